@@ -1,0 +1,83 @@
+"""From a TiDB Cloud cluster on Alibaba Cloud to a pandas DataFrame, over a private endpoint, in a notebook.
+
+In a notebook or an IPython terminal::
+
+    %load_ext tidb_pe_magic
+    %tidb_pe -h
+
+In plain Python: `Runbook`. Importing this package imports nothing heavy; each command imports what it needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import (
+    ApiError,
+    AuthenticationFailed,
+    Conflict,
+    ConnectionFailed,
+    EndpointFailed,
+    InvalidRequest,
+    JournalError,
+    MissingCredentials,
+    MissingDependency,
+    NotEligible,
+    NotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    ServiceUnavailable,
+    StepOrderError,
+    Throttled,
+    TidbPeError,
+    WaitCancelled,
+    WaitError,
+    WaitTimeout,
+)
+from tidb_pe_magic.runbook.runbook import Runbook
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ApiError",
+    "AuthenticationFailed",
+    "Conflict",
+    "ConnectionFailed",
+    "EndpointFailed",
+    "InvalidRequest",
+    "JournalError",
+    "MissingCredentials",
+    "MissingDependency",
+    "NotEligible",
+    "NotFound",
+    "PermissionDenied",
+    "QuotaExceeded",
+    "Runbook",
+    "ServiceUnavailable",
+    "StepOrderError",
+    "Throttled",
+    "TidbPeError",
+    "WaitCancelled",
+    "WaitError",
+    "WaitTimeout",
+    "__version__",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add `%tidb_pe` to the shell: called by `%load_ext tidb_pe_magic`."""
+    from tidb_pe_magic.notebook.magics import load  # noqa: PLC0415 - only where there is a shell
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take `%tidb_pe` away and close its connections: called by `%unload_ext tidb_pe_magic`."""
+    from tidb_pe_magic.notebook.magics import unload  # noqa: PLC0415 - only where there is a shell
+
+    unload(shell)

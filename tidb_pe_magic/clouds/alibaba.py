@@ -1,0 +1,310 @@
+"""Alibaba Cloud: PrivateLink endpoints and the networks that they are made in; wire to model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
+from tidb_pe_magic.clouds.alibaba_errors import DRY_RUN_PASSED
+from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
+from tidb_pe_magic.model import (
+    OUR_TAG,
+    EndpointZone,
+    SecurityGroup,
+    VerifiedService,
+    Vpc,
+    VpcEndpoint,
+    VSwitch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tidb_pe_magic.credentials import Key
+
+_PAGE = 50  # the most that every list operation used here takes
+
+
+class Alibaba:
+    """What the runbook asks of one region, for one key.
+
+    Every method raises `ApiError` where the API refuses or fails.
+    """
+
+    def __init__(self, region_id: str, key: Key | None, *, endpoint: str = "") -> None:
+        """Make a client; nothing is called yet.
+
+        Args:
+            region_id: such as `ap-southeast-1`.
+            key: None lets the SDK's default chain find one.
+            endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
+        """
+        self.region_id = region_id
+        self._client = AlibabaClient(region_id, key, endpoint=endpoint)
+
+    # The endpoint's service
+
+    def service(self, service_name: str) -> VerifiedService | None:
+        """Look the service up as the endpoint's owner; None where it is not visible to this account."""
+        operation = "ListVpcEndpointServicesByEndUser"
+        try:
+            items = list(self._privatelink_pages(operation, "Services", ServiceName=service_name))
+        except errors.NotFound:
+            return None
+        for item in items:
+            if text(item, "ServiceName") == service_name:
+                return VerifiedService(
+                    service_name=service_name,
+                    service_id=text(item, "ServiceId"),
+                    region_id=self.region_id,
+                    zones=texts(item.get("Zones")),
+                    auto_accept=item.get("AutoAcceptEnabled") is True,
+                    payer=text(item, "Payer") or "Endpoint",
+                )
+        return None
+
+    # Endpoints
+
+    def endpoints(
+        self, *, service_name: str | None = None, vpc_id: str | None = None, endpoint_id: str | None = None
+    ) -> tuple[VpcEndpoint, ...]:
+        """Return the account's endpoints that match, without their zones and security groups."""
+        # The filters are repeated here: that the API's are exact is documented nowhere.
+        wanted = {"ServiceName": service_name, "VpcId": vpc_id, "EndpointId": endpoint_id}
+        return tuple(
+            replace(_endpoint(item, self.region_id), ours=_is_ours(item))
+            for item in self._privatelink_pages("ListVpcEndpoints", "Endpoints", **wanted)
+            if all(value in {None, item.get(name)} for name, value in wanted.items())
+        )
+
+    def refreshed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
+        """Return the endpoint as GetVpcEndpointAttribute has it now; tag, zones and groups are kept.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        body = self._client.privatelink("GetVpcEndpointAttribute", {"EndpointId": endpoint.endpoint_id})
+        return replace(
+            _endpoint(body, self.region_id),
+            ours=endpoint.ours,
+            zones=endpoint.zones,
+            security_group_ids=endpoint.security_group_ids,
+        )
+
+    def detailed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
+        """Return the endpoint with its zones and security groups.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        groups = self._privatelink_pages(
+            "ListVpcEndpointSecurityGroups", "SecurityGroups", EndpointId=endpoint.endpoint_id
+        )
+        return replace(
+            endpoint,
+            zones=self.zones(endpoint.endpoint_id),
+            security_group_ids=tuple(text(group, "SecurityGroupId") for group in groups),
+        )
+
+    def zones(self, endpoint_id: str) -> tuple[EndpointZone, ...]:
+        """Return the endpoint's zones, each with the address of its network interface.
+
+        Raises:
+            NotFound: the endpoint is gone.
+        """
+        return tuple(
+            EndpointZone(
+                zone_id=text(zone, "ZoneId"),
+                vswitch_id=text(zone, "VSwitchId"),
+                eni_ip=text(zone, "EniIp"),
+                status=text(zone, "ZoneStatus"),
+            )
+            for zone in self._privatelink_pages("ListVpcEndpointZones", "Zones", EndpointId=endpoint_id)
+        )
+
+    def create_endpoint(  # noqa: PLR0913 - what the API takes
+        self,
+        *,
+        service_name: str,
+        vpc_id: str,
+        zones: tuple[EndpointZone, ...],
+        security_group_ids: tuple[str, ...],
+        name: str,
+        client_token: str,
+        dry_run: bool = False,
+    ) -> VpcEndpoint | None:
+        """Create an interface endpoint that carries our tag; None where it was a dry run, which passed.
+
+        Args:
+            service_name: of the endpoint service.
+            vpc_id: where the endpoint shall be.
+            zones: at most 10, each with its vSwitch; billed each.
+            security_group_ids: at most 10, of that VPC.
+            name: of the endpoint.
+            client_token: at most 64 ASCII characters; the same token makes the same endpoint once.
+            dry_run: check everything, make nothing.
+        """
+        fields = {
+            "ServiceName": service_name,
+            "VpcId": vpc_id,
+            "EndpointType": "Interface",
+            "EndpointName": name,
+            "Zone": [{"ZoneId": zone.zone_id, "VSwitchId": zone.vswitch_id} for zone in zones],
+            "SecurityGroupId": list(security_group_ids),
+            "Tag": [{"Key": OUR_TAG[0], "Value": OUR_TAG[1]}],
+            "ClientToken": client_token,
+            "DryRun": dry_run or None,
+        }
+        try:
+            body = self._client.privatelink("CreateVpcEndpoint", fields)
+        except errors.ApiError as error:
+            # The API answers a dry run that passed with an error of this code.
+            if dry_run and error.code == DRY_RUN_PASSED:
+                return None
+            raise
+        # The answer leaves out what the request said.
+        return replace(
+            _endpoint(body, self.region_id),
+            service_name=service_name,
+            vpc_id=vpc_id,
+            name=name,
+            zones=zones,
+            security_group_ids=security_group_ids,
+            ours=True,
+        )
+
+    def remove_zone(self, endpoint_id: str, zone_id: str) -> None:
+        """Start to remove a zone from the endpoint.
+
+        Raises:
+            NotFound: the endpoint or the zone is gone.
+            Conflict: the endpoint is being changed; try again.
+        """
+        self._client.privatelink("RemoveZoneFromVpcEndpoint", {"EndpointId": endpoint_id, "ZoneId": zone_id})
+
+    def delete_endpoint(self, endpoint_id: str) -> None:
+        """Start to delete the endpoint, whose zones have to be gone.
+
+        Raises:
+            NotFound: it is gone.
+            Conflict: it has zones or is being changed; try again.
+        """
+        self._client.privatelink("DeleteVpcEndpoint", {"EndpointId": endpoint_id})
+
+    # Networks
+
+    def vpcs(self) -> tuple[Vpc, ...]:
+        """Return the region's VPCs with their vSwitches and security groups."""
+        vswitches = tuple(map(_vswitch, self._numbered_pages("DescribeVSwitches", "VSwitches", "VSwitch")))
+        groups = tuple(map(_security_group, self._security_groups()))
+        return tuple(
+            Vpc(
+                vpc_id=text(item, "VpcId"),
+                name=text(item, "VpcName"),
+                region_id=self.region_id,
+                cidr_block=text(item, "CidrBlock"),
+                status=text(item, "Status"),
+                vswitches=tuple(v for v in vswitches if v.vpc_id == item.get("VpcId")),
+                security_groups=tuple(g for g in groups if g.vpc_id == item.get("VpcId")),
+            )
+            for item in self._numbered_pages("DescribeVpcs", "Vpcs", "Vpc")
+        )
+
+    # Pages
+
+    def _privatelink_pages(self, operation: str, items: str, **fields: Any) -> Iterator[dict[str, Any]]:
+        return _by_token(
+            operation,
+            lambda token: self._client.privatelink(
+                operation, {**fields, "MaxResults": _PAGE, "NextToken": token or None}
+            ),
+            lambda body: mappings(body.get(items)),
+        )
+
+    def _security_groups(self) -> Iterator[dict[str, Any]]:
+        operation = "DescribeSecurityGroups"
+        return _by_token(
+            operation,
+            lambda token: self._client.lookup(
+                "ecs", operation, MaxResults=_PAGE, **({"NextToken": token} if token else {})
+            ),
+            lambda body: _nested(body, "SecurityGroups", "SecurityGroup"),
+        )
+
+    def _numbered_pages(self, operation: str, outer: str, inner: str) -> Iterator[dict[str, Any]]:
+        page, seen = 1, 0
+        while True:
+            body = self._client.lookup("vpc", operation, PageNumber=page, PageSize=_PAGE)
+            items = _nested(body, outer, inner)
+            yield from items
+            seen += len(items)
+            if not items or seen >= number(body, "TotalCount"):
+                return
+            page += 1
+
+
+def _by_token(
+    operation: str,
+    call: Callable[[str], dict[str, Any]],
+    items: Callable[[dict[str, Any]], list[dict[str, Any]]],
+) -> Iterator[dict[str, Any]]:
+    """Follow NextToken until it is empty or absent; a token that comes again would never end."""
+    token, seen = "", set[str]()
+    while True:
+        body = call(token)
+        yield from items(body)
+        token = text(body, "NextToken")
+        if not token:
+            return
+        if token in seen:
+            raise errors.ServiceUnavailable(
+                "the list repeats a page", operation=operation, advice="Try again."
+            )
+        seen.add(token)
+
+
+def _endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
+    return VpcEndpoint(
+        endpoint_id=text(wire, "EndpointId"),
+        name=text(wire, "EndpointName"),
+        service_name=text(wire, "ServiceName"),
+        vpc_id=text(wire, "VpcId"),
+        region_id=region_id,
+        domain=text(wire, "EndpointDomain"),
+        endpoint_status=text(wire, "EndpointStatus") or "unknown",
+        connection_status=text(wire, "ConnectionStatus") or "unknown",
+        business_status=text(wire, "EndpointBusinessStatus") or "Normal",
+        created=text(wire, "CreateTime"),
+    )
+
+
+def _is_ours(wire: dict[str, Any]) -> bool:
+    return any((tag.get("Key"), tag.get("Value")) == OUR_TAG for tag in mappings(wire.get("Tags")))
+
+
+def _vswitch(wire: dict[str, Any]) -> VSwitch:
+    return VSwitch(
+        vswitch_id=text(wire, "VSwitchId"),
+        name=text(wire, "VSwitchName"),
+        zone_id=text(wire, "ZoneId"),
+        vpc_id=text(wire, "VpcId"),
+        cidr_block=text(wire, "CidrBlock"),
+        available_ip_count=number(wire, "AvailableIpAddressCount"),
+        status=text(wire, "Status"),
+    )
+
+
+def _security_group(wire: dict[str, Any]) -> SecurityGroup:
+    return SecurityGroup(
+        security_group_id=text(wire, "SecurityGroupId"),
+        name=text(wire, "SecurityGroupName"),
+        vpc_id=text(wire, "VpcId"),
+        group_type=text(wire, "SecurityGroupType"),
+        service_managed=wire.get("ServiceManaged") is True,
+    )
+
+
+def _nested(body: dict[str, Any], outer: str, inner: str) -> list[dict[str, Any]]:
+    return mappings(mapping(body.get(outer)).get(inner))

@@ -1,0 +1,211 @@
+"""Calls to Alibaba Cloud's APIs: PrivateLink by its SDK, VPC and ECS by the generic client.
+
+The only module that imports `alibabacloud_*`, and only inside functions: the import takes 0.4 s.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.alibaba_errors import translate
+from tidb_pe_magic.clouds.hosts import is_loopback
+from tidb_pe_magic.clouds.wire import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tidb_pe_magic.credentials import Key
+
+_CONNECT_MS, _READ_MS = 5_000, 15_000
+_VERSIONS = {"vpc": "2016-04-28", "ecs": "2014-05-26"}
+# Hosts that do not follow the rule <product>.<region>.aliyuncs.com (the products' public endpoint lists).
+_HOSTS = {
+    ("vpc", "cn-hangzhou"): "vpc.aliyuncs.com",
+    ("ecs", "cn-hangzhou"): "ecs-cn-hangzhou.aliyuncs.com",
+}
+_PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
+_proxy_lock = threading.Lock()
+
+
+class AlibabaClient:
+    """Makes calls to one region, for one key: wire names in, wire names out.
+
+    Every call raises `ApiError`, and `MissingCredentials` where the SDK's default chain finds no key.
+    """
+
+    def __init__(self, region_id: str, key: Key | None, *, endpoint: str = "") -> None:
+        """Keep the settings; the SDK is imported by the first call.
+
+        Args:
+            region_id: such as `ap-southeast-1`.
+            key: None lets the SDK's default chain find one.
+            endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
+        """
+        self.region_id = region_id
+        self._key = key
+        self._endpoint = urlsplit(endpoint)
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def privatelink(self, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Call an operation of PrivateLink 2020-04-15 through its SDK."""
+        from alibabacloud_privatelink20200415 import models  # noqa: PLC0415 - slow to import
+        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
+
+        given = {name: value for name, value in fields.items() if value is not None}
+        request = getattr(models, f"{operation}Request")().from_map({"RegionId": self.region_id, **given})
+        method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+        call = getattr(self._client("privatelink"), f"{method}_with_options")
+        answer = self._translated(operation, call, request, RuntimeOptions())
+        return mapping(answer.body.to_map())
+
+    def lookup(self, product: str, operation: str, **query: Any) -> dict[str, Any]:
+        """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26 through the generic client."""
+        from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
+        from alibabacloud_tea_openapi.utils import Utils  # noqa: PLC0415 - slow to import
+        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
+
+        parameters = utils_models.Params(
+            action=operation,
+            version=_VERSIONS[product],
+            protocol=self._protocol,
+            pathname="/",
+            method="POST",
+            auth_type="AK",
+            style="RPC",
+            req_body_type="formData",
+            body_type="json",
+        )
+        request = utils_models.OpenApiRequest(query=Utils.query({"RegionId": self.region_id, **query}))
+        client = self._client(product)
+        answer = self._translated(operation, client.call_api, parameters, request, RuntimeOptions())
+        return mapping(mapping(answer).get("body"))
+
+    @property
+    def _protocol(self) -> str:
+        return (self._endpoint.scheme or "https").upper()
+
+    def _client(self, product: str) -> Any:
+        with self._lock:
+            if product not in self._clients:
+                self._clients[product] = self._new_client(product)
+            return self._clients[product]
+
+    def _new_client(self, product: str) -> Any:
+        from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
+
+        _silence_sdk_logger()
+        config = utils_models.Config(
+            region_id=self.region_id,
+            endpoint=self._endpoint.netloc or _host(product, self.region_id),
+            protocol=self._protocol,
+            connect_timeout=_CONNECT_MS,
+            read_timeout=_READ_MS,
+            user_agent="tidb-pe-magic",
+        )
+        if self._key is None:
+            config.credential = _default_chain()
+        else:
+            config.access_key_id = self._key.public
+            config.access_key_secret = self._key.private.reveal()
+            config.security_token = self._key.token.reveal() if self._key.token else None
+        if product == "privatelink":
+            from alibabacloud_privatelink20200415.client import Client  # noqa: PLC0415 - slow to import
+        else:
+            from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415 - slow to import
+        return Client(config)
+
+    def _translated(self, operation: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Make the call; the one place where the SDK's exceptions become ours.
+
+        The SDK's frames hold the signed request, so none of them is chained.
+        """
+        from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
+
+        try:
+            with _without_proxy_to(self._endpoint.hostname or ""):
+                return call(*arguments)
+        except TeaException as error:
+            failure = _error(operation, error)
+        raise failure from None
+
+
+def _error(operation: str, error: Any) -> errors.ApiError:
+    data = mapping(error.data)
+    status = int(getattr(error, "status_code", None) or data.get("statusCode") or 0)
+    if error.code and status:
+        wait_ms = getattr(error, "retry_after", None)
+        return translate(
+            operation, str(error.code), status, data, retry_after=wait_ms / 1000 if wait_ms else None
+        )
+    if error.code == "InvalidCredentials":
+        return translate(operation, error.code, status, {"Message": str(error.message)})
+    return errors.ServiceUnavailable(
+        f"no usable answer: {str(error)[:300]}",
+        operation=operation,
+        advice="Check the region's name and this machine's way to the internet, then try again.",
+    )
+
+
+def _default_chain() -> Any:
+    from alibabacloud_credentials.client import Client  # noqa: PLC0415 - slow to import
+    from alibabacloud_credentials.exceptions import CredentialException  # noqa: PLC0415
+
+    logger = logging.getLogger("credentials")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)  # it prints a traceback for each place that has no key
+    try:
+        client = Client()
+        client.get_credential()
+    except CredentialException:
+        found = None
+    else:
+        found = client
+    finally:
+        logger.setLevel(level)
+    if found is None:
+        raise errors.MissingCredentials(
+            "Alibaba Cloud access key",
+            (
+                "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment",
+                "the Alibaba Cloud CLI's profile",
+                "~/.alibabacloud/credentials.ini",
+                "an ECS instance's RAM role",
+            ),
+            advice="Set both variables before the kernel starts; "
+            "to try without an account: %tidb_pe sandbox start",
+        )
+    return found
+
+
+def _silence_sdk_logger() -> None:
+    """Stop the logger that the SDK sets to DEBUG when it is imported.
+
+    With `DEBUG=sdk` in the environment it writes the signed headers, an STS token among them.
+    """
+    logging.getLogger("darabonba-core").disabled = True
+
+
+@contextmanager
+def _without_proxy_to(host: str) -> Iterator[None]:
+    """Keep the SDK from sending calls for this machine to a proxy: it ignores NO_PROXY."""
+    if not (is_loopback(host) and any(name in os.environ for name in _PROXY_VARIABLES)):
+        yield
+        return
+    with _proxy_lock:
+        hidden = {name: os.environ.pop(name) for name in _PROXY_VARIABLES if name in os.environ}
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
+
+
+def _host(product: str, region_id: str) -> str:
+    return _HOSTS.get((product, region_id), f"{product}.{region_id}.aliyuncs.com")

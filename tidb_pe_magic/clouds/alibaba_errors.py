@@ -1,0 +1,92 @@
+"""Alibaba Cloud's error codes to our errors.
+
+PrivateLink answers HTTP 400 to everything, not-found included, so the code decides, not the status.
+The codes are those of the error tables in the PrivateLink API reference (2020-04-15), and of the
+common client errors of the RPC-style APIs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tidb_pe_magic import errors
+
+DRY_RUN_PASSED = "DryRunOperation"
+
+_KEY_ADVICE = "Check ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET."
+_CLOCK_ADVICE = "Set this machine's clock: it is more than 15 minutes off."
+_BUSY_ADVICE = "The endpoint is being changed; try again in a minute."
+_PROTECTED_ADVICE = "Only the cloud service that made this endpoint can delete it."
+_SEE_ENDPOINTS = "See %tidb_pe endpoints."
+_FORBIDDEN, _SERVER_ERROR = 403, 500
+
+# The beginning of a code, the error that it is, and what to do; the first row that fits decides.
+_RULES: tuple[tuple[str, type[errors.ApiError], str], ...] = (
+    ("EndpointServiceNotFound", errors.NotFound, "Run %tidb_pe verify."),
+    ("EndpointNotFound", errors.NotFound, _SEE_ENDPOINTS),
+    ("EndpointConnectionNotFound", errors.NotFound, _SEE_ENDPOINTS),
+    ("EndpointZoneNotFound", errors.NotFound, _SEE_ENDPOINTS),
+    ("SecurityGroupNotFound", errors.NotFound, "See %tidb_pe networks."),
+    ("EndpointOperationDenied", errors.Conflict, _BUSY_ADVICE),
+    ("EndpointConnectionOperationDenied", errors.Conflict, _BUSY_ADVICE),
+    ("EndpointLocked", errors.Conflict, _BUSY_ADVICE),
+    ("ConcurrentCallNotSupported", errors.Conflict, _BUSY_ADVICE),
+    ("EndpointDependenceViolation", errors.Conflict, _BUSY_ADVICE),
+    ("OperationDenied.EndpointProtected", errors.Conflict, _PROTECTED_ADVICE),
+    ("EndpointProtected", errors.Conflict, _PROTECTED_ADVICE),
+    ("InvalidAccessKeyId", errors.AuthenticationFailed, _KEY_ADVICE),
+    ("SignatureDoesNotMatch", errors.AuthenticationFailed, _KEY_ADVICE),
+    ("SignatureNonceUsed", errors.AuthenticationFailed, "Try again."),
+    ("InvalidCredentials", errors.AuthenticationFailed, _KEY_ADVICE),
+    ("InvalidSecurityToken", errors.AuthenticationFailed, "The STS token has expired: take a new one."),
+    ("InvalidTimeStamp", errors.AuthenticationFailed, _CLOCK_ADVICE),
+    ("QuotaExceed", errors.QuotaExceeded, "Raise the quota in the Quota Center, or delete some."),
+    (
+        "NeedOpenProduct",
+        errors.ApiError,
+        "Activate PrivateLink in the Alibaba Cloud console (it is an order).",
+    ),
+    ("ServiceUnavailable", errors.ServiceUnavailable, "Try again."),
+)
+
+
+def translate(
+    operation: str, code: str, status: int, body: dict[str, Any], *, retry_after: float | None = None
+) -> errors.ApiError:
+    """Make the error for `code`.
+
+    Args:
+        operation: the API operation.
+        code: the cloud's code.
+        status: HTTP status; 0 where there was no answer.
+        body: the answer; `Message`, `RequestId` and `AccessDeniedDetail` are used where they are there.
+        retry_after: seconds that the cloud asks to wait.
+    """
+    message = str(body.get("Message") or body.get("message") or "no reason given")
+    known: dict[str, str] = {
+        "operation": operation,
+        "code": code or f"HTTP {status}",
+        "request_id": str(body.get("RequestId") or body.get("requestId") or ""),
+    }
+    if retry_after is not None or "Throttling" in code or message.startswith("QPS Limit"):
+        return errors.Throttled(message, retry_after=retry_after, advice="Try again in a minute.", **known)
+    for beginning, error, advice in _RULES:
+        if code.startswith(beginning):
+            return error(message, advice=advice, **known)
+    if code.startswith(("Forbidden", "NoPermission")) or status == _FORBIDDEN:
+        return errors.PermissionDenied(message, advice=_permission_advice(operation, body), **known)
+    if status >= _SERVER_ERROR:
+        return errors.ServiceUnavailable(message, advice="Try again.", **known)
+    return errors.ApiError(message, **known)
+
+
+def _permission_advice(operation: str, body: dict[str, Any]) -> str:
+    detail = body.get("AccessDeniedDetail")
+    if isinstance(detail, str):
+        try:
+            detail = json.loads(detail)
+        except json.JSONDecodeError:
+            detail = None
+    action = detail.get("AuthAction") if isinstance(detail, dict) else None
+    return f"Ask for the RAM action {action}." if action else f"Ask for a RAM policy that allows {operation}."

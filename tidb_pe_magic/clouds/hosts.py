@@ -1,0 +1,58 @@
+"""Where the APIs are: the clouds' own hosts, or what an environment variable names instead."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIDB_CLOUD = "TIDBCLOUD_SERVERLESS_ENDPOINT"
+TIDB_CLOUD_IAM = "TIDBCLOUD_IAM_ENDPOINT"
+ALIBABA = "TIDB_PE_ALIBABA_ENDPOINT"
+METADATA = "TIDB_PE_METADATA_ENDPOINT"
+
+DEFAULT_TIDB_CLOUD = "https://serverless.tidbapi.com"
+
+
+def override(environ: Mapping[str, str], variable: str) -> str:
+    """Return the API host that `variable` names, as `scheme://host[:port]`; empty where it is unset.
+
+    Raises:
+        InvalidRequest: it is no such URL, carries user information, or is plain http beyond this machine.
+    """
+    value = environ.get(variable, "").rstrip("/")
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme not in {"http", "https"} or not host or parts.path or parts.query or parts.fragment:
+        raise InvalidRequest(variable, "must be https://HOST or https://HOST:PORT, without a path.")
+    if parts.username or parts.password:
+        raise InvalidRequest(variable, "must not carry a user name or a password.")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise InvalidRequest(variable, f"plain http is for this machine only; use https for {host}.")
+    return value
+
+
+def overrides(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return every API host that replaces a cloud's own, once each, so that each result can name it."""
+    hosts = (override(environ, variable) for variable in (TIDB_CLOUD, TIDB_CLOUD_IAM, ALIBABA, METADATA))
+    return tuple(dict.fromkeys(host for host in hosts if host))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

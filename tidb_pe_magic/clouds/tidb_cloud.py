@@ -1,0 +1,174 @@
+"""TiDB Cloud's API for Starter and Essential clusters (v1beta1): clusters to model."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.hosts import is_loopback
+from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
+from tidb_pe_magic.model import Cluster, EndpointService
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidb_pe_magic.credentials import Key
+
+_PAGE_SIZE = 100
+_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_KEY_ADVICE = (
+    "Check TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY "
+    "(TiDB Cloud console, Organization Settings > API Keys)."
+)
+
+
+class TidbCloud:
+    """A client of the cluster API.
+
+    One `httpx.DigestAuth` serves every call: it reuses the server's challenge, which halves the
+    requests that count against the limit of 100 per minute and key.
+    """
+
+    def __init__(self, base_url: str, key: Key, *, transport: httpx.BaseTransport | None = None) -> None:
+        """Talk to `base_url`; redirects are refused, so that the digest goes nowhere else."""
+        self._http = httpx.Client(
+            base_url=base_url + "/v1beta1",
+            auth=httpx.DigestAuth(key.public, key.private.reveal()),
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            transport=transport,
+            # A proxy of the environment cannot reach this machine's own loopback.
+            trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
+        )
+
+    def close(self) -> None:
+        """Close the HTTP connections."""
+        self._http.close()
+
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Return every cluster that the key can see, page by page.
+
+        Raises:
+            ApiError: the API refused or failed.
+        """
+        found: list[Cluster] = []
+        token, seen = "", set[str]()
+        while True:
+            query: dict[str, str | int] = {"pageSize": _PAGE_SIZE}
+            if token:
+                query["pageToken"] = token
+            page = self._get("ListClusters", "/clusters", query)
+            found.extend(_cluster(item) for item in mappings(page.get("clusters")))
+            token = text(page, "nextPageToken")
+            if not token:
+                return tuple(found)
+            if token in seen:
+                raise errors.ServiceUnavailable(
+                    "the list of clusters repeats a page", operation="ListClusters", advice="Try again."
+                )
+            seen.add(token)
+
+    def cluster(self, cluster_id: str) -> Cluster:
+        """Return one cluster.
+
+        Raises:
+            NotFound: there is none with this ID.
+            ApiError: the API refused or failed.
+        """
+        path = f"/clusters/{quote(cluster_id, safe='')}"
+        return _cluster(self._get("GetCluster", path, {"view": "FULL"}))
+
+    def _get(self, operation: str, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
+        try:
+            response = self._http.get(path, params=dict(query))
+        except httpx.HTTPError as error:
+            # The exception's request holds the Authorization header: no chain to it.
+            raise errors.ServiceUnavailable(
+                f"{self._http.base_url.host} did not answer: {error or type(error).__name__}",
+                operation=operation,
+                advice="Check this machine's way to the internet (proxy, firewall), then try again.",
+            ) from None
+        try:
+            body = response.json()
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            body = None
+        if response.is_success and isinstance(body, dict):
+            return body
+        raise _error(operation, response, body if isinstance(body, dict) else {})
+
+
+def _error(operation: str, response: httpx.Response, body: dict[str, Any]) -> errors.ApiError:
+    status = response.status_code
+    message = text(body, "message") or response.reason_phrase or "no reason given"
+    known: dict[str, str] = {"operation": operation, "code": f"HTTP {status}"}
+    if response.is_redirect:
+        return errors.ServiceUnavailable(
+            f"the API redirects to {response.headers.get('location', 'another place')}; not followed",
+            advice="Check the API host that is set in the environment.",
+            **known,
+        )
+    if status == httpx.codes.UNAUTHORIZED:
+        return errors.AuthenticationFailed(message, advice=_KEY_ADVICE, **known)
+    if status == httpx.codes.FORBIDDEN:
+        return errors.PermissionDenied(
+            message, advice="Give the API key a role that can view the project's clusters.", **known
+        )
+    if status == httpx.codes.NOT_FOUND:
+        return errors.NotFound(message, advice="See %tidb_pe clusters.", **known)
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        seconds = _seconds(response.headers)
+        wait = "a minute" if seconds is None else f"{seconds:g} s"
+        return errors.Throttled(message, retry_after=seconds, advice=f"Try again in {wait}.", **known)
+    if response.is_server_error or response.is_success:
+        return errors.ServiceUnavailable(
+            message if response.is_server_error else "the answer is not JSON", advice="Try again.", **known
+        )
+    return errors.ApiError(message, **known)
+
+
+def _seconds(headers: httpx.Headers) -> float | None:
+    for name in ("retry-after", "x-ratelimit-reset"):
+        value = headers.get(name, "")
+        if value.isdecimal():
+            return float(value)
+    return None
+
+
+def _cluster(wire: dict[str, Any]) -> Cluster:
+    region = mapping(wire.get("region"))
+    provider = text(region, "cloudProvider") or text(region, "provider")
+    region_id = (text(region, "regionId") or text(region, "name")).removeprefix("regions/")
+    region_id = region_id.removeprefix(f"{provider}-")
+    endpoints = mapping(wire.get("endpoints"))
+    private, public = mapping(endpoints.get("private")), mapping(endpoints.get("public"))
+    names = (text(private, "host"), text(public, "host"))
+    return Cluster(
+        cluster_id=text(wire, "clusterId") or text(wire, "name").removeprefix("clusters/"),
+        display_name=text(wire, "displayName"),
+        provider=provider,
+        region_id=region_id,
+        # A Premium cluster has no clusterPlan; servicePlan names it.
+        plan=(text(wire, "clusterPlan") or text(wire, "servicePlan")).upper(),
+        state=text(wire, "state"),
+        user_prefix=text(wire, "userPrefix"),
+        service=_service(private, region_id),
+        gateway_names=tuple(dict.fromkeys(name for name in names if name)),
+        version=text(wire, "version"),
+    )
+
+
+def _service(private: dict[str, Any], region_id: str) -> EndpointService | None:
+    service = mapping(private.get("alicloud"))
+    name, port = text(service, "serviceName"), number(private, "port")
+    if not (name and port):
+        return None
+    return EndpointService(
+        service_name=name,
+        zones=texts(service.get("availabilityZone")),
+        region_id=region_id,
+        port=port,
+    )

@@ -1,0 +1,37 @@
+"""Reading JSON that may lack anything, or hold something else: an API may grow at any time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def text(wire: Mapping[str, Any], key: str) -> str:
+    """Return the string at `key`; empty where there is none."""
+    value = wire.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def number(wire: Mapping[str, Any], key: str) -> int:
+    """Return the whole number at `key`, which some operations write as a string; 0 where there is none."""
+    value = wire.get(key)
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else 0
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """Return the object; empty where it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def mappings(value: object) -> list[dict[str, Any]]:
+    """Return the objects of a list; empty where it is none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Return the strings of a list; empty where it is none."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

@@ -1,0 +1,194 @@
+"""Secrets: the type that holds them, and where keys and passwords come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Secret:
+    """A string that shows itself only to `reveal()`.
+
+    Its `repr`, `str` and `format` are `***`; it cannot be pickled, so it cannot reach a file or another
+    process by accident.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        """Keep `value` out of sight."""
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value: call it where it is used, and keep the result in no variable."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Hide the value."""
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        """Hide the value, whatever the format."""
+        return "***"
+
+    def __bool__(self) -> bool:
+        """Tell whether there is a value."""
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the values."""
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        """Hash the value, so that a client can be cached by its key."""
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied into another process."""
+        msg = "a Secret cannot be pickled"
+        raise TypeError(msg)
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key: its public half, its private half, and an STS token where there is one."""
+
+    public: str
+    private: Secret
+    token: Secret | None = None
+
+
+@dataclass(frozen=True)
+class Password:
+    """A SQL password and the name of the place that it came from."""
+
+    secret: Secret
+    source: str
+
+
+@dataclass(frozen=True)
+class PasswordSource:
+    """Where `--password-from` points: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`."""
+
+    kind: str
+    name: str = ""
+
+    KINDS = ("prompt", "env", "keyring", "file")
+
+    @classmethod
+    def parse(cls, text: str) -> PasswordSource:
+        """Read the option's value.
+
+        Raises:
+            ValueError: with the valid forms; the text itself is not repeated, it may be a password.
+        """
+        kind, colon, name = text.partition(":")
+        if (kind == "prompt" and not colon) or (kind in cls.KINDS[1:] and name):
+            return cls(kind, name)
+        msg = "must be prompt, env:NAME, keyring:SERVICE or file:PATH"
+        raise ValueError(msg)
+
+    def __str__(self) -> str:
+        """Write it as it is typed."""
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+def tidb_cloud_key(environ: Mapping[str, str]) -> Key:
+    """Return the TiDB Cloud API key from the environment.
+
+    Raises:
+        MissingCredentials: one of the two variables is unset or empty.
+    """
+    public, private = environ.get("TIDBCLOUD_PUBLIC_KEY", ""), environ.get("TIDBCLOUD_PRIVATE_KEY", "")
+    if public and private:
+        return Key(public, Secret(private))
+    raise MissingCredentials(
+        "TiDB Cloud API key",
+        ("TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY in the environment",),
+        advice="Make a key in the TiDB Cloud console (Organization Settings > API Keys) and set both "
+        "before the kernel starts; to try without an account: %tidb_pe sandbox start",
+    )
+
+
+def alibaba_key(environ: Mapping[str, str]) -> Key | None:
+    """Return the Alibaba Cloud access key from the environment, or None where the SDK's chain decides.
+
+    Raises:
+        MissingCredentials: only one half of the key is set.
+    """
+    public = environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
+    private = environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "")
+    token = environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
+    if public and private:
+        return Key(public, Secret(private), Secret(token) if token else None)
+    if public or private:
+        missing = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" if public else "ALIBABA_CLOUD_ACCESS_KEY_ID"
+        raise MissingCredentials(
+            "Alibaba Cloud access key",
+            (f"the environment, where {missing} is unset",),
+            advice="Set both halves.",
+        )
+    return None
+
+
+def sql_password(
+    source: PasswordSource | None, *, user: str, environ: Mapping[str, str], prompt: Callable[[str], Secret]
+) -> Password:
+    """Return the SQL password from `source`; without one from `TIDB_PASSWORD`, else from a prompt.
+
+    Raises:
+        MissingCredentials: the source holds no password, or there is nobody to ask.
+        MissingDependency: `keyring` is not installed.
+        InvalidRequest: the file cannot be read.
+    """
+    if source is None:
+        if environ.get("TIDB_PASSWORD"):
+            return Password(Secret(environ["TIDB_PASSWORD"]), "TIDB_PASSWORD")
+        source = PasswordSource("prompt")
+    if source.kind == "env":
+        secret = Secret(environ.get(source.name, ""))
+    elif source.kind == "file":
+        secret = _from_file(source.name)
+    elif source.kind == "keyring":
+        secret = _from_keyring(source.name, user)
+    else:
+        secret = prompt(f"Password of {user}: ")
+    if not secret:
+        raise MissingCredentials(
+            "SQL password",
+            (str(source),),
+            advice="Give another --password-from: prompt, env:NAME, keyring:SERVICE or file:PATH",
+        )
+    return Password(secret, str(source))
+
+
+def _from_file(path: str) -> Secret:
+    from pathlib import Path  # noqa: PLC0415 - only this source needs it
+
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise InvalidRequest("--password-from", f"file {path} cannot be read: {reason}") from None
+    return Secret(text.rstrip("\r\n"))
+
+
+def _from_keyring(service: str, user: str) -> Secret:
+    try:
+        import keyring  # noqa: PLC0415 - an optional package
+        import keyring.errors  # noqa: PLC0415
+    except ImportError:
+        raise MissingDependency(
+            "keyring is not installed.", advice="Install it: pip install 'tidb_pe_magic[keyring]'"
+        ) from None
+    try:
+        return Secret(keyring.get_password(service, user) or "")
+    except keyring.errors.KeyringError as error:
+        raise MissingCredentials("SQL password", (f"keyring:{service} ({error})",)) from None

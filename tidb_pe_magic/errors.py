@@ -1,0 +1,241 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    TidbPeError                      one line in a notebook, yet the cell fails
+    ├─ InvalidRequest(ValueError)    field, reason, what would be valid
+    ├─ StepOrderError                what is missing, and the command that provides it
+    ├─ MissingCredentials            every place that was looked in
+    ├─ MissingDependency             the extra to install
+    ├─ JournalError                  why the record of mutations cannot be written
+    ├─ ApiError                      operation, code, request_id, advice
+    │   ├─ AuthenticationFailed
+    │   ├─ PermissionDenied
+    │   ├─ NotFound
+    │   ├─ Conflict
+    │   ├─ QuotaExceeded
+    │   ├─ Throttled                 retry_after
+    │   └─ ServiceUnavailable
+    ├─ NotEligible                   a restriction of the tutorial, named
+    ├─ WaitError                     the last observation
+    │   ├─ WaitTimeout(TimeoutError)
+    │   ├─ WaitCancelled
+    │   └─ EndpointFailed
+    └─ ConnectionFailed              stage, advice
+
+Anything that is not a `TidbPeError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic.model import VpcEndpoint
+
+# Control, format (direction marks), surrogate, line and paragraph separators.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line, with every control and direction character made visible.
+
+    Names and messages come from remote systems: an ANSI escape or a right-to-left mark in one of them
+    must not repaint the reader's terminal.
+    """
+    collapsed = " ".join(text.split())
+    return "".join(
+        character if unicodedata.category(character) not in _INVISIBLE else f"\\u{ord(character):04x}"
+        for character in collapsed
+    )
+
+
+class TidbPeError(Exception):
+    """Base of the expected errors: shown as one line, without a traceback.
+
+    Attributes:
+        message: what went wrong, in one sentence.
+        advice: what to do next, usually a command; may be empty.
+    """
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        """Keep the message and the advice apart, so that a form can show them separately."""
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        """Return the message and the advice on one line, whatever a remote system put into them."""
+        return one_line(f"{self.message} {self.advice}".strip())
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython the one line that replaces the traceback.
+
+        IPython calls this method on an exception that has it, and the cell still counts as failed.
+        """
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InvalidRequest(TidbPeError, ValueError):
+    """Input that cannot be used.
+
+    Attributes:
+        field: the option or argument, as it is typed.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, field: str, reason: str, *, advice: str = "") -> None:
+        """Name the field first: it is what the reader has to change."""
+        super().__init__(f"{field}: {reason}" if field else reason, advice=advice)
+        self.field = field
+        self.reason = reason
+
+
+class StepOrderError(TidbPeError):
+    """A step lacks what an earlier one provides; the advice is the command that provides it."""
+
+
+class MissingCredentials(TidbPeError):
+    """No key or password was found.
+
+    Attributes:
+        looked_in: every place that was looked in, in order.
+    """
+
+    def __init__(self, what: str, looked_in: Iterable[str], *, advice: str = "") -> None:
+        """List the places, so that the reader can choose one to fill."""
+        self.looked_in = tuple(looked_in)
+        super().__init__(f"no {what} found; looked in {', '.join(self.looked_in)}.", advice=advice)
+
+
+class MissingDependency(TidbPeError):
+    """An optional package is absent; the advice is the command that installs it."""
+
+
+class JournalError(TidbPeError):
+    """The record of mutations cannot be read or written, so nothing is changed in the cloud."""
+
+
+class ApiError(TidbPeError):
+    """A cloud's API refused or failed.
+
+    Attributes:
+        operation: the API operation, in the cloud's own spelling.
+        code: the cloud's error code, or `HTTP <status>` where it gave none.
+        request_id: what the cloud's support asks for; may be empty.
+    """
+
+    def __init__(
+        self, message: str, *, operation: str, code: str = "", request_id: str = "", advice: str = ""
+    ) -> None:
+        """Put operation, code and request id into the one line."""
+        detail = f"{operation} failed"
+        if code:
+            detail += f" ({code})"
+        detail += f": {message}"
+        if request_id:
+            detail += f" [request id {request_id}]"
+        super().__init__(detail, advice=advice)
+        self.operation = operation
+        self.code = code
+        self.request_id = request_id
+
+
+class AuthenticationFailed(ApiError):
+    """The key is unknown, disabled or wrong, or this machine's clock is."""
+
+
+class PermissionDenied(ApiError):
+    """The key is right, but may not do this."""
+
+
+class NotFound(ApiError):
+    """The resource does not exist, or is not visible to this account."""
+
+
+class Conflict(ApiError):
+    """The resource's present state does not allow the operation."""
+
+
+class QuotaExceeded(ApiError):
+    """A limit on the number of resources is reached."""
+
+
+class Throttled(ApiError):
+    """Too many requests.
+
+    Attributes:
+        retry_after: seconds to wait, where the cloud said so.
+    """
+
+    def __init__(  # noqa: PLR0913 - one more than every ApiError has
+        self,
+        message: str,
+        *,
+        operation: str,
+        code: str = "",
+        request_id: str = "",
+        advice: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        """Keep the cloud's word on how long to wait."""
+        super().__init__(message, operation=operation, code=code, request_id=request_id, advice=advice)
+        self.retry_after = retry_after
+
+
+class ServiceUnavailable(ApiError):
+    """The API did not answer, or answered with a failure of its own."""
+
+
+class NotEligible(TidbPeError):
+    """A restriction of private endpoints on Alibaba Cloud.
+
+    Attributes:
+        restriction: provider, plan, region, zone, service or state.
+    """
+
+    def __init__(self, restriction: str, reason: str, *, advice: str = "") -> None:
+        """Name the restriction first."""
+        super().__init__(f"not eligible ({restriction}): {reason}", advice=advice)
+        self.restriction = restriction
+
+
+class WaitError(TidbPeError):
+    """A wait ended without its goal.
+
+    Attributes:
+        last: the last state of the endpoint that was seen, if any.
+    """
+
+    def __init__(self, message: str, *, last: VpcEndpoint | None = None, advice: str = "") -> None:
+        """Keep the last observation."""
+        super().__init__(message, advice=advice)
+        self.last = last
+
+
+class WaitTimeout(WaitError, TimeoutError):
+    """The time given was not enough; the cloud's work goes on."""
+
+
+class WaitCancelled(WaitError):
+    """The wait was stopped; the cloud's work goes on."""
+
+
+class EndpointFailed(WaitError):
+    """The endpoint reached a state from which it cannot become Connected."""
+
+
+class ConnectionFailed(TidbPeError):
+    """The SQL connection could not be made.
+
+    Attributes:
+        stage: dns, tcp, handshake, tls, login or query: the first that failed.
+    """
+
+    def __init__(self, stage: str, reason: str, *, advice: str = "") -> None:
+        """Name the stage first."""
+        super().__init__(f"no connection ({stage}): {reason}", advice=advice)
+        self.stage = stage

@@ -1,0 +1,1 @@
+"""What happens in which order: requests, operations, steps, and the Python API over them."""

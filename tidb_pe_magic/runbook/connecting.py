@@ -1,0 +1,117 @@
+"""The private host as a SQL connection, in jupysql where there is a shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.credentials import sql_password
+from tidb_pe_magic.model import Connection, Disconnection, TlsMode
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook.waiter import describe
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
+    from tidb_pe_magic.runbook.context import Context
+    from tidb_pe_magic.runbook.requests import ConnectRequest, DisconnectRequest, Login
+
+
+def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> Connection:  # noqa: ARG001
+    """Log in over the private endpoint, and register the connection under its alias.
+
+    A login that fails leaves an older connection of the same alias as it is.
+
+    Raises:
+        StepOrderError: there is no endpoint, or it is not Connected yet.
+        MissingCredentials: no password was found.
+        ConnectionFailed: with the stage that failed.
+    """
+    cluster = discovery.eligible_cluster(context, request.cluster)
+    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    return open_connection(context, cluster, endpoint, request)
+
+
+def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login) -> Connection:
+    """Log in over this endpoint, and register the connection under its alias."""
+    from tidb_pe_magic.database.engine import Target, open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    if not endpoint.ready:
+        raise errors.StepOrderError(f"{describe(endpoint)}: not connected yet.", advice="Run %tidb_pe wait.")
+    user = sql_user(cluster, login)
+    password = sql_password(login.password_from, user=user, environ=context.environ, prompt=context.prompt)
+    port = discovery.noted_service(cluster).port
+    opened = open_engine(
+        Target(
+            host=endpoint.domain,
+            port=port,
+            user=user,
+            database=login.database or "",
+            password=password.secret,
+            tls=TlsMode(login.tls),
+            tls_name=login.tls_name or "",
+            gateway_names=cluster.gateway_names,
+            ca=login.ca or "",
+        )
+    )
+    try:
+        if context.shell is not None:
+            from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+
+            jupysql.register(context.shell, opened.engine, login.alias)
+    except BaseException:
+        opened.engine.dispose()
+        raise
+    replaced = context.connections.pop(login.alias, None)
+    if replaced is not None:
+        replaced.engine.dispose()
+    connection = Connection(
+        alias=login.alias,
+        cluster=cluster,
+        endpoint_id=endpoint.endpoint_id,
+        host=endpoint.domain,
+        port=port,
+        user=user,
+        database=login.database or "",
+        server_version=opened.server_version,
+        tls=opened.tls,
+        password_source=password.source,
+        registered=context.shell is not None,
+        engine=opened.engine,
+    )
+    context.connections[login.alias] = connection
+    return connection
+
+
+def sql_user(cluster: Cluster, login: Login) -> str:
+    """Return the SQL user: the one that is named, as it is, or the cluster's root."""
+    return login.user or f"{cluster.user_prefix}.root"
+
+
+def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook) -> Disconnection:  # noqa: ARG001
+    """Close the connection and take its alias from jupysql; one that is closed already is no error."""
+    return Disconnection(alias=request.alias, closed=close(context, request.alias))
+
+
+def close(context: Context, alias: str) -> bool:
+    """Close one of our connections; False where there is none of this alias."""
+    connection = context.connections.pop(alias, None)
+    if connection is None:
+        return False
+    if connection.registered:
+        from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+
+        jupysql.unregister(alias, connection.engine)
+    connection.engine.dispose()
+    return True
+
+
+def close_all(context: Context, endpoint_id: str | None = None) -> tuple[str, ...]:
+    """Close every connection, or every one over an endpoint, and return their aliases."""
+    aliases = tuple(
+        alias
+        for alias, connection in context.connections.items()
+        if endpoint_id in {None, connection.endpoint_id}
+    )
+    for alias in aliases:
+        close(context, alias)
+    return aliases

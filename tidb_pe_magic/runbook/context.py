@@ -1,0 +1,125 @@
+"""What a step works with: clients, keys, the shell, and what this kernel has named so far."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.credentials import alibaba_key, tidb_cloud_key
+from tidb_pe_magic.runbook.waiter import Waiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, MutableMapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tidb_pe_magic.clouds.alibaba import Alibaba
+    from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.model import Connection
+
+
+def ask(question: str) -> Secret:
+    """Ask for a password on the terminal or through the notebook's input channel.
+
+    Raises:
+        MissingCredentials: nobody can be asked.
+    """
+    from getpass import getpass  # noqa: PLC0415 - looked up late: kernels replace it
+
+    from tidb_pe_magic.credentials import Secret  # noqa: PLC0415 - only a prompt needs it
+
+    try:
+        return Secret(getpass(question))
+    # A kernel that runs without a front end raises a subclass of RuntimeError-like NotImplementedError.
+    except (EOFError, NotImplementedError, OSError):
+        raise errors.MissingCredentials(
+            "SQL password",
+            ("TIDB_PASSWORD in the environment", "a prompt, but nobody can be asked here"),
+            advice="Set TIDB_PASSWORD before the kernel starts, or give --password-from env:NAME, "
+            "keyring:SERVICE or file:PATH",
+        ) from None
+
+
+@dataclass(kw_only=True)
+class Context:
+    """The composition root's product, handed to each step.
+
+    Attributes:
+        environ: read at each use, so that a variable set in a cell counts.
+        prompt: asks the person for a password.
+        shell: IPython's shell; None where only an engine is wanted.
+        cluster_id: the cluster that was named last.
+        connections: what `connect` has opened and `disconnect` has not closed, by alias.
+    """
+
+    environ: MutableMapping[str, str] = field(default_factory=lambda: os.environ)
+    prompt: Callable[[str], Secret] = ask
+    shell: InteractiveShell | None = None
+    cancel: Flag = field(default_factory=Flag)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], bool] | None = None
+    cluster_id: str = ""
+    connections: dict[str, Connection] = field(default_factory=dict)
+    _clients: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+
+    @property
+    def waiter(self) -> Waiter:
+        """A waiter over this context's clock and cancel event."""
+        return Waiter(clock=self.clock, cancel=self.cancel, sleep=self.sleep)
+
+    def tidb_cloud(self) -> TidbCloud:
+        """Return the client for the key and host that the environment names now.
+
+        Raises:
+            MissingCredentials: there is no key.
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds.tidb_cloud import TidbCloud  # noqa: PLC0415 - httpx is slow to import
+
+        base_url = hosts.override(self.environ, hosts.TIDB_CLOUD) or hosts.DEFAULT_TIDB_CLOUD
+        key = tidb_cloud_key(self.environ)
+        client: TidbCloud = self._client("tidb_cloud", (base_url, key), lambda: TidbCloud(base_url, key))
+        return client
+
+    def alibaba(self, region_id: str) -> Alibaba:
+        """Return the client of a region for the key and host that the environment names now.
+
+        Raises:
+            MissingCredentials: only half a key is set.
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds.alibaba import Alibaba  # noqa: PLC0415 - only some steps need it
+
+        endpoint = hosts.override(self.environ, hosts.ALIBABA)
+        key = alibaba_key(self.environ)
+        client: Alibaba = self._client(
+            f"alibaba {region_id}", (endpoint, key), lambda: Alibaba(region_id, key, endpoint=endpoint)
+        )
+        return client
+
+    def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
+        """Keep a client for as long as its settings stay the same: it holds connections and a digest."""
+        kept = self._clients.get(name)
+        if kept is None or kept[0] != settings:
+            if kept is not None:
+                _close(kept[1])
+            self._clients[name] = kept = (settings, make())
+        return kept[1]
+
+    def close(self) -> None:
+        """Close the clients."""
+        for _settings, client in self._clients.values():
+            _close(client)
+        self._clients.clear()
+
+
+def _close(client: Any) -> None:
+    close = getattr(client, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,130 @@
+"""Deleting an endpoint: connections first, then zones, then the endpoint itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import Deletion, EndpointStatus
+from tidb_pe_magic.runbook import connecting, discovery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.clouds.alibaba import Alibaba
+    from tidb_pe_magic.model import EventHook, VpcEndpoint
+    from tidb_pe_magic.runbook.context import Context
+    from tidb_pe_magic.runbook.requests import DeleteRequest
+
+
+def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Deletion:
+    """Delete an endpoint and wait until it is gone; one that is gone already is no error.
+
+    Raises:
+        InvalidRequest: `--yes` is missing.
+        NotEligible: it does not carry our tag and `--adopted` is missing.
+        WaitTimeout: the time is over; the cloud's work goes on.
+        WaitCancelled: the stop button; the cloud's work goes on.
+    """
+    cluster = discovery.named_cluster(context, request.cluster)
+    alibaba = context.alibaba(cluster.region_id)
+    found = alibaba.endpoints(endpoint_id=request.endpoint)
+    if not found:
+        return Deletion(endpoint_id=request.endpoint, region_id=cluster.region_id, found=False)
+    endpoint = alibaba.detailed(found[0])
+    _refuse_unless_meant(endpoint, request)
+    aliases = connecting.close_all(context, endpoint.endpoint_id)
+    removal = _Removal(context, alibaba, endpoint, request.timeout, on_event)
+    if endpoint.endpoint_status != EndpointStatus.DELETING:
+        removal.remove_zones()
+    removal.remove_endpoint()
+    return Deletion(
+        endpoint_id=endpoint.endpoint_id,
+        region_id=cluster.region_id,
+        zones=tuple(zone.zone_id for zone in endpoint.zones),
+        aliases=aliases,
+    )
+
+
+def _refuse_unless_meant(endpoint: VpcEndpoint, request: DeleteRequest) -> None:
+    if not endpoint.ours and not request.adopted:
+        raise errors.NotEligible(
+            "tag",
+            f"{endpoint.endpoint_id} was not made here and may be in use by others.",
+            advice=f"If it may go: %tidb_pe delete {endpoint.endpoint_id} --yes --adopted",
+        )
+    if not request.yes:
+        zones = ", ".join(zone.zone_id for zone in endpoint.zones) or "no zone"
+        raise errors.InvalidRequest(
+            "--yes",
+            f"is missing: this deletes {endpoint.endpoint_id} ({endpoint.name or 'no name'}; {zones}) "
+            "and ends every connection over it.",
+        )
+
+
+class _Removal:
+    """The two waits of a deletion, under one time limit."""
+
+    def __init__(
+        self, context: Context, alibaba: Alibaba, endpoint: VpcEndpoint, timeout: float, on_event: EventHook
+    ) -> None:
+        self._context = context
+        self._alibaba = alibaba
+        self._endpoint = endpoint
+        self._on_event = on_event
+        self._end = context.clock() + timeout
+
+    def remove_zones(self) -> None:
+        """Remove each zone: an endpoint that has one cannot be deleted."""
+
+        def observe() -> VpcEndpoint | None:
+            try:
+                zones = self._alibaba.zones(self._endpoint.endpoint_id)
+                for zone in zones:
+                    if zone.status != EndpointStatus.DELETING:
+                        self._tolerant(self._alibaba.remove_zone, self._endpoint.endpoint_id, zone.zone_id)
+                return replace(self._alibaba.refreshed(self._endpoint), zones=zones)
+            except errors.NotFound:
+                return None
+
+        self._wait(observe, lambda seen: seen is None or not seen.zones, "without zones")
+
+    def remove_endpoint(self) -> None:
+        """Delete the endpoint itself, and wait until the cloud no longer knows it."""
+
+        def observe() -> VpcEndpoint | None:
+            try:
+                now = self._alibaba.refreshed(self._endpoint)
+                if now.endpoint_status != EndpointStatus.DELETING:
+                    self._tolerant(self._alibaba.delete_endpoint, self._endpoint.endpoint_id)
+                    now = self._alibaba.refreshed(self._endpoint)
+            except errors.NotFound:
+                return None
+            return replace(now, zones=())
+
+        self._wait(observe, lambda seen: seen is None, "deleted")
+
+    def _tolerant(self, call: Callable[..., None], *arguments: str) -> None:
+        """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it."""
+        try:
+            call(*arguments)
+        except errors.Conflict as refusal:
+            if "Protected" in refusal.code:
+                raise
+
+    def _wait(
+        self,
+        observe: Callable[[], VpcEndpoint | None],
+        reached: Callable[[VpcEndpoint | None], bool],
+        goal: str,
+    ) -> None:
+        self._context.waiter.until(
+            observe,
+            reached=reached,
+            goal=goal,
+            command=f"delete {self._endpoint.endpoint_id} --yes"
+            + ("" if self._endpoint.ours else " --adopted"),
+            timeout=max(0.0, self._end - self._context.clock()),
+            on_event=self._on_event,
+        )

@@ -1,0 +1,227 @@
+"""The steps that look and change nothing: clusters, networks, the service, and endpoints."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import (
+    Cluster,
+    Clusters,
+    Endpoints,
+    EndpointService,
+    EndpointStatus,
+    Networks,
+    VerifiedService,
+    VpcEndpoint,
+)
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runbook import requests
+    from tidb_pe_magic.runbook.context import Context
+
+
+def clusters(context: Context, request: requests.ClustersRequest, on_event: EventHook) -> Clusters:  # noqa: ARG001
+    """List every cluster that the TiDB Cloud key can see, usable ones first."""
+    found = context.tidb_cloud().clusters()
+    return Clusters(items=tuple(sorted(found, key=lambda c: (c.restriction is not None, c.display_name))))
+
+
+def cluster(context: Context, request: requests.ClusterRequest, on_event: EventHook) -> Cluster:  # noqa: ARG001
+    """Take note of a cluster, and remember it as the one that the next steps are about.
+
+    Raises:
+        InvalidRequest: no cluster has this name or ID, or several have the name.
+        NotEligible: it meets a restriction of the tutorial.
+    """
+    return eligible_cluster(context, request.cluster)
+
+
+def networks(context: Context, request: requests.NetworksRequest, on_event: EventHook) -> Networks:  # noqa: ARG001
+    """List the region's networks, those first in which the endpoint can be made."""
+    return region_networks(context, eligible_cluster(context, request.cluster))
+
+
+def verify(context: Context, request: requests.VerifyRequest, on_event: EventHook) -> VerifiedService:  # noqa: ARG001
+    """Look the endpoint service up as the endpoint's owner.
+
+    Raises:
+        NotFound: it is not visible to this account.
+    """
+    return visible_service(context, eligible_cluster(context, request.cluster))
+
+
+def endpoints(context: Context, request: requests.EndpointsRequest, on_event: EventHook) -> Endpoints:  # noqa: ARG001
+    """List this account's endpoints for the cluster's service, with zones and addresses."""
+    noted = named_cluster(context, request.cluster)
+    alibaba = context.alibaba(noted.region_id)
+    found = alibaba.endpoints(service_name=noted_service(noted).service_name)
+    return Endpoints(cluster=noted, items=tuple(alibaba.detailed(endpoint) for endpoint in found))
+
+
+def named_cluster(context: Context, name_or_id: str | None) -> Cluster:
+    """Return the cluster that is named here or was named last, whatever its restrictions.
+
+    Raises:
+        StepOrderError: none was named yet.
+        InvalidRequest: no cluster has this name or ID, or several have the name.
+    """
+    wanted = name_or_id or context.cluster_id
+    if not wanted:
+        raise errors.StepOrderError(
+            "no cluster has been named in this kernel yet.",
+            advice="Run %tidb_pe cluster NAME_OR_ID, or give --cluster; %tidb_pe clusters lists them.",
+        )
+    found = _by_id(context, wanted) if wanted.isdecimal() else None
+    found = found or _by_name(context, wanted)
+    context.cluster_id = found.cluster_id
+    return found
+
+
+def eligible_cluster(context: Context, name_or_id: str | None) -> Cluster:
+    """Return the named cluster.
+
+    Raises:
+        NotEligible: it meets a restriction of the tutorial.
+    """
+    before = context.cluster_id
+    found = named_cluster(context, name_or_id)
+    restriction = found.restriction
+    if restriction is not None:
+        context.cluster_id = before  # what cannot be used is no default for the next step
+        raise errors.NotEligible(
+            restriction.name,
+            f"{restriction.reason}.",
+            advice="See %tidb_pe clusters for those that can be used.",
+        )
+    return found
+
+
+def noted_service(cluster: Cluster) -> EndpointService:
+    """Return the cluster's service.
+
+    Raises:
+        NotEligible: it has none.
+    """
+    if cluster.service is None:
+        raise errors.NotEligible(
+            "service", f"cluster {cluster.display_name} has no private endpoint service on Alibaba Cloud."
+        )
+    return cluster.service
+
+
+def region_networks(context: Context, cluster: Cluster) -> Networks:
+    """Return the networks of the cluster's region, usable ones first."""
+    found = Networks(cluster=cluster, vpcs=context.alibaba(cluster.region_id).vpcs())
+    ordered = sorted(found.vpcs, key=lambda vpc: (bool(found.vpc_obstacle(vpc)), vpc.name, vpc.vpc_id))
+    return replace(
+        found,
+        vpcs=tuple(
+            replace(
+                vpc,
+                vswitches=tuple(
+                    sorted(
+                        vpc.vswitches,
+                        key=lambda v: (bool(found.vswitch_obstacle(v)), v.zone_id, -v.available_ip_count),
+                    )
+                ),
+                security_groups=tuple(
+                    sorted(
+                        vpc.security_groups, key=lambda g: (g.service_managed, g.name, g.security_group_id)
+                    )
+                ),
+            )
+            for vpc in ordered
+        ),
+    )
+
+
+def visible_service(context: Context, cluster: Cluster) -> VerifiedService:
+    """Return the service as the endpoint's owner sees it.
+
+    Raises:
+        NotFound: it is not visible to this account.
+    """
+    service = noted_service(cluster)
+    verified = context.alibaba(cluster.region_id).service(service.service_name)
+    if verified is None:
+        raise errors.NotFound(
+            f"{service.service_name} is not visible in {cluster.region_id}. One of three things: the Alibaba "
+            "Cloud account is not on the service's allow-list; the endpoint's region is not the service's; "
+            "or the service is gone.",
+            operation="ListVpcEndpointServicesByEndUser",
+            advice="Check with %tidb_pe cluster and the account of the access key; "
+            "then ask TiDB Cloud support to admit the account.",
+        )
+    return verified
+
+
+def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None) -> VpcEndpoint:
+    """Return the endpoint that is named, or the cluster's only one, with zones and security groups.
+
+    Raises:
+        StepOrderError: there is none.
+        InvalidRequest: there are several and none is named.
+        NotEligible: the named one belongs to another service.
+    """
+    alibaba = context.alibaba(cluster.region_id)
+    service_name = noted_service(cluster).service_name
+    if endpoint_id is not None:
+        named = alibaba.endpoints(endpoint_id=endpoint_id)
+        if not named:
+            raise errors.InvalidRequest(
+                "--endpoint",
+                f"there is no {endpoint_id} in {cluster.region_id}.",
+                advice="See %tidb_pe endpoints.",
+            )
+        if named[0].service_name != service_name:
+            raise errors.NotEligible(
+                "service",
+                f"{endpoint_id} is an endpoint of {named[0].service_name}, "
+                f"not of cluster {cluster.display_name}.",
+                advice="See %tidb_pe endpoints.",
+            )
+        return alibaba.detailed(named[0])
+    alive = [
+        endpoint
+        for endpoint in alibaba.endpoints(service_name=service_name)
+        if endpoint.endpoint_status != EndpointStatus.DELETING
+    ]
+    if not alive:
+        raise errors.StepOrderError(
+            f"cluster {cluster.display_name} has no endpoint in this account yet.",
+            advice="Run %tidb_pe create (%tidb_pe plan shows what it would make).",
+        )
+    if len(alive) > 1:
+        listed = ", ".join(f"{e.endpoint_id} (in {e.vpc_id}, {e.endpoint_status})" for e in alive)
+        raise errors.InvalidRequest(
+            "--endpoint", f"cluster {cluster.display_name} has several endpoints: {listed}; name one."
+        )
+    return alibaba.detailed(alive[0])
+
+
+def _by_id(context: Context, cluster_id: str) -> Cluster | None:
+    try:
+        return context.tidb_cloud().cluster(cluster_id)
+    except errors.NotFound:
+        return None  # a cluster's name can be all digits too
+
+
+def _by_name(context: Context, wanted: str) -> Cluster:
+    known = context.tidb_cloud().clusters()
+    found = [item for item in known if item.display_name == wanted]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(item.cluster_id for item in found)
+        raise errors.InvalidRequest(
+            "cluster", f"{len(found)} clusters are named {wanted}: {listed}; give the ID."
+        )
+    close = difflib.get_close_matches(wanted, [item.display_name for item in known], n=1)
+    hint = f"did you mean {close[0]}?" if close else "there is none with this name or ID."
+    raise errors.InvalidRequest(
+        "cluster", f"{wanted}: {hint}", advice="See %tidb_pe clusters for those that this key can see."
+    )

@@ -1,0 +1,161 @@
+"""How a request describes its fields, once for every skin.
+
+A field's metadata holds an `Option`; parsers, forms and signatures are made from it. `Request.of` is
+the one place where typed text becomes values, so that every skin refuses the same input in the same words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """What a skin needs to know of a field.
+
+    Attributes:
+        help: one sentence.
+        metavar: what stands for the value in a usage line.
+        parse: text to value; raises ValueError with what would be valid.
+        positional: given by place, not by flag.
+        many: may be given more than once.
+        choices: every valid text, where there are few.
+    """
+
+    help: str
+    metavar: str = ""
+    parse: Callable[[str], Any] = str
+    positional: bool = False
+    many: bool = False
+    choices: tuple[str, ...] = ()
+
+
+def option(  # noqa: PLR0913 - each is one property of the option
+    help: str,  # noqa: A002 - the word that argparse uses
+    *,
+    default: Any = None,
+    metavar: str = "",
+    parse: Callable[[str], Any] = str,
+    positional: bool = False,
+    many: bool = False,
+    choices: Iterable[str] = (),
+) -> Any:
+    """Declare a request's field; one without a default (`...`) has to be given."""
+    described = Option(
+        help=help, metavar=metavar, parse=parse, positional=positional, many=many, choices=tuple(choices)
+    )
+    if default is ...:
+        return dataclasses.field(metadata={"option": described})
+    return dataclasses.field(default=default, metadata={"option": described})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Base of the requests; made by `of`, which checks each value."""
+
+    @classmethod
+    def options(cls) -> dict[str, Option]:
+        """Return each field's name and its option, in order."""
+        return {field.name: field.metadata["option"] for field in dataclasses.fields(cls)}
+
+    @classmethod
+    def label(cls, name: str) -> str:
+        """Return the field as it is typed: `--security-group`, or `NAME_OR_ID` for a positional one."""
+        described = cls.options()[name]
+        return described.metavar if described.positional else "--" + name.replace("_", "-")
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Make a request from text or values; None stands for "not given".
+
+        Raises:
+            InvalidRequest: a value is not valid, or a field that has to be given is not.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        options = cls.options()
+        for field in dataclasses.fields(cls):
+            if field.default is dataclasses.MISSING and field.name not in given:
+                raise InvalidRequest(cls.label(field.name), f"is missing: {options[field.name].help}.")
+        return cls(**{name: cls._value(name, value) for name, value in given.items()})
+
+    @classmethod
+    def _value(cls, name: str, value: Any) -> Any:
+        described = cls.options()[name]
+        if not described.many:
+            return cls._parsed(name, value)
+        items = (value,) if isinstance(value, str) else tuple(value)
+        parsed = tuple(cls._parsed(name, item) for item in items)
+        if len(set(parsed)) < len(parsed):
+            raise InvalidRequest(cls.label(name), "the same value is given twice.")
+        return parsed
+
+    @classmethod
+    def _parsed(cls, name: str, value: Any) -> Any:
+        described = cls.options()[name]
+        try:
+            return described.parse(value) if isinstance(value, str) else described.parse(str(value))
+        except ValueError as error:
+            raise InvalidRequest(cls.label(name), f"{error}.") from None
+
+
+def matching(pattern: str, description: str) -> Callable[[str], str]:
+    """Return a rule: the text has to match `pattern` as a whole, and is shown where it does not."""
+    compiled = re.compile(pattern)
+
+    def parse(text: str) -> str:
+        if compiled.fullmatch(text):
+            return text
+        msg = f"{text!r} is not valid: {description}"
+        raise ValueError(msg)
+
+    return parse
+
+
+def one_of(values: Iterable[str]) -> Callable[[str], str]:
+    """Return a rule: the text has to be one of `values`."""
+    allowed = tuple(values)
+
+    def parse(text: str) -> str:
+        if text in allowed:
+            return text
+        msg = "must be one of " + ", ".join(allowed)
+        raise ValueError(msg)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        msg = "must be a number of seconds above 0"
+        raise ValueError(msg)
+    return value
+
+
+def switch(text: str) -> bool:
+    """Read the value of a flag that takes none: the skins give True."""
+    if text not in {"True", "False"}:
+        msg = "takes no value"
+        raise ValueError(msg)
+    return text == "True"
+
+
+def non_empty(text: str) -> str:
+    """Refuse an empty text."""
+    if not text.strip():
+        msg = "must not be empty"
+        raise ValueError(msg)
+    return text

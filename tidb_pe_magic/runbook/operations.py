@@ -1,0 +1,165 @@
+"""The one table of operations: magic, form, console, help and documentation iterate it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from tidb_pe_magic.runbook import requests
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model import EventHook, Result
+    from tidb_pe_magic.runbook.context import Context
+    from tidb_pe_magic.runbook.fields import Request
+
+
+class Step(Protocol):
+    """The function of a tutorial step."""
+
+    def __call__(self, context: Context, request: Request, on_event: EventHook) -> Result:
+        """Look at what is there, do what is missing, and return what is there now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One row of the table.
+
+    Attributes:
+        name: subcommand and method.
+        request: its request class.
+        target: `module:function`, imported by the first call.
+        summary: one line, in the imperative.
+        tutorial: the steps of the tutorial that it does; empty where it has none.
+        mutates: it can change something in a cloud.
+        example: a command line as one would type it.
+    """
+
+    name: str
+    request: type[Request]
+    target: str
+    summary: str
+    tutorial: str
+    example: str
+    mutates: bool = False
+
+    def resolve(self) -> Step:
+        """Import the step's function."""
+        module, _, function = self.target.partition(":")
+        return cast("Step", getattr(import_module(module), function))
+
+
+_STEPS = "tidb_pe_magic.runbook."
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation(
+            name="clusters",
+            request=requests.ClustersRequest,
+            target=_STEPS + "discovery:clusters",
+            summary="List the clusters, and why some cannot be used",
+            tutorial="1.1",
+            example="clusters",
+        ),
+        Operation(
+            name="cluster",
+            request=requests.ClusterRequest,
+            target=_STEPS + "discovery:cluster",
+            summary="Take note of a cluster's service name, zones, region and port",
+            tutorial="1.2-1.4",
+            example="cluster demo",
+        ),
+        Operation(
+            name="networks",
+            request=requests.NetworksRequest,
+            target=_STEPS + "discovery:networks",
+            summary="List VPCs, vSwitches and security groups of the cluster's region, usable ones first",
+            tutorial="2.7",
+            example="networks",
+        ),
+        Operation(
+            name="verify",
+            request=requests.VerifyRequest,
+            target=_STEPS + "discovery:verify",
+            summary="Verify that this account can reach the endpoint service",
+            tutorial="2.5-2.6",
+            example="verify",
+        ),
+        Operation(
+            name="plan",
+            request=requests.PlanRequest,
+            target=_STEPS + "creation:plan",
+            summary="Show what create would make and bill, with the API's dry run",
+            tutorial="2.1-2.8",
+            example="plan --vpc vpc-t4nabc123 --security-group sg-t4nabc123",
+        ),
+        Operation(
+            name="create",
+            request=requests.CreateRequest,
+            target=_STEPS + "creation:create",
+            summary="Make the endpoint, or adopt the one that exists for this service and VPC",
+            tutorial="2.1-2.8",
+            example="create --vpc vpc-t4nabc123 --security-group sg-t4nabc123 --zone ap-southeast-1a",
+            mutates=True,
+        ),
+        Operation(
+            name="wait",
+            request=requests.WaitRequest,
+            target=_STEPS + "waiting:wait",
+            summary="Wait until the endpoint is Active and its connection Connected",
+            tutorial="2.9",
+            example="wait --timeout 300",
+        ),
+        Operation(
+            name="connect",
+            request=requests.ConnectRequest,
+            target=_STEPS + "connecting:connect",
+            summary="Connect to the private host and register the connection with jupysql",
+            tutorial="3.1-3.3, 3.5",
+            example="connect --database test",
+        ),
+        Operation(
+            name="disconnect",
+            request=requests.DisconnectRequest,
+            target=_STEPS + "connecting:disconnect",
+            summary="Close a connection and take it from jupysql",
+            tutorial="",
+            example="disconnect --alias tidb",
+        ),
+        Operation(
+            name="status",
+            request=requests.StatusRequest,
+            target=_STEPS + "overview:status",
+            summary="Show each step's state as the clouds have it now, and the next command",
+            tutorial="all",
+            example="status",
+        ),
+        Operation(
+            name="endpoints",
+            request=requests.EndpointsRequest,
+            target=_STEPS + "discovery:endpoints",
+            summary="List the endpoints of the cluster's service",
+            tutorial="",
+            example="endpoints",
+        ),
+        Operation(
+            name="delete",
+            request=requests.DeleteRequest,
+            target=_STEPS + "deletion:delete",
+            summary="Delete an endpoint: its zones, then the endpoint, then wait until it is gone",
+            tutorial="",
+            example="delete ep-t4nabc123 --yes",
+            mutates=True,
+        ),
+        Operation(
+            name="run",
+            request=requests.RunRequest,
+            target=_STEPS + "overview:run",
+            summary="Show the plan, then do every step in order, skipping what is done",
+            tutorial="all",
+            example="run demo --vpc vpc-t4nabc123 --security-group sg-t4nabc123",
+            mutates=True,
+        ),
+    )
+}

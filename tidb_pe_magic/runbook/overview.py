@@ -1,0 +1,175 @@
+"""The whole way at once: where one stands, and everything in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import (
+    Cluster,
+    Connection,
+    FinishedStep,
+    PlanShown,
+    RunbookStatus,
+    RunReport,
+    StepFinished,
+    StepStarted,
+    StepStatus,
+    VpcEndpoint,
+)
+from tidb_pe_magic.runbook import connecting, creation, discovery, waiting
+from tidb_pe_magic.runbook.waiter import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runbook.context import Context
+    from tidb_pe_magic.runbook.requests import RunRequest, StatusRequest
+
+# Errors that mean "this step is not done yet", as against "it could not be asked".
+_NOT_DONE = (errors.StepOrderError, errors.NotEligible, errors.NotFound)
+
+
+def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001
+    """Ask the clouds for each step's state; the first step that is not done gives the next command.
+
+    Raises:
+        InvalidRequest: no cluster has this name or ID, or several endpoints exist and none is named.
+    """
+    steps: list[StepStatus] = []
+
+    def check(step: str, look: Callable[[], tuple[object, str]]) -> object:
+        try:
+            found, detail = look()
+        except _NOT_DONE as error:
+            steps.append(StepStatus(step=step, done=False, detail=error.message))
+            return None
+        steps.append(StepStatus(step=step, done=True, detail=detail))
+        return found
+
+    def finish(next_command: str) -> RunbookStatus:
+        done = {step.step for step in steps}
+        steps.extend(
+            StepStatus(step=step, done=None, detail="not reached")
+            for step in ("cluster", "verify", "create", "wait", "connect")
+            if step not in done
+        )
+        return RunbookStatus(steps=tuple(steps), next_command=next_command)
+
+    cluster = check("cluster", lambda: _noted(context, request))
+    if not isinstance(cluster, Cluster):
+        return finish("%tidb_pe clusters")
+    if check("verify", lambda: _verified(context, cluster)) is None:
+        return finish("%tidb_pe verify")
+    endpoint = check("create", lambda: _created(context, cluster, request))
+    if not isinstance(endpoint, VpcEndpoint):
+        return finish("%tidb_pe create")
+    steps.append(StepStatus(step="wait", done=endpoint.ready, detail=describe(endpoint)))
+    if not endpoint.ready:
+        return finish("%tidb_pe wait")
+    aliases = [c.alias for c in context.connections.values() if c.endpoint_id == endpoint.endpoint_id]
+    if not aliases:
+        steps.append(StepStatus(step="connect", done=False, detail="no connection in this kernel"))
+        return finish("%tidb_pe connect")
+    steps.append(StepStatus(step="connect", done=True, detail="as " + ", ".join(aliases)))
+    return finish(f"%%sql {aliases[-1]}")
+
+
+def _noted(context: Context, request: StatusRequest) -> tuple[Cluster, str]:
+    cluster = discovery.eligible_cluster(context, request.cluster)
+    return cluster, f"{cluster.display_name} ({cluster.cluster_id}) in {cluster.region_id}"
+
+
+def _verified(context: Context, cluster: Cluster) -> tuple[object, str]:
+    service = discovery.visible_service(context, cluster)
+    return service, f"{service.service_name} in {', '.join(service.zones)}"
+
+
+def _created(context: Context, cluster: Cluster, request: StatusRequest) -> tuple[VpcEndpoint, str]:
+    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}" + (
+        "" if endpoint.ours else " (not made here)"
+    )
+
+
+class _Progress:
+    """Reports the steps of a run, with the seconds that each took."""
+
+    def __init__(self, context: Context, on_event: EventHook) -> None:
+        self._clock = context.clock
+        self._on_event = on_event
+        self._started = 0.0
+        self.steps: list[FinishedStep] = []
+
+    def start(self, step: str) -> None:
+        """Begin a step."""
+        self._started = self._clock()
+        self._on_event(StepStarted(step=step))
+
+    def finish(self, step: str, detail: str, *, skipped: bool = False) -> None:
+        """End the step that was begun last."""
+        finished = FinishedStep(
+            step=step, detail=detail, seconds=self._clock() - self._started, skipped=skipped
+        )
+        self.steps.append(finished)
+        self._on_event(StepFinished(finished=finished))
+
+
+def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport:
+    """Show the plan, then do every step in order, skipping what is done.
+
+    Raises:
+        TidbPeError: what the step that failed raises; those before it stay done.
+    """
+    progress = _Progress(context, on_event)
+    progress.start("cluster")
+    cluster = discovery.eligible_cluster(context, request.cluster)
+    progress.finish("cluster", f"{cluster.display_name} in {cluster.region_id}")
+
+    progress.start("verify")
+    planned = creation.make_plan(context, request)
+    progress.finish(
+        "verify", f"{planned.service.service_name} is visible in {', '.join(planned.service.zones)}"
+    )
+    on_event(PlanShown(plan=planned))
+
+    progress.start("create")
+    created = creation.create_planned(context, planned)
+    endpoint = created.endpoint
+    detail = f"{endpoint.endpoint_id} in {endpoint.vpc_id}"
+    if created.differences:
+        detail += "; it differs: " + "; ".join(created.differences)
+    progress.finish("create", detail, skipped=created.adopted)
+
+    progress.start("wait")
+    was_ready = endpoint.ready
+    endpoint = waiting.wait_for(context, endpoint, request.timeout, on_event)
+    progress.finish("wait", describe(endpoint), skipped=was_ready)
+
+    progress.start("connect")
+    kept = _kept(context, cluster, endpoint, request)
+    connection = kept or connecting.open_connection(context, cluster, endpoint, request)
+    progress.finish(
+        "connect", f"{connection.alias} at {connection.host}:{connection.port}", skipped=kept is not None
+    )
+    return RunReport(steps=tuple(progress.steps), endpoint=endpoint, connection=connection)
+
+
+def _kept(
+    context: Context, cluster: Cluster, endpoint: VpcEndpoint, request: RunRequest
+) -> Connection | None:
+    """Return the open connection of the alias where it is what is asked for, and still answers."""
+    from sqlalchemy import text  # noqa: PLC0415 - slow to import
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - slow to import
+
+    connection = context.connections.get(request.alias)
+    wanted = (endpoint.endpoint_id, connecting.sql_user(cluster, request), request.database or "")
+    if connection is None or (connection.endpoint_id, connection.user, connection.database) != wanted:
+        return None
+    try:
+        with connection.engine.connect() as live:
+            live.execute(text("SELECT 1"))
+    except DBAPIError:
+        return None
+    return connection

@@ -1,0 +1,196 @@
+"""Typed text to requests: one parser per operation, made from the request's fields.
+
+No message repeats what was typed beyond a flag's name or an ID: it may be a password in the wrong place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import shlex
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tidb_pe_magic.runbook.fields import Option, Request
+
+_PASSWORD_FLAG = re.compile(r"--?(sql-?)?(password|passwd|pwd|pw|secret)$", re.IGNORECASE)
+_FLAG = re.compile(r"--?[A-Za-z][A-Za-z0-9-]*")
+_HELP_FLAGS = {"-h", "--help"}
+
+
+@dataclass(frozen=True)
+class Help:
+    """Help that was asked for, as text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """An operation and its request."""
+
+    operation: Operation
+    request: Request
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises our errors instead of leaving the interpreter."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message without the values that argparse quotes in it."""
+        flag = re.match(r"argument ([^:]+): (.*)", message, re.DOTALL)
+        if flag:
+            reason = "takes no value" if "explicit argument" in flag[2] else flag[2]
+            raise InvalidRequest(flag[1].split("/")[-1], f"{_unquoted(reason)}.", advice=_see(self.prog))
+        missing = re.match(r"the following arguments are required: (.*)", message)
+        if missing:
+            raise InvalidRequest(missing[1], "is missing.", advice=_see(self.prog))
+        raise InvalidRequest("", f"{_unquoted(message)}.", advice=_see(self.prog))
+
+
+def words(line: str) -> list[str]:
+    """Split a line as a shell does.
+
+    Raises:
+        InvalidRequest: a quote is not closed.
+    """
+    try:
+        return shlex.split(line)
+    except ValueError:
+        raise InvalidRequest("quotes", "a quote is opened and not closed.") from None
+
+
+def parse(arguments: Sequence[str], *, prog: str, extra: Iterable[str] = ()) -> Command | Help:
+    """Make a request from a subcommand and its options, or return the help that was asked for.
+
+    Args:
+        arguments: the words after the program's name.
+        prog: the program's name, as one types it.
+        extra: subcommands that a skin handles itself, named in help and in suggestions.
+
+    Raises:
+        InvalidRequest: a subcommand or flag is unknown, or a value is not valid.
+    """
+    if not arguments or arguments[0] in _HELP_FLAGS:
+        return Help(overview(prog))
+    name, *rest = arguments
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise _unknown_command(name, (*OPERATIONS, *extra), prog)
+    return parse_options(operation, rest, prog=prog)
+
+
+def parse_options(operation: Operation, options: Sequence[str], *, prog: str) -> Command | Help:
+    """Make the operation's request from its options, or return its help where that was asked for.
+
+    Raises:
+        InvalidRequest: a flag is unknown, or a value is not valid.
+    """
+    if _HELP_FLAGS & set(options):
+        return Help(help_for(operation, prog))
+    namespace, unknown = _parser(operation, prog).parse_known_args(options)
+    if unknown:
+        raise _unexpected(operation, unknown, prog)
+    return Command(operation, operation.request.of(**vars(namespace)))
+
+
+def _unknown_command(name: str, known: Iterable[str], prog: str) -> InvalidRequest:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else "there is no such command."
+    return InvalidRequest("command", f"{name[:40]}: {hint}", advice=f"{prog} -h lists them.")
+
+
+def overview(prog: str) -> str:
+    """Return the list of commands."""
+    width = max(map(len, OPERATIONS))
+    lines = [
+        f"{name:<{width}}  {operation.summary}" + (f" ({operation.tutorial})" if operation.tutorial else "")
+        for name, operation in OPERATIONS.items()
+    ]
+    return "\n".join(
+        (
+            f"usage: {prog} COMMAND [OPTIONS]",
+            "",
+            "From a TiDB Cloud cluster on Alibaba Cloud to a DataFrame, over a private endpoint.",
+            "Numbers are the tutorial's steps.",
+            "",
+            *(f"  {line}" for line in lines),
+            "",
+            f"{prog} COMMAND -h shows the options of a command.",
+        )
+    )
+
+
+def help_for(operation: Operation, prog: str) -> str:
+    """Return an operation's help, with an example."""
+    return _parser(operation, prog).format_help().rstrip() + f"\n\nexample: {prog} {operation.example}"
+
+
+def flags(operation: Operation) -> dict[str, Option]:
+    """Return the operation's flags, as typed, and their options."""
+    request = operation.request
+    return {
+        request.label(name): described
+        for name, described in request.options().items()
+        if not described.positional
+    }
+
+
+def _parser(operation: Operation, prog: str) -> argparse.ArgumentParser:
+    request = operation.request
+    parser = _Parser(
+        prog=f"{prog} {operation.name}",
+        description=f"{operation.summary}.",
+        allow_abbrev=False,
+        # A fixed width: help is the same in a terminal, a notebook and a test.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=110, max_help_position=34),
+    )
+    for field in fields(request):
+        described: Option = field.metadata["option"]
+        settings: dict[str, Any] = {"help": described.help.replace("%", "%%"), "default": None}
+        if field.default is False:
+            settings["action"] = "store_const"
+            settings["const"] = True
+        else:
+            settings["metavar"] = described.metavar
+            if described.many:
+                settings["action"] = "append"
+        if described.positional:
+            settings["nargs"] = None if field.default is MISSING else "?"
+            parser.add_argument(field.name, **settings)
+        else:
+            parser.add_argument(request.label(field.name), dest=field.name, **settings)
+    return parser
+
+
+def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> InvalidRequest:
+    see = _see(f"{prog} {operation.name}")
+    typed = next((word for word in unknown if word.startswith("-")), "")
+    named = _FLAG.match(typed)
+    if not named:
+        return InvalidRequest("arguments", f"{operation.name} takes no further argument.", advice=see)
+    flag = named[0]
+    if _PASSWORD_FLAG.match(flag):
+        return InvalidRequest(
+            flag,
+            "there is no such flag: a password in a cell would be saved with the notebook.",
+            advice="Use TIDB_PASSWORD, or --password-from prompt, env:NAME, keyring:SERVICE or file:PATH.",
+        )
+    close = difflib.get_close_matches(flag, flags(operation), n=1)
+    hint = f"did you mean {close[0]}?" if close else f"{operation.name} has no such flag."
+    return InvalidRequest(flag, hint, advice=see)
+
+
+def _see(prog: str) -> str:
+    return f"See {prog} -h."
+
+
+def _unquoted(message: str) -> str:
+    return re.sub(r"\s*'[^']*'", "", message)

@@ -1,0 +1,214 @@
+"""One frozen dataclass per operation: parser, form and signature are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.model import TlsMode
+from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds, switch
+
+vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123 (see %tidb_pe networks)")
+security_group_id = matching(
+    r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123 (see %tidb_pe networks)"
+)
+endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123 (see %tidb_pe endpoints)")
+alias_name = matching(
+    r"[A-Za-z_][A-Za-z0-9_]*", "an alias is a letter or underscore, then letters, digits or underscores"
+)
+# EndpointName of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
+endpoint_name = matching(
+    r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}",
+    "2 to 128 letters, digits, hyphens or underscores, a letter first",
+)
+_zone_id = matching(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
+_vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123 (see %tidb_pe networks)")
+
+
+@dataclass(frozen=True)
+class ZoneChoice:
+    """A zone that the endpoint shall be in, and the vSwitch there if one is named; `all` is every zone."""
+
+    zone_id: str
+    vswitch_id: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `ZONE`, `ZONE=VSWITCH` or `all`.
+
+        Raises:
+            ValueError: with what would be valid.
+        """
+        zone, equals, vswitch = text.partition("=")
+        if text == "all":
+            return cls("all")
+        return cls(_zone_id(zone), _vswitch_id(vswitch) if equals else "")
+
+    def __str__(self) -> str:
+        """Write it as it is typed."""
+        return f"{self.zone_id}={self.vswitch_id}" if self.vswitch_id else self.zone_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClustersRequest(Request):
+    """List the clusters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterRequest(Request):
+    """Take note of a cluster."""
+
+    cluster: str = option(
+        "name or ID of the cluster", default=..., metavar="NAME_OR_ID", parse=non_empty, positional=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterStep(Request):
+    """Base of the steps that concern one cluster."""
+
+    cluster: str | None = option(
+        "name or ID of the cluster; default: the last one named in this kernel",
+        metavar="NAME_OR_ID",
+        parse=non_empty,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointStep(ClusterStep):
+    """Base of the steps that concern one endpoint of a cluster."""
+
+    endpoint: str | None = option(
+        "ID of the endpoint; default: the only one of this cluster", metavar="ID", parse=endpoint_id
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworksRequest(ClusterStep):
+    """List the networks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest(ClusterStep):
+    """Verify the endpoint service."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement(Request):
+    """Where the endpoint shall be, and what it is called."""
+
+    vpc: str | None = option(
+        "ID of the VPC; default: the only usable one of the region", metavar="ID", parse=vpc_id
+    )
+    security_group: tuple[str, ...] = option(
+        "ID of a security group of that VPC; repeatable; default: the only one",
+        default=(),
+        metavar="ID",
+        parse=security_group_id,
+        many=True,
+    )
+    zone: tuple[ZoneChoice, ...] = option(
+        "zone, with or without a vSwitch in it, or all; repeatable; each zone is billed; "
+        "default: two zones with a usable vSwitch",
+        default=(),
+        metavar="ZONE[=VSWITCH]",
+        parse=ZoneChoice.parse,
+        many=True,
+    )
+    name: str | None = option("name of the endpoint", metavar="N", parse=endpoint_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRequest(Placement, ClusterStep):
+    """Show what would be made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest(Placement, ClusterStep):
+    """Make the endpoint, or adopt the one that exists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience(Request):
+    """How long to wait."""
+
+    timeout: float = option("seconds to wait at most", default=600.0, metavar="S", parse=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitRequest(Patience, EndpointStep):
+    """Wait for the endpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login(Request):
+    """How to log in to the SQL service."""
+
+    alias: str = option(
+        "name of the connection in %%sql cells", default="tidb", metavar="A", parse=alias_name
+    )
+    user: str | None = option(
+        "SQL user, with the cluster's prefix; default: the cluster's root", metavar="U", parse=non_empty
+    )
+    database: str | None = option("database to use; default: none", metavar="D", parse=non_empty)
+    password_from: PasswordSource | None = option(  # noqa: RUF009 - a field like the others
+        "where the password is; default: TIDB_PASSWORD in the environment, then a prompt",
+        metavar="prompt|env:NAME|keyring:SERVICE|file:PATH",
+        parse=PasswordSource.parse,
+    )
+    tls: str = option(
+        "TLS; auto verifies chain and name wherever the server offers TLS",
+        default=TlsMode.AUTO.value,
+        metavar="|".join(TlsMode),
+        parse=one_of(TlsMode),
+        choices=tuple(TlsMode),
+    )
+    tls_name: str | None = option(
+        "name to expect in the server's certificate; default: the host or the cluster's gateway names",
+        metavar="NAME",
+        parse=non_empty,
+    )
+    ca: str | None = option(
+        "PEM file of the certificate authorities to trust; default: the system's",
+        metavar="PATH",
+        parse=non_empty,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectRequest(Login, EndpointStep):
+    """Connect over the private endpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisconnectRequest(Request):
+    """Close a connection."""
+
+    alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRequest(EndpointStep):
+    """Show each step's state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointsRequest(ClusterStep):
+    """List the endpoints of a cluster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteRequest(Patience, ClusterStep):
+    """Delete an endpoint."""
+
+    endpoint: str = option(
+        "ID of the endpoint", default=..., metavar="ENDPOINT_ID", parse=endpoint_id, positional=True
+    )
+    yes: bool = option("really delete it", default=False, parse=switch)
+    adopted: bool = option("delete it even though it was not made here", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(Login, Patience, Placement, ClusterRequest):
+    """Every step in order."""

@@ -1,0 +1,349 @@
+"""The plain Python API: one written-out method for each operation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from tidb_pe_magic import model
+from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.errors import StepOrderError
+from tidb_pe_magic.runbook.context import Context, ask
+from tidb_pe_magic.runbook.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+    from types import TracebackType
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.runbook.fields import Request
+
+R = TypeVar("R", bound=model.Result)
+
+
+def _unheard(event: model.Event) -> None:
+    """Take an event that nobody listens to."""
+
+
+class Runbook:
+    """The tutorial's steps as methods; each looks at what is there first, and may be called twice.
+
+    ::
+
+        with Runbook() as runbook:
+            runbook.cluster("demo")
+            runbook.create(vpc="vpc-…", security_group=["sg-…"])
+            runbook.wait()
+            engine = runbook.connect(database="test").engine
+
+    Keys come from the environment, read at each call: `TIDBCLOUD_PUBLIC_KEY`, `TIDBCLOUD_PRIVATE_KEY`,
+    `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN`.
+
+    Every method raises `InvalidRequest` for input that is not valid, `MissingCredentials` where a key is
+    missing, and `ApiError` where a cloud refuses; further errors are named at each.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is an edge that a test or a skin replaces
+        self,
+        *,
+        shell: InteractiveShell | None = None,
+        on_event: model.EventHook = _unheard,
+        environ: MutableMapping[str, str] | None = None,
+        prompt: Callable[[str], Secret] = ask,
+        cancel: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], bool] | None = None,
+    ) -> None:
+        """Make a runbook; nothing is called yet.
+
+        Args:
+            shell: IPython's shell, in which `connect` registers with jupysql; without one it only makes
+                an engine.
+            on_event: is given the frozen events of `model.Event` while a step works.
+            environ: instead of `os.environ`.
+            prompt: asks the person for a password.
+            cancel: set it to end a wait.
+            clock: seconds, monotonic.
+            sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+        """
+        self._on_event = on_event
+        self._context = Context(
+            shell=shell, prompt=prompt, clock=clock, sleep=sleep, cancel=cancel or threading.Event()
+        )
+        if environ is not None:
+            self._context.environ = environ
+
+    def __enter__(self) -> Self:
+        """Return the runbook."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection and client."""
+        self.close()
+
+    def close(self) -> None:
+        """Close every SQL connection and API client; endpoints in the cloud stay."""
+        from tidb_pe_magic.runbook import connecting  # noqa: PLC0415 - only where something was opened
+
+        connecting.close_all(self._context)
+        self._context.close()
+
+    @property
+    def connections(self) -> Mapping[str, model.Connection]:
+        """The open SQL connections by alias."""
+        return dict(self._context.connections)
+
+    @property
+    def connection(self) -> model.Connection:
+        """The SQL connection that was opened last.
+
+        Raises:
+            StepOrderError: none is open.
+        """
+        for connection in reversed(self._context.connections.values()):
+            return connection
+        raise StepOrderError("there is no SQL connection.", advice="Run %tidb_pe connect.")
+
+    def perform(self, name: str, request: Request, on_event: model.EventHook | None = None) -> model.Result:
+        """Do the operation `name`: what every skin and every method below calls."""
+        via = hosts.overrides(self._context.environ)
+        result = OPERATIONS[name].resolve()(self._context, request, on_event or self._on_event)
+        # A connection is kept by alias, and the one that is kept is the one that is returned.
+        if isinstance(result, model.Connection) and via:
+            result = self._context.connections[result.alias] = replace(result, via=via)
+            return result
+        return replace(result, via=via) if via else result
+
+    def _do(self, result: type[R], operation: str, /, **values: Any) -> R:  # noqa: ARG002 - binds R
+        return cast("R", self.perform(operation, OPERATIONS[operation].request.of(**values)))
+
+    def clusters(self) -> model.Clusters:
+        """List the clusters (1.1), usable ones first; each knows the restriction that it meets."""
+        return self._do(model.Clusters, "clusters")
+
+    def cluster(self, cluster: str) -> model.Cluster:
+        """Take note of a cluster (1.2-1.4), the default of the steps that follow.
+
+        Args:
+            cluster: name or ID.
+
+        Raises:
+            NotEligible: provider, plan, state or service do not allow a private endpoint.
+        """
+        return self._do(model.Cluster, "cluster", cluster=cluster)
+
+    def networks(self, *, cluster: str | None = None) -> model.Networks:
+        """List VPCs, vSwitches and security groups of the cluster's region, usable ones first."""
+        return self._do(model.Networks, "networks", cluster=cluster)
+
+    def verify(self, *, cluster: str | None = None) -> model.VerifiedService:
+        """Look the endpoint service up as the endpoint's owner (2.5-2.6).
+
+        Raises:
+            NotFound: it is not visible to this account.
+        """
+        return self._do(model.VerifiedService, "verify", cluster=cluster)
+
+    def plan(
+        self,
+        *,
+        cluster: str | None = None,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+    ) -> model.EndpointPlan:
+        """Show what `create` would make and bill (2.1-2.8), with the API's dry run; nothing is changed.
+
+        Raises:
+            NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
+        """
+        return self._do(
+            model.EndpointPlan,
+            "plan",
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+        )
+
+    def create(
+        self,
+        *,
+        cluster: str | None = None,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+    ) -> model.CreatedEndpoint:
+        """Make the endpoint (2.1-2.8), or adopt the one that exists for this service and VPC.
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            vpc: ID; default: the only usable one of the region.
+            security_group: IDs, at most 10; default: the only one of the VPC.
+            zone: `ZONE`, `ZONE=VSWITCH` or `all`; each zone is billed by the hour; default: two zones.
+            name: of the endpoint.
+
+        Raises:
+            NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
+        """
+        return self._do(
+            model.CreatedEndpoint,
+            "create",
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+        )
+
+    def wait(
+        self, *, cluster: str | None = None, endpoint: str | None = None, timeout: float = 600.0
+    ) -> model.VpcEndpoint:
+        """Wait until the endpoint is Active and its connection Connected (2.9).
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            timeout: seconds.
+
+        Raises:
+            StepOrderError: there is no endpoint yet.
+            WaitTimeout: the time is over; the cloud's work goes on.
+            WaitCancelled: the wait was stopped; the cloud's work goes on.
+            EndpointFailed: it will never be connected.
+        """
+        return self._do(model.VpcEndpoint, "wait", cluster=cluster, endpoint=endpoint, timeout=timeout)
+
+    def connect(  # noqa: PLR0913 - the options of the command
+        self,
+        *,
+        cluster: str | None = None,
+        endpoint: str | None = None,
+        alias: str = "tidb",
+        user: str | None = None,
+        database: str | None = None,
+        password_from: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+    ) -> model.Connection:
+        """Log in to the private host, and register the connection with jupysql where there is a shell.
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            alias: name of the connection; an older one of this name is closed once the login has worked.
+            user: SQL user with the cluster's prefix; default: the cluster's root.
+            database: default: none.
+            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: `TIDB_PASSWORD`,
+                then a prompt.
+            tls: auto, off, verify-ca or verify-identity.
+            tls_name: name to expect in the server's certificate.
+            ca: PEM file of certificate authorities.
+
+        Raises:
+            StepOrderError: there is no endpoint, or it is not Connected yet.
+            ConnectionFailed: with the stage that failed.
+        """
+        return self._do(
+            model.Connection,
+            "connect",
+            cluster=cluster,
+            endpoint=endpoint,
+            alias=alias,
+            user=user,
+            database=database,
+            password_from=password_from,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+        )
+
+    def disconnect(self, *, alias: str = "tidb") -> model.Disconnection:
+        """Close a connection; one that is closed already is no error."""
+        return self._do(model.Disconnection, "disconnect", alias=alias)
+
+    def status(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.RunbookStatus:
+        """Ask the clouds for each step's state, and name the next command."""
+        return self._do(model.RunbookStatus, "status", cluster=cluster, endpoint=endpoint)
+
+    def endpoints(self, *, cluster: str | None = None) -> model.Endpoints:
+        """List this account's endpoints for the cluster's service, with zones and addresses."""
+        return self._do(model.Endpoints, "endpoints", cluster=cluster)
+
+    def delete(
+        self,
+        endpoint: str,
+        *,
+        cluster: str | None = None,
+        timeout: float = 600.0,
+        yes: bool = False,
+        adopted: bool = False,
+    ) -> model.Deletion:
+        """Delete an endpoint: connections, zones, then the endpoint; returns when it is gone.
+
+        Args:
+            endpoint: ID.
+            cluster: name or ID of a cluster in the endpoint's region; default: the last one named.
+            timeout: seconds.
+            yes: has to be True.
+            adopted: has to be True for an endpoint that does not carry our tag.
+
+        Raises:
+            NotEligible: it does not carry our tag.
+            WaitTimeout: the time is over; the cloud's work goes on.
+        """
+        return self._do(
+            model.Deletion,
+            "delete",
+            endpoint=endpoint,
+            cluster=cluster,
+            timeout=timeout,
+            yes=yes,
+            adopted=adopted,
+        )
+
+    def run(  # noqa: PLR0913 - the options of the command
+        self,
+        cluster: str,
+        *,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+        timeout: float = 600.0,
+        alias: str = "tidb",
+        user: str | None = None,
+        database: str | None = None,
+        password_from: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+    ) -> model.RunReport:
+        """Do every step in order, skipping what is done; options as in `create`, `wait` and `connect`."""
+        return self._do(
+            model.RunReport,
+            "run",
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+            timeout=timeout,
+            alias=alias,
+            user=user,
+            database=database,
+            password_from=password_from,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+        )

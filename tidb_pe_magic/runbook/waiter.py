@@ -1,0 +1,152 @@
+"""Waiting for the cloud: one loop, with its clock and its cancel event injected."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import (
+    ConnectionStatus,
+    EndpointObserved,
+    EndpointStatus,
+    ObservationFailed,
+    VpcEndpoint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.model import EventHook
+
+_SLICE = 0.2  # seconds; on some platforms only the end of a wait lets the stop button through
+_FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 0.5, 1.5, 5.0
+_DETACHED = "The cloud's work goes on; run %tidb_pe {command} again to see it through."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiter:
+    """Asks again and again until a goal is met.
+
+    Attributes:
+        clock: seconds, monotonic.
+        cancel: set it to end the wait.
+        sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+    """
+
+    cancel: Flag = field(default_factory=Flag)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], bool] | None = None
+
+    def until(  # noqa: PLR0913 - what tells one wait from another
+        self,
+        observe: Callable[[], VpcEndpoint | None],
+        *,
+        reached: Callable[[VpcEndpoint | None], bool],
+        goal: str,
+        command: str,
+        timeout: float,
+        on_event: EventHook,
+    ) -> VpcEndpoint | None:
+        """Call `observe` until `reached` says so, and return what was seen last.
+
+        A cloud that does not answer, or asks for fewer requests, does not end the wait. Each failure of
+        another kind does.
+
+        Args:
+            observe: the endpoint as it is now; None where it is gone.
+            reached: whether the goal is met; may raise where it never will be.
+            goal: what is waited for, in words.
+            command: the command that takes the wait up again.
+            timeout: seconds.
+            on_event: is given each observation.
+
+        Raises:
+            WaitTimeout: the time is over; the cloud's work goes on.
+            WaitCancelled: the stop button, or the cancel event; the cloud's work goes on.
+        """
+        started = self.clock()
+        last: VpcEndpoint | None = None
+        delay = _FIRST_DELAY
+        try:
+            while True:
+                pause = delay
+                try:
+                    last = observe()
+                except (errors.Throttled, errors.ServiceUnavailable) as failure:
+                    on_event(ObservationFailed(error=str(failure), elapsed=self.clock() - started))
+                    pause = max(delay, getattr(failure, "retry_after", None) or 0.0)
+                else:
+                    on_event(
+                        EndpointObserved(endpoint=last, elapsed=self.clock() - started, waiting_for=goal)
+                    )
+                    if reached(last):
+                        return last
+                left = timeout - (self.clock() - started)
+                if left <= 0:
+                    raise errors.WaitTimeout(
+                        f"not {goal} after {timeout:g} s; last seen: {describe(last)}.",
+                        last=last,
+                        advice=_DETACHED.format(command=command),
+                    )
+                if self._paused(min(pause, left)):
+                    raise self._cancelled(goal, command, last)
+                delay = min(delay * _GROWTH, _LONGEST_DELAY)
+        except KeyboardInterrupt:
+            raise self._cancelled(goal, command, last) from None
+
+    def _cancelled(self, goal: str, command: str, last: VpcEndpoint | None) -> errors.WaitCancelled:
+        return errors.WaitCancelled(
+            f"detached while waiting for {goal}; last seen: {describe(last)}.",
+            last=last,
+            advice=_DETACHED.format(command=command),
+        )
+
+    def _paused(self, seconds: float) -> bool:
+        if self.sleep is not None:
+            return self.sleep(seconds)
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.cancel.wait(min(_SLICE, left)):
+                return True
+        return self.cancel.is_set()
+
+
+def describe(endpoint: VpcEndpoint | None) -> str:
+    """Return both states in a few words."""
+    if endpoint is None:
+        return "no endpoint"
+    return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+
+
+def connected(endpoint: VpcEndpoint | None) -> bool:
+    """Tell whether the endpoint is Active and Connected.
+
+    Unknown states, and Disconnected, are waited through: without auto-accept Disconnected means that
+    the service's owner has not accepted yet.
+
+    Raises:
+        EndpointFailed: it never will be.
+    """
+    if endpoint is None:
+        raise errors.EndpointFailed("the endpoint is gone.", advice="Run %tidb_pe create.")
+    if endpoint.endpoint_status == EndpointStatus.DELETING:
+        raise errors.EndpointFailed(
+            f"endpoint {endpoint.endpoint_id} is being deleted.", last=endpoint, advice="Run %tidb_pe create."
+        )
+    if endpoint.connection_status in {ConnectionStatus.SERVICE_DELETED, ConnectionStatus.DELETING}:
+        raise errors.EndpointFailed(
+            f"the connection of endpoint {endpoint.endpoint_id} is {endpoint.connection_status}.",
+            last=endpoint,
+            advice=f"Delete it: %tidb_pe delete {endpoint.endpoint_id} --yes",
+        )
+    # The API's older documents spell it FinacialLocked.
+    if endpoint.business_status in {"FinancialLocked", "FinacialLocked"}:
+        raise errors.EndpointFailed(
+            f"endpoint {endpoint.endpoint_id} is locked: a payment of the Alibaba Cloud account is overdue.",
+            last=endpoint,
+            advice="Pay the bill, then run %tidb_pe wait.",
+        )
+    return endpoint.ready

@@ -1,0 +1,49 @@
+"""Waiting for the endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook.waiter import connected
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model import EventHook, VpcEndpoint
+    from tidb_pe_magic.runbook.context import Context
+    from tidb_pe_magic.runbook.requests import WaitRequest
+
+
+def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndpoint:
+    """Wait until the endpoint is Active and its connection Connected.
+
+    Raises:
+        StepOrderError: there is no endpoint yet.
+        WaitTimeout: the time is over; the cloud's work goes on.
+        WaitCancelled: the stop button; the cloud's work goes on.
+        EndpointFailed: the endpoint will never be connected.
+    """
+    cluster = discovery.eligible_cluster(context, request.cluster)
+    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    return wait_for(context, endpoint, request.timeout, on_event)
+
+
+def wait_for(context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook) -> VpcEndpoint:
+    """Wait for this endpoint, and return it with its zones as they are at the end."""
+    alibaba = context.alibaba(endpoint.region_id)
+
+    def observe() -> VpcEndpoint | None:
+        try:
+            return alibaba.refreshed(endpoint)
+        except errors.NotFound:
+            return None
+
+    context.waiter.until(
+        observe,
+        reached=connected,
+        goal="Active and Connected",
+        command="wait",
+        timeout=timeout,
+        on_event=on_event,
+    )
+    return alibaba.detailed(alibaba.refreshed(endpoint))
