@@ -1,0 +1,309 @@
+"""Connections that are killed, expire, or lose their server: what goes on, and what must not."""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+import sqlalchemy.exc
+from database.relay import Relay
+from database.secrets_in_traceback import holders
+
+from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.database.session import SessionStateLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from database.mariadb import MariaDb
+    from sqlalchemy import Connection, Engine
+
+    from tidb_pe_magic.database.engine import Opened
+
+    Open = Callable[..., Opened]
+
+WAIT = 10
+
+
+@pytest.fixture
+def engine(plain_server: MariaDb, opened: Open) -> Engine:
+    """Give an engine on a server with an empty table `numbers`."""
+    plain_server.execute("CREATE OR REPLACE TABLE test.numbers (n INT PRIMARY KEY)")
+    return opened(plain_server.target()).engine
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that is held open, as jupysql holds one."""
+    with engine.connect() as held:
+        yield held
+
+
+def identity(connection: Connection) -> int:
+    """Return the server's number for the session."""
+    return int(connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one())
+
+
+def await_end(connection: Connection) -> None:
+    """Wait until the server's end of the session is closed."""
+    session: Any = connection.connection.dbapi_connection
+    assert select.select([session._sock], [], [], WAIT)[0], "the server did not close the connection"
+
+
+def kill(server: MariaDb, connection: Connection) -> None:
+    """Kill the session on the server, and wait until that has arrived."""
+    session: Any = connection.connection.dbapi_connection
+    server.execute(f"KILL {session.thread_id()}")
+    await_end(connection)
+
+
+def count(server: MariaDb) -> int:
+    """Count the rows of `numbers` from another connection."""
+    return int(server.value("SELECT COUNT(*) FROM test.numbers"))
+
+
+def test_a_killed_connection_goes_on_and_loses_no_insert(
+    plain_server: MariaDb, connection: Connection
+) -> None:
+    """The statement after a KILL succeeds, and every INSERT is there after the connection is closed."""
+    first = identity(connection)
+    for number in range(3):
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (%s)", (number,))
+        kill(plain_server, connection)
+    assert identity(connection) != first
+    connection.close()
+    assert count(plain_server) == 3
+
+
+def test_a_kill_between_the_last_statement_and_the_commit_is_no_error(
+    plain_server: MariaDb, engine: Engine
+) -> None:
+    """With autocommit, the end of a block has nothing left to commit that a KILL could lose."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+        kill(plain_server, connection)
+    assert count(plain_server) == 1
+
+
+def test_pandas_reads_after_a_kill(plain_server: MariaDb, engine: Engine) -> None:
+    """`pandas.read_sql` over an engine whose pooled connection was killed succeeds."""
+    assert pd.read_sql("SELECT 1 AS one", engine)["one"].tolist() == [1]
+    (pooled,) = plain_server.connections()
+    plain_server.execute(f"KILL {pooled}")
+    assert pd.read_sql("SELECT 2 AS two", engine)["two"].tolist() == [2]
+
+
+def test_an_expired_connection_goes_on(plain_server: MariaDb, opened: Open) -> None:
+    """A connection that the server closed after `wait_timeout` is opened again."""
+    usual = plain_server.value("SELECT @@GLOBAL.wait_timeout")
+    plain_server.execute("SET GLOBAL wait_timeout = 1")
+    try:
+        with opened(plain_server.target()).engine.connect() as connection:
+            first = identity(connection)
+            await_end(connection)
+            assert identity(connection) != first
+    finally:
+        plain_server.execute(f"SET GLOBAL wait_timeout = {usual}")
+
+
+def test_a_server_that_restarts_is_an_error_only_while_it_is_down(
+    plain_server: MariaDb, connection: Connection
+) -> None:
+    """While the server is down a statement fails at stage tcp; afterwards the same connection goes on."""
+    identity(connection)
+    plain_server.stop()
+    try:
+        with pytest.raises(sqlalchemy.exc.OperationalError, match=r"no connection \(tcp\)"):
+            connection.exec_driver_sql("SELECT 1")
+    finally:
+        plain_server.start()
+    assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+@pytest.mark.parametrize("begin", ["START TRANSACTION", "BEGIN", "SET autocommit = 0"])
+def test_a_kill_inside_a_transaction_is_an_error_and_leaves_nothing(
+    plain_server: MariaDb, connection: Connection, begin: str
+) -> None:
+    """A transaction is never continued in a new session: the statement fails, and nothing is kept."""
+    connection.exec_driver_sql(begin)
+    connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+    kill(plain_server, connection)
+    with pytest.raises(sqlalchemy.exc.OperationalError, match=r"2006|2013"):
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (2)")
+    assert count(plain_server) == 0
+    connection.rollback()
+    connection.exec_driver_sql("INSERT INTO numbers VALUES (3)")
+    assert count(plain_server) == 1
+
+
+def test_a_kill_before_the_commit_of_a_transaction_is_an_error(
+    plain_server: MariaDb, connection: Connection
+) -> None:
+    """A COMMIT whose transaction is gone fails, whoever sends it."""
+    connection.exec_driver_sql("START TRANSACTION")
+    connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+    kill(plain_server, connection)
+    with pytest.raises(sqlalchemy.exc.OperationalError, match=r"2006|2013"):
+        connection.commit()
+    assert count(plain_server) == 0
+
+
+def test_a_finished_transaction_no_longer_stands_in_the_way(
+    plain_server: MariaDb, connection: Connection
+) -> None:
+    """After COMMIT the connection survives a KILL again."""
+    connection.exec_driver_sql("START TRANSACTION")
+    connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+    connection.exec_driver_sql("COMMIT")
+    kill(plain_server, connection)
+    connection.exec_driver_sql("INSERT INTO numbers VALUES (2)")
+    assert count(plain_server) == 2
+
+
+def test_an_isolation_level_of_the_user_is_a_transaction(plain_server: MariaDb, engine: Engine) -> None:
+    """A connection that was taken out of autocommit is not opened again behind its user's back."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+        kill(plain_server, connection)
+        with pytest.raises(sqlalchemy.exc.OperationalError, match=r"2006|2013"):
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (2)")
+    assert count(plain_server) == 0
+
+
+@pytest.mark.parametrize("statement", ["USE `my db`", "use other;", "/* why */ USE other"])
+def test_the_database_chosen_with_use_is_chosen_again(
+    plain_server: MariaDb, connection: Connection, statement: str
+) -> None:
+    """After a reconnection the session is in the database that it was in."""
+    plain_server.execute("CREATE DATABASE IF NOT EXISTS `my db`")
+    plain_server.execute("CREATE DATABASE IF NOT EXISTS other")
+    connection.exec_driver_sql(statement)
+    before = connection.exec_driver_sql("SELECT DATABASE()").scalar_one()
+    kill(plain_server, connection)
+    assert connection.exec_driver_sql("SELECT DATABASE()").scalar_one() == before != "test"
+
+
+def test_lost_settings_are_told(plain_server: MariaDb, connection: Connection) -> None:
+    """A reconnection that undoes a SET warns, once, with what is gone."""
+    connection.exec_driver_sql("SET time_zone = '+08:00'")
+    kill(plain_server, connection)
+    with pytest.warns(SessionStateLost, match="SET time_zone"):
+        assert connection.exec_driver_sql("SELECT @@time_zone").scalar_one() != "+08:00"
+    kill(plain_server, connection)
+    assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT LAST_INSERT_ID()", "INSERT INTO numbers VALUES (LAST_INSERT_ID())", "SELECT @mine"]
+)
+def test_a_statement_about_the_lost_session_fails(
+    plain_server: MariaDb, connection: Connection, statement: str
+) -> None:
+    """What only the old session knew is not answered with a new session's nothing."""
+    connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+    kill(plain_server, connection)
+    with pytest.raises(sqlalchemy.exc.OperationalError, match=r"2006|2013"):
+        connection.exec_driver_sql(statement)
+    assert count(plain_server) == 1
+
+
+def test_the_look_before_each_statement_does_not_change_its_answer(connection: Connection) -> None:
+    """Functions about the statement before give what they give without the ping in between."""
+    connection.exec_driver_sql("INSERT INTO numbers VALUES (1), (2)")
+    assert connection.exec_driver_sql("SELECT ROW_COUNT()").scalar_one() == 2
+    connection.exec_driver_sql("SELECT 1/0")
+    assert connection.exec_driver_sql("SHOW WARNINGS").one()[1] == 1365
+
+
+def test_a_frozen_connection_is_replaced(plain_server: MariaDb, opened: Open) -> None:
+    """A peer that takes bytes and never answers is given up after the time limit."""
+    with Relay((plain_server.host, plain_server.port)) as relay:
+        engine = opened(plain_server.target(port=relay.port), timeout=0.5).engine
+        with engine.connect() as connection:
+            first = identity(connection)
+            relay.freeze()
+            assert identity(connection) != first
+        engine.dispose()
+
+
+def test_an_interrupted_query_leaves_the_engine_usable(plain_server: MariaDb, engine: Engine) -> None:
+    """After the stop button the next statement runs, and commits by itself."""
+    main = threading.main_thread()
+    query = "SELECT SLEEP(30)"
+
+    def interrupt() -> None:
+        while not plain_server.running(query):
+            pass
+        signal.pthread_kill(main.ident or 0, signal.SIGINT)
+
+    with engine.connect() as connection:
+        stopper = threading.Thread(target=interrupt)
+        stopper.start()
+        with pytest.raises(KeyboardInterrupt):
+            connection.exec_driver_sql(query)
+        stopper.join()
+        for session in plain_server.running(query):
+            plain_server.execute(f"KILL {session}")
+        connection.rollback()
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+        assert count(plain_server) == 1
+    assert pd.read_sql("SELECT n FROM numbers", engine)["n"].tolist() == [1]
+
+
+def test_a_changed_password_is_an_error_without_the_password(plain_server: MariaDb, opened: Open) -> None:
+    """A session that cannot be opened again fails at login, and no frame holds the old password."""
+    password = "the-old-password-of-the-test"
+    account = "'prefix.rotated'@'%'"
+    plain_server.execute(f"CREATE OR REPLACE USER {account} IDENTIFIED BY '{password}'")
+    plain_server.execute(f"GRANT ALL ON test.* TO {account}")
+    target = plain_server.target(user="prefix.rotated", password=Secret(password))
+    engine = opened(target).engine
+    with engine.connect() as connection:
+        identity(connection)
+        plain_server.execute(f"ALTER USER {account} IDENTIFIED BY 'another'")
+        for pooled in plain_server.connections("prefix.rotated"):
+            plain_server.execute(f"KILL {pooled}")
+        with pytest.raises(sqlalchemy.exc.OperationalError, match=r"no connection \(login\): 1045") as held:
+            connection.exec_driver_sql("SELECT 1")
+    with pytest.raises(sqlalchemy.exc.OperationalError, match=r"no connection \(login\): 1045") as read:
+        pd.read_sql("SELECT 1", engine)
+    for error in (held.value, read.value):
+        assert holders(error, password) == []
+    assert password not in f"{engine!r} {engine.url!r} {engine.url.render_as_string(hide_password=False)}"
+
+
+def test_the_search_for_secrets_finds_one() -> None:
+    """The helper that looks for a secret in frames sees local variables of the driver's kind."""
+    namespace: dict[str, Any] = {}
+    exec("def driver(password):\n    raise ValueError('refused')", namespace)  # noqa: S102
+    with pytest.raises(ValueError, match="refused") as failed:
+        namespace["driver"]("a-secret")
+    assert holders(failed.value, "a-secret") == ["driver: password"]
+
+
+def test_a_local_file_is_never_sent(
+    plain_server: MariaDb, connection: Connection, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """LOAD DATA LOCAL is refused, though the server would take the file."""
+    path = tmp_path_factory.mktemp("local") / "numbers.csv"
+    path.write_text("1\n")
+    assert plain_server.value("SELECT @@local_infile") == 1
+    with pytest.raises(sqlalchemy.exc.DBAPIError):
+        connection.exec_driver_sql(f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE numbers")
+    assert count(plain_server) == 0
+
+
+def test_closing_a_killed_connection_is_quiet(
+    plain_server: MariaDb, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that is gone is closed without a word, in a transaction too."""
+    for statement in ("SELECT 1", "START TRANSACTION"):
+        with caplog.at_level(logging.WARNING), engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+            kill(plain_server, connection)
+    assert caplog.records == []

@@ -1,0 +1,162 @@
+"""Opens the sessions of one engine: settles the TLS name once, then holds every later session to it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.database import diagnose, tls
+from tidb_pe_magic.database.deadline import Deadline
+from tidb_pe_magic.database.session import CannotConnect, CertificateRejected, Session
+from tidb_pe_magic.errors import ConnectionFailed
+from tidb_pe_magic.model import TlsMode, TlsReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidb_pe_magic.credentials import Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where to connect, as whom, and what the server has to prove.
+
+    Attributes:
+        tls_name: the only name that the certificate may carry.
+        gateway_names: names that it may carry besides the host, in mode auto.
+        ca: file of certificate authorities; empty for the system's.
+    """
+
+    host: str
+    port: int
+    user: str
+    database: str
+    password: Secret
+    tls: TlsMode = TlsMode.AUTO
+    tls_name: str = ""
+    gateway_names: tuple[str, ...] = ()
+    ca: str = ""
+
+
+class Connector:
+    """Opens sessions; the first decides between TLS and none, and by which name the server is known."""
+
+    def __init__(self, target: Target, *, timeout: float) -> None:
+        """Check the TLS options, without connecting.
+
+        Raises:
+            InvalidRequest: the CA file or the TLS name cannot be used.
+        """
+        self._target = target
+        self._timeout = timeout
+        self._names = tls.candidate_names(target.tls, target.host, target.tls_name, target.gateway_names)
+        self._context = None if target.tls == TlsMode.OFF else tls.make_context(target.tls, target.ca)
+        self._settled = target.tls == TlsMode.OFF
+        self._offered = False
+        self._arguments: dict[str, Any] = {}
+
+    def connect(self, arguments: Mapping[str, Any], deadline: Deadline | None) -> Session:
+        """Return an open session.
+
+        Args:
+            arguments: what SQLAlchemy would give to PyMySQL.
+            deadline: the time limit; without one, this session gets its own.
+
+        Raises:
+            CannotConnect: no frame of the driver is in its traceback.
+        """
+        self._arguments = dict(arguments)
+        failure = None
+        try:
+            if deadline is not None:
+                return self._connect(deadline)
+            with Deadline(self._timeout) as own:
+                return self._connect(own)
+        except ConnectionFailed as error:
+            failure = CannotConnect(error)
+        raise failure
+
+    def report(self) -> TlsReport:
+        """Say how the sessions are secured."""
+        return tls.report(self._target.tls, self._context, host=self._target.host, offered=self._offered)
+
+    def _connect(self, deadline: Deadline) -> Session:
+        if self._settled:
+            session = self._session(self._context)
+            self._open(session, deadline)
+        else:
+            session = self._settle(deadline)
+            self._settled = True
+        self._offered = session.tls_offered
+        return session
+
+    def _settle(self, deadline: Deadline) -> Session:
+        """Return the first session, made with the first name that the certificate carries."""
+        reached: diagnose.Reached | None = diagnose.reach(self._target.host, self._target.port, deadline)
+        if self._target.tls == TlsMode.AUTO and reached and not reached.tls_offered:
+            self._context = None
+        for name in self._names:
+            if self._context is not None:
+                self._context.expected_name = name
+            session = self._session(self._context)
+            try:
+                self._open(session, deadline, reached)
+            except CertificateRejected:
+                reached = None  # another name may be right; every other failure is explained and final
+            else:
+                return session
+        raise self._name_failure(deadline)
+
+    def _open(self, session: Session, deadline: Deadline, reached: diagnose.Reached | None = None) -> None:
+        """Establish a session; a certificate that is refused for more than its name is explained."""
+        try:
+            session.establish(deadline, reached)
+        except CertificateRejected as rejected:
+            if not self._settled and tls.is_name_mismatch(rejected.error):
+                raise
+            if tls.is_name_mismatch(rejected.error):
+                failure = self._name_failure(deadline)
+            else:
+                failure = self._chain_failure(rejected.error, deadline)
+        else:
+            return
+        raise failure
+
+    def _name_failure(self, deadline: Deadline) -> ConnectionFailed:
+        seen = self._look(deadline, verify=True)
+        if isinstance(seen, CertificateRejected):
+            # OpenSSL compares the name before it looks at the dates.
+            return self._chain_failure(seen.error, deadline)
+        if isinstance(seen, ConnectionFailed):
+            return seen
+        return tls.name_failure(self._names, seen.names)
+
+    def _chain_failure(self, error: ssl.SSLError, deadline: Deadline) -> ConnectionFailed:
+        der = b""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            seen = self._look(deadline, verify=False)
+            der = b"" if isinstance(seen, ConnectionFailed) else seen.der
+        return tls.chain_failure(error, der)
+
+    def _look(self, deadline: Deadline, *, verify: bool) -> tls.CertificateSeenError | ConnectionFailed:
+        """Look at the server's certificate once more; no login follows."""
+        context = tls.make_looking_context(self._target.ca, self._names[0], verify=verify)
+        try:
+            self._session(context).establish(deadline)
+        except tls.CertificateSeenError as seen:
+            return seen
+        except ConnectionFailed as failure:
+            return failure
+        msg = "a handshake that only looks at the certificate must not lead to a login"
+        raise AssertionError(msg)
+
+    def _session(self, context: tls.NamedContext | None) -> Session:
+        return Session(
+            secret=self._target.password,
+            context=context,
+            plain_if_offered=self._target.tls == TlsMode.OFF,
+            timeout=self._timeout,
+            reopen=self._open,
+            **self._arguments,
+        )

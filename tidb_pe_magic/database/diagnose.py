@@ -1,0 +1,222 @@
+"""DNS, TCP and the server's greeting, one after the other, with the reason for each failure.
+
+The MySQL protocol lets the server speak first, so a connection that opens and then stays silent, or says
+something else, is told apart from one that does not open, and both from a refused login.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pymysql.constants import CLIENT, CR, ER
+
+from tidb_pe_magic.errors import ConnectionFailed
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.database.deadline import Deadline
+
+_HEADER = 4
+_LARGEST_GREETING = 4096
+_PROTOCOL_VERSION = 10
+_ERROR = 0xFF
+_KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 60, 10, 3
+_INSECURE_TRANSPORT = 3159
+_USER_LIMIT_REACHED = 1226
+_LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
+
+_NOT_REACHED = (
+    "The endpoint's security group must allow inbound TCP on this port from this machine, and this machine "
+    "must be in the endpoint's VPC or be routed to it."
+)
+_REFUSED = "Check host and port, and that the endpoint is Connected: %tidb_pe status"
+_LOGIN = (
+    "Check the password, that the user name carries the cluster's prefix (<prefix>.root), and that the "
+    "cluster's Authorized Networks (endpoint allow-list) let this endpoint in."
+)
+_STAGES: dict[int, tuple[str, str]] = {
+    ER.ACCESS_DENIED_ERROR: ("login", _LOGIN),
+    ER.HOST_NOT_PRIVILEGED: ("login", _LOGIN),
+    ER.BAD_DB_ERROR: ("query", "Name an existing database: --database NAME"),
+    ER.DBACCESS_DENIED_ERROR: ("query", "The user may not use this database: --database NAME, or grant it."),
+    ER.CON_COUNT_ERROR: ("handshake", "Too many connections are open: close some, then try again."),
+    ER.TOO_MANY_USER_CONNECTIONS: ("handshake", "This user has too many connections: close some."),
+    _USER_LIMIT_REACHED: ("handshake", "A limit of this user on the server is reached."),
+    ER.HOST_IS_BLOCKED: ("handshake", "The server blocks this machine: FLUSH HOSTS on it unblocks."),
+    _INSECURE_TRANSPORT: ("tls", "The server takes encrypted connections only: --tls auto"),
+}
+
+
+class Reached(NamedTuple):
+    """A TCP connection to a MySQL server whose greeting has arrived."""
+
+    sock: socket.socket
+    tls_offered: bool
+
+
+def reach(host: str, port: int, deadline: Deadline) -> Reached:
+    """Connect to a MySQL server, and look at its greeting; from now on the deadline ends the connection.
+
+    Raises:
+        ConnectionFailed: at stage dns, tcp or handshake, with nothing left open.
+    """
+    sock = _dial(host, port, deadline)
+    try:
+        offered = _peek_greeting(sock, deadline)
+        deadline.guard(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return Reached(sock, offered)
+
+
+def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """Open a TCP connection to the first address of `host` that takes one."""
+    addresses = _resolve(host, port, deadline)
+    failures = []
+    timed_out = False
+    for position, (family, address) in enumerate(addresses):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # Each address gets a share of the time: an endpoint has one per zone, and one may be dead.
+            sock.settimeout(max(0.01, deadline.remaining / (len(addresses) - position)))
+            sock.connect(address)
+            _tune(sock)
+        except OSError as error:
+            sock.close()
+            reason = (error.strerror or str(error)).lower()
+            if isinstance(error, TimeoutError):
+                timed_out, reason = True, "timed out"
+            failures.append(f"{address[0]} port {port}: {reason}")
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise ConnectionFailed("tcp", "; ".join(failures) + ".", advice=_NOT_REACHED if timed_out else _REFUSED)
+
+
+def _resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[str, int]]]:
+    # The resolver of the operating system takes no time limit and cannot be interrupted.
+    answers: queue.Queue[list[tuple[int, tuple[str, int]]] | OSError | UnicodeError] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+        else:
+            answers.put([(int(family), address) for family, _, _, _, address in found])  # type: ignore[misc]
+
+    threading.Thread(target=ask, daemon=True, name="tidb_pe-resolver").start()
+    try:
+        answer = answers.get(timeout=deadline.remaining)
+    except queue.Empty:
+        answer = TimeoutError(f"no answer in {deadline.seconds:g} s")
+    if isinstance(answer, list):
+        return answer
+    reason = getattr(answer, "strerror", None) or str(answer)
+    raise ConnectionFailed(
+        "dns",
+        f"{host} does not resolve: {reason}.",
+        advice="Check the name. The endpoint's domain resolves once the endpoint is Active: %tidb_pe status",
+    )
+
+
+def _tune(sock: socket.socket) -> None:
+    """Keep idle connections alive through load balancers, and notice a peer that is gone."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", _KEEPALIVE_IDLE),
+        ("TCP_KEEPALIVE", _KEEPALIVE_IDLE),  # macOS's name for it
+        ("TCP_KEEPINTVL", _KEEPALIVE_INTERVAL),
+        ("TCP_KEEPCNT", _KEEPALIVE_COUNT),
+    ):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _peek_greeting(sock: socket.socket, deadline: Deadline) -> bool:
+    """Return whether the server offers TLS; its greeting stays in the socket for the driver."""
+    data = b""
+    while not _is_complete(data):
+        if deadline.expired:
+            raise _silent(deadline)
+        sock.settimeout(max(0.01, deadline.remaining))
+        seen = len(data)
+        try:
+            data = sock.recv(_LARGEST_GREETING, socket.MSG_PEEK)
+        except TimeoutError:
+            raise _silent(deadline) from None
+        except OSError as error:
+            raise closed_early(error.strerror or str(error)) from None
+        if not data:
+            raise closed_early("it closed the connection")
+        if len(data) == seen:
+            # What was peeked at stays readable, so the socket cannot be waited on for the rest.
+            time.sleep(0.005)
+    payload = data[_HEADER:]
+    if payload[0] == _ERROR:
+        code = int.from_bytes(payload[1:3], "little")
+        raise server_error(code, payload[3:].decode("utf-8", "replace"), stage="handshake")
+    _, _, rest = payload[1:].partition(b"\0")
+    # Thread id (4 bytes), scramble (8), filler (1), then the lower half of the capabilities.
+    return bool(int.from_bytes(rest[13:15], "little") & CLIENT.SSL)
+
+
+def _is_complete(data: bytes) -> bool:
+    if len(data) <= _HEADER:
+        return False
+    length = int.from_bytes(data[:3], "little")
+    sane = data[3] == 0 and 0 < length <= _LARGEST_GREETING - _HEADER
+    if not sane or data[_HEADER] not in (_PROTOCOL_VERSION, _ERROR):
+        said = data[:40].decode("ascii", "backslashreplace")
+        raise ConnectionFailed(
+            "handshake", f"not a MySQL server: it said {said!r}.", advice="Check the port (usually 4000)."
+        )
+    return len(data) >= _HEADER + length
+
+
+def _silent(deadline: Deadline) -> ConnectionFailed:
+    return ConnectionFailed(
+        "handshake",
+        f"the server took the connection and sent no greeting in {deadline.seconds:g} s.",
+        advice="Check the port, and that the cluster is ACTIVE: %tidb_pe status",
+    )
+
+
+def closed_early(reason: str) -> ConnectionFailed:
+    """Return the failure of a server that took the connection and then ended it."""
+    return ConnectionFailed(
+        "handshake",
+        f"the server took the connection and ended it before the login: {reason}.",
+        advice="Check that the endpoint is Connected and the cluster ACTIVE: %tidb_pe status",
+    )
+
+
+def server_error(code: int, message: str, *, stage: str, plain: bool = False) -> ConnectionFailed:
+    """Return the failure for a MySQL error.
+
+    Args:
+        code: the server's error number.
+        message: the server's error message.
+        stage: where it happened, unless the number says better.
+        plain: the connection is unencrypted, though the server offers TLS.
+    """
+    if message.startswith("#"):
+        message = message[6:]  # SQLSTATE
+    if code in _LOST:
+        detail = f" ({code} {message})" if code else ""
+        return ConnectionFailed(stage, f"the server ended the connection{detail}.")
+    known, advice = _STAGES.get(code, (stage, ""))
+    # An error of a query is one of the query, whatever its number means at login.
+    stage = stage if stage == "query" else known
+    if stage == "login" and not advice:
+        advice = _LOGIN
+    if stage == "login" and plain:
+        advice += " Some servers refuse unencrypted logins with this error: --tls auto"
+    return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", advice=advice)

@@ -1,0 +1,132 @@
+"""A SQLAlchemy engine for TiDB: verified TLS, autocommit, and sessions that survive idle drops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy.exc
+from sqlalchemy import URL, Engine, create_engine, event
+
+from tidb_pe_magic.database import diagnose
+from tidb_pe_magic.database.connector import Connector, Target
+from tidb_pe_magic.database.deadline import Deadline
+from tidb_pe_magic.database.session import CannotConnect, Session
+from tidb_pe_magic.errors import ConnectionFailed
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from tidb_pe_magic.model import TlsReport
+
+__all__ = ["Opened", "Target", "answers", "open_engine"]
+
+_POOL_SIZE, _MAX_OVERFLOW = 2, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An engine whose login was tried."""
+
+    engine: Engine
+    tls: TlsReport
+    server_version: str
+
+
+class _FirstConnection:
+    """The time limit that the probe's connections share; afterwards each connection has its own."""
+
+    deadline: Deadline | None = None
+
+
+def open_engine(target: Target, *, timeout: float = 10.0) -> Opened:
+    """Return an engine after a login and a query have succeeded.
+
+    Args:
+        target: where to connect, as whom, and what the server has to prove.
+        timeout: seconds for all of it together: name, connection, TLS, login and query.
+
+    Raises:
+        ConnectionFailed: with the first stage that failed; nothing is left open.
+        InvalidRequest: an option of TLS cannot be used.
+    """
+    connector = Connector(target, timeout=timeout)
+    first = _FirstConnection()
+    engine = _make_engine(target, connector, first)
+    failure, version = None, None
+    first.deadline = deadline = Deadline(timeout)
+    try:
+        with deadline, engine.connect() as connection:
+            version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+    except sqlalchemy.exc.DBAPIError as error:
+        failure = _failure(error, deadline)
+    finally:
+        first.deadline = None
+        if version is None:
+            engine.dispose()
+    if version is None:
+        # Raised here, so that the frames in between are not part of the traceback.
+        raise failure or ConnectionFailed("query", "the server told no version.")
+    return Opened(engine=engine, tls=connector.report(), server_version=version)
+
+
+def answers(engine: Engine) -> bool:
+    """Tell whether the server answers a query, over a connection that is opened again if need be."""
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+    except sqlalchemy.exc.DBAPIError:
+        return False
+    return True
+
+
+def _failure(error: sqlalchemy.exc.DBAPIError, deadline: Deadline) -> ConnectionFailed:
+    origin = error.orig
+    if isinstance(origin, CannotConnect):
+        return origin.failure
+    if deadline.expired:
+        return ConnectionFailed("query", f"no answer to SELECT VERSION() in {deadline.seconds:g} s.")
+    code, message = (*(origin.args if origin else ()), 0, "")[:2]
+    return diagnose.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
+
+
+def _make_engine(target: Target, connector: Connector, first: _FirstConnection) -> Engine:
+    url = URL.create(
+        "mysql+pymysql",
+        username=target.user,
+        host=target.host,
+        port=target.port,
+        database=target.database or None,
+        query={"charset": "utf8mb4"},
+    )
+    engine = create_engine(
+        url,
+        # Of the engine, not of a connection: it has to hold for the connection after a lost one, too.
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=_POOL_SIZE,
+        max_overflow=_MAX_OVERFLOW,
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(*call: Any) -> Session:
+        _dialect, _record, _positional, arguments = call
+        return connector.connect(arguments, first.deadline)
+
+    # A notebook's connection is checked out once and for all, so the pool never looks at it again.
+    @event.listens_for(engine, "before_cursor_execute")
+    def revive(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        _session(connection).revive(statement)
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def remember(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        _session(connection).remember(statement)
+
+    return engine
+
+
+def _session(connection: Connection) -> Session:
+    session = connection.connection.dbapi_connection
+    assert isinstance(session, Session)  # noqa: S101 - the engine's pool is filled by `connect` above alone
+    return session

@@ -1,0 +1,140 @@
+"""Makes an engine known to jupysql's `%sql`, and takes it away again.
+
+jupysql is imported inside the functions: importing it takes seconds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import sqlalchemy.exc
+
+from tidb_pe_magic.database.session import CannotConnect
+from tidb_pe_magic.errors import InvalidRequest, MissingDependency, StepOrderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+    from sql.connection import SQLAlchemyConnection
+    from sql.magic import SqlMagic
+    from sqlalchemy import Engine
+
+
+class _NoConnection:
+    """Takes the place of the closed connection that jupysql would go on using.
+
+    With another connection in its place, the next `%sql` would run in a database that nobody chose.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __getattr__(self, _: str) -> NoReturn:
+        raise StepOrderError(
+            f"no active connection: {self._alias!r} is closed.",
+            advice="Choose another one (%sql --connections), or: %tidb_pe connect",
+        )
+
+
+def register(shell: InteractiveShell, engine: Engine, alias: str) -> None:
+    """Make `engine` the current connection of `%sql`, under the name `alias`.
+
+    jupysql is loaded where it is not, its configuration is left alone, and a connection that had the alias
+    is closed.
+
+    Raises:
+        InvalidRequest: `%sql` belongs to another extension.
+        MissingDependency: jupysql cannot be imported.
+        ConnectionFailed: the engine no longer connects; an earlier connection with the alias stays.
+    """
+    magic = _sql_magic(shell)
+    from sql.connection import ConnectionManager  # noqa: PLC0415
+
+    _try(engine)
+    old = ConnectionManager.connections.get(alias)
+    if old is not None and _engine(old) is engine:
+        # Closing it disposes of the engine's pool, so it cannot wait for its successor.
+        old.close()
+        old = None
+    ConnectionManager.set(engine, displaycon=False, alias=alias, config=magic)
+    if old is not None:
+        # jupysql forgets it without closing it.
+        old.close()
+
+
+def unregister(alias: str, engine: Engine | None = None) -> bool:
+    """Close the connection with this alias; tell whether there was one.
+
+    Args:
+        alias: its name.
+        engine: close it only if it still is this engine's.
+    """
+    import sys  # noqa: PLC0415
+
+    if "sql.connection" not in sys.modules:
+        return False
+    from sql.connection import ConnectionManager  # noqa: PLC0415
+
+    connection = ConnectionManager.connections.get(alias)
+    ours = connection is not None and (engine is None or _engine(connection) is engine)
+    if ours:
+        ConnectionManager.close_connection_with_descriptor(alias)
+    current = ConnectionManager.current
+    if current is not None and all(current is not other for other in ConnectionManager.connections.values()):
+        ConnectionManager.current = _NoConnection(alias)
+    return ours
+
+
+def _sql_magic(shell: InteractiveShell) -> SqlMagic:
+    try:
+        with warnings.catch_warnings():
+            # Its sources hold escape sequences that Python warns of when it compiles them.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", SyntaxWarning)
+            from sql.magic import SqlMagic  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingDependency(
+            f"jupysql cannot be imported: {error}.", advice="Install it: pip install jupysql"
+        ) from None
+    find_line: Callable[[str], Any] = shell.find_line_magic
+    find_cell: Callable[[str], Any] = shell.find_cell_magic
+    for magic in (find_line("sql"), find_cell("sql")):
+        owner = getattr(magic, "__self__", magic)
+        if magic is not None and not isinstance(owner, SqlMagic):
+            name = f"{getattr(owner, '__module__', '?')}.{type(owner).__name__}"
+            raise InvalidRequest(
+                "%sql", f"belongs to {name}, not to jupysql.", advice="Unload that extension first."
+            )
+    # Where a platform has a %sql of its own, jupysql is reached by its second name alone.
+    if find_line("jupysql") is None:
+        extensions: Any = shell.extension_manager
+        extensions.load_extension("sql")
+    magic = getattr(find_line("jupysql"), "__self__", None)
+    if not isinstance(magic, SqlMagic):
+        raise MissingDependency(
+            "the package `sql` is not jupysql's.", advice="pip uninstall ipython-sql; pip install jupysql"
+        )
+    return magic
+
+
+def _try(engine: Engine) -> None:
+    failure = None
+    try:
+        engine.connect().close()
+    except sqlalchemy.exc.DBAPIError as error:
+        if not isinstance(error.orig, CannotConnect):
+            raise
+        failure = error.orig.failure
+    if failure is not None:
+        raise failure
+
+
+def _engine(connection: SQLAlchemyConnection) -> Engine | None:
+    # Connections of other kinds may have taken the alias.
+    inner = getattr(connection, "connection_sqlalchemy", None)
+    return getattr(inner, "engine", None)

@@ -1,0 +1,282 @@
+"""A MySQL session that can be opened again in place, without its holder noticing."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import struct
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pymysql.err
+from pymysql.connections import Connection
+from pymysql.constants import CR, SERVER_STATUS
+
+from tidb_pe_magic.database import diagnose
+from tidb_pe_magic.database.deadline import Deadline
+from tidb_pe_magic.errors import ConnectionFailed
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.database.tls import NamedContext
+
+    # Generic in its stubs only.
+    _Driver = Connection[Any]
+else:
+    _Driver = Connection
+
+_LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
+# What PyMySQL raises where a peer does not keep to the protocol.
+_PROTOCOL_ERRORS = (ValueError, LookupError, AssertionError, struct.error, TypeError)
+
+_COMMENTS = r"\A(?:\s|/\*.*?\*/|(?:--|\#)[^\n]*(?:\n|\Z))*"
+_USE = re.compile(
+    _COMMENTS + r"USE\s+(?:`((?:[^`]|``)+)`|\"([^\"]+)\"|([^\s;`\"]+))", re.IGNORECASE | re.DOTALL
+)
+_STATE = re.compile(
+    _COMMENTS
+    + r"(SET\s+(?!GLOBAL\b|@@GLOBAL\b|(?:SESSION\s+|@@)?autocommit\b|TRANSACTION\b)\S+"
+    + r"|CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY\s+TABLE|LOCK\s+TABLES?|PREPARE)",
+    re.IGNORECASE | re.DOTALL,
+)
+# What answers for the session's past: in a new session it would be silently wrong, and a ping changes it.
+_PAST = re.compile(
+    r"\b(?:ROW_COUNT|LAST_INSERT_ID|FOUND_ROWS)\s*\(|\bGET\s+DIAGNOSTICS\b"
+    r"|\A\s*SHOW\b.*\b(?:WARNINGS|ERRORS)\b|(?<![\w@'\"`])@\w",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class SessionStateLost(UserWarning):
+    """A connection was opened again, and what statements like SET had changed in the old one is gone."""
+
+
+class CannotConnect(pymysql.err.OperationalError):
+    """The driver's error for a connection that could not be made; its frames hold no password.
+
+    Attributes:
+        failure: the stage, the reason and the advice.
+    """
+
+    def __init__(self, failure: ConnectionFailed) -> None:
+        """Take the number that drivers use for "cannot connect"."""
+        super().__init__(CR.CR_CONN_HOST_ERROR, str(failure))
+        self.failure = failure
+
+
+class CertificateRejected(ConnectionFailed):
+    """The TLS handshake failed.
+
+    Attributes:
+        error: OpenSSL's word on it.
+    """
+
+    def __init__(self, error: ssl.SSLError) -> None:
+        """Keep the error: why it failed is told after another look at the certificate."""
+        super().__init__("tls", f"the TLS handshake failed: {error}.")
+        self.error = error
+
+
+class _ClearTextRefused:
+    """Stands for the login methods that send the password as it is, on unencrypted connections."""
+
+    def __init__(self, connection: _Driver) -> None:
+        """Take the connection, as PyMySQL's authentication plugins do."""
+
+    def authenticate(self, _: object) -> NoReturn:
+        """Send nothing."""
+        raise pymysql.err.OperationalError(
+            CR.CR_AUTH_PLUGIN_CANNOT_LOAD,
+            "The server asks for the password in clear text, and the connection is not encrypted",
+        )
+
+
+class Session(_Driver):
+    """A PyMySQL connection that holds its password only while it logs in.
+
+    Attributes:
+        tls_offered: the server's last greeting offered TLS.
+    """
+
+    server_status: int
+    _read_timeout: float | None
+    _write_timeout: float | None
+    _secure: bool
+    _force_close: Callable[[], None]
+
+    def __init__(
+        self,
+        *,
+        secret: Secret,
+        context: NamedContext | None,
+        plain_if_offered: bool,
+        timeout: float,
+        reopen: Callable[[Session, Deadline], None],
+        **arguments: Any,
+    ) -> None:
+        """Prepare a session; `establish` opens it.
+
+        Args:
+            secret: the password.
+            context: what the certificate is verified with; None for an unencrypted session.
+            plain_if_offered: stay unencrypted even where the server offers TLS.
+            timeout: seconds for opening it again, and for the answer to a ping.
+            reopen: calls `establish`, and explains its failure.
+            arguments: what SQLAlchemy would give to PyMySQL.
+        """
+        clear_text: dict[str, Callable[[_Driver], Any]] = {}
+        if context is None:
+            clear_text = {"mysql_clear_password": _ClearTextRefused, "dialog": _ClearTextRefused}
+        super().__init__(
+            **arguments,
+            defer_connect=True,
+            local_infile=False,
+            ssl=context,
+            ssl_disabled=context is None,
+            auth_plugin_map=clear_text,
+        )
+        self.tls_offered = False
+        self.server_status = 0
+        self._secret = secret
+        self._context = context
+        self._plain_if_offered = plain_if_offered
+        self._timeout = timeout
+        self._reopen = reopen
+        self._state: list[str] = []
+
+    def establish(self, deadline: Deadline, reached: diagnose.Reached | None = None) -> None:
+        """Connect, unless the server is `reached` already, and log in.
+
+        Raises:
+            ConnectionFailed: with nothing left open.
+        """
+        sock, self.tls_offered = reached or diagnose.reach(self.host, self.port, deadline)
+        try:
+            # The driver reads this same greeting: what holds here holds for it.
+            self._check_offer()
+        except BaseException:
+            sock.close()
+            raise
+        failure = self._log_in(sock, deadline)
+        if failure is not None:
+            # Raised here, outside the driver's frames: some of them hold the password.
+            raise failure
+
+    def _check_offer(self) -> None:
+        if self._context is not None and not self.tls_offered:
+            raise ConnectionFailed(
+                "tls",
+                "the server offers no TLS.",
+                advice="On a private endpoint an unencrypted connection is possible: connect again with "
+                "--tls auto or --tls off",
+            )
+        if self._context is None and self.tls_offered and not self._plain_if_offered:
+            raise ConnectionFailed(
+                "tls",
+                "the server offers TLS now, which it did not when this connection was made.",
+                advice="Connect again to use it: %tidb_pe connect",
+            )
+
+    def _log_in(self, sock: socket.socket, deadline: Deadline) -> BaseException | None:
+        self._secure = False
+        # As bytes: the driver would encode a string as Latin-1, the server compares UTF-8.
+        self.password = self._secret.reveal().encode()
+        try:
+            self.connect(sock)
+        except pymysql.err.MySQLError as error:
+            return self._failure(error, deadline)
+        except RuntimeError as error:  # the driver lacks a package for this login method
+            return ConnectionFailed("login", f"{error}.", advice="pip install cryptography, or --tls auto")
+        except _PROTOCOL_ERRORS as error:
+            return diagnose.closed_early(f"it does not keep to the MySQL protocol ({type(error).__name__})")
+        except KeyboardInterrupt:
+            return KeyboardInterrupt()
+        finally:
+            self.password = b""
+        self._state.clear()
+        return None
+
+    def _failure(self, error: pymysql.err.MySQLError, deadline: Deadline) -> ConnectionFailed:
+        origin = getattr(error, "original_exception", None)
+        stage = "tls" if self._context is not None and not self._secure else "login"
+        if deadline.expired:
+            return ConnectionFailed(stage, f"no answer in {deadline.seconds:g} s.")
+        if isinstance(origin, ssl.SSLError):
+            return CertificateRejected(origin)
+        if len(error.args) > 1 and isinstance(error.args[0], int):
+            plain = self._context is None and self.tls_offered
+            return diagnose.server_error(error.args[0], str(error.args[1]), stage=stage, plain=plain)
+        return ConnectionFailed(stage, f"{error}.")
+
+    @property
+    def holds_transaction(self) -> bool:
+        """The server's last word leaves room for uncommitted work, which must not be lost in silence."""
+        autocommit = self.autocommit_mode and self.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT
+        return not autocommit or bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+    def revive(self, statement: str) -> None:
+        """Open the session again if it is gone and neither a transaction nor `statement` needs the old one.
+
+        Raises:
+            CannotConnect: it cannot be opened again; a later call tries once more.
+        """
+        if self.holds_transaction or _PAST.search(statement) or self._answers():
+            return
+        lost, failure = tuple(self._state), None
+        try:
+            with Deadline(self._timeout) as deadline:
+                self._reopen(self, deadline)
+        except ConnectionFailed as error:
+            failure = CannotConnect(error)
+        if failure is not None:
+            raise failure
+        if lost:
+            warnings.warn(
+                "the server had closed the connection; it was opened again, "
+                f"without the effect of: {'; '.join(lost)}",
+                SessionStateLost,
+                stacklevel=2,
+            )
+
+    def _answers(self) -> bool:
+        if not self.open:
+            return False
+        # A peer behind a dead load balancer or a frozen proxy never answers.
+        kept = self._read_timeout, self._write_timeout
+        self._read_timeout = self._write_timeout = self._timeout
+        try:
+            self.ping(reconnect=False)
+        except pymysql.err.MySQLError:
+            self._force_close()
+            return False
+        finally:
+            self._read_timeout, self._write_timeout = kept
+        return True
+
+    def remember(self, statement: str) -> None:
+        """Note what an executed statement changed in the session, for the time after a reconnection."""
+        used = _USE.match(statement)
+        if used:
+            quoted, ansi, bare = used.groups()
+            self.db = quoted.replace("``", "`") if quoted else ansi or bare
+        elif changed := _STATE.match(statement):
+            self._state.append(" ".join(changed[1].split()))
+
+    def commit(self) -> None:
+        """Commit; where every statement was committed by itself, a lost connection loses nothing."""
+        self._end(super().commit, nothing_to_lose=not self.holds_transaction)
+
+    def rollback(self) -> None:
+        """Roll back; a lost connection was rolled back by the server."""
+        self._end(super().rollback, nothing_to_lose=True)
+
+    def _end(self, statement: Callable[[], None], *, nothing_to_lose: bool) -> None:
+        try:
+            statement()
+        except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
+            if error.args[0] not in _LOST or not nothing_to_lose:
+                raise
+            self._force_close()

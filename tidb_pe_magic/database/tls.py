@@ -1,0 +1,196 @@
+"""TLS: which certificate and which name is accepted, and what is said about it.
+
+A certificate is verified or the connection is not made; the only unencrypted connections are those to a
+server that offers no TLS, in mode auto, and those that were asked for by mode off.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.database.certificate import summarize
+from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest
+from tidb_pe_magic.model import TlsMode, TlsReport
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
+
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h.
+_NAME_MISMATCH = frozenset({62, 64})
+_UNKNOWN_CA = frozenset({18, 19, 20, 21})
+_EXPIRED = 10
+
+
+class NamedContext(ssl.SSLContext):
+    """A context that verifies the name that it is given, whatever host was dialled.
+
+    A private endpoint's host is not in the gateway's certificate, so the driver's choice of the name
+    (the host) is replaced; the matching itself stays OpenSSL's.
+    """
+
+    expected_name: str = ""
+    version: str = ""
+
+    def wrap_socket(self, sock: socket.socket, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        """Do the handshake with the expected name as the server's name."""
+        if self.expected_name:
+            options["server_hostname"] = self.expected_name
+        wrapped = super().wrap_socket(sock, *arguments, **options)
+        self.version = wrapped.version() or ""
+        return wrapped
+
+
+class CertificateSeenError(Exception):
+    """Ends a handshake that was made only to look at the certificate, before anything is sent over it."""
+
+    def __init__(self, names: tuple[str, ...], der: bytes) -> None:
+        """Keep the names (of a verified certificate) and the encoded form (of any)."""
+        super().__init__("the certificate was only looked at")
+        self.names = names
+        self.der = der
+
+
+class LookingContext(NamedContext):
+    """A context whose handshake ends in `CertificateSeenError`: no login can ever follow it."""
+
+    def wrap_socket(self, sock: socket.socket, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        """Do the handshake, keep what the certificate says, and close."""
+        with super().wrap_socket(sock, *arguments, **options) as wrapped:
+            names = tuple(str(entry[1]) for entry in (wrapped.getpeercert() or {}).get("subjectAltName", ()))
+            raise CertificateSeenError(names, wrapped.getpeercert(binary_form=True) or b"")
+
+
+def make_context(mode: TlsMode, ca: str) -> NamedContext:
+    """Return a context that verifies the chain and, but in mode verify-ca, the name.
+
+    Raises:
+        InvalidRequest: the CA file cannot be used.
+    """
+    context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load_authorities(context, ca)
+    context.check_hostname = mode != TlsMode.VERIFY_CA
+    return context
+
+
+def make_looking_context(ca: str, name: str, *, verify: bool) -> LookingContext:
+    """Return a context to look at a certificate, after verifying its chain or before."""
+    context = LookingContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.expected_name = name
+    context.check_hostname = False
+    if verify:
+        _load_authorities(context, ca)
+    else:
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _load_authorities(context: ssl.SSLContext, ca: str) -> None:
+    if not ca:
+        context.load_default_certs()
+        return
+    try:
+        context.load_verify_locations(Path(ca).expanduser())
+    except ssl.SSLError:
+        raise InvalidRequest("--ca", f"file {ca} holds no certificate in PEM form.") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidRequest("--ca", f"file {ca} cannot be read: {reason}.") from None
+
+
+def candidate_names(mode: TlsMode, host: str, tls_name: str, gateway_names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that the certificate may carry, in the order in which they are tried.
+
+    Raises:
+        InvalidRequest: `tls_name` is no name that a certificate can carry.
+    """
+    if tls_name:
+        if not _is_usable(tls_name):
+            raise InvalidRequest("--tls-name", f"{tls_name!r} is not a host name.")
+        return (tls_name,)
+    # A fully qualified name may end with a dot; in certificates it never does.
+    first = host.removesuffix(".")
+    if mode != TlsMode.AUTO:
+        return (first,)
+    others = (name for name in gateway_names if _is_usable(name))
+    return tuple(dict.fromkeys((first, *others)))
+
+
+def _is_usable(name: str) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
+    except (ValueError, TypeError, ssl.SSLError):
+        return False
+    return True
+
+
+def is_name_mismatch(error: ssl.SSLError) -> bool:
+    """Tell whether the certificate was refused for its name alone."""
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _NAME_MISMATCH
+
+
+def name_failure(tried: tuple[str, ...], names: tuple[str, ...]) -> ConnectionFailed:
+    """Return the failure of a certificate that carries none of the names that were tried."""
+    carried = ", ".join(names) or "no name"
+    return ConnectionFailed(
+        "tls",
+        f"the server's certificate is for {carried}, not for {' or '.join(tried)}.",
+        advice="If one of its names is the server's: --tls-name NAME; another authority: --ca PATH; "
+        "to verify the chain alone: --tls verify-ca; without encryption: --tls off",
+    )
+
+
+def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
+    """Return the failure of a certificate whose chain was refused, or of a handshake that broke."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        reason = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
+        return ConnectionFailed(
+            "tls", f"the TLS handshake failed: {reason}.", advice="The server must speak TLS 1.2 or later."
+        )
+    summary = summarize(der)
+    issuer = f" (issuer: {summary.issuer})" if summary.issuer else ""
+    if error.verify_code in _UNKNOWN_CA:
+        return ConnectionFailed(
+            "tls",
+            f"the server's certificate is issued by an unknown authority{issuer}: {error.verify_message}.",
+            advice="Give the authority's certificate: --ca PATH",
+        )
+    if error.verify_code == _EXPIRED:
+        return ConnectionFailed(
+            "tls",
+            f"the server's certificate expired on {summary.not_after}{issuer}.".replace(" on  ", " "),
+            advice="Check this machine's clock; the server needs a new certificate "
+            "(if another authority is meant: --ca PATH)",
+        )
+    return ConnectionFailed(
+        "tls",
+        f"the server's certificate is refused{issuer}: {error.verify_message}.",
+        advice="Check the certificate; for another authority: --ca PATH",
+    )
+
+
+def report(mode: TlsMode, context: NamedContext | None, *, host: str, offered: bool) -> TlsReport:
+    """Return how the connection is secured, in words."""
+    if context is None:
+        reason = "the server offers no TLS"
+        if mode == TlsMode.OFF:
+            reason = "--tls off, though the server offers TLS" if offered else "--tls off"
+        return TlsReport(encrypted=False, verified_name="", description=f"not encrypted: {reason}")
+    if mode == TlsMode.VERIFY_CA:
+        return TlsReport(
+            encrypted=True,
+            verified_name="",
+            description=f"{context.version}, chain verified, name not checked (--tls verify-ca)",
+        )
+    name = context.expected_name
+    dialled = "" if name == host else f" (host dialled: {host})"
+    return TlsReport(
+        encrypted=True,
+        verified_name=name,
+        description=f"{context.version}, certificate verified for {name}{dialled}",
+    )
