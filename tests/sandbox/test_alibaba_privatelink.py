@@ -1,0 +1,575 @@
+"""The emulated PrivateLink API, called with Alibaba Cloud's own Python SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alibabacloud_privatelink20200415 import models
+from alibabacloud_tea_openapi.exceptions._client import ClientException
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alibabacloud_privatelink20200415.client import Client
+
+    from tests.sandbox.conftest import Cloud, StartCloud
+    from tidb_pe_magic.sandbox.world import Endpoint
+
+REGION = "ap-southeast-1"
+PREFIX = f"com.aliyuncs.privatelink.{REGION}."
+DEMO = f"{PREFIX}epsrv-t4ndemo7c1x0qk2p9s8e"
+REPORTING = f"{PREFIX}epsrv-t4nreport5w8z2m6k1v0"
+VPC = "vpc-t4nanalytics0k3m7x"
+ZONES = {"ap-southeast-1a": "vsw-t4na1", "ap-southeast-1b": "vsw-t4nb1"}
+
+
+def zone_list(zones: dict[str, str]) -> list[models.CreateVpcEndpointRequestZone]:
+    """Write zones as the SDK wants them."""
+    return [models.CreateVpcEndpointRequestZone(zone_id=z, v_switch_id=v) for z, v in zones.items()]
+
+
+def create_request(**changes: Any) -> models.CreateVpcEndpointRequest:
+    """Return a valid request to create an endpoint, with changes to it."""
+    fields: dict[str, Any] = {
+        "region_id": REGION,
+        "vpc_id": VPC,
+        "service_name": DEMO,
+        "security_group_id": ["sg-t4nanalytics"],
+        "zone": zone_list(ZONES),
+        "endpoint_name": "tidb-pe",
+    }
+    return models.CreateVpcEndpointRequest(**{**fields, **changes})
+
+
+def create(client: Client, **changes: Any) -> str:
+    """Create an endpoint and return its id."""
+    endpoint_id: str = client.create_vpc_endpoint(create_request(**changes)).body.endpoint_id
+    return endpoint_id
+
+
+def attribute(client: Client, endpoint_id: str) -> models.GetVpcEndpointAttributeResponseBody:
+    """Return an endpoint's attributes."""
+    return client.get_vpc_endpoint_attribute(
+        models.GetVpcEndpointAttributeRequest(region_id=REGION, endpoint_id=endpoint_id)
+    ).body
+
+
+def zones_of(client: Client, endpoint_id: str) -> dict[str, str]:
+    """Return the status of each zone of an endpoint."""
+    request = models.ListVpcEndpointZonesRequest(region_id=REGION, endpoint_id=endpoint_id)
+    return {zone.zone_id: zone.zone_status for zone in client.list_vpc_endpoint_zones(request).body.zones}
+
+
+def remove_zone(client: Client, endpoint_id: str, zone_id: str) -> None:
+    """Remove a zone."""
+    client.remove_zone_from_vpc_endpoint(
+        models.RemoveZoneFromVpcEndpointRequest(region_id=REGION, endpoint_id=endpoint_id, zone_id=zone_id)
+    )
+
+
+def delete(client: Client, endpoint_id: str) -> None:
+    """Delete an endpoint."""
+    client.delete_vpc_endpoint(models.DeleteVpcEndpointRequest(region_id=REGION, endpoint_id=endpoint_id))
+
+
+def refusal(call: Callable[[], object]) -> tuple[int, str]:
+    """Return the HTTP status and code with which a call is refused."""
+    with pytest.raises(ClientException) as caught:
+        call()
+    data = caught.value.data
+    assert {"RequestId", "HostId", "Code", "Message", "Recommend"} <= data.keys()
+    return caught.value.status_code, caught.value.code
+
+
+# Services
+
+
+def test_a_service_is_verified_by_its_name(cloud: Cloud) -> None:
+    """A visible service answers with its zones, who pays and whether it accepts by itself."""
+    body = (
+        cloud.client()
+        .list_vpc_endpoint_services_by_end_user(
+            models.ListVpcEndpointServicesByEndUserRequest(region_id=REGION, service_name=REPORTING)
+        )
+        .body
+    )
+    assert body.total_count == "1"
+    (service,) = body.services
+    assert service.service_name == REPORTING
+    assert service.zones == ["ap-southeast-1a", "ap-southeast-1b"]
+    assert service.auto_accept_enabled is False
+    assert service.payer == "Endpoint"
+    assert service.service_domain == "epsrv-t4nreport5w8z2m6k1v0.ap-southeast-1.privatelink.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("region", "name"), [(REGION, f"{DEMO}x"), ("ap-southeast-5", DEMO)], ids=["typo", "other region"]
+)
+def test_an_invisible_service_is_an_empty_answer(cloud: Cloud, region: str, name: str) -> None:
+    """A name with a typo and a service of another region both give an empty list, no error."""
+    request = models.ListVpcEndpointServicesByEndUserRequest(region_id=region, service_name=name)
+    body = cloud.client().list_vpc_endpoint_services_by_end_user(request).body
+    assert (body.services, body.total_count) == ([], "0")
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_services_are_paged(cloud: Cloud, size: int) -> None:
+    """Following NextToken walks every service of the region once, whatever the page size."""
+    names: list[str] = []
+    token = None
+    while token != "":
+        request = models.ListVpcEndpointServicesByEndUserRequest(
+            region_id=REGION, max_results=size, next_token=token
+        )
+        body = cloud.client().list_vpc_endpoint_services_by_end_user(request).body
+        assert len(body.services) <= size
+        names += [service.service_name for service in body.services]
+        token = body.next_token or ""
+    expected = {s.service_name for s in cloud.world.services if s.region_id == REGION}
+    assert len(names) == len(set(names))
+    assert set(names) == expected
+
+
+# Creation
+
+
+def test_an_endpoint_is_created_and_then_connected(cloud: Cloud) -> None:
+    """The answer to the creation shows the first state, the next look the last one."""
+    client = cloud.client()
+    created = client.create_vpc_endpoint(create_request()).body
+    assert (created.endpoint_status, created.connection_status) == ("Creating", "Disconnected")
+    body = attribute(client, created.endpoint_id)
+    assert (body.endpoint_status, body.connection_status) == ("Active", "Connected")
+    assert body.endpoint_business_status == "Normal"
+    assert body.endpoint_domain == created.endpoint_domain
+    assert body.endpoint_domain.startswith("127.")
+    assert (body.endpoint_name, body.vpc_id, body.service_name) == ("tidb-pe", VPC, DEMO)
+    assert body.payer == "Endpoint"
+    assert zones_of(client, created.endpoint_id) == dict.fromkeys(ZONES, "Connected")
+
+
+def test_a_client_token_makes_one_endpoint(cloud: Cloud) -> None:
+    """The same token with the same parameters gives the same endpoint each time."""
+    client = cloud.client()
+    ids = {create(client, client_token="token-1") for _ in range(2)}
+    ids.add(create(client, client_token="token-1", dry_run=False))
+    assert len(ids) == 1
+    assert len(cloud.world.endpoints) == 1
+    assert len({call.request_id for call in cloud.calls}) == 3
+
+
+def test_equal_requests_at_the_same_time_make_one_endpoint(cloud: Cloud) -> None:
+    """Of requests with one token that arrive together, one creates and the others recall."""
+    client = cloud.client()
+    ids: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: ids.append(create(client, client_token="race"))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 8
+    assert set(ids) == set(cloud.world.endpoints)
+
+
+def test_a_client_token_is_known_before_anyone_sees_the_endpoint(cloud: Cloud) -> None:
+    """A request that is repeated in the midst of the first one finds its endpoint and makes none."""
+    client = cloud.client()
+    repeated: list[str] = []
+
+    def observer(_: Endpoint) -> None:
+        if not repeated:
+            repeated.append(create(client, client_token="token-1"))
+
+    cloud.world.subscribe(observer)
+    assert create(client, client_token="token-1") == repeated[0]
+    assert set(cloud.world.endpoints) == set(repeated)
+
+
+def test_a_client_token_with_other_parameters_is_refused(cloud: Cloud) -> None:
+    """A token that was used for another request is refused and changes nothing."""
+    client = cloud.client()
+    create(client, client_token="token-1")
+    refused = refusal(lambda: create(client, client_token="token-1", endpoint_name="other"))
+    assert refused == (400, "IdempotentParameterMismatch")
+    assert len(cloud.world.endpoints) == 1
+
+
+def test_a_failed_creation_does_not_use_up_its_token(cloud: Cloud) -> None:
+    """A token of a refused request can be used for the corrected one."""
+    client = cloud.client()
+    refusal(lambda: create(client, client_token="token-1", vpc_id="vpc-none"))
+    assert create(client, client_token="token-1") in cloud.world.endpoints
+
+
+def test_a_dry_run_is_refused_with_its_own_code(cloud: Cloud) -> None:
+    """A dry run that passes answers DryRunOperation, makes nothing and leaves the token free."""
+    client = cloud.client()
+    refused = refusal(lambda: create(client, dry_run=True, client_token="token-1"))
+    assert refused == (400, "DryRunOperation")
+    assert not cloud.world.endpoints
+    assert create(client, client_token="token-1") in cloud.world.endpoints
+
+
+def test_a_dry_run_finds_what_a_creation_would(cloud: Cloud) -> None:
+    """A dry run of a request that would fail gives the error of the request."""
+    refused = refusal(lambda: create(cloud.client(), dry_run=True, vpc_id="vpc-none"))
+    assert refused == (400, "VpcNotFound")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"region_id": None}, "MissingRegionId"),
+        ({"region_id": "mars-1"}, "InvalidRegionId.NotFound"),
+        ({"vpc_id": None}, "MissingVpcId"),
+        ({"vpc_id": "vpc-k1ajakarta4h8n2v"}, "VpcNotFound"),
+        ({"service_name": None}, "MissingServiceName"),
+        ({"service_name": f"{DEMO}x"}, "EndpointServiceNotFound"),
+        (
+            {"service_name": "com.aliyuncs.privatelink.ap-southeast-5.epsrv-k1ajakarta3n7b5x9"},
+            "EndpointServiceNotFound",
+        ),
+        (
+            {"service_name": REPORTING, "zone": zone_list({"ap-southeast-1c": "vsw-t4nc1"})},
+            "ZoneNotSupported",
+        ),
+        ({"zone": zone_list({"ap-southeast-1a": "vsw-t4nb1"})}, "VSwitchZoneMismatch"),
+        ({"zone": zone_list({"ap-southeast-1a": "vsw-t4noa1"})}, "VSwitchNotFound"),
+        ({"zone": zone_list({"ap-southeast-1c": "vsw-t4nc1"})}, "InvalidVSwitchId.IpNotEnough"),
+        ({"zone": zone_list(ZONES) + zone_list({"ap-southeast-1a": "vsw-t4na2"})}, "InvalidParameter"),
+        ({"zone": [models.CreateVpcEndpointRequestZone(zone_id="ap-southeast-1a")]}, "MissingVSwitchId"),
+        ({"security_group_id": ["sg-none"]}, "SecurityGroupNotFound"),
+        ({"security_group_id": ["sg-t4nother"]}, "SecurityGroupNotFound"),
+        ({"security_group_id": ["sg-t4nanalytics", "sg-t4nenterprise"]}, "SecurityGroupTypeMismatch"),
+        ({"endpoint_name": "x"}, "InvalidParameter"),
+        ({"endpoint_name": "1st"}, "InvalidParameter"),
+        ({"endpoint_name": "with space"}, "InvalidParameter"),
+        ({"endpoint_description": "http://somewhere"}, "InvalidParameter"),
+        ({"endpoint_type": "Reverse"}, "InvalidParameter"),
+        ({"tag": [models.CreateVpcEndpointRequestTag(key="acs:owner", value="x")]}, "InvalidParameter"),
+        ({"tag": [models.CreateVpcEndpointRequestTag(key="k" * 65, value="x")]}, "InvalidParameter"),
+        ({"client_token": "é"}, "InvalidParameter"),
+        ({"client_token": "t" * 65}, "InvalidParameter"),
+    ],
+)
+def test_a_wrong_creation_is_refused(cloud: Cloud, changes: dict[str, Any], code: str) -> None:
+    """Each wrong or missing parameter of a creation has its code, with status 400, and makes nothing."""
+    assert refusal(lambda: create(cloud.client(), **changes)) == (400, code)
+    assert not cloud.world.endpoints
+
+
+def test_a_fixed_address_must_lie_in_the_vswitch(cloud: Cloud) -> None:
+    """An address given for a zone is taken when it is one of the vSwitch's and refused otherwise."""
+    client = cloud.client()
+
+    def zone(address: str) -> list[models.CreateVpcEndpointRequestZone]:
+        fields = {"zone_id": "ap-southeast-1a", "v_switch_id": "vsw-t4na1", "ip": address}
+        return [models.CreateVpcEndpointRequestZone(**fields)]
+
+    assert create(client, zone=zone("10.20.1.9")) in cloud.world.endpoints
+    assert refusal(lambda: create(client, zone=zone("10.99.1.9"))) == (400, "InvalidParameter")
+    assert refusal(lambda: create(client, zone=zone("no address"))) == (400, "InvalidParameter")
+
+
+# States
+
+
+def test_the_states_can_be_watched(start_cloud: StartCloud) -> None:
+    """In mode manual the API shows each state that an endpoint passes."""
+    cloud = start_cloud("manual")
+    client = cloud.client()
+    endpoint_id = create(client)
+    seen = []
+    moved = True
+    while moved:
+        body = attribute(client, endpoint_id)
+        seen.append((body.endpoint_status, body.connection_status))
+        moved = cloud.world.tick()
+    assert seen == [
+        ("Creating", "Disconnected"),
+        ("Active", "Disconnected"),
+        ("Active", "Connecting"),
+        ("Active", "Connected"),
+    ]
+
+
+def test_a_service_without_auto_accept_needs_its_owner(cloud: Cloud) -> None:
+    """An endpoint of a service that does not accept by itself is Disconnected until its owner does."""
+    client = cloud.client()
+    endpoint_id = create(client, service_name=REPORTING)
+    assert attribute(client, endpoint_id).connection_status == "Disconnected"
+    cloud.world.accept(endpoint_id)
+    assert attribute(client, endpoint_id).connection_status == "Connected"
+
+
+def test_changes_are_denied_while_an_operation_is_under_way(start_cloud: StartCloud) -> None:
+    """An endpoint in creation and one that is connecting refuse changes with their retryable codes."""
+    cloud = start_cloud("manual")
+    client = cloud.client()
+    endpoint_id = create(client)
+
+    def remove() -> None:
+        remove_zone(client, endpoint_id, "ap-southeast-1a")
+
+    assert refusal(remove) == (400, "EndpointOperationDenied")
+    assert refusal(lambda: delete(client, endpoint_id)) == (400, "EndpointOperationDenied")
+    cloud.world.tick()
+    cloud.world.tick()
+    assert refusal(remove) == (400, "EndpointConnectionOperationDenied")
+    cloud.world.tick()
+    remove()
+    assert zones_of(client, endpoint_id)["ap-southeast-1a"] == "Deleting"
+    assert refusal(remove) == (400, "EndpointOperationDenied")
+
+
+def test_a_withdrawn_service_and_an_unpaid_bill_show(cloud: Cloud) -> None:
+    """ServiceDeleted and FinancialLocked reach the owner of the endpoint."""
+    client = cloud.client()
+    endpoint_id = create(client)
+    cloud.world.set_business_status(endpoint_id, "FinancialLocked")
+    cloud.world.remove_service("epsrv-t4ndemo7c1x0qk2p9s8e")
+    body = attribute(client, endpoint_id)
+    assert body.endpoint_business_status == "FinancialLocked"
+    assert body.connection_status == "ServiceDeleted"
+
+
+# Deletion
+
+
+def test_zones_go_before_the_endpoint(cloud: Cloud) -> None:
+    """An endpoint with zones cannot be deleted; without them it goes, and is not found any more."""
+    client = cloud.client()
+    endpoint_id = create(client)
+    assert refusal(lambda: delete(client, endpoint_id)) == (400, "EndpointDependenceViolation")
+    for zone_id in ZONES:
+        remove_zone(client, endpoint_id, zone_id)
+    assert zones_of(client, endpoint_id) == {}
+    gone = refusal(lambda: remove_zone(client, endpoint_id, "ap-southeast-1a"))
+    assert gone == (400, "EndpointZoneNotFound")
+    delete(client, endpoint_id)
+    calls: list[Callable[[Client, str], object]] = [attribute, zones_of, delete]
+    for call in calls:
+        assert refusal(partial(call, client, endpoint_id)) == (400, "EndpointNotFound")
+
+
+def test_deletion_takes_its_time(start_cloud: StartCloud) -> None:
+    """A deleted endpoint is Deleting first, refuses a second deletion, and then is not found."""
+    cloud = start_cloud("manual")
+    client = cloud.client()
+    endpoint_id = create(client, zone=None)
+    while cloud.world.tick():
+        pass
+    delete(client, endpoint_id)
+    assert attribute(client, endpoint_id).endpoint_status == "Deleting"
+    assert refusal(lambda: delete(client, endpoint_id)) == (400, "EndpointOperationDenied")
+    cloud.world.tick()
+    assert refusal(lambda: attribute(client, endpoint_id)) == (400, "EndpointNotFound")
+
+
+def test_an_endpoint_of_another_region_is_not_found(cloud: Cloud) -> None:
+    """An endpoint is known in its own region only."""
+    client = cloud.client()
+    endpoint_id = create(client)
+    request = models.GetVpcEndpointAttributeRequest(region_id="ap-southeast-5", endpoint_id=endpoint_id)
+    assert refusal(lambda: client.get_vpc_endpoint_attribute(request)) == (400, "EndpointNotFound")
+
+
+# Changes
+
+
+def test_a_zone_is_added(cloud: Cloud) -> None:
+    """A zone can be added once to an endpoint, and connects."""
+    client = cloud.client()
+    endpoint_id = create(client, zone=zone_list({"ap-southeast-1a": "vsw-t4na1"}))
+    request = models.AddZoneToVpcEndpointRequest(
+        region_id=REGION, endpoint_id=endpoint_id, zone_id="ap-southeast-1b", v_switch_id="vsw-t4nb1"
+    )
+    client.add_zone_to_vpc_endpoint(request)
+    assert zones_of(client, endpoint_id) == dict.fromkeys(ZONES, "Connected")
+    assert refusal(lambda: client.add_zone_to_vpc_endpoint(request)) == (400, "EndpointZoneExist")
+
+
+def test_security_groups_are_attached_and_detached(start_cloud: StartCloud) -> None:
+    """A group is Attaching while the endpoint is Pending, then Attached; and goes the same way."""
+    cloud = start_cloud("manual")
+    client = cloud.client()
+    endpoint_id = create(client)
+    while cloud.world.tick():
+        pass
+    named = {"region_id": REGION, "endpoint_id": endpoint_id}
+    group = {**named, "security_group_id": "sg-t4nclosed"}
+
+    def groups() -> dict[str, str]:
+        request = models.ListVpcEndpointSecurityGroupsRequest(**named)
+        listed = client.list_vpc_endpoint_security_groups(request).body.security_groups
+        return {item.security_group_id: item.security_group_status for item in listed}
+
+    client.attach_security_group_to_vpc_endpoint(models.AttachSecurityGroupToVpcEndpointRequest(**group))
+    assert groups() == {"sg-t4nanalytics": "Attached", "sg-t4nclosed": "Attaching"}
+    assert attribute(client, endpoint_id).endpoint_status == "Pending"
+    cloud.world.tick()
+    assert groups()["sg-t4nclosed"] == "Attached"
+    again = models.DetachSecurityGroupFromVpcEndpointRequest(**group)
+    client.detach_security_group_from_vpc_endpoint(again)
+    assert groups()["sg-t4nclosed"] == "Detaching"
+    cloud.world.tick()
+    assert groups() == {"sg-t4nanalytics": "Attached"}
+    assert refusal(lambda: client.detach_security_group_from_vpc_endpoint(again)) == (
+        400,
+        "SecurityGroupNotFound",
+    )
+
+
+def test_name_and_description_are_updated(cloud: Cloud) -> None:
+    """What an update names is changed, the rest is kept."""
+    client = cloud.client()
+    endpoint_id = create(client, endpoint_description="an endpoint")
+    client.update_vpc_endpoint_attribute(
+        models.UpdateVpcEndpointAttributeRequest(
+            region_id=REGION, endpoint_id=endpoint_id, endpoint_name="renamed"
+        )
+    )
+    body = attribute(client, endpoint_id)
+    assert (body.endpoint_name, body.endpoint_description) == ("renamed", "an endpoint")
+
+
+def test_tags_travel_in_a_form(cloud: Cloud) -> None:
+    """Tags can be given at creation, added and removed; the SDK sends the latter in the body."""
+    client = cloud.client()
+    endpoint_id = create(client, tag=[models.CreateVpcEndpointRequestTag(key="owner", value="tidb_pe_magic")])
+    target = {"region_id": REGION, "resource_type": "vpcendpoint", "resource_id": [endpoint_id]}
+
+    def tags() -> dict[str, str]:
+        listed = client.list_tag_resources(models.ListTagResourcesRequest(**target)).body.tag_resources
+        return {tag.tag_key: tag.tag_value for tag in listed}
+
+    assert tags() == {"owner": "tidb_pe_magic"}
+    client.tag_resources(
+        models.TagResourcesRequest(**target, tag=[models.TagResourcesRequestTag(key="a b+c", value="é/~*")])
+    )
+    assert tags() == {"owner": "tidb_pe_magic", "a b+c": "é/~*"}
+    client.untag_resources(models.UntagResourcesRequest(**target, tag_key=["owner"]))
+    assert tags() == {"a b+c": "é/~*"}
+    client.untag_resources(models.UntagResourcesRequest(**target, all=True))
+    assert tags() == {}
+
+
+# Lists
+
+
+def test_endpoints_are_found_by_every_filter(cloud: Cloud) -> None:
+    """Each filter of the list finds the endpoint that it fits, and no other."""
+    client = cloud.client()
+    wanted = create(client, tag=[models.CreateVpcEndpointRequestTag(key="owner", value="us")])
+    other = create(
+        client,
+        endpoint_name="other",
+        service_name=REPORTING,
+        vpc_id="vpc-t4nother5d9r1z",
+        zone=None,
+        security_group_id=None,
+    )
+    filters: list[dict[str, Any]] = [
+        {"endpoint_id": wanted},
+        {"endpoint_name": "tidb-pe"},
+        {"connection_status": "Connected"},
+        {"service_name": DEMO},
+        {"vpc_id": VPC},
+        {"service_name": DEMO, "vpc_id": VPC, "endpoint_status": "Active"},
+        {"tag": [models.ListVpcEndpointsRequestTag(key="owner", value="us")]},
+        {"tag": [models.ListVpcEndpointsRequestTag(key="owner")]},
+    ]
+
+    def found(**fields: Any) -> list[str]:
+        request = models.ListVpcEndpointsRequest(region_id=REGION, **fields)
+        body = client.list_vpc_endpoints(request).body
+        assert body.total_count == len(body.endpoints)
+        return [endpoint.endpoint_id for endpoint in body.endpoints]
+
+    assert found() == [wanted, other]
+    for fields in filters:
+        assert found(**fields) == [wanted], fields
+    assert found(tag=[models.ListVpcEndpointsRequestTag(key="owner", value="them")]) == []
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(size=st.integers(1, 8))
+def test_any_page_size_lists_each_endpoint_once(cloud: Cloud, size: int) -> None:
+    """Following NextToken lists every endpoint once, whatever the page size."""
+    client = cloud.client()
+    while len(cloud.world.endpoints) < 7:
+        create(client, zone=None)
+    seen: list[str] = []
+    token = None
+    while token != "":
+        body = client.list_vpc_endpoints(
+            models.ListVpcEndpointsRequest(region_id=REGION, max_results=size, next_token=token)
+        ).body
+        seen += [endpoint.endpoint_id for endpoint in body.endpoints]
+        token = body.next_token or ""
+    assert seen == list(cloud.world.endpoints)
+
+
+@pytest.mark.parametrize("changes", [{"max_results": 0}, {"max_results": 1001}, {"next_token": "!"}])
+def test_a_page_out_of_bounds_is_refused(cloud: Cloud, changes: dict[str, Any]) -> None:
+    """A page size outside the documented bounds and a made-up token are refused."""
+    request = models.ListVpcEndpointsRequest(region_id=REGION, **changes)
+    assert refusal(lambda: cloud.client().list_vpc_endpoints(request)) == (400, "InvalidParameter")
+
+
+# The product
+
+
+def test_an_account_without_the_product_is_told(cloud: Cloud) -> None:
+    """CheckProductOpen succeeds, and once the product is not activated everything says so."""
+    client = cloud.client()
+    assert client.check_product_open().body.success is True
+    cloud.world.product_open = False
+    assert refusal(client.check_product_open) == (400, "NeedOpenProduct")
+    assert refusal(lambda: create(client)) == (400, "NeedOpenProduct")
+
+
+def test_regions_and_zones_are_listed(cloud: Cloud) -> None:
+    """Regions and their zones come as the doubly nested lists of the API."""
+    client = cloud.client()
+    regions = client.describe_regions(models.DescribeRegionsRequest()).body.regions.region
+    assert [region.region_id for region in regions] == [REGION, "ap-southeast-5"]
+    zones = client.describe_zones(models.DescribeZonesRequest(region_id="ap-southeast-5")).body.zones.zone
+    assert [zone.zone_id for zone in zones] == ["ap-southeast-5a", "ap-southeast-5b"]
+
+
+def test_an_unknown_action_is_not_found(cloud: Cloud) -> None:
+    """An action that is not served answers InvalidAction.NotFound with status 404."""
+    request = models.ListVpcEndpointServicesRequest(region_id=REGION)
+    refused = refusal(lambda: cloud.client().list_vpc_endpoint_services(request))
+    assert refused == (404, "InvalidAction.NotFound")
+
+
+def test_the_asynchronous_sdk_works(cloud: Cloud) -> None:
+    """The SDK's asynchronous calls, which add an unsigned header, are served too."""
+    client = cloud.client()
+    endpoint_id = create(client)
+    request = models.GetVpcEndpointAttributeRequest(region_id=REGION, endpoint_id=endpoint_id)
+    body = asyncio.run(client.get_vpc_endpoint_attribute_async(request)).body
+    assert body.connection_status == "Connected"
+
+
+def test_each_call_is_recorded_without_secrets(cloud: Cloud) -> None:
+    """The application lists what it was asked and answered, and nothing of the key."""
+    client = cloud.client()
+    endpoint_id = create(client)
+    refusal(lambda: delete(client, endpoint_id))
+    created, deleted = cloud.calls
+    assert (created.action, created.status, created.code) == ("CreateVpcEndpoint", 200, "")
+    assert created.params["Zone.1.VSwitchId"] == "vsw-t4na1"
+    assert (deleted.action, deleted.status) == ("DeleteVpcEndpoint", 400)
+    assert deleted.code == "EndpointDependenceViolation"
+    assert "a-secret-of-thirty" not in repr(cloud.calls)

@@ -1,0 +1,699 @@
+"""The embedded database, by the clients that people use."""
+
+# ruff: noqa: S608 - statements are put together from this file's own constants
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import socket
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pymysql
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymysql.constants import CLIENT, FIELD_TYPE, SERVER_STATUS
+
+from tidb_pe_magic.sandbox.database import FlightsDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+USER, PASSWORD = "2vKmPqRsTuWxYzA.root", "a secret"
+ROWS = 2000
+#: Eighteen million million combinations.
+ENDLESS = (
+    "SELECT SUM(a.temp * b.dewp * c.humid) FROM weather a, weather b, weather c "
+    "WHERE a.temp < b.temp + c.temp"
+)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[FlightsDatabase]:
+    """Give a database with part of the flights."""
+    with FlightsDatabase(users=lambda: {USER: PASSWORD}, flights=ROWS) as database:
+        yield database
+
+
+@pytest.fixture
+def connect(database: FlightsDatabase) -> Iterator[Callable[..., Any]]:
+    """Give a function that logs in; the connections end with the test."""
+    host, port = database.address
+    with contextlib.ExitStack() as stack:
+
+        def login(**options: Any) -> Any:
+            defaults: dict[str, Any] = {"user": USER, "password": PASSWORD, "autocommit": True}
+            connection = pymysql.connect(host=host, port=port, **{**defaults, "read_timeout": 30, **options})
+            stack.callback(_close, connection)
+            return connection
+
+        yield login
+
+
+def _close(connection: Any) -> None:
+    if connection.open:
+        connection.close()
+
+
+@pytest.fixture
+def ask(connect: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function that runs a statement over one connection and returns its rows."""
+    return _asker(connect(database="test"))
+
+
+def _asker(connection: Any) -> Callable[..., Any]:
+    def run(sql: str, parameters: object = None) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+
+    return run
+
+
+@pytest.fixture
+def table(ask: Callable[..., Any]) -> Iterator[str]:
+    """Give the name of an empty table with a key and a text that must not be NULL."""
+    ask("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20) NOT NULL)")
+    yield "t"
+    ask("DROP TABLE t")
+
+
+@pytest.fixture
+def engine(database: FlightsDatabase) -> Iterator[sa.Engine]:
+    """Give an SQLAlchemy engine."""
+    host, port = database.address
+    url = sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port, "nycflights13")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+# Login
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ({"password": "wrong"}, 1045, "using password: YES"),
+        ({"password": ""}, 1045, "using password: NO"),
+        ({"user": "root"}, 1045, "Missing user name prefix"),
+        ({"user": "someoneelse.root"}, 1045, "Missing user name prefix"),
+        ({"user": "2vKmPqRsTuWxYzA.nobody"}, 1045, "using password: YES"),
+        ({"user": "2vKmPqRsTuWxYzA.nobody", "password": ""}, 1045, "using password: NO"),
+        ({"database": "nope"}, 1049, "Unknown database 'nope'"),
+    ],
+)
+def test_a_login_is_refused_with_the_reason(
+    connect: Callable[..., Any], options: dict[str, str], code: int, words: str
+) -> None:
+    """A wrong password, user, prefix or database is refused with MySQL's code and TiDB Cloud's words."""
+    with pytest.raises(pymysql.err.OperationalError, match=words) as refusal:
+        connect(**options)
+    assert refusal.value.args[0] == code
+
+
+def _packet(connection: socket.socket) -> bytes:
+    file = connection.makefile("rb")
+    size = int.from_bytes(file.read(3), "little")
+    file.read(1)
+    return file.read(size)
+
+
+def _send(connection: socket.socket, number: int, payload: bytes) -> None:
+    connection.sendall(len(payload).to_bytes(3, "little") + bytes([number]) + payload)
+
+
+def test_a_client_that_ignores_the_refusal_gets_nothing(database: FlightsDatabase) -> None:
+    """A client that sends a query after its refused login is cut off without an answer."""
+    flags = CLIENT.PROTOCOL_41 | CLIENT.SECURE_CONNECTION | CLIENT.PLUGIN_AUTH
+    login = flags.to_bytes(4, "little") + (2**24).to_bytes(4, "little") + bytes([45]) + bytes(23)
+    login += USER.encode() + b"\0" + bytes([20]) + bytes(20) + b"mysql_native_password\0"
+    with socket.create_connection(database.address, timeout=30) as client:
+        assert _packet(client)[0] == 10
+        _send(client, 1, login)
+        refusal = _packet(client)
+        assert refusal[:3] == b"\xff" + (1045).to_bytes(2, "little")
+        with contextlib.suppress(ConnectionError):
+            _send(client, 0, b"\x03SELECT carrier FROM airlines")
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while chunk := client.recv(4096):
+                received += chunk
+    assert received == b""
+
+
+def test_a_changed_user_must_log_in_too(connect: Callable[..., Any]) -> None:
+    """A refused COM_CHANGE_USER takes away what the connection had."""
+    connection = connect()
+    payload = USER.encode() + b"\0" + bytes([20]) + bytes(20) + b"test\0" + bytes([45, 0])
+    connection._execute_command(0x11, payload + b"mysql_native_password\0")
+    with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+        connection._read_packet()
+    with pytest.raises((pymysql.err.OperationalError, pymysql.err.InterfaceError)):
+        connection.query("SELECT 1")
+
+
+def test_users_are_asked_for_at_each_login() -> None:
+    """A password that has changed counts from the next login on, without a restart."""
+    users = {USER: "old"}
+    with FlightsDatabase(users=lambda: users, flights=0) as database:
+        host, port = database.address
+        pymysql.connect(host=host, port=port, user=USER, password="old").close()
+        users[USER] = "new"
+        with pytest.raises(pymysql.err.OperationalError):
+            pymysql.connect(host=host, port=port, user=USER, password="old")
+        pymysql.connect(host=host, port=port, user=USER, password="new").close()
+
+
+def test_bytes_that_are_no_login_end_quietly(
+    database: FlightsDatabase, connect: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A port scanner or an HTTP client is cut off, logs nothing, and disturbs nobody."""
+    for garbage in (
+        b"",
+        b"\x01",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x05\0\0\x01hello",
+        b"\x40\0\0\x01" + b"\xff" * 64,
+        b"\xff\xff\xff\x01",
+    ):
+        with socket.create_connection(database.address, timeout=30) as client:
+            assert _packet(client)[0] == 10
+            client.sendall(garbage)
+            client.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionError):
+                while client.recv(4096):
+                    pass
+    assert _asker(connect())("SELECT 1") == ((1,),)
+    assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+# Identity and looking around
+
+
+def test_it_looks_like_tidb(connect: Callable[..., Any]) -> None:
+    """The greeting, the functions and the variables name TiDB, and the flights are the default database."""
+    connection = connect()
+    ask = _asker(connection)
+    assert connection.server_version.startswith("8.0.11-TiDB-v8.5.3")
+    row = ask("SELECT VERSION(), TIDB_VERSION(), @@version_comment, DATABASE(), CURRENT_USER()")[0]
+    assert row[0] == connection.server_version
+    assert row[1].startswith("Release Version: v8.5.3")
+    assert row[2].startswith("TiDB Server (Apache License 2.0)")
+    assert row[3:] == ("nycflights13", f"{USER}@%")
+
+
+def test_show_and_describe(ask: Callable[..., Any], table: str) -> None:
+    """SHOW and DESCRIBE answer as MySQL's do."""
+    names = ("airlines", "airports", "flights", "planes", "weather")
+    assert ask("SHOW TABLES FROM nycflights13") == tuple((name,) for name in names)
+    assert ask("SHOW TABLES FROM nycflights13 LIKE 'air%'") == (("airlines",), ("airports",))
+    assert ask("SHOW FULL TABLES") == ((table, "BASE TABLE"),)
+    assert ask("SHOW DATABASES") == (("information_schema",), ("nycflights13",), ("test",))
+    expected = (("id", "int", "NO", "PRI", None, ""), ("v", "varchar(20)", "NO", "", None, ""))
+    assert ask("DESCRIBE t") == expected
+    assert ask("SHOW COLUMNS FROM t LIKE 'v'") == expected[1:]
+    assert ask("SHOW VARIABLES LIKE 'autocommit'") == (("autocommit", "ON"),)
+    assert ask("SHOW INDEX FROM t")[0][:5] == ("t", 0, "PRIMARY", 1, "id")
+    assert "PRIMARY KEY (`id`)" in ask("SHOW CREATE TABLE t")[0][1]
+    described = dict(row[:2] for row in ask("DESCRIBE nycflights13.flights"))
+    assert described["time_hour"] == "datetime"
+    assert described["dep_time"] == "int"
+    assert described["carrier"] == "varchar(2)"
+
+
+def test_information_schema(ask: Callable[..., Any]) -> None:
+    """The information schema can be joined, and hides what is behind it."""
+    rows = ask(
+        "SELECT t.table_name, count(*) FROM information_schema.tables t JOIN information_schema.columns c "
+        "ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
+        "WHERE t.table_schema = 'nycflights13' GROUP BY t.table_name ORDER BY 1"
+    )
+    assert rows == (("airlines", 2), ("airports", 8), ("flights", 19), ("planes", 9), ("weather", 15))
+    assert ask("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%main%'") == ()
+
+
+# Values
+
+
+def test_types_arrive_exactly(ask: Callable[..., Any], connect: Callable[..., Any]) -> None:
+    """Each type comes back with its value and its MySQL column type, and NULL in each of them."""
+    ask(
+        "CREATE TABLE kinds (big BIGINT, ubig BIGINT UNSIGNED, dec_ DECIMAL(20,4), at_ DATETIME(6), "
+        "day_ DATE, time_ TIME, doc JSON, txt VARCHAR(50), raw_ BLOB, dbl DOUBLE, flag TINYINT(1))"
+    )
+    values = (
+        -(2**63),
+        2**64 - 1,
+        Decimal("-1234567890123456.7890"),
+        dt.datetime(2013, 1, 1, 5, 15, 0, 123456),  # noqa: DTZ001 - MySQL's DATETIME has no zone
+        dt.date(2013, 12, 31),
+        dt.timedelta(hours=23, minutes=59, seconds=59),
+        '{"a": [1, null]}',
+        "naïve 🐬 ' \\ \" %",
+        bytes(range(256)),
+        1e-300,
+        1,
+    )
+    try:
+        ask(f"INSERT INTO kinds VALUES ({', '.join(['%s'] * 11)})", values)
+        ask("INSERT INTO kinds (big) VALUES (NULL)")
+        cursor = connect(database="test").cursor()
+        cursor.execute("SELECT * FROM kinds ORDER BY big IS NULL")
+        assert cursor.fetchall() == (values, (None,) * 11)
+        assert [column[1] for column in cursor.description] == [
+            FIELD_TYPE.LONGLONG,
+            FIELD_TYPE.LONGLONG,
+            FIELD_TYPE.NEWDECIMAL,
+            FIELD_TYPE.DATETIME,
+            FIELD_TYPE.DATE,
+            FIELD_TYPE.TIME,
+            FIELD_TYPE.JSON,
+            FIELD_TYPE.VAR_STRING,
+            FIELD_TYPE.BLOB,
+            FIELD_TYPE.DOUBLE,
+            FIELD_TYPE.TINY,
+        ]
+        assert [bool(field.flags & 32) for field in cursor._result.fields][:2] == [False, True]
+    finally:
+        ask("DROP TABLE kinds")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(), raw=st.binary(), number=st.integers(-(2**63), 2**63 - 1))
+def test_any_text_and_bytes_survive(ask: Callable[..., Any], text: str, raw: bytes, number: int) -> None:
+    """Whatever text, bytes and integer a client sends comes back the same."""
+    ask("CREATE TABLE IF NOT EXISTS any_ (t LONGTEXT, b LONGBLOB, n BIGINT)")
+    ask("TRUNCATE TABLE any_")
+    ask("INSERT INTO any_ VALUES (%s, %s, %s)", (text, raw, number))
+    assert ask("SELECT t, b, n FROM any_") == ((text, raw, number),)
+    assert ask("SELECT %s, %s, %s", (text, raw, number)) == ((text, raw, number),)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("DATE_FORMAT('2013-01-05 13:07:09', '%Y-%m-%d %H:%i:%s')", "2013-01-05 13:07:09"),
+        ("DATE_FORMAT('2013-01-05', '%b %e, %W')", "Jan 5, Saturday"),
+        ("DAYOFWEEK('2013-01-05')", 7),
+        ("WEEKDAY('2013-01-05')", 5),
+        ("YEAR('2013-01-05') + MONTH('2013-01-05')", 2014),
+        ("DATEDIFF('2013-01-05', '2013-01-01')", 4),
+        ("DATE_ADD(CAST('2013-01-31' AS DATETIME), INTERVAL 1 DAY)", dt.datetime(2013, 2, 1)),  # noqa: DTZ001 - likewise
+        ("IF(1 > 2, 'a', 'b')", "b"),
+        ("IFNULL(NULL, 3)", 3),
+        ("CONCAT_WS('-', 'a', 'b')", "a-b"),
+        ("SUBSTRING_INDEX('a.b.c', '.', -2)", "b.c"),
+        ("7 / 2", Decimal("3.5000")),
+        ("7 DIV 2", 3),
+        ("7 / 2e0", 3.5),
+        ("1 / 0", None),
+        ("1 <=> NULL", 0),
+        ("LENGTH('abc')", 3),
+        ('"double quotes"', "double quotes"),
+        ("JSON_EXTRACT('{\"a\": 5}', '$.a')", "5"),
+        ("FIELD('b', 'a', 'b')", 2),
+        ("UNIX_TIMESTAMP('1970-01-02')", 86400),
+    ],
+)
+def test_mysql_expressions(ask: Callable[..., Any], expression: str, value: object) -> None:
+    """Common MySQL functions and operators give MySQL's values."""
+    # PyMySQL leaves percent signs alone where there are no parameters.
+    assert ask(f"SELECT {expression}") == ((value,),)
+
+
+def test_means_are_decimals(ask: Callable[..., Any]) -> None:
+    """The mean of integers is a DECIMAL, as in MySQL, also over a window; that of doubles is not."""
+    rows = ask("SELECT AVG(alt), AVG(lat), SUM(alt) FROM nycflights13.airports")
+    assert [type(value) for value in rows[0]] == [Decimal, float, Decimal]
+    window = ask("SELECT AVG(alt) OVER () FROM nycflights13.airports LIMIT 1")
+    assert window[0][0] == rows[0][0]
+
+
+def test_columns_are_named_by_their_text(connect: Callable[..., Any]) -> None:
+    """A column without an alias has the text of its expression as its name."""
+    cursor = connect().cursor()
+    cursor.execute("SELECT DISTINCT count(*),  max( hour ) , origin, 'x' FROM flights GROUP BY origin")
+    assert [column[0] for column in cursor.description] == ["count(*)", "max( hour )", "origin", "x"]
+
+
+# Changes
+
+
+def test_changes_report_their_rows(connect: Callable[..., Any], table: str) -> None:
+    """INSERT, UPDATE, DELETE, REPLACE and upsert change rows, and say how many."""
+    cursor = connect(database="test").cursor()
+    assert cursor.execute(f"INSERT INTO {table} VALUES (1, 'a'), (2, 'b'), (3, 'c')") == 3
+    assert cursor.execute(f"UPDATE {table} SET v = 'z' WHERE id > 1") == 2
+    assert cursor.execute(f"INSERT IGNORE INTO {table} VALUES (1, 'ignored')") == 0
+    cursor.execute(f"REPLACE INTO {table} VALUES (1, 'replaced')")
+    cursor.execute(f"INSERT INTO {table} VALUES (2, 'up') ON DUPLICATE KEY UPDATE v = CONCAT(VALUES(v), '!')")
+    assert cursor.execute(f"DELETE FROM {table} ORDER BY id DESC LIMIT 1") == 1
+    cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+    assert cursor.fetchall() == ((1, "replaced"), (2, "up!"))
+
+
+def test_many_rows_in_one_statement(connect: Callable[..., Any]) -> None:
+    """A long INSERT of plain rows, which takes a shorter way, stores what was sent."""
+    texts = [
+        "",
+        "plain",
+        "it's",
+        "back\\slash",
+        "line\nbreak",
+        "tab\t",
+        '"quoted"',
+        "100%",
+        "a_b",
+        "(1, 'x')",
+    ]
+    rows = [(n, None if n % 7 == 0 else -n * 1.5e-3, texts[n % len(texts)]) for n in range(1000)]
+    cursor = connect(database="test").cursor()
+    cursor.execute("CREATE TABLE many (n INT, x DOUBLE, s TEXT)")
+    try:
+        # PyMySQL makes a single statement of this.
+        assert cursor.executemany("INSERT INTO `many` (`n`, x, `s`) VALUES (%s, %s, %s)", rows) == len(rows)
+        cursor.execute("SELECT * FROM many ORDER BY n")
+        assert cursor.fetchall() == tuple(rows)
+    finally:
+        cursor.execute("DROP TABLE many")
+
+
+def test_generated_ids(connect: Callable[..., Any]) -> None:
+    """AUTO_INCREMENT numbers rows, and the client learns the first number of an INSERT."""
+    cursor = connect(database="test").cursor()
+    cursor.execute("CREATE TABLE numbered (id BIGINT PRIMARY KEY AUTO_INCREMENT, v TEXT)")
+    try:
+        cursor.execute("INSERT INTO numbered (v) VALUES ('a'), ('b')")
+        assert cursor.lastrowid == 1
+        cursor.execute("INSERT INTO numbered (v) VALUES ('c')")
+        assert cursor.lastrowid == 3
+        cursor.execute("SELECT LAST_INSERT_ID(), max(id) FROM numbered")
+        assert cursor.fetchall() == ((3, 3),)
+    finally:
+        cursor.execute("DROP TABLE numbered")
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "code"),
+    [
+        ("SELECT * FROM nope", pymysql.err.ProgrammingError, 1146),
+        ("SELECT * FROM nodb.nope", pymysql.err.ProgrammingError, 1146),
+        ("DESCRIBE nope", pymysql.err.ProgrammingError, 1146),
+        ("USE nope", pymysql.err.OperationalError, 1049),
+        ("SELECT nope FROM t", pymysql.err.OperationalError, 1054),
+        ("SELECT t.nope FROM t", pymysql.err.OperationalError, 1054),
+        ("INSERT INTO t (nope) VALUES (1)", pymysql.err.OperationalError, 1054),
+        ("INSERT INTO t VALUES (1, 'a'), (1, 'b')", pymysql.err.IntegrityError, 1062),
+        ("INSERT INTO t VALUES (1, NULL)", pymysql.err.IntegrityError, 1048),
+        ("INSERT INTO t VALUES (1)", pymysql.err.OperationalError, 1136),
+        ("CREATE TABLE t (a INT)", pymysql.err.OperationalError, 1050),
+        ("DROP TABLE nope", pymysql.err.OperationalError, 1051),
+        ("CREATE DATABASE test", pymysql.err.ProgrammingError, 1007),
+        ("DROP DATABASE nope", pymysql.err.OperationalError, 1008),
+        ("SELEC 1", pymysql.err.ProgrammingError, 1064),
+        ("nonsense", pymysql.err.ProgrammingError, 1064),
+        ("SELECT 'unfinished", pymysql.err.ProgrammingError, 1064),
+        ("", pymysql.err.OperationalError, 1065),
+        ("SELECT 1; SELECT 2", pymysql.err.OperationalError, 8130),
+        ("SELECT NOPE(1)", pymysql.err.OperationalError, 1305),
+        ("SELECT @@nope", pymysql.err.OperationalError, 1193),
+        ("SET nope = 1", pymysql.err.OperationalError, 1193),
+        ("SET autocommit = maybe", pymysql.err.OperationalError, 1231),
+        ("SAVEPOINT s", pymysql.err.NotSupportedError, 1235),
+        ("KILL 1", pymysql.err.OperationalError, 1094),
+        ("SELECT * FROM read_csv('/etc/hostname')", pymysql.err.OperationalError, 1105),
+    ],
+)
+def test_errors_have_mysqls_codes(
+    ask: Callable[..., Any], table: str, sql: str, kind: type[Exception], code: int
+) -> None:
+    """A failing statement gives MySQL's code and PyMySQL's class for it; the session lives on."""
+    with pytest.raises(kind) as failure:
+        ask(sql)
+    assert failure.value.args[0] == code
+    assert ask(f"SELECT count(*) FROM {table}") == ((0,),)
+
+
+# Transactions
+
+
+def test_a_transaction_is_invisible_until_committed(connect: Callable[..., Any], table: str) -> None:
+    """Another session sees a transaction's rows after COMMIT and not before."""
+    mine, other = _asker(connect(database="test")), _asker(connect(database="test"))
+    mine("START TRANSACTION")
+    mine(f"INSERT INTO {table} VALUES (1, 'a')")
+    assert other(f"SELECT count(*) FROM {table}") == ((0,),)
+    mine("COMMIT")
+    assert other(f"SELECT count(*) FROM {table}") == ((1,),)
+
+
+def test_a_rollback_undoes(ask: Callable[..., Any], table: str) -> None:
+    """ROLLBACK takes back every change since BEGIN."""
+    ask(f"INSERT INTO {table} VALUES (1, 'a')")
+    ask("BEGIN")
+    ask(f"DELETE FROM {table}")
+    ask(f"INSERT INTO {table} VALUES (2, 'b')")
+    ask("ROLLBACK")
+    assert ask(f"SELECT id FROM {table}") == ((1,),)
+
+
+def test_without_autocommit_each_statement_begins_a_transaction(
+    connect: Callable[..., Any], table: str
+) -> None:
+    """With autocommit off rows are lost unless committed; turning it on again commits."""
+    connection = connect(database="test", autocommit=False)
+    ask, other = _asker(connection), _asker(connect(database="test"))
+    ask(f"INSERT INTO {table} VALUES (1, 'a')")
+    connection.rollback()
+    ask(f"INSERT INTO {table} VALUES (2, 'b')")
+    assert other(f"SELECT id FROM {table}") == ()
+    connection.autocommit(True)  # noqa: FBT003 - PyMySQL's signature
+    assert other(f"SELECT id FROM {table}") == ((2,),)
+
+
+def test_a_failed_statement_leaves_its_transaction(ask: Callable[..., Any], table: str) -> None:
+    """After an error the transaction goes on, and COMMIT keeps what was written before and after."""
+    ask("BEGIN")
+    ask(f"INSERT INTO {table} VALUES (1, 'a')")
+    failures = (
+        f"INSERT INTO {table} VALUES (1, 'x')",
+        "SELECT nope",
+        f"INSERT INTO {table} VALUES (9, NULL)",
+    )
+    for failing in failures:
+        with pytest.raises(pymysql.err.MySQLError):
+            ask(failing)
+    ask(f"INSERT INTO {table} VALUES (2, 'b')")
+    ask("COMMIT")
+    assert ask(f"SELECT id FROM {table} ORDER BY id") == ((1,), (2,))
+
+
+def test_a_transaction_that_cannot_be_kept_says_so(ask: Callable[..., Any]) -> None:
+    """Where a failed statement would change ids already given out, the whole transaction is refused."""
+    ask("CREATE TABLE given (id INT PRIMARY KEY AUTO_INCREMENT, v INT UNIQUE)")
+    try:
+        ask("BEGIN")
+        ask("INSERT INTO given (v) VALUES (1)")
+        with pytest.raises(pymysql.err.OperationalError, match="rolled back as a whole") as failure:
+            ask("INSERT INTO given (v) VALUES (1)")
+        assert failure.value.args[0] == 1213
+        ask("COMMIT")
+        assert ask("SELECT * FROM given") == ()
+    finally:
+        ask("DROP TABLE given")
+
+
+def test_the_status_flags_tell_of_a_transaction(connect: Callable[..., Any], table: str) -> None:
+    """Clients learn from every answer whether a transaction is open and whether autocommit is on."""
+    connection = connect(database="test")
+    ask = _asker(connection)
+
+    def flags() -> tuple[bool, bool]:
+        status = connection.server_status
+        return (
+            bool(status & SERVER_STATUS.SERVER_STATUS_IN_TRANS),
+            bool(status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT),
+        )
+
+    assert flags() == (False, True)
+    ask("BEGIN")
+    assert flags() == (True, True)
+    ask(f"SELECT * FROM {table}")
+    assert flags() == (True, True)
+    ask("COMMIT")
+    assert flags() == (False, True)
+    ask("SET autocommit = 0")
+    assert flags() == (False, False)
+    ask(f"SELECT * FROM {table}")
+    # PyMySQL takes the flags from OK packets only, and rows end without one.
+    connection.ping(reconnect=False)
+    assert flags() == (True, False)
+
+
+def test_a_closed_connection_rolls_back(
+    connect: Callable[..., Any], ask: Callable[..., Any], table: str
+) -> None:
+    """What a session has not committed is gone when it ends."""
+    connection = connect(database="test")
+    _asker(connection)("BEGIN")
+    _asker(connection)(f"INSERT INTO {table} VALUES (1, 'a')")
+    connection.close()
+    assert ask(f"SELECT * FROM {table}") == ()
+
+
+# Killing
+
+
+def test_a_killed_connection_is_lost(connect: Callable[..., Any], ask: Callable[..., Any]) -> None:
+    """KILL ends the other session: its next statement finds the connection lost."""
+    victim = connect()
+    ask(f"KILL {victim.thread_id()}")
+    with pytest.raises(pymysql.err.OperationalError) as failure:
+        victim.query("SELECT 1")
+    assert failure.value.args[0] in {2006, 2013}
+
+
+def _in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except pymysql.err.MySQLError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, failures
+
+
+def _until_it_runs(ask: Callable[..., Any], number: int) -> None:
+    while not [row for row in ask("SHOW PROCESSLIST") if row[0] == number and row[4] == "Query"]:
+        pass
+
+
+@pytest.mark.parametrize("sql", ["SELECT SLEEP(3600)", ENDLESS])
+def test_a_killed_query_leaves_its_connection(
+    connect: Callable[..., Any], ask: Callable[..., Any], sql: str
+) -> None:
+    """KILL QUERY interrupts the statement that runs, and the connection can be used again."""
+    victim = connect()
+    thread, failures = _in_thread(lambda: victim.query(sql))
+    _until_it_runs(ask, victim.thread_id())
+    ask(f"KILL QUERY {victim.thread_id()}")
+    thread.join(30)
+    assert [failure.args[0] for failure in failures] == [1317]
+    assert _asker(victim)("SELECT 1") == ((1,),)
+
+
+# Whole clients
+
+
+def test_every_flight_arrives() -> None:
+    """The full table of 336,776 flights comes through as a DataFrame with its NULLs and times."""
+    with FlightsDatabase(users=lambda: {USER: PASSWORD}) as database:
+        host, port = database.address
+        engine = sa.create_engine(sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port))
+        flights = pd.read_sql("SELECT * FROM flights", engine)
+        engine.dispose()
+    assert flights.shape == (336_776, 19)
+    assert int(flights["dep_time"].isna().sum()) == 8_255
+    assert int(flights["distance"].sum()) == 350_217_607
+    assert flights["time_hour"].iloc[0] == pd.Timestamp("2013-01-01 10:00:00")
+
+
+def test_sqlalchemy_reflects_tables(engine: sa.Engine) -> None:
+    """SQLAlchemy's inspector finds tables, columns and keys."""
+    inspector = sa.inspect(engine)
+    assert inspector.get_table_names() == ["airlines", "airports", "flights", "planes", "weather"]
+    assert [str(column["type"]) for column in inspector.get_columns("airlines")] == [
+        "VARCHAR(2)",
+        "VARCHAR(64)",
+    ]
+    assert inspector.get_pk_constraint("airlines")["constrained_columns"] == ["carrier"]
+    assert inspector.has_table("flights")
+    assert not inspector.has_table("nope")
+
+
+def test_a_data_frame_goes_there_and_back(engine: sa.Engine) -> None:
+    """`to_sql` writes what `read_sql` reads."""
+    frame = pd.DataFrame({"n": [1, 2, 3], "x": [0.5, None, 1e300], "s": ["a", None, "it's"]})
+    frame["at"] = pd.to_datetime(["2013-01-01 00:00:00", "2013-06-30 23:59:59", "2014-01-01 12:00:00"])
+    frame.to_sql("frames", engine, schema="test", index=False)
+    try:
+        back = pd.read_sql("SELECT * FROM test.frames ORDER BY n", engine)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(sa.text("DROP TABLE test.frames"))
+    pd.testing.assert_frame_equal(back, frame, check_dtype=False)
+
+
+_JUPYSQL = """
+import sys
+import sqlalchemy as sa
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+engine = sa.create_engine(sys.argv[1], isolation_level="AUTOCOMMIT")
+shell.push({"engine": engine})
+def run(line):
+    result = shell.run_cell(line)
+    result.raise_error()
+    return result.result
+run("%load_ext sql")
+run("%config SqlMagic.feedback = 0")
+run("%config SqlMagic.displaycon = False")
+run("%sql engine --alias tidb")
+assert "flights" in str(run("%sql show tables"))
+assert "weather" in str(run("%sqlcmd tables"))
+assert "time_hour" in str(run("%sqlcmd columns --table flights"))
+run("%config SqlMagic.autopandas = True")
+frame = run("%sql select carrier, count(*) as n, avg(dep_delay) as delay from flights group by carrier")
+assert list(frame.columns) == ["carrier", "n", "delay"], frame
+print("flights", frame["n"].sum())
+run("%sql --close tidb")
+"""
+
+
+def test_jupysql_works(engine: sa.Engine) -> None:
+    """The extension jupysql lists tables and columns, and returns DataFrames."""
+    url = engine.url.render_as_string(hide_password=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _JUPYSQL, url],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "IPYTHONDIR": os.devnull, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"flights {ROWS}" in done.stdout
+
+
+# The end
+
+
+def test_stopping_ends_clients_and_threads() -> None:
+    """A stop ends connections, also one whose query runs, and leaves no thread; a second does nothing."""
+    before = set(threading.enumerate())
+    database = FlightsDatabase(users=lambda: {USER: PASSWORD}, flights=0).start()
+    host, port = database.address
+    idle, busy = (pymysql.connect(host=host, port=port, user=USER, password=PASSWORD) for _ in range(2))
+    thread, failures = _in_thread(lambda: busy.query(ENDLESS))
+    number: int = busy.thread_id()  # type: ignore[no-untyped-call]
+    _until_it_runs(_asker(idle), number)
+    database.stop()
+    database.stop()
+    thread.join(30)
+    assert len(failures) == 1
+    with pytest.raises(pymysql.err.OperationalError):
+        idle.query("SELECT 1")
+    idle.close()
+    assert not set(threading.enumerate()) - before - {thread}

@@ -1,0 +1,105 @@
+"""The loopback HTTP server that both emulated clouds run on."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tidb_pe_magic.sandbox.http_server import HttpServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+#: Where tcp_info of linux/tcp.h has tcpi_data_segs_in.
+DATA_SEGMENTS_IN = 152
+BODY = b'{"answer": true}'
+
+
+def application(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer every request alike."""
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(BODY)))])
+    return [BODY]
+
+
+def test_it_answers_as_soon_as_start_returns() -> None:
+    """A request right after start is answered, and the port is free again after stop."""
+    server = HttpServer(application)
+    server.start()
+    port = server.port
+    assert httpx.get(server.url, trust_env=False).content == BODY
+    server.stop()
+    server.stop()
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def test_it_starts_again_on_its_port() -> None:
+    """A stopped server can be started again where its clients knew it."""
+    server = HttpServer(application)
+    with server:
+        first = server.url
+    with server:
+        assert server.url == first
+        assert httpx.get(first, trust_env=False).status_code == 200
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    """Two servers cannot have the same port, and the second says so when it starts."""
+    with HttpServer(application) as server, pytest.raises(OSError, match="in use"):
+        HttpServer(application, server.port).start()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts the segments")
+def test_head_and_body_arrive_together() -> None:
+    """An answer is sent in one write, so that it arrives in one segment."""
+    with (
+        HttpServer(application) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as client,
+    ):
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+        information = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    assert answer.endswith(b"\r\n\r\n" + BODY)
+    (segments,) = struct.unpack_from("=I", information, DATA_SEGMENTS_IN)
+    assert segments <= 1
+
+
+def test_stop_ends_a_connection_that_asks_nothing() -> None:
+    """Stop does not wait for a client that has connected and stays silent, and leaves no thread."""
+    before = set(threading.enumerate())
+    server = HttpServer(application).start()
+    with socket.create_connection(("127.0.0.1", server.port)) as silent:
+        assert httpx.get(server.url, trust_env=False).status_code == 200
+        server.stop()
+        assert silent.recv(1) == b""
+    assert set(threading.enumerate()) <= before
+
+
+def test_many_clients_are_served_at_once() -> None:
+    """A request that waits for another one does not block it."""
+    arrived = threading.Barrier(8, timeout=30)
+
+    def meeting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        arrived.wait()
+        return application(environ, start_response)
+
+    codes: list[int] = []
+    with HttpServer(meeting) as server:
+        threads = [
+            threading.Thread(
+                target=lambda: codes.append(httpx.get(server.url, trust_env=False, timeout=30).status_code)
+            )
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert codes == [200] * 8

@@ -1,0 +1,420 @@
+"""The cluster API of the sandbox: listing, filtering, paging, describing, regions."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidb_pe_magic.sandbox import network_seed
+from tidb_pe_magic.sandbox.clusters import Cluster, ClusterStore, RefusedError
+from tidb_pe_magic.sandbox.tidb_cloud import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEMO, ARCHIVE = "10430185274093617152", "10430185274093617156"
+NAMES = [
+    *("demo", "reporting", "jakarta", "aws-sales", "archive", "no-private", "premium-hr", "twin", "twin"),
+    *("staging-1", "staging-2", "staging-3", "staging-4"),
+]
+PROJECT = "1372813089454525000"
+
+
+class Ticking:
+    """A clock on which a second passes at each look, so that no test meets the rate limit."""
+
+    def __init__(self) -> None:
+        """Begin at some time."""
+        self.now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time, a second later than the last."""
+        self.now += 1
+        return self.now
+
+
+class Api:
+    """A client of the API and the store behind it."""
+
+    def __init__(self) -> None:
+        """Start with the seed."""
+        self.store = ClusterStore(port=15432)
+        app = create_app(self.store, {"key": "secret"}, Ticking())
+        self.calls = app.config["calls"]
+        self.client = httpx.Client(
+            transport=httpx.WSGITransport(app=app),
+            base_url="http://sandbox/v1beta1",
+            auth=httpx.DigestAuth("key", "secret"),
+        )
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """Return the body of a success."""
+        answer = self.client.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def refused(self, path: str, **params: Any) -> tuple[int, int, str]:
+        """Return status, code and message of an error."""
+        answer = self.client.get(path, params=params)
+        body = answer.json()
+        assert body["details"] == []
+        return answer.status_code, body["code"], body["message"]
+
+    def names(self, **params: Any) -> list[str]:
+        """Return the display names of a listing of one page."""
+        return [cluster["displayName"] for cluster in self.get("/clusters", **params)["clusters"]]
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """Return a new API."""
+    made = Api()
+    with made.client:
+        yield made
+
+
+@pytest.fixture
+def often_switching() -> Iterator[None]:
+    """Let threads take turns so often that a missing lock shows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Api]:
+    """Return an API for tests that change nothing."""
+    made = Api()
+    with made.client:
+        yield made
+
+
+def test_the_first_page_has_ten_clusters(shared: Api) -> None:
+    """Without a page size ten of the thirteen come first, and the token leads to the other three."""
+    first = shared.get("/clusters")
+    assert [cluster["displayName"] for cluster in first["clusters"]] == NAMES[:10]
+    assert first["totalSize"] == 13
+    second = shared.get("/clusters", pageToken=first["nextPageToken"])
+    assert [cluster["displayName"] for cluster in second["clusters"]] == NAMES[10:]
+    assert second["nextPageToken"] == ""
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.integers(0, 2**31 - 1) | st.integers(1, 20),
+    skip=st.integers(0, 15),
+    order=st.sampled_from(["", "displayName", "createTime desc", "displayName desc, createTime"]),
+)
+def test_any_page_size_walks_all_clusters_once(shared: Api, size: int, skip: int, order: str) -> None:
+    """Whatever page size, skip and order, the pages together hold each cluster not skipped once."""
+    whole = shared.get("/clusters", pageSize=100, orderBy=order)["clusters"]
+    params: dict[str, Any] = {"pageSize": size, "skip": skip, "orderBy": order}
+    walked: list[dict[str, Any]] = []
+    while True:
+        page = shared.get("/clusters", **params)
+        assert page["totalSize"] == 13
+        assert len(page["clusters"]) <= (size or 10)
+        walked += page["clusters"]
+        if not page["nextPageToken"]:
+            break
+        assert page["clusters"]
+        params["pageToken"] = page["nextPageToken"]
+    assert walked == whole[skip:]
+
+
+def test_a_page_has_at_most_100_clusters(api: Api) -> None:
+    """A page size above 100 is cut to 100."""
+    for number in range(120):
+        api.store.add(Cluster(str(number), f"more-{number}", f"prefix{number}"))
+    page = api.get("/clusters", pageSize=1000)
+    assert (len(page["clusters"]), page["totalSize"]) == (100, 133)
+
+
+@pytest.mark.parametrize("params", [{"pageSize": "-1"}, {"pageSize": "x"}, {"pageSize": ""}, {"skip": "-1"}])
+def test_a_malformed_number_is_refused(shared: Api, params: dict[str, str]) -> None:
+    """A page size or skip that is no natural number is INVALID_ARGUMENT."""
+    status, code, message = shared.refused("/clusters", **params)
+    assert (status, code) == (400, 3)
+    assert next(iter(params)) in message
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"pageSize": 3}, {"filter": 'state="PAUSED"'}, {"orderBy": "displayName"}, {"skip": 1}],
+    ids=str,
+)
+def test_a_page_token_is_good_for_the_same_parameters_only(shared: Api, changed: dict[str, Any]) -> None:
+    """A token with any other parameter than the first request had is refused."""
+    params = {"pageSize": 2, "filter": 'state="ACTIVE"', "orderBy": "createTime", "skip": 0}
+    token = shared.get("/clusters", **params)["nextPageToken"]
+    shared.get("/clusters", **params, pageToken=token)
+    status, code, message = shared.refused("/clusters", **(params | changed), pageToken=token)
+    assert (status, code) == (400, 3)
+    assert "must match the original request" in message
+
+
+@pytest.mark.parametrize("token", ["x", "MTAuYQ==", "\u00fc", "10", "MC4wLjA="])
+def test_a_page_token_of_ones_own_making_is_refused(shared: Api, token: str) -> None:
+    """A token that the API did not give out is INVALID_ARGUMENT."""
+    assert shared.refused("/clusters", pageToken=token) == (400, 3, "invalid pageToken")
+
+
+def test_skipping_beyond_the_end_is_an_empty_list(shared: Api) -> None:
+    """A skip larger than the number of clusters is a success without clusters or token."""
+    page = shared.get("/clusters", skip=14)
+    assert (page["clusters"], page["nextPageToken"], page["totalSize"]) == ([], "", 13)
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ('region.provider="aws"', ["aws-sales"]),
+        ("region.cloudProvider=aws", ["aws-sales"]),
+        ('region.name="regions/alicloud-ap-southeast-5"', ["jakarta"]),
+        ("region.regionId=alicloud-ap-southeast-5", ["jakarta"]),
+        ('region.provider="alicloud" AND state="PAUSED"', ["archive"]),
+        ('displayName="twin"', ["twin", "twin"]),
+        ("displayName = 'demo'", ["demo"]),
+        (f"clusterId={DEMO},{ARCHIVE}", ["demo", "archive"]),
+        (f'clusterId="{DEMO}, {ARCHIVE}" AND state = ACTIVE', ["demo"]),
+        (f"projectId={PROJECT}", NAMES[:9]),
+        ('labels.tidb.cloud/project="1372813089454525001"', NAMES[9:]),
+        ('labels."tidb.cloud/project"=1372813089454525001 AND displayName=staging-2', ["staging-2"]),
+        ("labels.nothing=1", []),
+        ("displayName=nobody", []),
+        ('displayName="demo,twin"', []),
+        ('  state="PAUSED"  ', ["archive"]),
+    ],
+)
+def test_a_filter_keeps_what_it_says(shared: Api, expression: str, names: list[str]) -> None:
+    """Each documented field filters with `=`, terms are joined by AND, and ids may be several."""
+    page = shared.get("/clusters", filter=expression, pageSize=100)
+    assert [cluster["displayName"] for cluster in page["clusters"]] == names
+    assert page["totalSize"] == len(names)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("state", "state=", '="ACTIVE"', 'state="ACTIVE', "state==ACTIVE", "state!=ACTIVE", "state>ACTIVE"),
+        *(
+            "state=ACTIVE displayName=demo",
+            'state="ACTIVE"displayName=demo',
+            "state=ACTIVE AND",
+            "AND state=ACTIVE",
+            "state=ACTIVE and state=PAUSED",
+        ),
+        *("state=ACTIVE OR state=PAUSED", "(state=ACTIVE)", "NOT state=ACTIVE", "colour=red", "labels.=x"),
+        *("state=active", "region.provider=alibaba", "displayName=a AND AND state=ACTIVE"),
+    ],
+)
+def test_a_filter_that_is_not_understood_is_refused(shared: Api, expression: str) -> None:
+    """A malformed filter, an unknown field or enum value is INVALID_ARGUMENT and never ignored."""
+    status, code, message = shared.refused("/clusters", filter=expression)
+    assert (status, code) == (400, 3)
+    assert "invalid filter" in message
+
+
+def test_a_quoted_value_may_hold_quotes(api: Api) -> None:
+    """A backslash in a quoted value stands before a quote or another backslash."""
+    api.store.update(DEMO, labels={"note": 'say "a\\b" AND go'})
+    assert api.names(filter=r'labels.note="say \"a\\b\" AND go"') == ["demo"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(expression=st.text(alphabet="state=ACTIVE \"AND\\.labels'x", max_size=40) | st.text(max_size=40))
+def test_any_filter_is_answered(shared: Api, expression: str) -> None:
+    """No text in the filter brings the API down: it is a listing or INVALID_ARGUMENT."""
+    assert shared.client.get("/clusters", params={"filter": expression}).status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        ("createTime desc", NAMES[::-1]),
+        ("displayName", sorted(NAMES)),
+        ("displayName asc", sorted(NAMES)),
+        ("displayName desc", sorted(NAMES, reverse=True)),
+    ],
+)
+def test_order_by_sorts(shared: Api, order: str, names: list[str]) -> None:
+    """Clusters are ordered by name or time of creation, in either direction."""
+    assert shared.names(orderBy=order, pageSize=100) == names
+
+
+def test_order_by_sorts_by_several_fields(shared: Api) -> None:
+    """The second field decides where the first is equal."""
+    twins = shared.get("/clusters", orderBy="displayName desc, createTime desc", pageSize=2)["clusters"]
+    assert [cluster["clusterId"] for cluster in twins] == ["10430185274093617160", "10430185274093617159"]
+
+
+@pytest.mark.parametrize("order", ["state", "displayName down", "displayName,", "displayName asc desc"])
+def test_an_unknown_order_is_refused(shared: Api, order: str) -> None:
+    """An order by an unknown field or direction is INVALID_ARGUMENT."""
+    assert shared.refused("/clusters", orderBy=order)[:2] == (400, 3)
+
+
+def test_a_parameter_given_twice_is_refused(shared: Api) -> None:
+    """A single-valued parameter with two values is INVALID_ARGUMENT."""
+    assert shared.refused("/clusters", pageSize=[1, 2])[:2] == (400, 3)
+
+
+def test_a_cluster_is_described_as_the_tutorial_reads_it(shared: Api) -> None:
+    """Service name, zones, region, prefix and the sandbox's port stand where the real API has them."""
+    cluster = shared.get(f"/clusters/{DEMO}")
+    private = cluster["endpoints"]["private"]
+    assert private["port"] == 15432
+    assert private["alicloud"] == {
+        "serviceName": "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo7c1x0qk2p9s8e",
+        "availabilityZone": ["ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1c"],
+    }
+    assert cluster["region"]["regionId"] == "alicloud-ap-southeast-1"
+    assert (cluster["userPrefix"], cluster["clusterPlan"]) == ("2vKmPqRsTuWxYzA", "STARTER")
+
+
+def test_the_seed_holds_each_restriction(shared: Api) -> None:
+    """Another provider, no private service, a paused state and a plan without clusterPlan are all there."""
+    every = {each["displayName"]: each for each in shared.get("/clusters", pageSize=100)["clusters"]}
+    assert "aws" in every["aws-sales"]["endpoints"]["private"]
+    assert "alicloud" not in every["no-private"]["endpoints"]["private"]
+    assert every["archive"]["state"] == "PAUSED"
+    assert every["premium-hr"]["servicePlan"] == "Premium"
+    assert "clusterPlan" not in every["premium-hr"]
+
+
+def test_every_private_service_exists_on_alibaba_cloud(shared: Api) -> None:
+    """Clusters and the sandbox's Alibaba Cloud agree on each service's name, region and zones."""
+    services = {service.service_name: service for service in network_seed.seed().services}
+    private = [cluster for cluster in shared.store.clusters.values() if cluster.service_name in services]
+    assert len(private) == 11
+    for cluster in private:
+        service = services[str(cluster.service_name)]
+        assert (service.region_id, service.zone_ids) == (cluster.region.code, cluster.zones)
+
+
+def test_an_unknown_cluster_is_not_found(shared: Api) -> None:
+    """A cluster id that does not exist is 404 with google.rpc's code 5."""
+    assert shared.refused("/clusters/1") == (404, 5, "cluster 1 not found")
+
+
+def test_the_basic_view_leaves_settings_out(shared: Api) -> None:
+    """BASIC is what FULL holds without the cluster's settings; no view means FULL."""
+    basic = shared.get(f"/clusters/{DEMO}", view="BASIC")
+    full = shared.get(f"/clusters/{DEMO}", view="FULL")
+    assert basic.items() < full.items()
+    assert "spendingLimit" in full.keys() - basic.keys()
+    assert shared.get(f"/clusters/{DEMO}") == full
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        (f"/clusters/{DEMO}", {"view": "HALF"}),
+        ("/clusters:batchGet", {"clusterIds": DEMO, "view": "basic"}),
+        ("/regions", {"cloudProvider": "alibaba"}),
+        ("/regions", {"servicePlan": "starter"}),
+    ],
+)
+def test_a_value_outside_an_enum_is_refused(shared: Api, path: str, params: dict[str, str]) -> None:
+    """A parameter with a value that the Swagger does not list is INVALID_ARGUMENT."""
+    assert shared.refused(path, **params)[:2] == (400, 3)
+
+
+def test_batch_get_returns_clusters_as_asked(shared: Api) -> None:
+    """Several clusters come in the order of their ids in the request."""
+    answer = shared.get("/clusters:batchGet", clusterIds=[ARCHIVE, DEMO], view="BASIC")
+    assert [cluster["displayName"] for cluster in answer["clusters"]] == ["archive", "demo"]
+
+
+def test_batch_get_is_all_or_nothing(shared: Api) -> None:
+    """One unknown id fails the batch."""
+    assert shared.refused("/clusters:batchGet", clusterIds=[DEMO, "1"])[:2] == (404, 5)
+
+
+@pytest.mark.parametrize("ids", [[], [DEMO] * 1001], ids=["none", "too many"])
+def test_batch_get_takes_1_to_1000_ids(shared: Api, ids: list[str]) -> None:
+    """A batch without ids or with more than a thousand is INVALID_ARGUMENT."""
+    assert shared.refused("/clusters:batchGet", clusterIds=ids)[:2] == (400, 3)
+
+
+@pytest.mark.parametrize(
+    ("params", "ids"),
+    [
+        ({"cloudProvider": "aws"}, ["aws-us-east-1", "aws-eu-central-1"]),
+        ({"servicePlan": "Premium"}, ["alicloud-ap-southeast-1", "aws-us-east-1"]),
+        ({"cloudProvider": "alicloud", "servicePlan": "Premium"}, ["alicloud-ap-southeast-1"]),
+        ({"cloudProvider": "azure"}, []),
+    ],
+    ids=str,
+)
+def test_regions_are_filtered(shared: Api, params: dict[str, str], ids: list[str]) -> None:
+    """Regions come by cloud provider, by service plan, or by both."""
+    assert [region["regionId"] for region in shared.get("/regions", **params)["regions"]] == ids
+
+
+def test_cloud_providers_are_those_of_the_regions(shared: Api) -> None:
+    """The providers are listed once each."""
+    assert shared.get("/regions:listCloudProviders") == {"cloudProviders": ["alicloud", "aws"]}
+
+
+def test_what_is_not_served_is_unimplemented_or_not_found(shared: Api) -> None:
+    """A known path with another method is UNIMPLEMENTED, an unknown path is NOT_FOUND."""
+    answer = shared.client.post("/clusters", json={"displayName": "more"})
+    assert (answer.status_code, answer.json()["code"]) == (501, 12)
+    assert shared.refused("/branches")[:2] == (404, 5)
+
+
+def test_an_update_shows_in_the_next_answer(api: Api) -> None:
+    """A test can change a cluster while the API runs, and the time of the change is told."""
+    before = api.get(f"/clusters/{DEMO}")
+    api.store.update(DEMO, state="PAUSED", display_name="rested")
+    after = api.get(f"/clusters/{DEMO}")
+    assert (after["state"], after["displayName"]) == ("PAUSED", "rested")
+    assert after["updateTime"] > before["updateTime"]
+    assert after["createTime"] == before["createTime"]
+
+
+def test_an_update_of_nothing_known_is_an_error(api: Api) -> None:
+    """A misspelt field or cluster does not pass silently."""
+    with pytest.raises(TypeError, match="colour"):
+        api.store.update(DEMO, colour="red")
+    with pytest.raises(RefusedError, match="not found"):
+        api.store.update("1", state="PAUSED")
+
+
+@pytest.mark.usefixtures("often_switching")
+def test_concurrent_updates_lose_nothing(api: Api) -> None:
+    """A field that one thread has set keeps its value while others set other fields."""
+    fields = ("state", "display_name", "version", "gateway")
+    together = threading.Barrier(len(fields))
+
+    def change(field: str) -> list[str]:
+        together.wait()
+        seen = []
+        for number in range(500):
+            api.store.update(DEMO, **{field: str(number)})
+            seen.append(getattr(api.store.clusters[DEMO], field))
+        return seen
+
+    with ThreadPoolExecutor(len(fields)) as pool:
+        runs = [pool.submit(change, field) for field in fields]
+        assert [run.result() for run in runs] == [[str(number) for number in range(500)]] * len(fields)
+
+
+def test_calls_are_recorded(api: Api) -> None:
+    """Each request is recorded with what was asked, by whom, what came of it, and its id."""
+    answer = api.client.get("/clusters/1", params={"view": "FULL"})
+    challenged, call = api.calls
+    assert (challenged.status, challenged.key) == (401, None)
+    assert (call.operation, call.params, call.key) == ("GetCluster", {"view": "FULL"}, "key")
+    assert (call.status, call.code) == (404, 5)
+    assert call.request_id == answer.headers["X-Debug-Trace-Id"]

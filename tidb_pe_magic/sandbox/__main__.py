@@ -1,0 +1,192 @@
+"""The sandbox as a process: python -m tidb_pe_magic.sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import queue
+import secrets
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from tidb_pe_magic.sandbox.sandbox import Sandbox
+
+_PROGRAM = "python -m tidb_pe_magic.sandbox"
+_USAGE_ERROR = 2
+#: Bounds how long a signal waits on Windows, where a blocked main thread does not see it.
+_SIGNAL_SECONDS = 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sandbox until SIGTERM or SIGINT; return the exit status."""
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        # SimpleQueue may be used here; an Event's lock could be held by the very thread that is interrupted.
+        signals.put(number)
+
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, remember)
+    try:
+        with _sandbox(options) as sandbox, _told(sandbox.environment(), options.env_file):
+            _wait(signals)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("tidb_pe_magic"):
+            raise
+        package = error.name.partition(".")[0]
+        return _fail(f"the package {package} is missing: pip install 'tidb_pe_magic[sandbox]'")
+    except (ValueError, OSError) as error:
+        return _fail(" ".join(str(error).split()))
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors take one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, without the usage that --help shows."""
+        self.exit(_fail(message))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROGRAM,
+        description="Emulate TiDB Cloud, Alibaba Cloud PrivateLink and a TiDB database on 127.0.0.1.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("immediate", "manual", "time"),
+        default="immediate",
+        help="when an endpoint changes its state (default: immediate)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_positive,
+        default=6.0,
+        metavar="S",
+        help="in mode time: from an endpoint's creation to Connected (default: 6)",
+    )
+    parser.add_argument(
+        "--upstream",
+        metavar="HOST:PORT",
+        help="a MySQL-protocol server to use instead of the embedded database",
+    )
+    parser.add_argument(
+        "--flights",
+        type=_count,
+        metavar="N",
+        help="load only the first N rows of the flights table (default: all)",
+    )
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        metavar="F",
+        help="write NAME=value lines there, readable by you alone, when ready",
+    )
+    return parser
+
+
+def _positive(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) < float("inf"):
+            return value
+    msg = f"{text!r} is not a number of seconds above 0"
+    raise argparse.ArgumentTypeError(msg)
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    msg = f"{text!r} is not a number of rows"
+    raise argparse.ArgumentTypeError(msg)
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    if options.env_file is not None and not options.env_file.absolute().parent.is_dir():
+        msg = f"there is no directory {options.env_file.absolute().parent} for --env-file"
+        raise ValueError(msg)
+    if options.upstream is not None and options.flights is not None:
+        msg = "--flights sizes the embedded database, which --upstream replaces"
+        raise ValueError(msg)
+    # Imported late, so that a missing package becomes a line of advice.
+    from tidb_pe_magic.sandbox.sandbox import Sandbox as Class  # noqa: PLC0415 - see above
+
+    sandbox = Class(
+        mode=options.mode, seconds=options.seconds, upstream=options.upstream, flights=options.flights
+    )
+    try:
+        return sandbox.start()
+    except OSError as error:
+        if options.upstream is None:
+            raise
+        msg = f"cannot reach the upstream {options.upstream}: {error.strerror or error}"
+        raise ValueError(msg) from error
+
+
+@contextlib.contextmanager
+def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[None]:
+    """Say how to reach the sandbox, for as long as it can be reached."""
+    if env_file is None:
+        lines = [
+            "# The sandbox runs until it is interrupted (Ctrl-C). In another shell, before starting Jupyter:",
+            *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+            "# Ready.",
+        ]
+        _say(lines)
+        yield
+        return
+    text = "".join(f"{name}={value}\n" for name, value in environment.items())
+    _write_private(env_file, text)
+    try:
+        _say([f"sandbox ready, environment in {env_file}"])
+        yield
+    finally:
+        # Another sandbox may have written its own since.
+        with contextlib.suppress(FileNotFoundError):
+            if env_file.read_text(encoding="utf-8") == text:
+                env_file.unlink()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write the file at once and whole, for its owner's eyes only from the first byte."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(
+            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _wait(signals: queue.SimpleQueue[int]) -> None:
+    while True:
+        with contextlib.suppress(queue.Empty):
+            signals.get(timeout=_SIGNAL_SECONDS)
+            return
+
+
+def _say(lines: Sequence[str]) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"{_PROGRAM}: error: {message}\n")
+    return _USAGE_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

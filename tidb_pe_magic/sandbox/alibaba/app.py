@@ -1,0 +1,170 @@
+"""One WSGI application for the three products, told apart by the headers of a call."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from flask import Flask, Request, Response, jsonify, request
+
+from tidb_pe_magic.sandbox.alibaba import errors
+from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Change, Query
+from tidb_pe_magic.sandbox.alibaba.client_tokens import ClientTokens
+from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
+from tidb_pe_magic.sandbox.alibaba.privatelink_changes import CHANGES
+from tidb_pe_magic.sandbox.alibaba.privatelink_queries import QUERIES
+from tidb_pe_magic.sandbox.alibaba.signature import SignedRequest, Verifier
+from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tidb_pe_magic.sandbox.world import World
+
+_NO_CHANGES: Mapping[str, Change] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    name: str
+    queries: Mapping[str, Query]
+    changes: Mapping[str, Change]
+
+
+_PRIVATELINK = _Product("privatelink", QUERIES, CHANGES)
+_PRODUCTS: Mapping[str, _Product] = MappingProxyType(
+    {
+        "2020-04-15": _PRIVATELINK,
+        "2016-04-28": _Product("vpc", VPC_QUERIES, _NO_CHANGES),
+        "2014-05-26": _Product("ecs", ECS_QUERIES, _NO_CHANGES),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call that was answered; `code` is empty when it succeeded. It holds no secret."""
+
+    action: str
+    params: Mapping[str, str]
+    status: int
+    code: str
+    request_id: str
+
+
+def create_app(
+    world: World,
+    keys: Mapping[str, str],
+    clock: Callable[[], float] = time.time,
+    *,
+    security_tokens: Mapping[str, str] = MappingProxyType({}),
+) -> Flask:
+    """Serve a world to the owners of access keys (id -> secret).
+
+    `security_tokens` (id -> token) makes a key a temporary one that must come with its token.
+    `app.config["calls"]` lists every call answered so far.
+    """
+    app = Flask(__name__, static_folder=None)
+    calls: list[RecordedCall] = []
+    app.config["calls"] = calls
+    gateway = _Gateway(world, Verifier(keys, security_tokens, clock), clock)
+
+    @app.route("/", defaults={"path": ""}, methods=["GET", "POST"])
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def answer(path: str) -> Response:
+        del path  # Everything but "/" is refused, after the signature, like any unknown action.
+        params = _read_parameters(request)
+        request_id = str(uuid.uuid4()).upper()
+        action = request.headers.get("x-acs-action", "")
+        code, status = "", HTTPStatus.OK.value
+        try:
+            body = gateway.answer(request, params)
+        except errors.ApiError as error:
+            code, status = error.refusal.code, error.refusal.status
+            body = _refusal_body(error.refusal, params.text("RegionId"), request_id)
+        calls.append(RecordedCall(action, MappingProxyType(params.values), status, code, request_id))
+        response = jsonify({**body, "RequestId": request_id})
+        response.status_code = status
+        response.headers["x-acs-request-id"] = request_id
+        return response
+
+    return app
+
+
+class _Gateway:
+    """From a request to an operation: signature, product, action, client token, dry run."""
+
+    def __init__(self, world: World, verifier: Verifier, clock: Callable[[], float]) -> None:
+        self._world = world
+        self._verifier = verifier
+        self._clock = clock
+        self._tokens = ClientTokens()
+
+    def answer(self, request: Request, parameters: Parameters) -> Body:
+        self._verifier.verify(_signed_request(request))
+        product = _PRODUCTS.get(request.headers["x-acs-version"])
+        if product is None:
+            raise errors.ApiError(errors.INVALID_VERSION)
+        action = request.headers["x-acs-action"]
+        known = action in product.queries or action in product.changes
+        if not known or request.path != "/":
+            raise errors.ApiError(errors.ACTION_NOT_FOUND)
+        if product is _PRIVATELINK and not self._world.product_open:
+            raise errors.ApiError(errors.NEED_OPEN_PRODUCT)
+        now = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        call = Call(self._world, parameters, now)
+        if (query := product.queries.get(action)) is not None:
+            return query(call)
+        return self._change(action, product.changes[action], call)
+
+    def _change(self, action: str, change: Change, call: Call) -> Body:
+        parameters = call.parameters
+        dry_run = parameters.boolean("DryRun")
+        # One change at a time: of two equal requests that arrive together, one must recall the other.
+        with self._world.changing():
+            if (earlier := self._tokens.recall(action, parameters)) is not None and not dry_run:
+                return earlier
+            apply = change(call)
+            if dry_run:
+                raise errors.ApiError(errors.DRY_RUN)
+            body = apply()
+            self._tokens.remember(action, parameters, body)
+            return body
+
+
+def _signed_request(request: Request) -> SignedRequest:
+    return SignedRequest(
+        method=request.method,
+        path=request.path,
+        query_string=request.query_string.decode(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.get_data(),
+    )
+
+
+def _read_parameters(request: Request) -> Parameters:
+    pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True)
+    if request.mimetype == "application/x-www-form-urlencoded":
+        pairs += parse_qsl(request.get_data().decode(errors="replace"), keep_blank_values=True)
+    return Parameters(dict(pairs))
+
+
+def _refusal_body(refusal: errors.Refusal, region_id: str, request_id: str) -> Body:
+    product = _PRODUCTS.get(request.headers.get("x-acs-version", ""), _PRIVATELINK).name
+    # The region comes from the caller, who may have sent anything.
+    host = ".".join(part for part in (product, region_id if region_id.isascii() else "") if part)
+    recommend = (
+        f"https://api.alibabacloud.com/troubleshoot?q={refusal.code}&product={product}&requestId={request_id}"
+    )
+    return {
+        "Code": refusal.code,
+        "Message": refusal.message,
+        "HostId": f"{host}.aliyuncs.com",
+        "Recommend": recommend,
+    }

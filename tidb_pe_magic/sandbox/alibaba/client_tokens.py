@@ -1,0 +1,53 @@
+"""ClientToken: a change that is sent again is made once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.sandbox.alibaba import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
+
+#: Parameters that do not belong to what the call asks for.
+_NOT_COMPARED = frozenset({"ClientToken", "DryRun"})
+_TOKEN = re.compile(r"[!-~]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    asked: Mapping[str, str]
+    body: Mapping[str, object]
+
+
+class ClientTokens:
+    """The answers already given, by action and token. The caller serialises its calls."""
+
+    def __init__(self) -> None:
+        """Start with no token used."""
+        self._answered: dict[tuple[str, str], _Answered] = {}
+
+    def recall(self, action: str, parameters: Parameters) -> Mapping[str, object] | None:
+        """Return the earlier answer to the same call; refuse a token that another call has used."""
+        if not (token := parameters.text("ClientToken")):
+            return None
+        if not _TOKEN.fullmatch(token):
+            raise errors.ApiError(errors.invalid("ClientToken", "It must be 1 to 64 ASCII characters."))
+        if (answered := self._answered.get((action, token))) is None:
+            return None
+        if answered.asked != _asked(parameters):
+            raise errors.ApiError(errors.PARAMETER_MISMATCH)
+        return answered.body
+
+    def remember(self, action: str, parameters: Parameters, body: Mapping[str, object]) -> None:
+        """Keep the answer to a change that was made."""
+        if token := parameters.text("ClientToken"):
+            self._answered[action, token] = _Answered(_asked(parameters), body)
+
+
+def _asked(parameters: Parameters) -> Mapping[str, str]:
+    return {name: value for name, value in parameters.values.items() if name not in _NOT_COMPARED}

@@ -1,0 +1,207 @@
+"""VPC 2016-04-28 and ECS 2014-05-26: the look-ups that choosing a network needs."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.sandbox.alibaba import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Query
+    from tidb_pe_magic.sandbox.network_seed import Permission, SecurityGroup, Vpc, VSwitch
+
+_CREATION_TIME = "2026-01-15T02:00:00Z"
+_RESOURCE_GROUP = "rg-acfmsandbox0000"
+
+
+def _region_id(call: Call) -> str:
+    return call.region(errors.RESOURCE_REGION_NOT_FOUND).region_id
+
+
+def _describe_vpcs(call: Call) -> Body:
+    region_id = _region_id(call)
+    wanted = {vpc_id for vpc_id in call.parameters.text("VpcId").split(",") if vpc_id}
+    name = call.parameters.text("VpcName")
+    only_default = call.parameters.boolean("IsDefault")
+    vpcs = [
+        vpc
+        for vpc in call.world.network.vpcs
+        if vpc.region_id == region_id
+        and (not wanted or vpc.vpc_id in wanted)
+        and name in {"", vpc.name}
+        and not only_default
+    ]
+    page, fields = call.parameters.numbered_page(vpcs)
+    vswitches = call.world.network.vswitches
+    return {**fields, "Vpcs": {"Vpc": [_vpc(vpc, vswitches) for vpc in page]}}
+
+
+def _vpc(vpc: Vpc, vswitches: Sequence[VSwitch]) -> dict[str, object]:
+    inside = [vswitch.vswitch_id for vswitch in vswitches if vswitch.vpc_id == vpc.vpc_id]
+    return {
+        "VpcId": vpc.vpc_id,
+        "VpcName": vpc.name,
+        "RegionId": vpc.region_id,
+        "CidrBlock": vpc.cidr_block,
+        "SecondaryCidrBlocks": {"SecondaryCidrBlock": []},
+        "Status": "Available",
+        "IsDefault": False,
+        "Description": "",
+        "CreationTime": _CREATION_TIME,
+        "VSwitchIds": {"VSwitchId": inside},
+        "ResourceGroupId": _RESOURCE_GROUP,
+        "Tags": {"Tag": []},
+    }
+
+
+def _describe_vswitches(call: Call) -> Body:
+    parameters = call.parameters
+    vpc_id, zone_id = parameters.text("VpcId"), parameters.text("ZoneId")
+    # Either of the two is enough for this operation.
+    region_id = "" if vpc_id and not parameters.text("RegionId") else _region_id(call)
+    wanted = {vswitch_id for vswitch_id in parameters.text("VSwitchId").split(",") if vswitch_id}
+    regions = {vpc.vpc_id: vpc.region_id for vpc in call.world.network.vpcs}
+    vswitches = [
+        vswitch
+        for vswitch in call.world.network.vswitches
+        if vpc_id in {"", vswitch.vpc_id}
+        and region_id in {"", regions[vswitch.vpc_id]}
+        and zone_id in {"", vswitch.zone_id}
+        and (not wanted or vswitch.vswitch_id in wanted)
+    ]
+    page, fields = parameters.numbered_page(vswitches)
+    listed = [
+        {
+            "VSwitchId": vswitch.vswitch_id,
+            "VSwitchName": vswitch.vswitch_id.removeprefix("vsw-"),
+            "VpcId": vswitch.vpc_id,
+            "ZoneId": vswitch.zone_id,
+            "CidrBlock": vswitch.cidr_block,
+            "AvailableIpAddressCount": call.world.free_addresses(vswitch.vswitch_id),
+            "Status": "Available",
+            "IsDefault": False,
+            "Description": "",
+            "CreationTime": _CREATION_TIME,
+            "ResourceGroupId": _RESOURCE_GROUP,
+            "ShareType": "",
+            "Tags": {"Tag": []},
+        }
+        for vswitch in page
+    ]
+    return {**fields, "VSwitches": {"VSwitch": listed}}
+
+
+def _describe_security_groups(call: Call) -> Body:
+    parameters = call.parameters
+    region_id = _region_id(call)
+    regions = {vpc.vpc_id: vpc.region_id for vpc in call.world.network.vpcs}
+    vpc_id, kind = parameters.text("VpcId"), parameters.text("SecurityGroupType")
+    name = parameters.text("SecurityGroupName")
+    wanted = _wanted_groups(call)
+    groups = [
+        group
+        for group in call.world.network.security_groups
+        if regions[group.vpc_id] == region_id
+        and vpc_id in {"", group.vpc_id}
+        and kind in {"", group.kind}
+        and name in {"", group.name}
+        and (not wanted or group.security_group_id in wanted)
+    ]
+    page = parameters.page(groups, default=10, high=100)
+    listed = [_group(group) for group in page.items]
+    return {
+        "RegionId": region_id,
+        "TotalCount": page.total,
+        "NextToken": page.next_token,
+        "SecurityGroups": {"SecurityGroup": listed},
+    }
+
+
+def _wanted_groups(call: Call) -> set[str]:
+    wanted = {call.parameters.text("SecurityGroupId")} - {""}
+    if text := call.parameters.text("SecurityGroupIds"):
+        try:
+            ids = json.loads(text)
+        except json.JSONDecodeError:
+            raise errors.ApiError(errors.invalid("SecurityGroupIds")) from None
+        if not isinstance(ids, list):
+            raise errors.ApiError(errors.invalid("SecurityGroupIds"))
+        wanted |= {str(group_id) for group_id in ids}
+    return wanted
+
+
+def _group(group: SecurityGroup) -> dict[str, object]:
+    return {
+        "SecurityGroupId": group.security_group_id,
+        "SecurityGroupName": group.name,
+        "SecurityGroupType": group.kind,
+        "VpcId": group.vpc_id,
+        "ServiceManaged": group.service_managed,
+        "Description": "",
+        "CreationTime": _CREATION_TIME,
+        "ResourceGroupId": _RESOURCE_GROUP,
+        "Tags": {"Tag": []},
+    }
+
+
+def _describe_security_group_attribute(call: Call) -> Body:
+    parameters = call.parameters
+    region_id = _region_id(call)
+    group_id = parameters.required("SecurityGroupId")
+    direction = parameters.one_of("Direction", ("all", "ingress", "egress"))
+    regions = {vpc.vpc_id: vpc.region_id for vpc in call.world.network.vpcs}
+    for group in call.world.network.security_groups:
+        if group.security_group_id == group_id and regions[group.vpc_id] == region_id:
+            break
+    else:
+        raise errors.ApiError(errors.GROUP_ID_NOT_FOUND)
+    rules = [rule for rule in group.permissions if direction in {"all", rule.direction}]
+    page = parameters.page(rules, default=500, low=10, high=1000)
+    return {
+        "RegionId": region_id,
+        "SecurityGroupId": group.security_group_id,
+        "SecurityGroupName": group.name,
+        "Description": "",
+        "VpcId": group.vpc_id,
+        "InnerAccessPolicy": "Accept" if group.kind == "normal" else "Drop",
+        "NextToken": page.next_token,
+        "Permissions": {"Permission": [_permission(rule) for rule in page.items]},
+    }
+
+
+def _permission(rule: Permission) -> dict[str, object]:
+    return {
+        "Direction": rule.direction,
+        "IpProtocol": rule.ip_protocol,
+        "PortRange": rule.port_range,
+        "PortRangeListId": "",
+        "SourceCidrIp": rule.source_cidr_ip,
+        "SourcePortRange": "-1/-1",
+        "SourceGroupId": "",
+        "SourceGroupOwnerAccount": "",
+        "SourcePrefixListId": "",
+        "Ipv6SourceCidrIp": "",
+        "DestCidrIp": "",
+        "DestGroupId": "",
+        "Policy": rule.policy,
+        # A string on the wire, although it is a number.
+        "Priority": rule.priority,
+        "NicType": "intranet",
+        "Description": "",
+        "CreateTime": _CREATION_TIME,
+    }
+
+
+VPC_QUERIES: Mapping[str, Query] = MappingProxyType(
+    {"DescribeVSwitches": _describe_vswitches, "DescribeVpcs": _describe_vpcs}
+)
+ECS_QUERIES: Mapping[str, Query] = MappingProxyType(
+    {
+        "DescribeSecurityGroupAttribute": _describe_security_group_attribute,
+        "DescribeSecurityGroups": _describe_security_groups,
+    }
+)

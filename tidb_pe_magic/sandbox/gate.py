@@ -1,0 +1,148 @@
+"""The private host: a TCP gate that refuses until it is opened and forwards while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from tidb_pe_magic.sandbox.loop_thread import LoopThread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+Address = tuple[str, int]
+
+_CHUNK = 256 * 1024
+
+
+class Gate:
+    """Forwards TCP connections from the opened addresses to one upstream server.
+
+    Nothing listens on an address that is not open, so a client sees what it would see of an endpoint
+    without a connection: refused. Every method may be called from any thread, and returns when its
+    effect can be observed.
+    """
+
+    def __init__(self, upstream: Address) -> None:
+        """Remember where connections go."""
+        self._upstream = upstream
+        self._thread = LoopThread("sandbox-gate")
+        self._servers: dict[Address, asyncio.Server] = {}
+        self._connections: dict[asyncio.Task[None], Address] = {}
+
+    @property
+    def open_addresses(self) -> frozenset[Address]:
+        """The addresses that accept connections now."""
+        return frozenset(self._servers)
+
+    @property
+    def live_connections(self) -> int:
+        """How many connections are being forwarded."""
+        return len(self._connections)
+
+    def start(self) -> Self:
+        """Start the gate's thread with no address open; opening an address does so too."""
+        if not self._thread.running:
+            self._thread.start()
+        return self
+
+    def open(self, addresses: Iterable[Address]) -> None:
+        """Listen on these addresses; those that are open already stay as they are."""
+        self.start()
+        self._thread.call(self._open(dict.fromkeys(addresses)))
+
+    def close(self, addresses: Iterable[Address]) -> None:
+        """Stop listening on these addresses and drop the connections that came in by them."""
+        if self._thread.running:
+            self._thread.call(self._close(frozenset(addresses)))
+
+    def drop_connections(self) -> None:
+        """Drop every live connection, as an idle limit does; the addresses stay open."""
+        if self._thread.running:
+            self._thread.call(self._drop(self.open_addresses))
+
+    def stop(self) -> None:
+        """Close everything and join the thread; may be called twice."""
+        if self._thread.running:
+            self._thread.call(self._close(self.open_addresses))
+            self._thread.stop()
+
+    def __enter__(self) -> Self:
+        """Start the gate."""
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the gate."""
+        self.stop()
+
+    async def _open(self, addresses: Iterable[Address]) -> None:
+        opened: list[Address] = []
+        try:
+            for address in addresses:
+                if address not in self._servers:
+                    self._servers[address] = await self._listen(address)
+                    opened.append(address)
+        except OSError:
+            # All of an endpoint's addresses or none: half of one would look like a fault of the client's.
+            await self._close(frozenset(opened))
+            raise
+
+    async def _listen(self, address: Address) -> asyncio.Server:
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
+            self._connections[task] = address
+            task.add_done_callback(self._connections.pop)
+
+        host, port = address
+        return await asyncio.start_server(accept, host, port, limit=_CHUNK)
+
+    async def _close(self, addresses: frozenset[Address]) -> None:
+        servers = [self._servers.pop(address) for address in addresses if address in self._servers]
+        for server in servers:
+            server.close()
+        await self._drop(addresses)
+        for server in servers:
+            await server.wait_closed()
+
+    async def _drop(self, addresses: frozenset[Address]) -> None:
+        tasks = [task for task, address in self._connections.items() if address in addresses]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream, limit=_CHUNK)
+        except (OSError, asyncio.CancelledError):
+            # A TCP load balancer without a healthy backend resets the client too.
+            writer.transport.abort()
+            return
+        try:
+            await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
+            for end in (writer, upstream_writer):
+                end.close()
+        except (OSError, asyncio.CancelledError):
+            # Dropped or broken: neither side is to believe that what is still buffered arrived. Cancellation
+            # comes only from this class, which waits for this task, so it ends here.
+            for end in (writer, upstream_writer):
+                end.transport.abort()
+        for end in (writer, upstream_writer):
+            with contextlib.suppress(OSError):
+                await end.wait_closed()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy until the sender has finished, then pass the half-close on; `drain` is the backpressure."""
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()

@@ -1,0 +1,144 @@
+"""A threaded HTTP server on the loopback interface for one WSGI application."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Self
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from wsgiref.types import WSGIApplication
+
+_HOST = "127.0.0.1"
+# A burst of clients must find room: a refused connection would look like an outage.
+_BACKLOG = 128
+_LOGGER = logging.getLogger(__name__)
+
+
+class _Handler(WSGIRequestHandler):
+    """A request handler that is quiet and sends head and body together."""
+
+    # Unbuffered, the head and the body leave in two segments, and Nagle's algorithm with delayed
+    # acknowledgements then costs the client 40 ms for each call.
+    wbufsize = 64 * 1024
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Leave a request as a debug record: a sandbox must not write into a notebook."""
+        _LOGGER.debug("%s: %s", type, message % args if args else message)
+
+
+class _Server(BaseWSGIServer):
+    """One daemon thread for each connection; the threads can be ended and joined."""
+
+    multithread = True
+
+    def __init__(self, app: WSGIApplication, port: int) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, threading.Thread] = {}
+        # Bound here: where the base class finds the port taken, it prints and ends the whole process.
+        with socket.create_server((_HOST, port), backlog=_BACKLOG) as listener:
+            super().__init__(_HOST, port, app, handler=_Handler, fd=listener.fileno())
+
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client: object) -> None:
+        """Serve one connection in its own thread."""
+        if not isinstance(request, socket.socket):
+            msg = "a TCP server gets stream sockets only"
+            raise TypeError(msg)
+        thread = threading.Thread(
+            target=self._serve, args=(request, client), name="sandbox-http-request", daemon=True
+        )
+        with self._lock:
+            self._open[request] = thread
+        thread.start()
+
+    def _serve(self, request: socket.socket, client: object) -> None:
+        try:
+            self.finish_request(request, client)
+        except ConnectionError:
+            _LOGGER.debug("a client left before its answer")
+        except OSError:
+            self.handle_error(request, client)  # type: ignore[arg-type]  # typeshed: address type differs
+        finally:
+            self.shutdown_request(request)
+            with self._lock:
+                self._open.pop(request, None)
+
+    def end_connections(self) -> None:
+        """Wake every thread that still waits for its client, and join all of them."""
+        with self._lock:
+            connections = list(self._open.items())
+        for connection, _ in connections:
+            with contextlib.suppress(OSError):
+                # Reading ends at once; an answer under way can still be written.
+                connection.shutdown(socket.SHUT_RD)
+        for _, thread in connections:
+            thread.join()
+
+
+class HttpServer:
+    """Serve a WSGI application on 127.0.0.1 until stopped.
+
+    The port is bound by `start`, which returns when connections are accepted. `stop` joins every
+    thread and may be called twice.
+    """
+
+    def __init__(self, app: WSGIApplication, port: int = 0) -> None:
+        """Remember the application; port 0 takes any free one."""
+        self._app = app
+        self._port = port
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port in use: the one asked for until the server has started."""
+        return self._port if self._server is None else self._server.port
+
+    @property
+    def url(self) -> str:
+        """The address to give to a client, without a trailing slash."""
+        return f"http://{_HOST}:{self.port}"
+
+    def start(self) -> Self:
+        """Bind the port and serve in a daemon thread."""
+        if self._server is None:
+            self._server = _Server(self._app, self._port)
+            self._thread = threading.Thread(
+                target=self._server.serve_forever,
+                # The interval bounds how long stop() waits for the accepting loop to notice.
+                kwargs={"poll_interval": 0.02},
+                name="sandbox-http-server",
+                daemon=True,
+            )
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop accepting, end open connections and join their threads."""
+        server, thread = self._server, self._thread
+        self._server = self._thread = None
+        if server is None or thread is None:
+            return
+        self._port = server.port
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        server.end_connections()
+
+    def __enter__(self) -> Self:
+        """Start the server."""
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the server."""
+        self.stop()

@@ -1,0 +1,44 @@
+"""Loopback addresses that stand for an endpoint's domain and network interfaces."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+
+_ATTEMPTS = 64
+
+
+class LoopbackAddresses:
+    """Hands out addresses that can be listened on, at one port; on Linux none of them twice."""
+
+    def __init__(self, port: int) -> None:
+        """Take the port on which the addresses will be listened on."""
+        self._port = port
+        self._taken: set[str] = set()
+
+    def take(self) -> str:
+        """Return a new address. The caller serialises its calls."""
+        if not sys.platform.startswith("linux"):
+            # Elsewhere the loopback interface has this one address only.
+            return "127.0.0.1"
+        for _ in range(_ATTEMPTS):
+            # Drawn at random, since a second sandbox on this machine may have chosen the same port.
+            parts = (1 + secrets.randbelow(254), secrets.randbelow(256), 1 + secrets.randbelow(254))
+            address = ".".join(map(str, (127, *parts)))
+            if address not in self._taken and _can_listen(address, self._port):
+                self._taken.add(address)
+                return address
+        msg = f"port {self._port} is taken on the loopback addresses"
+        raise OSError(msg)
+
+
+def _can_listen(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        # As a server would: a connection of an earlier listener may linger in TIME_WAIT.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,124 @@
+"""CREATE TABLE without what DuckDB does not know, and with what MySQL shows of it kept as comments."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlglot import exp
+
+#: A FLOAT(p) of up to so many bits is single precision.
+_SINGLE_BITS: Final = 24
+_D: Final = exp.DataType.Type
+_INTEGERS: Final = {_D.TINYINT, _D.SMALLINT, _D.MEDIUMINT, _D.INT, _D.BIGINT}
+_UNSIGNED: Final = {_D.UTINYINT, _D.USMALLINT, _D.UMEDIUMINT, _D.UINT, _D.UBIGINT}
+_SUBSTITUTES: Final = {
+    _D.TIMESTAMPTZ: _D.TIMESTAMP,
+    _D.TIMESTAMPLTZ: _D.TIMESTAMP,
+    _D.DATETIME: _D.TIMESTAMP,
+    _D.YEAR: _D.SMALLINT,
+    _D.SET: _D.VARCHAR,
+    _D.BIT: _D.BLOB,
+    _D.MEDIUMINT: _D.INT,
+    _D.UMEDIUMINT: _D.UINT,
+}
+_KEPT: Final = (
+    exp.NotNullColumnConstraint,
+    exp.DefaultColumnConstraint,
+    exp.PrimaryKeyColumnConstraint,
+    exp.UniqueColumnConstraint,
+    exp.CheckColumnConstraint,
+    exp.GeneratedAsIdentityColumnConstraint,
+    exp.ComputedColumnConstraint,
+)
+
+
+def sql_string(text: str) -> str:
+    """Return a DuckDB string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sql_name(text: str) -> str:
+    """Return a DuckDB quoted identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def rewrite_create_table(tree: exp.Create) -> list[str]:
+    """Rewrite the tree in place; return the DuckDB statements to run afterwards.
+
+    A column's MySQL type goes into its comment, from which SHOW and information_schema take it:
+    DuckDB forgets the length of a VARCHAR, and has no MEDIUMTEXT or YEAR.
+    """
+    tree.set("properties", _temporary_only(tree))
+    schema = tree.this
+    if not isinstance(schema, exp.Schema):
+        return []
+    table = schema.this.sql("duckdb")
+    follow_up: list[str] = []
+    kept: list[exp.Expr] = []
+    for item in schema.expressions:
+        if isinstance(item, exp.IndexColumnConstraint):
+            continue
+        if isinstance(item, exp.ColumnDef) and item.kind is not None:
+            _widen(item.kind)
+            kind = item.kind.sql("mysql").lower().replace(", ", ",")
+            comment = f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind)}"
+            _rewrite_column(item, table, follow_up)
+            follow_up.append(comment)
+        elif isinstance(item, exp.UniqueColumnConstraint) and isinstance(item.this, exp.Schema):
+            # DuckDB's UNIQUE has no name of its own here.
+            kept.append(
+                exp.UniqueColumnConstraint(this=exp.Schema(expressions=_plain(item.this.expressions)))
+            )
+            continue
+        elif isinstance(item, exp.PrimaryKey):
+            item.set("expressions", _plain(item.expressions))
+        kept.append(item)
+    schema.set("expressions", kept)
+    return follow_up
+
+
+def _widen(kind: exp.DataType) -> None:
+    """Make FLOAT(53) a DOUBLE, as MySQL does; display widths such as DOUBLE(8,2) mean nothing any more."""
+    if kind.this in {_D.FLOAT, _D.DOUBLE} and kind.expressions:
+        if len(kind.expressions) == 1 and int(kind.expressions[0].name) > _SINGLE_BITS:
+            kind.set("this", _D.DOUBLE)
+        kind.set("expressions", None)
+
+
+def _plain(columns: list[exp.Expr]) -> list[exp.Expr]:
+    return [exp.to_identifier(column.name, quoted=True) for column in columns]
+
+
+def _temporary_only(tree: exp.Create) -> exp.Properties | None:
+    properties = tree.args.get("properties")
+    kept = [p for p in properties.expressions if isinstance(p, exp.TemporaryProperty)] if properties else []
+    return exp.Properties(expressions=kept) if kept else None
+
+
+def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str]) -> None:
+    kind = column.kind
+    if kind is None:
+        return
+    if kind.this in _INTEGERS | _UNSIGNED | {_D.YEAR, _D.SET, _D.BIT, _D.BINARY, _D.VARBINARY}:
+        kind.set("expressions", None)
+    if substitute := _SUBSTITUTES.get(kind.this):
+        kind.set("this", substitute)
+    constraints = []
+    for constraint in column.constraints:
+        if isinstance(constraint.kind, exp.AutoIncrementColumnConstraint):
+            sequence = sequence_of(table, column.name)
+            constraints.append(
+                exp.ColumnConstraint(
+                    kind=exp.DefaultColumnConstraint(this=exp.func("nextval", exp.Literal.string(sequence)))
+                )
+            )
+            before.append(f"CREATE SEQUENCE IF NOT EXISTS {sequence}")
+        elif isinstance(constraint.kind, _KEPT):
+            constraints.append(constraint)
+    column.set("constraints", constraints)
+
+
+def sequence_of(table: str, column: str) -> str:
+    """Return the name of the sequence behind an AUTO_INCREMENT column; the marker tells it from others."""
+    plain = "_".join(part.strip('"') for part in table.split("."))
+    return f"main.{sql_name(f'auto_increment_{plain}_{column}')}"

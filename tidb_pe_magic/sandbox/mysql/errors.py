@@ -1,0 +1,128 @@
+"""MySQL's error codes, and DuckDB's exceptions said in them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+from mysql_mimic.errors import MysqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ACCESS_DENIED: Final = 1045
+NO_DATABASE_SELECTED: Final = 1046
+UNKNOWN_COMMAND: Final = 1047
+NOT_NULL: Final = 1048
+UNKNOWN_DATABASE: Final = 1049
+UNKNOWN_COLUMN: Final = 1054
+PARSE_ERROR: Final = 1064
+EMPTY_QUERY: Final = 1065
+UNKNOWN_THREAD: Final = 1094
+UNKNOWN_ERROR: Final = 1105
+NO_SUCH_TABLE: Final = 1146
+UNKNOWN_VARIABLE: Final = 1193
+DEADLOCK: Final = 1213
+WRONG_VALUE_FOR_VARIABLE: Final = 1231
+NOT_SUPPORTED: Final = 1235
+READ_ONLY_VARIABLE: Final = 1238
+INVALID_CHARACTERS: Final = 1300
+QUERY_INTERRUPTED: Final = 1317
+MULTI_STATEMENTS_DISABLED: Final = 8130
+
+_SQLSTATES: Final = {
+    1007: "HY000", 1008: "HY000", ACCESS_DENIED: "28000", NO_DATABASE_SELECTED: "3D000",
+    UNKNOWN_COMMAND: "08S01", NOT_NULL: "23000", UNKNOWN_DATABASE: "42000", 1050: "42S01", 1051: "42S02",
+    1052: "23000", UNKNOWN_COLUMN: "42S22", 1062: "23000", PARSE_ERROR: "42000", EMPTY_QUERY: "42000",
+    1136: "21S01", NO_SUCH_TABLE: "42S02", DEADLOCK: "40001", WRONG_VALUE_FOR_VARIABLE: "42000",
+    NOT_SUPPORTED: "42000", 1264: "22003", 1292: "22007", 1305: "42000", QUERY_INTERRUPTED: "70100",
+    1452: "23000", 1451: "23000", 3819: "HY000",
+}  # fmt: skip
+
+
+class SqlError(MysqlError):  # type: ignore[misc]  # mysql-mimic carries no types
+    """An error as MySQL's protocol carries it."""
+
+    def __init__(self, code: int, message: str) -> None:
+        """Keep the code as a plain number: mysql-mimic's own enumeration lacks most of them."""
+        super().__init__(message, code)
+        self.code: int = code
+        self.msg: str = message
+
+
+def sqlstate(code: int) -> bytes:
+    """Return the five characters that go with a code."""
+    return _SQLSTATES.get(code, "HY000").encode()
+
+
+_Rule = tuple[str, int, str]
+
+# In a rule's message {0}, {1}, ... are the groups that its pattern caught and {db} is the current database.
+_CATALOG: Sequence[_Rule] = (
+    (r'Table with name "([^".]+)\.([^"]+)" does not exist', NO_SUCH_TABLE, "Table '{0}.{1}' doesn't exist"),
+    (r"(?:Table|View) with name (\S+) does not exist", NO_SUCH_TABLE, "Table '{db}.{0}' doesn't exist"),
+    (r'(?:Table|View) with name "([^"]+)" already exists', 1050, "Table '{0}' already exists"),
+    (r'Schema with name "([^"]+)" already exists', 1007, "Can't create database '{0}'; database exists"),
+    (r'Schema with name "?([^" ]+)"? does not exist', UNKNOWN_DATABASE, "Unknown database '{0}'"),
+    (r'No catalog \+ schema named "([^"]+)"', UNKNOWN_DATABASE, "Unknown database '{0}'"),
+    (r"Function with name (\S+) does not exist", 1305, "FUNCTION {db}.{0} does not exist"),
+)
+_BINDER: Sequence[_Rule] = (
+    (
+        r'Referenced column "([^"]+)" (?:was )?not found',
+        UNKNOWN_COLUMN,
+        "Unknown column '{0}' in 'field list'",
+    ),
+    (
+        r'Table "([^"]+)" does not have a column (?:named|with name) "([^"]+)"',
+        UNKNOWN_COLUMN,
+        "Unknown column '{0}.{1}' in 'field list'",
+    ),
+    (r'Referenced table "([^"]+)" not found', UNKNOWN_COLUMN, "Unknown table '{0}' in field list"),
+    (r'Ambiguous reference to column name "([^"]+)"', 1052, "Column '{0}' in field list is ambiguous"),
+    (r"has \d+ columns but \d+ values", 1136, "Column count doesn't match value count at row 1"),
+)
+_CONSTRAINT: Sequence[_Rule] = (
+    (
+        r'Duplicate key "(?:[^":]+: )?([^"]*)" violates primary',
+        1062,
+        "Duplicate entry '{0}' for key 'PRIMARY'",
+    ),
+    (r'Duplicate key "(?:[^":]+: )?([^"]*)" violates unique', 1062, "Duplicate entry '{0}' for key"),
+    (r'duplicate key "([^"]*)"', 1062, "Duplicate entry '{0}' for key 'PRIMARY'"),
+    (r"NOT NULL constraint failed: \S+\.(\S+)", NOT_NULL, "Column '{0}' cannot be null"),
+    (r"CHECK constraint failed on table (\S+)", 3819, "Check constraint of '{0}' is violated."),
+    (r"still referenced", 1451, "Cannot delete or update a parent row: a foreign key constraint fails"),
+    (r"foreign key", 1452, "Cannot add or update a child row: a foreign key constraint fails"),
+)
+_TRANSACTION: Sequence[_Rule] = (
+    (r'duplicate key "([^"]*)"', 1062, "Duplicate entry '{0}' for key 'PRIMARY'"),
+    (r"[Cc]onflict", 9007, "Write conflict, please try again"),
+)
+_RULES: Sequence[tuple[type[duckdb.Error], Sequence[_Rule], int]] = (
+    (duckdb.CatalogException, _CATALOG, UNKNOWN_ERROR),
+    (duckdb.BinderException, _BINDER, UNKNOWN_ERROR),
+    (duckdb.ConstraintException, _CONSTRAINT, UNKNOWN_ERROR),
+    (duckdb.TransactionException, _TRANSACTION, UNKNOWN_ERROR),
+    (duckdb.InterruptException, (), QUERY_INTERRUPTED),
+    (duckdb.ParserException, (), PARSE_ERROR),
+    (duckdb.ConversionException, (), 1292),
+    (duckdb.OutOfRangeException, (), 1264),
+    (duckdb.NotImplementedException, (), NOT_SUPPORTED),
+)
+
+
+def from_duckdb(error: duckdb.Error, database: str) -> SqlError:
+    """Say a DuckDB exception in MySQL's words."""
+    text = str(error)
+    first_line = text.partition("\n")[0].partition(": ")[2] or text
+    if isinstance(error, duckdb.InterruptException):
+        return SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
+    for kind, rules, otherwise in _RULES:
+        if isinstance(error, kind):
+            for pattern, code, message in rules:
+                if match := re.search(pattern, text, re.IGNORECASE):
+                    return SqlError(code, message.format(*match.groups(), db=database))
+            return SqlError(otherwise, first_line)
+    return SqlError(UNKNOWN_ERROR, first_line)

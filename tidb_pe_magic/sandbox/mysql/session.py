@@ -1,0 +1,351 @@
+"""One MySQL session over its own DuckDB cursor: statements, variables and real transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+from mysql_mimic.constants import KillKind
+from mysql_mimic.session import BaseSession
+from mysql_mimic.types import ServerStatus
+from sqlglot import exp
+
+from tidb_pe_magic.sandbox.mysql.assignments import assign
+from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
+from tidb_pe_magic.sandbox.mysql.errors import (
+    ACCESS_DENIED,
+    NO_SUCH_TABLE,
+    QUERY_INTERRUPTED,
+    UNKNOWN_DATABASE,
+    UNKNOWN_THREAD,
+    SqlError,
+    from_duckdb,
+)
+from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
+from tidb_pe_magic.sandbox.mysql.show import Show
+from tidb_pe_magic.sandbox.mysql.transaction import Transaction
+from tidb_pe_magic.sandbox.mysql.translate import Context, Statement, parse, to_duckdb
+from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from tidb_pe_magic.sandbox.mysql.wire import ClientConnection
+
+_T = TypeVar("_T")
+_CHUNK_ROWS = 5000
+_INTERRUPT_SECONDS = 0.02
+_DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
+_WRITES = (exp.Insert, exp.Update, exp.Delete)
+
+
+async def _no_rows() -> AsyncIterator[Sequence[Sequence[Any]]]:
+    nothing: tuple[Sequence[Sequence[Any]], ...] = ()
+    for rows in nothing:
+        yield rows
+
+
+@dataclass(slots=True)
+class Result:
+    """What a statement answers: columns with chunks of rows, or counts."""
+
+    columns: Sequence[tuple[str, str]] = ()
+    chunks: AsyncIterator[Sequence[Sequence[Any]]] = field(default_factory=_no_rows)
+    affected_rows: int = 0
+    last_insert_id: int = 0
+
+
+class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no types
+    """The state between login and goodbye; its methods run in the server's loop, DuckDB in worker threads."""
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, sessions: Callable[[], Mapping[int, ClientConnection]]
+    ) -> None:
+        """Take a cursor of its own; `sessions` lists all connections for SHOW PROCESSLIST and KILL."""
+        self.variables = Variables()
+        self.username: str | None = None
+        self.database: str | None = None
+        self._cursor = cursor
+        self._sessions = sessions
+        self._connection: ClientConnection | None = None
+        self._transaction = Transaction(cursor)
+        self._user_variables: dict[str, Any] = {}
+        self._last_insert_id = 0
+        self._row_count = -1
+        self._running: asyncio.Future[Any] | None = None
+        self._interrupted = asyncio.Event()
+        self.statement: str | None = None
+        self._show = Show(cursor, self.variables.list, self._processes, lambda: self.username or "")
+
+    @property
+    def status(self) -> ServerStatus:
+        """The flags of every OK packet."""
+        flags = ServerStatus(0)
+        if self.variables.get("autocommit"):
+            flags |= ServerStatus.SERVER_STATUS_AUTOCOMMIT
+        if self._transaction.open:
+            flags |= ServerStatus.SERVER_STATUS_IN_TRANS
+        return flags
+
+    def check_database(self) -> None:
+        """Refuse a database that does not exist; none means the default one."""
+        self._set_schema(self.database or DEFAULT_DATABASE)
+
+    async def init(self, connection: ClientConnection) -> None:
+        """Begin after a login; mysql-mimic comes here also when the login was refused."""
+        if self.username is None:
+            # The client has been told already. Without this guard one that ignores the error would be in.
+            raise SqlError(ACCESS_DENIED, "Access denied")
+        self._connection = connection
+
+    async def close(self) -> None:
+        """Roll back and give the cursor back."""
+        self._connection = None
+        await asyncio.to_thread(self._cursor.close)
+
+    async def forget_user(self) -> None:
+        """Return to the state before a login."""
+        await self.reset()
+        self.username = None
+
+    async def reset(self) -> None:
+        """Roll back and return to the defaults."""
+        await self._in_thread(self._transaction.rollback)
+        self.variables = Variables()
+        self._user_variables.clear()
+        self._last_insert_id = 0
+        self._show = Show(self._cursor, self.variables.list, self._processes, lambda: self.username or "")
+
+    async def use(self, database: str) -> None:
+        """Change the current database."""
+        await self._in_thread(lambda: self._set_schema(database or DEFAULT_DATABASE))
+
+    def interrupt(self) -> None:
+        """Make the statement that runs fail as interrupted; nothing happens without one."""
+        if self.statement is None:
+            return
+        self._interrupted.set()
+        running = self._running
+        if running is not None and not running.done():
+            self._cursor.interrupt()
+            # An interrupt before DuckDB has begun to work gets lost.
+            asyncio.get_running_loop().call_later(_INTERRUPT_SECONDS, self._interrupt_again, running)
+
+    def _interrupt_again(self, running: asyncio.Future[Any]) -> None:
+        if running is self._running and not running.done():
+            self.interrupt()
+
+    async def run(self, sql: str) -> Result:
+        """Run one statement."""
+        self._interrupted.clear()
+        self.statement = sql
+        try:
+            result = await self._run(sql)
+        except duckdb.Error as error:
+            self.statement = None
+            raise from_duckdb(error, self.database or "") from None
+        except BaseException:
+            self.statement = None
+            raise
+        if result.columns:
+            self._row_count = -1
+            result.chunks = self._until_read(result.chunks)
+        else:
+            self._row_count = result.affected_rows
+            self.statement = None
+        return result
+
+    async def _until_read(
+        self, chunks: AsyncIterator[Sequence[Sequence[Any]]]
+    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
+        try:
+            async for rows in chunks:
+                yield rows
+        except duckdb.Error as error:
+            raise from_duckdb(error, self.database or "") from None
+        finally:
+            self.statement = None
+
+    async def _run(self, sql: str) -> Result:
+        statement = await asyncio.to_thread(parse, sql)
+        if statement is None:
+            return Result()
+        tree = statement.tree
+        if isinstance(tree, exp.Set):
+            await self._set(tree)
+        elif isinstance(tree, exp.Use):
+            await self.use(tree.this.name)
+        elif isinstance(tree, exp.Kill):
+            self._kill(tree)
+        elif isinstance(tree, exp.Transaction):
+            await self._in_thread(self._transaction.begin)
+        elif isinstance(tree, exp.Commit):
+            await self._in_thread(self._transaction.commit)
+        elif isinstance(tree, exp.Rollback):
+            await self._in_thread(self._transaction.rollback)
+        elif isinstance(tree, exp.Show):
+            return await self._select(lambda: self._show.query(tree, self.database or ""))
+        elif isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
+            return await self._select(lambda: self._show.columns(tree.this, self.database or ""))
+        else:
+            return await self._execute(statement)
+        return Result()
+
+    async def _execute(self, statement: Statement) -> Result:
+        context = self._context()
+        try:
+            return await self._translated(statement, context)
+        except duckdb.BinderException as error:
+            # Where DuckDB cannot tell an argument's type the mean or quotient stays a DOUBLE.
+            if "Macro mysql_" not in str(error):
+                raise
+        context = self._context()
+        context.exact = False
+        return await self._translated(statement, context)
+
+    async def _translated(self, statement: Statement, context: Context) -> Result:
+        explain = isinstance(statement.tree, exp.Describe)
+        if explain:
+            statement = Statement(statement.tree.this)
+        tree = statement.tree
+        sql = await asyncio.to_thread(to_duckdb, statement, context)
+        if context.sleep:
+            await self._sleep(context.sleep)
+        if explain:
+            sql = f"EXPLAIN {sql}"
+        if isinstance(tree, _DDL):
+            return await self._define(tree, [*_sequences(context), sql, *_comments(context)])
+        begin = not self.variables.get("autocommit") and tree.find(exp.Table) is not None
+        if isinstance(tree, _WRITES):
+            return await self._in_thread(lambda: self._write(sql, begin=begin))
+        return await self._select(lambda: sql, begin=begin)
+
+    async def _define(self, tree: exp.Expr, statements: Sequence[str]) -> Result:
+        try:
+            await self._in_thread(lambda: self._transaction.define(statements))
+        except duckdb.Error as error:
+            translated = from_duckdb(error, self.database or "")
+            raise (_drop_error(translated) if isinstance(tree, exp.Drop) else translated) from None
+        return Result()
+
+    def _write(self, sql: str, *, begin: bool) -> Result:
+        count, first_id = self._transaction.write(sql, begin=begin)
+        if first_id:
+            self._last_insert_id = first_id
+        return Result(affected_rows=count, last_insert_id=first_id)
+
+    async def _select(self, query: Callable[[], str], *, begin: bool = False) -> Result:
+        def start() -> Sequence[tuple[str, str]]:
+            self._transaction.read(query(), begin=begin)
+            return [(name, str(kind)) for name, kind, *_ in self._cursor.description or ()]
+
+        return Result(columns=await self._in_thread(start), chunks=self._rows())
+
+    async def _rows(self) -> AsyncIterator[Sequence[Sequence[Any]]]:
+        while rows := await self._in_thread(lambda: self._transaction.fetch(_CHUNK_ROWS)):
+            yield rows
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        """Run DuckDB work in a worker thread; a cancelled caller waits until the work has ended."""
+        future: asyncio.Future[_T] = asyncio.get_running_loop().run_in_executor(None, work)
+        self._running = future
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            while not future.done():
+                self._cursor.interrupt()
+                await asyncio.wait([future], timeout=_INTERRUPT_SECONDS)
+            future.exception()
+            raise
+        finally:
+            self._running = None
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._interrupted.wait(), seconds)
+            raise SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
+
+    def _context(self) -> Context:
+        now = datetime.now(UTC)
+        connection_id = 0 if self._connection is None else self._connection.connection_id
+        functions: dict[str, Callable[[], Any]] = {
+            "VERSION": lambda: self.variables.get("version"),
+            "CURRENT_VERSION": lambda: self.variables.get("version"),
+            "TIDB_VERSION": lambda: TIDB_VERSION,
+            "CONNECTION_ID": lambda: connection_id,
+            "LAST_INSERT_ID": lambda: self._last_insert_id,
+            "ROW_COUNT": lambda: self._row_count,
+            "CURRENT_ROLE": lambda: "NONE",
+        }
+        functions |= dict.fromkeys(("DATABASE", "SCHEMA", "CURRENT_SCHEMA"), lambda: self.database)
+        functions |= dict.fromkeys(
+            ("USER", "CURRENT_USER", "SESSION_USER", "SYSTEM_USER"), lambda: f"{self.username}@%"
+        )
+        return Context(
+            functions=functions,
+            variable=self.variables.get_variable,
+            user_variables=self._user_variables,
+            now=now.strftime("%Y-%m-%d %H:%M:%S"),
+        )
+
+    def _set_schema(self, database: str) -> None:
+        schema = HIDDEN_SCHEMA if database.lower() == "information_schema" else database
+        unknown = SqlError(UNKNOWN_DATABASE, f"Unknown database '{database}'")
+        if database.lower() in {"main", HIDDEN_SCHEMA}:
+            raise unknown
+        try:
+            self._cursor.execute(f"SET search_path = {sql_string(f'{sql_name(schema)},main')}")
+        except duckdb.CatalogException:
+            raise unknown from None
+        self.database = database
+
+    async def _set(self, tree: exp.Set) -> None:
+        autocommit = self.variables.get("autocommit")
+        assign(tree, self.variables, self._user_variables)
+        if self.variables.get("autocommit") and not autocommit:
+            await self._in_thread(self._transaction.commit)
+
+    def _kill(self, tree: exp.Kill) -> None:
+        connection = self._sessions().get(int(tree.this.name)) if tree.this.name.isdigit() else None
+        if connection is None:
+            raise SqlError(UNKNOWN_THREAD, f"Unknown thread id: {tree.this.name}")
+        connection.kill(KillKind.QUERY if tree.text("kind").upper() == "QUERY" else KillKind.CONNECTION)
+
+    def _processes(self) -> list[Sequence[object]]:
+        return [
+            (
+                number,
+                connection.session.username,
+                "127.0.0.1",
+                connection.session.database,
+                "Query" if connection.session.statement else "Sleep",
+                0,
+                "autocommit" if connection.session.variables.get("autocommit") else "",
+                connection.session.statement,
+            )
+            for number, connection in self._sessions().items()
+        ]
+
+
+def _drop_error(error: SqlError) -> SqlError:
+    """Give DROP's own codes: what is missing there was to be dropped, not read."""
+    if error.code == UNKNOWN_DATABASE:
+        return SqlError(1008, f"Can't drop database; {error.msg.lower()}")
+    return (
+        SqlError(1051, error.msg.replace("doesn't exist", "is unknown"))
+        if error.code == NO_SUCH_TABLE
+        else error
+    )
+
+
+def _sequences(context: Context) -> list[str]:
+    return [sql for sql in context.follow_up if sql.startswith("CREATE SEQUENCE")]
+
+
+def _comments(context: Context) -> list[str]:
+    return [sql for sql in context.follow_up if sql.startswith("COMMENT")]

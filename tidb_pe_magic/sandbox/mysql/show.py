@@ -1,0 +1,188 @@
+"""SHOW and DESCRIBE as queries over the information_schema views."""
+
+# ruff: noqa: S608 - names and texts from clients go through sql_name and sql_string
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
+from tidb_pe_magic.sandbox.mysql.errors import NO_DATABASE_SELECTED, NO_SUCH_TABLE, NOT_SUPPORTED, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import duckdb
+    from sqlglot import exp
+
+_TABLE_MISSING: Final = "Table '{0}.{1}' doesn't exist"
+_EMPTY: Final = ("EVENTS", "TRIGGERS", "PLUGINS", "PROCEDURE STATUS", "FUNCTION STATUS", "OPEN TABLES")
+
+
+def rows_query(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a query that answers with these rows."""
+    columns = ", ".join(sql_name(name) for name in names)
+    values = ", ".join(f"({', '.join(_value(cell) for cell in row)})" for row in rows)
+    if values:
+        return f"SELECT * FROM (VALUES {values}) t({columns})"
+    nothing = ", ".join(f"CAST(NULL AS VARCHAR) AS {sql_name(name)}" for name in names)
+    return f"SELECT {nothing} WHERE false"
+
+
+def _value(cell: object) -> str:
+    if cell is None:
+        return "CAST(NULL AS VARCHAR)"
+    return str(cell) if isinstance(cell, int) else sql_string(str(cell))
+
+
+class Show:
+    """Turns SHOW statements into DuckDB queries for one session."""
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        variables: Callable[[], Iterable[tuple[str, object]]],
+        processes: Callable[[], Iterable[Sequence[object]]],
+        user: Callable[[], str],
+    ) -> None:
+        """Take what only the session and the server know."""
+        self._cursor = cursor
+        self._variables = variables
+        self._processes = processes
+        self._user = user
+
+    def query(self, show: exp.Show, database: str) -> str:
+        """Return the query for a SHOW statement."""
+        kind = show.name.upper()
+        database = show.text("db") or database
+        if kind in {"CREATE TABLE", "CREATE VIEW", "CREATE DATABASE", "INDEX", "COLUMNS"}:
+            target = show.text("target")
+            if kind == "CREATE DATABASE":
+                text = f"CREATE DATABASE `{target}` /*!40100 DEFAULT CHARACTER SET utf8mb4 */"
+                return rows_query(("Database", "Create Database"), [(target, text)])
+            if not database:
+                raise SqlError(NO_DATABASE_SELECTED, "No database selected")
+            self._need_table(database, target)
+            if kind == "CREATE TABLE":
+                return self._create_table(database, target)
+            return self._filter(
+                self._of_table(kind, database, target, full=bool(show.args.get("full"))), show
+            )
+        if kind in {"TABLES", "TABLE STATUS"} and not database:
+            raise SqlError(NO_DATABASE_SELECTED, "No database selected")
+        return self._filter(self._listing(kind, database, show), show)
+
+    def columns(self, table: exp.Table, database: str) -> str:
+        """Return the query for DESCRIBE."""
+        database = table.db or database
+        self._need_table(database, table.name)
+        return self._of_table("COLUMNS", database, table.name, full=False)
+
+    def _listing(self, kind: str, database: str, show: exp.Show) -> str:
+        schema = HIDDEN_SCHEMA
+        if kind == "TABLES":
+            more = ', TABLE_TYPE AS "Table_type"' if show.args.get("full") else ""
+            return (
+                f"SELECT TABLE_NAME AS {sql_name('Tables_in_' + database)}{more} FROM {schema}.tables "
+                f"WHERE lower(TABLE_SCHEMA) = {sql_string(database.lower())} ORDER BY 1"
+            )
+        if kind == "TABLE STATUS":
+            return (
+                'SELECT TABLE_NAME AS "Name", ENGINE AS "Engine", TABLE_ROWS AS "Rows", '
+                f'TABLE_COLLATION AS "Collation", TABLE_COMMENT AS "Comment" FROM {schema}.tables '
+                f"WHERE TABLE_SCHEMA = {sql_string(database)} ORDER BY 1"
+            )
+        if kind in {"VARIABLES", "STATUS"}:
+            pairs = self._variables() if kind == "VARIABLES" else [("Uptime", 1)]
+            return rows_query(("Variable_name", "Value"), [(name, _shown(value)) for name, value in pairs])
+        if kind == "PROCESSLIST":
+            names = ("Id", "User", "Host", "db", "Command", "Time", "State", "Info")
+            return rows_query(names, self._processes())
+        if kind == "GRANTS":
+            user = self._user()
+            grant = f"GRANT ALL PRIVILEGES ON *.* TO '{user}'@'%' WITH GRANT OPTION"
+            return rows_query((f"Grants for {user}@%",), [(grant,)])
+        if kind in {"WARNINGS", "ERRORS"}:
+            return rows_query(("Level", "Code", "Message"), [])
+        if kind in _EMPTY:
+            return rows_query(("Name",), [])
+        views = {
+            "DATABASES": 'SELECT SCHEMA_NAME AS "Database" FROM {0}.schemata ORDER BY 1',
+            "ENGINES": 'SELECT ENGINE AS "Engine", SUPPORT AS "Support" FROM {0}.engines',
+            "COLLATION": 'SELECT COLLATION_NAME AS "Collation" FROM {0}.collations',
+            "CHARACTER SET": 'SELECT CHARACTER_SET_NAME AS "Charset" FROM {0}.character_sets',
+        }
+        if kind in views:
+            return views[kind].format(schema)
+        raise SqlError(NOT_SUPPORTED, f"SHOW {kind} is not supported by the sandbox")
+
+    @staticmethod
+    def _of_table(kind: str, database: str, table: str, *, full: bool) -> str:
+        where = (
+            f"WHERE lower(TABLE_SCHEMA) = {sql_string(database.lower())} "
+            f"AND lower(TABLE_NAME) = {sql_string(table.lower())}"
+        )
+        if kind == "INDEX":
+            return (
+                'SELECT TABLE_NAME AS "Table", CAST(NON_UNIQUE AS BIGINT) AS "Non_unique", '
+                'INDEX_NAME AS "Key_name", SEQ_IN_INDEX AS "Seq_in_index", COLUMN_NAME AS "Column_name", '
+                '"COLLATION" AS "Collation", INDEX_TYPE AS "Index_type" '
+                f"FROM {HIDDEN_SCHEMA}.statistics {where}"
+            )
+        fields = 'COLUMN_NAME AS "Field", COLUMN_TYPE AS "Type"'
+        if full:
+            fields += ', COLLATION_NAME AS "Collation"'
+        fields += (
+            ', IS_NULLABLE AS "Null", COLUMN_KEY AS "Key", COLUMN_DEFAULT AS "Default", EXTRA AS "Extra"'
+        )
+        if full:
+            fields += ', PRIVILEGES AS "Privileges", COLUMN_COMMENT AS "Comment"'
+        return f"SELECT {fields} FROM {HIDDEN_SCHEMA}.columns {where} ORDER BY ORDINAL_POSITION"
+
+    def _filter(self, query: str, show: exp.Show) -> str:
+        """Apply LIKE to the first column, as SHOW does, or a WHERE over the answer's columns."""
+        if like := show.text("like"):
+            first = self._cursor.execute(f"DESCRIBE {query}").fetchall()[0][0]
+            return f"SELECT * FROM ({query}) s WHERE {sql_name(first)} ILIKE {sql_string(like)}"
+        if where := show.args.get("where"):
+            return f"SELECT * FROM ({query}) s {where.sql('duckdb')}"
+        return query
+
+    def _need_table(self, database: str, table: str) -> None:
+        found = self._cursor.execute(
+            f"SELECT 1 FROM {HIDDEN_SCHEMA}.tables WHERE lower(TABLE_SCHEMA) = lower(?) "
+            "AND lower(TABLE_NAME) = lower(?)",
+            [database, table],
+        ).fetchone()
+        if found is None:
+            raise SqlError(NO_SUCH_TABLE, _TABLE_MISSING.format(database, table))
+
+    def _create_table(self, database: str, table: str) -> str:
+        columns = self._cursor.execute(self._of_table("COLUMNS", database, table, full=False)).fetchall()
+        lines = []
+        for field, kind, nullable, _key, default, extra in columns:
+            line = f"  `{field}` {kind}"
+            line += " NOT NULL" if nullable == "NO" else ""
+            if default is not None:
+                line += (
+                    f" DEFAULT {default if default.upper().startswith('CURRENT') else sql_string(default)}"
+                )
+            elif nullable == "YES":
+                line += " DEFAULT NULL"
+            lines.append(line + (f" {extra.upper()}" if extra else ""))
+        keys: dict[str, list[str]] = {}
+        for row in self._cursor.execute(self._of_table("INDEX", database, table, full=False)).fetchall():
+            keys.setdefault(row[2], []).append(f"`{row[4]}`")
+        for name, parts in keys.items():
+            head = "PRIMARY KEY" if name == "PRIMARY" else f"UNIQUE KEY `{name}`"
+            lines.append(f"  {head} ({','.join(parts)})")
+        body = ",\n".join(lines)
+        tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+        return rows_query(("Table", "Create Table"), [(table, f"CREATE TABLE `{table}` (\n{body}\n) {tail}")])
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, bool):
+        return "ON" if value else "OFF"
+    return "" if value is None else str(value)

@@ -1,0 +1,141 @@
+"""Transactions as MySQL has them, over DuckDB, where one failed statement ends the whole transaction."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from tidb_pe_magic.sandbox.mysql.errors import DEADLOCK, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOST: Final = "The transaction was rolled back as a whole; try restarting transaction"
+
+
+class Transaction:
+    """One session's transaction; every method runs in a worker thread and may raise DuckDB's errors."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Start with none open: each statement commits by itself."""
+        self._cursor = cursor
+        self._writes: list[str] = []
+        self._open = False
+
+    @property
+    def open(self) -> bool:
+        """Whether a transaction is open."""
+        return self._open
+
+    def begin(self) -> None:
+        """Begin; one that is open is committed first, as in MySQL."""
+        self.commit()
+        self._cursor.execute("BEGIN TRANSACTION")
+        self._open = True
+
+    def commit(self) -> None:
+        """Commit, if one is open."""
+        if self._open:
+            self._end("COMMIT")
+
+    def rollback(self) -> None:
+        """Roll back, if one is open."""
+        if self._open:
+            self._end("ROLLBACK")
+
+    def define(self, statements: Sequence[str]) -> None:
+        """Run data definition statements as one: MySQL commits before each, and after it."""
+        self.commit()
+        self._cursor.execute("BEGIN TRANSACTION")
+        try:
+            for sql in statements:
+                self._cursor.execute(sql)
+            self._cursor.execute("COMMIT")
+        except duckdb.Error:
+            self._abandon()
+            raise
+
+    def write(self, sql: str, *, begin: bool) -> tuple[int, int]:
+        """Run an INSERT, UPDATE or DELETE; return the number of rows and the first generated id."""
+        self._begin_if(begin)
+        before = self._generated()
+        try:
+            row = self._cursor.execute(sql).fetchone()
+        except duckdb.Error:
+            self._recover()
+            raise
+        if self._open:
+            self._writes.append(sql)
+        count = int(row[0]) if row else 0
+        after = self._generated()
+        changed = [value for name, value in after.items() if value != before.get(name)]
+        return count, changed[0] - count + 1 if len(changed) == 1 else 0
+
+    def read(self, sql: str, *, begin: bool) -> None:
+        """Start a query, whose rows `fetch` gives."""
+        self._begin_if(begin)
+        try:
+            self._cursor.execute(sql)
+        except duckdb.Error:
+            self._recover()
+            raise
+
+    def fetch(self, rows: int) -> Sequence[Sequence[Any]]:
+        """Return the next rows; none at the end."""
+        try:
+            return self._cursor.fetchmany(rows)
+        except duckdb.Error:
+            self._recover()
+            raise
+
+    def _begin_if(self, wanted: bool) -> None:  # noqa: FBT001 - a plain condition
+        if wanted and not self._open:
+            self.begin()
+
+    def _end(self, how: str) -> None:
+        self._open = False
+        self._writes.clear()
+        try:
+            self._cursor.execute(how)
+        except duckdb.Error:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        with contextlib.suppress(duckdb.TransactionException):
+            self._cursor.execute("ROLLBACK")
+
+    def _generated(self) -> dict[str, int]:
+        rows = self._cursor.execute(
+            "SELECT sequence_name, last_value FROM duckdb_sequences() WHERE last_value IS NOT NULL"
+        ).fetchall()
+        return dict(rows)
+
+    def _recover(self) -> None:
+        """Undo the failed statement only: DuckDB gives up the whole transaction, and would say OK to COMMIT.
+
+        What the transaction wrote before is written again in a new one. Its text holds no clock any more,
+        but generated ids and random numbers would come out different from what the client has seen.
+        """
+        if not self._open:
+            return
+        writes = self._writes
+        self._abandon()
+        self._writes, self._open = [], False
+        if any(word in sql.lower() for sql in writes for word in ("random(", "uuid(", "nextval(")):
+            raise SqlError(DEADLOCK, _LOST)
+        try:
+            self._cursor.execute("BEGIN TRANSACTION")
+            before = self._generated()
+            for sql in writes:
+                self._cursor.execute(sql)
+            again = self._generated()
+        except duckdb.Error:
+            self._abandon()
+            raise SqlError(DEADLOCK, _LOST) from None
+        if before != again:
+            self._abandon()
+            raise SqlError(DEADLOCK, _LOST)
+        self._writes, self._open = writes, True

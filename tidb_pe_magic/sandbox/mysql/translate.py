@@ -1,0 +1,269 @@
+"""One MySQL statement as DuckDB understands it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlglot import ErrorLevel, exp
+from sqlglot.dialects.mysql import MySQL
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import TokenType  # type: ignore[attr-defined]  # re-exported without saying so
+
+from tidb_pe_magic.sandbox.mysql import bulk_insert
+from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.create_table import rewrite_create_table
+from tidb_pe_magic.sandbox.mysql.errors import (
+    EMPTY_QUERY,
+    INVALID_CHARACTERS,
+    MULTI_STATEMENTS_DISABLED,
+    NOT_SUPPORTED,
+    PARSE_ERROR,
+    SqlError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlglot.tokens import Token  # type: ignore[attr-defined]
+
+_DIALECT: Final = MySQL()
+_NEAR: Final = 80
+_NAME_LENGTH: Final = 256
+_STUB: Final = "(NULL)"
+#: Statements that change nothing here, and that dumps and tools send anyway.
+_IGNORED: Final = re.compile(
+    r"\s*(?:un)?lock\s+tables?\b|\s*flush\s|\s*analyze\s+table\b|\s*do\s", re.IGNORECASE
+)
+_UNSUPPORTED: Final = re.compile(
+    r"\s*(?:savepoint|release|grant|revoke|admin|load|call|prepare)\b", re.IGNORECASE
+)
+_REPLACE: Final = re.compile(r"\s*replace\s+(?:into\s+)?", re.IGNORECASE)
+_KILL_TIDB: Final = re.compile(r"(\s*kill\s+)tidb\s+", re.IGNORECASE)
+
+#: MySQL functions that DuckDB lacks, or has with another meaning: our macros of that name serve them.
+_MACROS: Final[Mapping[type[exp.Expr], str]] = {exp.DayOfWeek: "mysql_dayofweek"}
+#: DuckDB chooses a macro by its arguments' types before it knows the type of these.
+_UNTYPED: Final = (exp.AggFunc, exp.Window, exp.Query)
+_NAMED_MACROS: Final = frozenset(
+    {
+        "adddate", "field", "isnull", "json_unquote", "makedate", "mid", "sec_to_time", "strcmp", "subdate",
+        "substring_index", "time_to_sec", "timediff", "unix_timestamp", "weekday", "yearweek",
+    }
+)  # fmt: skip
+
+
+class _Parser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variable in sqlglot's own types
+    """sqlglot's parser, which refuses what it cannot parse where the original writes a warning."""
+
+    def _warn_unsupported(self) -> None:
+        raise SqlError(NOT_SUPPORTED, "This statement is not supported by the sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A parsed statement with what its text alone tells."""
+
+    tree: exp.Expr
+    names: Sequence[str] | None = None
+    #: The rows of an INSERT, in DuckDB's SQL already, in the place of the one row in the tree.
+    rows: str | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """What a session contributes to a translation, and what the translation asks of it."""
+
+    functions: Mapping[str, Callable[[], Any]]
+    variable: Callable[[str], Any]
+    user_variables: Mapping[str, Any]
+    now: str
+    #: Whether means and quotients of exact numbers become DECIMAL, as far as DuckDB can tell their type.
+    exact: bool = True
+    sleep: float = 0.0
+    follow_up: list[str] = field(default_factory=list)
+
+
+def parse(sql: str) -> Statement | None:
+    """Parse one statement; None for one that has nothing to do here."""
+    if _IGNORED.match(sql):
+        return None
+    if _UNSUPPORTED.match(sql):
+        raise SqlError(NOT_SUPPORTED, f"{sql.split(maxsplit=1)[0].upper()} is not supported by the sandbox")
+    if bulk := bulk_insert.split(sql):
+        stub = parse(f"{bulk[0]} {_STUB}")
+        return stub and Statement(stub.tree, rows=bulk[1])
+    sql = _KILL_TIDB.sub(r"\1", sql)
+    text = _REPLACE.sub("INSERT INTO ", sql, count=1) if _REPLACE.match(sql) else sql
+    try:
+        tokens = _DIALECT.tokenize(text)
+        trees = [tree for tree in _Parser(dialect=_DIALECT).parse(tokens, text) if tree is not None]
+    except SqlglotError as error:
+        near = sql.strip()[:_NEAR]
+        message = f"You have an error in your SQL syntax; {str(error).splitlines()[0]} near '{near}'"
+        raise SqlError(PARSE_ERROR, message) from None
+    if not trees:
+        raise SqlError(EMPTY_QUERY, "Query was empty")
+    if len(trees) > 1:
+        raise SqlError(MULTI_STATEMENTS_DISABLED, "client has multi-statement capability disabled")
+    tree = trees[0]
+    if isinstance(tree, exp.Alias | exp.Column):
+        # Words that are no statement parse as an expression.
+        raise SqlError(PARSE_ERROR, f"You have an error in your SQL syntax near '{sql.strip()[:_NEAR]}'")
+    if text is not sql and isinstance(tree, exp.Insert):
+        tree.set("alternative", "REPLACE")
+    return Statement(tree, _names(tree, tokens, text))
+
+
+def _names(tree: exp.Expr, tokens: Sequence[Token], sql: str) -> Sequence[str] | None:
+    """Return the text of each column of the outermost SELECT, which MySQL takes as the column's name."""
+    if not isinstance(tree, exp.Select):
+        return None
+    starts, depth, begun, end = [], 0, False, len(sql)
+    for token in tokens:
+        kind = token.token_type
+        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
+        if depth:
+            continue
+        if not begun:
+            if kind is TokenType.SELECT:
+                begun = True
+                starts.append(token.end + 1)
+        elif (
+            kind in {TokenType.DISTINCT, TokenType.ALL}
+            and len(starts) == 1
+            and not sql[starts[0] : token.start].strip()
+        ):
+            starts[0] = token.end + 1
+        elif kind is TokenType.COMMA:
+            starts.append(token.end + 1)
+        elif kind in {
+            TokenType.FROM,
+            TokenType.LIMIT,
+            TokenType.WHERE,
+            TokenType.SEMICOLON,
+            TokenType.ORDER_BY,
+        }:
+            end = token.start
+            break
+    ends = [start - 1 for start in starts[1:]] + [end]
+    names = [sql[start:stop].strip() for start, stop in zip(starts, ends, strict=True)]
+    return names if len(names) == len(tree.expressions) else None
+
+
+def to_duckdb(statement: Statement, context: Context) -> str:
+    """Return the statement in DuckDB's SQL."""
+    tree = statement.tree.copy()
+    if isinstance(tree, exp.Select):
+        _name_columns(tree, statement.names)
+    if isinstance(tree, exp.Create | exp.Drop) and tree.args.get("kind") == "DATABASE":
+        tree.set("kind", "SCHEMA")
+    if isinstance(tree, exp.Drop) and tree.args.get("kind") == "SCHEMA":
+        tree.args["cascade"] = True
+    if isinstance(tree, exp.Create) and tree.args.get("kind") == "TABLE":
+        context.follow_up.extend(rewrite_create_table(tree))
+    elif isinstance(tree, exp.Insert):
+        _rewrite_insert(tree)
+    elif isinstance(tree, exp.Update | exp.Delete):
+        _rewrite_limited(tree)
+    tree = tree.transform(lambda node: _replace(node, context), copy=False)
+    sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
+    if statement.rows is not None:
+        sql = sql.removesuffix(_STUB) + statement.rows
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise SqlError(INVALID_CHARACTERS, "Invalid utf8mb4 character string") from None
+    return sql
+
+
+def _name_columns(tree: exp.Select, names: Sequence[str] | None) -> None:
+    for index, expression in enumerate(tree.expressions):
+        if isinstance(expression, exp.Alias | exp.Column | exp.Star) or expression.is_star:
+            continue
+        name = names[index] if names else expression.sql("mysql")
+        if isinstance(expression, exp.Literal):
+            name = expression.name or name
+        # Text with a binary literal in it is not valid UTF-8.
+        name = name[:_NAME_LENGTH].encode("utf-8", "replace").decode()
+        tree.expressions[index].replace(exp.alias_(expression.copy(), name, quoted=True))
+
+
+def _rewrite_insert(tree: exp.Insert) -> None:
+    if tree.args.get("ignore"):
+        tree.args["ignore"] = False
+        tree.set("alternative", "IGNORE")
+    conflict = tree.args.get("conflict")
+    if conflict is None:
+        return
+    for call in list(conflict.find_all(exp.Anonymous)):
+        if call.name.upper() == "VALUES":
+            name = call.expressions[0].name
+            call.replace(exp.column(exp.to_identifier(name, quoted=True), table="excluded"))
+    conflict.args["duplicate"] = False
+    conflict.set("action", exp.var("DO UPDATE"))
+
+
+def _rewrite_limited(tree: exp.Update | exp.Delete) -> None:
+    """Say UPDATE and DELETE with ORDER BY and LIMIT by row ids; those over several tables are refused."""
+    if tree.args.get("tables") or (isinstance(tree.this, exp.Table) and tree.this.args.get("joins")):
+        raise SqlError(
+            NOT_SUPPORTED, "Changing several tables in one statement is not supported by the sandbox"
+        )
+    limit, order, where = (tree.args.get(key) for key in ("limit", "order", "where"))
+    if limit is None and order is None:
+        return
+    chosen = exp.select("rowid").from_(tree.this.copy())
+    for key, part in (("where", where), ("order", order), ("limit", limit)):
+        chosen.set(key, part)
+        tree.set(key, None)
+    tree.set("where", exp.Where(this=exp.In(this=exp.column("rowid"), query=chosen.subquery())))
+
+
+def _literal(value: Any) -> exp.Expr:
+    return exp.convert(value)
+
+
+def _replace(node: exp.Expr, context: Context) -> exp.Expr:
+    if isinstance(node, exp.Func):
+        return _replace_function(node, context)
+    if isinstance(node, exp.SessionParameter):
+        return _literal(context.variable(node.name))
+    if isinstance(node, exp.Parameter):
+        return _literal(context.user_variables.get(node.name.lower()))
+    if isinstance(node, exp.Introducer):
+        raw = node.expression.name.encode("utf-8", "surrogateescape")
+        return exp.func("unhex", exp.Literal.string(raw.hex())) if node.name == "_binary" else node.expression
+    if isinstance(node, exp.Table) and node.db.lower() == "information_schema":
+        node.set("db", exp.to_identifier(HIDDEN_SCHEMA))
+    if isinstance(node, exp.Div) and context.exact and not node.find(*_UNTYPED):
+        return exp.Anonymous(this="mysql_div", expressions=[node.left, node.right])
+    return node
+
+
+def _arguments(node: exp.Func) -> list[exp.Expr]:
+    if isinstance(node, exp.Anonymous):
+        return node.expressions
+    return [node.args[key] for key in node.arg_types if isinstance(node.args.get(key), exp.Expr)]
+
+
+def _replace_function(node: exp.Func, context: Context) -> exp.Expr:
+    name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
+    if name == "SLEEP" and node.expressions:
+        context.sleep += float(node.expressions[0].name)
+        return exp.Literal.number(0)
+    if known := context.functions.get(name):
+        return _literal(known())
+    clock = isinstance(node, exp.CurrentTimestamp | exp.UtcTimestamp) or name == "SYSDATE"
+    if clock and not node.find_ancestor(exp.ColumnDef):
+        return exp.cast(exp.Literal.string(context.now), "timestamp")
+    if name == "UNIX_TIMESTAMP" and not node.expressions:
+        return exp.func("mysql_unix_timestamp", exp.cast(exp.Literal.string(context.now), "timestamp"))
+    if isinstance(node, exp.Avg) and context.exact and not node.this.find(exp.Distinct, *_UNTYPED):
+        return exp.Anonymous(this="mysql_avg", expressions=[node.this])
+    if macro := _MACROS.get(type(node)):
+        return exp.Anonymous(this=macro, expressions=[node.this])
+    if name.lower() in _NAMED_MACROS:
+        return exp.Anonymous(this=f"mysql_{name.lower()}", expressions=_arguments(node))
+    return node

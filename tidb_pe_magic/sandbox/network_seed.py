@@ -1,0 +1,157 @@
+"""The network that every sandbox starts with: regions, VPCs, vSwitches, security groups, services.
+
+It is laid out so that each restriction can be met: a vSwitch without free addresses, a VPC with
+nothing but such a vSwitch, a group of the other kind, a group that another service manages, and a
+service whose owner accepts by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SINGAPORE = "ap-southeast-1"
+JAKARTA = "ap-southeast-5"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region and the ids of its zones."""
+
+    region_id: str
+    local_name: str
+    zone_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vpc:
+    """A virtual private cloud of the account."""
+
+    vpc_id: str
+    region_id: str
+    name: str
+    cidr_block: str
+
+
+@dataclass(frozen=True, slots=True)
+class VSwitch:
+    """A subnet of a VPC, in one zone; `free` addresses are left before any endpoint is made."""
+
+    vswitch_id: str
+    vpc_id: str
+    zone_id: str
+    cidr_block: str
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One rule of a security group."""
+
+    port_range: str
+    source_cidr_ip: str
+    ip_protocol: str = "TCP"
+    policy: str = "Accept"
+    priority: str = "1"
+    direction: str = "ingress"
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    """A security group; `kind` is `normal` or `enterprise`."""
+
+    security_group_id: str
+    vpc_id: str
+    name: str
+    kind: str = "normal"
+    service_managed: bool = False
+    permissions: tuple[Permission, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointService:
+    """A service that another account offers through PrivateLink."""
+
+    service_id: str
+    region_id: str
+    zone_ids: tuple[str, ...]
+    auto_accept: bool = True
+    payer: str = "Endpoint"
+
+    @property
+    def service_name(self) -> str:
+        """The name that a consumer of the service enters."""
+        return f"com.aliyuncs.privatelink.{self.region_id}.{self.service_id}"
+
+    @property
+    def service_domain(self) -> str:
+        """The domain that the endpoints' own domains end with."""
+        return f"{self.service_id}.{self.region_id}.privatelink.aliyuncs.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """All that exists before the first endpoint."""
+
+    regions: tuple[Region, ...]
+    vpcs: tuple[Vpc, ...]
+    vswitches: tuple[VSwitch, ...]
+    security_groups: tuple[SecurityGroup, ...]
+    services: tuple[EndpointService, ...]
+
+
+_INBOUND = (Permission("1/65535", "10.0.0.0/8"), Permission("1/65535", "127.0.0.0/8"))
+_A, _B, _C = (f"{SINGAPORE}{letter}" for letter in "abc")
+_JAKARTA_ZONES = (f"{JAKARTA}a", f"{JAKARTA}b")
+
+
+def _services() -> tuple[EndpointService, ...]:
+    everywhere = (_A, _B, _C)
+    return (
+        EndpointService("epsrv-t4ndemo7c1x0qk2p9s8e", SINGAPORE, everywhere),
+        EndpointService("epsrv-t4nreport5w8z2m6k1v0", SINGAPORE, (_A, _B), auto_accept=False),
+        EndpointService("epsrv-k1ajakarta3n7b5x9", JAKARTA, _JAKARTA_ZONES),
+        EndpointService("epsrv-t4narchive0j4f8d2", SINGAPORE, everywhere),
+        EndpointService("epsrv-t4ntwin1a", SINGAPORE, everywhere),
+        EndpointService("epsrv-t4ntwin2b", SINGAPORE, everywhere),
+        EndpointService("epsrv-t4npremiumhr", SINGAPORE, everywhere, auto_accept=False),
+        *(EndpointService(f"epsrv-t4nstaging{number}", SINGAPORE, everywhere) for number in range(1, 5)),
+    )
+
+
+def seed() -> Network:
+    """Return the network of a new sandbox."""
+    analytics, legacy, other = "vpc-t4nanalytics0k3m7x", "vpc-t4nlegacy8p2q6w", "vpc-t4nother5d9r1z"
+    jakarta = "vpc-k1ajakarta4h8n2v"
+    return Network(
+        regions=(
+            Region(SINGAPORE, "Singapore", (_A, _B, _C)),
+            Region(JAKARTA, "Indonesia (Jakarta)", _JAKARTA_ZONES),
+        ),
+        vpcs=(
+            Vpc(analytics, SINGAPORE, "analytics", "10.20.0.0/16"),
+            Vpc(legacy, SINGAPORE, "legacy", "192.168.0.0/16"),
+            Vpc(other, SINGAPORE, "other", "10.30.0.0/16"),
+            Vpc(jakarta, JAKARTA, "jakarta", "10.50.0.0/16"),
+        ),
+        vswitches=(
+            VSwitch("vsw-t4na1", analytics, _A, "10.20.1.0/24", 240),
+            VSwitch("vsw-t4na2", analytics, _A, "10.20.2.0/28", 12),
+            VSwitch("vsw-t4nb1", analytics, _B, "10.20.3.0/24", 251),
+            VSwitch("vsw-t4nc1", analytics, _C, "10.20.4.0/28", 0),
+            VSwitch("vsw-t4nlc1", legacy, _C, "192.168.1.0/28", 0),
+            VSwitch("vsw-t4noa1", other, _A, "10.30.1.0/25", 90),
+            VSwitch("vsw-t4nob1", other, _B, "10.30.2.0/25", 88),
+            VSwitch("vsw-k1aa1", jakarta, _JAKARTA_ZONES[0], "10.50.1.0/24", 200),
+            VSwitch("vsw-k1ab1", jakarta, _JAKARTA_ZONES[1], "10.50.2.0/24", 190),
+        ),
+        security_groups=(
+            SecurityGroup("sg-t4nanalytics", analytics, "analytics", permissions=_INBOUND),
+            SecurityGroup("sg-t4nclosed", analytics, "closed"),
+            SecurityGroup("sg-t4nenterprise", analytics, "enterprise", "enterprise", permissions=_INBOUND),
+            SecurityGroup("sg-t4nmanaged", analytics, "managed", service_managed=True, permissions=_INBOUND),
+            SecurityGroup("sg-t4nother", other, "other", permissions=_INBOUND),
+            SecurityGroup("sg-t4nlegacy", legacy, "legacy", permissions=_INBOUND),
+            SecurityGroup("sg-k1ajakarta", jakarta, "jakarta", permissions=_INBOUND),
+        ),
+        services=_services(),
+    )

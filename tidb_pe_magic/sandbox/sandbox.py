@@ -1,0 +1,199 @@
+"""The composition of the sandbox: the state, two HTTP servers, the database and the gate before it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+from typing import TYPE_CHECKING, Final, Self
+
+from tidb_pe_magic.sandbox import tidb_cloud
+from tidb_pe_magic.sandbox.alibaba import app as alibaba
+from tidb_pe_magic.sandbox.clusters import ClusterStore
+from tidb_pe_magic.sandbox.gate import Gate
+from tidb_pe_magic.sandbox.http_server import HttpServer
+from tidb_pe_magic.sandbox.world import Mode, World
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tidb_pe_magic.sandbox.database import FlightsDatabase
+    from tidb_pe_magic.sandbox.world import Endpoint
+
+Address = tuple[str, int]
+
+PUBLIC_KEY: Final = "sandbox-public"
+# Below the ports that systems give to outgoing connections.
+_PORTS: Final = range(20000, 30000)
+_PORT_ATTEMPTS: Final = 200
+_UPSTREAM_SECONDS: Final = 5.0
+
+
+class Sandbox:
+    """Everything that a run of the tutorial needs, on 127.0.0.1; a context manager.
+
+    Attributes:
+        world: The emulated Alibaba Cloud account.
+        clusters: The emulated TiDB Cloud organization.
+        database: The embedded database; None with an upstream.
+        gate: What stands between an endpoint's addresses and the database; once started.
+    """
+
+    world: World
+    clusters: ClusterStore
+    database: FlightsDatabase | None
+    gate: Gate
+
+    def __init__(
+        self,
+        *,
+        mode: Mode = "immediate",
+        seconds: float = 6.0,
+        upstream: str | None = None,
+        flights: int | None = None,
+    ) -> None:
+        """Prepare a sandbox; nothing listens before `start`.
+
+        Args:
+            mode: When an endpoint changes its state: at once, by `tick`, or with time.
+            seconds: From the creation of an endpoint to Connected, in mode "time".
+            upstream: HOST:PORT of a MySQL-protocol server to use in the place of the embedded database.
+            flights: How many rows of the flights table to load; None for all of them.
+        """
+        self._upstream = None if upstream is None else parse_address(upstream)
+        port = _free_port()
+        self._public_key, self._private_key = PUBLIC_KEY, secrets.token_urlsafe(24)
+        self._access_key = "LTAI5tSandbox" + secrets.token_hex(6)
+        self._access_secret = secrets.token_urlsafe(24)
+        self._password = secrets.token_urlsafe(12)
+        self.world = World(mode=mode, seconds=seconds, port=port)
+        self.clusters = ClusterStore(port=port, root_password=self._password)
+        self.database = None
+        if self._upstream is None:
+            # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
+            from tidb_pe_magic.sandbox.database import FlightsDatabase  # noqa: PLC0415 - see above
+
+            self.database = FlightsDatabase(users=self.clusters.sql_logins, flights=flights)
+        self._tidb_cloud = tidb_cloud.create_app(self.clusters, {self._public_key: self._private_key})
+        self._alibaba = alibaba.create_app(self.world, {self._access_key: self._access_secret})
+        self._servers = HttpServer(self._tidb_cloud), HttpServer(self._alibaba)
+        self._reachable: dict[str, frozenset[Address]] = {}
+        self._running = contextlib.ExitStack()
+        self._state = "new"
+
+    def start(self) -> Self:
+        """Start everything; returns when all of it accepts, or raises with nothing left running."""
+        if self._state == "running":
+            return self
+        if self._state == "stopped":
+            msg = "a stopped sandbox is not started again: its endpoints are gone, make a new one"
+            raise RuntimeError(msg)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.world.close)
+            self.gate = stack.enter_context(Gate(self._start_database(stack)))
+            self.world.subscribe(self._follow)
+            for server in self._servers:
+                stack.enter_context(server)
+            self._running = stack.pop_all()
+        self._state = "running"
+        return self
+
+    def stop(self) -> None:
+        """Stop everything and join every thread; may be called twice."""
+        self._state = "stopped"
+        self._running.close()
+
+    def __enter__(self) -> Self:
+        """Start the sandbox."""
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the sandbox."""
+        self.stop()
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that point a user of both clouds at this sandbox."""
+        tidb_cloud_url, alibaba_url = (server.url for server in self._servers)
+        variables = {
+            "TIDBCLOUD_PUBLIC_KEY": self._public_key,
+            "TIDBCLOUD_PRIVATE_KEY": self._private_key,
+            "TIDBCLOUD_SERVERLESS_ENDPOINT": tidb_cloud_url,
+            "TIDBCLOUD_IAM_ENDPOINT": tidb_cloud_url,
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": self._access_key,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": self._access_secret,
+            "TIDB_PE_ALIBABA_ENDPOINT": alibaba_url,
+        }
+        if self._upstream is None:
+            variables["TIDB_PASSWORD"] = self._password
+        return variables
+
+    @property
+    def tidb_cloud_calls(self) -> list[object]:
+        """The calls that the emulated TiDB Cloud has answered so far."""
+        calls: list[object] = self._tidb_cloud.config["calls"]
+        return calls
+
+    @property
+    def alibaba_calls(self) -> list[object]:
+        """The calls that the emulated Alibaba Cloud has answered so far."""
+        calls: list[object] = self._alibaba.config["calls"]
+        return calls
+
+    def tick(self) -> bool:
+        """Advance every endpoint by one transition, in mode "manual"; True if anything moved."""
+        return self.world.tick()
+
+    def accept(self, endpoint_id: str) -> None:
+        """Accept an endpoint's connection, as the owner of the service does."""
+        self.world.accept(endpoint_id)
+
+    def _start_database(self, stack: contextlib.ExitStack) -> Address:
+        if self.database is not None:
+            return stack.enter_context(self.database).address
+        if self._upstream is None:
+            msg = "neither a database nor an upstream"
+            raise AssertionError(msg)
+        # Asked once and early: a mistyped address would show up as a broken endpoint only much later.
+        with socket.create_connection(self._upstream, timeout=_UPSTREAM_SECONDS):
+            return self._upstream
+
+    def _follow(self, endpoint: Endpoint) -> None:
+        """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
+        self._reachable[endpoint.endpoint_id] = frozenset(
+            (host, endpoint.port) for host in endpoint.addresses
+        )
+        # Where there is one loopback address only, the endpoints share it: it closes with the last of them.
+        wanted = frozenset[Address]().union(*self._reachable.values())
+        self.gate.close(self.gate.open_addresses - wanted)
+        if wanted - self.gate.open_addresses:
+            self.gate.open(wanted)
+
+
+def parse_address(text: str) -> Address:
+    """Return host and port of "HOST:PORT"; an IPv6 host stands in brackets."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 - TCP's
+        msg = f"{text!r} is not HOST:PORT, as in 127.0.0.1:3306"
+        raise ValueError(msg)
+    return host, int(port)
+
+
+def _free_port() -> int:
+    """Return a port that is free on every address of this machine, for each endpoint has its own address."""
+    for _ in range(_PORT_ATTEMPTS):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                # Bound to everything for a moment, but never listening.
+                probe.bind(("0.0.0.0", port))  # noqa: S104 - see above
+            except OSError:
+                continue
+            return port
+    msg = "no free TCP port"
+    raise OSError(msg)
