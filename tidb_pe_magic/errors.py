@@ -7,7 +7,6 @@
     ├─ StepOrderError                what is missing, and the command that provides it
     ├─ MissingCredentials            every place that was looked in
     ├─ MissingDependency             the extra to install
-    ├─ JournalError                  why the record of mutations cannot be written
     ├─ ApiError                      operation, code, request_id, advice
     │   ├─ AuthenticationFailed
     │   ├─ PermissionDenied
@@ -113,10 +112,6 @@ class MissingCredentials(TidbPeError):
 
 class MissingDependency(TidbPeError):
     """An optional package is absent; the advice is the command that installs it."""
-
-
-class JournalError(TidbPeError):
-    """The record of mutations cannot be read or written, so nothing is changed in the cloud."""
 
 
 class ApiError(TidbPeError):

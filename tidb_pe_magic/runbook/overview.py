@@ -160,16 +160,10 @@ def _kept(
     context: Context, cluster: Cluster, endpoint: VpcEndpoint, request: RunRequest
 ) -> Connection | None:
     """Return the open connection of the alias where it is what is asked for, and still answers."""
-    from sqlalchemy import text  # noqa: PLC0415 - slow to import
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - slow to import
+    from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     connection = context.connections.get(request.alias)
     wanted = (endpoint.endpoint_id, connecting.sql_user(cluster, request), request.database or "")
     if connection is None or (connection.endpoint_id, connection.user, connection.database) != wanted:
         return None
-    try:
-        with connection.engine.connect() as live:
-            live.execute(text("SELECT 1"))
-    except DBAPIError:
-        return None
-    return connection
+    return connection if answers(connection.engine) else None

@@ -1,0 +1,238 @@
+"""The Alibaba Cloud client against the emulated cloud, which verifies its signatures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from database.secrets_in_traceback import holders
+
+from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.errors import AuthenticationFailed, Conflict, NotFound
+from tidb_pe_magic.model import EndpointZone, VerifiedService
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tests.clouds.conftest import Cloud
+    from tidb_pe_magic.clouds.alibaba import Alibaba
+    from tidb_pe_magic.model import VpcEndpoint
+
+REGION = "ap-southeast-1"
+KEY = Key("LTAI5tSandboxKey", Secret("hunter2-alibaba-secret"))
+DEMO = f"com.aliyuncs.privatelink.{REGION}.epsrv-t4ndemo7c1x0qk2p9s8e"
+TWIN = f"com.aliyuncs.privatelink.{REGION}.epsrv-t4ntwin1a"
+VPC = "vpc-t4nanalytics0k3m7x"
+ZONES = (
+    EndpointZone(zone_id="ap-southeast-1a", vswitch_id="vsw-t4na1"),
+    EndpointZone(zone_id="ap-southeast-1b", vswitch_id="vsw-t4nb1"),
+)
+
+
+def create(alibaba: Alibaba, **changes: Any) -> VpcEndpoint | None:
+    """Make an endpoint, with changes to what is asked."""
+    wanted: dict[str, Any] = {
+        "service_name": DEMO,
+        "vpc_id": VPC,
+        "zones": ZONES,
+        "security_group_ids": ("sg-t4nanalytics",),
+        "name": "tidb-pe",
+        "client_token": "token-1",
+    }
+    return alibaba.create_endpoint(**{**wanted, **changes})
+
+
+def created(cloud: Cloud, **changes: Any) -> VpcEndpoint:
+    """Make an endpoint that is Active and Connected."""
+    endpoint = create(cloud.alibaba, **changes)
+    assert endpoint is not None
+    while cloud.world.tick():
+        pass
+    return endpoint
+
+
+def test_the_service_is_seen_as_the_endpoints_owner_sees_it(cloud: Cloud) -> None:
+    """Verify answers with ID, zones, auto-accept and payer."""
+    assert cloud.alibaba.service(DEMO) == VerifiedService(
+        service_name=DEMO,
+        service_id="epsrv-t4ndemo7c1x0qk2p9s8e",
+        region_id=REGION,
+        zones=("ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1c"),
+        auto_accept=True,
+        payer="Endpoint",
+    )
+
+
+@pytest.mark.parametrize("name", [DEMO[:-1], f"{DEMO}x", "com.aliyuncs.privatelink.nowhere.epsrv-x"])
+def test_a_service_that_is_not_visible_is_none(cloud: Cloud, name: str) -> None:
+    """A name that is merely similar is another service."""
+    assert cloud.alibaba.service(name) is None
+
+
+def test_a_created_endpoint_has_what_was_asked_and_our_tag(cloud: Cloud) -> None:
+    """The answer and a later look agree, and the endpoint is known as ours."""
+    endpoint = create(cloud.alibaba)
+    assert endpoint is not None
+    assert endpoint.endpoint_id.startswith("ep-")
+    assert endpoint.domain
+    assert endpoint.ours
+    assert not endpoint.ready
+    [listed] = cloud.alibaba.endpoints(service_name=DEMO, vpc_id=VPC)
+    seen = cloud.alibaba.detailed(listed)
+    assert {zone.zone_id: zone.vswitch_id for zone in seen.zones} == {z.zone_id: z.vswitch_id for z in ZONES}
+    assert all(zone.eni_ip and zone.status for zone in seen.zones)
+    created_zones = replace(seen, zones=ZONES, created=endpoint.created)
+    assert created_zones == endpoint
+
+
+def test_an_endpoint_becomes_ready(cloud: Cloud) -> None:
+    """A refreshed endpoint has the cloud's states, and keeps tag, zones and groups."""
+    endpoint = created(cloud)
+    now = cloud.alibaba.refreshed(endpoint)
+    assert now.ready
+    assert (now.ours, now.zones, now.security_group_ids) == (True, ZONES, ("sg-t4nanalytics",))
+
+
+def test_a_dry_run_makes_nothing(cloud: Cloud) -> None:
+    """The API's error for a dry run that passed is a success here."""
+    assert create(cloud.alibaba, dry_run=True) is None
+    assert dict(cloud.world.endpoints) == {}
+    assert [call.code for call in cloud.calls] == ["DryRunOperation"]
+
+
+def test_a_dry_run_that_fails_is_an_error(cloud: Cloud) -> None:
+    """What creating would refuse, the dry run refuses too."""
+    with pytest.raises(NotFound) as caught:
+        create(cloud.alibaba, dry_run=True, service_name=DEMO[:-1])
+    assert caught.value.operation == "CreateVpcEndpoint"
+    assert caught.value.code == "EndpointServiceNotFound"
+    assert caught.value.request_id == cloud.calls[-1].request_id
+
+
+def test_the_same_token_makes_one_endpoint(cloud: Cloud) -> None:
+    """A create that is sent again gives the same endpoint; another token makes another one."""
+    first, again = create(cloud.alibaba), create(cloud.client())
+    assert first == again
+    assert len(cloud.world.endpoints) == 1
+    other = create(cloud.alibaba, client_token="token-2")
+    assert other is not None
+    assert first is not None
+    assert other.endpoint_id != first.endpoint_id
+
+
+def test_endpoints_are_found_by_service_network_and_id(cloud: Cloud) -> None:
+    """Each filter, and none, gives what matches and nothing else."""
+    demo = created(cloud)
+    twin = created(cloud, service_name=TWIN, client_token="token-2", zones=ZONES[:1])
+    found = {
+        "all": cloud.alibaba.endpoints(),
+        "service": cloud.alibaba.endpoints(service_name=DEMO),
+        "vpc": cloud.alibaba.endpoints(vpc_id="vpc-t4nother5d9r1z"),
+        "id": cloud.alibaba.endpoints(endpoint_id=twin.endpoint_id),
+    }
+    ids = {name: {endpoint.endpoint_id for endpoint in endpoints} for name, endpoints in found.items()}
+    assert ids == {
+        "all": {demo.endpoint_id, twin.endpoint_id},
+        "service": {demo.endpoint_id},
+        "vpc": set(),
+        "id": {twin.endpoint_id},
+    }
+
+
+def test_an_endpoint_without_our_tag_is_not_ours(cloud: Cloud) -> None:
+    """Neither no tag nor another's tag makes an endpoint ours."""
+    endpoint = created(cloud)
+    for tags in ({}, {"created-by": "someone"}, {"owner": "tidb_pe_magic"}):
+        cloud.world.set_tags(endpoint.endpoint_id, tags)
+        [found] = cloud.alibaba.endpoints(endpoint_id=endpoint.endpoint_id)
+        assert not found.ours
+
+
+def test_many_endpoints_are_listed_page_by_page(cloud: Cloud) -> None:
+    """More endpoints than fit a page are all listed, once each."""
+    [service] = [service for service in cloud.world.services if service.service_name == TWIN]
+    made = {
+        cloud.world.create_endpoint(service=service, vpc_id=VPC, zones=()).endpoint_id for _ in range(120)
+    }
+    found = [endpoint.endpoint_id for endpoint in cloud.alibaba.endpoints(service_name=TWIN)]
+    assert len(found) == len(made)
+    assert set(found) == made
+    assert len(cloud.calls) == 3
+
+
+def test_deletion_takes_zones_first(cloud: Cloud) -> None:
+    """An endpoint with zones is a conflict; without them it goes, and then is not found."""
+    endpoint = created(cloud)
+    with pytest.raises(Conflict) as caught:
+        cloud.alibaba.delete_endpoint(endpoint.endpoint_id)
+    assert caught.value.code == "EndpointDependenceViolation"
+    for zone in ZONES:
+        cloud.alibaba.remove_zone(endpoint.endpoint_id, zone.zone_id)
+        while cloud.world.tick():
+            pass
+    with pytest.raises(NotFound):
+        cloud.alibaba.remove_zone(endpoint.endpoint_id, ZONES[0].zone_id)
+    assert cloud.alibaba.zones(endpoint.endpoint_id) == ()
+    cloud.alibaba.delete_endpoint(endpoint.endpoint_id)
+    while cloud.world.tick():
+        pass
+    for look in (cloud.alibaba.refreshed, cloud.alibaba.detailed):
+        with pytest.raises(NotFound) as gone:
+            look(endpoint)
+        assert gone.value.code == "EndpointNotFound"
+
+
+def test_networks_are_listed_with_what_is_in_them(cloud: Cloud) -> None:
+    """Each VPC of the region has its own vSwitches and security groups."""
+    vpcs = {vpc.vpc_id: vpc for vpc in cloud.alibaba.vpcs()}
+    assert set(vpcs) == {VPC, "vpc-t4nlegacy8p2q6w", "vpc-t4nother5d9r1z"}
+    analytics = vpcs[VPC]
+    assert (analytics.name, analytics.cidr_block, analytics.status) == ("analytics", "10.20.0.0/16", "Available")
+    assert analytics.region_id == REGION
+    free = {vswitch.vswitch_id: vswitch.available_ip_count for vswitch in analytics.vswitches}
+    assert free == {"vsw-t4na1": 240, "vsw-t4na2": 12, "vsw-t4nb1": 251, "vsw-t4nc1": 0}
+    managed = {group.security_group_id: group.service_managed for group in analytics.security_groups}
+    assert managed == {
+        "sg-t4nanalytics": False,
+        "sg-t4nclosed": False,
+        "sg-t4nenterprise": False,
+        "sg-t4nmanaged": True,
+    }
+    assert {group.vpc_id for vpc in vpcs.values() for group in vpc.security_groups} == set(vpcs)
+
+
+def test_another_region_has_its_own_networks(cloud: Cloud) -> None:
+    """A client sees the networks of its region alone."""
+    assert [vpc.vpc_id for vpc in cloud.client(region_id="ap-southeast-5").vpcs()] == ["vpc-k1ajakarta4h8n2v"]
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        (Key(KEY.public, Secret("hunter2-wrong")), "SignatureDoesNotMatch"),
+        (Key("LTAI-unknown", Secret("hunter2-unknown")), "InvalidAccessKeyId.NotFound"),
+    ],
+)
+def test_a_wrong_key_is_refused_and_not_shown(cloud: Cloud, key: Key, code: str) -> None:
+    """PrivateLink and the look-ups give the same error, in which the secret stands nowhere."""
+    alibaba = cloud.client(key)
+    for look in (alibaba.endpoints, alibaba.vpcs):
+        with pytest.raises(AuthenticationFailed) as caught:
+            look()
+        assert caught.value.code == code
+        assert "ALIBABA_CLOUD_ACCESS_KEY_SECRET" in caught.value.advice
+        assert holders(caught.value, "hunter2") == []
+
+
+def test_an_account_without_privatelink_is_told_to_activate_it(cloud: Cloud) -> None:
+    """The order is the user's to make; the console is named."""
+    cloud.world.product_open = False
+    with pytest.raises(Exception, match="NeedOpenProduct.*Activate PrivateLink in the Alibaba Cloud console"):
+        cloud.alibaba.service(DEMO)
+
+
+def test_an_unknown_region_is_an_error_of_the_api(cloud: Cloud) -> None:
+    """A region that does not exist is refused by the cloud, with its code."""
+    with pytest.raises(Exception, match="InvalidRegionId.NotFound"):
+        cloud.client(region_id="nowhere-1").vpcs()

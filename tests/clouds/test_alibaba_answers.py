@@ -1,0 +1,225 @@
+"""What the Alibaba Cloud client makes of answers that the cloud should not give, and of its surroundings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from clouds.conftest import KEY, REGION, Answer, free_port
+from database.secrets_in_traceback import holders
+
+from tidb_pe_magic.clouds.alibaba import Alibaba
+from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.errors import ApiError, PermissionDenied, ServiceUnavailable, Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clouds.conftest import Answering, Cloud
+
+    SetEnvironment = Callable[[dict[str, str]], None]
+
+LOOKS = {"privatelink": Alibaba.endpoints, "lookup": Alibaba.vpcs}
+both_ways = pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+
+
+def refusal(code: str, message: str = "Because.", **more: object) -> str:
+    """Write the body of a refusal."""
+    return json.dumps({"Code": code, "Message": message, "RequestId": "R-1", **more})
+
+
+def failure(alibaba: Alibaba, look: Callable[[Alibaba], object]) -> ApiError:
+    """Return the error of a call, in which the secret must stand nowhere."""
+    with pytest.raises(ApiError) as caught:
+        look(alibaba)
+    assert holders(caught.value, KEY.private.reveal()) == []
+    return caught.value
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ((("x-acs-retry-after", "2500"),), 2.5),
+        ((("x-acs-retry-after", "0"),), None),
+        ((("x-acs-retry-after", "soon"),), None),
+        ((), None),
+    ],
+)
+def test_throttling_is_told_with_and_without_its_header(
+    answering: Answering,
+    look: Callable[[Alibaba], object],
+    headers: tuple[tuple[str, str], ...],
+    seconds: float | None,
+) -> None:
+    """The milliseconds of the header become seconds; without it the code tells."""
+    alibaba, odd = answering(Answer(refusal("Throttling.User", "Denied by flow control."), "400 Bad", headers))
+    error = failure(alibaba, look)
+    assert isinstance(error, Throttled)
+    assert error.retry_after == seconds
+    assert error.code == "Throttling.User"
+    assert len(odd.queries) == 1
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("<html>bad gateway</html>", "502 Bad Gateway"),
+        Answer("", "502 Bad Gateway"),
+        Answer('{"Endpoints": [{"Endpoi'),
+        Answer("<html>sign in</html>"),
+        Answer("[]", "400 Bad Request"),
+    ],
+    ids=["html", "empty", "truncated", "html with 200", "a list"],
+)
+def test_an_answer_that_is_no_json_object_is_the_services_failure(
+    answering: Answering, look: Callable[[Alibaba], object], answer: Answer
+) -> None:
+    """A proxy's page and a truncated body are one line that says what to check."""
+    error = failure(answering(answer)[0], look)
+    assert isinstance(error, ServiceUnavailable)
+    assert "no usable answer" in str(error)
+    assert error.advice
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "body",
+    [
+        "null",
+        '"text"',
+        "7",
+        '{"Endpoints": "text", "Vpcs": "text"}',
+        '{"Endpoints": [7], "Vpcs": {"Vpc": [7]}}',
+        '{"Endpoints": {}, "Vpcs": {"Vpc": {}}}',
+    ],
+)
+def test_json_of_another_shape_is_no_bug_of_ours(
+    answering: Answering, look: Callable[[Alibaba], object], body: str
+) -> None:
+    """An answer of the wrong shape is an empty list or the service's failure, never a traceback."""
+    alibaba, _ = answering(Answer(body))
+    try:
+        assert look(alibaba) == ()
+    except ServiceUnavailable as error:
+        assert error.operation  # noqa: PT017 - either outcome is right
+
+
+@both_ways
+@pytest.mark.parametrize("status", ["500 Error", "503 Busy"])
+def test_a_server_error_is_the_services_failure(
+    answering: Answering, look: Callable[[Alibaba], object], status: str
+) -> None:
+    """The cloud's code, message and request id are kept."""
+    error = failure(answering(Answer(refusal("InternalError"), status))[0], look)
+    assert isinstance(error, ServiceUnavailable)
+    assert (error.code, error.request_id) == ("InternalError", "R-1")
+
+
+@both_ways
+def test_an_error_without_a_code_shows_the_status(answering: Answering, look: Callable[[Alibaba], object]) -> None:
+    """An empty object is an answer too: its status stands for the code."""
+    assert failure(answering(Answer("{}", "503 Busy"))[0], look).code == "HTTP 503"
+    assert failure(answering(Answer("{}", "400 Bad"))[0], look).code == "HTTP 400"
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("detail", "advice"),
+    [
+        ({"AccessDeniedDetail": {"AuthAction": "vpc:Look"}}, "Ask for the RAM action vpc:Look."),
+        ({"AccessDeniedDetail": '{"AuthAction": "vpc:Look"}'}, "Ask for the RAM action vpc:Look."),
+        ({"AccessDeniedDetail": "{broken"}, "Ask for a RAM policy that allows "),
+        ({}, "Ask for a RAM policy that allows "),
+    ],
+    ids=["object", "string", "broken", "absent"],
+)
+def test_a_denial_names_what_to_ask_for(
+    answering: Answering, look: Callable[[Alibaba], object], detail: dict[str, object], advice: str
+) -> None:
+    """The RAM action is read from whatever form the detail has."""
+    error = failure(answering(Answer(refusal("NoPermission", **detail), "403 Forbidden"))[0], look)
+    assert isinstance(error, PermissionDenied)
+    assert error.advice.startswith(advice)
+
+
+@both_ways
+def test_a_closed_connection_is_the_services_failure(
+    closing_url: str, look: Callable[[Alibaba], object]
+) -> None:
+    """A server that hangs up, and a port where nobody listens, are one line each."""
+    for url in (closing_url, f"http://127.0.0.1:{free_port()}"):
+        assert isinstance(failure(Alibaba(REGION, KEY, endpoint=url), look), ServiceUnavailable)
+
+
+@pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
+def test_a_page_token_that_comes_again_ends_in_an_error(answering: Answering, tokens: list[str]) -> None:
+    """A list that would never end is the service's failure, for endpoints as for security groups."""
+    alibaba, odd = answering(*(Answer(json.dumps({"Endpoints": [], "NextToken": t})) for t in tokens))
+    error = failure(alibaba, Alibaba.endpoints)
+    assert isinstance(error, ServiceUnavailable)
+    assert "repeats a page" in str(error)
+    assert len(odd.queries) == len(tokens)
+    vswitches = Answer('{"TotalCount": 0}')
+    alibaba, odd = answering(vswitches, *(Answer(json.dumps({"NextToken": t})) for t in tokens))
+    assert "repeats a page" in str(failure(alibaba, Alibaba.vpcs))
+
+
+def test_a_total_that_is_never_reached_ends_with_an_empty_page(answering: Answering) -> None:
+    """A count that is too high does not make the list endless."""
+    alibaba, odd = answering(Answer('{"TotalCount": 100, "VSwitches": {"VSwitch": []}}'))
+    assert alibaba.vpcs() == ()
+    assert len(odd.queries) == 3
+
+
+def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
+    cloud: Cloud, answering: Answering, environment: SetEnvironment
+) -> None:
+    """With HTTP_PROXY at a dead port both clients still reach loopback, and the variables stay set."""
+    dead = f"http://127.0.0.1:{free_port()}"
+    names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY")
+    environment(dict.fromkeys(names, dead))
+    assert len(cloud.client().vpcs()) == 3
+    assert cloud.client().endpoints() == ()
+    alibaba, odd = answering(Answer('{"clusters": []}'))
+    assert alibaba.endpoints() == ()
+    tidb_cloud = TidbCloud(odd.url, Key("public", Secret("private")))
+    assert tidb_cloud.clusters() == ()
+    tidb_cloud.close()
+    assert len(odd.queries) == 2
+    assert {name: os.environ[name] for name in names} == dict.fromkeys(names, dead)
+
+
+def test_a_proxy_of_the_environment_is_used_for_the_real_cloud(environment: SetEnvironment) -> None:
+    """Beyond this machine the proxy is the user's choice and is kept."""
+    environment({"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}", "NO_PROXY": "", "no_proxy": ""})
+    tidb_cloud = TidbCloud("https://serverless.tidbapi.com", Key("public", Secret("private")))
+    with pytest.raises(ServiceUnavailable, match="did not answer"):
+        tidb_cloud.clusters()
+    tidb_cloud.close()
+    with pytest.raises(ServiceUnavailable, match="no usable answer"):
+        Alibaba(REGION, KEY).endpoints()
+
+
+def test_the_sdk_prints_nothing_though_it_is_told_to(cloud: Cloud) -> None:
+    """DEBUG=sdk would print the signed headers: a fresh process that makes both kinds of call is silent."""
+    program = (
+        "import os\n"
+        "from tidb_pe_magic.clouds.alibaba import Alibaba\n"
+        "from tidb_pe_magic.credentials import Key, Secret\n"
+        "key = Key(os.environ['ID'], Secret(os.environ['SECRET']))\n"
+        f"alibaba = Alibaba({REGION!r}, key, endpoint={cloud.url!r})\n"
+        "assert len(alibaba.vpcs()) == 3 and alibaba.endpoints() == ()\n"
+    )
+    environ = {**os.environ, "DEBUG": "sdk", "ID": KEY.public, "SECRET": KEY.private.reveal()}
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert len(cloud.calls) == 4

@@ -1,0 +1,390 @@
+"""The TiDB Cloud client over an injected transport."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from database.secrets_in_traceback import holders
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.errors import (
+    ApiError,
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    ServiceUnavailable,
+    Throttled,
+)
+from tidb_pe_magic.model import Cluster, EndpointService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PRIVATE = "hunter2-private-key"
+KEY = Key("public-key", Secret(PRIVATE))
+CHALLENGE = {"www-authenticate": 'Digest realm="tidb", nonce="n0nce", qop="auth", algorithm=MD5'}
+
+WIRE: dict[str, Any] = {
+    "name": "clusters/1",
+    "clusterId": "1",
+    "displayName": "demo",
+    "region": {
+        "name": "regions/alicloud-ap-southeast-1",
+        "regionId": "alicloud-ap-southeast-1",
+        "cloudProvider": "alicloud",
+        "displayName": "Singapore (ap-southeast-1)",
+    },
+    "endpoints": {
+        "public": {"host": "gateway.example.com", "port": 4000},
+        "private": {
+            "host": "gateway-private.example.com",
+            "port": 4001,
+            "alicloud": {"serviceName": "com.aliyuncs.privatelink.x", "availabilityZone": ["z-a", "z-b"]},
+        },
+    },
+    "userPrefix": "3pTAoNNegb47Uc8",
+    "state": "ACTIVE",
+    "clusterPlan": "STARTER",
+    "version": "v8.5.0",
+}
+
+
+class Api:
+    """An API that challenges, then gives its answers one after the other, the last again and again."""
+
+    def __init__(self, *answers: httpx.Response) -> None:
+        """Take the answers to requests that carry a digest."""
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request."""
+        # A copy: the client adds the digest to the request that was challenged.
+        self.requests.append(httpx.Request(request.method, request.url, headers=request.headers))
+        if not request.headers.get("authorization", "").startswith("Digest "):
+            return httpx.Response(401, headers=CHALLENGE)
+        return self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+
+    def client(self, base_url: str = "https://api.example.com") -> TidbCloud:
+        """Return a client of this API."""
+        return TidbCloud(base_url, KEY, transport=httpx.MockTransport(self))
+
+
+def page(*clusters: object, token: object = "") -> httpx.Response:
+    """Return an answer of ListClusters."""
+    return httpx.Response(200, json={"clusters": list(clusters), "nextPageToken": token})
+
+
+def failure(api: Callable[[httpx.Request], httpx.Response]) -> ApiError:
+    """Return the error of listing the clusters, in which the private key must stand nowhere."""
+    with pytest.raises(ApiError) as caught:
+        TidbCloud("https://api.example.com", KEY, transport=httpx.MockTransport(api)).clusters()
+    assert holders(caught.value, PRIVATE) == []
+    assert caught.value.operation == "ListClusters"
+    return caught.value
+
+
+def test_a_cluster_is_read_as_the_tutorial_notes_it() -> None:
+    """Service name, zones, region without the provider's prefix, port, user prefix and gateway names."""
+    [found] = Api(page(WIRE)).client().clusters()
+    assert found == Cluster(
+        cluster_id="1",
+        display_name="demo",
+        provider="alicloud",
+        region_id="ap-southeast-1",
+        plan="STARTER",
+        state="ACTIVE",
+        user_prefix="3pTAoNNegb47Uc8",
+        service=EndpointService(
+            service_name="com.aliyuncs.privatelink.x",
+            zones=("z-a", "z-b"),
+            region_id="ap-southeast-1",
+            port=4001,
+        ),
+        gateway_names=("gateway-private.example.com", "gateway.example.com"),
+        version="v8.5.0",
+    )
+    assert found.restriction is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "restriction"),
+    [
+        ({"region": {"regionId": "aws-us-east-1", "cloudProvider": "aws"}}, "provider"),
+        ({"region": {"regionId": "aws-us-east-1", "provider": "aws"}}, "provider"),
+        ({"clusterPlan": None, "servicePlan": "Premium"}, "plan"),
+        ({"state": "PAUSED"}, "state"),
+        ({"endpoints": {"private": {"host": "h", "port": 4000}}}, "service"),
+        ({"endpoints": {"private": {"port": 4000, "aws": {"serviceName": "s"}}}}, "service"),
+        ({"endpoints": {"private": {"alicloud": {"serviceName": "s"}}}}, "service"),
+        ({"clusterPlan": None, "servicePlan": "Essential"}, None),
+    ],
+)
+def test_restrictions_are_read_from_the_wire(changes: dict[str, Any], restriction: str | None) -> None:
+    """Each restriction of the tutorial can be told from the API's answer."""
+    [found] = Api(page({**WIRE, **changes})).client().clusters()
+    assert (found.restriction.name if found.restriction else None) == restriction
+
+
+def test_pages_are_followed_with_the_same_parameters() -> None:
+    """Every page is asked for with the first request's size, and the clusters keep their order."""
+    api = Api(page(WIRE, token="t/1"), page(token="t 2"), page({**WIRE, "clusterId": "2"}))
+    assert [cluster.cluster_id for cluster in api.client().clusters()] == ["1", "2"]
+    asked = [dict(request.url.params) for request in api.requests[1:]]
+    assert asked == [
+        {"pageSize": "100"},
+        {"pageSize": "100", "pageToken": "t/1"},
+        {"pageSize": "100", "pageToken": "t 2"},
+    ]
+
+
+@pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
+def test_a_page_token_that_comes_again_ends_in_an_error(tokens: list[str]) -> None:
+    """A list that would never end is the service's failure."""
+    api = Api(*(page(WIRE, token=token) for token in tokens))
+    assert isinstance(failure(api), ServiceUnavailable)
+    assert len(api.requests) == 1 + len(tokens)
+
+
+def test_one_challenge_serves_every_call() -> None:
+    """Three calls cost four requests: the first alone is challenged, and the counter goes up."""
+    api = Api(page(WIRE))
+    client = api.client()
+    for _ in range(3):
+        client.clusters()
+    client.close()
+    headers = [request.headers.get("authorization", "") for request in api.requests]
+    counters = [found[1] if (found := re.search(r"nc=(\d+)", header)) else None for header in headers]
+    assert counters == [None, "00000001", "00000002", "00000003"]
+    assert not any(PRIVATE in header for header in headers)
+
+
+def test_a_stale_nonce_is_replaced() -> None:
+    """A server that forgets its nonce challenges anew, and the call still succeeds."""
+    api = Api(page(WIRE), httpx.Response(401, headers=CHALLENGE), page(WIRE))
+    client = api.client()
+    assert client.clusters() == client.clusters()
+    assert len(api.requests) == 4
+
+
+def test_one_cluster_is_asked_for_by_its_id() -> None:
+    """The ID is a part of the path and cannot leave it."""
+    api = Api(httpx.Response(200, json=WIRE))
+    client = api.client()
+    assert client.cluster("1").display_name == "demo"
+    client.cluster("../projects?x=#")
+    paths = [request.url.raw_path.decode() for request in api.requests[1:]]
+    assert paths == ["/v1beta1/clusters/1?view=FULL", "/v1beta1/clusters/..%2Fprojects%3Fx%3D%23?view=FULL"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(status: int) -> None:
+    """The digest goes to the host that was configured, and to no other."""
+    api = Api(httpx.Response(status, headers={"location": "https://elsewhere.example.com/x"}))
+    error = failure(api)
+    assert isinstance(error, ServiceUnavailable)
+    assert "elsewhere.example.com" in str(error)
+    assert {request.url.host for request in api.requests} == {"api.example.com"}
+    assert len(api.requests) == 2
+
+
+def test_a_redirect_before_the_challenge_is_refused_too() -> None:
+    """Also without a digest nothing is sent elsewhere."""
+    seen: list[str] = []
+
+    def redirect(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.host)
+        return httpx.Response(302, headers={"location": "https://elsewhere.example.com/"})
+
+    assert isinstance(failure(redirect), ServiceUnavailable)
+    assert seen == ["api.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, AuthenticationFailed),
+        (403, PermissionDenied),
+        (404, NotFound),
+        (429, Throttled),
+        (500, ServiceUnavailable),
+        (503, ServiceUnavailable),
+        (400, ApiError),
+        (418, ApiError),
+    ],
+)
+def test_the_status_decides_the_error(status: int, kind: type[ApiError]) -> None:
+    """The API's message stands in the line, with the status as its code, and for known errors advice."""
+    error = failure(Api(httpx.Response(status, json={"code": 5, "message": "because.", "details": []})))
+    assert type(error) is kind
+    assert error.code == f"HTTP {status}"
+    assert "because." in str(error)
+    assert bool(error.advice) == (kind is not ApiError)
+
+
+def test_a_wrong_key_costs_two_requests() -> None:
+    """A digest that is refused is not tried again and again."""
+    api = Api(httpx.Response(401, headers=CHALLENGE))
+    assert isinstance(failure(api), AuthenticationFailed)
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds", "advice"),
+    [
+        ({"x-ratelimit-reset": "37", "x-ratelimit-remaining-minute": "0"}, 37.0, "in 37 s"),
+        ({"retry-after": "5", "x-ratelimit-reset": "37"}, 5.0, "in 5 s"),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "x-ratelimit-reset": "37"}, 37.0, "in 37 s"),
+        ({"retry-after": "-3"}, None, "in a minute"),
+        ({}, None, "in a minute"),
+    ],
+)
+def test_throttling_says_when_to_come_back(headers: dict[str, str], seconds: float | None, advice: str) -> None:
+    """The seconds come from the headers where they hold any."""
+    body = {"details": [], "code": 49900007, "message": "The request exceeded the limit of 100 times."}
+    error = failure(Api(httpx.Response(429, json=body, headers=headers)))
+    assert isinstance(error, Throttled)
+    assert error.retry_after == seconds
+    assert advice in error.advice
+    assert "exceeded the limit" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b""),
+        (200, b'{"clusters": [{"clusterId": "1"'),
+        (200, b"<html>sign in</html>"),
+        (200, b"[]"),
+        (200, b"null"),
+        (200, b"\xff\xfe\x00"),
+        (200, b"[" * 100_000),
+        (200, b'{"totalSize": ' + b"9" * 5000 + b"}"),
+        (502, b"<html>bad gateway</html>"),
+        (500, b'"text"'),
+    ],
+    ids=["empty", "truncated", "html", "list", "null", "not utf-8", "deep", "huge number", "502", "500"],
+)
+def test_an_answer_that_is_no_json_object_is_the_services_failure(status: int, body: bytes) -> None:
+    """A proxy's page, a truncated body and other JSON are one line, not a traceback."""
+    error = failure(Api(httpx.Response(status, content=body)))
+    assert isinstance(error, ServiceUnavailable)
+    assert error.code == f"HTTP {status}"
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        "Digest",
+        "Digest nonsense",
+        'Digest realm="x", nonce="n", qop="auth", algorithm=SHA-512-256',
+        'Digest realm="x", nonce="n", qop="auth-int", algorithm=MD5',
+        'Digest realm="x", nonce="n", qop="other"',
+        'Basic realm="x"',
+    ],
+)
+def test_a_challenge_that_cannot_be_met_is_an_error_of_the_api(challenge: str) -> None:
+    """A malformed challenge, and one that the HTTP client does not support, are one line."""
+    failure(lambda _: httpx.Response(401, headers={"www-authenticate": challenge}))
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("timed out"),
+        httpx.RemoteProtocolError("closed"),
+        httpx.ConnectTimeout(""),
+    ],
+    ids=lambda cause: type(cause).__name__,
+)
+def test_no_answer_is_the_services_failure_without_the_key(cause: httpx.HTTPError) -> None:
+    """The host and the reason are named; neither the error nor what led to it holds the private key."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise cause
+
+    error = failure(fail)
+    assert isinstance(error, ServiceUnavailable)
+    assert "api.example.com did not answer" in str(error)
+    assert (str(cause) or type(cause).__name__) in str(error)
+
+
+def test_a_failure_after_the_digest_was_made_does_not_hold_the_key() -> None:
+    """The frames that computed the digest are out of the error's reach."""
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        if "authorization" in request.headers:
+            msg = "closed"
+            raise httpx.ReadError(msg)
+        return httpx.Response(401, headers=CHALLENGE)
+
+    assert isinstance(failure(fail), ServiceUnavailable)
+
+
+def test_unknown_fields_and_states_are_no_failure() -> None:
+    """The API may grow: a new field is ignored, a new state is shown as it is."""
+    [found] = Api(page({**WIRE, "novelty": {"x": 1}, "state": "DREAMING"})).client().clusters()
+    assert found.state == "DREAMING"
+
+
+def test_an_answer_may_lack_everything() -> None:
+    """Missing fields are empty, and the cluster meets a restriction instead of failing."""
+    [found] = Api(page({})).client().clusters()
+    assert (found.cluster_id, found.service, found.gateway_names) == ("", None, ())
+    assert found.restriction is not None
+    assert Api(httpx.Response(200, json={})).client().clusters() == ()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(WIRE)), inner),
+    max_leaves=8,
+)
+odd_clusters = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: json_values for name in WIRE if name != "endpoints"},
+        "endpoints": json_values
+        | st.fixed_dictionaries(
+            {
+                "private": json_values
+                | st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "port": json_values,
+                        "alicloud": json_values
+                        | st.fixed_dictionaries({"serviceName": json_values, "availabilityZone": json_values}),
+                    },
+                )
+            }
+        ),
+    },
+)
+
+
+@given(st.lists(odd_clusters, max_size=3))
+def test_a_cluster_of_any_shape_is_read(clusters: list[dict[str, Any]]) -> None:
+    """Whatever JSON stands in a field, reading gives a cluster whose texts are texts."""
+    answer = httpx.Response(200, content=json.dumps({"clusters": clusters}))
+    found = Api(answer).client().clusters()
+    assert len(found) == len(clusters)
+    for cluster in found:
+        assert isinstance(cluster.display_name, str)
+        assert cluster.service is None or (cluster.service.port and cluster.service.service_name)
+
+
+@given(st.binary(max_size=200), st.sampled_from([200, 201, 400, 401, 404, 429, 500]))
+def test_any_body_is_clusters_or_an_error_of_the_api(body: bytes, status: int) -> None:
+    """No body makes the client fail with anything but its own errors."""
+    try:
+        Api(httpx.Response(status, content=body)).client().clusters()
+    except ApiError as error:
+        assert str(status) in error.code  # noqa: PT017 - either outcome is right

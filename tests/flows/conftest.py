@@ -1,0 +1,42 @@
+"""A sandbox and a runbook that uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidb_pe_magic.model import Event
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Give the embedded clouds, whose endpoints are Connected at once, with a small flights table."""
+    with Sandbox(flights=500) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def manual() -> Iterator[Sandbox]:
+    """Give the embedded clouds, whose states change only when they are told to."""
+    with Sandbox(mode="manual", flights=500) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    """Give the list that the runbook's events are appended to."""
+    return []
+
+
+@pytest.fixture
+def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
+    """Give a runbook on the sandbox."""
+    with Runbook(environ=sandbox.environment(), on_event=events.append) as runbook:
+        yield runbook

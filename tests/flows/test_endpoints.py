@@ -1,0 +1,251 @@
+"""Making, adopting, waiting for and deleting endpoints."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.model import OUR_TAG, EndpointObserved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tidb_pe_magic.model import Event
+    from tidb_pe_magic.sandbox import Sandbox
+
+
+def test_two_zones_are_the_default(runbook: Runbook) -> None:
+    """Without --zone the endpoint is in two zones, each in its vSwitch with the most free addresses."""
+    plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
+    assert [(zone.zone_id, zone.vswitch_id) for zone in plan.zones] == [
+        ("ap-southeast-1a", "vsw-t4na1"),
+        ("ap-southeast-1b", "vsw-t4nb1"),
+    ]
+
+
+def test_zones_and_vswitches_can_be_chosen(runbook: Runbook) -> None:
+    """`ZONE=VSWITCH` names the vSwitch; `all` takes every zone with a usable one."""
+    plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP], zone=["ap-southeast-1a=vsw-t4na2"])
+    assert [(zone.zone_id, zone.vswitch_id) for zone in plan.zones] == [("ap-southeast-1a", "vsw-t4na2")]
+    assert plan.billed_zones == 1
+    every = runbook.plan(vpc=VPC, security_group=[GROUP], zone=["all"])
+    assert [zone.zone_id for zone in every.zones] == ["ap-southeast-1a", "ap-southeast-1b"]
+
+
+def test_what_is_made_carries_the_tag_and_the_name(runbook: Runbook, sandbox: Sandbox) -> None:
+    """The endpoint has our tag, and the cluster's name where none was given."""
+    endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    made = sandbox.world.endpoints[endpoint_id]
+    assert OUR_TAG in made.tags.items()
+    assert made.name == "tidb-demo"
+    assert runbook.wait().ours
+
+
+def test_an_endpoint_that_exists_is_adopted_with_its_differences(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Another `create` for the same service and VPC makes nothing, and lists what is not as asked."""
+    first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], zone=["ap-southeast-1a"])
+    before = sandbox.world.endpoints
+    second = runbook.create(
+        vpc=VPC, security_group=["sg-t4nclosed"], zone=["ap-southeast-1a=vsw-t4na2", "ap-southeast-1b"], name="n2"
+    )
+    assert second.adopted
+    assert second.endpoint.endpoint_id == first.endpoint.endpoint_id
+    assert dict(sandbox.world.endpoints) == dict(before)
+    differences = "\n".join(second.differences)
+    for words in (
+        "zone ap-southeast-1b was asked for and is not in it",
+        "zone ap-southeast-1a is in vSwitch vsw-t4na1, not vsw-t4na2",
+        "security group sg-t4nclosed was asked for and is not attached",
+        f"security group {GROUP} is attached and was not asked for",
+        "its name is tidb-demo, not n2",
+    ):
+        assert words in differences
+    plan = runbook.plan(vpc=VPC, security_group=["sg-t4nclosed"])
+    assert plan.existing is not None
+    assert plan.billed_zones == 0
+
+
+def test_an_endpoint_of_the_console_is_adopted_and_kept_from_deletion(
+    runbook: Runbook, sandbox: Sandbox
+) -> None:
+    """An endpoint without our tag is used, and deleted only with --adopted."""
+    endpoint_id = _console_endpoint(sandbox)
+    created = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+    assert created.adopted
+    assert not created.endpoint.ours
+    with pytest.raises(errors.NotEligible, match="--adopted"):
+        runbook.delete(endpoint_id, yes=True)
+    assert endpoint_id in sandbox.world.endpoints
+    runbook.delete(endpoint_id, yes=True, adopted=True)
+    assert endpoint_id not in sandbox.world.endpoints
+
+
+def _console_endpoint(sandbox: Sandbox) -> str:
+    world = sandbox.world
+    service = next(s for s in world.services if s.service_id == "epsrv-t4ndemo7c1x0qk2p9s8e")
+    zones = [("ap-southeast-1a", "vsw-t4na1")]
+    made = world.create_endpoint(service=service, vpc_id=VPC, zones=zones, security_groups=[GROUP])
+    return made.endpoint_id
+
+
+def _ticking(sandbox: Sandbox) -> Callable[[float], bool]:
+    """Let the emulated cloud go one transition further at each pause of a wait."""
+
+    def sleep(_: float) -> bool:
+        sandbox.tick()
+        return False
+
+    return sleep
+
+
+def test_wait_shows_each_state_until_connected(manual: Sandbox, events: list[Event]) -> None:
+    """A wait observes every state on the way, the last being Active and Connected."""
+    with Runbook(environ=manual.environment(), on_event=events.append, sleep=_ticking(manual)) as runbook:
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+        assert runbook.wait().ready
+    seen = [
+        (event.endpoint.endpoint_status, event.endpoint.connection_status)
+        for event in events
+        if isinstance(event, EndpointObserved) and event.endpoint
+    ]
+    assert list(dict.fromkeys(seen)) == [
+        ("Creating", "Disconnected"),
+        ("Active", "Disconnected"),
+        ("Active", "Connecting"),
+        ("Active", "Connected"),
+    ]
+
+
+def test_a_wait_that_is_stopped_leaves_the_clouds_work(manual: Sandbox) -> None:
+    """The stop button ends the wait as an error; another wait goes on from there."""
+
+    def stop(_: float) -> bool:
+        raise KeyboardInterrupt
+
+    with Runbook(environ=manual.environment(), sleep=stop) as runbook:
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+        with pytest.raises(errors.WaitCancelled, match="run %tidb_pe wait again") as stopped:
+            runbook.wait()
+        assert stopped.value.last is not None
+    assert len(manual.world.endpoints) == 1
+    with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
+        assert runbook.wait(cluster="demo").ready
+
+
+def test_a_wait_ends_at_its_time_limit(manual: Sandbox) -> None:
+    """With the time over, the wait says what it saw last."""
+    seconds = iter(range(1000))
+    with Runbook(
+        environ=manual.environment(), sleep=lambda _: False, clock=lambda: float(next(seconds))
+    ) as runbook:
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+        with pytest.raises(errors.WaitTimeout, match="last seen: ep-.* Creating"):
+            runbook.wait(timeout=10)
+
+
+WAITING = """
+import sys
+from tidb_pe_magic import Runbook, WaitCancelled
+with Runbook(on_event=lambda event: print("waiting", flush=True)) as runbook:
+    try:
+        runbook.wait(cluster="demo")
+    except WaitCancelled as error:
+        print(error)
+"""
+
+
+def test_a_real_interrupt_ends_a_wait(manual: Sandbox, tmp_path: Path) -> None:
+    """SIGINT, as the stop button sends it, ends the wait in a process of its own."""
+    environment = manual.environment() | {"HOME": str(tmp_path)}
+    with Runbook(environ=environment) as runbook:
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+    process = _python(WAITING, environment)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert "detached while waiting" in output
+    assert process.returncode == 0
+
+
+def _python(code: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=dict(environment), stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_an_endpoint_that_cannot_be_connected_ends_the_wait(runbook: Runbook, sandbox: Sandbox) -> None:
+    """A deleted service and an unpaid bill are told, not waited for."""
+    endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    sandbox.world.set_business_status(endpoint_id, "FinancialLocked")
+    with pytest.raises(errors.EndpointFailed, match="overdue"):
+        runbook.wait()
+    sandbox.world.set_business_status(endpoint_id, "Normal")
+    sandbox.world.remove_service("epsrv-t4ndemo7c1x0qk2p9s8e")
+    with pytest.raises(errors.EndpointFailed, match="ServiceDeleted"):
+        runbook.wait()
+
+
+def test_delete_removes_zones_then_the_endpoint(manual: Sandbox) -> None:
+    """A deletion takes the zones away one after the other, and returns when the endpoint is gone."""
+    with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
+        endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+        runbook.wait()
+        deletion = runbook.delete(endpoint_id, yes=True)
+    assert deletion.zones == ("ap-southeast-1a", "ap-southeast-1b")
+    assert endpoint_id not in manual.world.endpoints
+
+
+def test_delete_needs_a_yes(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Without --yes nothing is deleted."""
+    endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    with pytest.raises(errors.InvalidRequest, match="--yes"):
+        runbook.delete(endpoint_id)
+    assert endpoint_id in sandbox.world.endpoints
+
+
+def test_delete_again_finds_nothing_to_do(runbook: Runbook) -> None:
+    """Deleting what is gone is no error."""
+    endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    assert runbook.delete(endpoint_id, yes=True).found
+    assert not runbook.delete(endpoint_id, yes=True).found
+
+
+def test_delete_closes_the_connections_over_the_endpoint(runbook: Runbook) -> None:
+    """Connections over the endpoint are closed, others stay."""
+    first = runbook.run("demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    runbook.run("staging-1", vpc=VPC, security_group=[GROUP], alias="other")
+    deletion = runbook.delete(first, yes=True)
+    assert deletion.aliases == ("tidb",)
+    assert list(runbook.connections) == ["other"]
+
+
+def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:
+    """A deletion that was interrupted half-way is finished by the same command."""
+    with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
+        endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+        runbook.wait()
+
+    def stop(_: float) -> bool:
+        raise KeyboardInterrupt
+
+    with Runbook(environ=manual.environment(), sleep=stop) as runbook:
+        with pytest.raises(errors.WaitCancelled, match=f"%tidb_pe delete {endpoint_id} --yes"):
+            runbook.delete(endpoint_id, cluster="demo", yes=True)
+    with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
+        assert runbook.delete(endpoint_id, cluster="demo", yes=True).found
+    assert endpoint_id not in manual.world.endpoints
+
+
+def test_disconnect_twice_is_no_error(runbook: Runbook) -> None:
+    """The second `disconnect` says that there was nothing to close."""
+    runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    assert runbook.disconnect().closed
+    assert not runbook.disconnect().closed

@@ -1,0 +1,228 @@
+"""What cannot be done is refused in one line, before anything is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flows.places import DEMO_ID, GROUP, JAKARTA_VPC, LEGACY_VPC, OTHER_VPC, VPC
+
+from tidb_pe_magic import Runbook, errors
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.sandbox import Sandbox
+
+MUTATIONS = ("Create", "Delete", "Remove", "Add", "Attach", "Detach", "Update", "Tag", "Untag")
+
+
+def mutations(sandbox: Sandbox) -> list[str]:
+    """Return the calls that change something, dry runs aside."""
+    return [
+        call.action
+        for call in sandbox.alibaba_calls
+        if call.action.startswith(MUTATIONS) and call.params.get("DryRun", "").lower() != "true"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "restriction"),
+    [("aws-sales", "provider"), ("premium-hr", "plan"), ("archive", "state"), ("no-private", "service")],
+)
+def test_a_restricted_cluster_is_refused_by_the_restrictions_name(
+    runbook: Runbook, name: str, restriction: str
+) -> None:
+    """A cluster that the tutorial excludes is refused, and does not become the default of the next step."""
+    with pytest.raises(errors.NotEligible) as refusal:
+        runbook.cluster(name)
+    assert refusal.value.restriction == restriction
+    assert name in str(refusal.value)
+    with pytest.raises(errors.StepOrderError, match="no cluster has been named"):
+        runbook.verify()
+
+
+def test_clusters_tells_why_each_other_one_cannot_be_used(runbook: Runbook) -> None:
+    """The list names the restriction of each cluster that it has."""
+    restricted = {c.display_name: c.restriction.name for c in runbook.clusters() if c.restriction}
+    assert restricted == {
+        "aws-sales": "provider",
+        "premium-hr": "plan",
+        "archive": "state",
+        "no-private": "service",
+    }
+
+
+def test_an_ambiguous_name_is_refused_with_the_ids(runbook: Runbook) -> None:
+    """Two clusters of one name are told apart by ID only."""
+    with pytest.raises(errors.InvalidRequest, match="10430185274093617159, 10430185274093617160"):
+        runbook.cluster("twin")
+    assert runbook.cluster("10430185274093617160").display_name == "twin"
+
+
+def test_an_unknown_name_is_refused_with_the_closest(runbook: Runbook) -> None:
+    """A typing error is answered with the name that was meant."""
+    with pytest.raises(errors.InvalidRequest, match="did you mean demo"):
+        runbook.cluster("dmeo")
+
+
+def test_a_step_without_a_cluster_names_the_command(runbook: Runbook) -> None:
+    """The first step that needs a cluster says how to name one."""
+    with pytest.raises(errors.StepOrderError, match="%tidb_pe cluster NAME_OR_ID"):
+        runbook.networks()
+
+
+@pytest.mark.parametrize("step", ["wait", "connect"])
+def test_a_step_without_an_endpoint_names_the_command(runbook: Runbook, step: str) -> None:
+    """What needs an endpoint says that `create` makes it."""
+    with pytest.raises(errors.StepOrderError, match="Run %tidb_pe create"):
+        getattr(runbook, step)(cluster="demo")
+
+
+def test_connect_before_connected_names_wait(manual: Sandbox) -> None:
+    """An endpoint that is still being made is no host yet."""
+    with Runbook(environ=manual.environment()) as runbook:
+        runbook.cluster("demo")
+        runbook.create(vpc=VPC, security_group=[GROUP])
+        with pytest.raises(errors.StepOrderError, match="Run %tidb_pe wait"):
+            runbook.connect()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"vpc": JAKARTA_VPC}, errors.NotEligible, "region"),
+        ({"zone": ["ap-southeast-1a=vsw-k1aa1"]}, errors.NotEligible, "region"),
+        ({"zone": ["ap-southeast-5a"]}, errors.NotEligible, "the service is not in ap-southeast-5a"),
+        ({"zone": ["ap-southeast-1c"]}, errors.InvalidRequest, "no free address"),
+        ({"zone": ["ap-southeast-1a=vsw-t4nb1"]}, errors.InvalidRequest, "is in ap-southeast-1b"),
+        ({"zone": ["ap-southeast-1a=vsw-t4noa1"]}, errors.InvalidRequest, f"is in {OTHER_VPC}"),
+        ({"zone": ["ap-southeast-1a", "ap-southeast-1a"]}, errors.InvalidRequest, "given twice"),
+        ({"zone": ["ap-southeast-1a", "ap-southeast-1a=vsw-t4na2"]}, errors.InvalidRequest, "given twice"),
+        ({"zone": ["all", "ap-southeast-1a"]}, errors.InvalidRequest, "cannot be combined"),
+        ({"zone": ["somewhere!"]}, errors.InvalidRequest, "--zone"),
+        ({"vpc": LEGACY_VPC, "security_group": ["sg-t4nlegacy"]}, errors.NotEligible, "no free address"),
+        ({"security_group": []}, errors.InvalidRequest, "sg-t4nclosed"),
+        ({"security_group": ["sg-t4nother"]}, errors.InvalidRequest, f"is in {OTHER_VPC}"),
+        ({"security_group": ["sg-t4nmanaged"]}, errors.InvalidRequest, "managed by a cloud service"),
+        ({"security_group": ["sg-nowhere"]}, errors.InvalidRequest, "there is no sg-nowhere"),
+        ({"security_group": ["group"]}, errors.InvalidRequest, "--security-group"),
+        ({"vpc": None}, errors.InvalidRequest, "usable in ap-southeast-1"),
+        ({"vpc": "analytics"}, errors.InvalidRequest, "--vpc"),
+        ({"name": "-x"}, errors.InvalidRequest, "--name"),
+    ],
+)
+@pytest.mark.parametrize("step", ["plan", "create"])
+def test_a_placement_that_cannot_be_is_refused_before_any_change(
+    runbook: Runbook,
+    sandbox: Sandbox,
+    step: str,
+    options: dict[str, Any],
+    error: type[errors.TidbPeError],
+    words: str,
+) -> None:
+    """A wrong VPC, zone, vSwitch, group or name is refused by name, and nothing is made."""
+    placement = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP], **options}
+    with pytest.raises(error, match=words):
+        getattr(runbook, step)(**placement)
+    assert not sandbox.world.endpoints
+    assert mutations(sandbox) == []
+
+
+def test_an_invisible_service_is_told_with_its_three_causes(runbook: Runbook, sandbox: Sandbox) -> None:
+    """An empty answer names what it can mean."""
+    sandbox.world.remove_service("epsrv-t4ndemo7c1x0qk2p9s8e")
+    with pytest.raises(errors.NotFound, match=r"allow-list.*region.*gone"):
+        runbook.verify(cluster="demo")
+
+
+@pytest.mark.parametrize(
+    ("variable", "error"),
+    [
+        ("TIDBCLOUD_PUBLIC_KEY", errors.AuthenticationFailed),
+        ("TIDBCLOUD_PRIVATE_KEY", errors.AuthenticationFailed),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", errors.AuthenticationFailed),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", errors.AuthenticationFailed),
+    ],
+)
+def test_a_wrong_key_is_one_line_that_names_the_variables(
+    sandbox: Sandbox, variable: str, error: type[errors.TidbPeError]
+) -> None:
+    """A key that a cloud refuses is told with the variables to check, never with the key."""
+    environment = sandbox.environment() | {variable: "canary-wrong-key"}
+    with Runbook(environ=environment) as runbook, pytest.raises(error) as refusal:
+        runbook.verify(cluster="demo")
+    line = str(refusal.value)
+    assert variable in line
+    assert "\n" not in line
+    assert "canary" not in line
+
+
+def test_a_wrong_sql_password_is_refused_and_leaves_an_older_connection(sandbox: Sandbox) -> None:
+    """A login that fails closes nothing that was open before."""
+    environment = sandbox.environment() | {"WRONG": "canary-wrong-password"}
+    with Runbook(environ=environment) as runbook:
+        kept = runbook.run("demo", vpc=VPC, security_group=[GROUP]).connection
+        with pytest.raises(errors.ConnectionFailed, match="login") as refusal:
+            runbook.connect(password_from="env:WRONG")
+        assert "canary" not in str(refusal.value)
+        assert runbook.connection is kept
+        with kept.engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+def test_a_user_without_the_prefix_is_told_of_it(runbook: Runbook) -> None:
+    """A SQL user of another form is refused with TiDB Cloud's rule on prefixes."""
+    runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    with pytest.raises(errors.ConnectionFailed, match="prefix"):
+        runbook.connect(user="root")
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"tls": "maybe"}, "--tls"),
+        ({"alias": "two words"}, "--alias"),
+        ({"password_from": "hunter2"}, "--password-from"),
+        ({"endpoint": "x"}, "--endpoint"),
+    ],
+)
+def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, str], field: str) -> None:
+    """Input that is not valid is refused before any call, and a possible password is not repeated."""
+    with pytest.raises(errors.InvalidRequest) as refusal:
+        runbook.connect(cluster="demo", **options)  # type: ignore[arg-type]
+    assert refusal.value.field == field
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_several_endpoints_are_listed_and_refused(runbook: Runbook) -> None:
+    """Where a cluster has two endpoints, the one that is meant has to be named."""
+    first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    second = runbook.create(vpc=OTHER_VPC).endpoint.endpoint_id
+    for step in (runbook.wait, runbook.connect, runbook.status):
+        with pytest.raises(errors.InvalidRequest, match=f"(?s)--endpoint.*{first}|{second}"):
+            step()
+    assert runbook.connect(endpoint=second).endpoint_id == second
+    assert runbook.wait(endpoint=first).endpoint_id == first
+
+
+def test_an_endpoint_of_another_service_is_refused(runbook: Runbook) -> None:
+    """`--endpoint` of another cluster is not taken for this one's."""
+    other = runbook.create(cluster="staging-1", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    with pytest.raises(errors.NotEligible, match="service"):
+        runbook.connect(cluster="demo", endpoint=other)
+
+
+def test_plain_http_beyond_this_machine_is_refused(sandbox: Sandbox) -> None:
+    """An API host that would carry keys over the network unencrypted is not used."""
+    environment = sandbox.environment() | {"TIDB_PE_ALIBABA_ENDPOINT": "http://192.0.2.1:80"}
+    with Runbook(environ=environment) as runbook, pytest.raises(errors.InvalidRequest, match="https"):
+        runbook.cluster(DEMO_ID)
+
+
+def test_missing_keys_name_every_place(sandbox: Sandbox) -> None:
+    """Without a key the error lists where it was looked for, and the way without an account."""
+    environment = sandbox.environment()
+    del environment["TIDBCLOUD_PRIVATE_KEY"]
+    with Runbook(environ=environment) as runbook, pytest.raises(errors.MissingCredentials) as missing:
+        runbook.clusters()
+    assert "TIDBCLOUD_PRIVATE_KEY" in str(missing.value)
+    assert "sandbox start" in str(missing.value)

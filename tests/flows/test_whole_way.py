@@ -1,0 +1,166 @@
+"""The tutorial from the first step to a DataFrame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from flows.places import DEMO_ID, GROUP, VPC
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.model import FinishedStep, PlanShown, StepFinished, StepStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.model import Event, RunbookStatus
+    from tidb_pe_magic.sandbox import Sandbox
+
+STEPS = ("cluster", "verify", "create", "wait", "connect")
+
+
+def test_each_step_leads_to_a_data_frame(runbook: Runbook, sandbox: Sandbox) -> None:
+    """The steps in the tutorial's order end in a DataFrame of the cluster's data."""
+    assert "demo" in [cluster.display_name for cluster in runbook.clusters()]
+    cluster = runbook.cluster("demo")
+    assert cluster.service is not None
+    assert cluster.service.zones == ("ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1c")
+    assert runbook.networks().usable_vpcs()[0].vpc_id == VPC
+    assert runbook.verify().auto_accept
+    plan = runbook.plan(vpc=VPC, security_group=[GROUP])
+    assert (plan.billed_zones, plan.dry_run) == (2, "passed")
+    assert not sandbox.world.endpoints
+    created = runbook.create(vpc=VPC, security_group=[GROUP])
+    assert not created.adopted
+    endpoint = runbook.wait()
+    assert endpoint.ready
+    assert all(zone.eni_ip for zone in endpoint.zones)
+    connection = runbook.connect(database="nycflights13")
+    assert connection.host == endpoint.domain
+    assert connection.user == f"{cluster.user_prefix}.root"
+    assert not connection.tls.encrypted
+    assert connection.tls.description == "not encrypted: the server offers no TLS"
+    frame = pd.read_sql("SELECT COUNT(*) AS flights FROM flights", runbook.connection.engine)
+    assert frame["flights"].tolist() == [500]
+
+
+def test_run_does_every_step_in_order(runbook: Runbook, events: list[Event]) -> None:
+    """`run` shows the plan before it creates, and reports each step with its seconds."""
+    report = runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
+    assert tuple(step.step for step in report.steps) == STEPS
+    assert not any(step.skipped for step in report.steps[:3])
+    kinds = [type(event) for event in events]
+    assert kinds.index(PlanShown) < [
+        isinstance(event, StepStarted) and event.step == "create" for event in events
+    ].index(True)
+    finished = [event.finished for event in events if isinstance(event, StepFinished)]
+    assert tuple(finished) == report.steps
+    assert all(isinstance(step, FinishedStep) and step.seconds >= 0 for step in finished)
+
+
+def test_run_again_skips_what_is_done(runbook: Runbook, sandbox: Sandbox) -> None:
+    """A second `run` makes nothing and keeps the connection."""
+    first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    second = runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    assert [step.step for step in second.steps if step.skipped] == ["create", "wait", "connect"]
+    assert second.connection.engine is first.connection.engine
+    assert list(sandbox.world.endpoints) == [first.endpoint.endpoint_id]
+
+
+def test_run_replaces_a_connection_that_is_dead(runbook: Runbook, sandbox: Sandbox) -> None:
+    """`run` keeps an open connection only where it still answers."""
+    first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    runbook.delete(first.endpoint.endpoint_id, yes=True)
+    second = runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    assert second.endpoint.endpoint_id != first.endpoint.endpoint_id
+    assert not second.steps[-1].skipped
+    assert pd.read_sql("SELECT 1 AS one", second.connection.engine)["one"].tolist() == [1]
+    assert list(sandbox.world.endpoints) == [second.endpoint.endpoint_id]
+
+
+def test_every_step_works_in_a_new_kernel(sandbox: Sandbox) -> None:
+    """With nothing remembered, each step goes on from the clouds' state once the cluster is named."""
+    placement: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP]}
+    steps: tuple[Callable[[Runbook], object], ...] = (
+        lambda runbook: runbook.cluster("demo"),
+        lambda runbook: runbook.networks(cluster="demo"),
+        lambda runbook: runbook.verify(cluster="demo"),
+        lambda runbook: runbook.plan(cluster="demo", **placement),
+        lambda runbook: runbook.create(cluster="demo", **placement),
+        lambda runbook: runbook.create(cluster="demo", **placement),
+        lambda runbook: runbook.wait(cluster=DEMO_ID),
+        lambda runbook: runbook.status(cluster="demo"),
+        lambda runbook: runbook.connect(cluster="demo", database="nycflights13"),
+        lambda runbook: runbook.endpoints(cluster="demo"),
+    )
+    for step in steps:
+        with Runbook(environ=sandbox.environment()) as runbook:
+            step(runbook)
+    assert len(sandbox.world.endpoints) == 1
+
+
+def _seen(status: RunbookStatus) -> tuple[int, str]:
+    return sum(step.done is True for step in status.steps), status.next_command
+
+
+def test_status_tells_where_one_stands(runbook: Runbook) -> None:
+    """After each step, `status` counts it as done and names the next command."""
+    assert _seen(runbook.status()) == (0, "%tidb_pe clusters")
+    runbook.cluster("demo")
+    assert _seen(runbook.status()) == (2, "%tidb_pe create")
+    endpoint_id = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    assert _seen(runbook.status()) == (4, "%tidb_pe connect")
+    runbook.connect()
+    assert _seen(runbook.status()) == (5, "%%sql tidb")
+    runbook.disconnect()
+    assert _seen(runbook.status()) == (4, "%tidb_pe connect")
+    runbook.delete(endpoint_id, yes=True)
+    assert _seen(runbook.status()) == (2, "%tidb_pe create")
+
+
+def test_status_of_an_endpoint_that_is_not_ready_names_wait(manual: Sandbox) -> None:
+    """While the endpoint is being made, the next command is `wait`."""
+    with Runbook(environ=manual.environment()) as runbook:
+        runbook.cluster("demo")
+        runbook.create(vpc=VPC, security_group=[GROUP])
+        assert _seen(runbook.status()) == (3, "%tidb_pe wait")
+
+
+@pytest.mark.parametrize("name", ["reporting", "jakarta"])
+def test_other_clusters_go_the_same_way(sandbox: Sandbox, name: str) -> None:
+    """A cluster of another plan, or in another region, needs nothing but its own network."""
+    vpc, group = {
+        "reporting": (VPC, GROUP),
+        "jakarta": ("vpc-k1ajakarta4h8n2v", "sg-k1ajakarta"),
+    }[name]
+    with Runbook(environ=sandbox.environment(), sleep=lambda _: _accept_all(sandbox)) as runbook:
+        report = runbook.run(name, vpc=vpc, security_group=[group], database="nycflights13")
+        frame = pd.read_sql("SELECT COUNT(*) AS n FROM airlines", report.connection.engine)
+    assert frame["n"].tolist() == [16]
+
+
+def _accept_all(sandbox: Sandbox) -> bool:
+    """Stand for the service's owner, who accepts while the endpoint's owner waits."""
+    for endpoint_id, endpoint in sandbox.world.endpoints.items():
+        if endpoint.connection_status == "Disconnected":
+            sandbox.accept(endpoint_id)
+    return False
+
+
+def test_the_engine_commits_each_statement(runbook: Runbook) -> None:
+    """An INSERT through the engine is there for another connection at once."""
+    engine = runbook.run("demo", vpc=VPC, security_group=[GROUP], database="test").connection.engine
+    with engine.connect() as writer, engine.connect() as reader:
+        writer.exec_driver_sql("CREATE TABLE notes (id INTEGER, body VARCHAR(20))")
+        writer.exec_driver_sql("INSERT INTO notes VALUES (1, 'kept')")
+        assert reader.exec_driver_sql("SELECT body FROM notes").scalar_one() == "kept"
+
+
+def test_every_result_names_an_api_host_that_is_not_the_clouds_own(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Each result carries the hosts that replace the clouds' own."""
+    environment = sandbox.environment()
+    hosts = {environment["TIDBCLOUD_SERVERLESS_ENDPOINT"], environment["TIDB_PE_ALIBABA_ENDPOINT"]}
+    runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    results = (runbook.clusters(), runbook.status(), runbook.connect(), runbook.connection)
+    assert all(set(result.via) == hosts for result in results)

@@ -1,0 +1,110 @@
+"""A real IPython shell, and the sandbox that its environment points at."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass
+class Cell:
+    """What a cell did.
+
+    Attributes:
+        value: the result that it displayed, if any.
+        output: everything that it wrote, the result's text/plain among it.
+        error: what made it fail.
+    """
+
+    value: Any
+    output: str
+    error: BaseException | None
+
+    @property
+    def ok(self) -> bool:
+        """The cell did not fail."""
+        return self.error is None
+
+
+class Shell:
+    """Runs cells as a person would, and keeps what they show."""
+
+    def __init__(self, shell: InteractiveShell, capture: pytest.CaptureFixture[str]) -> None:
+        """Wrap IPython's shell."""
+        self.ip = shell
+        self._capture = capture
+
+    def run(self, source: str) -> Cell:
+        """Run a cell."""
+        self._capture.readouterr()
+        result = self.ip.run_cell(source, store_history=True)
+        written = self._capture.readouterr()
+        return Cell(result.result, written.out + written.err, result.error_before_exec or result.error_in_exec)
+
+    def must(self, source: str) -> Cell:
+        """Run a cell that has to succeed."""
+        cell = self.run(source)
+        assert cell.ok, f"{source}\n{cell.output}"
+        return cell
+
+
+@pytest.fixture
+def plain_shell(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shell]:
+    """Give a shell with a history file of its own, and with an environment that is put back afterwards."""
+    for name in [name for name in os.environ if name.startswith(("TIDB", "ALIBABA_CLOUD"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    before = dict(os.environ)
+    config = Config()
+    config.HistoryManager.hist_file = str(tmp_path / "history.sqlite")
+    config.InteractiveShell.colors = "nocolor"
+    InteractiveShell.clear_instance()
+    ip = InteractiveShell.instance(config=config)
+    hook = sys.excepthook
+    yield Shell(ip, capsys)
+    ip.run_line_magic("unload_ext", "tidb_pe_magic")
+    _close_jupysql()
+    ip.atexit_operations()
+    atexit.unregister(ip.atexit_operations)
+    InteractiveShell.clear_instance()
+    sys.excepthook = hook
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def _close_jupysql() -> None:
+    """Close what jupysql keeps for the whole process."""
+    manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
+    if manager is not None:
+        manager.close_all()
+        manager.current = None
+
+
+@pytest.fixture
+def shell(plain_shell: Shell) -> Shell:
+    """Give a shell with the extension loaded."""
+    plain_shell.must("%load_ext tidb_pe_magic")
+    return plain_shell
+
+
+@pytest.fixture
+def sandbox(shell: Shell) -> Iterator[Sandbox]:  # noqa: ARG001 - the shell puts the environment back
+    """Give the embedded clouds, with the shell's environment pointing at them."""
+    with Sandbox(flights=500) as sandbox:
+        os.environ.update(sandbox.environment())
+        yield sandbox

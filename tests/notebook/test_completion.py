@@ -1,0 +1,56 @@
+"""What can be completed after `%tidb_pe`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+
+from tidb_pe_magic.notebook.completion import candidates
+from tidb_pe_magic.runbook.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from notebook.conftest import Shell
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%tidb_pe sta", ["status"]),
+        ("x = %tidb_pe clus", ["clusters", "cluster"]),
+        ("%tidb_pe create --se", ["--security-group"]),
+        ("%tidb_pe connect --tls ver", ["verify-ca", "verify-identity"]),
+        ("%tidb_pe sandbox st", ["start", "stop", "status"]),
+        ("%tidb_pe delete ep-1 --y", ["--yes"]),
+        ("%tidb_pe nonsense --", []),
+    ],
+)
+def test_a_word_is_completed(line: str, expected: list[str]) -> None:
+    """Subcommands, flags and choices are offered where they can stand."""
+    found = candidates(line)
+    assert found is not None
+    assert found[1] == expected
+
+
+def test_every_command_is_offered() -> None:
+    """After the magic's name every command can follow."""
+    found = candidates("%tidb_pe ")
+    assert found == ("", [*OPERATIONS, "sandbox"])
+
+
+@pytest.mark.parametrize("line", ["%tidb_pes", "print('%tidb_pe ')", "x = 1", "%sql sta"])
+def test_other_lines_are_left_alone(line: str) -> None:
+    """Nothing is offered where the magic is not called."""
+    assert candidates(line) is None
+
+
+def test_ipython_offers_only_ours(shell: Shell) -> None:
+    """In IPython's completer our words stand alone, without Python's names."""
+    assert _completed(shell, "%tidb_pe sta") == ["status"]
+    assert _completed(shell, "%tidb_pe connect --al") == ["--alias"]
+
+
+def _completed(shell: Shell, line: str) -> list[str]:
+    with provisionalcompleter():
+        return [completion.text for completion in shell.ip.Completer.completions(line, len(line))]

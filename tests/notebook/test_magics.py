@@ -1,0 +1,185 @@
+"""`%tidb_pe` in a real IPython shell."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from flows.places import GROUP, VPC
+from IPython.core.error import UsageError
+
+from tidb_pe_magic import TidbPeError, errors, model
+from tidb_pe_magic.runbook.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from notebook.conftest import Shell
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+PLACEMENT = f"--vpc {VPC} --security-group {GROUP}"
+
+
+def test_the_table_of_commands_works_from_first_to_last(shell: Shell, sandbox: Sandbox) -> None:
+    """Each command of the tutorial works as a cell, and ends in a DataFrame."""
+    assert "demo" in shell.must("%tidb_pe clusters").output
+    assert "epsrv-t4ndemo7c1x0qk2p9s8e" in shell.must("%tidb_pe cluster demo").output
+    assert VPC in shell.must("%tidb_pe networks").output
+    assert "verified" in shell.must("%tidb_pe verify").output
+    assert "2 zones" in shell.must(f"%tidb_pe plan {PLACEMENT}").output
+    created = shell.must(f"%tidb_pe create {PLACEMENT}").value
+    assert isinstance(created, model.CreatedEndpoint)
+    assert "Connected" in shell.must("%tidb_pe wait").output
+    connected = shell.must("%tidb_pe connect --database nycflights13")
+    assert "%%sql tidb" in connected.output
+    shell.must("%config SqlMagic.autopandas = True")
+    frame = shell.must("%%sql tidb\nSELECT origin, COUNT(*) AS n FROM flights GROUP BY origin").value
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["n"].sum() == 500
+    assert shell.must("%sql SELECT COUNT(*) AS n FROM airlines").value["n"].tolist() == [16]
+    assert "%%sql tidb" in shell.must("%tidb_pe status").output
+    endpoint_id = created.endpoint.endpoint_id
+    assert endpoint_id in shell.must("%tidb_pe endpoints").output
+    assert "closed" in shell.must("%tidb_pe disconnect").output
+    assert endpoint_id in shell.must(f"%tidb_pe delete {endpoint_id} --yes").output
+    assert not sandbox.world.endpoints
+
+
+def test_run_shows_the_plan_and_each_step(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """`run` prints the plan and a line per step."""
+    output = shell.must(f"%tidb_pe run demo {PLACEMENT}").output
+    for words in ("Plan: make an endpoint", "cluster", "verify", "create", "wait", "connect", "Run finished"):
+        assert words in output
+
+
+def test_results_are_values(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """A result can be assigned; a semicolon keeps it from being shown."""
+    assert shell.must("c = %tidb_pe cluster demo").output == ""
+    assert shell.ip.user_ns["c"].region_id == "ap-southeast-1"
+    assert shell.must("%tidb_pe cluster demo;").output == ""
+
+
+def test_variables_are_expanded(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """A parameter of the notebook can stand in braces."""
+    shell.must("name = 'demo'")
+    assert shell.must("%tidb_pe cluster {name}").value.display_name == "demo"
+
+
+def test_nothing_is_put_into_the_users_namespace(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """A run leaves no name behind."""
+    before = set(shell.ip.user_ns)
+    shell.must(f"%tidb_pe run demo {PLACEMENT}")
+    new = {name for name in set(shell.ip.user_ns) - before if not name.startswith("_")}
+    assert new == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cluster 'demo", "quote"),
+        ("cluster", "NAME_OR_ID"),
+        ("clustr demo", "did you mean cluster?"),
+        ("create --vcp x", "did you mean --vpc?"),
+        ("create --vpc", "expected one argument"),
+        ("create --vpc nonsense", "--vpc"),
+        ("delete ep-1 --yes=now", "takes no value"),
+        ("connect --password hunter2", "there is no such flag"),
+        ("connect hunter2", "takes no further argument"),
+        ("connect --tls hunter2", "must be one of auto, off, verify-ca, verify-identity"),
+        ("wait --timeout soon", "--timeout"),
+        ("sandbox", "start|stop|status"),
+        ("sandbox begin", "must be one of"),
+        ("verify --cluster nowhere", "there is none with this name"),
+    ],
+)
+def test_a_mistake_is_one_line_and_fails_the_cell(
+    shell: Shell,
+    sandbox: Sandbox,  # noqa: ARG001 - the last case asks the cloud
+    line: str,
+    words: str,
+) -> None:
+    """Wrong input names its field in one line without a traceback, and Run All stops there."""
+    cell = shell.run(f"%tidb_pe {line}")
+    assert isinstance(cell.error, errors.InvalidRequest)
+    assert words in cell.output
+    assert len(cell.output.strip().splitlines()) == 1
+    assert "hunter2" not in cell.output
+
+
+def test_an_expected_error_keeps_no_traceback_in_any_mode(shell: Shell) -> None:
+    """In every traceback mode of IPython an expected error is its one line."""
+    for mode in ("Context", "Plain", "Verbose", "Minimal"):
+        shell.must(f"%xmode {mode}")
+        assert shell.run("%tidb_pe verify").output.startswith("StepOrderError: no cluster has been named")
+
+
+@pytest.mark.parametrize("name", [*OPERATIONS, "sandbox"])
+def test_every_command_has_help(shell: Shell, name: str) -> None:
+    """`-h` shows usage, options and an example, and is no error."""
+    output = shell.must(f"%tidb_pe {name} -h").output
+    assert f"usage: %tidb_pe {name}" in output
+    assert "example: %tidb_pe" in output
+
+
+def test_the_overview_lists_every_command(shell: Shell) -> None:
+    """`%tidb_pe`, `-h` and `--help` list every command."""
+    for line in ("", "-h", "--help"):
+        output = shell.must(f"%tidb_pe {line}").output
+        assert all(f"  {name} " in output for name in OPERATIONS)
+        assert "%tidb_pe sandbox" in output
+
+
+def test_sql_after_disconnect_says_that_there_is_no_connection(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """`%sql` does not fail with a traceback on a connection that was closed."""
+    shell.must(f"%tidb_pe run demo {PLACEMENT}")
+    shell.must("%tidb_pe disconnect")
+    cell = shell.run("%sql SELECT 1")
+    assert isinstance(cell.error, UsageError)
+    assert "No active connection" in cell.output
+
+
+def test_an_alias_of_its_own(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """`--alias` names the connection for `%%sql` cells."""
+    shell.must(f"%tidb_pe run demo {PLACEMENT} --alias flights --database nycflights13")
+    shell.must("%%sql flights\nSELECT 1")
+    assert list(shell.must("%tidb_pe disconnect --alias flights").value.alias) == list("flights")
+
+
+def _leftovers(shell: Shell) -> dict[str, object]:
+    ip = shell.ip
+    return {
+        "magics": sorted(ip.magics_manager.magics["line"]),
+        "registry": sorted(ip.magics_manager.registry),
+        "matchers": list(ip.Completer.custom_matchers),
+        "configurables": list(map(type, ip.configurables)),
+        "formatters": sorted(map(str, ip.display_formatter.formatters["text/html"].type_printers)),
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+    }
+
+
+def test_unload_takes_everything_away(plain_shell: Shell) -> None:
+    """After unloading, and after loading anew, nothing of ours is left or doubled."""
+    plain_shell.must("%unload_ext tidb_pe_magic")  # the first use of %load_ext's family adds IPython's own
+    before = _leftovers(plain_shell)
+    plain_shell.must("%load_ext tidb_pe_magic")
+    loaded = _leftovers(plain_shell)
+    plain_shell.must("%reload_ext tidb_pe_magic")
+    assert _leftovers(plain_shell) == loaded
+    plain_shell.must("%unload_ext tidb_pe_magic")
+    assert _leftovers(plain_shell) == before
+    assert isinstance(plain_shell.run("%tidb_pe status").error, UsageError)
+
+
+def test_unload_closes_the_connections(shell: Shell, sandbox: Sandbox) -> None:
+    """Unloading closes what `connect` opened; the endpoint stays."""
+    shell.must(f"%tidb_pe run demo {PLACEMENT}")
+    shell.must("%unload_ext tidb_pe_magic")
+    assert "No active connection" in shell.run("%sql SELECT 1").output
+    assert len(sandbox.world.endpoints) == 1
+
+
+def test_an_unexpected_error_keeps_its_traceback(shell: Shell) -> None:
+    """What is not expected is a bug, and is shown as one."""
+    assert not isinstance(shell.run("1 / 0").error, TidbPeError)
+    assert "Traceback" in shell.run("1 / 0").output

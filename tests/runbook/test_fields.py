@@ -1,0 +1,134 @@
+"""From text, or values, to a request: one rule for every skin."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import FrozenInstanceError, dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds, switch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(Request):
+    """A request with a field of each kind."""
+
+    dish: str = option("what to eat", default=..., metavar="DISH", parse=non_empty, positional=True)
+    side_dish: tuple[str, ...] = option("beside it", default=(), many=True, parse=one_of(["rice", "bread"]))
+    patience: float = option("seconds", default=60.0, parse=seconds)
+    hot: bool = option("warm it", default=False, parse=switch)
+    note: str | None = option("anything", parse=matching(r"[a-z]+", "small letters"))
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    """None stands for "not given", whatever the field."""
+    expected = Order(dish="soup", side_dish=(), patience=60.0, hot=False, note=None)
+    assert Order.of(dish="soup") == expected
+    assert Order.of(dish="soup", side_dish=None, patience=None, hot=None, note=None) == expected
+
+
+@pytest.mark.parametrize("values", [{}, {"dish": None}])
+def test_what_has_to_be_given_is_named_as_it_is_typed(values: dict[str, None]) -> None:
+    """A missing positional field is named by its placeholder, with its help."""
+    with pytest.raises(InvalidRequest) as caught:
+        Order.of(**values)
+    assert (caught.value.field, str(caught.value)) == ("DISH", "DISH: is missing: what to eat.")
+
+
+def test_text_and_values_make_the_same_request() -> None:
+    """A widget gives values where a command line gives text."""
+    typed = Order.of(dish="soup", side_dish=["rice"], patience="2.5", hot="True", note="salt")
+    given_values = Order.of(dish="soup", side_dish=iter(["rice"]), patience=2.5, hot=True, note="salt")
+    assert typed == given_values
+    assert (typed.patience, typed.hot, typed.side_dish) == (2.5, True, ("rice",))
+
+
+def test_one_text_is_one_value_of_a_field_that_takes_many() -> None:
+    """A string is never taken apart into its letters."""
+    assert Order.of(dish="soup", side_dish="rice").side_dish == ("rice",)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"side_dish": ["rice", "rice"]}, "--side-dish: the same value is given twice."),
+        ({"side_dish": ["sand"]}, "--side-dish: must be one of rice, bread."),
+        ({"patience": "long"}, "--patience: must be a number of seconds above 0."),
+        ({"patience": True}, "--patience: must be a number of seconds above 0."),
+        ({"hot": "very"}, "--hot: takes no value."),
+        ({"note": "NO"}, "--note: 'NO' is not valid: small letters."),
+        ({"dish": "  "}, "DISH: must not be empty."),
+    ],
+)
+def test_a_value_that_is_not_valid_names_field_and_rule(values: dict[str, object], message: str) -> None:
+    """The line says which field to change and what would be valid, without a chain to the cause."""
+    with pytest.raises(InvalidRequest) as caught:
+        Order.of(**{"dish": "soup", **values})
+    assert str(caught.value) == message
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_request_does_not_change() -> None:
+    """A request that was checked stays as it was checked."""
+    with pytest.raises(FrozenInstanceError):
+        Order.of(dish="soup").dish = "sand"  # type: ignore[misc]
+
+
+def test_labels_are_what_one_types() -> None:
+    """A flag has hyphens, a positional field its placeholder; the fields keep their order."""
+    assert [Order.label(name) for name in Order.options()] == [
+        "DISH",
+        "--side-dish",
+        "--patience",
+        "--hot",
+        "--note",
+    ]
+
+
+@given(st.floats() | st.integers())
+def test_a_wait_is_finite_and_above_zero(value: float) -> None:
+    """Every number is a wait or refused; none makes a wait that never ends or has passed already."""
+    try:
+        read = seconds(str(value))
+    except ValueError:
+        assert not (math.isfinite(float(value)) and value > 0)
+    else:
+        assert read == value
+
+
+@given(st.text())
+def test_any_text_is_seconds_or_refused(text: str) -> None:
+    """No text gives anything but a finite number above zero or a ValueError."""
+    try:
+        read = seconds(text)
+    except ValueError as error:
+        assert str(error) == "must be a number of seconds above 0"  # noqa: PT017 - either outcome is right
+    else:
+        assert 0 < read < math.inf
+
+
+@given(st.text())
+def test_a_pattern_has_to_fit_as_a_whole(text: str) -> None:
+    """A newline at the end, or anything before, is not let through."""
+    rule = matching(r"[a-z]+", "small letters")
+    fits = bool(text) and all("a" <= character <= "z" for character in text)
+    if fits:
+        assert rule(text) == text
+    else:
+        with pytest.raises(ValueError, match="small letters"):
+            rule(text)
+
+
+@given(st.text())
+def test_a_flag_takes_no_value(text: str) -> None:
+    """Only what the skins themselves give is read."""
+    if text in {"True", "False"}:
+        assert switch(text) == (text == "True")
+    else:
+        with pytest.raises(ValueError, match="takes no value"):
+            switch(text)

@@ -1,0 +1,154 @@
+"""The table of operations, and the Python class that writes it out."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Iterable
+from typing import Any, get_type_hints
+
+import pytest
+
+from tidb_pe_magic import model
+from tidb_pe_magic.errors import InvalidRequest, StepOrderError
+from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
+from tidb_pe_magic.runbook.runbook import Runbook
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+# What tells a method's annotation from its request's: text is what one types for it.
+TYPED = {
+    "password_from": str | None,
+    "zone": Iterable[str],
+    "security_group": Iterable[str],
+}
+
+
+def method(operation: Operation) -> Callable[..., Any]:
+    """Return the method of Runbook that is the operation."""
+    found: Callable[..., Any] = getattr(Runbook, operation.name)
+    return found
+
+
+def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
+    """The operations, by name, are the commands that the documentation promises."""
+    assert list(OPERATIONS) == (
+        "clusters cluster networks verify plan create wait connect disconnect status endpoints delete run".split()
+    )
+    assert all(name == operation.name for name, operation in OPERATIONS.items())
+
+
+@every_operation
+def test_every_row_is_complete(operation: Operation) -> None:
+    """A summary on one line in the imperative without a full stop, and an example that begins with the name."""
+    assert operation.summary[0].isupper()
+    assert not operation.summary.endswith(".")
+    assert operation.example.split()[0] == operation.name
+    assert "hidden" not in (operation.request.__doc__ or "hidden")
+
+
+def test_only_these_operations_change_a_cloud() -> None:
+    """Everything else may be run without a second thought."""
+    assert {name for name, operation in OPERATIONS.items() if operation.mutates} == {"create", "delete", "run"}
+
+
+@every_operation
+def test_every_target_is_a_documented_step(operation: Operation) -> None:
+    """The target exists, takes context, request and hook, and returns what the method promises."""
+    step = operation.resolve()
+    assert list(inspect.signature(step).parameters) == ["context", "request", "on_event"]
+    assert inspect.getdoc(step)
+    returned = inspect.signature(step).return_annotation
+    promised = get_type_hints(method(operation))["return"]
+    assert returned == promised.__name__
+    assert issubclass(promised, model.Result)
+
+
+@every_operation
+def test_every_method_has_the_fields_of_its_request(operation: Operation) -> None:
+    """Names, order, defaults and keyword-ness agree: positional fields first, the others by keyword."""
+    fields = {field.name: field for field in dataclasses.fields(operation.request)}
+    options = operation.request.options()
+    parameters = dict(list(inspect.signature(method(operation)).parameters.items())[1:])
+    positional = [name for name, described in options.items() if described.positional]
+    assert set(parameters) == set(fields)
+    assert list(parameters)[: len(positional)] == positional
+    for name, parameter in parameters.items():
+        wanted = fields[name].default
+        assert parameter.default == (inspect.Parameter.empty if wanted is dataclasses.MISSING else wanted), name
+        by_place = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        assert by_place == options[name].positional, name
+
+
+@every_operation
+def test_every_method_takes_what_one_would_type(operation: Operation) -> None:
+    """Annotations are those of the request, with text where the request holds a parsed value."""
+    of_method, of_request = get_type_hints(method(operation)), get_type_hints(operation.request)
+    for name, wanted in of_request.items():
+        assert of_method[name] == TYPED.get(name, wanted), name
+
+
+@every_operation
+def test_every_method_hands_its_arguments_to_its_operation(operation: Operation) -> None:
+    """Each argument reaches the field of its name, and the default of each is left alone."""
+    seen: dict[str, Any] = {}
+
+    class Recorder(Runbook):
+        """Keeps the request instead of performing it."""
+
+        def perform(self, name: str, request: Any, on_event: Any = None) -> model.Result:  # noqa: ARG002
+            seen.update(name=name, request=request)
+            return model.Result()
+
+    texts = {
+        "cluster": "demo",
+        "vpc": "vpc-1",
+        "security_group": ["sg-1", "sg-2"],
+        "zone": ["ap-southeast-1a=vsw-1"],
+        "name": "named",
+        "endpoint": "ep-1",
+        "timeout": 7.0,
+        "alias": "other",
+        "user": "u",
+        "database": "d",
+        "password_from": "env:PW",
+        "tls": "off",
+        "tls_name": "t",
+        "ca": "c",
+        "yes": True,
+        "adopted": True,
+    }
+    given = {name: texts[name] for name in operation.request.options()}
+    getattr(Recorder(environ={}), operation.name)(**given)
+    assert seen == {"name": operation.name, "request": operation.request.of(**given)}
+
+
+def test_no_method_is_without_an_operation() -> None:
+    """Beyond the operations Runbook has its life cycle and its connections alone."""
+    public = {name for name in vars(Runbook) if not name.startswith("_")}
+    assert public - set(OPERATIONS) == {"close", "connection", "connections", "perform"}
+    assert set(OPERATIONS) <= public
+
+
+@every_operation
+def test_every_method_is_documented(operation: Operation) -> None:
+    """A method's first line is a sentence."""
+    assert (inspect.getdoc(method(operation)) or "").splitlines()[0].endswith(".")
+
+
+def test_a_runbook_checks_its_input_before_it_asks_anyone() -> None:
+    """Without any key, wrong input is what is reported."""
+    with Runbook(environ={}) as runbook, pytest.raises(InvalidRequest, match="--vpc"):
+        runbook.create(vpc="nonsense")
+
+
+def test_a_runbook_without_a_connection_says_how_to_make_one() -> None:
+    """The property names the command, and nothing is open."""
+    with Runbook(environ={}) as runbook:
+        assert dict(runbook.connections) == {}
+        with pytest.raises(StepOrderError, match="Run %tidb_pe connect"):
+            _ = runbook.connection

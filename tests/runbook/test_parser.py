@@ -1,0 +1,241 @@
+"""A typed line becomes a request, help, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
+from tidb_pe_magic.runbook.parser import Command, Help, flags, help_for, overview, parse, words
+from tidb_pe_magic.runbook.requests import ConnectRequest, CreateRequest, DeleteRequest, ZoneChoice
+
+PROG = "%tidb_pe"
+PASSWORD = "hunter2Zx"
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+def read(line: str) -> Command | Help:
+    """Parse a line, which must neither print nor leave the interpreter."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            return parse(words(line), prog=PROG, extra=("sandbox",))
+        except SystemExit:
+            pytest.fail(f"left the interpreter: {line!r}")
+        finally:
+            assert (out.getvalue(), err.getvalue()) == ("", "")
+
+
+def refused(line: str) -> InvalidRequest:
+    """Return the error of a line."""
+    with pytest.raises(InvalidRequest) as caught:
+        read(line)
+    return caught.value
+
+
+@pytest.mark.parametrize("line", ["", "   ", "-h", "--help", "-h connect", "--help whatever"])
+def test_without_a_command_the_commands_are_listed(line: str) -> None:
+    """Nothing, and the flags for help, list every command with its summary."""
+    assert read(line) == Help(overview(PROG))
+    for name, operation in OPERATIONS.items():
+        assert f"  {name} " in overview(PROG)
+        assert operation.summary in overview(PROG)
+
+
+@every_operation
+@pytest.mark.parametrize("flag", ["-h", "--help", "--nonsense -h", "-h --nonsense", "x y z -h"])
+def test_every_operation_has_help(operation: Operation, flag: str) -> None:
+    """Help names each flag and an example, also where the rest of the line is wrong."""
+    found = read(f"{operation.name} {flag}")
+    assert found == Help(help_for(operation, PROG))
+    assert isinstance(found, Help)
+    for typed, described in flags(operation).items():
+        assert typed in found.text
+        assert described.help.split()[0] in found.text
+    assert f"{PROG} {operation.example}" in found.text
+
+
+@every_operation
+def test_the_example_of_every_operation_can_be_typed(operation: Operation) -> None:
+    """The example in the help is a valid line of that operation."""
+    found = read(operation.example)
+    assert isinstance(found, Command)
+    assert found.operation is operation
+    assert type(found.request) is operation.request
+
+
+@every_operation
+def test_every_flag_of_an_operation_is_known_to_its_parser(operation: Operation) -> None:
+    """Flags are typed with one word where they take a value, and are refused without it."""
+    for typed, described in flags(operation).items():
+        needed = " ep-1" if operation.name == "delete" else " demo" if operation.name in {"cluster", "run"} else ""
+        if described.metavar:
+            assert refused(f"{operation.name}{needed} {typed}").field == typed
+        else:
+            assert isinstance(read(f"{operation.name}{needed} {typed}"), Command)
+
+
+def test_options_become_the_request() -> None:
+    """Repeated flags, values with an equals sign, and quotes are read as a shell reads them."""
+    found = read(
+        "create --cluster 'my cluster' --vpc=vpc-1 --security-group sg-1 --security-group=sg-2 "
+        '--zone ap-southeast-1a=vsw-1 --zone "ap-southeast-1b"'
+    )
+    assert isinstance(found, Command)
+    assert found.request == CreateRequest(
+        cluster="my cluster",
+        vpc="vpc-1",
+        security_group=("sg-1", "sg-2"),
+        zone=(ZoneChoice("ap-southeast-1a", "vsw-1"), ZoneChoice("ap-southeast-1b")),
+    )
+
+
+def test_flags_may_come_before_and_after_the_argument() -> None:
+    """The order of flags and arguments does not matter."""
+    expected = DeleteRequest(endpoint="ep-1", yes=True, cluster="demo")
+    for line in ("delete ep-1 --yes --cluster demo", "delete --yes --cluster demo ep-1"):
+        found = read(line)
+        assert isinstance(found, Command)
+        assert found.request == expected
+
+
+def test_a_password_source_is_read() -> None:
+    """--password-from keyring:SERVICE keeps the service's blanks."""
+    found = read("connect --password-from 'keyring:my service' --tls off")
+    assert isinstance(found, Command)
+    assert found.request == ConnectRequest(password_from=PasswordSource("keyring", "my service"), tls="off")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("craete", "create"), ("cluser", "cluster"), ("conect", "connect"), ("sandbix", "sandbox"), ("STATUS", None)],
+)
+def test_an_unknown_command_names_the_closest(typed: str, meant: str | None) -> None:
+    """A slip of the finger is named with what was probably meant, a skin's own commands included."""
+    error = refused(typed)
+    assert error.field == "command"
+    assert (f"did you mean {meant}?" if meant else "there is no such command") in str(error)
+    assert f"{PROG} -h" in error.advice
+
+
+@pytest.mark.parametrize(
+    ("line", "flag", "meant"),
+    [
+        ("create --securty-group sg-1", "--securty-group", "--security-group"),
+        ("create --zones all", "--zones", "--zone"),
+        ("connect --databse=test", "--databse", "--database"),
+        ("wait --time-out 3", "--time-out", "--timeout"),
+        ("connect --password-form prompt", "--password-form", "--password-from"),
+        ("connect --clus demo", "--clus", "--cluster"),
+    ],
+)
+def test_an_unknown_flag_names_the_closest(line: str, flag: str, meant: str) -> None:
+    """Flags are not abbreviated: the one that was probably meant is named."""
+    error = refused(line)
+    assert error.field == flag
+    assert f"did you mean {meant}?" in str(error)
+    assert f"{PROG} {line.split()[0]} -h" in error.advice
+
+
+def test_a_flag_like_no_other_is_unknown() -> None:
+    """Where nothing is close, the operation's name is given."""
+    assert "verify has no such flag" in str(refused("verify --quux"))
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("cluster", "NAME_OR_ID"),
+        ("run", "NAME_OR_ID"),
+        ("delete --yes", "ENDPOINT_ID"),
+        ("cluster ''", "NAME_OR_ID"),
+        ("delete nonsense", "ENDPOINT_ID"),
+        ("cluster one two", "arguments"),
+        ("verify demo", "arguments"),
+        ("delete ep-1 --yes=1", "--yes"),
+        ("wait --timeout 0", "--timeout"),
+        ("create --vpc", "--vpc"),
+        ("connect --tls none", "--tls"),
+        ("clusters -hh", "--help"),
+        ("clusters --help=x", "--help"),
+    ],
+)
+def test_wrong_input_names_its_field(line: str, field: str) -> None:
+    """What is missing, too much or not valid is named as it is typed."""
+    assert refused(line).field == field
+
+
+@pytest.mark.parametrize("line", ["cluster 'demo", 'cluster "demo', "cluster demo\\"])
+def test_a_quote_that_is_not_closed_is_wrong_input(line: str) -> None:
+    """Unbalanced quotes and a backslash at the end are one line, without what was typed."""
+    error = refused(line)
+    assert error.field == "quotes"
+    assert "demo" not in str(error)
+
+
+password_flags = st.sampled_from(
+    ["--password", "--Password", "-password", "--passwd", "--pwd", "--pw", "--secret", "--sql-password"]
+)
+
+
+@given(password_flags, st.sampled_from([" ", "="]), st.sampled_from(["connect", "run demo", "wait", "clusters"]))
+def test_a_password_flag_is_refused_with_what_to_do_instead(flag: str, join: str, command: str) -> None:
+    """There is no flag for a password, and the line says where a password may come from."""
+    error = refused(f"{command} {flag}{join}{PASSWORD}")
+    assert "saved with the notebook" in str(error)
+    assert "TIDB_PASSWORD" in error.advice
+    assert PASSWORD not in f"{error} {error!r} {error.__cause__!r}"
+
+
+passwords = st.one_of(
+    st.text(min_size=1),
+    st.text(st.sampled_from("-=:'\"\\ ab1$")),
+).map(lambda text: f"{PASSWORD}{text}")
+password_words = st.one_of(
+    st.tuples(password_flags | st.just("-p") | st.just("--password-from"), passwords).map(list),
+    st.tuples(password_flags | st.just("-p") | st.just("--password-from"), passwords).map("=".join).map(lambda w: [w]),
+    passwords.map(lambda password: [f"-p{password}"]),
+)
+other_words = st.lists(
+    st.sampled_from(["connect", "run", "demo", "--user", "p.root", "--tls", "off", "--yes", "--", "-", "--vpc=vpc-1"]),
+    max_size=4,
+)
+
+
+@given(other_words, password_words, other_words)
+def test_a_password_that_is_typed_is_not_repeated(before: list[str], typed: list[str], after: list[str]) -> None:
+    """Wherever a password flag stands, and however its value is joined to it, no error holds the value."""
+    for first in ([], ["connect"], ["run", "demo"]):
+        line = shlex.join([*first, *before, *typed, *after])
+        try:
+            read(line)
+        except InvalidRequest as error:
+            assert PASSWORD not in f"{error} {error!r} {error.field} {error.reason} {error.advice}"  # noqa: PT017
+
+
+pieces = st.sampled_from(
+    [*OPERATIONS, "sandbox", "-h", "--help", "-hh", "-hx", "-x", "-", "--", "--=", "-=", "--vpc", "--zone", "--yes"]
+    + ["--tls", "--tls=off", "--timeout", "5", "demo", "ep-1", "vpc-1", "'", '"', "\\", "%s", "%(prog)s", "@file"]
+)
+lines = st.one_of(
+    st.text(),
+    st.lists(pieces | st.text(max_size=6), max_size=6).map(" ".join),
+    st.tuples(st.sampled_from(sorted(OPERATIONS)), pieces | st.text(), pieces | st.text()).map(" ".join),
+)
+
+
+@given(lines)
+def test_any_line_is_a_command_help_or_wrong_input(line: str) -> None:
+    """No line ends in another exception, leaves the interpreter, or prints."""
+    try:
+        found = read(line)
+    except InvalidRequest as error:
+        assert len(str(error).splitlines()) == 1  # noqa: PT017 - either outcome is right
+    else:
+        assert isinstance(found, Command | Help)

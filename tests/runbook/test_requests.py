@@ -1,0 +1,198 @@
+"""The rules of each operation's fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.runbook import requests
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runbook.requests import (
+    ClusterRequest,
+    ConnectRequest,
+    CreateRequest,
+    DeleteRequest,
+    RunRequest,
+    WaitRequest,
+    ZoneChoice,
+)
+
+every_request = pytest.mark.parametrize(
+    "request_class", [operation.request for operation in OPERATIONS.values()], ids=OPERATIONS
+)
+
+
+@every_request
+def test_every_field_is_described_for_every_skin(request_class: type[requests.Request]) -> None:
+    """Each field has help, and a placeholder where it takes a value."""
+    for field in dataclasses.fields(request_class):
+        described = field.metadata["option"]
+        assert described.help
+        assert not described.help.endswith(".")
+        assert bool(described.metavar) == (field.default is not False)
+        assert described.many == (field.default == ())
+        assert described.positional == (field.default is dataclasses.MISSING)
+
+
+@every_request
+def test_every_default_has_the_type_of_its_field(request_class: type[requests.Request]) -> None:
+    """A default is what the annotation promises."""
+    hints = get_type_hints(request_class)
+    for field in dataclasses.fields(request_class):
+        if field.default is None:
+            assert type(None) in hints[field.name].__args__
+        elif field.default not in {dataclasses.MISSING, ()}:
+            assert isinstance(field.default, hints[field.name])
+
+
+@every_request
+def test_every_default_is_valid_by_its_own_rule(request_class: type[requests.Request]) -> None:
+    """Typing a default changes nothing."""
+    for field in dataclasses.fields(request_class):
+        if field.default not in {dataclasses.MISSING, None, ()}:
+            assert field.metadata["option"].parse(str(field.default)) == field.default
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("vpc", "vpc-t4nabc123"),
+        ("security_group", "sg-t4nabc123"),
+        ("zone", "ap-southeast-1a"),
+        ("zone", "cn-hangzhou-b"),
+        ("zone", "us-east-1a=vsw-t4nabc123"),
+        ("zone", "all"),
+        ("name", "tidb-pe_1"),
+        ("name", "数据"),
+        ("name", "a" * 128),
+    ],
+)
+def test_what_the_cloud_accepts_is_accepted(field: str, text: str) -> None:
+    """IDs, zones and names in the cloud's own form."""
+    value = getattr(CreateRequest.of(**{field: text}), field)
+    assert str(value[0] if isinstance(value, tuple) else value) == text
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("vpc", "vpc-"),
+        ("vpc", "vsw-1"),
+        ("vpc", "vpc-1\n"),
+        ("vpc", "vpc-1 "),
+        ("vpc", "VPC-1"),
+        ("security_group", "sg_1"),
+        ("security_group", ""),
+        ("zone", ""),
+        ("zone", "ALL"),
+        ("zone", "all=vsw-1"),
+        ("zone", "ap-southeast-1a="),
+        ("zone", "ap-southeast-1a=vpc-1"),
+        ("zone", "ap-southeast-1a=vsw-1=vsw-2"),
+        ("zone", "=vsw-1"),
+        ("name", "a"),
+        ("name", "1abc"),
+        ("name", "a" * 129),
+        ("name", "with blank"),
+        ("cluster", " "),
+    ],
+)
+def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> None:
+    """The line names the option, and the rule or an example of what is valid."""
+    with pytest.raises(InvalidRequest) as caught:
+        CreateRequest.of(**{field: text})
+    assert caught.value.field == CreateRequest.label(field)
+    assert re.search(r"looks like|letters|must not be empty", str(caught.value))
+
+
+@given(st.from_regex(r"\A[a-z]{2,3}-[a-z]{2,9}-[0-9][a-z]\Z"), st.from_regex(r"\A(=vsw-[A-Za-z0-9]{1,20})?\Z"))
+def test_a_zone_is_written_as_it_is_typed(zone: str, vswitch: str) -> None:
+    """Parsing and writing a zone are inverse."""
+    assert str(ZoneChoice.parse(zone + vswitch)) == zone + vswitch
+
+
+@given(st.text())
+def test_any_text_is_a_zone_or_refused(text: str) -> None:
+    """Whatever is typed is a zone that is written as it was typed, or a ValueError."""
+    try:
+        choice = ZoneChoice.parse(text)
+    except ValueError:
+        return
+    assert str(choice) == text
+
+
+def test_the_same_zone_twice_is_refused() -> None:
+    """A zone that is repeated is a slip, not two zones."""
+    with pytest.raises(InvalidRequest, match="--zone: the same value is given twice"):
+        CreateRequest.of(zone=["ap-southeast-1a", "ap-southeast-1a"])
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"endpoint": "vpc-1"}, "--endpoint"),
+        ({"alias": "1tidb"}, "--alias"),
+        ({"alias": "my alias"}, "--alias"),
+        ({"alias": ""}, "--alias"),
+        ({"user": ""}, "--user"),
+        ({"database": " "}, "--database"),
+        ({"tls": "AUTO"}, "--tls"),
+        ({"tls_name": ""}, "--tls-name"),
+        ({"ca": ""}, "--ca"),
+    ],
+)
+def test_a_login_that_cannot_work_is_refused(values: dict[str, str], field: str) -> None:
+    """Each option of connect is checked and named."""
+    with pytest.raises(InvalidRequest) as caught:
+        ConnectRequest.of(**values)
+    assert caught.value.field == field
+
+
+@given(st.text().map(lambda tail: f"hunter2{tail}"))
+def test_a_password_in_the_place_of_its_source_is_not_repeated(typed: str) -> None:
+    """--password-from hunter2 names the valid forms, and the error holds nothing of what was typed."""
+    for request_class in (ConnectRequest, RunRequest):
+        values: dict[str, Any] = {"password_from": typed} | (
+            {"cluster": "demo"} if request_class is RunRequest else {}
+        )
+        with pytest.raises(InvalidRequest) as caught:
+            request_class.of(**values)
+        error = caught.value
+        assert error.field == "--password-from"
+        assert "hunter2" not in f"{error} {error!r} {error.__cause__!r}"
+
+
+def test_connect_reads_its_options() -> None:
+    """Typed options become values."""
+    request = ConnectRequest.of(password_from="env:PW", tls="verify-ca", endpoint="ep-1")
+    assert request.password_from == PasswordSource("env", "PW")
+    assert (request.tls, request.endpoint, request.alias, request.user) == ("verify-ca", "ep-1", "tidb", None)
+
+
+def test_deletion_is_not_the_default() -> None:
+    """Neither yes nor adopted is on by itself; wait's patience is ten minutes."""
+    request = DeleteRequest.of(endpoint="ep-1")
+    assert (request.yes, request.adopted, request.timeout) == (False, False, 600.0)
+    assert DeleteRequest.of(endpoint="ep-1", yes=True).yes
+    assert WaitRequest.of().timeout == 600.0
+
+
+def test_every_step_but_the_first_may_name_its_cluster() -> None:
+    """--cluster is an option of each step that concerns one, and an argument of cluster and run."""
+    named = {name for name, operation in OPERATIONS.items() if "cluster" in operation.request.options()}
+    assert set(OPERATIONS) - named == {"clusters", "disconnect"}
+    assert ClusterRequest.options()["cluster"].positional
+    assert RunRequest.options()["cluster"].positional
+
+
+def test_the_steps_on_an_endpoint_may_name_it() -> None:
+    """wait, connect and status take --endpoint; delete takes it as its argument."""
+    named = {name for name, operation in OPERATIONS.items() if "endpoint" in operation.request.options()}
+    assert named == {"wait", "connect", "status", "delete"}

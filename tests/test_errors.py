@@ -1,0 +1,164 @@
+"""The exception tree, and the one line that each exception shows."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.errors import (
+    ApiError,
+    ConnectionFailed,
+    InvalidRequest,
+    MissingCredentials,
+    NotEligible,
+    StepOrderError,
+    Throttled,
+    TidbPeError,
+    WaitCancelled,
+    WaitTimeout,
+    one_line,
+)
+from tidb_pe_magic.model import VpcEndpoint
+
+CLASSES = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
+ENDPOINT = VpcEndpoint(
+    endpoint_id="ep-1",
+    name="",
+    service_name="s",
+    vpc_id="vpc-1",
+    region_id="r",
+    domain="d",
+    endpoint_status="Creating",
+    connection_status="Disconnected",
+)
+
+
+def drawn_tree() -> dict[str, str]:
+    """Read class -> parent from the picture in the module's docstring."""
+    parents: dict[str, str] = {}
+    above: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.match(r"    ([│├└─ ]*)([A-Z]\w+)", line)
+        if found:
+            depth = len(found[1]) // 3
+            above[depth:] = [found[2]]
+            parents[found[2]] = above[depth - 1] if depth else "Exception"
+    return parents
+
+
+def test_the_picture_shows_every_class_below_its_parent() -> None:
+    """The tree in the docstring is the tree of the classes."""
+    assert drawn_tree() == {name: value.__bases__[0].__name__ for name, value in CLASSES.items()}
+
+
+def test_the_picture_names_the_builtin_classes_that_are_mixed_in() -> None:
+    """InvalidRequest is a ValueError and WaitTimeout a TimeoutError, as the picture says."""
+    mixed = re.findall(r"(\w+)\((\w+Error)\)", errors.__doc__ or "")
+    assert mixed == [("InvalidRequest", "ValueError"), ("WaitTimeout", "TimeoutError")]
+    assert all(CLASSES[name].__bases__[1].__name__ == builtin for name, builtin in mixed)
+
+
+@given(st.text())
+def test_text_of_a_remote_system_stays_on_one_line_and_is_visible(text: str) -> None:
+    """Nothing that breaks a line or repaints a terminal passes through one_line."""
+    shown = one_line(text)
+    assert len(shown.splitlines()) <= 1
+    assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@given(st.text())
+def test_making_one_line_twice_changes_nothing_more(text: str) -> None:
+    """One line stays as it is when it is made one line again."""
+    assert one_line(one_line(text)) == one_line(text)
+
+
+@given(st.text(st.characters(whitelist_categories=("L", "N", "P", "S")), min_size=1))
+def test_ordinary_text_is_left_as_it_is(text: str) -> None:
+    """Letters of any script, digits and punctuation are not escaped."""
+    assert one_line(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mred", "a\\u001b[31mred"),
+        ("abc\u202edef", "abc\\u202edef"),
+        ("two\r\n  lines", "two lines"),
+        ("half\ud800", "half\\ud800"),
+    ],
+)
+def test_what_would_repaint_a_terminal_is_shown_as_its_code(text: str, shown: str) -> None:
+    """An ANSI escape, a direction mark, a line break and half a surrogate pair are all made harmless."""
+    assert one_line(text) == shown
+
+
+@given(st.text(), st.text())
+def test_every_error_is_one_line_in_a_notebook(message: str, advice: str) -> None:
+    """IPython is given a single line: the class's name, the message and the advice."""
+    error = StepOrderError(message, advice=advice)
+    [line] = error._render_traceback_()
+    assert line == f"StepOrderError: {error}"
+    assert len(line.splitlines()) == 1
+    assert (error.message, error.advice) == (message, advice)
+
+
+def test_an_error_without_advice_ends_with_its_message() -> None:
+    """No trailing blank is left where there is no advice."""
+    assert str(TidbPeError("it is so.")) == "it is so."
+    assert str(TidbPeError("it is so.", advice="Do that.")) == "it is so. Do that."
+
+
+def test_wrong_input_names_its_field_first() -> None:
+    """InvalidRequest keeps field and reason apart, and is a ValueError."""
+    error = InvalidRequest("--vpc", "is missing.", advice="See networks.")
+    assert isinstance(error, ValueError)
+    assert (error.field, error.reason) == ("--vpc", "is missing.")
+    assert str(error) == "--vpc: is missing. See networks."
+    assert str(InvalidRequest("", "is missing.")) == "is missing."
+
+
+def test_missing_credentials_list_every_place_in_order() -> None:
+    """The reader sees each place that was looked in."""
+    error = MissingCredentials("key", iter(["here", "there"]))
+    assert error.looked_in == ("here", "there")
+    assert str(error) == "no key found; looked in here, there."
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in CLASSES.values() if issubclass(kind, ApiError)],
+    ids=lambda kind: kind.__name__,
+)
+def test_every_api_error_carries_operation_code_and_request_id(kind: type[ApiError]) -> None:
+    """What the cloud's support asks for stands in the line and in the attributes."""
+    error = kind("no.", operation="Op", code="Code", request_id="R-1", advice="Ask.")
+    assert str(error) == "Op failed (Code): no. [request id R-1] Ask."
+    assert (error.operation, error.code, error.request_id, error.advice) == ("Op", "Code", "R-1", "Ask.")
+    assert str(kind("no.", operation="Op")) == "Op failed: no."
+
+
+def test_throttled_keeps_the_seconds_to_wait() -> None:
+    """The cloud's word on when to come back is kept as it is, also where it said nothing."""
+    assert Throttled("slow.", operation="Op", retry_after=2.5).retry_after == 2.5
+    assert Throttled("slow.", operation="Op").retry_after is None
+
+
+def test_restrictions_and_stages_are_named_first() -> None:
+    """NotEligible names the restriction, ConnectionFailed the stage."""
+    restricted, failed = NotEligible("region", "elsewhere."), ConnectionFailed("tls", "no name fits.")
+    assert (str(restricted), restricted.restriction) == ("not eligible (region): elsewhere.", "region")
+    assert (str(failed), failed.stage) == ("no connection (tls): no name fits.", "tls")
+
+
+def test_an_ended_wait_keeps_what_was_seen_last() -> None:
+    """The last observation is there for the caller, or None where nothing was seen."""
+    timeout = WaitTimeout("late.", last=ENDPOINT)
+    assert isinstance(timeout, TimeoutError)
+    assert timeout.last is ENDPOINT
+    assert WaitCancelled("stopped.").last is None

@@ -1,0 +1,263 @@
+"""A view in two forms: aligned text, and a fragment of HTML.
+
+Every string is made harmless here: no control or direction character, no line break and no markup of
+a remote system reaches a terminal or a page.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tidb_pe_magic.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Kind = Literal["ok", "no", "warn", "info", "busy"]
+
+_WIDTH = 110  # columns of text; a JupyterLab cell on a laptop shows about so many
+_GAP = "  "
+_NOTHING = "—"
+_SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "info": "·", "busy": "…"}
+
+# JupyterLab's own variables follow its theme; elsewhere a colour that reads on white and on black.
+_COLOURS: dict[Kind, str] = {
+    "ok": "var(--jp-success-color1,#22863a)",
+    "no": "var(--jp-error-color1,#d73a49)",
+    "warn": "var(--jp-warn-color1,#b26a00)",
+    "info": "inherit",
+    "busy": "inherit",
+}
+_HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;white-space:nowrap"
+# No background of our own, so that the fragment looks right in light and dark themes alike.
+_STYLES = {
+    "scroll": "overflow-x:auto",
+    "table": "border-collapse:collapse;margin:.2em 0 .4em;text-align:left;font-size:inherit",
+    "caption": "caption-side:top;text-align:left;padding:0 0 .2em;color:inherit;font-size:inherit",
+    "head": _HEAD,
+    "label": f"{_HEAD};vertical-align:top",
+    "row": "background:none",
+    "cell": "text-align:left;padding:.15em 1em .15em 0;vertical-align:top",
+    "code": "white-space:nowrap;user-select:all;background:none;padding:0;color:inherit;font-size:inherit",
+    "command": "white-space:normal;user-select:all;color:inherit;font-size:inherit",
+    "view": "font-size:13px;line-height:1.5;text-align:left",
+    "part": "margin:.6em 0 0",
+}
+_S = {name: f' style="{style}"' for name, style in _STYLES.items()}
+
+
+class Code:
+    """Cell of things to copy: identifiers, host names, commands."""
+
+    def __init__(self, *texts: str) -> None:
+        """Keep those that are not empty."""
+        self.texts = tuple(text for text in texts if text)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A sign and words; a cell, or a note under a view."""
+
+    kind: Kind
+    text: str = ""
+
+
+Cell = str | Code | Mark
+Fact = tuple[str, Cell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table; every row has as many cells as the header.
+
+    Attributes:
+        caption: empty where the view's title says it.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is shown of one thing, in this order.
+
+    Attributes:
+        kind: the sign before the title, if any.
+        ident: the identifier that the title is about.
+        parts: views within this one.
+        next_command: what to run next, as it is typed.
+    """
+
+    title: str
+    kind: Kind | None = None
+    ident: str = ""
+    facts: tuple[Fact, ...] = ()
+    tables: tuple[Table, ...] = ()
+    parts: tuple[View, ...] = ()
+    notes: tuple[Mark, ...] = ()
+    next_command: str = ""
+
+
+def as_text(view: View, width: int = _WIDTH) -> str:
+    """Return aligned text of `width` columns, or wider where something to copy would have to be broken."""
+    return "\n".join(line.rstrip() for line in _text(view, width))
+
+
+def as_html(view: View) -> str:
+    """Return one self-contained fragment: no script, no style sheet, nothing from elsewhere."""
+    # The classes keep JupyterLab from setting a dollar sign in a name as mathematics.
+    return f'<div class="tex2jax_ignore mathjax_ignore"{_S["view"]}>{"".join(_html(view))}</div>'
+
+
+def columns(text: str) -> int:
+    """Count a terminal's columns: a wide character takes two, a combining one none."""
+    return sum(
+        0 if unicodedata.category(c) in {"Mn", "Me"} else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )
+
+
+def _plain(cell: Cell) -> str:
+    if isinstance(cell, Code):
+        return ", ".join(one_line(text) for text in cell.texts) or _NOTHING
+    if isinstance(cell, Mark):
+        return f"{_SIGNS[cell.kind]} {one_line(cell.text)}".rstrip()
+    return one_line(cell) or _NOTHING
+
+
+def _text(view: View, width: int) -> Iterator[str]:
+    sign = f"{_SIGNS[view.kind]} " if view.kind else ""
+    yield f"{sign}{one_line(view.title)} {one_line(view.ident)}"
+    facts = [(one_line(label), _plain(cell)) for label, cell in view.facts]
+    label_width = max((columns(label) for label, _ in facts), default=0)
+    for label, words in facts:
+        lead = _GAP + _padded(label, label_width) + _GAP
+        yield from _hanging(lead, words, width)
+    for table in view.tables:
+        yield from _text_table(table, width)
+    for part in view.parts:
+        yield ""
+        yield from _text(part, width)
+    if view.parts and (view.notes or view.next_command):
+        yield ""
+    for note in view.notes:
+        yield from _hanging(f"{_GAP}{_SIGNS[note.kind]} ", one_line(note.text), width)
+    if view.next_command:
+        yield f"Next: {one_line(view.next_command)}"
+
+
+def _text_table(table: Table, width: int) -> Iterator[str]:
+    rows = [tuple(one_line(name) for name in table.header), *(tuple(map(_plain, row)) for row in table.rows)]
+    widths = _fitted(rows, width - len(_GAP))
+    if table.caption:
+        yield f"{_GAP}{one_line(table.caption)}:"
+    for number, row in enumerate(rows):
+        cells = [_wrapped(words, limit) for words, limit in zip(row, widths, strict=True)]
+        for line in range(max(map(len, cells))):
+            parts = (cell[line] if line < len(cell) else "" for cell in cells)
+            yield _GAP + _GAP.join(_padded(part, limit) for part, limit in zip(parts, widths, strict=True))
+        if number == 0:
+            yield _GAP + _GAP.join("-" * limit for limit in widths)
+
+
+def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[int]:
+    """Return the columns' widths: the widest are narrowed first, none below its longest word."""
+    natural = [max(columns(cell) for cell in column) for column in zip(*rows, strict=True)]
+    least = [
+        max(columns(word) for cell in column for word in cell.split(" "))
+        for column in zip(*rows, strict=True)
+    ]
+    excess = sum(natural) + len(_GAP) * (len(natural) - 1) - width
+    while excess > 0:
+        slack = [index for index, now in enumerate(natural) if now > least[index]]
+        if not slack:
+            break
+        natural[max(slack, key=natural.__getitem__)] -= 1
+        excess -= 1
+    return natural
+
+
+def _hanging(lead: str, words: str, width: int) -> Iterator[str]:
+    indent = columns(lead)
+    for number, line in enumerate(_wrapped(words, width - indent)):
+        yield (" " * indent if number else lead) + line
+
+
+def _wrapped(words: str, limit: int) -> list[str]:
+    """Break at spaces alone, so that an identifier stays in one piece."""
+    lines = [""]
+    for word in words.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and columns(longer) > limit:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - columns(text))
+
+
+def _escaped(text: str) -> str:
+    return html.escape(one_line(text))
+
+
+def _code(text: str, style: str = "code") -> str:
+    return f"<code{_S[style]}>{_escaped(text)}</code>"
+
+
+def _sign(kind: Kind | None) -> str:
+    if kind is None:
+        return ""
+    return f'<span style="color:{_COLOURS[kind]};font-weight:bold">{_SIGNS[kind]}</span> '
+
+
+def _rich(cell: Cell) -> str:
+    if isinstance(cell, Code):
+        return ", ".join(map(_code, cell.texts)) or _NOTHING
+    if isinstance(cell, Mark):
+        return f"{_sign(cell.kind)}{_escaped(cell.text)}"
+    return _escaped(cell) or _NOTHING
+
+
+def _html(view: View) -> Iterator[str]:
+    ident = f" {_code(view.ident)}" if view.ident else ""
+    title = f"{_sign(view.kind)}<strong>{_escaped(view.title)}</strong>{ident}"
+    titled = bool(view.facts) or any(not table.caption for table in view.tables)
+    if not titled:
+        yield f"<div>{title}</div>"
+    if view.facts:
+        yield _html_table(
+            title, "".join(_html_row(_head("row", "label", label), [cell]) for label, cell in view.facts)
+        )
+    for table in view.tables:
+        head = "".join(_head("col", "head", name) for name in table.header)
+        rows = "".join(_html_row("", row) for row in table.rows)
+        caption = _escaped(table.caption) or title
+        yield _html_table(caption, f"<thead><tr{_S['row']}>{head}</tr></thead><tbody>{rows}</tbody>")
+    for part in view.parts:
+        yield f"<div{_S['part']}>{''.join(_html(part))}</div>"
+    for note in view.notes:
+        yield f"<div>{_rich(note)}</div>"
+    if view.next_command:
+        yield f"<div>Next: {_code(view.next_command, 'command')}</div>"
+
+
+def _html_table(caption: str, rows: str) -> str:
+    head = f"<caption{_S['caption']}>{caption}</caption>"
+    return f"<div{_S['scroll']}><table{_S['table']}>{head}{rows}</table></div>"
+
+
+def _html_row(head: str, cells: Iterable[Cell]) -> str:
+    body = "".join(f"<td{_S['cell']}>{_rich(cell)}</td>" for cell in cells)
+    return f"<tr{_S['row']}>{head}{body}</tr>"
+
+
+def _head(scope: str, style: str, name: str) -> str:
+    return f'<th scope="{scope}"{_S[style]}>{_escaped(name)}</th>'

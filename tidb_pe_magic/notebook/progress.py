@@ -1,0 +1,239 @@
+"""Events, while a step works, as something to look at: one output updated in place, or lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from tidb_pe_magic import model, render
+from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.layout import Code, Mark, View, as_html, as_text, columns
+from tidb_pe_magic.views import OWNER_ACCEPTS, steps_table, view
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tidb_pe_magic.layout import Fact
+
+_TERMINAL_COLUMNS = 80
+
+
+class Publish(Protocol):
+    """What IPython's display publisher offers."""
+
+    def __call__(self, data: dict[str, str], *, transient: dict[str, str], update: bool) -> None:
+        """Show `data`, or update what was shown under the same display ID."""
+
+
+class Progress:
+    """Event hook of one command; what it showed last stays when it is closed.
+
+    In a kernel one output is updated in place, from whatever thread the events come. Elsewhere lines
+    go to standard output.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell | None,
+        *,
+        stream: TextIO | None = None,
+        publish: Publish | None = None,
+    ) -> None:
+        """Show nothing yet: most commands have no events.
+
+        Args:
+            shell: IPython's shell; None where there is none.
+            stream: instead of standard output.
+            publish: instead of the shell's display publisher.
+        """
+        self._output: _Output | _Lines
+        if shell is not None and getattr(shell, "kernel", None) is not None:
+            self._output = _Output(publish or shell.display_pub.publish)
+        else:
+            self._output = _Lines(stream)
+
+    def __call__(self, event: model.Event) -> None:
+        """Show the event."""
+        self._output.show(event)
+
+    def close(self) -> None:
+        """Say what was left unfinished; may be called twice."""
+        self._output.close()
+
+
+class _Output:
+    """One output of a notebook cell: the plan, the steps so far, and the wait."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+        self._display_id = uuid.uuid4().hex
+        self._shown = False
+        self._plan: View | None = None
+        self._steps: list[model.FinishedStep] = []
+        self._current = ""
+        self._observed: model.EndpointObserved | None = None
+        self._failed: model.ObservationFailed | None = None
+
+    def show(self, event: model.Event) -> None:
+        """Take the event in, and update the output."""
+        match event:
+            case model.StepStarted():
+                self._current = event.step
+            case model.StepFinished():
+                self._steps.append(event.finished)
+                self._current, self._observed, self._failed = "", None, None
+            case model.PlanShown():
+                # The steps go on by themselves: there is no next command to run.
+                self._plan = replace(view(event.plan), next_command="")
+            case model.EndpointObserved():
+                self._observed, self._failed = event, None
+            case model.ObservationFailed():
+                self._failed = event
+        self._update(live=True)
+
+    def close(self) -> None:
+        """Leave no output that still says it is waiting."""
+        if self._current or self._observed or self._failed:
+            self._update(live=False)
+            self._current, self._observed, self._failed = "", None, None
+
+    def _update(self, *, live: bool) -> None:
+        views = [self._plan] if self._plan else []
+        if self._steps or self._current:
+            current = Mark("busy" if live else "no", self._current) if self._current else None
+            detail = "under way" if live else "did not finish"
+            table = steps_table(self._steps, current, detail)
+            views.append(View(title="Steps", tables=(table,)))
+        if self._observed or self._failed:
+            views.append(_waiting(self._observed, self._failed, live=live))
+        data = {
+            "text/plain": "\n\n".join(map(as_text, views)),
+            "text/html": "".join(map(as_html, views)),
+        }
+        self._publish(data, transient={"display_id": self._display_id}, update=self._shown)
+        self._shown = True
+
+
+def _waiting(
+    observed: model.EndpointObserved | None, failed: model.ObservationFailed | None, *, live: bool
+) -> View:
+    latest = failed or observed
+    facts: list[Fact] = [("Elapsed", f"{latest.elapsed:.0f} s")] if latest else []
+    notes = [Mark("warn", f"No answer, asking again: {failed.error}")] if failed else []
+    goal = ident = ""
+    if observed is not None:
+        goal = f" for: {observed.waiting_for}"
+        endpoint = observed.endpoint
+        if endpoint is None:
+            facts.insert(0, ("Endpoint", "gone"))
+        else:
+            ident = endpoint.endpoint_id
+            facts[:0] = [
+                ("Endpoint status", endpoint.endpoint_status),
+                ("Connection status", endpoint.connection_status),
+            ]
+            if endpoint.zones:
+                facts.insert(2, ("Zones", Code(*(zone.zone_id for zone in endpoint.zones))))
+            if live and endpoint.connection_status == model.ConnectionStatus.DISCONNECTED:
+                notes.append(OWNER_ACCEPTS)
+    return View(
+        title=("Waiting" if live else "Waited") + goal,
+        kind="busy" if live else "info",
+        ident=ident,
+        facts=tuple(facts),
+        notes=tuple(notes),
+    )
+
+
+class _Lines:
+    """Lines of a terminal, the last one rewritten while a step works; in a file, a line for each change."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._given = stream
+        self._current = ""
+        self._transient = 0  # columns of the line that is to be rewritten
+        self._last: tuple[object, ...] = ()
+
+    def show(self, event: model.Event) -> None:
+        """Write the event."""
+        line = render.event_line(event)
+        match event:
+            case model.StepStarted():
+                self._current = event.step
+                self._rewrite(line)
+            case model.StepFinished():
+                self._current, self._last = "", ()
+                self._print(f"✔ {line}")
+            case model.PlanShown():
+                self._print(as_text(replace(view(event.plan), next_command="")))
+            case model.EndpointObserved() | model.ObservationFailed():
+                self._rewrite(line)
+                self._print_change(event, line)
+
+    def close(self) -> None:
+        """End the line that was being rewritten, and say which step did not finish."""
+        if self._transient:
+            self._stream.write("\n")
+            self._transient = 0
+        if self._current:
+            self._print(f"✘ {one_line(self._current)} did not finish")
+            self._current = ""
+        self._stream.flush()
+
+    @property
+    def _stream(self) -> TextIO:
+        # Looked up at each use: a captured cell has another one.
+        return self._given or sys.stdout
+
+    def _print_change(self, event: model.EndpointObserved | model.ObservationFailed, line: str) -> None:
+        """In a file, where no line can be rewritten, leave out what is as it was."""
+        if self._stream.isatty():
+            return
+        seen: tuple[object, ...] = ("no answer",)
+        if isinstance(event, model.EndpointObserved):
+            endpoint = event.endpoint
+            states = (endpoint.endpoint_status, endpoint.connection_status) if endpoint else ()
+            seen = (event.waiting_for, *states)
+        if seen != self._last:
+            self._last = seen
+            self._print(line)
+
+    def _print(self, text: str) -> None:
+        lead = self._blank()
+        self._transient = 0
+        self._write(f"{lead}{text}\n")
+
+    def _rewrite(self, line: str) -> None:
+        if not self._stream.isatty():
+            return
+        kept = _cut(line, max(1, self._terminal_columns() - 1))
+        lead = self._blank()
+        self._transient = columns(kept)
+        self._write(lead + kept)
+
+    def _blank(self) -> str:
+        return "\r" + " " * self._transient + "\r" if self._transient else ""
+
+    def _write(self, text: str) -> None:
+        # A stream of a narrow encoding must not end the step over a check mark.
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._stream.write(text.encode(encoding, "replace").decode(encoding))
+        self._stream.flush()
+
+    def _terminal_columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _TERMINAL_COLUMNS
+        except (OSError, ValueError):
+            return _TERMINAL_COLUMNS
+
+
+def _cut(line: str, limit: int) -> str:
+    """Shorten a line that would wrap, since a wrapped line cannot be rewritten."""
+    kept = line
+    while columns(kept) > limit - (kept != line):
+        head, space, _word = kept.rpartition(" ")
+        kept = head if space else kept[:-1]
+    return kept if kept == line else f"{kept}…"

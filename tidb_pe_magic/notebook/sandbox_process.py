@@ -1,0 +1,267 @@
+"""`%tidb_pe sandbox`: the embedded clouds as a process of their own, and this kernel's environment.
+
+The product knows the sandbox only as a module to start and an environment file to read.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import TidbPeError
+from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds
+from tidb_pe_magic.runbook.operations import Operation
+from tidb_pe_magic.runbook.parser import Help, parse_options
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+    from tidb_pe_magic.runbook.runbook import Runbook
+
+_MODULE = "tidb_pe_magic.sandbox"
+_URL = "TIDBCLOUD_SERVERLESS_ENDPOINT"
+# Variables of the user's own accounts that would reach past the sandbox.
+_FOREIGN = ("ALIBABA_CLOUD_SECURITY_TOKEN", "TIDB_PASSWORD")
+_START_LIMIT, _STOP_LIMIT, _POLL = 120, 15, 0.1  # seconds
+ACTIONS = ("start", "stop", "status")
+MODES = ("immediate", "manual", "time")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxRequest(Request):
+    """Start, stop or look at the sandbox."""
+
+    action: str = option(
+        "start, stop or status",
+        default=...,
+        metavar="start|stop|status",
+        parse=one_of(ACTIONS),
+        positional=True,
+        choices=ACTIONS,
+    )
+    mode: str = option(
+        "when the emulated cloud changes state",
+        default="time",
+        metavar="|".join(MODES),
+        parse=one_of(MODES),
+        choices=MODES,
+    )
+    seconds: float = option(
+        "time from creation to Connected in mode time", default=6.0, metavar="S", parse=seconds
+    )
+    upstream: str | None = option(
+        "another MySQL-protocol server instead of the embedded database", metavar="HOST:PORT", parse=non_empty
+    )
+    flights: str | None = option(
+        "rows of the flights table; default: all",
+        metavar="N",
+        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
+    )
+
+
+OPERATION = Operation(
+    name="sandbox",
+    request=SandboxRequest,
+    target="tidb_pe_magic.notebook.sandbox_process:SandboxCommand",
+    summary="Start, stop or look at the embedded clouds",
+    tutorial="",
+    example="sandbox start",
+)
+
+
+class SandboxCommand:
+    """Starts and stops the process, and points this kernel at it."""
+
+    summary = (
+        "%tidb_pe sandbox start|stop|status: embedded clouds and a database with real data, "
+        "without an account."
+    )
+
+    def __init__(
+        self,
+        runbook: Runbook,
+        *,
+        environ: MutableMapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Keep process and environment file in `directory`, so that a restarted kernel finds them.
+
+        Args:
+            runbook: its connections to the sandbox are closed when it stops.
+            environ: instead of `os.environ`.
+            directory: default: the user's state directory.
+        """
+        self._runbook = runbook
+        self._environ = os.environ if environ is None else environ
+        self._directory = directory
+        self._replaced: dict[str, str | None] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def do(self, arguments: Sequence[str], *, prog: str) -> str:
+        """Carry the command out, and return what to tell the user.
+
+        Raises:
+            InvalidRequest: the command is not valid.
+            TidbPeError: the process could not be started or stopped.
+        """
+        command = parse_options(OPERATION, arguments, prog=prog)
+        if isinstance(command, Help):
+            return command.text
+        request = command.request
+        if not isinstance(request, SandboxRequest):
+            msg = "the parser made another operation's request"
+            raise TypeError(msg)
+        return {"start": self._start, "stop": self._stop, "status": self._status}[request.action](request)
+
+    def _start(self, request: SandboxRequest) -> str:
+        settings = self._running()
+        said = "The sandbox is running already"
+        if settings is None:
+            self._spawn(request)
+            settings = self._running()
+            said = "The sandbox has started"
+        if settings is None:
+            raise TidbPeError("the sandbox ended right after its start.", advice=f"See {self._file('log')}.")
+        self._apply(settings)
+        return (
+            f"{said} at {settings[_URL]}. This kernel's environment now points at it: "
+            f"{', '.join(sorted(settings))}. %tidb_pe sandbox stop ends it and restores the environment.\n"
+            "Next: %tidb_pe clusters"
+        )
+
+    def _stop(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions are called alike
+        settings = self._running()
+        if settings is not None:
+            for alias, connection in self._runbook.connections.items():
+                if settings[_URL] in connection.via:
+                    self._runbook.disconnect(alias=alias)
+            self._end_process()
+        self._restore()
+        said = "The sandbox has stopped" if settings is not None else "No sandbox is running"
+        return f"{said}. This kernel's environment is as it was before the sandbox."
+
+    def _status(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions are called alike
+        settings = self._running()
+        if settings is None:
+            return "No sandbox is running. Start it: %tidb_pe sandbox start"
+        used = self._environ.get(_URL) == settings[_URL]
+        here = "points at it" if used else "does not point at it: run %tidb_pe sandbox start"
+        return f"The sandbox is running at {settings[_URL]}; this kernel's environment {here}."
+
+    def _file(self, suffix: str) -> Path:
+        directory = self._directory or state_directory()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory / f"sandbox.{suffix}"
+
+    def _running(self) -> dict[str, str] | None:
+        """Return the environment of the sandbox that answers; None where there is none."""
+        try:
+            lines = self._file("env").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return None
+        settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        return settings if _answers(settings.get(_URL, "")) else None
+
+    def _spawn(self, request: SandboxRequest) -> None:
+        env_file, log_file = self._file("env"), self._file("log")
+        env_file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", _MODULE, "--env-file", str(env_file)]
+        command += ["--mode", request.mode, "--seconds", f"{request.seconds:g}"]
+        for flag, value in (("--upstream", request.upstream), ("--flights", request.flights)):
+            command += [flag, value] if value else []
+        descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as log:
+            # Its own session: the stop button's signal, and the kernel's end, do not reach it.
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            self._await_ready(process, env_file, log_file)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        self._file("pid").write_text(str(process.pid), encoding="ascii")
+        self._process = process
+
+    def _await_ready(self, process: subprocess.Popen[bytes], env_file: Path, log_file: Path) -> None:
+        for _ in range(int(_START_LIMIT / _POLL)):
+            try:
+                process.wait(_POLL)
+            except subprocess.TimeoutExpired:
+                if env_file.exists():
+                    return
+            else:
+                lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                raise TidbPeError(f"the sandbox did not start: {lines[-1] if lines else 'no reason given'}")
+        raise TidbPeError(f"the sandbox did not start within {_START_LIMIT} s.", advice=f"See {log_file}.")
+
+    def _end_process(self) -> None:
+        pid_file, env_file = self._file("pid"), self._file("env")
+        try:
+            pid = int(pid_file.read_text(encoding="ascii"))
+            os.kill(pid, signal.SIGTERM)
+        except FileNotFoundError:
+            raise TidbPeError(
+                "the sandbox was not started by %tidb_pe.", advice="End it where it was started."
+            ) from None
+        except ProcessLookupError:
+            pass
+        if self._process is not None and self._process.pid == pid:
+            self._process.wait(_STOP_LIMIT)
+        else:
+            _await_absence(env_file)
+        pid_file.unlink(missing_ok=True)
+        env_file.unlink(missing_ok=True)
+
+    def _apply(self, settings: dict[str, str]) -> None:
+        names = {*settings, *_FOREIGN}
+        if not self._replaced:
+            self._replaced = {name: self._environ.get(name) for name in names}
+        for name in names:
+            _set(self._environ, name, settings.get(name))
+
+    def _restore(self) -> None:
+        for name, value in self._replaced.items():
+            _set(self._environ, name, value)
+        self._replaced = {}
+
+
+def state_directory() -> Path:
+    """Return the user's state directory of this product (XDG Base Directory, or LOCALAPPDATA)."""
+    base = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "tidb_pe_magic"
+
+
+def _set(environ: MutableMapping[str, str], name: str, value: str | None) -> None:
+    if value is None:
+        environ.pop(name, None)
+    else:
+        environ[name] = value
+
+
+def _answers(url: str) -> bool:
+    """Tell whether a server that asks for a digest answers at `url`."""
+    import httpx  # noqa: PLC0415 - slow to import
+
+    try:
+        answer = httpx.get(f"{url}/v1beta1/clusters", timeout=5.0, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+    return answer.status_code == httpx.codes.UNAUTHORIZED
+
+
+def _await_absence(path: Path) -> None:
+    """Wait until another process has removed its file at its end."""
+    pause = Event()
+    for _ in range(int(_STOP_LIMIT / _POLL)):
+        if not path.exists():
+            return
+        pause.wait(_POLL)
+    raise TidbPeError(f"the sandbox did not end within {_STOP_LIMIT} s.")

@@ -1,0 +1,69 @@
+"""Results as text and HTML, and events as lines: for the notebook, the console and the form; no I/O."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from tidb_pe_magic import model
+from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.layout import as_html, as_text
+from tidb_pe_magic.views import plan_cost, view
+
+__all__ = ["event_line", "html", "text"]
+
+
+def text(result: model.Result) -> str:
+    """Return the result as aligned text."""
+    return as_text(view(result))
+
+
+def html(result: model.Result) -> str:
+    """Return the result as one self-contained fragment of HTML."""
+    return as_html(view(result))
+
+
+def event_line(event: model.Event) -> str:
+    """Return the event in one line."""
+    return one_line(_line(event))
+
+
+@singledispatch
+def _line(event: model.Event) -> str:
+    raise TypeError(f"no line for {type(event).__name__}")
+
+
+@_line.register(model.StepStarted)
+def _started(event: model.StepStarted) -> str:
+    return f"{event.step} begins"
+
+
+@_line.register(model.StepFinished)
+def _finished(event: model.StepFinished) -> str:
+    step = event.finished
+    skipped = ", skipped: nothing left to do" if step.skipped else ""
+    return f"{step.step}: {step.detail} ({step.seconds:.1f} s{skipped})"
+
+
+@_line.register(model.PlanShown)
+def _planned(event: model.PlanShown) -> str:
+    plan = event.plan
+    what = f"make {plan.name}" if plan.existing is None else f"adopt {plan.existing.endpoint_id}"
+    return f"plan: {what} in {plan.vpc.vpc_id}; {plan_cost(plan)}"
+
+
+@_line.register(model.EndpointObserved)
+def _observed(event: model.EndpointObserved) -> str:
+    return f"waiting {event.elapsed:.0f} s for {event.waiting_for}: {_states(event.endpoint)}"
+
+
+@_line.register(model.ObservationFailed)
+def _unobserved(event: model.ObservationFailed) -> str:
+    return f"waiting {event.elapsed:.0f} s: no answer, asking again: {event.error}"
+
+
+def _states(endpoint: model.VpcEndpoint | None) -> str:
+    if endpoint is None:
+        return "the endpoint is gone"
+    # The states come first: a narrow terminal shows no more than the beginning of the line.
+    states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
+    return f"{states} ({endpoint.endpoint_id})"
