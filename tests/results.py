@@ -18,7 +18,7 @@ def _subclasses(base: type) -> list[type]:
     return direct + [deeper for each in direct for deeper in _subclasses(each)]
 
 
-RESULTS = [kind for kind in _subclasses(model.Result) if kind.__module__ == model.__name__]
+RESULTS = [kind for kind in _subclasses(model.Result) if kind.__module__.startswith(model.__name__)]
 
 # What has broken terminals and pages elsewhere, and every other character there is.
 _ATTACKS = (

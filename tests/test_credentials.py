@@ -12,9 +12,9 @@ import keyring
 import keyring.backend
 import keyring.errors
 import pytest
-from database.secrets_in_traceback import holders
 from hypothesis import given
 from hypothesis import strategies as st
+from secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials import (
     Key,
@@ -70,7 +70,7 @@ class Ring(keyring.backend.KeyringBackend):
 
     def __init__(self, passwords: dict[tuple[str, str], str], *, locked: bool = False) -> None:
         """Hold the passwords by service and user."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._passwords = passwords
         self._locked = locked
 
@@ -151,10 +151,12 @@ def test_no_text_makes_the_source_repeat_it(text: str) -> None:
         assert source.kind in PasswordSource.KINDS
 
 
-@pytest.mark.parametrize("text", ["", "prompt:", "prompt:x", "env", "env:", "keyring:", "file:", "ENV:X", HIDDEN])
+@pytest.mark.parametrize(
+    "text", ["", "prompt:", "prompt:x", "env", "env:", "keyring:", "file:", "ENV:X", HIDDEN]
+)
 def test_half_a_source_is_refused(text: str) -> None:
     """A kind without its name, a prompt with one, and another spelling are not valid."""
-    with pytest.raises(ValueError, match="^must be prompt"):
+    with pytest.raises(ValueError, match=r"^must be prompt"):
         PasswordSource.parse(text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,7 +113,7 @@ def test_a_result_cannot_be_changed() -> None:
         ({"state": "PAUSED", "service": None}, "state"),
     ],
 )
-def test_a_cluster_names_the_first_restriction_that_it_meets(changes: dict[str, str], name: str) -> None:
+def test_a_cluster_names_the_first_restriction_that_it_meets(changes: dict[str, Any], name: str) -> None:
     """Provider, plan, state and private service are checked in this order, with the cluster's name."""
     restriction = replace(CLUSTER, **changes).restriction
     assert restriction is not None
@@ -146,7 +147,7 @@ def test_only_active_and_connected_is_ready(endpoint: str, connection: str) -> N
         ({"zone_id": "z-x"}, "the service is not in this zone"),
     ],
 )
-def test_a_vswitch_tells_what_stands_in_the_way(changes: dict[str, str], obstacle: str) -> None:
+def test_a_vswitch_tells_what_stands_in_the_way(changes: dict[str, Any], obstacle: str) -> None:
     """A vSwitch needs a zone of the service, the status Available and a free address."""
     networks = Networks(cluster=CLUSTER, vpcs=())
     assert networks.vswitch_obstacle(replace(VSWITCH, **changes)) == obstacle

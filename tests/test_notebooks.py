@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
@@ -41,12 +42,22 @@ JAKARTA = {
 
 def read(name: str) -> NotebookNode:
     """Read a notebook as it is committed."""
-    return nbformat.read(NOTEBOOKS / name, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+    notebook: NotebookNode = nbformat.read(  # type: ignore[no-untyped-call]
+        NOTEBOOKS / name, as_version=nbformat.NO_CONVERT
+    )
+    return notebook
+
+
+def with_parameters(name: str, **parameters: str) -> NotebookNode:
+    """Read a notebook as papermill does, with the cell of parameters that papermill adds."""
+    notebook: NotebookNode = parameterize_notebook(load_notebook_node(str(NOTEBOOKS / name)), parameters)
+    return notebook
 
 
 def cell(notebook: NotebookNode, cell_id: str) -> NotebookNode:
     """Return the cell with this ID."""
-    return next(cell for cell in notebook.cells if cell.id == cell_id)
+    found: NotebookNode = next(cell for cell in notebook.cells if cell.id == cell_id)
+    return found
 
 
 def text(notebook: NotebookNode, cell_id: str) -> str:
@@ -178,7 +189,7 @@ def test_runs_twice_and_is_explored(execute: Callable[..., NotebookNode], sandbo
 
 def test_cleans_up_what_it_made(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:
     """With papermill's `clean_up="yes"` the endpoint goes, even where the creating cell ran twice."""
-    notebook = parameterize_notebook(read(RUNBOOK), {"clean_up": "yes"})
+    notebook = with_parameters(RUNBOOK, clean_up="yes")
     again = deepcopy(cell(notebook, "create"))
     again.id = "create-again"
     notebook.cells.insert(notebook.cells.index(cell(notebook, "wait")), again)
@@ -203,7 +214,7 @@ def test_parameters_are_environment_variables(execute: Callable[..., NotebookNod
 
 def test_failing_cell_is_shown(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:
     """A notebook stops at the cell that fails, and the failure holds its source and its one line."""
-    notebook = parameterize_notebook(read(RUNBOOK), {"cluster": "aws-sales"})
+    notebook = with_parameters(RUNBOOK, cluster="aws-sales")
     with pytest.raises(CellExecutionError) as failure:
         execute(notebook)
     assert "%tidb_pe cluster {chosen}" in str(failure.value)

@@ -375,6 +375,15 @@ def test_an_identifier_that_is_too_long_widens_the_text() -> None:
     assert wide in _Page(render.html(replace(ENDPOINT, vpc_id=wide))).text
 
 
+def test_columns_stay_aligned_where_nothing_fits() -> None:
+    """A column is never narrower than its longest word, however wide the table becomes."""
+    rows = (("x" * 90, Mark("ok", "y" * 40)), ("x", Mark("ok", "end")))
+    lines = as_text(
+        View(title="T", tables=(Table(caption="", header=("ID", "Why"), rows=rows),))
+    ).splitlines()
+    assert {line.index("✔") for line in lines if "✔" in line} == {2 + 90 + 2}
+
+
 def test_columns_stay_aligned_beside_wide_characters() -> None:
     """A Chinese character takes two columns, an accent none, and the next column starts at one place."""
     rows = tuple((name, "end") for name in ("报表分析", "plain", "e\u0301te\u0301"))

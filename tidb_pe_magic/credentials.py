@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
 
 class Secret:
@@ -54,6 +55,33 @@ class Secret:
         """Refuse to be pickled or copied into another process."""
         msg = "a Secret cannot be pickled"
         raise TypeError(msg)
+
+
+class Environment(Mapping[str, str]):
+    """The environment variables, looked up at each use, with a `repr` that shows none.
+
+    A traceback in IPython's mode Verbose shows the `repr` of local variables.
+    """
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """Look into `variables` at each use."""
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> str:
+        """Return the variable's value as it is now."""
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        """Count the variables."""
+        return len(self._variables)
+
+    def __repr__(self) -> str:
+        """Hide the values."""
+        return f"<{len(self)} environment variables>"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;w
 _STYLES = {
     "scroll": "overflow-x:auto",
     "table": "border-collapse:collapse;margin:.2em 0 .4em;text-align:left;font-size:inherit",
-    "caption": "caption-side:top;text-align:left;padding:0 0 .2em;color:inherit;font-size:inherit",
+    "caption": "caption-side:top;text-align:left;padding:0 0 .2em;color:inherit;white-space:nowrap",
     "head": _HEAD,
     "label": f"{_HEAD};vertical-align:top",
     "row": "background:none",
@@ -215,7 +215,7 @@ def _code(text: str, style: str = "code") -> str:
 def _sign(kind: Kind | None) -> str:
     if kind is None:
         return ""
-    return f'<span style="color:{_COLOURS[kind]};font-weight:bold">{_SIGNS[kind]}</span> '
+    return f'<span style="color:{_COLOURS[kind]};font-weight:bold">{_SIGNS[kind]}</span>&nbsp;'
 
 
 def _rich(cell: Cell) -> str:

@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from database.secrets_in_traceback import holders
+from secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials import Key, Secret
-from tidb_pe_magic.errors import AuthenticationFailed, Conflict, NotFound
+from tidb_pe_magic.errors import ApiError, AuthenticationFailed, Conflict, NotFound
 from tidb_pe_magic.model import EndpointZone, VerifiedService
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from tests.clouds.conftest import Cloud
+    from clouds.servers import Cloud
+
     from tidb_pe_magic.clouds.alibaba import Alibaba
     from tidb_pe_magic.model import VpcEndpoint
 
@@ -188,7 +189,11 @@ def test_networks_are_listed_with_what_is_in_them(cloud: Cloud) -> None:
     vpcs = {vpc.vpc_id: vpc for vpc in cloud.alibaba.vpcs()}
     assert set(vpcs) == {VPC, "vpc-t4nlegacy8p2q6w", "vpc-t4nother5d9r1z"}
     analytics = vpcs[VPC]
-    assert (analytics.name, analytics.cidr_block, analytics.status) == ("analytics", "10.20.0.0/16", "Available")
+    assert (analytics.name, analytics.cidr_block, analytics.status) == (
+        "analytics",
+        "10.20.0.0/16",
+        "Available",
+    )
     assert analytics.region_id == REGION
     free = {vswitch.vswitch_id: vswitch.available_ip_count for vswitch in analytics.vswitches}
     assert free == {"vsw-t4na1": 240, "vsw-t4na2": 12, "vsw-t4nb1": 251, "vsw-t4nc1": 0}
@@ -228,11 +233,11 @@ def test_a_wrong_key_is_refused_and_not_shown(cloud: Cloud, key: Key, code: str)
 def test_an_account_without_privatelink_is_told_to_activate_it(cloud: Cloud) -> None:
     """The order is the user's to make; the console is named."""
     cloud.world.product_open = False
-    with pytest.raises(Exception, match="NeedOpenProduct.*Activate PrivateLink in the Alibaba Cloud console"):
+    with pytest.raises(ApiError, match=r"NeedOpenProduct.*Activate PrivateLink in the Alibaba Cloud console"):
         cloud.alibaba.service(DEMO)
 
 
 def test_an_unknown_region_is_an_error_of_the_api(cloud: Cloud) -> None:
     """A region that does not exist is refused by the cloud, with its code."""
-    with pytest.raises(Exception, match="InvalidRegionId.NotFound"):
+    with pytest.raises(ApiError, match=r"InvalidRegionId\.NotFound"):
         cloud.client(region_id="nowhere-1").vpcs()

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
-from clouds.conftest import KEY, REGION, Answer, free_port
-from database.secrets_in_traceback import holders
+from clouds.servers import KEY, REGION, Answer, free_port
+from secrets_in_traceback import holders
 
 from tidb_pe_magic.clouds.alibaba import Alibaba
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
@@ -20,7 +21,7 @@ from tidb_pe_magic.errors import ApiError, PermissionDenied, ServiceUnavailable,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clouds.conftest import Answering, Cloud
+    from clouds.servers import Answering, Cloud
 
     SetEnvironment = Callable[[dict[str, str]], None]
 
@@ -58,7 +59,9 @@ def test_throttling_is_told_with_and_without_its_header(
     seconds: float | None,
 ) -> None:
     """The milliseconds of the header become seconds; without it the code tells."""
-    alibaba, odd = answering(Answer(refusal("Throttling.User", "Denied by flow control."), "400 Bad", headers))
+    alibaba, odd = answering(
+        Answer(refusal("Throttling.User", "Denied by flow control."), "400 Bad", headers)
+    )
     error = failure(alibaba, look)
     assert isinstance(error, Throttled)
     assert error.retry_after == seconds
@@ -123,7 +126,9 @@ def test_a_server_error_is_the_services_failure(
 
 
 @both_ways
-def test_an_error_without_a_code_shows_the_status(answering: Answering, look: Callable[[Alibaba], object]) -> None:
+def test_an_error_without_a_code_shows_the_status(
+    answering: Answering, look: Callable[[Alibaba], object]
+) -> None:
     """An empty object is an answer too: its status stands for the code."""
     assert failure(answering(Answer("{}", "503 Busy"))[0], look).code == "HTTP 503"
     assert failure(answering(Answer("{}", "400 Bad"))[0], look).code == "HTTP 400"
@@ -141,7 +146,7 @@ def test_an_error_without_a_code_shows_the_status(answering: Answering, look: Ca
     ids=["object", "string", "broken", "absent"],
 )
 def test_a_denial_names_what_to_ask_for(
-    answering: Answering, look: Callable[[Alibaba], object], detail: dict[str, object], advice: str
+    answering: Answering, look: Callable[[Alibaba], object], detail: dict[str, Any], advice: str
 ) -> None:
     """The RAM action is read from whatever form the detail has."""
     error = failure(answering(Answer(refusal("NoPermission", **detail), "403 Forbidden"))[0], look)
@@ -169,6 +174,36 @@ def test_a_page_token_that_comes_again_ends_in_an_error(answering: Answering, to
     vswitches = Answer('{"TotalCount": 0}')
     alibaba, odd = answering(vswitches, *(Answer(json.dumps({"NextToken": t})) for t in tokens))
     assert "repeats a page" in str(failure(alibaba, Alibaba.vpcs))
+
+
+def test_networks_are_read_page_by_page(answering: Answering) -> None:
+    """VSwitches and VPCs are counted through their total, security groups follow their token."""
+
+    def page(outer: str, inner: str, item: dict[str, str], **more: object) -> Answer:
+        return Answer(json.dumps({outer: {inner: [item]}, **more}))
+
+    alibaba, odd = answering(
+        page("VSwitches", "VSwitch", {"VSwitchId": "vsw-1", "VpcId": "vpc-1"}, TotalCount=2),
+        page("VSwitches", "VSwitch", {"VSwitchId": "vsw-2", "VpcId": "vpc-2"}, TotalCount="2"),
+        page("SecurityGroups", "SecurityGroup", {"SecurityGroupId": "sg-1", "VpcId": "vpc-2"}, NextToken="t"),
+        page("SecurityGroups", "SecurityGroup", {"SecurityGroupId": "sg-2", "VpcId": "vpc-2"}, NextToken=""),
+        page("Vpcs", "Vpc", {"VpcId": "vpc-1"}, TotalCount=2),
+        page("Vpcs", "Vpc", {"VpcId": "vpc-2"}, TotalCount=2),
+    )
+    found = {
+        vpc.vpc_id: [v.vswitch_id for v in vpc.vswitches] + [g.security_group_id for g in vpc.security_groups]
+        for vpc in alibaba.vpcs()
+    }
+    assert found == {"vpc-1": ["vsw-1"], "vpc-2": ["vsw-2", "sg-1", "sg-2"]}
+    asked = [dict(parse_qsl(query)) for query in odd.queries]
+    assert [query.get("PageNumber", query.get("NextToken")) for query in asked] == [
+        "1",
+        "2",
+        None,
+        "t",
+        "1",
+        "2",
+    ]
 
 
 def test_a_total_that_is_never_reached_ends_with_an_empty_page(answering: Answering) -> None:
@@ -219,7 +254,11 @@ def test_the_sdk_prints_nothing_though_it_is_told_to(cloud: Cloud) -> None:
     )
     environ = {**os.environ, "DEBUG": "sdk", "ID": KEY.public, "SECRET": KEY.private.reveal()}
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     assert len(cloud.calls) == 4

@@ -88,7 +88,10 @@ def test_the_limit_of_calls_per_second_is_told_by_its_message() -> None:
 @pytest.mark.parametrize(
     ("detail", "advice"),
     [
-        ({"AuthAction": "privatelink:CreateVpcEndpoint"}, "Ask for the RAM action privatelink:CreateVpcEndpoint."),
+        (
+            {"AuthAction": "privatelink:CreateVpcEndpoint"},
+            "Ask for the RAM action privatelink:CreateVpcEndpoint.",
+        ),
         ('{"AuthAction": "vpc:DescribeVpcs"}', "Ask for the RAM action vpc:DescribeVpcs."),
         ("{broken", "Ask for a RAM policy that allows Op."),
         ("[]", "Ask for a RAM policy that allows Op."),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from database.secrets_in_traceback import holders
 from hypothesis import given
 from hypothesis import strategies as st
+from secrets_in_traceback import holders
 
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
 from tidb_pe_magic.credentials import Key, Secret
@@ -246,7 +246,9 @@ def test_a_wrong_key_costs_two_requests() -> None:
         ({}, None, "in a minute"),
     ],
 )
-def test_throttling_says_when_to_come_back(headers: dict[str, str], seconds: float | None, advice: str) -> None:
+def test_throttling_says_when_to_come_back(
+    headers: dict[str, str], seconds: float | None, advice: str
+) -> None:
     """The seconds come from the headers where they hold any."""
     body = {"details": [], "code": 49900007, "message": "The request exceeded the limit of 100 times."}
     error = failure(Api(httpx.Response(429, json=body, headers=headers)))
@@ -361,7 +363,9 @@ odd_clusters = st.fixed_dictionaries(
                     optional={
                         "port": json_values,
                         "alicloud": json_values
-                        | st.fixed_dictionaries({"serviceName": json_values, "availabilityZone": json_values}),
+                        | st.fixed_dictionaries(
+                            {"serviceName": json_values, "availabilityZone": json_values}
+                        ),
                     },
                 )
             }

@@ -10,8 +10,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from database.secrets_in_traceback import holders
 from IPython.core.interactiveshell import InteractiveShell
+from secrets_in_traceback import holders
 from traitlets.config import Config
 
 from tidb_pe_magic.credentials import Secret
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from database.mariadb import MariaDb
     from IPython.core.interactiveshell import ExecutionResult
+    from mariadb import MariaDb
     from sqlalchemy import Engine
 
     from tidb_pe_magic.database.engine import Opened

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import sqlalchemy.exc
 from database.relay import Relay
-from database.secrets_in_traceback import holders
+from secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.database.session import SessionStateLost
@@ -20,7 +20,7 @@ from tidb_pe_magic.database.session import SessionStateLost
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from database.mariadb import MariaDb
+    from mariadb import MariaDb
     from sqlalchemy import Connection, Engine
 
     from tidb_pe_magic.database.engine import Opened

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database.relay import Listener
-from database.secrets_in_traceback import holders
+from secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.database.engine import Target, open_engine
@@ -21,7 +21,7 @@ from tidb_pe_magic.model import TlsMode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from database.mariadb import MariaDb
+    from mariadb import MariaDb
 
     from tidb_pe_magic.database.engine import Opened
 
@@ -279,7 +279,8 @@ def test_a_failed_query_leaves_no_connection(plain_server: MariaDb, opened: Call
     for limit in range(1, 50):
         user = f"prefix.limit{limit}"
         plain_server.execute(
-            f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}' WITH MAX_QUERIES_PER_HOUR {limit}"
+            f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY "
+            f"'{PASSWORD}' WITH MAX_QUERIES_PER_HOUR {limit}"
         )
         try:
             opened(plain_server.target(user=user, database="", password=Secret(PASSWORD)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy.exc
-from database.certificates import make_authority, write_server_certificate
+from certificates import make_authority, write_server_certificate
 from database.relay import Listener, Relay
 
 from tidb_pe_magic.database.engine import open_engine
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from database.certificates import Authority
-    from database.mariadb import MariaDb
+    from certificates import Authority
+    from mariadb import MariaDb
     from sqlalchemy import Engine
 
     from tidb_pe_magic.database.engine import Opened, Target

@@ -53,7 +53,10 @@ def test_an_endpoint_that_exists_is_adopted_with_its_differences(runbook: Runboo
     first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], zone=["ap-southeast-1a"])
     before = sandbox.world.endpoints
     second = runbook.create(
-        vpc=VPC, security_group=["sg-t4nclosed"], zone=["ap-southeast-1a=vsw-t4na2", "ap-southeast-1b"], name="n2"
+        vpc=VPC,
+        security_group=["sg-t4nclosed"],
+        zone=["ap-southeast-1a=vsw-t4na2", "ap-southeast-1b"],
+        name="n2",
     )
     assert second.adopted
     assert second.endpoint.endpoint_id == first.endpoint.endpoint_id
@@ -146,7 +149,7 @@ def test_a_wait_ends_at_its_time_limit(manual: Sandbox) -> None:
         environ=manual.environment(), sleep=lambda _: False, clock=lambda: float(next(seconds))
     ) as runbook:
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
-        with pytest.raises(errors.WaitTimeout, match="last seen: ep-.* Creating"):
+        with pytest.raises(errors.WaitTimeout, match=r"last seen: ep-.* Creating"):
             runbook.wait(timeout=10)
 
 
@@ -236,9 +239,12 @@ def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:
     def stop(_: float) -> bool:
         raise KeyboardInterrupt
 
-    with Runbook(environ=manual.environment(), sleep=stop) as runbook:
-        with pytest.raises(errors.WaitCancelled, match=f"%tidb_pe delete {endpoint_id} --yes"):
-            runbook.delete(endpoint_id, cluster="demo", yes=True)
+    words = f"%tidb_pe delete {endpoint_id} --yes"
+    with (
+        Runbook(environ=manual.environment(), sleep=stop) as runbook,
+        pytest.raises(errors.WaitCancelled, match=words),
+    ):
+        runbook.delete(endpoint_id, cluster="demo", yes=True)
     with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
         assert runbook.delete(endpoint_id, cluster="demo", yes=True).found
     assert endpoint_id not in manual.world.endpoints

@@ -111,7 +111,7 @@ def test_connect_before_connected_names_wait(manual: Sandbox) -> None:
     ],
 )
 @pytest.mark.parametrize("step", ["plan", "create"])
-def test_a_placement_that_cannot_be_is_refused_before_any_change(
+def test_a_placement_that_cannot_be_is_refused_before_any_change(  # noqa: PLR0913, PLR0917 - the table's columns
     runbook: Runbook,
     sandbox: Sandbox,
     step: str,
@@ -188,7 +188,7 @@ def test_a_user_without_the_prefix_is_told_of_it(runbook: Runbook) -> None:
 def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, str], field: str) -> None:
     """Input that is not valid is refused before any call, and a possible password is not repeated."""
     with pytest.raises(errors.InvalidRequest) as refusal:
-        runbook.connect(cluster="demo", **options)  # type: ignore[arg-type]
+        runbook.connect(cluster="demo", **options)
     assert refusal.value.field == field
     assert "hunter2" not in str(refusal.value)
 

@@ -157,7 +157,9 @@ def test_the_engine_commits_each_statement(runbook: Runbook) -> None:
         assert reader.exec_driver_sql("SELECT body FROM notes").scalar_one() == "kept"
 
 
-def test_every_result_names_an_api_host_that_is_not_the_clouds_own(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_every_result_names_an_api_host_that_is_not_the_clouds_own(
+    runbook: Runbook, sandbox: Sandbox
+) -> None:
     """Each result carries the hosts that replace the clouds' own."""
     environment = sandbox.environment()
     hosts = {environment["TIDBCLOUD_SERVERLESS_ENDPOINT"], environment["TIDB_PE_ALIBABA_ENDPOINT"]}

@@ -50,9 +50,11 @@ class Shell:
     def run(self, source: str) -> Cell:
         """Run a cell."""
         self._capture.readouterr()
-        result = self.ip.run_cell(source, store_history=True)
+        result: Any = self.ip.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
         written = self._capture.readouterr()
-        return Cell(result.result, written.out + written.err, result.error_before_exec or result.error_in_exec)
+        return Cell(
+            result.result, written.out + written.err, result.error_before_exec or result.error_in_exec
+        )
 
     def must(self, source: str) -> Cell:
         """Run a cell that has to succeed."""
@@ -79,7 +81,7 @@ def plain_shell(
     yield Shell(ip, capsys)
     ip.run_line_magic("unload_ext", "tidb_pe_magic")
     _close_jupysql()
-    ip.atexit_operations()
+    ip.atexit_operations()  # type: ignore[no-untyped-call]
     atexit.unregister(ip.atexit_operations)
     InteractiveShell.clear_instance()
     sys.excepthook = hook

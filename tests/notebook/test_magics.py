@@ -148,6 +148,7 @@ def test_an_alias_of_its_own(shell: Shell, sandbox: Sandbox) -> None:  # noqa: A
 
 def _leftovers(shell: Shell) -> dict[str, object]:
     ip = shell.ip
+    assert ip.display_formatter is not None
     return {
         "magics": sorted(ip.magics_manager.magics["line"]),
         "registry": sorted(ip.magics_manager.registry),

@@ -98,7 +98,7 @@ def test_a_wait_is_finite_and_above_zero(value: float) -> None:
     except ValueError:
         assert not (math.isfinite(float(value)) and value > 0)
     else:
-        assert read == value
+        assert read == float(value)
 
 
 @given(st.text())

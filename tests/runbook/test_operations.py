@@ -34,26 +34,48 @@ def method(operation: Operation) -> Callable[..., Any]:
     return found
 
 
+def hints(annotated: Any) -> dict[str, Any]:
+    """Return the annotations of a class or method, also where a name is imported for type checkers alone."""
+    return get_type_hints(annotated, localns={"Iterable": Iterable})
+
+
 def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
     """The operations, by name, are the commands that the documentation promises."""
-    assert list(OPERATIONS) == (
-        "clusters cluster networks verify plan create wait connect disconnect status endpoints delete run".split()
-    )
+    assert list(OPERATIONS) == [
+        "clusters",
+        "cluster",
+        "networks",
+        "verify",
+        "plan",
+        "create",
+        "wait",
+        "connect",
+        "disconnect",
+        "status",
+        "endpoints",
+        "delete",
+        "run",
+    ]
     assert all(name == operation.name for name, operation in OPERATIONS.items())
 
 
 @every_operation
 def test_every_row_is_complete(operation: Operation) -> None:
-    """A summary on one line in the imperative without a full stop, and an example that begins with the name."""
+    """A summary without a full stop, an example that begins with the name, and a documented request."""
     assert operation.summary[0].isupper()
     assert not operation.summary.endswith(".")
     assert operation.example.split()[0] == operation.name
-    assert "hidden" not in (operation.request.__doc__ or "hidden")
+    assert "\n" not in operation.summary
+    assert vars(operation.request)["__doc__"]
 
 
 def test_only_these_operations_change_a_cloud() -> None:
     """Everything else may be run without a second thought."""
-    assert {name for name, operation in OPERATIONS.items() if operation.mutates} == {"create", "delete", "run"}
+    assert {name for name, operation in OPERATIONS.items() if operation.mutates} == {
+        "create",
+        "delete",
+        "run",
+    }
 
 
 @every_operation
@@ -63,7 +85,7 @@ def test_every_target_is_a_documented_step(operation: Operation) -> None:
     assert list(inspect.signature(step).parameters) == ["context", "request", "on_event"]
     assert inspect.getdoc(step)
     returned = inspect.signature(step).return_annotation
-    promised = get_type_hints(method(operation))["return"]
+    promised = hints(method(operation))["return"]
     assert returned == promised.__name__
     assert issubclass(promised, model.Result)
 
@@ -79,7 +101,9 @@ def test_every_method_has_the_fields_of_its_request(operation: Operation) -> Non
     assert list(parameters)[: len(positional)] == positional
     for name, parameter in parameters.items():
         wanted = fields[name].default
-        assert parameter.default == (inspect.Parameter.empty if wanted is dataclasses.MISSING else wanted), name
+        assert parameter.default == (inspect.Parameter.empty if wanted is dataclasses.MISSING else wanted), (
+            name
+        )
         by_place = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
         assert by_place == options[name].positional, name
 
@@ -87,7 +111,7 @@ def test_every_method_has_the_fields_of_its_request(operation: Operation) -> Non
 @every_operation
 def test_every_method_takes_what_one_would_type(operation: Operation) -> None:
     """Annotations are those of the request, with text where the request holds a parsed value."""
-    of_method, of_request = get_type_hints(method(operation)), get_type_hints(operation.request)
+    of_method, of_request = hints(method(operation)), hints(operation.request)
     for name, wanted in of_request.items():
         assert of_method[name] == TYPED.get(name, wanted), name
 

@@ -74,7 +74,9 @@ def test_the_example_of_every_operation_can_be_typed(operation: Operation) -> No
 def test_every_flag_of_an_operation_is_known_to_its_parser(operation: Operation) -> None:
     """Flags are typed with one word where they take a value, and are refused without it."""
     for typed, described in flags(operation).items():
-        needed = " ep-1" if operation.name == "delete" else " demo" if operation.name in {"cluster", "run"} else ""
+        needed = (
+            " ep-1" if operation.name == "delete" else " demo" if operation.name in {"cluster", "run"} else ""
+        )
         if described.metavar:
             assert refused(f"{operation.name}{needed} {typed}").field == typed
         else:
@@ -114,7 +116,13 @@ def test_a_password_source_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("craete", "create"), ("cluser", "cluster"), ("conect", "connect"), ("sandbix", "sandbox"), ("STATUS", None)],
+    [
+        ("craete", "create"),
+        ("cluser", "cluster"),
+        ("conect", "connect"),
+        ("sandbix", "sandbox"),
+        ("STATUS", None),
+    ],
 )
 def test_an_unknown_command_names_the_closest(typed: str, meant: str | None) -> None:
     """A slip of the finger is named with what was probably meant, a skin's own commands included."""
@@ -140,7 +148,7 @@ def test_an_unknown_flag_names_the_closest(line: str, flag: str, meant: str) -> 
     error = refused(line)
     assert error.field == flag
     assert f"did you mean {meant}?" in str(error)
-    assert f"{PROG} {line.split()[0]} -h" in error.advice
+    assert f"{PROG} {line.split(maxsplit=1)[0]} -h" in error.advice
 
 
 def test_a_flag_like_no_other_is_unknown() -> None:
@@ -162,7 +170,6 @@ def test_a_flag_like_no_other_is_unknown() -> None:
         ("wait --timeout 0", "--timeout"),
         ("create --vpc", "--vpc"),
         ("connect --tls none", "--tls"),
-        ("clusters -hh", "--help"),
         ("clusters --help=x", "--help"),
     ],
 )
@@ -184,7 +191,9 @@ password_flags = st.sampled_from(
 )
 
 
-@given(password_flags, st.sampled_from([" ", "="]), st.sampled_from(["connect", "run demo", "wait", "clusters"]))
+@given(
+    password_flags, st.sampled_from([" ", "="]), st.sampled_from(["connect", "run demo", "wait", "clusters"])
+)
 def test_a_password_flag_is_refused_with_what_to_do_instead(flag: str, join: str, command: str) -> None:
     """There is no flag for a password, and the line says where a password may come from."""
     error = refused(f"{command} {flag}{join}{PASSWORD}")
@@ -199,17 +208,23 @@ passwords = st.one_of(
 ).map(lambda text: f"{PASSWORD}{text}")
 password_words = st.one_of(
     st.tuples(password_flags | st.just("-p") | st.just("--password-from"), passwords).map(list),
-    st.tuples(password_flags | st.just("-p") | st.just("--password-from"), passwords).map("=".join).map(lambda w: [w]),
+    st.tuples(password_flags | st.just("-p") | st.just("--password-from"), passwords)
+    .map("=".join)
+    .map(lambda w: [w]),
     passwords.map(lambda password: [f"-p{password}"]),
 )
 other_words = st.lists(
-    st.sampled_from(["connect", "run", "demo", "--user", "p.root", "--tls", "off", "--yes", "--", "-", "--vpc=vpc-1"]),
+    st.sampled_from(
+        ["connect", "run", "demo", "--user", "p.root", "--tls", "off", "--yes", "--", "-", "--vpc=vpc-1"]
+    ),
     max_size=4,
 )
 
 
 @given(other_words, password_words, other_words)
-def test_a_password_that_is_typed_is_not_repeated(before: list[str], typed: list[str], after: list[str]) -> None:
+def test_a_password_that_is_typed_is_not_repeated(
+    before: list[str], typed: list[str], after: list[str]
+) -> None:
     """Wherever a password flag stands, and however its value is joined to it, no error holds the value."""
     for first in ([], ["connect"], ["run", "demo"]):
         line = shlex.join([*first, *before, *typed, *after])
@@ -219,10 +234,22 @@ def test_a_password_that_is_typed_is_not_repeated(before: list[str], typed: list
             assert PASSWORD not in f"{error} {error!r} {error.field} {error.reason} {error.advice}"  # noqa: PT017
 
 
-pieces = st.sampled_from(
-    [*OPERATIONS, "sandbox", "-h", "--help", "-hh", "-hx", "-x", "-", "--", "--=", "-=", "--vpc", "--zone", "--yes"]
-    + ["--tls", "--tls=off", "--timeout", "5", "demo", "ep-1", "vpc-1", "'", '"', "\\", "%s", "%(prog)s", "@file"]
-)
+odd_flags = ["-h", "--help", "-hh", "-hx", "-x", "-", "--", "--=", "-=", "--vpc", "--zone", "--yes"]
+odd_words = [
+    "--tls",
+    "--tls=off",
+    "--timeout",
+    "5",
+    "demo",
+    "ep-1",
+    "vpc-1",
+    "'",
+    '"',
+    "\\",
+    "%s",
+    "%(prog)s",
+]
+pieces = st.sampled_from([*OPERATIONS, "sandbox", "@file", *odd_flags, *odd_words])
 lines = st.one_of(
     st.text(),
     st.lists(pieces | st.text(max_size=6), max_size=6).map(" ".join),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tidb_pe_magic.credentials import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.runbook import requests
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.requests import (
     ClusterRequest,
@@ -24,13 +23,16 @@ from tidb_pe_magic.runbook.requests import (
     ZoneChoice,
 )
 
+if TYPE_CHECKING:
+    from tidb_pe_magic.runbook.fields import Request
+
 every_request = pytest.mark.parametrize(
     "request_class", [operation.request for operation in OPERATIONS.values()], ids=OPERATIONS
 )
 
 
 @every_request
-def test_every_field_is_described_for_every_skin(request_class: type[requests.Request]) -> None:
+def test_every_field_is_described_for_every_skin(request_class: type[Request]) -> None:
     """Each field has help, and a placeholder where it takes a value."""
     for field in dataclasses.fields(request_class):
         described = field.metadata["option"]
@@ -42,7 +44,7 @@ def test_every_field_is_described_for_every_skin(request_class: type[requests.Re
 
 
 @every_request
-def test_every_default_has_the_type_of_its_field(request_class: type[requests.Request]) -> None:
+def test_every_default_has_the_type_of_its_field(request_class: type[Request]) -> None:
     """A default is what the annotation promises."""
     hints = get_type_hints(request_class)
     for field in dataclasses.fields(request_class):
@@ -53,7 +55,7 @@ def test_every_default_has_the_type_of_its_field(request_class: type[requests.Re
 
 
 @every_request
-def test_every_default_is_valid_by_its_own_rule(request_class: type[requests.Request]) -> None:
+def test_every_default_is_valid_by_its_own_rule(request_class: type[Request]) -> None:
     """Typing a default changes nothing."""
     for field in dataclasses.fields(request_class):
         if field.default not in {dataclasses.MISSING, None, ()}:
@@ -112,7 +114,9 @@ def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> N
     assert re.search(r"looks like|letters|must not be empty", str(caught.value))
 
 
-@given(st.from_regex(r"\A[a-z]{2,3}-[a-z]{2,9}-[0-9][a-z]\Z"), st.from_regex(r"\A(=vsw-[A-Za-z0-9]{1,20})?\Z"))
+@given(
+    st.from_regex(r"\A[a-z]{2,3}-[a-z]{2,9}-[0-9][a-z]\Z"), st.from_regex(r"\A(=vsw-[A-Za-z0-9]{1,20})?\Z")
+)
 def test_a_zone_is_written_as_it_is_typed(zone: str, vswitch: str) -> None:
     """Parsing and writing a zone are inverse."""
     assert str(ZoneChoice.parse(zone + vswitch)) == zone + vswitch

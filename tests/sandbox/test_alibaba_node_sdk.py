@@ -13,7 +13,7 @@ from requirements import need
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.sandbox.conftest import Cloud
+    from sandbox.conftest import Cloud
 
 PACKAGE = "@alicloud/openapi-client@^0.4"
 #: Reads a list of calls from its input and writes a list of answers.

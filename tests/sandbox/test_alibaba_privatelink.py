@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from alibabacloud_privatelink20200415.client import Client
+    from sandbox.conftest import Cloud, StartCloud
 
-    from tests.sandbox.conftest import Cloud, StartCloud
     from tidb_pe_magic.sandbox.world import Endpoint
 
 REGION = "ap-southeast-1"

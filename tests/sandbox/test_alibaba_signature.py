@@ -23,7 +23,7 @@ from tidb_pe_magic.sandbox.alibaba.signature import MAX_SKEW, canonical_query
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.sandbox.conftest import Cloud, StartCloud
+    from sandbox.conftest import Cloud, StartCloud
 
 KEY, SECRET = "LTAI5tSandboxKey", "a-secret-of-thirty-characters!"
 STS_KEY, STS_SECRET = "STS.NSandboxKey", "another-secret-of-30-characters"

@@ -8,7 +8,7 @@ import pytest
 from alibabacloud_tea_openapi.exceptions._client import ClientException
 
 if TYPE_CHECKING:
-    from tests.sandbox.conftest import Cloud
+    from sandbox.conftest import Cloud
 
 VPC_VERSION = "2016-04-28"
 ECS_VERSION = "2014-05-26"

@@ -161,6 +161,8 @@ class SandboxCommand:
 
     def _running(self) -> dict[str, str] | None:
         """Return the environment of the sandbox that answers; None where there is none."""
+        if self._process is not None:
+            self._process.poll()  # another kernel may have ended it: leave no zombie
         try:
             lines = self._file("env").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.credentials import sql_password
 from tidb_pe_magic.model import Connection, Disconnection, TlsMode
 from tidb_pe_magic.runbook import discovery
@@ -77,6 +78,7 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         password_source=password.source,
         registered=context.shell is not None,
         engine=opened.engine,
+        via=hosts.overrides(context.environ),
     )
     context.connections[login.alias] = connection
     return connection

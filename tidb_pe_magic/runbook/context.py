@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
-from tidb_pe_magic.credentials import alibaba_key, tidb_cloud_key
+from tidb_pe_magic.credentials import Environment, alibaba_key, tidb_cloud_key
 from tidb_pe_magic.runbook.waiter import Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, MutableMapping
+    from collections.abc import Callable, Hashable
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -58,7 +58,7 @@ class Context:
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
     """
 
-    environ: MutableMapping[str, str] = field(default_factory=lambda: os.environ)
+    environ: Environment = field(default_factory=lambda: Environment(os.environ))
     prompt: Callable[[str], Secret] = ask
     shell: InteractiveShell | None = None
     cancel: Flag = field(default_factory=Flag)

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.runbook.fields import Option, Request
 
-_PASSWORD_FLAG = re.compile(r"--?(sql-?)?(password|passwd|pwd|pw|secret)$", re.IGNORECASE)
-_FLAG = re.compile(r"--?[A-Za-z][A-Za-z0-9-]*")
+_PASSWORD_FLAG = re.compile(r"(--(sql-?)?(password|passwd|pwd|pw|secret)|-p)$", re.IGNORECASE)
+# A value can follow a short flag's letter directly.
+_FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*|-[A-Za-z]")
 _HELP_FLAGS = {"-h", "--help"}
+_HELP = "show help"  # no field can have this name
 
 
 @dataclass(frozen=True)
@@ -96,15 +98,18 @@ def parse_options(operation: Operation, options: Sequence[str], *, prog: str) ->
     if _HELP_FLAGS & set(options):
         return Help(help_for(operation, prog))
     namespace, unknown = _parser(operation, prog).parse_known_args(options)
+    values = vars(namespace)
+    if values.pop(_HELP):
+        return Help(help_for(operation, prog))
     if unknown:
         raise _unexpected(operation, unknown, prog)
-    return Command(operation, operation.request.of(**vars(namespace)))
+    return Command(operation, operation.request.of(**values))
 
 
 def _unknown_command(name: str, known: Iterable[str], prog: str) -> InvalidRequest:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}?" if close else "there is no such command."
-    return InvalidRequest("command", f"{name[:40]}: {hint}", advice=f"{prog} -h lists them.")
+    return InvalidRequest("command", hint, advice=f"{prog} -h lists them.")
 
 
 def overview(prog: str) -> str:
@@ -149,9 +154,12 @@ def _parser(operation: Operation, prog: str) -> argparse.ArgumentParser:
         prog=f"{prog} {operation.name}",
         description=f"{operation.summary}.",
         allow_abbrev=False,
+        # argparse's own leaves the interpreter.
+        add_help=False,
         # A fixed width: help is the same in a terminal, a notebook and a test.
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=110, max_help_position=34),
     )
+    parser.add_argument("-h", "--help", dest=_HELP, action="store_true", help="show this help")
     for field in fields(request):
         described: Option = field.metadata["option"]
         settings: dict[str, Any] = {"help": described.help.replace("%", "%%"), "default": None}

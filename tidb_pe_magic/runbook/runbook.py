@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tidb_pe_magic import model
 from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.credentials import Environment
 from tidb_pe_magic.errors import StepOrderError
 from tidb_pe_magic.runbook.context import Context, ask
 from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -52,7 +53,7 @@ class Runbook:
         *,
         shell: InteractiveShell | None = None,
         on_event: model.EventHook = _unheard,
-        environ: MutableMapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
         prompt: Callable[[str], Secret] = ask,
         cancel: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -75,7 +76,7 @@ class Runbook:
             shell=shell, prompt=prompt, clock=clock, sleep=sleep, cancel=cancel or threading.Event()
         )
         if environ is not None:
-            self._context.environ = environ
+            self._context.environ = Environment(environ)
 
     def __enter__(self) -> Self:
         """Return the runbook."""
@@ -114,11 +115,8 @@ class Runbook:
         """Do the operation `name`: what every skin and every method below calls."""
         via = hosts.overrides(self._context.environ)
         result = OPERATIONS[name].resolve()(self._context, request, on_event or self._on_event)
-        # A connection is kept by alias, and the one that is kept is the one that is returned.
-        if isinstance(result, model.Connection) and via:
-            result = self._context.connections[result.alias] = replace(result, via=via)
-            return result
-        return replace(result, via=via) if via else result
+        # A connection names the hosts from its beginning: the same object is kept by its alias.
+        return result if result.via == via else replace(result, via=via)
 
     def _do(self, result: type[R], operation: str, /, **values: Any) -> R:  # noqa: ARG002 - binds R
         return cast("R", self.perform(operation, OPERATIONS[operation].request.of(**values)))

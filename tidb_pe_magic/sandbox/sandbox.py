@@ -15,6 +15,7 @@ from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from tidb_pe_magic.sandbox.database import FlightsDatabase
@@ -133,15 +134,15 @@ class Sandbox:
         return variables
 
     @property
-    def tidb_cloud_calls(self) -> list[object]:
+    def tidb_cloud_calls(self) -> Sequence[tidb_cloud.RecordedCall]:
         """The calls that the emulated TiDB Cloud has answered so far."""
-        calls: list[object] = self._tidb_cloud.config["calls"]
+        calls: Sequence[tidb_cloud.RecordedCall] = self._tidb_cloud.config["calls"]
         return calls
 
     @property
-    def alibaba_calls(self) -> list[object]:
+    def alibaba_calls(self) -> Sequence[alibaba.RecordedCall]:
         """The calls that the emulated Alibaba Cloud has answered so far."""
-        calls: list[object] = self._alibaba.config["calls"]
+        calls: Sequence[alibaba.RecordedCall] = self._alibaba.config["calls"]
         return calls
 
     def tick(self) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-from database.certificates import write_server_certificate
+from certificates import write_server_certificate
 
 from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.database.engine import Target
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from database.certificates import Authority
+    from certificates import Authority
 
 _START_TRIES = 600
 

@@ -1,0 +1,47 @@
+"""What several packages of tests need: a real MariaDB, with TLS and without, started once."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from certificates import make_authority
+from mariadb import MariaDb
+from requirements import need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from certificates import Authority
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Give the authority that issued the TLS server's certificate."""
+    return make_authority("tests authority", tmp_path_factory.mktemp("authority"))
+
+
+@contextmanager
+def _running(authority: Authority | None = None) -> Iterator[MariaDb]:
+    program = need("mariadbd", apt="mariadb-server")
+    server = MariaDb(program, need("mariadb-install-db", apt="mariadb-server"), authority)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def tls_server(authority: Authority) -> Iterator[MariaDb]:
+    """Give a server whose certificate is for 127.0.0.1."""
+    with _running(authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def plain_server() -> Iterator[MariaDb]:
+    """Give a server that offers no TLS."""
+    with _running() as server:
+        yield server

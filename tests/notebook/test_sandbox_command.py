@@ -1,0 +1,96 @@
+"""`%tidb_pe sandbox`: a process of its own, found again after a kernel restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tidb_pe_magic import Runbook, TidbPeError
+from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROG = "%tidb_pe"
+START = ("start", "--mode", "immediate", "--flights", "50")
+
+
+class Kernel:
+    """What one kernel has: an environment, a runbook and the command."""
+
+    def __init__(self, directory: Path) -> None:
+        """Start with the user's own settings."""
+        self.environ = {"TIDBCLOUD_PUBLIC_KEY": "mine", "TIDB_PASSWORD": "mine too", "OTHER": "kept"}
+        self.runbook = Runbook(environ=self.environ)
+        self.command = SandboxCommand(self.runbook, environ=self.environ, directory=directory)
+
+    def do(self, *arguments: str) -> str:
+        """Carry a command out, and return what it says."""
+        return self.command.do(arguments, prog=PROG)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Give a state directory, whose sandbox is stopped at the end."""
+    yield tmp_path
+    Kernel(tmp_path).do("stop")
+
+
+def test_start_points_the_kernel_at_it_and_stop_puts_it_back(directory: Path) -> None:
+    """`start` replaces the user's keys, `stop` restores them; both say so."""
+    kernel = Kernel(directory)
+    before = dict(kernel.environ)
+    said = kernel.do(*START)
+    assert "has started" in said
+    assert "TIDBCLOUD_PUBLIC_KEY" in said
+    assert kernel.environ["TIDBCLOUD_PUBLIC_KEY"] != "mine"
+    assert kernel.environ["OTHER"] == "kept"
+    report = kernel.runbook.run("demo", vpc="vpc-t4nother5d9r1z", database="nycflights13")
+    with report.connection.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM flights").scalar_one() == 50
+    assert "points at it" in kernel.do("status")
+    assert "environment is as it was" in kernel.do("stop")
+    assert dict(kernel.environ) == before
+    assert kernel.runbook.connections == {}
+    assert "No sandbox" in kernel.do("status")
+
+
+def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
+    """After a restart `start` takes the running sandbox, with the endpoints that it has."""
+    first = Kernel(directory)
+    first.do(*START)
+    made = first.runbook.create(cluster="demo", vpc="vpc-t4nother5d9r1z").endpoint.endpoint_id
+    second = Kernel(directory)
+    assert "does not point at it" in second.do("status")
+    assert "running already" in second.do("start")
+    assert second.runbook.create(cluster="demo", vpc="vpc-t4nother5d9r1z").endpoint.endpoint_id == made
+    assert "has stopped" in second.do("stop")
+    child = first.command._process
+    assert child is not None
+    assert child.wait(60) == 0  # both kernels are this one process, which has to take leave of its child
+    assert "No sandbox" in first.do("status")
+
+
+def test_stop_without_a_sandbox_is_no_error(directory: Path) -> None:
+    """Stopping twice says that none is running."""
+    assert "No sandbox is running" in Kernel(directory).do("stop")
+
+
+def test_a_sandbox_that_cannot_start_is_one_line(directory: Path) -> None:
+    """The process's own reason is the error, and nothing is left behind."""
+    kernel = Kernel(directory)
+    with pytest.raises(TidbPeError, match="did not start") as failure:
+        kernel.do("start", "--upstream", "nowhere")
+    assert "nowhere" in str(failure.value)
+    assert "No sandbox" in kernel.do("status")
+
+
+def test_its_files_are_private(directory: Path) -> None:
+    """The environment file and the log can be read by the user alone."""
+    kernel = Kernel(directory)
+    kernel.do(*START)
+    for name in ("sandbox.env", "sandbox.log"):
+        assert (directory / name).stat().st_mode & 0o077 == 0
+    kernel.do("stop")

@@ -1,0 +1,96 @@
+"""TiDB Cloud's nouns: clusters, and the service that the tutorial tells people to take a note of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model.base import Restriction, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointService:
+    """What the tutorial tells people to take a note of.
+
+    Attributes:
+        service_name: `com.aliyuncs.privatelink.<region>.<service>`.
+        zones: Availability Zone IDs in which the service can be reached.
+        region_id: Alibaba Cloud's region ID, such as `ap-southeast-1`.
+        port: TCP port of the SQL service.
+    """
+
+    service_name: str
+    zones: tuple[str, ...]
+    region_id: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(Result):
+    """A TiDB Cloud cluster (TiDB Cloud Starter and Essential API, v1beta1).
+
+    Attributes:
+        provider: alicloud, aws, gcp or azure.
+        region_id: region without the provider's prefix.
+        plan: STARTER, ESSENTIAL, or another plan's name in capitals.
+        state: ACTIVE, PAUSED and so on.
+        user_prefix: every SQL user's name begins with it and a dot.
+        service: what the tutorial notes; absent where the cluster has no private endpoint on Alibaba Cloud.
+        gateway_names: host names that the cluster's own certificate can carry.
+    """
+
+    cluster_id: str
+    display_name: str
+    provider: str
+    region_id: str
+    plan: str
+    state: str
+    user_prefix: str
+    service: EndpointService | None
+    gateway_names: tuple[str, ...] = ()
+    version: str = ""
+
+    @property
+    def restriction(self) -> Restriction | None:
+        """The first restriction of the tutorial that this cluster meets, or None where it can be used."""
+        if self.provider != "alicloud":
+            return Restriction(
+                name="provider",
+                reason=f"cluster {self.display_name} runs on {self.provider or 'an unknown provider'}, "
+                "and this runbook is for Alibaba Cloud",
+            )
+        if self.plan not in {"STARTER", "ESSENTIAL"}:
+            return Restriction(
+                name="plan",
+                reason=f"cluster {self.display_name} has the plan {self.plan or 'unknown'}, "
+                "and this runbook is for Starter and Essential",
+            )
+        if self.state != "ACTIVE":
+            return Restriction(
+                name="state",
+                reason=f"cluster {self.display_name} is {self.state or 'in an unknown state'}, not ACTIVE",
+            )
+        if self.service is None:
+            return Restriction(
+                name="service",
+                reason=f"cluster {self.display_name} has no private endpoint service on Alibaba Cloud",
+            )
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters(Result):
+    """Every cluster that the TiDB Cloud key can see."""
+
+    items: tuple[Cluster, ...]
+
+    def __iter__(self) -> Iterator[Cluster]:
+        """Iterate over the clusters."""
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        """Count the clusters."""
+        return len(self.items)

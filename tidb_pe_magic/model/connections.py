@@ -1,0 +1,106 @@
+"""The SQL connection, and where one stands on the way to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.clusters import Cluster
+from tidb_pe_magic.model.endpoints import VpcEndpoint
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+
+class TlsMode(StrEnum):
+    """How the SQL connection is secured; `auto` verifies wherever the server offers TLS."""
+
+    AUTO = "auto"
+    OFF = "off"
+    VERIFY_CA = "verify-ca"
+    VERIFY_IDENTITY = "verify-identity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsReport:
+    """How the SQL connection is secured.
+
+    Attributes:
+        encrypted: TLS is in use.
+        verified_name: the name that the server's certificate was checked against; empty where none was.
+        description: one line for people.
+    """
+
+    encrypted: bool
+    verified_name: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection(Result):
+    """A SQL connection over a private endpoint, registered with jupysql where there is a shell.
+
+    Attributes:
+        engine: SQLAlchemy engine, autocommit; serves `pandas.read_sql`.
+        registered: `%sql` knows the alias.
+        password_source: where the password came from, never the password.
+    """
+
+    alias: str
+    cluster: Cluster
+    endpoint_id: str
+    host: str
+    port: int
+    user: str
+    database: str
+    server_version: str
+    tls: TlsReport
+    password_source: str
+    registered: bool
+    engine: Engine = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disconnection(Result):
+    """What `disconnect` found: `closed` is False where there was no such connection."""
+
+    alias: str
+    closed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStatus:
+    """One step as the clouds have it now: `done` is None where it cannot be told."""
+
+    step: str
+    done: bool | None
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunbookStatus(Result):
+    """Each step's state, and the next command."""
+
+    steps: tuple[StepStatus, ...]
+    next_command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedStep:
+    """A step of `run`: `skipped` where there was nothing left to do; `seconds` of wall time."""
+
+    step: str
+    detail: str
+    seconds: float
+    skipped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport(Result):
+    """What `run` did, and the connection at its end."""
+
+    steps: tuple[FinishedStep, ...]
+    endpoint: VpcEndpoint
+    connection: Connection

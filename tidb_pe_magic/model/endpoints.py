@@ -1,0 +1,176 @@
+"""PrivateLink's nouns: the service as its consumer sees it, endpoints and their zones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.clusters import Cluster
+from tidb_pe_magic.model.networks import Vpc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+OUR_TAG = ("created-by", "tidb_pe_magic")
+"""The tag that marks an endpoint that was made here."""
+
+
+class EndpointStatus(StrEnum):
+    """EndpointStatus of GetVpcEndpointAttribute (Alibaba Cloud API reference, PrivateLink 2020-04-15)."""
+
+    CREATING = "Creating"
+    ACTIVE = "Active"
+    PENDING = "Pending"
+    DELETING = "Deleting"
+
+
+class ConnectionStatus(StrEnum):
+    """ConnectionStatus of GetVpcEndpointAttribute (Alibaba Cloud API reference, PrivateLink 2020-04-15)."""
+
+    PENDING = "Pending"
+    CONNECTING = "Connecting"
+    CONNECTED = "Connected"
+    DISCONNECTING = "Disconnecting"
+    DISCONNECTED = "Disconnected"
+    DELETING = "Deleting"
+    SERVICE_DELETED = "ServiceDeleted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedService(Result):
+    """The endpoint service as the endpoint's owner sees it (ListVpcEndpointServicesByEndUser).
+
+    Attributes:
+        service_id: `epsrv-…`.
+        zones: where the service is available for this account.
+        auto_accept: the connection is made without the service owner's consent.
+        payer: `Endpoint` (the endpoint's owner pays) or `EndpointService`.
+    """
+
+    service_name: str
+    service_id: str
+    region_id: str
+    zones: tuple[str, ...]
+    auto_accept: bool
+    payer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointZone:
+    """A zone of an endpoint: one network interface, billed by the hour (ListVpcEndpointZones)."""
+
+    zone_id: str
+    vswitch_id: str
+    eni_ip: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VpcEndpoint(Result):
+    """An interface endpoint (Alibaba Cloud API reference, GetVpcEndpointAttribute).
+
+    Attributes:
+        domain: the endpoint's domain name: the SQL host.
+        business_status: `Normal`, or `FinancialLocked` where payment is overdue.
+        ours: it carries the tag that `create` puts on what it makes.
+        created: creation time as the cloud writes it.
+    """
+
+    endpoint_id: str
+    name: str
+    service_name: str
+    vpc_id: str
+    region_id: str
+    domain: str
+    endpoint_status: str
+    connection_status: str
+    business_status: str = "Normal"
+    created: str = ""
+    zones: tuple[EndpointZone, ...] = ()
+    security_group_ids: tuple[str, ...] = ()
+    ours: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Active and Connected: the private host answers."""
+        return (
+            self.endpoint_status == EndpointStatus.ACTIVE
+            and self.connection_status == ConnectionStatus.CONNECTED
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints(Result):
+    """Every endpoint of a cluster's service that this account owns in the region."""
+
+    cluster: Cluster
+    items: tuple[VpcEndpoint, ...]
+
+    def __iter__(self) -> Iterator[VpcEndpoint]:
+        """Iterate over the endpoints."""
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        """Count the endpoints."""
+        return len(self.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointPlan(Result):
+    """What `create` would do.
+
+    Attributes:
+        existing: the endpoint that would be adopted instead of making one.
+        differences: how the adopted endpoint differs from what was asked.
+        payer: who pays for it.
+        dry_run: what the API said to a dry run; empty where an endpoint would be adopted.
+    """
+
+    cluster: Cluster
+    service: VerifiedService
+    vpc: Vpc
+    zones: tuple[EndpointZone, ...]
+    security_group_ids: tuple[str, ...]
+    name: str
+    existing: VpcEndpoint | None = None
+    differences: tuple[str, ...] = ()
+    dry_run: str = ""
+
+    @property
+    def billed_zones(self) -> int:
+        """Zones that are billed to this account by the hour from creation until deletion."""
+        return len(self.zones) if self.existing is None and self.service.payer == "Endpoint" else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatedEndpoint(Result):
+    """The endpoint that `create` made or adopted.
+
+    Attributes:
+        adopted: it existed already and was left as it is.
+        differences: how it differs from what was asked.
+    """
+
+    endpoint: VpcEndpoint
+    adopted: bool
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion(Result):
+    """What `delete` removed.
+
+    Attributes:
+        found: False where there was no such endpoint, so that nothing had to be done.
+        zones: the zones that were removed first.
+        aliases: the SQL connections over this endpoint that were closed.
+    """
+
+    endpoint_id: str
+    region_id: str
+    found: bool = True
+    zones: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()

@@ -1,0 +1,59 @@
+"""What a step tells while it works: frozen records, given to a hook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tidb_pe_magic.model.connections import FinishedStep
+from tidb_pe_magic.model.endpoints import EndpointPlan, VpcEndpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted:
+    """Event: a step of `run` begins."""
+
+    step: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished:
+    """Event: a step of `run` has ended."""
+
+    finished: FinishedStep
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanShown:
+    """Event: what `run` is about to create."""
+
+    plan: EndpointPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointObserved:
+    """Event: a state of the endpoint was seen while waiting.
+
+    Attributes:
+        endpoint: None where it is gone.
+        elapsed: seconds since the wait began.
+        waiting_for: what the wait is for, in words.
+    """
+
+    endpoint: VpcEndpoint | None
+    elapsed: float
+    waiting_for: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationFailed:
+    """Event: the clouds could not be asked this time; the wait goes on."""
+
+    error: str
+    elapsed: float
+
+
+Event = StepStarted | StepFinished | PlanShown | EndpointObserved | ObservationFailed
+
+
+EventHook = Callable[[Event], None]

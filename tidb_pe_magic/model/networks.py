@@ -1,0 +1,100 @@
+"""Where an endpoint can be: VPCs, vSwitches and security groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.clusters import Cluster
+
+
+@dataclass(frozen=True, kw_only=True)
+class VSwitch:
+    """A vSwitch: one zone's part of a VPC (Alibaba Cloud API reference, DescribeVSwitches)."""
+
+    vswitch_id: str
+    name: str
+    zone_id: str
+    vpc_id: str
+    cidr_block: str
+    available_ip_count: int
+    status: str
+
+    @property
+    def obstacle(self) -> str:
+        """Why no endpoint can be placed here, whatever the service; empty where one can."""
+        if self.status != "Available":
+            return f"status {self.status}"
+        if self.available_ip_count < 1:
+            return "no free address"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroup:
+    """A security group (Alibaba Cloud API reference, DescribeSecurityGroups).
+
+    Attributes:
+        group_type: `normal` (basic) or `enterprise` (advanced).
+        service_managed: made by a cloud service; the user cannot attach it.
+    """
+
+    security_group_id: str
+    name: str
+    vpc_id: str
+    group_type: str
+    service_managed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vpc:
+    """A VPC with its vSwitches and security groups."""
+
+    vpc_id: str
+    name: str
+    region_id: str
+    cidr_block: str
+    status: str
+    vswitches: tuple[VSwitch, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks(Result):
+    """Where the endpoint of a cluster could be placed: usable VPCs first."""
+
+    cluster: Cluster
+    vpcs: tuple[Vpc, ...]
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The service's zones."""
+        return self.cluster.service.zones if self.cluster.service else ()
+
+    def vswitch_obstacle(self, vswitch: VSwitch) -> str:
+        """Why this service's endpoint cannot use the vSwitch; empty where it can."""
+        if vswitch.zone_id not in self.zones:
+            return "the service is not in this zone"
+        return vswitch.obstacle
+
+    def vpc_obstacle(self, vpc: Vpc) -> str:
+        """Why this service's endpoint cannot be in the VPC; empty where it can."""
+        if vpc.status != "Available":
+            return f"status {vpc.status}"
+        if not vpc.vswitches:
+            return "no vSwitch"
+        if all(self.vswitch_obstacle(vswitch) for vswitch in vpc.vswitches):
+            return "no usable vSwitch: " + ", ".join(
+                f"{vswitch.vswitch_id} ({self.vswitch_obstacle(vswitch)})" for vswitch in vpc.vswitches
+            )
+        if not self.usable_security_groups(vpc):
+            return "no security group"
+        return ""
+
+    def usable_security_groups(self, vpc: Vpc) -> tuple[SecurityGroup, ...]:
+        """Return the VPC's security groups that a user can attach."""
+        return tuple(group for group in vpc.security_groups if not group.service_managed)
+
+    def usable_vpcs(self) -> tuple[Vpc, ...]:
+        """Return the VPCs in which the endpoint can be made."""
+        return tuple(vpc for vpc in self.vpcs if not self.vpc_obstacle(vpc))
