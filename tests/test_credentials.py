@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials import (
+    Environment,
     Key,
     Password,
     PasswordSource,
@@ -158,6 +159,17 @@ def test_half_a_source_is_refused(text: str) -> None:
     """A kind without its name, a prompt with one, and another spelling are not valid."""
     with pytest.raises(ValueError, match=r"^must be prompt"):
         PasswordSource.parse(text)
+
+
+def test_the_environment_is_looked_up_at_each_use_and_not_shown() -> None:
+    """A variable that is set later counts, and no value stands in the repr or in the str."""
+    variables = {"A": HIDDEN}
+    environ = Environment(variables)
+    variables["B"] = "later"
+    assert dict(environ) == {"A": HIDDEN, "B": "later"}
+    assert environ.get("C") is None
+    assert len(environ) == 2
+    assert HIDDEN not in f"{environ!r} {environ}"
 
 
 def test_the_tidb_cloud_key_comes_from_the_environment() -> None:

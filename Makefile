@@ -1,0 +1,38 @@
+# Every target does its own set-up: a Python >= 3.11 is all that a fresh machine needs.
+.POSIX:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lab lock clean
+
+BIN = .venv/bin
+# Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
+INSTALLED = .venv/installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## make the environment .venv in this checkout
+
+$(INSTALLED): pyproject.toml .ci/constraints.txt .ci/environment
+	@.ci/environment
+	@touch $(INSTALLED)
+
+demo: setup ## execute the runbook notebook against the sandbox, step by step
+	@$(BIN)/python notebooks/demo.py $(DEMO)
+
+test: lint ## lint, types and all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: setup ## lint and types alone
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+
+lab: setup ## open JupyterLab on the notebooks, with the sandbox beside it
+	@$(BIN)/python notebooks/demo.py --lab
+
+lock: setup ## resolve .ci/constraints.txt again, to today's releases
+	@.ci/environment lock
+	@touch $(INSTALLED)
+
+clean: ## remove the environment and every cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

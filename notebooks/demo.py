@@ -1,0 +1,265 @@
+"""Execute the runbook notebook against the sandbox, telling each step with its seconds: `make demo`.
+
+With `--lab`, open JupyterLab with the sandbox instead: `make lab`. No cloud account is needed or used, and
+nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType
+    from typing import NoReturn
+
+    from nbformat import NotebookNode
+
+NOTEBOOKS = Path(__file__).resolve().parent
+RUNBOOK = NOTEBOOKS / "private_endpoint_runbook.ipynb"
+
+# The variables of a user's own accounts: whoever runs a demo does not mean those.
+_ACCOUNTS = ("TIDBCLOUD_", "TIDB_PE_", "TIDB_PASSWORD", "ALIBABA_CLOUD_")
+# What is still needed to log in to a server of one's own.
+_UPSTREAM_LOGIN = {"TIDB_PASSWORD", "TIDB_PE_SQL_USER", "TIDB_PE_DATABASE", "TIDB_PE_TABLE"}
+_CELL_SECONDS = 900
+_STOP_SECONDS = 30
+_STEP = re.compile(r"## (\d+\. .+)")
+
+
+class DemoFailed(Exception):  # noqa: N818 - an outcome of the demo, told to the person in front of it
+    """The demo cannot go on, and why."""
+
+
+class Steps:
+    """Tells each numbered section of the notebook, and how long its cells took."""
+
+    def __init__(self) -> None:
+        """Begin before the first step."""
+        self._started: float | None = None
+        self.cell_source = ""
+        self.interrupted = False
+
+    def begin(self, title: str) -> None:
+        """Announce a step."""
+        self.end()
+        print(f"{title + ' ':.<58} ", end="", flush=True)
+        self._started = time.monotonic()
+
+    def end(self) -> None:
+        """Tell the seconds of the step that is under way."""
+        if self._started is not None:
+            print(f"{time.monotonic() - self._started:6.2f} s", flush=True)
+        self._started = None
+
+    def on_notebook_start(self, notebook: NotebookNode) -> None:  # noqa: ARG002 - nbclient's name
+        """Let a signal end the execution in order.
+
+        nbclient's own handler takes the kernel away from the code that is still talking to it.
+        """
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if task is None or sys.platform == "win32":
+            return
+
+        def interrupt() -> None:
+            self.interrupted = True
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, interrupt)
+
+    def on_cell_start(self, cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG002 - nbclient's names
+        """Notice the heading of a step, and keep in mind the cell that may fail."""
+        if cell.cell_type == "code":
+            self.cell_source = cell.source
+        elif cell.source.startswith("## "):
+            heading = _STEP.match(cell.source)
+            if heading:
+                self.begin(heading[1])
+            else:
+                self.end()
+
+
+def main() -> int:
+    """Run the demo or JupyterLab; return the exit status."""
+    options = _parser().parse_args()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _exit)
+    steps = Steps()
+    try:
+        with tempfile.TemporaryDirectory(prefix="tidb-pe-demo-", ignore_cleanup_errors=True) as directory:
+            steps.begin("Start the sandbox")
+            with _sandbox(options, Path(directory)) as settings:
+                steps.end()
+                if options.lab:
+                    return _lab(settings)
+                print(_execute(steps, settings, Path(directory), options.output))
+    except DemoFailed as failure:
+        steps.end()
+        print(f"demo failed: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--flights", metavar="N", help="only the first N rows of the flights table")
+    parser.add_argument(
+        "--mode",
+        choices=("immediate", "time"),
+        default="time",
+        help="whether the emulated cloud takes its time (default: time)",
+    )
+    parser.add_argument("--seconds", default="6", metavar="S", help="how long it takes then (default: 6)")
+    parser.add_argument(
+        "--upstream",
+        metavar="HOST:PORT",
+        help="another MySQL-protocol server instead of the embedded database; its login is in\n"
+        "TIDB_PE_SQL_USER and TIDB_PASSWORD, what to read in TIDB_PE_DATABASE and TIDB_PE_TABLE",
+    )
+    parser.add_argument("--output", type=Path, metavar="PATH", help="where to save the executed notebook")
+    parser.add_argument("--lab", action="store_true", help="open JupyterLab instead")
+    return parser
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    """Turn a signal into an exception, so that the sandbox is ended."""
+    sys.exit(128 + number)
+
+
+@contextmanager
+def _sandbox(options: argparse.Namespace, directory: Path) -> Iterator[dict[str, str]]:
+    """Run the sandbox as its own process; yield the environment that points at it and at nothing else."""
+    env_file = directory / "sandbox.env"
+    command = [sys.executable, "-m", "tidb_pe_magic.sandbox", "--env-file", str(env_file)]
+    command += ["--mode", options.mode, "--seconds", options.seconds]
+    for flag, value in (("--flights", options.flights), ("--upstream", options.upstream)):
+        command += [flag, value] if value else []
+    kept = _UPSTREAM_LOGIN if options.upstream else set()
+    own = {
+        name: value for name, value in os.environ.items() if name in kept or not name.startswith(_ACCOUNTS)
+    }
+    # Its own session: Ctrl-C in the terminal is for us, who then end it in order.
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        command, env=own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        if process.stdout is None or not process.stdout.readline() or not env_file.exists():
+            raise DemoFailed("the sandbox did not start; its reason is above.")
+        lines = env_file.read_text(encoding="utf-8").splitlines()
+        yield own | dict(line.split("=", 1) for line in lines if "=" in line)
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, output: Path | None) -> str:
+    """Execute the runbook notebook; return what came out of it, in one line."""
+    places = _private_places(directory)
+    # Also for this process, which looks for the kernel; at once, before jupyter_core is imported.
+    os.environ.update(places)
+    os.environ.pop("JUPYTER_PATH", None)
+    import nbformat  # noqa: PLC0415
+    from nbclient import NotebookClient  # noqa: PLC0415
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError  # noqa: PLC0415
+    from traitlets.config import Config  # noqa: PLC0415
+
+    notebook = nbformat.read(RUNBOOK, as_version=4)  # type: ignore[no-untyped-call]
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=_CELL_SECONDS,
+        on_notebook_start=steps.on_notebook_start,
+        on_cell_start=steps.on_cell_start,
+        resources={"metadata": {"path": str(directory)}},
+        # Other users of the machine can reach the kernel's ports too.
+        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+    )
+    try:
+        client.execute(env={**settings, **places})
+    except CellExecutionError as error:
+        raise DemoFailed(_in_cell(steps, f"{error.ename}: {error.evalue}")) from None
+    except (asyncio.CancelledError, CellTimeoutError, RuntimeError) as error:
+        # A RuntimeError is nbclient's word for a kernel that does not answer or has died, or was cancelled.
+        interrupted = steps.interrupted or isinstance(error, asyncio.CancelledError)
+        raise DemoFailed("interrupted." if interrupted else _in_cell(steps, str(error))) from None
+    finally:
+        steps.end()
+        if output:
+            nbformat.write(notebook, output)  # type: ignore[no-untyped-call]
+    return _told(_figures(notebook))
+
+
+def _private_places(directory: Path) -> dict[str, str]:
+    """Return the environment that keeps Jupyter's and IPython's files, and every cache, in `directory`."""
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
+    return {
+        "HOME": str(directory),
+        "XDG_STATE_HOME": str(directory / "state"),
+        **{name: str(directory / name.lower()) for name in names},
+        # The kernel is this environment's, whatever a user has installed for Jupyter.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        # A debugger that nobody uses here would warn about its own start.
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+
+
+def _in_cell(steps: Steps, reason: str) -> str:
+    if not steps.cell_source:
+        return reason
+    source = "\n".join("    " + line for line in steps.cell_source.splitlines())
+    return f"in this cell of {RUNBOOK.name}:\n\n{source}\n\n{reason}"
+
+
+def _figures(notebook: NotebookNode) -> dict[str, Any]:
+    """Read the figures that the notebook's last cell has printed."""
+    printed = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)
+    figures: dict[str, Any] = json.loads(printed)
+    return figures
+
+
+def _told(figures: Mapping[str, Any]) -> str:
+    line = (
+        f"{figures['counted']} {figures['table']} in a DataFrame of {figures['rows']} rows, "
+        f"endpoint {figures['endpoint']} {figures['connection_status']}"
+    )
+    if figures["counted"] != figures["rows"] or figures["connection_status"] != "Connected":
+        raise DemoFailed(line)
+    return f"demo ok: {line}"
+
+
+def _lab(settings: Mapping[str, str]) -> int:
+    """Run JupyterLab on the notebooks until it is ended."""
+    command = [sys.executable, "-m", "jupyter", "lab", str(NOTEBOOKS)]
+    if getattr(os, "geteuid", lambda: -1)() == 0:
+        command.append("--allow-root")
+    with subprocess.Popen(command, env=dict(settings)) as lab:  # noqa: S603 - our own environment's Lab
+        # Ctrl-C is Lab's, which asks before it ends; ignored only now, for a child would inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return lab.wait()
+        finally:
+            lab.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
