@@ -134,9 +134,10 @@ def tidb_cloud_key(environ: Mapping[str, str]) -> Key:
     Raises:
         MissingCredentials: one of the two variables is unset or empty.
     """
-    public, private = environ.get("TIDBCLOUD_PUBLIC_KEY", ""), environ.get("TIDBCLOUD_PRIVATE_KEY", "")
+    public = environ.get("TIDBCLOUD_PUBLIC_KEY", "")
+    private = Secret(environ.get("TIDBCLOUD_PRIVATE_KEY", ""))
     if public and private:
-        return Key(public, Secret(private))
+        return Key(public, private)
     raise MissingCredentials(
         "TiDB Cloud API key",
         ("TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY in the environment",),
@@ -152,10 +153,10 @@ def alibaba_key(environ: Mapping[str, str]) -> Key | None:
         MissingCredentials: only one half of the key is set.
     """
     public = environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
-    private = environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "")
-    token = environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
+    private = Secret(environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""))
+    token = Secret(environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""))
     if public and private:
-        return Key(public, Secret(private), Secret(token) if token else None)
+        return Key(public, private, token or None)
     if public or private:
         missing = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" if public else "ALIBABA_CLOUD_ACCESS_KEY_ID"
         raise MissingCredentials(
@@ -201,11 +202,11 @@ def _from_file(path: str) -> Secret:
     from pathlib import Path  # noqa: PLC0415 - only this source needs it
 
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        return Secret(Path(path).expanduser().read_text(encoding="utf-8").rstrip("\r\n"))
+    except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise InvalidRequest("--password-from", f"file {path} cannot be read: {reason}") from None
-    return Secret(text.rstrip("\r\n"))
+    # Outside the handler: a decoding error holds the file's content.
+    raise InvalidRequest("--password-from", f"file {path} cannot be read: {reason}")
 
 
 def _from_keyring(service: str, user: str) -> Secret:

@@ -14,9 +14,8 @@ from tidb_pe_magic.sandbox import Sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mariadb import MariaDb
-
     from kernels import Reply
+    from mariadb import MariaDb
 
 PLACEMENT = f"--vpc {VPC} --security-group {GROUP}"
 LOAD = "%load_ext tidb_pe_magic"

@@ -13,6 +13,7 @@ from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from certificates import Authority
     from mariadb import MariaDb
 

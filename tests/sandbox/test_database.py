@@ -1,6 +1,6 @@
 """The embedded database, by the clients that people use."""
 
-# ruff: noqa: S608 - statements are put together from this file's own constants
+
 
 from __future__ import annotations
 

@@ -64,6 +64,10 @@ class AlibabaClient:
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
         call = getattr(self._client("privatelink"), f"{method}_with_options")
         answer = self._translated(operation, call, request, RuntimeOptions())
+        if answer.body is None:  # the SDK's answer to JSON of a shape that it does not know
+            raise errors.ServiceUnavailable(
+                "no usable answer: the JSON has another shape", operation=operation, advice="Try again."
+            )
         return mapping(answer.body.to_map())
 
     def lookup(self, product: str, operation: str, **query: Any) -> dict[str, Any]:
@@ -140,11 +144,10 @@ class AlibabaClient:
 def _error(operation: str, error: Any) -> errors.ApiError:
     data = mapping(error.data)
     status = int(getattr(error, "status_code", None) or data.get("statusCode") or 0)
-    if error.code and status:
+    code = "" if error.code in {None, "None"} else str(error.code)  # the SDK writes a missing code as None
+    if status:
         wait_ms = getattr(error, "retry_after", None)
-        return translate(
-            operation, str(error.code), status, data, retry_after=wait_ms / 1000 if wait_ms else None
-        )
+        return translate(operation, code, status, data, retry_after=wait_ms / 1000 if wait_ms else None)
     if error.code == "InvalidCredentials":
         return translate(operation, error.code, status, {"Message": str(error.message)})
     return errors.ServiceUnavailable(

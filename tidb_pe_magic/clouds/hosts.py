@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ TIDB_CLOUD_IAM = "TIDBCLOUD_IAM_ENDPOINT"
 ALIBABA = "TIDB_PE_ALIBABA_ENDPOINT"
 METADATA = "TIDB_PE_METADATA_ENDPOINT"
 
+# Nothing that two parsers could read as two hosts: no path, query, fragment, blank or control character.
+_PLAIN = re.compile(r"https?://[A-Za-z0-9._@:\[\]-]+", re.IGNORECASE)
 DEFAULT_TIDB_CLOUD = "https://serverless.tidbapi.com"
 
 
@@ -25,7 +28,7 @@ def override(environ: Mapping[str, str], variable: str) -> str:
     Raises:
         InvalidRequest: it is no such URL, carries user information, or is plain http beyond this machine.
     """
-    value = environ.get(variable, "").rstrip("/")
+    value = environ.get(variable, "").removesuffix("/")
     if not value:
         return ""
     try:
@@ -33,7 +36,7 @@ def override(environ: Mapping[str, str], variable: str) -> str:
         host, _port = parts.hostname or "", parts.port
     except ValueError:
         parts, host = urlsplit(""), ""
-    if parts.scheme not in {"http", "https"} or not host or parts.path or parts.query or parts.fragment:
+    if not host or not _PLAIN.fullmatch(value):
         raise InvalidRequest(variable, "must be https://HOST or https://HOST:PORT, without a path.")
     if parts.username or parts.password:
         raise InvalidRequest(variable, "must not carry a user name or a password.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -85,20 +84,27 @@ class TidbCloud:
     def _get(self, operation: str, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
         try:
             response = self._http.get(path, params=dict(query))
-        except httpx.HTTPError as error:
-            # The exception's request holds the Authorization header: no chain to it.
-            raise errors.ServiceUnavailable(
-                f"{self._http.base_url.host} did not answer: {error or type(error).__name__}",
-                operation=operation,
-                advice="Check this machine's way to the internet (proxy, firewall), then try again.",
-            ) from None
-        try:
-            body = response.json()
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            body = None
-        if response.is_success and isinstance(body, dict):
-            return body
-        raise _error(operation, response, body if isinstance(body, dict) else {})
+        # httpx raises the other three for a digest challenge that it does not support.
+        except (httpx.HTTPError, KeyError, ValueError, NotImplementedError) as error:
+            reason = str(error) or type(error).__name__
+        else:
+            return _body(operation, response)
+        # Outside the handler: the frames of the exception hold the private key.
+        raise errors.ServiceUnavailable(
+            f"{self._http.base_url.host} did not answer: {reason}",
+            operation=operation,
+            advice="Check this machine's way to the internet (proxy, firewall), then try again.",
+        )
+
+
+def _body(operation: str, response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a nesting beyond Python's limits
+        body = None
+    if response.is_success and isinstance(body, dict):
+        return body
+    raise _error(operation, response, mapping(body))
 
 
 def _error(operation: str, response: httpx.Response, body: dict[str, Any]) -> errors.ApiError:

@@ -252,6 +252,9 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run DuckDB work in a worker thread; a cancelled caller waits until the work has ended."""
+        if self.statement is not None and self._interrupted.is_set():
+            # It was killed while it was still being parsed: there was no work yet to interrupt.
+            raise SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
         future: asyncio.Future[_T] = asyncio.get_running_loop().run_in_executor(None, work)
         self._running = future
         try:
