@@ -266,3 +266,17 @@ def test_any_line_is_a_command_help_or_wrong_input(line: str) -> None:
         assert len(str(error).splitlines()) == 1  # noqa: PT017 - either outcome is right
     else:
         assert isinstance(found, Command | Help)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("cluster demo  # it's mine", ["cluster", "demo"]),
+        ("# only a comment", []),
+        ("connect --password-from file:a#b", ["connect", "--password-from", "file:a#b"]),
+        ("cluster 'two words' \"it's\"", ["cluster", "two words", "it's"]),
+    ],
+)
+def test_a_comment_ends_the_line(line: str, expected: list[str]) -> None:
+    """A word that begins with # ends the line, whatever follows it; inside a word it is part of it."""
+    assert words(line) == expected

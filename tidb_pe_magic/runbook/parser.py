@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import re
 import shlex
 from dataclasses import MISSING, dataclass, fields
@@ -58,13 +59,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def words(line: str) -> list[str]:
-    """Split a line as a shell does.
+    """Split a line as a shell does: quotes hold words together, a word that begins with # ends the line.
 
     Raises:
         InvalidRequest: a quote is not closed.
     """
+    reader = shlex.shlex(line, posix=True, punctuation_chars=False)
+    reader.whitespace_split = True
+    reader.commenters = ""  # shlex would end the line at a # inside a word, too
     try:
-        return shlex.split(line)
+        return list(itertools.takewhile(lambda word: not word.startswith("#"), reader))
     except ValueError:
         raise InvalidRequest("quotes", "a quote is opened and not closed.") from None
 

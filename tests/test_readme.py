@@ -1,0 +1,69 @@
+"""The README says what the product does: its table, its commands and its examples."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runbook.parser import Command, parse, words
+from tidb_pe_magic.sandbox import Sandbox
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+# What stands for an ID in the README, as an ID.
+ELLIPSIS = {"vpc-…": "vpc-1", "sg-…": "sg-1", "ENDPOINT_ID": "ep-1"}
+
+
+def reference() -> str:
+    """Return the table of commands, as the README has to have it."""
+    rows = ["| command | tutorial | what it does |", "|---|---|---|"]
+    for operation in OPERATIONS.values():
+        request = operation.request
+        positional = [request.label(name) for name, o in request.options().items() if o.positional]
+        command = " ".join((operation.name, *positional))
+        rows.append(f"| `{command}` | {operation.tutorial or '-'} | {operation.summary} |")
+    rows.append("| `sandbox start\\|stop\\|status` | - | Both clouds and a database on this machine |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_commands_is_the_products() -> None:
+    """The README's table is made from the table of operations."""
+    written = README.partition("<!-- commands -->")[2].partition("<!-- /commands -->")[0].strip()
+    assert written == reference()
+
+
+def _commands() -> list[str]:
+    lines = re.findall(r"%tidb_pe ((?!-h|sandbox|COMMAND)[a-z][^`\n]*)", README)
+    return [line.strip().rstrip(".") for line in lines]
+
+
+@pytest.mark.parametrize("line", _commands())
+def test_every_command_in_the_text_can_be_typed(line: str) -> None:
+    """What the README shows as a command is one, with flags that exist."""
+    for shown, typed in ELLIPSIS.items():
+        line = line.replace(shown, typed)
+    line = re.sub(r" --vpc \S*$", "", line)
+    assert isinstance(parse(words(line), prog="%tidb_pe"), Command)
+
+
+def _python() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_examples_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each Python example runs as it stands, with IDs in the place of the dots."""
+    examples = _python()
+    assert len(examples) == 2
+    with Sandbox(flights=20) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        for example in examples:
+            code = example.replace("vpc-…", "vpc-t4nanalytics0k3m7x").replace("sg-…", "sg-t4nanalytics")
+            code = code.replace('database="test"', 'database="nycflights13"')
+            names: dict[str, object] = {}
+            exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own text
+            if "frame" in names:
+                assert len(names["frame"]) == 20  # type: ignore[arg-type]
+    assert "epsrv-t4ndemo" in capsys.readouterr().out
