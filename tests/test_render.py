@@ -174,7 +174,7 @@ def test_clusters_that_cannot_be_used_say_why() -> None:
     shown = " ".join(render.text(model.Clusters(items=(CLUSTER, paused))).split())
     assert "1 of 2 can be used" in shown
     assert "✔ yes" in shown
-    assert "PAUSED ✘ cluster sleeper is PAUSED, not ACTIVE" in shown
+    assert "PAUSED ✘ is PAUSED, not ACTIVE" in shown
     assert shown.endswith("Next: %tidb_pe cluster demo")
 
 
@@ -247,8 +247,10 @@ def test_a_created_endpoint_shows_its_id_first_and_why_it_may_be_needed() -> Non
     shown = render.text(model.CreatedEndpoint(endpoint=CREATING, adopted=False))
     assert shown.splitlines()[0] == "✔ Endpoint created ep-t4nabc123"
     assert "Authorized Networks" in shown
-    assert "owner has to accept" in shown
+    assert "owner has to accept" not in shown, "nothing can be accepted before the endpoint is there"
     assert shown.endswith("Next: %tidb_pe wait")
+    active = replace(CREATING, endpoint_status="Active")
+    assert "owner has to accept" in render.text(model.CreatedEndpoint(endpoint=active, adopted=True))
     ready = render.text(model.CreatedEndpoint(endpoint=ENDPOINT, adopted=False))
     assert ready.endswith("Next: %tidb_pe connect")
 
@@ -298,7 +300,7 @@ def test_a_connection_says_how_to_query_it() -> None:
     """The alias is offered to cells only where jupysql knows it, and a plain connection is a warning."""
     shown = render.text(CONNECTION)
     assert "%%sql tidb" in shown
-    assert "runbook.connection.engine" in shown
+    assert "pandas.read_sql(query, connection.engine)" in shown
     for value in (
         "nycflights13",
         "8.0.11-TiDB-v8.5.1",
@@ -311,7 +313,8 @@ def test_a_connection_says_how_to_query_it() -> None:
     plain = model.TlsReport(encrypted=False, verified_name="", description="not encrypted: none offered")
     outside = render.text(replace(CONNECTION, registered=False, tls=plain, database=""))
     assert "%%sql" not in outside
-    assert "! The connection is not encrypted." in outside
+    assert "! not encrypted: none offered" in outside
+    assert "pandas.read_sql(query, runbook.connection.engine)" in outside
     assert "none chosen" in outside
 
 

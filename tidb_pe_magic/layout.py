@@ -16,12 +16,13 @@ from tidb_pe_magic.errors import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-Kind = Literal["ok", "no", "warn", "info", "busy"]
+Kind = Literal["ok", "no", "warn", "info", "aside", "busy"]
 
 _WIDTH = 110  # columns of text; a JupyterLab cell on a laptop shows about so many
+_UNBROKEN = 60  # characters; a longer word may have to be broken
 _GAP = "  "
 _NOTHING = "—"
-_SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "info": "·", "busy": "…"}
+_SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "info": "·", "aside": "·", "busy": "…"}
 
 # JupyterLab's own variables follow its theme; elsewhere a colour that reads on white and on black.
 _COLOURS: dict[Kind, str] = {
@@ -29,6 +30,7 @@ _COLOURS: dict[Kind, str] = {
     "no": "var(--jp-error-color1,#d73a49)",
     "warn": "var(--jp-warn-color1,#b26a00)",
     "info": "inherit",
+    "aside": "inherit",
     "busy": "inherit",
 }
 _HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;white-space:nowrap"
@@ -38,9 +40,12 @@ _STYLES = {
     "table": "border-collapse:collapse;margin:.2em 0 .4em;text-align:left;font-size:inherit",
     "caption": "caption-side:top;text-align:left;padding:0 0 .2em;color:inherit;white-space:nowrap",
     "head": _HEAD,
-    "label": f"{_HEAD};vertical-align:top",
+    "label": f"{_HEAD};vertical-align:baseline",
     "row": "background:none",
-    "cell": "text-align:left;padding:.15em 1em .15em 0;vertical-align:top",
+    # By the baseline: the two typefaces of a row differ in height.
+    "cell": "text-align:left;padding:.15em 1em .15em 0;vertical-align:baseline",
+    "unbroken": "white-space:nowrap",
+    "aside": "opacity:.65",
     "code": "white-space:nowrap;user-select:all;background:none;padding:0;color:inherit;font-size:inherit",
     "command": "white-space:normal;user-select:all;color:inherit;font-size:inherit",
     "view": "font-size:13px;line-height:1.5;text-align:left",
@@ -209,7 +214,17 @@ def _escaped(text: str) -> str:
 
 
 def _code(text: str, style: str = "code") -> str:
-    return f"<code{_S[style]}>{_escaped(text)}</code>"
+    return f"<code{_S[style]}>{_words(text)}</code>"
+
+
+def _words(text: str) -> str:
+    """Keep a browser from breaking an identifier or a flag at its hyphens."""
+    return " ".join(
+        f"<span{_S['unbroken']}>{html.escape(word)}</span>"
+        if "-" in word and len(word) <= _UNBROKEN
+        else html.escape(word)
+        for word in one_line(text).split(" ")
+    )
 
 
 def _sign(kind: Kind | None) -> str:
@@ -222,8 +237,8 @@ def _rich(cell: Cell) -> str:
     if isinstance(cell, Code):
         return ", ".join(map(_code, cell.texts)) or _NOTHING
     if isinstance(cell, Mark):
-        return f"{_sign(cell.kind)}{_escaped(cell.text)}"
-    return _escaped(cell) or _NOTHING
+        return f"{_sign(cell.kind)}{_words(cell.text)}"
+    return _words(cell) or _NOTHING
 
 
 def _html(view: View) -> Iterator[str]:
@@ -243,10 +258,11 @@ def _html(view: View) -> Iterator[str]:
         yield _html_table(caption, f"<thead><tr{_S['row']}>{head}</tr></thead><tbody>{rows}</tbody>")
     for part in view.parts:
         yield f"<div{_S['part']}>{''.join(_html(part))}</div>"
-    for note in view.notes:
-        yield f"<div>{_rich(note)}</div>"
+    foot = [f"<div{_S['aside'] if note.kind == 'aside' else ''}>{_rich(note)}</div>" for note in view.notes]
     if view.next_command:
-        yield f"<div>Next: {_code(view.next_command, 'command')}</div>"
+        foot.append(f"<div>Next: {_code(view.next_command, 'command')}</div>")
+    # Apart from the last part, to which it does not belong.
+    yield f"<div{_S['part']}>{''.join(foot)}</div>" if foot and view.parts else "".join(foot)
 
 
 def _html_table(caption: str, rows: str) -> str:

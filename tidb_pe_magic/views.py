@@ -30,8 +30,8 @@ def view(result: model.Result) -> View:
     shown = _view(result)
     if not result.via:
         return shown
-    label, owner = ("API host", "cloud") if len(result.via) == 1 else ("API hosts", "clouds")
-    via = Mark("info", f"{label}: {', '.join(result.via)} (not the {owner}'s own)")
+    label, owner = ("API host", "cloud's") if len(result.via) == 1 else ("API hosts", "clouds'")
+    via = Mark("aside", f"{label}: {', '.join(result.via)} (not the {owner} own)")
     return replace(shown, notes=(*shown.notes, via))
 
 
@@ -77,7 +77,7 @@ def _clusters(clusters: model.Clusters) -> View:
             Code(cluster.region_id),
             cluster.plan.capitalize(),
             cluster.state,
-            Mark("no", cluster.restriction.reason) if cluster.restriction else Mark("ok", "yes"),
+            _usable(_without_name(cluster.restriction.reason, cluster) if cluster.restriction else ""),
         )
         for cluster in clusters
     )
@@ -188,7 +188,7 @@ def _plan(plan: model.EndpointPlan) -> View:
                 *_differences(plan.differences),
                 Mark("info", "Nothing is made, so nothing more is billed."),
             ),
-            next_command="%tidb_pe create",
+            next_command=_command("create", "--vpc", plan.vpc.vpc_id),
         )
     asked = ["--vpc", plan.vpc.vpc_id]
     for group in plan.security_group_ids:
@@ -230,7 +230,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
         notes.append(
             Mark("warn", f"Billing status {endpoint.business_status}: see the Alibaba Cloud account.")
         )
-    if endpoint.connection_status == model.ConnectionStatus.DISCONNECTED:
+    if awaits_owner(endpoint):
         notes.append(OWNER_ACCEPTS)
     if endpoint.ready:
         title, kind, command = "Endpoint ready: Active and Connected", "ok", "%tidb_pe connect"
@@ -283,12 +283,10 @@ def _endpoints(endpoints: model.Endpoints) -> View:
 
 @_view.register(model.Connection)
 def _connection(connection: model.Connection) -> View:
-    how: tuple[tuple[str, Cell], ...] = (
-        ("Query from Python", Code("pandas.read_sql(query, runbook.connection.engine)")),
-    )
+    tls = connection.tls
+    python: Cell = Code("pandas.read_sql(query, runbook.connection.engine)")
     if connection.registered:
-        how = (("Query in a cell", Code(f"%%sql {connection.alias}")), *how)
-    plain = () if connection.tls.encrypted else (Mark("warn", "The connection is not encrypted."),)
+        python = "connection = %tidb_pe connect, then pandas.read_sql(query, connection.engine)"
     return View(
         title=f"Connected to cluster {connection.cluster.display_name} as",
         kind="ok",
@@ -298,13 +296,12 @@ def _connection(connection: model.Connection) -> View:
             ("Port", Code(str(connection.port))),
             ("User", Code(connection.user)),
             ("Database", Code(connection.database) if connection.database else "none chosen"),
-            ("TLS", connection.tls.description),
+            ("TLS", tls.description if tls.encrypted else Mark("warn", tls.description)),
             ("Server version", connection.server_version),
             ("Password from", connection.password_source),
             ("Endpoint ID", Code(connection.endpoint_id)),
-            *how,
+            ("Query from Python", python),
         ),
-        notes=plain,
         next_command=f"%%sql {connection.alias}" if connection.registered else "",
     )
 
@@ -348,6 +345,14 @@ def _report(report: model.RunReport) -> View:
         tables=(steps_table(report.steps),),
         parts=(replace(shown, next_command=""),),
         next_command=shown.next_command,
+    )
+
+
+def awaits_owner(endpoint: model.VpcEndpoint) -> bool:
+    """Tell whether the connection may need its owner: while the endpoint is made, none is connected yet."""
+    return (
+        endpoint.endpoint_status == model.EndpointStatus.ACTIVE
+        and endpoint.connection_status == model.ConnectionStatus.DISCONNECTED
     )
 
 
@@ -398,6 +403,11 @@ def _differences(differences: Iterable[str]) -> tuple[Mark, ...]:
 
 def _usable(obstacle: str) -> Mark:
     return Mark("no", obstacle) if obstacle else Mark("ok", "yes")
+
+
+def _without_name(reason: str, cluster: model.Cluster) -> str:
+    """Return the reason without the name, which stands in the same row."""
+    return reason.removeprefix(f"cluster {cluster.display_name} ")
 
 
 def _yes(fact: bool) -> str:  # noqa: FBT001 - it is the only argument

@@ -182,7 +182,7 @@ def test_a_closed_output_stays_and_does_not_claim_to_wait() -> None:
     progress.close()
     shown = " ".join(kernel.text.split())
     assert "✘ wait did not finish" in shown
-    assert f"Waited for: {_GOAL}" in shown
+    assert f"Waited 2 s for: {_GOAL}" in shown
     assert "Endpoint status Active" in shown
     assert "2 zones" in shown
     assert "Waiting" not in shown

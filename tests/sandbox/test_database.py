@@ -1,7 +1,5 @@
 """The embedded database, by the clients that people use."""
 
-
-
 from __future__ import annotations
 
 import contextlib

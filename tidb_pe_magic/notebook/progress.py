@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from tidb_pe_magic import model, render
 from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.layout import Code, Mark, View, as_html, as_text, columns
-from tidb_pe_magic.views import OWNER_ACCEPTS, steps_table, view
+from tidb_pe_magic.views import OWNER_ACCEPTS, awaits_owner, steps_table, view
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -121,7 +121,8 @@ def _waiting(
     observed: model.EndpointObserved | None, failed: model.ObservationFailed | None, *, live: bool
 ) -> View:
     latest = failed or observed
-    facts: list[Fact] = [("Elapsed", f"{latest.elapsed:.0f} s")] if latest else []
+    elapsed = f"{latest.elapsed:.0f} s" if latest else ""
+    facts: list[Fact] = [("Elapsed", elapsed)] if live else []
     notes = [Mark("warn", f"No answer, asking again: {failed.error}")] if failed else []
     goal = ident = ""
     if observed is not None:
@@ -131,21 +132,27 @@ def _waiting(
             facts.insert(0, ("Endpoint", "gone"))
         else:
             ident = endpoint.endpoint_id
-            facts[:0] = [
-                ("Endpoint status", endpoint.endpoint_status),
-                ("Connection status", endpoint.connection_status),
-            ]
-            if endpoint.zones:
-                facts.insert(2, ("Zones", Code(*(zone.zone_id for zone in endpoint.zones))))
-            if live and endpoint.connection_status == model.ConnectionStatus.DISCONNECTED:
+            # Of an endpoint that has become ready, the command's own result follows.
+            facts[:0] = _states(endpoint) if live or not endpoint.ready else []
+            if live and awaits_owner(endpoint):
                 notes.append(OWNER_ACCEPTS)
     return View(
-        title=("Waiting" if live else "Waited") + goal,
+        title=("Waiting" if live else f"Waited {elapsed}") + goal,
         kind="busy" if live else "info",
         ident=ident,
         facts=tuple(facts),
         notes=tuple(notes),
     )
+
+
+def _states(endpoint: model.VpcEndpoint) -> list[Fact]:
+    facts: list[Fact] = [
+        ("Endpoint status", endpoint.endpoint_status),
+        ("Connection status", endpoint.connection_status),
+    ]
+    if endpoint.zones:
+        facts.append(("Zones", Code(*(zone.zone_id for zone in endpoint.zones))))
+    return facts
 
 
 class _Lines:

@@ -1,0 +1,158 @@
+"""The runbook in a real JupyterLab, as a person sees it in a real browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from browser.conftest import FLIGHTS
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from browser.lab import Lab, OpenNotebook
+    from playwright.sync_api import Page
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+RUNBOOK = "private_endpoint_runbook.ipynb"
+# What each step of the runbook shows as HTML, by the ID of its cell.
+SHOWN = {
+    "clusters": "can be used",
+    "cluster": "Cluster demo",
+    "verify": "Service verified",
+    "networks": "VPC analytics",
+    "plan": "Plan: make an endpoint",
+    "create": "Endpoint created",
+    "wait": "Endpoint ready: Active and Connected",
+    "connect": "Connected to cluster demo as tidb",
+    "count": "row_count",
+    "frame": "dep_delay",
+    "status": "As the clouds have it now",
+}
+# JupyterLab marks what goes to standard error and what ends a cell alike.
+ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']"
+SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+# A picture that cannot be loaded runs its code; `cost` would be set as mathematics.
+HOSTILE = "<img src=x onerror=\"window.ran='{0}'\"><script>window.ran='{0}'</script><b>{0}</b> $cost^2$"
+
+
+def write(lab: Lab, name: str, **sources: str) -> str:
+    """Write a notebook of these cells, by their IDs."""
+    cells = [
+        new_code_cell(source, id=cell_id)  # type: ignore[no-untyped-call]
+        for cell_id, source in sources.items()
+    ]
+    notebook = new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, lab.notebooks / name)  # type: ignore[no-untyped-call]
+    return name
+
+
+@pytest.fixture(scope="module")
+def runbook(lab: Lab, page: Page) -> OpenNotebook:
+    """Give the runbook notebook after it has run from its first cell to its last, and has been saved."""
+    notebook = lab.open(page, RUNBOOK)
+    notebook.record("wait")
+    assert notebook.run_all()
+    notebook.save()
+    return notebook
+
+
+def test_the_runbook_runs_to_its_end(runbook: OpenNotebook) -> None:
+    """Each step of the runbook shows its HTML in its output area, and no cell shows an error."""
+    for cell_id, words in SHOWN.items():
+        html = runbook.output(cell_id).locator(".jp-RenderedHTML").last
+        html.scroll_into_view_if_needed()
+        expect(html).to_be_visible()
+        expect(html).to_contain_text(words)
+    expect(runbook.output("figures")).to_contain_text(f'"rows": {FLIGHTS}')
+    expect(runbook.page.locator(ERRORS)).to_have_count(0)
+
+
+def test_waiting_is_one_output_updated_in_place(runbook: OpenNotebook) -> None:
+    """While the cell waits it has one output, whose states follow each other; the result comes after it."""
+    states = runbook.recorded("wait")
+    waiting = [outputs for outputs in states if any("Waiting for" in text for text in outputs)]
+    assert {len(outputs) for outputs in waiting} == {1}
+    told = [outputs[0] for outputs in waiting]
+    assert any("Connecting" in text or "Creating" in text for text in told)
+    assert len(told) > 1, "nothing was updated"
+    progress, result = states[-1]
+    assert "Waited" in progress
+    assert "Endpoint ready" in result
+
+
+def test_nothing_secret_is_saved(runbook: OpenNotebook, sandbox: Sandbox) -> None:
+    """The saved notebook holds the outputs, and none of the keys and passwords that the run has used."""
+    saved = runbook.path.read_text(encoding="utf-8")
+    assert "Endpoint ready: Active and Connected" in saved
+    assert sandbox.environment()["ALIBABA_CLOUD_ACCESS_KEY_ID"] not in saved
+    for name in SECRETS:
+        assert sandbox.environment()[name] not in saved, name
+
+
+def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:
+    """A refused step shows its one line without a traceback, and Run All leaves out what follows."""
+    name = write(
+        lab,
+        "refused.ipynb",
+        load="%load_ext tidb_pe_magic",
+        refused="%tidb_pe cluster aws-sales",
+        after="print('still running')",
+    )
+    notebook = lab.open(page, name)
+    assert not notebook.run_all()
+    output = notebook.output("refused")
+    expect(output.locator(".jp-OutputArea-output")).to_have_count(1)
+    expect(page.locator(ERRORS)).to_have_count(1)
+    line = output.inner_text().strip()
+    assert line.startswith("NotEligible: ")
+    assert "cluster aws-sales runs on aws" in line
+    assert "\n" not in line
+    assert "Traceback" not in line
+    expect(notebook.output("after")).not_to_contain_text("still running")
+    notebook.save()
+    executed = {cell.id: cell.execution_count for cell in notebook.read().cells}
+    assert executed["refused"]
+    assert executed["after"] is None
+
+
+def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
+    """Names of clusters and networks that hold markup, script and mathematics are shown letter by letter."""
+    clusters, network = sandbox.clusters.clusters, sandbox.world.network
+    (cluster_id,) = (each.cluster_id for each in clusters.values() if each.display_name == "staging-1")
+    sandbox.clusters.update(cluster_id, display_name=HOSTILE.format("cluster"))
+    sandbox.world.network = replace(
+        network,
+        vpcs=tuple(replace(vpc, name=HOSTILE.format("vpc")) for vpc in network.vpcs),
+        security_groups=tuple(
+            replace(group, name=HOSTILE.format("group")) for group in network.security_groups
+        ),
+    )
+    name = write(
+        lab,
+        "hostile.ipynb",
+        load="%load_ext tidb_pe_magic",
+        clusters="%tidb_pe clusters",
+        cluster=f"%tidb_pe cluster {cluster_id}",
+        networks="%tidb_pe networks",
+        # What shows that the page would have run the names too.
+        control="from IPython.display import HTML\nHTML('''" + HOSTILE.format("control") + "''')",
+    )
+    notebook = lab.open(page, name)
+    assert notebook.run_all()
+    page.wait_for_function("() => window.ran !== undefined")
+    expect(notebook.output("control").locator("b")).to_have_text("control")
+    for cell_id, part in (
+        ("clusters", "cluster"),
+        ("cluster", "cluster"),
+        ("networks", "vpc"),
+        ("networks", "group"),
+    ):
+        html = notebook.output(cell_id).locator(".jp-RenderedHTML")
+        expect(html).to_contain_text(HOSTILE.format(part))
+        expect(html.locator("img, script, b, mjx-container, .MathJax")).to_have_count(0)
+    assert page.evaluate("() => window.ran") == "control"
