@@ -294,3 +294,22 @@ def test_a_locked_keyring_says_so() -> None:
     """The keyring's own reason is in the one line."""
     with using(Ring({}, locked=True)), pytest.raises(TidbPeError, match="collection is locked"):
         sql_password(PasswordSource("keyring", "tidb"), user="u", environ={}, prompt=nobody)
+
+
+def test_blanks_around_a_key_are_left_out() -> None:
+    """A key that was read from a file may end with a line break."""
+    assert tidb_cloud_key({PUBLIC: " pub\n", PRIVATE: f"{HIDDEN}\r\n"}) == Key("pub", Secret(HIDDEN))
+    environ = {KEY_ID: "id\n", KEY_SECRET: f"{HIDDEN}\n", "ALIBABA_CLOUD_SECURITY_TOKEN": "sts\n"}
+    assert alibaba_key(environ) == Key("id", Secret(HIDDEN), Secret("sts"))
+
+
+@pytest.mark.parametrize("foreign", ["\n", " ", "\x00", "\x7f", "é", "中"])
+@pytest.mark.parametrize("name", [PUBLIC, PRIVATE, KEY_ID, KEY_SECRET, "ALIBABA_CLOUD_SECURITY_TOKEN"])
+def test_a_key_that_cannot_be_sent_is_refused_by_its_variable(name: str, foreign: str) -> None:
+    """What cannot stand in a header is wrong input, and nothing of it is shown."""
+    environ = dict.fromkeys((PUBLIC, PRIVATE, KEY_ID, KEY_SECRET), "good")
+    environ[name] = f"{HIDDEN}{foreign}{HIDDEN}"
+    with pytest.raises(InvalidRequest) as caught:
+        (tidb_cloud_key if name.startswith("TIDBCLOUD") else alibaba_key)(Environ(environ))
+    assert caught.value.field == name
+    assert holders(caught.value, HIDDEN) == []

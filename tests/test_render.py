@@ -150,6 +150,8 @@ def test_every_result_names_a_foreign_api_host(result: model.Result) -> None:
     assert render.text(shown).count(line) == 1
     assert _Page(render.html(shown)).text.count(line) == 1
     assert "API host" not in render.text(replace(result, via=()))
+    both = replace(result, via=("http://127.0.0.1:1", "http://127.0.0.1:2"))
+    assert "API hosts: http://127.0.0.1:1, http://127.0.0.1:2 (not the clouds' own)" in render.text(both)
 
 
 def test_what_the_tutorial_says_to_note_is_shown() -> None:
@@ -248,20 +250,24 @@ def test_a_created_endpoint_shows_its_id_first_and_why_it_may_be_needed() -> Non
     assert shown.splitlines()[0] == "✔ Endpoint created ep-t4nabc123"
     assert "Authorized Networks" in shown
     assert "owner has to accept" not in shown, "nothing can be accepted before the endpoint is there"
-    assert shown.endswith("Next: %tidb_pe wait")
+    assert shown.endswith("Next: %tidb_pe wait --endpoint ep-t4nabc123")
     active = replace(CREATING, endpoint_status="Active")
     assert "owner has to accept" in render.text(model.CreatedEndpoint(endpoint=active, adopted=True))
     ready = render.text(model.CreatedEndpoint(endpoint=ENDPOINT, adopted=False))
-    assert ready.endswith("Next: %tidb_pe connect")
+    assert ready.endswith("Next: %tidb_pe connect --endpoint ep-t4nabc123")
 
 
 @pytest.mark.parametrize(
     ("change", "title", "command"),
     [
-        ({}, "✔ Endpoint ready", "%tidb_pe connect"),
-        ({"connection_status": "Connecting"}, "… Endpoint not ready", "%tidb_pe wait"),
+        ({}, "✔ Endpoint ready", "%tidb_pe connect --endpoint ep-t4nabc123"),
+        (
+            {"connection_status": "Connecting"},
+            "… Endpoint not ready",
+            "%tidb_pe wait --endpoint ep-t4nabc123",
+        ),
         ({"endpoint_status": "Deleting"}, "! Endpoint is being deleted", "%tidb_pe endpoints"),
-        ({"endpoint_status": "Hibernating"}, "… Endpoint not ready", "%tidb_pe wait"),
+        ({"endpoint_status": "Hibernating"}, "… Endpoint not ready", "%tidb_pe wait --endpoint ep-t4nabc123"),
     ],
 )
 def test_an_endpoints_state_decides_the_next_command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -10,6 +11,10 @@ from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDepe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+# Every key of both clouds is printable ASCII without blanks.
+_FOREIGN = re.compile(r"[^!-~]")
 
 
 class Secret:
@@ -133,11 +138,12 @@ def tidb_cloud_key(environ: Mapping[str, str]) -> Key:
 
     Raises:
         MissingCredentials: one of the two variables is unset or empty.
+        InvalidRequest: one of them holds what no key can hold.
     """
-    public = environ.get("TIDBCLOUD_PUBLIC_KEY", "")
-    private = Secret(environ.get("TIDBCLOUD_PRIVATE_KEY", ""))
+    public = _key_part(environ, "TIDBCLOUD_PUBLIC_KEY")
+    private = _key_part(environ, "TIDBCLOUD_PRIVATE_KEY")
     if public and private:
-        return Key(public, private)
+        return Key(public.reveal(), private)
     raise MissingCredentials(
         "TiDB Cloud API key",
         ("TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY in the environment",),
@@ -151,12 +157,13 @@ def alibaba_key(environ: Mapping[str, str]) -> Key | None:
 
     Raises:
         MissingCredentials: only one half of the key is set.
+        InvalidRequest: a variable holds what no key can hold.
     """
-    public = environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
-    private = Secret(environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""))
-    token = Secret(environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""))
+    public = _key_part(environ, "ALIBABA_CLOUD_ACCESS_KEY_ID")
+    private = _key_part(environ, "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    token = _key_part(environ, "ALIBABA_CLOUD_SECURITY_TOKEN")
     if public and private:
-        return Key(public, private, token or None)
+        return Key(public.reveal(), private, token or None)
     if public or private:
         missing = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" if public else "ALIBABA_CLOUD_ACCESS_KEY_ID"
         raise MissingCredentials(
@@ -165,6 +172,17 @@ def alibaba_key(environ: Mapping[str, str]) -> Key | None:
             advice="Set both halves.",
         )
     return None
+
+
+def _key_part(environ: Mapping[str, str], name: str) -> Secret:
+    """Return a part of a key, without the blanks and line breaks that a file leaves around it.
+
+    What cannot stand in an HTTP header is refused here: HTTP libraries quote such a header in their errors.
+    """
+    part = Secret(environ.get(name, "").strip())
+    if _FOREIGN.search(part.reveal()):
+        raise InvalidRequest(name, "holds a blank, a line break or another character that no key has.")
+    return part
 
 
 def sql_password(

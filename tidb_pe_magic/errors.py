@@ -189,7 +189,7 @@ class NotEligible(TidbPeError):
     """A restriction of private endpoints on Alibaba Cloud.
 
     Attributes:
-        restriction: provider, plan, region, zone, service or state.
+        restriction: provider, plan, state, service, region, zone, or tag (of an endpoint to delete).
     """
 
     def __init__(self, restriction: str, reason: str, *, advice: str = "") -> None:

@@ -233,11 +233,15 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
     if awaits_owner(endpoint):
         notes.append(OWNER_ACCEPTS)
     if endpoint.ready:
-        title, kind, command = "Endpoint ready: Active and Connected", "ok", "%tidb_pe connect"
+        title, kind, command = (
+            "Endpoint ready: Active and Connected",
+            "ok",
+            _for_endpoint("connect", endpoint),
+        )
     elif endpoint.endpoint_status == model.EndpointStatus.DELETING:
         title, kind, command = "Endpoint is being deleted", "warn", "%tidb_pe endpoints"
     else:
-        title, kind, command = "Endpoint not ready yet", "busy", "%tidb_pe wait"
+        title, kind, command = "Endpoint not ready yet", "busy", _for_endpoint("wait", endpoint)
     return View(
         title=title,
         kind=kind,  # type: ignore[arg-type]  # the literals above are kinds
@@ -276,7 +280,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
     )
     if not rows:
         none = Mark("info", f"This account has no endpoint for the service of cluster {name}.")
-        return View(title=f"Endpoints of cluster {name}", notes=(none,), next_command="%tidb_pe create")
+        return View(title=f"Endpoints of cluster {name}", notes=(none,), next_command="%tidb_pe networks")
     header = ("Endpoint ID", "Name", "VPC", "Zones", "Addresses", "State", "Made by tidb_pe")
     return View(title=f"Endpoints of cluster {name}", tables=(Table(caption="", header=header, rows=rows),))
 
@@ -426,6 +430,11 @@ def _named(cluster: model.Cluster, clusters: model.Clusters) -> str:
     unique = sum(other.display_name == cluster.display_name for other in clusters) == 1
     plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", cluster.display_name)
     return shlex.quote(cluster.display_name if unique and plain else cluster.cluster_id)
+
+
+def _for_endpoint(command: str, endpoint: model.VpcEndpoint) -> str:
+    """Return the command with the endpoint's ID: the cluster may have other endpoints."""
+    return _command(command, "--endpoint", endpoint.endpoint_id)
 
 
 def _command(*words: str) -> str:

@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 
 import pytest
 from clouds.servers import KEY, REGION, Answer, free_port
-from secrets_in_traceback import holders
+from secrets_in_traceback import frames, holders
 
 from tidb_pe_magic.clouds.alibaba import Alibaba
+from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
 from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import ApiError, PermissionDenied, ServiceUnavailable, Throttled
@@ -262,3 +263,24 @@ def test_the_sdk_prints_nothing_though_it_is_told_to(cloud: Cloud) -> None:
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     assert len(cloud.calls) == 4
+
+
+@both_ways
+def test_a_token_that_cannot_be_sent_is_not_quoted(cloud: Cloud, look: Callable[[Alibaba], object]) -> None:
+    """The HTTP library's error repeats the header; ours does not."""
+    token = "hunter2-sts-token"
+    alibaba = cloud.client(Key(KEY.public, KEY.private, Secret(f"{token}\n")))
+    error = failure(alibaba, look)
+    assert "cannot be sent" in str(error)
+    assert holders(error, token) == []
+
+
+def test_an_interrupted_call_leaves_no_frame_of_the_sdk() -> None:
+    """The stop button's KeyboardInterrupt does not carry the frames that hold the key."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        AlibabaClient(REGION, KEY)._translated("Operation", interrupted)
+    assert "interrupted" not in {frame.f_code.co_name for frame in frames(caught.value)}

@@ -17,6 +17,7 @@ from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import (
     ApiError,
     AuthenticationFailed,
+    InvalidRequest,
     NotFound,
     PermissionDenied,
     ServiceUnavailable,
@@ -392,3 +393,27 @@ def test_any_body_is_clusters_or_an_error_of_the_api(body: bytes, status: int) -
         Api(httpx.Response(status, content=body)).client().clusters()
     except ApiError as error:
         assert str(status) in error.code  # noqa: PT017 - either outcome is right
+
+
+def test_an_interrupted_call_does_not_hold_the_key() -> None:
+    """The stop button's KeyboardInterrupt does not carry the frames that hold the private key."""
+
+    def interrupted(_: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    client = TidbCloud("https://api.example.com", KEY, transport=httpx.MockTransport(interrupted))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.clusters()
+    assert holders(caught.value, PRIVATE) == []
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1", "http://127.0.0.1:port"])
+def test_a_proxy_that_cannot_be_used_is_wrong_input(
+    environment: Callable[[dict[str, str]], None], proxy: str
+) -> None:
+    """The variables are named, and the key stands nowhere."""
+    environment({"HTTPS_PROXY": proxy})
+    with pytest.raises(InvalidRequest) as caught:
+        TidbCloud("https://api.example.com", KEY)
+    assert "HTTPS_PROXY" in caught.value.field
+    assert holders(caught.value, PRIVATE) == []

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
+from flows.detour import detour
 from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
@@ -19,6 +22,14 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.model import Event
     from tidb_pe_magic.sandbox import Sandbox
+
+
+class Placement(TypedDict):
+    """Where an endpoint shall be."""
+
+    cluster: str
+    vpc: str
+    security_group: list[str]
 
 
 def test_two_zones_are_the_default(runbook: Runbook) -> None:
@@ -255,3 +266,72 @@ def test_disconnect_twice_is_no_error(runbook: Runbook) -> None:
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     assert runbook.disconnect().closed
     assert not runbook.disconnect().closed
+
+
+def test_threads_that_create_at_once_make_one_endpoint(runbook: Runbook, sandbox: Sandbox) -> None:
+    """A second `create` looks at what exists only when the first one has made it."""
+    runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])  # what is slow the first time is loaded
+    together = threading.Barrier(4)
+
+    def create() -> str:
+        together.wait()
+        return runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+
+    with ThreadPoolExecutor(4) as pool:
+        made = {future.result() for future in [pool.submit(create) for _ in range(4)]}
+    assert made == set(sandbox.world.endpoints)
+    assert len(made) == 1
+
+
+def test_a_creation_whose_answer_was_lost_is_adopted(sandbox: Sandbox) -> None:
+    """The error says that an endpoint may have been made, and the same command takes it up."""
+    placement: Placement = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP]}
+    with (
+        detour(sandbox, "CreateVpcEndpoint", lose_answer=True) as environ,
+        Runbook(environ=environ) as runbook,
+    ):
+        with pytest.raises(errors.ServiceUnavailable, match=r"may have been made.*run the same command"):
+            runbook.create(**placement)
+        again = runbook.create(**placement)
+    assert again.adopted
+    assert again.endpoint.ours
+    assert list(sandbox.world.endpoints) == [again.endpoint.endpoint_id]
+
+
+def test_a_creation_that_is_stopped_says_what_may_be_there(sandbox: Sandbox) -> None:
+    """The stop button while the endpoint is being made is one line; the same command takes it up."""
+    interrupted = threading.Event()
+    main = threading.main_thread().ident or 0
+
+    def stop() -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            signal.pthread_kill(main, signal.SIGINT)
+
+    with detour(sandbox, "CreateVpcEndpoint", before=stop) as environ, Runbook(environ=environ) as runbook:
+        with pytest.raises(errors.WaitCancelled, match="may have been made"):
+            runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+        assert interrupted.is_set()
+
+
+def test_a_zone_that_goes_by_itself_does_not_end_the_deletion_early(sandbox: Sandbox) -> None:
+    """A zone that is gone when it is to be removed is no endpoint that is gone: the other zones follow."""
+    world = sandbox.world
+
+    def remove_first() -> None:
+        endpoint = next(iter(world.endpoints.values()))
+        if len(endpoint.zones) > 1:
+            world.remove_zone(endpoint.endpoint_id, endpoint.zones[0].zone_id)
+
+    def one_pause(_: float) -> bool:
+        pauses.append(1)
+        return len(pauses) > 5
+
+    pauses: list[int] = []
+    with (
+        detour(sandbox, "RemoveZoneFromVpcEndpoint", before=remove_first) as environ,
+        Runbook(environ=environ, sleep=one_pause) as runbook,
+    ):
+        endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+        runbook.delete(endpoint_id, yes=True)
+    assert not world.endpoints

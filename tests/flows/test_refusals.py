@@ -226,3 +226,36 @@ def test_missing_keys_name_every_place(sandbox: Sandbox) -> None:
         runbook.clusters()
     assert "TIDBCLOUD_PRIVATE_KEY" in str(missing.value)
     assert "sandbox start" in str(missing.value)
+
+
+def test_a_cluster_is_named_by_where_it_was_typed(runbook: Runbook) -> None:
+    """The argument of `cluster` and `run`, the flag of the others, and the memory are told apart."""
+    for step in (runbook.cluster, runbook.run):
+        with pytest.raises(errors.InvalidRequest) as typed:
+            step("nowhere")
+        assert typed.value.field == "NAME_OR_ID"
+    for name in ("nowhere", "twin"):
+        with pytest.raises(errors.InvalidRequest) as flag:
+            runbook.verify(cluster=name)
+        assert flag.value.field == "--cluster"
+
+
+def test_a_remembered_cluster_that_is_gone_is_not_taken_for_wrong_input(
+    runbook: Runbook, sandbox: Sandbox
+) -> None:
+    """Where nobody typed the cluster, the line says that it was the last one, and how to name another."""
+    runbook.cluster("demo")
+    del sandbox.clusters._clusters[DEMO_ID]
+    with pytest.raises(errors.StepOrderError, match=f"cluster {DEMO_ID}, the last one.*%tidb_pe cluster"):
+        runbook.verify()
+
+
+def test_connect_names_wait_for_the_endpoint_that_was_named(manual: Sandbox) -> None:
+    """With several endpoints, the command that is named has the ID."""
+    with Runbook(environ=manual.environment()) as runbook:
+        runbook.create(cluster="demo", vpc=OTHER_VPC)
+        endpoint_id = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+        with pytest.raises(errors.StepOrderError, match=f"Run %tidb_pe wait --endpoint {endpoint_id}"):
+            runbook.connect(endpoint=endpoint_id)
+        with pytest.raises(errors.WaitTimeout, match=f"run %tidb_pe wait --endpoint {endpoint_id} again"):
+            runbook.wait(endpoint=endpoint_id, timeout=0.1)

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from flows.places import DEMO_ID, GROUP, VPC
+from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
-from tidb_pe_magic import Runbook
+from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.model import FinishedStep, PlanShown, StepFinished, StepStarted
+from tidb_pe_magic.runbook.parser import Command, parse, words
+from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.model import Event, RunbookStatus
+    from tidb_pe_magic.model import Event, Result, RunbookStatus
+    from tidb_pe_magic.runbook.fields import Request
     from tidb_pe_magic.sandbox import Sandbox
 
 STEPS = ("cluster", "verify", "create", "wait", "connect")
@@ -108,7 +111,7 @@ def test_status_tells_where_one_stands(runbook: Runbook) -> None:
     """After each step, `status` counts it as done and names the next command."""
     assert _seen(runbook.status()) == (0, "%tidb_pe clusters")
     runbook.cluster("demo")
-    assert _seen(runbook.status()) == (2, "%tidb_pe create")
+    assert _seen(runbook.status()) == (2, "%tidb_pe networks")
     endpoint_id = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     assert _seen(runbook.status()) == (4, "%tidb_pe connect")
     runbook.connect()
@@ -116,7 +119,7 @@ def test_status_tells_where_one_stands(runbook: Runbook) -> None:
     runbook.disconnect()
     assert _seen(runbook.status()) == (4, "%tidb_pe connect")
     runbook.delete(endpoint_id, yes=True)
-    assert _seen(runbook.status()) == (2, "%tidb_pe create")
+    assert _seen(runbook.status()) == (2, "%tidb_pe networks")
 
 
 def test_status_of_an_endpoint_that_is_not_ready_names_wait(manual: Sandbox) -> None:
@@ -166,3 +169,44 @@ def test_every_result_names_an_api_host_that_is_not_the_clouds_own(
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     results = (runbook.clusters(), runbook.status(), runbook.connect(), runbook.connection)
     assert all(set(result.via) == hosts for result in results)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"tls": "verify-identity"}, {"tls": "verify-ca"}, {"tls": "off"}, {"tls_name": "gateway"}]
+)
+def test_run_keeps_no_connection_that_is_secured_in_another_way(
+    runbook: Runbook, asked: dict[str, Any]
+) -> None:
+    """What `--tls` asks for is made or fails; a plain connection that is open does not stand in for it."""
+    first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    placement: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP]}
+    if asked.get("tls", "").startswith("verify"):
+        with pytest.raises(errors.ConnectionFailed, match="offers no TLS"):
+            runbook.run("demo", **placement, **asked)
+    else:
+        again = runbook.run("demo", **placement, **asked)
+        assert again.connection.engine is not first.connection.engine
+        assert not again.steps[-1].skipped
+
+
+def _typed(line: str) -> tuple[str, Request]:
+    command = parse(words(line.removeprefix("%tidb_pe ")), prog="%tidb_pe")
+    assert isinstance(command, Command)
+    return command.operation.name, command.request
+
+
+def test_the_next_command_works_as_it_is_written(runbook: Runbook) -> None:
+    """With several VPCs and several endpoints too, what is named as the next command can be run."""
+    results: list[Result] = [runbook.cluster("demo")]
+    results.append(runbook.status())
+    runbook.create(vpc=OTHER_VPC)
+    results.append(runbook.endpoints(cluster="staging-1"))
+    results.append(runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]))
+    results.append(runbook.plan(vpc=VPC))
+    endpoint_id = results[-2].endpoint.endpoint_id  # type: ignore[attr-defined]  # what `create` made
+    results.append(runbook.wait(endpoint=endpoint_id))
+    results.append(runbook.status(endpoint=endpoint_id))
+    for result in results:
+        line = view(result).next_command
+        assert line.startswith("%tidb_pe ")
+        runbook.perform(*_typed(line))

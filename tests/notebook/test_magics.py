@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -184,3 +185,28 @@ def test_an_unexpected_error_keeps_its_traceback(shell: Shell) -> None:
     """What is not expected is a bug, and is shown as one."""
     assert not isinstance(shell.run("1 / 0").error, TidbPeError)
     assert "Traceback" in shell.run("1 / 0").output
+
+
+def test_a_connection_that_sql_has_closed_is_made_again(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """After `%sql --close`, `status` names `connect`, and `run` does not skip it."""
+    shell.must(f"%tidb_pe run demo {PLACEMENT}")
+    shell.must("%sql --close tidb")
+    assert shell.must("%tidb_pe status").value.next_command == "%tidb_pe connect"
+    assert not shell.must(f"%tidb_pe run demo {PLACEMENT}").value.steps[-1].skipped
+    shell.must("%sql SELECT 1")
+    assert shell.must(f"%tidb_pe run demo {PLACEMENT}").value.steps[-1].skipped
+
+
+def test_reloading_restores_the_environment(shell: Shell) -> None:
+    """A reload, which forgets what the environment was, puts it back first, and says so."""
+    before = dict(os.environ)
+    command = shell.ip.find_line_magic("tidb_pe").__self__.sandbox  # type: ignore[no-untyped-call]
+    shell.must("%tidb_pe sandbox start --mode immediate --flights 50")
+    try:
+        assert dict(os.environ) != before
+        assert "as it was before the sandbox" in shell.must("%reload_ext tidb_pe_magic").output
+        assert dict(os.environ) == before
+    finally:
+        shell.must("%tidb_pe sandbox stop")
+        assert command._process.wait(60) == 0  # the child of the extension that was there first
+    assert "sandbox" not in shell.must("%unload_ext tidb_pe_magic").output

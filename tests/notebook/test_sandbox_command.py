@@ -94,3 +94,21 @@ def test_its_files_are_private(directory: Path) -> None:
     for name in ("sandbox.env", "sandbox.log"):
         assert (directory / name).stat().st_mode & 0o077 == 0
     kernel.do("stop")
+
+
+def test_options_that_come_too_late_are_told(directory: Path) -> None:
+    """A sandbox that runs already does not take other options, and `start` says so."""
+    kernel = Kernel(directory)
+    kernel.do(*START)
+    assert "other options" not in kernel.do("start")
+    assert "other options perhaps (stop it to change them)" in kernel.do("start", "--mode", "manual")
+    kernel.do("stop")
+
+
+def test_a_state_directory_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    """A file in the place of the directory is named, without a traceback."""
+    place = tmp_path / "taken"
+    place.touch()
+    for action in ("start", "stop", "status"):
+        with pytest.raises(TidbPeError, match=f"sandbox {action}: .*taken"):
+            Kernel(place).do(action)

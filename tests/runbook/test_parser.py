@@ -98,6 +98,23 @@ def test_options_become_the_request() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("verify   # can this account reach it?", ["verify"]),
+        ("verify # don't", ["verify"]),
+        ("# nothing else", []),
+        ("cluster a#b", ["cluster", "a#b"]),
+        ("cluster '#1'", ["cluster", "#1"]),
+        ("cluster 'a # b' #c", ["cluster", "a # b"]),
+        ("cluster a\\ b ''", ["cluster", "a b", ""]),
+    ],
+)
+def test_a_line_may_end_with_a_comment(line: str, expected: list[str]) -> None:
+    """A word that begins with # begins a comment, as in a shell; in quotes, or within a word, it does not."""
+    assert words(line) == expected
+
+
 def test_flags_may_come_before_and_after_the_argument() -> None:
     """The order of flags and arguments does not matter."""
     expected = DeleteRequest(endpoint="ep-1", yes=True, cluster="demo")

@@ -114,6 +114,13 @@ def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> N
     assert re.search(r"looks like|letters|must not be empty", str(caught.value))
 
 
+def test_one_value_of_another_type_is_wrong_input() -> None:
+    """From Python a number can come where several texts are asked for; it is refused by the option's name."""
+    with pytest.raises(InvalidRequest) as caught:
+        CreateRequest.of(security_group=5)
+    assert caught.value.field == "--security-group"
+
+
 @given(
     st.from_regex(r"\A[a-z]{2,3}-[a-z]{2,9}-[0-9][a-z]\Z"), st.from_regex(r"\A(=vsw-[A-Za-z0-9]{1,20})?\Z")
 )

@@ -241,6 +241,14 @@ def test_the_pause_that_the_cloud_asks_for_is_kept() -> None:
     assert caught.value.last is CREATING
 
 
+def test_a_cloud_that_never_answered_is_not_taken_for_an_endpoint_that_is_gone() -> None:
+    """Without a single answer the timeout gives the reason, and does not say that there is no endpoint."""
+    scene = Scene(*[ServiceUnavailable("closed.", operation="Op")] * 30)
+    with pytest.raises(WaitTimeout, match=r"last seen: no answer \(Op failed: closed\.\)\. The") as caught:
+        scene.wait(timeout=10)
+    assert "no endpoint" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", [AuthenticationFailed, Conflict, ApiError, ValueError])
 def test_any_other_failure_ends_the_wait(kind: type[Exception]) -> None:
     """A wrong key will not get better by asking again, and a bug is not hidden."""
@@ -254,7 +262,7 @@ def test_any_other_failure_ends_the_wait(kind: type[Exception]) -> None:
 def assert_detached(error: WaitCancelled, last: VpcEndpoint | None) -> None:
     """Check what a wait that was stopped says."""
     assert error.last is last
-    assert f"last seen: {describe(last)}" in str(error)
+    assert f"last seen: {describe(last) if last else 'nothing yet'}" in str(error)
     assert error.advice == "The cloud's work goes on; run %tidb_pe wait again to see it through."
     assert error.__cause__ is None
     assert error.__suppress_context__ or error.__context__ is None

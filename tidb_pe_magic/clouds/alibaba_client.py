@@ -129,15 +129,19 @@ class AlibabaClient:
     def _translated(self, operation: str, call: Callable[..., Any], *arguments: Any) -> Any:
         """Make the call; the one place where the SDK's exceptions become ours.
 
-        The SDK's frames hold the signed request, so none of them is chained.
+        The SDK's frames hold the key and the signed request, so none of them is chained, and an interrupt
+        is raised anew.
         """
         from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
+        failure: BaseException
         try:
             with _without_proxy_to(self._endpoint.hostname or ""):
                 return call(*arguments)
         except TeaException as error:
             failure = _error(operation, error)
+        except KeyboardInterrupt:
+            failure = KeyboardInterrupt()
         raise failure from None
 
 
@@ -150,8 +154,11 @@ def _error(operation: str, error: Any) -> errors.ApiError:
         return translate(operation, code, status, data, retry_after=wait_ms / 1000 if wait_ms else None)
     if error.code == "InvalidCredentials":
         return translate(operation, error.code, status, {"Message": str(error.message)})
+    reason = str(error)[:300]
+    if "header value" in reason:  # which is quoted, and may be an STS token
+        reason = "the access key holds a character that cannot be sent"
     return errors.ServiceUnavailable(
-        f"no usable answer: {str(error)[:300]}",
+        f"no usable answer: {reason}",
         operation=operation,
         advice="Check the region's name and this machine's way to the internet, then try again.",
     )

@@ -39,7 +39,11 @@ _RULES: tuple[tuple[str, type[errors.ApiError], str], ...] = (
     ("SignatureDoesNotMatch", errors.AuthenticationFailed, _KEY_ADVICE),
     ("SignatureNonceUsed", errors.AuthenticationFailed, "Try again."),
     ("InvalidCredentials", errors.AuthenticationFailed, _KEY_ADVICE),
-    ("InvalidSecurityToken", errors.AuthenticationFailed, "The STS token has expired: take a new one."),
+    (
+        "InvalidSecurityToken",
+        errors.AuthenticationFailed,
+        "The STS token has expired, or is another key's: take a new one.",
+    ),
     ("InvalidTimeStamp", errors.AuthenticationFailed, _CLOCK_ADVICE),
     ("QuotaExceed", errors.QuotaExceeded, "Raise the quota in the Quota Center, or delete some."),
     (

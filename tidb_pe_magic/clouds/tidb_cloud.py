@@ -33,16 +33,29 @@ class TidbCloud:
     """
 
     def __init__(self, base_url: str, key: Key, *, transport: httpx.BaseTransport | None = None) -> None:
-        """Talk to `base_url`; redirects are refused, so that the digest goes nowhere else."""
-        self._http = httpx.Client(
-            base_url=base_url + "/v1beta1",
-            auth=httpx.DigestAuth(key.public, key.private.reveal()),
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-            transport=transport,
-            # A proxy of the environment cannot reach this machine's own loopback.
-            trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
-        )
+        """Talk to `base_url`; redirects are refused, so that the digest goes nowhere else.
+
+        Raises:
+            InvalidRequest: the environment names a proxy that cannot be used.
+        """
+        try:
+            self._http = httpx.Client(
+                base_url=base_url + "/v1beta1",
+                auth=httpx.DigestAuth(key.public, key.private.reveal()),
+                timeout=_TIMEOUT,
+                follow_redirects=False,
+                transport=transport,
+                # A proxy of the environment cannot reach this machine's own loopback.
+                trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
+            )
+        except ImportError:
+            reason = "a SOCKS proxy needs a package: pip install 'httpx[socks]'"
+        except (ValueError, httpx.InvalidURL):
+            reason = "must be http://HOST:PORT or https://HOST:PORT"
+        else:
+            return
+        # Outside the handler: the frames of the exception hold the private key.
+        raise errors.InvalidRequest("HTTPS_PROXY or ALL_PROXY", f"{reason}.")
 
     def close(self) -> None:
         """Close the HTTP connections."""
@@ -82,14 +95,19 @@ class TidbCloud:
         return _cluster(self._get("GetCluster", path, {"view": "FULL"}))
 
     def _get(self, operation: str, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
+        reason: str | None
         try:
             response = self._http.get(path, params=dict(query))
         # httpx raises the other three for a digest challenge that it does not support.
         except (httpx.HTTPError, KeyError, ValueError, NotImplementedError) as error:
             reason = str(error) or type(error).__name__
+        except KeyboardInterrupt:
+            reason = None
         else:
             return _body(operation, response)
         # Outside the handler: the frames of the exception hold the private key.
+        if reason is None:
+            raise KeyboardInterrupt
         raise errors.ServiceUnavailable(
             f"{self._http.base_url.host} did not answer: {reason}",
             operation=operation,

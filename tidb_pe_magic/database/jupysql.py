@@ -67,6 +67,14 @@ def register(shell: InteractiveShell, engine: Engine, alias: str) -> None:
         old.close()
 
 
+def holds(alias: str, engine: Engine) -> bool:
+    """Tell whether jupysql has this engine under this name: `%sql --close` may have taken it away."""
+    import sys  # noqa: PLC0415
+
+    manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
+    return manager is not None and _engine(manager.connections.get(alias)) is engine
+
+
 def unregister(alias: str, engine: Engine | None = None) -> bool:
     """Close the connection with this alias; tell whether there was one.
 
@@ -134,7 +142,7 @@ def _try(engine: Engine) -> None:
         raise failure
 
 
-def _engine(connection: SQLAlchemyConnection) -> Engine | None:
+def _engine(connection: SQLAlchemyConnection | None) -> Engine | None:
     # Connections of other kinds may have taken the alias.
     inner = getattr(connection, "connection_sqlalchemy", None)
     return getattr(inner, "engine", None)

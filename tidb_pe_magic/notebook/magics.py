@@ -64,11 +64,16 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take away everything that `load` added, and close the connections; endpoints in the cloud stay."""
+    """Take away everything that `load` added, and close the connections; endpoints in the cloud stay.
+
+    A sandbox goes on running, but the environment is restored: nobody else knows what it was before.
+    """
     function = shell.magics_manager.magics["line"].pop("tidb_pe", None)
     magics = getattr(function, "__self__", None)
     if isinstance(magics, TidbPeMagics):
         magics.runbook.close()
+        if magics.sandbox.restore():
+            print("This kernel's environment is as it was before the sandbox.")  # noqa: T201
         shell.magics_manager.registry.pop(type(magics).__name__, None)
         configurables: list[Any] = shell.configurables
         if magics in configurables:

@@ -108,7 +108,7 @@ class SandboxCommand:
 
         Raises:
             InvalidRequest: the command is not valid.
-            TidbPeError: the process could not be started or stopped.
+            TidbPeError: the process could not be started or stopped, or its files cannot be used.
         """
         command = parse_options(OPERATION, arguments, prog=prog)
         if isinstance(command, Help):
@@ -117,11 +117,21 @@ class SandboxCommand:
         if not isinstance(request, SandboxRequest):
             msg = "the parser made another operation's request"
             raise TypeError(msg)
-        return {"start": self._start, "stop": self._stop, "status": self._status}[request.action](request)
+        act = {"start": self._start, "stop": self._stop, "status": self._status}[request.action]
+        try:
+            return act(request)
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise TidbPeError(
+                f"sandbox {request.action}: {error.strerror or error}{where}.",
+                advice="The sandbox keeps its files in XDG_STATE_HOME, or ~/.local/state.",
+            ) from None
 
     def _start(self, request: SandboxRequest) -> str:
         settings = self._running()
         said = "The sandbox is running already"
+        if settings is not None and request != SandboxRequest(action="start"):
+            said = "The sandbox is running already, with other options perhaps (stop it to change them),"
         if settings is None:
             self._spawn(request)
             settings = self._running()
@@ -142,7 +152,7 @@ class SandboxCommand:
                 if settings[_URL] in connection.via:
                     self._runbook.disconnect(alias=alias)
             self._end_process()
-        self._restore()
+        self.restore()
         said = "The sandbox has stopped" if settings is not None else "No sandbox is running"
         return f"{said}. This kernel's environment is as it was before the sandbox."
 
@@ -229,10 +239,12 @@ class SandboxCommand:
         for name in names:
             _set(self._environ, name, settings.get(name))
 
-    def _restore(self) -> None:
+    def restore(self) -> bool:
+        """Put the environment back as it was before the sandbox; tell whether it had been changed."""
         for name, value in self._replaced.items():
             _set(self._environ, name, value)
-        self._replaced = {}
+        changed, self._replaced = bool(self._replaced), {}
+        return changed
 
 
 def state_directory() -> Path:

@@ -12,6 +12,8 @@ from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.waiter import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
     from tidb_pe_magic.runbook.context import Context
     from tidb_pe_magic.runbook.requests import ConnectRequest, DisconnectRequest, Login
@@ -33,11 +35,20 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
 
 
 def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login) -> Connection:
-    """Log in over this endpoint, and register the connection under its alias."""
+    """Log in over this endpoint, and register the connection under its alias.
+
+    Raises:
+        StepOrderError: the endpoint is not Connected yet.
+        MissingCredentials: no password was found.
+        ConnectionFailed: with the stage that failed.
+    """
     from tidb_pe_magic.database.engine import Target, open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
 
     if not endpoint.ready:
-        raise errors.StepOrderError(f"{describe(endpoint)}: not connected yet.", advice="Run %tidb_pe wait.")
+        command = discovery.for_endpoint("wait", getattr(login, "endpoint", None))
+        raise errors.StepOrderError(
+            f"{describe(endpoint)}: not connected yet.", advice=f"Run %tidb_pe {command}."
+        )
     user = sql_user(cluster, login)
     password = sql_password(login.password_from, user=user, environ=context.environ, prompt=context.prompt)
     port = discovery.noted_service(cluster).port
@@ -81,7 +92,35 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         via=hosts.overrides(context.environ),
     )
     context.connections[login.alias] = connection
+    context.terms[login.alias] = _terms(cluster, endpoint, login)
     return connection
+
+
+def kept_connection(
+    context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login
+) -> Connection | None:
+    """Return the open connection of the alias where it is what is asked for, and still answers."""
+    from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    connection = context.connections.get(login.alias)
+    if connection is None or context.terms.get(login.alias) != _terms(cluster, endpoint, login):
+        return None
+    return connection if is_registered(connection) and answers(connection.engine) else None
+
+
+def is_registered(connection: Connection) -> bool:
+    """Tell whether jupysql still knows the connection; without a shell it never had to."""
+    if not connection.registered:
+        return True
+    from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+
+    return jupysql.holds(connection.alias, connection.engine)
+
+
+def _terms(cluster: Cluster, endpoint: VpcEndpoint, login: Login) -> Hashable:
+    """Return what makes one connection another one: where, as whom, and what the server has to prove."""
+    user = sql_user(cluster, login)
+    return endpoint.endpoint_id, user, login.database, login.tls, login.tls_name, login.ca
 
 
 def sql_user(cluster: Cluster, login: Login) -> str:
@@ -97,6 +136,7 @@ def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook
 def close(context: Context, alias: str) -> bool:
     """Close one of our connections; False where there is none of this alias."""
     connection = context.connections.pop(alias, None)
+    context.terms.pop(alias, None)
     if connection is None:
         return False
     if connection.registered:
@@ -111,7 +151,7 @@ def close_all(context: Context, endpoint_id: str | None = None) -> tuple[str, ..
     """Close every connection, or every one over an endpoint, and return their aliases."""
     aliases = tuple(
         alias
-        for alias, connection in context.connections.items()
+        for alias, connection in tuple(context.connections.items())
         if endpoint_id in {None, connection.endpoint_id}
     )
     for alias in aliases:

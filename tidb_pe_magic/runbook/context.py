@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import dataclass, field
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
@@ -36,7 +36,7 @@ def ask(question: str) -> Secret:
 
     try:
         return Secret(getpass(question))
-    # A kernel that runs without a front end raises a subclass of RuntimeError-like NotImplementedError.
+    # NotImplementedError: the kernel runs without a front end.
     except (EOFError, NotImplementedError, OSError):
         raise errors.MissingCredentials(
             "SQL password",
@@ -56,17 +56,23 @@ class Context:
         shell: IPython's shell; None where only an engine is wanted.
         cluster_id: the cluster that was named last.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
+        terms: what each of these connections was asked to be, by alias.
+        creating: held from the look at what exists until the endpoint is made, so that two threads do
+            not make two.
     """
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
     prompt: Callable[[str], Secret] = ask
     shell: InteractiveShell | None = None
-    cancel: Flag = field(default_factory=Flag)
+    cancel: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] | None = None
     cluster_id: str = ""
     connections: dict[str, Connection] = field(default_factory=dict)
+    terms: dict[str, Hashable] = field(default_factory=dict)
+    creating: threading.RLock = field(default_factory=threading.RLock)
     _clients: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+    _clients_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def waiter(self) -> Waiter:
@@ -105,12 +111,13 @@ class Context:
 
     def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
         """Keep a client for as long as its settings stay the same: it holds connections and a digest."""
-        kept = self._clients.get(name)
-        if kept is None or kept[0] != settings:
-            if kept is not None:
-                _close(kept[1])
-            self._clients[name] = kept = (settings, make())
-        return kept[1]
+        with self._clients_lock:
+            kept = self._clients.get(name)
+            if kept is None or kept[0] != settings:
+                if kept is not None:
+                    _close(kept[1])
+                self._clients[name] = kept = (settings, make())
+            return kept[1]
 
     def close(self) -> None:
         """Close the clients."""

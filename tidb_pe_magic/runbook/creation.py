@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _DEFAULT_ZONES = 2  # one is no redundancy, and each one more is billed
 _MOST_ZONES = _MOST_GROUPS = 10  # limits of CreateVpcEndpoint (Alibaba Cloud API reference)
 _TOKEN_BYTES = 24
+_PERHAPS_MADE = (
+    "It may have been made, and is billed then: run the same command again, which adopts it; "
+    "%tidb_pe endpoints lists it."
+)
 
 
 def plan(context: Context, request: PlanRequest, on_event: EventHook) -> EndpointPlan:  # noqa: ARG001
@@ -55,19 +59,30 @@ def create(context: Context, request: PlanRequest, on_event: EventHook) -> Creat
         InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
         NotEligible: it is not in the cluster's region, or the service is not in the zone.
         ApiError: the API refuses.
+        WaitCancelled: the stop button; the endpoint may have been made.
     """
-    return create_planned(context, make_plan(context, request))
+    with context.creating:
+        return create_planned(context, make_plan(context, request))
 
 
 def create_planned(context: Context, planned: EndpointPlan) -> CreatedEndpoint:
-    """Carry the plan out.
+    """Carry the plan out; `context.creating` has to be held since the plan was made.
 
     Raises:
         ApiError: the API refuses.
+        WaitCancelled: the stop button; the endpoint may have been made.
     """
     if planned.existing is not None:
         return CreatedEndpoint(endpoint=planned.existing, adopted=True, differences=planned.differences)
-    made = _call_create(context, planned, dry_run=False)
+    try:
+        made = _call_create(context, planned, dry_run=False)
+    except errors.ServiceUnavailable as failure:
+        failure.advice = _PERHAPS_MADE
+        raise
+    except KeyboardInterrupt:
+        raise errors.WaitCancelled(
+            "stopped while the endpoint was being made.", advice=_PERHAPS_MADE
+        ) from None
     if made is None:
         msg = "CreateVpcEndpoint made nothing though it was no dry run"
         raise AssertionError(msg)

@@ -106,9 +106,14 @@ class _Removal:
         self._wait(observe, lambda seen: seen is None, "deleted")
 
     def _tolerant(self, call: Callable[..., None], *arguments: str) -> None:
-        """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it."""
+        """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it.
+
+        What is gone already is what the call was for; the next observation tells whether it is all.
+        """
         try:
             call(*arguments)
+        except errors.NotFound:
+            return
         except errors.Conflict as refusal:
             if "Protected" in refusal.code:
                 raise

@@ -37,7 +37,7 @@ def cluster(context: Context, request: requests.ClusterRequest, on_event: EventH
         InvalidRequest: no cluster has this name or ID, or several have the name.
         NotEligible: it meets a restriction of the tutorial.
     """
-    return eligible_cluster(context, request.cluster)
+    return eligible_cluster(context, request.cluster, field="NAME_OR_ID")
 
 
 def networks(context: Context, request: requests.NetworksRequest, on_event: EventHook) -> Networks:  # noqa: ARG001
@@ -62,11 +62,16 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
     return Endpoints(cluster=noted, items=tuple(alibaba.detailed(endpoint) for endpoint in found))
 
 
-def named_cluster(context: Context, name_or_id: str | None) -> Cluster:
+def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:
     """Return the cluster that is named here or was named last, whatever its restrictions.
 
+    Args:
+        context: what steps work with.
+        name_or_id: None for the one that was named last.
+        field: where the name was typed.
+
     Raises:
-        StepOrderError: none was named yet.
+        StepOrderError: none was named yet, or the one that was named last is gone.
         InvalidRequest: no cluster has this name or ID, or several have the name.
     """
     wanted = name_or_id or context.cluster_id
@@ -76,19 +81,24 @@ def named_cluster(context: Context, name_or_id: str | None) -> Cluster:
             advice="Run %tidb_pe cluster NAME_OR_ID, or give --cluster; %tidb_pe clusters lists them.",
         )
     found = _by_id(context, wanted) if wanted.isdecimal() else None
-    found = found or _by_name(context, wanted)
+    if found is None and not name_or_id:
+        raise errors.StepOrderError(
+            f"cluster {wanted}, the last one named in this kernel, is not visible to this API key.",
+            advice="Run %tidb_pe cluster NAME_OR_ID; %tidb_pe clusters lists them.",
+        )
+    found = found or _by_name(context, wanted, field)
     context.cluster_id = found.cluster_id
     return found
 
 
-def eligible_cluster(context: Context, name_or_id: str | None) -> Cluster:
-    """Return the named cluster.
+def eligible_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:
+    """Return the named cluster; arguments and further errors as in `named_cluster`.
 
     Raises:
         NotEligible: it meets a restriction of the tutorial.
     """
     before = context.cluster_id
-    found = named_cluster(context, name_or_id)
+    found = named_cluster(context, name_or_id, field=field)
     restriction = found.restriction
     if restriction is not None:
         context.cluster_id = before  # what cannot be used is no default for the next step
@@ -203,6 +213,11 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
     return alibaba.detailed(alive[0])
 
 
+def for_endpoint(command: str, endpoint_id: str | None) -> str:
+    """Return the command for the endpoint that had to be named, as it is typed."""
+    return command if endpoint_id is None else f"{command} --endpoint {endpoint_id}"
+
+
 def _by_id(context: Context, cluster_id: str) -> Cluster | None:
     try:
         return context.tidb_cloud().cluster(cluster_id)
@@ -210,7 +225,7 @@ def _by_id(context: Context, cluster_id: str) -> Cluster | None:
         return None  # a cluster's name can be all digits too
 
 
-def _by_name(context: Context, wanted: str) -> Cluster:
+def _by_name(context: Context, wanted: str, field: str) -> Cluster:
     known = context.tidb_cloud().clusters()
     found = [item for item in known if item.display_name == wanted]
     if len(found) == 1:
@@ -218,10 +233,10 @@ def _by_name(context: Context, wanted: str) -> Cluster:
     if found:
         listed = ", ".join(item.cluster_id for item in found)
         raise errors.InvalidRequest(
-            "cluster", f"{len(found)} clusters are named {wanted}: {listed}; give the ID."
+            field, f"{len(found)} clusters are named {wanted}: {listed}; give the ID."
         )
     close = difflib.get_close_matches(wanted, [item.display_name for item in known], n=1)
     hint = f"did you mean {close[0]}?" if close else "there is none with this name or ID."
     raise errors.InvalidRequest(
-        "cluster", f"{wanted}: {hint}", advice="See %tidb_pe clusters for those that this key can see."
+        field, f"{wanted}: {hint}", advice="See %tidb_pe clusters for those that this key can see."
     )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,8 @@ class Request:
         described = cls.options()[name]
         if not described.many:
             return cls._parsed(name, value)
-        items = (value,) if isinstance(value, str) else tuple(value)
+        several = isinstance(value, Iterable) and not isinstance(value, str)
+        items = tuple(value) if several else (value,)
         parsed = tuple(cls._parsed(name, item) for item in items)
         if len(set(parsed)) < len(parsed):
             raise InvalidRequest(cls.label(name), "the same value is given twice.")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import (
     Cluster,
-    Connection,
     FinishedStep,
     PlanShown,
     RunbookStatus,
@@ -64,14 +63,18 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
         return finish("%tidb_pe verify")
     endpoint = check("create", lambda: _created(context, cluster, request))
     if not isinstance(endpoint, VpcEndpoint):
-        return finish("%tidb_pe create")
+        return finish("%tidb_pe networks")  # which names what `create` needs
     steps.append(StepStatus(step="wait", done=endpoint.ready, detail=describe(endpoint)))
     if not endpoint.ready:
-        return finish("%tidb_pe wait")
-    aliases = [c.alias for c in context.connections.values() if c.endpoint_id == endpoint.endpoint_id]
+        return finish(f"%tidb_pe {discovery.for_endpoint('wait', request.endpoint)}")
+    aliases = [
+        connection.alias
+        for connection in tuple(context.connections.values())
+        if connection.endpoint_id == endpoint.endpoint_id and connecting.is_registered(connection)
+    ]
     if not aliases:
         steps.append(StepStatus(step="connect", done=False, detail="no connection in this kernel"))
-        return finish("%tidb_pe connect")
+        return finish(f"%tidb_pe {discovery.for_endpoint('connect', request.endpoint)}")
     steps.append(StepStatus(step="connect", done=True, detail="as " + ", ".join(aliases)))
     return finish(f"%%sql {aliases[-1]}")
 
@@ -124,9 +127,29 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     """
     progress = _Progress(context, on_event)
     progress.start("cluster")
-    cluster = discovery.eligible_cluster(context, request.cluster)
+    cluster = discovery.eligible_cluster(context, request.cluster, field="NAME_OR_ID")
     progress.finish("cluster", f"{cluster.display_name} in {cluster.region_id}")
 
+    with context.creating:
+        endpoint = _create(context, request, progress, on_event)
+
+    progress.start("wait")
+    was_ready = endpoint.ready
+    command = discovery.for_endpoint("wait", endpoint.endpoint_id)
+    endpoint = waiting.wait_for(context, endpoint, request.timeout, on_event, command=command)
+    progress.finish("wait", describe(endpoint), skipped=was_ready)
+
+    progress.start("connect")
+    kept = connecting.kept_connection(context, cluster, endpoint, request)
+    connection = kept or connecting.open_connection(context, cluster, endpoint, request)
+    progress.finish(
+        "connect", f"{connection.alias} at {connection.host}:{connection.port}", skipped=kept is not None
+    )
+    return RunReport(steps=tuple(progress.steps), endpoint=endpoint, connection=connection)
+
+
+def _create(context: Context, request: RunRequest, progress: _Progress, on_event: EventHook) -> VpcEndpoint:
+    """Show the plan, then make or adopt the endpoint."""
     progress.start("verify")
     planned = creation.make_plan(context, request)
     progress.finish(
@@ -136,34 +159,8 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
 
     progress.start("create")
     created = creation.create_planned(context, planned)
-    endpoint = created.endpoint
-    detail = f"{endpoint.endpoint_id} in {endpoint.vpc_id}"
+    detail = f"{created.endpoint.endpoint_id} in {created.endpoint.vpc_id}"
     if created.differences:
         detail += "; it differs: " + "; ".join(created.differences)
     progress.finish("create", detail, skipped=created.adopted)
-
-    progress.start("wait")
-    was_ready = endpoint.ready
-    endpoint = waiting.wait_for(context, endpoint, request.timeout, on_event)
-    progress.finish("wait", describe(endpoint), skipped=was_ready)
-
-    progress.start("connect")
-    kept = _kept(context, cluster, endpoint, request)
-    connection = kept or connecting.open_connection(context, cluster, endpoint, request)
-    progress.finish(
-        "connect", f"{connection.alias} at {connection.host}:{connection.port}", skipped=kept is not None
-    )
-    return RunReport(steps=tuple(progress.steps), endpoint=endpoint, connection=connection)
-
-
-def _kept(
-    context: Context, cluster: Cluster, endpoint: VpcEndpoint, request: RunRequest
-) -> Connection | None:
-    """Return the open connection of the alias where it is what is asked for, and still answers."""
-    from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
-
-    connection = context.connections.get(request.alias)
-    wanted = (endpoint.endpoint_id, connecting.sql_user(cluster, request), request.database or "")
-    if connection is None or (connection.endpoint_id, connection.user, connection.database) != wanted:
-        return None
-    return connection if answers(connection.engine) else None
+    return created.endpoint

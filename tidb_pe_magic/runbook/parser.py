@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import itertools
+import io
 import re
 import shlex
 from dataclasses import MISSING, dataclass, fields
@@ -59,18 +59,26 @@ class _Parser(argparse.ArgumentParser):
 
 
 def words(line: str) -> list[str]:
-    """Split a line as a shell does: quotes hold words together, a word that begins with # ends the line.
+    """Split a line as a shell does; a word that begins with # begins a comment.
 
     Raises:
         InvalidRequest: a quote is not closed.
     """
-    reader = shlex.shlex(line, posix=True, punctuation_chars=False)
-    reader.whitespace_split = True
-    reader.commenters = ""  # shlex would end the line at a # inside a word, too
+    stream = io.StringIO(line)
+    lexer = shlex.shlex(stream, posix=True)
+    lexer.whitespace_split = True
+    # A # within a word, which the lexer would take too, is a part of that word.
+    lexer.commenters = ""
+    found: list[str] = []
     try:
-        return list(itertools.takewhile(lambda word: not word.startswith("#"), reader))
+        while not line[stream.tell() :].lstrip().startswith("#"):
+            word = lexer.get_token()
+            if word is None:
+                break
+            found.append(word)
     except ValueError:
         raise InvalidRequest("quotes", "a quote is opened and not closed.") from None
+    return found
 
 
 def parse(arguments: Sequence[str], *, prog: str, extra: Iterable[str] = ()) -> Command | Help:

@@ -107,7 +107,7 @@ class Runbook:
         Raises:
             StepOrderError: none is open.
         """
-        for connection in reversed(self._context.connections.values()):
+        for connection in reversed(tuple(self._context.connections.values())):
             return connection
         raise StepOrderError("there is no SQL connection.", advice="Run %tidb_pe connect.")
 

@@ -69,6 +69,7 @@ class Waiter:
         """
         started = self.clock()
         last: VpcEndpoint | None = None
+        seen = "nothing yet"
         delay = _FIRST_DELAY
         try:
             while True:
@@ -76,9 +77,12 @@ class Waiter:
                 try:
                     last = observe()
                 except (errors.Throttled, errors.ServiceUnavailable) as failure:
+                    if last is None:
+                        seen = f"no answer ({failure.message})"
                     on_event(ObservationFailed(error=str(failure), elapsed=self.clock() - started))
                     pause = max(delay, getattr(failure, "retry_after", None) or 0.0)
                 else:
+                    seen = describe(last)
                     on_event(
                         EndpointObserved(endpoint=last, elapsed=self.clock() - started, waiting_for=goal)
                     )
@@ -87,22 +91,15 @@ class Waiter:
                 left = timeout - (self.clock() - started)
                 if left <= 0:
                     raise errors.WaitTimeout(
-                        f"not {goal} after {timeout:g} s; last seen: {describe(last)}.",
+                        f"not {goal} after {timeout:g} s; last seen: {seen.removesuffix('.')}.",
                         last=last,
                         advice=_DETACHED.format(command=command),
                     )
                 if self._paused(min(pause, left)):
-                    raise self._cancelled(goal, command, last)
+                    raise _cancelled(goal, command, last, seen)
                 delay = min(delay * _GROWTH, _LONGEST_DELAY)
         except KeyboardInterrupt:
-            raise self._cancelled(goal, command, last) from None
-
-    def _cancelled(self, goal: str, command: str, last: VpcEndpoint | None) -> errors.WaitCancelled:
-        return errors.WaitCancelled(
-            f"detached while waiting for {goal}; last seen: {describe(last)}.",
-            last=last,
-            advice=_DETACHED.format(command=command),
-        )
+            raise _cancelled(goal, command, last, seen) from None
 
     def _paused(self, seconds: float) -> bool:
         if self.sleep is not None:
@@ -112,6 +109,14 @@ class Waiter:
             if self.cancel.wait(min(_SLICE, left)):
                 return True
         return self.cancel.is_set()
+
+
+def _cancelled(goal: str, command: str, last: VpcEndpoint | None, seen: str) -> errors.WaitCancelled:
+    return errors.WaitCancelled(
+        f"detached while waiting for {goal}; last seen: {seen.removesuffix('.')}.",
+        last=last,
+        advice=_DETACHED.format(command=command),
+    )
 
 
 def describe(endpoint: VpcEndpoint | None) -> str:

@@ -25,11 +25,22 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
     """
     cluster = discovery.eligible_cluster(context, request.cluster)
     endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
-    return wait_for(context, endpoint, request.timeout, on_event)
+    command = discovery.for_endpoint("wait", request.endpoint)
+    return wait_for(context, endpoint, request.timeout, on_event, command=command)
 
 
-def wait_for(context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook) -> VpcEndpoint:
-    """Wait for this endpoint, and return it with its zones as they are at the end."""
+def wait_for(
+    context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook, *, command: str
+) -> VpcEndpoint:
+    """Wait for this endpoint, and return it with its zones as they are at the end.
+
+    Args:
+        context: what steps work with.
+        endpoint: what is waited for.
+        timeout: seconds.
+        on_event: is given each observation.
+        command: takes the wait up again.
+    """
     alibaba = context.alibaba(endpoint.region_id)
 
     def observe() -> VpcEndpoint | None:
@@ -42,7 +53,7 @@ def wait_for(context: Context, endpoint: VpcEndpoint, timeout: float, on_event: 
         observe,
         reached=connected,
         goal="Active and Connected",
-        command="wait",
+        command=command,
         timeout=timeout,
         on_event=on_event,
     )

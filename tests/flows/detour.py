@@ -1,0 +1,57 @@
+"""The emulated Alibaba Cloud by way of a server that can do something before or after a call."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import requests
+
+from tidb_pe_magic.sandbox.http_server import HttpServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+
+@contextmanager
+def detour(
+    sandbox: Sandbox,
+    action: str,
+    *,
+    before: Callable[[], None] = lambda: None,
+    lose_answer: bool = False,
+) -> Iterator[dict[str, str]]:
+    """Give an environment in which each call of `action` makes a detour.
+
+    Args:
+        sandbox: who answers.
+        action: the API operation.
+        before: is called before the operation is carried out.
+        lose_answer: a gateway's failure is answered, though the operation was carried out.
+    """
+    environment = sandbox.environment()
+    with HttpServer(_app(environment["TIDB_PE_ALIBABA_ENDPOINT"], action, before, lose_answer)) as server:
+        yield {**environment, "TIDB_PE_ALIBABA_ENDPOINT": server.url}
+
+
+def _app(target: str, action: str, before: Callable[[], None], lose_answer: bool) -> WSGIApplication:  # noqa: FBT001
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        chosen = environ.get("HTTP_X_ACS_ACTION") == action
+        if chosen:
+            before()
+        headers = {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_") and name != "HTTP_CONNECTION"
+        }
+        answer = requests.post(f"{target}/?{environ['QUERY_STRING']}", headers=headers, timeout=30)
+        lost = chosen and lose_answer
+        body = b"<html>Bad Gateway</html>" if lost else answer.content
+        status = "502 Bad Gateway" if lost else f"{answer.status_code} {answer.reason}"
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return app
