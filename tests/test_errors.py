@@ -152,7 +152,7 @@ def test_throttled_keeps_the_seconds_to_wait() -> None:
 def test_restrictions_and_stages_are_named_first() -> None:
     """NotEligible names the restriction, ConnectionFailed the stage."""
     restricted, failed = NotEligible("region", "elsewhere."), ConnectionFailed("tls", "no name fits.")
-    assert (str(restricted), restricted.restriction) == ("not eligible (region): elsewhere.", "region")
+    assert (str(restricted), restricted.restriction) == ("region: elsewhere.", "region")
     assert (str(failed), failed.stage) == ("no connection (tls): no name fits.", "tls")
 
 

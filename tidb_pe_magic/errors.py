@@ -194,7 +194,7 @@ class NotEligible(TidbPeError):
 
     def __init__(self, restriction: str, reason: str, *, advice: str = "") -> None:
         """Name the restriction first."""
-        super().__init__(f"not eligible ({restriction}): {reason}", advice=advice)
+        super().__init__(f"{restriction}: {reason}", advice=advice)
         self.restriction = restriction
 
 

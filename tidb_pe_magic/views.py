@@ -214,7 +214,7 @@ def _created(created: model.CreatedEndpoint) -> View:
         f"add {created.endpoint.endpoint_id} to it, else logins are refused.",
     )
     shown = _endpoint(created.endpoint)
-    title = "Endpoint adopted: it existed and was left as it is" if created.adopted else "Endpoint created"
+    title = "Endpoint adopted, used as it is:" if created.adopted else "Endpoint created"
     return replace(
         shown,
         title=title,
@@ -320,7 +320,7 @@ def _disconnection(disconnection: model.Disconnection) -> View:
 def _deletion(deletion: model.Deletion) -> View:
     if not deletion.found:
         title = f"Nothing to delete: in {deletion.region_id} there is no endpoint"
-        return View(title=title, kind="info", ident=deletion.endpoint_id)
+        return View(title=title, kind="info", ident=deletion.endpoint_id, next_command="%tidb_pe endpoints")
     facts: list[tuple[str, Cell]] = [("Region ID", Code(deletion.region_id))]
     if deletion.zones:
         facts.append(("Zones removed first", Code(*deletion.zones)))

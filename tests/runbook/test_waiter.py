@@ -187,7 +187,7 @@ def test_the_time_is_kept() -> None:
     assert scene.now == 1010.0
     assert caught.value.last is CREATING
     assert str(caught.value) == (
-        "not Active and Connected after 10 s; last seen: ep-1 Creating, connection Disconnected. "
+        "Active and Connected: not reached after 10 s; last seen: ep-1 Creating, connection Disconnected. "
         "The cloud's work goes on; run %tidb_pe wait again to see it through."
     )
     assert len(scene.events) == len(scene.slept) + 1

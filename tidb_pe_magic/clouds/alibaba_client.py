@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba_errors import translate
-from tidb_pe_magic.clouds.hosts import is_loopback
+from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
 from tidb_pe_magic.clouds.wire import mapping
 
 if TYPE_CHECKING:
@@ -139,13 +139,13 @@ class AlibabaClient:
             with _without_proxy_to(self._endpoint.hostname or ""):
                 return call(*arguments)
         except TeaException as error:
-            failure = _error(operation, error)
+            failure = _error(operation, error, self._endpoint.hostname or "")
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
         raise failure from None
 
 
-def _error(operation: str, error: Any) -> errors.ApiError:
+def _error(operation: str, error: Any, replaced_host: str) -> errors.ApiError:
     data = mapping(error.data)
     status = int(getattr(error, "status_code", None) or data.get("statusCode") or 0)
     code = "" if error.code in {None, "None"} else str(error.code)  # the SDK writes a missing code as None
@@ -160,7 +160,7 @@ def _error(operation: str, error: Any) -> errors.ApiError:
     return errors.ServiceUnavailable(
         f"no usable answer: {reason}",
         operation=operation,
-        advice="Check the region's name and this machine's way to the internet, then try again.",
+        advice=unreachable_advice(replaced_host),
     )
 
 

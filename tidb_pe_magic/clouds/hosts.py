@@ -51,6 +51,13 @@ def overrides(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in hosts if host))
 
 
+def unreachable_advice(host: str) -> str:
+    """Return what to do about an API host that gives no usable answer."""
+    if is_loopback(host):
+        return "The environment names this machine as the API's host; see %tidb_pe sandbox status."
+    return "Check the region's name and this machine's way to the internet (proxy, firewall), then try again."
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether `host` is this machine."""
     if host == "localhost":

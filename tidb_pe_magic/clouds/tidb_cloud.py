@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds.hosts import is_loopback
+from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
 from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
 from tidb_pe_magic.model import Cluster, EndpointService
 
@@ -109,9 +109,9 @@ class TidbCloud:
         if reason is None:
             raise KeyboardInterrupt
         raise errors.ServiceUnavailable(
-            f"{self._http.base_url.host} did not answer: {reason}",
+            f"{self._http.base_url.host} did not answer: {reason}.",
             operation=operation,
-            advice="Check this machine's way to the internet (proxy, firewall), then try again.",
+            advice=unreachable_advice(self._http.base_url.host),
         )
 
 

@@ -5,7 +5,9 @@ jupysql is imported inside the functions: importing it takes seconds.
 
 from __future__ import annotations
 
+import atexit
 import warnings
+import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import sqlalchemy.exc
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from sql.connection import SQLAlchemyConnection
     from sql.magic import SqlMagic
     from sqlalchemy import Engine
+
+# What `register` has made known, while something still uses it.
+_registered: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
 
 
 class _NoConnection:
@@ -65,6 +70,16 @@ def register(shell: InteractiveShell, engine: Engine, alias: str) -> None:
     if old is not None:
         # jupysql forgets it without closing it.
         old.close()
+    _registered[alias] = engine
+    # After jupysql's own hook, and so called before it: that one wants to display something when IPython,
+    # at its end, no longer can.
+    atexit.unregister(_close_registered)
+    atexit.register(_close_registered)
+
+
+def _close_registered() -> None:
+    for alias, engine in list(_registered.items()):
+        unregister(alias, engine)
 
 
 def holds(alias: str, engine: Engine) -> bool:
@@ -120,8 +135,9 @@ def _sql_magic(shell: InteractiveShell) -> SqlMagic:
             )
     # Where a platform has a %sql of its own, jupysql is reached by its second name alone.
     if find_line("jupysql") is None:
-        extensions: Any = shell.extension_manager
-        extensions.load_extension("sql")
+        # It tells where it looked for its own configuration, with paths of this machine.
+        run_cell_magic: Callable[[str, str, str], object] = shell.run_cell_magic
+        run_cell_magic("capture", "", "get_ipython().extension_manager.load_extension('sql')")
     magic = getattr(find_line("jupysql"), "__self__", None)
     if not isinstance(magic, SqlMagic):
         raise MissingDependency(

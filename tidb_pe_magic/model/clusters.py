@@ -28,6 +28,9 @@ class EndpointService:
     port: int
 
 
+_PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Result):
     """A TiDB Cloud cluster (TiDB Cloud Starter and Essential API, v1beta1).
@@ -57,15 +60,16 @@ class Cluster(Result):
     def restriction(self) -> Restriction | None:
         """The first restriction of the tutorial that this cluster meets, or None where it can be used."""
         if self.provider != "alicloud":
+            provider = _PROVIDERS.get(self.provider, self.provider) or "an unknown provider"
             return Restriction(
                 name="provider",
-                reason=f"cluster {self.display_name} runs on {self.provider or 'an unknown provider'}, "
+                reason=f"cluster {self.display_name} runs on {provider}, "
                 "and this runbook is for Alibaba Cloud",
             )
         if self.plan not in {"STARTER", "ESSENTIAL"}:
             return Restriction(
                 name="plan",
-                reason=f"cluster {self.display_name} has the plan {self.plan or 'unknown'}, "
+                reason=f"cluster {self.display_name} has the plan {self.plan.capitalize() or 'unknown'}, "
                 "and this runbook is for Starter and Essential",
             )
         if self.state != "ACTIVE":

@@ -88,7 +88,7 @@ class _Removal:
             except errors.NotFound:
                 return None
 
-        self._wait(observe, lambda seen: seen is None or not seen.zones, "without zones")
+        self._wait(observe, lambda seen: seen is None or not seen.zones, "the removal of its zones")
 
     def remove_endpoint(self) -> None:
         """Delete the endpoint itself, and wait until the cloud no longer knows it."""
@@ -103,7 +103,7 @@ class _Removal:
                 return None
             return replace(now, zones=())
 
-        self._wait(observe, lambda seen: seen is None, "deleted")
+        self._wait(observe, lambda seen: seen is None, "its deletion")
 
     def _tolerant(self, call: Callable[..., None], *arguments: str) -> None:
         """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it.
@@ -124,12 +124,20 @@ class _Removal:
         reached: Callable[[VpcEndpoint | None], bool],
         goal: str,
     ) -> None:
-        self._context.waiter.until(
-            observe,
-            reached=reached,
-            goal=goal,
-            command=f"delete {self._endpoint.endpoint_id} --yes"
-            + ("" if self._endpoint.ours else " --adopted"),
-            timeout=max(0.0, self._end - self._context.clock()),
-            on_event=self._on_event,
-        )
+        endpoint_id = self._endpoint.endpoint_id
+        command = f"delete {endpoint_id} --yes" + ("" if self._endpoint.ours else " --adopted")
+        try:
+            self._context.waiter.until(
+                observe,
+                reached=reached,
+                goal=goal,
+                command=command,
+                timeout=max(0.0, self._end - self._context.clock()),
+                on_event=self._on_event,
+            )
+        except (errors.WaitCancelled, errors.WaitTimeout) as unfinished:
+            unfinished.advice = (
+                f"{endpoint_id} still exists, and is billed for the zones that it has; "
+                f"run %tidb_pe {command} again to finish."
+            )
+            raise

@@ -10,7 +10,7 @@ import difflib
 import io
 import re
 import shlex
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tidb_pe_magic.errors import InvalidRequest
@@ -174,7 +174,7 @@ def _parser(operation: Operation, prog: str) -> argparse.ArgumentParser:
     parser.add_argument("-h", "--help", dest=_HELP, action="store_true", help="show this help")
     for field in fields(request):
         described: Option = field.metadata["option"]
-        settings: dict[str, Any] = {"help": described.help.replace("%", "%%"), "default": None}
+        settings: dict[str, Any] = {"help": _explained(field).replace("%", "%%"), "default": None}
         if field.default is False:
             settings["action"] = "store_const"
             settings["const"] = True
@@ -190,12 +190,23 @@ def _parser(operation: Operation, prog: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _explained(field: Field[Any]) -> str:
+    described: Option = field.metadata["option"]
+    if isinstance(field.default, float):
+        return f"{described.help}; default: {field.default:g}"
+    return f"{described.help}; default: {field.default}" if isinstance(field.default, str) else described.help
+
+
 def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> InvalidRequest:
     see = _see(f"{prog} {operation.name}")
     typed = next((word for word in unknown if word.startswith("-")), "")
     named = _FLAG.match(typed)
     if not named:
-        return InvalidRequest("arguments", f"{operation.name} takes no further argument.", advice=see)
+        return InvalidRequest(
+            "arguments",
+            f"{operation.name} takes no further argument; a flag with several values is repeated for each.",
+            advice=see,
+        )
     flag = named[0]
     if _PASSWORD_FLAG.match(flag):
         return InvalidRequest(

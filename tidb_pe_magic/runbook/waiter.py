@@ -91,7 +91,7 @@ class Waiter:
                 left = timeout - (self.clock() - started)
                 if left <= 0:
                     raise errors.WaitTimeout(
-                        f"not {goal} after {timeout:g} s; last seen: {seen.removesuffix('.')}.",
+                        f"{goal}: not reached after {timeout:g} s; last seen: {seen.removesuffix('.')}.",
                         last=last,
                         advice=_DETACHED.format(command=command),
                     )
