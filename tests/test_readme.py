@@ -61,7 +61,6 @@ def test_the_python_examples_run(capsys: pytest.CaptureFixture[str], monkeypatch
             monkeypatch.setenv(name, value)
         for example in examples:
             code = example.replace("vpc-…", "vpc-t4nanalytics0k3m7x").replace("sg-…", "sg-t4nanalytics")
-            code = code.replace('database="test"', 'database="nycflights13"')
             names: dict[str, object] = {}
             exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own text
             if "frame" in names:

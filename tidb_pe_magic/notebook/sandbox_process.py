@@ -141,7 +141,8 @@ class SandboxCommand:
         self._apply(settings)
         return (
             f"{said} at {settings[_URL]}. This kernel's environment now points at it: "
-            f"{', '.join(sorted(settings))}. %tidb_pe sandbox stop ends it and restores the environment.\n"
+            f"{', '.join(sorted(settings))}. It goes on after this kernel ends, until "
+            "%tidb_pe sandbox stop, which also restores the environment.\n"
             "Next: %tidb_pe clusters"
         )
 
