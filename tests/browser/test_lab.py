@@ -110,7 +110,7 @@ def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:
     expect(page.locator(ERRORS)).to_have_count(1)
     line = output.inner_text().strip()
     assert line.startswith("NotEligible: ")
-    assert "cluster aws-sales runs on aws" in line
+    assert "cluster aws-sales runs on AWS" in line
     assert "\n" not in line
     assert "Traceback" not in line
     expect(notebook.output("after")).not_to_contain_text("still running")
