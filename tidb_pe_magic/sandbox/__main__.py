@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, remember)
     try:
+        if options.list_scenarios:
+            _list_scenarios()
+            return 0
         with _sandbox(options) as sandbox, _told(sandbox.environment(), options.env_file):
             _wait(signals)
     except ModuleNotFoundError as error:
@@ -88,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
         help="load only the first N rows of the flights table (default: all)",
     )
     parser.add_argument(
+        "--scenario", metavar="NAME", help="stage something that goes wrong (see --list-scenarios)"
+    )
+    parser.add_argument("--list-scenarios", action="store_true", help="list what can be staged, and end")
+    parser.add_argument(
         "--env-file",
         type=Path,
         metavar="F",
@@ -122,7 +129,11 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     from tidb_pe_magic.sandbox.sandbox import Sandbox as Class  # noqa: PLC0415 - see above
 
     sandbox = Class(
-        mode=options.mode, seconds=options.seconds, upstream=options.upstream, flights=options.flights
+        mode=options.mode,
+        seconds=options.seconds,
+        upstream=options.upstream,
+        flights=options.flights,
+        scenario=options.scenario,
     )
     try:
         return sandbox.start()
@@ -169,6 +180,13 @@ def _write_private(path: Path, text: str) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def _list_scenarios() -> None:
+    from tidb_pe_magic.sandbox.scenarios import SCENARIOS  # noqa: PLC0415 - a missing package becomes advice
+
+    width = max(map(len, SCENARIOS), default=0)
+    _say([f"{scenario.name:<{width}}  {scenario.summary}" for scenario in SCENARIOS.values()])
 
 
 def _wait(signals: queue.SimpleQueue[int]) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
+from tidb_pe_magic.sandbox.black_hole import BlackHole
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
 Address = tuple[str, int]
+Manner = Literal["forward", "refuse", "swallow"]
 
 _CHUNK = 256 * 1024
 
@@ -23,19 +25,26 @@ class Gate:
     Nothing listens on an address that is not open, so a client sees what it would see of an endpoint
     without a connection: refused. Every method may be called from any thread, and returns when its
     effect can be observed.
+
+    Attributes:
+        upstream: where new connections go; may be changed at any time.
+        manner: how an address behaves that is opened from now on: it forwards, it refuses as if it were
+            closed, or it swallows every attempt without an answer.
     """
 
     def __init__(self, upstream: Address) -> None:
         """Remember where connections go."""
-        self._upstream = upstream
+        self.upstream = upstream
+        self.manner: Callable[[Address], Manner] = lambda _address: "forward"
+        self._silent: dict[Address, BlackHole | None] = {}
         self._thread = LoopThread("sandbox-gate")
         self._servers: dict[Address, asyncio.Server] = {}
         self._connections: dict[asyncio.Task[None], Address] = {}
 
     @property
     def open_addresses(self) -> frozenset[Address]:
-        """The addresses that accept connections now."""
-        return frozenset(self._servers)
+        """The addresses that are open now: they accept connections, unless their manner is another."""
+        return frozenset((*self._servers, *self._silent))
 
     @property
     def live_connections(self) -> int:
@@ -86,9 +95,14 @@ class Gate:
         opened: list[Address] = []
         try:
             for address in addresses:
-                if address not in self._servers:
+                if address in self.open_addresses:
+                    continue
+                manner = self.manner(address)
+                if manner == "forward":
                     self._servers[address] = await self._listen(address)
-                    opened.append(address)
+                else:
+                    self._silent[address] = BlackHole(address) if manner == "swallow" else None
+                opened.append(address)
         except OSError:
             # All of an endpoint's addresses or none: half of one would look like a fault of the client's.
             await self._close(frozenset(opened))
@@ -104,6 +118,10 @@ class Gate:
         return await asyncio.start_server(accept, host, port, limit=_CHUNK)
 
     async def _close(self, addresses: frozenset[Address]) -> None:
+        for address in addresses & self._silent.keys():
+            hole = self._silent.pop(address)
+            if hole is not None:
+                hole.close()
         servers = [self._servers.pop(address) for address in addresses if address in self._servers]
         for server in servers:
             server.close()
@@ -120,7 +138,7 @@ class Gate:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream, limit=_CHUNK)
+            upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream, limit=_CHUNK)
         except (OSError, asyncio.CancelledError):
             # A TCP load balancer without a healthy backend resets the client too.
             writer.transport.abort()

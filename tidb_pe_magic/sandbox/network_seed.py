@@ -41,6 +41,7 @@ class VSwitch:
     zone_id: str
     cidr_block: str
     free: int
+    status: str = "Available"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,17 @@ class Permission:
     policy: str = "Accept"
     priority: str = "1"
     direction: str = "ingress"
+    source_group_id: str = ""
+    source_prefix_list_id: str = ""
+    port_range_list_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """A security group; `kind` is `normal` or `enterprise`."""
+    """A security group; `kind` is `normal` or `enterprise`.
+
+    An empty `inner_access` is the kind's own: members of a basic group reach each other.
+    """
 
     security_group_id: str
     vpc_id: str
@@ -65,6 +72,12 @@ class SecurityGroup:
     kind: str = "normal"
     service_managed: bool = False
     permissions: tuple[Permission, ...] = ()
+    inner_access: str = ""
+
+    @property
+    def inner_access_policy(self) -> str:
+        """Whether members of the group reach each other without a rule: `Accept` or `Drop`."""
+        return self.inner_access or ("Accept" if self.kind == "normal" else "Drop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,7 @@ class EndpointService:
     zone_ids: tuple[str, ...]
     auto_accept: bool = True
     payer: str = "Endpoint"
+    address_version: str = "IPv4"
 
     @property
     def service_name(self) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import secrets
 import socket
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from tidb_pe_magic.sandbox import tidb_cloud
+from tidb_pe_magic.sandbox import scenarios, tidb_cloud
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
+from tidb_pe_magic.sandbox.clock import CloudClock
 from tidb_pe_magic.sandbox.clusters import ClusterStore
 from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
+from tidb_pe_magic.sandbox.metadata import MetadataService
 from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tidb_pe_magic.sandbox.database import FlightsDatabase
+    from tidb_pe_magic.sandbox.impostors import Impostor
+    from tidb_pe_magic.sandbox.metadata import ForeignPage, Place
     from tidb_pe_magic.sandbox.world import Endpoint
 
 Address = tuple[str, int]
@@ -36,8 +43,10 @@ class Sandbox:
     Attributes:
         world: The emulated Alibaba Cloud account.
         clusters: The emulated TiDB Cloud organization.
+        clock: What both clouds take for the time.
         database: The embedded database; None with an upstream.
         gate: What stands between an endpoint's addresses and the database; once started.
+        ca: File of the authority behind the database's certificate, for `--ca`; empty where there is none.
     """
 
     world: World
@@ -52,6 +61,7 @@ class Sandbox:
         seconds: float = 6.0,
         upstream: str | None = None,
         flights: int | None = None,
+        scenario: str | None = None,
     ) -> None:
         """Prepare a sandbox; nothing listens before `start`.
 
@@ -60,7 +70,12 @@ class Sandbox:
             seconds: From the creation of an endpoint to Connected, in mode "time".
             upstream: HOST:PORT of a MySQL-protocol server to use in the place of the embedded database.
             flights: How many rows of the flights table to load; None for all of them.
+            scenario: The name of what shall go wrong, of those in `scenarios.SCENARIOS`.
+
+        Raises:
+            ValueError: The upstream is no address, or there is no such scenario.
         """
+        self._scenario = None if scenario is None else scenarios.find(scenario)
         self._upstream = None if upstream is None else parse_address(upstream)
         port = _free_port()
         self._public_key, self._private_key = PUBLIC_KEY, secrets.token_urlsafe(24)
@@ -69,15 +84,20 @@ class Sandbox:
         self._password = secrets.token_urlsafe(12)
         self.world = World(mode=mode, seconds=seconds, port=port)
         self.clusters = ClusterStore(port=port, root_password=self._password)
+        self.clock = CloudClock()
         self.database = None
         if self._upstream is None:
             # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
             from tidb_pe_magic.sandbox.database import FlightsDatabase  # noqa: PLC0415 - see above
 
             self.database = FlightsDatabase(users=self.clusters.sql_logins, flights=flights)
-        self._tidb_cloud = tidb_cloud.create_app(self.clusters, {self._public_key: self._private_key})
-        self._alibaba = alibaba.create_app(self.world, {self._access_key: self._access_secret})
-        self._servers = HttpServer(self._tidb_cloud), HttpServer(self._alibaba)
+        self._tidb_cloud = tidb_cloud.create_app(
+            self.clusters, {self._public_key: self._private_key}, self.clock
+        )
+        self._alibaba = alibaba.create_app(self.world, {self._access_key: self._access_secret}, self.clock)
+        self._metadata = MetadataService(self.world.network)
+        self._servers = tuple(map(HttpServer, (self._tidb_cloud, self._alibaba, self._metadata.app)))
+        self.ca = ""
         self._reachable: dict[str, frozenset[Address]] = {}
         self._running = contextlib.ExitStack()
         self._state = "new"
@@ -95,6 +115,9 @@ class Sandbox:
             self.world.subscribe(self._follow)
             for server in self._servers:
                 stack.enter_context(server)
+            self._running = stack
+            if self._scenario is not None:
+                self._scenario.stage(self)
             self._running = stack.pop_all()
         self._state = "running"
         return self
@@ -119,7 +142,7 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point a user of both clouds at this sandbox."""
-        tidb_cloud_url, alibaba_url = (server.url for server in self._servers)
+        tidb_cloud_url, alibaba_url, metadata_url = (server.url for server in self._servers)
         variables = {
             "TIDBCLOUD_PUBLIC_KEY": self._public_key,
             "TIDBCLOUD_PRIVATE_KEY": self._private_key,
@@ -128,9 +151,12 @@ class Sandbox:
             "ALIBABA_CLOUD_ACCESS_KEY_ID": self._access_key,
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": self._access_secret,
             "TIDB_PE_ALIBABA_ENDPOINT": alibaba_url,
+            "TIDB_PE_METADATA_ENDPOINT": metadata_url,
         }
         if self._upstream is None:
             variables["TIDB_PASSWORD"] = self._password
+        if self.ca:
+            variables["TIDB_PE_SANDBOX_CA"] = self.ca
         return variables
 
     @property
@@ -145,6 +171,20 @@ class Sandbox:
         calls: Sequence[alibaba.RecordedCall] = self._alibaba.config["calls"]
         return calls
 
+    @property
+    def metadata_calls(self) -> Sequence[str]:
+        """Method and path of each request that the metadata service has answered so far."""
+        return self._metadata.calls
+
+    @property
+    def place(self) -> Place | ForeignPage | None:
+        """Where the notebook is, as the metadata service tells it; None: on no ECS instance."""
+        return self._metadata.place
+
+    @place.setter
+    def place(self, place: Place | ForeignPage | None) -> None:
+        self._metadata.place = place
+
     def tick(self) -> bool:
         """Advance every endpoint by one transition, in mode "manual"; True if anything moved."""
         return self.world.tick()
@@ -152,6 +192,17 @@ class Sandbox:
     def accept(self, endpoint_id: str) -> None:
         """Accept an endpoint's connection, as the owner of the service does."""
         self.world.accept(endpoint_id)
+
+    def impersonate(self, impostor: Impostor) -> None:
+        """Have the gate forward to this server from now on; it ends with the sandbox."""
+        self.gate.upstream = self._running.enter_context(impostor).address
+
+    def hand_out(self, authority: bytes) -> None:
+        """Write an authority's certificate, in PEM form, to the file `ca`; it goes with the sandbox."""
+        directory = self._running.enter_context(tempfile.TemporaryDirectory(prefix="tidb_pe_sandbox-"))
+        path = Path(directory) / "authority.pem"
+        path.write_bytes(authority)
+        self.ca = str(path)
 
     def _start_database(self, stack: contextlib.ExitStack) -> Address:
         if self.database is not None:
@@ -166,13 +217,21 @@ class Sandbox:
     def _follow(self, endpoint: Endpoint) -> None:
         """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
         self._reachable[endpoint.endpoint_id] = frozenset(
-            (host, endpoint.port) for host in endpoint.addresses
+            (host, endpoint.port) for host in endpoint.addresses if _is_address(host)
         )
         # Where there is one loopback address only, the endpoints share it: it closes with the last of them.
         wanted = frozenset[Address]().union(*self._reachable.values())
         self.gate.close(self.gate.open_addresses - wanted)
         if wanted - self.gate.open_addresses:
             self.gate.open(wanted)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_address(text: str) -> Address:

@@ -20,6 +20,7 @@ import secrets
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -84,6 +85,7 @@ def create_app(
         DigestAuthenticator(keys, clock=clock),
         RateLimiter(limit=requests_per_minute, clock=clock),
         app.config["calls"],
+        clock,
     )
     app.before_request(gateway.admit)
     app.after_request(gateway.finish)
@@ -152,11 +154,16 @@ class _Gateway:
     """What stands before every path: who asks, and how often."""
 
     def __init__(
-        self, authenticator: DigestAuthenticator, limiter: RateLimiter, calls: list[RecordedCall]
+        self,
+        authenticator: DigestAuthenticator,
+        limiter: RateLimiter,
+        calls: list[RecordedCall],
+        clock: Callable[[], float],
     ) -> None:
         self._authenticator = authenticator
         self._limiter = limiter
         self._calls = calls
+        self._clock = clock
 
     def admit(self) -> Response | None:
         """Let a request in (None), or return the answer that refuses it."""
@@ -181,6 +188,7 @@ class _Gateway:
         verdict: Verdict = g.verdict
         quota: Quota = g.quota
         answer.headers.extend(quota.headers())
+        answer.date = datetime.fromtimestamp(self._clock(), UTC)
         request_id = answer.headers["X-Debug-Trace-Id"] = uuid.uuid4().hex
         body = answer.get_json(silent=True)
         params: dict[str, Any] = {

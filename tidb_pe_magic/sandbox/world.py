@@ -62,6 +62,10 @@ class World:
         self.network = seed() if network is None else network
         #: False makes PrivateLink answer NeedOpenProduct, as for an account that never activated it.
         self.product_open = True
+        #: What the domain of each new endpoint is, instead of an address of its own.
+        self.domain = ""
+        #: RAM actions that the key's owner is not allowed, such as `privatelink:CreateVpcEndpoint`.
+        self.denied_actions: set[str] = set()
         self._clock = clock
         self._step = seconds / _STEPS_TO_CONNECTED
         self._services = {service.service_id: service for service in self.network.services}
@@ -148,7 +152,7 @@ class World:
                 description=description,
                 service=service,
                 vpc_id=vpc_id,
-                domain=self._addresses.take(),
+                domain=self.domain or self._addresses.take(),
                 port=self.port,
                 create_time=create_time,
                 accepted=service.auto_accept,
@@ -216,6 +220,11 @@ class World:
             for endpoint in list(self._endpoints.values()):
                 if endpoint.service.service_id == service_id:
                     self._begin(replace(endpoint, accepted=False, connection_status="ServiceDeleted"))
+
+    def change_service(self, service_id: str, **changes: object) -> None:
+        """Change what a service is, for endpoints that are made from now on."""
+        with self.changing():
+            self._services[service_id] = replace(self._services[service_id], **changes)  # type: ignore[arg-type]
 
     def set_business_status(self, endpoint_id: str, status: str) -> None:
         """Set `Normal` or `FinancialLocked`, as the provider does when a bill is overdue."""

@@ -92,6 +92,7 @@ def create_app(
         response = jsonify({**body, "RequestId": request_id})
         response.status_code = status
         response.headers["x-acs-request-id"] = request_id
+        response.date = datetime.fromtimestamp(clock(), UTC)
         return response
 
     return app
@@ -115,6 +116,8 @@ class _Gateway:
         known = action in product.queries or action in product.changes
         if not known or request.path != "/":
             raise errors.ApiError(errors.ACTION_NOT_FOUND)
+        if (ram_action := f"{product.name}:{action}") in self._world.denied_actions:
+            raise errors.ApiError(errors.no_permission(ram_action))
         if product is _PRIVATELINK and not self._world.product_open:
             raise errors.ApiError(errors.NEED_OPEN_PRODUCT)
         now = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -162,7 +165,9 @@ def _refusal_body(refusal: errors.Refusal, region_id: str, request_id: str) -> B
     recommend = (
         f"https://api.alibabacloud.com/troubleshoot?q={refusal.code}&product={product}&requestId={request_id}"
     )
+    denied = {} if refusal.access_denied is None else {"AccessDeniedDetail": dict(refusal.access_denied)}
     return {
+        **denied,
         "Code": refusal.code,
         "Message": refusal.message,
         "HostId": f"{host}.aliyuncs.com",

@@ -8,19 +8,29 @@ references' where they give one; a client should branch on codes only.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BAD_REQUEST = 400
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reason to refuse a call, with the provider's code and message."""
+    """A reason to refuse a call, with the provider's code and message.
+
+    `access_denied` is the answer's AccessDeniedDetail, where RAM refuses.
+    """
 
     code: str
     message: str
     status: int = _BAD_REQUEST
+    access_denied: Mapping[str, str] | None = None
 
 
 class ApiError(Exception):
@@ -42,6 +52,24 @@ def invalid(parameter: str, detail: str = "") -> Refusal:
     """Refuse a parameter's value (modelled: the reference gives rules but no code)."""
     reason = f" {detail}" if detail else ""
     return Refusal("InvalidParameter", f"The specified parameter {parameter} is not valid.{reason}")
+
+
+def no_permission(action: str) -> Refusal:
+    """Refuse an action that no policy allows (fields as in the examples of the provider's SDKs)."""
+    return Refusal(
+        "NoPermission",
+        "You are not authorized to do this action. You should be authorized by RAM.",
+        _FORBIDDEN,
+        {
+            "AuthAction": action,
+            "AuthPrincipalType": "SubUser",
+            "AuthPrincipalDisplayName": "200000000000000001",
+            "AuthPrincipalOwnerId": "5123456789012345",
+            "NoPermissionType": "ImplicitDeny",
+            "PolicyType": "AccountLevelIdentityBasedPolicy",
+            "EncodedDiagnosticMessage": base64.b64encode(action.encode()).decode(),
+        },
+    )
 
 
 ACTION_NOT_FOUND = Refusal(

@@ -91,14 +91,14 @@ def _list_services(call: Call) -> Body:
         "TotalCount": str(page.total),
         "Services": [
             {
-                "AddressIpVersion": "IPv4",
+                "AddressIpVersion": service.address_version,
                 "AutoAcceptEnabled": service.auto_accept,
                 "Payer": service.payer,
                 "ServiceDomain": service.service_domain,
                 "ServiceId": service.service_id,
                 "ServiceName": service.service_name,
                 "ServiceResourceType": "nlb",
-                "ServiceSupportIPv6": False,
+                "ServiceSupportIPv6": service.address_version != "IPv4",
                 "ServiceType": "Interface",
                 "Tags": [],
                 "VpcEndpointPolicySupported": False,

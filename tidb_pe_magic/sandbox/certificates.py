@@ -1,0 +1,75 @@
+"""Certificates of the sandbox's own making, for the TLS that it ends itself."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_DAY = timedelta(days=1)
+_LIFE = 90 * _DAY  # as long as those of Let's Encrypt
+
+
+@dataclass(frozen=True)
+class ServerTls:
+    """What a server needs to end TLS, and what a client needs to trust it.
+
+    Attributes:
+        authority: the authority's certificate, in PEM form.
+    """
+
+    context: ssl.SSLContext
+    authority: bytes
+
+
+def server_tls(*names: str, expired: bool = False) -> ServerTls:
+    """Make an authority, and a server's certificate for these names; one that is expired ended yesterday."""
+    now = datetime.now(UTC)
+    expires = now - _DAY if expired else now + _LIFE
+    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tidb_pe_magic sandbox authority")])
+    authority = (
+        x509.CertificateBuilder()
+        .subject_name(issuer)
+        .issuer_name(issuer)
+        .public_key(authority_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - 2 * _LIFE)
+        .not_valid_after(now + 2 * _LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    server = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "sandbox")]))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(expires - _LIFE)
+        .not_valid_after(expires)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    return ServerTls(_context(server, key), authority.public_bytes(serialization.Encoding.PEM))
+
+
+def _context(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    # OpenSSL reads both from files only.
+    with tempfile.TemporaryDirectory(prefix="tidb_pe_sandbox-") as directory:
+        path = Path(directory) / "server.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+        context.load_cert_chain(path)
+    return context

@@ -1,0 +1,144 @@
+"""The metadata service that an ECS instance finds at 100.100.100.200, and what else can be found there.
+
+Paths and headers are those of the Alibaba Cloud ECS user guide, "View instance metadata"; the statuses of
+a refusal are modelled, since the guide names none.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from flask import Flask, Request, Response, request
+
+from tidb_pe_magic.sandbox.network_seed import SINGAPORE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.sandbox.network_seed import Network
+
+_TTL_HEADER, _TOKEN_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds", "X-aliyun-ecs-metadata-token"
+_LONGEST_TTL = 21600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An ECS instance in a VPC.
+
+    Attributes:
+        token_required: the instance answers with a token only, as its owner can have it.
+    """
+
+    region_id: str
+    zone_id: str
+    vpc_id: str
+    vswitch_id: str
+    private_ip: str
+    token_required: bool = False
+
+
+@dataclass(frozen=True)
+class ForeignPage:
+    """Something that is no metadata service and answers every request with the same page."""
+
+    body: str
+    status: int = HTTPStatus.OK.value
+
+
+ANALYTICS = Place(
+    region_id=SINGAPORE,
+    zone_id=f"{SINGAPORE}a",
+    vpc_id="vpc-t4nanalytics0k3m7x",
+    vswitch_id="vsw-t4na1",
+    private_ip="10.20.1.77",
+)
+
+
+class MetadataService:
+    """What answers at the address, which may change at any time.
+
+    Attributes:
+        place: the instance that asks; None where it is on no ECS instance.
+        calls: method and path of each request that was answered.
+        app: the WSGI application.
+    """
+
+    def __init__(self, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin as an instance in the VPC that the tutorial's run uses."""
+        self.place: Place | ForeignPage | None = ANALYTICS
+        self.calls: list[str] = []
+        self._network = network
+        self._clock = clock
+        self._tokens: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self.app = Flask(__name__, static_folder=None)
+        self.app.add_url_rule("/", "answer", self._answer, defaults={"path": ""}, methods=["GET", "PUT"])
+        self.app.add_url_rule("/<path:path>", "answer", self._answer, methods=["GET", "PUT"])
+
+    def _answer(self, path: str) -> Response:
+        self.calls.append(f"{request.method} /{path}")
+        place = self.place
+        if isinstance(place, ForeignPage):
+            return Response(place.body, status=place.status, mimetype="text/html")
+        if place is None:
+            return _refused(HTTPStatus.NOT_FOUND)
+        if path == "latest/api/token":
+            return self._new_token() if request.method == "PUT" else _refused(HTTPStatus.METHOD_NOT_ALLOWED)
+        if request.method != "GET":
+            return _refused(HTTPStatus.METHOD_NOT_ALLOWED)
+        if not self._is_admitted(place, request):
+            return _refused(HTTPStatus.FORBIDDEN)
+        return self._item(place, path)
+
+    def _new_token(self) -> Response:
+        ttl = request.headers.get(_TTL_HEADER, "")
+        if not (ttl.isascii() and ttl.isdigit() and 1 <= int(ttl) <= _LONGEST_TTL):
+            return _refused(HTTPStatus.BAD_REQUEST)
+        token = secrets.token_urlsafe(42)
+        with self._lock:
+            self._tokens[token] = self._clock() + int(ttl)
+        return _text(token)
+
+    def _is_admitted(self, place: Place, asked: Request) -> bool:
+        """A token that is given has to be one, even where none is asked for."""
+        token = asked.headers.get(_TOKEN_HEADER)
+        if token is None:
+            return not place.token_required
+        with self._lock:
+            return self._tokens.get(token, 0.0) > self._clock()
+
+    def _item(self, place: Place, path: str) -> Response:
+        items = self._items(place)
+        if path == "latest/meta-data/":
+            return _text("\n".join(items))
+        value = items.get(path.removeprefix("latest/meta-data/")) if path.startswith("latest/") else None
+        return _refused(HTTPStatus.NOT_FOUND) if value is None else _text(value)
+
+    def _items(self, place: Place) -> dict[str, str]:
+        blocks = {vpc.vpc_id: vpc.cidr_block for vpc in self._network.vpcs}
+        blocks |= {vswitch.vswitch_id: vswitch.cidr_block for vswitch in self._network.vswitches}
+        items = {
+            "instance-id": "i-t4nnotebook0000000001",
+            "owner-account-id": "5123456789012345",
+            "private-ipv4": place.private_ip,
+            "region-id": place.region_id,
+            "vpc-cidr-block": blocks.get(place.vpc_id, ""),
+            "vpc-id": place.vpc_id,
+            "vswitch-cidr-block": blocks.get(place.vswitch_id, ""),
+            "vswitch-id": place.vswitch_id,
+            "zone-id": place.zone_id,
+        }
+        return {name: value for name, value in items.items() if value}
+
+
+def _text(body: str) -> Response:
+    return Response(body, mimetype="text/plain")
+
+
+def _refused(status: HTTPStatus) -> Response:
+    return Response(f"{status.value} - {status.phrase}", status=status, mimetype="text/html")

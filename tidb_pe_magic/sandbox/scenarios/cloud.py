@@ -1,0 +1,241 @@
+"""What is wrong in the clouds before an endpoint is made: what `plan` finds.
+
+Each is staged for cluster `demo`, VPC `analytics` and its security group of the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.sandbox.network_seed import Permission
+from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.sandbox.network_seed import VSwitch
+    from tidb_pe_magic.sandbox.sandbox import Sandbox
+
+_CLUSTER, _SERVICE = "10430185274093617152", "epsrv-t4ndemo7c1x0qk2p9s8e"
+_VPC, _GROUP, _ADVANCED = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics", "sg-t4nenterprise"
+_SECOND_VSWITCH = "vsw-t4nb1"
+_EVERYONE, _SKEW = "0.0.0.0/0", 20 * 60.0
+_ANY_PORT = "1/65535"
+
+
+def _not_activated(sandbox: Sandbox) -> None:
+    sandbox.world.product_open = False
+
+
+def _service_invisible(sandbox: Sandbox) -> None:
+    sandbox.world.remove_service(_SERVICE)
+
+
+def _service(**changes: Any) -> Callable[[Sandbox], None]:
+    return lambda sandbox: sandbox.world.change_service(_SERVICE, **changes)
+
+
+def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Sandbox], None]:
+    """Change the vSwitch of the second zone, whose loss leaves one zone that can be used."""
+
+    def stage(sandbox: Sandbox) -> None:
+        network = sandbox.world.network
+        changed = (change(v) if v.vswitch_id == _SECOND_VSWITCH else v for v in network.vswitches)
+        sandbox.world.network = replace(network, vswitches=tuple(v for v in changed if v is not None))
+
+    return stage
+
+
+def _rules(*permissions: Permission, inner_access: str = "Drop") -> Callable[[Sandbox], None]:
+    """Give the security group these rules; its members do not reach each other without one."""
+
+    def stage(sandbox: Sandbox) -> None:
+        network = sandbox.world.network
+        groups = tuple(
+            replace(group, permissions=permissions, inner_access=inner_access)
+            if group.security_group_id == _GROUP
+            else group
+            for group in network.security_groups
+        )
+        sandbox.world.network = replace(network, security_groups=groups)
+
+    return stage
+
+
+def _endpoint(sandbox: Sandbox, *groups: str) -> str:
+    world = sandbox.world
+    made = world.create_endpoint(
+        service=next(service for service in world.services if service.service_id == _SERVICE),
+        vpc_id=_VPC,
+        zones=[("ap-southeast-1a", "vsw-t4na1")],
+        security_groups=groups or (_GROUP,),
+        name="made-in-the-console",
+        create_time="2026-11-20T08:00:00Z",
+    )
+    return made.endpoint_id
+
+
+def _endpoint_exists(sandbox: Sandbox) -> None:
+    _endpoint(sandbox)
+
+
+def _groups_mixed(sandbox: Sandbox) -> None:
+    _endpoint(sandbox, _GROUP, _ADVANCED)
+
+
+def _financially_locked(sandbox: Sandbox) -> None:
+    sandbox.world.set_business_status(_endpoint(sandbox), "FinancialLocked")
+
+
+def _clock_skew(sandbox: Sandbox) -> None:
+    sandbox.clock.ahead = _SKEW
+
+
+def _denied(action: str) -> Callable[[Sandbox], None]:
+    return lambda sandbox: sandbox.world.denied_actions.add(action)
+
+
+def _cluster_paused(sandbox: Sandbox) -> None:
+    sandbox.clusters.update(_CLUSTER, state="PAUSED")
+
+
+SCENARIOS: tuple[Scenario, ...] = tuple(
+    Scenario(name, summary, stage, expected)
+    for name, summary, stage, expected in (
+        ("not-activated", "PrivateLink was never activated in this account.", _not_activated, "product-open"),
+        (
+            "service-invisible",
+            "The account is not on the endpoint service's allow-list.",
+            _service_invisible,
+            "service-visible",
+        ),
+        (
+            "zone-without-vswitch",
+            "The VPC has no vSwitch in the second of the service's zones.",
+            _second_vswitch(lambda _: None),
+            "zones",
+        ),
+        (
+            "vswitch-full",
+            "The vSwitch in the second zone has no free address.",
+            _second_vswitch(lambda vswitch: replace(vswitch, free=0)),
+            "zones",
+        ),
+        (
+            "vswitch-not-available",
+            "The vSwitch in the second zone is still being made.",
+            _second_vswitch(lambda vswitch: replace(vswitch, status="Pending")),
+            "zones",
+        ),
+        (
+            "security-group-blocks-port",
+            "The security group lets SSH in, and nothing else.",
+            _rules(Permission("22/22", _EVERYONE)),
+            "port",
+        ),
+        (
+            "security-group-members-only",
+            "The security group has no rule for the port; only its own members reach each other.",
+            _rules(Permission("22/22", _EVERYONE), inner_access="Accept"),
+            "port",
+        ),
+        (
+            "security-group-drop-beats-accept",
+            "Two rules of one priority are about the port, and Drop wins.",
+            _rules(Permission(_ANY_PORT, _EVERYONE), Permission(_ANY_PORT, _EVERYONE, policy="Drop")),
+            "port",
+        ),
+        (
+            "security-group-prefix-list",
+            "The rule that is about the port names a prefix list.",
+            _rules(Permission(_ANY_PORT, "", source_prefix_list_id="pl-t4nclients")),
+            "port",
+        ),
+        (
+            "security-group-group-rule",
+            "The rule that is about the port names another security group.",
+            _rules(Permission(_ANY_PORT, "", source_group_id="sg-t4nclosed")),
+            "port",
+        ),
+        (
+            "security-group-port-list",
+            "The rule for everyone names a port list.",
+            _rules(Permission("", _EVERYONE, port_range_list_id="prl-t4nports")),
+            "port",
+        ),
+        (
+            "security-groups-mixed",
+            "The endpoint that exists has a basic and an advanced security group.",
+            _groups_mixed,
+            "security-group",
+        ),
+        (
+            "endpoint-exists",
+            "Somebody made an endpoint for this service and VPC in the console.",
+            _endpoint_exists,
+            "existing-endpoint",
+        ),
+        (
+            "auto-accept-off",
+            "The service's owner accepts each connection by hand.",
+            _service(auto_accept=False),
+            "auto-accept",
+        ),
+        (
+            "service-owner-pays",
+            "The service's owner is billed for the endpoint.",
+            _service(payer="EndpointService"),
+            "payer",
+        ),
+        (
+            "financially-locked",
+            "An endpoint exists, and a payment for it is overdue.",
+            _financially_locked,
+            "business-status",
+        ),
+        (
+            "clock-skew",
+            "This machine's clock is 20 minutes behind the clouds'.",
+            _clock_skew,
+            "clock",
+        ),
+        (
+            "no-permission-security-group",
+            "The access key's owner may not look at a security group's rules.",
+            _denied("ecs:DescribeSecurityGroupAttribute"),
+            "port",
+        ),
+        (
+            "no-permission-service",
+            "The access key's owner may not look at endpoint services.",
+            _denied("privatelink:ListVpcEndpointServicesByEndUser"),
+            "service-visible",
+        ),
+        (
+            "no-permission-product",
+            "The access key's owner may not ask whether PrivateLink is activated.",
+            _denied("privatelink:CheckProductOpen"),
+            "product-open",
+        ),
+        (
+            "no-permission-endpoints",
+            "The access key's owner may not list endpoints.",
+            _denied("privatelink:ListVpcEndpoints"),
+            "existing-endpoint",
+        ),
+        (
+            "dual-stack",
+            "The endpoint service is reached over IPv4 and IPv6.",
+            _service(address_version="DualStack"),
+            "address-version",
+        ),
+        (
+            "ipv6-only",
+            "The endpoint service is reached over IPv6 alone.",
+            _service(address_version="IPv6"),
+            "address-version",
+        ),
+        ("cluster-paused", "The cluster is paused.", _cluster_paused, "cluster"),
+    )
+)

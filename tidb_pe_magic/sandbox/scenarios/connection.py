@@ -1,0 +1,169 @@
+"""What goes wrong between this machine and a query, though the endpoint is Connected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.sandbox import impostors
+from tidb_pe_magic.sandbox.impostors import Impostor
+from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.sandbox.clusters import Cluster
+    from tidb_pe_magic.sandbox.gate import Address, Manner
+    from tidb_pe_magic.sandbox.sandbox import Sandbox
+
+_TOO_MANY_CONNECTIONS, _ACCESS_DENIED = 1040, 1045
+
+
+def _demo(sandbox: Sandbox) -> Cluster:
+    return next(cluster for cluster in sandbox.clusters.clusters.values() if cluster.display_name == "demo")
+
+
+def _gateways(sandbox: Sandbox) -> tuple[str, ...]:
+    endpoints = _demo(sandbox).to_json()["endpoints"]
+    return tuple(endpoints[kind]["host"] for kind in ("private", "public"))
+
+
+def _nothing(sandbox: Sandbox) -> None:
+    """Leave the sandbox as it is."""
+
+
+def _tls(sandbox: Sandbox, *names: str, expired: bool = False, trusted: bool = True) -> None:
+    # Imported here: no other scenario needs `cryptography`.
+    from tidb_pe_magic.sandbox.certificates import server_tls  # noqa: PLC0415 - see above
+
+    tls = server_tls(*(names or _gateways(sandbox)), expired=expired)
+    if trusted:
+        sandbox.hand_out(tls.authority)
+    sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, tls.context)))
+
+
+def _broken_tls(sandbox: Sandbox) -> None:
+    sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, None)))
+
+
+def _everywhere(manner: Manner) -> Callable[[Sandbox], None]:
+    def stage(sandbox: Sandbox) -> None:
+        sandbox.gate.manner = lambda _address: manner
+
+    return stage
+
+
+def _one_zone(sandbox: Sandbox) -> None:
+    def manner(address: Address) -> Manner:
+        first = {e.zones[0].eni_ip for e in sandbox.world.endpoints.values() if e.zones}
+        return "swallow" if address[0] in first else "forward"
+
+    sandbox.gate.manner = manner
+
+
+def _behaving(behave: impostors.Behaviour) -> Callable[[Sandbox], None]:
+    return lambda sandbox: sandbox.impersonate(Impostor(behave))
+
+
+def _frozen(sandbox: Sandbox) -> None:
+    sandbox.impersonate(Impostor(impostors.frozen_at_query(sandbox.gate.upstream)))
+
+
+def _domain(name: str) -> Callable[[Sandbox], None]:
+    def stage(sandbox: Sandbox) -> None:
+        sandbox.world.domain = name
+
+    return stage
+
+
+def _other_password(sandbox: Sandbox) -> None:
+    cluster = _demo(sandbox)
+    root = f"{cluster.user_prefix}.root"
+    sandbox.clusters.update_sql_user(cluster.cluster_id, root, password="changed-since-then")  # noqa: S106
+
+
+def _other_prefix(sandbox: Sandbox) -> None:
+    cluster = _demo(sandbox)
+    sandbox.clusters.update(cluster.cluster_id, user_prefix="2" + cluster.user_prefix[1:][::-1])
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("clean", "Nothing is wrong; the server offers no TLS.", _nothing, ""),
+    Scenario("tls", "Nothing is wrong; the certificate carries the gateway's names.", _tls, ""),
+    Scenario(
+        "tls-name-mismatch",
+        "The certificate is for another server.",
+        lambda sandbox: _tls(sandbox, "gateway.example.net"),
+        "doctor:tls",
+    ),
+    Scenario(
+        "tls-expired",
+        "The certificate ended yesterday.",
+        lambda sandbox: _tls(sandbox, expired=True),
+        "doctor:tls",
+    ),
+    Scenario(
+        "tls-unknown-authority",
+        "The certificate is by an authority that nobody knows.",
+        lambda sandbox: _tls(sandbox, trusted=False),
+        "doctor:tls",
+    ),
+    Scenario("tls-broken", "The server offers TLS and cannot do it.", _broken_tls, "doctor:tls"),
+    Scenario(
+        "port-black-hole",
+        "No connection attempt is answered, as where the security group blocks the port.",
+        _everywhere("swallow"),
+        "doctor:tcp",
+    ),
+    Scenario("zone-black-hole", "One of the endpoint's zones does not answer.", _one_zone, "doctor:tcp"),
+    Scenario("port-refused", "Nothing listens on the port.", _everywhere("refuse"), "doctor:tcp"),
+    Scenario(
+        "name-does-not-resolve",
+        "The endpoint's domain does not exist.",
+        _domain("ep-demo.privatelink.invalid"),
+        "doctor:dns",
+    ),
+    Scenario(
+        "name-resolves-elsewhere",
+        "The endpoint's domain leads to an address that is not the endpoint's.",
+        _domain("localhost"),
+        "doctor:tcp",
+    ),
+    Scenario(
+        "server-silent",
+        "The connection opens, and the server says nothing.",
+        _behaving(impostors.silent),
+        "doctor:handshake",
+    ),
+    Scenario(
+        "not-mysql",
+        "Something else than a MySQL server listens on the port.",
+        _behaving(impostors.other_protocol),
+        "doctor:handshake",
+    ),
+    Scenario(
+        "connection-reset",
+        "The connection opens and is reset.",
+        _behaving(impostors.reset),
+        "doctor:handshake",
+    ),
+    Scenario(
+        "too-many-connections",
+        "The server takes no more connections.",
+        _behaving(impostors.refusing(_TOO_MANY_CONNECTIONS, "Too many connections")),
+        "doctor:handshake",
+    ),
+    Scenario("wrong-password", "The password was changed.", _other_password, "doctor:login"),
+    Scenario(
+        "wrong-prefix",
+        "The prefix of the user name is not the cluster's.",
+        _other_prefix,
+        "doctor:login",
+    ),
+    Scenario(
+        "endpoint-not-allowed",
+        "The cluster's Authorized Networks do not name the endpoint.",
+        _behaving(impostors.refusing_login(_ACCESS_DENIED, "Access denied for user (using password: YES)")),
+        "doctor:login",
+    ),
+    Scenario("query-hangs", "The login works, and no query is answered.", _frozen, "doctor:query"),
+)

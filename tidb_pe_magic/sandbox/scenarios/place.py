@@ -1,0 +1,65 @@
+"""Where the notebook is: not where the endpoint will be, or nobody can tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.sandbox.metadata import ForeignPage, Place
+from tidb_pe_magic.sandbox.network_seed import JAKARTA, SINGAPORE
+from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.sandbox.sandbox import Sandbox
+
+_OTHER_VPC = Place(
+    region_id=SINGAPORE,
+    zone_id=f"{SINGAPORE}b",
+    vpc_id="vpc-t4nother5d9r1z",
+    vswitch_id="vsw-t4nob1",
+    private_ip="10.30.2.40",
+)
+_OTHER_REGION = Place(
+    region_id=JAKARTA,
+    zone_id=f"{JAKARTA}a",
+    vpc_id="vpc-k1ajakarta4h8n2v",
+    vswitch_id="vsw-k1aa1",
+    private_ip="10.50.1.12",
+)
+_PORTAL = ForeignPage("<!DOCTYPE html><title>Sign in to the network</title><h1>Welcome</h1>")
+
+
+def _at(place: Place | ForeignPage | None) -> Callable[[Sandbox], None]:
+    def stage(sandbox: Sandbox) -> None:
+        sandbox.place = place
+
+    return stage
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="notebook-outside-any-vpc",
+        summary="The notebook is on no ECS instance, so nothing tells where it is.",
+        stage=_at(None),
+        expected="place",
+    ),
+    Scenario(
+        name="notebook-in-another-vpc",
+        summary="The notebook is in another VPC of the region than the endpoint.",
+        stage=_at(_OTHER_VPC),
+        expected="place",
+    ),
+    Scenario(
+        name="notebook-in-another-region",
+        summary="The notebook is in another region than the cluster.",
+        stage=_at(_OTHER_REGION),
+        expected="place",
+    ),
+    Scenario(
+        name="metadata-answers-garbage",
+        summary="Something else than ECS answers at the metadata service's address, with a page.",
+        stage=_at(_PORTAL),
+        expected="place",
+    ),
+)
