@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import types
 import typing
 
@@ -70,6 +71,8 @@ def _of(hint: typing.Any, name: str) -> st.SearchStrategy[typing.Any]:
         return st.sampled_from(known) | _TEXT if known else _TEXT
     if hint in _SIMPLE:
         return _SIMPLE[hint]
+    if isinstance(hint, enum.EnumType):
+        return st.sampled_from(list(hint))
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) is tuple:
         return st.lists(_of(arguments[0], name), max_size=2).map(tuple)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 RUNBOOK = "private_endpoint_runbook.ipynb"
 EXPLORE = "explore_flights.ipynb"
-LISTED = (EXPLORE, RUNBOOK)
+TROUBLESHOOT = "troubleshoot.ipynb"
+LISTED = (EXPLORE, RUNBOOK, TROUBLESHOOT)
 FLIGHTS = 2000
 ACCOUNTS = ("TIDB", "ALIBABA_CLOUD_")
 JAKARTA = {
@@ -210,6 +211,22 @@ def test_parameters_are_environment_variables(execute: Callable[..., NotebookNod
     }
     assert figures(executed)["rows"] == 16
     assert "%%sql analytics" in text(executed, "connect")
+
+
+def test_each_failure_is_explained(execute: Callable[..., NotebookNode]) -> None:
+    """The notebook of failures shows the cause of each of the five, and a diagnosis without one."""
+    executed = execute(read(TROUBLESHOOT))
+    for cell_id, words in {
+        "port": ("port", "sg-t4nanalytics"),
+        "silence": ("tcp fails", "no answer", "security group (sg-t4nanalytics)", "Next: %tidb_pe plan"),
+        "name": ("dns fails", "does not resolve", "Next: %tidb_pe endpoints"),
+        "tls": ("tls fails", "gateway.example.net", "--tls-name gateway.example.net"),
+        "login": ("login fails", "1045", "Authorized Networks", "--password-from prompt"),
+        "clean": ("every stage passes", "TiDB"),
+        "more": ("tls-expired", "port-black-hole"),
+    }.items():
+        shown = " ".join(text(executed, cell_id).split())
+        assert [word for word in words if word not in shown] == [], shown
 
 
 def test_failing_cell_is_shown(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:

@@ -77,6 +77,7 @@ def _lines(shown: View) -> int:
     """Count the lines that the text of a view has where nothing is wrapped."""
     own = 1 + len(shown.facts) + len(shown.notes) + bool(shown.next_command)
     tables = sum(bool(table.caption) + 2 + len(table.rows) for table in shown.tables)
+    own += len(shown.block)
     gap = bool(shown.parts) and bool(shown.notes or shown.next_command)
     return own + tables + gap + sum(1 + _lines(part) for part in shown.parts)
 

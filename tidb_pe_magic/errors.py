@@ -16,6 +16,7 @@
     │   ├─ Throttled                 retry_after
     │   └─ ServiceUnavailable
     ├─ NotEligible                   a restriction of the tutorial, named
+    ├─ PreflightFailed               check: what would go wrong, found before anything was made
     ├─ WaitError                     the last observation
     │   ├─ WaitTimeout(TimeoutError)
     │   ├─ WaitCancelled
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tidb_pe_magic.model import VpcEndpoint
+    from tidb_pe_magic.model import Diagnosis, Finding, VpcEndpoint
 
 # Control, format (direction marks), surrogate, line and paragraph separators.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -198,6 +199,27 @@ class NotEligible(TidbPeError):
         self.restriction = restriction
 
 
+class PreflightFailed(TidbPeError):
+    """What was asked for would not work, and nothing was made.
+
+    Attributes:
+        check: the first check that says stop.
+        findings: everything that the preflight found, the gravest first.
+    """
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        """Say what the first finding found, its mend, and how to go on all the same."""
+        self.findings = tuple(findings)
+        first = self.findings[0]
+        more = sum(finding.severity == "stop" for finding in self.findings[1:])
+        also = f" ({more} more: see %tidb_pe plan)" if more else ""
+        super().__init__(
+            f"preflight ({first.check}): {first.summary}{also}",
+            advice=f"{first.mend} To go on all the same: --force.".strip(),
+        )
+        self.check = first.check
+
+
 class WaitError(TidbPeError):
     """A wait ended without its goal.
 
@@ -227,10 +249,16 @@ class ConnectionFailed(TidbPeError):
     """The SQL connection could not be made.
 
     Attributes:
-        stage: dns, tcp, handshake, tls, login or query: the first that failed.
+        stage: dns, network, tcp, handshake, tls, login or query: the first that failed.
+        reason: what happened there, in one sentence.
+        kind: the sort of failure within its stage, in one word; may be empty.
+        diagnosis: what `doctor` found afterwards, where it was asked.
     """
 
-    def __init__(self, stage: str, reason: str, *, advice: str = "") -> None:
+    def __init__(self, stage: str, reason: str, *, advice: str = "", kind: str = "") -> None:
         """Name the stage first."""
         super().__init__(f"no connection ({stage}): {reason}", advice=advice)
         self.stage = stage
+        self.reason = reason
+        self.kind = kind
+        self.diagnosis: Diagnosis | None = None

@@ -50,6 +50,8 @@ _STYLES = {
     "command": "white-space:normal;user-select:all;color:inherit;font-size:inherit",
     "view": "font-size:13px;line-height:1.5;text-align:left",
     "part": "margin:.6em 0 0",
+    "block": "font-family:var(--jp-code-font-family,monospace);white-space:pre;overflow-x:auto;"
+    "user-select:all",
 }
 _S = {name: f' style="{style}"' for name, style in _STYLES.items()}
 
@@ -94,6 +96,7 @@ class View:
     Attributes:
         kind: the sign before the title, if any.
         ident: the identifier that the title is about.
+        block: lines to copy as a whole, their indentation kept.
         parts: views within this one.
         next_command: what to run next, as it is typed.
     """
@@ -103,6 +106,7 @@ class View:
     ident: str = ""
     facts: tuple[Fact, ...] = ()
     tables: tuple[Table, ...] = ()
+    block: tuple[str, ...] = ()
     parts: tuple[View, ...] = ()
     notes: tuple[Mark, ...] = ()
     next_command: str = ""
@@ -145,6 +149,7 @@ def _text(view: View, width: int) -> Iterator[str]:
         yield from _hanging(lead, words, width)
     for table in view.tables:
         yield from _text_table(table, width)
+    yield from map(_kept, view.block)
     for part in view.parts:
         yield ""
         yield from _text(part, width)
@@ -154,6 +159,12 @@ def _text(view: View, width: int) -> Iterator[str]:
         yield from _hanging(f"{_GAP}{_SIGNS[note.kind]} ", one_line(note.text), width)
     if view.next_command:
         yield f"Next: {one_line(view.next_command)}"
+
+
+def _kept(line: str) -> str:
+    """Return the line with its indentation, which is all that `one_line` would take from it."""
+    words = one_line(line)
+    return " " * (len(line) - len(line.lstrip(" "))) + words if words else _NOTHING
 
 
 def _text_table(table: Table, width: int) -> Iterator[str]:
@@ -256,6 +267,9 @@ def _html(view: View) -> Iterator[str]:
         rows = "".join(_html_row("", row) for row in table.rows)
         caption = _escaped(table.caption) or title
         yield _html_table(caption, f"<thead><tr{_S['row']}>{head}</tr></thead><tbody>{rows}</tbody>")
+    if view.block:
+        lines = (f"<div>{html.escape(_kept(line))}</div>" for line in view.block)
+        yield f"<div{_S['block']}>{''.join(lines)}</div>"
     for part in view.parts:
         yield f"<div{_S['part']}>{''.join(_html(part))}</div>"
     foot = [f"<div{_S['aside'] if note.kind == 'aside' else ''}>{_rich(note)}</div>" for note in view.notes]

@@ -25,6 +25,9 @@ OWNER_ACCEPTS = Mark(
 )
 
 
+_HERE = "(this notebook)"
+
+
 def view(result: model.Result) -> View:
     """Return what is shown of a result, with the API hosts it came by where they are not the clouds' own."""
     shown = _view(result)
@@ -103,19 +106,42 @@ def _networks(networks: model.Networks) -> View:
     none = Mark("warn", f"No VPC in {cluster.region_id} can hold the endpoint.")
     return View(
         title=f"Networks in {cluster.region_id} for cluster {cluster.display_name}",
-        facts=(("The service's zones", Code(*networks.zones)),),
+        facts=(("The service's zones", Code(*networks.zones)), ("This notebook", _place(networks.here))),
         parts=tuple(_vpc(networks, vpc) for vpc in networks.vpcs),
-        notes=() if usable else (none,),
+        notes=(*_elsewhere(networks), *(() if usable else (none,))),
         next_command=command,
+    )
+
+
+def _place(here: model.Whereabouts | None) -> Cell:
+    if here is None:
+        return "unknown: no ECS metadata answers here"
+    return Code(here.vpc_id, here.vswitch_id, here.zone_id, here.private_ip)
+
+
+def _elsewhere(networks: model.Networks) -> tuple[Mark, ...]:
+    """Say what it means where this notebook is in none of the VPCs; it hinders nothing here."""
+    here = networks.here
+    if here is None or any(networks.is_here(vpc) for vpc in networks.vpcs):
+        return ()
+    region = networks.cluster.region_id
+    where = "another VPC" if here.region_id == region else f"another region, {here.region_id}"
+    return (
+        Mark(
+            "warn",
+            f"This notebook is in {where} ({here.vpc_id}): a private host in {region} answers it only "
+            "where a route leads there (VPC peering, CEN).",
+        ),
     )
 
 
 def _vpc(networks: model.Networks, vpc: model.Vpc) -> View:
     obstacle = networks.vpc_obstacle(vpc)
+    here = networks.here.vswitch_id if networks.here and networks.is_here(vpc) else None
     vswitches = tuple(
         (
             Code(vswitch.vswitch_id),
-            vswitch.name,
+            f"{vswitch.name} {_HERE}".strip() if vswitch.vswitch_id == here else vswitch.name,
             Code(vswitch.zone_id),
             vswitch.cidr_block,
             str(vswitch.available_ip_count),
@@ -133,7 +159,7 @@ def _vpc(networks: model.Networks, vpc: model.Vpc) -> View:
         for group in vpc.security_groups
     )
     return View(
-        title=f"VPC {vpc.name}" if vpc.name else "VPC",
+        title=" ".join(filter(None, ("VPC", vpc.name, _HERE if here is not None else ""))),
         kind="no" if obstacle else "ok",
         ident=vpc.vpc_id,
         tables=tuple(
@@ -183,27 +209,49 @@ def _plan(plan: model.EndpointPlan) -> View:
             title="Plan: adopt the endpoint that exists, unchanged",
             ident=existing.endpoint_id,
             facts=(*facts, *_states(existing)),
-            tables=_zones(plan.zones),
+            tables=(*_zones(plan.zones), *_findings(plan.findings)),
             notes=(
                 *_differences(plan.differences),
                 Mark("info", "Nothing is made, so nothing more is billed."),
+                *_passed(plan.findings),
             ),
-            next_command=_command("create", "--vpc", plan.vpc.vpc_id),
+            next_command="%tidb_pe plan" if plan.stops else _command("create", "--vpc", plan.vpc.vpc_id),
         )
-    asked = ["--vpc", plan.vpc.vpc_id]
+    asked = ["--vpc", plan.vpc.vpc_id] if plan.vpc.vpc_id else []
     for group in plan.security_group_ids:
         asked += ["--security-group", group]
     for zone in plan.zones:
         asked += ["--zone", f"{zone.zone_id}={zone.vswitch_id}"]
     dry_run = (Mark("ok", f"Dry run: {plan.dry_run}; nothing was made."),) if plan.dry_run else ()
-    accept = Mark("warn", "The service's owner has to accept the connection after it is made.")
     return View(
-        title="Plan: make an endpoint",
+        title="Plan: make an endpoint" + (", which create refuses without --force" if plan.stops else ""),
+        kind="no" if plan.stops else None,
         facts=(*facts, ("Cost", plan_cost(plan))),
-        tables=_zones(plan.zones),
-        notes=(*(() if plan.service.auto_accept else (accept,)), *dry_run),
-        next_command=_command("create", *asked, "--name", plan.name),
+        tables=(*_zones(plan.zones), *_findings(plan.findings)),
+        notes=(*_passed(plan.findings), *dry_run),
+        next_command=_command("plan" if plan.stops else "create", *asked, "--name", plan.name),
     )
+
+
+def _findings(findings: Iterable[model.Finding]) -> tuple[Table, ...]:
+    """Return the table of what is not well, in the order given: the gravest first."""
+    kinds: dict[model.Severity, Kind] = {model.Severity.STOP: "no", model.Severity.WARN: "warn"}
+    rows = tuple(
+        (
+            Mark(kinds[finding.severity], finding.check),
+            finding.summary + (f" ({finding.evidence})" if finding.evidence else ""),
+            finding.mend,
+        )
+        for finding in findings
+        if finding.severity in kinds
+    )
+    return (Table(caption="Preflight", header=("Check", "Found", "What to do"), rows=rows),) if rows else ()
+
+
+def _passed(findings: Iterable[model.Finding]) -> tuple[Mark, ...]:
+    """Return one line for all the checks in which nothing was found."""
+    passed = [finding.check for finding in findings if finding.severity == model.Severity.OK]
+    return (Mark("ok", f"Preflight, nothing found: {', '.join(passed)}."),) if passed else ()
 
 
 @_view.register(model.CreatedEndpoint)
@@ -310,6 +358,44 @@ def _connection(connection: model.Connection) -> View:
     )
 
 
+@_view.register(model.Diagnosis)
+def _diagnosis(diagnosis: model.Diagnosis) -> View:
+    failed = diagnosis.failed
+    unsure = any(stage.outcome == model.Outcome.UNKNOWN for stage in diagnosis.stages)
+    place = f"{diagnosis.host}:{diagnosis.port}"
+    kind: Kind = "ok"
+    if failed is not None:
+        title, kind = f"Diagnosis: {failed.name} fails at", "no"
+    elif unsure:
+        title = "Diagnosis: nothing fails as far as can be told at"
+    else:
+        title = "Diagnosis: every stage passes at"
+    kinds: dict[model.Outcome, Kind] = {
+        model.Outcome.PASSED: "ok",
+        model.Outcome.FAILED: "no",
+        model.Outcome.UNKNOWN: "warn",
+        model.Outcome.NOT_REACHED: "info",
+    }
+    rows = tuple(
+        (
+            stage.name,
+            Mark(kinds[stage.outcome], stage.outcome),
+            stage.detail,
+            "" if stage.seconds is None else f"{stage.seconds:.2f} s",
+        )
+        for stage in diagnosis.stages
+    )
+    tables = [Table(caption="", header=("Stage", "Outcome", "What was seen", "Time"), rows=rows)]
+    if diagnosis.causes:
+        causes = tuple((str(number), cause) for number, cause in enumerate(diagnosis.causes, 1))
+        tables.append(
+            Table(caption="Likely causes, the likeliest first", header=("No.", "Cause"), rows=causes)
+        )
+    return View(
+        title=title, kind=kind, ident=place, tables=tuple(tables), next_command=diagnosis.next_command
+    )
+
+
 @_view.register(model.Disconnection)
 def _disconnection(disconnection: model.Disconnection) -> View:
     title = "Connection closed:" if disconnection.closed else "Nothing to close: there is no connection"
@@ -327,6 +413,23 @@ def _deletion(deletion: model.Deletion) -> View:
     if deletion.aliases:
         facts.append(("Connections closed", Code(*deletion.aliases)))
     return View(title="Endpoint deleted:", kind="ok", ident=deletion.endpoint_id, facts=tuple(facts))
+
+
+@_view.register(model.Permissions)
+def _permissions(permissions: model.Permissions) -> View:
+    purpose = "plan, create, wait and connect" + (", and for delete" if permissions.clean_up else "")
+    to_delete = Mark("info", "To delete endpoints too: %tidb_pe permissions --clean-up.")
+    return View(
+        title=f"RAM policy: the least that the access key's owner needs for {purpose}",
+        block=tuple(permissions.policy.splitlines()),
+        notes=(
+            Mark(
+                "info",
+                "RAM console: Permissions > Policies > Create Policy > JSON; grant it to the key's owner.",
+            ),
+            *(() if permissions.clean_up else (to_delete,)),
+        ),
+    )
 
 
 @_view.register(model.RunbookStatus)
@@ -380,6 +483,8 @@ def plan_cost(plan: model.EndpointPlan) -> str:
     zones = "1 zone" if len(plan.zones) == 1 else f"{len(plan.zones)} zones"
     if plan.existing is not None:
         return "nothing more: the endpoint exists"
+    if not plan.zones:
+        return "not known: the zones could not be looked up"
     if not plan.billed_zones:
         return f"{zones}, {_payer(plan.service.payer)}"
     each = "" if len(plan.zones) == 1 else "each "

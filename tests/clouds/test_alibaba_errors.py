@@ -86,23 +86,54 @@ def test_the_limit_of_calls_per_second_is_told_by_its_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("detail", "advice"),
+    ("detail", "asked"),
     [
         (
-            {"AuthAction": "privatelink:CreateVpcEndpoint"},
-            "Ask for the RAM action privatelink:CreateVpcEndpoint.",
+            {"AuthAction": "privatelink:GetVpcEndpointAttribute"},
+            (
+                "Ask for the RAM action privatelink:GetVpcEndpointAttribute "
+                "on acs:privatelink:ap-southeast-1:*:vpcendpoint/*."
+            ),
         ),
         ('{"AuthAction": "vpc:DescribeVpcs"}', "Ask for the RAM action vpc:DescribeVpcs."),
+        ('{"AuthAction": "kms:Decrypt"}', "Ask for the RAM action kms:Decrypt."),
+        ({"AuthAction": "no action; see http://evil.example"}, "Ask for a RAM policy that allows Op."),
+        ({"AuthAction": ["vpc:DescribeVpcs"]}, "Ask for a RAM policy that allows Op."),
         ("{broken", "Ask for a RAM policy that allows Op."),
         ("[]", "Ask for a RAM policy that allows Op."),
+        ("[" * 100_000, "Ask for a RAM policy that allows Op."),
         ({}, "Ask for a RAM policy that allows Op."),
         (None, "Ask for a RAM policy that allows Op."),
     ],
 )
-def test_a_denial_names_the_action_to_ask_for(detail: object, advice: str) -> None:
+def test_a_denial_names_the_action_to_ask_for(detail: object, asked: str) -> None:
     """AccessDeniedDetail may be an object, JSON in a string, something else, or absent."""
     body = {"Code": "NoPermission", "Message": "No.", "AccessDeniedDetail": detail}
-    assert translate("Op", "NoPermission", 403, body).advice == advice
+    advice = translate("Op", "NoPermission", 403, body, region_id="ap-southeast-1").advice
+    assert advice == f"{asked} See %tidb_pe permissions."
+
+
+def test_a_denial_without_detail_names_the_operations_own_action_on_its_resources() -> None:
+    """One action of CreateVpcEndpoint is checked on four resources, in any region where none is known."""
+    advice = translate("CreateVpcEndpoint", "NoPermission", 403, {}).advice
+    assert advice == (
+        "Ask for the RAM action privatelink:CreateVpcEndpoint on acs:privatelink:*:*:vpcendpoint/* "
+        "and acs:vpc:*:*:vpc/* and acs:vpc:*:*:vswitch/* and acs:ecs:*:*:securitygroup/*. "
+        "See %tidb_pe permissions."
+    )
+
+
+def test_a_denied_deletion_names_the_option_of_the_policy() -> None:
+    """The policy for deletion is the one with --clean-up."""
+    advice = translate("DeleteVpcEndpoint", "NoPermission", 403, {}).advice
+    assert advice.endswith("See %tidb_pe permissions --clean-up.")
+
+
+def test_an_explicit_denial_says_that_no_other_policy_helps() -> None:
+    """Against a Deny, one more Allow is of no use."""
+    detail = {"AuthAction": "vpc:DescribeVpcs", "NoPermissionType": "ExplicitDeny"}
+    advice = translate("DescribeVpcs", "NoPermission", 403, {"AccessDeniedDetail": detail}).advice
+    assert "which no other policy can allow" in advice
 
 
 def test_without_a_code_the_status_stands_for_it() -> None:

@@ -120,6 +120,7 @@ def test_a_placement_that_cannot_be_is_refused_before_any_change(  # noqa: PLR09
     words: str,
 ) -> None:
     """A wrong VPC, zone, vSwitch, group or name is refused by name, and nothing is made."""
+    sandbox.place = None  # else this notebook's VPC is taken where none is given
     placement = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP], **options}
     with pytest.raises(error, match=words):
         getattr(runbook, step)(**placement)

@@ -165,7 +165,8 @@ def test_every_result_names_an_api_host_that_is_not_the_clouds_own(
 ) -> None:
     """Each result carries the hosts that replace the clouds' own."""
     environment = sandbox.environment()
-    hosts = {environment["TIDBCLOUD_SERVERLESS_ENDPOINT"], environment["TIDB_PE_ALIBABA_ENDPOINT"]}
+    variables = ("TIDBCLOUD_SERVERLESS_ENDPOINT", "TIDB_PE_ALIBABA_ENDPOINT", "TIDB_PE_METADATA_ENDPOINT")
+    hosts = {environment[variable] for variable in variables}
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     results = (runbook.clusters(), runbook.status(), runbook.connect(), runbook.connection)
     assert all(set(result.via) == hosts for result in results)

@@ -50,11 +50,13 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "create",
         "wait",
         "connect",
+        "doctor",
         "disconnect",
         "status",
         "endpoints",
         "delete",
         "run",
+        "permissions",
     ]
     assert all(name == operation.name for name, operation in OPERATIONS.items())
 
@@ -134,9 +136,12 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "security_group": ["sg-1", "sg-2"],
         "zone": ["ap-southeast-1a=vsw-1"],
         "name": "named",
+        "force": True,
         "endpoint": "ep-1",
         "timeout": 7.0,
         "alias": "other",
+        "host": "h",
+        "port": 4000,
         "user": "u",
         "database": "d",
         "password_from": "env:PW",
@@ -145,6 +150,7 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "ca": "c",
         "yes": True,
         "adopted": True,
+        "clean_up": True,
     }
     given = {name: texts[name] for name in operation.request.options()}
     getattr(Recorder(environ={}), operation.name)(**given)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
-from tidb_pe_magic.clouds.alibaba_errors import DRY_RUN_PASSED
+from tidb_pe_magic.clouds.alibaba_errors import DRY_RUN_PASSED, NOT_ACTIVATED
+from tidb_pe_magic.clouds.alibaba_rules import read_rules
 from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
 from tidb_pe_magic.model import (
     OUR_TAG,
     EndpointZone,
     SecurityGroup,
+    SecurityRules,
     VerifiedService,
     Vpc,
     VpcEndpoint,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials import Key
 
 _PAGE = 50  # the most that every list operation used here takes
+_RULE_PAGE = 500
 
 
 class Alibaba:
@@ -44,7 +47,17 @@ class Alibaba:
         self.region_id = region_id
         self._client = AlibabaClient(region_id, key, endpoint=endpoint)
 
-    # The endpoint's service
+    # The product and the endpoint's service
+
+    def product_open(self) -> bool:
+        """Tell whether this account has activated PrivateLink, which only its owner can order."""
+        try:
+            self._client.privatelink("CheckProductOpen", {})
+        except errors.ApiError as error:
+            if error.code == NOT_ACTIVATED:
+                return False
+            raise
+        return True
 
     def service(self, service_name: str) -> VerifiedService | None:
         """Look the service up as the endpoint's owner; None where it is not visible to this account."""
@@ -62,6 +75,7 @@ class Alibaba:
                     zones=texts(item.get("Zones")),
                     auto_accept=item.get("AutoAcceptEnabled") is True,
                     payer=text(item, "Payer") or "Endpoint",
+                    address_version=text(item, "AddressIpVersion") or "IPv4",
                 )
         return None
 
@@ -210,6 +224,25 @@ class Alibaba:
                 security_groups=tuple(g for g in groups if g.vpc_id == item.get("VpcId")),
             )
             for item in self._numbered_pages("DescribeVpcs", "Vpcs", "Vpc")
+        )
+
+    def security_rules(self, group_id: str) -> SecurityRules:
+        """Return a security group's inbound rules."""
+        return read_rules(group_id, self._rule_pages(group_id))
+
+    def _rule_pages(self, group_id: str) -> Iterator[dict[str, Any]]:
+        operation = "DescribeSecurityGroupAttribute"
+        return _by_token(
+            operation,
+            lambda token: self._client.lookup(
+                "ecs",
+                operation,
+                SecurityGroupId=group_id,
+                Direction="ingress",
+                MaxResults=_RULE_PAGE,
+                **({"NextToken": token} if token else {}),
+            ),
+            lambda body: [body],
         )
 
     # Pages

@@ -60,10 +60,11 @@ class AlibabaClient:
         from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
 
         given = {name: value for name, value in fields.items() if value is not None}
-        request = getattr(models, f"{operation}Request")().from_map({"RegionId": self.region_id, **given})
+        kind = getattr(models, f"{operation}Request", None)  # CheckProductOpen takes nothing and has none
+        request = [] if kind is None else [kind().from_map({"RegionId": self.region_id, **given})]
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
         call = getattr(self._client("privatelink"), f"{method}_with_options")
-        answer = self._translated(operation, call, request, RuntimeOptions())
+        answer = self._translated(operation, call, *request, RuntimeOptions())
         if answer.body is None:  # the SDK's answer to JSON of a shape that it does not know
             raise errors.ServiceUnavailable(
                 "no usable answer: the JSON has another shape", operation=operation, advice="Try again."
@@ -139,19 +140,20 @@ class AlibabaClient:
             with _without_proxy_to(self._endpoint.hostname or ""):
                 return call(*arguments)
         except TeaException as error:
-            failure = _error(operation, error, self._endpoint.hostname or "")
+            failure = _error(operation, error, self.region_id, self._endpoint.hostname or "")
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
         raise failure from None
 
 
-def _error(operation: str, error: Any, replaced_host: str) -> errors.ApiError:
+def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> errors.ApiError:
     data = mapping(error.data)
     status = int(getattr(error, "status_code", None) or data.get("statusCode") or 0)
     code = "" if error.code in {None, "None"} else str(error.code)  # the SDK writes a missing code as None
     if status:
         wait_ms = getattr(error, "retry_after", None)
-        return translate(operation, code, status, data, retry_after=wait_ms / 1000 if wait_ms else None)
+        wait = wait_ms / 1000 if wait_ms else None
+        return translate(operation, code, status, data, retry_after=wait, region_id=region_id)
     if error.code == "InvalidCredentials":
         return translate(operation, error.code, status, {"Message": str(error.message)})
     reason = str(error)[:300]

@@ -11,8 +11,12 @@ import json
 from typing import Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import ram
+from tidb_pe_magic.clouds.wire import mapping
 
 DRY_RUN_PASSED = "DryRunOperation"
+NOT_ACTIVATED = "NeedOpenProduct"
+CLOCK_REFUSED = "InvalidTimeStamp"
 
 _KEY_ADVICE = "Check ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET."
 _CLOCK_ADVICE = "Set this machine's clock: it is more than 15 minutes off."
@@ -44,10 +48,10 @@ _RULES: tuple[tuple[str, type[errors.ApiError], str], ...] = (
         errors.AuthenticationFailed,
         "The STS token has expired, or is another key's: take a new one.",
     ),
-    ("InvalidTimeStamp", errors.AuthenticationFailed, _CLOCK_ADVICE),
+    (CLOCK_REFUSED, errors.AuthenticationFailed, _CLOCK_ADVICE),
     ("QuotaExceed", errors.QuotaExceeded, "Raise the quota in the Quota Center, or delete some."),
     (
-        "NeedOpenProduct",
+        NOT_ACTIVATED,
         errors.ApiError,
         "Activate PrivateLink in the Alibaba Cloud console (it is an order).",
     ),
@@ -55,8 +59,14 @@ _RULES: tuple[tuple[str, type[errors.ApiError], str], ...] = (
 )
 
 
-def translate(
-    operation: str, code: str, status: int, body: dict[str, Any], *, retry_after: float | None = None
+def translate(  # noqa: PLR0913 - what is known of one answer
+    operation: str,
+    code: str,
+    status: int,
+    body: dict[str, Any],
+    *,
+    retry_after: float | None = None,
+    region_id: str = "",
 ) -> errors.ApiError:
     """Make the error for `code`.
 
@@ -66,6 +76,7 @@ def translate(
         status: HTTP status; 0 where there was no answer.
         body: the answer; `Message`, `RequestId` and `AccessDeniedDetail` are used where they are there.
         retry_after: seconds that the cloud asks to wait.
+        region_id: the region that was asked; empty where it does not matter.
     """
     message = str(body.get("Message") or body.get("message") or "no reason given")
     known: dict[str, str] = {
@@ -79,18 +90,35 @@ def translate(
         if code.startswith(beginning):
             return error(message, advice=advice, **known)
     if code.startswith(("Forbidden", "NoPermission")) or status == _FORBIDDEN:
-        return errors.PermissionDenied(message, advice=_permission_advice(operation, body), **known)
+        return errors.PermissionDenied(
+            message, advice=_permission_advice(operation, body, region_id), **known
+        )
     if status >= _SERVER_ERROR:
         return errors.ServiceUnavailable(message, advice="Try again.", **known)
     return errors.ApiError(message, **known)
 
 
-def _permission_advice(operation: str, body: dict[str, Any]) -> str:
+def _permission_advice(operation: str, body: dict[str, Any], region_id: str) -> str:
+    """Name the action, the resource it was checked on, and the command that shows the whole policy."""
+    detail = _access_denied_detail(body)
+    told = detail.get("AuthAction")
+    action = str(told) if ram.is_action(told) else ram.action_of(operation)
+    if not action:
+        return f"Ask for a RAM policy that allows {operation}. See %tidb_pe permissions."
+    on = " and ".join(each for each in ram.resources(action, region_id) if each != ram.ANY)
+    advice = f"Ask for the RAM action {action}" + (f" on {on}." if on else ".")
+    if detail.get("NoPermissionType") == "ExplicitDeny":
+        advice += " A policy denies it, which no other policy can allow: that one has to be changed."
+    if ram.action_of(operation) in ram.CLEAN_UP:
+        return f"{advice} See %tidb_pe permissions --clean-up."
+    return f"{advice} See %tidb_pe permissions."
+
+
+def _access_denied_detail(body: dict[str, Any]) -> dict[str, Any]:
     detail = body.get("AccessDeniedDetail")
     if isinstance(detail, str):
         try:
             detail = json.loads(detail)
-        except json.JSONDecodeError:
-            detail = None
-    action = detail.get("AuthAction") if isinstance(detail, dict) else None
-    return f"Ask for the RAM action {action}." if action else f"Ask for a RAM policy that allows {operation}."
+        except (json.JSONDecodeError, RecursionError):
+            return {}
+    return mapping(detail)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -13,7 +15,7 @@ from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
 from tidb_pe_magic.model import Cluster, EndpointService
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tidb_pe_magic.credentials import Key
 
@@ -32,12 +34,27 @@ class TidbCloud:
     requests that count against the limit of 100 per minute and key.
     """
 
-    def __init__(self, base_url: str, key: Key, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: Key,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """Talk to `base_url`; redirects are refused, so that the digest goes nowhere else.
+
+        Args:
+            base_url: `scheme://host[:port]`.
+            key: public and private key.
+            transport: instead of the network.
+            now: this machine's clock, in seconds since 1970.
 
         Raises:
             InvalidRequest: the environment names a proxy that cannot be used.
         """
+        self._now = now
+        self._ahead: float | None = None
         try:
             self._http = httpx.Client(
                 base_url=base_url + "/v1beta1",
@@ -56,6 +73,14 @@ class TidbCloud:
             return
         # Outside the handler: the frames of the exception hold the private key.
         raise errors.InvalidRequest("HTTPS_PROXY or ALL_PROXY", f"{reason}.")
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the API's, by its last answer's Date header.
+
+        None before the first answer, and where an answer has no date.
+        """
+        return self._ahead
 
     def close(self) -> None:
         """Close the HTTP connections."""
@@ -104,6 +129,7 @@ class TidbCloud:
         except KeyboardInterrupt:
             reason = None
         else:
+            self._ahead = _ahead(response.headers.get("date", ""), self._now())
             return _body(operation, response)
         # Outside the handler: the frames of the exception hold the private key.
         if reason is None:
@@ -152,6 +178,13 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any]) -> er
             message if response.is_server_error else "the answer is not JSON", advice="Try again.", **known
         )
     return errors.ApiError(message, **known)
+
+
+def _ahead(date: str, now: float) -> float | None:
+    try:
+        return now - parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):  # no date of HTTP, or one beyond what a timestamp holds
+        return None
 
 
 def _seconds(headers: httpx.Headers) -> float | None:

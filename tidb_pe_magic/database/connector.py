@@ -81,6 +81,25 @@ class Connector:
         """Say how the sessions are secured."""
         return tls.report(self._target.tls, self._context, host=self._target.host, offered=self._offered)
 
+    def inspect(self, deadline: Deadline) -> tls.CertificateSeenError:
+        """Verify the server's certificate just as the first `connect` does, and end there, before the login.
+
+        Raises:
+            ConnectionFailed: the certificate is refused, or there is none.
+        """
+        looking = tls.make_inspecting_context(self._target.tls, self._target.ca)
+        self._context = looking
+        self._arguments = {"host": self._target.host, "port": self._target.port, "user": self._target.user}
+        seen = None
+        try:
+            self._settle(deadline)
+        except tls.CertificateSeenError as ended:
+            seen = ended
+        if seen is None:
+            raise AssertionError("a handshake that only looks at the certificate must not lead to a login")
+        seen.version, seen.verified_name = looking.version, looking.expected_name
+        return seen
+
     def _connect(self, deadline: Deadline) -> Session:
         if self._settled:
             session = self._session(self._context)
@@ -94,7 +113,8 @@ class Connector:
     def _settle(self, deadline: Deadline) -> Session:
         """Return the first session, made with the first name that the certificate carries."""
         reached: diagnose.Reached | None = diagnose.reach(self._target.host, self._target.port, deadline)
-        if self._target.tls == TlsMode.AUTO and reached and not reached.tls_offered:
+        plain_is_fine = self._target.tls == TlsMode.AUTO and not isinstance(self._context, tls.LookingContext)
+        if plain_is_fine and reached and not reached.tls_offered:
             self._context = None
         for name in self._names:
             if self._context is not None:
@@ -130,7 +150,7 @@ class Connector:
             return self._chain_failure(seen.error, deadline)
         if isinstance(seen, ConnectionFailed):
             return seen
-        return tls.name_failure(self._names, seen.names)
+        return tls.NameMismatch(self._names, seen.names)
 
     def _chain_failure(self, error: ssl.SSLError, deadline: Deadline) -> ConnectionFailed:
         der = b""

@@ -48,6 +48,16 @@ _STAGES: dict[int, tuple[str, str]] = {
     ER.HOST_IS_BLOCKED: ("handshake", "The server blocks this machine: FLUSH HOSTS on it unblocks."),
     _INSECURE_TRANSPORT: ("tls", "The server takes encrypted connections only: --tls auto"),
 }
+# The sorts of failure that `remedies` knows more about.
+_KINDS: dict[int, str] = {
+    ER.ACCESS_DENIED_ERROR: "password",
+    ER.BAD_DB_ERROR: "database",
+    ER.DBACCESS_DENIED_ERROR: "database",
+    ER.CON_COUNT_ERROR: "limit",
+    ER.TOO_MANY_USER_CONNECTIONS: "limit",
+    _USER_LIMIT_REACHED: "limit",
+    _INSECURE_TRANSPORT: "required",
+}
 
 
 class Reached(NamedTuple):
@@ -63,7 +73,15 @@ def reach(host: str, port: int, deadline: Deadline) -> Reached:
     Raises:
         ConnectionFailed: at stage dns, tcp or handshake, with nothing left open.
     """
-    sock = _dial(host, port, deadline)
+    return greet(_dial(host, port, deadline), deadline)
+
+
+def greet(sock: socket.socket, deadline: Deadline) -> Reached:
+    """Look at the greeting of the server at the other end; the deadline ends the connection from now on.
+
+    Raises:
+        ConnectionFailed: at stage handshake, with the socket closed.
+    """
     try:
         offered = _peek_greeting(sock, deadline)
         deadline.guard(sock)
@@ -75,7 +93,7 @@ def reach(host: str, port: int, deadline: Deadline) -> Reached:
 
 def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Open a TCP connection to the first address of `host` that takes one."""
-    addresses = _resolve(host, port, deadline)
+    addresses = resolve(host, port, deadline)
     failures = []
     timed_out = False
     for position, (family, address) in enumerate(addresses):
@@ -84,7 +102,7 @@ def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
             # Each address gets a share of the time: an endpoint has one per zone, and one may be dead.
             sock.settimeout(max(0.01, deadline.remaining / (len(addresses) - position)))
             sock.connect(address)
-            _tune(sock)
+            tune(sock)
         except OSError as error:
             sock.close()
             reason = (error.strerror or str(error)).lower()
@@ -99,7 +117,12 @@ def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
     raise ConnectionFailed("tcp", "; ".join(failures) + ".", advice=_NOT_REACHED if timed_out else _REFUSED)
 
 
-def _resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[str, int]]]:
+def resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[str, int]]]:
+    """Return the families and addresses of a name, in the order of the operating system's preference.
+
+    Raises:
+        ConnectionFailed: at stage dns.
+    """
     # The resolver of the operating system takes no time limit and cannot be interrupted.
     answers: queue.Queue[list[tuple[int, tuple[str, int]]] | OSError | UnicodeError] = queue.Queue()
 
@@ -115,7 +138,7 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[
     try:
         answer = answers.get(timeout=deadline.remaining)
     except queue.Empty:
-        answer = TimeoutError(f"no answer in {deadline.seconds:g} s")
+        answer = TimeoutError(f"no answer in {deadline.seconds:.3g} s")
     if isinstance(answer, list):
         return answer
     reason = getattr(answer, "strerror", None) or str(answer)
@@ -126,7 +149,7 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[
     )
 
 
-def _tune(sock: socket.socket) -> None:
+def tune(sock: socket.socket) -> None:
     """Keep idle connections alive through load balancers, and notice a peer that is gone."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -176,7 +199,10 @@ def _is_complete(data: bytes) -> bool:
     if not sane or data[_HEADER] not in (_PROTOCOL_VERSION, _ERROR):
         said = data[:40].decode("ascii", "backslashreplace")
         raise ConnectionFailed(
-            "handshake", f"not a MySQL server: it said {said!r}.", advice="Check the port (usually 4000)."
+            "handshake",
+            f"not a MySQL server: it said {said!r}.",
+            advice="Check the port (usually 4000).",
+            kind="protocol",
         )
     return len(data) >= _HEADER + length
 
@@ -184,8 +210,9 @@ def _is_complete(data: bytes) -> bool:
 def _silent(deadline: Deadline) -> ConnectionFailed:
     return ConnectionFailed(
         "handshake",
-        f"the server took the connection and sent no greeting in {deadline.seconds:g} s.",
+        f"the server took the connection and sent no greeting in {deadline.seconds:.3g} s.",
         advice="Check the port, and that the cluster is ACTIVE: %tidb_pe status",
+        kind="silent",
     )
 
 
@@ -195,6 +222,7 @@ def closed_early(reason: str) -> ConnectionFailed:
         "handshake",
         f"the server took the connection and ended it before the login: {reason}.",
         advice="Check that the endpoint is Connected and the cluster ACTIVE: %tidb_pe status",
+        kind="closed",
     )
 
 
@@ -219,4 +247,7 @@ def server_error(code: int, message: str, *, stage: str, plain: bool = False) ->
         advice = _LOGIN
     if stage == "login" and plain:
         advice += " Some servers refuse unencrypted logins with this error: --tls auto"
-    return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", advice=advice)
+    kind = _KINDS.get(code, "")
+    if kind == "password" and "prefix" in message.lower():
+        kind = "prefix"
+    return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", advice=advice, kind=kind)

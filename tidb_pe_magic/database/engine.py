@@ -85,7 +85,7 @@ def _failure(error: sqlalchemy.exc.DBAPIError, deadline: Deadline) -> Connection
     if isinstance(origin, CannotConnect):
         return origin.failure
     if deadline.expired:
-        return ConnectionFailed("query", f"no answer to SELECT VERSION() in {deadline.seconds:g} s.")
+        return ConnectionFailed("query", f"no answer to SELECT VERSION() in {deadline.seconds:.3g} s.")
     code, message = (*(origin.args if origin else ()), 0, "")[:2]
     return diagnose.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
 

@@ -172,6 +172,7 @@ class Session(_Driver):
                 "the server offers no TLS.",
                 advice="On a private endpoint an unencrypted connection is possible: connect again with "
                 "--tls auto or --tls off",
+                kind="not offered",
             )
         if self._context is None and self.tls_offered and not self._plain_if_offered:
             raise ConnectionFailed(
@@ -203,7 +204,7 @@ class Session(_Driver):
         origin = getattr(error, "original_exception", None)
         stage = "tls" if self._context is not None and not self._secure else "login"
         if deadline.expired:
-            return ConnectionFailed(stage, f"no answer in {deadline.seconds:g} s.")
+            return ConnectionFailed(stage, f"no answer in {deadline.seconds:.3g} s.")
         if isinstance(origin, ssl.SSLError):
             return CertificateRejected(origin)
         if len(error.args) > 1 and isinstance(error.args[0], int):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest
@@ -17,6 +17,8 @@ from tidb_pe_magic.model import TlsMode, TlsReport
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
+
+Context = TypeVar("Context", bound="NamedContext")
 
 # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h.
 _NAME_MISMATCH = frozenset({62, 64})
@@ -51,6 +53,8 @@ class CertificateSeenError(Exception):
         super().__init__("the certificate was only looked at")
         self.names = names
         self.der = der
+        self.version = ""
+        self.verified_name = ""
 
 
 class LookingContext(NamedContext):
@@ -63,13 +67,41 @@ class LookingContext(NamedContext):
             raise CertificateSeenError(names, wrapped.getpeercert(binary_form=True) or b"")
 
 
+class NameMismatch(ConnectionFailed):
+    """The certificate carries none of the names that were tried.
+
+    Attributes:
+        names: those that it carries.
+    """
+
+    def __init__(self, tried: tuple[str, ...], names: tuple[str, ...]) -> None:
+        """Say both."""
+        carried = ", ".join(names) or "no name"
+        super().__init__(
+            "tls",
+            f"the server's certificate is for {carried}, not for {' or '.join(tried)}.",
+            advice="If one of its names is the server's: --tls-name NAME; another authority: --ca PATH; "
+            "to verify the chain alone: --tls verify-ca; without encryption: --tls off",
+            kind="name",
+        )
+        self.names = names
+
+
 def make_context(mode: TlsMode, ca: str) -> NamedContext:
     """Return a context that verifies the chain and, but in mode verify-ca, the name.
 
     Raises:
         InvalidRequest: the CA file cannot be used.
     """
-    context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _verifying(NamedContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
+
+
+def make_inspecting_context(mode: TlsMode, ca: str) -> LookingContext:
+    """Return a context that verifies as that of `make_context` does, and lets no login follow."""
+    return _verifying(LookingContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
+
+
+def _verifying(context: Context, mode: TlsMode, ca: str) -> Context:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load_authorities(context, ca)
     context.check_hostname = mode != TlsMode.VERIFY_CA
@@ -134,23 +166,15 @@ def is_name_mismatch(error: ssl.SSLError) -> bool:
     return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _NAME_MISMATCH
 
 
-def name_failure(tried: tuple[str, ...], names: tuple[str, ...]) -> ConnectionFailed:
-    """Return the failure of a certificate that carries none of the names that were tried."""
-    carried = ", ".join(names) or "no name"
-    return ConnectionFailed(
-        "tls",
-        f"the server's certificate is for {carried}, not for {' or '.join(tried)}.",
-        advice="If one of its names is the server's: --tls-name NAME; another authority: --ca PATH; "
-        "to verify the chain alone: --tls verify-ca; without encryption: --tls off",
-    )
-
-
 def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
     """Return the failure of a certificate whose chain was refused, or of a handshake that broke."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
         return ConnectionFailed(
-            "tls", f"the TLS handshake failed: {reason}.", advice="The server must speak TLS 1.2 or later."
+            "tls",
+            f"the TLS handshake failed: {reason}.",
+            advice="The server must speak TLS 1.2 or later.",
+            kind="broken",
         )
     summary = summarize(der)
     issuer = f" (issuer: {summary.issuer})" if summary.issuer else ""
@@ -159,6 +183,7 @@ def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
             "tls",
             f"the server's certificate is issued by an unknown authority{issuer}: {error.verify_message}.",
             advice="Give the authority's certificate: --ca PATH",
+            kind="authority",
         )
     if error.verify_code == _EXPIRED:
         return ConnectionFailed(
@@ -166,6 +191,7 @@ def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
             f"the server's certificate expired on {summary.not_after}{issuer}.".replace(" on  ", " "),
             advice="Check this machine's clock; the server needs a new certificate "
             "(if another authority is meant: --ca PATH)",
+            kind="expired",
         )
     return ConnectionFailed(
         "tls",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.clusters import Cluster
+from tidb_pe_magic.model.findings import Finding, Severity
 from tidb_pe_magic.model.networks import Vpc
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class VerifiedService(Result):
         zones: where the service is available for this account.
         auto_accept: the connection is made without the service owner's consent.
         payer: `Endpoint` (the endpoint's owner pays) or `EndpointService`.
+        address_version: `IPv4`, `IPv6` or `DualStack`.
     """
 
     service_name: str
@@ -56,6 +58,7 @@ class VerifiedService(Result):
     zones: tuple[str, ...]
     auto_accept: bool
     payer: str
+    address_version: str = "IPv4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,9 @@ class EndpointPlan(Result):
         existing: the endpoint that would be adopted instead of making one.
         differences: how the adopted endpoint differs from what was asked.
         payer: who pays for it.
-        dry_run: what the API said to a dry run; empty where an endpoint would be adopted.
+        findings: what the preflight found, the gravest first.
+        dry_run: what the API said to a dry run; empty where it was not asked: where an endpoint would be
+            adopted, or the preflight says stop.
     """
 
     cluster: Cluster
@@ -137,7 +142,13 @@ class EndpointPlan(Result):
     name: str
     existing: VpcEndpoint | None = None
     differences: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     dry_run: str = ""
+
+    @property
+    def stops(self) -> tuple[Finding, ...]:
+        """The findings for which `create` refuses."""
+        return tuple(finding for finding in self.findings if finding.severity == Severity.STOP)
 
     @property
     def billed_zones(self) -> int:

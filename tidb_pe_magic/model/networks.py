@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.clusters import Cluster
+from tidb_pe_magic.model.findings import Whereabouts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +62,24 @@ class Vpc:
 
 @dataclass(frozen=True, kw_only=True)
 class Networks(Result):
-    """Where the endpoint of a cluster could be placed: usable VPCs first."""
+    """Where the endpoint of a cluster could be placed: usable VPCs first.
+
+    Attributes:
+        here: where this machine is; None where that cannot be told.
+    """
 
     cluster: Cluster
     vpcs: tuple[Vpc, ...]
+    here: Whereabouts | None = None
 
     @property
     def zones(self) -> tuple[str, ...]:
         """The service's zones."""
         return self.cluster.service.zones if self.cluster.service else ()
+
+    def is_here(self, vpc: Vpc) -> bool:
+        """Tell whether this machine is in the VPC."""
+        return self.here is not None and self.here.vpc_id == vpc.vpc_id
 
     def vswitch_obstacle(self, vswitch: VSwitch) -> str:
         """Why this service's endpoint cannot use the vSwitch; empty where it can."""

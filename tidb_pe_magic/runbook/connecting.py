@@ -8,7 +8,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.credentials import sql_password
 from tidb_pe_magic.model import Connection, Disconnection, TlsMode
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook import discovery, doctoring
 from tidb_pe_magic.runbook.waiter import describe
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
     Raises:
         StepOrderError: there is no endpoint, or it is not Connected yet.
         MissingCredentials: no password was found.
-        ConnectionFailed: with the stage that failed.
+        ConnectionFailed: with the stage that failed, and with a diagnosis where a closer look helps.
     """
     cluster = discovery.eligible_cluster(context, request.cluster)
     endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
@@ -52,19 +52,25 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
     user = sql_user(cluster, login)
     password = sql_password(login.password_from, user=user, environ=context.environ, prompt=context.prompt)
     port = discovery.noted_service(cluster).port
-    opened = open_engine(
-        Target(
-            host=endpoint.domain,
-            port=port,
-            user=user,
-            database=login.database or "",
-            password=password.secret,
-            tls=TlsMode(login.tls),
-            tls_name=login.tls_name or "",
-            gateway_names=cluster.gateway_names,
-            ca=login.ca or "",
-        )
+    target = Target(
+        host=endpoint.domain,
+        port=port,
+        user=user,
+        database=login.database or "",
+        password=password.secret,
+        tls=TlsMode(login.tls),
+        tls_name=login.tls_name or "",
+        gateway_names=cluster.gateway_names,
+        ca=login.ca or "",
     )
+    failure = None
+    try:
+        opened = open_engine(target)
+    except errors.ConnectionFailed as error:
+        failure = error
+    if failure is not None:
+        # Outside the handler: the driver's own error is no part of what is told.
+        raise doctoring.explained(context, failure, target, cluster, endpoint)
     try:
         if context.shell is not None:
             from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba import Alibaba
     from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
     from tidb_pe_magic.credentials import Secret
-    from tidb_pe_magic.model import Connection
+    from tidb_pe_magic.model import Connection, Whereabouts
 
 
 def ask(question: str) -> Secret:
@@ -54,6 +54,7 @@ class Context:
         environ: read at each use, so that a variable set in a cell counts.
         prompt: asks the person for a password.
         shell: IPython's shell; None where only an engine is wanted.
+        now: this machine's clock, in seconds since 1970.
         cluster_id: the cluster that was named last.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         terms: what each of these connections was asked to be, by alias.
@@ -67,11 +68,14 @@ class Context:
     cancel: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] | None = None
+    now: Callable[[], float] = time.time
     cluster_id: str = ""
     connections: dict[str, Connection] = field(default_factory=dict)
     terms: dict[str, Hashable] = field(default_factory=dict)
     creating: threading.RLock = field(default_factory=threading.RLock)
     _clients: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+    _places: dict[str, Whereabouts | None] = field(default_factory=dict)
+    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _clients_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -90,7 +94,9 @@ class Context:
 
         base_url = hosts.override(self.environ, hosts.TIDB_CLOUD) or hosts.DEFAULT_TIDB_CLOUD
         key = tidb_cloud_key(self.environ)
-        client: TidbCloud = self._client("tidb_cloud", (base_url, key), lambda: TidbCloud(base_url, key))
+        client: TidbCloud = self._client(
+            "tidb_cloud", (base_url, key), lambda: TidbCloud(base_url, key, now=self.now)
+        )
         return client
 
     def alibaba(self, region_id: str) -> Alibaba:
@@ -108,6 +114,20 @@ class Context:
             f"alibaba {region_id}", (endpoint, key), lambda: Alibaba(region_id, key, endpoint=endpoint)
         )
         return client
+
+    def whereabouts(self) -> Whereabouts | None:
+        """Return where this machine is, None where that cannot be told; it is asked once for each host.
+
+        Raises:
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds import metadata  # noqa: PLC0415 - only some steps need it
+
+        base_url = hosts.override(self.environ, hosts.METADATA) or metadata.DEFAULT_METADATA
+        with self._asking:  # two threads that ask at once wait for the same answer
+            if base_url not in self._places:
+                self._places[base_url] = metadata.whereabouts(base_url)
+            return self._places[base_url]
 
     def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
         """Keep a client for as long as its settings stay the same: it holds connections and a digest."""

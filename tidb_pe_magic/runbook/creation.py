@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,16 +20,18 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
     VSwitch,
 )
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook import discovery, survey
+from tidb_pe_magic.runbook.facts import Denied
+from tidb_pe_magic.runbook.preflight import UNSURE
+from tidb_pe_magic.runbook.preflight_network import DEFAULT_ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runbook.context import Context
-    from tidb_pe_magic.runbook.requests import Placement, PlanRequest, ZoneChoice
+    from tidb_pe_magic.runbook.requests import CreateRequest, Placement, PlanRequest, ZoneChoice
 
-_DEFAULT_ZONES = 2  # one is no redundancy, and each one more is billed
 _MOST_ZONES = _MOST_GROUPS = 10  # limits of CreateVpcEndpoint (Alibaba Cloud API reference)
 _TOKEN_BYTES = 24
 _PERHAPS_MADE = (
@@ -38,31 +41,45 @@ _PERHAPS_MADE = (
 
 
 def plan(context: Context, request: PlanRequest, on_event: EventHook) -> EndpointPlan:  # noqa: ARG001
-    """Show what `create` would do; nothing is changed, the API is only asked for a dry run.
+    """Show what `create` would do and what the preflight finds; nothing is changed.
 
     Raises:
         InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
         NotEligible: it is not in the cluster's region, or the service is not in the zone.
         ApiError: the API refuses the dry run.
     """
-    planned = make_plan(context, request)
-    if planned.existing is not None:
+    planned = make_plan(context, request, tolerant=True)
+    # A dry run answers with the first obstacle as an error: what stops has been found already.
+    if planned.existing is not None or planned.stops:
         return planned
     _call_create(context, planned, dry_run=True)
     return replace(planned, dry_run="passed")
 
 
-def create(context: Context, request: PlanRequest, on_event: EventHook) -> CreatedEndpoint:  # noqa: ARG001
+def create(context: Context, request: CreateRequest, on_event: EventHook) -> CreatedEndpoint:  # noqa: ARG001
     """Make the endpoint, or adopt the one that exists for this service and VPC, unchanged.
 
     Raises:
         InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
         NotEligible: it is not in the cluster's region, or the service is not in the zone.
+        PreflightFailed: the preflight says stop, and --force is not given.
         ApiError: the API refuses.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
     with context.creating:
-        return create_planned(context, make_plan(context, request))
+        planned = make_plan(context, request, tolerant=request.force)
+        refuse_stops(planned, force=request.force)
+        return create_planned(context, planned)
+
+
+def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:
+    """Go on only where nothing would stop the plan, or where that is what was asked for.
+
+    Raises:
+        PreflightFailed: the preflight says stop, and `force` is not given.
+    """
+    if planned.stops and not force:
+        raise errors.PreflightFailed(planned.findings)
 
 
 def create_planned(context: Context, planned: EndpointPlan) -> CreatedEndpoint:
@@ -89,24 +106,38 @@ def create_planned(context: Context, planned: EndpointPlan) -> CreatedEndpoint:
     return CreatedEndpoint(endpoint=made, adopted=False)
 
 
-def make_plan(context: Context, request: Placement) -> EndpointPlan:
-    """Resolve what was asked against what is there; nothing is changed."""
-    cluster = discovery.eligible_cluster(context, getattr(request, "cluster", None))
-    networks = discovery.region_networks(context, cluster)
-    vpc = _vpc(networks, request.vpc)
-    _refuse_foreign_vswitches(networks, vpc, request.zone)
-    service = discovery.visible_service(context, cluster)
-    existing = _existing(context, cluster, vpc)
-    if existing:
-        return _adoption(cluster, service, vpc, existing, request)
-    return EndpointPlan(
-        cluster=cluster,
-        service=service,
-        vpc=vpc,
-        zones=_zones(networks, service, vpc, request.zone),
-        security_group_ids=_security_groups(networks, vpc, request.security_group),
-        name=request.name or _default_name(cluster),
-    )
+def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -> EndpointPlan:
+    """Resolve what was asked against what is there, with the preflight's findings; nothing is changed.
+
+    Args:
+        context: the clients.
+        request: where the endpoint shall be.
+        tolerant: a cluster that is not ACTIVE is a finding, no refusal.
+    """
+    cluster = survey.planned_cluster(context, getattr(request, "cluster", None), tolerant=tolerant)
+    known = survey.survey(context, cluster)
+    networks = known.networks if isinstance(known.networks, Networks) else None
+    vpc = _vpc(networks, request.vpc) if networks else survey.named_vpc(known, request)
+    if networks:
+        _refuse_foreign_vswitches(networks, vpc, request.zone)
+    service = known.assumed_service
+    existing = [] if known.closed else survey.look(lambda: _existing(context, cluster, vpc))
+    denied = existing if isinstance(existing, Denied) else None
+    if existing and not isinstance(existing, Denied):
+        planned = _adoption(cluster, service, vpc, existing, request)
+    else:
+        planned = EndpointPlan(
+            cluster=cluster,
+            service=service,
+            vpc=vpc,
+            zones=_zones(networks, service, vpc, request.zone) if networks else survey.named_zones(request),
+            security_group_ids=_security_groups(networks, vpc, request.security_group)
+            if networks
+            else request.security_group,
+            name=request.name or _default_name(cluster),
+        )
+    found = survey.judged(context, known, planned, zones_asked=bool(request.zone), existing=denied)
+    return replace(planned, findings=found)
 
 
 def _call_create(context: Context, planned: EndpointPlan, *, dry_run: bool) -> VpcEndpoint | None:
@@ -116,17 +147,28 @@ def _call_create(context: Context, planned: EndpointPlan, *, dry_run: bool) -> V
         zones=planned.zones,
         security_group_ids=planned.security_group_ids,
         name=planned.name,
-        client_token=secrets.token_hex(_TOKEN_BYTES),
+        client_token=_client_token(planned),
         dry_run=dry_run,
     )
+
+
+def _client_token(planned: EndpointPlan) -> str:
+    """Return a new token, or the plan's own where it cannot be told whether its endpoint was made already."""
+    if any(finding.check == UNSURE for finding in planned.findings):
+        said = repr(
+            (planned.cluster.cluster_id, planned.vpc.vpc_id, planned.zones, planned.security_group_ids)
+        )
+        return hashlib.sha256(f"{said} {planned.name}".encode()).hexdigest()[: 2 * _TOKEN_BYTES]
+    return secrets.token_hex(_TOKEN_BYTES)
 
 
 def _vpc(networks: Networks, vpc_id: str | None) -> Vpc:
     region = networks.cluster.region_id
     if vpc_id is None:
         usable = networks.usable_vpcs()
-        if len(usable) == 1:
-            return usable[0]
+        chosen = next(filter(networks.is_here, usable), usable[0] if len(usable) == 1 else None)
+        if chosen is not None:
+            return chosen
         if not usable:
             raise errors.StepOrderError(
                 f"no VPC in {region} can hold the endpoint.",
@@ -187,7 +229,11 @@ def _zones(
             f"{vpc.vpc_id} has none: {networks.vpc_obstacle(vpc) or 'no vSwitch in a zone of the service'}.",
             advice=f"Make a vSwitch with free addresses in one of the zones {', '.join(service_zones)}.",
         )
-    return tuple(usable[:_MOST_ZONES] if every else usable[:_DEFAULT_ZONES])
+    if every:
+        return tuple(usable[:_MOST_ZONES])
+    # A path within one zone is the shortest; zone IDs mean the same zone in every VPC of a region.
+    here = networks.here.zone_id if networks.here else ""
+    return tuple(sorted(usable, key=lambda zone: zone.zone_id != here)[:DEFAULT_ZONES])
 
 
 def _chosen_zones(
@@ -276,7 +322,12 @@ def _existing(context: Context, cluster: Cluster, vpc: Vpc) -> list[VpcEndpoint]
     alive = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
     # What was made here comes first, then the oldest: the same one at each call.
     alive.sort(key=lambda endpoint: (not endpoint.ours, endpoint.created, endpoint.endpoint_id))
-    return [alibaba.detailed(alive[0]), *alive[1:]] if alive else []
+    if not alive:
+        return []
+    try:
+        return [alibaba.detailed(alive[0]), *alive[1:]]
+    except errors.PermissionDenied:
+        return alive  # without its zones it is still the endpoint that must not be made twice
 
 
 def _adoption(

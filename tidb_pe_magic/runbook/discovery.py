@@ -125,8 +125,12 @@ def noted_service(cluster: Cluster) -> EndpointService:
 
 def region_networks(context: Context, cluster: Cluster) -> Networks:
     """Return the networks of the cluster's region, usable ones first."""
-    found = Networks(cluster=cluster, vpcs=context.alibaba(cluster.region_id).vpcs())
-    ordered = sorted(found.vpcs, key=lambda vpc: (bool(found.vpc_obstacle(vpc)), vpc.name, vpc.vpc_id))
+    vpcs = context.alibaba(cluster.region_id).vpcs()
+    found = Networks(cluster=cluster, vpcs=vpcs, here=context.whereabouts())
+    ordered = sorted(
+        found.vpcs,
+        key=lambda vpc: (bool(found.vpc_obstacle(vpc)), not found.is_here(vpc), vpc.name, vpc.vpc_id),
+    )
     return replace(
         found,
         vpcs=tuple(

@@ -120,6 +120,14 @@ OPERATIONS: dict[str, Operation] = {
             example="connect --database test",
         ),
         Operation(
+            name="doctor",
+            request=requests.DoctorRequest,
+            target=_STEPS + "doctoring:doctor",
+            summary="Examine name, network, port, TLS and login, and name the cause of the first failure",
+            tutorial="",
+            example="doctor --host ep-t4nabc123.epsrv-t4nabc123.ap-southeast-1.privatelink.aliyuncs.com",
+        ),
+        Operation(
             name="disconnect",
             request=requests.DisconnectRequest,
             target=_STEPS + "connecting:disconnect",
@@ -160,6 +168,14 @@ OPERATIONS: dict[str, Operation] = {
             tutorial="all",
             example="run demo --vpc vpc-t4nabc123 --security-group sg-t4nabc123",
             mutates=True,
+        ),
+        Operation(
+            name="permissions",
+            request=requests.PermissionsRequest,
+            target=_STEPS + "permissions:permissions",
+            summary="Show the least RAM policy that the access key's owner needs, as JSON",
+            tutorial="",
+            example="permissions --clean-up",
         ),
     )
 }

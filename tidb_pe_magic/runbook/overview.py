@@ -16,7 +16,7 @@ from tidb_pe_magic.model import (
     StepStatus,
     VpcEndpoint,
 )
-from tidb_pe_magic.runbook import connecting, creation, discovery, waiting
+from tidb_pe_magic.runbook import connecting, creation, discovery, survey, waiting
 from tidb_pe_magic.runbook.waiter import describe
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     """
     progress = _Progress(context, on_event)
     progress.start("cluster")
-    cluster = discovery.eligible_cluster(context, request.cluster, field="NAME_OR_ID")
+    cluster = survey.planned_cluster(context, request.cluster, tolerant=request.force, field="NAME_OR_ID")
     progress.finish("cluster", f"{cluster.display_name} in {cluster.region_id}")
 
     with context.creating:
@@ -151,13 +151,14 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
 def _create(context: Context, request: RunRequest, progress: _Progress, on_event: EventHook) -> VpcEndpoint:
     """Show the plan, then make or adopt the endpoint."""
     progress.start("verify")
-    planned = creation.make_plan(context, request)
+    planned = creation.make_plan(context, request, tolerant=request.force)
     progress.finish(
         "verify", f"{planned.service.service_name} is visible in {', '.join(planned.service.zones)}"
     )
     on_event(PlanShown(plan=planned))
 
     progress.start("create")
+    creation.refuse_stops(planned, force=request.force)
     created = creation.create_planned(context, planned)
     detail = f"{created.endpoint.endpoint_id} in {created.endpoint.vpc_id}"
     if created.differences:

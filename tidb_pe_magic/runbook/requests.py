@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -24,6 +25,26 @@ endpoint_name = matching(
 )
 _zone_id = matching(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
 _vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123 (see %tidb_pe networks)")
+_host = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9]+)?"
+)
+_LARGEST_PORT = 65535
+
+
+def host_name(text: str) -> str:
+    """Read a host name or an address; what is not one is not repeated, it may hold a password."""
+    if _host.fullmatch(text):
+        return text
+    msg = "must be a host name or an address alone, without user, password or port"
+    raise ValueError(msg)
+
+
+def port_number(text: str) -> int:
+    """Read a TCP port."""
+    if text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST_PORT:
+        return int(text)
+    msg = f"must be a number between 1 and {_LARGEST_PORT}"
+    raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,9 @@ class Placement(Request):
     """Where the endpoint shall be, and what it is called."""
 
     vpc: str | None = option(
-        "ID of the VPC; default: the only usable one of the region", metavar="ID", parse=vpc_id
+        "ID of the VPC; default: this notebook's, or the only usable one of the region",
+        metavar="ID",
+        parse=vpc_id,
     )
     security_group: tuple[str, ...] = option(
         "ID of a security group of that VPC; repeatable; default: the only one",
@@ -110,7 +133,7 @@ class Placement(Request):
     )
     zone: tuple[ZoneChoice, ...] = option(
         "zone, with or without a vSwitch in it, or all; repeatable; each zone is billed; "
-        "default: two zones with a usable vSwitch",
+        "default: two zones with a usable vSwitch, this notebook's first",
         default=(),
         metavar="ZONE[=VSWITCH]",
         parse=ZoneChoice.parse,
@@ -125,7 +148,14 @@ class PlanRequest(Placement, ClusterStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateRequest(Placement, ClusterStep):
+class Resolve(Request):
+    """Whether to go on where the preflight says stop."""
+
+    force: bool = option("go on even though the preflight says stop", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest(Resolve, Placement, ClusterStep):
     """Make the endpoint, or adopt the one that exists."""
 
 
@@ -142,12 +172,9 @@ class WaitRequest(Patience, EndpointStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Login(Request):
+class SqlLogin(Request):
     """How to log in to the SQL service."""
 
-    alias: str = option(
-        "name of the connection in %%sql cells", default="tidb", metavar="A", parse=alias_name
-    )
     user: str | None = option(
         "SQL user, with the cluster's prefix; default: the cluster's root", metavar="U", parse=non_empty
     )
@@ -177,8 +204,32 @@ class Login(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Login(SqlLogin):
+    """How to log in, and what the connection is called."""
+
+    alias: str = option(
+        "name of the connection in %%sql cells", default="tidb", metavar="A", parse=alias_name
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConnectRequest(Login, EndpointStep):
     """Connect over the private endpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorRequest(SqlLogin, EndpointStep):
+    """Examine the connection stage by stage."""
+
+    host: str | None = option(
+        "host to examine, without asking any cloud unless a cluster or an endpoint is named too; "
+        "default: the endpoint's",
+        metavar="H",
+        parse=host_name,
+    )
+    port: int | None = option(
+        "port to examine; default: the cluster's, or 4000 with a host", metavar="P", parse=port_number
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +250,19 @@ class EndpointsRequest(ClusterStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PermissionsRequest(Request):
+    """Show what the access key's owner has to be allowed."""
+
+    cluster: str | None = option(
+        "name or ID of the cluster whose region the policy is for; default: the last one named, "
+        "else every region",
+        metavar="NAME_OR_ID",
+        parse=non_empty,
+    )
+    clean_up: bool = option("allow deletion too", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeleteRequest(Patience, ClusterStep):
     """Delete an endpoint."""
 
@@ -210,5 +274,5 @@ class DeleteRequest(Patience, ClusterStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRequest(Login, Patience, Placement, ClusterRequest):
+class RunRequest(Login, Patience, Resolve, Placement, ClusterRequest):
     """Every step in order."""

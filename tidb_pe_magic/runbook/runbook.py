@@ -172,7 +172,7 @@ class Runbook:
             name=name,
         )
 
-    def create(
+    def create(  # noqa: PLR0913 - the options of the command
         self,
         *,
         cluster: str | None = None,
@@ -180,18 +180,22 @@ class Runbook:
         security_group: Iterable[str] = (),
         zone: Iterable[str] = (),
         name: str | None = None,
+        force: bool = False,
     ) -> model.CreatedEndpoint:
         """Make the endpoint (2.1-2.8), or adopt the one that exists for this service and VPC.
 
         Args:
             cluster: name or ID; default: the last one named.
-            vpc: ID; default: the only usable one of the region.
+            vpc: ID; default: this notebook's where it is usable, else the only usable one of the region.
             security_group: IDs, at most 10; default: the only one of the VPC.
-            zone: `ZONE`, `ZONE=VSWITCH` or `all`; each zone is billed by the hour; default: two zones.
+            zone: `ZONE`, `ZONE=VSWITCH` or `all`; each zone is billed by the hour; default: two zones,
+                this notebook's first.
             name: of the endpoint.
+            force: go on even though the preflight says stop.
 
         Raises:
             NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
+            PreflightFailed: it would not work; nothing was made.
         """
         return self._do(
             model.CreatedEndpoint,
@@ -201,6 +205,7 @@ class Runbook:
             security_group=security_group,
             zone=zone,
             name=name,
+            force=force,
         )
 
     def wait(
@@ -266,6 +271,52 @@ class Runbook:
             ca=ca,
         )
 
+    def doctor(  # noqa: PLR0913 - the options of the command
+        self,
+        *,
+        cluster: str | None = None,
+        endpoint: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        user: str | None = None,
+        database: str | None = None,
+        password_from: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+    ) -> model.Diagnosis:
+        """Examine the connection stage by stage; there is an answer within ten seconds, whatever hangs.
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            host: examined without asking any cloud, unless a cluster or an endpoint is named too.
+            port: default: the cluster's, or 4000 with a host.
+            user: SQL user with the cluster's prefix; default: the cluster's root.
+            database: default: none.
+            password_from: as in `connect`; without it, and without `TIDB_PASSWORD`, no login is tried.
+            tls: auto, off, verify-ca or verify-identity.
+            tls_name: name to expect in the server's certificate.
+            ca: PEM file of certificate authorities.
+
+        Raises:
+            StepOrderError: no host is given, and there is no endpoint.
+        """
+        return self._do(
+            model.Diagnosis,
+            "doctor",
+            cluster=cluster,
+            endpoint=endpoint,
+            host=host,
+            port=port,
+            user=user,
+            database=database,
+            password_from=password_from,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+        )
+
     def disconnect(self, *, alias: str = "tidb") -> model.Disconnection:
         """Close a connection; one that is closed already is no error."""
         return self._do(model.Disconnection, "disconnect", alias=alias)
@@ -318,6 +369,7 @@ class Runbook:
         security_group: Iterable[str] = (),
         zone: Iterable[str] = (),
         name: str | None = None,
+        force: bool = False,
         timeout: float = 600.0,
         alias: str = "tidb",
         user: str | None = None,
@@ -336,6 +388,7 @@ class Runbook:
             security_group=security_group,
             zone=zone,
             name=name,
+            force=force,
             timeout=timeout,
             alias=alias,
             user=user,
@@ -345,3 +398,12 @@ class Runbook:
             tls_name=tls_name,
             ca=ca,
         )
+
+    def permissions(self, *, cluster: str | None = None, clean_up: bool = False) -> model.Permissions:
+        """Show the least RAM policy for plan, create, wait and connect, as JSON; nothing is changed.
+
+        Args:
+            cluster: name or ID, for its region alone; default: the last one named, else every region.
+            clean_up: also what `delete` needs.
+        """
+        return self._do(model.Permissions, "permissions", cluster=cluster, clean_up=clean_up)

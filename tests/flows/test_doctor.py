@@ -1,0 +1,124 @@
+"""The doctor within a run: what the clouds know helps it, and `connect` asks it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import Runbook, render
+from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, ServiceUnavailable, StepOrderError
+from tidb_pe_magic.model import Outcome
+from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.black_hole import BlackHole
+from tidb_pe_magic.sandbox.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def staged() -> Iterator[Callable[[str], tuple[Sandbox, Runbook]]]:
+    """Give a function that stages a scenario with an endpoint in it."""
+    running: list[Sandbox | Runbook] = []
+
+    def stage(name: str) -> tuple[Sandbox, Runbook]:
+        sandbox = Sandbox(flights=20, scenario=name)
+        running.append(sandbox.start())
+        runbook = Runbook(environ=sandbox.environment())
+        running.append(runbook)
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+        return sandbox, runbook
+
+    yield stage
+    for each in reversed(running):
+        each.close() if isinstance(each, Runbook) else each.stop()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "advice"),
+    [
+        ("tls-name-mismatch", "--tls-name gateway.example.net"),
+        ("not-mysql", "%tidb_pe status"),
+        ("port-refused", "%tidb_pe status"),
+        ("name-does-not-resolve", "%tidb_pe endpoints"),
+    ],
+)
+def test_connect_asks_the_doctor(
+    staged: Callable[[str], tuple[Sandbox, Runbook]], scenario: str, advice: str
+) -> None:
+    """The error keeps its stage, carries the diagnosis, and ends with the likeliest cause and a command."""
+    sandbox, runbook = staged(scenario)
+    with pytest.raises(ConnectionFailed) as caught:
+        runbook.connect(ca=sandbox.ca or None)
+    diagnosis = caught.value.diagnosis
+    assert diagnosis is not None
+    assert diagnosis.failed is not None
+    assert f"doctor:{diagnosis.failed.name}" == SCENARIOS[scenario].expected
+    line = str(caught.value)
+    assert "\n" not in line
+    assert diagnosis.causes[0] in line
+    assert line.endswith(f"Next: {diagnosis.next_command}")
+    assert advice in line
+    assert [stage.name for stage in diagnosis.stages][-1] == "tls"
+    secret = sandbox.environment()["TIDB_PASSWORD"]
+    assert secret not in line + repr(diagnosis) + render.text(diagnosis) + render.html(diagnosis)
+
+
+def test_connect_does_not_try_a_refused_login_again(
+    staged: Callable[[str], tuple[Sandbox, Runbook]],
+) -> None:
+    """A second wrong login could lock the user out."""
+    _, runbook = staged("wrong-password")
+    with pytest.raises(ConnectionFailed, match="Authorized Networks") as caught:
+        runbook.connect()
+    assert caught.value.diagnosis is None
+
+
+def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -> None:
+    """What the clouds know themselves comes before what is likely."""
+    with Runbook(environ=manual.environment()) as runbook:
+        with pytest.raises(StepOrderError, match="%tidb_pe create"):
+            runbook.doctor(cluster="demo")
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+        diagnosis = runbook.doctor()
+    assert diagnosis.failed is not None
+    assert diagnosis.failed.name == "tcp"
+    assert "Creating" in diagnosis.causes[0]
+    assert diagnosis.next_command == "%tidb_pe wait"
+
+
+def test_a_missing_prefix_is_named(staged: Callable[[str], tuple[Sandbox, Runbook]]) -> None:
+    """A user without the cluster's prefix is the first cause, with the name as it should be."""
+    _, runbook = staged("clean")
+    diagnosis = runbook.doctor(user="root")
+    assert diagnosis.failed is not None
+    assert diagnosis.failed.name == "login"
+    assert "2vKmPqRsTuWxYzA.root" in diagnosis.causes[0]
+    assert "--user 2vKmPqRsTuWxYzA.root" in diagnosis.next_command
+
+
+def test_clouds_that_hang_are_not_waited_for(sandbox: Sandbox) -> None:
+    """With nothing but silence from TiDB Cloud there is an answer in ten seconds, and a way without it."""
+    with BlackHole(("127.81.1.1", sandbox.world.port)):
+        environ = sandbox.environment() | {
+            "TIDBCLOUD_SERVERLESS_ENDPOINT": f"http://127.81.1.1:{sandbox.world.port}"
+        }
+        with Runbook(environ=environ) as runbook:
+            started = time.monotonic()
+            with pytest.raises(ServiceUnavailable, match="--host HOST"):
+                runbook.doctor(cluster="demo")
+            known_host = runbook.doctor(cluster="demo", host="127.0.0.1", port=1)
+            assert time.monotonic() - started < 20
+    assert known_host.stages[1].outcome == Outcome.UNKNOWN
+    assert "no answer" in known_host.stages[1].detail
+
+
+@pytest.mark.parametrize("host", ["user:secret@db.example.com", "db.example.com:4000", "https://db", "a b"])
+def test_a_host_with_more_in_it_is_refused_unseen(host: str) -> None:
+    """What is typed in the place of a host may hold a password, so it is not repeated."""
+    with Runbook(environ={}) as runbook, pytest.raises(InvalidRequest, match="--host") as caught:
+        runbook.doctor(host=host)
+    assert host not in str(caught.value)

@@ -1,0 +1,214 @@
+"""The preflight against the emulated clouds: what `plan` shows, and what `create` and `run` refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.places import DEMO_ID, GROUP, VPC
+
+from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic.model import PlanShown, Severity
+from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.network_seed import Permission
+from tidb_pe_magic.sandbox.scenarios.cloud import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidb_pe_magic.model import EndpointPlan, Event
+
+STOPS = (
+    "not-activated",
+    "service-invisible",
+    "security-group-blocks-port",
+    "security-group-drop-beats-accept",
+    "security-groups-mixed",
+    "financially-locked",
+    "clock-skew",
+    "ipv6-only",
+)
+NETWORK_LOOKUPS = ("vpc:DescribeVpcs", "vpc:DescribeVSwitches", "ecs:DescribeSecurityGroups")
+
+
+@pytest.fixture
+def staged(request: pytest.FixtureRequest) -> Iterator[tuple[Sandbox, Runbook]]:
+    """Give a sandbox in the scenario that the test names, and a runbook on it."""
+    with (
+        Sandbox(flights=20, scenario=request.param) as sandbox,
+        Runbook(environ=sandbox.environment()) as runbook,
+    ):
+        yield sandbox, runbook
+
+
+def planned(runbook: Runbook) -> EndpointPlan:
+    """Plan for the cluster, VPC and group that the scenarios are about."""
+    return runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
+
+
+def test_a_plan_that_works_has_nothing_found(runbook: Runbook) -> None:
+    """Without any fault every finding is ok, they take one line, and the API's dry run is asked."""
+    plan = planned(runbook)
+    assert plan.findings
+    assert {finding.severity for finding in plan.findings} == {Severity.OK}
+    assert plan.dry_run == "passed"
+    assert "Check" not in render.text(plan).split()
+    assert "Preflight, nothing found: clock, product-open" in render.text(plan)
+
+
+@pytest.mark.parametrize(
+    ("staged", "expected"),
+    [(scenario.name, scenario.expected) for scenario in SCENARIOS],
+    indirect=["staged"],
+    ids=[scenario.name for scenario in SCENARIOS],
+)
+def test_the_plan_shows_each_cause_first(staged: tuple[Sandbox, Runbook], expected: str) -> None:
+    """The cause is the first finding and the first row of the table; no other stop is found with it."""
+    plan = planned(staged[1])
+    assert plan.findings[0].check == expected
+    assert plan.findings[0].severity != Severity.OK
+    assert len(plan.stops) <= 1
+    for shown in (render.text(plan), render.html(plan)):
+        assert "Preflight" in shown
+        assert expected in shown
+
+
+@pytest.mark.parametrize("staged", STOPS, indirect=True)
+def test_a_stop_keeps_create_and_run_from_making_anything(staged: tuple[Sandbox, Runbook]) -> None:
+    """Both refuse with the check's name, its mend and --force, before anything is changed."""
+    sandbox, runbook = staged
+    before = dict(sandbox.world.endpoints)
+    [stop] = planned(runbook).stops
+    for refused in (
+        lambda: runbook.create(vpc=VPC, security_group=[GROUP]),
+        lambda: runbook.run("demo", vpc=VPC, security_group=[GROUP]),
+    ):
+        with pytest.raises(errors.PreflightFailed, match=r"--force") as refusal:
+            refused()
+        assert refusal.value.check == stop.check
+        assert stop.mend in str(refusal.value)
+    assert dict(sandbox.world.endpoints) == before
+    assert [call for call in sandbox.alibaba_calls if call.action == "CreateVpcEndpoint"] == []
+
+
+@pytest.mark.parametrize(
+    "staged", ["security-group-blocks-port", "ipv6-only", "cluster-paused"], indirect=True
+)
+def test_force_goes_on(staged: tuple[Sandbox, Runbook]) -> None:
+    """What only we hold against it is made where that is insisted on."""
+    sandbox, runbook = staged
+    made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
+    assert made.endpoint.endpoint_id in sandbox.world.endpoints
+
+
+@pytest.mark.parametrize("staged", ["not-activated"], indirect=True)
+def test_what_the_cloud_itself_refuses_stays_refused(staged: tuple[Sandbox, Runbook]) -> None:
+    """--force is no way around the cloud, and PrivateLink is never ordered."""
+    sandbox, runbook = staged
+    with pytest.raises(errors.ApiError, match="NeedOpenProduct"):
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
+    assert "OpenPrivateLinkService" not in {call.action for call in sandbox.alibaba_calls}
+
+
+@pytest.mark.parametrize("staged", ["cluster-paused"], indirect=True)
+def test_a_paused_cluster_is_no_default_for_the_next_step(staged: tuple[Sandbox, Runbook]) -> None:
+    """`plan` shows the state, `create` refuses as ever, and the cluster is not remembered."""
+    runbook = staged[1]
+    assert planned(runbook).stops[0].check == "cluster"
+    with pytest.raises(errors.NotEligible, match="state"):
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+    with pytest.raises(errors.StepOrderError):
+        runbook.networks()
+
+
+def test_run_shows_the_findings_before_it_makes_anything(
+    runbook: Runbook, sandbox: Sandbox, events: list[Event]
+) -> None:
+    """The plan that a run shows holds what was found."""
+    sandbox.world.change_service("epsrv-t4ndemo7c1x0qk2p9s8e", payer="EndpointService")
+    runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    [shown] = [event for event in events if isinstance(event, PlanShown)]
+    assert shown.plan.findings[0].check == "payer"
+
+
+@pytest.mark.parametrize("action", NETWORK_LOOKUPS)
+def test_networks_that_may_not_be_seen_can_be_named(runbook: Runbook, sandbox: Sandbox, action: str) -> None:
+    """Without the look-up all has to be named; then it is planned and made, with a warning."""
+    sandbox.world.denied_actions.add(action)
+    with pytest.raises(errors.PermissionDenied, match=action):
+        planned(runbook)
+    placement = {"vpc": VPC, "security_group": [GROUP], "zone": ["ap-southeast-1a=vsw-t4na1"]}
+    plan = runbook.plan(cluster="demo", **placement)  # type: ignore[arg-type]  # the values are of several kinds
+    first = plan.findings[0]
+    assert (first.check, first.severity) == ("zones", Severity.WARN)
+    assert action in first.summary
+    made = runbook.create(**placement)  # type: ignore[arg-type]  # as above
+    assert made.endpoint.endpoint_id in sandbox.world.endpoints
+
+
+def test_an_endpoint_that_may_not_be_looked_for_is_made_once(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Where endpoints cannot be listed, the same plan carries the same client token."""
+    sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
+    made = [
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id for _ in range(2)
+    ]
+    assert list(sandbox.world.endpoints) == [made[0]]
+    assert made[0] == made[1]
+
+
+def test_an_endpoint_whose_zones_may_not_be_seen_is_adopted_all_the_same(
+    runbook: Runbook, sandbox: Sandbox
+) -> None:
+    """A missing permission on details makes no second endpoint."""
+    first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    sandbox.world.denied_actions |= {
+        "privatelink:ListVpcEndpointZones",
+        "privatelink:ListVpcEndpointSecurityGroups",
+    }
+    again = runbook.create(vpc=VPC, security_group=[GROUP])
+    assert again.adopted
+    assert again.endpoint.endpoint_id == first
+
+
+def test_rules_of_every_page_count(runbook: Runbook, sandbox: Sandbox) -> None:
+    """A rule beyond the first page of a long list decides like any other."""
+    accept = Permission("1/65535", "0.0.0.0/0", priority="2")
+    filler = tuple(Permission("22/22", f"10.1.{n // 250}.{n % 250}/32") for n in range(600))
+    drop = Permission("1/65535", "10.20.0.0/16", policy="Drop")
+    for rules, found in (((accept, *filler), []), ((accept, *filler, drop), ["port"])):
+        _set_rules(sandbox, rules)
+        assert [stop.check for stop in planned(runbook).stops] == found
+
+
+def _set_rules(sandbox: Sandbox, rules: tuple[Permission, ...]) -> None:
+    network = sandbox.world.network
+    groups = tuple(
+        replace(group, permissions=rules) if group.security_group_id == GROUP else group
+        for group in network.security_groups
+    )
+    sandbox.world.network = replace(network, security_groups=groups)
+
+
+@pytest.mark.parametrize(("ahead", "stops"), [(-14 * 60, []), (0, []), (14 * 60, []), (16 * 60, ["clock"])])
+def test_the_clock_is_compared_with_the_answers_date(
+    runbook: Runbook, sandbox: Sandbox, ahead: int, stops: list[str]
+) -> None:
+    """Up to 15 minutes are let pass; more is a stop, whichever cloud says so."""
+    sandbox.clock.ahead = ahead
+    assert [stop.check for stop in planned(runbook).stops] == stops
+
+
+def test_the_machines_clock_is_injected(sandbox: Sandbox) -> None:
+    """It is this machine's clock that is compared, not the computer's that runs both."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        now = runbook._context.now
+        runbook._context.now = lambda: now() + 3600
+        [stop] = planned(runbook).stops
+    assert stop.check == "clock"
+    assert "60 minutes ahead" in stop.evidence
+
+
+def test_the_cluster_can_be_named_by_id(runbook: Runbook) -> None:
+    """An ID does as well as a name."""
+    assert runbook.plan(cluster=DEMO_ID, vpc=VPC, security_group=[GROUP]).stops == ()

@@ -1,0 +1,104 @@
+"""Everything that the sandbox can stage is found by `plan` or by `doctor`, and by the right name."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.errors import NotEligible, TidbPeError
+from tidb_pe_magic.model import Severity
+from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.scenarios import SCENARIOS, Scenario, cloud, connection, find, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Most of the time goes by in waiting for what does not answer.
+AT_ONCE = 2
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    scenario: str
+    expected: str
+    found: str
+    doctor: str
+    seconds: float
+
+
+def planned(runbook: Runbook) -> str:
+    """Return the first thing that `plan` finds fault with; empty where it finds nothing."""
+    try:
+        plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
+    except NotEligible as error:
+        return error.restriction
+    return next((finding.check for finding in plan.findings if finding.severity != Severity.OK), "")
+
+
+def examined(runbook: Runbook, sandbox: Sandbox) -> tuple[str, float]:
+    """Return the stage at which `doctor` sees a failure, and how long that took."""
+    started = time.monotonic()
+    try:
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
+        started = time.monotonic()
+        diagnosis = runbook.doctor(ca=sandbox.ca or None)
+    except TidbPeError as error:
+        return f"({type(error).__name__})", time.monotonic() - started
+    return f"doctor:{diagnosis.failed.name}" if diagnosis.failed else "", time.monotonic() - started
+
+
+def through(scenario: Scenario) -> Row:
+    """Take one scenario through `plan` and `doctor`."""
+    with (
+        Sandbox(flights=20, scenario=scenario.name) as sandbox,
+        Runbook(environ=sandbox.environment()) as runbook,
+    ):
+        found = planned(runbook)
+        doctor, seconds = examined(runbook, sandbox)
+    return Row(scenario.name, scenario.expected, found or doctor, doctor, seconds)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return the rows, aligned."""
+    head = f"{'scenario':<36}{'expected':<20}{'found':<20}{'doctor':<24}{'s':>5}"
+    lines = (
+        f"{row.scenario:<36}{row.expected or '-':<20}{row.found or '-':<20}{row.doctor or '-':<24}"
+        f"{row.seconds:>5.1f}"
+        for row in rows
+    )
+    return "\n".join(("", head, *lines))
+
+
+def test_every_scenario_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first finding of `plan`, or else the stage that fails in `doctor`, is the expected one."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        rows = list(pool.map(through, SCENARIOS.values()))
+    with capsys.disabled():
+        print(table(rows))  # noqa: T201 - the table is what this test is read for
+    assert [row for row in rows if row.found != row.expected] == []
+    # The promise is ten seconds; a busy machine gets some more.
+    assert max(row.seconds for row in rows) < 15
+
+
+def test_there_are_thirty_scenarios_and_a_control() -> None:
+    """Each has a name, a summary and an expectation; no two share a name."""
+    assert len(SCENARIOS) >= 30
+    assert len(SCENARIOS) == sum(len(module.SCENARIOS) for module in (cloud, connection, place))
+    assert SCENARIOS["clean"].expected == ""
+    for name, scenario in SCENARIOS.items():
+        assert name == scenario.name
+        assert name.replace("-", "").isalnum()
+        assert scenario.summary.endswith(".")
+
+
+def test_an_unknown_scenario_is_refused_by_the_closest_name() -> None:
+    """A mistyped name starts nothing."""
+    with pytest.raises(ValueError, match="did you mean tls-expired"):
+        Sandbox(scenario="tls-expird")
+    assert find("tls-expired").expected == "doctor:tls"

@@ -1,0 +1,157 @@
+"""The RAM policy is what the commands call: nothing is missing and nothing is too much."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic.clouds import ram
+from tidb_pe_magic.runbook.permissions import policy
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VPC, GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"
+# Not a call of its own: RAM may ask for it where an endpoint is created with tags.
+WITH_CREATE = "privatelink:TagResources"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Give the embedded clouds."""
+    with Sandbox(flights=5) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def runbook(sandbox: Sandbox) -> Iterator[Runbook]:
+    """Give a runbook on the sandbox."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        yield runbook
+
+
+def allowed(text: str) -> dict[str, list[str]]:
+    """Return the resources of each action that the policy allows."""
+    document: dict[str, Any] = json.loads(text)
+    assert document["Version"] == "1"
+    found: dict[str, list[str]] = {}
+    for statement in document["Statement"]:
+        assert statement.keys() == {"Effect", "Action", "Resource"}
+        assert statement["Effect"] == "Allow"
+        for action in statement["Action"]:
+            assert action not in found
+            found[action] = statement["Resource"]
+    return found
+
+
+def whole_way(runbook: Runbook) -> str:
+    """Do what the policy is for, and return the endpoint's ID."""
+    runbook.cluster("demo")
+    runbook.networks()
+    runbook.verify()
+    runbook.plan(vpc=VPC, security_group=[GROUP])
+    made = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint
+    runbook.wait()
+    runbook.connect()
+    runbook.disconnect()
+    return made.endpoint_id
+
+
+def called(sandbox: Sandbox) -> set[str]:
+    """Return the actions of the calls so far."""
+    return {ram.action_of(call.action) or call.action for call in sandbox.alibaba_calls}
+
+
+def test_the_policy_is_what_the_whole_way_calls(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Each call on the way to a query is allowed, and nothing is allowed that is not called."""
+    whole_way(runbook)
+    assert called(sandbox) == set(allowed(policy())) - {WITH_CREATE}
+
+
+def test_the_policy_with_clean_up_is_what_deletion_calls_too(runbook: Runbook, sandbox: Sandbox) -> None:
+    """With --clean-up the calls of `delete` are allowed besides."""
+    runbook.delete(whole_way(runbook), yes=True)
+    assert called(sandbox) == set(allowed(policy(clean_up=True))) - {WITH_CREATE}
+
+
+def test_only_what_is_asked_for_may_delete() -> None:
+    """Without --clean-up nothing can be removed, and activating the product is never asked for."""
+    without, with_it = allowed(policy()), allowed(policy(clean_up=True))
+    assert set(with_it) - set(without) == set(ram.CLEAN_UP)
+    assert not any("Delete" in action or "Remove" in action for action in without)
+    assert "privatelink:OpenPrivateLinkService" not in with_it
+
+
+def test_creating_is_allowed_on_its_four_resources_of_the_region() -> None:
+    """One action is checked on the endpoint, the VPC, the vSwitch and the security group."""
+    assert allowed(policy("ap-southeast-1"))["privatelink:CreateVpcEndpoint"] == [
+        "acs:privatelink:ap-southeast-1:*:vpcendpoint/*",
+        "acs:vpc:ap-southeast-1:*:vpc/*",
+        "acs:vpc:ap-southeast-1:*:vswitch/*",
+        "acs:ecs:ap-southeast-1:*:securitygroup/*",
+    ]
+
+
+def test_without_a_cluster_no_cloud_is_asked(sandbox: Sandbox) -> None:
+    """The policy for every region needs neither key nor cluster."""
+    with Runbook(environ={}) as runbook:
+        shown = runbook.permissions()
+    assert shown.policy == policy()
+    assert "acs:privatelink:*:*:vpcendpoint/*" in shown.policy
+    assert not sandbox.alibaba_calls
+
+
+def test_a_cluster_fills_the_region_in(runbook: Runbook, sandbox: Sandbox) -> None:
+    """The cluster that is given, or was named last, makes the policy its region's."""
+    assert runbook.permissions(cluster="demo").policy == policy("ap-southeast-1")
+    assert runbook.permissions(clean_up=True).policy == policy("ap-southeast-1", clean_up=True)
+    assert not sandbox.alibaba_calls
+
+
+def test_a_cluster_that_is_paused_has_a_policy_and_one_elsewhere_has_none(runbook: Runbook) -> None:
+    """The state does not matter to a policy; a cluster on another cloud has no region to fill in."""
+    assert runbook.permissions(cluster="archive").policy == policy("ap-southeast-1")
+    with pytest.raises(errors.NotEligible, match="no private endpoint service on Alibaba Cloud"):
+        runbook.permissions(cluster="aws-sales")
+
+
+def test_the_policy_can_be_copied_from_what_is_shown(runbook: Runbook) -> None:
+    """The lines between braces are the JSON, indentation and all."""
+    shown = runbook.permissions(clean_up=True)
+    text = render.text(shown)
+    assert text[text.index("\n{") + 1 : text.index("\n}") + 2] == shown.policy
+    assert render.html(shown).count("&quot;privatelink:DeleteVpcEndpoint&quot;") == 1
+
+
+@pytest.mark.parametrize("action", sorted(set(ram.NEEDED) - {WITH_CREATE}))
+def test_a_denied_call_names_its_action_or_leaves_a_gap(
+    runbook: Runbook, sandbox: Sandbox, action: str
+) -> None:
+    """Each missing permission is named: in the plan's findings, or in the error of what cannot go on."""
+    sandbox.world.denied_actions.add(action)
+    runbook.cluster("demo")
+    placement: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP], "zone": ["ap-southeast-1a=vsw-t4na1"]}
+    said = ""
+    with contextlib.suppress(errors.PermissionDenied):
+        said = render.text(runbook.plan(**placement))
+    if action not in said:
+        with pytest.raises(errors.PermissionDenied, match=f"RAM action {action}.*See %tidb_pe permissions"):
+            whole_way(runbook)
+
+
+def test_a_denied_deletion_points_to_clean_up(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Who may create but not delete is told the option of the policy, and the endpoint stays."""
+    endpoint_id = whole_way(runbook)
+    sandbox.world.denied_actions.add("privatelink:DeleteVpcEndpoint")
+    with pytest.raises(errors.PermissionDenied) as denied:
+        runbook.delete(endpoint_id, yes=True)
+    assert denied.value.advice == (
+        "Ask for the RAM action privatelink:DeleteVpcEndpoint on "
+        "acs:privatelink:ap-southeast-1:*:vpcendpoint/*. See %tidb_pe permissions --clean-up."
+    )
+    assert endpoint_id in sandbox.world.endpoints

@@ -1,0 +1,149 @@
+"""Where this machine is, as the ECS metadata service tells it: region, zone, VPC and vSwitch.
+
+The service answers at one address inside each instance (Alibaba Cloud ECS user guide, "View instance
+metadata"). Other clouds, carrier networks and proxies can answer there too, so each value has to have
+the shape that it has on Alibaba Cloud; anything else means "not on ECS", and is never an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model import Whereabouts
+
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_METADATA = "http://100.100.100.200"
+
+_TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
+_ITEMS_PATH = "/latest/meta-data/"
+_TTL_HEADER, _TOKEN_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds", "X-aliyun-ecs-metadata-token"
+_TTL = "60"  # seconds; the token is used at once and not kept
+_OK = 200
+_MOST_BYTES = 1024  # a value is one short line; a page of someone else's need not be read to its end
+
+_TOKEN = re.compile(r"[!-~]{1,512}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
+_ZONE_IN_REGION = re.compile(r"-?[a-z]")
+_SHAPES = {
+    "region-id": _REGION,
+    "zone-id": _REGION,  # what comes after the region is looked at where that is known
+    "vpc-id": re.compile(r"vpc-[A-Za-z0-9]{1,64}"),
+    "vswitch-id": re.compile(r"vsw-[A-Za-z0-9]{1,64}"),
+}
+# No VPC can have these as its own (Alibaba Cloud VPC user guide, CIDR blocks of a VPC).
+_NO_VPC = tuple(
+    map(
+        ipaddress.IPv4Network,
+        ("0.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"),
+    )
+)
+
+
+def whereabouts(
+    base_url: str = DEFAULT_METADATA,
+    *,
+    timeout: float = 0.5,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Whereabouts | None:
+    """Ask the metadata service where this machine is; None where it is not an ECS instance in a VPC.
+
+    Args:
+        base_url: `scheme://host[:port]` of the service.
+        timeout: seconds for everything together, name resolution included.
+        transport: instead of the network.
+    """
+    import httpx  # noqa: F401, PLC0415 - slow to import, which must not count against the deadline
+
+    answer: Future[Whereabouts | None] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(asyncio.run(_within(timeout, base_url, transport)))
+        except BaseException as error:  # noqa: BLE001 - a bug is raised where it is waited for
+            answer.set_exception(error)
+
+    # A thread, since a notebook's own thread runs an event loop already. A daemon that can be abandoned:
+    # a name server that hangs keeps asyncio.run from returning.
+    threading.Thread(target=work, name="ecs-metadata", daemon=True).start()
+    try:
+        return answer.result(timeout)
+    except TimeoutError:
+        return None
+
+
+async def _within(
+    timeout: float,  # noqa: ASYNC109 - it is the deadline of everything below
+    base_url: str,
+    transport: httpx.AsyncBaseTransport | None,
+) -> Whereabouts | None:
+    import httpx  # noqa: PLC0415 - slow to import
+
+    client = httpx.AsyncClient(
+        base_url=base_url,
+        headers={"Accept-Encoding": "identity"},
+        # asyncio's deadline is for everything; httpx's own would start again with each byte.
+        timeout=None,  # noqa: S113 - see above
+        follow_redirects=False,
+        trust_env=False,  # the address is this machine's own link: a proxy would answer for itself
+        transport=transport,
+    )
+    try:
+        async with asyncio.timeout(timeout), client:
+            return await _ask(client)
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError):
+        return None
+
+
+async def _ask(client: httpx.AsyncClient) -> Whereabouts | None:
+    # An instance can be set to answer with a token only; an older service knows no tokens.
+    status, token = await _read(client, "PUT", _TOKEN_PATH, {_TTL_HEADER: _TTL})
+    headers = {_TOKEN_HEADER: token} if status == _OK and _TOKEN.fullmatch(token) else {}
+    told: dict[str, str] = {}
+    for item, shape in _SHAPES.items():
+        status, value = await _read(client, "GET", _ITEMS_PATH + item, headers)
+        if status != _OK or not shape.fullmatch(value):
+            return None
+        told[item] = value
+    zone_letter = told["zone-id"].removeprefix(told["region-id"])
+    if not _ZONE_IN_REGION.fullmatch(zone_letter):
+        return None
+    # The one item that is not needed, so not being told is no objection; being told nonsense is.
+    status, address = await _read(client, "GET", _ITEMS_PATH + "private-ipv4", headers)
+    if status == _OK and not _is_in_a_vpc(address):
+        return None
+    return Whereabouts(
+        region_id=told["region-id"],
+        zone_id=told["zone-id"],
+        vpc_id=told["vpc-id"],
+        vswitch_id=told["vswitch-id"],
+        private_ip=address if status == _OK else "",
+    )
+
+
+async def _read(
+    client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]
+) -> tuple[int, str]:
+    """Return the status and the beginning of the answer, as text without the blanks around it."""
+    body = b""
+    async with client.stream(method, path, headers=headers) as response:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > _MOST_BYTES:
+                break
+    return response.status_code, body[: _MOST_BYTES + 1].decode("ascii", "replace").strip()
+
+
+def _is_in_a_vpc(address: str) -> bool:
+    """Tell whether a VPC's own address can be this one."""
+    try:
+        parsed = ipaddress.IPv4Address(address)
+    except ValueError:
+        return False
+    return not any(parsed in network for network in _NO_VPC)

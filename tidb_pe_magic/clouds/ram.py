@@ -1,0 +1,59 @@
+"""What Resource Access Management (RAM) checks for each call that is made here.
+
+Actions and resources are those of the "Authorization information" of each operation in the API
+references of PrivateLink 2020-04-15, VPC 2016-04-28 and ECS 2014-05-26. Where a reference's resource is
+not certain, it is `*`: a policy that is too narrow is denied without a word about the resource.
+"""
+
+from __future__ import annotations
+
+import re
+
+ANY = "*"
+_ENDPOINT = "acs:privatelink:{region}:*:vpcendpoint/*"
+_SERVICE = "acs:privatelink:{region}:*:vpcendpointservice/*"
+
+# What `verify`, `networks`, `plan`, `create`, `wait` and `connect` call.
+NEEDED: dict[str, tuple[str, ...]] = {
+    # One action on four resources: no ecs: or vpc: action is asked for.
+    "privatelink:CreateVpcEndpoint": (
+        _ENDPOINT,
+        "acs:vpc:{region}:*:vpc/*",
+        "acs:vpc:{region}:*:vswitch/*",
+        "acs:ecs:{region}:*:securitygroup/*",
+    ),
+    "privatelink:TagResources": (_ENDPOINT,),
+    "privatelink:GetVpcEndpointAttribute": (_ENDPOINT,),
+    "privatelink:ListVpcEndpointServicesByEndUser": (_SERVICE,),
+    "privatelink:CheckProductOpen": (ANY,),
+    "privatelink:ListVpcEndpoints": (ANY,),
+    "privatelink:ListVpcEndpointZones": (ANY,),
+    "privatelink:ListVpcEndpointSecurityGroups": (ANY,),
+    "vpc:DescribeVpcs": (ANY,),
+    "vpc:DescribeVSwitches": (ANY,),
+    "ecs:DescribeSecurityGroups": (ANY,),
+    "ecs:DescribeSecurityGroupAttribute": (ANY,),
+}
+# What `delete` calls besides.
+CLEAN_UP: dict[str, tuple[str, ...]] = {
+    "privatelink:RemoveZoneFromVpcEndpoint": (_ENDPOINT,),
+    "privatelink:DeleteVpcEndpoint": (_ENDPOINT,),
+}
+_EVERY = {**NEEDED, **CLEAN_UP}
+_BY_OPERATION = {action.partition(":")[2]: action for action in _EVERY}
+_ACTION = re.compile(r"[a-z0-9-]{1,40}:[A-Za-z0-9]{1,80}")
+
+
+def action_of(operation: str) -> str:
+    """Return the RAM action of an API operation; empty where it is not called here."""
+    return _BY_OPERATION.get(operation, "")
+
+
+def is_action(text: object) -> bool:
+    """Tell whether this is an action as RAM writes it: an answer can hold anything."""
+    return isinstance(text, str) and bool(_ACTION.fullmatch(text))
+
+
+def resources(action: str, region_id: str = ANY) -> tuple[str, ...]:
+    """Return the resources on which the action is checked, in any account; empty where not known."""
+    return tuple(each.format(region=region_id or ANY) for each in _EVERY.get(action, ()))

@@ -1,0 +1,344 @@
+"""Every stage between this machine and a query, one after the other, within one time limit.
+
+Nothing here is decided by what a step before has cached: names are resolved, connections opened and
+certificates looked at anew, each within its share of the time, so that what hangs is named, not waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+import pymysql.err
+
+from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.database import diagnose, dialing, remedies
+from tidb_pe_magic.database.certificate import summarize
+from tidb_pe_magic.database.connector import Connector, Target
+from tidb_pe_magic.database.deadline import Deadline
+from tidb_pe_magic.database.session import CannotConnect
+from tidb_pe_magic.errors import ConnectionFailed, TidbPeError, one_line
+from tidb_pe_magic.model import Cluster, Diagnosis, Outcome, Stage, TlsMode, VpcEndpoint, Whereabouts
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from tidb_pe_magic.database.session import Session
+
+STAGES = ("dns", "network", "tcp", "handshake", "tls", "login", "query")
+_SHARE = 0.4  # of the whole time, for one stage
+_PINGS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is known of the connection before it is looked at; all but the target may be unknown.
+
+    Attributes:
+        target: its user may be empty; its password is not used.
+        password: gives the password when the login is reached; None where there is none at hand.
+        password_from: where that is, as it was typed.
+        endpoint: what the host's zones, VPC and state are compared with.
+        here: where this machine is.
+        unknown: why the endpoint is not known, where it should be.
+        last: the stage to end with.
+    """
+
+    target: Target
+    password: Callable[[], Secret] | None = None
+    password_from: str = ""
+    cluster: Cluster | None = None
+    endpoint: VpcEndpoint | None = None
+    here: Whereabouts | None = None
+    unknown: str = ""
+    last: str = STAGES[-1]
+
+    @property
+    def zone_addresses(self) -> dict[str, str]:
+        """Each address of the endpoint's network interfaces, and its zone."""
+        zones = self.endpoint.zones if self.endpoint else ()
+        return {zone.eni_ip: zone.zone_id for zone in zones if zone.eni_ip}
+
+
+class Seen(NamedTuple):
+    """What a stage saw."""
+
+    outcome: Outcome
+    detail: str
+
+
+def examine(subject: Subject, *, timeout: float = 9.5) -> Diagnosis:
+    """Go through the stages until one fails; at `timeout` seconds at the latest there is an answer.
+
+    Only a person who is asked for a password is waited for longer.
+
+    Raises:
+        InvalidRequest: an option of TLS cannot be used.
+    """
+    with contextlib.ExitStack() as opened:
+        examination = _Examination(subject, timeout, opened)
+        for name in STAGES[: STAGES.index(subject.last) + 1]:
+            examination.do(name)
+        return examination.diagnosis()
+
+
+@dataclass
+class _Examination:
+    """The stages so far, and what they have left for the next ones."""
+
+    subject: Subject
+    timeout: float
+    opened: contextlib.ExitStack
+    stages: list[Stage] = field(default_factory=list)
+    failure: ConnectionFailed | None = None
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self._end = time.monotonic() + self.timeout
+        self._addresses: list[dialing.Address] = []
+        self._sock: socket.socket | None = None
+        self._tls_offered = False
+        self._session: tuple[Session, Deadline] | None = None
+        # Checks the options of TLS, before anything is asked.
+        self._connector = Connector(_without_password(self.subject), timeout=self.timeout)
+
+    def do(self, name: str) -> None:
+        """Do one stage, or note that it was not reached."""
+        if self.over:
+            if self.stages[-1].name != name:
+                self.stages.append(Stage(name=name, outcome=Outcome.NOT_REACHED))
+            return
+        started = time.monotonic()
+        try:
+            seen = getattr(self, f"_{name}")()
+        except ConnectionFailed as failure:
+            self._failed(name, failure, started)
+            return
+        self._note(name, seen, started)
+
+    def diagnosis(self) -> Diagnosis:
+        """Return what was found, with causes and the next command."""
+        target = self.subject.target
+        causes, command = remedies.explain(self.failure, self.stages, self.subject)
+        return Diagnosis(
+            host=target.host,
+            port=target.port,
+            stages=tuple(self.stages),
+            causes=causes,
+            next_command=command,
+        )
+
+    def _note(self, name: str, seen: Seen, started: float) -> None:
+        took = time.monotonic() - started
+        self.stages.append(Stage(name=name, outcome=seen.outcome, detail=one_line(seen.detail), seconds=took))
+
+    def _failed(self, name: str, failure: ConnectionFailed, started: float) -> None:
+        """Note a failure; a login that came as far as the database has passed, whatever is refused there."""
+        self.over = True
+        self.failure = failure
+        if name == "login" and failure.stage == "query":
+            self._note("login", Seen(Outcome.PASSED, self._user), started)
+            self._note("query", Seen(Outcome.FAILED, failure.reason), started)
+            return
+        self._note(name, Seen(Outcome.FAILED, failure.reason), started)
+
+    def _share(self) -> Deadline:
+        """Return the time limit of one stage."""
+        left = self._end - time.monotonic()
+        return Deadline(max(0.05, min(left, self.timeout * _SHARE)))
+
+    def _dns(self) -> Seen:
+        target, zones = self.subject.target, self.subject.zone_addresses
+        with self._share() as deadline:
+            found = diagnose.resolve(target.host, target.port, deadline)
+        self._addresses = [dialing.Address(family, place, "") for family, place in found]
+        texts = [address.text for address in self._addresses]
+        if _is_address(target.host):
+            return Seen(Outcome.PASSED, f"{target.host} is an address, no name has to be resolved")
+        listed = ", ".join(dict.fromkeys(texts))
+        if not zones:
+            return Seen(Outcome.PASSED, f"{target.host} resolves to {listed}")
+        if not set(texts) & zones.keys():
+            return Seen(
+                Outcome.UNKNOWN,
+                f"{target.host} resolves to {listed}: none is an address of the endpoint "
+                f"({', '.join(zones)})",
+            )
+        missing = [address for address in zones if address not in texts]
+        rest = f"; not to {', '.join(missing)}, which is the endpoint's too" if missing else ""
+        return Seen(Outcome.PASSED, f"{target.host} resolves to {listed}, the endpoint's own{rest}")
+
+    def _network(self) -> Seen:
+        endpoint, here = self.subject.endpoint, self.subject.here
+        sources = [dialing.source(address) for address in self._addresses]
+        if not any(sources):
+            raise ConnectionFailed(
+                "network",
+                f"this machine has no route to {', '.join(address.text for address in self._addresses)}.",
+            )
+        route = f"packets leave from {next(filter(None, sources))}"
+        if endpoint is None:
+            return Seen(Outcome.UNKNOWN, f"{self.subject.unknown or 'the endpoint is not known'}; {route}")
+        if here is None:
+            return Seen(
+                Outcome.UNKNOWN,
+                f"this machine is not known to be in {endpoint.vpc_id}, the endpoint's VPC; {route}",
+            )
+        if here.vpc_id == endpoint.vpc_id:
+            return Seen(Outcome.PASSED, f"this machine is in {here.vpc_id}, the endpoint's VPC")
+        return Seen(
+            Outcome.UNKNOWN,
+            f"this machine is in {here.vpc_id} ({here.region_id}), the endpoint in {endpoint.vpc_id} "
+            f"({endpoint.region_id}): a route between them is needed",
+        )
+
+    def _tcp(self) -> Seen:
+        zones, port = self.subject.zone_addresses, self.subject.target.port
+        places = [replace(a, label=zones.get(a.text, "")) for a in self._addresses]
+        known = {address.text for address in places}
+        places += [dialing.literal(ip, port, zone) for ip, zone in zones.items() if ip not in known]
+        with self._share() as deadline:
+            attempts = dialing.dial(places, deadline)
+        for attempt in attempts:
+            if attempt.sock is not None:
+                self.opened.enter_context(attempt.sock)
+        detail = "; ".join(map(str, attempts))
+        own = attempts[: len(self._addresses)]
+        self._sock = next((attempt.sock for attempt in own if attempt.sock is not None), None)
+        kinds = {attempt.kind for attempt in attempts if attempt.kind}
+        if self._sock is None:
+            answering = any(attempt.sock is not None for attempt in attempts)
+            kind = "elsewhere" if answering else remedies.gravest(kinds)
+            raise ConnectionFailed("tcp", f"{detail}.", kind=kind)
+        if kinds:
+            # The host answers, so the way can be followed further; the zone is what is amiss.
+            self.failure = ConnectionFailed("tcp", f"{detail}.", kind="zone")
+            return Seen(Outcome.FAILED, detail)
+        return Seen(Outcome.PASSED, detail)
+
+    def _handshake(self) -> Seen:
+        assert self._sock is not None  # noqa: S101 - the stage before has left it
+        with self._share() as deadline:
+            reached = diagnose.greet(self._sock, deadline)
+        self._tls_offered = reached.tls_offered
+        reached.sock.close()
+        return Seen(Outcome.PASSED, "a MySQL server greets")
+
+    def _tls(self) -> Seen:
+        mode = self.subject.target.tls
+        if not self._tls_offered:
+            if mode in {TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY}:
+                raise ConnectionFailed(
+                    "tls", f"the server offers no TLS, and --tls {mode} asks for it.", kind="not offered"
+                )
+            return Seen(Outcome.PASSED, "the server offers none: the connection is not encrypted")
+        if mode == TlsMode.OFF:
+            return Seen(Outcome.PASSED, "the server offers TLS; --tls off leaves the connection unencrypted")
+        with self._share() as deadline:
+            seen = self._connector.inspect(deadline)
+        # The inspection is over; what follows is a connection like `connect`'s.
+        self._connector = Connector(_without_password(self.subject), timeout=self.timeout)
+        summary = summarize(seen.der)
+        name = f"verified for {seen.verified_name}" if mode != TlsMode.VERIFY_CA else "its name not checked"
+        return Seen(
+            Outcome.PASSED,
+            f"{seen.version}, certificate {name}, issued by {summary.issuer or 'an unnamed authority'}, "
+            f"{_validity(summary.not_after)}",
+        )
+
+    @property
+    def _user(self) -> str:
+        return f"as {self.subject.target.user}"
+
+    def _login(self) -> Seen:
+        target = self.subject.target
+        reason = ""
+        secret: Secret | None = None
+        if not target.user:
+            reason = "no user is named: --user"
+        elif self.subject.password is None:
+            reason = "no password at hand: set TIDB_PASSWORD, or give --password-from"
+        else:
+            asked = time.monotonic()
+            try:
+                secret = self.subject.password()
+            except TidbPeError as error:
+                reason = str(error)
+            # A person who types takes nothing from the time.
+            self._end += time.monotonic() - asked
+        if secret is None:
+            self.over = True
+            return Seen(Outcome.UNKNOWN, reason)
+        deadline = self.opened.enter_context(self._share())
+        connector = Connector(replace(target, password=secret), timeout=self.timeout)
+        arguments = {"host": target.host, "port": target.port, "user": target.user, "charset": "utf8mb4"}
+        if target.database:
+            arguments["database"] = target.database
+        failure = None
+        try:
+            session = connector.connect(arguments, deadline)
+        except CannotConnect as error:
+            failure = error.failure
+        if failure is not None:
+            raise failure
+        self.opened.callback(_end, session)
+        self._session = session, deadline
+        return Seen(Outcome.PASSED, self._user)
+
+    def _query(self) -> Seen:
+        assert self._session is not None  # noqa: S101 - the stage before has left it
+        session, deadline = self._session
+        failure = None
+        try:
+            with session.cursor() as cursor:
+                cursor.execute("SELECT VERSION()")
+                (version,) = cursor.fetchone() or ("",)
+            latency = median(_ping(session) for _ in range(_PINGS))
+        except pymysql.err.MySQLError as error:
+            code, message = (*error.args, 0, "")[:2]
+            failure = diagnose.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
+        if failure is not None and deadline.expired:
+            reason = f"no answer to SELECT VERSION() in {deadline.seconds:.1f} s."
+            failure = ConnectionFailed("query", reason, kind="silent")
+        if failure is not None:
+            raise failure
+        return Seen(Outcome.PASSED, f"{version}; a round trip takes {1000 * latency:.1f} ms")
+
+
+def _without_password(subject: Subject) -> Target:
+    """Return the target without its password."""
+    return replace(subject.target, password=Secret(""))
+
+
+def _ping(session: Session) -> float:
+    started = time.perf_counter()
+    session.ping(reconnect=False)
+    return time.perf_counter() - started
+
+
+def _end(session: Session) -> None:
+    # Not a polite farewell: a peer that hangs would have to take it.
+    with contextlib.suppress(OSError, pymysql.err.MySQLError):
+        session._force_close()  # noqa: SLF001 - the driver has no other way
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _validity(not_after: str) -> str:
+    try:
+        left = (datetime.strptime(not_after, "%Y-%m-%d").replace(tzinfo=UTC) - datetime.now(UTC)).days
+    except ValueError:
+        return "its last day could not be read"
+    return f"valid until {not_after} ({left} {'day' if left == 1 else 'days'} left)"

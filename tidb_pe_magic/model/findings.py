@@ -1,0 +1,108 @@
+"""What was found before an endpoint is made, and why a connection does not work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tidb_pe_magic.model.base import Result
+
+
+class Severity(StrEnum):
+    """How much a finding matters: `stop` makes `create` refuse without --force."""
+
+    OK = "ok"
+    WARN = "warn"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One check of the preflight.
+
+    Attributes:
+        check: its name, such as `security-group`; the same one at each run.
+        summary: what was found, in one sentence.
+        evidence: what the clouds answered that shows it; empty where the summary says it all.
+        mend: what to do about it, a command where there is one; empty where nothing is to be done.
+    """
+
+    check: str
+    severity: Severity
+    summary: str
+    evidence: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whereabouts:
+    """Where this machine is, as the ECS metadata service tells it: "this notebook".
+
+    Attributes:
+        private_ip: this machine's own address in the VPC; empty where it is not told.
+    """
+
+    region_id: str
+    zone_id: str
+    vpc_id: str
+    vswitch_id: str
+    private_ip: str = ""
+
+
+class Outcome(StrEnum):
+    """How a stage of a diagnosis ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "cannot tell"
+    NOT_REACHED = "not reached"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage on the way to a query.
+
+    Attributes:
+        name: dns, network, tcp, handshake, tls, login or query.
+        detail: what was seen, in one sentence.
+        seconds: how long it took; None where it was not reached.
+    """
+
+    name: str
+    outcome: Outcome
+    detail: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis(Result):
+    """Why a connection does not work, or that it does.
+
+    Attributes:
+        causes: likely causes of the first failure, the likeliest first.
+        next_command: what to type next.
+    """
+
+    host: str
+    port: int
+    stages: tuple[Stage, ...]
+    causes: tuple[str, ...] = ()
+    next_command: str = ""
+
+    @property
+    def failed(self) -> Stage | None:
+        """The first stage that failed."""
+        return next((stage for stage in self.stages if stage.outcome == Outcome.FAILED), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permissions(Result):
+    """The least that the access key's owner has to be allowed.
+
+    Attributes:
+        policy: a RAM policy, as JSON text that the RAM console takes.
+        clean_up: the policy also allows deletion.
+    """
+
+    policy: str
+    clean_up: bool

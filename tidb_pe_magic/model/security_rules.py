@@ -1,0 +1,210 @@
+"""The inbound rules of security groups, and what they say of one TCP port.
+
+How rules are weighed stands in Alibaba Cloud's documentation of security group rules: the rules of all
+groups of a network interface count together; the smaller priority decides; Drop wins where two are equal.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_ALL_PORTS = "-1/-1"
+_RANGE = re.compile(r"(\d{1,5})(?:/(\d{1,5}))?")
+_LAST_ADDRESS = 2**32 - 1
+
+
+class Access(StrEnum):
+    """What becomes of a connection."""
+
+    ACCEPTED = "accepted"
+    DROPPED = "dropped"
+    UNKNOWN = "cannot tell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityRule:
+    """One inbound rule (Alibaba Cloud API reference, DescribeSecurityGroupAttribute), as it is written there.
+
+    Attributes:
+        source_cidr: an IPv4 network or address.
+        source_group_id: the source is whoever is in this group: not known here.
+        source_prefix_list_id: the source is a list of networks: not known here.
+        port_list_id: the ports are a list: not known here.
+    """
+
+    security_group_id: str
+    policy: str
+    priority: str
+    protocol: str
+    port_range: str
+    source_port_range: str = _ALL_PORTS
+    source_cidr: str = ""
+    source_ipv6_cidr: str = ""
+    source_group_id: str = ""
+    source_prefix_list_id: str = ""
+    port_list_id: str = ""
+
+    def __str__(self) -> str:
+        """Write it in a few words."""
+        source = (
+            self.source_cidr
+            or self.source_ipv6_cidr
+            or self.source_group_id
+            or self.source_prefix_list_id
+            or "an unknown source"
+        )
+        ports = self.port_list_id or self.port_range or "unknown ports"
+        return (
+            f"{self.security_group_id}: {self.policy} {self.protocol} {ports} from {source}, "
+            f"priority {self.priority}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityRules:
+    """One group's inbound rules.
+
+    Attributes:
+        inner_access: `Accept` where members of the group reach each other without a rule.
+    """
+
+    security_group_id: str
+    inner_access: str
+    rules: tuple[SecurityRule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the rules say.
+
+    Attributes:
+        because: the rules that decide, or that cannot be read; empty where no rule fits.
+        members_only: only members of these groups are let in, and whether this machine is one is not known.
+    """
+
+    access: Access
+    because: tuple[SecurityRule, ...] = ()
+    members_only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A rule as numbers; a source of None is not known, nor is a rule that is not `certain`."""
+
+    rule: SecurityRule
+    order: tuple[int, bool] | None
+    accepts: bool | None
+    source: tuple[int, int] | None
+    certain: bool
+
+    def fits(self, address: int) -> bool | None:
+        """Tell whether the rule is about this address; None where that is not known."""
+        if self.source is not None and not self.source[0] <= address <= self.source[1]:
+            return False
+        return True if self.source is not None and self.certain else None
+
+
+def judge(groups: Sequence[SecurityRules], port: int, address: str = "") -> Judgement:
+    """Say whether TCP from an IPv4 address to the port is let in by the groups, which count together.
+
+    Without an address the answer is the one that holds for every address, if there is one.
+    """
+    rules = [read for group in groups for rule in group.rules if (read := _read(rule, port)) is not None]
+    open_inside = tuple(g.security_group_id for g in groups if g.inner_access.lower() == "accept")
+    addresses = [int(ipaddress.IPv4Address(address))] if address else _representatives(rules)
+    judgements = [_judge_one(rules, each, open_inside) for each in addresses]
+    outcomes = {judgement.access for judgement in judgements}
+    if len(outcomes) == 1 and Access.UNKNOWN not in outcomes:
+        return judgements[0]
+    return Judgement(
+        access=Access.UNKNOWN,
+        because=tuple(dict.fromkeys(rule for judgement in judgements for rule in judgement.because)),
+        members_only=next((j.members_only for j in judgements if j.members_only), ()),
+    )
+
+
+def _judge_one(rules: Sequence[_Read], address: int, open_inside: tuple[str, ...]) -> Judgement:
+    """Go through the rules by weight; each that may fit leaves open what the later ones say."""
+    possible: dict[Access, list[SecurityRule]] = {}
+    unreadable = [read for read in rules if read.order is None and read.fits(address) is not False]
+    if unreadable:
+        return Judgement(access=Access.UNKNOWN, because=tuple(read.rule for read in unreadable))
+    for read in sorted(rules, key=lambda each: each.order or (0, False)):
+        fits = read.fits(address)
+        if fits is False:
+            continue
+        possible.setdefault(Access.ACCEPTED if read.accepts else Access.DROPPED, []).append(read.rule)
+        if fits:
+            return _only(possible)
+    if open_inside:
+        because = tuple(rule for found in possible.values() for rule in found)
+        return Judgement(access=Access.UNKNOWN, because=because, members_only=open_inside)
+    possible.setdefault(Access.DROPPED, [])
+    return _only(possible)
+
+
+def _only(possible: dict[Access, list[SecurityRule]]) -> Judgement:
+    because = tuple(rule for found in possible.values() for rule in found)
+    access = next(iter(possible)) if len(possible) == 1 else Access.UNKNOWN
+    return Judgement(access=access, because=because)
+
+
+def _representatives(rules: Iterable[_Read]) -> list[int]:
+    """Return one address of each stretch in which no rule begins or ends."""
+    starts = {0}
+    for read in rules:
+        if read.source is not None:
+            starts |= {read.source[0], read.source[1] + 1}
+    return sorted(start for start in starts if start <= _LAST_ADDRESS)
+
+
+def _read(rule: SecurityRule, port: int) -> _Read | None:
+    """Return the rule as numbers; None where it is not about IPv4, TCP or the port."""
+    if rule.protocol.lower() not in {"tcp", "all"}:
+        return None
+    about_port = None if rule.port_list_id else _covers(rule.port_range, port)
+    about_source = _covers_all(rule.source_port_range)
+    if about_port is False:
+        return None
+    source = _network(rule.source_cidr)
+    by_name = bool(rule.source_group_id or rule.source_prefix_list_id)
+    if rule.source_ipv6_cidr and not rule.source_cidr and not by_name:
+        return None
+    accepts = {"accept": True, "drop": False}.get(rule.policy.lower())
+    weighed = rule.priority.isascii() and rule.priority.isdecimal() and accepts is not None
+    return _Read(
+        rule=rule,
+        order=(int(rule.priority), bool(accepts)) if weighed else None,
+        accepts=accepts,
+        source=None if by_name else source,
+        certain=about_port is True and about_source,
+    )
+
+
+def _network(cidr: str) -> tuple[int, int] | None:
+    try:
+        network = ipaddress.IPv4Network(cidr, strict=False)
+    except ValueError:
+        return None
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def _covers_all(source_ports: str) -> bool:
+    return source_ports in {"", _ALL_PORTS, "1/65535", "0/65535"}
+
+
+def _covers(port_range: str, port: int) -> bool | None:
+    """Tell whether `4000/4000`, `1/65535,…` or `-1/-1` holds the port; None where it cannot be read."""
+    if port_range == _ALL_PORTS:
+        return True
+    parts = [_RANGE.fullmatch(part.strip()) for part in port_range.split(",")]
+    if any(part and int(part[1]) <= port <= int(part[2] or part[1]) for part in parts):
+        return True
+    return False if all(parts) else None
