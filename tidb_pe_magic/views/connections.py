@@ -1,0 +1,122 @@
+"""What is shown of connections, and of where one stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import model
+from tidb_pe_magic.layout import Code, Mark, Table, View
+from tidb_pe_magic.views.base import view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic.layout import Cell, Kind
+
+
+@view_of.register(model.Connection)
+def _connection(connection: model.Connection) -> View:
+    tls = connection.tls
+    python: Cell = Code("pandas.read_sql(query, runbook.connection.engine)")
+    if connection.registered:
+        python = "connection = %tidb_pe connect, then pandas.read_sql(query, connection.engine)"
+    return View(
+        title=f"Connected to cluster {connection.cluster.display_name} as",
+        kind="ok",
+        ident=connection.alias,
+        facts=(
+            ("Host", Code(connection.host)),
+            ("Port", Code(str(connection.port))),
+            ("User", Code(connection.user)),
+            ("Database", Code(connection.database) if connection.database else "none chosen"),
+            ("TLS", tls.description if tls.encrypted else Mark("warn", tls.description)),
+            ("Server version", connection.server_version),
+            ("Password from", connection.password_source),
+            ("Endpoint ID", Code(connection.endpoint_id)),
+            ("Query from Python", python),
+        ),
+        next_command=f"%%sql {connection.alias}" if connection.registered else "",
+    )
+
+
+@view_of.register(model.Diagnosis)
+def _diagnosis(diagnosis: model.Diagnosis) -> View:
+    failed = diagnosis.failed
+    unsure = any(stage.outcome == model.Outcome.UNKNOWN for stage in diagnosis.stages)
+    place = f"{diagnosis.host}:{diagnosis.port}"
+    kind: Kind = "ok"
+    if failed is not None:
+        title, kind = f"Diagnosis: {failed.name} fails at", "no"
+    elif unsure:
+        title = "Diagnosis: nothing fails as far as can be told at"
+    else:
+        title = "Diagnosis: every stage passes at"
+    kinds: dict[model.Outcome, Kind] = {
+        model.Outcome.PASSED: "ok",
+        model.Outcome.FAILED: "no",
+        model.Outcome.UNKNOWN: "warn",
+        model.Outcome.NOT_REACHED: "info",
+    }
+    rows = tuple(
+        (
+            stage.name,
+            Mark(kinds[stage.outcome], stage.outcome),
+            stage.detail,
+            "" if stage.seconds is None else f"{stage.seconds:.2f} s",
+        )
+        for stage in diagnosis.stages
+    )
+    tables = [Table(caption="", header=("Stage", "Outcome", "What was seen", "Time"), rows=rows)]
+    if diagnosis.causes:
+        causes = tuple((str(number), cause) for number, cause in enumerate(diagnosis.causes, 1))
+        tables.append(
+            Table(caption="Likely causes, the likeliest first", header=("No.", "Cause"), rows=causes)
+        )
+    return View(
+        title=title, kind=kind, ident=place, tables=tuple(tables), next_command=diagnosis.next_command
+    )
+
+
+@view_of.register(model.Disconnection)
+def _disconnection(disconnection: model.Disconnection) -> View:
+    title = "Connection closed:" if disconnection.closed else "Nothing to close: there is no connection"
+    return View(title=title, kind="ok" if disconnection.closed else "info", ident=disconnection.alias)
+
+
+@view_of.register(model.RunbookStatus)
+def _status(status: model.RunbookStatus) -> View:
+    kinds: dict[bool | None, Kind] = {True: "ok", False: "no", None: "info"}
+    rows = tuple((Mark(kinds[step.done], step.step), step.detail) for step in status.steps)
+    return View(
+        title="Status",
+        tables=(Table(caption="", header=("Step", "As the clouds have it now"), rows=rows),),
+        next_command=status.next_command,
+    )
+
+
+@view_of.register(model.RunReport)
+def _report(report: model.RunReport) -> View:
+    shown = _connection(report.connection)
+    return View(
+        title="Run finished",
+        kind="ok",
+        tables=(steps_table(report.steps),),
+        parts=(replace(shown, next_command=""),),
+        next_command=shown.next_command,
+    )
+
+
+def steps_table(steps: Iterable[model.FinishedStep], current: Mark | None = None, detail: str = "") -> Table:
+    """Return the steps of a run, each with its seconds, and the one that is under way."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Mark("ok", step.step),
+            f"{step.detail} (skipped: nothing left to do)" if step.skipped else step.detail,
+            f"{step.seconds:.1f} s",
+        )
+        for step in steps
+    ]
+    if current is not None:
+        rows.append((current, detail, ""))
+    return Table(caption="", header=("Step", "Result", "Time"), rows=tuple(rows))
