@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.clouds.limited import within
 from tidb_pe_magic.model import Whereabouts
 
 if TYPE_CHECKING:
@@ -61,19 +60,11 @@ def whereabouts(
     """
     import httpx  # noqa: F401, PLC0415 - slow to import, which must not count against the deadline
 
-    answer: Future[Whereabouts | None] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(asyncio.run(_within(timeout, base_url, transport)))
-        except BaseException as error:  # noqa: BLE001 - a bug is raised where it is waited for
-            answer.set_exception(error)
-
-    # A thread, since a notebook's own thread runs an event loop already. A daemon that can be abandoned:
-    # a name server that hangs keeps asyncio.run from returning.
-    threading.Thread(target=work, name="ecs-metadata", daemon=True).start()
+    # In a thread, since a notebook's own thread runs an event loop already.
     try:
-        return answer.result(timeout)
+        return within(
+            timeout, lambda: asyncio.run(_within(timeout, base_url, transport)), name="ecs-metadata"
+        )
     except TimeoutError:
         return None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.limited import within
 from tidb_pe_magic.credentials import Secret, sql_password
 from tidb_pe_magic.model import Cluster, Diagnosis, TlsMode, VpcEndpoint, Whereabouts
 from tidb_pe_magic.runbook import discovery
@@ -106,7 +105,7 @@ def _known(context: Context, request: DoctorRequest) -> tuple[Cluster | None, Vp
         return cluster, discovery.chosen_endpoint(context, cluster, request.endpoint)
 
     try:
-        cluster, endpoint = _within(_CLOUDS, ask)
+        cluster, endpoint = _in_time(ask)
     except errors.TidbPeError as error:
         if not request.host or isinstance(error, errors.InvalidRequest):
             raise
@@ -114,28 +113,17 @@ def _known(context: Context, request: DoctorRequest) -> tuple[Cluster | None, Vp
     return cluster, endpoint, ""
 
 
-def _within(seconds: float, ask: Callable[[], T]) -> T:
-    """Return what `ask` returns or raises, unless that takes too long: then it is left to itself."""
-    answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put((ask(), None))
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-            answers.put((None, error))
-
-    threading.Thread(target=work, daemon=True, name="tidb_pe-doctor").start()
+def _in_time(ask: Callable[[], T]) -> T:
     try:
-        answer, error = answers.get(timeout=seconds)
-    except queue.Empty:
+        return within(_CLOUDS, ask, name="tidb_pe-doctor")
+    except errors.TidbPeError:
+        raise  # some of them are TimeoutErrors too
+    except TimeoutError:
         raise errors.ServiceUnavailable(
-            f"no answer in {seconds:g} s.",
+            f"no answer in {_CLOUDS:g} s.",
             operation="asking the clouds for the endpoint",
             advice="Without the clouds: %tidb_pe doctor --host HOST --port PORT",
         ) from None
-    if error is not None:
-        raise error
-    return answer  # type: ignore[return-value]  # there is an error or an answer
 
 
 def _here(context: Context) -> Whereabouts | None:
