@@ -9,7 +9,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from clouds.servers import KEY, REGION, Cloud, OddServer, free_port
+from clouds.servers import KEY, REGION, Cloud, OddServer
+from ports import free_port
 
 from tidb_pe_magic.clouds.alibaba import Alibaba
 from tidb_pe_magic.sandbox.alibaba.app import create_app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
 
 REGION = "ap-southeast-1"
 KEY = Key("LTAI5tSandboxKey", Secret("hunter2-alibaba-secret"))
-
-
-def free_port() -> int:
-    """Return a TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

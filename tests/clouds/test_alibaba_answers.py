@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import pytest
-from clouds.servers import KEY, REGION, Answer, free_port
+from clouds.servers import KEY, REGION, Answer
+from ports import free_port
 from secrets_in_traceback import frames, holders
 
 from tidb_pe_magic.clouds.alibaba import Alibaba

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from alibabacloud_tea_openapi import utils_models
 from alibabacloud_tea_openapi.client import Client as OpenApiClient
 from alibabacloud_tea_openapi.utils import Utils
 from darabonba.runtime import RuntimeOptions
+from ports import free_port
 
 from tidb_pe_magic.sandbox.alibaba.app import RecordedCall, create_app
 from tidb_pe_magic.sandbox.http_server import HttpServer
@@ -33,14 +33,6 @@ ACCESS_KEY_SECRET = "a-secret-of-thirty-characters!"
 STS_KEY_ID = "STS.NSandboxKey"
 STS_SECRET = "another-secret-of-30-characters"
 STS_TOKEN = "CAIS-token/with+signs=="
-
-
-def free_port() -> int:
-    """Return a TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

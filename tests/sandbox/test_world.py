@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import free_port
 
 from tidb_pe_magic.sandbox import endpoint_states
 from tidb_pe_magic.sandbox.network_seed import EndpointService, seed
@@ -22,14 +23,6 @@ ZONES = [("ap-southeast-1a", "vsw-t4na1"), ("ap-southeast-1b", "vsw-t4nb1")]
 SERVICES = {service.service_id: service for service in seed().services}
 DEMO = SERVICES["epsrv-t4ndemo7c1x0qk2p9s8e"]
 REPORTING = SERVICES["epsrv-t4nreport5w8z2m6k1v0"]
-
-
-def free_port() -> int:
-    """Return a TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def create(world: World, *, service: EndpointService = DEMO) -> str:
