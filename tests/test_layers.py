@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "tidb_pe_magic"
 # What each part may import of the others.
 BASE = {"errors", "model"}
-DISPLAY = {"render", "views", "layout"}
+DISPLAY = {"render", "views", "layout", "drawing"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": {"errors"},

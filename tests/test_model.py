@@ -244,3 +244,28 @@ def test_states_compare_with_what_the_cloud_writes() -> None:
     """The enums are the cloud's own spellings, so that a plain string equals its member."""
     assert {str(status) for status in EndpointStatus} == {"Creating", "Active", "Pending", "Deleting"}
     assert "ServiceDeleted" in set(ConnectionStatus)
+
+
+def test_a_change_of_state_is_kept_once() -> None:
+    """Of a wait's events only those with other states than the last are changes, with their seconds."""
+    endpoint = VpcEndpoint(
+        endpoint_id="ep-1",
+        name="",
+        service_name="svc",
+        vpc_id="vpc-1",
+        region_id="r",
+        domain="",
+        endpoint_status="Creating",
+        connection_status="Disconnected",
+    )
+    active = replace(endpoint, endpoint_status="Active")
+    changes: tuple[model.StateChange, ...] = ()
+    for elapsed, seen in enumerate([endpoint, endpoint, active, active, None]):
+        observed = model.EndpointObserved(endpoint=seen, elapsed=elapsed, waiting_for="")
+        changes = model.changes_with(changes, observed)
+        changes = model.changes_with(changes, model.ObservationFailed(error="", elapsed=elapsed))
+    assert [(c.elapsed, c.endpoint_status, c.connection_status) for c in changes] == [
+        (0, "Creating", "Disconnected"),
+        (2, "Active", "Disconnected"),
+        (4, "gone", "gone"),
+    ]

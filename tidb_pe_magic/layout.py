@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from tidb_pe_magic.errors import one_line
 
@@ -25,7 +25,7 @@ _NOTHING = "—"
 _SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "info": "·", "aside": "·", "busy": "…"}
 
 # JupyterLab's own variables follow its theme; elsewhere a colour that reads on white and on black.
-_COLOURS: dict[Kind, str] = {
+COLOURS: dict[Kind, str] = {
     "ok": "var(--jp-success-color1,#22863a)",
     "no": "var(--jp-error-color1,#d73a49)",
     "warn": "var(--jp-warn-color1,#b26a00)",
@@ -50,6 +50,7 @@ _STYLES = {
     "command": "white-space:normal;user-select:all;color:inherit;font-size:inherit",
     "view": "font-size:13px;line-height:1.5;text-align:left",
     "part": "margin:.6em 0 0",
+    "picture": "margin:.4em 0 .6em",
     "block": "font-family:var(--jp-code-font-family,monospace);white-space:pre;overflow-x:auto;"
     "user-select:all",
 }
@@ -76,6 +77,13 @@ Cell = str | Code | Mark
 Fact = tuple[str, Cell]
 
 
+class Picture(Protocol):
+    """Something drawn; what it tells is told in words beside it, too."""
+
+    def svg(self) -> str:
+        """Return one harmless element."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table; every row has as many cells as the header.
@@ -96,6 +104,7 @@ class View:
     Attributes:
         kind: the sign before the title, if any.
         ident: the identifier that the title is about.
+        pictures: on a page alone.
         block: lines to copy as a whole, their indentation kept.
         parts: views within this one.
         next_command: what to run next, as it is typed.
@@ -105,6 +114,7 @@ class View:
     kind: Kind | None = None
     ident: str = ""
     facts: tuple[Fact, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     block: tuple[str, ...] = ()
     parts: tuple[View, ...] = ()
@@ -241,7 +251,7 @@ def _words(text: str) -> str:
 def _sign(kind: Kind | None) -> str:
     if kind is None:
         return ""
-    return f'<span style="color:{_COLOURS[kind]};font-weight:bold">{_SIGNS[kind]}</span>&nbsp;'
+    return f'<span style="color:{COLOURS[kind]};font-weight:bold">{_SIGNS[kind]}</span>&nbsp;'
 
 
 def _rich(cell: Cell) -> str:
@@ -262,11 +272,14 @@ def _html(view: View) -> Iterator[str]:
         yield _html_table(
             title, "".join(_html_row(_head("row", "label", label), [cell]) for label, cell in view.facts)
         )
+        yield from _pictures(view)
     for table in view.tables:
         head = "".join(_head("col", "head", name) for name in table.header)
         rows = "".join(_html_row("", row) for row in table.rows)
         caption = _escaped(table.caption) or title
         yield _html_table(caption, f"<thead><tr{_S['row']}>{head}</tr></thead><tbody>{rows}</tbody>")
+    if not view.facts:  # then the title is above the first table
+        yield from _pictures(view)
     if view.block:
         lines = (f"<div>{html.escape(_kept(line))}</div>" for line in view.block)
         yield f"<div{_S['block']}>{''.join(lines)}</div>"
@@ -277,6 +290,11 @@ def _html(view: View) -> Iterator[str]:
         foot.append(f"<div>Next: {_code(view.next_command, 'command')}</div>")
     # Apart from the last part, to which it does not belong.
     yield f"<div{_S['part']}>{''.join(foot)}</div>" if foot and view.parts else "".join(foot)
+
+
+def _pictures(view: View) -> Iterator[str]:
+    for picture in view.pictures:
+        yield f"<div{_S['picture']}>{picture.svg()}</div>"
 
 
 def _html_table(caption: str, rows: str) -> str:

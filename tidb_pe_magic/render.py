@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.layout import as_html, as_text
 from tidb_pe_magic.views import plan_cost, view
+from tidb_pe_magic.views import timeline as timelines
+from tidb_pe_magic.views import topology as topologies
 
-__all__ = ["event_line", "html", "text"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["event_line", "html", "text", "timeline", "topology"]
 
 
 def text(result: model.Result) -> str:
@@ -20,6 +26,26 @@ def text(result: model.Result) -> str:
 def html(result: model.Result) -> str:
     """Return the result as one self-contained fragment of HTML."""
     return as_html(view(result))
+
+
+def topology(
+    cluster: model.Cluster | None,
+    endpoint: model.VpcEndpoint | None,
+    aliases: Sequence[str] | None = None,
+) -> str:
+    """Return the way from the notebook to the cluster as one SVG element.
+
+    Args:
+        cluster: None where it is not known which one the endpoint's service belongs to.
+        endpoint: None where there is none yet.
+        aliases: SQL connections of this kernel over the endpoint; None where that was not looked at.
+    """
+    return topologies.topology(cluster, endpoint, aliases).svg()
+
+
+def timeline(changes: Sequence[model.StateChange]) -> str:
+    """Return the states that a wait has seen, on a line, as one SVG element."""
+    return timelines.timeline(changes).svg()
 
 
 def event_line(event: model.Event) -> str:

@@ -124,7 +124,8 @@ def test_wait_shows_each_state_until_connected(manual: Sandbox, events: list[Eve
     """A wait observes every state on the way, the last being Active and Connected."""
     with Runbook(environ=manual.environment(), on_event=events.append, sleep=_ticking(manual)) as runbook:
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
-        assert runbook.wait().ready
+        waited = runbook.wait()
+    assert waited.ready
     seen = [
         (event.endpoint.endpoint_status, event.endpoint.connection_status)
         for event in events
@@ -136,6 +137,9 @@ def test_wait_shows_each_state_until_connected(manual: Sandbox, events: list[Eve
         ("Active", "Connecting"),
         ("Active", "Connected"),
     ]
+    told = [(change.endpoint_status, change.connection_status) for change in waited.changes]
+    assert told == list(dict.fromkeys(seen))
+    assert all(zone.eni_ip for zone in waited.zones)
 
 
 def test_a_wait_that_is_stopped_leaves_the_clouds_work(manual: Sandbox) -> None:

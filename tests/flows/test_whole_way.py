@@ -127,7 +127,13 @@ def test_status_of_an_endpoint_that_is_not_ready_names_wait(manual: Sandbox) -> 
     with Runbook(environ=manual.environment()) as runbook:
         runbook.cluster("demo")
         runbook.create(vpc=VPC, security_group=[GROUP])
-        assert _seen(runbook.status()) == (3, "%tidb_pe wait")
+        status = runbook.status()
+        assert _seen(status) == (3, "%tidb_pe wait")
+        (made,) = (step for step in status.steps if step.step == "create")
+        assert status.cluster
+        assert status.endpoint
+        for zone in status.endpoint.zones:
+            assert f"{zone.zone_id} {zone.eni_ip} {zone.status}" in made.detail
 
 
 @pytest.mark.parametrize("name", ["reporting", "jakarta"])

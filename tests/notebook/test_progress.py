@@ -174,6 +174,21 @@ def test_the_wait_is_gone_once_its_step_has_ended() -> None:
     assert "Active, Connected" in kernel.text
 
 
+def test_a_wait_draws_the_states_that_it_has_seen_so_far() -> None:
+    """While the wait goes on, and after it was left, its states are drawn; a result has its own."""
+    kernel = _Kernel()
+    progress = kernel.progress()
+    _tell(progress, _RUN)
+    assert "<svg" in kernel.outputs[-1][0]["text/html"]
+    assert "0.5 s: Creating, connection Disconnected; 2.5 s: Active" in " ".join(kernel.text.split())
+    progress.close()
+    assert "<svg" in kernel.outputs[-1][0]["text/html"]
+    ready = kernel.progress()
+    ready(_observed(3, endpoint_status="Active", connection_status="Connected"))
+    ready.close()
+    assert "<svg" not in kernel.outputs[-1][0]["text/html"]
+
+
 def test_a_closed_output_stays_and_does_not_claim_to_wait() -> None:
     """After an interrupted wait the last states stay; the step is marked as not finished."""
     kernel = _Kernel()

@@ -27,6 +27,7 @@ from tidb_pe_magic.model.endpoints import (
     Endpoints,
     EndpointStatus,
     EndpointZone,
+    StateChange,
     VerifiedService,
     VpcEndpoint,
 )
@@ -38,6 +39,7 @@ from tidb_pe_magic.model.events import (
     PlanShown,
     StepFinished,
     StepStarted,
+    changes_with,
 )
 from tidb_pe_magic.model.findings import (
     Diagnosis,
@@ -87,6 +89,7 @@ __all__ = [
     "SecurityRules",
     "Severity",
     "Stage",
+    "StateChange",
     "StepFinished",
     "StepStarted",
     "StepStatus",
@@ -97,5 +100,6 @@ __all__ = [
     "Vpc",
     "VpcEndpoint",
     "Whereabouts",
+    "changes_with",
     "judge",
 ]

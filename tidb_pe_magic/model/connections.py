@@ -81,10 +81,19 @@ class StepStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class RunbookStatus(Result):
-    """Each step's state, and the next command."""
+    """Each step's state, and the next command.
+
+    Attributes:
+        cluster: None where it is not chosen or cannot be used.
+        endpoint: the endpoint that the steps are about, if there is one.
+        aliases: the SQL connections over it that are open in this kernel.
+    """
 
     steps: tuple[StepStatus, ...]
     next_command: str
+    cluster: Cluster | None = field(default=None, repr=False)
+    endpoint: VpcEndpoint | None = field(default=None, repr=False)
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

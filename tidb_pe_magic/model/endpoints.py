@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,20 @@ class EndpointZone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StateChange:
+    """States of an endpoint that were first seen at one moment of a wait.
+
+    Attributes:
+        elapsed: seconds since the wait began.
+        endpoint_status: `gone` where the endpoint is no longer there, as is `connection_status`.
+    """
+
+    elapsed: float
+    endpoint_status: str
+    connection_status: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class VpcEndpoint(Result):
     """An interface endpoint (Alibaba Cloud API reference, GetVpcEndpointAttribute).
 
@@ -80,6 +94,7 @@ class VpcEndpoint(Result):
         business_status: `Normal`, or `FinancialLocked` where payment is overdue.
         ours: it carries the tag that `create` puts on what it makes.
         created: creation time as the cloud writes it.
+        changes: the states that `wait` saw, in their order; empty where nobody waited.
     """
 
     endpoint_id: str
@@ -95,6 +110,7 @@ class VpcEndpoint(Result):
     zones: tuple[EndpointZone, ...] = ()
     security_group_ids: tuple[str, ...] = ()
     ours: bool = False
+    changes: tuple[StateChange, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def ready(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tidb_pe_magic.model.connections import FinishedStep
-from tidb_pe_magic.model.endpoints import EndpointPlan, VpcEndpoint
+from tidb_pe_magic.model.endpoints import EndpointPlan, StateChange, VpcEndpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +57,21 @@ Event = StepStarted | StepFinished | PlanShown | EndpointObserved | ObservationF
 
 
 EventHook = Callable[[Event], None]
+
+
+_GONE = "gone"
+
+
+def changes_with(changes: tuple[StateChange, ...], event: Event) -> tuple[StateChange, ...]:
+    """Return the changes of state so far, and one more where the event shows other states than the last."""
+    if not isinstance(event, EndpointObserved):
+        return changes
+    endpoint = event.endpoint
+    seen = (endpoint.endpoint_status, endpoint.connection_status) if endpoint else (_GONE, _GONE)
+    if changes and seen == (changes[-1].endpoint_status, changes[-1].connection_status):
+        return changes
+    status, connection = seen
+    return (
+        *changes,
+        StateChange(elapsed=event.elapsed, endpoint_status=status, connection_status=connection),
+    )

@@ -12,6 +12,7 @@ from tidb_pe_magic import model, render
 from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.layout import Code, Mark, View, as_html, as_text, columns
 from tidb_pe_magic.views import OWNER_ACCEPTS, awaits_owner, steps_table, view
+from tidb_pe_magic.views.timeline import in_words, timeline
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -76,15 +77,18 @@ class _Output:
         self._current = ""
         self._observed: model.EndpointObserved | None = None
         self._failed: model.ObservationFailed | None = None
+        self._changes: tuple[model.StateChange, ...] = ()
 
     def show(self, event: model.Event) -> None:
         """Take the event in, and update the output."""
+        self._changes = model.changes_with(self._changes, event)
         match event:
             case model.StepStarted():
                 self._current = event.step
             case model.StepFinished():
                 self._steps.append(event.finished)
                 self._current, self._observed, self._failed = "", None, None
+                self._changes = ()
             case model.PlanShown():
                 # The steps go on by themselves: there is no next command to run.
                 self._plan = replace(view(event.plan), next_command="")
@@ -108,7 +112,7 @@ class _Output:
             table = steps_table(self._steps, current, detail)
             views.append(View(title="Steps", tables=(table,)))
         if self._observed or self._failed:
-            views.append(_waiting(self._observed, self._failed, live=live))
+            views.append(_waiting(self._observed, self._failed, self._changes, live=live))
         data = {
             "text/plain": "\n\n".join(map(as_text, views)),
             "text/html": "".join(map(as_html, views)),
@@ -118,13 +122,19 @@ class _Output:
 
 
 def _waiting(
-    observed: model.EndpointObserved | None, failed: model.ObservationFailed | None, *, live: bool
+    observed: model.EndpointObserved | None,
+    failed: model.ObservationFailed | None,
+    changes: tuple[model.StateChange, ...],
+    *,
+    live: bool,
 ) -> View:
     latest = failed or observed
     elapsed = f"{latest.elapsed:.0f} s" if latest else ""
     facts: list[Fact] = [("Elapsed", elapsed)] if live else []
     notes = [Mark("warn", f"No answer, asking again: {failed.error}")] if failed else []
     goal = ident = ""
+    # Of an endpoint that has become ready, the command's own result follows.
+    told = observed is None or observed.endpoint is None or live or not observed.endpoint.ready
     if observed is not None:
         goal = f" for: {observed.waiting_for}"
         endpoint = observed.endpoint
@@ -132,15 +142,17 @@ def _waiting(
             facts.insert(0, ("Endpoint", "gone"))
         else:
             ident = endpoint.endpoint_id
-            # Of an endpoint that has become ready, the command's own result follows.
-            facts[:0] = _states(endpoint) if live or not endpoint.ready else []
+            facts[:0] = _states(endpoint) if told else []
             if live and awaits_owner(endpoint):
                 notes.append(OWNER_ACCEPTS)
+    if changes and told:
+        facts.append(("Seen so far", in_words(changes)))
     return View(
         title=("Waiting" if live else f"Waited {elapsed}") + goal,
         kind="busy" if live else "info",
         ident=ident,
         facts=tuple(facts),
+        pictures=(timeline(changes),) if changes and told else (),
         notes=tuple(notes),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runbook.context import Context
     from tidb_pe_magic.runbook.requests import RunRequest, StatusRequest
 
+_T = TypeVar("_T")
 # Errors that mean "this step is not done yet", as against "it could not be asked".
 _NOT_DONE = (errors.StepOrderError, errors.NotEligible, errors.NotFound)
 
@@ -38,7 +39,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     """
     steps: list[StepStatus] = []
 
-    def check(step: str, look: Callable[[], tuple[object, str]]) -> object:
+    def check(step: str, look: Callable[[], tuple[_T, str]]) -> _T | None:
         try:
             found, detail = look()
         except _NOT_DONE as error:
@@ -47,22 +48,25 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
         steps.append(StepStatus(step=step, done=True, detail=detail))
         return found
 
-    def finish(next_command: str) -> RunbookStatus:
+    def finish(next_command: str, *aliases: str) -> RunbookStatus:
         done = {step.step for step in steps}
         steps.extend(
             StepStatus(step=step, done=None, detail="not reached")
             for step in ("cluster", "verify", "create", "wait", "connect")
             if step not in done
         )
-        return RunbookStatus(steps=tuple(steps), next_command=next_command)
+        return RunbookStatus(
+            steps=tuple(steps), next_command=next_command, cluster=cluster, endpoint=endpoint, aliases=aliases
+        )
 
+    endpoint: VpcEndpoint | None = None
     cluster = check("cluster", lambda: _noted(context, request))
-    if not isinstance(cluster, Cluster):
+    if cluster is None:
         return finish("%tidb_pe clusters")
     if check("verify", lambda: _verified(context, cluster)) is None:
         return finish("%tidb_pe verify")
     endpoint = check("create", lambda: _created(context, cluster, request))
-    if not isinstance(endpoint, VpcEndpoint):
+    if endpoint is None:
         return finish("%tidb_pe networks")  # which names what `create` needs
     steps.append(StepStatus(step="wait", done=endpoint.ready, detail=describe(endpoint)))
     if not endpoint.ready:
@@ -76,7 +80,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
         steps.append(StepStatus(step="connect", done=False, detail="no connection in this kernel"))
         return finish(f"%tidb_pe {discovery.for_endpoint('connect', request.endpoint)}")
     steps.append(StepStatus(step="connect", done=True, detail="as " + ", ".join(aliases)))
-    return finish(f"%%sql {aliases[-1]}")
+    return finish(f"%%sql {aliases[-1]}", *aliases)
 
 
 def _noted(context: Context, request: StatusRequest) -> tuple[Cluster, str]:
@@ -91,9 +95,9 @@ def _verified(context: Context, cluster: Cluster) -> tuple[object, str]:
 
 def _created(context: Context, cluster: Cluster, request: StatusRequest) -> tuple[VpcEndpoint, str]:
     endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
-    return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}" + (
-        "" if endpoint.ours else " (not made here)"
-    )
+    origin = "" if endpoint.ours else " (not made here)"
+    zones = "".join(f", {zone.zone_id} {zone.eni_ip} {zone.status}".rstrip() for zone in endpoint.zones)
+    return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}{origin}{zones}"
 
 
 class _Progress:

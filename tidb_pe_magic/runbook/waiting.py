@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.model import changes_with
 from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.waiter import connected
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.model import EventHook, VpcEndpoint
+    from tidb_pe_magic.model import Event, EventHook, StateChange, VpcEndpoint
     from tidb_pe_magic.runbook.context import Context
     from tidb_pe_magic.runbook.requests import WaitRequest
 
@@ -32,7 +34,7 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
 def wait_for(
     context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook, *, command: str
 ) -> VpcEndpoint:
-    """Wait for this endpoint, and return it with its zones as they are at the end.
+    """Wait for this endpoint, and return it with its zones as they are at the end and its changes of state.
 
     Args:
         context: what steps work with.
@@ -42,6 +44,12 @@ def wait_for(
         command: takes the wait up again.
     """
     alibaba = context.alibaba(endpoint.region_id)
+    changes: tuple[StateChange, ...] = ()
+
+    def listen(event: Event) -> None:
+        nonlocal changes
+        changes = changes_with(changes, event)
+        on_event(event)
 
     def observe() -> VpcEndpoint | None:
         try:
@@ -55,6 +63,6 @@ def wait_for(
         goal="Active and Connected",
         command=command,
         timeout=timeout,
-        on_event=on_event,
+        on_event=listen,
     )
-    return alibaba.detailed(alibaba.refreshed(endpoint))
+    return replace(alibaba.detailed(alibaba.refreshed(endpoint)), changes=changes)

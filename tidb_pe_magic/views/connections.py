@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.layout import Code, Mark, Table, View
 from tidb_pe_magic.views.base import view_of
+from tidb_pe_magic.views.topology import topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,8 +89,10 @@ def _disconnection(disconnection: model.Disconnection) -> View:
 def _status(status: model.RunbookStatus) -> View:
     kinds: dict[bool | None, Kind] = {True: "ok", False: "no", None: "info"}
     rows = tuple((Mark(kinds[step.done], step.step), step.detail) for step in status.steps)
+    picture = topology(status.cluster, status.endpoint, status.aliases) if status.cluster else None
     return View(
         title="Status",
+        pictures=(picture,) if picture else (),
         tables=(Table(caption="", header=("Step", "As the clouds have it now"), rows=rows),),
         next_command=status.next_command,
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.layout import Code, Mark, Table, View
 from tidb_pe_magic.views.base import command_line, for_endpoint, view_of, who_pays, yes_or_no
+from tidb_pe_magic.views.timeline import in_words, timeline
+from tidb_pe_magic.views.topology import topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,7 +132,10 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
             ("Security groups", Code(*endpoint.security_group_ids)),
             ("Created", endpoint.created),
             ("Made by tidb_pe", yes_or_no(endpoint.ours)),
+            *((("Seen while waiting", in_words(endpoint.changes)),) if endpoint.changes else ()),
         ),
+        # Of an endpoint that was waited for, the picture; each other command shows it as its words alone.
+        pictures=(topology(None, endpoint), timeline(endpoint.changes)) if endpoint.changes else (),
         tables=_zones(endpoint.zones),
         notes=tuple(notes),
         next_command=command,
