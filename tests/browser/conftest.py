@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser.lab import Lab
+from browser.lab import Lab, launch
 from playwright.sync_api import sync_playwright
 from requirements import need
 
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FLIGHTS = 2000
-_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    # Nothing that a page might ask for comes from outside.
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-)
 _MILLISECONDS = 60_000.0
 
 
@@ -35,7 +28,7 @@ def browser() -> Iterator[Browser]:
     """Give a browser without a window."""
     program = need("chromium", apt="chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        browser = launch(playwright, program)
         yield browser
         browser.close()
 
@@ -49,7 +42,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def lab(browser: Browser, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: ARG001 - no server without a browser
-    """Give JupyterLab on a copy of the notebooks."""
+    """Give Jupyter, with its three front ends, on a copy of the notebooks."""
     private = tmp_path_factory.mktemp("private")
     notebooks = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, notebooks, ignore=shutil.ignore_patterns("*.py", "__pycache__"))

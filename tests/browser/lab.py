@@ -1,4 +1,7 @@
-"""JupyterLab as a process of its own, and one notebook in it as a person sees it in a browser."""
+"""A Jupyter server of its own, and one notebook as a person sees it in JupyterLab, Notebook 7 or Voilà.
+
+One server has all three front ends: each is an extension of it.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Playwright
 
 _SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -33,8 +37,16 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    # Nothing that a page might ask for comes from outside.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)
+# Lab and Notebook 7 are the same application; both are told to show themselves to the page.
 _READY = """() => {
-    const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+    const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
 # Lab's own commands; a promise that never settles would hold the test up for ever.
@@ -51,8 +63,13 @@ _RECORD = """node => {
 }"""
 
 
+def launch(playwright: Playwright, program: str) -> Browser:
+    """Start Chromium without a window."""
+    return playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+
+
 class Lab:
-    """JupyterLab's server on a directory of notebooks, with directories and settings of its own."""
+    """Jupyter's server on a directory of notebooks, with directories and settings of its own."""
 
     def __init__(self, notebooks: Path, private: Path, environment: Mapping[str, str]) -> None:
         """Prepare the server; entering the context starts it.
@@ -78,6 +95,7 @@ class Lab:
             path.write_text(json.dumps(settings))
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", str(self.notebooks)]
         command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+        command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
         command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.port_retries=0"]
         # A session of its own: a signal for the tests is not for the server.
         self._process = subprocess.Popen(
@@ -101,13 +119,37 @@ class Lab:
         """End the server and its kernels."""
         self._stop()
 
+    def write(self, name: str, **sources: str) -> str:
+        """Write a notebook of these cells, by their IDs; return its name."""
+        cells = [
+            new_code_cell(source, id=cell_id)  # type: ignore[no-untyped-call]
+            for cell_id, source in sources.items()
+        ]
+        notebook = new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.notebooks / name)  # type: ignore[no-untyped-call]
+        return name
+
     def open(self, page: Page, name: str) -> OpenNotebook:
-        """Open a notebook, and return when its kernel answers."""
+        """Open a notebook in JupyterLab, and return when its kernel answers."""
         # A workspace for each notebook: none finds the tabs of another one.
         workspace = name.removesuffix(".ipynb")
-        page.goto(f"{self._url}/lab/workspaces/{workspace}/tree/{name}?reset&token={self._token}")
+        return self._opened(page, name, f"lab/workspaces/{workspace}/tree/{name}?reset")
+
+    def open_notebook7(self, page: Page, name: str) -> OpenNotebook:
+        """Open a notebook in Notebook 7, and return when its kernel answers."""
+        return self._opened(page, name, f"notebooks/{name}?")
+
+    def render(self, page: Page, name: str) -> ShownNotebook:
+        """Have Voilà run a notebook from its first cell to its last, and return when it shows it."""
+        page.goto(f"{self._url}/voila/render/{name}?token={self._token}")
+        page.locator("#rendered_cells").wait_for()
+        return ShownNotebook(page, self.notebooks / name, "#rendered_cells [cell-index]")
+
+    def _opened(self, page: Page, name: str, path: str) -> OpenNotebook:
+        page.goto(f"{self._url}/{path}&token={self._token}")
         page.wait_for_function(_READY)
-        return OpenNotebook(page, self.notebooks / name)
+        return OpenNotebook(page, self.notebooks / name, ".jp-Notebook .jp-Cell")
 
     def _places(self) -> dict[str, str]:
         names = (
@@ -155,15 +197,17 @@ class Lab:
 
 
 @dataclass(frozen=True)
-class OpenNotebook:
-    """The notebook that a page of JupyterLab shows.
+class ShownNotebook:
+    """A notebook that a page shows.
 
     Attributes:
         path: its file.
+        cells: selects every cell of it, in order.
     """
 
     page: Page
     path: Path
+    cells: str
 
     def read(self) -> nbformat.NotebookNode:
         """Read the file."""
@@ -172,22 +216,26 @@ class OpenNotebook:
         )
         return notebook
 
-    def run_all(self) -> bool:
-        """Run every cell, as the menu does; tell whether all of them succeeded."""
-        return self._command("notebook:run-all-cells")
-
-    def save(self) -> None:
-        """Save the notebook into its file."""
-        self._command("docmanager:save")
-
     def cell(self, cell_id: str) -> Locator:
         """Return a cell."""
         number = [cell.id for cell in self.read().cells].index(cell_id)
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+        return self.page.locator(self.cells).nth(number)
 
     def output(self, cell_id: str) -> Locator:
         """Return the output area of a cell: the same words may stand in its source too."""
         return self.cell(cell_id).locator(".jp-Cell-outputArea")
+
+
+class OpenNotebook(ShownNotebook):
+    """A notebook that JupyterLab or Notebook 7 has open, with its kernel."""
+
+    def run_all(self) -> bool:
+        """Run every cell, as the menu does; tell whether all of them succeeded."""
+        return self.command("notebook:run-all-cells")
+
+    def save(self) -> None:
+        """Save the notebook into its file."""
+        self.command("docmanager:save")
 
     def record(self, cell_id: str) -> None:
         """Begin to keep every state of a cell's outputs."""
@@ -198,6 +246,7 @@ class OpenNotebook:
         states: list[list[str]] = self.cell(cell_id).evaluate("node => node.seen")
         return [state for state, before in zip(states, [None, *states], strict=False) if state != before]
 
-    def _command(self, name: str) -> bool:
-        succeeded: bool = self.page.evaluate(_COMMAND, [name, {}, _SECONDS])
+    def command(self, name: str, **options: str) -> bool:
+        """Run one of the application's commands; tell whether it says that it succeeded."""
+        succeeded: bool = self.page.evaluate(_COMMAND, [name, options, _SECONDS])
         return succeeded

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 from browser.conftest import FLIGHTS
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_output
 from playwright.sync_api import expect
+from results import CLUSTER, ENDPOINT
+
+from tidb_pe_magic import model, render
 
 if TYPE_CHECKING:
     from browser.lab import Lab, OpenNotebook
@@ -39,18 +42,6 @@ SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_S
 HOSTILE = "<img src=x onerror=\"window.ran='{0}'\"><script>window.ran='{0}'</script><b>{0}</b> $cost^2$"
 
 
-def write(lab: Lab, name: str, **sources: str) -> str:
-    """Write a notebook of these cells, by their IDs."""
-    cells = [
-        new_code_cell(source, id=cell_id)  # type: ignore[no-untyped-call]
-        for cell_id, source in sources.items()
-    ]
-    notebook = new_notebook(cells=cells)  # type: ignore[no-untyped-call]
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, lab.notebooks / name)  # type: ignore[no-untyped-call]
-    return name
-
-
 @pytest.fixture(scope="module")
 def runbook(lab: Lab, page: Page) -> OpenNotebook:
     """Give the runbook notebook after it has run from its first cell to its last, and has been saved."""
@@ -70,6 +61,21 @@ def test_the_runbook_runs_to_its_end(runbook: OpenNotebook) -> None:
         expect(html).to_contain_text(words)
     expect(runbook.output("figures")).to_contain_text(f'"rows": {FLIGHTS}')
     expect(runbook.page.locator(ERRORS)).to_have_count(0)
+
+
+def test_the_way_is_drawn_within_its_output(runbook: OpenNotebook) -> None:
+    """The runbook's status shows its picture, told to screen readers, no wider than its output area."""
+    runbook.page.set_viewport_size({"width": 700, "height": 900})
+    for cell_id, words in (("wait", "Connected"), ("status", "SQL open")):
+        output = runbook.output(cell_id)
+        picture = output.get_by_role("img", name="The way to the cluster: this notebook")
+        expect(picture).to_contain_text(words)
+        drawn, room = picture.bounding_box(), output.bounding_box()
+        assert drawn
+        assert room
+        assert 0 < drawn["width"] <= room["width"]
+        assert drawn["x"] >= room["x"]
+    runbook.page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_waiting_is_one_output_updated_in_place(runbook: OpenNotebook) -> None:
@@ -96,8 +102,7 @@ def test_nothing_secret_is_saved(runbook: OpenNotebook, sandbox: Sandbox) -> Non
 
 def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:
     """A refused step shows its one line without a traceback, and Run All leaves out what follows."""
-    name = write(
-        lab,
+    name = lab.write(
         "refused.ipynb",
         load="%load_ext tidb_pe_magic",
         refused="%tidb_pe cluster aws-sales",
@@ -132,8 +137,7 @@ def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
             replace(group, name=HOSTILE.format("group")) for group in network.security_groups
         ),
     )
-    name = write(
-        lab,
+    name = lab.write(
         "hostile.ipynb",
         load="%load_ext tidb_pe_magic",
         clusters="%tidb_pe clusters",
@@ -156,3 +160,16 @@ def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
         expect(html).to_contain_text(HOSTILE.format(part))
         expect(html.locator("img, script, b, mjx-container, .MathJax")).to_have_count(0)
     assert page.evaluate("() => window.ran") == "control"
+
+
+def test_what_is_not_trusted_keeps_the_words_of_a_picture(lab: Lab, page: Page) -> None:
+    """Of a saved output that nobody here has made, Lab drops the picture and shows its words in order."""
+    name = lab.write("untrusted.ipynb", status="%tidb_pe status")
+    written = lab.notebooks / name
+    notebook = nbformat.read(written, as_version=4)  # type: ignore[no-untyped-call]
+    html = render.html(model.RunbookStatus(steps=(), next_command="", cluster=CLUSTER, endpoint=ENDPOINT))
+    notebook.cells[0].outputs = [new_output("display_data", {"text/html": html})]  # type: ignore[no-untyped-call]
+    nbformat.write(notebook, written)  # type: ignore[no-untyped-call]
+    output = lab.open(page, name).output("status").locator(".jp-RenderedHTML")
+    expect(output).to_contain_text("Notebook no SQL yet → Endpoint Active · ep-t4nabc123 · ap-southeast-1a")
+    expect(output.locator("svg, path, text")).to_have_count(0)
