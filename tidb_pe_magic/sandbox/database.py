@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Self
 
 from mysql_mimic.control import LocalControl
@@ -11,6 +12,7 @@ from mysql_mimic.stream import MysqlStream
 
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
 from tidb_pe_magic.sandbox.mysql.flights import open_database
+from tidb_pe_magic.sandbox.mysql.history import History
 from tidb_pe_magic.sandbox.mysql.session import Session
 from tidb_pe_magic.sandbox.mysql.wire import ClientConnection, PacketReader
 
@@ -29,15 +31,23 @@ class FlightsDatabase:
     """A MySQL-protocol server on a free port of 127.0.0.1; a context manager.
 
     `users` is asked at each login for the user names and their passwords. `flights` loads only the
-    first rows of the flights table.
+    first rows of the flights table. `clock` dates the commits, in seconds since 1970.
     """
 
-    def __init__(self, *, users: Callable[[], Mapping[str, str]], flights: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        users: Callable[[], Mapping[str, str]],
+        flights: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Remember what to serve; nothing is loaded before `start`."""
+        self._clock = clock
         self._users = users
         self._flights = flights
         self._thread = LoopThread("sandbox-database", workers=_WORKERS)
         self._database: duckdb.DuckDBPyConnection | None = None
+        self._history: History | None = None
         self._server: asyncio.Server | None = None
         self._address: tuple[str, int] | None = None
         self._control = LocalControl(server_id=1)
@@ -62,6 +72,7 @@ class FlightsDatabase:
         if self._thread.running:
             return self
         self._database = open_database(self._flights)
+        self._history = History(self._database, clock=self._clock)
         self._thread.start()
         try:
             self._address = self._thread.call(self._listen())
@@ -109,10 +120,10 @@ class FlightsDatabase:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._database is None:
+        if self._database is None or self._history is None:
             writer.transport.abort()
             return
-        session = Session(self._database.cursor(), lambda: self._connections)
+        session = Session(self._database.cursor(), self._history, lambda: self._connections)
         connection = ClientConnection(MysqlStream(reader, writer), session, self._control, self._users)
         number = connection.connection_id = await self._control.add(connection)
         self._connections[number] = connection

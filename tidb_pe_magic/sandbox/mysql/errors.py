@@ -27,9 +27,12 @@ DEADLOCK: Final = 1213
 WRONG_VALUE_FOR_VARIABLE: Final = 1231
 NOT_SUPPORTED: Final = 1235
 READ_ONLY_VARIABLE: Final = 1238
+WRONG_VALUE: Final = 1292
 INVALID_CHARACTERS: Final = 1300
 QUERY_INTERRUPTED: Final = 1317
+SNAPSHOT_TOO_OLD: Final = 8055
 MULTI_STATEMENTS_DISABLED: Final = 8130
+GC_TOO_EARLY: Final = 9006
 
 _SQLSTATES: Final = {
     1007: "HY000", 1008: "HY000", ACCESS_DENIED: "28000", NO_DATABASE_SELECTED: "3D000",
@@ -126,3 +129,14 @@ def from_duckdb(error: duckdb.Error, database: str) -> SqlError:
                     return SqlError(code, message.format(*match.groups(), db=database))
             return SqlError(otherwise, first_line)
     return SqlError(UNKNOWN_ERROR, first_line)
+
+
+def drop_error(error: SqlError) -> SqlError:
+    """Give DROP's own codes: what is missing there was to be dropped, not read."""
+    if error.code == UNKNOWN_DATABASE:
+        return SqlError(1008, f"Can't drop database; {error.msg.lower()}")
+    return (
+        SqlError(1051, error.msg.replace("doesn't exist", "is unknown"))
+        if error.code == NO_SUCH_TABLE
+        else error
+    )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -19,15 +20,16 @@ from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import (
     ACCESS_DENIED,
-    NO_SUCH_TABLE,
     QUERY_INTERRUPTED,
     UNKNOWN_DATABASE,
     UNKNOWN_THREAD,
     SqlError,
+    drop_error,
     from_duckdb,
 )
 from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
-from tidb_pe_magic.sandbox.mysql.show import Show
+from tidb_pe_magic.sandbox.mysql.show import Show, processes
+from tidb_pe_magic.sandbox.mysql.snapshot import Snapshot
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import Context, Statement, parse, to_duckdb
 from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
@@ -35,6 +37,7 @@ from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from tidb_pe_magic.sandbox.mysql.history import History
     from tidb_pe_magic.sandbox.mysql.wire import ClientConnection
 
 _T = TypeVar("_T")
@@ -64,23 +67,27 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
     """The state between login and goodbye; its methods run in the server's loop, DuckDB in worker threads."""
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, sessions: Callable[[], Mapping[int, ClientConnection]]
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        history: History,
+        sessions: Callable[[], Mapping[int, ClientConnection]],
     ) -> None:
         """Take a cursor of its own; `sessions` lists all connections for SHOW PROCESSLIST and KILL."""
-        self.variables = Variables()
         self.username: str | None = None
         self.database: str | None = None
         self._cursor = cursor
         self._sessions = sessions
         self._connection: ClientConnection | None = None
-        self._transaction = Transaction(cursor)
+        self._transaction = Transaction(cursor, history)
+        self._snapshot = Snapshot(history)
+        self.variables = self._defaults()
         self._user_variables: dict[str, Any] = {}
         self._last_insert_id = 0
         self._row_count = -1
         self._running: asyncio.Future[Any] | None = None
         self._interrupted = asyncio.Event()
         self.statement: str | None = None
-        self._show = Show(cursor, self.variables.list, self._processes, lambda: self.username or "")
+        self._show = self._new_show()
 
     @property
     def status(self) -> ServerStatus:
@@ -106,6 +113,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
     async def close(self) -> None:
         """Roll back and give the cursor back."""
         self._connection = None
+        await asyncio.to_thread(self._transaction.end)
         await asyncio.to_thread(self._cursor.close)
 
     async def forget_user(self) -> None:
@@ -116,10 +124,11 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
     async def reset(self) -> None:
         """Roll back and return to the defaults."""
         await self._in_thread(self._transaction.rollback)
-        self.variables = Variables()
+        self.variables = self._defaults()
+        self._snapshot.set("")
         self._user_variables.clear()
         self._last_insert_id = 0
-        self._show = Show(self._cursor, self.variables.list, self._processes, lambda: self.username or "")
+        self._show = self._new_show()
 
     async def use(self, database: str) -> None:
         """Change the current database."""
@@ -133,6 +142,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         running = self._running
         if running is not None and not running.done():
             self._cursor.interrupt()
+            self._snapshot.interrupt()
             # An interrupt before DuckDB has begun to work gets lost.
             asyncio.get_running_loop().call_later(_INTERRUPT_SECONDS, self._interrupt_again, running)
 
@@ -218,11 +228,16 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
             await self._sleep(context.sleep)
         if explain:
             sql = f"EXPLAIN {sql}"
+        if isinstance(tree, (*_DDL, *_WRITES)):
+            self._snapshot.refuse_writes()
         if isinstance(tree, _DDL):
             return await self._define(tree, [*_sequences(context), sql, *_comments(context)])
-        begin = not self.variables.get("autocommit") and tree.find(exp.Table) is not None
+        of_tables = tree.find(exp.Table) is not None
+        begin = not self.variables.get("autocommit") and of_tables
         if isinstance(tree, _WRITES):
             return await self._in_thread(lambda: self._write(sql, begin=begin))
+        if of_tables and self._snapshot.timestamp and not explain:
+            return await self._select_past(sql)
         return await self._select(lambda: sql, begin=begin)
 
     async def _define(self, tree: exp.Expr, statements: Sequence[str]) -> Result:
@@ -230,7 +245,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
             await self._in_thread(lambda: self._transaction.define(statements))
         except duckdb.Error as error:
             translated = from_duckdb(error, self.database or "")
-            raise (_drop_error(translated) if isinstance(tree, exp.Drop) else translated) from None
+            raise (drop_error(translated) if isinstance(tree, exp.Drop) else translated) from None
         return Result()
 
     def _write(self, sql: str, *, begin: bool) -> Result:
@@ -244,10 +259,16 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
             self._transaction.read(query(), begin=begin)
             return [(name, str(kind)) for name, kind, *_ in self._cursor.description or ()]
 
-        return Result(columns=await self._in_thread(start), chunks=self._rows())
+        return Result(columns=await self._in_thread(start), chunks=self._rows(self._transaction.fetch))
 
-    async def _rows(self) -> AsyncIterator[Sequence[Sequence[Any]]]:
-        while rows := await self._in_thread(lambda: self._transaction.fetch(_CHUNK_ROWS)):
+    async def _select_past(self, sql: str) -> Result:
+        read = partial(self._snapshot.read, sql, self._search_path(), _CHUNK_ROWS)
+        return Result(columns=await self._in_thread(read), chunks=self._rows(self._snapshot.fetch))
+
+    async def _rows(
+        self, fetch: Callable[[int], Sequence[Sequence[Any]]]
+    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
+        while rows := await self._in_thread(lambda: fetch(_CHUNK_ROWS)):
             yield rows
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
@@ -262,6 +283,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         except asyncio.CancelledError:
             while not future.done():
                 self._cursor.interrupt()
+                self._snapshot.interrupt()
                 await asyncio.wait([future], timeout=_INTERRUPT_SECONDS)
             future.exception()
             raise
@@ -297,19 +319,36 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         )
 
     def _set_schema(self, database: str) -> None:
-        schema = HIDDEN_SCHEMA if database.lower() == "information_schema" else database
         unknown = SqlError(UNKNOWN_DATABASE, f"Unknown database '{database}'")
         if database.lower() in {"main", HIDDEN_SCHEMA}:
             raise unknown
         try:
-            self._cursor.execute(f"SET search_path = {sql_string(f'{sql_name(schema)},main')}")
+            self._cursor.execute(self._search_path(database))
         except duckdb.CatalogException:
             raise unknown from None
         self.database = database
 
+    def _search_path(self, database: str | None = None) -> str:
+        named = database or self.database or DEFAULT_DATABASE
+        schema = HIDDEN_SCHEMA if named.lower() == "information_schema" else named
+        return f"SET search_path = {sql_string(f'{sql_name(schema)},main')}"
+
+    def _new_show(self) -> Show:
+        listed = partial(processes, self._sessions)
+        return Show(self._cursor, self.variables.list, listed, lambda: self.username or "")
+
+    def _defaults(self) -> Variables:
+        return Variables({"tidb_current_ts": lambda: self._transaction.started})
+
     async def _set(self, tree: exp.Set) -> None:
-        autocommit = self.variables.get("autocommit")
+        autocommit, snapshot = self.variables.get("autocommit"), self.variables.get("tidb_snapshot")
         assign(tree, self.variables, self._user_variables)
+        try:
+            if self.variables.get("tidb_snapshot") != snapshot:
+                self._snapshot.set(self.variables.get("tidb_snapshot") or "")
+        except SqlError:
+            self.variables.set("tidb_snapshot", snapshot)
+            raise
         if self.variables.get("autocommit") and not autocommit:
             await self._in_thread(self._transaction.commit)
 
@@ -318,32 +357,6 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         if connection is None:
             raise SqlError(UNKNOWN_THREAD, f"Unknown thread id: {tree.this.name}")
         connection.kill(KillKind.QUERY if tree.text("kind").upper() == "QUERY" else KillKind.CONNECTION)
-
-    def _processes(self) -> list[Sequence[object]]:
-        return [
-            (
-                number,
-                connection.session.username,
-                "127.0.0.1",
-                connection.session.database,
-                "Query" if connection.session.statement else "Sleep",
-                0,
-                "autocommit" if connection.session.variables.get("autocommit") else "",
-                connection.session.statement,
-            )
-            for number, connection in self._sessions().items()
-        ]
-
-
-def _drop_error(error: SqlError) -> SqlError:
-    """Give DROP's own codes: what is missing there was to be dropped, not read."""
-    if error.code == UNKNOWN_DATABASE:
-        return SqlError(1008, f"Can't drop database; {error.msg.lower()}")
-    return (
-        SqlError(1051, error.msg.replace("doesn't exist", "is unknown"))
-        if error.code == NO_SUCH_TABLE
-        else error
-    )
 
 
 def _sequences(context: Context) -> list[str]:

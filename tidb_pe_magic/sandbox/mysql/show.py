@@ -11,10 +11,12 @@ from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NO_DATABASE_SELECTED, NO_SUCH_TABLE, NOT_SUPPORTED, SqlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import duckdb
     from sqlglot import exp
+
+    from tidb_pe_magic.sandbox.mysql.wire import ClientConnection
 
 _TABLE_MISSING: Final = "Table '{0}.{1}' doesn't exist"
 _EMPTY: Final = ("EVENTS", "TRIGGERS", "PLUGINS", "PROCEDURE STATUS", "FUNCTION STATUS", "OPEN TABLES")
@@ -186,3 +188,20 @@ def _shown(value: object) -> object:
     if isinstance(value, bool):
         return "ON" if value else "OFF"
     return "" if value is None else str(value)
+
+
+def processes(sessions: Callable[[], Mapping[int, ClientConnection]]) -> list[Sequence[object]]:
+    """Return the rows of SHOW PROCESSLIST."""
+    return [
+        (
+            number,
+            connection.session.username,
+            "127.0.0.1",
+            connection.session.database,
+            "Query" if connection.session.statement else "Sleep",
+            0,
+            "autocommit" if connection.session.variables.get("autocommit") else "",
+            connection.session.statement,
+        )
+        for number, connection in sessions().items()
+    ]

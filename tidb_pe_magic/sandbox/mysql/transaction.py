@@ -12,27 +12,36 @@ from tidb_pe_magic.sandbox.mysql.errors import DEADLOCK, SqlError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tidb_pe_magic.sandbox.mysql.history import History
+
 _LOST: Final = "The transaction was rolled back as a whole; try restarting transaction"
 
 
 class Transaction:
     """One session's transaction; every method runs in a worker thread and may raise DuckDB's errors."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, history: History) -> None:
         """Start with none open: each statement commits by itself."""
         self._cursor = cursor
+        self._history = history
         self._writes: list[str] = []
         self._open = False
+        self._started = 0
 
     @property
     def open(self) -> bool:
         """Whether a transaction is open."""
         return self._open
 
+    @property
+    def started(self) -> int:
+        """The timestamp that the open transaction sees everything at; 0 where none is open."""
+        return self._started if self._open else 0
+
     def begin(self) -> None:
         """Begin; one that is open is committed first, as in MySQL."""
         self.commit()
-        self._cursor.execute("BEGIN TRANSACTION")
+        self._started = self._history.begin(self, self._cursor)
         self._open = True
 
     def commit(self) -> None:
@@ -45,6 +54,12 @@ class Transaction:
         if self._open:
             self._end("ROLLBACK")
 
+    def end(self) -> None:
+        """Give up whatever is open, without a word."""
+        self._open = False
+        self._abandon()
+        self._history.release(self)
+
     def define(self, statements: Sequence[str]) -> None:
         """Run data definition statements as one: MySQL commits before each, and after it."""
         self.commit()
@@ -52,7 +67,8 @@ class Transaction:
         try:
             for sql in statements:
                 self._cursor.execute(sql)
-            self._cursor.execute("COMMIT")
+            with self._history.commit():
+                self._cursor.execute("COMMIT")
         except duckdb.Error:
             self._abandon()
             raise
@@ -62,7 +78,9 @@ class Transaction:
         self._begin_if(begin)
         before = self._generated()
         try:
-            row = self._cursor.execute(sql).fetchone()
+            # By itself it commits at its end; within a transaction COMMIT does.
+            with contextlib.nullcontext() if self._open else self._history.commit():
+                row = self._cursor.execute(sql).fetchone()
         except duckdb.Error:
             self._recover()
             raise
@@ -95,13 +113,17 @@ class Transaction:
             self.begin()
 
     def _end(self, how: str) -> None:
+        changes = how == "COMMIT" and bool(self._writes)
         self._open = False
         self._writes.clear()
         try:
-            self._cursor.execute(how)
+            with self._history.commit() if changes else contextlib.nullcontext():
+                self._cursor.execute(how)
         except duckdb.Error:
             self._abandon()
             raise
+        finally:
+            self._history.release(self)
 
     def _abandon(self) -> None:
         with contextlib.suppress(duckdb.TransactionException):
@@ -124,18 +146,19 @@ class Transaction:
         writes = self._writes
         self._abandon()
         self._writes, self._open = [], False
+        self._history.release(self)
         if any(word in sql.lower() for sql in writes for word in ("random(", "uuid(", "nextval(")):
             raise SqlError(DEADLOCK, _LOST)
         try:
-            self._cursor.execute("BEGIN TRANSACTION")
+            self._started = self._history.begin(self, self._cursor)
             before = self._generated()
             for sql in writes:
                 self._cursor.execute(sql)
             again = self._generated()
         except duckdb.Error:
-            self._abandon()
+            self.end()
             raise SqlError(DEADLOCK, _LOST) from None
         if before != again:
-            self._abandon()
+            self.end()
             raise SqlError(DEADLOCK, _LOST)
         self._writes, self._open = writes, True

@@ -15,7 +15,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 TIDB_RELEASE: Final = "v8.5.3"
 SERVER_VERSION: Final = f"8.0.11-TiDB-{TIDB_RELEASE}-serverless"
@@ -62,7 +62,9 @@ _SCHEMA: Final[Mapping[str, _Schema]] = {
     "port": (int, 4000, False),
     "sql_mode": (str, _SQL_MODE, True),
     "sql_safe_updates": (_switch, False, True),
+    "tidb_current_ts": (int, 0, False),
     "tidb_multi_statement_mode": (str, "OFF", False),
+    "tidb_snapshot": (str, "", True),
     "tidb_version": (str, TIDB_RELEASE, False),
     "transaction_isolation": (str, "REPEATABLE-READ", True),
     "tx_isolation": (str, "REPEATABLE-READ", True),
@@ -78,14 +80,16 @@ _TWINS: Final = {"tx_isolation": "transaction_isolation", "transaction_isolation
 class Variables(SessionVariables):  # type: ignore[misc]  # mysql-mimic carries no types
     """One session's system variables; an unknown name or a wrong value is MySQL's error."""
 
-    def __init__(self) -> None:
-        """Start from the defaults."""
+    def __init__(self, live: Mapping[str, Callable[[], Any]]) -> None:
+        """Start from the defaults; `live` has the variables whose value the session knows."""
         super().__init__(GlobalVariables(dict(_SCHEMA)))
+        self._live = live
 
     def get_variable(self, name: str) -> Any:
         """Return a variable's value."""
         self._known(name)
-        return super().get_variable(name)
+        live = self._live.get(name.lower())
+        return live() if live else super().get_variable(name)
 
     def set(self, name: str, value: Any, force: bool = False) -> None:  # noqa: FBT001, FBT002 - the base's
         """Set a variable; its kind decides which values it takes."""

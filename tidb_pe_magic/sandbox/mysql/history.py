@@ -1,0 +1,209 @@
+"""The past, as TiDB keeps it: a timestamp for each commit, and the states between them until garbage collection.
+
+A state is kept by DuckDB's own transactions: before a commit changes anything, read transactions are
+begun, which go on seeing what there was. Oracle timestamps are milliseconds since 1970, shifted by 18
+bits, which count within the millisecond (TiDB documentation, "TimeStamp Oracle").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.errors import GC_TOO_EARLY, SNAPSHOT_TOO_OLD, UNKNOWN_ERROR, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Rows = Iterator[Sequence[Any]]
+
+_LOGICAL_BITS: Final = 18
+#: Seconds: TiDB's default of tidb_gc_life_time.
+_GC_LIFE: Final = 600.0
+#: States that are kept at most: a busy writer must not fill the memory.
+_MOST_STATES: Final = 1000
+#: Read transactions of one state: an interrupted statement spoils the one that it ran in.
+_READERS: Final = 4
+# DuckDB begins a transaction on a database when it first looks into it.
+_TOUCH: Final = f"SELECT 1 FROM {HIDDEN_SCHEMA}.schemata LIMIT 0"  # noqa: S608 - of a constant
+
+
+def begin(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Begin a transaction that sees the state of this moment, not of its first statement."""
+    cursor.execute("BEGIN TRANSACTION")
+    cursor.execute(_TOUCH)
+
+
+def from_datetime(moment: datetime) -> int:
+    """Return the timestamp of a moment in UTC."""
+    milliseconds = moment.replace(tzinfo=UTC).timestamp() * 1000
+    return max(0, round(milliseconds)) << _LOGICAL_BITS
+
+
+def _shown(timestamp: int) -> str:
+    moment = datetime.fromtimestamp((timestamp >> _LOGICAL_BITS) / 1000, UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " +0000 UTC"
+
+
+@dataclass
+class _State:
+    """What there was from one commit on until another one, which ends it; open while none does."""
+
+    readers: list[duckdb.DuckDBPyConnection]
+    until: int | None = None
+    lock: threading.Condition = field(default_factory=threading.Condition)
+    lent: int = 0
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a transaction on this state; one that DuckDB gave up is not lent again."""
+        with self.lock:
+            self.lock.wait_for(lambda: self.readers or not self.lent)
+            if not self.readers:
+                raise SqlError(UNKNOWN_ERROR, "this snapshot has been spoiled by interrupted statements")
+            cursor = self.readers.pop()
+            self.lent += 1
+        try:
+            yield cursor
+        finally:
+            intact = _is_intact(cursor)
+            with self.lock:
+                self.lent -= 1
+                if intact:
+                    self.readers.append(cursor)
+                self.lock.notify_all()
+            if not intact:
+                cursor.close()
+
+    def close(self) -> None:
+        """Let DuckDB forget it."""
+        with self.lock:
+            while self.readers:
+                self.readers.pop().close()
+
+
+def _is_intact(cursor: duckdb.DuckDBPyConnection) -> bool:
+    try:
+        cursor.execute(_TOUCH)
+    except duckdb.Error:
+        return False
+    return True
+
+
+class History:
+    """The states of one database; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        *,
+        clock: Callable[[], float] = time.time,
+        life: float = _GC_LIFE,
+        most: int = _MOST_STATES,
+    ) -> None:
+        """Keep nothing yet.
+
+        Args:
+            database: whose states are kept.
+            clock: seconds since 1970.
+            life: seconds until a state is collected that no transaction holds.
+            most: how many states are kept at most.
+        """
+        self._database = database
+        self._clock = clock
+        self._life = life
+        self._most = most
+        self._lock = threading.RLock()
+        self._last = 0
+        self._dropped = 0
+        self._past: list[_State] = []
+        self._present: _State | None = None
+        self._held: dict[object, int] = {}
+
+    def timestamp(self) -> int:
+        """Return the next timestamp, later than every one before."""
+        with self._lock:
+            self._last = max(self._last + 1, int(self._clock() * 1000) << _LOGICAL_BITS)
+            return self._last
+
+    def begin(self, holder: object, cursor: duckdb.DuckDBPyConnection) -> int:
+        """Begin a transaction; as long as `holder` has it, nothing that it could see is collected."""
+        with self._lock:
+            begin(cursor)
+            started = self._held[holder] = self.timestamp()
+            return started
+
+    def release(self, holder: object) -> None:
+        """Take note that the transaction has ended."""
+        with self._lock:
+            self._held.pop(holder, None)
+
+    @contextlib.contextmanager
+    def commit(self) -> Iterator[None]:
+        """Keep the state of before, while the statement that changes it is run."""
+        with self._lock:
+            self._collect()
+            ended = self._kept_present()
+            committed = self.timestamp()
+            yield
+            ended.until = committed
+            self._past.append(ended)
+            self._present = None
+
+    def check(self, timestamp: int) -> None:
+        """Refuse a snapshot that cannot be read, in TiDB's words."""
+        with self._lock:
+            self._collect()
+            now = self.timestamp()
+            if timestamp > now:
+                reason = f"cannot set read timestamp to a future time, readTS: {timestamp}, currentTS: {now}"
+                raise SqlError(UNKNOWN_ERROR, reason)
+            if timestamp < self._safe_point():
+                point = _shown(self._safe_point())
+                raise SqlError(SNAPSHOT_TOO_OLD, f"snapshot is older than GC safe point {point}")
+
+    @contextlib.contextmanager
+    def reader(self, timestamp: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a cursor that sees what there was at `timestamp`."""
+        with self._lock:
+            self._collect()
+            if timestamp < self._safe_point():
+                started, point = _shown(timestamp), _shown(self._safe_point())
+                reason = f"transaction starts at {started}, GC safe point is {point}"
+                raise SqlError(GC_TOO_EARLY, f"GC life time is shorter than transaction duration, {reason}")
+            past = (state for state in self._past if state.until is not None and timestamp < state.until)
+            state = next(past, None) or self._kept_present()
+        with state.reader() as cursor:
+            yield cursor
+
+    def _kept_present(self) -> _State:
+        if self._present is None:
+            cursors = [self._database.cursor() for _ in range(_READERS)]
+            for cursor in cursors:
+                begin(cursor)
+            self._present = _State(cursors)
+        return self._present
+
+    def _safe_point(self) -> int:
+        """Return the time before which nothing can be read."""
+        aged = int((self._clock() - self._life) * 1000) << _LOGICAL_BITS
+        return max(self._dropped, min([aged, *self._held.values()]))
+
+    def _collect(self) -> None:
+        """Forget states that are too old, and the oldest where there are too many."""
+        held = min(self._held.values(), default=None)
+        while self._past:
+            until = self._past[0].until or 0
+            if until >= self._safe_point() and (
+                len(self._past) <= self._most or (held is not None and until > held)
+            ):
+                return
+            self._past.pop(0).close()
+            self._dropped = max(self._dropped, until)
