@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -24,6 +25,7 @@ from tidb_pe_magic.errors import (
     Throttled,
 )
 from tidb_pe_magic.model import Cluster, EndpointService
+from tidb_pe_magic.sandbox.tidb_cloud import parse_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +146,25 @@ def test_pages_are_followed_with_the_same_parameters() -> None:
         {"pageSize": "100", "pageToken": "t/1"},
         {"pageSize": "100", "pageToken": "t 2"},
     ]
+
+
+@given(st.text(min_size=1))
+def test_a_name_is_filtered_by_the_server(name: str) -> None:
+    """Whatever a cluster is called, the filter is one string, which the sandbox's API reads as that name."""
+    api = Api(page(WIRE))
+    api.client().clusters(display_name=name)
+    asked = dict(api.requests[-1].url.params)
+    assert asked["pageSize"] == "100"
+    matches: Callable[[Any], bool] = parse_filter(asked["filter"])
+    assert matches(SimpleNamespace(display_name=name))
+    assert not matches(SimpleNamespace(display_name=name + "x"))
+
+
+def test_a_list_can_be_cut_short() -> None:
+    """No more pages are asked for than wanted."""
+    api = Api(page(WIRE, token="a"), page(WIRE, token="b"), page(WIRE))
+    assert len(api.client().clusters(pages=2)) == 2
+    assert len(api.requests) == 3
 
 
 @pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])

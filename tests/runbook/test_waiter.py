@@ -119,7 +119,7 @@ def test_every_state_on_the_way_is_reported() -> None:
     assert scene.wait() is READY
     observed = [event for event in scene.events if isinstance(event, EndpointObserved)]
     assert [event.endpoint for event in observed] == way
-    assert [event.elapsed for event in observed] == [0.0, 0.5, 1.25, 2.375]
+    assert [event.elapsed for event in observed] == [0.0, 1.0, 2.5, 4.75]
 
 
 @given(
@@ -204,13 +204,28 @@ def test_without_any_time_there_is_still_one_look(timeout: float) -> None:
 # Eighths of a second add up without rounding, so that the clock of the test can reach the end.
 @given(st.integers(1, 3600 * 8).map(lambda eighths: eighths / 8))
 def test_pauses_grow_to_five_seconds_and_never_pass_the_end(timeout: float) -> None:
-    """The cloud is asked often at first, then every five seconds, and the clock ends at the timeout."""
+    """The pauses grow from one second to five, and the clock ends at the timeout."""
     scene = Scene(CREATING)
     with pytest.raises(WaitTimeout):
         scene.wait(timeout=timeout)
-    assert scene.slept[:-1] == sorted(scene.slept[:-1])
+    assert scene.slept[:-1] == ([1.0, 1.5, 2.25, 3.375] + [5.0] * len(scene.slept))[: len(scene.slept) - 1]
     assert all(0 < pause <= 5 for pause in scene.slept)
     assert scene.now - 1000 == timeout
+
+
+@given(st.integers(0, 300 * 8).map(lambda eighths: eighths / 8))
+def test_a_wait_ends_within_one_interval_of_connected(due: float) -> None:
+    """Connected is seen at the first look after it came, which is at most one interval later."""
+
+    class Later(Scene):
+        """Becomes ready at its time."""
+
+        def observe(self) -> VpcEndpoint | None:
+            return READY if self.now >= 1000 + due else CREATING
+
+    scene = Later()
+    assert scene.wait() is READY
+    assert due <= scene.now - 1000 <= due + max([0.0, *scene.slept])
 
 
 @pytest.mark.parametrize(
@@ -233,7 +248,7 @@ def test_the_pause_that_the_cloud_asks_for_is_kept() -> None:
     assert scene.slept == [37.0]
     scene = Scene(Throttled("slow.", operation="Op", retry_after=0.01), READY)
     scene.wait()
-    assert scene.slept == [0.5]
+    assert scene.slept == [1.0]
     scene = Scene(CREATING, Throttled("slow.", operation="Op", retry_after=900.0))
     with pytest.raises(WaitTimeout) as caught:
         scene.wait(timeout=60)

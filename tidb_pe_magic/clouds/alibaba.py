@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials import Key
 
 _PAGE = 50  # the most that every list operation used here takes
+_ENDPOINT_PAGE = 1000  # of ListVpcEndpoints (Alibaba Cloud API reference, PrivateLink 2020-04-15)
 _RULE_PAGE = 500
 
 
@@ -89,7 +90,7 @@ class Alibaba:
         wanted = {"ServiceName": service_name, "VpcId": vpc_id, "EndpointId": endpoint_id}
         return tuple(
             replace(_endpoint(item, self.region_id), ours=_is_ours(item))
-            for item in self._privatelink_pages("ListVpcEndpoints", "Endpoints", **wanted)
+            for item in self._privatelink_pages("ListVpcEndpoints", "Endpoints", _ENDPOINT_PAGE, **wanted)
             if all(value in {None, item.get(name)} for name, value in wanted.items())
         )
 
@@ -247,11 +248,13 @@ class Alibaba:
 
     # Pages
 
-    def _privatelink_pages(self, operation: str, items: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    def _privatelink_pages(
+        self, operation: str, items: str, size: int = _PAGE, /, **fields: Any
+    ) -> Iterator[dict[str, Any]]:
         return _by_token(
             operation,
             lambda token: self._client.privatelink(
-                operation, {**fields, "MaxResults": _PAGE, "NextToken": token or None}
+                operation, {**fields, "MaxResults": size, "NextToken": token or None}
             ),
             lambda body: mappings(body.get(items)),
         )

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runbook.context import Context
 
 
+_PAGES_FOR_A_HINT = 10
+_MOST_DETAILED = 20
+
+
 def clusters(context: Context, request: requests.ClustersRequest, on_event: EventHook) -> Clusters:  # noqa: ARG001
     """List every cluster that the TiDB Cloud key can see, usable ones first."""
     found = context.tidb_cloud().clusters()
@@ -59,7 +63,9 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
     noted = named_cluster(context, request.cluster)
     alibaba = context.alibaba(noted.region_id)
     found = alibaba.endpoints(service_name=noted_service(noted).service_name)
-    return Endpoints(cluster=noted, items=tuple(alibaba.detailed(endpoint) for endpoint in found))
+    # Each endpoint's zones and groups cost two requests; the states of all came with the list.
+    detailed = tuple(alibaba.detailed(endpoint) for endpoint in found[:_MOST_DETAILED])
+    return Endpoints(cluster=noted, items=(*detailed, *found[_MOST_DETAILED:]))
 
 
 def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:
@@ -230,8 +236,10 @@ def _by_id(context: Context, cluster_id: str) -> Cluster | None:
 
 
 def _by_name(context: Context, wanted: str, field: str) -> Cluster:
-    known = context.tidb_cloud().clusters()
-    found = [item for item in known if item.display_name == wanted]
+    tidb_cloud = context.tidb_cloud()
+    named = tidb_cloud.clusters(display_name=wanted)
+    # The filter is repeated here: that the API's is exact is documented nowhere.
+    found = [item for item in named if item.display_name == wanted]
     if len(found) == 1:
         return found[0]
     if found:
@@ -239,6 +247,7 @@ def _by_name(context: Context, wanted: str, field: str) -> Cluster:
         raise errors.InvalidRequest(
             field, f"{len(found)} clusters are named {wanted}: {listed}; give the ID."
         )
+    known = tidb_cloud.clusters(pages=_PAGES_FOR_A_HINT)
     close = difflib.get_close_matches(wanted, [item.display_name for item in known], n=1)
     hint = f"did you mean {close[0]}?" if close else "there is none with this name or ID."
     raise errors.InvalidRequest(

@@ -326,7 +326,7 @@ class Runbook:
         return self._do(model.RunbookStatus, "status", cluster=cluster, endpoint=endpoint)
 
     def endpoints(self, *, cluster: str | None = None) -> model.Endpoints:
-        """List this account's endpoints for the cluster's service, with zones and addresses."""
+        """List this account's endpoints for the cluster's service, the first 20 with zones and addresses."""
         return self._do(model.Endpoints, "endpoints", cluster=cluster)
 
     def delete(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import EventHook
 
 _SLICE = 0.2  # seconds; on some platforms only the end of a wait lets the stop button through
-_FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 0.5, 1.5, 5.0
+_FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 1.0, 1.5, 5.0  # seconds; the first look is at once
 _DETACHED = "The cloud's work goes on; run %tidb_pe {command} again to see it through."
 
 

@@ -1,4 +1,4 @@
-"""The past, as TiDB keeps it: a timestamp for each commit, and the states between them until garbage collection.
+"""The past, as TiDB keeps it: timestamps, and the states between commits until garbage collection.
 
 A state is kept by DuckDB's own transactions: before a commit changes anything, read transactions are
 begun, which go on seeing what there was. Oracle timestamps are milliseconds since 1970, shifted by 18
