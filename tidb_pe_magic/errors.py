@@ -122,7 +122,10 @@ class ApiError(TidbPeError):
         operation: the API operation, in the cloud's own spelling.
         code: the cloud's error code, or `HTTP <status>` where it gave none.
         request_id: what the cloud's support asks for; may be empty.
+        transient: the same call may succeed in a moment.
     """
+
+    transient = False
 
     def __init__(
         self, message: str, *, operation: str, code: str = "", request_id: str = "", advice: str = ""
@@ -167,6 +170,8 @@ class Throttled(ApiError):
         retry_after: seconds to wait, where the cloud said so.
     """
 
+    transient = True
+
     def __init__(  # noqa: PLR0913 - one more than every ApiError has
         self,
         message: str,
@@ -184,6 +189,8 @@ class Throttled(ApiError):
 
 class ServiceUnavailable(ApiError):
     """The API did not answer, or answered with a failure of its own."""
+
+    transient = True
 
 
 class NotEligible(TidbPeError):

@@ -87,6 +87,16 @@ def _unobserved(event: model.ObservationFailed) -> str:
     return f"waiting {event.elapsed:.0f} s: no answer, asking again: {event.error}"
 
 
+@_line.register(model.RetryScheduled)
+def _retried(event: model.RetryScheduled) -> str:
+    return f"asking again in {event.pause:.0f} s: {event.error}"
+
+
+@_line.register(model.Notice)
+def _noticed(event: model.Notice) -> str:
+    return f"note: {event.text}"
+
+
 def _states(endpoint: model.VpcEndpoint | None) -> str:
     if endpoint is None:
         return "the endpoint is gone"

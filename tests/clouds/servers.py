@@ -9,7 +9,7 @@ from tidb_pe_magic.clouds.alibaba import Alibaba
 from tidb_pe_magic.credentials import Key, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from tidb_pe_magic.sandbox.alibaba.app import RecordedCall
@@ -58,6 +58,16 @@ class OddServer:
         head = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *answer.headers]
         start_response(answer.status, head)
         return [body]
+
+
+def noting(pauses: list[float]) -> Callable[[float], bool]:
+    """Return a sleep that takes no time and appends the seconds that it was asked for."""
+
+    def sleep(seconds: float) -> bool:
+        pauses.append(seconds)
+        return False
+
+    return sleep
 
 
 class Answering(Protocol):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import pytest
-from clouds.servers import KEY, REGION, Answer
+from clouds.servers import KEY, REGION, Answer, noting
 from ports import free_port
 from secrets_in_traceback import frames, holders
 
 from tidb_pe_magic.clouds.alibaba import Alibaba
 from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
+from tidb_pe_magic.clouds.retrying import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
 from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import ApiError, PermissionDenied, ServiceUnavailable, Throttled
@@ -286,3 +287,61 @@ def test_an_interrupted_call_leaves_no_frame_of_the_sdk() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         AlibabaClient(REGION, KEY)._translated("Operation", interrupted)
     assert "interrupted" not in {frame.f_code.co_name for frame in frames(caught.value)}
+
+
+@both_ways
+@pytest.mark.parametrize("status", ["301 M", "302 F", "303 S", "307 T", "308 P"])
+def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(
+    answering: Answering, look: Callable[[Alibaba], object], status: str
+) -> None:
+    """Neither signature nor STS token nor key ID goes to the host that an answer names."""
+    _, elsewhere = answering(Answer("{}"))
+    alibaba, odd = answering(Answer("{}", status, (("Location", elsewhere.url + "/x"),)))
+    error = failure(alibaba, look)
+    assert elsewhere.queries == []
+    assert len(odd.queries) == 1
+    assert not error.transient
+    assert f"redirects to {elsewhere.url}/x; not followed" in str(error)
+
+
+def test_the_first_calls_that_fail_in_passing_are_made_again(answering: Answering) -> None:
+    """Throttling with its header, a page of HTML and a body cut short are all survived by one look-up."""
+    throttled = Answer(refusal("Throttling.User"), "400 Bad", (("x-acs-retry-after", "2500"),))
+    page, cut = Answer("<html>Bad Gateway</html>", "502 Bad Gateway"), Answer('{"Endpoints": [')
+    _, odd = answering(throttled, page, cut, Answer('{"Endpoints": []}'))
+    pauses: list[float] = []
+    retries = Retries(sleep=noting(pauses))
+    assert Alibaba(REGION, KEY, endpoint=odd.url, retries=retries).endpoints() == ()
+    assert len(odd.queries) == 4
+    assert 2.5 <= pauses[0] <= 3.0
+
+
+@pytest.mark.parametrize(
+    "code", ["ConcurrentCallNotSupported", "EndpointLocked", "EndpointOperationDenied", "SignatureNonceUsed"]
+)
+def test_a_creation_waits_for_what_is_under_way_with_one_token(answering: Answering, code: str) -> None:
+    """A cloud that is busy is asked again, and each request carries the same ClientToken."""
+    _, odd = answering(Answer(refusal(code), "400 Bad"), Answer('{"EndpointId": "ep-1"}'))
+    alibaba = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    made = alibaba.create_endpoint(
+        service_name="s", vpc_id="vpc-1", zones=(), security_group_ids=(), name="n", client_token="t-1"
+    )
+    assert made is not None
+    assert made.endpoint_id == "ep-1"
+    assert [dict(parse_qsl(query))["ClientToken"] for query in odd.queries] == ["t-1"] * 2
+
+
+def test_a_change_without_a_token_is_not_made_again(answering: Answering) -> None:
+    """What could be done twice is done once, whatever the policy."""
+    _, odd = answering(Answer("<html>Bad Gateway</html>", "502 Bad Gateway"))
+    client = AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    with pytest.raises(ServiceUnavailable):
+        client.privatelink("CreateVpcEndpoint", {"VpcId": "vpc-1"})
+    assert len(odd.queries) == 1
+
+
+def test_a_host_that_refuses_is_not_asked_again() -> None:
+    """Where nothing listens, the error comes at once."""
+    retries = Retries(sleep=lambda _: pytest.fail("a pause"))
+    with pytest.raises(ServiceUnavailable):
+        Alibaba(REGION, KEY, endpoint=f"http://127.0.0.1:{free_port()}", retries=retries).endpoints()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from clouds.servers import noting
 from hypothesis import given
 from hypothesis import strategies as st
 from secrets_in_traceback import holders
 
+from tidb_pe_magic.clouds.retrying import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
 from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import (
@@ -211,7 +214,7 @@ def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(status: int) -> Non
     """The digest goes to the host that was configured, and to no other."""
     api = Api(httpx.Response(status, headers={"location": "https://elsewhere.example.com/x"}))
     error = failure(api)
-    assert isinstance(error, ServiceUnavailable)
+    assert not error.transient
     assert "elsewhere.example.com" in str(error)
     assert {request.url.host for request in api.requests} == {"api.example.com"}
     assert len(api.requests) == 2
@@ -225,7 +228,7 @@ def test_a_redirect_before_the_challenge_is_refused_too() -> None:
         seen.append(request.url.host)
         return httpx.Response(302, headers={"location": "https://elsewhere.example.com/"})
 
-    assert isinstance(failure(redirect), ServiceUnavailable)
+    assert not failure(redirect).transient
     assert seen == ["api.example.com"]
 
 
@@ -438,3 +441,40 @@ def test_a_proxy_that_cannot_be_used_is_wrong_input(
         TidbCloud("https://api.example.com", KEY)
     assert "HTTPS_PROXY" in caught.value.field
     assert holders(caught.value, PRIVATE) == []
+
+
+def test_the_rate_limit_is_waited_out() -> None:
+    """After 429 the same page is asked for when the header says that the minute is over."""
+    pauses: list[float] = []
+    limited = httpx.Response(429, json={"message": "limit."}, headers={"x-ratelimit-reset": "37"})
+    api = Api(limited, httpx.Response(502, content=b"<html>"), page(WIRE))
+    retries = Retries(sleep=noting(pauses))
+    client = TidbCloud("https://api.example.com", KEY, transport=httpx.MockTransport(api), retries=retries)
+    assert [cluster.cluster_id for cluster in client.clusters()] == ["1"]
+    assert 37.0 <= pauses[0] <= 38.0
+    assert len(pauses) == 2
+
+
+def test_a_date_says_when_to_come_back() -> None:
+    """Retry-After may be a date (RFC 9110)."""
+    headers = {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    api = Api(httpx.Response(429, json={}, headers=headers))
+    now = datetime(2026, 10, 21, 7, 27, 45, tzinfo=UTC).timestamp()
+    client = TidbCloud("https://api.example.com", KEY, transport=httpx.MockTransport(api), now=lambda: now)
+    with pytest.raises(Throttled) as caught:
+        client.clusters()
+    assert caught.value.retry_after == 15.0
+
+
+def test_a_nonce_that_was_too_old_is_no_wrong_key() -> None:
+    """A challenge that says stale=true is met with another call; one that does not is refused."""
+    stale = httpx.Response(401, headers={"www-authenticate": CHALLENGE["www-authenticate"] + ", stale=true"})
+    api = Api(stale, page(WIRE))
+    retries = Retries(sleep=lambda _: False)
+    client = TidbCloud("https://api.example.com", KEY, transport=httpx.MockTransport(api), retries=retries)
+    assert len(client.clusters()) == 1
+    wrong = Api(httpx.Response(401, headers=CHALLENGE))
+    refused = TidbCloud("https://api.example.com", KEY, transport=httpx.MockTransport(wrong), retries=retries)
+    with pytest.raises(AuthenticationFailed):
+        refused.clusters()
+    assert len(wrong.requests) == 2

@@ -22,7 +22,7 @@ def detour(
     action: str,
     *,
     before: Callable[[], None] = lambda: None,
-    lose_answer: bool = False,
+    lose_answers: int = 0,
 ) -> Iterator[dict[str, str]]:
     """Give an environment in which each call of `action` makes a detour.
 
@@ -30,14 +30,16 @@ def detour(
         sandbox: who answers.
         action: the API operation.
         before: is called before the operation is carried out.
-        lose_answer: a gateway's failure is answered, though the operation was carried out.
+        lose_answers: so many times a gateway's failure is answered, though the operation was carried out.
     """
     environment = sandbox.environment()
-    with HttpServer(_app(environment["TIDB_PE_ALIBABA_ENDPOINT"], action, before, lose_answer)) as server:
+    with HttpServer(_app(environment["TIDB_PE_ALIBABA_ENDPOINT"], action, before, lose_answers)) as server:
         yield {**environment, "TIDB_PE_ALIBABA_ENDPOINT": server.url}
 
 
-def _app(target: str, action: str, before: Callable[[], None], lose_answer: bool) -> WSGIApplication:  # noqa: FBT001
+def _app(target: str, action: str, before: Callable[[], None], lose_answers: int) -> WSGIApplication:
+    left = [lose_answers]
+
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         chosen = environ.get("HTTP_X_ACS_ACTION") == action
         if chosen:
@@ -48,7 +50,8 @@ def _app(target: str, action: str, before: Callable[[], None], lose_answer: bool
             if name.startswith("HTTP_") and name != "HTTP_CONNECTION"
         }
         answer = requests.post(f"{target}/?{environ['QUERY_STRING']}", headers=headers, timeout=30)
-        lost = chosen and lose_answer
+        lost = chosen and left[0] > 0
+        left[0] -= lost
         body = b"<html>Bad Gateway</html>" if lost else answer.content
         status = "502 Bad Gateway" if lost else f"{answer.status_code} {answer.reason}"
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])

@@ -15,7 +15,7 @@ from flows.detour import detour
 from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
-from tidb_pe_magic.model import OUR_TAG, EndpointObserved
+from tidb_pe_magic.model import OUR_TAG, EndpointObserved, RetryScheduled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -296,11 +296,11 @@ def test_threads_that_create_at_once_make_one_endpoint(sandbox: Sandbox) -> None
 
 
 def test_a_creation_whose_answer_was_lost_is_adopted(sandbox: Sandbox) -> None:
-    """The error says that an endpoint may have been made, and the same command takes it up."""
+    """With every answer lost, the error says that one may have been made; the same command takes it up."""
     placement: Placement = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP]}
     with (
-        detour(sandbox, "CreateVpcEndpoint", lose_answer=True) as environ,
-        Runbook(environ=environ) as runbook,
+        detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
+        Runbook(environ=environ, sleep=lambda _: False) as runbook,
     ):
         with pytest.raises(errors.ServiceUnavailable, match=r"may have been made.*run the same command"):
             runbook.create(**placement)
@@ -308,6 +308,32 @@ def test_a_creation_whose_answer_was_lost_is_adopted(sandbox: Sandbox) -> None:
     assert again.adopted
     assert again.endpoint.ours
     assert list(sandbox.world.endpoints) == [again.endpoint.endpoint_id]
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_token(sandbox: Sandbox, events: list[Event]) -> None:
+    """One command makes one endpoint, though the first two answers were lost, and tells of both pauses."""
+    with (
+        detour(sandbox, "CreateVpcEndpoint", lose_answers=2) as environ,
+        Runbook(environ=environ, on_event=events.append, sleep=lambda _: False) as runbook,
+    ):
+        created = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+    assert not created.adopted
+    assert list(sandbox.world.endpoints) == [created.endpoint.endpoint_id]
+    retried = [event.operation for event in events if isinstance(event, RetryScheduled)]
+    assert retried == ["CreateVpcEndpoint"] * 2
+    tokens = {call.params["ClientToken"] for call in sandbox.alibaba_calls if call.params.get("ClientToken")}
+    assert len(tokens) == 1
+
+
+def test_the_cancel_event_ends_a_pause(sandbox: Sandbox) -> None:
+    """A runbook that is cancelled while it waits to ask again says so, and may have made an endpoint."""
+    cancel = threading.Event()
+    with (
+        detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
+        Runbook(environ=environ, cancel=cancel, on_event=lambda _: cancel.set()) as runbook,
+        pytest.raises(errors.WaitCancelled, match="may have been made"),
+    ):
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
 
 
 def test_a_creation_that_is_stopped_says_what_may_be_there(sandbox: Sandbox) -> None:

@@ -18,8 +18,10 @@ from tidb_pe_magic.model import (
     EndpointObserved,
     Event,
     FinishedStep,
+    Notice,
     ObservationFailed,
     PlanShown,
+    RetryScheduled,
     StepFinished,
     StepStarted,
 )
@@ -325,3 +327,40 @@ def test_every_event_is_shown_everywhere(kind: type, data: st.DataObject) -> Non
         assert not {"\x1b", "\x07", "\u202e", "\u2066", "\u2028"} & set(shown)
     assert "<script>" not in kernel.outputs[-1][0]["text/html"]
     assert "<img" not in kernel.outputs[-1][0]["text/html"]
+
+
+_RETRY = RetryScheduled(operation="ListClusters", error="ListClusters failed: slow.", attempt=1, pause=12.3)
+
+
+def test_a_pause_before_another_call_is_announced() -> None:
+    """Who waits for a cloud is told why and for how long; when it goes on, the line is gone."""
+    kernel, file = _Kernel(), io.StringIO()
+    progress, lines = kernel.progress(), Progress(None, stream=file)
+    for told in (progress, lines):
+        _tell(told, [StepStarted(step="verify"), _RETRY])
+    assert "… Asking again in 12 s" in kernel.text
+    assert "ListClusters failed: slow." in kernel.text
+    assert "asking again in 12 s: ListClusters failed: slow." in file.getvalue()
+    progress(_finished("verify"))
+    assert "Asking again" not in kernel.text
+
+
+def test_a_pause_that_was_the_last_event_is_told_in_the_past() -> None:
+    """A command without steps leaves no output that still says it is waiting."""
+    kernel = _Kernel()
+    progress = kernel.progress()
+    progress(_RETRY)
+    progress.close()
+    assert "Asking again" not in kernel.text
+    assert "Asked again" in kernel.text
+
+
+def test_a_notice_stays() -> None:
+    """What is to be known is shown to the end."""
+    kernel, terminal = _Kernel(), _Terminal()
+    progress, lines = kernel.progress(), Progress(None, stream=terminal)
+    for told in (progress, lines):
+        _tell(told, [Notice(text="another kernel is at it"), _finished("create")])
+        told.close()
+    assert "another kernel is at it" in kernel.text
+    assert "note: another kernel is at it" in terminal.screen

@@ -9,6 +9,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
 from tidb_pe_magic.clouds.alibaba_errors import DRY_RUN_PASSED, NOT_ACTIVATED
 from tidb_pe_magic.clouds.alibaba_rules import read_rules
+from tidb_pe_magic.clouds.retrying import NO_RETRIES
 from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
 from tidb_pe_magic.model import (
     OUR_TAG,
@@ -24,6 +25,7 @@ from tidb_pe_magic.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tidb_pe_magic.clouds.retrying import Retries
     from tidb_pe_magic.credentials import Key
 
 _PAGE = 50  # the most that every list operation used here takes
@@ -37,16 +39,19 @@ class Alibaba:
     Every method raises `ApiError` where the API refuses or fails.
     """
 
-    def __init__(self, region_id: str, key: Key | None, *, endpoint: str = "") -> None:
+    def __init__(
+        self, region_id: str, key: Key | None, *, endpoint: str = "", retries: Retries = NO_RETRIES
+    ) -> None:
         """Make a client; nothing is called yet.
 
         Args:
             region_id: such as `ap-southeast-1`.
             key: None lets the SDK's default chain find one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
+            retries: makes a call again that failed in passing.
         """
         self.region_id = region_id
-        self._client = AlibabaClient(region_id, key, endpoint=endpoint)
+        self._client = AlibabaClient(region_id, key, endpoint=endpoint, retries=retries)
 
     # The product and the endpoint's service
 

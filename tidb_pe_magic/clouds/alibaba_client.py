@@ -5,6 +5,7 @@ The only module that imports `alibabacloud_*`, and only inside functions: the im
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -15,12 +16,15 @@ from urllib.parse import urlsplit
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba_errors import translate
+from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
 from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
+from tidb_pe_magic.clouds.retrying import NO_RETRIES
 from tidb_pe_magic.clouds.wire import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from tidb_pe_magic.clouds.retrying import Retries
     from tidb_pe_magic.credentials import Key
 
 _CONNECT_MS, _READ_MS = 5_000, 15_000
@@ -30,6 +34,8 @@ _HOSTS = {
     ("vpc", "cn-hangzhou"): "vpc.aliyuncs.com",
     ("ecs", "cn-hangzhou"): "ecs-cn-hangzhou.aliyuncs.com",
 }
+# Operations that change nothing; another one is made again only where its ClientToken makes it once.
+_LOOK_UPS = ("Check", "Describe", "Get", "List")
 _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 _proxy_lock = threading.Lock()
 
@@ -40,16 +46,20 @@ class AlibabaClient:
     Every call raises `ApiError`, and `MissingCredentials` where the SDK's default chain finds no key.
     """
 
-    def __init__(self, region_id: str, key: Key | None, *, endpoint: str = "") -> None:
+    def __init__(
+        self, region_id: str, key: Key | None, *, endpoint: str = "", retries: Retries = NO_RETRIES
+    ) -> None:
         """Keep the settings; the SDK is imported by the first call.
 
         Args:
             region_id: such as `ap-southeast-1`.
             key: None lets the SDK's default chain find one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
+            retries: makes a call again that failed in passing.
         """
         self.region_id = region_id
         self._key = key
+        self._retries = retries
         self._endpoint = urlsplit(endpoint)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -64,12 +74,15 @@ class AlibabaClient:
         request = [] if kind is None else [kind().from_map({"RegionId": self.region_id, **given})]
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
         call = getattr(self._client("privatelink"), f"{method}_with_options")
-        answer = self._translated(operation, call, *request, RuntimeOptions())
-        if answer.body is None:  # the SDK's answer to JSON of a shape that it does not know
-            raise errors.ServiceUnavailable(
-                "no usable answer: the JSON has another shape", operation=operation, advice="Try again."
-            )
-        return mapping(answer.body.to_map())
+
+        def work() -> dict[str, Any]:
+            body = self._translated(operation, call, *request, RuntimeOptions()).body
+            # The SDK's answer to JSON of a shape that it does not know.
+            return _shaped(operation, None if body is None else body.to_map())
+
+        if operation.startswith(_LOOK_UPS) or "ClientToken" in given:
+            return self._retries.call(operation, work)
+        return work()
 
     def lookup(self, product: str, operation: str, **query: Any) -> dict[str, Any]:
         """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26 through the generic client."""
@@ -90,8 +103,12 @@ class AlibabaClient:
         )
         request = utils_models.OpenApiRequest(query=Utils.query({"RegionId": self.region_id, **query}))
         client = self._client(product)
-        answer = self._translated(operation, client.call_api, parameters, request, RuntimeOptions())
-        return mapping(mapping(answer).get("body"))
+
+        def work() -> dict[str, Any]:
+            answer = self._translated(operation, client.call_api, parameters, request, RuntimeOptions())
+            return _shaped(operation, mapping(answer).get("body"))
+
+        return self._retries.call(operation, work)
 
     @property
     def _protocol(self) -> str:
@@ -107,6 +124,7 @@ class AlibabaClient:
         from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
 
         _silence_sdk_logger()
+        _refuse_redirects()
         config = utils_models.Config(
             region_id=self.region_id,
             endpoint=self._endpoint.netloc or _host(product, self.region_id),
@@ -146,6 +164,14 @@ class AlibabaClient:
         raise failure from None
 
 
+def _shaped(operation: str, body: object) -> dict[str, Any]:
+    if isinstance(body, dict):
+        return body
+    raise errors.ServiceUnavailable(
+        "no usable answer: the JSON has another shape", operation=operation, advice="Try again."
+    )
+
+
 def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> errors.ApiError:
     data = mapping(error.data)
     status = int(getattr(error, "status_code", None) or data.get("statusCode") or 0)
@@ -156,14 +182,23 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
         return translate(operation, code, status, data, retry_after=wait, region_id=region_id)
     if error.code == "InvalidCredentials":
         return translate(operation, error.code, status, {"Message": str(error.message)})
+    elsewhere = redirect_target(error)
+    if elsewhere is not None:
+        return errors.ApiError(
+            f"the API redirects to {elsewhere}; not followed",
+            operation=operation,
+            advice="Check the API host that is set in the environment.",
+        )
     reason = str(error)[:300]
     if "header value" in reason:  # which is quoted, and may be an STS token
         reason = "the access key holds a character that cannot be sent"
-    return errors.ServiceUnavailable(
+    failure = errors.ServiceUnavailable(
         f"no usable answer: {reason}",
         operation=operation,
         advice=unreachable_advice(replaced_host),
     )
+    failure.transient = not is_hopeless(error)
+    return failure
 
 
 def _default_chain() -> Any:
@@ -203,6 +238,27 @@ def _silence_sdk_logger() -> None:
     With `DEBUG=sdk` in the environment it writes the signed headers, an STS token among them.
     """
     logging.getLogger("darabonba-core").disabled = True
+
+
+def _refuse_redirects() -> None:
+    """Have the SDK follow no redirect: it would send access key ID and STS token along, to any host.
+
+    The SDK has no such option, and keeps its HTTP sessions for the whole process.
+    """
+    from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
+
+    follow = DaraCore._get_session  # noqa: SLF001 - see above
+    if getattr(follow, "refuses_redirects", False):
+        return
+
+    @functools.wraps(follow)
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        session = follow(*arguments, **options)
+        session.max_redirects = 0
+        return session
+
+    refuse.refuses_redirects = True  # type: ignore[attr-defined]
+    DaraCore._get_session = staticmethod(refuse)  # noqa: SLF001 - see above
 
 
 @contextmanager

@@ -23,6 +23,15 @@ _CLOCK_ADVICE = "Set this machine's clock: it is more than 15 minutes off."
 _BUSY_ADVICE = "The endpoint is being changed; try again in a minute."
 _PROTECTED_ADVICE = "Only the cloud service that made this endpoint can delete it."
 _SEE_ENDPOINTS = "See %tidb_pe endpoints."
+# Refusals that are over in a moment; nothing was changed by the call that met them.
+_PASSING = (
+    "ConcurrentCallNotSupported",
+    "EndpointConnectionOperationDenied",
+    "EndpointLocked",
+    "EndpointOperationDenied",
+    "IdempotentProcessing",
+    "SignatureNonceUsed",
+)
 _FORBIDDEN, _SERVER_ERROR = 403, 500
 
 # The beginning of a code, the error that it is, and what to do; the first row that fits decides.
@@ -37,6 +46,12 @@ _RULES: tuple[tuple[str, type[errors.ApiError], str], ...] = (
     ("EndpointLocked", errors.Conflict, _BUSY_ADVICE),
     ("ConcurrentCallNotSupported", errors.Conflict, _BUSY_ADVICE),
     ("EndpointDependenceViolation", errors.Conflict, _BUSY_ADVICE),
+    ("IdempotentProcessing", errors.Conflict, "The same call is under way already; try again in a minute."),
+    (
+        "IdempotentParameterMismatch",
+        errors.Conflict,
+        "An earlier call was carried out with other options: run the same command again.",
+    ),
     ("OperationDenied.EndpointProtected", errors.Conflict, _PROTECTED_ADVICE),
     ("EndpointProtected", errors.Conflict, _PROTECTED_ADVICE),
     ("InvalidAccessKeyId", errors.AuthenticationFailed, _KEY_ADVICE),
@@ -88,7 +103,9 @@ def translate(  # noqa: PLR0913 - what is known of one answer
         return errors.Throttled(message, retry_after=retry_after, advice="Try again in a minute.", **known)
     for beginning, error, advice in _RULES:
         if code.startswith(beginning):
-            return error(message, advice=advice, **known)
+            found = error(message, advice=advice, **known)
+            found.transient = found.transient or code.startswith(_PASSING)
+            return found
     if code.startswith(("Forbidden", "NoPermission")) or status == _FORBIDDEN:
         return errors.PermissionDenied(
             message, advice=_permission_advice(operation, body, region_id), **known

@@ -10,13 +10,16 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.causes import is_hopeless
 from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
+from tidb_pe_magic.clouds.retrying import NO_RETRIES
 from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
 from tidb_pe_magic.model import Cluster, EndpointService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tidb_pe_magic.clouds.retrying import Retries
     from tidb_pe_magic.credentials import Key
 
 _PAGE_SIZE = 100
@@ -41,6 +44,7 @@ class TidbCloud:
         *,
         transport: httpx.BaseTransport | None = None,
         now: Callable[[], float] = time.time,
+        retries: Retries = NO_RETRIES,
     ) -> None:
         """Talk to `base_url`; redirects are refused, so that the digest goes nowhere else.
 
@@ -49,11 +53,13 @@ class TidbCloud:
             key: public and private key.
             transport: instead of the network.
             now: this machine's clock, in seconds since 1970.
+            retries: makes a call again that failed in passing.
 
         Raises:
             InvalidRequest: the environment names a proxy that cannot be used.
         """
         self._now = now
+        self._retries = retries
         self._ahead: float | None = None
         try:
             self._http = httpx.Client(
@@ -127,25 +133,32 @@ class TidbCloud:
         return _cluster(self._get("GetCluster", path, {"view": "FULL"}))
 
     def _get(self, operation: str, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
+        return self._retries.call(operation, lambda: self._get_once(operation, path, query))
+
+    def _get_once(self, operation: str, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
         reason: str | None
+        hopeless = False
         try:
             response = self._http.get(path, params=dict(query))
         # httpx raises the other three for a digest challenge that it does not support.
         except (httpx.HTTPError, KeyError, ValueError, NotImplementedError) as error:
             reason = str(error) or type(error).__name__
+            hopeless = is_hopeless(error)
         except KeyboardInterrupt:
             reason = None
         else:
             self._ahead = _ahead(response.headers.get("date", ""), self._now())
-            return _body(operation, response)
+            return _body(operation, response, self._now())
         # Outside the handler: the frames of the exception hold the private key.
         if reason is None:
             raise KeyboardInterrupt
-        raise errors.ServiceUnavailable(
+        failure = errors.ServiceUnavailable(
             f"{self._http.base_url.host} did not answer: {reason}.",
             operation=operation,
             advice=unreachable_advice(self._http.base_url.host),
         )
+        failure.transient = not hopeless
+        raise failure
 
 
 def _quoted(value: str) -> str:
@@ -153,28 +166,31 @@ def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _body(operation: str, response: httpx.Response) -> dict[str, Any]:
+def _body(operation: str, response: httpx.Response, now: float) -> dict[str, Any]:
     try:
         body = response.json()
     except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a nesting beyond Python's limits
         body = None
     if response.is_success and isinstance(body, dict):
         return body
-    raise _error(operation, response, mapping(body))
+    raise _error(operation, response, mapping(body), now)
 
 
-def _error(operation: str, response: httpx.Response, body: dict[str, Any]) -> errors.ApiError:
+def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: float) -> errors.ApiError:
     status = response.status_code
     message = text(body, "message") or response.reason_phrase or "no reason given"
     known: dict[str, str] = {"operation": operation, "code": f"HTTP {status}"}
     if response.is_redirect:
-        return errors.ServiceUnavailable(
+        # No failure of the service, and no better in a moment: somebody else answers in its place.
+        return errors.ApiError(
             f"the API redirects to {response.headers.get('location', 'another place')}; not followed",
             advice="Check the API host that is set in the environment.",
             **known,
         )
     if status == httpx.codes.UNAUTHORIZED:
-        return errors.AuthenticationFailed(message, advice=_KEY_ADVICE, **known)
+        refusal = errors.AuthenticationFailed(message, advice=_KEY_ADVICE, **known)
+        refusal.transient = _is_stale(response)
+        return refusal
     if status == httpx.codes.FORBIDDEN:
         return errors.PermissionDenied(
             message, advice="Give the API key a role that can view the project's clusters.", **known
@@ -182,7 +198,7 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any]) -> er
     if status == httpx.codes.NOT_FOUND:
         return errors.NotFound(message, advice="See %tidb_pe clusters.", **known)
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        seconds = _seconds(response.headers)
+        seconds = _seconds(response.headers, now)
         wait = "a minute" if seconds is None else f"{seconds:g} s"
         return errors.Throttled(message, retry_after=seconds, advice=f"Try again in {wait}.", **known)
     if response.is_server_error or response.is_success:
@@ -199,11 +215,20 @@ def _ahead(date: str, now: float) -> float | None:
         return None
 
 
-def _seconds(headers: httpx.Headers) -> float | None:
+def _is_stale(response: httpx.Response) -> bool:
+    """Tell whether only the challenge was too old (RFC 7616): a new one has come with the refusal."""
+    challenge = response.headers.get("www-authenticate", "")
+    return "stale=true" in challenge.lower().replace('"', "").replace(" ", "")
+
+
+def _seconds(headers: httpx.Headers, now: float) -> float | None:
     for name in ("retry-after", "x-ratelimit-reset"):
         value = headers.get(name, "")
         if value.isdecimal():
             return float(value)
+        ahead = _ahead(value, now)
+        if ahead is not None and ahead < 0:
+            return -ahead
     return None
 
 

@@ -53,7 +53,33 @@ class ObservationFailed:
     elapsed: float
 
 
-Event = StepStarted | StepFinished | PlanShown | EndpointObserved | ObservationFailed
+@dataclass(frozen=True, kw_only=True)
+class RetryScheduled:
+    """Event: a call of an API failed in passing, and is made again after a pause.
+
+    Attributes:
+        operation: the API operation.
+        error: the failure in one line.
+        attempt: how many calls have failed so far.
+        pause: seconds until the next one.
+    """
+
+    operation: str
+    error: str
+    attempt: int
+    pause: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Event: something to know that does not end the command."""
+
+    text: str
+
+
+Event = (
+    StepStarted | StepFinished | PlanShown | EndpointObserved | ObservationFailed | RetryScheduled | Notice
+)
 
 
 EventHook = Callable[[Event], None]

@@ -78,10 +78,13 @@ class _Output:
         self._observed: model.EndpointObserved | None = None
         self._failed: model.ObservationFailed | None = None
         self._changes: tuple[model.StateChange, ...] = ()
+        self._retry: model.RetryScheduled | None = None
+        self._notices: list[str] = []
 
     def show(self, event: model.Event) -> None:
         """Take the event in, and update the output."""
         self._changes = model.changes_with(self._changes, event)
+        self._retry = None
         match event:
             case model.StepStarted():
                 self._current = event.step
@@ -96,13 +99,17 @@ class _Output:
                 self._observed, self._failed = event, None
             case model.ObservationFailed():
                 self._failed = event
+            case model.RetryScheduled():
+                self._retry = event
+            case model.Notice():
+                self._notices.append(event.text)
         self._update(live=True)
 
     def close(self) -> None:
         """Leave no output that still says it is waiting."""
-        if self._current or self._observed or self._failed:
+        if self._current or self._observed or self._failed or self._retry:
             self._update(live=False)
-            self._current, self._observed, self._failed = "", None, None
+            self._current, self._observed, self._failed, self._retry = "", None, None, None
 
     def _update(self, *, live: bool) -> None:
         views = [self._plan] if self._plan else []
@@ -113,6 +120,10 @@ class _Output:
             views.append(View(title="Steps", tables=(table,)))
         if self._observed or self._failed:
             views.append(_waiting(self._observed, self._failed, self._changes, live=live))
+        if self._notices:
+            views.append(View(title="Note", notes=tuple(Mark("info", text) for text in self._notices)))
+        if self._retry:
+            views.append(_asking_again(self._retry, live=live))
         data = {
             "text/plain": "\n\n".join(map(as_text, views)),
             "text/html": "".join(map(as_html, views)),
@@ -157,6 +168,14 @@ def _waiting(
     )
 
 
+def _asking_again(retry: model.RetryScheduled, *, live: bool) -> View:
+    return View(
+        title=f"Asking again in {retry.pause:.0f} s" if live else "Asked again",
+        kind="busy" if live else "info",
+        notes=(Mark("warn", retry.error),),
+    )
+
+
 def _states(endpoint: model.VpcEndpoint) -> list[Fact]:
     facts: list[Fact] = [
         ("Endpoint status", endpoint.endpoint_status),
@@ -191,6 +210,8 @@ class _Lines:
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
+            case model.RetryScheduled() | model.Notice():
+                self._print(line)
 
     def close(self) -> None:
         """End the line that was being rewritten, and say which step did not finish."""

@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.clouds.retrying import Retries
 from tidb_pe_magic.credentials import Environment, alibaba_key, tidb_cloud_key
 from tidb_pe_magic.runbook.waiter import Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from tidb_pe_magic.clouds.alibaba import Alibaba
     from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
     from tidb_pe_magic.credentials import Secret
-    from tidb_pe_magic.model import Connection, Whereabouts
+    from tidb_pe_magic.model import Connection, Event, EventHook, Whereabouts
+
+# Who hears the events of the command that this thread works at: clients outlive commands.
+_listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
 
 
 def ask(question: str) -> Secret:
@@ -78,6 +84,26 @@ class Context:
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _clients_lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @contextmanager
+    def heard_by(self, on_event: EventHook) -> Iterator[None]:
+        """Give `on_event` what the clients tell while this thread works in the block."""
+        before = _listener.set(on_event)
+        try:
+            yield
+        finally:
+            _listener.reset(before)
+
+    def tell(self, event: Event) -> None:
+        """Give the event to whom this thread's command is heard by."""
+        listener = _listener.get()
+        if listener is not None:
+            listener(event)
+
+    @property
+    def retries(self) -> Retries:
+        """The clients' retry policy over this context's clock and cancel event."""
+        return Retries(clock=self.clock, cancel=self.cancel, sleep=self.sleep, on_event=self.tell)
+
     @property
     def waiter(self) -> Waiter:
         """A waiter over this context's clock and cancel event."""
@@ -95,7 +121,9 @@ class Context:
         base_url = hosts.override(self.environ, hosts.TIDB_CLOUD) or hosts.DEFAULT_TIDB_CLOUD
         key = tidb_cloud_key(self.environ)
         client: TidbCloud = self._client(
-            "tidb_cloud", (base_url, key), lambda: TidbCloud(base_url, key, now=self.now)
+            "tidb_cloud",
+            (base_url, key),
+            lambda: TidbCloud(base_url, key, now=self.now, retries=self.retries),
         )
         return client
 
@@ -111,7 +139,9 @@ class Context:
         endpoint = hosts.override(self.environ, hosts.ALIBABA)
         key = alibaba_key(self.environ)
         client: Alibaba = self._client(
-            f"alibaba {region_id}", (endpoint, key), lambda: Alibaba(region_id, key, endpoint=endpoint)
+            f"alibaba {region_id}",
+            (endpoint, key),
+            lambda: Alibaba(region_id, key, endpoint=endpoint, retries=self.retries),
         )
         return client
 

@@ -96,7 +96,7 @@ def create_planned(context: Context, planned: EndpointPlan) -> CreatedEndpoint:
     except errors.ServiceUnavailable as failure:
         failure.advice = _PERHAPS_MADE
         raise
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, errors.WaitCancelled):
         raise errors.WaitCancelled(
             "stopped while the endpoint was being made.", advice=_PERHAPS_MADE
         ) from None

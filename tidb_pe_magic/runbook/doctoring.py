@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.limited import within
+from tidb_pe_magic.clouds.retrying import once
 from tidb_pe_magic.credentials import Secret, sql_password
 from tidb_pe_magic.model import Cluster, Diagnosis, TlsMode, VpcEndpoint, Whereabouts
 from tidb_pe_magic.runbook import discovery
@@ -101,8 +102,9 @@ def _known(context: Context, request: DoctorRequest) -> tuple[Cluster | None, Vp
         return None, None, ""
 
     def ask() -> tuple[Cluster, VpcEndpoint]:
-        cluster = discovery.named_cluster(context, request.cluster)
-        return cluster, discovery.chosen_endpoint(context, cluster, request.endpoint)
+        with once():  # the time limit leaves none for a second call
+            cluster = discovery.named_cluster(context, request.cluster)
+            return cluster, discovery.chosen_endpoint(context, cluster, request.endpoint)
 
     try:
         cluster, endpoint = _in_time(ask)

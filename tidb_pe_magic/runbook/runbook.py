@@ -114,7 +114,9 @@ class Runbook:
     def perform(self, name: str, request: Request, on_event: model.EventHook | None = None) -> model.Result:
         """Do the operation `name`: what every skin and every method below calls."""
         via = hosts.overrides(self._context.environ)
-        result = OPERATIONS[name].resolve()(self._context, request, on_event or self._on_event)
+        listener = on_event or self._on_event
+        with self._context.heard_by(listener):
+            result = OPERATIONS[name].resolve()(self._context, request, listener)
         # A connection names the hosts from its beginning: the same object is kept by its alias.
         return result if result.via == via else replace(result, via=via)
 

@@ -8,6 +8,8 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.pausing import paused
+from tidb_pe_magic.clouds.retrying import once
 from tidb_pe_magic.model import (
     ConnectionStatus,
     EndpointObserved,
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.model import EventHook
 
-_SLICE = 0.2  # seconds; on some platforms only the end of a wait lets the stop button through
 _FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 1.0, 1.5, 5.0  # seconds; the first look is at once
 _DETACHED = "The cloud's work goes on; run %tidb_pe {command} again to see it through."
 
@@ -75,7 +76,8 @@ class Waiter:
             while True:
                 pause = delay
                 try:
-                    last = observe()
+                    with once():
+                        last = observe()
                 except (errors.Throttled, errors.ServiceUnavailable) as failure:
                     if last is None:
                         seen = f"no answer ({failure.message})"
@@ -95,20 +97,11 @@ class Waiter:
                         last=last,
                         advice=_DETACHED.format(command=command),
                     )
-                if self._paused(min(pause, left)):
+                if paused(min(pause, left), self.cancel, self.sleep):
                     raise _cancelled(goal, command, last, seen)
                 delay = min(delay * _GROWTH, _LONGEST_DELAY)
         except KeyboardInterrupt:
             raise _cancelled(goal, command, last, seen) from None
-
-    def _paused(self, seconds: float) -> bool:
-        if self.sleep is not None:
-            return self.sleep(seconds)
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if self.cancel.wait(min(_SLICE, left)):
-                return True
-        return self.cancel.is_set()
 
 
 def _cancelled(goal: str, command: str, last: VpcEndpoint | None, seen: str) -> errors.WaitCancelled:

@@ -1,0 +1,235 @@
+"""The retry policy, on a clock that moves only when it pauses."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.clouds.causes import is_hopeless
+from tidb_pe_magic.clouds.pausing import SLICE
+from tidb_pe_magic.clouds.retrying import NO_RETRIES, Retries, once
+from tidb_pe_magic.errors import (
+    ApiError,
+    AuthenticationFailed,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+    ServiceUnavailable,
+    Throttled,
+    WaitCancelled,
+)
+from tidb_pe_magic.model import RetryScheduled
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model import Event
+
+DOWN = ServiceUnavailable("down.", operation="Op")
+
+
+class Scene:
+    """Answers one after the other, and a clock that moves with the pauses."""
+
+    def __init__(self, *answers: str | BaseException, seconds_per_call: float = 0.0) -> None:
+        """Take the answers; the last comes again and again."""
+        self.answers = list(answers)
+        self.per_call = seconds_per_call
+        self.now, self.calls = 100.0, 0
+        self.pauses: list[float] = []
+        self.events: list[Event] = []
+
+    def work(self) -> str:
+        """Give the next answer, or raise it."""
+        self.calls += 1
+        self.now += self.per_call
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def sleep(self, seconds: float) -> bool:
+        """Move the clock."""
+        assert seconds > 0
+        self.pauses.append(seconds)
+        self.now += seconds
+        return False
+
+    def call(self) -> str:
+        """Make the call under the policy."""
+        retries = Retries(clock=lambda: self.now, sleep=self.sleep, on_event=self.events.append)
+        return retries.call("Op", self.work)
+
+
+def test_a_call_that_succeeds_is_made_once_without_a_pause() -> None:
+    """Nothing is slower where nothing fails."""
+    scene = Scene("done")
+    assert scene.call() == "done"
+    assert (scene.calls, scene.pauses, scene.events) == (1, [], [])
+
+
+def test_what_fails_in_passing_is_asked_again_with_longer_pauses() -> None:
+    """The pauses double, each with its jitter, and each is announced before it begins."""
+    scene = Scene(DOWN, DOWN, DOWN, "done")
+    assert scene.call() == "done"
+    for pause, least in zip(scene.pauses, (0.5, 1.0, 2.0), strict=True):
+        assert least <= pause <= least + 0.5
+    assert [(e.attempt, e.pause) for e in scene.events if isinstance(e, RetryScheduled)] == list(
+        enumerate(scene.pauses, 1)
+    )
+    assert all("Op failed: down." in str(event) for event in scene.events)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("no.", operation="Op"),
+        AuthenticationFailed("no.", operation="Op"),
+        PermissionDenied("no.", operation="Op"),
+        NotFound("no.", operation="Op"),
+        Conflict("no.", operation="Op"),
+        KeyError("a bug"),
+        KeyboardInterrupt(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_would_fail_again_is_raised_at_once(error: BaseException) -> None:
+    """A refusal, a bug and the stop button are raised as they are, after one call."""
+    scene = Scene(error)
+    with pytest.raises(type(error)) as caught:
+        scene.call()
+    assert caught.value is error
+    assert (scene.calls, scene.events) == (1, [])
+
+
+def test_the_last_failure_is_raised_after_six_calls() -> None:
+    """A cloud that stays down is told in its own error, not in the policy's."""
+    scene = Scene(DOWN)
+    with pytest.raises(ServiceUnavailable) as caught:
+        scene.call()
+    assert caught.value is DOWN
+    assert scene.calls == 6
+    assert sum(scene.pauses) < 20
+
+
+def test_a_pause_that_the_cloud_asks_for_is_kept() -> None:
+    """The next call comes no earlier than the cloud said, and hardly later."""
+    scene = Scene(Throttled("slow.", operation="Op", retry_after=37.0), "done")
+    assert scene.call() == "done"
+    assert 37.0 <= scene.pauses[0] <= 38.0
+
+
+def test_a_pause_beyond_the_deadline_is_not_begun() -> None:
+    """Who would have to wait for an hour is told so at once."""
+    throttled = Throttled("slow.", operation="Op", retry_after=3600.0)
+    scene = Scene(throttled)
+    with pytest.raises(Throttled) as caught:
+        scene.call()
+    assert caught.value is throttled
+    assert (scene.pauses, scene.events) == ([], [])
+
+
+@given(
+    st.lists(st.none() | st.floats(0, 200, allow_nan=False), min_size=1, max_size=12),
+    st.floats(0, 30, allow_nan=False),
+)
+def test_no_call_begins_after_the_deadline(asked: list[float | None], per_call: float) -> None:
+    """Whatever the cloud asks for and however long its answers take, the whole ends in time."""
+    failures = [Throttled("slow.", operation="Op", retry_after=wait) for wait in asked]
+    scene = Scene(*failures, seconds_per_call=per_call)
+    with pytest.raises(Throttled):
+        scene.call()
+    assert scene.now - 100.0 <= 90.0 + per_call
+    assert scene.calls == len(scene.pauses) + 1 <= 6
+
+
+def test_once_makes_no_second_call() -> None:
+    """In a wait, which asks again by itself, and for a client without a policy, a call is made once."""
+    scene = Scene(DOWN)
+    with once(), pytest.raises(ServiceUnavailable):
+        scene.call()
+    assert scene.calls == 1
+    with pytest.raises(ServiceUnavailable):
+        NO_RETRIES.call("Op", scene.work)
+    assert scene.calls == 2
+    with pytest.raises(ServiceUnavailable):
+        scene.call()
+    assert scene.calls == 8
+
+
+def test_a_cancelled_pause_ends_the_call() -> None:
+    """The cancel event ends the pause, and is told in one line that names the call."""
+    cancel = threading.Event()
+
+    def hear(_: Event) -> None:
+        cancel.set()
+
+    with pytest.raises(WaitCancelled, match=r"stopped while waiting to call Op again\. Run the same"):
+        Retries(cancel=cancel, on_event=hear).call("Op", Scene(DOWN).work)
+
+
+def test_the_stop_button_in_a_pause_is_one_line() -> None:
+    """KeyboardInterrupt in a pause becomes the same error, and nothing is chained to it."""
+
+    def interrupt(_: float) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(WaitCancelled) as caught:
+        Retries(sleep=interrupt).call("Op", Scene(DOWN).work)
+    chain = caught.value.__cause__ or caught.value.__context__
+    assert not isinstance(chain, KeyboardInterrupt)
+    assert SLICE <= 0.2
+
+
+PAUSING = """
+from tidb_pe_magic.clouds.retrying import Retries
+from tidb_pe_magic.errors import Throttled, WaitCancelled
+def work():
+    raise Throttled("slow.", operation="Op", retry_after=80.0)
+try:
+    Retries(on_event=lambda event: print("pausing", flush=True)).call("Op", work)
+except WaitCancelled as error:
+    print(error)
+"""
+
+
+def test_a_real_interrupt_ends_a_real_pause() -> None:
+    """SIGINT ends a pause of 80 s in a process of its own, long before it is over."""
+    process = subprocess.Popen([sys.executable, "-c", PAUSING], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "pausing\n"
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert "stopped while waiting to call Op again" in output
+
+
+def _wrapped(error: BaseException) -> BaseException:
+    outer = RuntimeError("wrapped")
+    outer.__context__ = error
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "hopeless"),
+    [
+        (ConnectionRefusedError(), True),
+        (ssl.SSLCertVerificationError("another host"), True),
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), True),
+        (socket.gaierror(socket.EAI_AGAIN, "later"), False),
+        (ConnectionResetError(), False),
+        (TimeoutError(), False),
+        (ssl.SSLEOFError(), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_host_that_is_not_there_is_told_from_one_that_falters(error: BaseException, hopeless: bool) -> None:  # noqa: FBT001 - a column of the table
+    """Refused, unknown and not who it says it is: asking again changes nothing."""
+    assert is_hopeless(error) is hopeless
+    assert is_hopeless(_wrapped(error)) is hopeless
