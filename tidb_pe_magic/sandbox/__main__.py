@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from tidb_pe_magic.sandbox.sandbox import Sandbox
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.list_scenarios:
             _list_scenarios()
+            return 0
+        if options.list_faults:
+            _list_faults()
             return 0
         with _sandbox(options) as sandbox, _told(sandbox.environment(), options.env_file):
             _wait(signals)
@@ -95,6 +98,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list-scenarios", action="store_true", help="list what can be staged, and end")
     parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[:OPERATION[:POINT]]",
+        help="let a call go wrong once, as reset:CreateVpcEndpoint:after does; may be given again",
+    )
+    parser.add_argument(
+        "--fault-seed", type=int, metavar="N", help="let the calls go wrong that follow from this number"
+    )
+    parser.add_argument("--list-faults", action="store_true", help="list what can go wrong, and end")
+    parser.add_argument(
         "--env-file",
         type=Path,
         metavar="F",
@@ -126,6 +140,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         msg = "--flights sizes the embedded database, which --upstream replaces"
         raise ValueError(msg)
     # Imported late, so that a missing package becomes a line of advice.
+    from tidb_pe_magic.sandbox.faults import parse  # noqa: PLC0415 - see above
     from tidb_pe_magic.sandbox.sandbox import Sandbox as Class  # noqa: PLC0415 - see above
 
     sandbox = Class(
@@ -134,7 +149,9 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         upstream=options.upstream,
         flights=options.flights,
         scenario=options.scenario,
+        fault_seed=options.fault_seed,
     )
+    sandbox.faults.add(*map(parse, options.fault))
     try:
         return sandbox.start()
     except OSError as error:
@@ -185,8 +202,19 @@ def _write_private(path: Path, text: str) -> None:
 def _list_scenarios() -> None:
     from tidb_pe_magic.sandbox.scenarios import SCENARIOS  # noqa: PLC0415 - a missing package becomes advice
 
-    width = max(map(len, SCENARIOS), default=0)
-    _say([f"{scenario.name:<{width}}  {scenario.summary}" for scenario in SCENARIOS.values()])
+    _table((scenario.name, scenario.summary) for scenario in SCENARIOS.values())
+
+
+def _list_faults() -> None:
+    from tidb_pe_magic.sandbox.faults import KINDS  # noqa: PLC0415 - a missing package becomes advice
+
+    _table((kind, f"{traits.summary} ({', '.join(traits.points)})") for kind, traits in KINDS.items())
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> None:
+    listed = list(rows)
+    width = max(len(name) for name, _ in listed)
+    _say([f"{name:<{width}}  {summary}" for name, summary in listed])
 
 
 def _wait(signals: queue.SimpleQueue[int]) -> None:

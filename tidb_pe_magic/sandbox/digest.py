@@ -116,6 +116,15 @@ class DigestAuthenticator:
             return Verdict(key, refusal)
         return self._spend_nonce_count(key, given["nonce"], int(given["nc"], 16))
 
+    def expire(self) -> None:
+        """Make every nonce that was given so far a stale one."""
+        with self._lock:
+            self._expire()
+
+    def _expire(self) -> None:
+        self._used.clear()
+        self._generation += 1
+
     def _fault(self, method: str, target: str, given: Mapping[str, str]) -> str | None:
         missing = [name for name in _REQUIRED if name not in given]
         if missing:
@@ -165,8 +174,7 @@ class DigestAuthenticator:
                 del self._used[text]
         if sum(map(len, self._used.values())) > self._remembered:
             # Every client is told once that its nonce is stale, and goes on with a new one.
-            self._used.clear()
-            self._generation += 1
+            self._expire()
 
     def _new_nonce(self, *, keyless: bool) -> str:
         with self._lock:

@@ -7,6 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING, Literal, Self
 
 from tidb_pe_magic.sandbox.black_hole import BlackHole
+from tidb_pe_magic.sandbox.faults import Faults
+from tidb_pe_magic.sandbox.faults.sql import Cut, Tap
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
 
 if TYPE_CHECKING:
@@ -32,9 +34,10 @@ class Gate:
             closed, or it swallows every attempt without an answer.
     """
 
-    def __init__(self, upstream: Address) -> None:
-        """Remember where connections go."""
+    def __init__(self, upstream: Address, faults: Faults | None = None) -> None:
+        """Remember where connections go, and what goes wrong with them."""
         self.upstream = upstream
+        self._faults = faults or Faults()
         self.manner: Callable[[Address], Manner] = lambda _address: "forward"
         self._silent: dict[Address, BlackHole | None] = {}
         self._thread = LoopThread("sandbox-gate")
@@ -144,7 +147,10 @@ class Gate:
             writer.transport.abort()
             return
         try:
-            await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
+            tap = Tap(self._faults)
+            await asyncio.gather(
+                _pump(reader, upstream_writer, tap.sent), _pump(upstream_reader, writer, tap.answered)
+            )
             for end in (writer, upstream_writer):
                 end.close()
         except (OSError, asyncio.CancelledError):
@@ -157,10 +163,17 @@ class Gate:
                 await end.wait_closed()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tap: Callable[[bytes], bytes]
+) -> None:
     """Copy until the sender has finished, then pass the half-close on; `drain` is the backpressure."""
     while data := await reader.read(_CHUNK):
-        writer.write(data)
+        try:
+            passed = tap(data)
+        except Cut as cut:
+            writer.write(cut.last)
+            raise
+        writer.write(passed)
         await writer.drain()
     if writer.can_write_eof():
         writer.write_eof()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import struct
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -12,12 +13,22 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from wsgiref.types import WSGIApplication
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 _HOST = "127.0.0.1"
 # A burst of clients must find room: a refused connection would look like an outage.
 _BACKLOG = 128
+_NO_LINGER = struct.pack("ii", 1, 0)
 _LOGGER = logging.getLogger(__name__)
+
+
+class HangUp(ConnectionError):  # noqa: N818 - what the server does, not what went wrong in it
+    """Raised by an application to end the connection where it stands, with or without a reset."""
+
+    def __init__(self, *, reset: bool = False) -> None:
+        """Choose between the end of the stream (FIN) and a reset (RST)."""
+        super().__init__("the application hangs up")
+        self.reset = reset
 
 
 class _Handler(WSGIRequestHandler):
@@ -32,6 +43,14 @@ class _Handler(WSGIRequestHandler):
         self.log_request(code)
         self.send_response_only(code, message)
         self.send_header("Server", self.version_string())
+
+    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
+        """End a connection that the application has hung up on, by a reset if it shall be one."""
+        del environ
+        self.close_connection = True
+        if isinstance(error, HangUp) and error.reset:
+            # Closed with this option set, and with no end of the stream sent before, a socket sends RST.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Leave a request as a debug record: a sandbox must not write into a notebook."""
@@ -74,6 +93,13 @@ class _Server(BaseWSGIServer):
             with self._lock:
                 self._open.pop(request, None)
 
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """Close a connection, with the end of its stream first unless it is to be reset."""
+        if isinstance(request, socket.socket) and _is_to_be_reset(request):
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
+
     def end_connections(self) -> None:
         """Wake every thread that still waits for its client, and join all of them."""
         with self._lock:
@@ -84,6 +110,10 @@ class _Server(BaseWSGIServer):
                 connection.shutdown(socket.SHUT_RD)
         for _, thread in connections:
             thread.join()
+
+
+def _is_to_be_reset(connection: socket.socket) -> bool:
+    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_NO_LINGER)) == _NO_LINGER
 
 
 class HttpServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import secrets
 import socket
@@ -14,6 +15,8 @@ from tidb_pe_magic.sandbox import scenarios, tidb_cloud
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.clock import CloudClock
 from tidb_pe_magic.sandbox.clusters import ClusterStore
+from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
+from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.metadata import MetadataService
@@ -22,6 +25,7 @@ from tidb_pe_magic.sandbox.world import Mode, World
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
+    from wsgiref.types import WSGIApplication
 
     from tidb_pe_magic.sandbox.database import FlightsDatabase
     from tidb_pe_magic.sandbox.impostors import Impostor
@@ -44,6 +48,7 @@ class Sandbox:
         world: The emulated Alibaba Cloud account.
         clusters: The emulated TiDB Cloud organization.
         clock: What both clouds take for the time.
+        faults: What goes wrong with calls and SQL statements, and the log of them.
         database: The embedded database; None with an upstream.
         gate: What stands between an endpoint's addresses and the database; once started.
         ca: File of the authority behind the database's certificate, for `--ca`; empty where there is none.
@@ -54,7 +59,7 @@ class Sandbox:
     database: FlightsDatabase | None
     gate: Gate
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one choice of whoever starts it
         self,
         *,
         mode: Mode = "immediate",
@@ -62,6 +67,7 @@ class Sandbox:
         upstream: str | None = None,
         flights: int | None = None,
         scenario: str | None = None,
+        fault_seed: int | None = None,
     ) -> None:
         """Prepare a sandbox; nothing listens before `start`.
 
@@ -71,6 +77,7 @@ class Sandbox:
             upstream: HOST:PORT of a MySQL-protocol server to use in the place of the embedded database.
             flights: How many rows of the flights table to load; None for all of them.
             scenario: The name of what shall go wrong, of those in `scenarios.SCENARIOS`.
+            fault_seed: Stages the faults of `faults.schedule` for this seed.
 
         Raises:
             ValueError: The upstream is no address, or there is no such scenario.
@@ -96,7 +103,16 @@ class Sandbox:
         )
         self._alibaba = alibaba.create_app(self.world, {self._access_key: self._access_secret}, self.clock)
         self._metadata = MetadataService(self.world.network)
-        self._servers = tuple(map(HttpServer, (self._tidb_cloud, self._alibaba, self._metadata.app)))
+        self.faults = Faults(
+            {
+                Service.TIDB_CLOUD: tidb_cloud.operations(self._tidb_cloud),
+                Service.ALIBABA: alibaba.OPERATIONS,
+            }
+        )
+        if fault_seed is not None:
+            self.faults.add(*schedule(fault_seed))
+        apps: tuple[WSGIApplication, ...] = (*self._faulty_apps(), self._metadata.app)
+        self._servers = tuple(map(HttpServer, apps))
         self.ca = ""
         self._reachable: dict[str, frozenset[Address]] = {}
         self._running = contextlib.ExitStack()
@@ -111,10 +127,12 @@ class Sandbox:
             raise RuntimeError(msg)
         with contextlib.ExitStack() as stack:
             stack.callback(self.world.close)
-            self.gate = stack.enter_context(Gate(self._start_database(stack)))
+            self.gate = stack.enter_context(Gate(self._start_database(stack), self.faults))
             self.world.subscribe(self._follow)
             for server in self._servers:
                 stack.enter_context(server)
+            # Ended first: a black hole keeps a server's thread.
+            stack.callback(self.faults.close)
             self._running = stack
             if self._scenario is not None:
                 self._scenario.stage(self)
@@ -203,6 +221,26 @@ class Sandbox:
         path = Path(directory) / "authority.pem"
         path.write_bytes(authority)
         self.ca = str(path)
+
+    def _faulty_apps(self) -> tuple[FaultyApp, FaultyApp]:
+        authenticator = self._tidb_cloud.config["authenticator"]
+        return (
+            FaultyApp(
+                self._tidb_cloud,
+                Service.TIDB_CLOUD,
+                self.faults,
+                operation=functools.partial(tidb_cloud.operation_of, self._tidb_cloud),
+                clock=self.clock,
+                expire_nonces=authenticator.expire,
+            ),
+            FaultyApp(
+                self._alibaba,
+                Service.ALIBABA,
+                self.faults,
+                operation=alibaba.operation_of,
+                clock=self.clock,
+            ),
+        )
 
     def _start_database(self, stack: contextlib.ExitStack) -> Address:
         if self.database is not None:

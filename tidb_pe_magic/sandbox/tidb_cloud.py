@@ -33,6 +33,7 @@ from tidb_pe_magic.sandbox.rate_limit import REQUESTS_PER_MINUTE, Quota, RateLim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from wsgiref.types import WSGIEnvironment
 
     from tidb_pe_magic.sandbox.clusters import Cluster, ClusterStore
 
@@ -81,8 +82,9 @@ def create_app(
     # Objects keep the order of the Swagger's fields, which reads best in a terminal.
     app.json.sort_keys = False  # type: ignore[attr-defined]  # only DefaultJSONProvider has it
     app.config["calls"] = []
+    authenticator = app.config["authenticator"] = DigestAuthenticator(keys, clock=clock)
     gateway = _Gateway(
-        DigestAuthenticator(keys, clock=clock),
+        authenticator,
         RateLimiter(limit=requests_per_minute, clock=clock),
         app.config["calls"],
         clock,
@@ -103,6 +105,20 @@ def create_app(
         app.add_url_rule(path, name, view)
     app.register_blueprint(_iam(_SqlUserApi(store, pager)))
     return app
+
+
+def operation_of(app: Flask, environ: WSGIEnvironment) -> str:
+    """Return the name of the operation that a request asks for; empty where there is none."""
+    try:
+        endpoint, _ = app.url_map.bind_to_environ(environ).match()
+    except HTTPException:
+        return ""
+    return str(endpoint).rpartition(".")[2]
+
+
+def operations(app: Flask) -> frozenset[str]:
+    """Return the names of all operations."""
+    return frozenset(name.rpartition(".")[2] for name in app.view_functions if name != "static")
 
 
 def _iam(users: _SqlUserApi) -> Blueprint:

@@ -24,6 +24,7 @@ from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from wsgiref.types import WSGIEnvironment
 
     from tidb_pe_magic.sandbox.world import World
 
@@ -56,6 +57,16 @@ class RecordedCall:
     status: int
     code: str
     request_id: str
+
+
+OPERATIONS = frozenset(
+    name for product in _PRODUCTS.values() for name in (*product.queries, *product.changes)
+)
+
+
+def operation_of(environ: WSGIEnvironment) -> str:
+    """Return the action that a request asks for."""
+    return str(environ.get("HTTP_X_ACS_ACTION", ""))
 
 
 def create_app(

@@ -1,0 +1,161 @@
+"""Faults of an HTTP API, between its server and its application, so that the wire is the real one."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.http import http_date
+from werkzeug.test import run_wsgi_app
+
+from tidb_pe_magic.sandbox.faults.answers import REQUEST_ID, Answer, refusal
+from tidb_pe_magic.sandbox.faults.fault import Fault, Kind, Point, Service
+from tidb_pe_magic.sandbox.faults.rewriting import rewritten
+from tidb_pe_magic.sandbox.http_server import HangUp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tidb_pe_magic.sandbox.clock import CloudClock
+    from tidb_pe_magic.sandbox.faults.registry import Call, Faults, Hold
+
+#: More than either cloud tolerates: Alibaba Cloud's limit is 15 minutes.
+_SKEW_SECONDS = 20 * 60.0
+_DRIPS = 100
+_REWRITING = frozenset(
+    {Kind.TRUNCATED, Kind.UNKNOWN_STATE, Kind.UNKNOWN_FIELDS, Kind.MISSING_FIELDS, Kind.REPEATED_PAGE}
+)
+
+
+class FaultyApp:
+    """A WSGI application some of whose calls go wrong."""
+
+    def __init__(  # noqa: PLR0913 - what stands around one API
+        self,
+        app: WSGIApplication,
+        service: Service,
+        faults: Faults,
+        *,
+        operation: Callable[[WSGIEnvironment], str],
+        clock: CloudClock,
+        expire_nonces: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Stand before `app`.
+
+        Args:
+            app: what carries calls out.
+            service: whose API it is.
+            faults: what goes wrong.
+            operation: the name of a request's operation; empty where it has none.
+            clock: the application's.
+            expire_nonces: makes every digest nonce that was given a stale one.
+        """
+        self._app = app
+        self._service = service
+        self._faults = faults
+        self._operation = operation
+        self._clock = clock
+        self._expire_nonces = expire_nonces
+        self._repeating: dict[str, Answer] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or fail to."""
+        # Read now: what a fault leaves on the wire would otherwise be lost with the connection.
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+        call, hold = self._faults.arrived(self._service, self._operation(environ))
+        answer = self._answer(environ, call, hold)
+        self._faults.ended(
+            call,
+            status=int(answer.status.split()[0]),
+            request_id=answer.header(REQUEST_ID[self._service]),
+        )
+        start_response(answer.status, list(answer.headers))
+        return self._sent(answer, call)
+
+    def _answer(self, environ: WSGIEnvironment, call: Call, hold: Hold | None) -> Answer:
+        fault = call.fault
+        self._stop(hold, Point.BEFORE)
+        if fault is not None and fault.point is Point.BEFORE and not _is_setting(fault):
+            return self._struck(fault)
+        repeated = self._repeated(environ, call)
+        answer = repeated or self._carried_out(environ, call, fault)
+        self._stop(hold, Point.AFTER)
+        if fault is not None and fault.point is Point.AFTER:
+            self._faults.ended(call, request_id=answer.header(REQUEST_ID[self._service]))
+            return self._struck(fault)
+        if fault is not None and fault.kind in _REWRITING and repeated is None:
+            answer = answer.with_body(rewritten(fault, answer.body))
+            if fault.kind is Kind.REPEATED_PAGE:
+                with self._lock:
+                    self._repeating[call.operation] = answer
+        return answer
+
+    def _stop(self, hold: Hold | None, point: Point) -> None:
+        if hold is not None and hold.point is point:
+            hold.stop_here()
+            raise HangUp
+
+    def _struck(self, fault: Fault) -> Answer:
+        """Return the answer that stands for the true one, or end the connection without any."""
+        if fault.kind is Kind.BLACK_HOLE:
+            self._faults.pause(fault.seconds)
+            raise HangUp
+        if fault.kind is Kind.RESET:
+            raise HangUp(reset=True)
+        return refusal(self._service, fault)
+
+    def _carried_out(self, environ: WSGIEnvironment, call: Call, fault: Fault | None) -> Answer:
+        with contextlib.ExitStack() as stack:
+            skewed = fault is not None and fault.kind is Kind.CLOCK_SKEW
+            if skewed and self._service is Service.ALIBABA:
+                stack.enter_context(self._clock.shifted(_SKEW_SECONDS))
+            if fault is not None and fault.kind is Kind.NONCE_EXPIRED:
+                self._expire_nonces()
+            body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+        if skewed:
+            # TiDB Cloud compares no dates: all that shows is how it dates its answer.
+            headers["Date"] = http_date(self._clock() + _SKEW_SECONDS)
+        self._faults.ended(call, carried_out=True)
+        return Answer(status, tuple(headers.items()), b"".join(body))
+
+    def _repeated(self, environ: WSGIEnvironment, call: Call) -> Answer | None:
+        """Return the page that comes again, to whoever asks for the one after it."""
+        query = environ.get("QUERY_STRING", "")
+        further = "Token=" in query or ("PageNumber=" in query and "PageNumber=1&" not in f"{query}&")
+        with self._lock:
+            if not further:
+                self._repeating.pop(call.operation, None)
+            return self._repeating.get(call.operation)
+
+    def _sent(self, answer: Answer, call: Call) -> Iterator[bytes]:
+        fault = call.fault
+        during: Any = fault.kind if fault is not None and fault.point is Point.DURING else None
+        if fault is None or during not in {Kind.RESET, Kind.BLACK_HOLE, Kind.DRIP}:
+            self._faults.ended(call, answered=True)
+            yield answer.body
+        elif during is Kind.DRIP:
+            yield from self._dripped(answer.body, fault.seconds)
+            self._faults.ended(call, answered=True)
+        else:
+            yield answer.body[: len(answer.body) // 2]
+            if during is Kind.BLACK_HOLE:
+                self._faults.pause(fault.seconds)
+            raise HangUp(reset=during is Kind.RESET)
+
+    def _dripped(self, body: bytes, seconds: float) -> Iterator[bytes]:
+        size = max(1, -(-len(body) // _DRIPS))
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        for piece in pieces:
+            if self._faults.pause(seconds / len(pieces)):
+                raise HangUp
+            yield piece
+
+
+def _is_setting(fault: Fault) -> bool:
+    """Tell whether the application itself answers, under other circumstances."""
+    return fault.kind in {Kind.CLOCK_SKEW, Kind.NONCE_EXPIRED}
