@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -177,17 +176,8 @@ def test_rules_of_every_page_count(runbook: Runbook, sandbox: Sandbox) -> None:
     filler = tuple(Permission("22/22", f"10.1.{n // 250}.{n % 250}/32") for n in range(600))
     drop = Permission("1/65535", "10.20.0.0/16", policy="Drop")
     for rules, found in (((accept, *filler), []), ((accept, *filler, drop), ["port"])):
-        _set_rules(sandbox, rules)
+        sandbox.world.set_rules(GROUP, *rules)
         assert [stop.check for stop in planned(runbook).stops] == found
-
-
-def _set_rules(sandbox: Sandbox, rules: tuple[Permission, ...]) -> None:
-    network = sandbox.world.network
-    groups = tuple(
-        replace(group, permissions=rules) if group.security_group_id == GROUP else group
-        for group in network.security_groups
-    )
-    sandbox.world.network = replace(network, security_groups=groups)
 
 
 @pytest.mark.parametrize(("ahead", "stops"), [(-14 * 60, []), (0, []), (14 * 60, []), (16 * 60, ["clock"])])

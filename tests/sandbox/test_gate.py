@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -246,3 +247,15 @@ def test_stopping_leaves_nothing(echo: Address) -> None:
         assert _ended(client)
     assert not _is_open(address)
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "sandbox-gate"]
+
+
+def test_a_connection_that_is_accepted_while_its_address_closes_is_not_lost() -> None:
+    """However close upon each other a client and the closing come, no socket is left to the collector."""
+    with socket.create_server(("127.0.0.1", 0)) as upstream, Gate(upstream.getsockname()) as gate:
+        address = "127.88.2.1", upstream.getsockname()[1]
+        for _ in range(50):
+            gate.open([address])
+            socket.create_connection(address, timeout=5).close()
+            gate.close([address])
+        assert gate.live_connections == 0
+    gc.collect()  # a lost socket warns here, and a warning is an error

@@ -110,7 +110,8 @@ class Endpoint:
     @property
     def addresses(self) -> frozenset[str]:
         """The loopback addresses at which the service answers now, on `port`; empty while it must not."""
-        if self.connection_status != "Connected" or self.endpoint_status not in _CONNECTING_ALLOWED:
+        up = self.connection_status == "Connected" and self.endpoint_status in _CONNECTING_ALLOWED
+        if not up or self.business_status != "Normal":
             return frozenset()
         open_zones = {zone.eni_ip for zone in self.zones if zone.zone_status == "Connected"}
         return frozenset({self.domain, *open_zones}) if open_zones else frozenset()

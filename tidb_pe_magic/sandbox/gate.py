@@ -12,13 +12,14 @@ from tidb_pe_magic.sandbox.faults.sql import Cut, Tap
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
 
 Address = tuple[str, int]
 Manner = Literal["forward", "refuse", "swallow"]
 
 _CHUNK = 256 * 1024
+_TURNS_TO_CONNECTED = 5  # of the loop, from the accept of a connection to its callback; generously
 
 
 class Gate:
@@ -60,10 +61,15 @@ class Gate:
             self._thread.start()
         return self
 
-    def open(self, addresses: Iterable[Address]) -> None:
-        """Listen on these addresses; those that are open already stay as they are."""
+    def open(self, addresses: Iterable[Address], *, filtered: Collection[Address] = frozenset()) -> None:
+        """Listen on these addresses; those that are open already stay as they are.
+
+        Args:
+            addresses: to listen on.
+            filtered: those of them that swallow every attempt, whatever their manner.
+        """
         self.start()
-        self._thread.call(self._open(dict.fromkeys(addresses)))
+        self._thread.call(self._open(dict.fromkeys(addresses), filtered))
 
     def close(self, addresses: Iterable[Address]) -> None:
         """Stop listening on these addresses and drop the connections that came in by them."""
@@ -94,13 +100,13 @@ class Gate:
         """Stop the gate."""
         self.stop()
 
-    async def _open(self, addresses: Iterable[Address]) -> None:
+    async def _open(self, addresses: Iterable[Address], filtered: Collection[Address]) -> None:
         opened: list[Address] = []
         try:
             for address in addresses:
                 if address in self.open_addresses:
                     continue
-                manner = self.manner(address)
+                manner = "swallow" if address in filtered else self.manner(address)
                 if manner == "forward":
                     self._servers[address] = await self._listen(address)
                 else:
@@ -115,7 +121,13 @@ class Gate:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
             self._connections[task] = address
-            task.add_done_callback(self._connections.pop)
+
+            def end(done: asyncio.Task[None]) -> None:
+                self._connections.pop(done)
+                # A task that is dropped before its first step has closed nothing.
+                writer.transport.abort()
+
+            task.add_done_callback(end)
 
         host, port = address
         return await asyncio.start_server(accept, host, port, limit=_CHUNK)
@@ -126,6 +138,7 @@ class Gate:
             if hole is not None:
                 hole.close()
         servers = [self._servers.pop(address) for address in addresses if address in self._servers]
+        await _let_in(servers)
         for server in servers:
             server.close()
         await self._drop(addresses)
@@ -161,6 +174,20 @@ class Gate:
         for end in (writer, upstream_writer):
             with contextlib.suppress(OSError):
                 await end.wait_closed()
+
+
+async def _let_in(servers: Iterable[asyncio.Server]) -> None:
+    """Accept nothing more, and have what was accepted just now become a connection that can be dropped.
+
+    asyncio loses the socket of a connection whose server is closed between its accept and its first step.
+    """
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for sock in server.sockets:
+            with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
+                loop.remove_reader(sock.fileno())
+    for _ in range(_TURNS_TO_CONNECTED):
+        await asyncio.sleep(0)
 
 
 async def _pump(

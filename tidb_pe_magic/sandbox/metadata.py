@@ -32,6 +32,7 @@ class Place:
 
     Attributes:
         token_required: the instance answers with a token only, as its owner can have it.
+        security_group_ids: the instance's own, of which the metadata tells nothing.
     """
 
     region_id: str
@@ -40,6 +41,7 @@ class Place:
     vswitch_id: str
     private_ip: str
     token_required: bool = False
+    security_group_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

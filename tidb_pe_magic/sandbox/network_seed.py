@@ -7,7 +7,7 @@ service whose owner accepts by hand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SINGAPORE = "ap-southeast-1"
 JAKARTA = "ap-southeast-5"
@@ -111,6 +111,16 @@ class Network:
     vswitches: tuple[VSwitch, ...]
     security_groups: tuple[SecurityGroup, ...]
     services: tuple[EndpointService, ...]
+
+    def with_rules(self, group_id: str, rules: tuple[Permission, ...], inner_access: str = "") -> Network:
+        """Return the network with other rules in one security group."""
+        groups = tuple(
+            replace(group, permissions=rules, inner_access=inner_access)
+            if group.security_group_id == group_id
+            else group
+            for group in self.security_groups
+        )
+        return replace(self, security_groups=groups)
 
 
 _INBOUND = (Permission("1/65535", "10.0.0.0/8"), Permission("1/65535", "127.0.0.0/8"))

@@ -19,7 +19,7 @@ from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
 from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
-from tidb_pe_magic.sandbox.metadata import MetadataService
+from tidb_pe_magic.sandbox.metadata import MetadataService, Place
 from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.database import FlightsDatabase
     from tidb_pe_magic.sandbox.impostors import Impostor
-    from tidb_pe_magic.sandbox.metadata import ForeignPage, Place
+    from tidb_pe_magic.sandbox.metadata import ForeignPage
     from tidb_pe_magic.sandbox.world import Endpoint
 
 Address = tuple[str, int]
@@ -39,6 +39,7 @@ PUBLIC_KEY: Final = "sandbox-public"
 _PORTS: Final = range(20000, 30000)
 _PORT_ATTEMPTS: Final = 200
 _UPSTREAM_SECONDS: Final = 5.0
+_LOOPBACK: Final = "127.0.0.1"
 
 
 class Sandbox:
@@ -114,7 +115,10 @@ class Sandbox:
         apps: tuple[WSGIApplication, ...] = (*self._faulty_apps(), self._metadata.app)
         self._servers = tuple(map(HttpServer, apps))
         self.ca = ""
+        self._routed = True
         self._reachable: dict[str, frozenset[Address]] = {}
+        self._admitted: dict[str, frozenset[Address]] = {}
+        self._filtered: frozenset[Address] = frozenset()
         self._running = contextlib.ExitStack()
         self._state = "new"
 
@@ -202,6 +206,17 @@ class Sandbox:
     @place.setter
     def place(self, place: Place | ForeignPage | None) -> None:
         self._metadata.place = place
+        self.world.announce()
+
+    @property
+    def routed(self) -> bool:
+        """Whether a route leads from the notebook's VPC to every other one (VPC peering, CEN)."""
+        return self._routed
+
+    @routed.setter
+    def routed(self, routed: bool) -> None:
+        self._routed = routed
+        self.world.announce()
 
     def tick(self) -> bool:
         """Advance every endpoint by one transition, in mode "manual"; True if anything moved."""
@@ -254,14 +269,27 @@ class Sandbox:
 
     def _follow(self, endpoint: Endpoint) -> None:
         """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
-        self._reachable[endpoint.endpoint_id] = frozenset(
-            (host, endpoint.port) for host in endpoint.addresses if _is_address(host)
-        )
-        # Where there is one loopback address only, the endpoints share it: it closes with the last of them.
+        own = frozenset((host, endpoint.port) for host in endpoint.addresses if _is_address(host))
+        self._reachable[endpoint.endpoint_id] = own
+        self._admitted[endpoint.endpoint_id] = own if self._admits(endpoint) else frozenset()
+        # Where there is one loopback address only, the endpoints share it: it closes with the last of them,
+        # and answers if one of them does.
         wanted = frozenset[Address]().union(*self._reachable.values())
-        self.gate.close(self.gate.open_addresses - wanted)
+        filtered = wanted.difference(*self._admitted.values())
+        self.gate.close((self.gate.open_addresses - wanted) | (filtered ^ self._filtered))
+        self._filtered = filtered
         if wanted - self.gate.open_addresses:
-            self.gate.open(wanted)
+            self.gate.open(wanted, filtered=filtered)
+
+    def _admits(self, endpoint: Endpoint) -> bool:
+        """Tell whether what the notebook sends arrives: a route leads there, and the groups let it in."""
+        place = self.place
+        if not isinstance(place, Place):
+            # On no ECS instance it is this machine itself that asks, by a loopback address.
+            return self.world.lets_in(endpoint, _LOOPBACK)
+        if not self._routed and place.vpc_id != endpoint.vpc_id:
+            return False
+        return self.world.lets_in(endpoint, place.private_ip, member_of=place.security_group_ids)
 
 
 def _is_address(host: str) -> bool:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from tidb_pe_magic.sandbox.endpoint_states import DELETED, Endpoint, EndpointZone, advance
 from tidb_pe_magic.sandbox.loopback import LoopbackAddresses
-from tidb_pe_magic.sandbox.network_seed import EndpointService, Network, seed
+from tidb_pe_magic.sandbox.network_seed import EndpointService, Network, Permission, seed
+from tidb_pe_magic.sandbox.security_groups import lets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from types import TracebackType
 
 __all__ = ["Endpoint", "EndpointZone", "Mode", "World"]
@@ -102,6 +103,12 @@ class World:
             free = next(v.free for v in self.network.vswitches if v.vswitch_id == vswitch_id)
             zones = (zone for endpoint in self._endpoints.values() for zone in endpoint.zones)
             return free - sum(zone.vswitch_id == vswitch_id for zone in zones)
+
+    def lets_in(self, endpoint: Endpoint, source: str, *, member_of: Collection[str] = ()) -> bool:
+        """Tell whether the endpoint's security groups let TCP in from an IPv4 address, to its port."""
+        groups = self.network.security_groups
+        own = [group for group in groups if group.security_group_id in endpoint.security_groups]
+        return lets_in(own, source, endpoint.port, member_of=member_of)
 
     def subscribe(self, observer: Callable[[Endpoint], None]) -> None:
         """Have `observer` called after each state change, the last with status `Deleted`."""
@@ -198,6 +205,18 @@ class World:
     def set_tags(self, endpoint_id: str, tags: Mapping[str, str]) -> None:
         """Replace the endpoint's tags, which takes effect at once."""
         self._change(endpoint_id, tags=MappingProxyType(dict(tags)))
+
+    def set_rules(self, group_id: str, *rules: Permission, inner_access: str = "") -> None:
+        """Replace a security group's rules, as its owner does; endpoints that have it follow at once."""
+        with self.changing():
+            self.network = self.network.with_rules(group_id, rules, inner_access)
+            self.announce()
+
+    def announce(self) -> None:
+        """Have the observers told of every endpoint as it is, since what is around it has changed."""
+        with self.changing():
+            self._events.extend(self._endpoints.values())
+            self._changes += 1
 
     # The service's owner and the provider
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.sandbox import impostors
+from tidb_pe_magic.sandbox.impostors import Impostor
 from tidb_pe_magic.sandbox.network_seed import Permission
 from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 
@@ -49,18 +51,7 @@ def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Sa
 
 def _rules(*permissions: Permission, inner_access: str = "Drop") -> Callable[[Sandbox], None]:
     """Give the security group these rules; its members do not reach each other without one."""
-
-    def stage(sandbox: Sandbox) -> None:
-        network = sandbox.world.network
-        groups = tuple(
-            replace(group, permissions=permissions, inner_access=inner_access)
-            if group.security_group_id == _GROUP
-            else group
-            for group in network.security_groups
-        )
-        sandbox.world.network = replace(network, security_groups=groups)
-
-    return stage
+    return lambda sandbox: sandbox.world.set_rules(_GROUP, *permissions, inner_access=inner_access)
 
 
 def _endpoint(sandbox: Sandbox, *groups: str) -> str:
@@ -98,11 +89,12 @@ def _denied(action: str) -> Callable[[Sandbox], None]:
 
 def _cluster_paused(sandbox: Sandbox) -> None:
     sandbox.clusters.update(_CLUSTER, state="PAUSED")
+    sandbox.impersonate(Impostor(impostors.silent))
 
 
 SCENARIOS: tuple[Scenario, ...] = tuple(
-    Scenario(name, summary, stage, expected)
-    for name, summary, stage, expected in (
+    Scenario(*row)
+    for row in (
         ("not-activated", "PrivateLink was never activated in this account.", _not_activated, "product-open"),
         (
             "service-invisible",
@@ -133,36 +125,42 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
             "The security group lets SSH in, and nothing else.",
             _rules(Permission("22/22", _EVERYONE)),
             "port",
+            "tcp",
         ),
         (
             "security-group-members-only",
             "The security group has no rule for the port; only its own members reach each other.",
             _rules(Permission("22/22", _EVERYONE), inner_access="Accept"),
             "port",
+            "tcp",
         ),
         (
             "security-group-drop-beats-accept",
             "Two rules of one priority are about the port, and Drop wins.",
             _rules(Permission(_ANY_PORT, _EVERYONE), Permission(_ANY_PORT, _EVERYONE, policy="Drop")),
             "port",
+            "tcp",
         ),
         (
             "security-group-prefix-list",
             "The rule that is about the port names a prefix list.",
             _rules(Permission(_ANY_PORT, "", source_prefix_list_id="pl-t4nclients")),
             "port",
+            "tcp",
         ),
         (
             "security-group-group-rule",
             "The rule that is about the port names another security group.",
             _rules(Permission(_ANY_PORT, "", source_group_id="sg-t4nclosed")),
             "port",
+            "tcp",
         ),
         (
             "security-group-port-list",
             "The rule for everyone names a port list.",
             _rules(Permission("", _EVERYONE, port_range_list_id="prl-t4nports")),
             "port",
+            "tcp",
         ),
         (
             "security-groups-mixed",
@@ -181,6 +179,7 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
             "The service's owner accepts each connection by hand.",
             _service(auto_accept=False),
             "auto-accept",
+            "tcp",
         ),
         (
             "service-owner-pays",
@@ -193,6 +192,7 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
             "An endpoint exists, and a payment for it is overdue.",
             _financially_locked,
             "business-status",
+            "tcp",
         ),
         (
             "clock-skew",
@@ -236,6 +236,6 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
             _service(address_version="IPv6"),
             "address-version",
         ),
-        ("cluster-paused", "The cluster is paused.", _cluster_paused, "cluster"),
+        ("cluster-paused", "The cluster is paused.", _cluster_paused, "cluster", "handshake"),
     )
 )

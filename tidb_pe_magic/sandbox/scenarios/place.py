@@ -32,7 +32,7 @@ _PORTAL = ForeignPage("<!DOCTYPE html><title>Sign in to the network</title><h1>W
 
 def _at(place: Place | ForeignPage | None) -> Callable[[Sandbox], None]:
     def stage(sandbox: Sandbox) -> None:
-        sandbox.place = place
+        sandbox.place, sandbox.routed = place, False
 
     return stage
 
@@ -42,24 +42,26 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="notebook-outside-any-vpc",
         summary="The notebook is on no ECS instance, so nothing tells where it is.",
         stage=_at(None),
-        expected="place",
+        plan="place",
     ),
     Scenario(
         name="notebook-in-another-vpc",
-        summary="The notebook is in another VPC of the region than the endpoint.",
+        summary="The notebook is in another VPC of the region than the endpoint, and no route leads there.",
         stage=_at(_OTHER_VPC),
-        expected="place",
+        plan="place",
+        doctor="tcp",
     ),
     Scenario(
         name="notebook-in-another-region",
-        summary="The notebook is in another region than the cluster.",
+        summary="The notebook is in another region than the cluster, and no route leads there.",
         stage=_at(_OTHER_REGION),
-        expected="place",
+        plan="place",
+        doctor="tcp",
     ),
     Scenario(
         name="metadata-answers-garbage",
         summary="Something else than ECS answers at the metadata service's address, with a page.",
         stage=_at(_PORTAL),
-        expected="place",
+        plan="place",
     ),
 )

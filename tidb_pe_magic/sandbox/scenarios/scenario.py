@@ -19,11 +19,18 @@ class Scenario:
         name: what `Sandbox(scenario=...)` and `--scenario` take.
         summary: what is wrong, in one sentence.
         stage: makes it so in a sandbox that has just started and has no endpoint yet.
-        expected: what finds it: the check of `plan`'s first finding, or `doctor:` and the stage that fails;
-            empty where nothing is wrong.
+        plan: the check of `plan`'s first finding; empty where it finds nothing.
+        doctor: the stage that fails in `doctor` once the endpoint was made; empty where none does, or where
+            no endpoint can be made.
     """
 
     name: str
     summary: str
     stage: Callable[[Sandbox], None]
-    expected: str
+    plan: str = ""
+    doctor: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What finds it first: a check of `plan`, or `doctor:` and a stage; empty where nothing is wrong."""
+        return self.plan or (f"doctor:{self.doctor}" if self.doctor else "")
