@@ -80,7 +80,11 @@ def test_a_created_endpoint_has_what_was_asked_and_our_tag(cloud: Cloud) -> None
     assert endpoint.ours
     assert not endpoint.ready
     [listed] = cloud.alibaba.endpoints(service_name=DEMO, vpc_id=VPC)
-    seen = cloud.alibaba.detailed(listed)
+    seen = replace(
+        listed,
+        zones=cloud.alibaba.zones(listed.endpoint_id),
+        security_group_ids=cloud.alibaba.endpoint_security_groups(listed.endpoint_id),
+    )
     assert {zone.zone_id: zone.vswitch_id for zone in seen.zones} == {z.zone_id: z.vswitch_id for z in ZONES}
     assert all(zone.eni_ip and zone.status for zone in seen.zones)
     created_zones = replace(seen, zones=ZONES, created=endpoint.created)
@@ -178,14 +182,14 @@ def test_deletion_takes_zones_first(cloud: Cloud) -> None:
     cloud.alibaba.delete_endpoint(endpoint.endpoint_id)
     while cloud.world.tick():
         pass
-    for look in (cloud.alibaba.refreshed, cloud.alibaba.detailed):
+    for look in (cloud.alibaba.endpoint, cloud.alibaba.zones, cloud.alibaba.endpoint_security_groups):
         with pytest.raises(NotFound) as gone:
-            look(endpoint)
+            look(endpoint.endpoint_id)
         assert gone.value.code == "EndpointNotFound"
 
 
 def test_networks_are_listed_with_what_is_in_them(cloud: Cloud) -> None:
-    """Each VPC of the region has its own vSwitches and security groups."""
+    """Each vSwitch and security group of the region says which of its VPCs it is in."""
     vpcs = {vpc.vpc_id: vpc for vpc in cloud.alibaba.vpcs()}
     assert set(vpcs) == {VPC, "vpc-t4nlegacy8p2q6w", "vpc-t4nother5d9r1z"}
     analytics = vpcs[VPC]
@@ -195,16 +199,17 @@ def test_networks_are_listed_with_what_is_in_them(cloud: Cloud) -> None:
         "Available",
     )
     assert analytics.region_id == REGION
-    free = {vswitch.vswitch_id: vswitch.available_ip_count for vswitch in analytics.vswitches}
+    free = {v.vswitch_id: v.available_ip_count for v in cloud.alibaba.vswitches() if v.vpc_id == VPC}
     assert free == {"vsw-t4na1": 240, "vsw-t4na2": 12, "vsw-t4nb1": 251, "vsw-t4nc1": 0}
-    managed = {group.security_group_id: group.service_managed for group in analytics.security_groups}
+    groups = cloud.alibaba.security_groups()
+    managed = {group.security_group_id: group.service_managed for group in groups if group.vpc_id == VPC}
     assert managed == {
         "sg-t4nanalytics": False,
         "sg-t4nclosed": False,
         "sg-t4nenterprise": False,
         "sg-t4nmanaged": True,
     }
-    assert {group.vpc_id for vpc in vpcs.values() for group in vpc.security_groups} == set(vpcs)
+    assert {group.vpc_id for group in groups} == set(vpcs)
 
 
 def test_another_region_has_its_own_networks(cloud: Cloud) -> None:

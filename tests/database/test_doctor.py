@@ -20,7 +20,7 @@ from tidb_pe_magic import Runbook, model, render
 from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.database import doctor
 from tidb_pe_magic.database.connector import Target
-from tidb_pe_magic.model import Outcome, TlsMode
+from tidb_pe_magic.model import STAGES, Outcome, TlsMode
 from tidb_pe_magic.sandbox.black_hole import BlackHole
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def outcomes(diagnosis: Diagnosis) -> list[Outcome]:
 
 def failing(name: str) -> list[Outcome]:
     """Return the outcomes of a diagnosis in which this stage fails after all others have passed."""
-    place = doctor.STAGES.index(name)
-    return [PASSED] * place + [FAILED] + [NOT_REACHED] * (len(doctor.STAGES) - place - 1)
+    place = STAGES.index(name)
+    return [PASSED] * place + [FAILED] + [NOT_REACHED] * (len(STAGES) - place - 1)
 
 
 def free_port() -> int:

@@ -77,6 +77,11 @@ def with_group(added: model.SecurityGroup) -> dict[str, Any]:
     }
 
 
+def hidden(action: str) -> dict[str, Any]:
+    """Return the facts where this RAM action is missing."""
+    return {"networks": model.Networks(cluster=CLUSTER, vpcs=(VPC,), missing_actions=(action,))}
+
+
 def zone(zone_id: str, vswitch_id: str) -> tuple[model.EndpointZone, ...]:
     """Return one planned zone."""
     return (model.EndpointZone(zone_id=zone_id, vswitch_id=vswitch_id),)
@@ -114,7 +119,9 @@ def test_where_all_is_well_every_check_says_so() -> None:
         ({"zones": zone("ap-southeast-1c", "vsw-c")}, "zones", "stop", "no free address"),
         ({"zones": zone("ap-southeast-1a", "vsw-x")}, "zones", "stop", "no vSwitch vsw-x"),
         ({"zones": FACTS.zones[:1]}, "zones", "warn", "ap-southeast-1c: vsw-c: no free address"),
-        ({"networks": Denied("vpc:DescribeVpcs")}, "zones", "warn", "vpc:DescribeVpcs"),
+        (hidden("vpc:DescribeVpcs"), "zones", "warn", "vpc:DescribeVpcs"),
+        (hidden("vpc:DescribeVSwitches"), "zones", "warn", "vpc:DescribeVSwitches"),
+        (hidden("ecs:DescribeSecurityGroups"), "security-group", "warn", "ecs:DescribeSecurityGroups"),
         (with_group(ADVANCED), "security-group", "stop", "mixed"),
         (
             with_group(replace(ADVANCED, vpc_id="vpc-other")),

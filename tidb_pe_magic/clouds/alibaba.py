@@ -105,28 +105,33 @@ class Alibaba:
         Raises:
             NotFound: it is gone.
         """
-        body = self._client.privatelink("GetVpcEndpointAttribute", {"EndpointId": endpoint.endpoint_id})
         return replace(
-            _endpoint(body, self.region_id),
+            self.endpoint(endpoint.endpoint_id),
             ours=endpoint.ours,
             zones=endpoint.zones,
             security_group_ids=endpoint.security_group_ids,
+            missing_actions=endpoint.missing_actions,
         )
 
-    def detailed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
-        """Return the endpoint with its zones and security groups.
+    def endpoint(self, endpoint_id: str) -> VpcEndpoint:
+        """Return an endpoint by its ID, without its zones and security groups, and without our tag.
 
         Raises:
-            NotFound: it is gone.
+            NotFound: there is none.
+        """
+        body = self._client.privatelink("GetVpcEndpointAttribute", {"EndpointId": endpoint_id})
+        return _endpoint(body, self.region_id)
+
+    def endpoint_security_groups(self, endpoint_id: str) -> tuple[str, ...]:
+        """Return the IDs of the security groups that the endpoint has.
+
+        Raises:
+            NotFound: the endpoint is gone.
         """
         groups = self._privatelink_pages(
-            "ListVpcEndpointSecurityGroups", "SecurityGroups", EndpointId=endpoint.endpoint_id
+            "ListVpcEndpointSecurityGroups", "SecurityGroups", EndpointId=endpoint_id
         )
-        return replace(
-            endpoint,
-            zones=self.zones(endpoint.endpoint_id),
-            security_group_ids=tuple(text(group, "SecurityGroupId") for group in groups),
-        )
+        return tuple(text(group, "SecurityGroupId") for group in groups)
 
     def zones(self, endpoint_id: str) -> tuple[EndpointZone, ...]:
         """Return the endpoint's zones, each with the address of its network interface.
@@ -216,9 +221,7 @@ class Alibaba:
     # Networks
 
     def vpcs(self) -> tuple[Vpc, ...]:
-        """Return the region's VPCs with their vSwitches and security groups."""
-        vswitches = tuple(map(_vswitch, self._numbered_pages("DescribeVSwitches", "VSwitches", "VSwitch")))
-        groups = tuple(map(_security_group, self._security_groups()))
+        """Return the region's VPCs, without their vSwitches and security groups."""
         return tuple(
             Vpc(
                 vpc_id=text(item, "VpcId"),
@@ -226,11 +229,17 @@ class Alibaba:
                 region_id=self.region_id,
                 cidr_block=text(item, "CidrBlock"),
                 status=text(item, "Status"),
-                vswitches=tuple(v for v in vswitches if v.vpc_id == item.get("VpcId")),
-                security_groups=tuple(g for g in groups if g.vpc_id == item.get("VpcId")),
             )
             for item in self._numbered_pages("DescribeVpcs", "Vpcs", "Vpc")
         )
+
+    def vswitches(self) -> tuple[VSwitch, ...]:
+        """Return the region's vSwitches."""
+        return tuple(map(_vswitch, self._numbered_pages("DescribeVSwitches", "VSwitches", "VSwitch")))
+
+    def security_groups(self) -> tuple[SecurityGroup, ...]:
+        """Return the region's security groups."""
+        return tuple(map(_security_group, self._security_groups()))
 
     def security_rules(self, group_id: str) -> SecurityRules:
         """Return a security group's inbound rules."""

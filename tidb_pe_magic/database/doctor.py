@@ -23,7 +23,17 @@ from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.session import CannotConnect
 from tidb_pe_magic.errors import ConnectionFailed, TidbPeError, one_line
-from tidb_pe_magic.model import Cluster, Diagnosis, Outcome, Stage, TlsMode, VpcEndpoint, Whereabouts
+from tidb_pe_magic.model import (
+    STAGES,
+    Cluster,
+    Diagnosis,
+    Outcome,
+    RamAction,
+    Stage,
+    TlsMode,
+    VpcEndpoint,
+    Whereabouts,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -31,7 +41,6 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.session import Session
 
-STAGES = ("dns", "network", "tcp", "handshake", "tls", "login", "query")
 _SHARE = 0.4  # of the whole time, for one stage
 _PINGS = 3
 
@@ -159,20 +168,27 @@ class _Examination:
             found = diagnose.resolve(target.host, target.port, deadline)
         self._addresses = [dialing.Address(family, place, "") for family, place in found]
         texts = [address.text for address in self._addresses]
-        if _is_address(target.host):
-            return Seen(Outcome.PASSED, f"{target.host} is an address, no name has to be resolved")
         listed = ", ".join(dict.fromkeys(texts))
-        if not zones:
-            return Seen(Outcome.PASSED, f"{target.host} resolves to {listed}")
+        leads = f"{target.host} resolves to {listed}"
+        if _is_address(target.host):
+            leads = f"{target.host} is an address, no name has to be resolved"
+        if self._hides(RamAction.ENDPOINT_ZONES):
+            hidden = f"RAM action {RamAction.ENDPOINT_ZONES} is missing"
+            return Seen(Outcome.UNKNOWN, f"{leads}; cannot tell whether that is the endpoint: {hidden}")
+        if _is_address(target.host) or not zones:
+            return Seen(Outcome.PASSED, leads)
         if not set(texts) & zones.keys():
             return Seen(
                 Outcome.UNKNOWN,
-                f"{target.host} resolves to {listed}: none is an address of the endpoint "
-                f"({', '.join(zones)})",
+                f"{leads}: none is an address of the endpoint ({', '.join(zones)})",
             )
         missing = [address for address in zones if address not in texts]
         rest = f"; not to {', '.join(missing)}, which is the endpoint's too" if missing else ""
-        return Seen(Outcome.PASSED, f"{target.host} resolves to {listed}, the endpoint's own{rest}")
+        return Seen(Outcome.PASSED, f"{leads}, the endpoint's own{rest}")
+
+    def _hides(self, action: RamAction) -> bool:
+        endpoint = self.subject.endpoint
+        return endpoint is not None and action in endpoint.missing_actions
 
     def _network(self) -> Seen:
         endpoint, here = self.subject.endpoint, self.subject.here

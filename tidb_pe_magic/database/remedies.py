@@ -34,7 +34,8 @@ def explain(failure: ConnectionFailed | None, stages: Iterable[Stage], subject: 
     amiss = _state(subject) if failure.stage in {"dns", "tcp", "handshake"} else None
     own, command = _REMEDIES[failure.stage](failure, subject)
     elsewhere = next((stage for stage in stages if stage.name == "dns"), None)
-    if failure.stage != "dns" and elsewhere is not None and elsewhere.outcome == Outcome.UNKNOWN:
+    doubted = elsewhere is not None and elsewhere.outcome == Outcome.UNKNOWN and subject.zone_addresses
+    if failure.stage != "dns" and doubted:
         wrong_name = "The name leads to another machine: a hosts file, a proxy or a private DNS zone."
         own = (wrong_name, *own)
         command = "%tidb_pe endpoints" if subject.endpoint else command

@@ -6,6 +6,7 @@ never a failure.
 
 from __future__ import annotations
 
+from tidb_pe_magic.model.actions import RamAction
 from tidb_pe_magic.model.base import Restriction, Result
 from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService
 from tidb_pe_magic.model.connections import (
@@ -44,6 +45,7 @@ from tidb_pe_magic.model.events import (
     changes_with,
 )
 from tidb_pe_magic.model.findings import (
+    STAGES,
     Diagnosis,
     Finding,
     Outcome,
@@ -57,6 +59,7 @@ from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, 
 
 __all__ = [
     "OUR_TAG",
+    "STAGES",
     "Access",
     "Cluster",
     "Clusters",
@@ -83,6 +86,7 @@ __all__ = [
     "Outcome",
     "Permissions",
     "PlanShown",
+    "RamAction",
     "Restriction",
     "Result",
     "RetryScheduled",

@@ -95,6 +95,7 @@ class VpcEndpoint(Result):
         ours: it carries the tag that `create` puts on what it makes.
         created: creation time as the cloud writes it.
         changes: the states that `wait` saw, in their order; empty where nobody waited.
+        missing_actions: RAM actions that the key's owner lacks; what they would tell is left out.
     """
 
     endpoint_id: str
@@ -111,6 +112,7 @@ class VpcEndpoint(Result):
     security_group_ids: tuple[str, ...] = ()
     ours: bool = False
     changes: tuple[StateChange, ...] = field(default=(), repr=False, compare=False)
+    missing_actions: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:

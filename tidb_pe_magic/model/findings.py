@@ -58,12 +58,16 @@ class Outcome(StrEnum):
     NOT_REACHED = "not reached"
 
 
+STAGES = ("dns", "network", "tcp", "handshake", "tls", "login", "query")
+"""The stages on the way to a query, in their order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """One stage on the way to a query.
 
     Attributes:
-        name: dns, network, tcp, handshake, tls, login or query.
+        name: one of `STAGES`.
         detail: what was seen, in one sentence.
         seconds: how long it took; None where it was not reached.
     """
@@ -79,6 +83,7 @@ class Diagnosis(Result):
     """Why a connection does not work, or that it does.
 
     Attributes:
+        host: empty where it could not be looked up.
         causes: likely causes of the first failure, the likeliest first.
         next_command: what to type next.
     """

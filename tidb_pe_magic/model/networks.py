@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidb_pe_magic.model.actions import RamAction
 from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.clusters import Cluster
 from tidb_pe_magic.model.findings import Whereabouts
@@ -66,11 +67,17 @@ class Networks(Result):
 
     Attributes:
         here: where this machine is; None where that cannot be told.
+        missing_actions: RAM actions that the key's owner lacks; what they would tell is left out.
     """
 
     cluster: Cluster
     vpcs: tuple[Vpc, ...]
     here: Whereabouts | None = None
+    missing_actions: tuple[str, ...] = ()
+
+    def tells(self, action: str) -> bool:
+        """Tell whether what this RAM action looks up is known."""
+        return action not in self.missing_actions
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -88,16 +95,16 @@ class Networks(Result):
         return vswitch.obstacle
 
     def vpc_obstacle(self, vpc: Vpc) -> str:
-        """Why this service's endpoint cannot be in the VPC; empty where it can."""
-        if vpc.status != "Available":
+        """Why this service's endpoint cannot be in the VPC; empty where it can, as far as is known."""
+        if vpc.status != "Available" and self.tells(RamAction.VPCS):
             return f"status {vpc.status}"
-        if not vpc.vswitches:
+        if not vpc.vswitches and self.tells(RamAction.VSWITCHES):
             return "no vSwitch"
-        if all(self.vswitch_obstacle(vswitch) for vswitch in vpc.vswitches):
+        if vpc.vswitches and all(self.vswitch_obstacle(vswitch) for vswitch in vpc.vswitches):
             return "no usable vSwitch: " + ", ".join(
                 f"{vswitch.vswitch_id} ({self.vswitch_obstacle(vswitch)})" for vswitch in vpc.vswitches
             )
-        if not self.usable_security_groups(vpc):
+        if not self.usable_security_groups(vpc) and self.tells(RamAction.SECURITY_GROUPS):
             return "no security group"
         return ""
 

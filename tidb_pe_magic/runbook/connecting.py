@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runbook.requests import ConnectRequest, DisconnectRequest, Login
 
 
+# Seconds. What hangs is answered in twelve: the login leaves the doctor enough to name the stage.
+_LOGIN, _LOGIN_AND_DOCTOR = 8.0, 12.0
+
+
 def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> Connection:  # noqa: ARG001
     """Log in over the private endpoint, and register the connection under its alias.
 
@@ -63,14 +67,15 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         gateway_names=cluster.gateway_names,
         ca=login.ca or "",
     )
-    failure = None
+    failure, started = None, context.clock()
     try:
-        opened = open_engine(target)
+        opened = open_engine(target, timeout=_LOGIN)
     except errors.ConnectionFailed as error:
         failure = error
     if failure is not None:
         # Outside the handler: the driver's own error is no part of what is told.
-        raise doctoring.explained(context, failure, target, cluster, endpoint)
+        end = started + _LOGIN_AND_DOCTOR
+        raise doctoring.explained(context, failure, target, cluster, endpoint, end=end)
     try:
         if context.shell is not None:
             from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import

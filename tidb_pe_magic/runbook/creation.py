@@ -13,26 +13,22 @@ from tidb_pe_magic.model import (
     CreatedEndpoint,
     EndpointPlan,
     EndpointStatus,
-    EndpointZone,
-    Networks,
+    RamAction,
     VerifiedService,
     Vpc,
     VpcEndpoint,
-    VSwitch,
 )
-from tidb_pe_magic.runbook import discovery, survey
-from tidb_pe_magic.runbook.facts import Denied
-from tidb_pe_magic.runbook.preflight import UNSURE
-from tidb_pe_magic.runbook.preflight_network import DEFAULT_ZONES
+from tidb_pe_magic.runbook import discovery, placement, survey
+from tidb_pe_magic.runbook.facts import Denied, gap, look, told
+from tidb_pe_magic.runbook.preflight import UNSURE, gravest_first, unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runbook.context import Context
-    from tidb_pe_magic.runbook.requests import CreateRequest, Placement, PlanRequest, ZoneChoice
+    from tidb_pe_magic.runbook.requests import CreateRequest, Placement, PlanRequest
 
-_MOST_ZONES = _MOST_GROUPS = 10  # limits of CreateVpcEndpoint (Alibaba Cloud API reference)
 _TOKEN_BYTES = 24
 _PERHAPS_MADE = (
     "It may have been made, and is billed then: run the same command again, which adopts it; "
@@ -52,7 +48,11 @@ def plan(context: Context, request: PlanRequest, on_event: EventHook) -> Endpoin
     # A dry run answers with the first obstacle as an error: what stops has been found already.
     if planned.existing is not None or planned.stops:
         return planned
-    _call_create(context, planned, dry_run=True)
+    try:
+        _call_create(context, planned, dry_run=True)
+    except errors.PermissionDenied as denial:
+        # It would have said what only the API knows; `create` is what fails without the permission.
+        return replace(planned, findings=gravest_first((*planned.findings, unchecked(gap(denial)))))
     return replace(planned, dry_run="passed")
 
 
@@ -116,27 +116,39 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     """
     cluster = survey.planned_cluster(context, getattr(request, "cluster", None), tolerant=tolerant)
     known = survey.survey(context, cluster)
-    networks = known.networks if isinstance(known.networks, Networks) else None
-    vpc = _vpc(networks, request.vpc) if networks else survey.named_vpc(known, request)
-    if networks:
-        _refuse_foreign_vswitches(networks, vpc, request.zone)
-    service = known.assumed_service
-    existing = [] if known.closed else survey.look(lambda: _existing(context, cluster, vpc))
-    denied = existing if isinstance(existing, Denied) else None
-    if existing and not isinstance(existing, Denied):
+    networks, service = known.networks, known.assumed_service
+    vpc = discovery.unseen_vpc(request.vpc or "", cluster.region_id)
+    if networks is not None:
+        vpc = placement.chosen_vpc(networks, request.vpc)
+        placement.refuse_foreign_vswitches(networks, vpc, request.zone)
+    alive = () if known.closed else look(lambda: _alive(context, cluster))
+    denied = alive if isinstance(alive, Denied) else None
+    listed = told(alive)
+    existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
+    if existing:
+        existing[0] = discovery.detailed(context.alibaba(cluster.region_id), existing[0])
         planned = _adoption(cluster, service, vpc, existing, request)
     else:
         planned = EndpointPlan(
             cluster=cluster,
             service=service,
             vpc=vpc,
-            zones=_zones(networks, service, vpc, request.zone) if networks else survey.named_zones(request),
-            security_group_ids=_security_groups(networks, vpc, request.security_group)
+            zones=placement.chosen_zones(networks, service, vpc, request.zone)
+            if networks
+            else placement.complete_zones(request.zone),
+            security_group_ids=placement.chosen_security_groups(networks, vpc, request.security_group)
             if networks
             else request.security_group,
             name=request.name or _default_name(cluster),
         )
-    found = survey.judged(context, known, planned, zones_asked=bool(request.zone), existing=denied)
+    found = survey.judged(
+        context,
+        known,
+        planned,
+        zones_asked=bool(request.zone),
+        existing=denied,
+        elsewhere=tuple(endpoint for endpoint in listed if endpoint.vpc_id != vpc.vpc_id),
+    )
     return replace(planned, findings=found)
 
 
@@ -162,172 +174,17 @@ def _client_token(planned: EndpointPlan) -> str:
     return secrets.token_hex(_TOKEN_BYTES)
 
 
-def _vpc(networks: Networks, vpc_id: str | None) -> Vpc:
-    region = networks.cluster.region_id
-    if vpc_id is None:
-        usable = networks.usable_vpcs()
-        chosen = next(filter(networks.is_here, usable), usable[0] if len(usable) == 1 else None)
-        if chosen is not None:
-            return chosen
-        if not usable:
-            raise errors.StepOrderError(
-                f"no VPC in {region} can hold the endpoint.",
-                advice="See %tidb_pe networks for the reasons; "
-                f"then make a VPC with a vSwitch in one of the zones {', '.join(networks.zones)}.",
-            )
-        listed = ", ".join(f"{vpc.vpc_id} ({vpc.name})" for vpc in usable)
-        raise errors.InvalidRequest("--vpc", f"is missing; usable in {region}: {listed}.")
-    for vpc in networks.vpcs:
-        if vpc.vpc_id == vpc_id:
-            return vpc
-    raise errors.NotEligible(
-        "region",
-        f"VPC {vpc_id} is not in {region}, the region of cluster {networks.cluster.display_name}; "
-        "a private endpoint across regions is not supported.",
-        advice="See %tidb_pe networks.",
-    )
-
-
-def _refuse_foreign_vswitches(networks: Networks, vpc: Vpc, choices: Sequence[ZoneChoice]) -> None:
-    known = {vswitch.vswitch_id: vswitch for each in networks.vpcs for vswitch in each.vswitches}
-    for choice in choices:
-        if not choice.vswitch_id:
-            continue
-        vswitch = known.get(choice.vswitch_id)
-        if vswitch is None:
-            raise errors.NotEligible(
-                "region",
-                f"vSwitch {choice.vswitch_id} is not in {networks.cluster.region_id}, the region of cluster "
-                f"{networks.cluster.display_name}.",
-                advice="See %tidb_pe networks.",
-            )
-        if vswitch.vpc_id != vpc.vpc_id:
-            raise errors.InvalidRequest(
-                "--zone", f"vSwitch {choice.vswitch_id} is in {vswitch.vpc_id}, not {vpc.vpc_id}."
-            )
-        if vswitch.zone_id != choice.zone_id:
-            raise errors.InvalidRequest(
-                "--zone", f"vSwitch {choice.vswitch_id} is in {vswitch.zone_id}, not {choice.zone_id}."
-            )
-
-
-def _zones(
-    networks: Networks, service: VerifiedService, vpc: Vpc, choices: Sequence[ZoneChoice]
-) -> tuple[EndpointZone, ...]:
-    service_zones = [zone for zone in networks.zones if zone in service.zones]
-    every = len(choices) == 1 and choices[0].zone_id == "all"
-    if choices and not every:
-        return _chosen_zones(networks, service_zones, vpc, choices)
-    usable = [
-        EndpointZone(zone_id=zone, vswitch_id=roomiest.vswitch_id)
-        for zone in service_zones
-        if (roomiest := _roomiest(networks, vpc, zone)) is not None
-    ]
-    if not usable:
-        raise errors.NotEligible(
-            "zone",
-            f"{vpc.vpc_id} has none: {networks.vpc_obstacle(vpc) or 'no vSwitch in a zone of the service'}.",
-            advice=f"Make a vSwitch with free addresses in one of the zones {', '.join(service_zones)}.",
-        )
-    if every:
-        return tuple(usable[:_MOST_ZONES])
-    # A path within one zone is the shortest; zone IDs mean the same zone in every VPC of a region.
-    here = networks.here.zone_id if networks.here else ""
-    return tuple(sorted(usable, key=lambda zone: zone.zone_id != here)[:DEFAULT_ZONES])
-
-
-def _chosen_zones(
-    networks: Networks, service_zones: Sequence[str], vpc: Vpc, choices: Sequence[ZoneChoice]
-) -> tuple[EndpointZone, ...]:
-    if any(choice.zone_id == "all" for choice in choices):
-        raise errors.InvalidRequest("--zone", "all cannot be combined with other zones.")
-    if len(choices) > _MOST_ZONES:
-        raise errors.InvalidRequest("--zone", f"at most {_MOST_ZONES} zones.")
-    if len({choice.zone_id for choice in choices}) < len(choices):
-        raise errors.InvalidRequest("--zone", "the same zone is given twice.")
-    return tuple(_chosen_zone(networks, service_zones, vpc, choice) for choice in choices)
-
-
-def _chosen_zone(
-    networks: Networks, service_zones: Sequence[str], vpc: Vpc, choice: ZoneChoice
-) -> EndpointZone:
-    if choice.zone_id not in service_zones:
-        raise errors.NotEligible(
-            "zone",
-            f"the service is not in {choice.zone_id}; it is in {', '.join(service_zones) or 'no zone'}.",
-            advice="Choose one of these with --zone.",
-        )
-    if choice.vswitch_id:
-        vswitch = next(v for v in vpc.vswitches if v.vswitch_id == choice.vswitch_id)
-        if vswitch.obstacle:
-            raise errors.InvalidRequest(
-                "--zone", f"vSwitch {vswitch.vswitch_id} cannot be used: {vswitch.obstacle}."
-            )
-        return EndpointZone(zone_id=choice.zone_id, vswitch_id=vswitch.vswitch_id)
-    roomiest = _roomiest(networks, vpc, choice.zone_id)
-    if roomiest is None:
-        obstacles = [f"{v.vswitch_id} ({v.obstacle})" for v in vpc.vswitches if v.zone_id == choice.zone_id]
-        raise errors.InvalidRequest(
-            "--zone",
-            f"{vpc.vpc_id} has no usable vSwitch in {choice.zone_id}: {', '.join(obstacles) or 'none'}.",
-            advice="See %tidb_pe networks.",
-        )
-    return EndpointZone(zone_id=choice.zone_id, vswitch_id=roomiest.vswitch_id)
-
-
-def _roomiest(networks: Networks, vpc: Vpc, zone_id: str) -> VSwitch | None:
-    usable = [v for v in vpc.vswitches if v.zone_id == zone_id and not networks.vswitch_obstacle(v)]
-    return max(usable, key=lambda v: v.available_ip_count, default=None)
-
-
-def _security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) -> tuple[str, ...]:
-    if not chosen:
-        usable = networks.usable_security_groups(vpc)
-        if len(usable) == 1:
-            return (usable[0].security_group_id,)
-        listed = ", ".join(f"{group.security_group_id} ({group.name})" for group in usable)
-        raise errors.InvalidRequest(
-            "--security-group", f"is missing; in {vpc.vpc_id} there are: {listed or 'none, make one first'}."
-        )
-    if len(chosen) > _MOST_GROUPS:
-        raise errors.InvalidRequest("--security-group", f"at most {_MOST_GROUPS} security groups.")
-    known = {group.security_group_id: group for each in networks.vpcs for group in each.security_groups}
-    for group_id in chosen:
-        group = known.get(group_id)
-        if group is None:
-            raise errors.InvalidRequest(
-                "--security-group",
-                f"there is no {group_id} in {networks.cluster.region_id}.",
-                advice="See %tidb_pe networks.",
-            )
-        if group.vpc_id != vpc.vpc_id:
-            raise errors.InvalidRequest(
-                "--security-group", f"{group_id} is in {group.vpc_id}, not {vpc.vpc_id}."
-            )
-        if group.service_managed:
-            raise errors.InvalidRequest(
-                "--security-group", f"{group_id} is managed by a cloud service and cannot be attached."
-            )
-    return tuple(chosen)
-
-
 def _default_name(cluster: Cluster) -> str:
     kept = "".join(c for c in cluster.display_name if c.isascii() and (c.isalnum() or c in "-_"))
     return f"tidb-{kept}"[:128].rstrip("-")
 
 
-def _existing(context: Context, cluster: Cluster, vpc: Vpc) -> list[VpcEndpoint]:
-    alibaba = context.alibaba(cluster.region_id)
-    found = alibaba.endpoints(service_name=discovery.noted_service(cluster).service_name, vpc_id=vpc.vpc_id)
+def _alive(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
+    """Return the service's endpoints in every VPC: first what was made here, then the oldest, each time."""
+    name = discovery.noted_service(cluster).service_name
+    found = context.alibaba(cluster.region_id).endpoints(service_name=name)
     alive = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
-    # What was made here comes first, then the oldest: the same one at each call.
-    alive.sort(key=lambda endpoint: (not endpoint.ours, endpoint.created, endpoint.endpoint_id))
-    if not alive:
-        return []
-    try:
-        return [alibaba.detailed(alive[0]), *alive[1:]]
-    except errors.PermissionDenied:
-        return alive  # without its zones it is still the endpoint that must not be made twice
+    return tuple(sorted(alive, key=lambda each: (not each.ours, each.created, each.endpoint_id)))
 
 
 def _adoption(
@@ -350,11 +207,12 @@ def _differences(
     adopted: VpcEndpoint, others: Sequence[VpcEndpoint], request: Placement, service_zones: Sequence[str]
 ) -> tuple[str, ...]:
     found: list[str] = []
+    hidden = adopted.missing_actions
     has = {zone.zone_id: zone.vswitch_id for zone in adopted.zones}
     asked = {choice.zone_id: choice.vswitch_id for choice in request.zone}
     if "all" in asked:
         asked = dict.fromkeys(service_zones, "")
-    if asked:
+    if asked and RamAction.ENDPOINT_ZONES not in hidden:
         found += [f"zone {zone} was asked for and is not in it" for zone in asked if zone not in has]
         found += [f"zone {zone} is in it and was not asked for" for zone in has if zone not in asked]
         found += [
@@ -362,7 +220,7 @@ def _differences(
             for zone, vswitch in asked.items()
             if vswitch and zone in has and has[zone] != vswitch
         ]
-    if request.security_group:
+    if request.security_group and RamAction.ENDPOINT_SECURITY_GROUPS not in hidden:
         groups = adopted.security_group_ids
         found += [
             f"security group {g} was asked for and is not attached"

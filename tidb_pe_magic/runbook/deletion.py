@@ -32,7 +32,7 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     found = alibaba.endpoints(endpoint_id=request.endpoint)
     if not found:
         return Deletion(endpoint_id=request.endpoint, region_id=cluster.region_id, found=False)
-    endpoint = alibaba.detailed(found[0])
+    endpoint = discovery.detailed(alibaba, found[0])
     _refuse_unless_meant(endpoint, request)
     aliases = connecting.close_all(context, endpoint.endpoint_id)
     removal = _Removal(context, alibaba, endpoint, request.timeout, on_event)

@@ -15,10 +15,13 @@ from tidb_pe_magic.model import (
     EndpointStatus,
     Networks,
     VerifiedService,
+    Vpc,
     VpcEndpoint,
 )
+from tidb_pe_magic.runbook.facts import Denied, gap, look, told
 
 if TYPE_CHECKING:
+    from tidb_pe_magic.clouds.alibaba import Alibaba
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runbook import requests
     from tidb_pe_magic.runbook.context import Context
@@ -64,8 +67,8 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
     alibaba = context.alibaba(noted.region_id)
     found = alibaba.endpoints(service_name=noted_service(noted).service_name)
     # Each endpoint's zones and groups cost two requests; the states of all came with the list.
-    detailed = tuple(alibaba.detailed(endpoint) for endpoint in found[:_MOST_DETAILED])
-    return Endpoints(cluster=noted, items=(*detailed, *found[_MOST_DETAILED:]))
+    shown = tuple(detailed(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
+    return Endpoints(cluster=noted, items=(*shown, *found[_MOST_DETAILED:]))
 
 
 def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:
@@ -130,9 +133,9 @@ def noted_service(cluster: Cluster) -> EndpointService:
 
 
 def region_networks(context: Context, cluster: Cluster) -> Networks:
-    """Return the networks of the cluster's region, usable ones first."""
-    vpcs = context.alibaba(cluster.region_id).vpcs()
-    found = Networks(cluster=cluster, vpcs=vpcs, here=context.whereabouts())
+    """Return the networks of the cluster's region, usable ones first, as far as they may be looked up."""
+    vpcs, missing = _vpcs(context.alibaba(cluster.region_id))
+    found = Networks(cluster=cluster, vpcs=vpcs, here=context.whereabouts(), missing_actions=missing)
     ordered = sorted(
         found.vpcs,
         key=lambda vpc: (bool(found.vpc_obstacle(vpc)), not found.is_here(vpc), vpc.name, vpc.vpc_id),
@@ -157,6 +160,73 @@ def region_networks(context: Context, cluster: Cluster) -> Networks:
             for vpc in ordered
         ),
     )
+
+
+def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
+    """Return the VPCs with their parts, and the RAM actions that are missing for more.
+
+    Where VPCs may not be looked up, those are returned that a vSwitch or a security group names.
+    """
+    vpcs, vswitches, groups = look(alibaba.vpcs), look(alibaba.vswitches), look(alibaba.security_groups)
+    missing = tuple(found.action for found in (vpcs, vswitches, groups) if isinstance(found, Denied))
+    vswitches, groups = told(vswitches), told(groups)
+    if isinstance(vpcs, Denied):
+        named = dict.fromkeys((*(v.vpc_id for v in vswitches), *(g.vpc_id for g in groups)))
+        vpcs = tuple(unseen_vpc(vpc_id, alibaba.region_id) for vpc_id in named)
+    return tuple(
+        replace(
+            vpc,
+            vswitches=tuple(v for v in vswitches if v.vpc_id == vpc.vpc_id),
+            security_groups=tuple(g for g in groups if g.vpc_id == vpc.vpc_id),
+        )
+        for vpc in vpcs
+    ), missing
+
+
+def unseen_vpc(vpc_id: str, region_id: str) -> Vpc:
+    """Return a VPC of which nothing but its ID is known."""
+    return Vpc(vpc_id=vpc_id, name="", region_id=region_id, cidr_block="", status="")
+
+
+def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
+    """Return the endpoint with its zones and security groups, as far as they may be looked up.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    zones = look(lambda: alibaba.zones(endpoint.endpoint_id))
+    groups = look(lambda: alibaba.endpoint_security_groups(endpoint.endpoint_id))
+    missing = tuple(found.action for found in (zones, groups) if isinstance(found, Denied))
+    return replace(
+        endpoint,
+        zones=told(zones),
+        security_group_ids=told(groups),
+        missing_actions=tuple(dict.fromkeys((*endpoint.missing_actions, *missing))),
+    )
+
+
+def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
+    """Return the endpoint with its present state, by either of the two operations that tell it.
+
+    Raises:
+        NotFound: it is gone.
+        PermissionDenied: neither may be called.
+    """
+    try:
+        return alibaba.refreshed(endpoint)
+    except errors.PermissionDenied as denial:
+        found = look(lambda: alibaba.endpoints(endpoint_id=endpoint.endpoint_id))
+        if isinstance(found, Denied):
+            raise
+        if not found:
+            raise errors.NotFound("it is not listed", operation="ListVpcEndpoints") from None
+        missing = tuple(dict.fromkeys((*endpoint.missing_actions, gap(denial).action)))
+        return replace(
+            found[0],
+            zones=endpoint.zones,
+            security_group_ids=endpoint.security_group_ids,
+            missing_actions=missing,
+        )
 
 
 def visible_service(context: Context, cluster: Cluster) -> VerifiedService:
@@ -186,30 +256,32 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
         StepOrderError: there is none.
         InvalidRequest: there are several and none is named.
         NotEligible: the named one belongs to another service.
+        PermissionDenied: none is named, and endpoints may not be listed.
     """
     alibaba = context.alibaba(cluster.region_id)
     service_name = noted_service(cluster).service_name
     if endpoint_id is not None:
-        named = alibaba.endpoints(endpoint_id=endpoint_id)
-        if not named:
+        named = _endpoint(alibaba, endpoint_id)
+        if named is None:
             raise errors.InvalidRequest(
                 "--endpoint",
                 f"there is no {endpoint_id} in {cluster.region_id}.",
                 advice="See %tidb_pe endpoints.",
             )
-        if named[0].service_name != service_name:
+        if named.service_name != service_name:
             raise errors.NotEligible(
                 "service",
-                f"{endpoint_id} is an endpoint of {named[0].service_name}, "
+                f"{endpoint_id} is an endpoint of {named.service_name}, "
                 f"not of cluster {cluster.display_name}.",
                 advice="See %tidb_pe endpoints.",
             )
-        return alibaba.detailed(named[0])
-    alive = [
-        endpoint
-        for endpoint in alibaba.endpoints(service_name=service_name)
-        if endpoint.endpoint_status != EndpointStatus.DELETING
-    ]
+        return detailed(alibaba, named)
+    try:
+        every = alibaba.endpoints(service_name=service_name)
+    except errors.PermissionDenied as denial:
+        denial.advice = f"Name the endpoint: --endpoint ep-…, as the console has it. {denial.advice}"
+        raise
+    alive = [endpoint for endpoint in every if endpoint.endpoint_status != EndpointStatus.DELETING]
     if not alive:
         raise errors.StepOrderError(
             f"cluster {cluster.display_name} has no endpoint in this account yet.",
@@ -220,7 +292,18 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
         raise errors.InvalidRequest(
             "--endpoint", f"cluster {cluster.display_name} has several endpoints: {listed}; name one."
         )
-    return alibaba.detailed(alive[0])
+    return detailed(alibaba, alive[0])
+
+
+def _endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
+    """Return the endpoint of this ID, by either of the two operations that tell it; None: there is none."""
+    found = look(lambda: alibaba.endpoints(endpoint_id=endpoint_id))
+    if not isinstance(found, Denied):
+        return found[0] if found else None
+    try:
+        return replace(alibaba.endpoint(endpoint_id), missing_actions=(found.action,))
+    except errors.NotFound:
+        return None
 
 
 def for_endpoint(command: str, endpoint_id: str | None) -> str:

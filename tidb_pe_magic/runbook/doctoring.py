@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import shlex
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.limited import within
 from tidb_pe_magic.clouds.retrying import once
 from tidb_pe_magic.credentials import Secret, sql_password
-from tidb_pe_magic.model import Cluster, Diagnosis, TlsMode, VpcEndpoint, Whereabouts
+from tidb_pe_magic.model import (
+    STAGES,
+    Cluster,
+    Diagnosis,
+    Outcome,
+    Stage,
+    TlsMode,
+    VpcEndpoint,
+    Whereabouts,
+)
 from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook.facts import Denied, gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +35,7 @@ T = TypeVar("T")
 
 _USUAL_PORT = 4000
 # Seconds. Together below ten: that is the promise, whatever hangs.
-_ALL, _CLOUDS, _LEAST = 9.5, 5.0, 4.0
+_ALL, _CLOUDS, _LEAST = 9.5, 5.0, 3.5
 # Stages whose failure a closer look explains; a refused login is not tried again.
 _EXAMINED = frozenset({"dns", "tcp", "handshake", "tls"})
 
@@ -39,19 +50,32 @@ def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Dia
     from tidb_pe_magic.database import doctor  # noqa: PLC0415 - pymysql is imported by need
 
     started = context.clock()
-    subject = _subject(context, request)
-    left = max(_LEAST, _ALL - (context.clock() - started))
-    return doctor.examine(subject, timeout=left)
+    known = _known(context, request)
+    if known.denied and not request.host:
+        return _hostless(request, known)
+    subject = _subject(context, request, known)
+    return doctor.examine(subject, timeout=_left(context, started + _ALL))
 
 
-def explained(
+def explained(  # noqa: PLR0913 - what was tried, and the time that is left
     context: Context,
     failure: errors.ConnectionFailed,
     target: Target,
     cluster: Cluster,
     endpoint: VpcEndpoint,
+    *,
+    end: float,
 ) -> errors.ConnectionFailed:
-    """Return the failure of a connection with the likeliest cause and the next command as its advice."""
+    """Return the failure of a connection with the likeliest cause and the next command as its advice.
+
+    Args:
+        context: the clients; its clock tells when `end` is.
+        failure: what was met.
+        target: what was to be connected to.
+        cluster: whose it is.
+        endpoint: by which way.
+        end: when there has to be an answer, by that clock.
+    """
     from tidb_pe_magic.database import doctor  # noqa: PLC0415 - pymysql is imported by need
 
     if failure.stage not in _EXAMINED:
@@ -59,7 +83,7 @@ def explained(
     subject = doctor.Subject(
         target=target, cluster=cluster, endpoint=endpoint, here=_here(context), last="tls"
     )
-    diagnosis = doctor.examine(subject, timeout=_ALL)
+    diagnosis = doctor.examine(subject, timeout=_left(context, end))
     advice = f"Likely: {diagnosis.causes[0]} Next: {diagnosis.next_command}" if diagnosis.causes else ""
     better = errors.ConnectionFailed(
         failure.stage, failure.reason, advice=advice or failure.advice, kind=failure.kind
@@ -68,17 +92,30 @@ def explained(
     return better
 
 
-def _subject(context: Context, request: DoctorRequest) -> Subject:
+def _left(context: Context, end: float) -> float:
+    """Return the seconds that the stages have: too few would blame whatever comes first."""
+    return min(_ALL, max(_LEAST, end - context.clock()))
+
+
+class _Known(NamedTuple):
+    """What the clouds know; with a host, what cannot be asked is left out, and why."""
+
+    cluster: Cluster | None = None
+    endpoint: VpcEndpoint | None = None
+    unknown: str = ""
+    denied: Denied | None = None
+
+
+def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject:
     from tidb_pe_magic.database.connector import Target  # noqa: PLC0415 - pymysql is imported by need
     from tidb_pe_magic.database.doctor import Subject  # noqa: PLC0415
 
-    cluster, endpoint, unknown = _known(context, request)
+    cluster, endpoint = known.cluster, known.endpoint
     user = request.user or (f"{cluster.user_prefix}.root" if cluster else "")
-    service = cluster.service if cluster else None
     return Subject(
         target=Target(
             host=request.host or (endpoint.domain if endpoint else ""),
-            port=request.port or (service.port if service else _USUAL_PORT),
+            port=_port(request, cluster),
             user=user,
             database=request.database or "",
             password=Secret(""),
@@ -92,27 +129,57 @@ def _subject(context: Context, request: DoctorRequest) -> Subject:
         cluster=cluster,
         endpoint=endpoint,
         here=_here(context) if endpoint else None,
-        unknown=unknown,
+        unknown=known.unknown,
     )
 
 
-def _known(context: Context, request: DoctorRequest) -> tuple[Cluster | None, VpcEndpoint | None, str]:
-    """Return what the clouds know; with a host, what cannot be asked is left out, and why."""
-    if request.host and not (request.cluster or request.endpoint):
-        return None, None, ""
+def _port(request: DoctorRequest, cluster: Cluster | None) -> int:
+    return request.port or (cluster.service.port if cluster and cluster.service else _USUAL_PORT)
 
-    def ask() -> tuple[Cluster, VpcEndpoint]:
-        with once():  # the time limit leaves none for a second call
-            cluster = discovery.named_cluster(context, request.cluster)
-            return cluster, discovery.chosen_endpoint(context, cluster, request.endpoint)
+
+def _hostless(request: DoctorRequest, known: _Known) -> Diagnosis:
+    """Say that there is nothing to examine, since the one who asks may not look the host up."""
+    port = _port(request, known.cluster)
+    cluster = ["--cluster", known.cluster.cluster_id] if known.cluster else []
+    named = shlex.join(["doctor", *cluster])
+    first, *rest = STAGES
+    detail = f"cannot tell which host: {known.denied}"
+    cause = (
+        f"The host cannot be looked up: {known.denied}. It stands in the console, at VPC > Endpoints, as "
+        "Domain Name of Endpoint Service; or ask for the permission: %tidb_pe permissions."
+    )
+    return Diagnosis(
+        host="",
+        port=port,
+        stages=(
+            Stage(name=first, outcome=Outcome.UNKNOWN, detail=detail, seconds=0.0),
+            *(Stage(name=name, outcome=Outcome.NOT_REACHED) for name in rest),
+        ),
+        causes=(cause,),
+        next_command=f"%tidb_pe {named} --host HOST --port {port}",
+    )
+
+
+def _known(context: Context, request: DoctorRequest) -> _Known:
+    if request.host and not (request.cluster or request.endpoint):
+        return _Known()
+
+    def ask() -> _Known:
+        cluster = None
+        try:
+            with once():  # the time limit leaves none for a second call
+                cluster = discovery.named_cluster(context, request.cluster)
+                return _Known(cluster, discovery.chosen_endpoint(context, cluster, request.endpoint))
+        except errors.PermissionDenied as error:
+            denied = gap(error)
+            return _Known(cluster, None, f"the endpoint is not known: {denied}", denied)
 
     try:
-        cluster, endpoint = _in_time(ask)
+        return _in_time(ask)
     except errors.TidbPeError as error:
         if not request.host or isinstance(error, errors.InvalidRequest):
             raise
-        return None, None, str(error)
-    return cluster, endpoint, ""
+        return _Known(unknown=str(error))
 
 
 def _in_time(ask: Callable[[], T]) -> T:

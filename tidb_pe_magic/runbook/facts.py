@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import ram
 from tidb_pe_magic.model import (
     OUR_TAG,
     Cluster,
@@ -21,7 +23,11 @@ from tidb_pe_magic.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+ASK_FOR_IT = "Ask for it, with the policy that %tidb_pe permissions writes."
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,29 @@ class Denied:
     """A look-up that the access key's owner may not make, by its RAM action."""
 
     action: str
+
+    def __str__(self) -> str:
+        """Say so, as the end of a sentence."""
+        known = ram.is_action(self.action)
+        return f"RAM action {self.action} is missing" if known else f"{self.action} is not allowed"
+
+
+def look(call: Callable[[], T]) -> T | Denied:
+    """Return what the look-up finds, or the permission that it lacks."""
+    try:
+        return call()
+    except errors.PermissionDenied as error:
+        return gap(error)
+
+
+def told(found: tuple[T, ...] | Denied) -> tuple[T, ...]:
+    """Return what a look-up of several things found: none where it lacked its permission."""
+    return () if isinstance(found, Denied) else found
+
+
+def gap(error: errors.PermissionDenied) -> Denied:
+    """Return the permission whose lack the error tells of; of TiDB Cloud's, which has none, the operation."""
+    return Denied(ram.action_of(error.operation) or error.operation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +69,12 @@ class Facts:
         clock_refused: Alibaba Cloud refused this machine's clock, so that nothing else could be looked up.
         product_open: PrivateLink is activated; None where it was not looked up.
         service: None where this account does not see it.
-        networks: None where they were not looked up.
+        networks: None where they were not looked up; what a missing permission hides is left out.
         zones_asked: the zones were named; else they are the default.
         rules: inbound rules by security group.
         here: where this machine is; None where that cannot be told.
         existing: the endpoint that would be adopted; None where there is none.
+        elsewhere: endpoints that this account has for the same service in other VPCs.
     """
 
     cluster: Cluster
@@ -52,7 +82,7 @@ class Facts:
     clock_refused: bool = False
     product_open: bool | Denied | None = True
     service: VerifiedService | Denied | None
-    networks: Networks | Denied | None
+    networks: Networks | None
     vpc: Vpc
     zones: tuple[EndpointZone, ...]
     zones_asked: bool = False
@@ -60,6 +90,7 @@ class Facts:
     rules: Mapping[str, SecurityRules | Denied] = field(default_factory=dict)
     here: Whereabouts | None = None
     existing: VpcEndpoint | Denied | None = None
+    elsewhere: tuple[VpcEndpoint, ...] = ()
     name: str
     tags: tuple[tuple[str, str], ...] = (OUR_TAG,)
 
@@ -76,7 +107,7 @@ class Facts:
     @property
     def groups(self) -> tuple[SecurityGroup, ...]:
         """The planned security groups, as far as they are known."""
-        vpcs = self.networks.vpcs if isinstance(self.networks, Networks) else ()
+        vpcs = self.networks.vpcs if self.networks else ()
         return tuple(
             group
             for vpc in vpcs
@@ -90,8 +121,8 @@ def denied_finding(check: str, denied: Denied) -> Finding:
     return Finding(
         check=check,
         severity=Severity.WARN,
-        summary=f"Cannot tell: RAM action {denied.action} is missing.",
-        mend="Ask for it, with the policy that %tidb_pe permissions writes.",
+        summary=f"Cannot tell: {denied}.",
+        mend=ASK_FOR_IT,
     )
 
 

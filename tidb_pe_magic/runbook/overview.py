@@ -17,10 +17,11 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
 )
 from tidb_pe_magic.runbook import connecting, creation, discovery, survey, waiting
+from tidb_pe_magic.runbook.facts import gap
 from tidb_pe_magic.runbook.waiter import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runbook.context import Context
@@ -34,6 +35,8 @@ _NOT_DONE = (errors.StepOrderError, errors.NotEligible, errors.NotFound)
 def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001
     """Ask the clouds for each step's state; the first step that is not done gives the next command.
 
+    What may not be looked up is neither done nor undone, and what follows it is looked at all the same.
+
     Raises:
         InvalidRequest: no cluster has this name or ID, or several endpoints exist and none is named.
     """
@@ -44,6 +47,9 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
             found, detail = look()
         except _NOT_DONE as error:
             steps.append(StepStatus(step=step, done=False, detail=error.message))
+            return None
+        except errors.PermissionDenied as error:
+            steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {gap(error)}"))
             return None
         steps.append(StepStatus(step=step, done=True, detail=detail))
         return found
@@ -63,24 +69,41 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     cluster = check("cluster", lambda: _noted(context, request))
     if cluster is None:
         return finish("%tidb_pe clusters")
-    if check("verify", lambda: _verified(context, cluster)) is None:
+    aliases = _aliases(context, cluster)
+    check("verify", lambda: _verified(context, cluster))
+    if steps[-1].done is False:
         return finish("%tidb_pe verify")
     endpoint = check("create", lambda: _created(context, cluster, request))
     if endpoint is None:
-        return finish("%tidb_pe networks")  # which names what `create` needs
+        denied = steps[-1].done is None
+        return finish(_without_endpoint(aliases, denied=denied), *aliases)
     steps.append(StepStatus(step="wait", done=endpoint.ready, detail=describe(endpoint)))
     if not endpoint.ready:
         return finish(f"%tidb_pe {discovery.for_endpoint('wait', request.endpoint)}")
-    aliases = [
-        connection.alias
-        for connection in tuple(context.connections.values())
-        if connection.endpoint_id == endpoint.endpoint_id and connecting.is_registered(connection)
-    ]
+    aliases = _aliases(context, cluster, endpoint.endpoint_id)
     if not aliases:
         steps.append(StepStatus(step="connect", done=False, detail="no connection in this kernel"))
         return finish(f"%tidb_pe {discovery.for_endpoint('connect', request.endpoint)}")
     steps.append(StepStatus(step="connect", done=True, detail="as " + ", ".join(aliases)))
     return finish(f"%%sql {aliases[-1]}", *aliases)
+
+
+def _without_endpoint(aliases: Sequence[str], *, denied: bool) -> str:
+    """Return the next command where no endpoint is known."""
+    if not denied:
+        return "%tidb_pe networks"  # which names what `create` needs
+    return f"%%sql {aliases[-1]}" if aliases else "%tidb_pe permissions"
+
+
+def _aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None) -> list[str]:
+    """Return the open connections to the cluster, by this endpoint or by any."""
+    return [
+        connection.alias
+        for connection in tuple(context.connections.values())
+        if connection.cluster.cluster_id == cluster.cluster_id
+        and endpoint_id in {None, connection.endpoint_id}
+        and connecting.is_registered(connection)
+    ]
 
 
 def _noted(context: Context, request: StatusRequest) -> tuple[Cluster, str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model import Finding, Severity
 from tidb_pe_magic.runbook import preflight_network
-from tidb_pe_magic.runbook.facts import Denied, capital, denied_finding
+from tidb_pe_magic.runbook.facts import ASK_FOR_IT, Denied, capital, denied_finding
 from tidb_pe_magic.runbook.preflight_network import DEFAULT_ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from tidb_pe_magic.model import VpcEndpoint
     from tidb_pe_magic.runbook.facts import Facts
 
 MOST_SKEW = 15 * 60  # seconds; Alibaba Cloud refuses a signature that is older or younger
@@ -31,8 +33,18 @@ _MOST_TAGS = 20
 
 def findings(facts: Facts) -> tuple[Finding, ...]:
     """Return what each check found, the gravest first, else in the order of the checks."""
-    found = [finding for check in CHECKS if (finding := check(facts)) is not None]
+    return gravest_first(finding for check in CHECKS if (finding := check(facts)) is not None)
+
+
+def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings by their severity, else in their order."""
     return tuple(sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.severity)))
+
+
+def unchecked(denied: Denied) -> Finding:
+    """Say that the dry run was denied, and what that means for `create`."""
+    found = denied_finding("dry-run", denied)
+    return replace(found, summary=f"{found.summary} Without it create is refused, too.")
 
 
 def check_clock(facts: Facts) -> Finding | None:
@@ -168,13 +180,36 @@ def check_existing(facts: Facts) -> Finding | None:
         return denied_finding(check, facts.existing)
     if facts.existing is None:
         return None
+    hidden = " and ".join(facts.existing.missing_actions)
     return Finding(
         check=check,
         severity=_WARN,
-        summary=f"{facts.existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged.",
-        evidence=f"{facts.existing.endpoint_status}, connection {facts.existing.connection_status}",
-        mend="Nothing, or %tidb_pe endpoints for what there is.",
+        summary=f"{facts.existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged."
+        + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
+        evidence=_states(facts.existing),
+        mend=ASK_FOR_IT if hidden else "Nothing, or %tidb_pe endpoints for what there is.",
     )
+
+
+def check_second(facts: Facts) -> Finding | None:
+    """One endpoint may serve several VPCs: a second one costs as much again."""
+    if facts.adopted is not None or not facts.elsewhere:
+        return None
+    others = ", ".join(f"{other.endpoint_id} (in {other.vpc_id})" for other in facts.elsewhere)
+    one = len(facts.elsewhere) == 1
+    return Finding(
+        check="second-endpoint",
+        severity=_WARN,
+        summary=f"This account has {'an endpoint' if one else 'endpoints'} for this cluster in another VPC: "
+        f"{others}. A new one in {facts.vpc.vpc_id} is billed besides.",
+        evidence="; ".join(map(_states, facts.elsewhere)),
+        mend="Nothing, if both are wanted. Where a route leads there (VPC peering, CEN), it can be used: "
+        f"%tidb_pe connect --endpoint {facts.elsewhere[0].endpoint_id}",
+    )
+
+
+def _states(endpoint: VpcEndpoint) -> str:
+    return f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
 
 def check_auto_accept(facts: Facts) -> Finding | None:
@@ -272,6 +307,7 @@ CHECKS: tuple[Callable[[Facts], Finding | None], ...] = (
     preflight_network.check_place,
     preflight_network.check_port,
     check_existing,
+    check_second,
     check_auto_accept,
     check_payer,
     check_name,

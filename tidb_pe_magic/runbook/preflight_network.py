@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.model import Access, Finding, SecurityRules, Severity, judge
+from tidb_pe_magic.model import (
+    Access,
+    Finding,
+    RamAction,
+    SecurityRules,
+    Severity,
+    judge,
+)
 from tidb_pe_magic.runbook.facts import Denied, capital, denied_finding
 
 if TYPE_CHECKING:
@@ -21,8 +28,8 @@ def check_zones(facts: Facts) -> Finding | None:
     check, networks = "zones", facts.networks
     if facts.adopted is not None or networks is None:
         return None
-    if isinstance(networks, Denied):
-        return denied_finding(check, networks)
+    if not networks.tells(RamAction.VSWITCHES):
+        return denied_finding(check, Denied(RamAction.VSWITCHES))
     offered = [zone for zone in networks.zones if facts.seen is None or zone in facts.seen.zones]
     obstacles = [o for zone in facts.zones if (o := _obstacle(facts.vpc, zone, offered))]
     in_use = ", ".join(f"{zone.zone_id} ({zone.vswitch_id})" for zone in facts.zones)
@@ -34,6 +41,8 @@ def check_zones(facts: Facts) -> Finding | None:
             evidence=f"the service's zones: {', '.join(offered) or 'none'}",
             mend=_SEE_NETWORKS,
         )
+    if not networks.tells(RamAction.VPCS):
+        return denied_finding(check, Denied(RamAction.VPCS))
     if len(facts.zones) < min(DEFAULT_ZONES, len(offered)) and not facts.zones_asked:
         unused = [zone for zone in offered if zone not in {used.zone_id for used in facts.zones}]
         reasons = "; ".join(f"{zone}: {_why_unused(facts.vpc, zone)}" for zone in unused)
@@ -71,8 +80,8 @@ def check_security_groups(facts: Facts) -> Finding | None:
     check, groups = "security-group", facts.groups
     if facts.networks is None:
         return None
-    if isinstance(facts.networks, Denied):
-        return denied_finding(check, facts.networks)
+    if not facts.networks.tells(RamAction.SECURITY_GROUPS):
+        return denied_finding(check, Denied(RamAction.SECURITY_GROUPS))
     elsewhere = [group for group in groups if group.vpc_id != facts.vpc.vpc_id]
     kinds = {group.group_type for group in groups}
     evidence = ", ".join(f"{g.security_group_id} ({_kind(g)}, {g.vpc_id})" for g in groups)

@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds import ram
 from tidb_pe_magic.clouds.alibaba_errors import CLOCK_REFUSED
-from tidb_pe_magic.model import EndpointZone, Networks, VerifiedService, Vpc
+from tidb_pe_magic.model import VerifiedService
 from tidb_pe_magic.runbook import discovery
-from tidb_pe_magic.runbook.facts import Denied, Facts
+from tidb_pe_magic.runbook.facts import Denied, Facts, look
 from tidb_pe_magic.runbook.preflight import findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from tidb_pe_magic.model import Cluster, EndpointPlan, Finding, SecurityRules, Whereabouts
+    from tidb_pe_magic.model import (
+        Cluster,
+        EndpointPlan,
+        Finding,
+        Networks,
+        SecurityRules,
+        VpcEndpoint,
+        Whereabouts,
+    )
     from tidb_pe_magic.runbook.context import Context
-    from tidb_pe_magic.runbook.requests import Placement
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What was looked up before anything was planned; the attributes are those of `Facts`.
-
-    Attributes:
-        network_denial: the look-up of networks that was denied, as the cloud put it.
-    """
+    """What was looked up before anything was planned; the attributes are those of `Facts`."""
 
     cluster: Cluster
     clock_ahead: float | None
     clock_refused: bool = False
     product_open: bool | Denied | None = None
-    networks: Networks | Denied | None = None
+    networks: Networks | None = None
     service: VerifiedService | Denied | None = None
     here: Whereabouts | None = None
-    network_denial: errors.PermissionDenied | None = None
 
     @property
     def closed(self) -> bool:
@@ -76,21 +75,14 @@ def survey(context: Context, cluster: Cluster) -> Survey:
         if not error.code.startswith(CLOCK_REFUSED):
             raise
         return Survey(cluster=cluster, clock_ahead=clock_ahead, clock_refused=True, here=here)
-    denial: errors.PermissionDenied | None = None
-    networks: Networks | Denied
-    try:
-        networks = discovery.region_networks(context, cluster)
-    except errors.PermissionDenied as error:
-        networks, denial = _gap(error), error
     name = discovery.noted_service(cluster).service_name
     return Survey(
         cluster=cluster,
         clock_ahead=clock_ahead,
         product_open=product_open,
-        networks=networks,
+        networks=discovery.region_networks(context, cluster),
         service=None if product_open is False else look(lambda: alibaba.service(name)),
         here=here,
-        network_denial=denial,
     )
 
 
@@ -119,27 +111,14 @@ def planned_cluster(
     return found
 
 
-def named_vpc(known: Survey, request: Placement) -> Vpc:
-    """Return the VPC that was named, where VPCs cannot be looked up.
-
-    Raises:
-        PermissionDenied: something has to be chosen, and what there is may not be looked up.
-    """
-    complete = request.vpc and request.security_group and named_zones(request)
-    if known.network_denial is not None and not complete:
-        raise known.network_denial
-    return Vpc(vpc_id=request.vpc or "", name="", region_id=known.cluster.region_id, cidr_block="", status="")
-
-
-def named_zones(request: Placement) -> tuple[EndpointZone, ...]:
-    """Return the zones that were named, if each has its vSwitch."""
-    if not all(choice.vswitch_id for choice in request.zone):
-        return ()
-    return tuple(EndpointZone(zone_id=z.zone_id, vswitch_id=z.vswitch_id) for z in request.zone)
-
-
-def judged(
-    context: Context, known: Survey, planned: EndpointPlan, *, zones_asked: bool, existing: Denied | None
+def judged(  # noqa: PLR0913 - one for each source of facts
+    context: Context,
+    known: Survey,
+    planned: EndpointPlan,
+    *,
+    zones_asked: bool,
+    existing: Denied | None,
+    elsewhere: tuple[VpcEndpoint, ...],
 ) -> tuple[Finding, ...]:
     """Return what the preflight finds in the plan.
 
@@ -149,6 +128,7 @@ def judged(
         planned: what is planned on it.
         zones_asked: the zones were named.
         existing: the permission that the look-up of endpoints lacks, if it does.
+        elsewhere: the service's endpoints in other VPCs.
     """
     groups = () if known.clock_refused else planned.security_group_ids
     return findings(
@@ -166,6 +146,7 @@ def judged(
             rules=_rules(context, known.cluster, groups),
             here=known.here,
             existing=existing or planned.existing,
+            elsewhere=elsewhere,
             name=planned.name,
         )
     )
@@ -176,15 +157,3 @@ def _rules(
 ) -> Mapping[str, SecurityRules | Denied]:
     alibaba = context.alibaba(cluster.region_id)
     return {group_id: look(partial(alibaba.security_rules, group_id)) for group_id in group_ids}
-
-
-def look(call: Callable[[], T]) -> T | Denied:
-    """Return what the look-up finds, or the permission that it lacks."""
-    try:
-        return call()
-    except errors.PermissionDenied as error:
-        return _gap(error)
-
-
-def _gap(error: errors.PermissionDenied) -> Denied:
-    return Denied(getattr(error, "action", "") or ram.action_of(error.operation) or error.operation)

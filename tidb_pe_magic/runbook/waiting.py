@@ -53,7 +53,7 @@ def wait_for(
 
     def observe() -> VpcEndpoint | None:
         try:
-            return alibaba.refreshed(endpoint)
+            return discovery.refreshed(alibaba, endpoint)
         except errors.NotFound:
             return None
 
@@ -65,4 +65,4 @@ def wait_for(
         timeout=timeout,
         on_event=listen,
     )
-    return replace(alibaba.detailed(alibaba.refreshed(endpoint)), changes=changes)
+    return replace(discovery.detailed(alibaba, discovery.refreshed(alibaba, endpoint)), changes=changes)

@@ -6,7 +6,11 @@ import shlex
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.layout import Mark
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tidb_pe_magic import model
     from tidb_pe_magic.layout import View
 
@@ -28,6 +32,14 @@ def who_pays(payer: str) -> str:
         "Endpoint": "the endpoint's owner, this account: each zone by the hour, from creation until deletion",
         "EndpointService": "the service's owner",
     }.get(payer, payer)
+
+
+def cannot_tell(missing_actions: Iterable[str]) -> tuple[Mark, ...]:
+    """Return a note for each RAM action that is missing, so that what it would tell is left out."""
+    return tuple(
+        Mark("warn", f"Cannot tell all: RAM action {action} is missing; see %tidb_pe permissions.")
+        for action in missing_actions
+    )
 
 
 def for_endpoint(command: str, endpoint: model.VpcEndpoint) -> str:

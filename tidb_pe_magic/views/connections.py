@@ -47,7 +47,9 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
     unsure = any(stage.outcome == model.Outcome.UNKNOWN for stage in diagnosis.stages)
     place = f"{diagnosis.host}:{diagnosis.port}"
     kind: Kind = "ok"
-    if failed is not None:
+    if not diagnosis.host:
+        title, kind, place = "Diagnosis: cannot tell which host to examine", "warn", ""
+    elif failed is not None:
         title, kind = f"Diagnosis: {failed.name} fails at", "no"
     elif unsure:
         title = "Diagnosis: nothing fails as far as can be told at"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.layout import Code, Mark, Table, View
-from tidb_pe_magic.views.base import command_line, view_of, who_pays
+from tidb_pe_magic.views.base import cannot_tell, command_line, view_of, who_pays
 
 if TYPE_CHECKING:
     from tidb_pe_magic.layout import Cell
@@ -74,14 +74,15 @@ def _networks(networks: model.Networks) -> View:
     cluster, usable = networks.cluster, networks.usable_vpcs()
     command = ""
     if usable:
-        group = networks.usable_security_groups(usable[0])[0].security_group_id
-        command = command_line("plan", "--vpc", usable[0].vpc_id, "--security-group", group)
+        groups = networks.usable_security_groups(usable[0])
+        command = command_line("plan", "--vpc", usable[0].vpc_id, "--security-group")
+        command += f" {shlex.quote(groups[0].security_group_id)}" if groups else " sg-…"
     none = Mark("warn", f"No VPC in {cluster.region_id} can hold the endpoint.")
     return View(
         title=f"Networks in {cluster.region_id} for cluster {cluster.display_name}",
         facts=(("The service's zones", Code(*networks.zones)), ("This notebook", _place(networks.here))),
         parts=tuple(_vpc(networks, vpc) for vpc in networks.vpcs),
-        notes=(*_elsewhere(networks), *(() if usable else (none,))),
+        notes=(*cannot_tell(networks.missing_actions), *_elsewhere(networks), *(() if usable else (none,))),
         next_command=command,
     )
 
@@ -161,6 +162,7 @@ def _verified(service: model.VerifiedService) -> View:
             ("Service ID", Code(service.service_id)),
             ("Region ID", Code(service.region_id)),
             ("Availability Zone IDs", Code(*service.zones)),
+            ("Address version", service.address_version),
             ("Auto-accept", "yes" if service.auto_accept else "no: the service's owner has to accept"),
             ("Who pays", who_pays(service.payer)),
         ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.layout import Code, Mark, Table, View
-from tidb_pe_magic.views.base import command_line, for_endpoint, view_of, who_pays, yes_or_no
+from tidb_pe_magic.views.base import cannot_tell, command_line, for_endpoint, view_of, who_pays, yes_or_no
 from tidb_pe_magic.views.timeline import in_words, timeline
 from tidb_pe_magic.views.topology import topology
 
@@ -101,7 +101,7 @@ def _created(created: model.CreatedEndpoint) -> View:
 
 @view_of.register(model.VpcEndpoint)
 def _endpoint(endpoint: model.VpcEndpoint) -> View:
-    notes = []
+    notes = [*cannot_tell(endpoint.missing_actions)]
     if endpoint.business_status != "Normal":
         notes.append(
             Mark("warn", f"Billing status {endpoint.business_status}: see the Alibaba Cloud account.")
@@ -131,7 +131,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
             ("Region ID", Code(endpoint.region_id)),
             ("Security groups", Code(*endpoint.security_group_ids)),
             ("Created", endpoint.created),
-            ("Made by tidb_pe", yes_or_no(endpoint.ours)),
+            ("Made by tidb_pe", _made_here(endpoint)),
             *((("Seen while waiting", in_words(endpoint.changes)),) if endpoint.changes else ()),
         ),
         # Of an endpoint that was waited for, the picture; each other command shows it as its words alone.
@@ -153,15 +153,26 @@ def _endpoints(endpoints: model.Endpoints) -> View:
             Code(*(zone.zone_id for zone in endpoint.zones)),
             Code(*(zone.eni_ip for zone in endpoint.zones)),
             f"{endpoint.endpoint_status}, {endpoint.connection_status}",
-            yes_or_no(endpoint.ours),
+            _made_here(endpoint),
         )
         for endpoint in endpoints
     )
+    missing = dict.fromkeys(action for endpoint in endpoints for action in endpoint.missing_actions)
     if not rows:
         none = Mark("info", f"This account has no endpoint for the service of cluster {name}.")
         return View(title=f"Endpoints of cluster {name}", notes=(none,), next_command="%tidb_pe networks")
     header = ("Endpoint ID", "Name", "VPC", "Zones", "Addresses", "State", "Made by tidb_pe")
-    return View(title=f"Endpoints of cluster {name}", tables=(Table(caption="", header=header, rows=rows),))
+    return View(
+        title=f"Endpoints of cluster {name}",
+        tables=(Table(caption="", header=header, rows=rows),),
+        notes=cannot_tell(missing),
+    )
+
+
+def _made_here(endpoint: model.VpcEndpoint) -> str:
+    """Say whether our tag is on it, which one operation alone tells."""
+    hidden = model.RamAction.ENDPOINTS in endpoint.missing_actions
+    return "cannot tell" if hidden else yes_or_no(endpoint.ours)
 
 
 @view_of.register(model.Deletion)

@@ -1,0 +1,215 @@
+"""What a user sees for each RAM action that is missing: a gap that is named, and nothing stops needlessly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flows.places import GROUP, OTHER_VPC, VPC
+
+from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic.clouds import ram
+from tidb_pe_magic.model import Outcome, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.model import EndpointPlan, Result
+    from tidb_pe_magic.sandbox import Sandbox
+
+EVERYTHING: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP], "zone": ["ap-southeast-1a=vsw-t4na1"]}
+# In the order of the tutorial; a step that names nothing may have to be told the endpoint.
+COMMANDS = ("networks", "verify", "plan", "create", "wait", "status", "connect", "doctor", "endpoints")
+
+# Missing action -> the commands that name it in their result; every other one has nothing to say of it.
+GAPS: dict[str, set[str]] = {
+    "privatelink:CheckProductOpen": {"plan"},
+    "privatelink:ListVpcEndpointServicesByEndUser": {"plan", "status"},
+    "vpc:DescribeVpcs": {"networks", "plan"},
+    "vpc:DescribeVSwitches": {"networks", "plan"},
+    "ecs:DescribeSecurityGroups": {"networks", "plan"},
+    "ecs:DescribeSecurityGroupAttribute": {"plan"},
+    "privatelink:ListVpcEndpoints": {"plan", "wait"},
+    "privatelink:ListVpcEndpointZones": {"wait", "doctor", "endpoints"},
+    "privatelink:ListVpcEndpointSecurityGroups": {"wait", "endpoints"},
+    "privatelink:GetVpcEndpointAttribute": {"wait"},
+    "privatelink:CreateVpcEndpoint": {"plan"},
+    "privatelink:TagResources": set(),  # no call of its own
+}
+# What cannot be without it, whose one line names the action.
+REFUSED: dict[str, set[str]] = {
+    "privatelink:ListVpcEndpointServicesByEndUser": {"verify"},
+    "privatelink:ListVpcEndpoints": {"endpoints"},
+    "privatelink:CreateVpcEndpoint": {"create"},
+}
+
+
+def commands(runbook: Runbook, sandbox: Sandbox) -> dict[str, Callable[[], Result]]:
+    """Return each command with everything named, as far as it can be."""
+
+    def endpoint() -> dict[str, Any]:
+        return {"endpoint": next(iter(sandbox.world.endpoints))}
+
+    return {
+        "networks": lambda: runbook.networks(cluster="demo"),
+        "verify": lambda: runbook.verify(cluster="demo"),
+        "plan": lambda: runbook.plan(cluster="demo", **EVERYTHING),
+        "create": lambda: runbook.create(cluster="demo", **EVERYTHING),
+        "wait": lambda: runbook.wait(cluster="demo", **endpoint()),
+        "status": lambda: runbook.status(cluster="demo", **endpoint()),
+        "connect": lambda: runbook.connect(cluster="demo", **endpoint()),
+        "doctor": lambda: runbook.doctor(cluster="demo", **endpoint()),
+        "endpoints": lambda: runbook.endpoints(cluster="demo"),
+    }
+
+
+def test_the_table_is_about_every_action_that_the_policy_names() -> None:
+    """An action that is called from now on needs a line here."""
+    assert set(GAPS) == set(ram.NEEDED)
+
+
+@pytest.mark.parametrize("action", GAPS)
+def test_a_missing_permission_is_a_gap_that_is_named(runbook: Runbook, sandbox: Sandbox, action: str) -> None:
+    """Every command goes on without it, but for the one that is nothing else; each says what is missing."""
+    steps = commands(runbook, sandbox)
+    sandbox.world.denied_actions.add(action)
+    told = set()
+    for name in COMMANDS:
+        if name in REFUSED.get(action, set()):
+            with pytest.raises(errors.PermissionDenied, match=f"RAM action {action}.*%tidb_pe permissions"):
+                steps[name]()
+            sandbox.world.denied_actions.clear()  # so that what comes after it is looked at as well
+            steps[name]()
+            sandbox.world.denied_actions.add(action)
+        elif action in render.text(steps[name]()):
+            told.add(name)
+    assert told == GAPS[action]
+
+
+def test_an_adopted_endpoint_is_shown_as_far_as_it_may_be(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Where its zones may not be looked up, the plan says so, and invents no difference."""
+    runbook.create(cluster="demo", **EVERYTHING)
+    sandbox.world.denied_actions |= {
+        "privatelink:ListVpcEndpointZones",
+        "privatelink:ListVpcEndpointSecurityGroups",
+    }
+    plan = runbook.plan(**EVERYTHING)
+    assert plan.existing is not None
+    assert plan.differences == ()
+    assert "ListVpcEndpointZones and privatelink:ListVpcEndpointSecurityGroups" in plan.findings[0].summary
+
+
+def test_without_the_list_of_endpoints_one_has_to_be_named(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Connect and wait say that --endpoint helps; status goes on and names the way."""
+    runbook.create(cluster="demo", **EVERYTHING)
+    sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
+    for command in (runbook.connect, runbook.wait):
+        with pytest.raises(errors.PermissionDenied, match="--endpoint ep-…") as denial:
+            command(cluster="demo")
+        assert "privatelink:ListVpcEndpoints" in str(denial.value)
+    status = runbook.status(cluster="demo")
+    assert [(step.step, step.done) for step in status.steps][:3] == [
+        ("cluster", True),
+        ("verify", True),
+        ("create", None),
+    ]
+    assert "RAM action privatelink:ListVpcEndpoints is missing" in status.steps[2].detail
+    assert status.next_command == "%tidb_pe permissions"
+    sandbox.world.denied_actions.clear()
+    runbook.connect(cluster="demo")
+    sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
+    assert runbook.status(cluster="demo").next_command == "%%sql tidb"
+
+
+def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Without --host and without the list it cannot tell, and shows the way on, which works."""
+    made = runbook.create(cluster="demo", **EVERYTHING).endpoint
+    sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
+    diagnosis = runbook.doctor(cluster="demo")
+    assert {stage.outcome for stage in diagnosis.stages} == {Outcome.UNKNOWN, Outcome.NOT_REACHED}
+    assert diagnosis.failed is None
+    assert "RAM action privatelink:ListVpcEndpoints is missing" in diagnosis.stages[0].detail
+    assert diagnosis.next_command == (
+        f"%tidb_pe doctor --cluster 10430185274093617152 --host HOST --port {sandbox.world.port}"
+    )
+    for shown in (render.text(diagnosis), render.html(diagnosis)):
+        assert "cannot tell which host" in shown
+        assert "every stage passes" not in shown
+    named = runbook.doctor(cluster="demo", host=made.domain)
+    assert [stage.outcome for stage in named.stages if stage.outcome != Outcome.PASSED] == [Outcome.UNKNOWN]
+    assert "privatelink:ListVpcEndpoints" in named.stages[1].detail
+
+
+def test_zones_that_may_not_be_seen_are_no_suspicion(runbook: Runbook, sandbox: Sandbox) -> None:
+    """The doctor does not take a missing permission for a name that leads elsewhere."""
+    sandbox.gate.manner = lambda _address: "refuse"
+    runbook.create(cluster="demo", **EVERYTHING)
+    sandbox.world.denied_actions.add("privatelink:ListVpcEndpointZones")
+    diagnosis = runbook.doctor(cluster="demo")
+    assert diagnosis.failed is not None
+    assert diagnosis.failed.name == "tcp"
+    assert "leads to another machine" not in " ".join(diagnosis.causes)
+
+
+@pytest.mark.parametrize(
+    ("actions", "placement", "field"),
+    [
+        ({"ecs:DescribeSecurityGroups"}, {}, "--security-group"),
+        ({"vpc:DescribeVSwitches"}, {"vpc": OTHER_VPC, "security_group": ["sg-t4nother"]}, "--zone"),
+        (
+            {"vpc:DescribeVSwitches"},
+            {"security_group": [GROUP], "zone": ["ap-southeast-1b"]},
+            "--zone",
+        ),
+    ],
+)
+def test_what_cannot_be_looked_up_has_to_be_named(
+    runbook: Runbook, sandbox: Sandbox, actions: set[str], placement: dict[str, Any], field: str
+) -> None:
+    """Only a choice that nobody can make stops the plan, and the line names choice and action."""
+    sandbox.world.denied_actions |= actions
+    with pytest.raises(errors.InvalidRequest, match=next(iter(actions))) as missing:
+        runbook.plan(cluster="demo", **placement)
+    assert missing.value.field == field
+    assert "%tidb_pe permissions" in str(missing.value)
+
+
+def test_this_notebooks_place_stands_in_for_what_may_not_be_looked_up(
+    runbook: Runbook, sandbox: Sandbox
+) -> None:
+    """With no look-up of networks at all, its own VPC, zone and vSwitch are the defaults."""
+    sandbox.world.denied_actions |= {
+        "vpc:DescribeVpcs",
+        "vpc:DescribeVSwitches",
+        "ecs:DescribeSecurityGroups",
+    }
+    plan = runbook.plan(cluster="demo", security_group=[GROUP])
+    assert plan.vpc.vpc_id == VPC
+    assert [(zone.zone_id, zone.vswitch_id) for zone in plan.zones] == [("ap-southeast-1a", "vsw-t4na1")]
+    assert plan.stops == ()
+    assert plan.dry_run == "passed"
+    sandbox.place = None
+    with Runbook(environ=sandbox.environment()) as elsewhere:
+        with pytest.raises(errors.InvalidRequest, match="vpc:DescribeVpcs") as missing:
+            elsewhere.plan(cluster="demo", security_group=[GROUP])
+        assert missing.value.field == "--vpc"
+        assert elsewhere.plan(cluster="demo", **EVERYTHING).dry_run == "passed"
+
+
+def second(plan: EndpointPlan) -> list[str]:
+    """Return what the plan says of endpoints in other VPCs."""
+    found = [finding for finding in plan.findings if finding.check == "second-endpoint"]
+    assert {finding.severity for finding in found} <= {Severity.WARN}
+    return [finding.summary + finding.mend for finding in found]
+
+
+def test_a_second_endpoint_in_another_vpc_is_warned_of(runbook: Runbook) -> None:
+    """The endpoint that exists elsewhere is named, since both are billed; nothing is hindered."""
+    assert second(runbook.plan(cluster="demo", **EVERYTHING)) == []
+    first = runbook.create(cluster="demo", **EVERYTHING).endpoint
+    assert second(runbook.plan(**EVERYTHING)) == []
+    [warning] = second(runbook.plan(vpc=OTHER_VPC))
+    assert f"{first.endpoint_id} (in {VPC})" in warning
+    assert f"{OTHER_VPC} is billed besides" in warning
+    assert not runbook.create(vpc=OTHER_VPC).adopted
+    assert second(runbook.plan(vpc=OTHER_VPC)) == []
