@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.errors import made_visible, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -172,9 +172,8 @@ def _text(view: View, width: int) -> Iterator[str]:
 
 
 def _kept(line: str) -> str:
-    """Return the line with its indentation, which is all that `one_line` would take from it."""
-    words = one_line(line)
-    return " " * (len(line) - len(line.lstrip(" "))) + words if words else _NOTHING
+    """Return a line of a block, every blank kept: it is there to be copied."""
+    return made_visible(line.replace("\t", "    "))
 
 
 def _text_table(table: Table, width: int) -> Iterator[str]:
@@ -281,7 +280,8 @@ def _html(view: View) -> Iterator[str]:
     if not view.facts:  # then the title is above the first table
         yield from _pictures(view)
     if view.block:
-        lines = (f"<div>{html.escape(_kept(line))}</div>" for line in view.block)
+        # An empty element has no height.
+        lines = (f"<div>{html.escape(_kept(line)) or ' '}</div>" for line in view.block)
         yield f"<div{_S['block']}>{''.join(lines)}</div>"
     for part in view.parts:
         yield f"<div{_S['part']}>{''.join(_html(part))}</div>"

@@ -90,6 +90,19 @@ def test_labels_are_what_one_types() -> None:
     ]
 
 
+def test_a_flag_may_be_a_word_of_pythons() -> None:
+    """The underscore that keeps a field apart from the word is no part of the flag."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Dish(Request):
+        """A request with such a field."""
+
+        with_: str | None = option("beside it")
+
+    assert Dish.label("with_") == "--with"
+    assert Dish.of(with_="rice").with_ == "rice"
+
+
 @given(st.floats() | st.integers())
 def test_a_wait_is_finite_and_above_zero(value: float) -> None:
     """Every number is a wait or refused; none makes a wait that never ends or has passed already."""

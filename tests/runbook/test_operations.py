@@ -30,7 +30,7 @@ TYPED = {
 
 def method(operation: Operation) -> Callable[..., Any]:
     """Return the method of Runbook that is the operation."""
-    found: Callable[..., Any] = getattr(Runbook, operation.name)
+    found: Callable[..., Any] = getattr(Runbook, operation.method)
     return found
 
 
@@ -50,6 +50,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "create",
         "wait",
         "connect",
+        "connection-string",
         "doctor",
         "disconnect",
         "status",
@@ -151,17 +152,19 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "yes": True,
         "adopted": True,
         "clean_up": True,
+        "with_": "jdbc",
     }
     given = {name: texts[name] for name in operation.request.options()}
-    getattr(Recorder(environ={}), operation.name)(**given)
+    getattr(Recorder(environ={}), operation.method)(**given)
     assert seen == {"name": operation.name, "request": operation.request.of(**given)}
 
 
 def test_no_method_is_without_an_operation() -> None:
     """Beyond the operations Runbook has its life cycle and its connections alone."""
     public = {name for name in vars(Runbook) if not name.startswith("_")}
-    assert public - set(OPERATIONS) == {"close", "connection", "connections", "perform"}
-    assert set(OPERATIONS) <= public
+    methods = {operation.method for operation in OPERATIONS.values()}
+    assert public - methods == {"close", "connection", "connections", "perform"}
+    assert methods <= public
 
 
 @every_operation

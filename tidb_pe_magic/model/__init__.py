@@ -10,7 +10,9 @@ from tidb_pe_magic.model.actions import RamAction
 from tidb_pe_magic.model.base import Restriction, Result
 from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService
 from tidb_pe_magic.model.connections import (
+    ClientFormat,
     Connection,
+    ConnectionString,
     Disconnection,
     FinishedStep,
     RunbookStatus,
@@ -61,10 +63,12 @@ __all__ = [
     "OUR_TAG",
     "STAGES",
     "Access",
+    "ClientFormat",
     "Cluster",
     "Clusters",
     "Connection",
     "ConnectionStatus",
+    "ConnectionString",
     "CreatedEndpoint",
     "Deletion",
     "Diagnosis",

@@ -46,6 +46,7 @@ class Connection(Result):
         engine: SQLAlchemy engine, autocommit; serves `pandas.read_sql`.
         registered: `%sql` knows the alias.
         password_source: where the password came from, never the password.
+        ca: file of the certificate authorities that are trusted; empty for the system's.
     """
 
     alias: str
@@ -59,7 +60,40 @@ class Connection(Result):
     tls: TlsReport
     password_source: str
     registered: bool
+    ca: str = ""
     engine: Engine = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientFormat:
+    """A client that connections can be written for: its name after `--with`, and what it calls itself."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionString(Result):
+    """A connection as another client reads it; without a client, the clients that there are.
+
+    Attributes:
+        client: its name; empty where none was named.
+        text: what to copy, of one or more lines; the password is looked up, and never in it.
+        notes: what else to do.
+        warnings: what this client cannot do.
+        clients: the clients that there are, where none was named.
+    """
+
+    client: str = ""
+    title: str = ""
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    clients: tuple[ClientFormat, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the text alone, so that it can be printed or written to a file."""
+        return self.text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,6 +99,7 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         tls=opened.tls,
         password_source=password.source,
         registered=context.shell is not None,
+        ca=login.ca or "",
         engine=opened.engine,
         via=hosts.overrides(context.environ),
     )

@@ -70,9 +70,12 @@ class Request:
 
     @classmethod
     def label(cls, name: str) -> str:
-        """Return the field as it is typed: `--security-group`, or `NAME_OR_ID` for a positional one."""
+        """Return the field as it is typed: `--security-group`, or `NAME_OR_ID` for a positional one.
+
+        A field whose flag is a word of Python's has an underscore at its end: `with_` is `--with`.
+        """
         described = cls.options()[name]
-        return described.metavar if described.positional else "--" + name.replace("_", "-")
+        return described.metavar if described.positional else "--" + name.rstrip("_").replace("_", "-")
 
     @classmethod
     def of(cls, **values: Any) -> Self:

@@ -26,7 +26,7 @@ class Operation:
     """One row of the table.
 
     Attributes:
-        name: subcommand and method.
+        name: subcommand.
         request: its request class.
         target: `module:function`, imported by the first call.
         summary: one line, in the imperative.
@@ -42,6 +42,11 @@ class Operation:
     tutorial: str
     example: str
     mutates: bool = False
+
+    @property
+    def method(self) -> str:
+        """The method of `Runbook` that is this operation."""
+        return self.name.replace("-", "_")
 
     def resolve(self) -> Step:
         """Import the step's function."""
@@ -118,6 +123,14 @@ OPERATIONS: dict[str, Operation] = {
             summary="Connect to the private host and register the connection with jupysql",
             tutorial="3.1-3.3, 3.5",
             example="connect --database test",
+        ),
+        Operation(
+            name="connection-string",
+            request=requests.ConnectionStringRequest,
+            target=_STEPS + "client_strings:connection_string",
+            summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
+            tutorial="3.4",
+            example="connection-string --with jdbc",
         ),
         Operation(
             name="doctor",

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.credentials import PasswordSource
 from tidb_pe_magic.model import TlsMode
 from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds, switch
@@ -172,18 +173,19 @@ class WaitRequest(Patience, EndpointStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqlLogin(Request):
-    """How to log in to the SQL service."""
+class SqlUser(Request):
+    """As whom to log in, and in which database."""
 
     user: str | None = option(
         "SQL user, with the cluster's prefix; default: the cluster's root", metavar="U", parse=non_empty
     )
     database: str | None = option("database to use; default: none", metavar="D", parse=non_empty)
-    password_from: PasswordSource | None = option(  # noqa: RUF009 - a field like the others
-        "where the password is; default: TIDB_PASSWORD in the environment, then a prompt",
-        metavar="prompt|env:NAME|keyring:SERVICE|file:PATH",
-        parse=PasswordSource.parse,
-    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlTls(Request):
+    """What the server has to prove."""
+
     tls: str = option(
         "TLS; auto verifies chain and name wherever the server offers TLS",
         default=TlsMode.AUTO.value,
@@ -201,6 +203,22 @@ class SqlLogin(Request):
         metavar="PATH",
         parse=non_empty,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlPassword(Request):
+    """Where the password is."""
+
+    password_from: PasswordSource | None = option(  # noqa: RUF009 - a field like the others
+        "where the password is; default: TIDB_PASSWORD in the environment, then a prompt",
+        metavar="prompt|env:NAME|keyring:SERVICE|file:PATH",
+        parse=PasswordSource.parse,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlLogin(SqlTls, SqlPassword, SqlUser):
+    """How to log in to the SQL service."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +247,21 @@ class DoctorRequest(SqlLogin, EndpointStep):
     )
     port: int | None = option(
         "port to examine; default: the cluster's, or 4000 with a host", metavar="P", parse=port_number
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionStringRequest(SqlTls, SqlUser, EndpointStep):
+    """Write a connection for another client."""
+
+    with_: str | None = option(
+        "the client; without it they are listed", metavar="CLIENT", parse=one_of(FORMATS), choices=FORMATS
+    )
+    alias: str | None = option(
+        "open connection to take everything from that is not given; default: the one that was opened last, "
+        "unless a cluster or an endpoint is named",
+        metavar="A",
+        parse=alias_name,
     )
 
 

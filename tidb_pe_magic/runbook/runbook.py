@@ -273,6 +273,53 @@ class Runbook:
             ca=ca,
         )
 
+    def connection_string(  # noqa: PLR0913 - the options of the command
+        self,
+        *,
+        with_: str | None = None,
+        cluster: str | None = None,
+        endpoint: str | None = None,
+        alias: str | None = None,
+        user: str | None = None,
+        database: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+    ) -> model.ConnectionString:
+        """Write the connection as another client reads it (3.4); `str()` of the result is the text alone.
+
+        Args:
+            with_: the client; without it they are listed, and nothing else is looked at.
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            alias: open connection to take the rest from; default: the one that was opened last, unless a
+                cluster or an endpoint is named.
+            user: SQL user with the cluster's prefix; default: the connection's, or the cluster's root.
+            database: default: the connection's, or none.
+            tls: auto, off, verify-ca or verify-identity; auto is what the connection has, or what the
+                server is seen to offer.
+            tls_name: name to expect in the server's certificate.
+            ca: PEM file of certificate authorities.
+
+        Raises:
+            StepOrderError: there is no connection of this alias, or no endpoint.
+            InvalidRequest: the client's format cannot hold a value.
+            ConnectionFailed: the server's certificate is refused.
+        """
+        return self._do(
+            model.ConnectionString,
+            "connection-string",
+            with_=with_,
+            cluster=cluster,
+            endpoint=endpoint,
+            alias=alias,
+            user=user,
+            database=database,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+        )
+
     def doctor(  # noqa: PLR0913 - the options of the command
         self,
         *,

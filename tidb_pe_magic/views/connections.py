@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.layout import Code, Mark, Table, View
-from tidb_pe_magic.views.base import view_of
+from tidb_pe_magic.views.base import command_line, view_of
 from tidb_pe_magic.views.topology import topology
 
 if TYPE_CHECKING:
@@ -38,6 +38,26 @@ def _connection(connection: model.Connection) -> View:
             ("Query from Python", python),
         ),
         next_command=f"%%sql {connection.alias}" if connection.registered else "",
+    )
+
+
+@view_of.register(model.ConnectionString)
+def _connection_string(connection: model.ConnectionString) -> View:
+    if not connection.client:
+        rows = tuple((Code(client.name), client.title) for client in connection.clients)
+        return View(
+            title="Clients that a connection can be written for",
+            tables=(Table(caption="", header=("--with", "Client"), rows=rows),),
+            next_command=command_line("connection-string", "--with", connection.clients[0].name)
+            if rows
+            else "",
+        )
+    notes = (
+        *(Mark("info", note) for note in connection.notes),
+        *(Mark("warn", warning) for warning in connection.warnings),
+    )
+    return View(
+        title=f"Connection for {connection.title}", block=tuple(connection.text.split("\n")), notes=notes
     )
 
 

@@ -1,0 +1,86 @@
+"""Clients of other languages, fetched once from their package registries into the environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from requirements import need
+
+_CACHE = Path(sys.prefix) / "clients"
+_MINUTES = 300.0
+CONNECTOR_J = "com.mysql:mysql-connector-j:9.1.0"
+MYSQL2 = "mysql2@^3"
+GO_DRIVER = "github.com/go-sql-driver/mysql@v1.8.1"
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip, or fail where nothing may be skipped."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _fetch(directory: Path, *commands: list[str]) -> Path:
+    """Run the commands in a new directory, which is kept only where all of them succeed."""
+    if directory.is_dir():
+        return directory
+    partial = directory.with_name(f"{directory.name}.{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for command in commands:
+        try:
+            done = subprocess.run(
+                command, cwd=partial, capture_output=True, text=True, timeout=_MINUTES, check=False
+            )
+        except subprocess.TimeoutExpired:
+            unavailable(f"the registry did not answer: {' '.join(command)}")
+        if done.returncode != 0:
+            unavailable(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    partial.rename(directory)
+    return directory
+
+
+@cache
+def mysqlclient() -> Path:
+    """Build mysqlclient against MariaDB's library, as Debian does; return where it can be imported from."""
+    need("mariadb_config", apt="libmariadb-dev")
+    need("pkg-config", apt="pkg-config")
+    need("gcc", apt="gcc")
+    # A compiled module belongs to one Python.
+    place = _CACHE / f"mysqlclient-{sysconfig.get_config_var('SOABI')}"
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+    return _fetch(place, [*uv, "--target", ".", "mysqlclient>=2.2"])
+
+
+@cache
+def mysql2() -> Path:
+    """Install Node's mysql2; return the directory of its node_modules."""
+    need("node", apt="nodejs")
+    npm = need("npm", apt="npm")
+    install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", MYSQL2]
+    return _fetch(_CACHE / "node", install)
+
+
+@cache
+def connector_j() -> Path:
+    """Fetch MySQL Connector/J; return the archive."""
+    need("java", apt="default-jdk-headless")
+    need("keytool", apt="default-jdk-headless")
+    maven = need("mvn", apt="maven")
+    copy = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={CONNECTOR_J}", "-DoutputDirectory=."]
+    return next(_fetch(_CACHE / "java", copy).glob("*.jar"))
+
+
+@cache
+def go_module() -> Path:
+    """Make a Go module that has the driver; return its directory."""
+    go = need("go", apt="golang-go")
+    return _fetch(_CACHE / "go", [go, "mod", "init", "connect"], [go, "get", GO_DRIVER])

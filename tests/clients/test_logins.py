@@ -1,0 +1,133 @@
+"""What is written for a client really logs that client in, and verifies what it says that it verifies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from certificates import make_authority
+from clients.logins import LOGINS, Login
+
+from tidb_pe_magic.clients.base import Target
+from tidb_pe_magic.clients.formats import write
+from tidb_pe_magic.model import TlsMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from certificates import Authority
+    from mariadb import MariaDb
+
+# Whatever has a meaning in a shell, a URL, a string or a file of some language.
+USER = '3kXJ2QvWm9Zp1aB.o\'brien "%40" $x:@/?#é'
+DATABASE = "odd & %20db'\"`$HOME;?#=+é"
+OTHER = "gateway01.ap-southeast-1.prod.alicloud.tidbcloud.example"
+# Those that can be told to expect another name than the host's, and those that then verify the chain alone;
+# the others, among them mysqlclient with MariaDB's library, verify chain and name together.
+BY_NAME = ("pymysql", "sqlalchemy", "node", "go")
+CHAIN_ALONE = ("mysql-connector", "jdbc", "dbeaver", "jupysql")
+
+every_client = pytest.mark.parametrize("client", LOGINS)
+
+
+def account(server: MariaDb) -> None:
+    """Make the user and the database with names that have to be quoted."""
+    name, database = USER.replace("'", "''"), DATABASE.replace("`", "``")
+    server.execute(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+    server.execute(f"CREATE OR REPLACE USER '{name}'@'%' IDENTIFIED BY '{server.password}'")
+    server.execute(f"GRANT ALL ON *.* TO '{name}'@'%'")
+
+
+@pytest.fixture(scope="module")
+def secured(tls_server: MariaDb, authority: Authority) -> Iterator[MariaDb]:
+    """Give the server with TLS, its certificate for its address and for localhost."""
+    account(tls_server)
+    with tls_server.certificate(authority, tls_server.host, "localhost"):
+        yield tls_server
+
+
+@pytest.fixture(scope="module")
+def plain(plain_server: MariaDb) -> MariaDb:
+    """Give the server without TLS."""
+    account(plain_server)
+    return plain_server
+
+
+@pytest.fixture(scope="module")
+def renamed(secured: MariaDb, authority: Authority) -> Iterator[MariaDb]:
+    """Give the server with TLS, its certificate for another name than its host."""
+    with secured.certificate(authority, OTHER):
+        yield secured
+
+
+def target(client: str, server: MariaDb, ca: Authority | None = None) -> Target:
+    """Return the server as the client dials it."""
+    # Node compares a certificate with names alone, not with addresses.
+    host = "localhost" if client == "node" else server.host
+    found = Target(host=host, port=server.port, user=USER, database=DATABASE, tls=TlsMode.OFF)
+    return replace(found, tls=TlsMode.VERIFY_IDENTITY, ca=str(ca.path)) if ca else found
+
+
+def log_in(client: str, at: Target, server: MariaDb, place: Path) -> Login:
+    """Log in with what is written, and check whom the server saw."""
+    login = LOGINS[client](write(client, at), place, server.password)
+    if login.answer is not None:
+        assert login.answer[:2] == [f"{USER}@%", DATABASE]
+    return login
+
+
+@every_client
+def test_without_tls_the_client_logs_in(client: str, plain: MariaDb, tmp_path: Path) -> None:
+    """User and database arrive as they are, whatever characters they have."""
+    login = log_in(client, target(client, plain), plain, tmp_path)
+    assert login.answer is not None, login.error
+    assert not login.encrypted
+
+
+@every_client
+def test_with_tls_the_client_verifies_the_host(
+    client: str, secured: MariaDb, authority: Authority, tmp_path: Path
+) -> None:
+    """With the right authority the connection is encrypted; with another one there is none."""
+    at = target(client, secured, authority)
+    login = log_in(client, at, secured, tmp_path)
+    assert login.answer is not None, login.error
+    assert login.encrypted
+    strangers = make_authority("strangers", tmp_path)
+    refused = log_in(client, replace(at, ca=str(strangers.path)), secured, tmp_path)
+    assert refused.answer is None
+
+
+@every_client
+def test_the_name_is_verified_or_there_is_a_warning(
+    client: str, renamed: MariaDb, authority: Authority, tmp_path: Path
+) -> None:
+    """A certificate for another name is taken by that name, or by its chain or not at all with a warning."""
+    at = target(client, renamed, authority)
+    assert log_in(client, at, renamed, tmp_path).answer is None
+    expecting = replace(at, tls_name=OTHER)
+    login = log_in(client, expecting, renamed, tmp_path)
+    warnings = write(client, expecting).warnings
+    if client in BY_NAME:
+        assert login.answer is not None, login.error
+        assert warnings == ()
+        wrong = log_in(client, replace(at, tls_name="other.example"), renamed, tmp_path)
+        assert wrong.answer is None
+    else:
+        assert any(OTHER in warning for warning in warnings)
+        assert (login.answer is not None) == (client in CHAIN_ALONE), login.error
+
+
+@pytest.mark.parametrize("client", ["pymysql", "mysql-connector", "jdbc", "node", "go"])
+def test_the_chain_is_verified_alone_where_that_is_asked(
+    client: str, renamed: MariaDb, authority: Authority, tmp_path: Path
+) -> None:
+    """With verify-ca a certificate for another name is taken, and that of another authority is not."""
+    at = replace(target(client, renamed, authority), tls=TlsMode.VERIFY_CA)
+    login = log_in(client, at, renamed, tmp_path)
+    assert login.answer is not None, login.error
+    assert login.encrypted
+    strangers = make_authority("strangers", tmp_path)
+    assert log_in(client, replace(at, ca=str(strangers.path)), renamed, tmp_path).answer is None

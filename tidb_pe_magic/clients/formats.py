@@ -1,0 +1,27 @@
+"""The table of clients, in the order of the tutorial's drop-down: what `--with` takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.clients import languages, python, shell, tools
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.clients.base import Format, Target, Text
+
+FORMATS: dict[str, Format] = {
+    entry.name: entry for entry in (*shell.FORMATS, *python.FORMATS, *languages.FORMATS, *tools.FORMATS)
+}
+
+
+def write(name: str, target: Target) -> Text:
+    """Return the connection as the client `name` reads it.
+
+    Raises:
+        InvalidRequest: the format cannot hold a value, or has to be given a database.
+    """
+    chosen = FORMATS[name]
+    if chosen.needs_database and not target.database:
+        raise InvalidRequest("--database", f"is missing: {chosen.title} needs one.")
+    return chosen.write(target)

@@ -1,0 +1,229 @@
+"""Other languages: Java, Go, JavaScript and Rust."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from tidb_pe_magic.clients.base import (
+    PASSWORD,
+    Format,
+    Target,
+    Text,
+    chain_alone,
+    name_as_dialled,
+    ssl_mode,
+    url_part,
+)
+from tidb_pe_magic.model import TlsMode
+
+# Not a secret: what it would protect is the public certificate of an authority.
+_STORE_PASSWORD = "changeit"  # noqa: S105
+
+
+def _quoted(text: str) -> str:
+    """Quote for Go, JavaScript and Rust, which read what is visible as it stands."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def jdbc_properties(target: Target) -> dict[str, str]:
+    """Return Connector/J's TLS properties; without a CA file it asks Java's own authorities."""
+    properties = {"sslMode": ssl_mode(target)}
+    if target.encrypted and target.ca:
+        properties["trustCertificateKeyStoreUrl"] = f"file:{url_part(_store(target)).replace('%2F', '/')}"
+        properties["trustCertificateKeyStoreType"] = "PKCS12"
+        properties["trustCertificateKeyStorePassword"] = _STORE_PASSWORD
+    return properties
+
+
+def jdbc_notes(target: Target) -> tuple[str, ...]:
+    """Return how to make the trust store that Java reads instead of a PEM file."""
+    if not (target.encrypted and target.ca):
+        return ()
+    command = ["keytool", "-importcert", "-noprompt", "-alias", "tidb", "-file", target.ca]
+    command += ["-keystore", _store(target), "-storetype", "PKCS12", "-storepass", _STORE_PASSWORD]
+    return (f"Java reads authorities from a trust store, made once by: {shlex.join(command)}",)
+
+
+def _store(target: Target) -> str:
+    return f"{target.ca}.p12"
+
+
+def jdbc_url(target: Target, properties: dict[str, str] | None = None) -> str:
+    """Return the URL of MySQL Connector/J, without user and password."""
+    parameters = "&".join(f"{name}={url_part(value)}" for name, value in (properties or {}).items())
+    address = f"jdbc:mysql://{target.address}/{url_part(target.database)}"
+    return f"{address}?{parameters}" if parameters else address
+
+
+def jdbc(target: Target) -> Text:
+    """Return the call of JDBC with MySQL Connector/J."""
+    lines = [
+        "var connection = java.sql.DriverManager.getConnection(",
+        f"    {json.dumps(jdbc_url(target, jdbc_properties(target)))},",
+        f"    {json.dumps(target.user)},",
+        f'    System.getenv("{PASSWORD}"));',
+    ]
+    return Text(
+        "\n".join(lines),
+        notes=("Maven: com.mysql:mysql-connector-j", *jdbc_notes(target)),
+        warnings=chain_alone("Connector/J", target),
+    )
+
+
+_GO_CHAIN = """\
+	config.TLS.InsecureSkipVerify = true // the chain is verified below, the name is not
+	config.TLS.VerifyConnection = func(state tls.ConnectionState) error {
+		options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+		for _, certificate := range state.PeerCertificates[1:] {
+			options.Intermediates.AddCert(certificate)
+		}
+		_, err := state.PeerCertificates[0].Verify(options)
+		return err
+	}"""
+
+
+def go(target: Target) -> Text:
+    """Return a function that opens the database with go-sql-driver/mysql."""
+    imports = {"database/sql", "os"}
+    before: list[str] = []
+    tls: list[str] = []
+    if target.encrypted:
+        imports |= {"crypto/tls"}
+        before, tls = _go_tls(target)
+        if before:
+            imports |= {"crypto/x509"}
+        if target.ca:
+            imports |= {"errors"}
+    config = [
+        "\tconfig := mysql.NewConfig()",
+        '\tconfig.Net = "tcp"',
+        f"\tconfig.Addr = {_quoted(target.address)}",
+        f"\tconfig.User = {_quoted(target.user)}",
+        f'\tconfig.Passwd = os.Getenv("{PASSWORD}")',
+        *([f"\tconfig.DBName = {_quoted(target.database)}"] if target.database else []),
+    ]
+    lines = [
+        "import (",
+        *(f'\t"{name}"' for name in sorted(imports)),
+        "",
+        '\t"github.com/go-sql-driver/mysql"',
+        ")",
+        "",
+        "func open() (*sql.DB, error) {",
+        *before,
+        *config,
+        *tls,
+        "\tconnector, err := mysql.NewConnector(config)",
+        "\tif err != nil {",
+        "\t\treturn nil, err",
+        "\t}",
+        "\treturn sql.OpenDB(connector), nil",
+        "}",
+    ]
+    return Text("\n".join(lines), notes=("go get github.com/go-sql-driver/mysql",))
+
+
+def _go_tls(target: Target) -> tuple[list[str], list[str]]:
+    """Return the lines that make `roots`, where they are needed, and those of the TLS settings."""
+    before: list[str] = []
+    if target.ca:
+        before = [
+            f"\tpem, err := os.ReadFile({_quoted(target.ca)})",
+            "\tif err != nil {",
+            "\t\treturn nil, err",
+            "\t}",
+            "\troots := x509.NewCertPool()",
+            "\tif !roots.AppendCertsFromPEM(pem) {",
+            '\t\treturn nil, errors.New("no certificate in the CA file")',
+            "\t}",
+        ]
+    elif target.tls == TlsMode.VERIFY_CA:
+        before = ["\tvar roots *x509.CertPool // the system's"]
+    settings = ["\tconfig.TLS = &tls.Config{MinVersion: tls.VersionTLS12}"]
+    if target.tls == TlsMode.VERIFY_CA:
+        return before, [*settings, _GO_CHAIN]
+    if target.ca:
+        settings.append("\tconfig.TLS.RootCAs = roots")
+    settings.append(f"\tconfig.TLS.ServerName = {_quoted(target.tls_name or target.host)}")
+    return before, settings
+
+
+def node(target: Target) -> Text:
+    """Return the call of Node's mysql2; to expect another name it is given that name, and its own socket."""
+    place, ssl = [f"  host: {_quoted(target.host)},"], ["  ssl: undefined,"]
+    imports = ['const mysql = require("mysql2/promise");']
+    if target.encrypted:
+        ca = f'ca: require("fs").readFileSync({_quoted(target.ca)}), ' if target.ca else ""
+        identity = str(target.tls == TlsMode.VERIFY_IDENTITY).lower()
+        ssl = [f'  ssl: {{ {ca}minVersion: "TLSv1.2", verifyIdentity: {identity} }},']
+    if target.by_other_name:
+        dialled = f"{{ host: {_quoted(target.host)}, port: {target.port} }}"
+        place = [
+            f"  host: {_quoted(target.tls_name)}, // the name in the certificate",
+            f'  stream: () => require("net").connect({dialled}), // the host that is dialled',
+        ]
+    lines = [
+        *imports,
+        "",
+        "const open = () => mysql.createConnection({",
+        *place,
+        f"  port: {target.port},",
+        f"  user: {_quoted(target.user)},",
+        f"  password: process.env.{PASSWORD},",
+        *([f"  database: {_quoted(target.database)},"] if target.database else []),
+        *ssl,
+        "});",
+    ]
+    return Text("\n".join(lines), notes=("npm install mysql2",))
+
+
+def _url(target: Target, parameters: dict[str, str], password: str = "") -> str:
+    pairs = "&".join(f"{name}={url_part(value)}" for name, value in parameters.items())
+    user = url_part(target.user) + (f":{password}" if password else "")
+    address = f"mysql://{user}@{target.address}/{url_part(target.database)}"
+    return f"{address}?{pairs}" if pairs else address
+
+
+def prisma(target: Target) -> Text:
+    """Return DATABASE_URL for Prisma, whose one strict mode verifies chain and name."""
+    parameters: dict[str, str] = {}
+    if target.encrypted:
+        parameters["sslaccept"] = "strict"
+        if target.ca:
+            parameters["sslcert"] = target.ca
+    return Text(
+        f'DATABASE_URL="{_url(target, parameters, password=f"${{{PASSWORD}}}")}"',
+        notes=(
+            'In .env, which Prisma expands; in schema.prisma: provider = "mysql", url = env("DATABASE_URL")',
+            f"In {PASSWORD}, characters with a meaning in URLs have to be percent-encoded.",
+        ),
+        warnings=name_as_dialled("Prisma", target),
+    )
+
+
+def rust(target: Target) -> Text:
+    """Return the options of Rust's sqlx, from a URL; the password is added to them."""
+    parameters = {"ssl-mode": ssl_mode(target)}
+    if target.encrypted and target.ca:
+        parameters["ssl-ca"] = target.ca
+    lines = [
+        "let options: sqlx::mysql::MySqlConnectOptions =",
+        f"    {_quoted(_url(target, parameters))}.parse()?;",
+        "let pool = sqlx::MySqlPool::connect_with(",
+        f'    options.password(&std::env::var("{PASSWORD}")?)).await?;',
+    ]
+    return Text(
+        "\n".join(lines),
+        notes=("cargo add sqlx --features mysql,runtime-tokio,tls-rustls-ring-native-roots",),
+        warnings=chain_alone("sqlx", target),
+    )
+
+
+FORMATS = (
+    Format("jdbc", "Java (JDBC, MySQL Connector/J)", jdbc),
+    Format("go", "Go (go-sql-driver/mysql)", go),
+    Format("node", "Node.js (mysql2)", node),
+    Format("prisma", "Prisma", prisma, needs_database=True),
+    Format("rust", "Rust (sqlx)", rust),
+)
