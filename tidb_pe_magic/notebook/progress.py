@@ -12,7 +12,7 @@ from tidb_pe_magic import model, render
 from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.layout import Code, Mark, View, as_html, as_text, columns
 from tidb_pe_magic.views import OWNER_ACCEPTS, awaits_owner, steps_table, view
-from tidb_pe_magic.views.timeline import in_words, timeline
+from tidb_pe_magic.views.timeline import seen, timeline
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -157,7 +157,7 @@ def _waiting(
             if live and awaits_owner(endpoint):
                 notes.append(OWNER_ACCEPTS)
     if changes and told:
-        facts.append(("Seen so far", in_words(changes)))
+        notes.append(seen(changes))
     return View(
         title=("Waiting" if live else f"Waited {elapsed}") + goal,
         kind="busy" if live else "info",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.layout import Code, Mark, Table, View
 from tidb_pe_magic.views.base import cannot_tell, command_line, for_endpoint, view_of, who_pays, yes_or_no
-from tidb_pe_magic.views.timeline import in_words, timeline
+from tidb_pe_magic.views.timeline import seen, timeline
 from tidb_pe_magic.views.topology import topology
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
         )
     if awaits_owner(endpoint):
         notes.append(OWNER_ACCEPTS)
+    if endpoint.changes:
+        notes.append(seen(endpoint.changes))
     if endpoint.ready:
         title, kind, command = (
             "Endpoint ready: Active and Connected",
@@ -132,7 +134,6 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
             ("Security groups", Code(*endpoint.security_group_ids)),
             ("Created", endpoint.created),
             ("Made by tidb_pe", _made_here(endpoint)),
-            *((("Seen while waiting", in_words(endpoint.changes)),) if endpoint.changes else ()),
         ),
         # Of an endpoint that was waited for, the picture; each other command shows it as its words alone.
         pictures=(topology(None, endpoint), timeline(endpoint.changes)) if endpoint.changes else (),

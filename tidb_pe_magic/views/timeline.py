@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.drawing import WIDTH, Line, Picture, Shape, Sign, Words
+from tidb_pe_magic.layout import Mark
 from tidb_pe_magic.views.topology import state_kind
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _MOST, _LEAST = 5, 4  # columns
 def timeline(changes: Sequence[model.StateChange]) -> Picture:
     """Draw the endpoint's and the connection's states, each where it was first seen.
 
-    Where there are too many for one line, those after the first are left out; `in_words` has them all.
+    Where there are too many for one line, those after the first are left out; `seen` has them all.
     """
     shown: list[model.StateChange | None] = list(changes)
     if len(shown) > _MOST:
@@ -35,15 +36,16 @@ def timeline(changes: Sequence[model.StateChange]) -> Picture:
     ):
         shapes.append(Words(x=0, y=y + 4, text=name, room=_LEAD, face="title"))
         shapes += _lane(y, states, places, step)
-    return Picture(label=f"States seen while waiting: {in_words(changes)}", height=98, shapes=tuple(shapes))
+    return Picture(label=seen(changes).text, height=98, shapes=tuple(shapes))
 
 
-def in_words(changes: Sequence[model.StateChange]) -> str:
-    """Return each change with its time, in one line."""
-    return "; ".join(
+def seen(changes: Sequence[model.StateChange]) -> Mark:
+    """Return each change with its time, in words."""
+    told = "; ".join(
         f"{_after(change)}: {change.endpoint_status}, connection {change.connection_status}"
         for change in changes
     )
+    return Mark("info", f"Seen while waiting, after {told or 'nothing'}")
 
 
 def _lane(y: float, states: Sequence[str | None], places: Sequence[float], step: float) -> Iterator[Shape]:

@@ -38,7 +38,7 @@ class _Column:
 
 _NOTEBOOK, _ENDPOINT, _SERVICE, _CLUSTER = (
     _Column(1, 102),
-    _Column(131, 196),
+    _Column(129, 200),
     _Column(399, 118),
     _Column(541, 98),
 )
@@ -198,7 +198,8 @@ def _in_words(
         told.append("no endpoint yet")
     else:
         zones = ", ".join(f"{zone.zone_id} {zone.eni_ip} {zone.status}" for zone in endpoint.zones)
-        told.append(f"endpoint {endpoint.endpoint_id} {endpoint.endpoint_status} in {zones or 'no zone yet'}")
+        told.append(f"endpoint {endpoint.endpoint_id} {endpoint.endpoint_status}")
+        told += [f"its zones {zones}"] if zones else []
         told.append(f"connection {endpoint.connection_status}")
         told.append(f"service {endpoint.service_name}")
     if cluster is not None:
