@@ -14,9 +14,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import httpx
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 60.0
 _STOP_SECONDS = 20.0
+_PAUSE = 0.1  # seconds between two questions to a server that starts
+_ATTEMPTS = 3
 _KEPT = ("PATH", "LANG", "SSL_CERT_FILE")
 # Everything that is remembered or fetched beside the notebook would make one run differ from the next.
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -84,34 +88,23 @@ class Lab:
         self._environment = environment
         self._token = secrets.token_hex(16)
         self._log: list[str] = []
-        self._found = threading.Event()
         self._url = ""
 
     def __enter__(self) -> Self:
-        """Start the server, and wait until it listens."""
+        """Start the server, and wait until it answers."""
         for name, settings in _SETTINGS.items():
             path = self._private / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(settings))
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", str(self.notebooks)]
-        command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
-        command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
-        command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.port_retries=0"]
-        # A session of its own: a signal for the tests is not for the server.
-        self._process = subprocess.Popen(
-            command,
-            env=self._places() | dict(self._environment),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        if not self._found.wait(_SECONDS) or not self._url:
+        for _ in range(_ATTEMPTS):
+            self._start()
+            if self._answers():
+                return self
             self._stop()
-            raise AssertionError("JupyterLab did not start:\n" + "".join(self._log))
-        return self
+            # Jupyter looks for a free port, and listens on it some time later.
+            if not any("already in use" in line for line in self._log):
+                break
+        raise AssertionError("JupyterLab did not start:\n" + "".join(self._log))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -150,6 +143,38 @@ class Lab:
         page.goto(f"{self._url}/{path}&token={self._token}")
         page.wait_for_function(_READY)
         return OpenNotebook(page, self.notebooks / name, ".jp-Notebook .jp-Cell")
+
+    def _start(self) -> None:
+        self._log, self._url, self._found = [], "", threading.Event()
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", str(self.notebooks)]
+        command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+        command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
+        command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.port_retries=0"]
+        # A session of its own: a signal for the tests is not for the server.
+        self._process = subprocess.Popen(
+            command,
+            env=self._places() | dict(self._environment),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _answers(self) -> bool:
+        """Wait until the server answers, and not another program at the address that it has announced."""
+        end = time.monotonic() + _SECONDS
+        self._found.wait(_SECONDS)
+        while self._url and time.monotonic() < end:
+            with contextlib.suppress(httpx.TransportError):
+                status = httpx.get(f"{self._url}/api/status", params={"token": self._token}, trust_env=False)
+                if status.is_success:
+                    return True
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PAUSE)
+                return False
+        return False
 
     def _places(self) -> dict[str, str]:
         names = (
