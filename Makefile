@@ -1,7 +1,7 @@
 # Every target does its own set-up: a Python >= 3.11 is all that a fresh machine needs.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab lock clean
+.PHONY: help setup demo test lint lab pictures lock clean
 
 BIN = .venv/bin
 # Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
@@ -29,6 +29,9 @@ lint: setup ## lint and types alone
 
 lab: setup ## open JupyterLab on the notebooks, with the sandbox beside it
 	@$(BIN)/python notebooks/demo.py --lab
+
+pictures: setup ## take the README's pictures again, in JupyterLab with Chromium
+	@PYTHONPATH=tests $(BIN)/python -m browser.pictures $(SCENES)
 
 lock: setup ## resolve .ci/constraints.txt again, to today's releases
 	@.ci/environment lock

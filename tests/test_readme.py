@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from browser.pictures import IMAGES, MOST_BYTES, SCENES
 
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, parse, words
@@ -32,6 +33,15 @@ def test_the_table_of_commands_is_the_products() -> None:
     """The README's table is made from the table of operations."""
     written = README.partition("<!-- commands -->")[2].partition("<!-- /commands -->")[0].strip()
     assert written == reference()
+
+
+def test_every_picture_is_made_by_a_scene() -> None:
+    """`make pictures` makes each image that there is; the README's are among them, with words for them."""
+    assert {path.stem for path in IMAGES.iterdir()} == set(SCENES)
+    assert all(path.stat().st_size <= MOST_BYTES for path in IMAGES.iterdir())
+    shown = re.findall(r"!\[([^\]]*)\]\(notebooks/images/([^)]*)\.png\)", README)
+    assert shown
+    assert all(words and name in SCENES for words, name in shown)
 
 
 def _commands() -> list[str]:

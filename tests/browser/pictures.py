@@ -1,0 +1,143 @@
+"""Make the README's pictures: notebooks as they look in JupyterLab, against the sandbox: `make pictures`.
+
+Each scene is a notebook's cells, a theme and a window's width; a scene of a form adds what a person does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from browser.lab import Lab, OpenNotebook, launch
+from playwright.sync_api import sync_playwright
+
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser
+
+IMAGES = Path(__file__).parents[2] / "notebooks" / "images"
+MOST_BYTES = 200_000
+_LOAD = "%load_ext tidb_pe_magic\n%config SqlMagic.autopandas = True\n%tidb_pe cluster demo;"
+_NETWORK = "--vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics"
+_QUERY = """%%sql tidb
+SELECT carrier, COUNT(*) AS flights, ROUND(AVG(dep_delay), 1) AS delay
+FROM flights GROUP BY carrier ORDER BY delay DESC LIMIT 5"""
+# The side bars are for whoever works with many files.
+_TIDY = "() => { jupyterapp.shell.collapseLeft(); jupyterapp.shell.collapseRight(); }"
+# No cell looks as if it were being edited.
+_STYLE = """
+.jp-cell-toolbar, .jp-Collapser { visibility: hidden !important; }
+.jp-Notebook .jp-Cell, .jp-Notebook .jp-Cell::before, .jp-Notebook .jp-Cell::after {
+    border-color: transparent !important; outline: none !important; box-shadow: none !important;
+}
+.jp-Notebook .jp-InputPrompt, .jp-Notebook .jp-OutputPrompt { color: var(--jp-ui-font-color2) !important; }
+"""
+# Where the last cell ends; what Lab leaves below it is for scrolling.
+_END = """() => {
+    const cells = document.querySelectorAll('.jp-Notebook .jp-Cell');
+    return Math.ceil(cells[cells.length - 1].getBoundingClientRect().bottom);
+}"""
+_TALL, _MARGIN = 5000, 60  # the margin holds Lab's status bar, which is not in the picture
+
+
+def _look(_notebook: OpenNotebook) -> None:
+    """Do nothing but look."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What is in one picture.
+
+    Attributes:
+        cells: sources, run one after the other.
+        act: what a person does then; returns when the page shows what is to be seen.
+        width: of the browser's window, in pixels.
+        first: the cell that the picture begins with; those before it make ready what it shows.
+    """
+
+    cells: tuple[str, ...]
+    act: Callable[[OpenNotebook], None] = _look
+    dark: bool = False
+    width: int = 1000
+    first: int = 0
+
+
+_WAY = (_LOAD, f"%tidb_pe create {_NETWORK};", "%tidb_pe wait;", "%tidb_pe connect --database nycflights13;")
+# By the names of their files.
+SCENES = {
+    "runbook": Scene(
+        cells=(
+            _LOAD,
+            f"%tidb_pe plan {_NETWORK}",
+            *_WAY[1:],
+            "%tidb_pe status",
+            _QUERY,
+        )
+    ),
+    "status-dark": Scene(cells=(*_WAY, "%tidb_pe status"), dark=True, first=4),
+    "wait-narrow": Scene(cells=(*_WAY[:2], "%tidb_pe wait"), width=700, first=2),
+}
+
+
+def main() -> None:
+    """Make the pictures that are named, or all."""
+    parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
+    parser.add_argument("scene", nargs="*", help=f"of {', '.join(SCENES)} (default: all)")
+    wanted = parser.parse_args().scene or list(SCENES)
+    unknown = set(wanted) - set(SCENES)
+    if unknown:
+        parser.error(f"there is no scene {', '.join(sorted(unknown))}")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        parser.error("chromium is not installed: sudo apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = launch(playwright, program)
+        for name in wanted:
+            path = IMAGES / f"{name}.png"
+            _make(browser, SCENES[name], path)
+            sys.stdout.write(f"{path.name}: {path.stat().st_size // 1000} kB\n")
+        browser.close()
+
+
+def _make(browser: Browser, scene: Scene, path: Path) -> None:
+    """Make one picture, with clouds and a server of its own: no scene is in another one's way."""
+    cells = {f"cell-{number}": source for number, source in enumerate(scene.cells)}
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Sandbox(mode="time", seconds=3.0) as sandbox,
+        browser.new_page(viewport={"width": scene.width, "height": 900}) as page,
+    ):
+        notebooks, private = Path(directory) / "notebooks", Path(directory) / "private"
+        notebooks.mkdir()
+        with Lab(notebooks, private, sandbox.environment()) as lab:
+            notebook = lab.open(page, lab.write("flights.ipynb", **cells))
+            theme = "JupyterLab Dark" if scene.dark else "JupyterLab Light"
+            notebook.command("apputils:change-theme", theme=theme)
+            if not notebook.run_all():
+                raise AssertionError(
+                    f"{path.name}: a cell failed: {page.locator('.jp-Notebook').inner_text()}"
+                )
+            scene.act(notebook)
+            for number in range(scene.first):
+                notebook.cell(f"cell-{number}").evaluate("cell => { cell.style.display = 'none' }")
+            notebook.save()
+            page.evaluate(_TIDY)
+            page.add_style_tag(content=_STYLE)
+            # With all of it in the window, nothing is scrolled.
+            page.set_viewport_size({"width": scene.width, "height": _TALL})
+            page.set_viewport_size({"width": scene.width, "height": page.evaluate(_END) + _MARGIN})
+            page.locator("#jp-main-dock-panel").screenshot(path=path)
+    if path.stat().st_size > MOST_BYTES:
+        raise AssertionError(f"{path.name} has {path.stat().st_size} bytes, more than {MOST_BYTES}")
+
+
+if __name__ == "__main__":
+    main()
