@@ -33,13 +33,7 @@ def topology(
     endpoint: model.VpcEndpoint | None,
     aliases: Sequence[str] | None = None,
 ) -> str:
-    """Return the way from the notebook to the cluster as one SVG element.
-
-    Args:
-        cluster: None where it is not known which one the endpoint's service belongs to.
-        endpoint: None where there is none yet.
-        aliases: SQL connections of this kernel over the endpoint; None where that was not looked at.
-    """
+    """Return the way from the notebook to the cluster as one SVG element; None where it is not known."""
     return topologies.topology(cluster, endpoint, aliases).svg()
 
 
