@@ -1,0 +1,181 @@
+"""The server's answer to one command, read from the connection's socket."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pymysql.constants import SERVER_STATUS
+from pymysql.err import NotSupportedError, raise_mysql_exception
+from pymysql.protocol import EOFPacketWrapper, MysqlPacket, OKPacketWrapper
+
+from tidb_pe_magic.database.frames.batch import Batch
+from tidb_pe_magic.database.frames.errors import lost, malformed
+from tidb_pe_magic.database.frames.packets import ENDING, HEADER, PacketBuffer
+from tidb_pe_magic.database.frames.types import Column, column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.database.frames.driver import Driver
+    from tidb_pe_magic.database.frames.packets import Offsets
+
+_ERR, _LOCAL_INFILE = 0xFF, 0xFB
+# A row may begin like an EOF, with the length of its first value; it is longer than one, then.
+_LONGEST_EOF = 8
+# Seconds between two looks at whoever wants to know whether anything happens.
+_TICK = 0.1
+
+
+class Answer:
+    """What the server sends until it waits for the next command.
+
+    Attributes:
+        columns: of the rows; empty where the statement has none.
+        affected_rows: what a statement without rows changed.
+        ended: the connection is ready for the next command.
+    """
+
+    def __init__(
+        self, driver: Driver, *, on_bytes: Callable[[int], None], capacity: int, interval: float
+    ) -> None:
+        """Take a connection over which a command will be sent.
+
+        Args:
+            driver: the connection.
+            on_bytes: told how many bytes have come, and 0 every 0.1 s while none do.
+            capacity: bytes of rows in a batch, about.
+            interval: seconds after which a batch is handed over that is not full.
+        """
+        self._driver = driver
+        self._on_bytes = on_bytes
+        self._interval = interval
+        self._limited, self._timeout = False, driver.read_timeout
+        self._heard = 0.0
+        self._buffer = PacketBuffer(driver.receive, capacity=capacity)
+        self.columns: tuple[Column, ...] = ()
+        self.affected_rows = 0
+        self.ended = False
+
+    def begin(self) -> None:
+        """Read what comes before the rows.
+
+        Raises:
+            MySQLError: the server's word on what is wrong.
+        """
+        self._timeout, self._heard = self._driver.limit(_TICK), time.monotonic()
+        self._limited = True
+        head = self._packet()
+        if head[0] == 0:
+            self._ok(head)
+        elif head[0] == _LOCAL_INFILE:
+            raise NotSupportedError("LOAD DATA LOCAL is not read into a frame")
+        else:
+            self._definitions(head)
+
+    def batch(self) -> Batch | None:
+        """Return the next rows; None behind the last ones.
+
+        Raises:
+            MySQLError: the server's word on why there are no more, or the connection's end.
+        """
+        since = time.monotonic()
+        while not self.ended:
+            if self._buffer.full or self._buffer.marked or time.monotonic() - since >= self._interval:
+                heads = self._rows(self._buffer.take())
+                if len(heads) > 1:
+                    return Batch(self._buffer.data, heads)
+                if self.ended:
+                    break
+                since = time.monotonic()
+            self._receive()
+        return None
+
+    def release(self) -> None:
+        """Give the connection back as it was."""
+        if self._limited and self._driver.open:
+            self._driver.limit(self._timeout)
+
+    def _receive(self) -> None:
+        before = self._buffer.received
+        try:
+            self._buffer.receive()
+        except TimeoutError:
+            patience = self._driver.read_timeout
+            if patience is not None and time.monotonic() - self._heard > patience:
+                raise lost(f"nothing came for {patience:g} s") from None
+        except OSError as error:
+            raise lost(str(error)) from error
+        else:
+            self._heard = time.monotonic()
+        self._on_bytes(self._buffer.received - before)
+
+    def _packet(self) -> bytes:
+        """Return the next packet, which is no row."""
+        while True:
+            payload = self._buffer.packet()
+            if payload is None:
+                self._receive()
+            elif not payload:
+                raise malformed("an empty packet")
+            elif payload[0] == _ERR:
+                self._fail(payload)
+            else:
+                return payload
+
+    def _definitions(self, head: bytes) -> None:
+        count = MysqlPacket(head, "").read_length_encoded_integer() or 0
+        encoding = self._driver.encoding
+        self.columns = tuple(column(self._packet(), encoding) for _ in range(count))
+        if not MysqlPacket(self._packet(), "").is_eof_packet():
+            raise malformed("no EOF behind the columns' definitions")
+
+    def _rows(self, heads: Offsets | None) -> Offsets:
+        """Return those packets that are rows; the one that ends them is heeded."""
+        if heads is None:
+            return np.empty(0, np.int64)
+        if not self._buffer.marked:
+            return heads
+        first = np.frombuffer(self._buffer.data, np.uint8)[heads[:-1] + HEADER]
+        ends = (first == _ERR) | ((first == ENDING) & (np.diff(heads) - HEADER <= _LONGEST_EOF))
+        if not ends.any():
+            self._buffer.marked = False
+            return heads
+        number = int(ends.argmax())
+        if number:
+            # These are decoded before the end is looked at.
+            self._buffer.put_back(heads[number:])
+            return heads[: number + 1]
+        payload = bytes(self._buffer.data[heads[0] + HEADER : heads[1]])
+        self._buffer.put_back(heads[1:])
+        self._end(payload)
+        return heads[:1]
+
+    def _end(self, payload: bytes) -> None:
+        if payload[0] == _ERR:
+            self._fail(payload)
+        status = EOFPacketWrapper(MysqlPacket(payload, "")).server_status
+        self._settle(status)
+
+    def _ok(self, payload: bytes) -> None:
+        packet = OKPacketWrapper(MysqlPacket(payload, ""))
+        self.affected_rows = packet.affected_rows
+        self._settle(packet.server_status)
+
+    def _settle(self, status: int) -> None:
+        """Note that the result is complete, and whether another one follows."""
+        self._driver.settle(status)
+        if status & SERVER_STATUS.SERVER_MORE_RESULTS_EXISTS:
+            following = self._packet()
+            if following[0] != 0:
+                raise NotSupportedError("the statement returns more than one result")
+            self._ok(following)
+            return
+        if not self._buffer.empty:
+            raise malformed("more than the answer was sent")
+        self.ended = True
+
+    def _fail(self, payload: bytes) -> None:
+        self.ended = True
+        raise_mysql_exception(payload)

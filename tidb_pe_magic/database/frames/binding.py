@@ -1,0 +1,130 @@
+"""Parameters in binary form, as a prepared statement takes them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import struct
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, TypeAlias
+
+from pymysql.constants import FIELD_TYPE
+
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# Type, the flag that goes with it, and the value.
+Bound: TypeAlias = tuple[int, int, bytes]
+
+_UNSIGNED = 0x80
+_TYPES_FOLLOW = 1
+_ZERO = dt.timedelta(0)
+
+
+def bind(params: Sequence[object], encoding: str) -> bytes:
+    """Return what COM_STMT_EXECUTE says of the parameters: which are NULL, their types, their values.
+
+    Raises:
+        InvalidRequest: SQL has no value for one of them.
+    """
+    nulls = bytearray((len(params) + 7) // 8)
+    types, values = bytearray(), bytearray()
+    for index, param in enumerate(params):
+        kind, flag, value = _bound(param, encoding, index)
+        if kind == FIELD_TYPE.NULL:
+            nulls[index // 8] |= 1 << index % 8
+        types += bytes((kind, flag))
+        values += value
+    return bytes(nulls) + bytes((_TYPES_FOLLOW,)) + bytes(types) + bytes(values)
+
+
+def _bound(param: object, encoding: str, index: int) -> Bound:
+    if param is None:
+        return FIELD_TYPE.NULL, 0, b""
+    if isinstance(param, str):
+        return FIELD_TYPE.VAR_STRING, 0, _string(param.encode(encoding))
+    for kind, encode in _ENCODERS:
+        # What does not equal itself is one of the values that stand for none.
+        if isinstance(param, kind) and param == param:  # noqa: PLR0124
+            bound = encode(param)
+            if bound is not None:
+                return bound
+            break
+    raise InvalidRequest(
+        "params",
+        f"number {index + 1} is {param!r} of type {type(param).__name__}, for which SQL has no value.",
+        advice="Bind numbers, strings, bytes, dates and times without a time zone, or None for NULL.",
+    )
+
+
+def _integer(value: Integral) -> Bound:
+    number = int(value)
+    if -(2**63) <= number < 2**63:
+        return FIELD_TYPE.LONGLONG, 0, struct.pack("<q", number)
+    if 0 <= number < 2**64:
+        return FIELD_TYPE.LONGLONG, _UNSIGNED, struct.pack("<Q", number)
+    return FIELD_TYPE.NEWDECIMAL, 0, _string(str(number).encode())
+
+
+def _decimal(value: Decimal) -> Bound | None:
+    return (FIELD_TYPE.NEWDECIMAL, 0, _string(f"{value:f}".encode())) if value.is_finite() else None
+
+
+def _real(value: Real) -> Bound | None:
+    number = float(value)
+    return (FIELD_TYPE.DOUBLE, 0, struct.pack("<d", number)) if math.isfinite(number) else None
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> Bound:
+    return FIELD_TYPE.BLOB, 0, _string(bytes(value))
+
+
+def _datetime(value: dt.datetime) -> Bound | None:
+    if value.tzinfo is not None:
+        return None
+    parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
+    return FIELD_TYPE.DATETIME, 0, struct.pack("<BHBBBBBI", 11, *parts)
+
+
+def _date(value: dt.date) -> Bound:
+    return FIELD_TYPE.DATE, 0, struct.pack("<BHBB", 4, value.year, value.month, value.day)
+
+
+def _duration(value: dt.timedelta) -> Bound:
+    length = abs(value)
+    minutes, seconds = divmod(length.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = value < _ZERO, length.days, hours, minutes, seconds, length.microseconds
+    return FIELD_TYPE.TIME, 0, struct.pack("<BBIBBBI", 12, *parts)
+
+
+def _time(value: dt.time) -> Bound | None:
+    if value.tzinfo is not None:
+        return None
+    parts = {name: getattr(value, f"{name[:-1]}") for name in ("hours", "minutes", "seconds", "microseconds")}
+    return _duration(dt.timedelta(**parts))
+
+
+# The first that fits: a datetime is a date, an integer is a real number.
+_ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[..., Bound | None]], ...] = (
+    (Integral, _integer),
+    (Decimal, _decimal),
+    (Real, _real),
+    ((bytes, bytearray, memoryview), _bytes),
+    (dt.datetime, _datetime),
+    (dt.date, _date),
+    (dt.timedelta, _duration),
+    (dt.time, _time),
+)
+
+
+def _string(value: bytes) -> bytes:
+    """Return a string behind its length, whose first byte tells how many bytes of length follow."""
+    size = len(value)
+    if size < 0xFB:  # noqa: PLR2004
+        return bytes((size,)) + value
+    head, width = next(form for form in ((0xFC, 2), (0xFD, 3), (0xFE, 8)) if size < 1 << 8 * form[1])
+    return bytes((head,)) + size.to_bytes(width, "little") + value

@@ -1,0 +1,209 @@
+"""Framing: which of the received bytes are complete packets, and where each begins."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tidb_pe_magic.database.frames.errors import lost, malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Offsets: TypeAlias = npt.NDArray[np.int64]
+
+#: Bytes that can be read before the first and after the last packet: wide loads look beyond a value's ends.
+PADDING = 16
+HEADER = 4
+#: A packet of this length is continued by the next one.
+LONGEST = 0xFFFFFF
+#: What ends a result begins with this byte or the one above; very few rows do.
+ENDING = 0xFE
+# Arrow's offsets into a buffer have 32 bits.
+_LARGEST = 2**31 - 1 - 2 * PADDING
+_SMALLEST = 1 << 16
+# Packets of one length are looked for where at least so many could be there.
+_ALIKE = 16
+_HEADER_WORD = struct.Struct("<I").unpack_from
+
+
+class PacketBuffer:
+    """Received bytes, cut into packets.
+
+    Attributes:
+        data: the bytes; what `take` told of it holds until the next `receive`.
+        received: the number of bytes received so far.
+        marked: a packet that may end a result was among those taken last, or is yet to be taken.
+    """
+
+    def __init__(self, receive: Callable[[memoryview], int], *, capacity: int) -> None:
+        """Begin behind a command, whose answer has the sequence number 1.
+
+        Args:
+            receive: puts at least one byte into the memory given to it and returns how many; 0 at the end.
+            capacity: bytes to hold at a time; a packet that is longer gets more for as long as it is there.
+        """
+        self._receive = receive
+        self._capacity = capacity
+        self._size = min(capacity, _SMALLEST)
+        self.data = bytearray(self._size + 2 * PADDING)
+        self.received = 0
+        self.marked = False
+        # Up to `first` everything was taken; up to `position` packets are complete.
+        self._first = self._position = self._filled = PADDING
+        self._heads: list[Offsets] = []
+        self._sequence = 1
+
+    @property
+    def full(self) -> bool:
+        """Whether the packets here should be taken before more is received."""
+        return bool(self._heads) and self._size >= self._capacity and self._cramped
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything that was received has been taken."""
+        return self._first == self._filled
+
+    @property
+    def _cramped(self) -> bool:
+        return PADDING + self._size - self._filled < min(self._size, self._capacity) // 4
+
+    def receive(self) -> None:
+        """Receive once, and find the packets that are complete now.
+
+        Raises:
+            OperationalError: the connection ended.
+            InternalError: these are no packets.
+        """
+        if self._cramped:
+            self._make_room()
+        with memoryview(self.data) as whole, whole[self._filled : PADDING + self._size] as free:
+            count = self._receive(free)
+        if count <= 0:
+            raise lost("the connection was closed in the middle of a result")
+        self.received += count
+        self._filled += count
+        self._scan()
+
+    def take(self) -> Offsets | None:
+        """Take all complete packets: where each begins, header included, and where the last one ends.
+
+        Packets that continue each other have been joined to one, whose header tells the first part's length.
+        """
+        if not self._heads:
+            return None
+        heads = np.concatenate([*self._heads, np.array([self._position], np.int64)])
+        self._heads.clear()
+        self._first = self._position
+        return heads
+
+    def put_back(self, heads: Offsets) -> None:
+        """Give back the last of the packets that were taken just now."""
+        if len(heads) > 1:
+            self._heads.insert(0, heads[:-1])
+        self._first = int(heads[0])
+
+    def packet(self) -> bytes | None:
+        """Take the payload of the first complete packet, if there is one."""
+        heads = self.take()
+        if heads is None:
+            return None
+        self.put_back(heads[1:])
+        return bytes(self.data[heads[0] + HEADER : heads[1]])
+
+    def _make_room(self) -> None:
+        used, size = self._filled - self._first, self._size
+        if used * 2 > size:
+            size = min(size * 4 if size * 4 <= self._capacity else max(size * 2, self._capacity), _LARGEST)
+        elif size > self._capacity >= used * 2:
+            size = self._capacity  # a giant row has gone
+        if used >= size:
+            raise malformed("a row has more than 2 GB")
+        shift, old = self._first - PADDING, self.data
+        if size != self._size:
+            self.data, self._size = bytearray(size + 2 * PADDING), size
+        with memoryview(old) as source:
+            self.data[PADDING : PADDING + used] = source[self._first : self._filled]
+        self._first, self._position, self._filled = PADDING, self._position - shift, self._filled - shift
+        self._heads = [heads - shift for heads in self._heads]
+
+    def _scan(self) -> None:
+        while self._filled - self._position >= HEADER:
+            heads, end = self._complete()
+            if not len(heads):
+                return
+            lengths = np.diff(heads, append=end) - HEADER
+            if int(lengths.max()) == LONGEST:
+                continued = int((lengths == LONGEST).argmax())
+                self._accept(heads[:continued], int(heads[continued]))
+                if not self._join(heads[continued:], lengths[continued:]):
+                    return
+            else:
+                self._accept(heads, end)
+
+    def _accept(self, heads: Offsets, end: int) -> None:
+        if len(heads):
+            self._count(heads)
+            self._heads.append(heads)
+            self._position = end
+
+    def _count(self, heads: Offsets) -> None:
+        """Look at how packets begin: bytes that were lost or doubled show in the sequence numbers."""
+        everything = np.frombuffer(self.data, np.uint8)
+        self.marked = self.marked or int(everything[heads + HEADER].max()) >= ENDING
+        numbers = everything[heads + 3]
+        expected = (self._sequence + np.arange(len(heads))) & 0xFF
+        if not np.array_equal(numbers, expected):
+            if numbers[0] == 0:
+                # The server's last word before it closes the connection.
+                raise lost("the server is shutting down")
+            raise malformed("packet sequence number wrong")
+        self._sequence += len(heads)
+
+    def _join(self, heads: Offsets, lengths: Offsets) -> bool:
+        """Make one packet of those that continue each other, if all have come."""
+        parts = int((lengths != LONGEST).argmax()) + 1
+        if lengths[parts - 1] == LONGEST:
+            return False
+        self._count(heads[:parts])
+        end = int(heads[0]) + HEADER + LONGEST
+        with memoryview(self.data) as data:
+            for head, length in zip(heads[1:parts].tolist(), lengths[1:parts].tolist(), strict=True):
+                start = head + HEADER
+                data[end : end + length] = data[start : start + length]
+                end += length
+            rest = int(heads[parts - 1] + HEADER + lengths[parts - 1])
+            data[end : end + self._filled - rest] = data[rest : self._filled]
+        self._filled -= rest - end
+        self._heads.append(heads[:1])
+        self._position = end
+        return True
+
+    def _complete(self) -> tuple[Offsets, int]:
+        """Return where the packets behind `position` begin that are complete, and where the last one ends."""
+        first = self._position
+        stride = HEADER + (_HEADER_WORD(self.data, first)[0] & LONGEST)
+        count = (self._filled - first) // stride
+        if count >= _ALIKE:
+            # All may be of one length, which their headers tell without following them one by one.
+            headers: npt.NDArray[np.uint32] = np.ndarray((count,), "<u4", self.data, first, (stride,))
+            alike = (headers & LONGEST) == stride - HEADER
+            count = count if alike.all() else int(alike.argmin())
+            if count >= _ALIKE:
+                return first + stride * np.arange(count, dtype=np.int64), first + stride * count
+        return self._followed()
+
+    def _followed(self) -> tuple[Offsets, int]:
+        data, filled, position = self.data, self._filled, self._position
+        heads: list[int] = []
+        append, word, last = heads.append, _HEADER_WORD, filled - HEADER
+        while position <= last:
+            end = position + HEADER + (word(data, position)[0] & LONGEST)
+            if end > filled:
+                break
+            append(position)
+            position = end
+        return np.array(heads, np.int64), position

@@ -1,0 +1,171 @@
+"""One result being read: a statement goes out, record batches come in."""
+
+from __future__ import annotations
+
+import contextlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+import pymysql.err
+from pymysql.constants import COMMAND
+
+from tidb_pe_magic.database.frames import prepared, statement
+from tidb_pe_magic.database.frames.answer import Answer
+from tidb_pe_magic.database.frames.binary import BinaryDecoder
+from tidb_pe_magic.database.frames.calendar import ZeroDates
+from tidb_pe_magic.database.frames.driver import Driver
+from tidb_pe_magic.database.frames.rows import CursorAnswer
+from tidb_pe_magic.database.frames.text import TextDecoder
+from tidb_pe_magic.database.frames.types import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pymysql.connections import Connection
+
+_BATCH_BYTES = 4 << 20
+_INTERVAL = 0.5
+
+
+class Reading:
+    """A result being read; a context manager.
+
+    Attributes:
+        schema: the columns; none for a statement without rows.
+        affected_rows: what a statement without rows changed.
+        rows: how many rows have been handed over.
+        bytes: how many bytes have been received.
+    """
+
+    def __init__(self, connection: Any, on_bytes: Callable[[int], None] | None) -> None:
+        """Use `open_reading`."""
+        self._driver = Driver(connection)
+        self._on_bytes = on_bytes
+        self._zero_dates = ZeroDates()
+        self._answer: Answer | CursorAnswer | None = None
+        self._prepared: prepared.Prepared | None = None
+        self._arrays: Iterator[list[pa.Array]] = iter(())
+        self._begun = self._closed = False
+        self.schema = pa.schema([])
+        self.affected_rows = self.rows = self.bytes = 0
+
+    @property
+    def zero_dates(self) -> Mapping[str, int]:
+        """Column -> how many dates so far became NaT because no calendar has them, like 0000-00-00."""
+        return MappingProxyType(self._zero_dates)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows as they come, in batches of about 4 MB or of what came in half a second.
+
+        Whoever leaves the iteration early has closed the reading.
+
+        Raises:
+            MySQLError: the server ended the result, or the connection is lost.
+        """
+        if self._begun:
+            raise RuntimeError("a reading is iterated once")
+        self._begun = True
+        try:
+            for arrays in self._arrays:
+                batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+                self.rows += batch.num_rows
+                yield batch
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the reading; a result that was not read to its end takes its connection with it."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._answer is not None:
+            if not self._answer.ended:
+                self._driver.discard()
+            self._answer.release()
+        if self._prepared is not None and self._driver.open:
+            # Where the connection has gone, so has the statement.
+            with contextlib.suppress(pymysql.err.OperationalError):
+                prepared.close(self._driver, self._prepared)
+
+    def __enter__(self) -> Self:
+        """Return the reading."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _count(self, count: int) -> None:
+        self.bytes += count
+        if self._on_bytes is not None:
+            self._on_bytes(count)
+
+    def _run(self, text: str, params: Sequence[object], *, capacity: int, interval: float) -> None:
+        """Send the statement and learn its columns, by the best way that the server has for it."""
+        driver = self._driver
+        parsed = statement.read(text, backslash_escapes=driver.backslash_escapes)
+        if not driver.utf8:
+            self._run_with_cursor(parsed.filled(params, driver.literal))
+            return
+        if params or parsed.selects:
+            self._prepared = prepared.prepare(driver, parsed.sql)
+        decoder: type[BinaryDecoder | TextDecoder]
+        if self._prepared is not None and self._prepared.readable:
+            command, decoder = COMMAND.COM_STMT_EXECUTE, BinaryDecoder
+            payload = self._prepared.execution(params, driver.encoding)
+        else:
+            command, decoder = COMMAND.COM_QUERY, TextDecoder
+            payload = parsed.filled(params, driver.literal).encode(driver.encoding)
+        answer = Answer(driver, on_bytes=self._count, capacity=capacity, interval=interval)
+        self._answer = answer
+        driver.send(command, payload)
+        answer.begin()
+        self._learn(answer)
+        self._arrays = map(decoder(answer.columns, self._zero_dates).decode, iter(answer.batch, None))
+
+    def _run_with_cursor(self, text: str) -> None:
+        answer = CursorAnswer(self._driver, on_bytes=self._count, zero_dates=self._zero_dates)
+        self._answer = answer
+        answer.begin(text)
+        self._learn(answer)
+        self._arrays = iter(answer.arrays, None)
+
+    def _learn(self, answer: Answer | CursorAnswer) -> None:
+        self.schema, self.affected_rows = schema(answer.columns), answer.affected_rows
+
+
+def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
+    connection: Connection[Any],
+    sql: str,
+    params: Sequence[object] = (),
+    *,
+    on_bytes: Callable[[int], None] | None = None,
+    batch_bytes: int = _BATCH_BYTES,
+    interval: float = _INTERVAL,
+) -> Reading:
+    """Run one statement, and return its result to be read.
+
+    SELECT and WITH, and whatever has parameters, run as prepared statements, whose values come in binary
+    form; anything else comes as text. The connection serves nothing else until the reading is closed.
+
+    Args:
+        connection: PyMySQL's, open, with no result unread.
+        sql: one statement; its parameters are question marks.
+        params: numbers, strings, bytes, Decimals, dates and times, or None; they are bound, not pasted.
+        on_bytes: called with the number of bytes that have just come, and with 0 every 0.1 s while none come;
+            what it raises ends the reading.
+        batch_bytes: bytes of rows to hand over at a time, about.
+        interval: seconds after which fewer rows are handed over.
+
+    Raises:
+        InvalidRequest: no statement, more than one, or parameters that do not fit it.
+        MySQLError: the server refuses the statement, or the connection is lost.
+    """
+    reading = Reading(connection, on_bytes)
+    try:
+        reading._run(sql, params, capacity=batch_bytes, interval=interval)  # noqa: SLF001 - its own class
+    except BaseException:
+        reading.close()
+        raise
+    return reading

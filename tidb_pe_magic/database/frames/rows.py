@@ -1,0 +1,77 @@
+"""PyMySQL's own cursor, where strings travel in a character set that Arrow does not have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pymysql.cursors import SSCursor
+from pymysql.err import MySQLError
+
+from tidb_pe_magic.database.frames.errors import unfit
+from tidb_pe_magic.database.frames.types import Column, Kind, from_field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.database.frames.calendar import ZeroDates
+    from tidb_pe_magic.database.frames.driver import Driver
+
+_ROWS = 10_000
+
+
+class CursorAnswer:
+    """What an `Answer` is, with an object per value."""
+
+    def __init__(self, driver: Driver, *, on_bytes: Callable[[int], None], zero_dates: ZeroDates) -> None:
+        """Take a connection over which nothing was sent."""
+        self._driver = driver
+        self._on_bytes = on_bytes
+        self._zero_dates = zero_dates
+        self._cursor: Any = SSCursor(driver.connection)
+        self.columns: tuple[Column, ...] = ()
+        self.affected_rows = 0
+        self.ended = False
+
+    def begin(self, sql: str) -> None:
+        """Send the statement and read what comes before the rows.
+
+        Raises:
+            MySQLError: the server's word on what is wrong.
+        """
+        try:
+            affected = self._cursor.execute(sql)
+        except MySQLError:
+            self.ended = self._driver.open
+            raise
+        self.columns = tuple(from_field(field) for field in getattr(self._driver.result, "fields", ()))
+        if not self.columns:
+            self.affected_rows, self.ended = affected, True
+
+    def arrays(self) -> list[pa.Array] | None:
+        """Return the next rows, column by column; None behind the last ones."""
+        rows = [] if self.ended else self._cursor.fetchmany(_ROWS)
+        self._on_bytes(0)
+        if not rows:
+            self.ended = True
+            return None
+        return [self._array(*pair) for pair in zip(self.columns, zip(*rows, strict=True), strict=True)]
+
+    def release(self) -> None:
+        """Let PyMySQL forget a result that was not read to its end: the connection has gone."""
+        if not self.ended and self._driver.result is not None:
+            self._driver.result.unbuffered_active = False
+        self._cursor.close()
+
+    def _array(self, column: Column, values: tuple[Any, ...]) -> pa.Array:
+        if column.kind in {Kind.DATE, Kind.DATETIME}:
+            # PyMySQL gives a date that is none as it came.
+            if zeros := sum(isinstance(value, str) for value in values):
+                self._zero_dates[column.name] = self._zero_dates.get(column.name, 0) + zeros
+            values = tuple(None if isinstance(value, str) else value for value in values)
+        elif column.kind is Kind.BIT:
+            values = tuple(None if value is None else int.from_bytes(value, "big") for value in values)
+        try:
+            return pa.array(values, column.type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise unfit(column.name, str(error)) from None

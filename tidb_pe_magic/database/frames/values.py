@@ -1,0 +1,40 @@
+"""Values that both protocols send as strings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from tidb_pe_magic.database.frames.errors import malformed, unfit
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from tidb_pe_magic.database.frames.batch import Batch
+    from tidb_pe_magic.database.frames.packets import Offsets
+    from tidb_pe_magic.database.frames.types import Column
+
+_BIT_BYTES = 8
+_LOWEST = np.array([(1 << 8 * length) - 1 for length in range(_BIT_BYTES + 1)], np.uint64)
+
+
+def converted(strings: pa.Array, column: Column) -> pa.Array:
+    """Return the strings as the column's type: text checked to be UTF-8, numbers parsed.
+
+    Raises:
+        DataError: a value is not of that type.
+    """
+    try:
+        return strings.cast(column.type)
+    except pa.ArrowInvalid as error:
+        raise unfit(column.name, str(error)) from None
+
+
+def bits(batch: Batch, starts: Offsets, lengths: Offsets) -> npt.NDArray[Any]:
+    """Return BIT values, which are sent as their bytes, the highest first."""
+    if int(lengths.max()) > _BIT_BYTES:
+        raise malformed("a BIT value of more than 64 bits")
+    last = batch.load(">u8", starts + lengths - _BIT_BYTES)
+    return last.astype(np.uint64) & _LOWEST[lengths]
