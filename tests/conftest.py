@@ -45,3 +45,9 @@ def plain_server() -> Iterator[MariaDb]:
     """Give a server that offers no TLS."""
     with _running() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep journals and locks of the tests out of the user's state directory, and of each other's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))

@@ -16,6 +16,7 @@
     │   ├─ Throttled                 retry_after
     │   └─ ServiceUnavailable
     ├─ NotEligible                   a restriction of the tutorial, named
+    ├─ JournalError                  what was to be changed cannot be written down, so it was not
     ├─ PreflightFailed               check: what would go wrong, found before anything was made
     ├─ WaitError                     the last observation
     │   ├─ WaitTimeout(TimeoutError)
@@ -210,6 +211,10 @@ class NotEligible(TidbPeError):
         """Name the restriction first."""
         super().__init__(f"{restriction}: {reason}", advice=advice)
         self.restriction = restriction
+
+
+class JournalError(TidbPeError):
+    """The journal cannot be used, and nothing was changed."""
 
 
 class PreflightFailed(TidbPeError):

@@ -11,6 +11,7 @@ from secrets_in_traceback import holders
 from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import ApiError, AuthenticationFailed, Conflict, NotFound
 from tidb_pe_magic.model import EndpointZone, VerifiedService
+from tidb_pe_magic.runbook.journal import new_token
 
 if TYPE_CHECKING:
     from typing import Any
@@ -170,16 +171,16 @@ def test_deletion_takes_zones_first(cloud: Cloud) -> None:
     """An endpoint with zones is a conflict; without them it goes, and then is not found."""
     endpoint = created(cloud)
     with pytest.raises(Conflict) as caught:
-        cloud.alibaba.delete_endpoint(endpoint.endpoint_id)
+        cloud.alibaba.delete_endpoint(endpoint.endpoint_id, client_token=new_token())
     assert caught.value.code == "EndpointDependenceViolation"
     for zone in ZONES:
-        cloud.alibaba.remove_zone(endpoint.endpoint_id, zone.zone_id)
+        cloud.alibaba.remove_zone(endpoint.endpoint_id, zone.zone_id, client_token=new_token())
         while cloud.world.tick():
             pass
     with pytest.raises(NotFound):
-        cloud.alibaba.remove_zone(endpoint.endpoint_id, ZONES[0].zone_id)
+        cloud.alibaba.remove_zone(endpoint.endpoint_id, ZONES[0].zone_id, client_token=new_token())
     assert cloud.alibaba.zones(endpoint.endpoint_id) == ()
-    cloud.alibaba.delete_endpoint(endpoint.endpoint_id)
+    cloud.alibaba.delete_endpoint(endpoint.endpoint_id, client_token=new_token())
     while cloud.world.tick():
         pass
     for look in (cloud.alibaba.endpoint, cloud.alibaba.zones, cloud.alibaba.endpoint_security_groups):

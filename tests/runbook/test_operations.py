@@ -58,6 +58,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "delete",
         "run",
         "permissions",
+        "history",
     ]
     assert all(name == operation.name for name, operation in OPERATIONS.items())
 
@@ -153,6 +154,7 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "adopted": True,
         "clean_up": True,
         "with_": "jdbc",
+        "limit": 5,
     }
     given = {name: texts[name] for name in operation.request.options()}
     getattr(Recorder(environ={}), operation.method)(**given)

@@ -200,23 +200,25 @@ class Alibaba:
             ours=True,
         )
 
-    def remove_zone(self, endpoint_id: str, zone_id: str) -> None:
-        """Start to remove a zone from the endpoint.
+    def remove_zone(self, endpoint_id: str, zone_id: str, *, client_token: str) -> str:
+        """Start to remove a zone from the endpoint; returns the request ID.
 
         Raises:
             NotFound: the endpoint or the zone is gone.
             Conflict: the endpoint is being changed; try again.
         """
-        self._client.privatelink("RemoveZoneFromVpcEndpoint", {"EndpointId": endpoint_id, "ZoneId": zone_id})
+        fields = {"EndpointId": endpoint_id, "ZoneId": zone_id, "ClientToken": client_token}
+        return text(self._client.privatelink("RemoveZoneFromVpcEndpoint", fields), "RequestId")
 
-    def delete_endpoint(self, endpoint_id: str) -> None:
-        """Start to delete the endpoint, whose zones have to be gone.
+    def delete_endpoint(self, endpoint_id: str, *, client_token: str) -> str:
+        """Start to delete the endpoint, whose zones have to be gone; returns the request ID.
 
         Raises:
             NotFound: it is gone.
             Conflict: it has zones or is being changed; try again.
         """
-        self._client.privatelink("DeleteVpcEndpoint", {"EndpointId": endpoint_id})
+        fields = {"EndpointId": endpoint_id, "ClientToken": client_token}
+        return text(self._client.privatelink("DeleteVpcEndpoint", fields), "RequestId")
 
     # Networks
 
@@ -327,6 +329,7 @@ def _endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
         connection_status=text(wire, "ConnectionStatus") or "unknown",
         business_status=text(wire, "EndpointBusinessStatus") or "Normal",
         created=text(wire, "CreateTime"),
+        request_id=text(wire, "RequestId"),
     )
 
 

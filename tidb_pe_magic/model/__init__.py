@@ -56,6 +56,7 @@ from tidb_pe_magic.model.findings import (
     Stage,
     Whereabouts,
 )
+from tidb_pe_magic.model.history import History, Mutation, MutationResult
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
 
@@ -83,7 +84,10 @@ __all__ = [
     "EventHook",
     "Finding",
     "FinishedStep",
+    "History",
     "Judgement",
+    "Mutation",
+    "MutationResult",
     "Networks",
     "Notice",
     "ObservationFailed",

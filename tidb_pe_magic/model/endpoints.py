@@ -96,6 +96,7 @@ class VpcEndpoint(Result):
         created: creation time as the cloud writes it.
         changes: the states that `wait` saw, in their order; empty where nobody waited.
         missing_actions: RAM actions that the key's owner lacks; what they would tell is left out.
+        request_id: of the answer that told this, where it was about this endpoint alone.
     """
 
     endpoint_id: str
@@ -113,6 +114,7 @@ class VpcEndpoint(Result):
     ours: bool = False
     changes: tuple[StateChange, ...] = field(default=(), repr=False, compare=False)
     missing_actions: tuple[str, ...] = ()
+    request_id: str = field(default="", repr=False, compare=False)
 
     @property
     def ready(self) -> bool:

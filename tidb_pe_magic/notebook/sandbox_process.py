@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,11 @@ from tidb_pe_magic.errors import TidbPeError
 from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds
 from tidb_pe_magic.runbook.operations import Operation
 from tidb_pe_magic.runbook.parser import Help, parse_options
+from tidb_pe_magic.runbook.state_files import ensure_private, open_private, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
+    from pathlib import Path
 
     from tidb_pe_magic.runbook.runbook import Runbook
 
@@ -124,7 +125,7 @@ class SandboxCommand:
             where = f" ({error.filename})" if error.filename else ""
             raise TidbPeError(
                 f"sandbox {request.action}: {error.strerror or error}{where}.",
-                advice="The sandbox keeps its files in XDG_STATE_HOME, or ~/.local/state.",
+                advice="The sandbox keeps its files in the state directory; TIDB_PE_STATE_DIR names another.",
             ) from None
 
     def _start(self, request: SandboxRequest) -> str:
@@ -166,9 +167,7 @@ class SandboxCommand:
         return f"The sandbox is running at {settings[_URL]}; this kernel's environment {here}."
 
     def _file(self, suffix: str) -> Path:
-        directory = self._directory or state_directory()
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return directory / f"sandbox.{suffix}"
+        return ensure_private(self._directory or state_directory(self._environ)) / f"sandbox.{suffix}"
 
     def _running(self) -> dict[str, str] | None:
         """Return the environment of the sandbox that answers; None where there is none."""
@@ -188,8 +187,7 @@ class SandboxCommand:
         command += ["--mode", request.mode, "--seconds", f"{request.seconds:g}"]
         for flag, value in (("--upstream", request.upstream), ("--flights", request.flights)):
             command += [flag, value] if value else []
-        descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as log:
+        with os.fdopen(open_private(log_file, os.O_WRONLY | os.O_TRUNC), "wb") as log:
             # Its own session: the stop button's signal, and the kernel's end, do not reach it.
             process = subprocess.Popen(  # noqa: S603 - our own module
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -200,7 +198,8 @@ class SandboxCommand:
             process.terminate()
             process.wait()
             raise
-        self._file("pid").write_text(str(process.pid), encoding="ascii")
+        with os.fdopen(open_private(self._file("pid"), os.O_WRONLY | os.O_TRUNC), "w") as pid_file:
+            pid_file.write(str(process.pid))
         self._process = process
 
     def _await_ready(self, process: subprocess.Popen[bytes], env_file: Path, log_file: Path) -> None:
@@ -246,12 +245,6 @@ class SandboxCommand:
             _set(self._environ, name, value)
         changed, self._replaced = bool(self._replaced), {}
         return changed
-
-
-def state_directory() -> Path:
-    """Return the user's state directory of this product (XDG Base Directory, or LOCALAPPDATA)."""
-    base = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "tidb_pe_magic"
 
 
 def _set(environ: MutableMapping[str, str], name: str, value: str | None) -> None:

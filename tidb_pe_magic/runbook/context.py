@@ -14,6 +14,9 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.retrying import Retries
 from tidb_pe_magic.credentials import Environment, alibaba_key, tidb_cloud_key
+from tidb_pe_magic.model import Notice
+from tidb_pe_magic.runbook.journal import Journal
+from tidb_pe_magic.runbook.state_files import state_directory
 from tidb_pe_magic.runbook.waiter import Waiter
 
 if TYPE_CHECKING:
@@ -64,8 +67,6 @@ class Context:
         cluster_id: the cluster that was named last.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         terms: what each of these connections was asked to be, by alias.
-        creating: held from the look at what exists until the endpoint is made, so that two threads do
-            not make two.
     """
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
@@ -78,7 +79,6 @@ class Context:
     cluster_id: str = ""
     connections: dict[str, Connection] = field(default_factory=dict)
     terms: dict[str, Hashable] = field(default_factory=dict)
-    creating: threading.RLock = field(default_factory=threading.RLock)
     _clients: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
     _places: dict[str, Whereabouts | None] = field(default_factory=dict)
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -98,6 +98,12 @@ class Context:
         listener = _listener.get()
         if listener is not None:
             listener(event)
+
+    @property
+    def journal(self) -> Journal:
+        """The user's journal, in the state directory that the environment names now."""
+        directory = state_directory(self.environ)
+        return Journal(directory, now=self.now, on_problem=lambda text: self.tell(Notice(text=text)))
 
     @property
     def retries(self) -> Retries:

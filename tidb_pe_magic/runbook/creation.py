@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,9 +16,9 @@ from tidb_pe_magic.model import (
     Vpc,
     VpcEndpoint,
 )
-from tidb_pe_magic.runbook import discovery, placement, survey
+from tidb_pe_magic.runbook import discovery, making, placement, survey
 from tidb_pe_magic.runbook.facts import Denied, gap, look, told
-from tidb_pe_magic.runbook.preflight import UNSURE, gravest_first, unchecked
+from tidb_pe_magic.runbook.preflight import gravest_first, unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +26,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runbook.context import Context
     from tidb_pe_magic.runbook.requests import CreateRequest, Placement, PlanRequest
-
-_TOKEN_BYTES = 24
-_PERHAPS_MADE = (
-    "It may have been made, and is billed then: run the same command again, which adopts it; "
-    "%tidb_pe endpoints lists it."
-)
 
 
 def plan(context: Context, request: PlanRequest, on_event: EventHook) -> EndpointPlan:  # noqa: ARG001
@@ -49,7 +41,7 @@ def plan(context: Context, request: PlanRequest, on_event: EventHook) -> Endpoin
     if planned.existing is not None or planned.stops:
         return planned
     try:
-        _call_create(context, planned, dry_run=True)
+        making.dry_run(context, planned)
     except errors.PermissionDenied as denial:
         # It would have said what only the API knows; `create` is what fails without the permission.
         return replace(planned, findings=gravest_first((*planned.findings, unchecked(gap(denial)))))
@@ -63,13 +55,13 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
         InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
         NotEligible: it is not in the cluster's region, or the service is not in the zone.
         PreflightFailed: the preflight says stop, and --force is not given.
+        JournalError: the intent cannot be written down; nothing was made.
         ApiError: the API refuses.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
-    with context.creating:
-        planned = make_plan(context, request, tolerant=request.force)
-        refuse_stops(planned, force=request.force)
-        return create_planned(context, planned)
+    planned = make_plan(context, request, tolerant=request.force)
+    refuse_stops(planned, force=request.force)
+    return create_planned(context, planned, request)
 
 
 def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:
@@ -82,28 +74,24 @@ def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:
         raise errors.PreflightFailed(planned.findings)
 
 
-def create_planned(context: Context, planned: EndpointPlan) -> CreatedEndpoint:
-    """Carry the plan out; `context.creating` has to be held since the plan was made.
+def create_planned(context: Context, planned: EndpointPlan, request: Placement) -> CreatedEndpoint:
+    """Carry the plan out once, or adopt what is there by now.
 
     Raises:
+        JournalError: the intent cannot be written down; nothing was made.
         ApiError: the API refuses.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
-    if planned.existing is not None:
-        return CreatedEndpoint(endpoint=planned.existing, adopted=True, differences=planned.differences)
-    try:
-        made = _call_create(context, planned, dry_run=False)
-    except errors.ServiceUnavailable as failure:
-        failure.advice = _PERHAPS_MADE
-        raise
-    except (KeyboardInterrupt, errors.WaitCancelled):
-        raise errors.WaitCancelled(
-            "stopped while the endpoint was being made.", advice=_PERHAPS_MADE
-        ) from None
-    if made is None:
-        msg = "CreateVpcEndpoint made nothing though it was no dry run"
-        raise AssertionError(msg)
-    return CreatedEndpoint(endpoint=made, adopted=False)
+
+    def look_again() -> EndpointPlan:
+        alive = told(look(lambda: _alive(context, planned.cluster)))
+        existing = [endpoint for endpoint in alive if endpoint.vpc_id == planned.vpc.vpc_id]
+        if not existing:
+            return planned
+        existing[0] = discovery.detailed(context.alibaba(planned.cluster.region_id), existing[0])
+        return _adoption(planned.cluster, planned.service, planned.vpc, existing, request)
+
+    return making.make_once(context, planned, look_again)
 
 
 def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -> EndpointPlan:
@@ -150,28 +138,6 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
         elsewhere=tuple(endpoint for endpoint in listed if endpoint.vpc_id != vpc.vpc_id),
     )
     return replace(planned, findings=found)
-
-
-def _call_create(context: Context, planned: EndpointPlan, *, dry_run: bool) -> VpcEndpoint | None:
-    return context.alibaba(planned.cluster.region_id).create_endpoint(
-        service_name=planned.service.service_name,
-        vpc_id=planned.vpc.vpc_id,
-        zones=planned.zones,
-        security_group_ids=planned.security_group_ids,
-        name=planned.name,
-        client_token=_client_token(planned),
-        dry_run=dry_run,
-    )
-
-
-def _client_token(planned: EndpointPlan) -> str:
-    """Return a new token, or the plan's own where it cannot be told whether its endpoint was made already."""
-    if any(finding.check == UNSURE for finding in planned.findings):
-        said = repr(
-            (planned.cluster.cluster_id, planned.vpc.vpc_id, planned.zones, planned.security_group_ids)
-        )
-        return hashlib.sha256(f"{said} {planned.name}".encode()).hexdigest()[: 2 * _TOKEN_BYTES]
-    return secrets.token_hex(_TOKEN_BYTES)
 
 
 def _default_name(cluster: Cluster) -> str:

@@ -23,6 +23,7 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
 
     Raises:
         InvalidRequest: `--yes` is missing.
+        JournalError: nothing can be written down; nothing was deleted.
         NotEligible: it does not carry our tag and `--adopted` is missing.
         WaitTimeout: the time is over; the cloud's work goes on.
         WaitCancelled: the stop button; the cloud's work goes on.
@@ -34,6 +35,7 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         return Deletion(endpoint_id=request.endpoint, region_id=cluster.region_id, found=False)
     endpoint = discovery.detailed(alibaba, found[0])
     _refuse_unless_meant(endpoint, request)
+    context.journal.check()  # before anything is closed
     aliases = connecting.close_all(context, endpoint.endpoint_id)
     removal = _Removal(context, alibaba, endpoint, request.timeout, on_event)
     if endpoint.endpoint_status != EndpointStatus.DELETING:
@@ -83,7 +85,7 @@ class _Removal:
                 zones = self._alibaba.zones(self._endpoint.endpoint_id)
                 for zone in zones:
                     if zone.status != EndpointStatus.DELETING:
-                        self._tolerant(self._alibaba.remove_zone, self._endpoint.endpoint_id, zone.zone_id)
+                        self._remove("RemoveZoneFromVpcEndpoint", self._alibaba.remove_zone, zone.zone_id)
                 return replace(self._alibaba.refreshed(self._endpoint), zones=zones)
             except errors.NotFound:
                 return None
@@ -97,7 +99,7 @@ class _Removal:
             try:
                 now = self._alibaba.refreshed(self._endpoint)
                 if now.endpoint_status != EndpointStatus.DELETING:
-                    self._tolerant(self._alibaba.delete_endpoint, self._endpoint.endpoint_id)
+                    self._remove("DeleteVpcEndpoint", self._alibaba.delete_endpoint)
                     now = self._alibaba.refreshed(self._endpoint)
             except errors.NotFound:
                 return None
@@ -105,13 +107,17 @@ class _Removal:
 
         self._wait(observe, lambda seen: seen is None, "its deletion")
 
-    def _tolerant(self, call: Callable[..., None], *arguments: str) -> None:
+    def _remove(self, operation: str, call: Callable[..., str], *zone: str) -> None:
         """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it.
 
         What is gone already is what the call was for; the next observation tells whether it is all.
         """
+        ident = self._endpoint.endpoint_id
+        resource = " zone ".join((ident, *zone))
+        journal, region_id = self._context.journal, self._endpoint.region_id
         try:
-            call(*arguments)
+            with journal.change(operation, resource, region_id=region_id) as change:
+                change.request_id = call(ident, *zone, client_token=change.token)
         except errors.NotFound:
             return
         except errors.Conflict as refusal:

@@ -150,6 +150,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """Read a whole number above 0."""
+    if text.isascii() and text.isdigit() and int(text[:10]) > 0 and len(text) <= len("1000000000"):
+        return int(text)
+    msg = "must be a whole number above 0"
+    raise ValueError(msg)
+
+
 def switch(text: str) -> bool:
     """Read the value of a flag that takes none: the skins give True."""
     if text not in {"True", "False"}:

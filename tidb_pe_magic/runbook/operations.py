@@ -190,5 +190,13 @@ OPERATIONS: dict[str, Operation] = {
             tutorial="",
             example="permissions --clean-up",
         ),
+        Operation(
+            name="history",
+            request=requests.HistoryRequest,
+            target=_STEPS + "remembering:history",
+            summary="Show what was changed in Alibaba Cloud from here, with the request IDs",
+            tutorial="",
+            example="history --limit 5",
+        ),
     )
 }

@@ -157,8 +157,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     cluster = survey.planned_cluster(context, request.cluster, tolerant=request.force, field="NAME_OR_ID")
     progress.finish("cluster", f"{cluster.display_name} in {cluster.region_id}")
 
-    with context.creating:
-        endpoint = _create(context, request, progress, on_event)
+    endpoint = _create(context, request, progress, on_event)
 
     progress.start("wait")
     was_ready = endpoint.ready
@@ -186,7 +185,7 @@ def _create(context: Context, request: RunRequest, progress: _Progress, on_event
 
     progress.start("create")
     creation.refuse_stops(planned, force=request.force)
-    created = creation.create_planned(context, planned)
+    created = creation.create_planned(context, planned, request)
     detail = f"{created.endpoint.endpoint_id} in {created.endpoint.vpc_id}"
     if created.differences:
         detail += "; it differs: " + "; ".join(created.differences)

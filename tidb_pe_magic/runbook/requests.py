@@ -9,7 +9,7 @@ from typing import Self
 from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.credentials import PasswordSource
 from tidb_pe_magic.model import TlsMode
-from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds, switch
+from tidb_pe_magic.runbook.fields import Request, count, matching, non_empty, one_of, option, seconds, switch
 
 vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123 (see %tidb_pe networks)")
 security_group_id = matching(
@@ -293,6 +293,13 @@ class PermissionsRequest(Request):
         parse=non_empty,
     )
     clean_up: bool = option("allow deletion too", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRequest(Request):
+    """Show the journal."""
+
+    limit: int = option("changes to show at most, the latest ones", default=20, metavar="N", parse=count)
 
 
 @dataclass(frozen=True, kw_only=True)

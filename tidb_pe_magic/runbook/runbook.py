@@ -456,3 +456,11 @@ class Runbook:
             clean_up: also what `delete` needs.
         """
         return self._do(model.Permissions, "permissions", cluster=cluster, clean_up=clean_up)
+
+    def history(self, *, limit: int = 20) -> model.History:
+        """Show what this user changed in Alibaba Cloud from this machine, the latest first.
+
+        Args:
+            limit: changes at most.
+        """
+        return self._do(model.History, "history", limit=limit)

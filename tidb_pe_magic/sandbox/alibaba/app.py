@@ -116,7 +116,7 @@ class _Gateway:
         self._world = world
         self._verifier = verifier
         self._clock = clock
-        self._tokens = ClientTokens()
+        self._tokens = ClientTokens(clock)
 
     def answer(self, request: Request, parameters: Parameters) -> Body:
         self._verifier.verify(_signed_request(request))

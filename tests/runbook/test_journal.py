@@ -1,0 +1,346 @@
+"""The journal: what is written before a change and after it, and what cannot be written refuses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tidb_pe_magic.errors import (
+    AuthenticationFailed,
+    Conflict,
+    JournalError,
+    NotFound,
+    ServiceUnavailable,
+    TidbPeError,
+)
+from tidb_pe_magic.runbook.journal import Journal, new_token
+from tidb_pe_magic.runbook.journal_file import JournalFile
+from tidb_pe_magic.runbook.state_files import ensure_private, open_private, state_directory
+
+OPERATION = "CreateVpcEndpoint"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """Give an empty journal, at a fixed time."""
+    return Journal(tmp_path / "state", now=lambda: 1_800_000_000.0)
+
+
+def lines(journal: Journal) -> list[dict[str, str]]:
+    """Return the records as they stand in the file."""
+    return [json.loads(line) for line in journal.path.read_text(encoding="ascii").splitlines()]
+
+
+def make(journal: Journal, *, failure: BaseException | None = None, plan: str = "p", token: str = "") -> str:
+    """Carry a change out, or fail at it, and return its token."""
+    with journal.change(OPERATION, "in vpc-1", region_id="r", plan=plan, token=token) as change:
+        if failure is not None:
+            raise failure
+        change.resource, change.request_id = "ep-1", "R-1"
+    return change.token
+
+
+def fail(journal: Journal, failure: BaseException, *, token: str = "") -> None:
+    """Fail at a change."""
+    with pytest.raises(type(failure)):
+        make(journal, failure=failure, token=token)
+
+
+def test_the_intent_is_on_the_disk_before_the_change(journal: Journal) -> None:
+    """Inside the block the file holds the intent with its ClientToken, and no outcome."""
+    with journal.change(OPERATION, "in vpc-1", region_id="r", plan="p") as change:
+        [intent] = lines(journal)
+        assert (intent["record"], intent["token"]) == ("intent", change.token)
+        assert (intent["operation"], intent["resource"], intent["plan"]) == (OPERATION, "in vpc-1", "p")
+        [seen] = journal.mutations()
+        assert (seen.result, seen.time) == ("interrupted or under way", "2027-01-15T08:00:00Z")
+        assert journal.open_token("p") == change.token
+
+
+def test_the_outcome_follows_with_the_request_id(journal: Journal) -> None:
+    """After the block the journal names what was made, and the token is not used again."""
+    make(journal)
+    [seen] = journal.mutations()
+    assert (seen.result, seen.resource, seen.request_id) == ("succeeded", "ep-1", "R-1")
+    assert journal.open_token("p") == ""
+
+
+@pytest.mark.parametrize(
+    ("failure", "result", "is_open"),
+    [
+        (ServiceUnavailable("down.", operation=OPERATION), "no answer", True),
+        (KeyboardInterrupt(), "no answer", True),
+        (RuntimeError("a bug"), "no answer", True),
+        (AuthenticationFailed("expired.", operation=OPERATION, code="Invalid"), "refused", True),
+        (NotFound("gone.", operation=OPERATION, code="C", request_id="R-2"), "refused", False),
+        (Conflict("mismatch.", operation=OPERATION, code="C"), "refused", False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_a_refusal_that_was_read_closes_the_intent(
+    journal: Journal,
+    failure: BaseException,
+    result: str,
+    is_open: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """What may have been carried out keeps its token for the next try; what was refused does not."""
+    fail(journal, failure)
+    [seen] = journal.mutations()
+    assert seen.result == result
+    assert bool(journal.open_token("p")) is is_open
+    assert (seen.code, seen.request_id) == (getattr(failure, "code", ""), getattr(failure, "request_id", ""))
+
+
+def test_a_token_that_was_sent_again_is_closed_by_either_outcome(journal: Journal) -> None:
+    """An intent that a crash left open is over once a later one with its token has succeeded."""
+    fail(journal, KeyboardInterrupt())
+    token = journal.open_token("p")
+    assert make(journal, token=token) == token
+    assert journal.open_token("p") == ""
+    assert journal.open_token("another plan") == ""
+
+
+def test_what_is_found_closes_the_intent(journal: Journal) -> None:
+    """An endpoint that is adopted is what the lost creation made: its token is not used for another."""
+    fail(journal, KeyboardInterrupt())
+    journal.conclude_found("p", "ep-9")
+    assert journal.open_token("p") == ""
+    [seen] = journal.mutations()
+    assert (seen.result, seen.resource) == ("found later", "ep-9")
+
+
+def test_tokens_are_new_and_fit() -> None:
+    """A ClientToken is ASCII of at most 64 characters, and none is given twice."""
+    tokens = {new_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert all(token.isascii() and token.isalnum() and len(token) <= 64 for token in tokens)
+
+
+def test_files_are_private_from_the_first_byte(journal: Journal, tmp_path: Path) -> None:
+    """Directory 0700, files 0600, whatever the umask; a file that was opened to others is closed again."""
+    before = os.umask(0)
+    try:
+        make(journal)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()} == {0o600}
+    journal.path.chmod(0o666)
+    make(journal)
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+
+
+def test_the_state_directory_is_the_users_or_the_one_that_is_named(tmp_path: Path) -> None:
+    """TIDB_PE_STATE_DIR wins; else it is where the platform keeps a program's state."""
+    assert state_directory({"TIDB_PE_STATE_DIR": str(tmp_path)}) == tmp_path
+    assert state_directory({}).name == "tidb_pe_magic"
+    assert os.environ["XDG_STATE_HOME"] in str(state_directory({}))
+
+
+# What a crash leaves, and what somebody else leaves.
+
+
+def _journal_of_three(directory: Path) -> Journal:
+    journal = Journal(directory)
+    make(journal, plan="first")
+    fail(journal, KeyboardInterrupt())
+    return journal
+
+
+@settings(deadline=None, max_examples=60)
+@given(cut=st.integers(1, 400), tail=st.binary(max_size=20).filter(lambda tail: b"\n" not in tail))
+@example(cut=1, tail=b"")
+def test_a_line_cut_off_by_a_crash_is_tolerated(cut: int, tail: bytes) -> None:
+    """Whatever of the last line is on the disk, reading goes on, and the next record takes its place."""
+    with tempfile.TemporaryDirectory() as directory:
+        journal = _journal_of_three(Path(directory))
+        data = journal.path.read_bytes()
+        last = data.rstrip(b"\n").rfind(b"\n") + 1
+        journal.path.write_bytes(data[: max(last, len(data) - cut)] + tail)
+        read = journal.mutations()
+        assert [mutation.resource for mutation in read][-1] == "ep-1"
+        assert journal.open_token("p")
+        make(journal, plan="next")
+        assert journal.corrupt_lines() == ()
+        assert len(journal.mutations()) == len(read) + 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.binary(min_size=1, max_size=60).filter(lambda line: b"\n" not in line)
+    | st.sampled_from([b"{}", b"[]", b"null", b'{"record": 1, "id": "x"}', b"[" * 5000, b"9" * 5000, b""]),
+    st.integers(0, 4),
+)
+def test_a_corrupt_line_refuses_changes_and_stops_no_read(line: bytes, where: int) -> None:
+    """A complete line that is no record is named, nothing is changed, and history shows the rest."""
+    with tempfile.TemporaryDirectory() as directory:
+        journal = _journal_of_three(Path(directory))
+        good = journal.path.read_bytes().splitlines(keepends=True)
+        journal.path.write_bytes(b"".join([*good[:where], line + b"\n", *good[where:]]))
+        before = journal.path.read_bytes()
+        with pytest.raises(JournalError, match=f"line {where + 1} is corrupt"):
+            make(journal)
+        with pytest.raises(JournalError):
+            journal.check()
+        assert journal.path.read_bytes() == before
+        assert journal.corrupt_lines() == (where + 1,)
+        assert len(journal.mutations()) == 2
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.binary(max_size=300))
+def test_any_file_at_all_is_read(data: bytes) -> None:
+    """Reading never fails; a change is written down, or refused in one line and the file left as it is."""
+    with tempfile.TemporaryDirectory() as directory:
+        journal = Journal(Path(directory))
+        journal.path.write_bytes(data)
+        journal.mutations()
+        journal.open_token("p")
+        try:
+            make(journal)
+        except JournalError:
+            assert journal.path.read_bytes() == data
+        else:
+            assert journal.mutations()[0].resource == "ep-1"
+
+
+def _refuses(journal: Journal, words: str) -> None:
+    entered = False
+    with (
+        pytest.raises(JournalError, match=words) as caught,
+        journal.change(OPERATION, "in vpc-1", region_id="r"),
+    ):
+        entered = True
+    assert not entered
+    assert isinstance(caught.value, TidbPeError)
+    assert "nothing was changed" in str(caught.value)
+
+
+def test_a_directory_that_is_a_file_refuses(tmp_path: Path) -> None:
+    """The reason is the system's."""
+    (tmp_path / "state").write_text("")
+    _refuses(Journal(tmp_path / "state"), "File exists|Not a directory")
+    _refuses(Journal(tmp_path / "state" / "deeper"), "Not a directory")
+
+
+def test_a_journal_that_is_a_directory_refuses(tmp_path: Path) -> None:
+    """The reason is the system's."""
+    (tmp_path / "journal.jsonl").mkdir()
+    _refuses(Journal(tmp_path), "Is a directory")
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "/dev/null", "elsewhere"])
+def test_a_journal_that_points_elsewhere_refuses(tmp_path: Path, target: str) -> None:
+    """A link is not followed, be it to a device or to another file."""
+    (tmp_path / "journal.jsonl").symlink_to(target)
+    _refuses(Journal(tmp_path), "symbolic links|regular file")
+
+
+def test_a_pipe_in_its_place_refuses_at_once(tmp_path: Path) -> None:
+    """Opening a pipe that nobody reads would hold the kernel up for good."""
+    os.mkfifo(tmp_path / "journal.jsonl")
+    _refuses(Journal(tmp_path), "regular file")
+
+
+def test_a_directory_that_others_can_write_to_refuses(tmp_path: Path) -> None:
+    """Somebody else could put a journal of their own into it."""
+    tmp_path.chmod(0o777)
+    _refuses(Journal(tmp_path), "somebody else")
+    with pytest.raises(PermissionError):
+        ensure_private(tmp_path)
+
+
+def test_a_file_of_somebody_else_refuses(tmp_path: Path) -> None:
+    """Another user's journal is neither read for a token nor written to."""
+    path = Path("/etc/passwd")
+    if os.geteuid() == 0:  # only root can give a file away, and owns that one
+        journal = Journal(tmp_path)
+        make(journal)
+        path = journal.path
+        os.chown(path, 12345, 12345)
+        _refuses(journal, "somebody else")
+    with pytest.raises(PermissionError, match="somebody else"):
+        open_private(path, os.O_RDONLY)
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from tidb_pe_magic.errors import JournalError
+from tidb_pe_magic.runbook.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal = Journal(Path(sys.argv[1]))
+size = journal.path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, size + 40))
+try:
+    with journal.change("Op", "x", region_id="r"):
+        print("entered")
+except JournalError as error:
+    print(error)
+print(journal.path.stat().st_size - size)
+"""
+
+
+def test_a_full_disk_refuses_and_leaves_the_journal_whole(journal: Journal) -> None:
+    """A record of which only a part fits is taken back, in a process whose files may not grow."""
+    make(journal)
+    run = subprocess.run(
+        [sys.executable, "-c", FULL, str(journal.path.parent)], capture_output=True, text=True, check=True
+    )
+    said, grown = run.stdout.splitlines()
+    assert "nothing was changed" in said
+    assert "File too large" in said
+    assert grown == "0"
+    make(journal)
+
+
+def test_an_outcome_that_cannot_be_written_does_not_hide_what_was_made(tmp_path: Path) -> None:
+    """The change is over: the problem is told, the block's result stays, and the intent stays open."""
+    told: list[str] = []
+    journal = Journal(tmp_path, on_problem=told.append)
+    with journal.change(OPERATION, "in vpc-1", region_id="r", plan="p") as change:
+        with journal.path.open("a") as file:
+            file.write("nonsense\n")
+        change.resource = "ep-1"
+    assert len(told) == 1
+    assert "line 2 is corrupt" in told[0]
+    assert journal.open_token("p") == change.token
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tidb_pe_magic.runbook.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+for number in range(30):
+    with journal.change("Op", f"{sys.argv[2]}-{number}", region_id="r"):
+        pass
+"""
+
+
+def test_processes_that_write_at_once_lose_no_line(journal: Journal) -> None:
+    """Three processes append sixty records each: every one is there, whole."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(journal.path.parent), name]) for name in "abc"
+    ]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
+    assert journal.corrupt_lines() == ()
+    found = {mutation.resource for mutation in journal.mutations() if mutation.result == "succeeded"}
+    assert found == {f"{name}-{number}" for name in "abc" for number in range(30)}
+
+
+def test_a_later_versions_records_are_kept(journal: Journal) -> None:
+    """Records and fields that this version does not know are no corruption."""
+    make(journal)
+    JournalFile(journal.path).append({"record": "novelty", "id": "x", "more": {"a": [1]}})
+    make(journal)
+    assert len(journal.mutations()) == 2
