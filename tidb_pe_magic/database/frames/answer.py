@@ -5,25 +5,21 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pymysql.constants import SERVER_STATUS
 from pymysql.err import NotSupportedError, raise_mysql_exception
 from pymysql.protocol import EOFPacketWrapper, MysqlPacket, OKPacketWrapper
 
 from tidb_pe_magic.database.frames.batch import Batch
 from tidb_pe_magic.database.frames.errors import lost, malformed
-from tidb_pe_magic.database.frames.packets import ENDING, HEADER, PacketBuffer
+from tidb_pe_magic.database.frames.packets import PacketBuffer
 from tidb_pe_magic.database.frames.types import Column, column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic.database.frames.driver import Driver
-    from tidb_pe_magic.database.frames.packets import Offsets
 
 _ERR, _LOCAL_INFILE = 0xFF, 0xFB
-# A row may begin like an EOF, with the length of its first value; it is longer than one, then.
-_LONGEST_EOF = 8
 # Seconds between two looks at whoever wants to know whether anything happens.
 _TICK = 0.1
 
@@ -82,13 +78,14 @@ class Answer:
         """
         since = time.monotonic()
         while not self.ended:
-            if self._buffer.full or self._buffer.marked or time.monotonic() - since >= self._interval:
-                heads = self._rows(self._buffer.take())
-                if len(heads) > 1:
+            late = time.monotonic() - since >= self._interval
+            if late or self._buffer.full or self._buffer.ending:
+                heads = self._buffer.take()
+                if heads is not None:
                     return Batch(self._buffer.data, heads)
-                if self.ended:
-                    break
-                since = time.monotonic()
+                if self._buffer.ending:
+                    self._end(self._packet())
+                    continue
             self._receive()
         return None
 
@@ -131,32 +128,8 @@ class Answer:
         if not MysqlPacket(self._packet(), "").is_eof_packet():
             raise malformed("no EOF behind the columns' definitions")
 
-    def _rows(self, heads: Offsets | None) -> Offsets:
-        """Return those packets that are rows; the one that ends them is heeded."""
-        if heads is None:
-            return np.empty(0, np.int64)
-        if not self._buffer.marked:
-            return heads
-        first = np.frombuffer(self._buffer.data, np.uint8)[heads[:-1] + HEADER]
-        ends = (first == _ERR) | ((first == ENDING) & (np.diff(heads) - HEADER <= _LONGEST_EOF))
-        if not ends.any():
-            self._buffer.marked = False
-            return heads
-        number = int(ends.argmax())
-        if number:
-            # These are decoded before the end is looked at.
-            self._buffer.put_back(heads[number:])
-            return heads[: number + 1]
-        payload = bytes(self._buffer.data[heads[0] + HEADER : heads[1]])
-        self._buffer.put_back(heads[1:])
-        self._end(payload)
-        return heads[:1]
-
     def _end(self, payload: bytes) -> None:
-        if payload[0] == _ERR:
-            self._fail(payload)
-        status = EOFPacketWrapper(MysqlPacket(payload, "")).server_status
-        self._settle(status)
+        self._settle(EOFPacketWrapper(MysqlPacket(payload, "")).server_status)
 
     def _ok(self, payload: bytes) -> None:
         packet = OKPacketWrapper(MysqlPacket(payload, ""))

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 Offsets: TypeAlias = npt.NDArray[np.int64]
 
 #: Bytes that can be read before the first and after the last packet: wide loads look beyond a value's ends.
-PADDING = 16
+PADDING = 32
 HEADER = 4
 #: A packet of this length is continued by the next one.
 LONGEST = 0xFFFFFF
-#: What ends a result begins with this byte or the one above; very few rows do.
-ENDING = 0xFE
+# A packet that ends a result is an error, or is as short as an EOF and begins like one.
+_ERROR, _EOF, _LONGEST_EOF = 0xFF, 0xFE, 8
 # Arrow's offsets into a buffer have 32 bits.
 _LARGEST = 2**31 - 1 - 2 * PADDING
 _SMALLEST = 1 << 16
@@ -36,7 +36,6 @@ class PacketBuffer:
     Attributes:
         data: the bytes; what `take` told of it holds until the next `receive`.
         received: the number of bytes received so far.
-        marked: a packet that may end a result was among those taken last, or is yet to be taken.
     """
 
     def __init__(self, receive: Callable[[memoryview], int], *, capacity: int) -> None:
@@ -51,10 +50,10 @@ class PacketBuffer:
         self._size = min(capacity, _SMALLEST)
         self.data = bytearray(self._size + 2 * PADDING)
         self.received = 0
-        self.marked = False
         # Up to `first` everything was taken; up to `position` packets are complete.
         self._first = self._position = self._filled = PADDING
         self._heads: list[Offsets] = []
+        self._endings: list[int] = []
         self._sequence = 1
 
     @property
@@ -66,6 +65,11 @@ class PacketBuffer:
     def empty(self) -> bool:
         """Whether everything that was received has been taken."""
         return self._first == self._filled
+
+    @property
+    def ending(self) -> bool:
+        """Whether a packet that ends a result, or a part of it, is among the complete ones."""
+        return bool(self._endings)
 
     @property
     def _cramped(self) -> bool:
@@ -89,10 +93,28 @@ class PacketBuffer:
         self._scan()
 
     def take(self) -> Offsets | None:
-        """Take all complete packets: where each begins, header included, and where the last one ends.
+        """Take the complete packets before an ending: where each header begins, and where the last one ends.
 
         Packets that continue each other have been joined to one, whose header tells the first part's length.
         """
+        heads = self._take()
+        if heads is not None and self._endings:
+            number = int(np.searchsorted(heads, self._endings[0]))
+            self._put_back(heads[number:])
+            heads = heads[: number + 1] if number else None
+        return heads
+
+    def packet(self) -> bytes | None:
+        """Take the payload of the first complete packet, of whatever kind, if there is one."""
+        heads = self._take()
+        if heads is None:
+            return None
+        self._put_back(heads[1:])
+        if self._endings and self._endings[0] == heads[0]:
+            del self._endings[0]
+        return bytes(self.data[heads[0] + HEADER : heads[1]])
+
+    def _take(self) -> Offsets | None:
         if not self._heads:
             return None
         heads = np.concatenate([*self._heads, np.array([self._position], np.int64)])
@@ -100,19 +122,10 @@ class PacketBuffer:
         self._first = self._position
         return heads
 
-    def put_back(self, heads: Offsets) -> None:
-        """Give back the last of the packets that were taken just now."""
+    def _put_back(self, heads: Offsets) -> None:
         if len(heads) > 1:
-            self._heads.insert(0, heads[:-1])
+            self._heads.append(heads[:-1])
         self._first = int(heads[0])
-
-    def packet(self) -> bytes | None:
-        """Take the payload of the first complete packet, if there is one."""
-        heads = self.take()
-        if heads is None:
-            return None
-        self.put_back(heads[1:])
-        return bytes(self.data[heads[0] + HEADER : heads[1]])
 
     def _make_room(self) -> None:
         used, size = self._filled - self._first, self._size
@@ -129,6 +142,7 @@ class PacketBuffer:
             self.data[PADDING : PADDING + used] = source[self._first : self._filled]
         self._first, self._position, self._filled = PADDING, self._position - shift, self._filled - shift
         self._heads = [heads - shift for heads in self._heads]
+        self._endings = [ending - shift for ending in self._endings]
 
     def _scan(self) -> None:
         while self._filled - self._position >= HEADER:
@@ -136,39 +150,40 @@ class PacketBuffer:
             if not len(heads):
                 return
             lengths = np.diff(heads, append=end) - HEADER
-            if int(lengths.max()) == LONGEST:
-                continued = int((lengths == LONGEST).argmax())
-                self._accept(heads[:continued], int(heads[continued]))
-                if not self._join(heads[continued:], lengths[continued:]):
-                    return
-            else:
-                self._accept(heads, end)
+            self._check(heads)
+            if int(lengths.max()) < LONGEST:
+                self._accept(heads, lengths, end)
+                continue
+            alone = int((lengths == LONGEST).argmax())
+            if alone:
+                self._accept(heads[:alone], lengths[:alone], int(heads[alone]))
+            if not self._join(heads[alone:], lengths[alone:]):
+                return
 
-    def _accept(self, heads: Offsets, end: int) -> None:
-        if len(heads):
-            self._count(heads)
-            self._heads.append(heads)
-            self._position = end
-
-    def _count(self, heads: Offsets) -> None:
-        """Look at how packets begin: bytes that were lost or doubled show in the sequence numbers."""
-        everything = np.frombuffer(self.data, np.uint8)
-        self.marked = self.marked or int(everything[heads + HEADER].max()) >= ENDING
-        numbers = everything[heads + 3]
-        expected = (self._sequence + np.arange(len(heads))) & 0xFF
-        if not np.array_equal(numbers, expected):
+    def _check(self, heads: Offsets) -> None:
+        """Check the sequence numbers, in which bytes that were lost or doubled show first."""
+        numbers = np.frombuffer(self.data, np.uint8)[heads + 3]
+        if not np.array_equal(numbers, (self._sequence + np.arange(len(heads))) & 0xFF):
             if numbers[0] == 0:
                 # The server's last word before it closes the connection.
                 raise lost("the server is shutting down")
-            raise malformed("packet sequence number wrong")
+            raise malformed("a packet's sequence number is wrong")
+
+    def _accept(self, heads: Offsets, lengths: Offsets, end: int) -> None:
+        first = np.frombuffer(self.data, np.uint8)[heads + HEADER]
+        if int(first.max()) >= _EOF:
+            endings = (first == _ERROR) | ((first == _EOF) & (lengths <= _LONGEST_EOF))
+            self._endings += heads[endings].tolist()
         self._sequence += len(heads)
+        self._heads.append(heads)
+        self._position = end
 
     def _join(self, heads: Offsets, lengths: Offsets) -> bool:
         """Make one packet of those that continue each other, if all have come."""
         parts = int((lengths != LONGEST).argmax()) + 1
         if lengths[parts - 1] == LONGEST:
             return False
-        self._count(heads[:parts])
+        self._sequence += parts
         end = int(heads[0]) + HEADER + LONGEST
         with memoryview(self.data) as data:
             for head, length in zip(heads[1:parts].tolist(), lengths[1:parts].tolist(), strict=True):
