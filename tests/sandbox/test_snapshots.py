@@ -253,8 +253,8 @@ def test_the_states_that_are_kept_are_bounded(clock: Clock) -> None:
     with pytest.raises(Exception, match="older than GC safe point"):
         history.check(first)
     assert held is not None
-    with history.reader(held) as cursor:
-        assert cursor.execute("SELECT COUNT(*) FROM test.t").fetchall() == [(10,)]
+    with history.reader(held) as reader:
+        assert reader.cursor.execute("SELECT COUNT(*) FROM test.t").fetchall() == [(10,)]
     history.release(holder)
     with pytest.raises(Exception, match="GC life time is shorter"), history.reader(held):
         pass

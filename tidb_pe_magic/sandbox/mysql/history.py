@@ -52,49 +52,61 @@ def _shown(timestamp: int) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " +0000 UTC"
 
 
+@dataclass(frozen=True)
+class Reader:
+    """A cursor that sees a state; DuckDB refuses two calls at once over it, so `lock` is held for each."""
+
+    cursor: duckdb.DuckDBPyConnection
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def intact(self) -> bool:
+        """DuckDB has not given its transaction up."""
+        try:
+            self.cursor.execute(_TOUCH)
+        except duckdb.Error:
+            return False
+        return True
+
+
 @dataclass
 class _State:
     """What there was from one commit on until another one, which ends it; open while none does."""
 
-    readers: list[duckdb.DuckDBPyConnection]
+    readers: list[Reader]
     until: int | None = None
     lock: threading.Condition = field(default_factory=threading.Condition)
     lent: int = 0
 
     @contextlib.contextmanager
-    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a transaction on this state; one that DuckDB gave up is not lent again."""
+    def reader(self) -> Iterator[Reader]:
+        """Lend a reader to run a query with; one that DuckDB gave up is not lent again."""
         with self.lock:
             self.lock.wait_for(lambda: self.readers or not self.lent)
             if not self.readers:
                 raise SqlError(UNKNOWN_ERROR, "this snapshot has been spoiled by interrupted statements")
-            cursor = self.readers.pop()
+            reader = self.readers.pop()
             self.lent += 1
-        try:
-            yield cursor
-        finally:
-            intact = _is_intact(cursor)
-            with self.lock:
-                self.lent -= 1
-                if intact:
-                    self.readers.append(cursor)
-                self.lock.notify_all()
-            if not intact:
-                cursor.close()
+        with reader.lock:
+            try:
+                yield reader
+            finally:
+                intact = reader.intact
+                with self.lock:
+                    self.lent -= 1
+                    if intact:
+                        self.readers.append(reader)
+                    self.lock.notify_all()
+                if not intact:
+                    reader.cursor.close()
 
     def close(self) -> None:
         """Let DuckDB forget it."""
         with self.lock:
             while self.readers:
-                self.readers.pop().close()
-
-
-def _is_intact(cursor: duckdb.DuckDBPyConnection) -> bool:
-    try:
-        cursor.execute(_TOUCH)
-    except duckdb.Error:
-        return False
-    return True
+                reader = self.readers.pop()
+                with reader.lock:
+                    reader.cursor.close()
 
 
 class History:
@@ -116,7 +128,8 @@ class History:
             life: seconds until a state is collected that no transaction holds.
             most: how many states are kept at most.
         """
-        self._database = database
+        # One of its own: DuckDB refuses two calls at once over the same one.
+        self._database = database.cursor()
         self._clock = clock
         self._life = life
         self._most = most
@@ -170,8 +183,8 @@ class History:
                 raise SqlError(SNAPSHOT_TOO_OLD, f"snapshot is older than GC safe point {point}")
 
     @contextlib.contextmanager
-    def reader(self, timestamp: int) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a cursor that sees what there was at `timestamp`."""
+    def reader(self, timestamp: int) -> Iterator[Reader]:
+        """Lend a reader that sees what there was at `timestamp`."""
         with self._lock:
             self._collect()
             if timestamp < self._safe_point():
@@ -180,15 +193,15 @@ class History:
                 raise SqlError(GC_TOO_EARLY, f"GC life time is shorter than transaction duration, {reason}")
             past = (state for state in self._past if state.until is not None and timestamp < state.until)
             state = next(past, None) or self._kept_present()
-        with state.reader() as cursor:
-            yield cursor
+        with state.reader() as reader:
+            yield reader
 
     def _kept_present(self) -> _State:
         if self._present is None:
             cursors = [self._database.cursor() for _ in range(_READERS)]
             for cursor in cursors:
                 begin(cursor)
-            self._present = _State(cursors)
+            self._present = _State(list(map(Reader, cursors)))
         return self._present
 
     def _safe_point(self) -> int:

@@ -114,6 +114,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         """Roll back and give the cursor back."""
         self._connection = None
         await asyncio.to_thread(self._transaction.end)
+        await asyncio.to_thread(self._snapshot.close)
         await asyncio.to_thread(self._cursor.close)
 
     async def forget_user(self) -> None:

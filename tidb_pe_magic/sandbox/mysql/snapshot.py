@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ class Snapshot:
         """Begin with the present."""
         self._history = history
         self._reading: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
         self._rows: Iterator[Sequence[Any]] = iter(())
         self.timestamp = 0
 
@@ -42,22 +44,31 @@ class Snapshot:
 
     def read(self, sql: str, search_path: str, chunk: int) -> Sequence[tuple[str, str]]:
         """Run a query to its end, and return its columns; `fetch` gives its rows."""
-        with self._history.reader(self.timestamp) as cursor:
-            self._reading = cursor
+        self.close()
+        with self._history.reader(self.timestamp) as reader:
+            self._reading, self._lock = reader.cursor, reader.lock
             try:
-                cursor.execute(search_path)
-                relation = cursor.sql(sql)
+                reader.cursor.execute(search_path)
+                relation = reader.cursor.sql(sql)
                 rows = relation.iter_rows(chunk)
                 first = next(rows, None)
+                columns = [(name, str(kind)) for name, kind, *_ in relation.description or ()]
+                del relation
             finally:
                 self._reading = None
         # The rows are in the engine's memory now: the state may be collected meanwhile.
         self._rows = iter(()) if first is None else _chained(first, rows)
-        return [(name, str(kind)) for name, kind, *_ in relation.description or ()]
+        return columns
 
     def fetch(self, rows: int) -> Sequence[Sequence[Any]]:
         """Return the next rows; none at the end."""
-        return list(islice(self._rows, rows))
+        with self._lock:
+            return list(islice(self._rows, rows))
+
+    def close(self) -> None:
+        """Drop what was not fetched; DuckDB notices, so it is a call too."""
+        with self._lock:
+            self._rows = iter(())
 
     def interrupt(self) -> None:
         """End the query that runs, if one does."""
