@@ -343,3 +343,14 @@ def test_a_host_that_refuses_is_not_asked_again() -> None:
     retries = Retries(sleep=lambda _: pytest.fail("a pause"))
     with pytest.raises(ServiceUnavailable):
         Alibaba(REGION, KEY, endpoint=f"http://127.0.0.1:{free_port()}", retries=retries).endpoints()
+
+
+def test_a_dual_stack_zone_has_both_addresses(answering: Answering) -> None:
+    """The IPv6 address of a zone's network interface is read where there is one, and empty where not."""
+    zones = [
+        {"ZoneId": "z-a", "EniIp": "10.0.1.7", "ZoneIpv6Address": "2408:4005::7"},
+        {"ZoneId": "z-b", "EniIp": "10.0.2.7"},
+    ]
+    alibaba, _ = answering(Answer(json.dumps({"Zones": zones})))
+    read = [(zone.eni_ip, zone.ipv6_address) for zone in alibaba.zones("ep-1")]
+    assert read == [("10.0.1.7", "2408:4005::7"), ("10.0.2.7", "")]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, render
+from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.database.connector import Target
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, ServiceUnavailable, StepOrderError
 from tidb_pe_magic.model import Outcome
+from tidb_pe_magic.runbook import doctoring
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.black_hole import BlackHole
 from tidb_pe_magic.sandbox.scenarios import SCENARIOS
@@ -77,6 +81,33 @@ def test_connect_does_not_try_a_refused_login_again(
     assert caught.value.diagnosis is None
 
 
+@pytest.mark.parametrize(
+    ("scenario", "cause", "command"),
+    [
+        (
+            "security-group-blocks-port",
+            f"The endpoint's security group ({GROUP}) does not allow inbound TCP",
+            f"%tidb_pe plan --vpc {VPC} --security-group {GROUP}",
+        ),
+        ("notebook-in-another-vpc", "outside the endpoint's VPC without a route", "%tidb_pe networks"),
+        ("financially-locked", "The endpoint's billing status is FinancialLocked", "%tidb_pe endpoints"),
+        ("auto-accept-off", "its owner has to accept it first", "%tidb_pe wait"),
+    ],
+)
+def test_silence_and_refusal_have_their_first_cause(scenario: str, cause: str, command: str) -> None:
+    """Of what makes TCP fail, the one that the clouds' answers point to comes first, with its command."""
+    with (
+        Sandbox(flights=20, scenario=scenario) as sandbox,
+        Runbook(environ=sandbox.environment()) as runbook,
+    ):
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
+        diagnosis = runbook.doctor()
+    assert diagnosis.failed is not None
+    assert diagnosis.failed.name == "tcp"
+    assert cause in diagnosis.causes[0]
+    assert diagnosis.next_command == command
+
+
 def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -> None:
     """What the clouds know themselves comes before what is likely."""
     with Runbook(environ=manual.environment()) as runbook:
@@ -122,3 +153,18 @@ def test_a_host_with_more_in_it_is_refused_unseen(host: str) -> None:
     with Runbook(environ={}) as runbook, pytest.raises(InvalidRequest, match="--host") as caught:
         runbook.doctor(host=host)
     assert host not in str(caught.value)
+
+
+def test_the_doctor_of_a_failed_connect_has_what_time_is_left(sandbox: Sandbox, runbook: Runbook) -> None:
+    """By the clock that both share little is left, so the stages take less than ever, yet enough to tell."""
+    made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint
+    cluster = runbook.cluster("demo")
+    failure = ConnectionFailed("tcp", "no answer.", kind="timeout")
+    with BlackHole(("127.81.1.2", sandbox.world.port)):
+        target = Target(host="127.81.1.2", port=sandbox.world.port, user="", database="", password=Secret(""))
+        context = replace(runbook._context, clock=lambda: 100.0)
+        explained = doctoring.explained(context, failure, target, cluster, made, end=101.0)
+    assert explained.diagnosis is not None
+    assert explained.diagnosis.failed is not None
+    assert "127.81.1.2: no answer in 1.4 s" in explained.diagnosis.failed.detail
+    assert str(explained).endswith(f"Next: {explained.diagnosis.next_command}")

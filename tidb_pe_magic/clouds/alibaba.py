@@ -144,6 +144,7 @@ class Alibaba:
                 zone_id=text(zone, "ZoneId"),
                 vswitch_id=text(zone, "VSwitchId"),
                 eni_ip=text(zone, "EniIp"),
+                ipv6_address=text(zone, "ZoneIpv6Address"),
                 status=text(zone, "ZoneStatus"),
             )
             for zone in self._privatelink_pages("ListVpcEndpointZones", "Zones", EndpointId=endpoint_id)

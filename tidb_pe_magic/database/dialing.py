@@ -113,6 +113,21 @@ def dial(addresses: Sequence[Address], deadline: Deadline) -> list[Attempt]:
     return attempts
 
 
+def faults(attempts: Sequence[Attempt]) -> set[str]:
+    """Return how attempts failed, but for a family of addresses that this machine has no route for.
+
+    That counts where no other family answers: a dual-stack name is reached over IPv4 by a machine without
+    IPv6, and nothing is wrong.
+    """
+    answering = {attempt.address.family for attempt in attempts if attempt.sock is not None}
+    return {
+        attempt.kind
+        for attempt in attempts
+        if attempt.kind
+        and not (attempt.kind == "unreachable" and answering and attempt.address.family not in answering)
+    }
+
+
 def _begin(attempt: Attempt, selector: selectors.BaseSelector, stack: contextlib.ExitStack) -> None:
     try:
         sock = stack.enter_context(socket.socket(attempt.address.family, socket.SOCK_STREAM))

@@ -70,9 +70,14 @@ class Subject:
 
     @property
     def zone_addresses(self) -> dict[str, str]:
-        """Each address of the endpoint's network interfaces, and its zone."""
+        """Each address of the endpoint's network interfaces, as a resolver writes it, and its zone."""
         zones = self.endpoint.zones if self.endpoint else ()
-        return {zone.eni_ip: zone.zone_id for zone in zones if zone.eni_ip}
+        return {
+            str(ipaddress.ip_address(address)): zone.zone_id
+            for zone in zones
+            for address in (zone.eni_ip, zone.ipv6_address)
+            if _is_address(address)
+        }
 
 
 class Seen(NamedTuple):
@@ -227,7 +232,7 @@ class _Examination:
         detail = "; ".join(map(str, attempts))
         own = attempts[: len(self._addresses)]
         self._sock = next((attempt.sock for attempt in own if attempt.sock is not None), None)
-        kinds = {attempt.kind for attempt in attempts if attempt.kind}
+        kinds = dialing.faults(attempts)
         if self._sock is None:
             answering = any(attempt.sock is not None for attempt in attempts)
             kind = "elsewhere" if answering else remedies.gravest(kinds)

@@ -63,11 +63,17 @@ class VerifiedService(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointZone:
-    """A zone of an endpoint: one network interface, billed by the hour (ListVpcEndpointZones)."""
+    """A zone of an endpoint: one network interface, billed by the hour (ListVpcEndpointZones).
+
+    Attributes:
+        eni_ip: its IPv4 address.
+        ipv6_address: its IPv6 address, where the endpoint is dual-stack.
+    """
 
     zone_id: str
     vswitch_id: str
     eni_ip: str = ""
+    ipv6_address: str = ""
     status: str = ""
 
 

@@ -218,7 +218,10 @@ def _zones(zones: tuple[model.EndpointZone, ...]) -> tuple[Table, ...]:
     """Return the zones' table; a plan's zones have neither address nor status yet."""
     if not zones:
         return ()
-    rows = ((Code(z.zone_id), Code(z.vswitch_id), Code(z.eni_ip), z.status) for z in zones)
+    rows = (
+        (Code(z.zone_id), Code(z.vswitch_id), Code(*filter(None, (z.eni_ip, z.ipv6_address))), z.status)
+        for z in zones
+    )
     wide = any(zone.eni_ip or zone.status for zone in zones)
     header = ("Zone", "vSwitch", "Address", "Status")
     columns = len(header) if wide else len(header) - 2
