@@ -22,6 +22,8 @@ from tidb_pe_magic.sandbox.scenarios import SCENARIOS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SECRET = Secret("")
+
 
 @pytest.fixture
 def staged() -> Iterator[Callable[[str], tuple[Sandbox, Runbook]]]:
@@ -168,3 +170,21 @@ def test_the_doctor_of_a_failed_connect_has_what_time_is_left(sandbox: Sandbox, 
     assert explained.diagnosis.failed is not None
     assert "127.81.1.2: no answer in 1.4 s" in explained.diagnosis.failed.detail
     assert str(explained).endswith(f"Next: {explained.diagnosis.next_command}")
+
+
+def test_a_query_without_an_answer_has_a_cause_too(sandbox: Sandbox, runbook: Runbook) -> None:
+    """It is not tried again, which would wait once more; a cause and a command stand in the line."""
+    made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint
+    cluster = runbook.cluster("demo")
+    target = Target(
+        host=made.domain,
+        port=sandbox.world.port,
+        user="2vKmPqRsTuWxYzA.root",
+        database="",
+        password=Secret(""),
+    )
+    failure = ConnectionFailed("query", "no answer to SELECT VERSION() in 8 s.")
+    told = doctoring.explained(runbook._context, failure, target, cluster, made, end=0.0)
+    assert told.diagnosis is None
+    assert "Likely: The cluster is overloaded" in str(told)
+    assert "Next: %tidb_pe doctor --cluster" in str(told)

@@ -133,7 +133,8 @@ def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandb
         f"%tidb_pe doctor --cluster 10430185274093617152 --host HOST --port {sandbox.world.port}"
     )
     for shown in (render.text(diagnosis), render.html(diagnosis)):
-        assert "cannot tell which host" in shown
+        assert "cannot tell which host to examine" in shown
+        assert "--endpoint ep-…" in shown
         assert "every stage passes" not in shown
     named = runbook.doctor(cluster="demo", host=made.domain)
     assert [stage.outcome for stage in named.stages if stage.outcome != Outcome.PASSED] == [Outcome.UNKNOWN]

@@ -23,7 +23,7 @@ from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.facts import Denied, gap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tidb_pe_magic.database.connector import Target
     from tidb_pe_magic.database.doctor import Subject
@@ -76,20 +76,28 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
         endpoint: by which way.
         end: when there has to be an answer, by that clock.
     """
-    from tidb_pe_magic.database import doctor  # noqa: PLC0415 - pymysql is imported by need
+    from tidb_pe_magic.database import doctor, remedies  # noqa: PLC0415 - pymysql is imported by need
 
+    if failure.stage == "query" and not failure.advice:
+        known = doctor.Subject(target=target, cluster=cluster, endpoint=endpoint)
+        return _advised(failure, *remedies.explain(failure, (), known))
     if failure.stage not in _EXAMINED:
         return failure
     subject = doctor.Subject(
         target=target, cluster=cluster, endpoint=endpoint, here=_here(context), last="tls"
     )
     diagnosis = doctor.examine(subject, timeout=_left(context, end))
-    advice = f"Likely: {diagnosis.causes[0]} Next: {diagnosis.next_command}" if diagnosis.causes else ""
-    better = errors.ConnectionFailed(
-        failure.stage, failure.reason, advice=advice or failure.advice, kind=failure.kind
-    )
+    better = _advised(failure, diagnosis.causes, diagnosis.next_command)
     better.diagnosis = diagnosis
     return better
+
+
+def _advised(
+    failure: errors.ConnectionFailed, causes: Sequence[str], next_command: str
+) -> errors.ConnectionFailed:
+    """Return the failure with the likeliest of the causes, if there is one."""
+    advice = f"Likely: {causes[0]} Next: {next_command}" if causes else failure.advice
+    return errors.ConnectionFailed(failure.stage, failure.reason, advice=advice, kind=failure.kind)
 
 
 def _left(context: Context, end: float) -> float:
@@ -143,10 +151,11 @@ def _hostless(request: DoctorRequest, known: _Known) -> Diagnosis:
     cluster = ["--cluster", known.cluster.cluster_id] if known.cluster else []
     named = shlex.join(["doctor", *cluster])
     first, *rest = STAGES
-    detail = f"cannot tell which host: {known.denied}"
+    detail = f"the host is not known: {known.denied}"
     cause = (
-        f"The host cannot be looked up: {known.denied}. It stands in the console, at VPC > Endpoints, as "
-        "Domain Name of Endpoint Service; or ask for the permission: %tidb_pe permissions."
+        f"The host cannot be looked up: {known.denied}. Name the endpoint (--endpoint ep-…, as create showed "
+        "it), or the host (in the console, VPC > Endpoints: Domain Name of Endpoint Service); or ask for the "
+        "permission: %tidb_pe permissions."
     )
     return Diagnosis(
         host="",
