@@ -15,18 +15,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "tidb_pe_magic"
 # What each part may import of the others.
 BASE = {"errors", "model"}
-DISPLAY = {"render", "views", "layout", "drawing"}
+DISPLAY = {"render", "views", "layout", "drawing", "event_lines"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": {"errors"},
     **dict.fromkeys(DISPLAY, BASE | DISPLAY),
     "credentials": BASE,
+    "plain": BASE | {"credentials"},
     "clients": BASE,
     "clouds": BASE | {"credentials"},
     "database": BASE | {"credentials"},
     "runbook": BASE | {"clients", "credentials", "clouds", "database"},
     "notebook": BASE | DISPLAY | {"credentials", "clouds", "database", "runbook"},
-    "cli": BASE | DISPLAY | {"credentials", "clouds", "database", "runbook"},
+    "shell_completion": BASE | {"runbook"},
+    "cli": BASE | DISPLAY | {"plain", "shell_completion", "credentials", "clouds", "database", "runbook"},
     "__init__": {"errors", "runbook", "notebook"},
     "sandbox": set(),
 }

@@ -40,6 +40,20 @@ def test_a_restricted_cluster_is_refused_by_the_restrictions_name(
         runbook.verify()
 
 
+def test_the_environment_names_the_cluster_where_nobody_else_did(sandbox: Sandbox) -> None:
+    """TIDB_PE_CLUSTER is the last resort, and what names it where it is wrong."""
+    with Runbook(environ=sandbox.environment() | {"TIDB_PE_CLUSTER": "demo"}) as runbook:
+        assert runbook.networks().cluster.display_name == "demo"
+        runbook.cluster("jakarta")
+        assert runbook.networks().cluster.display_name == "jakarta"
+    wrong = sandbox.environment() | {"TIDB_PE_CLUSTER": "dmo"}
+    with (
+        Runbook(environ=wrong) as runbook,
+        pytest.raises(errors.InvalidRequest, match=r"^TIDB_PE_CLUSTER: dmo"),
+    ):
+        runbook.networks()
+
+
 def test_clusters_tells_why_each_other_one_cannot_be_used(runbook: Runbook) -> None:
     """The list names the restriction of each cluster that it has."""
     restricted = {c.display_name: c.restriction.name for c in runbook.clusters() if c.restriction}

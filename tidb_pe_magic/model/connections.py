@@ -61,7 +61,7 @@ class Connection(Result):
     password_source: str
     registered: bool
     ca: str = ""
-    engine: Engine = field(repr=False, compare=False)
+    engine: Engine = field(repr=False, compare=False, metadata={"plain": False})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,12 +47,17 @@ def ask(question: str) -> Secret:
         return Secret(getpass(question))
     # NotImplementedError: the kernel runs without a front end.
     except (EOFError, NotImplementedError, OSError):
-        raise errors.MissingCredentials(
-            "SQL password",
-            ("TIDB_PASSWORD in the environment", "a prompt, but nobody can be asked here"),
-            advice="Set TIDB_PASSWORD before the kernel starts, or give --password-from env:NAME, "
-            "keyring:SERVICE or file:PATH",
-        ) from None
+        raise nobody_to_ask() from None
+
+
+def nobody_to_ask() -> errors.MissingCredentials:
+    """Return the error of a password that has to be asked for where there is no person."""
+    return errors.MissingCredentials(
+        "SQL password",
+        ("TIDB_PASSWORD in the environment", "a prompt, but nobody can be asked here"),
+        advice="Set TIDB_PASSWORD before this program starts, or give --password-from env:NAME, "
+        "keyring:SERVICE or file:PATH",
+    )
 
 
 @dataclass(kw_only=True)

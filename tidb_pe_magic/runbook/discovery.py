@@ -31,6 +31,10 @@ _PAGES_FOR_A_HINT = 10
 _MOST_DETAILED = 20
 
 
+CLUSTER = "TIDB_PE_CLUSTER"
+"""The environment variable that names the cluster where neither a command nor an earlier one did."""
+
+
 def clusters(context: Context, request: requests.ClustersRequest, on_event: EventHook) -> Clusters:  # noqa: ARG001
     """List every cluster that the TiDB Cloud key can see, usable ones first."""
     found = context.tidb_cloud().clusters()
@@ -72,25 +76,31 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
 
 
 def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:
-    """Return the cluster that is named here or was named last, whatever its restrictions.
+    """Return the cluster that is named here, was named last, or is named by the environment.
+
+    Its restrictions, if any, are the caller's business.
 
     Args:
         context: what steps work with.
-        name_or_id: None for the one that was named last.
+        name_or_id: None for the one that was named last, or else by TIDB_PE_CLUSTER.
         field: where the name was typed.
 
     Raises:
         StepOrderError: none was named yet, or the one that was named last is gone.
         InvalidRequest: no cluster has this name or ID, or several have the name.
     """
-    wanted = name_or_id or context.cluster_id
+    last = "" if name_or_id else context.cluster_id
+    wanted = name_or_id or last
+    if not wanted:
+        wanted, field = context.environ.get(CLUSTER, ""), CLUSTER
     if not wanted:
         raise errors.StepOrderError(
-            "no cluster has been named in this kernel yet.",
-            advice="Run %tidb_pe cluster NAME_OR_ID, or give --cluster; %tidb_pe clusters lists them.",
+            "no cluster has been named yet.",
+            advice=f"Give --cluster, set {CLUSTER}, or run %tidb_pe cluster NAME_OR_ID in this kernel; "
+            "%tidb_pe clusters lists them.",
         )
     found = _by_id(context, wanted) if wanted.isdecimal() else None
-    if found is None and not name_or_id:
+    if found is None and last:
         raise errors.StepOrderError(
             f"cluster {wanted}, the last one named in this kernel, is not visible to this API key.",
             advice="Run %tidb_pe cluster NAME_OR_ID; %tidb_pe clusters lists them.",

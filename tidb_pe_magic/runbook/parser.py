@@ -11,13 +11,14 @@ import io
 import re
 import shlex
 from dataclasses import MISSING, Field, dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from tidb_pe_magic.runbook.fields import Option, Request
 
@@ -81,23 +82,32 @@ def words(line: str) -> list[str]:
     return found
 
 
-def parse(arguments: Sequence[str], *, prog: str, extra: Iterable[str] = ()) -> Command | Help:
+def parse(
+    arguments: Sequence[str],
+    *,
+    prog: str,
+    extra: Iterable[str] = (),
+    without: Mapping[str, str] = MappingProxyType({}),
+) -> Command | Help:
     """Make a request from a subcommand and its options, or return the help that was asked for.
 
     Args:
         arguments: the words after the program's name.
         prog: the program's name, as one types it.
-        extra: subcommands that a skin handles itself, named in help and in suggestions.
+        extra: subcommands that a skin handles itself, named in suggestions.
+        without: operations that a skin does not have, each with the reason.
 
     Raises:
         InvalidRequest: a subcommand or flag is unknown, or a value is not valid.
     """
     if not arguments or arguments[0] in _HELP_FLAGS:
-        return Help(overview(prog))
+        return Help(overview(prog, without))
     name, *rest = arguments
+    if name in without:
+        raise InvalidRequest("command", f"{prog} has no {name}: {without[name]}", advice=_see(prog))
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise _unknown_command(name, (*OPERATIONS, *extra), prog)
+        raise _unknown_command(name, (*(OPERATIONS.keys() - without.keys()), *extra), prog)
     return parse_options(operation, rest, prog=prog)
 
 
@@ -124,12 +134,13 @@ def _unknown_command(name: str, known: Iterable[str], prog: str) -> InvalidReque
     return InvalidRequest("command", hint, advice=f"{prog} -h lists them.")
 
 
-def overview(prog: str) -> str:
+def overview(prog: str, without: Container[str] = ()) -> str:
     """Return the list of commands."""
     width = max(map(len, OPERATIONS))
     lines = [
         f"{name:<{width}}  {operation.summary}" + (f" ({operation.tutorial})" if operation.tutorial else "")
         for name, operation in OPERATIONS.items()
+        if name not in without
     ]
     return "\n".join(
         (

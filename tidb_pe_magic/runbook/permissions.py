@@ -23,7 +23,7 @@ def permissions(context: Context, request: PermissionsRequest, on_event: EventHo
         NotEligible: the cluster has no private endpoint service on Alibaba Cloud.
     """
     region_id = ram.ANY
-    if request.cluster or context.cluster_id:
+    if request.cluster or context.cluster_id or context.environ.get(discovery.CLUSTER):
         cluster = discovery.named_cluster(context, request.cluster)
         region_id = discovery.noted_service(cluster).region_id
     return Permissions(policy=policy(region_id, clean_up=request.clean_up), clean_up=request.clean_up)

@@ -91,7 +91,7 @@ class ClusterStep(Request):
     """Base of the steps that concern one cluster."""
 
     cluster: str | None = option(
-        "name or ID of the cluster; default: the last one named in this kernel",
+        "name or ID of the cluster; default: the last one named in this kernel, then TIDB_PE_CLUSTER",
         metavar="NAME_OR_ID",
         parse=non_empty,
     )

@@ -1,0 +1,280 @@
+"""The console command, as a program of its own: what it writes, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flows.places import GROUP, VPC
+from requirements import need
+
+from tidb_pe_magic import Runbook, __version__, cli
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = str(Path(sys.executable).with_name("tidb-pe"))
+_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """Give an environment that points at embedded clouds, which one test after another changes."""
+    with Sandbox(flights=50) as sandbox:
+        yield {**_clean(), **sandbox.environment()}
+
+
+def _clean() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TIDB", "ALIBABA"))}
+
+
+def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command."""
+    return subprocess.run(
+        [PROGRAM, *words],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+
+
+def must(environment: dict[str, str], *words: str) -> Any:
+    """Run a command that has to succeed, and return what its JSON says."""
+    done = run(environment, *words, "--output", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_whole_way_in_a_script(environment: dict[str, str]) -> None:
+    """JSON on standard output, progress on standard error, code 0: an endpoint comes and goes."""
+    clusters = must(environment, "clusters")
+    usable = [item["display_name"] for item in clusters["items"] if item["restriction"] is None]
+    assert "demo" in usable
+    words = ["run", "demo", "--vpc", VPC, "--security-group", GROUP, "--output=json"]
+    done = run(environment, *words)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["endpoint"]["ready"] is True
+    assert "✔ create: " in done.stderr
+    assert "the connection was closed" in done.stderr
+    endpoint_id = report["endpoint"]["endpoint_id"]
+    named = environment | {"TIDB_PE_CLUSTER": "demo"}
+    assert [item["endpoint_id"] for item in must(named, "endpoints")["items"]] == [endpoint_id]
+    assert must(named, "--output", "json", "delete", endpoint_id, "--yes")["endpoint_id"] == endpoint_id
+
+
+def test_without_output_there_is_a_table(environment: dict[str, str]) -> None:
+    """A person reads text, with the commands as they are typed here, and nothing on standard error."""
+    done = run(environment, "cluster", "demo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "epsrv-t4ndemo" in done.stdout
+    assert "%tidb_pe" not in done.stdout
+    assert "Next: tidb-pe " in done.stdout
+
+
+def test_a_missing_key_is_one_line_and_code_1() -> None:
+    """An expected error has no traceback; it names the places that were looked in."""
+    done = run(_clean() | {"HOME": "/nonexistent"}, "clusters")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("tidb-pe: MissingCredentials: no TiDB Cloud API key found")
+    assert len(done.stderr.splitlines()) == 1
+    assert "%tidb_pe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["clustres"], "did you mean clusters?"),
+        (["wait", "--timeot", "3"], "did you mean --timeout?"),
+        (["wait", "--timeout", "never"], "--timeout: must be a number of seconds"),
+        (["clusters", "--output", "xml"], "--output: must be one of table, json."),
+        (["clusters", "--output"], "--output: must be one of table, json."),
+        (["disconnect"], "has no disconnect: what it connects is closed when the command ends."),
+        (["completion"], "completion: takes one word: bash or zsh."),
+        (["completion", "fish"], "completion: takes one word: bash or zsh."),
+        (["connect", "--password", "hunter2"], "there is no such flag"),
+    ],
+)
+def test_a_wrong_command_line_is_code_2(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on standard error names what is wrong, and a password is not repeated."""
+    assert cli.main(words) == 2
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert told in written.err
+    assert "hunter2" not in written.err
+    assert len(written.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"]])
+def test_help_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every operation but those that a console cannot have, the exit codes, and how to complete."""
+    assert cli.main(words) == 0
+    shown = capsys.readouterr().out
+    assert {line.split()[0] for line in shown.splitlines() if line.startswith("  ")} == set(
+        OPERATIONS.keys() - {"disconnect"}
+    )
+    assert "130 interrupted" in shown
+    assert "tidb-pe completion bash|zsh" in shown
+
+
+def test_each_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example is one that can be typed here."""
+    assert cli.main(["create", "-h"]) == 0
+    assert "example: tidb-pe create --vpc vpc-" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is the package's."""
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tidb-pe {__version__}\n"
+
+
+def test_an_interrupted_wait_is_code_130() -> None:
+    """Control-C ends the waiting alone; the line says how to go on."""
+    with Sandbox(mode="manual", flights=10) as sandbox:
+        environment = {**_clean(), **sandbox.environment(), "TIDB_PE_CLUSTER": "demo"}
+        with Runbook(environ=environment) as runbook:
+            runbook.create(vpc=VPC, security_group=[GROUP])
+        with subprocess.Popen(
+            [PROGRAM, "wait"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            first = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=_SECONDS)
+    assert first.startswith("waiting ")
+    assert (process.returncode, out) == (130, "")
+    assert "detached" in err
+    assert "Traceback" not in err
+    assert "tidb-pe wait" in err
+
+
+def test_any_interruption_is_code_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Control-C that no step takes ends the command in one line."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Runbook, "perform", interrupted)
+    assert cli.main(["clusters"]) == 130
+    assert capsys.readouterr().err == "tidb-pe: interrupted.\n"
+
+
+def test_a_reader_that_leaves_is_no_traceback(environment: dict[str, str]) -> None:
+    """`tidb-pe … | head -1` ends quietly."""
+    pipe = f"{PROGRAM} clusters --output json | true; exit ${{PIPESTATUS[0]}}"
+    bash = need("bash", apt="bash")
+    done = subprocess.run([bash, "-c", pipe], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode in {0, 1}  # the reader may leave before or after
+
+
+def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, str]) -> None:
+    """Without one there is a line that names the other ways; at one the answer is not echoed."""
+    secret = environment["TIDB_PASSWORD"]
+    unset = {name: value for name, value in environment.items() if name != "TIDB_PASSWORD"}
+    with Runbook(environ=environment) as runbook:
+        runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    piped = subprocess.run(
+        [PROGRAM, "connect", "--cluster", "demo"],
+        env=unset,
+        input=secret,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert piped.returncode == 1
+    assert "MissingCredentials: no SQL password found" in piped.stderr
+    assert "--password-from env:NAME" in piped.stderr
+    code, shown = _at_a_terminal([PROGRAM, "connect", "--cluster", "demo"], unset, secret)
+    assert code == 0, shown
+    assert "Password of " in shown
+    assert "Connected to cluster demo" in shown
+    assert secret not in shown
+
+
+def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str) -> tuple[int, str]:
+    """Run a command at a terminal of its own, answer its first question, and return what was shown."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(command[0], command, environment)  # noqa: S606 - the child becomes our own program
+    shown = b""
+    asked = False
+    while True:
+        try:
+            read = os.read(terminal, 4096)
+        except OSError:  # Linux's word for a terminal whose program has ended
+            break
+        if not read:
+            break
+        shown += read
+        if not asked and b"Password of " in shown and shown.endswith(b": "):
+            asked = True
+            os.write(terminal, answer.encode() + b"\n")
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["stat"], {"status"}),
+        (["co"], {"connect", "connection-string", "completion"}),
+        (["connect", "--tls", "ver"], {"verify-ca", "verify-identity"}),
+        (["connect", "--al"], {"--alias"}),
+        (["connect", "--alias", ""], set()),
+        (["connect", "--ca", "au"], {"authority one.pem"}),
+        (["clusters", "--output", ""], {"table", "json"}),
+        (["connection-string", "--with", "mysq"], {"mysql", "mysqlclient", "mysql-connector"}),
+        (["completion", "z"], {"zsh"}),
+        (["disc"], set()),
+        (["delete", "ep-1", "--y"], {"--yes"}),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_completes(shell: str, words: list[str], expected: set[str], tmp_path: Path) -> None:
+    """The written script, in a real shell, offers what can stand there."""
+    (tmp_path / "authority one.pem").touch()
+    program = _BASH if shell == "bash" else _ZSH
+    script = subprocess.run([PROGRAM, "completion", shell], capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(
+        [need(shell, apt=shell), "-c", script + program, shell, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert set(filter(None, done.stdout.split("\n"))) == expected
+
+
+_BASH = """
+COMP_WORDS=(tidb-pe "$@") COMP_CWORD=$#
+_tidb_pe
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+# Outside of zsh's line editor its builtins for completion are stood in for.
+_ZSH = """
+words=(tidb-pe "$@") CURRENT=${#words}
+last=${words[-1]}
+compadd() { shift; print -rl -- ${(M)@:#${last}*} }
+_files() { print -rl -- ${last}*(N) }
+_tidb_pe
+"""

@@ -1,0 +1,154 @@
+"""`tidb-pe`: the operations as a console command, for scripts, cron and CI.
+
+Results go to standard output, everything else to standard error. Exit codes: 0 the command did its work,
+1 an expected error (one line says which), 2 a command line that cannot be used, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from contextlib import closing
+from enum import IntEnum
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors, model, render
+from tidb_pe_magic.event_lines import EventLines
+from tidb_pe_magic.plain import plain
+from tidb_pe_magic.runbook.context import ask, nobody_to_ask
+from tidb_pe_magic.runbook.parser import Command, Help, parse
+from tidb_pe_magic.runbook.runbook import Runbook
+from tidb_pe_magic.shell_completion import SHELLS, script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidb_pe_magic.credentials import Secret
+
+PROG = "tidb-pe"
+_MAGIC = "%tidb_pe"
+_COMPLETION = "completion"
+_OUTPUTS = ("table", "json")
+_WITHOUT = {"disconnect": "what it connects is closed when the command ends."}
+_FOOT = f"""
+In every command: --output {"|".join(_OUTPUTS)}   (default: table)
+{PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.
+Exit codes: 0 done, 1 an expected error, 2 wrong usage, 130 interrupted."""
+
+
+class Exit(IntEnum):
+    """What the command tells the program that started it."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one command, and return its exit code.
+
+    Args:
+        arguments: the words after the program's name; default: the process's own.
+    """
+    try:
+        return _main(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:
+        _tell("interrupted.")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough; Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        output, words = _output(arguments)
+        if words == ["--version"]:
+            return _show(f"{PROG} {version('tidb_pe_magic')}")
+        if words[:1] == [_COMPLETION]:
+            return _show(_script(words[1:]))
+        command = parse(words, prog=PROG, extra=(_COMPLETION,), without=_WITHOUT)
+    except errors.InvalidRequest as error:
+        _tell(str(error))
+        return Exit.USAGE
+    if isinstance(command, Help):
+        return _show(command.text + (_FOOT if not words[1:] else ""))
+    return _do(command, output)
+
+
+def _do(command: Command, output: str) -> int:
+    with Runbook(prompt=_ask) as runbook:
+        try:
+            with closing(EventLines(sys.stderr)) as lines:
+                result = runbook.perform(command.operation.name, command.request, lines.show)
+        except errors.TidbPeError as error:
+            _tell(f"{type(error).__name__}: {error}")
+            return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
+        if output == "json":
+            _show(json.dumps(plain(result), indent=2, ensure_ascii=False))
+        else:
+            _show(_typed(render.text(result)))
+    if isinstance(result, model.Connection | model.RunReport):
+        _tell("the login works; the connection was closed when this command ended.")
+    return Exit.DONE
+
+
+def _output(arguments: list[str]) -> tuple[str, list[str]]:
+    """Take `--output` out of the words, wherever it stands.
+
+    Raises:
+        InvalidRequest: its value is missing, or none of those that there are.
+    """
+    parser = argparse.ArgumentParser(prog=PROG, add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--output", default=_OUTPUTS[0], nargs="?", const="")
+    found, words = parser.parse_known_args(arguments)
+    if found.output not in _OUTPUTS:
+        raise errors.InvalidRequest("--output", f"must be one of {', '.join(_OUTPUTS)}.")
+    return str(found.output), words
+
+
+def _script(words: list[str]) -> str:
+    if len(words) != 1 or words[0] not in SHELLS:
+        raise errors.InvalidRequest(_COMPLETION, f"takes one word: {' or '.join(SHELLS)}.")
+    return script(
+        words[0],
+        PROG,
+        own={_COMPLETION: SHELLS},
+        common={"--output": _OUTPUTS},
+        without=_WITHOUT,
+    )
+
+
+def _ask(question: str) -> Secret:
+    """Ask a person at a terminal, and nobody else.
+
+    Raises:
+        MissingCredentials: standard input is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise nobody_to_ask()
+    return ask(question)
+
+
+def _typed(text: str) -> str:
+    """Return the text with commands as they are typed here."""
+    return text.replace(_MAGIC, PROG)
+
+
+def _tell(line: str) -> None:
+    print(f"{PROG}: {_typed(line)}", file=sys.stderr)  # noqa: T201 - the console is for it
+
+
+def _show(text: str) -> int:
+    print(text)  # noqa: T201 - the console is for it
+    sys.stdout.flush()
+    return Exit.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
