@@ -1,0 +1,72 @@
+"""The README's way to run the runbook notebook for cron and CI."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[1]
+_SECONDS = 300.0
+
+
+def command(output: Path, *more: str) -> list[str]:
+    """Return the README's command, with an ID in each place of dots, and its own output."""
+    (line,) = re.findall(r"^papermill .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    words = shlex.split(line.replace("vpc-…", VPC).replace("sg-…", GROUP))
+    return [
+        sys.executable,
+        "-m",
+        *(str(output) if word == "executed.ipynb" else word for word in words),
+        *more,
+    ]
+
+
+def papermill(words: list[str], sandbox: Sandbox, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run papermill as a cron job would: with the keys in its environment, and nobody to ask."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return subprocess.run(
+        words,
+        cwd=ROOT,
+        env={**kept, "HOME": str(home), **sandbox.environment()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+
+
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")
+def test_the_readmes_command_runs_the_runbook(tmp_path: Path) -> None:
+    """The executed copy has the parameters, and ends with the figures of the run."""
+    output = tmp_path / "executed.ipynb"
+    with Sandbox(flights=100) as sandbox:
+        done = papermill(command(output, "-p", "endpoint_name", "from-cron"), sandbox, tmp_path)
+        assert done.returncode == 0, done.stderr
+        secret = sandbox.environment()["TIDB_PASSWORD"]
+    notebook = nbformat.read(output, as_version=4)  # type: ignore[no-untyped-call]
+    injected = [cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    assert "from-cron" in injected[0].source
+    figures = json.loads(notebook.cells[-1].outputs[0].text)
+    assert (figures["rows"], figures["connection_status"]) == (100, "Connected")
+    assert secret not in output.read_text(encoding="utf-8")
+
+
+def test_a_cell_that_fails_is_a_failure_of_the_job(tmp_path: Path) -> None:
+    """Cron and CI see an exit code, and the log has the one line that says why."""
+    output = tmp_path / "executed.ipynb"
+    with Sandbox(flights=10) as sandbox:
+        done = papermill(command(output, "-p", "cluster", "archive"), sandbox, tmp_path)
+    assert done.returncode != 0
+    assert "NotEligible: state: cluster archive is PAUSED" in done.stderr
