@@ -20,6 +20,7 @@ Kind = Literal["ok", "no", "warn", "info", "aside", "busy"]
 
 _WIDTH = 110  # columns of text; a JupyterLab cell on a laptop shows about so many
 _UNBROKEN = 60  # characters; a longer word may have to be broken
+_SHORT = 12  # characters: "not reached", "0.03 s"
 _GAP = "  "
 _NOTHING = "—"
 _SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "info": "·", "aside": "·", "busy": "…"}
@@ -238,12 +239,15 @@ def _code(text: str, style: str = "code") -> str:
 
 
 def _words(text: str) -> str:
-    """Keep a browser from breaking an identifier or a flag at its hyphens."""
+    """Keep a browser from breaking an identifier or a flag at its hyphens, and what is short at all."""
+    line = one_line(text)
+    if " " in line and len(line) <= _SHORT:
+        return f"<span{_S['unbroken']}>{html.escape(line)}</span>"
     return " ".join(
         f"<span{_S['unbroken']}>{html.escape(word)}</span>"
         if "-" in word and len(word) <= _UNBROKEN
         else html.escape(word)
-        for word in one_line(text).split(" ")
+        for word in line.split(" ")
     )
 
 

@@ -139,7 +139,7 @@ def check_port(facts: Facts) -> Finding | None:
 def _port_finding(facts: Facts, judgement: Judgement, address: str, port: int) -> Finding:
     check, way = "port", f"TCP {port} from {address or 'this machine'}"
     groups = ", ".join(facts.rules)
-    evidence = "; ".join(map(str, judgement.because[:3])) or f"no rule of {groups} is about it"
+    evidence = "; ".join(map(str, judgement.because[:3]))
     source = f"{address}/32" if address else f"{facts.vpc.cidr_block or 'the network of this machine'}"
     mend = f"Add an inbound rule to {next(iter(facts.rules))}: Accept TCP {port}/{port} from {source}."
     if judgement.access == Access.ACCEPTED:

@@ -111,7 +111,10 @@ def _disconnection(disconnection: model.Disconnection) -> View:
 def _status(status: model.RunbookStatus) -> View:
     kinds: dict[bool | None, Kind] = {True: "ok", False: "no", None: "info"}
     rows = tuple((Mark(kinds[step.done], step.step), step.detail) for step in status.steps)
-    picture = topology(status.cluster, status.endpoint, status.aliases) if status.cluster else None
+    looked_up = any(step.step == "create" and step.done is not None for step in status.steps)
+    picture = None
+    if status.cluster:
+        picture = topology(status.cluster, status.endpoint, status.aliases, looked_up=looked_up)
     return View(
         title="Status",
         pictures=(picture,) if picture else (),

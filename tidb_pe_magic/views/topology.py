@@ -83,13 +83,16 @@ def topology(
     cluster: model.Cluster | None,
     endpoint: model.VpcEndpoint | None,
     aliases: Sequence[str] | None = None,
+    *,
+    looked_up: bool = True,
 ) -> Picture:
     """Draw notebook, endpoint with its zones, service and cluster, and what is between them.
 
     Args:
         cluster: None where it is not known which one the endpoint's service belongs to.
-        endpoint: None where there is none yet.
+        endpoint: None where there is none yet, or where that was not `looked_up`.
         aliases: SQL connections of this kernel over the endpoint; None where that was not looked at.
+        looked_up: whether there is an endpoint is known.
     """
     zones = endpoint.zones[:_MOST_ZONES] if endpoint else ()
     height = _HEAD + max(len(zones), 1) * _ZONE_STEP + 4
@@ -101,7 +104,7 @@ def topology(
     way_out = _connection_kind(endpoint)
     shapes = (
         *_notebook(aliases).shapes(_NOTEBOOK, middle),
-        *_endpoint(endpoint, zones, height),
+        *_endpoint(endpoint, zones, height, looked_up=looked_up),
         *_connection(endpoint, way_out),
         *_service(cluster, endpoint).shapes(_SERVICE, middle),
         *_cluster(cluster).shapes(_CLUSTER, middle, after=""),
@@ -135,14 +138,19 @@ def _cluster(cluster: model.Cluster | None) -> _Station:
 
 
 def _endpoint(
-    endpoint: model.VpcEndpoint | None, zones: Sequence[model.EndpointZone], height: float
+    endpoint: model.VpcEndpoint | None,
+    zones: Sequence[model.EndpointZone],
+    height: float,
+    *,
+    looked_up: bool,
 ) -> Iterator[Shape]:
     left, room = _ENDPOINT.left + _PAD, _ENDPOINT.width - 2 * _PAD
     kind = state_kind(endpoint.endpoint_status) if endpoint else "info"
     yield Box(x=_ENDPOINT.left, y=1, width=_ENDPOINT.width, height=height, kind=kind)
     yield Words(x=left, y=18, text="Endpoint", room=room, face="title")
     if endpoint is None:
-        yield Words(x=left, y=35, text="not made yet", room=room, after="→")
+        text = "not made yet" if looked_up else "not known"
+        yield Words(x=left, y=35, text=text, room=room, after="→")
         return
     yield Sign(x=left + 76, y=14, kind=kind)
     yield Words(x=left + 86, y=18, text=endpoint.endpoint_status, room=room - 86, after="·")
