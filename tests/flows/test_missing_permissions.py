@@ -134,7 +134,7 @@ def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandb
     )
     for shown in (render.text(diagnosis), render.html(diagnosis)):
         assert "cannot tell which host to examine" in shown
-        assert "ep-…, as create showed it" in shown
+        assert "ep-…" in shown
         assert "every stage passes" not in shown
     named = runbook.doctor(cluster="demo", host=made.domain)
     assert [stage.outcome for stage in named.stages if stage.outcome != Outcome.PASSED] == [Outcome.UNKNOWN]

@@ -8,6 +8,7 @@ import ipaddress
 import secrets
 import socket
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -40,6 +41,8 @@ _PORTS: Final = range(20000, 30000)
 _PORT_ATTEMPTS: Final = 200
 _UPSTREAM_SECONDS: Final = 5.0
 _LOOPBACK: Final = "127.0.0.1"
+#: Routes are compiled with ast.parse, which raises SystemError in CPython 3.11 when two threads are in it.
+_ONE_BY_ONE: Final = threading.Lock()
 
 
 class Sandbox:
@@ -99,11 +102,13 @@ class Sandbox:
             from tidb_pe_magic.sandbox.database import FlightsDatabase  # noqa: PLC0415 - see above
 
             self.database = FlightsDatabase(users=self.clusters.sql_logins, flights=flights)
-        self._tidb_cloud = tidb_cloud.create_app(
-            self.clusters, {self._public_key: self._private_key}, self.clock
-        )
-        self._alibaba = alibaba.create_app(self.world, {self._access_key: self._access_secret}, self.clock)
-        self._metadata = MetadataService(self.world.network)
+        with _ONE_BY_ONE:
+            self._tidb_cloud = tidb_cloud.create_app(
+                self.clusters, {self._public_key: self._private_key}, self.clock
+            )
+            keys = {self._access_key: self._access_secret}
+            self._alibaba = alibaba.create_app(self.world, keys, self.clock)
+            self._metadata = MetadataService(self.world.network)
         self.faults = Faults(
             {
                 Service.TIDB_CLOUD: tidb_cloud.operations(self._tidb_cloud),
