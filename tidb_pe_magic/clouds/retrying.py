@@ -42,6 +42,7 @@ class Retries:
         attempts: calls at most.
         deadline: seconds from the first call in which the last one has to begin; long enough for TiDB Cloud's
             limit of requests per minute to be over.
+        answer: seconds that a cloud may be silent in one call.
         cancel: set it to end a pause.
         clock: seconds, monotonic.
         sleep: waits for at most so many seconds; returns True where the wait was cancelled.
@@ -50,6 +51,7 @@ class Retries:
 
     attempts: int = 6
     deadline: float = 90.0
+    answer: float = 15.0
     cancel: Flag = field(default_factory=Flag)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] | None = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials import Key
 
 _PAGE_SIZE = 100
-_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_CONNECT_SECONDS = 5.0
 _KEY_ADVICE = (
     "Check TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY "
     "(TiDB Cloud console, Organization Settings > API Keys)."
@@ -65,7 +65,7 @@ class TidbCloud:
             self._http = httpx.Client(
                 base_url=base_url + "/v1beta1",
                 auth=httpx.DigestAuth(key.public, key.private.reveal()),
-                timeout=_TIMEOUT,
+                timeout=httpx.Timeout(retries.answer, connect=_CONNECT_SECONDS),
                 follow_redirects=False,
                 transport=transport,
                 # A proxy of the environment cannot reach this machine's own loopback.

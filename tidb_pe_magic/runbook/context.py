@@ -69,6 +69,7 @@ class Context:
         prompt: asks the person for a password.
         shell: IPython's shell; None where only an engine is wanted.
         now: this machine's clock, in seconds since 1970.
+        answer_timeout: seconds that a cloud may be silent in one call.
         cluster_id: the cluster that was named last.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         terms: what each of these connections was asked to be, by alias.
@@ -81,6 +82,7 @@ class Context:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] | None = None
     now: Callable[[], float] = time.time
+    answer_timeout: float = 15.0
     cluster_id: str = ""
     connections: dict[str, Connection] = field(default_factory=dict)
     terms: dict[str, Hashable] = field(default_factory=dict)
@@ -113,7 +115,13 @@ class Context:
     @property
     def retries(self) -> Retries:
         """The clients' retry policy over this context's clock and cancel event."""
-        return Retries(clock=self.clock, cancel=self.cancel, sleep=self.sleep, on_event=self.tell)
+        return Retries(
+            answer=self.answer_timeout,
+            cancel=self.cancel,
+            clock=self.clock,
+            sleep=self.sleep,
+            on_event=self.tell,
+        )
 
     @property
     def waiter(self) -> Waiter:

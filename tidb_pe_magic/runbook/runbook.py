@@ -58,6 +58,7 @@ class Runbook:
         cancel: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], bool] | None = None,
+        answer_timeout: float = 15.0,
     ) -> None:
         """Make a runbook; nothing is called yet.
 
@@ -70,10 +71,16 @@ class Runbook:
             cancel: set it to end a wait.
             clock: seconds, monotonic.
             sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+            answer_timeout: seconds that a cloud may be silent in one call.
         """
         self._on_event = on_event
         self._context = Context(
-            shell=shell, prompt=prompt, clock=clock, sleep=sleep, cancel=cancel or threading.Event()
+            shell=shell,
+            prompt=prompt,
+            clock=clock,
+            sleep=sleep,
+            cancel=cancel or threading.Event(),
+            answer_timeout=answer_timeout,
         )
         if environ is not None:
             self._context.environ = Environment(environ)
