@@ -170,20 +170,21 @@ def test_a_closed_connection_is_the_services_failure(
 @pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
 def test_a_page_token_that_comes_again_ends_in_an_error(answering: Answering, tokens: list[str]) -> None:
     """A list that would never end is the service's failure, for endpoints as for security groups."""
-    alibaba, odd = answering(*(Answer(json.dumps({"Endpoints": [], "NextToken": t})) for t in tokens))
+    alibaba, odd = answering(*(Answer(json.dumps({"TotalCount": 0, "NextToken": t})) for t in tokens))
     error = failure(alibaba, Alibaba.endpoints)
     assert isinstance(error, ServiceUnavailable)
     assert "repeats a page" in str(error)
     assert len(odd.queries) == len(tokens)
-    alibaba, odd = answering(*(Answer(json.dumps({"NextToken": t})) for t in tokens))
+    alibaba, odd = answering(*(Answer(json.dumps({"TotalCount": 0, "NextToken": t})) for t in tokens))
     assert "repeats a page" in str(failure(alibaba, Alibaba.security_groups))
 
 
 def test_networks_are_read_page_by_page(answering: Answering) -> None:
     """VSwitches and VPCs are counted through their total, security groups follow their token."""
+    rest = {"ZoneId": "z", "Status": "Available", "AvailableIpAddressCount": 1}
 
     def page(outer: str, inner: str, item: dict[str, str], **more: object) -> Answer:
-        return Answer(json.dumps({outer: {inner: [item]}, **more}))
+        return Answer(json.dumps({outer: {inner: [{**rest, **item}]}, **more}))
 
     alibaba, odd = answering(
         page("VSwitches", "VSwitch", {"VSwitchId": "vsw-1", "VpcId": "vpc-1"}, TotalCount=2),
@@ -207,6 +208,57 @@ def test_networks_are_read_page_by_page(answering: Answering) -> None:
     ]
 
 
+ENDPOINT = {"EndpointId": "ep-1", "ServiceName": "s", "VpcId": "vpc-1", "EndpointStatus": "Active"}
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        {},
+        {"TotalCount": 1},
+        {"Endpoints": []},
+        *({"TotalCount": 1, "Endpoints": [{**ENDPOINT, name: None}]} for name in list(ENDPOINT)[:3]),
+    ],
+    ids=str,
+)
+def test_a_list_that_lacks_something_is_no_empty_list(answering: Answering, wire: dict[str, object]) -> None:
+    """Taken for "there is no endpoint", it would have another one made: it is asked for again."""
+    alibaba, odd = answering(Answer(json.dumps(wire)), Answer(json.dumps({"TotalCount": 0})))
+    with pytest.raises(ServiceUnavailable, match="lacks"):
+        alibaba.endpoints(service_name="s", vpc_id="vpc-1")
+    retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    assert retrying.endpoints(service_name="s", vpc_id="vpc-1") == ()
+
+
+def test_a_created_endpoint_without_its_id_is_asked_for_again(answering: Answering) -> None:
+    """The same token brings the same endpoint; without an ID nothing could be done with it."""
+    _, odd = answering(Answer("{}"), Answer(json.dumps(ENDPOINT)))
+    retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    made = retrying.create_endpoint(
+        service_name="s", vpc_id="vpc-1", zones=(), security_group_ids=(), name="n", client_token="t"
+    )
+    assert made is not None
+    assert made.endpoint_id == "ep-1"
+    tokens = [dict(parse_qsl(query))["ClientToken"] for query in odd.queries]
+    assert tokens == ["t", "t"]
+
+
+def test_numbered_pages_that_repeat_end_in_an_error(answering: Answering) -> None:
+    """Whatever the total says, no vSwitch is counted twice and the list has an end."""
+    vswitch = {
+        "VSwitchId": "vsw-1",
+        "VpcId": "vpc-1",
+        "ZoneId": "z",
+        "Status": "Available",
+        "AvailableIpAddressCount": 1,
+    }
+    alibaba, odd = answering(
+        Answer(json.dumps({"TotalCount": 10**6, "VSwitches": {"VSwitch": [vswitch]}})),
+    )
+    assert "repeats a page" in str(failure(alibaba, Alibaba.vswitches))
+    assert len(odd.queries) == 2
+
+
 def test_a_total_that_is_never_reached_ends_with_an_empty_page(answering: Answering) -> None:
     """A count that is too high does not make the list endless."""
     alibaba, odd = answering(Answer('{"TotalCount": 100, "VSwitches": {"VSwitch": []}}'))
@@ -223,7 +275,7 @@ def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
     environment(dict.fromkeys(names, dead))
     assert len(cloud.client().vpcs()) == 3
     assert cloud.client().endpoints() == ()
-    alibaba, odd = answering(Answer('{"clusters": []}'))
+    alibaba, odd = answering(Answer('{"clusters": [], "TotalCount": 0}'))
     assert alibaba.endpoints() == ()
     tidb_cloud = TidbCloud(odd.url, Key("public", Secret("private")))
     assert tidb_cloud.clusters() == ()
@@ -306,7 +358,7 @@ def test_the_first_calls_that_fail_in_passing_are_made_again(answering: Answerin
     """Throttling with its header, a page of HTML and a body cut short are all survived by one look-up."""
     throttled = Answer(refusal("Throttling.User"), "400 Bad", (("x-acs-retry-after", "2500"),))
     page, cut = Answer("<html>Bad Gateway</html>", "502 Bad Gateway"), Answer('{"Endpoints": [')
-    _, odd = answering(throttled, page, cut, Answer('{"Endpoints": []}'))
+    _, odd = answering(throttled, page, cut, Answer('{"Endpoints": [], "TotalCount": 0}'))
     pauses: list[float] = []
     retries = Retries(sleep=noting(pauses))
     assert Alibaba(REGION, KEY, endpoint=odd.url, retries=retries).endpoints() == ()
@@ -334,7 +386,7 @@ def test_a_change_without_a_token_is_not_made_again(answering: Answering) -> Non
     _, odd = answering(Answer("<html>Bad Gateway</html>", "502 Bad Gateway"))
     client = AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
     with pytest.raises(ServiceUnavailable):
-        client.privatelink("CreateVpcEndpoint", {"VpcId": "vpc-1"})
+        client.privatelink("CreateVpcEndpoint", {"VpcId": "vpc-1"}, dict)
     assert len(odd.queries) == 1
 
 

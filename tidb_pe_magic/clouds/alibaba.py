@@ -9,8 +9,9 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
 from tidb_pe_magic.clouds.alibaba_errors import DRY_RUN_PASSED, NOT_ACTIVATED
 from tidb_pe_magic.clouds.alibaba_rules import read_rules
+from tidb_pe_magic.clouds.pages import Page, by_number, by_token, read_page, unusable
 from tidb_pe_magic.clouds.retrying import NO_RETRIES
-from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
+from tidb_pe_magic.clouds.wire import mappings, number, text, texts
 from tidb_pe_magic.model import (
     OUR_TAG,
     EndpointZone,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _PAGE = 50  # the most that every list operation used here takes
 _ENDPOINT_PAGE = 1000  # of ListVpcEndpoints (Alibaba Cloud API reference, PrivateLink 2020-04-15)
 _RULE_PAGE = 500
+_VSWITCH_NEEDS = ("VSwitchId", "VpcId", "ZoneId", "Status", "AvailableIpAddressCount")
 
 
 class Alibaba:
@@ -58,7 +60,7 @@ class Alibaba:
     def product_open(self) -> bool:
         """Tell whether this account has activated PrivateLink, which only its owner can order."""
         try:
-            self._client.privatelink("CheckProductOpen", {})
+            self._client.privatelink("CheckProductOpen", {}, dict)
         except errors.ApiError as error:
             if error.code == NOT_ACTIVATED:
                 return False
@@ -69,7 +71,9 @@ class Alibaba:
         """Look the service up as the endpoint's owner; None where it is not visible to this account."""
         operation = "ListVpcEndpointServicesByEndUser"
         try:
-            items = list(self._privatelink_pages(operation, "Services", ServiceName=service_name))
+            items = list(
+                self._pages(operation, "Services", ("ServiceName", "Zones"), ServiceName=service_name)
+            )
         except errors.NotFound:
             return None
         for item in items:
@@ -93,10 +97,13 @@ class Alibaba:
         """Return the account's endpoints that match, without their zones and security groups."""
         # The filters are repeated here: that the API's are exact is documented nowhere.
         wanted = {"ServiceName": service_name, "VpcId": vpc_id, "EndpointId": endpoint_id}
+        asked = {name: value for name, value in wanted.items() if value is not None}
+        # An endpoint that is not known to be another one must not be passed over: it would be made again.
+        needs = ("EndpointId", *asked)
         return tuple(
             replace(_endpoint(item, self.region_id), ours=_is_ours(item))
-            for item in self._privatelink_pages("ListVpcEndpoints", "Endpoints", _ENDPOINT_PAGE, **wanted)
-            if all(value in {None, item.get(name)} for name, value in wanted.items())
+            for item in self._pages("ListVpcEndpoints", "Endpoints", needs, _ENDPOINT_PAGE, **asked)
+            if all(item[name] == value for name, value in asked.items())
         )
 
     def refreshed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
@@ -119,7 +126,7 @@ class Alibaba:
         Raises:
             NotFound: there is none.
         """
-        body = self._client.privatelink("GetVpcEndpointAttribute", {"EndpointId": endpoint_id})
+        body = self._client.privatelink("GetVpcEndpointAttribute", {"EndpointId": endpoint_id}, dict)
         return _endpoint(body, self.region_id)
 
     def endpoint_security_groups(self, endpoint_id: str) -> tuple[str, ...]:
@@ -128,8 +135,8 @@ class Alibaba:
         Raises:
             NotFound: the endpoint is gone.
         """
-        groups = self._privatelink_pages(
-            "ListVpcEndpointSecurityGroups", "SecurityGroups", EndpointId=endpoint_id
+        groups = self._pages(
+            "ListVpcEndpointSecurityGroups", "SecurityGroups", ("SecurityGroupId",), EndpointId=endpoint_id
         )
         return tuple(text(group, "SecurityGroupId") for group in groups)
 
@@ -147,7 +154,7 @@ class Alibaba:
                 ipv6_address=text(zone, "ZoneIpv6Address"),
                 status=text(zone, "ZoneStatus"),
             )
-            for zone in self._privatelink_pages("ListVpcEndpointZones", "Zones", EndpointId=endpoint_id)
+            for zone in self._pages("ListVpcEndpointZones", "Zones", ("ZoneId",), EndpointId=endpoint_id)
         )
 
     def create_endpoint(  # noqa: PLR0913 - what the API takes
@@ -184,7 +191,7 @@ class Alibaba:
             "DryRun": dry_run or None,
         }
         try:
-            body = self._client.privatelink("CreateVpcEndpoint", fields)
+            body = self._client.privatelink("CreateVpcEndpoint", fields, _created)
         except errors.ApiError as error:
             # The API answers a dry run that passed with an error of this code.
             if dry_run and error.code == DRY_RUN_PASSED:
@@ -209,7 +216,7 @@ class Alibaba:
             Conflict: the endpoint is being changed; try again.
         """
         fields = {"EndpointId": endpoint_id, "ZoneId": zone_id, "ClientToken": client_token}
-        return text(self._client.privatelink("RemoveZoneFromVpcEndpoint", fields), "RequestId")
+        return self._client.privatelink("RemoveZoneFromVpcEndpoint", fields, _request_id)
 
     def delete_endpoint(self, endpoint_id: str, *, client_token: str) -> str:
         """Start to delete the endpoint, whose zones have to be gone; returns the request ID.
@@ -219,7 +226,7 @@ class Alibaba:
             Conflict: it has zones or is being changed; try again.
         """
         fields = {"EndpointId": endpoint_id, "ClientToken": client_token}
-        return text(self._client.privatelink("DeleteVpcEndpoint", fields), "RequestId")
+        return self._client.privatelink("DeleteVpcEndpoint", fields, _request_id)
 
     # Networks
 
@@ -233,12 +240,14 @@ class Alibaba:
                 cidr_block=text(item, "CidrBlock"),
                 status=text(item, "Status"),
             )
-            for item in self._numbered_pages("DescribeVpcs", "Vpcs", "Vpc")
+            for item in self._numbered_pages("DescribeVpcs", "Vpcs", "Vpc", ("VpcId", "Status"))
         )
 
     def vswitches(self) -> tuple[VSwitch, ...]:
         """Return the region's vSwitches."""
-        return tuple(map(_vswitch, self._numbered_pages("DescribeVSwitches", "VSwitches", "VSwitch")))
+        return tuple(
+            map(_vswitch, self._numbered_pages("DescribeVSwitches", "VSwitches", "VSwitch", _VSWITCH_NEEDS))
+        )
 
     def security_groups(self) -> tuple[SecurityGroup, ...]:
         """Return the region's security groups."""
@@ -250,72 +259,68 @@ class Alibaba:
 
     def _rule_pages(self, group_id: str) -> Iterator[dict[str, Any]]:
         operation = "DescribeSecurityGroupAttribute"
-        return _by_token(
-            operation,
-            lambda token: self._client.lookup(
-                "ecs",
-                operation,
-                SecurityGroupId=group_id,
-                Direction="ingress",
-                MaxResults=_RULE_PAGE,
-                **({"NextToken": token} if token else {}),
-            ),
-            lambda body: [body],
-        )
+
+        def read(body: dict[str, Any]) -> Page:
+            page = read_page(operation, body, "Permissions", "Permission", needs=("Policy",))
+            # What is not said of a single rule stands beside the list.
+            return Page(items=[body], token=page.token)
+
+        asked = {"SecurityGroupId": group_id, "Direction": "ingress", "MaxResults": _RULE_PAGE}
+        return by_token(operation, lambda token: self._ecs(operation, read, token, asked))
 
     # Pages
 
-    def _privatelink_pages(
-        self, operation: str, items: str, size: int = _PAGE, /, **fields: Any
+    def _pages(
+        self, operation: str, items: str, needs: tuple[str, ...], size: int = _PAGE, /, **fields: Any
     ) -> Iterator[dict[str, Any]]:
-        return _by_token(
+        return by_token(
             operation,
             lambda token: self._client.privatelink(
-                operation, {**fields, "MaxResults": size, "NextToken": token or None}
+                operation,
+                {**fields, "MaxResults": size, "NextToken": token or None},
+                lambda body: read_page(operation, body, items, needs=needs),
             ),
-            lambda body: mappings(body.get(items)),
         )
 
     def _security_groups(self) -> Iterator[dict[str, Any]]:
         operation = "DescribeSecurityGroups"
-        return _by_token(
+
+        def read(body: dict[str, Any]) -> Page:
+            needs = ("SecurityGroupId", "VpcId")
+            return read_page(operation, body, "SecurityGroups", "SecurityGroup", needs=needs)
+
+        return by_token(operation, lambda token: self._ecs(operation, read, token, {"MaxResults": _PAGE}))
+
+    def _ecs(
+        self, operation: str, read: Callable[[dict[str, Any]], Page], token: str, asked: dict[str, Any]
+    ) -> Page:
+        further = {"NextToken": token} if token else {}
+        return self._client.lookup("ecs", operation, read, **asked, **further)
+
+    def _numbered_pages(
+        self, operation: str, outer: str, inner: str, needs: tuple[str, ...]
+    ) -> Iterator[dict[str, Any]]:
+        return by_number(
             operation,
-            lambda token: self._client.lookup(
-                "ecs", operation, MaxResults=_PAGE, **({"NextToken": token} if token else {})
+            needs[0],
+            lambda number: self._client.lookup(
+                "vpc",
+                operation,
+                lambda body: read_page(operation, body, outer, inner, needs=needs),
+                PageNumber=number,
+                PageSize=_PAGE,
             ),
-            lambda body: _nested(body, "SecurityGroups", "SecurityGroup"),
         )
 
-    def _numbered_pages(self, operation: str, outer: str, inner: str) -> Iterator[dict[str, Any]]:
-        page, seen = 1, 0
-        while True:
-            body = self._client.lookup("vpc", operation, PageNumber=page, PageSize=_PAGE)
-            items = _nested(body, outer, inner)
-            yield from items
-            seen += len(items)
-            if not items or seen >= number(body, "TotalCount"):
-                return
-            page += 1
+
+def _created(body: dict[str, Any]) -> dict[str, Any]:
+    if not text(body, "EndpointId"):
+        raise unusable("CreateVpcEndpoint", "it lacks EndpointId")
+    return body
 
 
-def _by_token(
-    operation: str,
-    call: Callable[[str], dict[str, Any]],
-    items: Callable[[dict[str, Any]], list[dict[str, Any]]],
-) -> Iterator[dict[str, Any]]:
-    """Follow NextToken until it is empty or absent; a token that comes again would never end."""
-    token, seen = "", set[str]()
-    while True:
-        body = call(token)
-        yield from items(body)
-        token = text(body, "NextToken")
-        if not token:
-            return
-        if token in seen:
-            raise errors.ServiceUnavailable(
-                "the list repeats a page", operation=operation, advice="Try again."
-            )
-        seen.add(token)
+def _request_id(body: dict[str, Any]) -> str:
+    return text(body, "RequestId")
 
 
 def _endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
@@ -358,7 +363,3 @@ def _security_group(wire: dict[str, Any]) -> SecurityGroup:
         group_type=text(wire, "SecurityGroupType"),
         service_managed=wire.get("ServiceManaged") is True,
     )
-
-
-def _nested(body: dict[str, Any], outer: str, inner: str) -> list[dict[str, Any]]:
-    return mappings(mapping(body.get(outer)).get(inner))

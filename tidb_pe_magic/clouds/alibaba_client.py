@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from tidb_pe_magic import errors
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.clouds.retrying import Retries
     from tidb_pe_magic.credentials import Key
 
-_CONNECT_MS, _READ_MS = 5_000, 15_000
+T = TypeVar("T")
+Body = dict[str, Any]
+
+_CONNECT_MS, _MS = 5_000, 1_000
 _VERSIONS = {"vpc": "2016-04-28", "ecs": "2014-05-26"}
 # Hosts that do not follow the rule <product>.<region>.aliyuncs.com (the products' public endpoint lists).
 _HOSTS = {
@@ -64,28 +67,37 @@ class AlibabaClient:
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def privatelink(self, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Call an operation of PrivateLink 2020-04-15 through its SDK."""
+    def privatelink(self, operation: str, fields: Mapping[str, Any], read: Callable[[Body], T]) -> T:
+        """Call an operation of PrivateLink 2020-04-15 through its SDK.
+
+        Args:
+            operation: its name.
+            fields: of the request; None leaves one out.
+            read: takes what is wanted from the answer; one that it refuses is asked for again.
+        """
         from alibabacloud_privatelink20200415 import models  # noqa: PLC0415 - slow to import
         from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
 
         given = {name: value for name, value in fields.items() if value is not None}
         kind = getattr(models, f"{operation}Request", None)  # CheckProductOpen takes nothing and has none
         request = [] if kind is None else [kind().from_map({"RegionId": self.region_id, **given})]
-        method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-        call = getattr(self._client("privatelink"), f"{method}_with_options")
+        call = getattr(self._client("privatelink"), f"{_snake_case(operation)}_with_options")
 
-        def work() -> dict[str, Any]:
+        def work() -> T:
             body = self._translated(operation, call, *request, RuntimeOptions()).body
-            # The SDK's answer to JSON of a shape that it does not know.
-            return _shaped(operation, None if body is None else body.to_map())
+            # None is the SDK's answer to JSON of a shape that it does not know.
+            return read(
+                _shaped(
+                    operation, None if body is None else _fields(body, first_page="NextToken" not in given)
+                )
+            )
 
         if operation.startswith(_LOOK_UPS) or "ClientToken" in given:
             return self._retries.call(operation, work)
         return work()
 
-    def lookup(self, product: str, operation: str, **query: Any) -> dict[str, Any]:
-        """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26 through the generic client."""
+    def lookup(self, product: str, operation: str, read: Callable[[Body], T], /, **query: Any) -> T:
+        """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26; the rest is as in `privatelink`."""
         from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
         from alibabacloud_tea_openapi.utils import Utils  # noqa: PLC0415 - slow to import
         from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
@@ -104,9 +116,9 @@ class AlibabaClient:
         request = utils_models.OpenApiRequest(query=Utils.query({"RegionId": self.region_id, **query}))
         client = self._client(product)
 
-        def work() -> dict[str, Any]:
+        def work() -> T:
             answer = self._translated(operation, client.call_api, parameters, request, RuntimeOptions())
-            return _shaped(operation, mapping(answer).get("body"))
+            return read(_shaped(operation, mapping(answer).get("body")))
 
         return self._retries.call(operation, work)
 
@@ -130,7 +142,7 @@ class AlibabaClient:
             endpoint=self._endpoint.netloc or _host(product, self.region_id),
             protocol=self._protocol,
             connect_timeout=_CONNECT_MS,
-            read_timeout=_READ_MS,
+            read_timeout=round(self._retries.answer * _MS),
             user_agent="tidb-pe-magic",
         )
         if self._key is None:
@@ -162,6 +174,21 @@ class AlibabaClient:
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
         raise failure from None
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _fields(body: Any, *, first_page: bool) -> Body:
+    """Return the answer's fields, without a list of which the answer may have said nothing.
+
+    The SDK writes an empty list where there is none at all; where it is meant, the total is 0.
+    """
+    fields: Body = body.to_map()
+    total = fields.get("TotalCount")
+    meant = total in {0, "0"} if first_page else total is not None
+    return {name: value for name, value in fields.items() if value != [] or meant}
 
 
 def _shaped(operation: str, body: object) -> dict[str, Any]:
