@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import pymysql.err
 
 from tidb_pe_magic.database import diagnose, tls
 from tidb_pe_magic.database.deadline import Deadline
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tidb_pe_magic.credentials import Secret
+
+
+#: How long an interrupted cell may take to tell the server.
+_KILL_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +178,13 @@ class Connector:
         msg = "a handshake that only looks at the certificate must not lead to a login"
         raise AssertionError(msg)
 
+    def _kill(self, number: int) -> None:
+        """Ask the server, over a session of its own, to end another one; what cannot be asked is left."""
+        with contextlib.suppress(CannotConnect, pymysql.err.MySQLError), Deadline(_KILL_SECONDS) as deadline:
+            session = self.connect(self._arguments, deadline)
+            with contextlib.closing(session), session.cursor() as cursor:
+                cursor.execute(f"KILL {number:d}")
+
     def _session(self, context: tls.NamedContext | None) -> Session:
         return Session(
             secret=self._target.password,
@@ -178,5 +192,6 @@ class Connector:
             plain_if_offered=self._target.tls == TlsMode.OFF,
             timeout=self._timeout,
             reopen=self._open,
+            kill=self._kill,
             **self._arguments,
         )

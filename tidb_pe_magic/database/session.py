@@ -106,8 +106,9 @@ class Session(_Driver):
     _write_timeout: float | None
     _secure: bool
     _force_close: Callable[[], None]
+    thread_id: Callable[[], int]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the connector knows
         self,
         *,
         secret: Secret,
@@ -115,6 +116,7 @@ class Session(_Driver):
         plain_if_offered: bool,
         timeout: float,
         reopen: Callable[[Session, Deadline], None],
+        kill: Callable[[int], None],
         **arguments: Any,
     ) -> None:
         """Prepare a session; `establish` opens it.
@@ -125,6 +127,7 @@ class Session(_Driver):
             plain_if_offered: stay unencrypted even where the server offers TLS.
             timeout: seconds for opening it again, and for the answer to a ping.
             reopen: calls `establish`, and explains its failure.
+            kill: ends a session of the server's, by its number there.
             arguments: what SQLAlchemy would give to PyMySQL.
         """
         clear_text: dict[str, Callable[[_Driver], Any]] = {}
@@ -145,6 +148,7 @@ class Session(_Driver):
         self._plain_if_offered = plain_if_offered
         self._timeout = timeout
         self._reopen = reopen
+        self._kill = kill
         self._state: list[str] = []
 
     def establish(self, deadline: Deadline, reached: diagnose.Reached | None = None) -> None:
@@ -256,6 +260,16 @@ class Session(_Driver):
         finally:
             self._read_timeout, self._write_timeout = kept
         return True
+
+    def query(self, sql: str, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - the driver's signature
+        """Execute a statement; where it is interrupted, the server is told to end it too."""
+        try:
+            return super().query(sql, unbuffered)
+        except KeyboardInterrupt:
+            # The driver has closed its socket, which a server notices only when it has something to send.
+            self._force_close()
+            self._kill(self.thread_id())
+            raise
 
     def remember(self, statement: str) -> None:
         """Note what an executed statement changed in the session, for the time after a reconnection."""
