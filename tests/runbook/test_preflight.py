@@ -148,6 +148,13 @@ def test_where_all_is_well_every_check_says_so() -> None:
         ),
         ({"existing": replace(ENDPOINT, business_status="New")}, "business-status", "warn", "New"),
         ({"existing": ENDPOINT}, "existing-endpoint", "warn", "ep-t4nabc123"),
+        ({"existing": replace(ENDPOINT, zones=())}, "existing-endpoint", "stop", "has no zone"),
+        (
+            {"existing": replace(ENDPOINT, zones=(), missing_actions=("privatelink:ListVpcEndpointZones",))},
+            "existing-endpoint",
+            "warn",
+            "ListVpcEndpointZones",
+        ),
         ({"existing": Denied("privatelink:Z")}, "existing-endpoint", "warn", "privatelink:Z"),
         ({"service": replace(SERVICE, auto_accept=False)}, "auto-accept", "warn", "owner has to accept"),
         ({"service": replace(SERVICE, payer="EndpointService")}, "payer", "warn", "service's owner"),

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.model import Finding, Severity
+from tidb_pe_magic.model import EndpointStatus, Finding, RamAction, Severity
 from tidb_pe_magic.runbook import preflight_network
 from tidb_pe_magic.runbook.facts import ASK_FOR_IT, Denied, capital, denied_finding
 from tidb_pe_magic.runbook.preflight_network import DEFAULT_ZONES
@@ -180,6 +180,8 @@ def check_existing(facts: Facts) -> Finding | None:
         return denied_finding(check, facts.existing)
     if facts.existing is None:
         return None
+    if _is_empty(facts.existing):
+        return _empty(facts.existing)
     hidden = " and ".join(facts.existing.missing_actions)
     return Finding(
         check=check,
@@ -188,6 +190,24 @@ def check_existing(facts: Facts) -> Finding | None:
         + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
         evidence=_states(facts.existing),
         mend=ASK_FOR_IT if hidden else "Nothing, or %tidb_pe endpoints for what there is.",
+    )
+
+
+def _is_empty(endpoint: VpcEndpoint) -> bool:
+    """Tell whether it is known to have no zone, or none that stays."""
+    told = RamAction.ENDPOINT_ZONES not in endpoint.missing_actions
+    return told and all(zone.status == EndpointStatus.DELETING for zone in endpoint.zones)
+
+
+def _empty(endpoint: VpcEndpoint) -> Finding:
+    flag = "" if endpoint.ours else " --adopted"
+    return Finding(
+        check=UNSURE,
+        severity=_STOP,
+        summary=f"{endpoint.endpoint_id} exists for this service and VPC, and has no zone, so that nothing "
+        "reaches it: perhaps its deletion was not finished.",
+        evidence=_states(endpoint),
+        mend=f"Run %tidb_pe delete {endpoint.endpoint_id} --yes{flag}, and then the same command again.",
     )
 
 
