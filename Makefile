@@ -1,11 +1,12 @@
 # Every target does its own set-up: a Python >= 3.11 is all that a fresh machine needs.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab pictures lock clean
+.PHONY: help setup demo test lint lab bench pictures lock clean
 
 BIN = .venv/bin
 # Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
 INSTALLED = .venv/installed
+PEERS = .venv/peers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,13 @@ lab: setup ## open JupyterLab on the notebooks, with the sandbox beside it
 
 pictures: setup ## take the README's pictures again, in JupyterLab with Chromium
 	@PYTHONPATH=tests $(BIN)/python -m browser.pictures $(SCENES)
+
+bench: $(PEERS) ## measure, and print ratios to the peers; BENCH="reading --quick" does less
+	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
+
+$(PEERS): $(INSTALLED)
+	@.ci/environment bench
+	@touch $(PEERS)
 
 lock: setup ## resolve .ci/constraints.txt again, to today's releases
 	@.ci/environment lock

@@ -19,7 +19,7 @@ from tidb_pe_magic.database.engine import Target
 from tidb_pe_magic.model import TlsMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from certificates import Authority
@@ -38,9 +38,23 @@ class MariaDb:
     user = "prefix.root"
     database = "test"
 
-    def __init__(self, program: str, installer: str, authority: Authority | None = None) -> None:
-        """Make the data directory; with an authority the server offers TLS for 127.0.0.1."""
+    def __init__(
+        self,
+        program: str,
+        installer: str,
+        authority: Authority | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make the data directory; with an authority the server offers TLS for 127.0.0.1.
+
+        Args:
+            program: mariadbd.
+            installer: mariadb-install-db.
+            authority: issues the server's certificate.
+            options: of the server, besides those that tests need, or instead of them.
+        """
         self._program = program
+        self._options = dict(options or {})
         self._authority = authority
         # A path for the socket must be short, which pytest's temporary directories are not.
         self._temporary = tempfile.TemporaryDirectory(prefix="tidb-pe-")
@@ -87,7 +101,7 @@ class MariaDb:
         self._prepare()
 
     def _command(self) -> list[str]:
-        options = {
+        options: dict[str, object] = {
             "datadir": self.directory / "data",
             "socket": self._socket,
             "pid-file": self.directory / "pid",
@@ -104,7 +118,7 @@ class MariaDb:
             options["ssl-cert"] = self.directory / "server-cert.pem"
             options["ssl-key"] = self.directory / "server-key.pem"
         command = [self._program, "--no-defaults", "--skip-name-resolve", self._user]
-        return command + [f"--{name}={value}" for name, value in options.items()]
+        return command + [f"--{name}={value}" for name, value in (options | self._options).items()]
 
     def _prepare(self) -> None:
         self.execute("CREATE DATABASE IF NOT EXISTS test")

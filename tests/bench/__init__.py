@@ -1,0 +1,1 @@
+"""What `make bench` runs: ratios to print, within interleaved runs; nothing is asserted."""
