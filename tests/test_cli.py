@@ -236,7 +236,7 @@ def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str)
     ("words", "expected"),
     [
         (["stat"], {"status"}),
-        (["co"], {"connect", "connection-string", "completion"}),
+        (["co"], {"connect", "connections", "connection-string", "completion"}),
         (["connect", "--tls", "ver"], {"verify-ca", "verify-identity"}),
         (["connect", "--al"], {"--alias"}),
         (["connect", "--alias", ""], set()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,12 @@ def reference() -> str:
     rows = ["| command | tutorial | what it does |", "|---|---|---|"]
     for operation in OPERATIONS.values():
         request = operation.request
-        positional = [request.label(name) for name, o in request.options().items() if o.positional]
-        command = " ".join((operation.name, *positional))
+        words = [operation.name]
+        for field in fields(request):
+            if request.options()[field.name].positional:
+                label = request.label(field.name)
+                words.append(label if field.default is MISSING else f"[{label}]")
+        command = " ".join(words)
         rows.append(f"| `{command}` | {operation.tutorial or '-'} | {operation.summary} |")
     rows.append("| `sandbox start\\|stop\\|status` | - | Both clouds and a database on this machine |")
     return "\n".join(rows)

@@ -243,7 +243,7 @@ def test_delete_closes_the_connections_over_the_endpoint(runbook: Runbook) -> No
     runbook.run("staging-1", vpc=VPC, security_group=[GROUP], alias="other")
     deletion = runbook.delete(first, yes=True)
     assert deletion.aliases == ("tidb",)
-    assert list(runbook.connections) == ["other"]
+    assert [connection.alias for connection in runbook.connections()] == ["other"]
 
 
 def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:

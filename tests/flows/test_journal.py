@@ -309,7 +309,7 @@ def test_a_broken_journal_refuses_changes_and_stops_no_read(
         if broken != "locks is a file":  # which only a creation takes
             with pytest.raises(errors.JournalError, match="nothing was changed"):
                 runbook.delete(endpoint_id, yes=True)
-            assert list(runbook.connections) == ["tidb"]
+            assert [connection.alias for connection in runbook.connections()] == ["tidb"]
         with pytest.raises(errors.JournalError, match="nothing was changed"):
             runbook.create(cluster="staging-1", vpc=VPC, security_group=[GROUP])
         changes = ("Create", "Delete", "Remove")

@@ -198,9 +198,11 @@ def test_a_user_without_the_prefix_is_told_of_it(runbook: Runbook) -> None:
         ({"alias": "two words"}, "--alias"),
         ({"password_from": "hunter2"}, "--password-from"),
         ({"endpoint": "x"}, "--endpoint"),
+        ({"profile": "saved"}, "@NAME"),
+        ({"profile": "@../../x"}, "@NAME"),
     ],
 )
-def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, str], field: str) -> None:
+def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, Any], field: str) -> None:
     """Input that is not valid is refused before any call, and a possible password is not repeated."""
     with pytest.raises(errors.InvalidRequest) as refusal:
         runbook.connect(cluster="demo", **options)

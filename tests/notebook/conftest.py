@@ -71,6 +71,7 @@ def plain_shell(
     for name in [name for name in os.environ if name.startswith(("TIDB", "ALIBABA_CLOUD"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path / "config"))
     before = dict(os.environ)
     config = Config()
     config.HistoryManager.hist_file = str(tmp_path / "history.sqlite")

@@ -11,6 +11,8 @@ from tidb_pe_magic.notebook.completion import candidates
 from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from notebook.conftest import Shell
 
 
@@ -31,6 +33,15 @@ def test_a_word_is_completed(line: str, expected: list[str]) -> None:
     found = candidates(line)
     assert found is not None
     assert found[1] == expected
+
+
+def test_saved_connections_are_offered_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind `connect @` stand the names that the user has saved."""
+    monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "connections").mkdir()
+    (tmp_path / "connections" / "analytics.json").touch()
+    assert candidates("%tidb_pe connect @a") == ("@a", ["@analytics"])
+    assert candidates("%tidb_pe connect --alias @a") == ("@a", [])
 
 
 def test_every_command_is_offered() -> None:

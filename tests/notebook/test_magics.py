@@ -86,7 +86,7 @@ def test_nothing_is_put_into_the_users_namespace(shell: Shell, sandbox: Sandbox)
         ("create --vpc nonsense", "--vpc"),
         ("delete ep-1 --yes=now", "takes no value"),
         ("connect --password hunter2", "there is no such flag"),
-        ("connect hunter2", "takes no further argument"),
+        ("connect hunter2", "@NAME: must be the name of a saved connection"),
         ("connect --tls hunter2", "must be one of auto, off, verify-ca, verify-identity"),
         ("wait --timeout soon", "--timeout"),
         ("sandbox", "start|stop|status"),

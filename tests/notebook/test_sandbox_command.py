@@ -53,7 +53,7 @@ def test_start_points_the_kernel_at_it_and_stop_puts_it_back(directory: Path) ->
     assert "points at it" in kernel.do("status")
     assert "environment is as it was" in kernel.do("stop")
     assert dict(kernel.environ) == before
-    assert kernel.runbook.connections == {}
+    assert len(kernel.runbook.connections()) == 0
     assert "No sandbox" in kernel.do("status")
 
 

@@ -11,6 +11,8 @@ from tidb_pe_magic.model.clusters import Cluster
 from tidb_pe_magic.model.endpoints import VpcEndpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import Engine
 
 
@@ -47,6 +49,7 @@ class Connection(Result):
         registered: `%sql` knows the alias.
         password_source: where the password came from, never the password.
         ca: file of the certificate authorities that are trusted; empty for the system's.
+        saved: file in which it was saved for other kernels; empty where that was not asked for.
     """
 
     alias: str
@@ -61,7 +64,78 @@ class Connection(Result):
     password_source: str
     registered: bool
     ca: str = ""
+    saved: str = ""
     engine: Engine = field(repr=False, compare=False, metadata={"plain": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedConnection:
+    """A connection as another kernel makes it again, without asking a cloud; nothing in it is secret.
+
+    Attributes:
+        name: what stands behind the @; also the alias.
+        cluster: as it was when the connection was saved.
+        tls: auto, off, verify-ca or verify-identity, as it was asked for.
+        tls_name: the only name that the certificate may carry; empty for the host or a gateway name.
+        ca: file of certificate authorities; empty for the system's.
+        password_from: where the password is; empty for `TIDB_PASSWORD`, then a prompt.
+    """
+
+    name: str
+    cluster: Cluster
+    endpoint_id: str
+    host: str
+    port: int
+    user: str
+    database: str
+    tls: str
+    tls_name: str
+    ca: str
+    password_from: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenProfile:
+    """A file that should hold a saved connection, and why it cannot be used."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections(Result):
+    """The connections that are open in this kernel, and those that are saved.
+
+    Attributes:
+        open: in the order in which they were opened.
+        saved: by name.
+        broken: files that cannot be read.
+        directory: where the saved ones are.
+    """
+
+    open: tuple[Connection, ...]
+    saved: tuple[SavedConnection, ...]
+    broken: tuple[BrokenProfile, ...] = ()
+    directory: str = ""
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Iterate over the open ones."""
+        return iter(self.open)
+
+    def __len__(self) -> int:
+        """Count the open ones."""
+        return len(self.open)
+
+    def __getitem__(self, alias: str) -> Connection:
+        """Return the open connection of this alias.
+
+        Raises:
+            KeyError: none is open.
+        """
+        for connection in self.open:
+            if connection.alias == alias:
+                return connection
+        raise KeyError(alias)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +172,16 @@ class ConnectionString(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Disconnection(Result):
-    """What `disconnect` found: `closed` is False where there was no such connection."""
+    """What `disconnect` found.
+
+    Attributes:
+        closed: False where there was no such connection.
+        forgotten: a saved connection of this name was deleted.
+    """
 
     alias: str
     closed: bool
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

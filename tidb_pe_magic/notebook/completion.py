@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from tidb_pe_magic.notebook.sandbox_process import ACTIONS
+from tidb_pe_magic.runbook import profiles
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import flags
 
@@ -33,6 +35,8 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
         described = flags(OPERATIONS[before[0]])
         last = described.get(before[-1])
         known = list(last.choices) if last is not None and last.metavar else [*described, "--help"]
+        if before == ["connect"]:
+            known += [f"@{name}" for name in profiles.names(os.environ)]
     else:
         known = []
     return current, [word for word in known if word.startswith(current)]

@@ -150,9 +150,9 @@ class SandboxCommand:
     def _stop(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions are called alike
         settings = self._running()
         if settings is not None:
-            for alias, connection in self._runbook.connections.items():
+            for connection in self._runbook.connections():
                 if settings[_URL] in connection.via:
-                    self._runbook.disconnect(alias=alias)
+                    self._runbook.disconnect(alias=connection.alias)
             self._end_process()
         self.restore()
         said = "The sandbox has stopped" if settings is not None else "No sandbox is running"

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
-from tidb_pe_magic.credentials import sql_password
-from tidb_pe_magic.model import Connection, Disconnection, TlsMode
-from tidb_pe_magic.runbook import discovery, doctoring
+from tidb_pe_magic.credentials import PasswordSource, sql_password
+from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
+from tidb_pe_magic.runbook import discovery, doctoring, profiles
+from tidb_pe_magic.runbook.requests import ConnectRequest
 from tidb_pe_magic.runbook.waiter import describe
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from tidb_pe_magic.database.engine import Opened, Target
     from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
     from tidb_pe_magic.runbook.context import Context
-    from tidb_pe_magic.runbook.requests import ConnectRequest, DisconnectRequest, Login
+    from tidb_pe_magic.runbook.requests import ConnectionsRequest, DisconnectRequest, Login
+
+_DEFAULT = ConnectRequest()
 
 
 # Seconds. What hangs is answered in twelve: the login leaves the doctor enough to name the stage.
 _LOGIN, _LOGIN_AND_DOCTOR = 8.0, 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where to connect: from the clouds, or as it was saved; then the endpoint is known by its ID alone."""
+
+    cluster: Cluster
+    endpoint_id: str
+    host: str
+    port: int
+    endpoint: VpcEndpoint | None = None
 
 
 def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> Connection:  # noqa: ARG001
@@ -30,12 +47,42 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
 
     Raises:
         StepOrderError: there is no endpoint, or it is not Connected yet.
+        InvalidRequest: no connection of this name is saved, its file is broken, or it cannot be saved.
         MissingCredentials: no password was found.
         ConnectionFailed: with the stage that failed, and with a diagnosis where a closer look helps.
     """
+    if request.profile is not None:
+        return _connect_again(context, request.profile, request)
     cluster = discovery.eligible_cluster(context, request.cluster)
     endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
     return open_connection(context, cluster, endpoint, request)
+
+
+def _connect_again(context: Context, name: str, request: ConnectRequest) -> Connection:
+    """Make a saved connection again; what the request gives replaces what is saved."""
+    for flag, given in (("--cluster", request.cluster), ("--endpoint", request.endpoint)):
+        if given:
+            raise errors.InvalidRequest(
+                flag,
+                f"cannot be given with @{name}, which has its own.",
+                advice=f"Leave {flag} or @{name} out.",
+            )
+    saved = profiles.load(context.environ, name)
+    untold = PasswordSource.parse(saved.password_from) if saved.password_from else None
+    login = replace(
+        request,
+        alias=request.alias if request.alias != _DEFAULT.alias else saved.name,
+        user=request.user or saved.user,
+        database=request.database or saved.database or None,
+        password_from=request.password_from or untold,
+        tls=request.tls if request.tls != _DEFAULT.tls else saved.tls,
+        tls_name=request.tls_name or saved.tls_name or None,
+        ca=request.ca or saved.ca or None,
+    )
+    place = Place(cluster=saved.cluster, endpoint_id=saved.endpoint_id, host=saved.host, port=saved.port)
+    connection = _open_at(context, place, login)
+    context.cluster_id = saved.cluster.cluster_id
+    return connection
 
 
 def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login) -> Connection:
@@ -46,37 +93,40 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         MissingCredentials: no password was found.
         ConnectionFailed: with the stage that failed.
     """
-    from tidb_pe_magic.database.engine import Target, open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
-
     if not endpoint.ready:
         command = discovery.for_endpoint("wait", getattr(login, "endpoint", None))
         raise errors.StepOrderError(
             f"{describe(endpoint)}: not connected yet.", advice=f"Run %tidb_pe {command}."
         )
-    user = sql_user(cluster, login)
-    password = sql_password(login.password_from, user=user, environ=context.environ, prompt=context.prompt)
-    port = discovery.noted_service(cluster).port
-    target = Target(
+    place = Place(
+        cluster=cluster,
+        endpoint_id=endpoint.endpoint_id,
         host=endpoint.domain,
-        port=port,
+        port=discovery.noted_service(cluster).port,
+        endpoint=endpoint,
+    )
+    return _open_at(context, place, login)
+
+
+def _open_at(context: Context, place: Place, login: Login) -> Connection:
+    from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    user = sql_user(place.cluster, login)
+    password = sql_password(login.password_from, user=user, environ=context.environ, prompt=context.prompt)
+    target = Target(
+        host=place.host,
+        port=place.port,
         user=user,
         database=login.database or "",
         password=password.secret,
         tls=TlsMode(login.tls),
         tls_name=login.tls_name or "",
-        gateway_names=cluster.gateway_names,
+        gateway_names=place.cluster.gateway_names,
         ca=login.ca or "",
     )
-    failure, started = None, context.clock()
+    opened = _opened(context, place, target)
     try:
-        opened = open_engine(target, timeout=_LOGIN)
-    except errors.ConnectionFailed as error:
-        failure = error
-    if failure is not None:
-        # Outside the handler: the driver's own error is no part of what is told.
-        end = started + _LOGIN_AND_DOCTOR
-        raise doctoring.explained(context, failure, target, cluster, endpoint, end=end)
-    try:
+        saved = _save(context, place, target, login) if getattr(login, "save", False) else ""
         if context.shell is not None:
             from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
 
@@ -89,10 +139,10 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         replaced.engine.dispose()
     connection = Connection(
         alias=login.alias,
-        cluster=cluster,
-        endpoint_id=endpoint.endpoint_id,
-        host=endpoint.domain,
-        port=port,
+        cluster=place.cluster,
+        endpoint_id=place.endpoint_id,
+        host=place.host,
+        port=place.port,
         user=user,
         database=login.database or "",
         server_version=opened.server_version,
@@ -100,12 +150,55 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         password_source=password.source,
         registered=context.shell is not None,
         ca=login.ca or "",
+        saved=saved,
         engine=opened.engine,
         via=hosts.overrides(context.environ),
     )
     context.connections[login.alias] = connection
-    context.terms[login.alias] = _terms(cluster, endpoint, login)
+    context.terms[login.alias] = _terms(place.cluster, place.endpoint_id, login)
     return connection
+
+
+def _opened(context: Context, place: Place, target: Target) -> Opened:
+    from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    started = context.clock()
+    try:
+        return open_engine(target, timeout=_LOGIN)
+    except errors.ConnectionFailed as error:
+        failure = error
+    # Outside the handler: the driver's own error is no part of what is told.
+    end = started + _LOGIN_AND_DOCTOR
+    raise doctoring.explained(context, failure, target, place.cluster, place.endpoint, end=end)
+
+
+def _save(context: Context, place: Place, target: Target, login: Login) -> str:
+    saved = SavedConnection(
+        name=login.alias,
+        cluster=place.cluster,
+        endpoint_id=place.endpoint_id,
+        host=place.host,
+        port=place.port,
+        user=target.user,
+        database=target.database,
+        tls=target.tls.value,
+        tls_name=target.tls_name,
+        # Another kernel may start in another directory.
+        ca=str(Path(target.ca).expanduser().absolute()) if target.ca else "",
+        password_from=str(login.password_from or ""),
+    )
+    return str(profiles.save(context.environ, saved))
+
+
+def connections(context: Context, request: ConnectionsRequest, on_event: EventHook) -> Connections:  # noqa: ARG001
+    """List what is open in this kernel, and what is saved; no cloud and no server is asked."""
+    saved, broken = profiles.every(context.environ)
+    return Connections(
+        open=tuple(context.connections.values()),
+        saved=saved,
+        broken=broken,
+        directory=str(profiles.directory(context.environ)),
+    )
 
 
 def kept_connection(
@@ -115,7 +208,7 @@ def kept_connection(
     from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     connection = context.connections.get(login.alias)
-    if connection is None or context.terms.get(login.alias) != _terms(cluster, endpoint, login):
+    if connection is None or context.terms.get(login.alias) != _terms(cluster, endpoint.endpoint_id, login):
         return None
     return connection if is_registered(connection) and answers(connection.engine) else None
 
@@ -129,10 +222,10 @@ def is_registered(connection: Connection) -> bool:
     return jupysql.holds(connection.alias, connection.engine)
 
 
-def _terms(cluster: Cluster, endpoint: VpcEndpoint, login: Login) -> Hashable:
+def _terms(cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
     """Return what makes one connection another one: where, as whom, and what the server has to prove."""
     user = sql_user(cluster, login)
-    return endpoint.endpoint_id, user, login.database, login.tls, login.tls_name, login.ca
+    return endpoint_id, user, login.database, login.tls, login.tls_name, login.ca
 
 
 def sql_user(cluster: Cluster, login: Login) -> str:
@@ -142,7 +235,9 @@ def sql_user(cluster: Cluster, login: Login) -> str:
 
 def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook) -> Disconnection:  # noqa: ARG001
     """Close the connection and take its alias from jupysql; one that is closed already is no error."""
-    return Disconnection(alias=request.alias, closed=close(context, request.alias))
+    closed = close(context, request.alias)
+    forgotten = profiles.forget(context.environ, request.alias) if request.forget else False
+    return Disconnection(alias=request.alias, closed=closed, forgotten=forgotten)
 
 
 def close(context: Context, alias: str) -> bool:

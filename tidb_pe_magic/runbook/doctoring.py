@@ -62,7 +62,7 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
     failure: errors.ConnectionFailed,
     target: Target,
     cluster: Cluster,
-    endpoint: VpcEndpoint,
+    endpoint: VpcEndpoint | None,
     *,
     end: float,
 ) -> errors.ConnectionFailed:
@@ -73,7 +73,7 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
         failure: what was met.
         target: what was to be connected to.
         cluster: whose it is.
-        endpoint: by which way.
+        endpoint: by which way, where that was asked.
         end: when there has to be an answer, by that clock.
     """
     from tidb_pe_magic.database import doctor, remedies  # noqa: PLC0415 - pymysql is imported by need

@@ -125,6 +125,14 @@ OPERATIONS: dict[str, Operation] = {
             example="connect --database test",
         ),
         Operation(
+            name="connections",
+            request=requests.ConnectionsRequest,
+            target=_STEPS + "connecting:connections",
+            summary="List the open connections, and those that connect --save has saved",
+            tutorial="",
+            example="connections",
+        ),
+        Operation(
             name="connection-string",
             request=requests.ConnectionStringRequest,
             target=_STEPS + "client_strings:connection_string",

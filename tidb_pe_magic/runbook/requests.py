@@ -230,9 +230,37 @@ class Login(SqlLogin):
     )
 
 
+def saved_name(text: str) -> str:
+    """Read `@NAME`, the name of a saved connection; return the name.
+
+    What is not one is not repeated, it may be a password.
+    """
+    if re.fullmatch(r"@[A-Za-z_][A-Za-z0-9_]*", text):
+        return text[1:]
+    msg = "must be the name of a saved connection with an @ before it (see %tidb_pe connections)"
+    raise ValueError(msg)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConnectRequest(Login, EndpointStep):
     """Connect over the private endpoint."""
+
+    profile: str | None = option(
+        "saved connection to make again, without asking a cloud; other options replace what is saved",
+        metavar="@NAME",
+        parse=saved_name,
+        positional=True,
+    )
+    save: bool = option(
+        "save it under its alias, for connect @NAME in another kernel; the password is not saved",
+        default=False,
+        parse=switch,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionsRequest(Request):
+    """List the connections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +298,7 @@ class DisconnectRequest(Request):
     """Close a connection."""
 
     alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
+    forget: bool = option("delete the saved connection of this name, too", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)

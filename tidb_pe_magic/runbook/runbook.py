@@ -103,11 +103,6 @@ class Runbook:
         self._context.close()
 
     @property
-    def connections(self) -> Mapping[str, model.Connection]:
-        """The open SQL connections by alias."""
-        return dict(self._context.connections)
-
-    @property
     def connection(self) -> model.Connection:
         """The SQL connection that was opened last.
 
@@ -237,6 +232,7 @@ class Runbook:
 
     def connect(  # noqa: PLR0913 - the options of the command
         self,
+        profile: str | None = None,
         *,
         cluster: str | None = None,
         endpoint: str | None = None,
@@ -247,10 +243,13 @@ class Runbook:
         tls: str = "auto",
         tls_name: str | None = None,
         ca: str | None = None,
+        save: bool = False,
     ) -> model.Connection:
         """Log in to the private host, and register the connection with jupysql where there is a shell.
 
         Args:
+            profile: `@NAME` of a saved connection, which is made again without asking a cloud; what else is
+                given replaces what is saved.
             cluster: name or ID; default: the last one named.
             endpoint: ID; default: the cluster's only one.
             alias: name of the connection; an older one of this name is closed once the login has worked.
@@ -261,8 +260,10 @@ class Runbook:
             tls: auto, off, verify-ca or verify-identity.
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.
+            save: save it under its alias, without the password, for `connect("@NAME")`.
 
         Raises:
+            InvalidRequest: no connection of this name is saved, or its file is broken.
             StepOrderError: there is no endpoint, or it is not Connected yet.
             ConnectionFailed: with the stage that failed.
         """
@@ -278,7 +279,13 @@ class Runbook:
             tls=tls,
             tls_name=tls_name,
             ca=ca,
+            profile=profile,
+            save=save,
         )
+
+    def connections(self) -> model.Connections:
+        """List the connections that are open here and those that are saved; iterating gives the open ones."""
+        return self._do(model.Connections, "connections")
 
     def connection_string(  # noqa: PLR0913 - the options of the command
         self,
@@ -373,9 +380,12 @@ class Runbook:
             ca=ca,
         )
 
-    def disconnect(self, *, alias: str = "tidb") -> model.Disconnection:
-        """Close a connection; one that is closed already is no error."""
-        return self._do(model.Disconnection, "disconnect", alias=alias)
+    def disconnect(self, *, alias: str = "tidb", forget: bool = False) -> model.Disconnection:
+        """Close a connection, and delete the saved one of this name where `forget` says so.
+
+        One that is closed already is no error.
+        """
+        return self._do(model.Disconnection, "disconnect", alias=alias, forget=forget)
 
     def status(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.RunbookStatus:
         """Ask the clouds for each step's state, and name the next command."""

@@ -35,9 +35,50 @@ def _connection(connection: model.Connection) -> View:
             ("Server version", connection.server_version),
             ("Password from", connection.password_source),
             ("Endpoint ID", Code(connection.endpoint_id)),
+            *((("Saved in", Code(connection.saved)),) if connection.saved else ()),
             ("Query from Python", python),
         ),
         next_command=f"%%sql {connection.alias}" if connection.registered else "",
+    )
+
+
+@view_of.register(model.Connections)
+def _connections(connections: model.Connections) -> View:
+    here = tuple(
+        (
+            Code(each.alias),
+            each.cluster.display_name,
+            Code(each.user),
+            each.database,
+            Mark("ok", "encrypted") if each.tls.encrypted else Mark("warn", "not encrypted"),
+        )
+        for each in connections.open
+    )
+    saved = tuple(
+        (
+            Code(f"@{each.name}"),
+            each.cluster.display_name,
+            Code(each.user),
+            each.database,
+            each.password_from or "TIDB_PASSWORD, then a prompt",
+        )
+        for each in connections.saved
+    )
+    common = ("Cluster", "User", "Database")
+    tables: list[Table] = []
+    if here:
+        tables.append(Table(caption="Open", header=("Alias", *common, "TLS"), rows=here))
+    if saved:
+        tables.append(Table(caption="Saved", header=("Name", *common, "Password from"), rows=saved))
+    next_command = command_line("connect", "--save")
+    if saved:
+        next_command = command_line("connect", f"@{connections.saved[-1].name}")
+    return View(
+        title=f"Connections: {len(here)} open, {len(saved)} saved",
+        facts=(("Directory of the saved", Code(connections.directory)),),
+        tables=tuple(tables),
+        notes=tuple(Mark("warn", f"{each.path}: {each.reason}") for each in connections.broken),
+        next_command="" if here else next_command,
     )
 
 
@@ -104,7 +145,13 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
 @view_of.register(model.Disconnection)
 def _disconnection(disconnection: model.Disconnection) -> View:
     title = "Connection closed:" if disconnection.closed else "Nothing to close: there is no connection"
-    return View(title=title, kind="ok" if disconnection.closed else "info", ident=disconnection.alias)
+    forgotten = (Mark("ok", "The saved connection of this name was deleted."),)
+    return View(
+        title=title,
+        kind="ok" if disconnection.closed else "info",
+        ident=disconnection.alias,
+        notes=forgotten if disconnection.forgotten else (),
+    )
 
 
 @view_of.register(model.RunbookStatus)

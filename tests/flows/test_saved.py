@@ -1,0 +1,131 @@
+"""A connection that is saved in one kernel and made again in the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import ConnectionFailed, InvalidRequest, Runbook
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from certificates import Authority
+    from mariadb import MariaDb
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> dict[str, str]:
+    """Give the setting of a configuration directory."""
+    return {"TIDB_PE_CONFIG_DIR": str(tmp_path)}
+
+
+@pytest.fixture
+def saved(sandbox: Sandbox, directory: dict[str, str]) -> Sandbox:
+    """Give the sandbox after a kernel that has saved its connection as `analytics`."""
+    with Runbook(environ=sandbox.environment() | directory) as runbook:
+        runbook.cluster("demo")
+        runbook.create(vpc=VPC, security_group=[GROUP])
+        runbook.wait()
+        connection = runbook.connect(alias="analytics", database="nycflights13", save=True)
+        written = Path(connection.saved).read_text(encoding="utf-8")
+        assert sandbox.environment()["TIDB_PASSWORD"] not in written
+    return sandbox
+
+
+def next_kernel(sandbox: Sandbox, directory: dict[str, str]) -> Runbook:
+    """Return a runbook of an analyst: the password, and no key of any cloud."""
+    return Runbook(environ=directory | {"TIDB_PASSWORD": sandbox.environment()["TIDB_PASSWORD"]})
+
+
+def test_the_next_kernel_connects_without_asking_a_cloud(saved: Sandbox, directory: dict[str, str]) -> None:
+    """The same host, user and database under the same alias, with nothing but the password."""
+    with next_kernel(saved, directory) as runbook:
+        listed = runbook.connections()
+        assert (len(listed), [each.name for each in listed.saved]) == (0, ["analytics"])
+        connection = runbook.connect("@analytics")
+        assert (connection.alias, connection.database) == ("analytics", "nycflights13")
+        assert connection.cluster.display_name == "demo"
+        with connection.engine.connect() as live:
+            assert live.exec_driver_sql("SELECT COUNT(*) FROM flights").scalar_one() == 500
+        assert runbook.connections()["analytics"] is connection
+        with pytest.raises(KeyError):
+            runbook.connections()["tidb"]
+
+
+def test_what_is_given_besides_replaces_what_is_saved(saved: Sandbox, directory: dict[str, str]) -> None:
+    """Another alias and another source of the password; where the connection goes cannot be replaced."""
+    environ = directory | {"OTHER": saved.environment()["TIDB_PASSWORD"]}
+    with Runbook(environ=environ) as runbook:
+        connection = runbook.connect("@analytics", alias="mine", password_from="env:OTHER")
+        assert (connection.alias, connection.password_source) == ("mine", "env:OTHER")
+        with pytest.raises(InvalidRequest, match="--cluster: cannot be given with @analytics"):
+            runbook.connect("@analytics", cluster="demo")
+
+
+def test_a_saved_source_of_the_password_is_used_again(sandbox: Sandbox, directory: dict[str, str]) -> None:
+    """What was typed as --password-from is a part of the profile; what it holds is not."""
+    environ = sandbox.environment() | directory
+    environ["ELSEWHERE"] = environ.pop("TIDB_PASSWORD")
+    with Runbook(environ=environ) as runbook:
+        runbook.run("demo", vpc=VPC, security_group=[GROUP], password_from="env:ELSEWHERE")
+        runbook.connect(password_from="env:ELSEWHERE", save=True)
+    with Runbook(environ=directory | {"ELSEWHERE": environ["ELSEWHERE"]}) as runbook:
+        assert runbook.connect("@tidb").password_source == "env:ELSEWHERE"
+
+
+def test_a_failed_login_saves_nothing(sandbox: Sandbox, directory: dict[str, str]) -> None:
+    """A profile is of a connection that has worked."""
+    with Runbook(environ=sandbox.environment() | directory) as runbook:
+        runbook.cluster("demo")
+        runbook.create(vpc=VPC, security_group=[GROUP])
+        runbook.wait()
+        with pytest.raises(ConnectionFailed, match="login"):
+            runbook.connect(user="2vKmPqRsTuWxYzA.nobody", save=True)
+        assert runbook.connections().saved == ()
+
+
+def test_an_endpoint_that_is_gone_is_explained(saved: Sandbox, directory: dict[str, str]) -> None:
+    """The failure has its stage and what to do, though no cloud was asked."""
+    with Runbook(environ=saved.environment()) as runbook:
+        runbook.cluster("demo")
+        (endpoint,) = runbook.endpoints()
+        runbook.delete(endpoint.endpoint_id, yes=True)
+    with (
+        next_kernel(saved, directory) as runbook,
+        pytest.raises(ConnectionFailed, match=r"no connection \(tcp\).*%tidb_pe doctor"),
+    ):
+        runbook.connect("@analytics")
+
+
+def test_disconnect_can_forget(saved: Sandbox, directory: dict[str, str]) -> None:
+    """Closing keeps what is saved, unless --forget says otherwise."""
+    with next_kernel(saved, directory) as runbook:
+        runbook.connect("@analytics")
+        assert not runbook.disconnect(alias="analytics").forgotten
+        assert len(runbook.connections().saved) == 1
+        gone = runbook.disconnect(alias="analytics", forget=True)
+        assert (gone.closed, gone.forgotten) == (False, True)
+        assert runbook.connections().saved == ()
+
+
+def test_tls_is_verified_again_as_it_was(
+    tls_server: MariaDb, authority: Authority, directory: dict[str, str]
+) -> None:
+    """The gateway's name and the authority are a part of the profile, and another certificate is refused."""
+    with Sandbox(upstream=f"{tls_server.host}:{tls_server.port}") as sandbox:
+        login = {"TIDB_PASSWORD": tls_server.password, **directory}
+        with Runbook(environ=sandbox.environment() | login) as runbook:
+            gateway = runbook.cluster("demo").gateway_names[0]
+            runbook.create(vpc=VPC, security_group=[GROUP])
+            runbook.wait()
+            with tls_server.certificate(authority, gateway):
+                runbook.connect(user=tls_server.user, ca=str(authority.path), save=True)
+        with Runbook(environ=login) as runbook:
+            with tls_server.certificate(authority, gateway):
+                assert runbook.connect("@tidb").tls.verified_name == gateway
+            runbook.disconnect()
+            with pytest.raises(ConnectionFailed, match=r"tls.*is for 127\.0\.0\.1"):
+                runbook.connect("@tidb")
