@@ -70,6 +70,7 @@ class Context:
         shell: IPython's shell; None where only an engine is wanted.
         now: this machine's clock, in seconds since 1970.
         answer_timeout: seconds that a cloud may be silent in one call.
+        metadata_timeout: seconds that asking where this machine is may take.
         cluster_id: the cluster that was named last.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         terms: what each of these connections was asked to be, by alias.
@@ -83,6 +84,7 @@ class Context:
     sleep: Callable[[float], bool] | None = None
     now: Callable[[], float] = time.time
     answer_timeout: float = 15.0
+    metadata_timeout: float = 0.5
     cluster_id: str = ""
     connections: dict[str, Connection] = field(default_factory=dict)
     terms: dict[str, Hashable] = field(default_factory=dict)
@@ -175,7 +177,7 @@ class Context:
         base_url = hosts.override(self.environ, hosts.METADATA) or metadata.DEFAULT_METADATA
         with self._asking:  # two threads that ask at once wait for the same answer
             if base_url not in self._places:
-                self._places[base_url] = metadata.whereabouts(base_url)
+                self._places[base_url] = metadata.whereabouts(base_url, timeout=self.metadata_timeout)
             return self._places[base_url]
 
     def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:

@@ -59,6 +59,7 @@ class Runbook:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], bool] | None = None,
         answer_timeout: float = 15.0,
+        metadata_timeout: float = 0.5,
     ) -> None:
         """Make a runbook; nothing is called yet.
 
@@ -72,6 +73,7 @@ class Runbook:
             clock: seconds, monotonic.
             sleep: waits for at most so many seconds; returns True where the wait was cancelled.
             answer_timeout: seconds that a cloud may be silent in one call.
+            metadata_timeout: seconds that asking where this machine is may take.
         """
         self._on_event = on_event
         self._context = Context(
@@ -81,6 +83,7 @@ class Runbook:
             sleep=sleep,
             cancel=cancel or threading.Event(),
             answer_timeout=answer_timeout,
+            metadata_timeout=metadata_timeout,
         )
         if environ is not None:
             self._context.environ = Environment(environ)
