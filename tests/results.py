@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import enum
 import types
@@ -54,6 +55,7 @@ _SIMPLE: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
     int: st.integers(0, 70000),
     float: st.floats(0, 1e6),
     object: st.none(),
+    typing.Any: _TEXT,
 }
 
 
@@ -78,6 +80,8 @@ def _of(hint: typing.Any, name: str) -> st.SearchStrategy[typing.Any]:
         return st.lists(_of(arguments[0], name), max_size=2).map(tuple)
     if typing.get_origin(hint) is types.UnionType:
         return st.one_of([st.none() if each is type(None) else _of(each, name) for each in arguments])
+    if typing.get_origin(hint) is collections.abc.Mapping:
+        return st.dictionaries(*(_of(argument, name) for argument in arguments), max_size=2)
     return st.deferred(lambda: hostile(hint))
 
 

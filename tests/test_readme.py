@@ -50,7 +50,7 @@ def test_every_picture_is_made_by_a_scene() -> None:
 
 
 def _commands() -> list[str]:
-    lines = re.findall(r"%tidb_pe ((?!-h|sandbox|COMMAND)[a-z][^`\n]*)", README)
+    lines = re.findall(r"(?<!%)%tidb_pe ((?!-h|sandbox|COMMAND)[a-z][^`\n]*)", README)
     return [line.strip().rstrip(".") for line in lines]
 
 
@@ -61,6 +61,15 @@ def test_every_command_in_the_text_can_be_typed(line: str) -> None:
         line = line.replace(shown, typed)
     line = re.sub(r" --vpc \S*$", "", line)
     assert isinstance(parse(words(line), prog="%tidb_pe"), Command)
+
+
+def test_the_cells_of_sql_can_be_typed() -> None:
+    """The first line of each cell of SQL is one, but for --into, which is the magic's own."""
+    lines = re.findall(r"^%%tidb_pe (.*)$", README, re.MULTILINE)
+    assert lines
+    for line in lines:
+        typed = re.sub(r"--into \w+", "", line)
+        assert isinstance(parse(words(f"query SQL {typed.removeprefix('query')}"), prog="%%tidb_pe"), Command)
 
 
 def _python() -> list[str]:

@@ -32,7 +32,10 @@ PROG = "tidb-pe"
 _MAGIC = "%tidb_pe"
 _COMPLETION = "completion"
 _OUTPUTS = ("table", "json")
-_WITHOUT = {"disconnect": "what it connects is closed when the command ends."}
+_WITHOUT = {
+    "disconnect": "what it connects is closed when the command ends.",
+    "query": "it needs a connection, which is closed when the command that makes it ends.",
+}
 _FOOT = f"""
 In every command: --output {"|".join(_OUTPUTS)}   (default: table)
 {PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.

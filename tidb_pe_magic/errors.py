@@ -22,7 +22,11 @@
     │   ├─ WaitTimeout(TimeoutError)
     │   ├─ WaitCancelled
     │   └─ EndpointFailed
-    └─ ConnectionFailed              stage, advice
+    ├─ ConnectionFailed              stage, advice
+    └─ QueryError                    a query that has no result
+        ├─ QueryFailed               code: the server refused the statement, or ended it
+        ├─ QueryCancelled            the stop button
+        └─ ResultTooLarge            more than the memory that a result may take
 
 Anything that is not a `TidbPeError` is a bug and keeps its traceback.
 """
@@ -280,3 +284,32 @@ class ConnectionFailed(TidbPeError):
         self.reason = reason
         self.kind = kind
         self.diagnosis: Diagnosis | None = None
+
+
+class QueryError(TidbPeError):
+    """Base of what ends a query without its result; the connection can be used again."""
+
+
+class QueryFailed(QueryError):
+    """The server refused the statement, or ended it.
+
+    Attributes:
+        code: MySQL's error number.
+    """
+
+    def __init__(self, code: int, message: str, *, advice: str = "") -> None:
+        """Put the number first: it is what people search for."""
+        super().__init__(f"{code}: {message.rstrip('.')}." if code else message, advice=advice)
+        self.code = code
+
+
+class QueryCancelled(QueryError):
+    """The query was stopped."""
+
+    def __init__(self) -> None:
+        """Say where it was stopped."""
+        super().__init__("the query was stopped, here and on the server.")
+
+
+class ResultTooLarge(QueryError):
+    """The result takes more memory than it may; reading was stopped before the kernel had to be."""

@@ -43,7 +43,9 @@ class EventLines:
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
-            case model.RetryScheduled() | model.Notice():
+            case model.RowsRead():
+                self._rewrite(line)
+            case model.RetryScheduled() | model.Notice() | model.QueryEnded():
                 self._print(line)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.layout import as_html, as_text
-from tidb_pe_magic.views import plan_cost, view
+from tidb_pe_magic.views import amounts, plan_cost, query_summary, view
 from tidb_pe_magic.views import timeline as timelines
 from tidb_pe_magic.views import topology as topologies
 
@@ -89,6 +89,16 @@ def _retried(event: model.RetryScheduled) -> str:
 @_line.register(model.Notice)
 def _noticed(event: model.Notice) -> str:
     return f"note: {event.text}"
+
+
+@_line.register(model.RowsRead)
+def _reading(event: model.RowsRead) -> str:
+    return f"reading: {amounts(event.rows, event.bytes, event.seconds)}"
+
+
+@_line.register(model.QueryEnded)
+def _ended(event: model.QueryEnded) -> str:
+    return "; ".join(query_summary(event.result))
 
 
 def _states(endpoint: model.VpcEndpoint | None) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tidb_pe_magic import Runbook
+from tidb_pe_magic import Runbook, database
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tidb_pe_magic.model import Event
 
@@ -40,3 +41,18 @@ def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
     """Give a runbook on the sandbox."""
     with Runbook(environ=sandbox.environment(), on_event=events.append) as runbook:
         yield runbook
+
+
+@pytest.fixture
+def hide() -> Callable[[pytest.MonkeyPatch, str], None]:
+    """Give a function that hides a package and what of ours was made with it."""
+
+    def hidden(context: pytest.MonkeyPatch, package: str) -> None:
+        made_with = ("tidb_pe_magic.database.frames", "tidb_pe_magic.database.queries")
+        for name in [name for name in sys.modules if name.startswith((package, *made_with))]:
+            context.delitem(sys.modules, name)
+        context.delattr(database, "frames", raising=False)
+        context.delattr(database, "queries", raising=False)
+        context.setitem(sys.modules, package, None)
+
+    return hidden

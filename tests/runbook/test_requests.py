@@ -200,7 +200,7 @@ def test_deletion_is_not_the_default() -> None:
 def test_every_step_but_the_first_may_name_its_cluster() -> None:
     """--cluster is an option of each step that concerns one, and an argument of cluster and run."""
     named = {name for name, operation in OPERATIONS.items() if "cluster" in operation.request.options()}
-    assert set(OPERATIONS) - named == {"clusters", "connections", "disconnect", "history"}
+    assert set(OPERATIONS) - named == {"clusters", "connections", "disconnect", "history", "query"}
     assert ClusterRequest.options()["cluster"].positional
     assert RunRequest.options()["cluster"].positional
 

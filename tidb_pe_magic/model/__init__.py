@@ -44,7 +44,9 @@ from tidb_pe_magic.model.events import (
     Notice,
     ObservationFailed,
     PlanShown,
+    QueryEnded,
     RetryScheduled,
+    RowsRead,
     StepFinished,
     StepStarted,
     changes_with,
@@ -61,6 +63,7 @@ from tidb_pe_magic.model.findings import (
 )
 from tidb_pe_magic.model.history import History, Mutation, MutationResult
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
+from tidb_pe_magic.model.queries import QueryResult
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
 
 __all__ = [
@@ -99,10 +102,13 @@ __all__ = [
     "Outcome",
     "Permissions",
     "PlanShown",
+    "QueryEnded",
+    "QueryResult",
     "RamAction",
     "Restriction",
     "Result",
     "RetryScheduled",
+    "RowsRead",
     "RunReport",
     "RunbookStatus",
     "SavedConnection",

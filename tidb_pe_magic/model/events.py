@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tidb_pe_magic.model.connections import FinishedStep
 from tidb_pe_magic.model.endpoints import EndpointPlan, StateChange, VpcEndpoint
+from tidb_pe_magic.model.queries import QueryResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +78,32 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowsRead:
+    """Event: so much of a query's result has been read."""
+
+    rows: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryEnded:
+    """Event: a query has its result, which is complete unless it says otherwise."""
+
+    result: QueryResult
+
+
 Event = (
-    StepStarted | StepFinished | PlanShown | EndpointObserved | ObservationFailed | RetryScheduled | Notice
+    StepStarted
+    | StepFinished
+    | PlanShown
+    | EndpointObserved
+    | ObservationFailed
+    | RetryScheduled
+    | Notice
+    | RowsRead
+    | QueryEnded
 )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_magic, magics_class, output_can_be_silenced
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, output_can_be_silenced
 
 from tidb_pe_magic import render
 from tidb_pe_magic.model import Result
 from tidb_pe_magic.notebook import completion
 from tidb_pe_magic.notebook.progress import Progress
+from tidb_pe_magic.notebook.query_cell import QUERY, needs_a_cell, run_cell
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
-from tidb_pe_magic.runbook.parser import Help, parse, words
+from tidb_pe_magic.runbook.parser import HELP_FLAGS, Help, parse, words
 from tidb_pe_magic.runbook.runbook import Runbook
 
 if TYPE_CHECKING:
@@ -32,6 +33,15 @@ class TidbPeMagics(Magics):
         self.runbook = Runbook(shell=shell)
         self.sandbox = SandboxCommand(self.runbook)
 
+    # Not as a cell: there a semicolon ends the SQL, and means nothing else.
+    @cell_magic("tidb_pe")  # type: ignore[arg-type]
+    def tidb_pe_cell(self, line: str, cell: str) -> Any:
+        """Run the cell's SQL over a connection that `%tidb_pe connect` has opened: `%%tidb_pe query`.
+
+        `%tidb_pe query -h` shows the options; `--into NAME` keeps the result under a name.
+        """
+        return run_cell(self, line, cell)
+
     @output_can_be_silenced
     @line_magic("tidb_pe")  # type: ignore[arg-type]
     def tidb_pe(self, line: str) -> Any:
@@ -44,6 +54,8 @@ class TidbPeMagics(Magics):
         if arguments[:1] == [_SANDBOX]:
             print(self.sandbox.do(arguments[1:], prog=PROG))  # noqa: T201
             return None
+        if arguments[:1] == [QUERY] and not HELP_FLAGS & set(arguments):
+            raise needs_a_cell()
         command = parse(arguments, prog=PROG, extra=(_SANDBOX,))
         if isinstance(command, Help):
             print(command.text + ("\n\n" + self.sandbox.summary if not arguments[1:] else ""))  # noqa: T201
@@ -68,6 +80,7 @@ def unload(shell: InteractiveShell) -> None:
 
     A sandbox goes on running, but the environment is restored: nobody else knows what it was before.
     """
+    shell.magics_manager.magics["cell"].pop("tidb_pe", None)
     function = shell.magics_manager.magics["line"].pop("tidb_pe", None)
     magics = getattr(function, "__self__", None)
     if isinstance(magics, TidbPeMagics):

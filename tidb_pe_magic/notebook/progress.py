@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from tidb_pe_magic import model
 from tidb_pe_magic.event_lines import EventLines
 from tidb_pe_magic.layout import Code, Mark, View, as_html, as_text
-from tidb_pe_magic.views import OWNER_ACCEPTS, awaits_owner, steps_table, view
+from tidb_pe_magic.views import OWNER_ACCEPTS, amounts, awaits_owner, steps_table, view
 from tidb_pe_magic.views.timeline import seen, timeline
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class _Output:
         self._changes: tuple[model.StateChange, ...] = ()
         self._retry: model.RetryScheduled | None = None
         self._notices: list[str] = []
+        self._reading: model.RowsRead | None = None
+        self._query: model.QueryResult | None = None
 
     def show(self, event: model.Event) -> None:
         """Take the event in, and update the output."""
@@ -99,13 +101,23 @@ class _Output:
                 self._retry = event
             case model.Notice():
                 self._notices.append(event.text)
+            case model.RowsRead():
+                self._reading = event
+            case model.QueryEnded():
+                self._reading, self._query = None, event.result
         self._update(live=True)
 
     def close(self) -> None:
         """Leave no output that still says it is waiting."""
-        if self._current or self._observed or self._failed or self._retry:
+        if self._current or self._observed or self._failed or self._retry or self._reading:
             self._update(live=False)
-            self._current, self._observed, self._failed, self._retry = "", None, None, None
+            self._current, self._observed, self._failed, self._retry, self._reading = (
+                "",
+                None,
+                None,
+                None,
+                None,
+            )
 
     def _update(self, *, live: bool) -> None:
         views = [self._plan] if self._plan else []
@@ -120,6 +132,11 @@ class _Output:
             views.append(View(title="Note", notes=tuple(Mark("info", text) for text in self._notices)))
         if self._retry:
             views.append(_asking_again(self._retry, live=live))
+        if self._reading:
+            views.append(_rows(self._reading, live=live))
+        if self._query:
+            # The data follow as the cell's own result.
+            views.append(replace(view(self._query), block=()))
         data = {
             "text/plain": "\n\n".join(map(as_text, views)),
             "text/html": "".join(map(as_html, views)),
@@ -169,6 +186,13 @@ def _asking_again(retry: model.RetryScheduled, *, live: bool) -> View:
         title=f"Asking again in {retry.pause:.0f} s" if live else "Asked again",
         kind="busy" if live else "info",
         notes=(Mark("warn", retry.error),),
+    )
+
+
+def _rows(reading: model.RowsRead, *, live: bool) -> View:
+    read = amounts(reading.rows, reading.bytes, reading.seconds)
+    return View(
+        title=f"Reading: {read}" if live else f"Stopped after {read}", kind="busy" if live else "info"
     )
 
 

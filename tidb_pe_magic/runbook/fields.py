@@ -30,6 +30,7 @@ class Option:
         positional: given by place, not by flag.
         many: may be given more than once.
         choices: every valid text, where there are few.
+        taken: Python values of these types are valid as they are.
     """
 
     help: str
@@ -38,6 +39,7 @@ class Option:
     positional: bool = False
     many: bool = False
     choices: tuple[str, ...] = ()
+    taken: tuple[type, ...] = ()
 
 
 def option(  # noqa: PLR0913 - each is one property of the option
@@ -49,10 +51,17 @@ def option(  # noqa: PLR0913 - each is one property of the option
     positional: bool = False,
     many: bool = False,
     choices: Iterable[str] = (),
+    taken: tuple[type, ...] = (),
 ) -> Any:
     """Declare a request's field; one without a default (`...`) has to be given."""
     described = Option(
-        help=help, metavar=metavar, parse=parse, positional=positional, many=many, choices=tuple(choices)
+        help=help,
+        metavar=metavar,
+        parse=parse,
+        positional=positional,
+        many=many,
+        choices=tuple(choices),
+        taken=taken,
     )
     if default is ...:
         return dataclasses.field(metadata={"option": described})
@@ -106,6 +115,8 @@ class Request:
     @classmethod
     def _parsed(cls, name: str, value: Any) -> Any:
         described = cls.options()[name]
+        if isinstance(value, described.taken) and not isinstance(value, str):
+            return value
         try:
             return described.parse(value) if isinstance(value, str) else described.parse(str(value))
         except ValueError as error:
@@ -156,6 +167,18 @@ def count(text: str) -> int:
         return int(text)
     msg = "must be a whole number above 0"
     raise ValueError(msg)
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Return a rule: the text has to be a whole number between `low` and `high`."""
+
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdigit() and low <= int(text) <= high:
+            return int(text)
+        msg = f"must be a whole number between {low} and {high}"
+        raise ValueError(msg)
+
+    return parse
 
 
 def switch(text: str) -> bool:

@@ -141,6 +141,14 @@ OPERATIONS: dict[str, Operation] = {
             example="connection-string --with jdbc",
         ),
         Operation(
+            name="query",
+            request=requests.QueryRequest,
+            target=_STEPS + "querying:query",
+            summary="Read a query's result into a DataFrame, an Arrow table or a Parquet file",
+            tutorial="",
+            example="query 'SELECT * FROM airlines' --max-rows 1000",
+        ),
+        Operation(
             name="doctor",
             request=requests.DoctorRequest,
             target=_STEPS + "doctoring:doctor",

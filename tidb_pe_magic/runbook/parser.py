@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PASSWORD_FLAG = re.compile(r"(--(sql-?)?(password|passwd|pwd|pw|secret)|-p)$", re.IGNORECASE)
 # A value can follow a short flag's letter directly.
 _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*|-[A-Za-z]")
-_HELP_FLAGS = {"-h", "--help"}
+HELP_FLAGS = frozenset({"-h", "--help"})
 _HELP = "show help"  # no field can have this name
 
 
@@ -100,7 +100,7 @@ def parse(
     Raises:
         InvalidRequest: a subcommand or flag is unknown, or a value is not valid.
     """
-    if not arguments or arguments[0] in _HELP_FLAGS:
+    if not arguments or arguments[0] in HELP_FLAGS:
         return Help(overview(prog, without))
     name, *rest = arguments
     if name in without:
@@ -111,16 +111,24 @@ def parse(
     return parse_options(operation, rest, prog=prog)
 
 
-def parse_options(operation: Operation, options: Sequence[str], *, prog: str) -> Command | Help:
+def parse_options(
+    operation: Operation, options: Sequence[str], *, prog: str, given: Mapping[str, Any] | None = None
+) -> Command | Help:
     """Make the operation's request from its options, or return its help where that was asked for.
+
+    Args:
+        operation: what the options are of.
+        options: the words after the subcommand.
+        prog: the program's name, as one types it.
+        given: values of fields that come from elsewhere, such as a cell's body, and are not typed here.
 
     Raises:
         InvalidRequest: a flag is unknown, or a value is not valid.
     """
-    if _HELP_FLAGS & set(options):
+    if HELP_FLAGS & set(options):
         return Help(help_for(operation, prog))
-    namespace, unknown = _parser(operation, prog).parse_known_args(options)
-    values = vars(namespace)
+    namespace, unknown = _parser(operation, prog, given or ()).parse_known_args(options)
+    values = {**vars(namespace), **(given or {})}
     if values.pop(_HELP):
         return Help(help_for(operation, prog))
     if unknown:
@@ -171,7 +179,7 @@ def flags(operation: Operation) -> dict[str, Option]:
     }
 
 
-def _parser(operation: Operation, prog: str) -> argparse.ArgumentParser:
+def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argparse.ArgumentParser:
     request = operation.request
     parser = _Parser(
         prog=f"{prog} {operation.name}",
@@ -184,6 +192,8 @@ def _parser(operation: Operation, prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("-h", "--help", dest=_HELP, action="store_true", help="show this help")
     for field in fields(request):
+        if field.name in given:
+            continue
         described: Option = field.metadata["option"]
         settings: dict[str, Any] = {"help": _explained(field).replace("%", "%%"), "default": None}
         if field.default is False:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from decimal import Decimal
+from typing import Any, NoReturn, Self
 
 from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.credentials import PasswordSource
 from tidb_pe_magic.model import TlsMode
-from tidb_pe_magic.runbook.fields import Request, count, matching, non_empty, one_of, option, seconds, switch
+from tidb_pe_magic.runbook.fields import (
+    Request,
+    count,
+    matching,
+    non_empty,
+    one_of,
+    option,
+    seconds,
+    switch,
+    whole_number,
+)
 
 vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123 (see %tidb_pe networks)")
 security_group_id = matching(
@@ -45,6 +58,35 @@ def port_number(text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST_PORT:
         return int(text)
     msg = f"must be a number between 1 and {_LARGEST_PORT}"
+    raise ValueError(msg)
+
+
+def sql_parameters(text: str) -> Mapping[str, object] | Sequence[object]:
+    """Read a statement's parameters: a JSON list, or a JSON object; numbers stay exact."""
+    try:
+        values: Any = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        values = None
+    if isinstance(values, (dict, list)):
+        return values
+    msg = "must be JSON: a list for ? in the SQL, or an object for :name"
+    raise ValueError(msg)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_sizes = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_size = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.ASCII | re.IGNORECASE)
+
+
+def byte_size(text: str) -> int:
+    """Read a number of bytes, such as `800MB` or `2.5GB`."""
+    matched = _size.fullmatch(text)
+    if matched and (size := int(float(matched[1]) * _sizes[matched[2].upper()])):
+        return size
+    msg = "must be a size such as 800MB or 2.5GB"
     raise ValueError(msg)
 
 
@@ -299,6 +341,52 @@ class DisconnectRequest(Request):
 
     alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
     forget: bool = option("delete the saved connection of this name, too", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryRequest(Request):
+    """Read a query's result."""
+
+    sql: str = option("the statement", default=..., metavar="SQL", parse=non_empty, positional=True)
+    params: Mapping[str, object] | Sequence[object] | None = option(
+        "values for each ? (a list) or :name (an object) in the SQL, as JSON; they are bound, never pasted",
+        metavar="JSON",
+        parse=sql_parameters,
+        taken=(Mapping, Sequence),
+    )
+    alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
+    max_rows: int | None = option("read so many rows at most", metavar="N", parse=whole_number(1, 10**15))
+    max_memory: int | None = option(
+        "memory that the result may take; default: half of what is free", metavar="SIZE", parse=byte_size
+    )
+    arrow: bool = option("return a pyarrow Table", default=False, parse=switch)
+    dtypes: str = option(
+        "the frame's columns: of Arrow's types, or of pandas' nullable ones",
+        default="arrow",
+        metavar="arrow|numpy_nullable",
+        parse=one_of(("arrow", "numpy_nullable")),
+        choices=("arrow", "numpy_nullable"),
+    )
+    to_parquet: str | None = option(
+        "write the result to this Parquet file (with --partitions: this directory) as it comes",
+        metavar="PATH",
+        parse=non_empty,
+    )
+    partition_on: str | None = option(
+        "integer column whose ranges are read at the same time, all as of one moment",
+        metavar="COLUMN",
+        parse=non_empty,
+    )
+    partitions: int | None = option(
+        "how many ranges, each over its own connection", metavar="K", parse=whole_number(1, 256)
+    )
+    engine: str = option(
+        "dask: a Dask DataFrame, whose partitions its workers read",
+        default="pandas",
+        metavar="pandas|dask",
+        parse=one_of(("pandas", "dask")),
+        choices=("pandas", "dask"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from tidb_pe_magic.runbook.context import Context, ask
 from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -336,6 +336,64 @@ class Runbook:
             tls_name=tls_name,
             ca=ca,
         )
+
+    def query(  # noqa: PLR0913 - the options of the command
+        self,
+        sql: str,
+        params: Mapping[str, object] | Sequence[object] | None = None,
+        *,
+        alias: str = "tidb",
+        max_rows: int | None = None,
+        max_memory: int | None = None,
+        arrow: bool = False,
+        dtypes: str = "arrow",
+        to_parquet: str | None = None,
+        partition_on: str | None = None,
+        partitions: int | None = None,
+        engine: str = "pandas",
+    ) -> Any:
+        """Read a statement's result over a connection that `connect` has opened.
+
+        It may be called from several threads at once: each has a connection of the alias's pool. Progress
+        comes as events; `QueryEnded` has rows, bytes, seconds and how many dates were none.
+
+        Args:
+            sql: one statement.
+            params: values for each `?` (a sequence) or `:name` (a mapping); bound, never pasted.
+            alias: of the connection.
+            max_rows: read so many rows at most.
+            max_memory: bytes that the result may take; default: half of what is free.
+            arrow: return a `pyarrow.Table`.
+            dtypes: of the frame's columns: `arrow`, or `numpy_nullable`.
+            to_parquet: write to this file as the rows come; memory does not grow with the result.
+            partition_on: integer column whose ranges are read at the same time, all as of one moment.
+            partitions: how many ranges, each over its own connection; rows come in the ranges' order.
+            engine: `dask` returns a Dask DataFrame whose partitions its workers read.
+
+        Returns:
+            A `pandas.DataFrame`, or what `arrow` or `engine` name; None where it was written to a file.
+
+        Raises:
+            StepOrderError: there is no such connection.
+            MissingDependency: the extra `arrow`, or `dask`, is not installed.
+            QueryError: refused, stopped or too large; the connection can be used again.
+            ConnectionFailed: the connection was lost.
+        """
+        return self._do(
+            model.QueryResult,
+            "query",
+            sql=sql,
+            params=params,
+            alias=alias,
+            max_rows=max_rows,
+            max_memory=max_memory,
+            arrow=arrow,
+            dtypes=dtypes,
+            to_parquet=to_parquet,
+            partition_on=partition_on,
+            partitions=partitions,
+            engine=engine,
+        ).data
 
     def doctor(  # noqa: PLR0913 - the options of the command
         self,

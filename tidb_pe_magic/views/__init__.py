@@ -9,16 +9,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.layout import Mark
-from tidb_pe_magic.views import connections, discovery, endpoints, history  # noqa: F401 - each adds its views to the table
+from tidb_pe_magic.views import connections, discovery, endpoints, history, queries  # noqa: F401 - each adds its views to the table
 from tidb_pe_magic.views.base import view_of
 from tidb_pe_magic.views.connections import steps_table
 from tidb_pe_magic.views.endpoints import OWNER_ACCEPTS, awaits_owner, plan_cost
+from tidb_pe_magic.views.queries import amounts, query_summary
 
 if TYPE_CHECKING:
     from tidb_pe_magic import model
     from tidb_pe_magic.layout import View
 
-__all__ = ["OWNER_ACCEPTS", "awaits_owner", "plan_cost", "steps_table", "view"]
+__all__ = [
+    "OWNER_ACCEPTS",
+    "amounts",
+    "awaits_owner",
+    "plan_cost",
+    "query_summary",
+    "steps_table",
+    "view",
+]
 
 
 def view(result: model.Result) -> View:

@@ -1,0 +1,212 @@
+"""Queries on a real server: results, the stop button, the cap, files, and what is left behind."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tidb_pe_magic.database.queries import memory
+from tidb_pe_magic.database.queries.placeholders import bind
+from tidb_pe_magic.database.queries.results import Partitions, Read, read_file, read_table
+from tidb_pe_magic.database.queries.statement import Query, Tally
+from tidb_pe_magic.errors import (
+    ConnectionFailed,
+    InvalidRequest,
+    QueryCancelled,
+    QueryFailed,
+    ResultTooLarge,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mariadb import MariaDb
+    from sqlalchemy import Engine
+
+ROWS = 50_000
+MANY = f"SELECT seq AS n, REPEAT('x', 200) AS filler FROM seq_1_to_{ROWS}"
+ENDLESS = "SELECT seq, SLEEP(0.01) FROM seq_1_to_100000"
+SILENT = "SELECT SLEEP(1000)"
+
+
+@pytest.fixture
+def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
+    """Give an engine on a server."""
+    found: Engine = opened(plain_server.target()).engine
+    return found
+
+
+def reading(engine: Engine, sql: str, *params: object, **options: Any) -> Read:
+    """Return how to read a statement, by default without anybody who listens or stops."""
+    usual: dict[str, Any] = {"cancel": threading.Event(), "tell": lambda _: None}
+    return Read(engine=engine, query=Query(sql=sql, params=params), **(usual | options))
+
+
+def numbers(engine: Engine, sql: str, *params: object) -> list[Any]:
+    """Return a result's first column."""
+    table, _ = read_table(reading(engine, sql, *params))
+    return list(table.column(0).to_pylist())
+
+
+def test_a_result_is_whole_and_counted(engine: Engine) -> None:
+    """Every row is there in order, and rows and bytes are counted."""
+    read = reading(engine, MANY)
+    table, cut = read_table(read)
+    assert not cut
+    assert table.column("n").to_pylist() == list(range(1, ROWS + 1))
+    assert read.tally.rows == ROWS
+    assert read.tally.bytes > 200 * ROWS
+
+
+def test_ten_queries_at_once_are_each_right(engine: Engine) -> None:
+    """Ten threads share one engine's pool, and each gets its own rows."""
+    with engine.connect() as held, ThreadPoolExecutor(10) as pool:
+        held.exec_driver_sql("SELECT 1")
+        ask = partial(numbers, engine, "SELECT seq + ? FROM seq_1_to_20000")
+        found = list(pool.map(ask, range(0, 1_000_000, 100_000)))
+    for index, column in enumerate(found):
+        assert column == list(range(1 + 100_000 * index, 20_001 + 100_000 * index))
+
+
+@pytest.mark.parametrize("sql", [ENDLESS, SILENT], ids=["rows come", "nothing comes"])
+@pytest.mark.parametrize("how", ["event", "button"])
+def test_a_stopped_query_ends_here_and_on_the_server(
+    plain_server: MariaDb, engine: Engine, sql: str, how: str
+) -> None:
+    """The stop button and the cancel event end it here and on the server, and the engine is usable."""
+    cancel = threading.Event()
+
+    def stop(_: Tally) -> None:
+        # Told from time to time: by then the server may have begun, or not yet.
+        if plain_server.running(sql):
+            if how == "button":
+                raise KeyboardInterrupt
+            cancel.set()
+
+    with pytest.raises(QueryCancelled):
+        read_table(reading(engine, sql, cancel=cancel, tell=stop))
+    assert not plain_server.running(sql)
+    assert numbers(engine, "SELECT 42") == [42]
+
+
+def test_a_query_that_the_server_ends_is_an_error(plain_server: MariaDb, engine: Engine) -> None:
+    """KILL QUERY and KILL from elsewhere end it with the server's words, and the next query works."""
+    # MariaDB answers an interrupted SLEEP with a row.
+    endless = "SELECT COUNT(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b"
+    for command, error in (("KILL QUERY", QueryFailed), ("KILL", ConnectionFailed)):
+        with pytest.raises(error):
+            read_table(reading(engine, endless, tell=partial(_kill, plain_server, command, endless)))
+        assert numbers(engine, "SELECT 42") == [42]
+
+
+def _kill(server: MariaDb, command: str, sql: str, _: Tally) -> None:
+    for number in server.running(sql):
+        server.execute(f"{command} {number}")
+
+
+def test_a_wrong_statement_is_refused_in_the_servers_words(engine: Engine) -> None:
+    """Number and message are the server's, and the connection goes back to the pool."""
+    with pytest.raises(QueryFailed, match="1054: Unknown column 'nope'") as caught:
+        read_table(reading(engine, "SELECT nope"))
+    assert caught.value.code == 1054
+    assert numbers(engine, "SELECT 42") == [42]
+
+
+def test_a_result_above_the_cap_is_not_read_on(plain_server: MariaDb, engine: Engine) -> None:
+    """Reading stops with one line that names what to do, and the server is told."""
+    with pytest.raises(ResultTooLarge, match=r"--max-rows N.*--to-parquet PATH") as caught:
+        read_table(reading(engine, MANY), max_memory=1_000_000)
+    assert "1 MB (--max-memory)" in str(caught.value)
+    assert not plain_server.running(MANY)
+    assert numbers(engine, "SELECT 42") == [42]
+
+
+def test_the_cap_is_half_of_what_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a number of its own a result may take half of the memory that is free."""
+    assert memory.free_memory() > 0
+    monkeypatch.setattr(memory, "free_memory", lambda: 2_000_000)
+    with pytest.raises(ResultTooLarge, match="1 MB \\(half of the memory that was free\\)"):
+        read_table(reading(engine, MANY))
+
+
+@pytest.mark.parametrize("most", [1, 999, ROWS, ROWS + 1])
+def test_no_more_rows_are_read_than_wanted(engine: Engine, most: int) -> None:
+    """The first rows come, and it is told whether there were more."""
+    table, cut = read_table(reading(engine, MANY), max_rows=most)
+    assert table.column("n").to_pylist() == list(range(1, min(most, ROWS) + 1))
+    assert cut == (most < ROWS)
+    assert numbers(engine, "SELECT 42") == [42]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(), st.integers(-(2**63), 2**63 - 1), st.one_of(st.none(), st.binary()))
+def test_parameters_arrive_as_they_are(engine: Engine, text: str, number: int, data: bytes | None) -> None:
+    """Whatever a text holds, quotes and comments among it, it is a value and never SQL."""
+    named = bind("SELECT :t AS t, :n AS n, :d AS d -- :t", {"t": text, "n": number, "d": data})
+    by_place = bind("SELECT ? AS t, ? AS n, ? AS d", [text, number, data])
+    for sql, params in (named, by_place):
+        [row] = read_table(reading(engine, sql, *params))[0].to_pylist()
+        assert row == {"t": text, "n": number, "d": data}
+
+
+def test_a_file_is_written_and_replaced_only_when_it_is_whole(engine: Engine, tmp_path: Path) -> None:
+    """The file has every row in order; a failure leaves what was there, and nothing beside it."""
+    path = tmp_path / "rows.parquet"
+    assert read_file(reading(engine, MANY), str(path)) == path
+    assert pq.read_table(path).column("n").to_pylist() == list(range(1, ROWS + 1))
+    before = path.read_bytes()
+    with pytest.raises(QueryFailed):
+        read_file(reading(engine, "SELECT nope"), str(path))
+    cancel = threading.Event()
+    with pytest.raises(QueryCancelled):
+        read_file(reading(engine, ENDLESS, cancel=cancel, tell=lambda _: cancel.set()), str(path))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
+    """What is read back from the file is what the same query gives as a table."""
+    sql = (
+        "SELECT CAST(1.50 AS DECIMAL(10,2)) a, CAST(18446744073709551615 AS UNSIGNED) b, "
+        "TIMESTAMP'1000-01-01 00:00:00.000001' c, DATE'9999-12-31' d, CAST('-838:59:59' AS TIME) e, "
+        "_binary 'x' f, NULL g, 1.5e0 h, '{}' i"
+    )
+    table, _ = read_table(reading(engine, sql))
+    path = read_file(reading(engine, sql), str(tmp_path / "types.parquet"))
+    assert pq.read_table(path).equals(table)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("nowhere/rows.parquet", "there is no directory"), (".", "is a directory")]
+)
+def test_a_place_that_cannot_be_written_is_refused(
+    engine: Engine, tmp_path: Path, path: str, words: str
+) -> None:
+    """Before anything is asked of the server."""
+    with pytest.raises(InvalidRequest, match=f"--to-parquet.*{words}"):
+        read_file(reading(engine, MANY), str(tmp_path / path))
+
+
+def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, engine: Engine) -> None:
+    """The message names the server and the reason, and no connection is left over."""
+    before = plain_server.connections()
+    with pytest.raises(InvalidRequest, match=r"--partition-on.*MariaDB.*has no tidb_snapshot"):
+        read_table(reading(engine, MANY, partitions=Partitions(column="n", count=2)))
+    plain_server.await_no_others(before)
+
+
+def test_statements_without_rows_have_none(plain_server: MariaDb, engine: Engine) -> None:
+    """An INSERT is carried out, and its table is empty."""
+    plain_server.execute("CREATE OR REPLACE TABLE test.written (n INT)")
+    table, _ = read_table(reading(engine, "INSERT INTO written VALUES (1), (2)"))
+    assert table.equals(pa.table({}))
+    assert plain_server.value("SELECT COUNT(*) FROM test.written") == 2

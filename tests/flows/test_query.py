@@ -1,0 +1,250 @@
+"""`Runbook.query` on the sandbox: from a connection of `connect` to frames and files."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.model import QueryEnded, QueryResult
+from tidb_pe_magic.runbook.requests import QueryRequest
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tidb_pe_magic.model import Event
+
+FLIGHTS = 500
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Give one sandbox to all of these tests: none changes what another one reads."""
+    with Sandbox(flights=FLIGHTS) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[Event]:
+    """Give the events of all of these tests."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def connected(sandbox: Sandbox, heard: list[Event]) -> Iterator[Runbook]:
+    """Give a runbook with the flights as its connection."""
+    with Runbook(environ=sandbox.environment(), on_event=heard.append) as runbook:
+        runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
+        yield runbook
+
+
+@pytest.fixture
+def events(heard: list[Event]) -> list[Event]:
+    """Give the events of this test."""
+    heard.clear()
+    return heard
+
+
+def test_a_query_is_a_data_frame(connected: Runbook, events: list[Event]) -> None:
+    """The frame has Arrow's types or pandas' nullable ones; what was read is told at the end."""
+    frame = connected.query("SELECT flight, tailnum, dep_time FROM flights")
+    assert isinstance(frame, pd.DataFrame)
+    assert len(frame) == FLIGHTS
+    assert str(frame.dtypes["flight"]) == "int32[pyarrow]"
+    nullable = connected.query("SELECT flight FROM flights", dtypes="numpy_nullable")
+    assert str(nullable.dtypes["flight"]) == "Int32"
+    table = connected.query("SELECT flight FROM flights", arrow=True)
+    assert isinstance(table, pa.Table)
+    ended = [event.result for event in events if isinstance(event, QueryEnded)]
+    assert [result.rows for result in ended] == [FLIGHTS] * 3
+    assert all(result.bytes > 0 and result.alias == "tidb" for result in ended)
+    assert "DataFrame" not in repr(ended)
+
+
+@pytest.mark.parametrize("params", [{"origin": "JFK", "least": 30}, ["JFK", 30]], ids=["by name", "by place"])
+def test_parameters_are_bound(connected: Runbook, params: Any) -> None:
+    """Both forms give what the same values in the SQL give."""
+    marks = (":origin", ":least") if isinstance(params, dict) else ("?", "?")
+    found = connected.query(
+        f"SELECT COUNT(*) AS n FROM flights WHERE origin = {marks[0]} AND dep_delay > {marks[1]}", params
+    )
+    plain = connected.query("SELECT COUNT(*) AS n FROM flights WHERE origin = 'JFK' AND dep_delay > 30")
+    assert found["n"].tolist() == plain["n"].tolist() != [0]
+
+
+@pytest.mark.parametrize(
+    "hostile", ["' OR 1=1 -- ", '"; DROP TABLE flights; --', "\\' OR '1'='1", "%s :x ?", "\0"]
+)
+def test_hostile_text_is_a_value(connected: Runbook, hostile: str) -> None:
+    """No text gets out of its quotes."""
+    found = connected.query("SELECT COUNT(*) AS n FROM flights WHERE origin = :x", {"x": hostile})
+    assert found["n"].tolist() == [0]
+    assert connected.query("SELECT :x AS x", {"x": hostile})["x"].tolist() == [hostile]
+
+
+def test_ten_queries_at_once_are_each_right(connected: Runbook) -> None:
+    """Ten threads over one alias get each its own rows."""
+
+    def ask(number: int) -> list[int]:
+        frame = connected.query("SELECT flight + ? AS n FROM flights ORDER BY flight", [number])
+        return [int(value) for value in frame["n"]]
+
+    plain = ask(0)
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(ask, range(10)))
+    assert found == [[value + number for value in plain] for number in range(10)]
+
+
+def test_partitions_read_one_moment_while_a_writer_runs(connected: Runbook) -> None:
+    """Eight ranges over eight connections agree: the sum is that of one moment, and ranges are in order."""
+    engine = connected.connection.engine
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE test.accounts (id INT PRIMARY KEY, balance INT, note INT)")
+        rows = ", ".join(f"({number}, 100, 0)" for number in range(400))
+        connection.exec_driver_sql(f"INSERT INTO test.accounts VALUES {rows}")
+    enough, wrote = threading.Event(), threading.Event()
+
+    def transfer() -> None:
+        with engine.connect() as connection:
+            number = 0
+            while not enough.is_set():
+                connection.exec_driver_sql("START TRANSACTION")
+                for place, change in ((number % 400, -1), ((number + 333) % 400, 1)):
+                    connection.exec_driver_sql(
+                        f"UPDATE test.accounts SET balance = balance + {change} WHERE id = {place}"
+                    )
+                connection.exec_driver_sql("COMMIT")
+                number += 1
+                wrote.set()
+
+    thread = threading.Thread(target=transfer)
+    thread.start()
+    try:
+        assert wrote.wait(30)
+        for _ in range(3):
+            frame = connected.query(
+                "SELECT id, balance FROM test.accounts",
+                partition_on="id",
+                partitions=8,
+                dtypes="numpy_nullable",
+            )
+            assert frame["balance"].sum() == 400 * 100
+            assert sorted(frame["id"]) == list(range(400))
+            # A range's rows come in the server's order, the ranges in theirs.
+            assert (frame["id"] * 8 // 400).is_monotonic_increasing
+            assert set(frame["balance"]) != {100}
+    finally:
+        enough.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 200])
+def test_every_row_is_in_one_partition(connected: Runbook, partitions: int) -> None:
+    """Keys at the edges, negative and missing ones included, come once each."""
+    with connected.connection.engine.connect() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS test.edges")
+        connection.exec_driver_sql("CREATE TABLE test.edges (k BIGINT, v INT)")
+        connection.exec_driver_sql(
+            "INSERT INTO test.edges VALUES (NULL, 1), (-9223372036854775808, 2), (-1, 3), (0, 4), "
+            "(0, 5), (17, 6), (9223372036854775807, 7), (NULL, 8)"
+        )
+    frame = connected.query("SELECT k, v FROM test.edges -- all", partition_on="k", partitions=partitions)
+    assert sorted(frame["v"].tolist()) == list(range(1, 9))
+    keys = frame["k"].dropna().tolist()
+    assert keys == sorted(keys)
+
+
+def test_partitions_of_nothing_are_nothing(connected: Runbook) -> None:
+    """An empty result has its columns."""
+    frame = connected.query("SELECT flight FROM flights WHERE 1 = 0", partition_on="flight", partitions=4)
+    assert list(frame.columns) == ["flight"]
+    assert frame.empty
+
+
+def test_partitions_go_to_a_directory_of_files(connected: Runbook, tmp_path: Path) -> None:
+    """Each range is a file, in order; the directory appears when all are whole, and is not written over."""
+    path = tmp_path / "flights"
+    options: dict[str, Any] = {"partition_on": "flight", "partitions": 4, "to_parquet": str(path)}
+    assert connected.query("SELECT * FROM flights", **options) is None
+    assert [file.name for file in sorted(path.iterdir())] == [f"part-{n:05}.parquet" for n in range(4)]
+    assert ds.dataset(path).count_rows() == FLIGHTS
+    with pytest.raises(errors.InvalidRequest, match="new directory"):
+        connected.query("SELECT * FROM flights", **options)
+    with pytest.raises(errors.QueryFailed):
+        connected.query(
+            "SELECT 1/error('x') AS flight FROM flights", **(options | {"to_parquet": f"{path}2"})
+        )
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"partitions": 4}, "--partition-on: is missing"),
+        ({"partition_on": "k"}, "--partitions: is missing"),
+        ({"partition_on": "origin", "partitions": 2}, "no whole numbers"),
+        ({"partition_on": "nope", "partitions": 2}, "--partition-on: 1054"),
+        ({"arrow": True, "to_parquet": "x"}, "--arrow: does not go together with --to-parquet"),
+        ({"max_rows": 3, "to_parquet": "x"}, "--max-rows: does not go"),
+        ({"max_rows": 3, "partition_on": "flight", "partitions": 2}, "--max-rows: does not go"),
+        ({"engine": "dask"}, "--engine: dask reads ranges"),
+        ({"engine": "spark"}, "--engine: must be one of"),
+        ({"dtypes": "object"}, "--dtypes: must be one of"),
+        ({"max_memory": "much"}, "--max-memory: must be a size"),
+        ({"max_rows": 0}, "--max-rows: must be a whole number"),
+        ({"params": "{"}, "--params: must be JSON"),
+        ({"params": "[NaN]"}, "--params: must be JSON"),
+    ],
+)
+def test_what_does_not_fit_is_refused(connected: Runbook, options: dict[str, Any], words: str) -> None:
+    """One line names the option and what would be valid."""
+    with pytest.raises(errors.InvalidRequest) as caught:
+        connected.query("SELECT * FROM flights", **options)
+    assert words in str(caught.value)
+
+
+def test_a_limited_statement_cannot_be_split(connected: Runbook) -> None:
+    """Each range would have a limit of its own."""
+    with pytest.raises(errors.InvalidRequest, match="LIMIT cannot be split"):
+        connected.query("SELECT * FROM flights LIMIT 5", partition_on="flight", partitions=2)
+
+
+def test_without_a_connection_the_command_is_named(runbook: Runbook) -> None:
+    """The alias that is asked for, and what would open it."""
+    with pytest.raises(errors.StepOrderError, match=r"no connection other.*connect --alias other"):
+        runbook.query("SELECT 1", alias="other")
+
+
+def test_sizes_and_parameters_are_read_as_typed() -> None:
+    """Numbers in JSON stay exact, and sizes have units."""
+    request = QueryRequest.of(sql="SELECT ?", params="[1.10, null, 12345678901234567890]", max_memory="1.5GB")
+    assert list(map(str, request.params or ())) == ["1.10", "None", "12345678901234567890"]
+    assert request.max_memory == 1_500_000_000
+
+
+def test_the_extra_is_named_where_it_is_missing(
+    connected: Runbook, monkeypatch: pytest.MonkeyPatch, hide: Callable[..., None]
+) -> None:
+    """Without pyarrow or psutil the message is how to install them."""
+    for package in ("pyarrow", "psutil"):
+        with monkeypatch.context() as context:
+            hide(context, package)
+            with pytest.raises(errors.MissingDependency, match=r"pip install 'tidb_pe_magic\[arrow\]'"):
+                connected.query("SELECT 1")
+
+
+def test_a_frame_over_the_via_of_a_sandbox_is_kept(connected: Runbook, sandbox: Sandbox) -> None:
+    """`perform` gives what the query cost, with the API hosts that stood behind the connection."""
+    result = connected.perform("query", QueryRequest.of(sql="SELECT * FROM airlines"))
+    assert isinstance(result, QueryResult)
+    assert (result.rows, len(result.data)) == (16, 16)
+    assert set(result.via) <= set(sandbox.environment().values())

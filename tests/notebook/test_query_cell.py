@@ -1,0 +1,139 @@
+"""`%%tidb_pe query` in a real IPython shell."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from notebook.conftest import Shell
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+ENDLESS = (
+    "SELECT SUM(a.temp * b.dewp * c.humid) FROM weather a, weather b, weather c "
+    "WHERE a.temp < b.temp + c.temp"
+)
+
+
+@pytest.fixture
+def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
+    """Give a shell with the flights as its connection."""
+    shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
+    return shell
+
+
+def names(shell: Shell) -> set[str]:
+    """Return the names that a person has in the notebook."""
+    return {name for name in shell.ip.user_ns if not name.startswith("_")}
+
+
+def test_a_cell_of_sql_is_a_frame(connected: Shell, tmp_path: Path) -> None:
+    """The frame is shown, what was read is told in a line, and only --into leaves a name behind."""
+    before = names(connected)
+    cell = connected.must("%%tidb_pe query\nSELECT carrier, name FROM airlines\nORDER BY carrier;")
+    assert isinstance(cell.value, pd.DataFrame)
+    assert "Endeavor" in cell.output
+    assert "16 rows" in cell.output
+    assert names(connected) == before
+    cell = connected.must("%%tidb_pe query --into airlines --arrow\nSELECT carrier FROM airlines")
+    assert isinstance(connected.ip.user_ns["airlines"], pa.Table)
+    assert names(connected) == before | {"airlines"}
+    first = connected.must("%%tidb_pe query --into=airlines --max-rows 3\nSELECT carrier FROM airlines")
+    assert len(connected.ip.user_ns["airlines"]) == 3
+    assert "there are more" in first.output
+    path = tmp_path / "airlines.parquet"
+    written = connected.must(f"%%tidb_pe query --to-parquet {path}\nSELECT * FROM airlines")
+    assert written.value is None
+    assert path.name in written.output
+    assert len(pd.read_parquet(path)) == 16
+
+
+def test_parameters_are_json_or_a_variable(connected: Shell) -> None:
+    """Both are bound; a variable may hold what JSON cannot."""
+    sql = "\nSELECT COUNT(*) AS n FROM flights WHERE origin = :origin AND dep_delay > :least"
+    typed = connected.must('%%tidb_pe query --params \'{"origin": "JFK", "least": 30}\'' + sql)
+    connected.must("wanted = {'origin': 'JFK', 'least': __import__('decimal').Decimal(30)}")
+    named = connected.must("%%tidb_pe query --params wanted" + sql)
+    assert typed.value["n"].tolist() == named.value["n"].tolist() != [0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("%%tidb_pe query --into 1a\nSELECT 1", "--into"),
+        ("%%tidb_pe query --into class\nSELECT 1", "--into"),
+        ("%%tidb_pe query --into\nSELECT 1", "--into"),
+        ("%%tidb_pe query --into a --into b\nSELECT 1", "given twice"),
+        ("%%tidb_pe query --inot a\nSELECT 1", "no such flag"),
+        ("%%tidb_pe query --params '{'\nSELECT 1", "--params: must be JSON"),
+        ("%%tidb_pe query\n   ", "SQL: must not be empty"),
+        ("%%tidb_pe query nonsense\nSELECT 1", "takes no further argument"),
+        ("%%tidb_pe clusters\nSELECT 1", "only query takes the cell's body"),
+        ("%%tidb_pe\nSELECT 1", "only query takes the cell's body"),
+        ("%tidb_pe query SELECT 1", "%%tidb_pe query"),
+        ("%tidb_pe query", "%%tidb_pe query"),
+    ],
+)
+def test_a_mistake_is_one_line_and_fails_the_cell(shell: Shell, cell: str, words: str) -> None:
+    """Wrong input names its field, without a traceback, and nothing is asked of anybody."""
+    failed = shell.run(cell)
+    assert isinstance(failed.error, errors.InvalidRequest)
+    assert words in failed.output
+    assert len(failed.output.strip().splitlines()) == 1
+
+
+def test_a_failure_leaves_the_name_alone(connected: Shell) -> None:
+    """The name keeps what it had, and the error is the server's in one line."""
+    connected.must("frame = 'kept'")
+    failed = connected.run("%%tidb_pe query --into frame\nSELECT nope FROM flights")
+    assert isinstance(failed.error, errors.QueryFailed)
+    assert connected.ip.user_ns["frame"] == "kept"
+    assert failed.output.strip().splitlines()[-1].startswith("QueryFailed: 1054: Unknown column 'nope'")
+
+
+def test_help_is_shown_for_line_and_cell(shell: Shell) -> None:
+    """-h shows the options wherever it stands."""
+    for source in ("%tidb_pe query -h", "%%tidb_pe query -h\nSELECT 1"):
+        assert "--to-parquet" in shell.must(source).output
+
+
+def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> None:
+    """An interrupt ends the cell in one line; the server runs nothing on, and the alias is usable."""
+    database = sandbox.database
+    assert database is not None
+    connected.must("%%tidb_pe query\nSELECT 1")
+    ended = threading.Event()
+
+    def interrupt() -> None:
+        while not ended.wait(0.02):
+            if any(c.session.statement == ENDLESS for c in list(database._connections.values())):
+                signal.raise_signal(signal.SIGINT)
+                return
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    cell = connected.run(f"%%tidb_pe query\n{ENDLESS}")
+    ended.set()
+    thread.join()
+    assert isinstance(cell.error, errors.QueryCancelled)
+    assert "stopped, here and on the server" in cell.output
+    listed = connected.must("%%tidb_pe query\nSHOW PROCESSLIST").value
+    assert ENDLESS not in set(listed["Info"].dropna())
+
+
+def test_unloading_takes_the_cell_magic_away(shell: Shell) -> None:
+    """After unloading there is neither a line nor a cell magic."""
+    shell.must("%unload_ext tidb_pe_magic")
+    assert "tidb_pe" not in shell.ip.magics_manager.magics["cell"]
+    assert "tidb_pe" not in shell.ip.magics_manager.magics["line"]

@@ -1,0 +1,68 @@
+"""The driver's errors in the product's words: the one place where a query's errors are translated."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pymysql.err
+import sqlalchemy.exc
+from pymysql.constants import CR, ER
+
+from tidb_pe_magic.database import diagnose
+from tidb_pe_magic.database.session import CannotConnect
+from tidb_pe_magic.errors import ConnectionFailed, QueryFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidb_pe_magic.errors import TidbPeError
+
+UNKNOWN_SYSTEM_VARIABLE = 1193
+_SNAPSHOT_TOO_OLD, _GC_TOO_EARLY, _MEMORY_EXCEEDED, _TIMED_OUT = 8055, 9006, 8175, 3024
+_GC = "The server keeps the past for tidb_gc_life_time (10 minutes by default): read less at once, or anew."
+_ADVICE = {
+    ER.PARSE_ERROR: "",
+    ER.NO_SUCH_TABLE: "Name the database too (`database`.`table`), or connect with --database.",
+    ER.NO_DB_ERROR: "Connect with --database NAME, or write database.table.",
+    _SNAPSHOT_TOO_OLD: _GC,
+    _GC_TOO_EARLY: _GC,
+    _MEMORY_EXCEEDED: "The server's memory quota for one query is used up: read fewer rows or columns.",
+    _TIMED_OUT: "The server's max_execution_time is over.",
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the driver's and the pool's errors as ours.
+
+    Raises:
+        QueryFailed: the server refused the statement, or ended it.
+        ConnectionFailed: the connection could not be made, or was lost.
+    """
+    failure: TidbPeError
+    try:
+        yield
+    except CannotConnect as error:
+        failure = error.failure
+    except sqlalchemy.exc.TimeoutError:
+        failure = ConnectionFailed(
+            "query",
+            "every connection of this alias is in use.",
+            advice="Wait for one of its queries to end, or connect under another --alias.",
+        )
+    except pymysql.err.MySQLError as error:
+        failure = _translated(error)
+    else:
+        return
+    # Outside the handler: the driver's frames are no part of what is told.
+    raise failure
+
+
+def _translated(error: pymysql.err.MySQLError) -> TidbPeError:
+    code, message = (*error.args, 0, "")[:2]
+    if not isinstance(code, int):
+        return QueryFailed(0, str(error))
+    if code in {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0}:
+        return diagnose.server_error(code, str(message), stage="query")
+    return QueryFailed(code, str(message), advice=_ADVICE.get(code, ""))

@@ -1,0 +1,203 @@
+"""Statements under way, and how the stop button ends them: here at once, and on the server too."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pymysql.err
+
+from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.errors import QueryCancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Engine
+    from sqlalchemy.pool import PoolProxiedConnection
+
+T = TypeVar("T")
+
+_SLICE = 0.1  # seconds; on some platforms only the end of a wait lets the stop button through
+# Together less than the second in which the stop button has to have its effect.
+_KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
+
+
+class InFlight:
+    """The sessions of one engine whose statements run now; safe to use from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Begin with none."""
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._sessions: dict[int, Any] = {}
+        self.stopped = threading.Event()
+
+    @contextmanager
+    def from_pool(self) -> Iterator[Any]:
+        """Lend a session of the engine's pool; one that is not left in order is thrown away.
+
+        Raises:
+            ConnectionFailed: there is none to be had.
+        """
+        with translated():
+            connection = self._engine.pool.connect()
+        with self._lent(connection) as session:
+            yield session
+
+    @contextmanager
+    def dedicated(self, *, watched: bool = True) -> Iterator[Any]:
+        """Lend a session that is closed at the end, whatever became of it.
+
+        Args:
+            watched: the stop button ends what it does.
+
+        Raises:
+            ConnectionFailed: it cannot be opened.
+        """
+        with translated():
+            connection = dial(self._engine)
+        with self._lent(connection, keep=False, watched=watched) as session:
+            yield session
+
+    @contextmanager
+    def _lent(
+        self, connection: PoolProxiedConnection, *, keep: bool = True, watched: bool = True
+    ) -> Iterator[Any]:
+        session: Any = connection.dbapi_connection
+        intact = False
+        try:
+            if watched:
+                self._watch(connection)
+            yield session
+            intact = bool(session.open)
+        finally:
+            with self._lock:
+                for known in [known for known, kept in self._sessions.items() if kept is session]:
+                    del self._sessions[known]
+                self._idle.notify_all()
+            if keep and intact and not self.stopped.is_set():
+                connection.close()
+            else:
+                connection.invalidate()
+
+    def _watch(self, connection: PoolProxiedConnection) -> None:
+        with translated():
+            number = connection_id(connection)
+        with self._lock:
+            self._sessions[number] = connection.dbapi_connection
+        if self.stopped.is_set():
+            raise QueryCancelled
+
+    def end(self) -> None:
+        """End every statement: KILL QUERY over another connection, then the sockets that are still open."""
+        self.stopped.set()
+        with self._lock:
+            numbers = list(self._sessions)
+        if numbers:
+            # A daemon: a server that is slow to let it in is told all the same, in its own time.
+            killer = threading.Thread(target=self._kill, args=(numbers,), name="tidb_pe kill", daemon=True)
+            killer.start()
+            killer.join(_KILL_SECONDS)
+        if not self._await_end():
+            with self._lock:
+                for session in self._sessions.values():
+                    _cut(session)
+            self._await_end()
+
+    def kill(self, session: Any) -> None:
+        """Tell the server that nobody waits for the rest of this session's statement."""
+        with self._lock:
+            numbers = [number for number, kept in self._sessions.items() if kept is session]
+        self._kill(numbers)
+
+    def _kill(self, numbers: Sequence[int]) -> None:
+        # Whoever stops a query is not told that the server could not be: the session is cut either way.
+        with contextlib.suppress(pymysql.err.MySQLError):
+            connection = dial(self._engine)
+            try:
+                with contextlib.closing(connection.cursor()) as cursor:
+                    for number in numbers:
+                        with contextlib.suppress(pymysql.err.MySQLError):
+                            cursor.execute(f"KILL QUERY {number:d}")
+            finally:
+                connection.invalidate()
+
+    def _await_end(self) -> bool:
+        end = time.monotonic() + _CUT_SECONDS
+        with self._lock:
+            while self._sessions and (left := end - time.monotonic()) > 0:
+                self._idle.wait(left)
+            return not self._sessions
+
+
+def dial(engine: Engine) -> PoolProxiedConnection:
+    """Open a connection beside the engine's pool, which may be exhausted; `invalidate` closes it."""
+    return engine.pool.recreate().connect()
+
+
+def connection_id(connection: PoolProxiedConnection) -> int:
+    """Return the number that KILL takes: TiDB's may be longer than the one of the server's greeting."""
+    session: Any = connection.dbapi_connection
+    known = connection.info.get("connection_id")
+    greeted = session.thread_id()
+    if known is None or known[0] != greeted:
+        with contextlib.closing(session.cursor()) as cursor:
+            cursor.execute("SELECT CONNECTION_ID()")
+            known = connection.info["connection_id"] = (greeted, int(cursor.fetchone()[0]))
+    return int(known[1])
+
+
+def _cut(session: Any) -> None:
+    sock = getattr(session, "_sock", None)
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def attended(
+    works: Sequence[Callable[[], T]],
+    flight: InFlight,
+    *,
+    cancel: threading.Event,
+    tell: Callable[[], None],
+) -> list[T]:
+    """Do the works at the same time, each in its thread, and return what they return, in order.
+
+    Args:
+        works: what reads; the first one that raises ends the others.
+        flight: the sessions that they use.
+        cancel: set it to end them all.
+        tell: is called several times a second in this thread, for progress.
+
+    Raises:
+        QueryCancelled: the stop button, or the cancel event; the connections can be used again.
+    """
+    pool = ThreadPoolExecutor(len(works), thread_name_prefix="tidb_pe query")
+    try:
+        pending = futures = [pool.submit(work) for work in works]
+        while pending:
+            done, rest = wait(pending, timeout=_SLICE, return_when="FIRST_EXCEPTION")
+            pending = list(rest)
+            failed = next((future for future in futures if future in done and future.exception()), None)
+            if failed is not None:
+                flight.end()
+                failed.result()
+            if cancel.is_set():
+                break
+            tell()
+        else:
+            return [future.result() for future in futures]
+        flight.end()
+    except KeyboardInterrupt:
+        flight.end()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    # Outside the handler: an interrupt is no part of what is told.
+    raise QueryCancelled

@@ -1,0 +1,105 @@
+"""A result as a Parquet file: written as it comes, and seen by others only once it is whole."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FIELD = "--to-parquet"
+#: A row group is what is held in memory: large enough to be read fast, small enough to be held.
+_ROW_GROUP_BYTES = 32 * 2**20
+
+
+class Writer:
+    """Takes record batches, and writes a row group whenever enough of them have come.
+
+    It can be abandoned by one thread while another one still writes.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        """Begin the file."""
+        self._writer = pq.ParquetWriter(path, schema)
+        self._held: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def take(self, batch: pa.RecordBatch) -> bool:
+        """Take a batch; False where no more are wanted."""
+        with self._lock:
+            if not self._writer.is_open:
+                return False
+            self._held.append(batch)
+            self._bytes += batch.nbytes
+            if self._bytes >= _ROW_GROUP_BYTES:
+                self._flush()
+            return True
+
+    def close(self) -> None:
+        """Write what is left, and the file's end."""
+        with self._lock:
+            if self._held:
+                self._flush()
+            self._writer.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is: it will be removed."""
+        with self._lock:
+            self._held.clear()
+            self._writer.close()
+
+    def _flush(self) -> None:
+        table = pa.Table.from_batches(self._held)
+        self._held.clear()
+        self._bytes = 0
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+
+def target(text: str, *, directory: bool) -> Path:
+    """Return where the result is to be, after a look at whether it can be there.
+
+    Raises:
+        InvalidRequest: it cannot.
+    """
+    path = Path(text).expanduser()
+    if not path.parent.is_dir():
+        raise InvalidRequest(_FIELD, f"there is no directory {path.parent}.")
+    if directory and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
+        raise InvalidRequest(_FIELD, f"{path} exists; with --partitions it has to be a new directory.")
+    if not directory and path.is_dir():
+        raise InvalidRequest(_FIELD, f"{path} is a directory; name the file in it.")
+    return path
+
+
+@contextmanager
+def in_its_place(path: Path, *, directory: bool = False) -> Iterator[Path]:
+    """Give a name beside `path` to write to: it takes the place of `path` at the end, or nothing is left.
+
+    Raises:
+        InvalidRequest: it cannot be written there.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            if directory:
+                temporary.mkdir()
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            raise InvalidRequest(_FIELD, f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)

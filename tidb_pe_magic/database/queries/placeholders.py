@@ -1,0 +1,95 @@
+"""Where a statement's parameters stand: `?` by position, or `:name` by name; they are bound, never pasted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Params = "Mapping[str, object] | Sequence[object]"
+_FIELD = "--params"
+
+# What is no code is stepped over; a backslash escapes in strings, but not between backticks.
+_TOKEN = re.compile(
+    r"""
+    (?P<quoted> '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" | `(?:[^`]|``)*+` )
+    | (?P<comment> (?:--(?=\s|\Z)|\#)[^\n]* | /\*.*?\*/ )
+    | (?P<marker> \? )
+    | (?P<word> [\w$@.]+ )
+    | (?P<assigned> := )
+    | : (?P<name> [A-Za-z_]\w* )
+    | (?P<bracket> [()] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def bind(sql: str, params: Mapping[str, object] | Sequence[object] | None) -> tuple[str, tuple[object, ...]]:
+    """Return the statement with `?` in the place of each parameter, and the parameters in that order.
+
+    Without parameters the statement stays as it is, question marks and colons included.
+
+    Raises:
+        InvalidRequest: a parameter is missing, is not used, or cannot be bound.
+    """
+    if params is None:
+        return sql, ()
+    if isinstance(params, Mapping):
+        return _named(sql, params)
+    values = tuple(params)
+    markers = sum(token.lastgroup == "marker" for token in _TOKEN.finditer(sql))
+    if markers != len(values):
+        raise InvalidRequest(_FIELD, f"the SQL has {markers} question marks, and {len(values)} values came.")
+    return sql, tuple(_bindable(value, f"number {place}") for place, value in enumerate(values, 1))
+
+
+def _named(sql: str, params: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
+    pieces: list[str] = []
+    values: list[object] = []
+    used: set[str] = set()
+    last = 0
+    for token in _TOKEN.finditer(sql):
+        if token.lastgroup == "marker":
+            raise InvalidRequest(
+                _FIELD, "the SQL has question marks, which take a list of values, not names."
+            )
+        name = token["name"]
+        if name is None:
+            continue
+        if name not in params:
+            raise InvalidRequest(_FIELD, f":{name} is in the SQL, and no value came for it.")
+        used.add(name)
+        values.append(_bindable(params[name], name))
+        pieces += (sql[last : token.start()], "?")
+        last = token.end()
+    unused = [str(name) for name in params if name not in used]
+    if unused:
+        raise InvalidRequest(_FIELD, f"{', '.join(unused)}: no such :name is in the SQL.")
+    return "".join((*pieces, sql[last:])), tuple(values)
+
+
+def _bindable(value: object, name: str) -> object:
+    if isinstance(value, (list, tuple, set, frozenset, Mapping)):
+        raise InvalidRequest(_FIELD, f"{name} is a collection; one parameter is one value.")
+    if (isinstance(value, float) and not math.isfinite(value)) or (
+        isinstance(value, Decimal) and not value.is_finite()
+    ):
+        raise InvalidRequest(_FIELD, f"{name} is {value}, which SQL has no value for.")
+    return value
+
+
+def outer_words(sql: str) -> Iterator[str]:
+    """Yield the statement's words outside of brackets, quotes and comments, in capitals."""
+    depth = 0
+    for token in _TOKEN.finditer(sql):
+        if token.lastgroup == "bracket":
+            depth += 1 if token.group() == "(" else -1
+        elif token.lastgroup == "word" and depth == 0:
+            yield token.group().upper()

@@ -1,0 +1,178 @@
+"""Results as Arrow tables, frames and Parquet files, from one connection or from several."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from tidb_pe_magic.database.frames import to_pandas
+from tidb_pe_magic.database.queries import parquet, ranges
+from tidb_pe_magic.database.queries.inflight import InFlight, attended
+from tidb_pe_magic.database.queries.memory import Cap
+from tidb_pe_magic.database.queries.statement import Query, Tally, read
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+    from sqlalchemy import Engine
+
+    from tidb_pe_magic.database.queries.statement import Sink
+
+__all__ = ["Partitions", "Read", "frame", "read_file", "read_table"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partitions:
+    """How a result is read in ranges: of which integer column, and in how many."""
+
+    column: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """How to read, whatever becomes of the rows.
+
+    Attributes:
+        engine: of the connection.
+        query: the statement.
+        partitions: None for one connection.
+        cancel: set it to stop.
+        tell: is given what has been read, several times a second.
+        tally: what has been read.
+    """
+
+    engine: Engine
+    query: Query
+    partitions: Partitions | None = None
+    cancel: threading.Event
+    tell: Callable[[Tally], None]
+    tally: Tally = field(default_factory=Tally)
+
+
+class _Rows:
+    """Collects the batches of one range, up to a number of rows and as far as the memory goes."""
+
+    def __init__(self, schema: pa.Schema, cap: Cap, most: int | None) -> None:
+        self._schema = schema
+        self._cap = cap
+        self._left = most
+        self._batches: list[pa.RecordBatch] = []
+        self.cut = False
+
+    def take(self, batch: pa.RecordBatch) -> bool:
+        """Take a batch; False where more rows have come than are wanted."""
+        if self._left is not None:
+            self.cut = batch.num_rows > self._left
+            batch = batch.slice(0, self._left)
+            self._left -= batch.num_rows
+        self._cap.hold(batch.nbytes)
+        self._batches.append(batch)
+        return not self.cut
+
+    def table(self) -> pa.Table:
+        """Return what was collected."""
+        return pa.Table.from_batches(self._batches, schema=self._schema)
+
+
+def read_table(
+    reading: Read, *, max_rows: int | None = None, max_memory: int | None = None
+) -> tuple[pa.Table, bool]:
+    """Return a statement's rows, ranges in their order, and whether there were more than `max_rows`.
+
+    Raises:
+        QueryError: refused, stopped or too large; the connection can be used again.
+        ConnectionFailed: it was lost.
+        InvalidRequest: it cannot be read in ranges.
+    """
+    cap = Cap(max_memory)
+    made: dict[int, _Rows] = {}
+
+    def begin(number: int, schema: pa.Schema) -> Sink:
+        rows = made[number] = _Rows(schema, cap, max_rows)
+        return rows.take
+
+    _read(reading, begin)
+    tables = [made[number].table() for number in sorted(made)]
+    return pa.concat_tables(tables), any(rows.cut for rows in made.values())
+
+
+def read_file(reading: Read, path: str) -> Path:
+    """Write a statement's rows to a Parquet file, or one for each range to a new directory; return its path.
+
+    The memory that it takes does not grow with the result.
+
+    Raises:
+        QueryError: refused or stopped; nothing is left at the path, or what was there before.
+        ConnectionFailed: the connection was lost.
+        InvalidRequest: the path cannot be written to, or the statement cannot be read in ranges.
+    """
+    several = reading.partitions is not None
+    place = parquet.target(path, directory=several)
+    made: list[parquet.Writer] = []
+    with parquet.in_its_place(place, directory=several) as temporary:
+
+        def begin(number: int, schema: pa.Schema) -> Sink:
+            writer = parquet.Writer(temporary / f"part-{number:05}.parquet" if several else temporary, schema)
+            made.append(writer)
+            return writer.take
+
+        try:
+            _read(reading, begin)
+            for writer in made:
+                writer.close()
+        except BaseException:
+            for writer in made:
+                writer.abandon()
+            raise
+    return place
+
+
+def frame(table: pa.Table, dtypes: Literal["arrow", "numpy_nullable"]) -> pd.DataFrame:
+    """Return the table as a pandas frame."""
+    return to_pandas(table, dtypes)
+
+
+def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
+    """Read the statement, or its ranges at the same time, into what `begin` returns for each."""
+    flight = InFlight(reading.engine)
+    attend = partial(attended, flight=flight, cancel=reading.cancel)
+
+    def one() -> None:
+        with flight.from_pool() as session:
+            read(flight, session, reading.query, reading.tally, partial(begin, 0))
+
+    if reading.partitions is None:
+        attend([one], tell=lambda: reading.tell(reading.tally))
+        return
+    with ExitStack() as stack:
+        moment, queries = attend([partial(_prepared, reading, flight, stack)], tell=_nothing)[0]
+
+        def part(number: int) -> None:
+            with flight.dedicated() as session:
+                moment.enter(session)
+                read(flight, session, queries[number], reading.tally, partial(begin, number))
+
+        works = [partial(part, number) for number in range(len(queries))]
+        attend(works, tell=lambda: reading.tell(reading.tally))
+
+
+def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.Snapshot, list[Query]]:
+    """Take a moment, which `stack` holds, and split the statement as the data was then."""
+    assert reading.partitions is not None  # noqa: S101 - it is why this is called
+    moment = stack.enter_context(ranges.snapshot(flight))
+    with flight.dedicated() as session:
+        moment.enter(session)
+        wanted = reading.partitions
+        return moment, ranges.split(session, reading.query, wanted.column, wanted.count)
+
+
+def _nothing() -> None:
+    """Tell nothing."""

@@ -1,0 +1,34 @@
+"""The result of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - the fields' types can be resolved at run time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidb_pe_magic.model.base import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryResult(Result):
+    """What a query returned, and what reading it took.
+
+    Attributes:
+        alias: of the connection.
+        data: a pandas DataFrame, a pyarrow Table or a Dask DataFrame; None where it was written to a file.
+        path: the Parquet file, or the directory of several; empty where none was written.
+        rows: how many were read; 0 where workers will read them.
+        bytes: how many the server sent.
+        seconds: from the statement to the result.
+        zero_dates: column -> how many dates that no calendar has (0000-00-00) became NaT.
+        cut: there were more rows than `--max-rows`.
+    """
+
+    alias: str
+    data: Any = field(default=None, repr=False, compare=False)
+    path: str = ""
+    rows: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    zero_dates: Mapping[str, int] = field(default_factory=dict)
+    cut: bool = False
