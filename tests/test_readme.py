@@ -90,3 +90,12 @@ def test_the_python_examples_run(capsys: pytest.CaptureFixture[str], monkeypatch
             if "frame" in names:
                 assert len(names["frame"]) == 20  # type: ignore[arg-type]
     assert "epsrv-t4ndemo" in capsys.readouterr().out
+
+
+def test_security_names_tests_that_exist() -> None:
+    """Each promise of SECURITY.md points at files that are there."""
+    root = Path(__file__).parents[1]
+    named = re.findall(r"`(tests/[^`]+)`", (root / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert [name for name in named if not (root / name).is_file()] == []
+    assert "(SECURITY.md)" in README

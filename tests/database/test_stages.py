@@ -240,7 +240,7 @@ def test_a_required_encryption_fails_at_tls(plain_server: MariaDb) -> None:
     assert "--tls auto" in error.advice
 
 
-@pytest.mark.parametrize("method", [b"mysql_clear_password", b"dialog"])
+@pytest.mark.parametrize("method", [b"mysql_clear_password", b"dialog", b"mysql_old_password"])
 def test_the_password_is_never_sent_in_clear_text(plain_server: MariaDb, method: bytes) -> None:
     """A server that asks for the password itself over an unencrypted connection does not get it."""
     greeting = plain_greeting(plain_server)
@@ -260,6 +260,30 @@ def test_the_password_is_never_sent_in_clear_text(plain_server: MariaDb, method:
     assert "clear text" in error.message
     assert received, "the client sent no login at all"
     assert PASSWORD.encode() not in b"".join(received)
+
+
+def test_a_server_that_asks_for_a_local_file_gets_nothing(plain_server: MariaDb) -> None:
+    """LOAD DATA LOCAL that the server begins is refused, and the connection is closed at once."""
+    greeting = plain_greeting(plain_server)
+    ok = b"\0\0\0\2\0\0\0"
+    after: list[bytes] = []
+
+    def ask(connection: socket.socket) -> None:
+        connection.sendall(greeting)
+        connection.recv(4096)
+        connection.sendall(packet(ok, 2))
+        while data := connection.recv(4096):
+            if b"SELECT" in data:
+                connection.sendall(packet(b"\xfb/etc/passwd", 1))
+                after.append(connection.recv(4096))
+                return
+            connection.sendall(packet(ok, 1))
+
+    with Listener(ask) as listener:
+        error = failure(target(listener.port))
+    assert error.stage == "query"
+    assert "asked for a file of this machine; nothing was sent" in error.message
+    assert after == [b""]
 
 
 def test_a_password_beyond_latin_1_is_compared_as_utf_8(

@@ -55,6 +55,10 @@ class Alibaba:
         self.region_id = region_id
         self._client = AlibabaClient(region_id, key, endpoint=endpoint, retries=retries)
 
+    def close(self) -> None:
+        """Close the HTTP connections."""
+        self._client.close()
+
     # The product and the endpoint's service
 
     def product_open(self) -> bool:
@@ -100,11 +104,13 @@ class Alibaba:
         asked = {name: value for name, value in wanted.items() if value is not None}
         # An endpoint that is not known to be another one must not be passed over: it would be made again.
         needs = ("EndpointId", *asked)
-        return tuple(
+        found = (
             replace(_endpoint(item, self.region_id), ours=_is_ours(item))
             for item in self._pages("ListVpcEndpoints", "Endpoints", needs, _ENDPOINT_PAGE, **asked)
             if all(item[name] == value for name, value in asked.items())
         )
+        # By ID: a list that changes between two pages may show one of its endpoints twice.
+        return tuple({endpoint.endpoint_id: endpoint for endpoint in found}.values())
 
     def refreshed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
         """Return the endpoint as GetVpcEndpointAttribute has it now; tag, zones and groups are kept.

@@ -67,6 +67,17 @@ class AlibabaClient:
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Close the HTTP connections, which the SDK keeps for the process; a later call opens others."""
+        if not self._clients:
+            return
+        from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
+
+        hosts = {self._endpoint.netloc or _host(product, self.region_id) for product in self._clients}
+        for name, session in tuple(DaraCore._sessions.items()):  # noqa: SLF001 - the SDK has no such function
+            if any(f"://{host}:" in name for host in hosts):
+                session.close()
+
     def privatelink(self, operation: str, fields: Mapping[str, Any], read: Callable[[Body], T]) -> T:
         """Call an operation of PrivateLink 2020-04-15 through its SDK.
 

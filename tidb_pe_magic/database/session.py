@@ -32,6 +32,10 @@ _LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
 # What PyMySQL raises where a peer does not keep to the protocol.
 _PROTOCOL_ERRORS = (ValueError, LookupError, AssertionError, struct.error, TypeError)
 
+# Login methods that give the password away on an unencrypted connection; the last one as a hash that is
+# undone in moments.
+_CLEAR_TEXT = ("mysql_clear_password", "dialog", "mysql_old_password")
+
 _COMMENTS = r"\A(?:\s|/\*.*?\*/|(?:--|\#)[^\n]*(?:\n|\Z))*"
 _USE = re.compile(
     _COMMENTS + r"USE\s+(?:`((?:[^`]|``)+)`|\"([^\"]+)\"|([^\s;`\"]+))", re.IGNORECASE | re.DOTALL
@@ -132,7 +136,7 @@ class Session(_Driver):
         """
         clear_text: dict[str, Callable[[_Driver], Any]] = {}
         if context is None:
-            clear_text = {"mysql_clear_password": _ClearTextRefused, "dialog": _ClearTextRefused}
+            clear_text = dict.fromkeys(_CLEAR_TEXT, _ClearTextRefused)
         super().__init__(
             **arguments,
             defer_connect=True,
@@ -215,6 +219,16 @@ class Session(_Driver):
             plain = self._context is None and self.tls_offered
             return diagnose.server_error(error.args[0], str(error.args[1]), stage=stage, plain=plain)
         return ConnectionFailed(stage, f"{error}.")
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - PyMySQL's signature
+        try:
+            return super()._read_query_result(unbuffered)  # type: ignore[misc, no-any-return]
+        except RuntimeError:  # PyMySQL's refusal, which leaves a server that waits for the file
+            self._force_close()
+        raise pymysql.err.OperationalError(
+            CR.CR_LOAD_DATA_LOCAL_INFILE_REJECTED,
+            "the server asked for a file of this machine; nothing was sent, and the connection is closed",
+        )
 
     @property
     def holds_transaction(self) -> bool:

@@ -6,6 +6,7 @@ The product knows the sandbox only as a module to start and an environment file 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,11 @@ _MODULE = "tidb_pe_magic.sandbox"
 _URL = "TIDBCLOUD_SERVERLESS_ENDPOINT"
 # Variables of the user's own accounts that would reach past the sandbox.
 _FOREIGN = ("ALIBABA_CLOUD_SECURITY_TOKEN", "TIDB_PASSWORD")
+# What a Python process needs of its parent's environment; keys and passwords are not among it.
+_INHERITED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|PYTHON\w+|VIRTUAL_ENV|LD_LIBRARY_PATH"
+    r"|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA"
+)
 _START_LIMIT, _STOP_LIMIT, _POLL = 120, 15, 0.1  # seconds
 ACTIONS = ("start", "stop", "status")
 MODES = ("immediate", "manual", "time")
@@ -190,7 +196,12 @@ class SandboxCommand:
         with os.fdopen(open_private(log_file, os.O_WRONLY | os.O_TRUNC), "wb") as log:
             # Its own session: the stop button's signal, and the kernel's end, do not reach it.
             process = subprocess.Popen(  # noqa: S603 - our own module
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)},
             )
         try:
             self._await_ready(process, env_file, log_file)

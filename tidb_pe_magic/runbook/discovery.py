@@ -332,7 +332,8 @@ def _by_name(context: Context, wanted: str, field: str) -> Cluster:
     tidb_cloud = context.tidb_cloud()
     named = tidb_cloud.clusters(display_name=wanted)
     # The filter is repeated here: that the API's is exact is documented nowhere.
-    found = [item for item in named if item.display_name == wanted]
+    # By ID: a list that changes between two pages may show one of its clusters twice.
+    found = list({item.cluster_id: item for item in named if item.display_name == wanted}.values())
     if len(found) == 1:
         return found[0]
     if found:

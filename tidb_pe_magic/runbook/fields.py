@@ -118,7 +118,10 @@ class Request:
         if isinstance(value, described.taken) and not isinstance(value, str):
             return value
         try:
-            return described.parse(value) if isinstance(value, str) else described.parse(str(value))
+            text = str(value)
+            if any("\ud800" <= character <= "\udfff" for character in text):
+                raise InvalidRequest(cls.label(name), "holds half of a character, which cannot be sent.")
+            return described.parse(text)
         except ValueError as error:
             raise InvalidRequest(cls.label(name), f"{error}.") from None
 

@@ -1,0 +1,160 @@
+"""Input that nobody should send: answers of the APIs, names, user names, and lines of the magic."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.mutator import HOSTILE, mutated, mutation
+from flows.places import GROUP, VPC
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tidb_pe_magic import Runbook, TidbPeError, errors, render
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runbook.parser import Command, Help, parse, words
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tidb_pe_magic.model import Event, Result
+
+_DANGEROUS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def check_harmless(text: str) -> None:
+    """Fail where a text would repaint a terminal, or turn its direction; an error's text is one line too."""
+    assert not {unicodedata.category(character) for character in text.replace("\n", "")} & _DANGEROUS
+
+
+def check_shown(result: Result) -> None:
+    """Fail where either form of a result lets anything through."""
+    check_harmless(render.text(result))
+    html = render.html(result)
+    check_harmless(html)
+    assert "<script" not in html
+    assert "onerror=" not in html.replace("&quot;", "")
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Sandbox]:
+    """Give embedded clouds that all examples share."""
+    with Sandbox(flights=10) as sandbox:
+        yield sandbox
+
+
+def _steps(runbook: Runbook) -> list[Callable[[], Result]]:
+    return [
+        runbook.clusters,
+        lambda: runbook.cluster("demo"),
+        lambda: runbook.networks(cluster="demo"),
+        lambda: runbook.verify(cluster="demo"),
+        lambda: runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP]),
+        lambda: runbook.create(cluster="demo", force=True, vpc=VPC, security_group=[GROUP]),
+        lambda: runbook.wait(cluster="demo", timeout=5),
+        lambda: runbook.status(cluster="demo"),
+        lambda: runbook.endpoints(cluster="demo"),
+        lambda: runbook.permissions(cluster="demo"),
+        lambda: runbook.run("demo", vpc=VPC, security_group=[GROUP], timeout=5),
+        runbook.history,
+    ]
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), rate=st.sampled_from([0.02, 0.1, 0.4, 1.0]))
+@example(seed=0, rate=0.0)
+def test_any_answer_of_the_apis_is_a_result_or_one_line(small: Sandbox, seed: int, rate: float) -> None:
+    """Whatever stands in an answer, every step returns what can be shown harmlessly, or raises our error."""
+    chance = random.Random(seed)  # noqa: S311 - reproducible, nothing secret
+    now = [0.0]
+
+    def sleep(seconds: float) -> bool:
+        now[0] += seconds
+        return False
+
+    def hear(event: Event) -> None:
+        check_harmless(render.event_line(event))
+
+    succeeded = 0
+    with (
+        mutated(small, lambda answer: mutation(answer, chance, rate)) as environment,
+        Runbook(environ=environment, on_event=hear, sleep=sleep, clock=lambda: now[0]) as runbook,
+    ):
+        for step in _steps(runbook):
+            try:
+                check_shown(step())
+                succeeded += 1
+            except TidbPeError as error:
+                check_harmless(str(error))
+    assert succeeded == len(_steps(runbook)) or rate  # so that success is not for want of trying
+
+
+def test_hostile_names_are_shown_harmlessly(small: Sandbox) -> None:
+    """Names with HTML, ANSI escapes, line breaks and direction marks are escaped or made visible."""
+
+    def rename(answer: object) -> object:
+        if isinstance(answer, dict):
+            names = {"displayName", "VpcName", "VSwitchName", "SecurityGroupName", "EndpointName", "message"}
+            return {name: HOSTILE if name in names else rename(inner) for name, inner in answer.items()}
+        return [rename(inner) for inner in answer] if isinstance(answer, list) else answer
+
+    with mutated(small, rename) as environment, Runbook(environ=environment) as runbook:
+        cluster = small.clusters
+        assert cluster is not None
+        for result in (
+            runbook.clusters(),
+            runbook.cluster("10430185274093617152"),
+            runbook.networks(),
+            runbook.plan(vpc=VPC, security_group=[GROUP]),
+            runbook.create(vpc=VPC, security_group=[GROUP]),
+            runbook.status(),
+            runbook.endpoints(),
+            runbook.history(),
+        ):
+            check_shown(result)
+        assert "&lt;script&gt;" in render.html(runbook.networks())
+        with pytest.raises(errors.InvalidRequest) as unknown:
+            runbook.cluster(HOSTILE)
+        check_harmless(str(unknown.value))
+
+
+@pytest.mark.parametrize("user", ["o'brien", 'a"b', "back`tick", "semi;colon", HOSTILE.replace("\ud800", "")])
+def test_a_user_name_with_quotes_is_one_name(small: Sandbox, user: str) -> None:
+    """Quotes in a user name reach the server as they are, and the refusal is one harmless line."""
+    with Runbook(environ=small.environment()) as runbook:
+        runbook.run("demo", vpc=VPC, security_group=[GROUP])
+        with pytest.raises(errors.ConnectionFailed) as refused:
+            runbook.connect(user=user)
+        assert refused.value.stage == "login"
+        check_harmless(str(refused.value))
+        assert list(runbook.connections) == ["tidb"]
+
+
+@pytest.mark.parametrize("alias", ["a'b", 'a"b', "a b", "a;b", "a`b", "--x", HOSTILE, ""])
+def test_an_alias_that_is_no_name_is_refused(alias: str) -> None:
+    """An alias stands in `%%sql` lines: nothing that would have to be quoted there is one."""
+    with Runbook(environ={}) as runbook, pytest.raises(errors.InvalidRequest, match="--alias"):
+        runbook.disconnect(alias=alias)
+
+
+_WORDS = st.sampled_from(
+    [*OPERATIONS, "--vpc", "--zone", "--alias", "--user", "-h", "--limit", "=", "'", "$(id)"]
+)
+_LINES = st.text(max_size=40) | st.lists(_WORDS | st.text(max_size=8), max_size=8).map(" ".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_LINES)
+@example(HOSTILE)
+@example("connect --password=hunter2")
+def test_any_line_is_a_command_help_or_one_line(line: str) -> None:
+    """Whatever is typed after `%tidb_pe` is understood, or refused in one harmless line."""
+    try:
+        understood = parse(words(line), prog="%tidb_pe")
+    except TidbPeError as error:
+        check_harmless(str(error).replace("hunter2", "\a"))  # a password that was typed is not repeated
+    else:
+        assert isinstance(understood, Command | Help)

@@ -1,0 +1,30 @@
+"""The search for secrets finds them, so that finding none means something."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from needles import forms, found
+
+SECRET = "hunter2/correct+horse"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"password={SECRET}!".encode(),
+        b"?p=hunter2%2Fcorrect%2Bhorse&",
+        SECRET.encode().hex().encode(),
+        f"x{SECRET}x".encode("utf-16-le"),
+        *(base64.b64encode(f"{'u' * shift}{SECRET}:more".encode()) for shift in range(3)),
+    ],
+)
+def test_a_secret_is_found_in_every_form(text: bytes) -> None:
+    """Plain, percent-encoded, hexadecimal, UTF-16, and Base64 with anything before and after it."""
+    assert found({"name": SECRET}, {"place": text, "clean": b"nothing"}) == [("name", "place")]
+
+
+def test_forms_are_long_enough_to_mean_something() -> None:
+    """No form is so short that it stands anywhere by chance."""
+    assert min(map(len, forms(SECRET))) > 12
