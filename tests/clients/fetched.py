@@ -56,8 +56,9 @@ def mysqlclient() -> Path:
     need("gcc", apt="gcc")
     # A compiled module belongs to one Python.
     place = _CACHE / f"mysqlclient-{sysconfig.get_config_var('SOABI')}"
-    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
-    return _fetch(place, [*uv, "--target", ".", "mysqlclient>=2.2"])
+    # pip, and not uv: it reads which index this machine has.
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return _fetch(place, [*pip, "--target", ".", "mysqlclient>=2.2"])
 
 
 @cache
