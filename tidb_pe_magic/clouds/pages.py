@@ -86,14 +86,15 @@ def by_number(operation: str, key: str, call: Callable[[int], Page]) -> Iterator
     Raises:
         ServiceUnavailable: an item comes again.
     """
-    seen = set[object]()
+    seen = set[str]()
     number_of_page = 1
     while True:
         page = call(number_of_page)
         for item in page.items:
-            if item[key] in seen:
+            name = str(item[key])
+            if name in seen:
                 raise unusable(operation, "the list repeats a page")
-            seen.add(item[key])
+            seen.add(name)
             yield item
         if not page.items or (page.total is not None and len(seen) >= page.total):
             return
