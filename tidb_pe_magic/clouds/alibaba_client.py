@@ -198,7 +198,7 @@ def _fields(body: Any, *, first_page: bool) -> Body:
     """
     fields: Body = body.to_map()
     total = fields.get("TotalCount")
-    meant = total in {0, "0"} if first_page else total is not None
+    meant = str(total) == "0" if first_page else total is not None
     return {name: value for name, value in fields.items() if value != [] or meant}
 
 
@@ -213,7 +213,7 @@ def _shaped(operation: str, body: object) -> dict[str, Any]:
 def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> errors.ApiError:
     data = mapping(error.data)
     status = int(getattr(error, "status_code", None) or data.get("statusCode") or 0)
-    code = "" if error.code in {None, "None"} else str(error.code)  # the SDK writes a missing code as None
+    code = "" if str(error.code) == "None" else str(error.code)  # the SDK writes a missing code as None
     if status:
         wait_ms = getattr(error, "retry_after", None)
         wait = wait_ms / 1000 if wait_ms else None
