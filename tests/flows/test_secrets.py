@@ -56,6 +56,12 @@ while trace:
         print(trace.tb_frame.f_code.co_qualname, trace.tb_frame.f_locals)
     trace = trace.tb_next
 """
+CONSOLE = """
+import subprocess, sys
+for words in ("clusters", "status --cluster demo", "doctor --cluster demo", "verify --cluster nowhere"):
+    command = [sys.executable, "-m", "tidb_pe_magic.cli", *words.split()]
+    print(subprocess.run(command, capture_output=True, text=True))
+"""
 CELLS = [
     "%load_ext tidb_pe_magic",
     "%xmode Verbose",
@@ -76,6 +82,10 @@ CELLS = [
     "%tidb_pe doctor",
     "%tidb_pe permissions",
     "%tidb_pe history",
+    "%tidb_pe connection-string --with jdbc",
+    "%tidb_pe connection-string --with dbt",
+    "%tidb_pe connect --save",
+    CONSOLE,
     *LOOKS,
     "%%sql tidb\nSELECT COUNT(*) FROM flights",
     "%%sql tidb\nSELECT nonsense FROM nowhere",
@@ -139,6 +149,7 @@ def executed(environment: dict[str, str], directory: Path) -> NotebookNode:
         kernel_name="python3",
         timeout=300,
         allow_errors=True,
+        extra_arguments=["--log-level=DEBUG"],
         store_widget_state=True,
         ipython_hist_file=str(directory / "history.sqlite"),
         resources={"metadata": {"path": str(directory)}},
@@ -212,6 +223,7 @@ def _the_run_meant_something(notebook: NotebookNode, files: dict[str, bytes]) ->
     outputs = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     assert "f_locals" in outputs
     assert "DeleteVpcEndpoint" in outputs
+    assert outputs.count("CompletedProcess") == 4
 
 
 def _files_are_private(directory: Path) -> None:

@@ -1,0 +1,67 @@
+"""An API host has to prove who it is before anything is sent to it."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from certificates import write_server_certificate
+from clouds.servers import KEY, REGION
+from werkzeug.serving import make_server
+
+from tidb_pe_magic.clouds.alibaba import Alibaba
+from tidb_pe_magic.clouds.retrying import Retries
+from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+from tidb_pe_magic.errors import ServiceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from certificates import Authority
+
+RETRIES = Retries(sleep=lambda _: pytest.fail("asking again cannot help"))
+LOOKS: dict[str, Callable[[str], object]] = {
+    "tidb_cloud": lambda url: TidbCloud(url, KEY, retries=RETRIES).clusters(),
+    "alibaba": lambda url: Alibaba(REGION, KEY, endpoint=url, retries=RETRIES).endpoints(),
+}
+
+
+@pytest.fixture
+def impostor(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, list[str]]]:
+    """Give an HTTPS server on 127.0.0.1 whose certificate, of a trusted authority, is for another host."""
+    asked: list[str] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        asked.append(environ["PATH_INFO"])
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b"{}"]
+
+    write_server_certificate(authority, ("other.example.com",), tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server-cert.pem", tmp_path / "server-key.pem")
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_certificate_for_another_host_ends_the_call(
+    impostor: tuple[str, list[str]], look: Callable[[str], object]
+) -> None:
+    """Neither digest nor signature is sent, and the call is not made again."""
+    url, asked = impostor
+    with pytest.raises(ServiceUnavailable, match=r"(?i)certificate") as refused:
+        look(url)
+    assert asked == []
+    assert not refused.value.transient
