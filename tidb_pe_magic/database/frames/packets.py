@@ -24,7 +24,9 @@ LONGEST = 0xFFFFFF
 _ERROR, _EOF, _LONGEST_EOF = 0xFF, 0xFE, 8
 # Arrow's offsets into a buffer have 32 bits.
 _LARGEST = 2**31 - 1 - 2 * PADDING
-_SMALLEST = 1 << 16
+_SMALLEST, _MOST = 1 << 16, 1 << 24
+# A result of up to so many times the capacity comes in pieces of the capacity.
+_PIECES = 64
 # Packets of one length are looked for where at least so many could be there.
 _ALIKE = 16
 _HEADER_WORD = struct.Struct("<I").unpack_from
@@ -43,10 +45,11 @@ class PacketBuffer:
 
         Args:
             receive: puts at least one byte into the memory given to it and returns how many; 0 at the end.
-            capacity: bytes to hold at a time; a packet that is longer gets more for as long as it is there.
+            capacity: bytes to hold at a time, at first: a long result comes in fewer and larger pieces, and a
+                packet that is longer gets more for as long as it is there.
         """
         self._receive = receive
-        self._capacity = capacity
+        self._least = capacity
         self._size = min(capacity, _SMALLEST)
         self.data = bytearray(self._size + 2 * PADDING)
         self.received = 0
@@ -70,6 +73,10 @@ class PacketBuffer:
     def ending(self) -> bool:
         """Whether a packet that ends a result, or a part of it, is among the complete ones."""
         return bool(self._endings)
+
+    @property
+    def _capacity(self) -> int:
+        return max(self._least, min(self.received // _PIECES, _MOST))
 
     @property
     def _cramped(self) -> bool:
@@ -131,7 +138,7 @@ class PacketBuffer:
         used, size = self._filled - self._first, self._size
         if used * 2 > size:
             size = min(size * 4 if size * 4 <= self._capacity else max(size * 2, self._capacity), _LARGEST)
-        elif size > self._capacity >= used * 2:
+        elif size > 2 * self._capacity >= 4 * used:
             size = self._capacity  # a giant row has gone
         if used >= size:
             raise malformed("a row has more than 2 GB")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pymysql.connections import Connection
 
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 1 << 20
 _INTERVAL = 0.5
 
 
@@ -56,7 +56,7 @@ class Reading:
         return MappingProxyType(self._zero_dates)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows as they come, in batches of about 4 MB or of what came in half a second.
+        """Yield the rows as they come, in batches of 1 to 16 MB, or of what came in half a second.
 
         Whoever leaves the iteration early has closed the reading.
 
@@ -155,7 +155,7 @@ def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
         params: numbers, strings, bytes, Decimals, dates and times, or None; they are bound, not pasted.
         on_bytes: called with the number of bytes that have just come, and with 0 every 0.1 s while none come;
             what it raises ends the reading.
-        batch_bytes: bytes of rows to hand over at a time, about.
+        batch_bytes: bytes of rows to hand over at a time, about; more, up to 16 MB, when the result is long.
         interval: seconds after which fewer rows are handed over.
 
     Raises:

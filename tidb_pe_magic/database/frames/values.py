@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from tidb_pe_magic.database.frames.batch import POOL
 from tidb_pe_magic.database.frames.errors import malformed, unfit
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def converted(strings: pa.Array, column: Column) -> pa.Array:
         DataError: a value is not of that type.
     """
     try:
-        return strings.cast(column.type)
+        return strings.cast(column.type, memory_pool=POOL)
     except pa.ArrowInvalid as error:
         raise unfit(column.name, str(error)) from None
 
