@@ -17,18 +17,20 @@ class QueryResult(Result):
         alias: of the connection.
         data: a pandas DataFrame, a pyarrow Table or a Dask DataFrame; None where it was written to a file.
         path: the Parquet file, or the directory of several; empty where none was written.
-        rows: how many were read; 0 where workers will read them.
+        rows: how many were read.
         bytes: how many the server sent.
         seconds: from the statement to the result.
         zero_dates: column -> how many dates that no calendar has (0000-00-00) became NaT.
         cut: there were more rows than `--max-rows`.
+        deferred: nothing has been read yet: Dask's workers will.
     """
 
     alias: str
-    data: Any = field(default=None, repr=False, compare=False)
+    data: Any = field(default=None, repr=False, compare=False, metadata={"plain": False})
     path: str = ""
     rows: int = 0
     bytes: int = 0
     seconds: float = 0.0
     zero_dates: Mapping[str, int] = field(default_factory=dict)
     cut: bool = False
+    deferred: bool = False

@@ -11,7 +11,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clients import formats
 from tidb_pe_magic.clients.base import Target
 from tidb_pe_magic.model import ClientFormat, ConnectionString, TlsMode
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook import connecting, discovery
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import Cluster, Connection, EventHook
@@ -77,10 +77,7 @@ def _as_connected(connection: Connection, request: ConnectionStringRequest) -> T
     """Return the open connection's terms, changed by what the request gives."""
     mode, name = TlsMode(request.tls), request.tls_name or ""
     if mode == TlsMode.AUTO and not name:
-        mode, name = TlsMode.OFF, ""
-        if connection.tls.encrypted:
-            name = connection.tls.verified_name
-            mode = TlsMode.VERIFY_IDENTITY if name else TlsMode.VERIFY_CA
+        mode, name = connecting.settled_tls(connection)
     elif mode == TlsMode.AUTO:
         mode = TlsMode.VERIFY_IDENTITY
     return Target(

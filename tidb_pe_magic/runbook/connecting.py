@@ -222,6 +222,14 @@ def is_registered(connection: Connection) -> bool:
     return jupysql.holds(connection.alias, connection.engine)
 
 
+def settled_tls(connection: Connection) -> tuple[TlsMode, str]:
+    """Return what another login has to ask for to be secured as this connection is: mode and name."""
+    if not connection.tls.encrypted:
+        return TlsMode.OFF, ""
+    name = connection.tls.verified_name
+    return (TlsMode.VERIFY_IDENTITY if name else TlsMode.VERIFY_CA), name
+
+
 def _terms(cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
     """Return what makes one connection another one: where, as whom, and what the server has to prove."""
     user = sql_user(cluster, login)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import QueryEnded, QueryResult, RowsRead
+from tidb_pe_magic.runbook import connecting
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.queries.results import Partitions, Read
@@ -68,8 +69,7 @@ def _read(
         path = str(results.read_file(reading, request.to_parquet))
     else:
         table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
-        dtypes = cast('Literal["arrow", "numpy_nullable"]', request.dtypes)
-        data = table if request.arrow else results.frame(table, dtypes)
+        data = table if request.arrow else results.frame(table, _dtypes(request))
     return QueryResult(
         alias=request.alias,
         data=data,
@@ -83,7 +83,42 @@ def _read(
 
 
 def _distributed(context: Context, request: QueryRequest, connection: Connection) -> QueryResult:
-    raise NotImplementedError
+    from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
+    from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
+    from tidb_pe_magic.database.queries.statement import Query  # noqa: PLC0415 - see above
+
+    mode, name = connecting.settled_tls(connection)
+    source = distributed.Source(
+        host=connection.host,
+        port=connection.port,
+        user=connection.user,
+        database=connection.database,
+        tls=mode,
+        tls_name=name,
+        ca=connection.ca,
+        password_from=distributed.password_reference(connection.password_source),
+    )
+    started = context.clock()
+    sql, params = bind(request.sql, request.params)
+    moment, queries, schema = results.plan(
+        results.Read(
+            engine=connection.engine,
+            query=Query(sql=sql, params=params),
+            partitions=_partitions(request),
+            cancel=context.cancel,
+            tell=_unheard,
+        )
+    )
+    data = distributed.distributed_frame(queries, source, moment, schema, _dtypes(request))
+    return QueryResult(alias=request.alias, data=data, seconds=context.clock() - started, deferred=True)
+
+
+def _unheard(tally: Tally) -> None:
+    """Tell nobody: there is nothing to read yet."""
+
+
+def _dtypes(request: QueryRequest) -> Literal["arrow", "numpy_nullable"]:
+    return cast('Literal["arrow", "numpy_nullable"]', request.dtypes)
 
 
 def _partitions(request: QueryRequest) -> Partitions | None:

@@ -32,8 +32,8 @@ def query_summary(result: model.QueryResult) -> tuple[str, ...]:
 
 
 def _summary(result: model.QueryResult) -> Iterator[str]:
-    if result.seconds and not result.bytes and not result.rows and result.data is not None:
-        yield f"ready in {result.seconds:.1f} s; its workers read"
+    if result.deferred:
+        yield f"ready in {result.seconds:.1f} s; Dask's workers read when they are asked to"
         return
     where = f" to {result.path}" if result.path else ""
     yield amounts(result.rows, result.bytes, result.seconds) + where

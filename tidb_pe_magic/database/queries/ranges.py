@@ -104,6 +104,11 @@ def split(session: Any, query: Query, column: str, partitions: int) -> list[Quer
     return queries
 
 
+def empty(query: Query) -> Query:
+    """Return a query of the same columns, without rows."""
+    return Query(sql=f"SELECT * FROM ({query.sql}\n) AS columns_only WHERE FALSE", params=query.params)  # noqa: S608 - see above
+
+
 def _bounds(session: Any, query: Query) -> tuple[int | None, int | None]:
     from tidb_pe_magic.database.frames import open_reading  # noqa: PLC0415 - needs pyarrow
 

@@ -135,6 +135,35 @@ def read_file(reading: Read, path: str) -> Path:
     return place
 
 
+def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
+    """Return a moment, the statement's ranges as the data was then, and the result's columns.
+
+    Nothing holds the moment: the server keeps it for as long as its garbage collection lets it.
+
+    Raises:
+        QueryError: refused or stopped.
+        ConnectionFailed: the connection was lost.
+        InvalidRequest: it cannot be read in ranges.
+    """
+    flight = InFlight(reading.engine)
+    schemas: list[pa.Schema] = []
+
+    def begin(schema: pa.Schema) -> Sink:
+        schemas.append(schema)
+        return lambda _: False
+
+    def look(moment: ranges.Snapshot, queries: list[Query]) -> None:
+        with flight.dedicated() as session:
+            moment.enter(session)
+            read(flight, session, ranges.empty(queries[0]), reading.tally, begin)
+
+    with ExitStack() as stack:
+        attend = partial(attended, flight=flight, cancel=reading.cancel, tell=_nothing)
+        moment, queries = attend([partial(_prepared, reading, flight, stack)])[0]
+        attend([partial(look, moment, queries)])
+    return moment, queries, schemas[0]
+
+
 def frame(table: pa.Table, dtypes: Literal["arrow", "numpy_nullable"]) -> pd.DataFrame:
     """Return the table as a pandas frame."""
     return to_pandas(table, dtypes)

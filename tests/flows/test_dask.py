@@ -1,0 +1,107 @@
+"""`Runbook.query(engine="dask")`: partitions that workers read, and no secret on the way to them."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import dask
+import dask.dataframe as dd
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.credentials import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+SQL = "SELECT flight, tailnum, time_hour FROM flights WHERE origin = :origin"
+RANGES: dict[str, Any] = {"partition_on": "flight", "partitions": 5, "engine": "dask"}
+
+
+@pytest.fixture
+def password(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the password, which workers find in a variable of their environment."""
+    found = sandbox.environment()["TIDB_PASSWORD"]
+    monkeypatch.setenv("WORKERS_PASSWORD", found)
+    return found
+
+
+@pytest.fixture
+def connected(sandbox: Sandbox, password: str) -> Iterator[Runbook]:
+    """Give a runbook whose connection's password is known by reference."""
+    environ = {**sandbox.environment(), "WORKERS_PASSWORD": password}
+    with Runbook(environ=environ) as runbook:
+        runbook.run(
+            "demo",
+            vpc=VPC,
+            security_group=[GROUP],
+            database="nycflights13",
+            password_from="env:WORKERS_PASSWORD",
+        )
+        yield runbook
+
+
+@pytest.mark.parametrize("dtypes", ["arrow", "numpy_nullable"])
+def test_partitions_are_read_by_workers(connected: Runbook, dtypes: str) -> None:
+    """The whole is what one connection reads, with the same columns, from a process of its own."""
+    plain = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes)
+    lazy = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes, **RANGES)
+    assert isinstance(lazy, dd.DataFrame)
+    assert lazy.npartitions == 5
+    with dask.config.set(scheduler="processes", num_workers=1):
+        found: pd.DataFrame = lazy.compute()  # type: ignore[no-untyped-call]
+    assert found.dtypes.equals(plain.dtypes)
+    assert lazy.dtypes.equals(plain.dtypes)
+    order = ["flight", "tailnum", "time_hour"]
+    assert (
+        found.sort_values(order)
+        .reset_index(drop=True)
+        .equals(plain.sort_values(order).reset_index(drop=True))
+    )
+
+
+def test_workers_read_one_moment(connected: Runbook) -> None:
+    """What is written after the frame was made is not in it, whenever it is computed."""
+    before = len(connected.query("SELECT flight FROM flights"))
+    lazy = connected.query("SELECT flight FROM flights", **RANGES)
+    with connected.connection.engine.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO flights (flight) SELECT flight FROM flights")
+    with dask.config.set(scheduler="threads"):
+        assert len(lazy) == before
+    assert len(connected.query("SELECT flight FROM flights")) == 2 * before
+
+
+def test_the_graph_holds_no_password(connected: Runbook, password: str) -> None:
+    """Neither what is sent to the workers nor what is shown of the frame has it: only where it is."""
+    lazy = connected.query(SQL, {"origin": "JFK"}, **RANGES)
+    sent = pickle.dumps(lazy) + pickle.dumps(dict(lazy.__dask_graph__())) + pickle.dumps(lazy.optimize())
+    assert b"WORKERS_PASSWORD" in sent
+    for written in (sent.decode("latin-1"), repr(lazy), str(lazy.expr)):
+        assert password not in written
+
+
+def test_a_worker_without_the_password_says_so(connected: Runbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's own environment is what counts."""
+    lazy = connected.query(SQL, {"origin": "JFK"}, **RANGES)
+    monkeypatch.delenv("WORKERS_PASSWORD")
+    with (
+        dask.config.set(scheduler="threads"),
+        pytest.raises(errors.MissingCredentials, match="env:WORKERS_PASSWORD"),
+    ):
+        lazy.compute()
+
+
+def test_a_typed_password_is_no_workers(sandbox: Sandbox) -> None:
+    """A password from a prompt cannot be found by anybody else: what can be is named."""
+    environ = dict(sandbox.environment())
+    typed = Secret(environ.pop("TIDB_PASSWORD"))
+    with Runbook(environ=environ, prompt=lambda _: typed) as runbook:
+        runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
+        with pytest.raises(errors.InvalidRequest, match=r"--engine.*cannot be asked.*env:NAME"):
+            runbook.query(SQL, {"origin": "JFK"}, **RANGES)

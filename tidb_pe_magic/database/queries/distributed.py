@@ -1,0 +1,149 @@
+"""A result as a Dask DataFrame: its workers read the ranges, each over a connection of its own.
+
+What goes into the graph names where the password is; each worker looks it up there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+from tidb_pe_magic.credentials import PasswordSource, sql_password
+from tidb_pe_magic.database.engine import Target, open_engine
+from tidb_pe_magic.database.frames import to_pandas
+from tidb_pe_magic.database.queries.inflight import InFlight
+from tidb_pe_magic.database.queries.statement import Query, Tally, read
+from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency
+from tidb_pe_magic.model import TlsMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.database.queries.ranges import Snapshot
+    from tidb_pe_magic.database.queries.statement import Sink
+
+    Dtypes = Literal["arrow", "numpy_nullable"]
+
+_PROMPTED, _DEFAULT = "prompt", "TIDB_PASSWORD"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where workers log in, and where each of them finds the password.
+
+    Attributes:
+        password_from: `env:NAME`, `keyring:SERVICE` or `file:PATH`, looked up where the worker runs.
+    """
+
+    host: str
+    port: int
+    user: str
+    database: str
+    tls: str
+    tls_name: str
+    ca: str
+    password_from: str
+
+    def target(self) -> Target:
+        """Look the password up, and return where to log in.
+
+        Raises:
+            MissingCredentials: it is not there.
+        """
+        source = PasswordSource.parse(self.password_from)
+        password = sql_password(source, user=self.user, environ=os.environ, prompt=_nobody)
+        return Target(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            database=self.database,
+            password=password.secret,
+            tls=TlsMode(self.tls),
+            tls_name=self.tls_name,
+            ca=self.ca,
+        )
+
+
+def password_reference(source: str) -> str:
+    """Return where a worker finds the password that a connection was opened with.
+
+    Raises:
+        InvalidRequest: it was typed, so that no worker can find it.
+    """
+    if source == _DEFAULT:
+        return f"env:{_DEFAULT}"
+    if source == _PROMPTED:
+        raise InvalidRequest(
+            "--engine",
+            "dask's workers cannot be asked for a password.",
+            advice="Connect with --password-from env:NAME, keyring:SERVICE or file:PATH, which each worker "
+            "looks up for itself.",
+        )
+    return source
+
+
+def distributed_frame(
+    queries: Sequence[Query], source: Source, moment: Snapshot, schema: pa.Schema, dtypes: Dtypes
+) -> Any:
+    """Return a Dask DataFrame with a partition for each query; nothing is read yet.
+
+    Raises:
+        MissingDependency: Dask is not installed.
+    """
+    try:
+        from dask import dataframe  # noqa: PLC0415 - an optional package
+    except ImportError:
+        raise MissingDependency(
+            "Dask is not installed.", advice="Install it: pip install 'tidb_pe_magic[dask]'"
+        ) from None
+    make: Callable[..., Any] = dataframe.from_map
+    return make(
+        read_partition,
+        queries,
+        source=source,
+        moment=moment,
+        dtypes=dtypes,
+        meta=to_pandas(schema.empty_table(), dtypes),
+        enforce_metadata=False,
+        label="tidb",
+    )
+
+
+def read_partition(query: Query, *, source: Source, moment: Snapshot, dtypes: Dtypes) -> pd.DataFrame:
+    """Read one range: what a worker runs.
+
+    Raises:
+        MissingCredentials: the password is not where the worker looks.
+        ConnectionFailed: it cannot log in.
+        QueryFailed: the moment is gone from the server.
+    """
+    batches: list[pa.RecordBatch] = []
+    schemas: list[pa.Schema] = []
+
+    def take(batch: pa.RecordBatch) -> bool:
+        batches.append(batch)
+        return True
+
+    def begin(schema: pa.Schema) -> Sink:
+        schemas.append(schema)
+        return take
+
+    engine = open_engine(source.target()).engine
+    try:
+        flight = InFlight(engine)
+        with flight.from_pool() as session:
+            moment.enter(session)
+            read(flight, session, query, Tally(), begin)
+    finally:
+        engine.dispose()
+    return to_pandas(pa.Table.from_batches(batches, schema=schemas[0]), dtypes)
+
+
+def _nobody(question: str) -> Secret:
+    raise MissingCredentials("SQL password", (question, "a prompt, which a worker does not have"))
