@@ -1,12 +1,15 @@
 # Every target does its own set-up: a Python >= 3.11 is all that a fresh machine needs.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab bench pictures lock clean
+.PHONY: help setup demo test chaos lint lab bench pictures lock clean
 
 BIN = .venv/bin
 # Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
 INSTALLED = .venv/installed
 PEERS = .venv/peers
+# Of chaos.
+N = 1000
+SEED = 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +25,9 @@ demo: setup ## execute the runbook notebook against the sandbox, step by step
 
 test: lint ## lint, types and all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+chaos: setup ## run N=1000 trials of faults, cuts and kills from SEED=1 on; all the bad columns are 0
+	@PYTHONPATH=tests $(BIN)/python -m chaos --runs $(N) --seed $(SEED)
 
 lint: setup ## lint and types alone
 	$(BIN)/python -m ruff check

@@ -1,0 +1,107 @@
+"""A few of the trials that `make chaos` runs by the thousand, and proof that they would find something."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from chaos.kills import Victims
+from chaos.sql_cuts import Server, cut_session, left_running
+from chaos.trial import USER, Database, run_trial, totals
+
+from tidb_pe_magic.sandbox.faults import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mariadb import MariaDb
+
+SEEDS = range(1000, 1015)
+CUTS = 30
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    """Give the database that stands behind every gate."""
+    with Database() as database:
+        yield database
+
+
+@pytest.fixture
+def mariadb(plain_server: MariaDb) -> Server:
+    """Give MariaDB."""
+    server = plain_server
+    return Server(
+        host=server.host,
+        port=server.port,
+        user=server.user,
+        password=server.password,
+        execute=server.execute,
+    )
+
+
+def test_trials_converge_with_nothing_lost_doubled_or_leaked(database: Database) -> None:
+    """Every schedule of faults ends with one endpoint, and then none; every bad column is 0."""
+    outcomes = [run_trial(seed, database) for seed in SEEDS]
+    assert [(outcome.seed, outcome.unclear) for outcome in outcomes if not outcome.good] == []
+    columns = dict(totals(outcomes))
+    assert columns.pop("runs") == columns.pop("converged") == len(SEEDS)
+    # The faults did strike: some of them were more than the retries could take.
+    assert columns.pop("clear errors") > 0
+    assert set(columns.values()) == {0}
+
+
+def test_no_cut_loses_or_doubles_a_row_in_the_sandbox(database: Database) -> None:
+    """Acknowledged INSERTs are there once, and a transaction is there as a whole or not at all."""
+    host, port = database.address.split(":")
+    server = Server(
+        host=host, port=int(port), user=USER, password=database.password, execute=database.execute
+    )
+    losses = cut_session(server, seed=1, cuts=CUTS, plain=False)
+    assert losses.acknowledged > CUTS
+    assert not losses.bad
+
+
+def test_no_cut_loses_or_doubles_a_row_in_mariadb(mariadb: Server) -> None:
+    """The same cells over jupysql's own connection lose rows that it has acknowledged."""
+    losses = cut_session(mariadb, seed=2, cuts=CUTS, plain=False)
+    assert losses.acknowledged > CUTS
+    assert not losses.bad
+    assert cut_session(mariadb, seed=2, cuts=CUTS, plain=True).lost > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+def test_an_interrupted_cell_ends_its_query_on_both_servers(database: Database, mariadb: Server) -> None:
+    """The stop button reaches the server, where jupysql's own connection leaves the query running."""
+    host, port = database.address.split(":")
+    sandbox = Server(
+        host=host, port=int(port), user=USER, password=database.password, execute=database.execute
+    )
+    assert [left_running(server, plain=False) for server in (sandbox, mariadb)] == [0, 0]
+    assert left_running(mariadb, plain=True) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+@pytest.mark.parametrize("operation", ["run", "delete"])
+def test_a_killed_process_leaves_nothing_that_its_successor_does_not_mend(
+    database: Database, operation: str
+) -> None:
+    """At each change, before and after it, and at the last call: the clouds end as without the kill."""
+    victims = Victims(database)
+    calls = victims.calls(operation)
+    changes = [
+        number
+        for number, call in enumerate(calls, start=1)
+        if call.startswith(("Create", "Remove", "Delete")) or number == len(calls)
+    ]
+    kills = [
+        victims.killed_at(operation, number, point)
+        for number in changes
+        for point in (Point.BEFORE, Point.AFTER)
+    ]
+    assert Counter(killed.operation for killed in kills) == Counter(
+        {name: 2 * [calls[n - 1] for n in changes].count(name) for name in {calls[n - 1] for n in changes}}
+    )
+    assert [killed for killed in kills if not killed.is_as_without] == []
