@@ -73,7 +73,7 @@ def test_columns_of_one_name() -> None:
 
 
 def test_more_text_than_narrow_offsets_address() -> None:
-    """A column of more than 2 GB of text gets wide offsets, without which pandas could not join its pieces."""
+    """A column of more than 2 GB of text gets wide offsets: pandas could not join its pieces otherwise."""
     mega = pa.array(["x" * (1 << 20)])
     chunk = pa.concat_arrays([mega] * 64)
     table = pa.table({"big": pa.chunked_array([chunk] * 33), "small": pa.chunked_array([["y"] * 64] * 33)})
