@@ -135,7 +135,7 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
     class Recorder(Runbook):
         """Keeps the request instead of performing it."""
 
-        def perform(self, name: str, request: Any, on_event: Any = None) -> model.Result:  # noqa: ARG002
+        def perform(self, name: str, request: Any, *_: Any, **__: Any) -> model.Result:
             seen.update(name=name, request=request)
             return model.QueryResult(alias="tidb")
 
@@ -185,7 +185,7 @@ def test_no_method_is_without_an_operation() -> None:
     """Beyond the operations Runbook has its life cycle and its connections alone."""
     public = {name for name in vars(Runbook) if not name.startswith("_")}
     methods = {operation.method for operation in OPERATIONS.values()}
-    assert public - methods == {"close", "connection", "perform"}
+    assert public - methods == {"close", "cluster_id", "connection", "perform"}
     assert methods <= public
 
 

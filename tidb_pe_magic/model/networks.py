@@ -112,6 +112,12 @@ class Networks(Result):
         """Return the VPC's security groups that a user can attach."""
         return tuple(group for group in vpc.security_groups if not group.service_managed)
 
+    @property
+    def default_vpc(self) -> Vpc | None:
+        """This machine's VPC, or else the only one, of those in which the endpoint can be made."""
+        usable = self.usable_vpcs()
+        return next(filter(self.is_here, usable), usable[0] if len(usable) == 1 else None)
+
     def usable_vpcs(self) -> tuple[Vpc, ...]:
         """Return the VPCs in which the endpoint can be made."""
         return tuple(vpc for vpc in self.vpcs if not self.vpc_obstacle(vpc))

@@ -7,11 +7,12 @@ import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.clouds.pausing import paused
 from tidb_pe_magic.clouds.retrying import Retries
 from tidb_pe_magic.credentials import Environment, alibaba_key, tidb_cloud_key
 from tidb_pe_magic.model import Notice
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Connection, Event, EventHook, Whereabouts
 
 # Who hears the events of the command that this thread works at: clients outlive commands.
+# Clients are kept for many calls: whom they tell, and what cancels them, is the present call's.
 _listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
+_cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
 
 
 def ask(question: str) -> Secret:
@@ -60,6 +63,13 @@ def nobody_to_ask() -> errors.MissingCredentials:
     )
 
 
+@dataclass
+class _Named:
+    """What was named last; one object for a context and those made from it."""
+
+    cluster_id: str = ""
+
+
 @dataclass(kw_only=True)
 class Context:
     """The composition root's product, handed to each step.
@@ -68,10 +78,10 @@ class Context:
         environ: read at each use, so that a variable set in a cell counts.
         prompt: asks the person for a password.
         shell: IPython's shell; None where only an engine is wanted.
+        cancel: set it to end a wait.
         now: this machine's clock, in seconds since 1970.
         answer_timeout: seconds that a cloud may be silent in one call.
         metadata_timeout: seconds that asking where this machine is may take.
-        cluster_id: the cluster that was named last.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         terms: what each of these connections was asked to be, by alias.
     """
@@ -85,9 +95,10 @@ class Context:
     now: Callable[[], float] = time.time
     answer_timeout: float = 15.0
     metadata_timeout: float = 0.5
-    cluster_id: str = ""
     connections: dict[str, Connection] = field(default_factory=dict)
     terms: dict[str, Hashable] = field(default_factory=dict)
+    _no_call: threading.Event = field(default_factory=threading.Event)
+    _named: _Named = field(default_factory=_Named)
     _clients: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
     _places: dict[str, Whereabouts | None] = field(default_factory=dict)
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -95,11 +106,13 @@ class Context:
 
     @contextmanager
     def heard_by(self, on_event: EventHook) -> Iterator[None]:
-        """Give `on_event` what the clients tell while this thread works in the block."""
+        """Let `on_event` hear the clients, and this context cancel them, while the thread is in the block."""
         before = _listener.set(on_event)
+        cancel_before = _cancel.set(self.cancel)
         try:
             yield
         finally:
+            _cancel.reset(cancel_before)
             _listener.reset(before)
 
     def tell(self, event: Event) -> None:
@@ -116,14 +129,37 @@ class Context:
 
     @property
     def retries(self) -> Retries:
-        """The clients' retry policy over this context's clock and cancel event."""
-        return Retries(
-            answer=self.answer_timeout,
-            cancel=self.cancel,
-            clock=self.clock,
-            sleep=self.sleep,
-            on_event=self.tell,
-        )
+        """The clients' retry policy over this context's clock, and the cancel event of each call."""
+        return Retries(answer=self.answer_timeout, clock=self.clock, sleep=self._paused, on_event=self.tell)
+
+    def _paused(self, seconds: float) -> bool:
+        return paused(seconds, _cancel.get() or self._no_call, self.sleep)
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster that was named last, in whichever call; empty where none was."""
+        return self._named.cluster_id
+
+    @cluster_id.setter
+    def cluster_id(self, cluster_id: str) -> None:
+        self._named.cluster_id = cluster_id
+
+    def for_call(
+        self,
+        *,
+        cancel: threading.Event | None = None,
+        prompt: Callable[[str], Secret] | None = None,
+        remember: bool = True,
+    ) -> Self:
+        """Return this context for one call; what is not given here is shared with all other calls.
+
+        Args:
+            cancel: ends a wait of this call alone.
+            prompt: asks for a password in this call.
+            remember: the cluster that this call names is the default of the next ones.
+        """
+        named = self._named if remember else replace(self._named)
+        return replace(self, cancel=cancel or self.cancel, prompt=prompt or self.prompt, _named=named)
 
     @property
     def waiter(self) -> Waiter:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def written(value: Any) -> str:
+    """Return a field's value as it is typed, from which its rule makes the same value again."""
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """What a skin needs to know of a field.
@@ -27,6 +34,7 @@ class Option:
         help: one sentence.
         metavar: what stands for the value in a usage line.
         parse: text to value; raises ValueError with what would be valid.
+        write: value to the text that `parse` reads.
         positional: given by place, not by flag.
         many: may be given more than once.
         choices: every valid text, where there are few.
@@ -36,6 +44,7 @@ class Option:
     help: str
     metavar: str = ""
     parse: Callable[[str], Any] = str
+    write: Callable[[Any], str] = written
     positional: bool = False
     many: bool = False
     choices: tuple[str, ...] = ()
@@ -48,6 +57,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
     default: Any = None,
     metavar: str = "",
     parse: Callable[[str], Any] = str,
+    write: Callable[[Any], str] = written,
     positional: bool = False,
     many: bool = False,
     choices: Iterable[str] = (),
@@ -58,6 +68,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
         help=help,
         metavar=metavar,
         parse=parse,
+        write=write,
         positional=positional,
         many=many,
         choices=tuple(choices),
@@ -98,10 +109,15 @@ class Request:
         for field in dataclasses.fields(cls):
             if field.default is dataclasses.MISSING and field.name not in given:
                 raise InvalidRequest(cls.label(field.name), f"is missing: {options[field.name].help}.")
-        return cls(**{name: cls._value(name, value) for name, value in given.items()})
+        return cls(**{name: cls.checked(name, value) for name, value in given.items()})
 
     @classmethod
-    def _value(cls, name: str, value: Any) -> Any:
+    def checked(cls, name: str, value: Any) -> Any:
+        """Return the value of one field from text or a value.
+
+        Raises:
+            InvalidRequest: it is not valid.
+        """
         described = cls.options()[name]
         if not described.many:
             return cls._parsed(name, value)

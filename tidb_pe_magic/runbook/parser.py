@@ -125,7 +125,8 @@ def parse_options(
     Raises:
         InvalidRequest: a flag is unknown, or a value is not valid.
     """
-    if HELP_FLAGS & set(options):
+    before_separator = options[: options.index("--")] if "--" in options else options
+    if HELP_FLAGS & set(before_separator):
         return Help(help_for(operation, prog))
     namespace, unknown = _parser(operation, prog, given or ()).parse_known_args(options)
     values = {**vars(namespace), **(given or {})}

@@ -37,10 +37,9 @@ def chosen_vpc(networks: Networks, vpc_id: str | None) -> Vpc:
     """
     region = networks.cluster.region_id
     if vpc_id is None:
+        if networks.default_vpc is not None:
+            return networks.default_vpc
         usable = networks.usable_vpcs()
-        chosen = next(filter(networks.is_here, usable), usable[0] if len(usable) == 1 else None)
-        if chosen is not None:
-            return chosen
         here = networks.here
         if not networks.tells(RamAction.VPCS) and here is not None and here.region_id == region:
             return discovery.unseen_vpc(here.vpc_id, region)

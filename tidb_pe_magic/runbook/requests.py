@@ -73,6 +73,16 @@ def sql_parameters(text: str) -> Mapping[str, object] | Sequence[object]:
     raise ValueError(msg)
 
 
+def written_parameters(value: object) -> str:
+    """Write parameters as the JSON that `sql_parameters` reads; numbers stay exact."""
+    if isinstance(value, Mapping):
+        items = (f"{json.dumps(str(name))}: {written_parameters(each)}" for name, each in value.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(written_parameters, value))}]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
+
+
 def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 
@@ -291,6 +301,7 @@ class ConnectRequest(Login, EndpointStep):
         "saved connection to make again, without asking a cloud; other options replace what is saved",
         metavar="@NAME",
         parse=saved_name,
+        write="@{}".format,
         positional=True,
     )
     save: bool = option(
@@ -352,6 +363,7 @@ class QueryRequest(Request):
         "values for each ? (a list) or :name (an object) in the SQL, as JSON; they are bound, never pasted",
         metavar="JSON",
         parse=sql_parameters,
+        write=written_parameters,
         taken=(Mapping, Sequence),
     )
     alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)

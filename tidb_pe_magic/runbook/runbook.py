@@ -116,12 +116,38 @@ class Runbook:
             return connection
         raise StepOrderError("there is no SQL connection.", advice="Run %tidb_pe connect.")
 
-    def perform(self, name: str, request: Request, on_event: model.EventHook | None = None) -> model.Result:
-        """Do the operation `name`: what every skin and every method below calls."""
-        via = hosts.overrides(self._context.environ)
+    @property
+    def cluster_id(self) -> str:
+        """The cluster that is the default of most steps: the ID of the one named last, or TIDB_PE_CLUSTER."""
+        from tidb_pe_magic.runbook.discovery import CLUSTER  # noqa: PLC0415 - only where it is asked for
+
+        return self._context.cluster_id or self._context.environ.get(CLUSTER, "")
+
+    def perform(  # noqa: PLR0913 - what tells one call from another
+        self,
+        name: str,
+        request: Request,
+        on_event: model.EventHook | None = None,
+        *,
+        cancel: threading.Event | None = None,
+        prompt: Callable[[str], Secret] | None = None,
+        remember: bool = True,
+    ) -> model.Result:
+        """Do the operation `name`: what every skin and every method below calls.
+
+        Args:
+            name: a row of `OPERATIONS`.
+            request: made by the row's request class.
+            on_event: default: the runbook's own.
+            cancel: ends a wait of this call alone; default: the runbook's own.
+            prompt: asks for a password in this call; default: the runbook's own.
+            remember: the cluster that this call names is the default of the next ones.
+        """
+        context = self._context.for_call(cancel=cancel, prompt=prompt, remember=remember)
+        via = hosts.overrides(context.environ)
         listener = on_event or self._on_event
-        with self._context.heard_by(listener):
-            result = OPERATIONS[name].resolve()(self._context, request, listener)
+        with context.heard_by(listener):
+            result = OPERATIONS[name].resolve()(context, request, listener)
         # A connection names the hosts from its beginning: the same object is kept by its alias.
         return result if result.via == via else replace(result, via=via)
 

@@ -12,6 +12,7 @@ from tidb_pe_magic.layout import Mark
 from tidb_pe_magic.views import connections, discovery, endpoints, history, queries  # noqa: F401 - each adds its views to the table
 from tidb_pe_magic.views.base import view_of
 from tidb_pe_magic.views.connections import steps_table
+from tidb_pe_magic.views.discovery import named
 from tidb_pe_magic.views.endpoints import OWNER_ACCEPTS, awaits_owner, plan_cost
 from tidb_pe_magic.views.queries import amounts, query_summary
 
@@ -23,6 +24,7 @@ __all__ = [
     "OWNER_ACCEPTS",
     "amounts",
     "awaits_owner",
+    "named",
     "plan_cost",
     "query_summary",
     "steps_table",

@@ -65,7 +65,7 @@ def _clusters(clusters: model.Clusters) -> View:
         tables=(
             Table(caption="", header=("Name", "Cluster ID", "Region", "Plan", "State", "Usable"), rows=rows),
         ),
-        next_command=f"%tidb_pe cluster {_named(usable[0], clusters)}" if usable else "",
+        next_command=f"%tidb_pe cluster {shlex.quote(named(usable[0], clusters))}" if usable else "",
     )
 
 
@@ -196,8 +196,8 @@ def _without_name(reason: str, cluster: model.Cluster) -> str:
     return reason.removeprefix(f"cluster {cluster.display_name} ")
 
 
-def _named(cluster: model.Cluster, clusters: model.Clusters) -> str:
+def named(cluster: model.Cluster, clusters: model.Clusters) -> str:
     """Return how to name the cluster in a command: by its ID where the name is no plain, unique word."""
     unique = sum(other.display_name == cluster.display_name for other in clusters) == 1
     plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", cluster.display_name)
-    return shlex.quote(cluster.display_name if unique and plain else cluster.cluster_id)
+    return cluster.display_name if unique and plain else cluster.cluster_id
