@@ -27,7 +27,8 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 RUNBOOK = "private_endpoint_runbook.ipynb"
 EXPLORE = "explore_flights.ipynb"
 TROUBLESHOOT = "troubleshoot.ipynb"
-LISTED = (EXPLORE, RUNBOOK, TROUBLESHOOT)
+FORM = "private_endpoint_form.ipynb"
+LISTED = (EXPLORE, FORM, RUNBOOK, TROUBLESHOOT)
 FLIGHTS = 2000
 ACCOUNTS = ("TIDB", "ALIBABA_CLOUD_")
 JAKARTA = {
@@ -227,6 +228,15 @@ def test_each_failure_is_explained(execute: Callable[..., NotebookNode]) -> None
     }.items():
         shown = " ".join(text(executed, cell_id).split())
         assert [word for word in words if word not in shown] == [], shown
+
+
+def test_the_form_shows_the_commands(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:
+    """Where nobody clicks, the form names the commands as text, and changes nothing in a cloud."""
+    executed = execute(read(FORM))
+    shown = text(executed, "form")
+    for command in ("%tidb_pe cluster NAME_OR_ID", "%tidb_pe create", "%tidb_pe connect"):
+        assert command in shown
+    assert sandbox.world.endpoints == {}
 
 
 def test_failing_cell_is_shown(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from browser.pictures import IMAGES, MOST_BYTES, SCENES
 
+from tidb_pe_magic.notebook.form_command import OPERATION as FORM
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, parse, words
 from tidb_pe_magic.sandbox import Sandbox
@@ -30,6 +31,7 @@ def reference() -> str:
                 words.append(label if field.default is MISSING else f"[{label}]")
         command = " ".join(words)
         rows.append(f"| `{command}` | {operation.tutorial or '-'} | {operation.summary} |")
+    rows.append(f"| `form [STEP]` | {FORM.tutorial} | {FORM.summary} |")
     rows.append("| `sandbox start\\|stop\\|status` | - | Both clouds and a database on this machine |")
     return "\n".join(rows)
 
@@ -50,7 +52,7 @@ def test_every_picture_is_made_by_a_scene() -> None:
 
 
 def _commands() -> list[str]:
-    lines = re.findall(r"(?<!%)%tidb_pe ((?!-h|sandbox|COMMAND)[a-z][^`\n]*)", README)
+    lines = re.findall(r"(?<!%)%tidb_pe ((?!-h|form|sandbox|COMMAND)[a-z][^`\n]*)", README)
     return [line.strip().rstrip(".") for line in lines]
 
 

@@ -44,6 +44,8 @@ from tidb_pe_magic.runbook.runbook import Runbook
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from tidb_pe_magic.notebook.forms import Form
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -74,9 +76,29 @@ __all__ = [
     "WaitError",
     "WaitTimeout",
     "__version__",
+    "form",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]
+
+
+def form(runbook: Runbook, step: str = "", *, cluster: str = "") -> Form:
+    """Return the runbook as a form of widgets, which a notebook shows as a cell's last value.
+
+    It asks the clouds in a thread of its own, and does with each click what a method of the runbook does.
+
+    Args:
+        runbook: does the work.
+        step: cluster, create or connect, for this step alone; default: all three.
+        cluster: name or ID of the cluster to begin with; default: the last one named, or the only one that
+            has an endpoint.
+
+    Raises:
+        InvalidRequest: there is no such step.
+    """
+    from tidb_pe_magic.notebook.form_command import make  # noqa: PLC0415 - ipywidgets is slow to import
+
+    return make(runbook, step, cluster)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

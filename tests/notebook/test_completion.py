@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         ("%tidb_pe create --se", ["--security-group"]),
         ("%tidb_pe connect --tls ver", ["verify-ca", "verify-identity"]),
         ("%tidb_pe sandbox st", ["start", "stop", "status"]),
+        ("%tidb_pe form c", ["cluster", "create", "connect"]),
+        ("%tidb_pe form create --", ["--cluster", "--help"]),
         ("%tidb_pe delete ep-1 --y", ["--yes"]),
         ("%tidb_pe nonsense --", []),
     ],
@@ -47,7 +49,7 @@ def test_saved_connections_are_offered_by_name(tmp_path: Path, monkeypatch: pyte
 def test_every_command_is_offered() -> None:
     """After the magic's name every command can follow."""
     found = candidates("%tidb_pe ")
-    assert found == ("", [*OPERATIONS, "sandbox"])
+    assert found == ("", [*OPERATIONS, "form", "sandbox"])
 
 
 @pytest.mark.parametrize("line", ["%tidb_pes", "print('%tidb_pe ')", "x = 1", "%sql sta"])

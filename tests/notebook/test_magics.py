@@ -93,6 +93,8 @@ def test_nothing_is_put_into_the_users_namespace(shell: Shell, sandbox: Sandbox)
         ("wait --timeout soon", "--timeout"),
         ("sandbox", "start|stop|status"),
         ("sandbox begin", "must be one of"),
+        ("form nowhere", "must be one of cluster, create, connect"),
+        ("form --clutser demo", "did you mean --cluster?"),
         ("verify --cluster nowhere", "there is none with this name"),
     ],
 )
@@ -117,7 +119,7 @@ def test_an_expected_error_keeps_no_traceback_in_any_mode(shell: Shell) -> None:
         assert shell.run("%tidb_pe verify").output.startswith("StepOrderError: no cluster has been named")
 
 
-@pytest.mark.parametrize("name", [*OPERATIONS, "sandbox"])
+@pytest.mark.parametrize("name", [*OPERATIONS, "form", "sandbox"])
 def test_every_command_has_help(shell: Shell, name: str) -> None:
     """`-h` shows usage, options and an example, and is no error."""
     output = shell.must(f"%tidb_pe {name} -h").output
@@ -130,7 +132,16 @@ def test_the_overview_lists_every_command(shell: Shell) -> None:
     for line in ("", "-h", "--help"):
         output = shell.must(f"%tidb_pe {line}").output
         assert all(f"  {name} " in output for name in OPERATIONS)
+        assert "%tidb_pe form" in output
         assert "%tidb_pe sandbox" in output
+
+
+def test_a_terminal_has_no_forms(shell: Shell) -> None:
+    """Without a kernel nothing can be clicked: the error names what does the same."""
+    cell = shell.run("%tidb_pe form")
+    assert isinstance(cell.error, TidbPeError)
+    assert "a form needs a notebook" in cell.output
+    assert "%tidb_pe -h" in cell.output
 
 
 def test_sql_after_disconnect_says_that_there_is_no_connection(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001

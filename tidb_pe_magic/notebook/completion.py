@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
+from tidb_pe_magic.notebook.form_command import OPERATION as FORM
+from tidb_pe_magic.notebook.form_command import STEPS
 from tidb_pe_magic.notebook.sandbox_process import ACTIONS
 from tidb_pe_magic.runbook import profiles
 from tidb_pe_magic.runbook.operations import OPERATIONS
@@ -28,9 +30,11 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
     if not before:
-        known = [*OPERATIONS, "sandbox"]
+        known = [*OPERATIONS, "form", "sandbox"]
     elif before[0] == "sandbox":
         known = list(ACTIONS) if len(before) == 1 else []
+    elif before[0] == "form":
+        known = [*(STEPS if len(before) == 1 else ()), *flags(FORM), "--help"]
     elif before[0] in OPERATIONS:
         described = flags(OPERATIONS[before[0]])
         last = described.get(before[-1])

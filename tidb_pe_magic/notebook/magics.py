@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, out
 from tidb_pe_magic import render
 from tidb_pe_magic.model import Result
 from tidb_pe_magic.notebook import completion
+from tidb_pe_magic.notebook.form_command import FormCommand
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.notebook.query_cell import QUERY, needs_a_cell, run_cell
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 PROG = "%tidb_pe"
-_SANDBOX = "sandbox"
+_FORM, _SANDBOX = "form", "sandbox"
 
 
 @magics_class
@@ -32,6 +33,7 @@ class TidbPeMagics(Magics):
         super().__init__(shell)
         self.runbook = Runbook(shell=shell)
         self.sandbox = SandboxCommand(self.runbook)
+        self.form = FormCommand(self.runbook, widgets=getattr(shell, "kernel", None) is not None)
 
     # Not as a cell: there a semicolon ends the SQL, and means nothing else.
     @cell_magic("tidb_pe")  # type: ignore[arg-type]
@@ -54,11 +56,18 @@ class TidbPeMagics(Magics):
         if arguments[:1] == [_SANDBOX]:
             print(self.sandbox.do(arguments[1:], prog=PROG))  # noqa: T201
             return None
+        if arguments[:1] == [_FORM]:
+            shown = self.form.do(arguments[1:], prog=PROG)
+            if isinstance(shown, Help):
+                print(shown.text)  # noqa: T201
+                return None
+            return shown
         if arguments[:1] == [QUERY] and not HELP_FLAGS & set(arguments):
             raise needs_a_cell()
-        command = parse(arguments, prog=PROG, extra=(_SANDBOX,))
+        command = parse(arguments, prog=PROG, extra=(_FORM, _SANDBOX))
         if isinstance(command, Help):
-            print(command.text + ("\n\n" + self.sandbox.summary if not arguments[1:] else ""))  # noqa: T201
+            own = () if arguments[1:] else (self.form.summary, self.sandbox.summary)
+            print("\n\n".join((command.text, *own)))  # noqa: T201
             return None
         with closing(Progress(self.shell)) as progress:
             return self.runbook.perform(command.operation.name, command.request, progress)
@@ -84,6 +93,7 @@ def unload(shell: InteractiveShell) -> None:
     function = shell.magics_manager.magics["line"].pop("tidb_pe", None)
     magics = getattr(function, "__self__", None)
     if isinstance(magics, TidbPeMagics):
+        magics.form.close()
         magics.runbook.close()
         if magics.sandbox.restore():
             print("This kernel's environment is as it was before the sandbox.")  # noqa: T201

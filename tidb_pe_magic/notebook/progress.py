@@ -61,13 +61,11 @@ class Progress:
         self._output.close()
 
 
-class _Output:
-    """One output of a notebook cell: the plan, the steps so far, and the wait."""
+class Story:
+    """What the events of one command tell: the plan, the steps so far, and the wait."""
 
-    def __init__(self, publish: Publish) -> None:
-        self._publish = publish
-        self._display_id = uuid.uuid4().hex
-        self._shown = False
+    def __init__(self) -> None:
+        """Have nothing to tell yet."""
         self._plan: View | None = None
         self._steps: list[model.FinishedStep] = []
         self._current = ""
@@ -79,8 +77,13 @@ class _Output:
         self._reading: model.RowsRead | None = None
         self._query: model.QueryResult | None = None
 
-    def show(self, event: model.Event) -> None:
-        """Take the event in, and update the output."""
+    @property
+    def unfinished(self) -> bool:
+        """Something was begun, and its end was not told."""
+        return bool(self._current or self._observed or self._failed or self._retry or self._reading)
+
+    def take(self, event: model.Event) -> None:
+        """Take an event in."""
         self._changes = model.changes_with(self._changes, event)
         self._retry = None
         match event:
@@ -105,21 +108,9 @@ class _Output:
                 self._reading = event
             case model.QueryEnded():
                 self._reading, self._query = None, event.result
-        self._update(live=True)
 
-    def close(self) -> None:
-        """Leave no output that still says it is waiting."""
-        if self._current or self._observed or self._failed or self._retry or self._reading:
-            self._update(live=False)
-            self._current, self._observed, self._failed, self._retry, self._reading = (
-                "",
-                None,
-                None,
-                None,
-                None,
-            )
-
-    def _update(self, *, live: bool) -> None:
+    def views(self, *, live: bool) -> list[View]:
+        """Return what is shown, while it works or after it."""
         views = [self._plan] if self._plan else []
         if self._steps or self._current:
             current = Mark("busy" if live else "no", self._current) if self._current else None
@@ -137,6 +128,31 @@ class _Output:
         if self._query:
             # The data follow as the cell's own result.
             views.append(replace(view(self._query), block=()))
+        return views
+
+
+class _Output:
+    """One output of a notebook cell, updated in place."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+        self._display_id = uuid.uuid4().hex
+        self._shown = self._closed = False
+        self._story = Story()
+
+    def show(self, event: model.Event) -> None:
+        """Take the event in, and update the output."""
+        self._story.take(event)
+        self._update(live=True)
+
+    def close(self) -> None:
+        """Leave no output that still says it is waiting."""
+        if self._story.unfinished and not self._closed:
+            self._update(live=False)
+        self._closed = True
+
+    def _update(self, *, live: bool) -> None:
+        views = self._story.views(live=live)
         data = {
             "text/plain": "\n\n".join(map(as_text, views)),
             "text/html": "".join(map(as_html, views)),

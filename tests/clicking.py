@@ -1,0 +1,65 @@
+"""A form of widgets used as a person uses it, without a front end."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.notebook.forms import Form
+
+_SECONDS = 60.0
+
+
+class Shown:
+    """What a form publishes, in order."""
+
+    def __init__(self) -> None:
+        """Nothing is shown yet."""
+        self.data: list[dict[str, str]] = []
+
+    def __call__(self, data: dict[str, str], *, transient: dict[str, str], update: bool) -> None:  # noqa: ARG002
+        """Keep it."""
+        self.data.append(data)
+
+
+class Clicker:
+    """Uses a form as a person does, and waits until it rests."""
+
+    def __init__(self, form: Form, shown: Shown) -> None:
+        """Wait until the form has looked around."""
+        self.form, self.shown = form, shown
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait until nothing is under way."""
+        assert self.form.join(_SECONDS), "the form is still at work"
+
+    def click(self, button: Any) -> None:
+        """Click a button that can be clicked, and wait for what comes of it."""
+        assert not button.disabled
+        button.click()
+        self.rest()
+
+    def put(self, field: Any, value: Any) -> None:
+        """Type or choose something, and wait for what comes of it."""
+        field.control.value = value
+        self.rest()
+
+    @property
+    def summary(self) -> str:
+        """The summary's text as it was published last."""
+        return self.shown.data[-1]["text/plain"]
+
+
+def words(widget: Any) -> str:
+    """Return what an HTML widget says, without its elements."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", widget.value)).split())
+
+
+def command_of(action: Any) -> str:
+    """Return the command that an action shows."""
+    found = re.search(r"<code[^>]*>(.*)</code>", action.command.value)
+    assert found
+    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split())

@@ -1,0 +1,57 @@
+"""A form over the sandbox, whose buttons are clicked without a front end."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from clicking import Clicker, Shown
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.notebook.forms import Form
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Give embedded clouds whose endpoints are Connected at once."""
+    with Sandbox(flights=500) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def manual() -> Iterator[Sandbox]:
+    """Give embedded clouds whose states change only when they are told to."""
+    with Sandbox(mode="manual", flights=500) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def open_form() -> Iterator[Callable[..., Clicker]]:
+    """Give a function that opens a form over a sandbox or a runbook."""
+    runbooks: list[Runbook] = []
+    forms: list[Form] = []
+
+    def open_form(
+        over: Sandbox | Runbook,
+        step: str = "",
+        cluster: str = "",
+        settle: Callable[[threading.Event], bool] = threading.Event.is_set,
+    ) -> Clicker:
+        runbook = Runbook(environ=over.environment()) if isinstance(over, Sandbox) else over
+        runbooks.append(runbook)
+        shown = Shown()
+        form = Form(runbook, step, cluster, publish=shown, settle=settle)
+        forms.append(form)
+        form._ipython_display_()
+        return Clicker(form, shown)
+
+    yield open_form
+    for form in forms:
+        form.close()
+    for runbook in runbooks:
+        runbook.close()

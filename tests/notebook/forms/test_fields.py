@@ -1,0 +1,170 @@
+"""Each field of each request as a control, and back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from traitlets import TraitError
+
+from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runbook.requests import ConnectRequest, CreateRequest, ZoneChoice
+
+# A field's name: what is typed, the value that it stands for, and what no rule lets through.
+EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
+    "cluster": ("demo", "demo", " "),
+    "endpoint": ("ep-1a", "ep-1a", "vpc-1"),
+    "vpc": ("vpc-1a", "vpc-1a", "vsw-1"),
+    "security_group": ("sg-1\nsg-2", ("sg-1", "sg-2"), "sg-1\nvpc-1"),
+    "zone": (
+        "us-east-1a=vsw-1\nus-east-1b",
+        (ZoneChoice("us-east-1a", "vsw-1"), ZoneChoice("us-east-1b")),
+        "us-east-1a=vpc-1",
+    ),
+    "name": ("from-form", "from-form", "1"),
+    "force": (True, True, "perhaps"),
+    "timeout": ("1.5", 1.5, "soon"),
+    "user": ("p.root", "p.root", " "),
+    "database": ("test", "test", " "),
+    "password_from": ("env:PW", PasswordSource("env", "PW"), "hunter2"),
+    "tls": ("verify-ca", "verify-ca", "none"),
+    "tls_name": ("gateway.example.net", "gateway.example.net", " "),
+    "ca": ("ca.pem", "ca.pem", " "),
+    "alias": ("flights", "flights", "1st"),
+    "host": ("db.example.net", "db.example.net", "u:p@host"),
+    "port": ("4001", 4001, "70000"),
+    "yes": (True, True, "perhaps"),
+    "adopted": (True, True, "perhaps"),
+    "save": (True, True, "perhaps"),
+    "forget": (True, True, "perhaps"),
+    "profile": ("@saved", "saved", "saved"),
+    "limit": ("5", 5, "0"),
+    "with_": ("jdbc", "jdbc", "excel"),
+    "sql": ("SELECT 1", "SELECT 1", " "),
+    "params": ('{"n": 1.50}', {"n": Decimal("1.50")}, "{"),
+    "max_rows": ("5", 5, "0"),
+    "max_memory": ("800000000", 800_000_000, "much"),
+    "arrow": (True, True, "perhaps"),
+    "dtypes": ("numpy_nullable", "numpy_nullable", "float"),
+    "to_parquet": ("out.parquet", "out.parquet", " "),
+    "partition_on": ("id", "id", " "),
+    "partitions": ("8", 8, "0"),
+    "engine": ("dask", "dask", "spark"),
+    "clean_up": (True, True, "perhaps"),
+}
+FIELDS = [
+    pytest.param(operation.request, name, id=f"{operation.name}-{name}")
+    for operation in OPERATIONS.values()
+    for name in operation.request.options()
+]
+every_field = pytest.mark.parametrize(("request_class", "name"), FIELDS)
+
+
+@every_field
+def test_a_field_begins_with_its_default(request_class: Any, name: str) -> None:
+    """What nobody has touched is the request's default, and has a label and a help text."""
+    field = field_for(request_class, name)
+    assert field.value == getattr(request_class, name, None)
+    assert field.control.description
+    assert field.control.tooltip == request_class.options()[name].help
+    assert field.reason == ""
+
+
+@every_field
+def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
+    """Setting the value shows it as one would type it, and a request is made of it."""
+    typed, value, _ = EXAMPLES[name]
+    described = request_class.options()[name]
+    field = field_for(request_class, name)
+    field.value = typed.split("\n") if described.many else typed
+    assert field.value == value
+    assert field.control.value == typed
+    others = {"endpoint": "ep-1", "cluster": "demo", "sql": "SELECT 1"}
+    needed = {each: text for each, text in others.items() if each in request_class.options() and each != name}
+    assert getattr(Sheet(request_class, [field]).request(**needed), name) == value
+
+
+@every_field
+def test_what_is_typed_becomes_the_value(request_class: Any, name: str) -> None:
+    """Typing sets the value that the request's own rule makes of it, and emptying sets the default."""
+    typed, value, _ = EXAMPLES[name]
+    field = field_for(request_class, name)
+    told: list[Any] = []
+    field.on_change(lambda: told.append(field.value))
+    before = field.control.value
+    field.control.value = typed
+    assert field.value == value
+    field.control.value = before
+    assert field.value == field.default
+    assert told == [value, field.default]
+
+
+@every_field
+def test_a_bad_value_changes_nothing(request_class: Any, name: str) -> None:
+    """A value that no rule lets through is refused by the option's name; value and control stay."""
+    typed, value, bad = EXAMPLES[name]
+    field = field_for(request_class, name)
+    field.value = typed.split("\n") if request_class.options()[name].many else typed
+    with pytest.raises(InvalidRequest) as refused:
+        field.value = bad.split("\n") if request_class.options()[name].many else bad
+    assert refused.value.field == request_class.label(name)
+    assert (field.value, field.control.value, field.reason) == (value, typed, "")
+
+
+@every_field
+def test_what_is_typed_wrongly_is_told_beside_the_control(request_class: Any, name: str) -> None:
+    """The value stays, no request can be made, and the words beside the control go with the mistake."""
+    typed, value, bad = EXAMPLES[name]
+    field = field_for(request_class, name)
+    field.value = typed.split("\n") if request_class.options()[name].many else typed
+    error = field.box.children[1]
+    if isinstance(field.control.value, bool) or request_class.options()[name].choices:
+        with pytest.raises(TraitError):
+            field.control.value = bad  # nothing else can be chosen
+        assert (field.value, field.control.value) == (value, typed)
+        return
+    field.control.value = bad
+    assert field.value == value
+    if name == "password_from":  # it may be the password itself
+        assert field.control.value == typed
+        assert "must be prompt" in error.value
+        return
+    assert field.reason in error.value.replace("&#x27;", "'")
+    assert field.reason
+    with pytest.raises(InvalidRequest) as refused:
+        Sheet(request_class, [field]).request()
+    assert refused.value.field == request_class.label(name)
+    field.control.value = typed
+    assert error.value == field.reason == ""
+
+
+def test_a_password_in_the_place_of_its_source_does_not_stay() -> None:
+    """What is refused as a password's source may be the password: neither control nor error keeps it."""
+    field = field_for(ConnectRequest, "password_from")
+    field.control.value = "hunter2"
+    assert "must be prompt" in field.box.children[1].value
+    assert "hunter2" not in f"{field.control.get_state()} {field.box.children[1].value}"
+
+
+def test_an_error_is_shown_beside_the_field_that_it_names() -> None:
+    """A sheet finds the field by the option's name, and says so where it has none."""
+    field = field_for(CreateRequest, "vpc")
+    sheet = Sheet(CreateRequest, [field])
+    assert sheet.refuse(InvalidRequest("--vpc", "is missing.", advice="Name one."))
+    assert "is missing. Name one." in field.box.children[1].value
+    assert field.reason == "", "the next request may be asked for"
+    sheet.clear()
+    assert field.box.children[1].value == ""
+    assert not sheet.refuse(InvalidRequest("--zone", "is missing."))
+
+
+def test_markup_in_an_error_is_text() -> None:
+    """What was typed is shown letter by letter."""
+    field = field_for(CreateRequest, "vpc")
+    field.control.value = "<img src=x>"
+    assert "<img" not in field.box.children[1].value
+    assert "&lt;img" in field.box.children[1].value

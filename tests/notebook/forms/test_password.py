@@ -1,0 +1,64 @@
+"""A password that is typed into a form is in no widget's state, at no time that a notebook can be saved."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import ipywidgets
+import pytest
+
+from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.errors import MissingCredentials
+from tidb_pe_magic.notebook.forms.password import PasswordField
+
+SECRET = "canary-Typed1"
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Give everything that widgets send to front ends, which is what nbclient saves the last of."""
+    sent: list[Any] = []
+    monkeypatch.setattr(ipywidgets.Widget, "_send", lambda _, msg, buffers=None: sent.append(msg))  # noqa: ARG005
+    return sent
+
+
+def states() -> str:
+    """Return the state of every widget, as a saved notebook would hold it."""
+    return json.dumps(ipywidgets.Widget.get_manager_state(drop_defaults=False), default=str)
+
+
+def test_what_is_typed_is_taken_and_the_field_is_empty(sent: list[Any]) -> None:
+    """As soon as the kernel has the password the widget is empty, and it is echoed to no front end."""
+    field = PasswordField()
+    field.control.set_state({"value": SECRET})  # what the front end sends when the field is left
+    assert field.control.value == ""
+    assert field.source == PasswordSource("prompt")
+    assert {"value": ""} in [message["state"] for message in sent if message["method"] == "update"]
+    assert SECRET not in json.dumps(sent, default=str)
+    assert SECRET not in states()
+    assert SECRET not in f"{field.control!r} {vars(field)!r}"
+    assert field.prompt("Password: ").reveal() == SECRET
+
+
+def test_a_password_is_given_away_once() -> None:
+    """After it was used the field knows none, and says where else one could be."""
+    field = PasswordField()
+    field.control.value = SECRET
+    field.prompt("Password: ")
+    assert field.source is None
+    with pytest.raises(MissingCredentials, match="the form's field Password, which is empty"):
+        field.prompt("Password of p.root: ")
+
+
+def test_a_password_can_be_forgotten() -> None:
+    """Closing the form or connecting otherwise leaves nothing behind."""
+    field = PasswordField()
+    field.control.value = SECRET
+    field.forget()
+    assert field.source is None
+
+
+def test_the_control_sends_nothing_while_it_is_typed_into() -> None:
+    """A front end keeps half a password to itself until the field is left."""
+    assert PasswordField().control.continuous_update is False

@@ -1,0 +1,386 @@
+"""The three steps by clicks, against the sandbox."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from clicking import command_of, words
+from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
+
+from tidb_pe_magic import Runbook, model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+    from clicking import Clicker
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+DATABASE = "nycflights13"
+
+
+def choose(clicker: Clicker, name: str = "demo") -> None:
+    """Choose a cluster by name."""
+    step = clicker.form.choose
+    step.cluster.control.value = name
+    clicker.click(step.note.button)
+
+
+def create(clicker: Clicker) -> None:
+    """Create an endpoint for the cluster demo."""
+    choose(clicker)
+    clicker.put(clicker.form.create.groups, (GROUP,))
+    clicker.click(clicker.form.create.create.button)
+
+
+def settle(manual: Sandbox) -> None:
+    """Let every endpoint become Connected."""
+    while manual.tick():
+        pass
+
+
+def heads(clicker: Clicker) -> list[str]:
+    """Return what the steps' heads say."""
+    return [page.box.children[0].description for page in clicker.form._pages.values()]
+
+
+def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """From the list of clusters to a DataFrame, each step names the command that does the same."""
+    clicker = open_form(sandbox)
+    form = clicker.form
+    assert "aws-sales runs on AWS" in words(form.choose.list.outcome)
+    choose(clicker)
+    noted = form.choose.note.outcome.value
+    for label in ("Service Name", "Availability Zone ID", "Region ID"):
+        assert label in noted
+    assert 'value="ap-southeast-1a, ap-southeast-1b, ap-southeast-1c"' in noted
+    step = form.create
+    clicker.click(step.verify.button)
+    assert words(step.verify.outcome).startswith("✔")
+    clicker.put(step.groups, (GROUP,))
+    assert [choice.zone_id for choice in step.zones.value] == ["ap-southeast-1a", "ap-southeast-1b"]
+    assert "Dry run: passed" in words(step.plan.outcome)
+    assert step.create.button.description == "Create (2 billed zones)"
+    clicker.click(step.create.button)
+    assert len(sandbox.world.endpoints) == 1
+    assert "Active and Connected" in words(form.connect.wait.outcome)
+    clicker.put(form.connect.login["database"], DATABASE)
+    assert command_of(form.connect.connect) == f"%tidb_pe connect --cluster demo --database {DATABASE}"
+    clicker.click(form.connect.connect.button)
+    clicker.put(form.connect.query.sql, "SELECT COUNT(*) AS n FROM flights")
+    clicker.click(form.connect.query.run.button)
+    assert form.frame["n"].tolist() == [500]
+    assert heads(clicker)[2].endswith("connected as tidb")
+    for command in ("cluster demo", "verify --cluster demo", "connect --cluster demo"):
+        assert f"%tidb_pe {command}" in clicker.summary
+    assert "%%tidb_pe query --max-rows 1000 SELECT COUNT(*) AS n FROM flights" in clicker.summary
+
+
+def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Words of name, region, plan or ID are looked for in any order; clusters of one name are told apart."""
+    step = open_form(sandbox).form.choose
+    step.filter.value = "essential southeast-5"
+    assert [value for _, value in step.cluster.control.options] == ["jakarta"]
+    step.filter.value = "twin"
+    assert [value for _, value in step.cluster.control.options] == [
+        "10430185274093617159",
+        "10430185274093617160",
+    ]
+    step.filter.value = "nowhere"
+    assert step.cluster.control.options == ()
+
+
+def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """The VPC of this notebook is the default; another VPC brings its own groups and vSwitches."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    assert step.vpc.value == VPC
+    assert "this notebook" in step.vpc.control.label
+    assert "is missing" in words(step.groups.box.children[1])
+    clicker.put(step.vpc, OTHER_VPC)
+    assert [value for _, value in step.groups.control.options] == ["sg-t4nother"]
+    assert step.groups.value == ("sg-t4nother",), "the plan's only choice is shown"
+    assert [choice.vswitch_id for choice in step.zones.value] == ["vsw-t4noa1", "vsw-t4nob1"]
+    assert OTHER_VPC in command_of(step.create)
+    clicker.put(step.vpc, VPC)
+    assert step.groups.value == step.zones.value == ()
+
+
+def test_zones_are_billed_as_they_are_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Taking a zone out is planned anew: the button says how many zones will be billed."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.groups, (GROUP,))
+    step.zones.control.children[1].value = ""
+    clicker.rest()
+    assert step.create.button.description == "Create (1 billed zone)"
+    assert command_of(step.create).endswith("--zone ap-southeast-1a=vsw-t4na1")
+
+
+def test_what_the_preflight_stops_is_not_made(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Groups of two kinds are a finding; create refuses, and shows how to go on all the same."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    assert step.force.box.layout.display == "none"
+    clicker.put(step.groups, (GROUP, "sg-t4nenterprise"))
+    assert step.force.box.layout.display != "none"
+    assert "create refuses" in words(step.plan.outcome)
+    clicker.click(step.create.button)
+    assert "preflight (security-group)" in words(step.create.outcome)
+    assert not sandbox.world.endpoints
+    clicker.put(step.force, value=True)
+    assert command_of(step.create).endswith("--force")
+    clicker.put(step.groups, (GROUP,))
+    assert not step.force.value, "what stopped is gone, and so is the consent to it"
+    assert step.force.box.layout.display == "none"
+
+
+def test_a_wrong_field_stops_the_click(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """What is wrong is told beside its field; the command stays as it was and nothing is asked of a cloud."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.groups, (GROUP,))
+    line, calls = command_of(step.create), len(sandbox.alibaba_calls)
+    clicker.put(step.name, "1 wrong name")
+    assert "2 to 128 letters" in step.name.reason
+    clicker.click(step.create.button)
+    assert command_of(step.create) == line
+    assert len(sandbox.alibaba_calls) == calls
+    assert not sandbox.world.endpoints
+
+
+def test_cancel_detaches_and_the_wait_can_be_taken_up_again(
+    manual: Sandbox, open_form: Callable[..., Clicker]
+) -> None:
+    """Cancel ends the wait with its one line, the endpoint is still being made, and waiting again works."""
+    clicker = open_form(manual)
+    choose(clicker)
+    clicker.put(clicker.form.create.groups, (GROUP,))
+    step, seen = clicker.form.connect, threading.Event()
+
+    def look(change: Any) -> None:
+        if "Creating" in change["new"]:
+            seen.set()
+
+    step.wait.outcome.observe(look, "value")
+    clicker.form.create.create.button.click()
+    assert seen.wait(60)
+    assert step.wait.button.disabled
+    assert not clicker.form.desk.cancel.disabled
+    clicker.form.desk.cancel.click()
+    clicker.rest()
+    assert "detached while waiting" in words(step.wait.outcome)
+    assert clicker.form.desk.cancel.disabled
+    settle(manual)
+    clicker.click(step.wait.button)
+    assert "Endpoint ready: Active and Connected" in words(step.wait.outcome)
+
+
+def test_a_second_click_does_nothing(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """While the form works its buttons are disabled, and a click that comes all the same begins nothing."""
+    clicker = open_form(manual)
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.groups, (GROUP,))
+    step.create.button.click()
+    assert step.create.button.disabled
+    step.create.button.click()
+    step.create.press()
+    clicker.form.connect.wait.press()
+    clicker.form.desk.cancel.click()
+    clicker.rest()
+    clicker.form.desk.worker.cancel()
+    assert len(manual.world.endpoints) == 1
+
+
+def test_two_forms_and_a_cell_do_not_disturb_each_other(
+    manual: Sandbox, open_form: Callable[..., Clicker]
+) -> None:
+    """One form waits; the other works on another cluster, cancels nothing but its own, and so does a cell."""
+    with Runbook(environ=manual.environment()) as runbook:
+        first = open_form(runbook)
+        create_button = first.form.create.create.button
+        choose(first)
+        first.put(first.form.create.groups, (GROUP,))
+        create_button.click()
+        second = open_form(runbook, cluster="jakarta")
+        assert second.form.desk.cluster_name == "jakarta"
+        assert runbook.verify().region_id == "ap-southeast-5"
+        second.form.desk.worker.cancel()
+        assert second.form.desk.cluster_name == "jakarta"
+        assert first.form.desk.worker.busy
+        assert not first.form.desk.worker.cancelled.is_set()
+        assert command_of(first.form.connect.wait) == "%tidb_pe wait --cluster demo"
+        settle(manual)
+        first.rest()
+        assert "Active and Connected" in words(first.form.connect.wait.outcome)
+        assert runbook.verify().region_id == "ap-southeast-5", "a form's own look-ups are no default"
+
+
+def test_a_new_form_finds_where_the_clouds_are(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """A runbook that knows nothing finds the cluster with the endpoint, and goes on at Connect."""
+    create(open_form(sandbox))
+    clicker = open_form(sandbox)
+    assert clicker.form.desk.cluster_name == "demo"
+    assert heads(clicker)[2].startswith("▾")
+    assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
+    assert "ep-" in heads(clicker)[1]
+
+
+def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Where the cluster has several endpoints, the one that was made just now is meant, or one is chosen."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        runbook.create(cluster="demo", vpc=OTHER_VPC)
+    clicker = open_form(sandbox)
+    form = clicker.form
+    form._pages["create"].box.children[0].click()
+    form.create.enter()
+    clicker.rest()
+    clicker.put(form.create.groups, (GROUP,))
+    clicker.click(form.create.create.button)
+    (made,) = [e.endpoint_id for e in sandbox.world.endpoints.values() if e.vpc_id == VPC]
+    assert form.connect.endpoint.value == made
+    assert made in command_of(form.connect.connect)
+    later = open_form(sandbox).form.connect
+    assert later.endpoint.value is None
+    assert len(later.endpoint.control.options) == 3
+
+
+def test_a_step_alone(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """One step alone shows the choice of a cluster until there is one, and then itself."""
+    clicker = open_form(sandbox, "create")
+
+    def visible() -> list[str]:
+        return [name for name, page in clicker.form._pages.items() if page.box.layout.display != "none"]
+
+    assert visible() == ["cluster", "create"]
+    create(clicker)
+    assert visible() == ["create"]
+    assert "Endpoint created" in words(clicker.form.create.create.outcome)
+
+
+def test_a_cluster_is_named_by_its_id_too(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """--cluster takes what the other commands take; a wrong one is the operation's own error."""
+    assert open_form(sandbox, cluster=DEMO_ID).form.desk.cluster_name == "demo"
+    wrong = open_form(sandbox, cluster="dmeo").form
+    assert "did you mean demo?" in words(wrong.choose.cluster.box.children[1])
+    refused = open_form(sandbox, cluster="aws-sales").form
+    assert "runs on AWS" in words(refused.choose.note.outcome)
+
+
+def test_a_wrong_password(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """A password that was typed is used once: the next click uses the default again."""
+    clicker = open_form(sandbox)
+    create(clicker)
+    step = clicker.form.connect
+    clicker.put(step.password, "canary-Wrong1")
+    assert command_of(step.connect).endswith("--password-from prompt")
+    clicker.click(step.connect.button)
+    assert "no connection (login): 1045" in words(step.connect.outcome)
+    assert not command_of(step.connect).endswith("--password-from prompt")
+    clicker.click(step.connect.button)
+    assert "Connected to cluster demo as tidb" in words(step.connect.outcome)
+    published = str(clicker.shown.data)
+    assert "canary-Wrong1" not in published
+    assert "1045" in published
+
+
+def test_a_missing_password_names_the_field(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Without TIDB_PASSWORD and without a typed one nobody is asked through a prompt that blocks."""
+    environ = {name: value for name, value in sandbox.environment().items() if name != "TIDB_PASSWORD"}
+    clicker = open_form(Runbook(environ=environ))
+    create(clicker)
+    clicker.click(clicker.form.connect.connect.button)
+    assert "the form's field Password, which is empty" in words(clicker.form.connect.connect.outcome)
+
+
+def test_a_bug_is_one_line_with_its_traceback(
+    sandbox: Sandbox, open_form: Callable[..., Clicker], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An unexpected exception in the thread shows in the form and in the log; the form works on."""
+
+    class Broken(Runbook):
+        """Fails in one operation as no step should."""
+
+        def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
+            if name == "verify":
+                raise ZeroDivisionError(name)
+            return super().perform(name, *arguments, **options)
+
+    clicker = open_form(Broken(environ=sandbox.environment()))
+    choose(clicker)
+    clicker.click(clicker.form.create.verify.button)
+    shown = words(clicker.form.create.verify.outcome)
+    assert "ZeroDivisionError: verify. This is a bug" in shown
+    assert "Traceback (most recent call last)" in shown
+    assert "ZeroDivisionError" in caplog.text
+    assert not clicker.form.create.verify.button.disabled
+
+
+def test_a_refused_query_is_one_line(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """What the server says of a statement is shown; percent signs and rows beyond the limit do no harm."""
+    clicker = open_form(sandbox)
+    create(clicker)
+    clicker.put(clicker.form.connect.login["database"], DATABASE)
+    clicker.click(clicker.form.connect.connect.button)
+    query = clicker.form.connect.query
+    assert query.sql.value == "SHOW TABLES"
+
+    def ask(statement: str) -> str:
+        clicker.put(query.sql, statement)
+        clicker.click(query.run.button)
+        return words(query.run.outcome)
+
+    assert "1146" in ask("SELECT * FROM nowhere")
+    ask(" ")
+    assert "must not be empty" in query.sql.reason
+    assert "500" in ask("SELECT COUNT(*) FROM flights WHERE carrier LIKE '%' AND carrier <> '%s'")
+    ask("SELECT a.carrier FROM flights a, airlines b")
+    assert len(clicker.form.frame) == 1000
+    ask("SELECT * FROM airlines")
+    assert len(clicker.form.frame) == 16, "the connection is in order after a look at many rows"
+
+
+def test_names_are_text(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """A cluster's name that holds markup is shown letter by letter, and named by its ID in commands."""
+    sandbox.clusters.update(DEMO_ID, display_name="<img src=x>\n$x^2$")
+    clicker = open_form(sandbox)
+    choose(clicker, DEMO_ID)
+    assert clicker.form.desk.cluster_name == DEMO_ID
+    every = [w.value for w in _all(clicker.form.widget) if type(w).__name__ == "HTML"]
+    assert not re.search(r"<img", "".join(every))
+
+
+def _all(widget: Any) -> list[Any]:
+    return [widget, *(each for child in getattr(widget, "children", ()) for each in _all(child))]
+
+
+def test_a_click_that_overtakes_what_was_typed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """A front end can deliver the click before what was typed: the fields are read a little later."""
+    typed = threading.Event()
+    clicker = open_form(sandbox, settle=lambda _: not typed.wait(60))
+    step, desk = clicker.form.choose, clicker.form.desk
+    step.note.button.click()
+    assert desk.worker.busy, "the click has been taken"
+    step.cluster.control.value = "demo"
+    typed.set()
+    clicker.rest()
+    assert desk.cluster_name == "demo"
+
+
+def test_a_click_can_be_taken_back(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Cancel ends what has not been begun yet, without asking any cloud."""
+    clicker = open_form(sandbox, settle=lambda cancelled: bool(cancelled.wait(60)))
+    step, desk = clicker.form.choose, clicker.form.desk
+    clicker.put(step.cluster, "demo")
+    step.note.button.click()
+    desk.cancel.click()
+    clicker.rest()
+    assert desk.cluster is None

@@ -1,0 +1,87 @@
+"""The one thread that works for a form."""
+
+from __future__ import annotations
+
+import threading
+
+from tidb_pe_magic.notebook.forms.worker import Worker
+
+_SECONDS = 10.0
+
+
+def wait_for(event: threading.Event) -> None:
+    """Be at work until the event."""
+    assert event.wait(_SECONDS)
+
+
+def test_one_job_at_a_time() -> None:
+    """While a job is under way no other is begun; the callback has returned already."""
+    changes: list[bool] = []
+    worker, go_on = Worker(changes.append), threading.Event()
+    assert worker.start(lambda: wait_for(go_on))
+    assert worker.busy
+    assert not worker.start(lambda: changes.append(False))
+    assert changes == [True]
+    go_on.set()
+    assert worker.join(_SECONDS)
+    assert changes == [True, False]
+
+
+def test_of_many_threads_that_click_at_once_one_begins() -> None:
+    """Front ends can handle each comm in a thread: one click wins, the others do nothing."""
+    worker, go_on, barrier = Worker(lambda _: None), threading.Event(), threading.Barrier(8)
+    begun: list[bool] = []
+
+    def click() -> None:
+        barrier.wait(_SECONDS)
+        begun.append(worker.start(lambda: wait_for(go_on)))
+
+    threads = [threading.Thread(target=click) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(_SECONDS)
+    go_on.set()
+    assert worker.join(_SECONDS)
+    assert sorted(begun) == [False] * 7 + [True]
+
+
+def test_what_follows_is_done_in_order_and_once() -> None:
+    """Jobs that are to follow wait, each once, and the worker is not idle between them."""
+    changes: list[bool] = []
+    done: list[str] = []
+    worker, go_on = Worker(changes.append), threading.Event()
+
+    def first() -> None:
+        go_on.wait(_SECONDS)
+        done.append("first")
+
+    def second() -> None:
+        done.append("second")
+
+    worker.then(first)
+    worker.then(second)
+    worker.then(second)
+    go_on.set()
+    assert worker.join(_SECONDS)
+    assert done == ["first", "second"]
+    assert changes == [True, False]
+
+
+def test_cancel_ends_the_job_and_forgets_the_rest() -> None:
+    """Cancelling sets the event of the job that is under way alone; the next one has its own."""
+    worker, begun = Worker(lambda _: None), threading.Event()
+    seen: list[bool] = []
+
+    def wait() -> None:
+        begun.set()
+        seen.append(worker.cancelled.wait(_SECONDS))
+
+    worker.start(wait)
+    assert begun.wait(_SECONDS)
+    worker.then(lambda: seen.append(False))
+    worker.cancel()
+    assert worker.join(_SECONDS)
+    worker.start(lambda: seen.append(worker.cancelled.is_set()))
+    assert worker.join(_SECONDS)
+    assert seen == [True, False]

@@ -1,0 +1,7 @@
+"""The runbook as widgets; imports ipywidgets, and so is imported by the first form."""
+
+from __future__ import annotations
+
+from tidb_pe_magic.notebook.forms.panel import Form
+
+__all__ = ["Form"]

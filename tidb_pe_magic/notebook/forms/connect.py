@@ -1,0 +1,179 @@
+"""Step 3: watch the endpoint become Connected, connect, and ask a first query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tidb_pe_magic import model
+from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.notebook.forms.desk import Action
+from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
+from tidb_pe_magic.notebook.forms.fragments import shown
+from tidb_pe_magic.notebook.forms.password import PasswordField
+from tidb_pe_magic.notebook.forms.pickers import Picker
+from tidb_pe_magic.notebook.forms.query import Query
+from tidb_pe_magic.render import timeline
+from tidb_pe_magic.runbook.requests import ConnectRequest, EndpointsRequest, WaitRequest
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.notebook.forms.desk import Desk
+    from tidb_pe_magic.notebook.forms.pickers import Offer
+
+_NO_ENDPOINT: Offer = ("— none yet —", "")
+_SEVERAL: Offer = ("— not chosen —", "")
+_MAIN = ("alias", "database", "tls")
+_MORE = ("user", "password_from", "tls_name", "ca", "save")
+
+
+class Connect:
+    """The step's controls.
+
+    Attributes:
+        title: the step's name.
+        box: its controls.
+        state: what there is, in a few words; empty before.
+        query: the first query.
+    """
+
+    title = "Connect"
+
+    def __init__(self, desk: Desk) -> None:
+        """Show that no endpoint is known yet."""
+        self.state = ""
+        self._desk = desk
+        self._wanted = ""
+        self.endpoint = Picker(ConnectRequest, "endpoint")
+        self.timeout = field_for(WaitRequest, "timeout", description="Wait at most (seconds)")
+        self.list = Action(
+            desk,
+            "endpoints",
+            "Look again",
+            Sheet(EndpointsRequest),
+            then=self._listed,
+            show=lambda _: "",
+            summarize=False,
+        )
+        self.wait = Action(
+            desk,
+            "wait",
+            "Wait until Connected",
+            Sheet(WaitRequest, [self.endpoint, self.timeout]),
+            then=self._ready,
+            on_event=self._seen,
+            beside=[desk.cancel],
+        )
+        self.login = {name: field_for(ConnectRequest, name) for name in (*_MAIN, *_MORE)}
+        self.password = PasswordField()
+        self.connect = Action(
+            desk,
+            "connect",
+            "Connect",
+            Sheet(ConnectRequest, [self.endpoint, *self.login.values()]),
+            given=self._given,
+            then=self._connected,
+            prompt=self._prompt,
+        )
+        self.query = Query(desk)
+        self.password.on_change(self.connect.refresh)
+        self.box = self._laid_out()
+
+    def _laid_out(self) -> Any:
+        waiting = widgets.VBox([self.endpoint.box, self.timeout.box]).add_class("tidb-pe-fields")
+        main = [self.login["alias"].box, self.login["database"].box, self.login["tls"].box, self.password.box]
+        more = widgets.VBox([self.login[name].box for name in _MORE]).add_class("tidb-pe-fields")
+        more.layout.display = "none"
+        toggle = widgets.ToggleButton(
+            description="More options", tooltip="SQL user, password source, certificates"
+        )
+        toggle.observe(lambda change: _unfold(more, shown=change["new"]), "value")
+        return widgets.VBox(
+            [
+                waiting,
+                self.list.box,
+                self.wait.box,
+                widgets.VBox(main).add_class("tidb-pe-fields"),
+                toggle.add_class("tidb-pe-more"),
+                more,
+                self.connect.box,
+                self.query.box,
+            ]
+        )
+
+    def expect(self, endpoint: model.VpcEndpoint) -> None:
+        """Choose this endpoint where the cluster has several: it was created or adopted just now."""
+        self._wanted = endpoint.endpoint_id
+
+    def enter(self) -> None:
+        """Look the endpoints up, and wait for the one that is meant."""
+        for action in (self.list, self.wait, self.connect):
+            action.refresh()
+        self._desk.worker.then(self._look)
+
+    def forget(self) -> None:
+        """Take away what was found for another cluster."""
+        self._wanted = self.state = ""
+        for action in (self.wait, self.connect):
+            action.outcome.value = ""
+
+    def _look(self) -> None:
+        self.list.do()
+
+    def _listed(self, found: model.Endpoints) -> None:
+        """Offer the endpoints; of a single one nothing has to be chosen."""
+        alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
+        offers = [
+            (one_line(f"{e.endpoint_id} ({e.name or 'no name'}, {e.vpc_id})"), e.endpoint_id) for e in alive
+        ]
+        if len(offers) == 1:
+            self.endpoint.offer((), none=(offers[0][0], ""))
+            meant: model.VpcEndpoint | None = alive[0]
+        else:
+            self.endpoint.offer(offers, none=_SEVERAL if offers else _NO_ENDPOINT)
+            meant = next((e for e in alive if e.endpoint_id == self._wanted), None)
+            if meant is not None:
+                self.endpoint.value = meant.endpoint_id
+        for action in (self.wait, self.connect):
+            action.refresh()
+        if meant is not None:
+            self.state = meant.endpoint_id
+            self.wait.outcome.value = shown(meant)
+            self._desk.picture.see(meant)
+            if not meant.ready:
+                self._desk.worker.then(self._wait)
+
+    def _wait(self) -> None:
+        self.wait.do()
+
+    def _seen(self, event: model.Event) -> None:
+        if isinstance(event, model.EndpointObserved):
+            self._desk.picture.see(event.endpoint)
+
+    def _ready(self, endpoint: model.VpcEndpoint) -> None:
+        self._desk.picture.see(endpoint)
+        self.wait.outcome.value += timeline(endpoint.changes)
+        self.state = (
+            f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+        )
+
+    def _given(self) -> dict[str, Any]:
+        source = self.password.source
+        return self._desk.named() | ({"password_from": source} if source else {})
+
+    def _prompt(self, question: str) -> Secret:
+        try:
+            return self.password.prompt(question)
+        finally:
+            self.connect.refresh()
+
+    def _connected(self, connection: model.Connection) -> None:
+        self.password.forget()
+        self.state = f"connected as {connection.alias}"
+        self._desk.picture.connect(connection.alias)
+        self.query.over(connection)
+
+
+def _unfold(box: Any, *, shown: bool) -> None:
+    box.layout.display = "" if shown else "none"

@@ -1,0 +1,261 @@
+"""What the steps of one form share: the runbook, the worker, the cluster, and the buttons."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tidb_pe_magic.errors import InvalidRequest, TidbPeError, one_line
+from tidb_pe_magic.layout import as_html
+from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms.picture import Picture
+from tidb_pe_magic.notebook.forms.worker import Worker
+from tidb_pe_magic.notebook.progress import Story
+from tidb_pe_magic.runbook.commands import command
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.views import view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from threading import Event
+
+    from tidb_pe_magic import model
+    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.layout import Kind
+    from tidb_pe_magic.notebook.forms.fields import Sheet
+    from tidb_pe_magic.notebook.forms.summary import Summary
+    from tidb_pe_magic.runbook.fields import Request
+    from tidb_pe_magic.runbook.runbook import Runbook
+
+    Settle = Callable[[Event], bool]
+
+_log = logging.getLogger(__name__)
+# Seconds. JupyterLab can send what was typed and the click that follows it through different threads of the
+# kernel, so that the click arrives first; a front end does not tell when everything has arrived.
+_GRACE = 0.25
+
+
+class Desk:
+    """The form's runbook, worker and buttons.
+
+    Attributes:
+        cluster: the cluster that was chosen; None before.
+        cluster_name: how commands name it: its name, or its ID where the name is not unique.
+        latest: the operation that was begun last.
+        activity: what is under way.
+        cancel: the button that ends a wait, and the pause before a call is made again.
+        foot: both.
+        picture: the way from the notebook to the cluster.
+    """
+
+    def __init__(
+        self, runbook: Runbook, summary: Summary, on_rest: Callable[[], None], *, settle: Settle | None = None
+    ) -> None:
+        """Have nothing under way, and no cluster.
+
+        Args:
+            runbook: does the work.
+            summary: is told what was done.
+            on_rest: is called whenever nothing is under way any more.
+            settle: lets pass what a click may have overtaken; returns True where the event ended that.
+        """
+        self._settle = settle or (lambda cancelled: cancelled.wait(_GRACE))
+        self._on_rest = on_rest
+        self.runbook, self.summary = runbook, summary
+        self.worker = Worker(self._changed)
+        self.cluster: model.Cluster | None = None
+        self.cluster_name = self.latest = ""
+        self._buttons: list[Any] = []
+        self.activity = widgets.HTML().add_class("tidb-pe-activity")
+        self.cancel = widgets.Button(
+            description="Cancel", tooltip="Stop waiting here; the cloud's work goes on", disabled=True
+        )
+        self.cancel.add_class("tidb-pe-cancel").on_click(lambda _: self.worker.cancel())
+        self.picture = Picture()
+        self.foot = widgets.HBox([self.activity, self.cancel]).add_class("tidb-pe-foot")
+
+    def choose(self, cluster: model.Cluster, name: str) -> None:
+        """Make the cluster the one that the steps are about."""
+        self.cluster, self.cluster_name = cluster, name
+        self.picture.begin(cluster)
+
+    def named(self) -> dict[str, str]:
+        """Return the field by which each request names the chosen cluster."""
+        return {"cluster": self.cluster_name} if self.cluster_name else {}
+
+    def button(self, description: str, tooltip: str, on_click: Callable[[], None]) -> Any:
+        """Make a button that cannot be clicked while the form works."""
+        button = widgets.Button(description=description, tooltip=tooltip, disabled=self.worker.busy)
+        button.on_click(lambda _: on_click())
+        self._buttons.append(button)
+        return button
+
+    def start(self, job: Callable[[], None]) -> None:
+        """Do what a click asks for in the worker's thread, unless something else is under way."""
+
+        def arrived() -> None:
+            if not self._settle(self.worker.cancelled):
+                job()
+
+        self.worker.start(arrived)
+
+    def perform(
+        self,
+        name: str,
+        request: Request,
+        on_event: model.EventHook | None = None,
+        *,
+        prompt: Callable[[str], Secret] | None = None,
+        remember: bool = False,
+    ) -> model.Result:
+        """Do the operation in the worker's thread, telling what is under way.
+
+        Arguments and errors are those of `Runbook.perform`. A cluster that a person did not choose by name is
+        no default of commands in cells.
+        """
+        self.latest = name
+        self.tell(command(name, request))
+        return self.runbook.perform(
+            name, request, on_event, cancel=self.worker.cancelled, prompt=prompt, remember=remember
+        )
+
+    def tell(self, line: str) -> None:
+        """Say what is under way."""
+        self.activity.value = fragments.activity(line)
+
+    def _changed(self, busy: bool) -> None:  # noqa: FBT001 - the worker's signature
+        for button in self._buttons:
+            button.disabled = busy
+        self.cancel.disabled = not busy
+        if not busy:
+            self.tell("")
+            self._on_rest()
+
+
+class Action:
+    """A button that performs an operation, the command that does the same, and what came of it.
+
+    Attributes:
+        button: does it.
+        command: the command, for copying.
+        outcome: the result, or the error in its one line.
+        box: the three, one above the other.
+    """
+
+    def __init__(  # noqa: PLR0913 - what tells one action from another
+        self,
+        desk: Desk,
+        operation: str,
+        description: str,
+        sheet: Sheet,
+        *,
+        given: Callable[[], dict[str, Any]] | None = None,
+        then: Callable[[Any], None] | None = None,
+        on_event: model.EventHook | None = None,
+        prompt: Callable[[str], Secret] | None = None,
+        remember: bool = False,
+        show: Callable[[Any], str] = fragments.shown,
+        summarize: bool = True,
+        beside: Iterable[Any] = (),
+        write: Callable[[str, Request], str] = command,
+    ) -> None:
+        """Show the command that stands for the fields as they are.
+
+        Args:
+            desk: the form's.
+            operation: its name.
+            description: what the button says.
+            sheet: the fields of its request.
+            given: further fields; default: the chosen cluster.
+            then: is given the result, in the worker's thread.
+            on_event: is given the events while it works.
+            prompt: gives the password.
+            remember: the cluster becomes the default of commands in cells.
+            show: the result as HTML.
+            summarize: it is one of the steps that were done, and no mere look at what there is.
+            beside: further buttons of its row.
+            write: the request as what is typed.
+        """
+        self._desk, self.operation, self._sheet = desk, operation, sheet
+        self._given, self._then, self._show = given or desk.named, then, show
+        self._summarize, self._story, self._write = summarize, Story(), write
+        self._on_event, self._prompt, self._remember = on_event, prompt, remember
+        self.button = desk.button(description, f"{OPERATIONS[operation].summary}.", self.press)
+        self.button.add_class(f"tidb-pe-do-{operation}")
+        self.command = widgets.HTML().add_class(f"tidb-pe-command-{operation}")
+        self.outcome: Any = widgets.HTML().add_class(f"tidb-pe-outcome-{operation}")
+        row = widgets.HBox([self.button, *beside, self.command]).add_class("tidb-pe-action")
+        self.box = widgets.VBox([row, self.outcome])
+        sheet.on_change(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the command of what the fields hold; what is not valid leaves the last one."""
+        try:
+            line = self._write(self.operation, self._request())
+        except InvalidRequest:
+            return
+        self.command.value = fragments.command(line)
+
+    def press(self) -> None:
+        """Do it in the worker's thread, unless something else is under way."""
+        self._desk.start(self.do)
+
+    def do(self, request: Request | None = None) -> Any:
+        """Do it in this thread, show what came of it, and return the result; None where it failed."""
+        try:
+            request = request or self._request()
+            return self._done(request)
+        except InvalidRequest as error:
+            self._refuse(error)
+        except TidbPeError as error:
+            self._fail(request, error)
+        except Exception as error:  # noqa: BLE001 - logged and shown: nobody above in this thread would
+            _log.exception("%%tidb_pe form: %s", self.operation)
+            self.outcome.value = self._told(live=False) + fragments.bug(error)
+        return None
+
+    def _done(self, request: Request) -> Any:
+        self._story = Story()
+        self._sheet.clear()
+        self.outcome.value = fragments.activity("under way")
+        result = self._desk.perform(
+            self.operation, request, self._seen, prompt=self._prompt, remember=self._remember
+        )
+        self.outcome.value = self._show(result)
+        shown = view(result)
+        self._summary(request, shown.kind or "info", f"{shown.title} {shown.ident}")
+        if self._then is not None:
+            self._then(result)
+        return result
+
+    def _seen(self, event: model.Event) -> None:
+        self._story.take(event)
+        self.outcome.value = fragments.activity("under way") + self._told(live=True)
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def _told(self, *, live: bool) -> str:
+        return "".join(map(as_html, self._story.views(live=live)))
+
+    def _request(self) -> Request:
+        return self._sheet.request(**self._given())
+
+    def _refuse(self, error: InvalidRequest) -> None:
+        self.outcome.value = "" if self._sheet.refuse(error) else fragments.failure(str(error))
+
+    def _fail(self, request: Request | None, error: TidbPeError) -> None:
+        diagnosis = getattr(error, "diagnosis", None)
+        self.outcome.value = (
+            self._told(live=False)
+            + fragments.failure(str(error))
+            + (fragments.shown(diagnosis) if diagnosis else "")
+        )
+        if request is not None:
+            self._summary(request, "no", one_line(error.message))
+
+    def _summary(self, request: Request, kind: Kind, outcome: str) -> None:
+        if self._summarize:
+            self._desk.summary.add(self.operation, self._write(self.operation, request), kind, outcome)

@@ -1,0 +1,264 @@
+"""A request's field as a control: its value to the control, and what is typed there to its value.
+
+What is valid is the request's rule alone. What is not valid is told beside the control; the field keeps
+the value that it had.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+from traitlets import TraitError
+
+from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.notebook.forms.fragments import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tidb_pe_magic.runbook.fields import Request
+
+_ACRONYMS = {"vpc": "VPC", "tls": "TLS", "ca": "CA"}
+
+
+class Field:
+    """One field of a request as a line of text; subclasses have other controls.
+
+    Attributes:
+        name: the field's name in its request.
+        label: the option as it is typed, by which errors name it.
+        control: the widget that is typed into.
+        box: control and error, one above the other.
+        reason: what the field's rule says against what the control holds; empty where it is valid.
+    """
+
+    def __init__(self, request: type[Request], name: str, *, description: str = "") -> None:
+        """Show the field's default.
+
+        Args:
+            request: the class that has the field.
+            name: the field's name.
+            description: the control's label; default: made from the name.
+        """
+        self.request, self.name, self.label = request, name, request.label(name)
+        self.option = request.options()[name]
+        self.default = next(field.default for field in fields(request) if field.name == name)
+        if self.default is MISSING:
+            self.default = None
+        self.description = description or _words(name)
+        self.reason = ""
+        self._value: Any = self.default
+        self._listeners: list[Callable[[], None]] = []
+        self._displaying: int | None = None
+        self.control = self._make()
+        self._error = widgets.HTML().add_class("tidb-pe-error")
+        self.box = widgets.VBox([self.control, self._error])
+        self.box.add_class("tidb-pe-field").add_class(f"tidb-pe-field-{name.replace('_', '-')}")
+        self.control.observe(self._changed, "value")
+
+    @property
+    def value(self) -> Any:
+        """The value as a request has it: the last valid one."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        """Set the value, from text or a value, and show it; None stands for the default.
+
+        Raises:
+            InvalidRequest: it is not valid; neither value nor control has changed.
+        """
+        checked = self.default if value is None else self.request.checked(self.name, value)
+        try:
+            with self._quietly():
+                self._display(checked)
+        except TraitError:
+            raise InvalidRequest(self.label, "is none of those that can be chosen.") from None
+        self._value, self.reason = checked, ""
+        self.tell("")
+
+    @property
+    def text(self) -> Any:
+        """The value as it is typed; None where it is the default."""
+        if self.value == self.default:
+            return None
+        return (
+            tuple(map(self.option.write, self.value)) if self.option.many else self.option.write(self.value)
+        )
+
+    def tell(self, words: str) -> None:
+        """Show beside the control what is wrong with it; empty words take that away."""
+        self._error.value = refusal(words)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever another valid value was typed or chosen."""
+        self._listeners.append(listener)
+
+    def _make(self) -> Any:
+        control = widgets.Text(value=self._text(self.default), placeholder=_default(self.option.help))
+        return self._described(control)
+
+    def _described(self, control: Any) -> Any:
+        control.description, control.tooltip = self.description, self.option.help
+        if "continuous_update" in control.trait_names():
+            control.continuous_update = False  # half a word is neither valid nor wrong
+        return control
+
+    def _text(self, value: Any) -> str:
+        return "" if value is None else self.option.write(value)
+
+    def _display(self, value: Any) -> None:
+        """Show a valid value in the control."""
+        self.control.value = self._text(value)
+
+    def _typed(self) -> Any:
+        """Return what the control holds, as the request reads it; None where it holds nothing."""
+        return self.control.value or None
+
+    def _changed(self, change: Any) -> None:  # noqa: ARG002 - traitlets' signature
+        if self._displaying == threading.get_ident():
+            return
+        typed = self._typed()
+        try:
+            value = self.default if typed is None else self.request.checked(self.name, typed)
+        except InvalidRequest as error:
+            self._refuse(error.reason)
+            return
+        self._value, self.reason = value, ""
+        self.tell("")
+        for listener in self._listeners:
+            listener()
+
+    def _refuse(self, reason: str) -> None:
+        """Keep the value, and let no request be made before this is mended."""
+        self.reason = reason
+        self.tell(reason)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Keep what this thread displays from being taken for what a person typed."""
+        self._displaying = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._displaying = None
+
+
+class Lines(Field):
+    """A field with several values: one a line."""
+
+    def _make(self) -> Any:
+        control = widgets.Textarea(value=self._text(self.default), rows=2)
+        control.placeholder = f"{self.option.metavar}, one a line"
+        return self._described(control)
+
+    def _text(self, value: Any) -> str:
+        return "\n".join(map(self.option.write, value))
+
+    def _typed(self) -> Any:
+        typed = tuple(line.strip() for line in self.control.value.splitlines() if line.strip())
+        return typed or None
+
+
+class Choice(Field):
+    """A field with few valid values."""
+
+    def _make(self) -> Any:
+        none = [("— default —", "")] if self.default is None else []
+        options = [*none, *((choice, choice) for choice in self.option.choices)]
+        return self._described(widgets.Dropdown(options=options, value=self._text(self.default)))
+
+
+class Switch(Field):
+    """A field that is on or off."""
+
+    def _make(self) -> Any:
+        return self._described(widgets.Checkbox(value=self.default, indent=False))
+
+    def _display(self, value: Any) -> None:
+        self.control.value = value
+
+    def _typed(self) -> Any:
+        return self.control.value
+
+
+class SecretSource(Field):
+    """Where a password is: what is refused may be the password itself, and does not stay in the control."""
+
+    def _refuse(self, reason: str) -> None:
+        """Show what is wrong, and in the control what it held before, which is valid."""
+        self.tell(reason)
+        with self._quietly():
+            self._display(self.value)
+
+
+def field_for(request: type[Request], name: str, *, description: str = "") -> Field:
+    """Return the field's control: the option decides which kind."""
+    described = request.options()[name]
+    kind = Field
+    if isinstance(next(field.default for field in fields(request) if field.name == name), bool):
+        kind = Switch
+    elif described.choices:
+        kind = Choice
+    elif described.many:
+        kind = Lines
+    elif name == "password_from":
+        kind = SecretSource
+    return kind(request, name, description=description)
+
+
+class Sheet:
+    """The fields from which one kind of request is made."""
+
+    def __init__(self, request: type[Request], fields: Iterable[Field] = ()) -> None:
+        """Keep the fields; several sheets may share one."""
+        self._request = request
+        self.fields = tuple(fields)
+
+    def request(self, **given: Any) -> Request:
+        """Return the request of what the controls hold.
+
+        Args:
+            **given: fields that no control is for, or that stand instead of what it holds.
+
+        Raises:
+            InvalidRequest: a control holds what is not valid, or lacks what has to be given.
+        """
+        for field in self.fields:
+            if field.reason:
+                raise InvalidRequest(field.label, field.reason)
+        return self._request.of(**{field.name: field.text for field in self.fields} | given)
+
+    def refuse(self, error: InvalidRequest) -> bool:
+        """Show the error beside the field that it names; False where there is no such field."""
+        named = [field for field in self.fields if field.label == error.field]
+        for field in named:
+            field.tell(f"{error.reason} {error.advice}".strip())
+        return bool(named)
+
+    def clear(self) -> None:
+        """Take away what an operation said of the fields; what their own rules say stays."""
+        for field in self.fields:
+            field.tell(field.reason)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a field has another valid value."""
+        for field in self.fields:
+            field.on_change(listener)
+
+
+def _words(name: str) -> str:
+    """Return a field's name as a label: `tls_name` is TLS name."""
+    first, *rest = (_ACRONYMS.get(word, word) for word in name.strip("_").split("_"))
+    return " ".join((first[0].upper() + first[1:], *rest))
+
+
+def _default(help_text: str) -> str:
+    """Return what holds where nothing is typed, as the help has it."""
+    found = re.search(r"default: (.+)", help_text)
+    return f"default: {found[1]}" if found else ""

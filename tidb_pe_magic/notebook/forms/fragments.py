@@ -1,0 +1,92 @@
+"""Small pieces of HTML of a form, every string of them escaped."""
+
+from __future__ import annotations
+
+import html
+import traceback
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.layout import as_html
+from tidb_pe_magic.views import view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic.model import Result
+
+_WORD = 40  # characters; a longer word may have to be broken
+# Keys that are pressed in a field are not the notebook's: `x` would cut the cell.
+_OWN_KEYS = 'data-lm-suppress-shortcuts="true"'
+
+
+def shown(result: Result) -> str:
+    """Return a result without what the form shows at its own place: next command, hosts and pictures."""
+    return as_html(replace(view(replace(result, via=())), next_command="", pictures=()))
+
+
+def refusal(reason: str) -> str:
+    """Return what is wrong with a field; nothing for an empty reason."""
+    return f'<span role="alert">✘ {_escaped(reason)}</span>' if reason else ""
+
+
+def failure(line: str) -> str:
+    """Return the one line of an error."""
+    return f'<div class="tidb-pe-failure" role="alert">✘ {_escaped(line)}</div>'
+
+
+def bug(error: BaseException) -> str:
+    """Return an unexpected error: its line, and its traceback behind it."""
+    lines = "".join(traceback.format_exception(error))
+    return (
+        failure(f"{type(error).__name__}: {error}. This is a bug in tidb_pe_magic.")
+        + f"<details {_OWN_KEYS}><summary>Traceback</summary><pre>{html.escape(lines)}</pre></details>"
+    )
+
+
+def success(line: str) -> str:
+    """Return what has succeeded."""
+    return f'<div class="tidb-pe-success" role="status">✔ {_escaped(line)}</div>'
+
+
+def command(line: str) -> str:
+    """Return a command that is selected as a whole by click or focus, for copying."""
+    shown = "".join(f"<div>{_unbroken(part)}</div>" for part in line.splitlines())
+    return (
+        f'<div class="tidb-pe-command"><span aria-hidden="true">Same as</span>'
+        f'<code tabindex="0" role="textbox" aria-readonly="true" aria-label="The command that does the same" '
+        f'onfocus="getSelection().selectAllChildren(this)" {_OWN_KEYS}>{shown}</code></div>'
+    )
+
+
+def notes(facts: Iterable[tuple[str, str]]) -> str:
+    """Return read-only fields that select their text when they get the focus."""
+    fields = "".join(
+        f'<label class="tidb-pe-note"><span>{_escaped(label)}</span>'
+        f'<input readonly value="{_escaped(value)}" size="{max(8, len(value))}" '
+        f'onfocus="this.select()" {_OWN_KEYS}>'
+        "</label>"
+        for label, value in facts
+    )
+    return f'<div class="tidb-pe-notes">{fields}</div>'
+
+
+def activity(line: str) -> str:
+    """Return what is under way; nothing where nothing is."""
+    if not line:
+        return ""
+    words = _escaped(line)
+    return f'<div role="status"><progress aria-label="{words}"></progress> <code>{words}</code></div>'
+
+
+def _unbroken(text: str) -> str:
+    """Keep a browser from breaking a flag or an identifier at its hyphens."""
+    return " ".join(
+        f'<span class="tidb-pe-word">{_escaped(word)}</span>' if len(word) <= _WORD else _escaped(word)
+        for word in one_line(text).split(" ")
+    )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(one_line(text))

@@ -1,0 +1,140 @@
+"""Fields whose controls offer what the clouds have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+from traitlets import TraitError
+
+from tidb_pe_magic.notebook.forms.fields import Field
+from tidb_pe_magic.runbook.requests import ZoneChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic import model
+
+    Offer = tuple[str, str]
+
+# An empty value stands for the default: a value of None would leave the control blank.
+_CHOOSE: Offer = ("— not chosen —", "")
+_ROWS = 6
+
+
+class Picker(Field):
+    """A field whose value is one of those that are offered."""
+
+    def _make(self) -> Any:
+        return self._described(widgets.Dropdown(options=[_CHOOSE], value=""))
+
+    def _display(self, value: Any) -> None:
+        self.control.value = self._shown(value)
+
+    def _shown(self, value: Any) -> str | None:
+        return value or ""
+
+    def _typed(self) -> Any:
+        return self.control.value or None
+
+    def offer(self, offers: Iterable[Offer], *, none: Offer | None = _CHOOSE) -> None:
+        """Offer these, each with its words; a value that is none of them is given up.
+
+        Args:
+            offers: words and value of each.
+            none: what stands for the default; None where there is none.
+        """
+        options = [*([none] if none else []), *offers]
+        kept = self.value if any(self.value == value for _, value in options) else None
+        with self._quietly():
+            self.control.options = options
+            self.control.value = self._shown(kept)
+        self._value = kept
+        self.tell("")
+
+
+class ListPicker(Picker):
+    """The same as a list that shows several at once."""
+
+    def _make(self) -> Any:
+        return self._described(widgets.Select(options=[], rows=_ROWS))
+
+    def _shown(self, value: Any) -> str | None:
+        return value or None
+
+    def offer(self, offers: Iterable[Offer], *, none: Offer | None = None) -> None:
+        """Offer these."""
+        super().offer(offers, none=none)
+
+
+class SeveralPicker(Field):
+    """A field with several values, all of those that are offered."""
+
+    def _make(self) -> Any:
+        return self._described(widgets.SelectMultiple(options=[], rows=3))
+
+    def _display(self, value: Any) -> None:
+        self.control.value = value
+
+    def _typed(self) -> Any:
+        return self.control.value or None
+
+    def offer(self, offers: Iterable[Offer]) -> None:
+        """Offer these; of the values only those are kept that are among them."""
+        options = list(offers)
+        kept = tuple(value for value in self.value if any(value == offered for _, offered in options))
+        with self._quietly():
+            self.control.options = options
+            self.control.value = kept
+        self._value = kept
+        self.tell("")
+
+
+class ZonePicker(Field):
+    """The endpoint's zones, each with one of its vSwitches: one choice for each zone of the service."""
+
+    def _make(self) -> Any:
+        self._zones: dict[str, Any] = {}
+        return widgets.VBox([]).add_class("tidb-pe-zones")
+
+    def _display(self, value: Any) -> None:
+        chosen = {choice.zone_id: choice.vswitch_id for choice in value}
+        offered = {zone: [each for _, each in control.options] for zone, control in self._zones.items()}
+        if any(vswitch not in offered.get(zone, ()) for zone, vswitch in chosen.items()):
+            msg = "a zone or vSwitch that is not offered"
+            raise TraitError(msg)
+        for zone_id, control in self._zones.items():
+            control.value = chosen.get(zone_id, "")
+
+    def _typed(self) -> Any:
+        chosen = tuple(
+            ZoneChoice(zone_id, control.value) for zone_id, control in self._zones.items() if control.value
+        )
+        return chosen or None
+
+    def offer(self, networks: model.Networks, vpc: model.Vpc | None) -> None:
+        """Offer the vSwitches of the VPC that can be used, zone by zone."""
+        with self._quietly():
+            self._zones = {zone: self._zone(networks, vpc, zone) for zone in networks.zones}
+            self.control.children = tuple(self._zones.values())
+        self._value = ()
+        self.tell("")
+
+    def _zone(self, networks: model.Networks, vpc: model.Vpc | None, zone_id: str) -> Any:
+        usable = [
+            (
+                f"{vswitch.vswitch_id} ({vswitch.name or 'no name'}, {vswitch.available_ip_count} free)",
+                vswitch.vswitch_id,
+            )
+            for vswitch in (vpc.vswitches if vpc else ())
+            if vswitch.zone_id == zone_id and not networks.vswitch_obstacle(vswitch)
+        ]
+        words = "— not in this zone —" if usable else "— no usable vSwitch —"
+        control = widgets.Dropdown(
+            options=[(words, ""), *usable],
+            value="",
+            description=f"Zone {zone_id}",
+            tooltip=self.option.help,
+        )
+        control.observe(self._changed, "value")
+        return control

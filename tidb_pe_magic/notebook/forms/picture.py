@@ -1,0 +1,48 @@
+"""The way from this notebook to the cluster, with the states on it as far as they are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tidb_pe_magic.render import topology
+
+if TYPE_CHECKING:
+    from tidb_pe_magic import model
+
+
+class Picture:
+    """What is known of the way, drawn anew with each change; the steps tell the same in words.
+
+    Attributes:
+        box: the widget that shows it.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self._cluster: model.Cluster | None = None
+        self._endpoint: model.VpcEndpoint | None = None
+        self._aliases: tuple[str, ...] | None = None
+        self.box: Any = widgets.HTML().add_class("tidb-pe-picture")
+
+    def begin(self, cluster: model.Cluster) -> None:
+        """Show the way to another cluster, of which nothing else is known."""
+        self._cluster, self._endpoint, self._aliases = cluster, None, None
+        self._draw()
+
+    def see(self, endpoint: model.VpcEndpoint | None) -> None:
+        """Show an endpoint in the state that it has now."""
+        if endpoint is not None and self._endpoint is not None and not endpoint.zones:
+            endpoint = replace(endpoint, zones=self._endpoint.zones)  # a look at the states brings no zones
+        self._endpoint = endpoint
+        self._draw()
+
+    def connect(self, *aliases: str) -> None:
+        """Show the SQL connections of this kernel."""
+        self._aliases = aliases
+        self._draw()
+
+    def _draw(self) -> None:
+        self.box.value = topology(self._cluster, self._endpoint, self._aliases)
