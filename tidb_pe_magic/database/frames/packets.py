@@ -30,6 +30,8 @@ _PIECES = 64
 # Packets of one length are looked for where at least so many could be there.
 _ALIKE = 16
 _HEADER_WORD = struct.Struct("<I").unpack_from
+# Of packets below 64 kB.
+_SHORT_LENGTH = struct.Struct("<H").unpack_from
 
 
 class PacketBuffer:
@@ -219,13 +221,27 @@ class PacketBuffer:
         return self._followed()
 
     def _followed(self) -> tuple[Offsets, int]:
-        data, filled, position = self.data, self._filled, self._position
+        """Follow the headers one by one: the one loop over rows, so it looks at no more than it must."""
+        data, position, filled = self.data, self._position, self._filled
+        last, short = filled - HEADER, _SHORT_LENGTH
         heads: list[int] = []
-        append, word, last = heads.append, _HEADER_WORD, filled - HEADER
+        append = heads.append
         while position <= last:
-            end = position + HEADER + (word(data, position)[0] & LONGEST)
-            if end > filled:
-                break
             append(position)
+            (length,) = short(data, position)
+            position += HEADER + length
+        found = np.array(heads, np.int64)
+        if np.frombuffer(data, np.uint8)[found + 2].any():
+            return self._followed_far()
+        return (found[:-1], heads[-1]) if position > filled else (found, position)
+
+    def _followed_far(self) -> tuple[Offsets, int]:
+        """Follow headers of packets of any length."""
+        position, heads = self._position, []
+        while position <= self._filled - HEADER:
+            end = position + HEADER + (_HEADER_WORD(self.data, position)[0] & LONGEST)
+            if end > self._filled:
+                break
+            heads.append(position)
             position = end
         return np.array(heads, np.int64), position

@@ -37,11 +37,13 @@ def to_pandas(table: pa.Table, dtypes: Literal["arrow", "numpy_nullable"] = "arr
             Float64, string, datetime64 and timedelta64, and Arrow's types where numpy has none (decimals,
             bytes).
     """
-    table = _addressable(table)
+    # The conversion finds types by name, and columns may share one.
+    numbered = _addressable(table).rename_columns([str(number) for number in range(table.num_columns)])
     mapper: Callable[[Any], Any] = pd.ArrowDtype if dtypes == "arrow" else _nullable
-    frame: pd.DataFrame = table.to_pandas(
+    frame: pd.DataFrame = numbered.to_pandas(
         types_mapper=mapper, date_as_object=False, ignore_metadata=True, split_blocks=True
     )
+    frame.columns = pd.Index(table.column_names)
     return frame
 
 
