@@ -243,6 +243,14 @@ def test_a_created_endpoint_without_its_id_is_asked_for_again(answering: Answeri
     assert tokens == ["t", "t"]
 
 
+def test_an_endpoint_without_its_id_is_asked_for_again(answering: Answering) -> None:
+    """What an endpoint is now is not told by an answer that does not say which endpoint it is about."""
+    _, odd = answering(Answer('{"EndpointStatus": "Active"}'), Answer(json.dumps(ENDPOINT)))
+    retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
+    assert retrying.endpoint("ep-1").endpoint_status == "Active"
+    assert len(odd.queries) == 2
+
+
 def test_numbered_pages_that_repeat_end_in_an_error(answering: Answering) -> None:
     """Whatever the total says, no vSwitch is counted twice and the list has an end."""
     vswitch = {

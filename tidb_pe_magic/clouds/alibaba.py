@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import alibaba_wire
 from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
 from tidb_pe_magic.clouds.alibaba_errors import DRY_RUN_PASSED, NOT_ACTIVATED
 from tidb_pe_magic.clouds.alibaba_rules import read_rules
-from tidb_pe_magic.clouds.pages import Page, by_number, by_token, read_page, unusable
+from tidb_pe_magic.clouds.pages import Page, by_number, by_token, read_page
 from tidb_pe_magic.clouds.retrying import NO_RETRIES
-from tidb_pe_magic.clouds.wire import mappings, number, text, texts
+from tidb_pe_magic.clouds.wire import text, texts
 from tidb_pe_magic.model import (
     OUR_TAG,
     EndpointZone,
@@ -105,7 +106,7 @@ class Alibaba:
         # An endpoint that is not known to be another one must not be passed over: it would be made again.
         needs = ("EndpointId", *asked)
         found = (
-            replace(_endpoint(item, self.region_id), ours=_is_ours(item))
+            replace(alibaba_wire.endpoint(item, self.region_id), ours=alibaba_wire.is_ours(item))
             for item in self._pages("ListVpcEndpoints", "Endpoints", needs, _ENDPOINT_PAGE, **asked)
             if all(item[name] == value for name, value in asked.items())
         )
@@ -132,8 +133,10 @@ class Alibaba:
         Raises:
             NotFound: there is none.
         """
-        body = self._client.privatelink("GetVpcEndpointAttribute", {"EndpointId": endpoint_id}, dict)
-        return _endpoint(body, self.region_id)
+        operation = "GetVpcEndpointAttribute"
+        read = alibaba_wire.identified(operation)
+        body = self._client.privatelink(operation, {"EndpointId": endpoint_id}, read)
+        return alibaba_wire.endpoint(body, self.region_id)
 
     def endpoint_security_groups(self, endpoint_id: str) -> tuple[str, ...]:
         """Return the IDs of the security groups that the endpoint has.
@@ -185,6 +188,7 @@ class Alibaba:
             client_token: at most 64 ASCII characters; the same token makes the same endpoint once.
             dry_run: check everything, make nothing.
         """
+        operation = "CreateVpcEndpoint"
         fields = {
             "ServiceName": service_name,
             "VpcId": vpc_id,
@@ -197,7 +201,7 @@ class Alibaba:
             "DryRun": dry_run or None,
         }
         try:
-            body = self._client.privatelink("CreateVpcEndpoint", fields, _created)
+            body = self._client.privatelink(operation, fields, alibaba_wire.identified(operation))
         except errors.ApiError as error:
             # The API answers a dry run that passed with an error of this code.
             if dry_run and error.code == DRY_RUN_PASSED:
@@ -205,7 +209,7 @@ class Alibaba:
             raise
         # The answer leaves out what the request said.
         return replace(
-            _endpoint(body, self.region_id),
+            alibaba_wire.endpoint(body, self.region_id),
             service_name=service_name,
             vpc_id=vpc_id,
             name=name,
@@ -222,7 +226,7 @@ class Alibaba:
             Conflict: the endpoint is being changed; try again.
         """
         fields = {"EndpointId": endpoint_id, "ZoneId": zone_id, "ClientToken": client_token}
-        return self._client.privatelink("RemoveZoneFromVpcEndpoint", fields, _request_id)
+        return self._client.privatelink("RemoveZoneFromVpcEndpoint", fields, alibaba_wire.request_id)
 
     def delete_endpoint(self, endpoint_id: str, *, client_token: str) -> str:
         """Start to delete the endpoint, whose zones have to be gone; returns the request ID.
@@ -232,7 +236,7 @@ class Alibaba:
             Conflict: it has zones or is being changed; try again.
         """
         fields = {"EndpointId": endpoint_id, "ClientToken": client_token}
-        return self._client.privatelink("DeleteVpcEndpoint", fields, _request_id)
+        return self._client.privatelink("DeleteVpcEndpoint", fields, alibaba_wire.request_id)
 
     # Networks
 
@@ -252,12 +256,15 @@ class Alibaba:
     def vswitches(self) -> tuple[VSwitch, ...]:
         """Return the region's vSwitches."""
         return tuple(
-            map(_vswitch, self._numbered_pages("DescribeVSwitches", "VSwitches", "VSwitch", _VSWITCH_NEEDS))
+            map(
+                alibaba_wire.vswitch,
+                self._numbered_pages("DescribeVSwitches", "VSwitches", "VSwitch", _VSWITCH_NEEDS),
+            )
         )
 
     def security_groups(self) -> tuple[SecurityGroup, ...]:
         """Return the region's security groups."""
-        return tuple(map(_security_group, self._security_groups()))
+        return tuple(map(alibaba_wire.security_group, self._security_groups()))
 
     def security_rules(self, group_id: str) -> SecurityRules:
         """Return a security group's inbound rules."""
@@ -317,55 +324,3 @@ class Alibaba:
                 PageSize=_PAGE,
             ),
         )
-
-
-def _created(body: dict[str, Any]) -> dict[str, Any]:
-    if not text(body, "EndpointId"):
-        raise unusable("CreateVpcEndpoint", "it lacks EndpointId")
-    return body
-
-
-def _request_id(body: dict[str, Any]) -> str:
-    return text(body, "RequestId")
-
-
-def _endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
-    return VpcEndpoint(
-        endpoint_id=text(wire, "EndpointId"),
-        name=text(wire, "EndpointName"),
-        service_name=text(wire, "ServiceName"),
-        vpc_id=text(wire, "VpcId"),
-        region_id=region_id,
-        domain=text(wire, "EndpointDomain"),
-        endpoint_status=text(wire, "EndpointStatus") or "unknown",
-        connection_status=text(wire, "ConnectionStatus") or "unknown",
-        business_status=text(wire, "EndpointBusinessStatus") or "Normal",
-        created=text(wire, "CreateTime"),
-        request_id=text(wire, "RequestId"),
-    )
-
-
-def _is_ours(wire: dict[str, Any]) -> bool:
-    return any((tag.get("Key"), tag.get("Value")) == OUR_TAG for tag in mappings(wire.get("Tags")))
-
-
-def _vswitch(wire: dict[str, Any]) -> VSwitch:
-    return VSwitch(
-        vswitch_id=text(wire, "VSwitchId"),
-        name=text(wire, "VSwitchName"),
-        zone_id=text(wire, "ZoneId"),
-        vpc_id=text(wire, "VpcId"),
-        cidr_block=text(wire, "CidrBlock"),
-        available_ip_count=number(wire, "AvailableIpAddressCount"),
-        status=text(wire, "Status"),
-    )
-
-
-def _security_group(wire: dict[str, Any]) -> SecurityGroup:
-    return SecurityGroup(
-        security_group_id=text(wire, "SecurityGroupId"),
-        name=text(wire, "SecurityGroupName"),
-        vpc_id=text(wire, "VpcId"),
-        group_type=text(wire, "SecurityGroupType"),
-        service_managed=wire.get("ServiceManaged") is True,
-    )
