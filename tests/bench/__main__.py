@@ -6,10 +6,17 @@ import argparse
 import os
 import platform
 
-from bench import reading, types
+from bench import parquet, reading, runbook, startup, types
 from bench.server import running
 
-GROUPS = {"reading": reading.run, "growth": reading.growth, "types": types.run}
+GROUPS = {
+    "reading": reading.run,
+    "growth": reading.growth,
+    "parquet": parquet.run,
+    "types": types.run,
+    "startup": startup.run,
+    "runbook": runbook.run,
+}
 
 
 def main() -> None:
