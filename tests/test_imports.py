@@ -73,6 +73,16 @@ def test_loading_the_extension_imports_nothing_heavy(tmp_path: Path) -> None:
     assert not found & set(HEAVY)
 
 
+def test_loading_the_extension_leaves_the_rest_to_the_first_command(tmp_path: Path) -> None:
+    """Until then neither the model nor the operations are imported."""
+    code = (
+        "shell.run_line_magic('load_ext', 'tidb_pe_magic')\n"
+        "heavy = ('tidb_pe_magic.model', 'tidb_pe_magic.runbook')\n"
+        "assert not [name for name in sys.modules if name.startswith(heavy)]"
+    )
+    assert "tidb" in imported(SHELL, code, tmp_path)
+
+
 def test_the_guard_sees_a_heavy_import(tmp_path: Path) -> None:
     """A package that is imported is reported, so that the absence of one means something."""
     assert "httpx" in imported("", "import httpx", tmp_path)

@@ -18,6 +18,7 @@ def test_all_is_the_public_surface() -> None:
         if not name.startswith("_") and not isinstance(value, ModuleType)
     }
     bound -= {"annotations", "TYPE_CHECKING"}
+    bound |= {"Runbook"}  # bound when it is asked for
     assert set(tidb_pe_magic.__all__) == bound | {"__version__"}
     assert tidb_pe_magic.__all__ == sorted(tidb_pe_magic.__all__)
 
@@ -35,7 +36,7 @@ def test_every_error_is_public() -> None:
 def test_every_public_name_is_documented() -> None:
     """Classes and functions of the surface have a docstring of their own."""
     for name in set(tidb_pe_magic.__all__) - {"__version__"}:
-        assert vars(tidb_pe_magic)[name].__doc__, name
+        assert getattr(tidb_pe_magic, name).__doc__, name
 
 
 def test_the_package_is_typed() -> None:

@@ -39,12 +39,12 @@ from tidb_pe_magic.errors import (
     WaitError,
     WaitTimeout,
 )
-from tidb_pe_magic.runbook.runbook import Runbook
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tidb_pe_magic.notebook.forms import Form
+    from tidb_pe_magic.runbook.runbook import Runbook
 
 __version__ = "0.1.0"
 
@@ -82,6 +82,18 @@ __all__ = [
 ]
 
 
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import `Runbook` when it is asked for: `%load_ext` imports this module, too."""
+        if name == "Runbook":
+            from tidb_pe_magic.runbook.runbook import Runbook  # noqa: PLC0415 - see above
+
+            return Runbook
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+
+
 def form(runbook: Runbook, step: str = "", *, cluster: str = "") -> Form:
     """Return the runbook as a form of widgets, which a notebook shows as a cell's last value.
 
@@ -103,13 +115,13 @@ def form(runbook: Runbook, step: str = "", *, cluster: str = "") -> Form:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add `%tidb_pe` to the shell: called by `%load_ext tidb_pe_magic`."""
-    from tidb_pe_magic.notebook.magics import load  # noqa: PLC0415 - only where there is a shell
+    from tidb_pe_magic.notebook.extension import load  # noqa: PLC0415 - only where there is a shell
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take `%tidb_pe` away and close its connections: called by `%unload_ext tidb_pe_magic`."""
-    from tidb_pe_magic.notebook.magics import unload  # noqa: PLC0415 - only where there is a shell
+    from tidb_pe_magic.notebook.extension import unload  # noqa: PLC0415 - only where there is a shell
 
     unload(shell)

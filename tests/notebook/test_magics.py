@@ -14,6 +14,7 @@ from flows.places import GROUP, VPC
 from IPython.core.error import UsageError
 
 from tidb_pe_magic import TidbPeError, errors, model
+from tidb_pe_magic.notebook.formatters import RESULTS
 from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -158,6 +159,13 @@ def test_an_alias_of_its_own(shell: Shell, sandbox: Sandbox) -> None:  # noqa: A
     shell.must(f"%tidb_pe run demo {PLACEMENT} --alias flights --database nycflights13")
     shell.must("%%sql flights\nSELECT 1")
     assert list(shell.must("%tidb_pe disconnect --alias flights").value.alias) == list("flights")
+
+
+def test_every_result_has_its_formatters() -> None:
+    """The names that are registered when the extension is loaded are those of the results."""
+    kinds = {(kind.__module__, kind.__name__) for kind in model.Result.__subclasses__()}
+    named = {(f"tidb_pe_magic.model.{module}", name) for module, names in RESULTS.items() for name in names}
+    assert named == kinds
 
 
 def _leftovers(shell: Shell) -> dict[str, object]:

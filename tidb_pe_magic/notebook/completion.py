@@ -8,13 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from tidb_pe_magic.notebook.form_command import OPERATION as FORM
-from tidb_pe_magic.notebook.form_command import STEPS
-from tidb_pe_magic.notebook.sandbox_process import ACTIONS
-from tidb_pe_magic.runbook import profiles
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import flags
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -27,6 +20,14 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
     matched = _LINE.search(line)
     if matched is None:
         return None
+    # Not when the extension is loaded: every kernel start would pay for it.
+    from tidb_pe_magic.notebook.form_command import OPERATION as FORM  # noqa: PLC0415
+    from tidb_pe_magic.notebook.form_command import STEPS  # noqa: PLC0415
+    from tidb_pe_magic.notebook.sandbox_process import ACTIONS  # noqa: PLC0415
+    from tidb_pe_magic.runbook import profiles  # noqa: PLC0415
+    from tidb_pe_magic.runbook.operations import OPERATIONS  # noqa: PLC0415
+    from tidb_pe_magic.runbook.parser import flags  # noqa: PLC0415
+
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
     if not before:

@@ -15,7 +15,7 @@ from tidb_pe_magic.runbook.parser import HELP_FLAGS, Command, Help, parse_option
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidb_pe_magic.notebook.magics import TidbPeMagics
+    from tidb_pe_magic.notebook.magics import Commands
 
 QUERY = "query"
 _CELL = "%%tidb_pe"
@@ -31,7 +31,7 @@ def needs_a_cell() -> InvalidRequest:
     )
 
 
-def run_cell(magics: TidbPeMagics, line: str, cell: str) -> Any:
+def run_cell(commands: Commands, line: str, cell: str) -> Any:
     """Run the cell's SQL, and return its data to be shown; `--into` keeps them under a name too.
 
     Raises:
@@ -47,21 +47,21 @@ def run_cell(magics: TidbPeMagics, line: str, cell: str) -> Any:
     into, options = _taken(options, _INTO)
     if into is not None and (not into.isidentifier() or keyword.iskeyword(into)):
         raise InvalidRequest(_INTO, "must be a name that Python can give, such as frame.")
-    namespace: dict[str, Any] = magics.shell.user_ns  # type: ignore[union-attr]
+    namespace: dict[str, Any] = commands.shell.user_ns  # type: ignore[union-attr]
     given: dict[str, Any] = {"sql": cell.strip(), **_variable(options, namespace)}
     command = parse_options(OPERATIONS[QUERY], options, prog=_CELL, given=given)
     if isinstance(command, Help):
         print(command.text)  # noqa: T201
         return None
-    result = _performed(magics, command)
+    result = _performed(commands, command)
     if into is not None:
         namespace[into] = result.data
     return result.data
 
 
-def _performed(magics: TidbPeMagics, command: Command) -> QueryResult:
-    with closing(Progress(magics.shell)) as progress:
-        result = magics.runbook.perform(QUERY, command.request, progress)
+def _performed(commands: Commands, command: Command) -> QueryResult:
+    with closing(Progress(commands.shell)) as progress:
+        result = commands.runbook.perform(QUERY, command.request, progress)
     if not isinstance(result, QueryResult):
         raise TypeError(type(result).__name__)
     return result

@@ -1,0 +1,88 @@
+"""What `%load_ext tidb_pe_magic` adds to a shell: little, since every start of a kernel pays for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, output_can_be_silenced
+
+from tidb_pe_magic.notebook import completion, formatters
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tidb_pe_magic.notebook.magics import Commands
+    from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
+    from tidb_pe_magic.runbook.runbook import Runbook
+
+
+@magics_class
+class TidbPeMagics(Magics):
+    """The extension's one magic; what works behind it is imported by the first command."""
+
+    @cached_property
+    def commands(self) -> Commands:
+        """What the shell's cells share."""
+        from tidb_pe_magic.notebook.magics import Commands  # noqa: PLC0415 - slow to import
+
+        return Commands(self.shell)
+
+    @property
+    def runbook(self) -> Runbook:
+        """The runbook that every cell of this shell shares."""
+        return self.commands.runbook
+
+    @property
+    def sandbox(self) -> SandboxCommand:
+        """The sandbox's command."""
+        return self.commands.sandbox
+
+    def close(self) -> None:
+        """End what the commands have begun, if there was one."""
+        if "commands" in vars(self):
+            self.commands.close()
+
+    # Not as a cell: there a semicolon ends the SQL, and means nothing else.
+    @cell_magic("tidb_pe")  # type: ignore[arg-type]
+    def tidb_pe_cell(self, line: str, cell: str) -> Any:
+        """Run the cell's SQL over a connection that `%tidb_pe connect` has opened: `%%tidb_pe query`.
+
+        `%tidb_pe query -h` shows the options; `--into NAME` keeps the result under a name.
+        """
+        return self.commands.cell(line, cell)
+
+    @output_can_be_silenced
+    @line_magic("tidb_pe")  # type: ignore[arg-type]
+    def tidb_pe(self, line: str) -> Any:
+        """From a TiDB Cloud cluster on Alibaba Cloud to a DataFrame, over a private endpoint.
+
+        `%tidb_pe -h` lists the commands.
+        """
+        return self.commands.line(line)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magic, its completion and the results' formatters; loading twice starts anew."""
+    unload(shell)
+    shell.register_magics(TidbPeMagics(shell))
+    completion.add(shell)
+    formatters.add(shell)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take away everything that `load` added, and close the connections; endpoints in the cloud stay.
+
+    A sandbox goes on running, but the environment is restored: nobody else knows what it was before.
+    """
+    shell.magics_manager.magics["cell"].pop("tidb_pe", None)
+    function = shell.magics_manager.magics["line"].pop("tidb_pe", None)
+    magics = getattr(function, "__self__", None)
+    if isinstance(magics, TidbPeMagics):
+        magics.close()
+        shell.magics_manager.registry.pop(type(magics).__name__, None)
+        configurables: list[Any] = shell.configurables
+        if magics in configurables:
+            configurables.remove(magics)
+    completion.remove(shell)
+    formatters.remove(shell)
