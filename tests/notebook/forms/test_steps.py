@@ -76,8 +76,7 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
     assert heads(clicker)[2].endswith("connected as tidb")
     for command in ("cluster demo", "verify --cluster demo", "connect --cluster demo"):
         assert f"%tidb_pe {command}" in clicker.summary
-    on_one_line = " ".join(clicker.summary.split())
-    assert "%%tidb_pe query --max-rows 1000 SELECT COUNT(*) AS n FROM flights" in on_one_line
+    assert "As a cell\n%%tidb_pe query --max-rows 1000\nSELECT COUNT(*) AS n FROM flights" in clicker.summary
 
 
 def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

@@ -72,10 +72,12 @@ class Summary:
             table = Table(caption="", header=("Step", "Commands that do the same"), rows=rows)
             return View(title="Private endpoint, step by step", tables=(table,))
         # A long command may have to be scrolled: its outcome comes first.
-        done = tuple((each.mark, Code(each.line)) for each in self._done)
+        done = tuple((each.mark, Code(each.line.partition("\n")[0])) for each in self._done)
+        cells = (each.line.splitlines() for each in self._done if "\n" in each.line)
         return View(
             title="Done with the form, and the commands that do the same",
             tables=(Table(caption="", header=("Outcome", "Command"), rows=done),),
+            parts=tuple(View(title="As a cell", block=tuple(lines)) for lines in cells),
         )
 
     def _send(self, *, update: bool) -> None:
