@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import keyring
+import keyring.backends.null
 import pytest
 from certificates import make_authority
 from mariadb import MariaDb
@@ -51,3 +53,12 @@ def plain_server() -> Iterator[MariaDb]:
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep journals and locks of the tests out of the user's state directory, and of each other's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture(autouse=True)
+def _own_keyring() -> Iterator[None]:
+    """Keep the tests out of the user's keyring."""
+    before = keyring.get_keyring()
+    keyring.set_keyring(keyring.backends.null.Keyring())  # type: ignore[no-untyped-call]
+    yield
+    keyring.set_keyring(before)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import keyring
-import keyring.backend
-import keyring.errors
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keys.rings import Ring, using
 from secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials import (
@@ -22,16 +19,16 @@ from tidb_pe_magic.credentials import (
     Password,
     PasswordSource,
     Secret,
-    alibaba_key,
     sql_password,
-    tidb_cloud_key,
 )
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, TidbPeError
+from tidb_pe_magic.keys import alibaba, tidb_cloud
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HIDDEN = "hunter2-and-more"
+NOWHERE = {"HOME": "/nonexistent"}
 PUBLIC, PRIVATE = "TIDBCLOUD_PUBLIC_KEY", "TIDBCLOUD_PRIVATE_KEY"
 KEY_ID, KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 secrets = st.text(min_size=1).map(lambda text: f"{HIDDEN}{text}")
@@ -59,43 +56,19 @@ class Environ(Mapping[str, str]):
         return len(self._values)
 
 
+def tidb_cloud_key(environ: Mapping[str, str]) -> Key:
+    """Return the key that this environment holds, with no file beside it."""
+    return tidb_cloud.find(Environ({**NOWHERE, **environ})).own_key
+
+
+def alibaba_key(environ: Mapping[str, str]) -> Key:
+    """Return the key that this environment holds, with no file beside it, and on no instance."""
+    return alibaba.find(Environ({**NOWHERE, **environ}), lambda: False).own_key
+
+
 def nobody(question: str) -> Secret:
     """Fail the test that asks a person though it should not."""
     pytest.fail(f"asked: {question}")
-
-
-class Ring(keyring.backend.KeyringBackend):
-    """A keyring in memory, which can also be locked."""
-
-    priority = 1
-
-    def __init__(self, passwords: dict[tuple[str, str], str], *, locked: bool = False) -> None:
-        """Hold the passwords by service and user."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._passwords = passwords
-        self._locked = locked
-
-    def get_password(self, service: str, username: str) -> str | None:
-        """Return the password, or None."""
-        if self._locked:
-            msg = "the collection is locked"
-            raise keyring.errors.KeyringLocked(msg)
-        return self._passwords.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep a password."""
-        self._passwords[service, username] = password
-
-
-@contextmanager
-def using(ring: Ring) -> Iterator[None]:
-    """Make the keyring the one in use."""
-    before = keyring.get_keyring()
-    keyring.set_keyring(ring)
-    try:
-        yield
-    finally:
-        keyring.set_keyring(before)
 
 
 @given(secrets, st.sampled_from(["", "s", ">40", "!r"]))
@@ -196,10 +169,11 @@ def test_the_alibaba_key_comes_from_the_environment() -> None:
     assert alibaba_key(environ) == Key("id", Secret(HIDDEN), Secret("sts"))
 
 
-def test_without_an_alibaba_key_the_default_chain_decides() -> None:
-    """None, not an error, is the answer where neither half is set."""
-    assert alibaba_key({}) is None
-    assert alibaba_key({KEY_ID: "", KEY_SECRET: ""}) is None
+def test_without_an_alibaba_key_every_place_is_named() -> None:
+    """The one line lists what was looked into, in order."""
+    for environ in ({}, {KEY_ID: "", KEY_SECRET: ""}):
+        with pytest.raises(MissingCredentials, match=r"environment, .*~/.aliyun/config.json, .*RAM role"):
+            alibaba_key(environ)
 
 
 @pytest.mark.parametrize(("given_half", "missing"), [(KEY_ID, KEY_SECRET), (KEY_SECRET, KEY_ID)])

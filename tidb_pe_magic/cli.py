@@ -37,7 +37,7 @@ _WITHOUT = {
     "query": "it needs a connection, which is closed when the command that makes it ends.",
 }
 _FOOT = f"""
-In every command: --output {"|".join(_OUTPUTS)}   (default: table)
+In every command: --output {"|".join(_OUTPUTS)}   (default: table), --profile NAME   (of ticloud's)
 {PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.
 Exit codes: 0 done, 1 an expected error, 2 wrong usage, 130 interrupted."""
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     try:
-        output, words = _output(arguments)
+        output, profile, words = _common(arguments)
         if words == ["--version"]:
             return _show(f"{PROG} {version('tidb_pe_magic')}")
         if words[:1] == [_COMPLETION]:
@@ -81,11 +81,11 @@ def _main(arguments: list[str]) -> int:
         return Exit.USAGE
     if isinstance(command, Help):
         return _show(command.text + (_FOOT if not words[1:] else ""))
-    return _do(command, output)
+    return _do(command, output, profile)
 
 
-def _do(command: Command, output: str) -> int:
-    with Runbook(prompt=_ask) as runbook:
+def _do(command: Command, output: str, profile: str) -> int:
+    with Runbook(prompt=_ask, profile=profile) as runbook:
         try:
             with closing(EventLines(sys.stderr)) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
@@ -101,18 +101,21 @@ def _do(command: Command, output: str) -> int:
     return Exit.DONE
 
 
-def _output(arguments: list[str]) -> tuple[str, list[str]]:
-    """Take `--output` out of the words, wherever it stands.
+def _common(arguments: list[str]) -> tuple[str, str, list[str]]:
+    """Take `--output` and `--profile` out of the words, wherever they stand.
 
     Raises:
-        InvalidRequest: its value is missing, or none of those that there are.
+        InvalidRequest: a value is missing, or none of those that there are.
     """
     parser = argparse.ArgumentParser(prog=PROG, add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--output", default=_OUTPUTS[0], nargs="?", const="")
+    parser.add_argument("--profile", nargs="?", const="")
     found, words = parser.parse_known_args(arguments)
+    if found.profile == "":
+        raise errors.InvalidRequest("--profile", "takes the name of a ticloud profile.")
     if found.output not in _OUTPUTS:
         raise errors.InvalidRequest("--output", f"must be one of {', '.join(_OUTPUTS)}.")
-    return str(found.output), words
+    return str(found.output), found.profile or "", words
 
 
 def _script(words: list[str]) -> str:
@@ -122,7 +125,7 @@ def _script(words: list[str]) -> str:
         words[0],
         PROG,
         own={_COMPLETION: SHELLS},
-        common={"--output": _OUTPUTS},
+        common={"--output": _OUTPUTS, "--profile": ()},
         without=_WITHOUT,
     )
 

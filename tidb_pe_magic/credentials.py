@@ -133,55 +133,18 @@ class PasswordSource:
         return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
-def tidb_cloud_key(environ: Mapping[str, str]) -> Key:
-    """Return the TiDB Cloud API key from the environment.
-
-    Raises:
-        MissingCredentials: one of the two variables is unset or empty.
-        InvalidRequest: one of them holds what no key can hold.
-    """
-    public = _key_part(environ, "TIDBCLOUD_PUBLIC_KEY")
-    private = _key_part(environ, "TIDBCLOUD_PRIVATE_KEY")
-    if public and private:
-        return Key(public.reveal(), private)
-    raise MissingCredentials(
-        "TiDB Cloud API key",
-        ("TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY in the environment",),
-        advice="Make a key in the TiDB Cloud console (Organization Settings > API Keys) and set both "
-        "before the kernel starts; to try without an account: %tidb_pe sandbox start",
-    )
-
-
-def alibaba_key(environ: Mapping[str, str]) -> Key | None:
-    """Return the Alibaba Cloud access key from the environment, or None where the SDK's chain decides.
-
-    Raises:
-        MissingCredentials: only one half of the key is set.
-        InvalidRequest: a variable holds what no key can hold.
-    """
-    public = _key_part(environ, "ALIBABA_CLOUD_ACCESS_KEY_ID")
-    private = _key_part(environ, "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
-    token = _key_part(environ, "ALIBABA_CLOUD_SECURITY_TOKEN")
-    if public and private:
-        return Key(public.reveal(), private, token or None)
-    if public or private:
-        missing = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" if public else "ALIBABA_CLOUD_ACCESS_KEY_ID"
-        raise MissingCredentials(
-            "Alibaba Cloud access key",
-            (f"the environment, where {missing} is unset",),
-            advice="Set both halves.",
-        )
-    return None
-
-
-def _key_part(environ: Mapping[str, str], name: str) -> Secret:
-    """Return a part of a key, without the blanks and line breaks that a file leaves around it.
+def printable(text: str, label: str) -> Secret:
+    """Return the text as a part of a key.
 
     What cannot stand in an HTTP header is refused here: HTTP libraries quote such a header in their errors.
+
+    Raises:
+        InvalidRequest: it holds what no key can hold; `label` names it.
     """
-    part = Secret(environ.get(name, "").strip())
+    part = Secret(text)
+    del text
     if _FOREIGN.search(part.reveal()):
-        raise InvalidRequest(name, "holds a blank, a line break or another character that no key has.")
+        raise InvalidRequest(label, "holds a blank, a line break or another character that no key has.")
     return part
 
 
@@ -204,7 +167,7 @@ def sql_password(
     elif source.kind == "file":
         secret = _from_file(source.name)
     elif source.kind == "keyring":
-        secret = _from_keyring(source.name, user)
+        secret = from_keyring(source.name, user)
     else:
         secret = prompt(f"Password of {user}: ")
     if not secret:
@@ -227,7 +190,13 @@ def _from_file(path: str) -> Secret:
     raise InvalidRequest("--password-from", f"file {path} cannot be read: {reason}")
 
 
-def _from_keyring(service: str, user: str) -> Secret:
+def from_keyring(service: str, user: str, *, what: str = "SQL password") -> Secret:
+    """Return what the keyring has for the service and the user; empty where it has nothing.
+
+    Raises:
+        MissingCredentials: the keyring is locked, or fails.
+        MissingDependency: `keyring` is not installed.
+    """
     try:
         import keyring  # noqa: PLC0415 - an optional package
         import keyring.errors  # noqa: PLC0415
@@ -237,5 +206,7 @@ def _from_keyring(service: str, user: str) -> Secret:
         ) from None
     try:
         return Secret(keyring.get_password(service, user) or "")
+    except keyring.errors.NoKeyringError:
+        return Secret("")
     except keyring.errors.KeyringError as error:
-        raise MissingCredentials("SQL password", (f"keyring:{service} ({error})",)) from None
+        raise MissingCredentials(what, (f"keyring:{service} ({error})",)) from None

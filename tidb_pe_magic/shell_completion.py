@@ -90,8 +90,10 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, tuple[str
         if option.metavar:
             yield f"{operation.name} {flag}", None if option.metavar == _FILES else option.choices
     for flag, words in common.items():
+        if flag in described:
+            continue
         yield f"{operation.name} {flag}", words
-    yield f"{operation.name} *", (*described, *common, "--help")
+    yield f"{operation.name} *", (*dict.fromkeys((*described, *common)), "--help")
 
 
 def _pattern(case: str) -> str:

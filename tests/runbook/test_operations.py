@@ -63,6 +63,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "endpoints",
         "delete",
         "run",
+        "whoami",
         "permissions",
         "history",
     ]

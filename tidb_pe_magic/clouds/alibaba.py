@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.clouds.retrying import Retries
     from tidb_pe_magic.credentials import Key
+    from tidb_pe_magic.keys.places import Found
 
 _PAGE = 50  # the most that every list operation used here takes
 _ENDPOINT_PAGE = 1000  # of ListVpcEndpoints (Alibaba Cloud API reference, PrivateLink 2020-04-15)
@@ -43,13 +44,13 @@ class Alibaba:
     """
 
     def __init__(
-        self, region_id: str, key: Key | None, *, endpoint: str = "", retries: Retries = NO_RETRIES
+        self, region_id: str, key: Key | Found, *, endpoint: str = "", retries: Retries = NO_RETRIES
     ) -> None:
         """Make a client; nothing is called yet.
 
         Args:
             region_id: such as `ap-southeast-1`.
-            key: None lets the SDK's default chain find one.
+            key: the key, or where the SDK gets one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
             retries: makes a call again that failed in passing.
         """
@@ -59,6 +60,14 @@ class Alibaba:
     def close(self) -> None:
         """Close the HTTP connections."""
         self._client.close()
+
+    # The account
+
+    def caller(self) -> tuple[str, str]:
+        """Return the account's ID and the caller's ARN: a look-up of STS that needs no permission."""
+        return self._client.lookup(
+            "sts", "GetCallerIdentity", lambda body: (text(body, "AccountId"), text(body, "Arn"))
+        )
 
     # The product and the endpoint's service
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import alibaba_keys
 from tidb_pe_magic.clouds.alibaba_errors import translate
 from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
 from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
 from tidb_pe_magic.clouds.retrying import NO_RETRIES
 from tidb_pe_magic.clouds.wire import mapping
+from tidb_pe_magic.keys.places import Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +33,7 @@ T = TypeVar("T")
 Body = dict[str, Any]
 
 _CONNECT_MS, _MS = 5_000, 1_000
-_VERSIONS = {"vpc": "2016-04-28", "ecs": "2014-05-26"}
+_VERSIONS = {"sts": "2015-04-01", "vpc": "2016-04-28", "ecs": "2014-05-26"}
 # Hosts that do not follow the rule <product>.<region>.aliyuncs.com (the products' public endpoint lists).
 _HOSTS = {
     ("vpc", "cn-hangzhou"): "vpc.aliyuncs.com",
@@ -46,22 +48,22 @@ _proxy_lock = threading.Lock()
 class AlibabaClient:
     """Makes calls to one region, for one key: wire names in, wire names out.
 
-    Every call raises `ApiError`, and `MissingCredentials` where the SDK's default chain finds no key.
+    Every call raises `ApiError`, and `MissingCredentials` where the SDK gets no temporary key.
     """
 
     def __init__(
-        self, region_id: str, key: Key | None, *, endpoint: str = "", retries: Retries = NO_RETRIES
+        self, region_id: str, key: Key | Found, *, endpoint: str = "", retries: Retries = NO_RETRIES
     ) -> None:
         """Keep the settings; the SDK is imported by the first call.
 
         Args:
             region_id: such as `ap-southeast-1`.
-            key: None lets the SDK's default chain find one.
+            key: the key, or where the SDK gets one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
             retries: makes a call again that failed in passing.
         """
         self.region_id = region_id
-        self._key = key
+        self._found = key if isinstance(key, Found) else Found(place="a key that was given", key=key)
         self._retries = retries
         self._endpoint = urlsplit(endpoint)
         self._clients: dict[str, Any] = {}
@@ -156,12 +158,13 @@ class AlibabaClient:
             read_timeout=round(self._retries.answer * _MS),
             user_agent="tidb-pe-magic",
         )
-        if self._key is None:
-            config.credential = _default_chain()
+        key = self._found.key
+        if key is None:
+            config.credential = alibaba_keys.credential(self._found)
         else:
-            config.access_key_id = self._key.public
-            config.access_key_secret = self._key.private.reveal()
-            config.security_token = self._key.token.reveal() if self._key.token else None
+            config.access_key_id = key.public
+            config.access_key_secret = key.private.reveal()
+            config.security_token = key.token.reveal() if key.token else None
         if product == "privatelink":
             from alibabacloud_privatelink20200415.client import Client  # noqa: PLC0415 - slow to import
         else:
@@ -174,6 +177,7 @@ class AlibabaClient:
         The SDK's frames hold the key and the signed request, so none of them is chained, and an interrupt
         is raised anew.
         """
+        from alibabacloud_credentials.exceptions import CredentialException  # noqa: PLC0415 - slow to import
         from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
         failure: BaseException
@@ -182,6 +186,12 @@ class AlibabaClient:
                 return call(*arguments)
         except TeaException as error:
             failure = _error(operation, error, self.region_id, self._endpoint.hostname or "")
+        except CredentialException:
+            failure = errors.MissingCredentials(
+                "Alibaba Cloud access key",
+                (f"{self._found.place}, which could not be renewed",),
+                advice="See %tidb_pe whoami.",
+            )
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
         raise failure from None
@@ -237,37 +247,6 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
     )
     failure.transient = not is_hopeless(error)
     return failure
-
-
-def _default_chain() -> Any:
-    from alibabacloud_credentials.client import Client  # noqa: PLC0415 - slow to import
-    from alibabacloud_credentials.exceptions import CredentialException  # noqa: PLC0415
-
-    logger = logging.getLogger("credentials")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)  # it prints a traceback for each place that has no key
-    try:
-        client = Client()
-        client.get_credential()
-    except CredentialException:
-        found = None
-    else:
-        found = client
-    finally:
-        logger.setLevel(level)
-    if found is None:
-        raise errors.MissingCredentials(
-            "Alibaba Cloud access key",
-            (
-                "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment",
-                "the Alibaba Cloud CLI's profile",
-                "~/.alibabacloud/credentials.ini",
-                "an ECS instance's RAM role",
-            ),
-            advice="Set both variables before the kernel starts; "
-            "to try without an account: %tidb_pe sandbox start",
-        )
-    return found
 
 
 def _silence_sdk_logger() -> None:

@@ -20,6 +20,7 @@ METADATA = "TIDB_PE_METADATA_ENDPOINT"
 # Nothing that two parsers could read as two hosts: no path, query, fragment, blank or control character.
 _PLAIN = re.compile(r"https?://[A-Za-z0-9._@:\[\]-]+", re.IGNORECASE)
 DEFAULT_TIDB_CLOUD = "https://serverless.tidbapi.com"
+DEFAULT_TIDB_CLOUD_IAM = "https://iam.tidbapi.com"
 
 
 def override(environ: Mapping[str, str], variable: str) -> str:
@@ -28,7 +29,16 @@ def override(environ: Mapping[str, str], variable: str) -> str:
     Raises:
         InvalidRequest: it is no such URL, carries user information, or is plain http beyond this machine.
     """
-    value = environ.get(variable, "").removesuffix("/")
+    return checked(environ.get(variable, ""), variable)
+
+
+def checked(value: str, field: str) -> str:
+    """Return the API host as `scheme://host[:port]`, or nothing for nothing.
+
+    Raises:
+        InvalidRequest: as in `override`; `field` is where the value stands.
+    """
+    value = value.removesuffix("/")
     if not value:
         return ""
     try:
@@ -37,11 +47,11 @@ def override(environ: Mapping[str, str], variable: str) -> str:
     except ValueError:
         parts, host = urlsplit(""), ""
     if not host or not _PLAIN.fullmatch(value):
-        raise InvalidRequest(variable, "must be https://HOST or https://HOST:PORT, without a path.")
+        raise InvalidRequest(field, "must be https://HOST or https://HOST:PORT, without a path.")
     if parts.username or parts.password:
-        raise InvalidRequest(variable, "must not carry a user name or a password.")
+        raise InvalidRequest(field, "must not carry a user name or a password.")
     if parts.scheme == "http" and not is_loopback(host):
-        raise InvalidRequest(variable, f"plain http is for this machine only; use https for {host}.")
+        raise InvalidRequest(field, f"plain http is for this machine only; use https for {host}.")
     return value
 
 

@@ -14,7 +14,7 @@ from tidb_pe_magic.clouds.causes import is_hopeless
 from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
 from tidb_pe_magic.clouds.retrying import NO_RETRIES
 from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
-from tidb_pe_magic.model import Cluster, EndpointService
+from tidb_pe_magic.model import Cluster, EndpointService, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ _PAGE_SIZE = 100
 _CONNECT_SECONDS = 5.0
 _KEY_ADVICE = (
     "Check TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY "
-    "(TiDB Cloud console, Organization Settings > API Keys)."
+    "(TiDB Cloud console, Organization Settings > API Keys); %tidb_pe whoami shows where the key comes from."
 )
 
 
@@ -61,6 +61,7 @@ class TidbCloud:
         self._now = now
         self._retries = retries
         self._ahead: float | None = None
+        self._rate: RateLimit | None = None
         try:
             self._http = httpx.Client(
                 base_url=base_url + "/v1beta1",
@@ -87,6 +88,11 @@ class TidbCloud:
         None before the first answer, and where an answer has no date.
         """
         return self._ahead
+
+    @property
+    def rate(self) -> RateLimit | None:
+        """What is left of the key's calls per minute, by the last answer; None where none has told."""
+        return self._rate
 
     def close(self) -> None:
         """Close the HTTP connections."""
@@ -148,6 +154,7 @@ class TidbCloud:
             reason = None
         else:
             self._ahead = _ahead(response.headers.get("date", ""), self._now())
+            self._rate = _rate(response.headers, self._now()) or self._rate
             return _body(operation, response, self._now())
         # Outside the handler: the frames of the exception hold the private key.
         if reason is None:
@@ -230,6 +237,14 @@ def _seconds(headers: httpx.Headers, now: float) -> float | None:
         if ahead is not None and ahead < 0:
             return -ahead
     return None
+
+
+def _rate(headers: httpx.Headers, now: float) -> RateLimit | None:
+    told = (headers.get(f"x-ratelimit-{name}-minute", "") for name in ("limit", "remaining"))
+    limit, remaining = (int(value) if value.isdecimal() else None for value in told)
+    if limit is None or remaining is None:
+        return None
+    return RateLimit(limit=limit, remaining=remaining, reset=_seconds(headers, now))
 
 
 def _cluster(wire: dict[str, Any]) -> Cluster:

@@ -62,6 +62,7 @@ from tidb_pe_magic.model.findings import (
     Whereabouts,
 )
 from tidb_pe_magic.model.history import History, Mutation, MutationResult
+from tidb_pe_magic.model.keys import CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
 from tidb_pe_magic.model.queries import QueryResult
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
@@ -72,6 +73,7 @@ __all__ = [
     "Access",
     "BrokenProfile",
     "ClientFormat",
+    "CloudIdentity",
     "Cluster",
     "Clusters",
     "Connection",
@@ -94,6 +96,8 @@ __all__ = [
     "FinishedStep",
     "History",
     "Judgement",
+    "KeyPlace",
+    "KeyState",
     "Mutation",
     "MutationResult",
     "Networks",
@@ -105,6 +109,7 @@ __all__ = [
     "QueryEnded",
     "QueryResult",
     "RamAction",
+    "RateLimit",
     "Restriction",
     "Result",
     "RetryScheduled",
@@ -128,6 +133,8 @@ __all__ = [
     "Vpc",
     "VpcEndpoint",
     "Whereabouts",
+    "Whoami",
     "changes_with",
     "judge",
+    "key_hint",
 ]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.credentials import PasswordSource, sql_password
 from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
 from tidb_pe_magic.runbook import discovery, doctoring, profiles
@@ -152,7 +151,7 @@ def _open_at(context: Context, place: Place, login: Login) -> Connection:
         ca=login.ca or "",
         saved=saved,
         engine=opened.engine,
-        via=hosts.overrides(context.environ),
+        via=context.via,
     )
     context.connections[login.alias] = connection
     context.terms[login.alias] = _terms(place.cluster, place.endpoint_id, login)

@@ -14,7 +14,9 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.pausing import paused
 from tidb_pe_magic.clouds.retrying import Retries
-from tidb_pe_magic.credentials import Environment, alibaba_key, tidb_cloud_key
+from tidb_pe_magic.credentials import Environment
+from tidb_pe_magic.keys import alibaba as alibaba_keys
+from tidb_pe_magic.keys import tidb_cloud as tidb_cloud_keys
 from tidb_pe_magic.model import Notice
 from tidb_pe_magic.runbook.journal import Journal
 from tidb_pe_magic.runbook.state_files import state_directory
@@ -68,6 +70,8 @@ class _Named:
     """What was named last; one object for a context and those made from it."""
 
     cluster_id: str = ""
+    profile: str = ""
+    profile_hosts: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -144,6 +148,15 @@ class Context:
     def cluster_id(self, cluster_id: str) -> None:
         self._named.cluster_id = cluster_id
 
+    @property
+    def profile(self) -> str:
+        """The ticloud profile whose key comes before every other; empty for none."""
+        return self._named.profile
+
+    @profile.setter
+    def profile(self, profile: str) -> None:
+        self._named.profile = profile
+
     def for_call(
         self,
         *,
@@ -175,8 +188,10 @@ class Context:
         """
         from tidb_pe_magic.clouds.tidb_cloud import TidbCloud  # noqa: PLC0415 - httpx is slow to import
 
-        base_url = hosts.override(self.environ, hosts.TIDB_CLOUD) or hosts.DEFAULT_TIDB_CLOUD
-        key = tidb_cloud_key(self.environ)
+        own_host = hosts.override(self.environ, hosts.TIDB_CLOUD)
+        found = tidb_cloud_keys.find(self.environ, self.profile)
+        base_url = own_host or self._host_of(found.api_host, found.place) or hosts.DEFAULT_TIDB_CLOUD
+        key = found.own_key
         client: TidbCloud = self._client(
             "tidb_cloud",
             (base_url, key),
@@ -194,7 +209,7 @@ class Context:
         from tidb_pe_magic.clouds.alibaba import Alibaba  # noqa: PLC0415 - only some steps need it
 
         endpoint = hosts.override(self.environ, hosts.ALIBABA)
-        key = alibaba_key(self.environ)
+        key = alibaba_keys.find(self.environ, self.on_ecs)
         client: Alibaba = self._client(
             f"alibaba {region_id}",
             (endpoint, key),
@@ -215,6 +230,26 @@ class Context:
             if base_url not in self._places:
                 self._places[base_url] = metadata.whereabouts(base_url, timeout=self.metadata_timeout)
             return self._places[base_url]
+
+    @property
+    def via(self) -> tuple[str, ...]:
+        """The API hosts that replace the clouds' own, by a variable or by the key's profile.
+
+        Raises:
+            InvalidRequest: one of them is not valid.
+        """
+        return tuple(dict.fromkeys((*hosts.overrides(self.environ), *self._named.profile_hosts)))
+
+    def on_ecs(self) -> bool:
+        """Tell whether this machine is an ECS instance."""
+        return self.whereabouts() is not None
+
+    def _host_of(self, host: str, place: str) -> str:
+        """Return the API host that belongs to a key; the cloud's own is no replacement."""
+        host = hosts.checked(host, place)
+        default = host in {"", hosts.DEFAULT_TIDB_CLOUD, hosts.DEFAULT_TIDB_CLOUD_IAM}
+        self._named.profile_hosts = () if default else (host,)
+        return host
 
     def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
         """Keep a client for as long as its settings stay the same: it holds connections and a digest."""

@@ -199,6 +199,14 @@ OPERATIONS: dict[str, Operation] = {
             mutates=True,
         ),
         Operation(
+            name="whoami",
+            request=requests.WhoamiRequest,
+            target=_STEPS + "identity:whoami",
+            summary="Show which key comes from where, whether it works, and what is left of the rate limit",
+            tutorial="",
+            example="whoami",
+        ),
+        Operation(
             name="permissions",
             request=requests.PermissionsRequest,
             target=_STEPS + "permissions:permissions",

@@ -130,6 +130,18 @@ class ClustersRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WhoamiRequest(Request):
+    """Show whose keys are used."""
+
+    profile: str | None = option(
+        "ticloud profile to use from now on in this kernel, before every other place; "
+        "default: as the environment says",
+        metavar="NAME",
+        parse=non_empty,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterRequest(Request):
     """Take note of a cluster."""
 

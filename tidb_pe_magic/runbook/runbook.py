@@ -41,8 +41,8 @@ class Runbook:
             runbook.wait()
             engine = runbook.connect(database="test").engine
 
-    Keys come from the environment, read at each call: `TIDBCLOUD_PUBLIC_KEY`, `TIDBCLOUD_PRIVATE_KEY`,
-    `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN`.
+    Keys are looked for at each call, in the order that `whoami` shows: the environment, then the profiles of
+    `ticloud` and of Alibaba Cloud's command line, then RAM roles.
 
     Every method raises `InvalidRequest` for input that is not valid, `MissingCredentials` where a key is
     missing, and `ApiError` where a cloud refuses; further errors are named at each.
@@ -59,6 +59,7 @@ class Runbook:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], bool] | None = None,
         answer_timeout: float = 15.0,
+        profile: str = "",
         metadata_timeout: float = 0.5,
     ) -> None:
         """Make a runbook; nothing is called yet.
@@ -73,6 +74,7 @@ class Runbook:
             clock: seconds, monotonic.
             sleep: waits for at most so many seconds; returns True where the wait was cancelled.
             answer_timeout: seconds that a cloud may be silent in one call.
+            profile: ticloud profile whose key is used, whatever the environment holds.
             metadata_timeout: seconds that asking where this machine is may take.
         """
         self._on_event = on_event
@@ -85,6 +87,7 @@ class Runbook:
             answer_timeout=answer_timeout,
             metadata_timeout=metadata_timeout,
         )
+        self._context.profile = profile
         if environ is not None:
             self._context.environ = Environment(environ)
 
@@ -144,10 +147,11 @@ class Runbook:
             remember: the cluster that this call names is the default of the next ones.
         """
         context = self._context.for_call(cancel=cancel, prompt=prompt, remember=remember)
-        via = hosts.overrides(context.environ)
+        hosts.overrides(context.environ)  # a host that is not valid is refused before anything is done
         listener = on_event or self._on_event
         with context.heard_by(listener):
             result = OPERATIONS[name].resolve()(context, request, listener)
+        via = context.via
         # A connection names the hosts from its beginning: the same object is kept by its alias.
         return result if result.via == via else replace(result, via=via)
 
@@ -157,6 +161,17 @@ class Runbook:
     def clusters(self) -> model.Clusters:
         """List the clusters (1.1), usable ones first; each knows the restriction that it meets."""
         return self._do(model.Clusters, "clusters")
+
+    def whoami(self, *, profile: str | None = None) -> model.Whoami:
+        """Show whose keys are used, where they come from, and whether a read call succeeds with each.
+
+        Args:
+            profile: ticloud profile to use from now on.
+
+        Raises:
+            InvalidRequest: ticloud has no such profile.
+        """
+        return self._do(model.Whoami, "whoami", profile=profile)
 
     def cluster(self, cluster: str) -> model.Cluster:
         """Take note of a cluster (1.2-1.4), the default of the steps that follow.

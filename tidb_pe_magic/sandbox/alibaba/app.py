@@ -1,4 +1,4 @@
-"""One WSGI application for the three products, told apart by the headers of a call."""
+"""One WSGI application for the four products, told apart by the headers of a call."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
 from tidb_pe_magic.sandbox.alibaba.privatelink_changes import CHANGES
 from tidb_pe_magic.sandbox.alibaba.privatelink_queries import QUERIES
 from tidb_pe_magic.sandbox.alibaba.signature import SignedRequest, Verifier
+from tidb_pe_magic.sandbox.alibaba.sts import STS_QUERIES
 from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ _PRODUCTS: Mapping[str, _Product] = MappingProxyType(
     {
         "2020-04-15": _PRIVATELINK,
         "2016-04-28": _Product("vpc", VPC_QUERIES, _NO_CHANGES),
+        "2015-04-01": _Product("sts", STS_QUERIES, _NO_CHANGES),
         "2014-05-26": _Product("ecs", ECS_QUERIES, _NO_CHANGES),
     }
 )

@@ -1,0 +1,81 @@
+"""Whose keys are used, where they come from, and whether they work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tidb_pe_magic.model.base import Result
+
+_SHOWN, _LONG = 4, 12
+
+
+class KeyState(StrEnum):
+    """What a place has for the search of a key."""
+
+    USED = "used"
+    PASSED_OVER = "holds a key, passed over"
+    EMPTY = "none"
+    BROKEN = "cannot be used"
+    NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPlace:
+    """A place that keys are looked for in: `detail` is what was found there, or why it cannot be used."""
+
+    place: str
+    state: KeyState
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateLimit:
+    """What is left of the calls that a key may make in this minute.
+
+    Attributes:
+        reset: seconds until the next minute begins; None where that was not told.
+    """
+
+    limit: int
+    remaining: int
+    reset: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudIdentity:
+    """The key of one cloud.
+
+    Attributes:
+        cloud: its name.
+        source: where the key is; empty where there is none.
+        provider: the SDK's name of what made a temporary key.
+        hint: the public half's first characters; the private half is never shown.
+        places: in the order in which they count.
+        call: the read call that was made with the key; empty where none was.
+        works: it succeeded; None where none was made.
+        detail: what it told, or why it failed.
+    """
+
+    cloud: str
+    source: str = ""
+    provider: str = ""
+    hint: str = ""
+    places: tuple[KeyPlace, ...] = ()
+    call: str = ""
+    works: bool | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whoami(Result):
+    """The keys of both clouds, and what is left of TiDB Cloud's calls per minute."""
+
+    tidb_cloud: CloudIdentity
+    alibaba: CloudIdentity
+    rate: RateLimit | None = None
+
+
+def key_hint(public: str) -> str:
+    """Return the first characters of a key's public half, enough to tell two keys apart."""
+    return f"{public[:_SHOWN]}…{public[-2:]}" if len(public) >= _LONG else f"{public[:2]}…"
