@@ -210,3 +210,21 @@ def from_keyring(service: str, user: str, *, what: str = "SQL password") -> Secr
         return Secret("")
     except keyring.errors.KeyringError as error:
         raise MissingCredentials(what, (f"keyring:{service} ({error})",)) from None
+
+
+def to_keyring(service: str, user: str, secret: Secret | None) -> bool:
+    """Keep the secret in the keyring, or delete what it has for None; False where there is no keyring."""
+    try:
+        import keyring  # noqa: PLC0415 - an optional package
+        import keyring.errors  # noqa: PLC0415
+    except ImportError:
+        return False
+    try:
+        if secret is None:
+            keyring.delete_password(service, user)
+            return True
+        keyring.set_password(service, user, secret.reveal())
+        # One that keeps nothing says so by nothing.
+        return keyring.get_password(service, user) == secret.reveal()
+    except keyring.errors.KeyringError:
+        return False

@@ -96,8 +96,8 @@ def test_the_name_that_was_verified_is_the_name_to_verify(tls_server: MariaDb, a
             runbook.create(vpc=VPC, security_group=[GROUP])
             runbook.wait()
             with tls_server.certificate(authority, gateway):
-                looked = runbook.connection_string(with_="env", ca=ca, user=tls_server.user)
-                runbook.connect(ca=ca, user=tls_server.user)
+                looked = runbook.connection_string(with_="env", ca=ca, user=tls_server.user, no_prefix=True)
+                runbook.connect(ca=ca, user=tls_server.user, no_prefix=True)
                 connected = runbook.connection_string(with_="env")
                 changed = runbook.connection_string(with_="env", tls="off", database="other")
             with pytest.raises(ConnectionFailed, match=r"tls.*is for 127\.0\.0\.1"):

@@ -68,7 +68,9 @@ def test_a_kill_between_two_cells_loses_no_insert(plain_server: MariaDb, tmp_pat
         environment = sandbox.environment() | {"TIDB_PASSWORD": plain_server.password}
         with Kernel(environment, tmp_path) as kernel:
             kernel.must(LOAD)
-            kernel.must(f"%tidb_pe run demo {PLACEMENT} --user {plain_server.user} --database test")
+            kernel.must(
+                f"%tidb_pe run demo {PLACEMENT} --user {plain_server.user} --no-prefix --database test"
+            )
             shown = ""
             for number in range(3):
                 shown += kernel.must(f"%sql INSERT INTO cells VALUES ({number})").text

@@ -122,7 +122,7 @@ def test_tls_is_verified_again_as_it_was(
             runbook.create(vpc=VPC, security_group=[GROUP])
             runbook.wait()
             with tls_server.certificate(authority, gateway):
-                runbook.connect(user=tls_server.user, ca=str(authority.path), save=True)
+                runbook.connect(user=tls_server.user, no_prefix=True, ca=str(authority.path), save=True)
         with Runbook(environ=login) as runbook:
             with tls_server.certificate(authority, gateway):
                 assert runbook.connect("@tidb").tls.verified_name == gateway

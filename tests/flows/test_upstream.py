@@ -32,7 +32,13 @@ def connect(sandbox: Sandbox, server: MariaDb, **options: Any) -> Connection:
     environment = sandbox.environment() | {"TIDB_PASSWORD": server.password}
     runbook = Runbook(environ=environment)
     report = runbook.run(
-        "demo", vpc=VPC, security_group=[GROUP], user=server.user, database=server.database, **options
+        "demo",
+        vpc=VPC,
+        security_group=[GROUP],
+        user=server.user,
+        no_prefix=True,
+        database=server.database,
+        **options,
     )
     return report.connection
 

@@ -57,6 +57,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "connections",
         "connection-string",
         "query",
+        "sql-user",
         "doctor",
         "disconnect",
         "status",
@@ -86,6 +87,7 @@ def test_only_these_operations_change_a_cloud() -> None:
         "create",
         "delete",
         "run",
+        "sql-user",
     }
 
 
@@ -176,6 +178,11 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "partition_on": "k",
         "partitions": 3,
         "engine": "dask",
+        "action": "create",
+        "role": "admin",
+        "store": "file",
+        "no_prefix": True,
+        "topic": "tls",
     }
     given = {name: texts[name] for name in operation.request.options()}
     getattr(Recorder(environ={}), operation.method)(**given)

@@ -74,9 +74,13 @@ def test_the_example_of_every_operation_can_be_typed(operation: Operation) -> No
 def test_every_flag_of_an_operation_is_known_to_its_parser(operation: Operation) -> None:
     """Flags are typed with one word where they take a value, and are refused without it."""
     for typed, described in flags(operation).items():
-        needed = {"delete": " ep-1", "cluster": " demo", "run": " demo", "query": " 'SELECT 1'"}.get(
-            operation.name, ""
-        )
+        needed = {
+            "delete": " ep-1",
+            "cluster": " demo",
+            "run": " demo",
+            "query": " 'SELECT 1'",
+            "sql-user": " list",
+        }.get(operation.name, "")
         if described.metavar:
             assert refused(f"{operation.name}{needed} {typed}").field == typed
         else:

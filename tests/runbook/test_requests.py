@@ -40,9 +40,11 @@ def test_every_field_is_described_for_every_skin(request_class: type[Request]) -
         assert not described.help.endswith(".")
         assert bool(described.metavar) == (field.default is not False)
         assert described.many == (field.default == ())
-        # What has to be given is given by its place; of the rest, `connect @NAME` alone is.
+        # What has to be given is given by its place; of the rest, these alone are.
         required = field.default is dataclasses.MISSING
-        assert described.positional == (required or field.name == "profile")
+        optional = {("ConnectRequest", "profile"), ("SqlUserRequest", "name"), ("HelpRequest", "topic")}
+        by_place = (request_class.__name__, field.name) in optional
+        assert described.positional == (required or by_place)
 
 
 @every_request
@@ -200,7 +202,14 @@ def test_deletion_is_not_the_default() -> None:
 def test_every_step_but_the_first_may_name_its_cluster() -> None:
     """--cluster is an option of each step that concerns one, and an argument of cluster and run."""
     named = {name for name, operation in OPERATIONS.items() if "cluster" in operation.request.options()}
-    assert set(OPERATIONS) - named == {"clusters", "connections", "disconnect", "history", "query"}
+    assert set(OPERATIONS) - named == {
+        "clusters",
+        "connections",
+        "disconnect",
+        "history",
+        "query",
+        "whoami",
+    }
     assert ClusterRequest.options()["cluster"].positional
     assert RunRequest.options()["cluster"].positional
 

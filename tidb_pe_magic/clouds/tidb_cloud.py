@@ -139,13 +139,21 @@ class TidbCloud:
         return _cluster(self._get("GetCluster", path, {"view": "FULL"}))
 
     def _get(self, operation: str, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
-        return self._retries.call(operation, lambda: self._get_once(operation, path, query))
+        return self._retries.call(operation, lambda: self._send(operation, "GET", path, query))
 
-    def _get_once(self, operation: str, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
+    def _send(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int],
+        body: Callable[[], dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        """Make one request; `body` is called where it is sent, so that no frame holds a password."""
         reason: str | None
         hopeless = False
         try:
-            response = self._http.get(path, params=dict(query))
+            response = self._http.request(method, path, params=dict(query), json=body() if body else None)
         # httpx raises the other three for a digest challenge that it does not support.
         except (httpx.HTTPError, KeyError, ValueError, NotImplementedError) as error:
             reason = str(error) or type(error).__name__
@@ -185,7 +193,7 @@ def _body(operation: str, response: httpx.Response, now: float) -> dict[str, Any
 
 def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: float) -> errors.ApiError:
     status = response.status_code
-    message = text(body, "message") or response.reason_phrase or "no reason given"
+    message = text(body, "message") or text(body, "error") or response.reason_phrase or "no reason given"
     known: dict[str, str] = {"operation": operation, "code": f"HTTP {status}"}
     if response.is_redirect:
         # No failure of the service, and no better in a moment: somebody else answers in its place.

@@ -66,9 +66,11 @@ from tidb_pe_magic.model.keys import CloudIdentity, KeyPlace, KeyState, RateLimi
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
 from tidb_pe_magic.model.queries import QueryResult
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
+from tidb_pe_magic.model.sql_users import SQL_ROLES, SqlUser, SqlUsers
 
 __all__ = [
     "OUR_TAG",
+    "SQL_ROLES",
     "STAGES",
     "Access",
     "BrokenProfile",
@@ -121,6 +123,8 @@ __all__ = [
     "SecurityRule",
     "SecurityRules",
     "Severity",
+    "SqlUser",
+    "SqlUsers",
     "Stage",
     "StateChange",
     "StepFinished",

@@ -12,6 +12,7 @@ from tidb_pe_magic.clients import formats
 from tidb_pe_magic.clients.base import Target
 from tidb_pe_magic.model import ClientFormat, ConnectionString, TlsMode
 from tidb_pe_magic.runbook import connecting, discovery
+from tidb_pe_magic.runbook.sql_users import login_name
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import Cluster, Connection, EventHook
@@ -83,7 +84,9 @@ def _as_connected(connection: Connection, request: ConnectionStringRequest) -> T
     return Target(
         host=connection.host,
         port=connection.port,
-        user=request.user or connection.user,
+        user=login_name(connection.cluster, request.user, no_prefix=request.no_prefix)
+        if request.user
+        else connection.user,
         database=request.database or connection.database,
         tls=mode,
         tls_name=name,
@@ -98,7 +101,7 @@ def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Targe
     target = Target(
         host=endpoint.domain,
         port=discovery.noted_service(cluster).port,
-        user=request.user or f"{cluster.user_prefix}.root",
+        user=login_name(cluster, request.user, no_prefix=request.no_prefix),
         database=request.database or "",
         tls=TlsMode(request.tls),
         tls_name=request.tls_name or "",

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.credentials import PasswordSource, sql_password
+from tidb_pe_magic.credentials import PasswordSource
 from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
-from tidb_pe_magic.runbook import discovery, doctoring, profiles
+from tidb_pe_magic.runbook import discovery, doctoring, profiles, sql_passwords
 from tidb_pe_magic.runbook.requests import ConnectRequest
+from tidb_pe_magic.runbook.sql_users import login_name
 from tidb_pe_magic.runbook.waiter import describe
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def _connect_again(context: Context, name: str, request: ConnectRequest) -> Conn
     login = replace(
         request,
         alias=request.alias if request.alias != _DEFAULT.alias else saved.name,
-        user=request.user or saved.user,
+        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix)
+        if request.user
+        else saved.user,
+        no_prefix=True,
         database=request.database or saved.database or None,
         password_from=request.password_from or untold,
         tls=request.tls if request.tls != _DEFAULT.tls else saved.tls,
@@ -111,7 +115,7 @@ def _open_at(context: Context, place: Place, login: Login) -> Connection:
     from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
 
     user = sql_user(place.cluster, login)
-    password = sql_password(login.password_from, user=user, environ=context.environ, prompt=context.prompt)
+    password = sql_passwords.password_of(context.environ, user, login.password_from, context.prompt)
     target = Target(
         host=place.host,
         port=place.port,
@@ -236,8 +240,8 @@ def _terms(cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
 
 
 def sql_user(cluster: Cluster, login: Login) -> str:
-    """Return the SQL user: the one that is named, as it is, or the cluster's root."""
-    return login.user or f"{cluster.user_prefix}.root"
+    """Return the SQL user: the one that is named, with the cluster's prefix, or the cluster's root."""
+    return login_name(cluster, login.user, no_prefix=login.no_prefix)
 
 
 def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook) -> Disconnection:  # noqa: ARG001

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.clouds.alibaba import Alibaba
     from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+    from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam
     from tidb_pe_magic.credentials import Secret
     from tidb_pe_magic.model import Connection, Event, EventHook, Whereabouts
 
@@ -196,6 +197,24 @@ class Context:
             "tidb_cloud",
             (base_url, key),
             lambda: TidbCloud(base_url, key, now=self.now, retries=self.retries),
+        )
+        return client
+
+    def iam(self) -> TidbCloudIam:
+        """Return the client of TiDB Cloud's IAM API, for the same key.
+
+        Raises:
+            MissingCredentials: there is no key.
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam  # noqa: PLC0415 - httpx is slow to import
+
+        own_host = hosts.override(self.environ, hosts.TIDB_CLOUD_IAM)
+        found = tidb_cloud_keys.find(self.environ, self.profile)
+        base_url = own_host or self._host_of(found.iam_host, found.place) or hosts.DEFAULT_TIDB_CLOUD_IAM
+        key = found.own_key
+        client: TidbCloudIam = self._client(
+            "iam", (base_url, key), lambda: TidbCloudIam(base_url, key, now=self.now, retries=self.retries)
         )
         return client
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.limited import within
 from tidb_pe_magic.clouds.retrying import once
-from tidb_pe_magic.credentials import Secret, sql_password
+from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.model import (
     STAGES,
     Cluster,
@@ -19,8 +19,9 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
     Whereabouts,
 )
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook import discovery, sql_passwords
 from tidb_pe_magic.runbook.facts import Denied, gap
+from tidb_pe_magic.runbook.sql_users import login_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,7 +120,7 @@ def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject
     from tidb_pe_magic.database.doctor import Subject  # noqa: PLC0415
 
     cluster, endpoint = known.cluster, known.endpoint
-    user = request.user or (f"{cluster.user_prefix}.root" if cluster else "")
+    user = login_name(cluster, request.user, no_prefix=request.no_prefix) if cluster else request.user or ""
     return Subject(
         target=Target(
             host=request.host or (endpoint.domain if endpoint else ""),
@@ -210,12 +211,11 @@ def _here(context: Context) -> Whereabouts | None:
 
 def _password(context: Context, request: SqlLogin, user: str) -> Callable[[], Secret] | None:
     """Return how to get the password, where there is a source; nobody is asked unless that was asked for."""
-    if request.password_from is None and not context.environ.get("TIDB_PASSWORD"):
+    kept = sql_passwords.stored(context.environ, user) if request.password_from is None else None
+    if kept is None and request.password_from is None and not context.environ.get("TIDB_PASSWORD"):
         return None
 
     def give() -> Secret:
-        return sql_password(
-            request.password_from, user=user, environ=context.environ, prompt=context.prompt
-        ).secret
+        return sql_passwords.password_of(context.environ, user, request.password_from, context.prompt).secret
 
     return give

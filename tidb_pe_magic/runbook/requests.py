@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 
 from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.credentials import PasswordSource
-from tidb_pe_magic.model import TlsMode
+from tidb_pe_magic.model import SQL_ROLES, TlsMode
 from tidb_pe_magic.runbook.fields import (
     Request,
     count,
@@ -241,9 +241,52 @@ class SqlUser(Request):
     """As whom to log in, and in which database."""
 
     user: str | None = option(
-        "SQL user, with the cluster's prefix; default: the cluster's root", metavar="U", parse=non_empty
+        "SQL user, the cluster's prefix is added where it is missing; default: the cluster's root",
+        metavar="U",
+        parse=non_empty,
+    )
+    no_prefix: bool = option(
+        "leave the SQL user's name alone: add no cluster's prefix", default=False, parse=switch
     )
     database: str | None = option("database to use; default: none", metavar="D", parse=non_empty)
+
+
+_SQL_USER_ACTIONS = ("create", "list", "delete", "rotate")
+sql_user_name = matching(
+    r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", "a SQL user's name is letters, digits, underscores, dots, @ or hyphens"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlUserRequest(ClusterStep):
+    """Manage a cluster's SQL users."""
+
+    action: str = option(
+        "create, list, delete or rotate (a new password)",
+        default=...,
+        metavar="ACTION",
+        parse=one_of(_SQL_USER_ACTIONS),
+        positional=True,
+        choices=_SQL_USER_ACTIONS,
+    )
+    name: str | None = option(
+        "SQL user, the cluster's prefix is added where it is missing",
+        metavar="NAME",
+        parse=sql_user_name,
+        positional=True,
+    )
+    role: str | None = option(
+        "what a new user may do", metavar="|".join(SQL_ROLES), parse=one_of(SQL_ROLES), choices=SQL_ROLES
+    )
+    store: str = option(
+        "where the password is kept; auto is the keyring where there is one, else a file for its owner alone",
+        default="auto",
+        metavar="auto|keyring|file",
+        parse=one_of(("auto", "keyring", "file")),
+        choices=("auto", "keyring", "file"),
+    )
+    no_prefix: bool = option("leave the name alone: add no cluster's prefix", default=False, parse=switch)
+    yes: bool = option("really delete it", default=False, parse=switch)
 
 
 @dataclass(frozen=True, kw_only=True)

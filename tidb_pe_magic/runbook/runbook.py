@@ -282,6 +282,7 @@ class Runbook:
         endpoint: str | None = None,
         alias: str = "tidb",
         user: str | None = None,
+        no_prefix: bool = False,
         database: str | None = None,
         password_from: str | None = None,
         tls: str = "auto",
@@ -297,7 +298,8 @@ class Runbook:
             cluster: name or ID; default: the last one named.
             endpoint: ID; default: the cluster's only one.
             alias: name of the connection; an older one of this name is closed once the login has worked.
-            user: SQL user with the cluster's prefix; default: the cluster's root.
+            no_prefix: leave the user's name alone.
+            user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
             database: default: none.
             password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: `TIDB_PASSWORD`,
                 then a prompt.
@@ -318,6 +320,7 @@ class Runbook:
             endpoint=endpoint,
             alias=alias,
             user=user,
+            no_prefix=no_prefix,
             database=database,
             password_from=password_from,
             tls=tls,
@@ -339,6 +342,7 @@ class Runbook:
         endpoint: str | None = None,
         alias: str | None = None,
         user: str | None = None,
+        no_prefix: bool = False,
         database: str | None = None,
         tls: str = "auto",
         tls_name: str | None = None,
@@ -352,7 +356,9 @@ class Runbook:
             endpoint: ID; default: the cluster's only one.
             alias: open connection to take the rest from; default: the one that was opened last, unless a
                 cluster or an endpoint is named.
-            user: SQL user with the cluster's prefix; default: the connection's, or the cluster's root.
+            no_prefix: leave the user's name alone.
+            user: SQL user, with the cluster's prefix or without it; default: the connection's, or the
+                cluster's root.
             database: default: the connection's, or none.
             tls: auto, off, verify-ca or verify-identity; auto is what the connection has, or what the
                 server is seen to offer.
@@ -372,6 +378,7 @@ class Runbook:
             endpoint=endpoint,
             alias=alias,
             user=user,
+            no_prefix=no_prefix,
             database=database,
             tls=tls,
             tls_name=tls_name,
@@ -436,6 +443,44 @@ class Runbook:
             engine=engine,
         ).data
 
+    def sql_user(  # noqa: PLR0913 - the options of the command
+        self,
+        action: str,
+        name: str | None = None,
+        *,
+        cluster: str | None = None,
+        role: str | None = None,
+        store: str = "auto",
+        no_prefix: bool = False,
+        yes: bool = False,
+    ) -> model.SqlUsers:
+        """Make, list or delete SQL users, or give one a new password, which is kept and never shown.
+
+        Args:
+            action: create, list, delete or rotate.
+            name: with the cluster's prefix or without it.
+            cluster: name or ID; default: the last one named.
+            role: readonly, readwrite or admin, of a new user.
+            store: auto, keyring or file, where the password is kept.
+            no_prefix: leave the name alone.
+            yes: has to be True for delete.
+
+        Raises:
+            Conflict: there is a user of this name already.
+            NotFound: there is none.
+        """
+        return self._do(
+            model.SqlUsers,
+            "sql-user",
+            action=action,
+            name=name,
+            cluster=cluster,
+            role=role,
+            store=store,
+            no_prefix=no_prefix,
+            yes=yes,
+        )
+
     def doctor(  # noqa: PLR0913 - the options of the command
         self,
         *,
@@ -444,6 +489,7 @@ class Runbook:
         host: str | None = None,
         port: int | None = None,
         user: str | None = None,
+        no_prefix: bool = False,
         database: str | None = None,
         password_from: str | None = None,
         tls: str = "auto",
@@ -457,7 +503,8 @@ class Runbook:
             endpoint: ID; default: the cluster's only one.
             host: examined without asking any cloud, unless a cluster or an endpoint is named too.
             port: default: the cluster's, or 4000 with a host.
-            user: SQL user with the cluster's prefix; default: the cluster's root.
+            no_prefix: leave the user's name alone.
+            user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
             database: default: none.
             password_from: as in `connect`; without it, and without `TIDB_PASSWORD`, no login is tried.
             tls: auto, off, verify-ca or verify-identity.
@@ -475,6 +522,7 @@ class Runbook:
             host=host,
             port=port,
             user=user,
+            no_prefix=no_prefix,
             database=database,
             password_from=password_from,
             tls=tls,
@@ -541,6 +589,7 @@ class Runbook:
         timeout: float = 600.0,
         alias: str = "tidb",
         user: str | None = None,
+        no_prefix: bool = False,
         database: str | None = None,
         password_from: str | None = None,
         tls: str = "auto",
@@ -560,6 +609,7 @@ class Runbook:
             timeout=timeout,
             alias=alias,
             user=user,
+            no_prefix=no_prefix,
             database=database,
             password_from=password_from,
             tls=tls,

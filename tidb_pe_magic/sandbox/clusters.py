@@ -302,6 +302,12 @@ class ClusterStore:
             users = self._users.values()
             return {u.user_name: u.password for u in users if self._clusters[u.cluster_id].accepts_sql}
 
+    def sql_readers(self) -> frozenset[str]:
+        """Return the full names of the SQL users whose role only reads."""
+        with self._lock:
+            users = self._users.values()
+            return frozenset(user.user_name for user in users if user.builtin_role.endswith("role_readonly"))
+
     def add(self, cluster: Cluster) -> None:
         """Add a cluster, with its root user."""
         with self._lock:

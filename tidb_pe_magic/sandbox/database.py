@@ -30,7 +30,8 @@ _WORKERS = 32
 class FlightsDatabase:
     """A MySQL-protocol server on a free port of 127.0.0.1; a context manager.
 
-    `users` is asked at each login for the user names and their passwords. `flights` loads only the
+    `users` is asked at each login for the user names and their passwords. `readers` names
+    those who may only read. `flights` loads only the
     first rows of the flights table. `clock` dates the commits, in seconds since 1970.
     """
 
@@ -38,12 +39,14 @@ class FlightsDatabase:
         self,
         *,
         users: Callable[[], Mapping[str, str]],
+        readers: Callable[[], frozenset[str]] = frozenset,
         flights: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Remember what to serve; nothing is loaded before `start`."""
         self._clock = clock
         self._users = users
+        self._readers = readers
         self._flights = flights
         self._thread = LoopThread("sandbox-database", workers=_WORKERS)
         self._database: duckdb.DuckDBPyConnection | None = None
@@ -123,7 +126,7 @@ class FlightsDatabase:
         if self._database is None or self._history is None:
             writer.transport.abort()
             return
-        session = Session(self._database.cursor(), self._history, lambda: self._connections)
+        session = Session(self._database.cursor(), self._history, lambda: self._connections, self._readers)
         connection = ClientConnection(MysqlStream(reader, writer), session, self._control, self._users)
         number = connection.connection_id = await self._control.add(connection)
         self._connections[number] = connection

@@ -101,7 +101,9 @@ class Sandbox:
             # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
             from tidb_pe_magic.sandbox.database import FlightsDatabase  # noqa: PLC0415 - see above
 
-            self.database = FlightsDatabase(users=self.clusters.sql_logins, flights=flights)
+            self.database = FlightsDatabase(
+                users=self.clusters.sql_logins, readers=self.clusters.sql_readers, flights=flights
+            )
         with _ONE_BY_ONE:
             self._tidb_cloud = tidb_cloud.create_app(
                 self.clusters, {self._public_key: self._private_key}, self.clock

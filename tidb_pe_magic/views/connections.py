@@ -38,7 +38,20 @@ def _connection(connection: model.Connection) -> View:
             *((("Saved in", Code(connection.saved)),) if connection.saved else ()),
             ("Query from Python", python),
         ),
+        notes=_least_privilege(connection.user),
         next_command=f"%%sql {connection.alias}" if connection.registered else "",
+    )
+
+
+def _least_privilege(user: str) -> tuple[Mark, ...]:
+    if not user.endswith(".root"):
+        return ()
+    return (
+        Mark(
+            "info",
+            "root may do everything; for analysis a user that only reads is enough: "
+            "%tidb_pe sql-user create analyst --role readonly",
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import (
     ACCESS_DENIED,
+    COMMAND_DENIED,
     QUERY_INTERRUPTED,
     UNKNOWN_DATABASE,
     UNKNOWN_THREAD,
@@ -71,12 +72,17 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         cursor: duckdb.DuckDBPyConnection,
         history: History,
         sessions: Callable[[], Mapping[int, ClientConnection]],
+        readers: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        """Take a cursor of its own; `sessions` lists all connections for SHOW PROCESSLIST and KILL."""
+        """Take a cursor of its own; `sessions` lists all connections for SHOW PROCESSLIST and KILL.
+
+        `readers` names the users who may only read.
+        """
         self.username: str | None = None
         self.database: str | None = None
         self._cursor = cursor
         self._sessions = sessions
+        self._readers = readers
         self._connection: ClientConnection | None = None
         self._transaction = Transaction(cursor, history)
         self._snapshot = Snapshot(history)
@@ -230,6 +236,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         if explain:
             sql = f"EXPLAIN {sql}"
         if isinstance(tree, (*_DDL, *_WRITES)):
+            self._refuse_reader(tree)
             self._snapshot.refuse_writes()
         if isinstance(tree, _DDL):
             return await self._define(tree, [*_sequences(context), sql, *_comments(context)])
@@ -352,6 +359,17 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
             raise
         if self.variables.get("autocommit") and not autocommit:
             await self._in_thread(self._transaction.commit)
+
+    def _refuse_reader(self, tree: exp.Expression) -> None:
+        """Refuse what changes something to a user whose role only reads, in TiDB's words."""
+        if self.username not in self._readers():
+            return
+        table = tree.find(exp.Table)
+        name = table.name if table is not None else ""
+        raise SqlError(
+            COMMAND_DENIED,
+            f"{tree.key.upper()} command denied to user '{self.username}'@'%' for table '{name}'",
+        )
 
     def _kill(self, tree: exp.Kill) -> None:
         connection = self._sessions().get(int(tree.this.name)) if tree.this.name.isdigit() else None

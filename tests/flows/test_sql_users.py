@@ -1,0 +1,127 @@
+"""SQL users with the least that they need: made, used, rotated and deleted; no password is shown."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy.exc
+from flows.places import GROUP, VPC
+from keys.rings import Ring, using
+from secrets_in_traceback import holders
+
+from tidb_pe_magic import Conflict, InvalidRequest, NotFound, Runbook, ServiceUnavailable, render
+from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+PREFIX = "2vKmPqRsTuWxYzA"
+
+
+@pytest.fixture
+def ready(sandbox: Sandbox, tmp_path: Path) -> Iterator[Runbook]:
+    """Give a runbook whose endpoint is connected, with a state directory of its own."""
+    environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
+    with Runbook(environ=environ) as runbook:
+        runbook.cluster("demo")
+        runbook.create(vpc=VPC, security_group=[GROUP])
+        runbook.wait()
+        yield runbook
+
+
+def refusal(runbook: Runbook, statement: str) -> int:
+    """Return the code with which the database refuses the statement."""
+    with runbook.connection.engine.connect() as live:
+        with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
+            live.exec_driver_sql(statement)
+        return int(caught.value.orig.args[0])  # type: ignore[union-attr]
+
+
+def test_a_reader_reads_and_changes_nothing(ready: Runbook, sandbox: Sandbox) -> None:
+    """The prefix is added and shown, connect finds the password, and an INSERT has TiDB's refusal."""
+    made = ready.sql_user("create", "analyst", role="readonly")
+    (user,) = made.items
+    password = sandbox.clusters.sql_users[user.name].password
+    assert (user.name, user.role) == (f"{PREFIX}.analyst", f"{PREFIX}.role_readonly")
+    assert f"prefix {PREFIX}. was put before the name" in render.text(made)
+    path = Path(made.stored.removeprefix("file:"))
+    assert path.read_text(encoding="utf-8") == password
+    assert os.name != "posix" or stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert password not in render.text(made) + repr(made)
+    connection = ready.connect(user="analyst", database="nycflights13")
+    assert (connection.user, connection.password_source) == (user.name, made.stored)
+    with connection.engine.connect() as live:
+        assert live.exec_driver_sql("SELECT COUNT(*) FROM flights").scalar_one() == 500
+    for statement in ("INSERT INTO airlines VALUES ('ZZ', 'x')", "DROP TABLE airlines"):
+        assert refusal(ready, statement) == 1142
+
+
+def test_a_writer_writes(ready: Runbook) -> None:
+    """The role readwrite is let to insert; root is advised to leave analysis to a reader."""
+    ready.sql_user("create", "writer", role="readwrite")
+    with ready.connect(user="writer", database="nycflights13").engine.connect() as live:
+        live.exec_driver_sql("INSERT INTO airlines VALUES ('ZZ', 'x')")
+    assert "sql-user create analyst --role readonly" in " ".join(render.text(ready.connect()).split())
+
+
+def test_rotate_and_delete(ready: Runbook, sandbox: Sandbox) -> None:
+    """A new password counts from then on; a deleted user is gone, with its password."""
+    made = ready.sql_user("create", "analyst", role="admin")
+    before = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password
+    rotated = ready.sql_user("rotate", f"{PREFIX}.analyst")
+    assert rotated.prefix_added == ""
+    assert sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password != before
+    ready.connect(user="analyst")
+    with pytest.raises(Conflict, match="connect --user"):
+        ready.sql_user("create", "analyst", role="admin")
+    with pytest.raises(InvalidRequest, match="--yes"):
+        ready.sql_user("delete", "analyst")
+    ready.sql_user("delete", "analyst", yes=True)
+    assert [user.name for user in ready.sql_user("list").items] == [f"{PREFIX}.root"]
+    assert not Path(made.stored.removeprefix("file:")).exists()
+    with pytest.raises(NotFound, match="has no SQL user"):
+        ready.sql_user("rotate", "analyst")
+
+
+def test_a_lost_answer_loses_no_password(ready: Runbook, sandbox: Sandbox) -> None:
+    """After a create whose answer was lost the user can log in, and the line says where the password is."""
+    sandbox.faults.add(Fault(kind=Kind.RESET, operation="CreateSqlUser", point=Point.AFTER))
+    with pytest.raises(ServiceUnavailable, match=r"may have been made.*kept in file:") as caught:
+        ready.sql_user("create", "analyst", role="readonly")
+    password = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password
+    assert holders(caught.value, password) == []
+    ready.connect(user="analyst")
+
+
+def test_a_rotation_whose_answers_are_lost_keeps_both_passwords(ready: Runbook, sandbox: Sandbox) -> None:
+    """The call is made again by itself, and the new password counts."""
+    ready.sql_user("create", "analyst", role="readonly")
+    sandbox.faults.add(Fault(kind=Kind.RESET, operation="UpdateSqlUser", point=Point.AFTER))
+    ready.sql_user("rotate", "analyst")
+    ready.connect(user="analyst")
+
+
+def test_a_refused_user_leaves_no_password(ready: Runbook, tmp_path: Path) -> None:
+    """A name that TiDB Cloud refuses without its prefix is not kept."""
+    with pytest.raises(Exception, match="must start with the user prefix"):
+        ready.sql_user("create", "analyst", role="readonly", no_prefix=True)
+    assert not list((tmp_path / "state" / "sql-users").iterdir())
+
+
+def test_the_keyring_keeps_it_where_there_is_one(ready: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
+    """No file holds the password then, and connect asks the keyring; without one that is refused."""
+    with pytest.raises(InvalidRequest, match="no keyring"):
+        ready.sql_user("create", "analyst", role="readonly", store="keyring")
+    with using(Ring({})):
+        assert ready.sql_user("create", "analyst", role="readonly").stored == "keyring:tidb_pe_magic"
+        password = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password
+        ready.sql_user("rotate", "analyst")
+        assert ready.connect(user="analyst").password_source == "keyring:tidb_pe_magic"
+    written = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert not any(password.encode() in path.read_bytes() for path in written)

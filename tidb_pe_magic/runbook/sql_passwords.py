@@ -1,0 +1,140 @@
+"""Passwords of SQL users that were made here: in the keyring, or in files that only their owner can read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import string
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.credentials import Password, PasswordSource, Secret, from_keyring, sql_password, to_keyring
+from tidb_pe_magic.runbook.state_files import ensure_private, open_private, state_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+SERVICE = "tidb_pe_magic"
+STORES = ("auto", "keyring", "file")
+_LENGTH = 32  # of the 8 to 64 characters that TiDB Cloud takes
+_CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~")
+_IN_KEYRING = ".keyring"
+_NEXT = ".next"  # what a password becomes where its change is known to have happened
+
+
+def new_password() -> Secret:
+    """Return a random password with letters of both cases, digits and other characters."""
+    while True:
+        password = Secret("".join(secrets.choice("".join(_CLASSES)) for _ in range(_LENGTH)))
+        if all(set(password.reveal()) & set(each) for each in _CLASSES):
+            return password
+
+
+def store(
+    environ: Mapping[str, str], user: str, password: Secret, *, where: str, pending: bool = False
+) -> str:
+    """Keep the password, and return where: `keyring:SERVICE` or `file:PATH`.
+
+    Args:
+        environ: names the state directory.
+        user: full name.
+        password: what to keep.
+        where: keyring, file, or auto for the keyring where there is one.
+        pending: beside the one in use, which stays.
+
+    Raises:
+        InvalidRequest: it cannot be kept there; nothing was changed.
+    """
+    path = _path(environ, user + (_NEXT if pending else ""))
+    try:
+        ensure_private(path.parent.parent)
+        ensure_private(path.parent)
+        if where != "file" and to_keyring(SERVICE, path.name, password):
+            _write(path.with_name(path.name + _IN_KEYRING), Secret(""))
+            path.unlink(missing_ok=True)
+            return f"keyring:{SERVICE}"
+        if where == "keyring":
+            raise errors.InvalidRequest("--store", "there is no keyring that takes a password here.")
+        _write(path, password)
+        path.with_name(path.name + _IN_KEYRING).unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        return f"file:{path}"
+    raise errors.InvalidRequest("--store", f"{path} cannot be written: {reason}.")
+
+
+def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> Password | None:
+    """Return the user's password where it was made here, else None.
+
+    Raises:
+        MissingCredentials: the keyring that has it is locked.
+        InvalidRequest: the file that has it cannot be read.
+    """
+    path = _path(environ, user + (_NEXT if pending else ""))
+    if path.with_name(path.name + _IN_KEYRING).exists():
+        secret, place = from_keyring(SERVICE, path.name), f"keyring:{SERVICE}"
+    elif path.exists():
+        source = PasswordSource("file", str(path))
+        return sql_password(source, user=user, environ=environ, prompt=_nobody)
+    else:
+        return None
+    return Password(secret, place) if secret else None
+
+
+def promote(environ: Mapping[str, str], user: str) -> str:
+    """Put the pending password in the place of the one in use, and return where it is."""
+    password = stored(environ, user, pending=True)
+    if password is None:
+        msg = f"no pending password of {user}"
+        raise AssertionError(msg)
+    place = store(environ, user, password.secret, where=password.source.partition(":")[0])
+    forget(environ, user, pending=True)
+    return place
+
+
+def forget(environ: Mapping[str, str], user: str, *, pending: bool = False) -> None:
+    """Delete the password, wherever it is kept; one that is gone is no error."""
+    path = _path(environ, user + (_NEXT if pending else ""))
+    marker = path.with_name(path.name + _IN_KEYRING)
+    if marker.exists():
+        to_keyring(SERVICE, path.name, None)
+    for each in (path, marker):
+        with contextlib.suppress(OSError):
+            each.unlink(missing_ok=True)
+
+
+def password_of(
+    environ: Mapping[str, str], user: str, source: PasswordSource | None, prompt: Callable[[str], Secret]
+) -> Password:
+    """Return the password of a login: what is named, else what is kept for this user, else as without one.
+
+    Raises:
+        MissingCredentials: there is none.
+    """
+    kept = None if source is not None else stored(environ, user)
+    return kept or sql_password(source, user=user, environ=environ, prompt=prompt)
+
+
+def _nobody(question: str) -> Secret:
+    raise AssertionError(question)
+
+
+def _path(environ: Mapping[str, str], user: str) -> Path:
+    # Names of SQL users can hold what file names cannot.
+    name = re.sub(r"[^A-Za-z0-9._-]", lambda found: f"%{ord(found[0]):x}", user)
+    return state_directory(environ) / "sql-users" / name
+
+
+def _write(path: Path, password: Secret) -> None:
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(open_private(partial, os.O_WRONLY | os.O_EXCL), "w", encoding="utf-8") as file:
+            file.write(password.reveal())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
