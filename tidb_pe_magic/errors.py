@@ -64,13 +64,20 @@ def is_visible(text: str) -> bool:
     return all(unicodedata.category(character) not in _INVISIBLE for character in text)
 
 
+TOPICS = ("costs", "permissions", "tls", "sandbox", "front-ends", "keys", "troubleshooting")
+"""What `%tidb_pe help` explains, each in a file of the package."""
+
+
 class TidbPeError(Exception):
     """Base of the expected errors: shown as one line, without a traceback.
 
     Attributes:
         message: what went wrong, in one sentence.
         advice: what to do next, usually a command; may be empty.
+        topic: of `TOPICS`, that explains errors of this class; may be empty.
     """
+
+    topic = ""
 
     def __init__(self, message: str, *, advice: str = "") -> None:
         """Keep the message and the advice apart, so that a form can show them separately."""
@@ -87,7 +94,8 @@ class TidbPeError(Exception):
 
         IPython calls this method on an exception that has it, and the cell still counts as failed.
         """
-        return [f"{type(self).__name__}: {self}"]
+        more = f" More: %tidb_pe help {self.topic}" if self.topic else ""
+        return [f"{type(self).__name__}: {self}{more}"]
 
 
 class InvalidRequest(TidbPeError, ValueError):
@@ -115,6 +123,8 @@ class MissingCredentials(TidbPeError):
     Attributes:
         looked_in: every place that was looked in, in order.
     """
+
+    topic = "keys"
 
     def __init__(self, what: str, looked_in: Iterable[str], *, advice: str = "") -> None:
         """List the places, so that the reader can choose one to fill."""
@@ -157,9 +167,13 @@ class ApiError(TidbPeError):
 class AuthenticationFailed(ApiError):
     """The key is unknown, disabled or wrong, or this machine's clock is."""
 
+    topic = "keys"
+
 
 class PermissionDenied(ApiError):
     """The key is right, but may not do this."""
+
+    topic = "permissions"
 
 
 class NotFound(ApiError):
@@ -276,6 +290,8 @@ class ConnectionFailed(TidbPeError):
         kind: the sort of failure within its stage, in one word; may be empty.
         diagnosis: what `doctor` found afterwards, where it was asked.
     """
+
+    topic = "troubleshooting"
 
     def __init__(self, stage: str, reason: str, *, advice: str = "", kind: str = "") -> None:
         """Name the stage first."""

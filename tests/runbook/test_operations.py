@@ -67,6 +67,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "whoami",
         "permissions",
         "history",
+        "help",
     ]
     assert all(name == operation.name for name, operation in OPERATIONS.items())
 

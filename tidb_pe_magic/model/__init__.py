@@ -61,6 +61,7 @@ from tidb_pe_magic.model.findings import (
     Stage,
     Whereabouts,
 )
+from tidb_pe_magic.model.help import HelpText
 from tidb_pe_magic.model.history import History, Mutation, MutationResult
 from tidb_pe_magic.model.keys import CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
@@ -96,6 +97,7 @@ __all__ = [
     "EventHook",
     "Finding",
     "FinishedStep",
+    "HelpText",
     "History",
     "Judgement",
     "KeyPlace",

@@ -29,9 +29,12 @@ RESULTS: Final = {
         "VpcEndpoint",
     ),
     "findings": ("Diagnosis", "Permissions"),
+    "help": ("HelpText",),
     "history": ("History",),
+    "keys": ("Whoami",),
     "networks": ("Networks",),
     "queries": ("QueryResult",),
+    "sql_users": ("SqlUsers",),
 }
 
 
@@ -58,7 +61,9 @@ def _plain(result: Result, printer: Any, cycle: bool) -> None:  # noqa: FBT001 -
     printer.text(repr(result) if cycle or printer.stack[1:] else render.text(result))
 
 
-def _html(result: Result) -> str:
+def _html(result: Result) -> str | None:
+    if hasattr(result, "_repr_markdown_"):
+        return None  # a notebook would prefer HTML to it
     from tidb_pe_magic import render  # noqa: PLC0415 - see above
 
     return render.html(result)

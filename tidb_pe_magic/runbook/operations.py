@@ -231,5 +231,13 @@ OPERATIONS: dict[str, Operation] = {
             tutorial="",
             example="history --limit 5",
         ),
+        Operation(
+            name="help",
+            request=requests.HelpRequest,
+            target=_STEPS + "helping:help_topic",
+            summary="Explain costs, permissions, TLS, the sandbox, front ends, keys or troubleshooting",
+            tutorial="",
+            example="help tls",
+        ),
     )
 }

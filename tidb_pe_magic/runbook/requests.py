@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Self
 
 from tidb_pe_magic.clients.formats import FORMATS
 from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.errors import TOPICS
 from tidb_pe_magic.model import SQL_ROLES, TlsMode
 from tidb_pe_magic.runbook.fields import (
     Request,
@@ -127,6 +128,19 @@ class ZoneChoice:
 @dataclass(frozen=True, kw_only=True)
 class ClustersRequest(Request):
     """List the clusters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelpRequest(Request):
+    """Explain a topic."""
+
+    topic: str | None = option(
+        "what to explain; without it the topics are listed",
+        metavar="TOPIC",
+        parse=one_of(TOPICS),
+        positional=True,
+        choices=TOPICS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -633,3 +633,11 @@ class Runbook:
             limit: changes at most.
         """
         return self._do(model.History, "history", limit=limit)
+
+    def help(self, topic: str | None = None) -> model.HelpText:
+        """Explain a topic, in Markdown; without one the topics are listed.
+
+        Args:
+            topic: costs, permissions, tls, sandbox, front-ends, keys or troubleshooting.
+        """
+        return self._do(model.HelpText, "help", topic=topic)

@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.layout import Mark
-from tidb_pe_magic.views import connections, discovery, endpoints, history, identity, queries, sql_users  # noqa: F401 - each adds its views to the table
+from tidb_pe_magic.views import (  # noqa: F401 - each adds its views to the table
+    connections,
+    discovery,
+    endpoints,
+    history,
+    identity,
+    queries,
+    sql_users,
+    topics,
+)
 from tidb_pe_magic.views.base import view_of
 from tidb_pe_magic.views.connections import steps_table
 from tidb_pe_magic.views.discovery import named

@@ -1,0 +1,49 @@
+"""The topics of help: each exists, is named by errors that exist, and shows commands that can be typed."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import pytest
+
+from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic.runbook.helping import markdown
+from tidb_pe_magic.runbook.parser import parse, words
+
+every_topic = pytest.mark.parametrize("topic", errors.TOPICS)
+
+
+def test_every_file_is_a_topic() -> None:
+    """No topic is without its text, and no text without a topic."""
+    shipped = {path.name for path in resources.files("tidb_pe_magic").joinpath("help").iterdir()}
+    assert shipped == {f"{topic}.md" for topic in errors.TOPICS}
+
+
+@every_topic
+def test_every_command_of_a_topic_can_be_typed(topic: str) -> None:
+    """What stands in a topic as a command is one, with flags that exist."""
+    lines = re.findall(r"`%tidb_pe ([^`]*)`", markdown(topic))
+    assert lines
+    for line in lines:
+        if line.split()[0] not in {"sandbox", "form"}:  # these two are the notebook's own
+            parse(words(" ".join(line.split())), prog="%tidb_pe")
+
+
+@every_topic
+def test_a_topic_is_markdown_in_a_notebook_and_text_elsewhere(topic: str) -> None:
+    """It begins with its title, which the list of the topics has, too."""
+    with Runbook(environ={}) as runbook:
+        shown, listed = runbook.help(topic), runbook.help()
+    title = markdown(topic).partition("\n")[0].removeprefix("# ")
+    assert shown._repr_markdown_().startswith(f"# {title}\n")
+    assert title in render.text(shown)
+    assert f"`%tidb_pe help {topic}`: {title}" in str(listed)
+
+
+def test_every_topic_that_an_error_names_exists() -> None:
+    """The line of such an error ends with the command."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "topic")]
+    assert {kind.topic for kind in kinds} - {""} <= set(errors.TOPICS)
+    (line,) = errors.MissingCredentials("key", ["here"])._render_traceback_()
+    assert line.endswith("More: %tidb_pe help keys")

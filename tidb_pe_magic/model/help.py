@@ -1,0 +1,23 @@
+"""A topic that is explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidb_pe_magic.model.base import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelpText(Result):
+    """A topic's text, in Markdown; without a topic, the list of them."""
+
+    topic: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return the text alone."""
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        """Give a notebook the text as Markdown."""
+        return self.text
