@@ -73,6 +73,7 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
     clicker.put(form.connect.query.sql, "SELECT COUNT(*) AS n FROM flights")
     clicker.click(form.connect.query.run.button)
     assert form.frame["n"].tolist() == [500]
+    assert words(form.connect.query.run.outcome).split().count("500") == 1, "the data are shown once"
     assert heads(clicker)[2].endswith("connected as tidb")
     for command in ("cluster demo", "verify --cluster demo", "connect --cluster demo"):
         assert f"%tidb_pe {command}" in clicker.summary

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tidb_pe_magic.layout import as_html
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Field, Sheet
-from tidb_pe_magic.notebook.forms.fragments import shown
 from tidb_pe_magic.runbook.commands import cell
 from tidb_pe_magic.runbook.requests import QueryRequest
+from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
     from tidb_pe_magic import model
@@ -80,4 +82,4 @@ def _cell(name: str, request: Request) -> str:
 
 def _rows(result: model.QueryResult) -> str:
     table: str = result.data.to_html(max_rows=_SHOWN, show_dimensions=False, border=0)
-    return shown(result) + table
+    return as_html(replace(view(replace(result, via=())), block=())) + table
