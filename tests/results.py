@@ -49,6 +49,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "zone_id": ("ap-southeast-1a",),
     "zones": ("ap-southeast-1a",),
     "group_type": ("normal", "enterprise"),
+    "action": ("create", "delete", "list", "rotate"),
 }
 _SIMPLE: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
     bool: st.booleans(),

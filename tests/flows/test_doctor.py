@@ -126,7 +126,7 @@ def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -
 def test_a_missing_prefix_is_named(staged: Callable[[str], tuple[Sandbox, Runbook]]) -> None:
     """A user without the cluster's prefix is the first cause, with the name as it should be."""
     _, runbook = staged("clean")
-    diagnosis = runbook.doctor(user="root")
+    diagnosis = runbook.doctor(user="root", no_prefix=True)
     assert diagnosis.failed is not None
     assert diagnosis.failed.name == "login"
     assert "2vKmPqRsTuWxYzA.root" in diagnosis.causes[0]

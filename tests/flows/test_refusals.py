@@ -185,10 +185,10 @@ def test_a_wrong_sql_password_is_refused_and_leaves_an_older_connection(sandbox:
 
 
 def test_a_user_without_the_prefix_is_told_of_it(runbook: Runbook) -> None:
-    """A SQL user of another form is refused with TiDB Cloud's rule on prefixes."""
+    """A SQL user of another form is refused with TiDB Cloud's rule on prefixes, where it is left alone."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     with pytest.raises(errors.ConnectionFailed, match="prefix"):
-        runbook.connect(user="root")
+        runbook.connect(user="root", no_prefix=True)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ _TITLES = {
 
 @view_of.register(model.SqlUsers)
 def _sql_users(users: model.SqlUsers) -> View:
-    if users.action == "list":
+    if users.action not in _TITLES or len(users.items) != 1:
         rows = tuple((Code(user.name), user.role) for user in users.items)
         return View(
             title=f"{len(rows)} SQL users of cluster {users.cluster}",
