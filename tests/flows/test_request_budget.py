@@ -10,8 +10,10 @@ from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook
 from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.model import RetryScheduled
 
 if TYPE_CHECKING:
+    from tidb_pe_magic.model import Event
     from tidb_pe_magic.sandbox import Sandbox
 
 _BEFORE_THE_FIRST_POLL = 12
@@ -50,6 +52,28 @@ def test_a_cluster_is_found_by_its_name_in_one_request(runbook: Runbook, sandbox
     assert asked(sandbox).count("ListClusters") == 1 + -(-len(sandbox.clusters.clusters) // 100)
     with pytest.raises(InvalidRequest, match="did you mean other-41"):
         runbook.cluster("other-41x")
+
+
+def test_ten_thousand_clusters_wait_for_the_rate_limit(sandbox: Sandbox) -> None:
+    """A hundred pages and a challenge are one request too many for a minute: the rest waits, and says so."""
+    events: list[Event] = []
+    demo = next(c for c in sandbox.clusters.clusters.values() if c.display_name == "demo")
+    for number in range(10_000 - len(sandbox.clusters.clusters)):
+        name = f"other-{number}"
+        sandbox.clusters.add(replace(demo, cluster_id=str(number), display_name=name, user_prefix=name))
+    # In the beginning of a minute, so that the hundred pages fit into it.
+    sandbox.clock.ahead = 60 - sandbox.clock() % 60 + 1
+
+    def sleep(seconds: float) -> bool:
+        sandbox.clock.ahead += seconds
+        return False
+
+    with Runbook(environ=sandbox.environment(), on_event=events.append, sleep=sleep) as runbook:
+        assert len(runbook.clusters()) == 10_000
+    waits = [event.pause for event in events if isinstance(event, RetryScheduled)]
+    assert 1 <= len(waits) <= 2
+    assert all(0 < pause <= 62 for pause in waits)
+    assert sum(call.status == 200 for call in sandbox.tidb_cloud_calls) == 100
 
 
 def test_the_challenge_is_answered_once(runbook: Runbook, sandbox: Sandbox) -> None:

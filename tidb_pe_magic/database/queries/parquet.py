@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FIELD = "--to-parquet"
 #: A row group is what is held in memory: large enough to be read fast, small enough to be held.
-_ROW_GROUP_BYTES = 32 * 2**20
+_ROW_GROUP_BYTES = 16 * 2**20
 
 
 class Writer:
@@ -64,6 +64,8 @@ class Writer:
         self._held.clear()
         self._bytes = 0
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        # What the encoder has used would else be kept, and with each row group a little more of it.
+        pa.default_memory_pool().release_unused()
 
 
 def target(text: str, *, directory: bool) -> Path:
