@@ -6,6 +6,8 @@ import json
 import logging
 import sys
 import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +21,7 @@ from tidb_pe_magic.keys import alibaba
 from tidb_pe_magic.model import KeyState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tidb_pe_magic.sandbox import Sandbox
@@ -174,4 +177,46 @@ def test_what_the_sdk_cannot_exchange_is_one_quiet_line(
     assert holders(caught.value, HIDDEN) == []
     assert HIDDEN not in repr(identity)
     assert "Traceback" not in capfd.readouterr().err
-    assert logging.getLogger("credentials").level <= logging.CRITICAL
+    assert not logging.getLogger("credentials").disabled
+
+
+def test_an_answer_that_holds_a_key_is_not_repeated(
+    sandbox: Sandbox, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A credentials URI that answers without Code gives a key that the SDK refuses, and would print."""
+    settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
+    key = {"AccessKeyId": "STS.1", "AccessKeySecret": HIDDEN, "SecurityToken": f'{HIDDEN}"t'}
+    with answering(json.dumps(key)) as url:
+        uri = f"{url}/{HIDDEN}?{HIDDEN}"
+        settings |= {"ALIBABA_CLOUD_CREDENTIALS_URI": uri, "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+        with Runbook(environ=settings) as runbook:
+            identity = runbook.whoami().alibaba
+            with pytest.raises(MissingCredentials, match="error retrieving credentials") as caught:
+                runbook.networks(cluster="demo")
+    assert not identity.works
+    assert HIDDEN not in f"{identity!r} {caught.value}"
+    assert holders(caught.value, HIDDEN) == []
+    assert HIDDEN not in capfd.readouterr().err + caplog.text
+
+
+@contextmanager
+def answering(text: str) -> Iterator[str]:
+    """Answer every GET with the text, and give the server's URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

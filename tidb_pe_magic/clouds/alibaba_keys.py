@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tidb_pe_magic import errors
 
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from tidb_pe_magic.keys.places import Chain, Found
 
 _LONGEST = 200
+_SHORTEST = 9  # characters of what could be a key
+# The SDK repeats the answers that it cannot use, which may hold all of a key.
+_NAMED_SECRET = re.compile(
+    r"""((?:secret|token|password|access_?key)\w*["']?\s*[:=]\s*)"""
+    r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;&}]+)""",
+    re.IGNORECASE,
+)
 
 
 def credential(found: Found) -> Any:
@@ -29,9 +38,7 @@ def credential(found: Found) -> Any:
     from alibabacloud_credentials.exceptions import CredentialException  # noqa: PLC0415 - slow to import
     from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
-    logger = logging.getLogger("credentials")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)  # it prints a traceback for each failure
+    logging.getLogger("credentials").addFilter(_is_foreign)  # adding it again changes nothing
     try:
         client = _client(chain)
         client.get_credential()
@@ -45,17 +52,20 @@ def credential(found: Found) -> Any:
         AttributeError,
         OSError,
     ) as error:
-        reason = str(error) or type(error).__name__
+        reason = _harmless(str(error) or type(error).__name__, chain)
     else:
         return client
-    finally:
-        logger.setLevel(level)
     # Outside the handler: the SDK's frames hold keys.
     raise errors.MissingCredentials(
         "Alibaba Cloud access key",
-        (f"{found.place} ({_harmless(reason, chain)})",),
+        (f"{found.place} ({reason})",),
         advice="See %tidb_pe whoami.",
     )
+
+
+def _is_foreign(record: logging.LogRecord) -> bool:
+    """Let pass what is not the SDK's own: it prints each failure with the answer, and the key in it."""
+    return "alibabacloud_credentials" not in record.pathname
 
 
 def provider_name(found: Found) -> str:
@@ -91,7 +101,7 @@ def _provider(chain: Chain) -> Any:
             role_session_name=chain.session or None,
         )
     if chain.kind == "uri":
-        return provider.URLCredentialsProvider(uri=chain.role)
+        return provider.URLCredentialsProvider(uri=chain.uri.reveal() if chain.uri else None)
     # Without its own thread: a key that is too old is renewed by the next call.
     role = provider.EcsRamRoleCredentialsProvider(role_name=chain.role, async_update_enabled=False)
     if chain.metadata:
@@ -100,24 +110,47 @@ def _provider(chain: Chain) -> Any:
 
 
 def _harmless(reason: str, chain: Chain) -> str:
-    """Return the SDK's reason without what the profile holds, and not longer than a line."""
+    """Return the SDK's reason without what could be a part of a key, and not longer than a line."""
     for value in _values(chain):
         reason = reason.replace(value, "***")
-    return reason[:_LONGEST]
+    return " ".join(_NAMED_SECRET.sub(r"\1***", reason).split())[:_LONGEST]
 
 
 def _values(chain: Chain) -> Iterator[str]:
-    """Yield every value of the file that the SDK read, which its reason may repeat."""
+    """Yield what the SDK was given, the longest first, which its reason may repeat."""
+    found: list[str] = []
+    if chain.kind == "cli":
+        found = _cli_values(chain.path)
+    elif chain.kind == "ini":
+        found = _ini_values(chain.path)
+    elif chain.uri is not None:
+        parts = urlsplit(chain.uri.reveal())
+        found = [chain.uri.reveal(), f"{parts.path}?{parts.query}", parts.path, parts.query]
+    yield from sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+
+
+def _cli_values(path: str) -> list[str]:
     import json  # noqa: PLC0415 - only a failure needs it
     from pathlib import Path  # noqa: PLC0415 - only a failure needs it
 
-    if chain.kind != "cli":
-        return
     try:
-        profiles = json.loads(Path(chain.path).read_bytes()).get("profiles", [])
+        profiles = json.loads(Path(path).read_bytes()).get("profiles", [])
     except (OSError, ValueError, AttributeError):
-        return
-    for profile in profiles:
-        for name, value in profile.items():
-            if name not in {"name", "mode"} and isinstance(value, str) and len(value) > 8:  # noqa: PLR2004 - a key
-                yield value
+        return []
+    return [
+        value
+        for profile in profiles
+        for name, value in profile.items()
+        if name not in {"name", "mode"} and isinstance(value, str)
+    ]
+
+
+def _ini_values(path: str) -> list[str]:
+    from pathlib import Path  # noqa: PLC0415 - only a failure needs it
+
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    pairs = (line.partition("=") for line in lines)
+    return [value.partition("#")[0].strip() for name, _, value in pairs if name.strip() != "type"]

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tidb_pe_magic.credentials import Key
+from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
 from tidb_pe_magic.keys.places import (
     Chain,
@@ -244,7 +244,7 @@ def _instance(
 
 def _uri(environ: Mapping[str, str]) -> Found | None:
     uri = environ.get(_URI, "")
-    return Found(place=_URI, chain=Chain(kind="uri", role=uri)) if uri else None
+    return Found(place=_URI, chain=Chain(kind="uri", uri=Secret(uri))) if uri else None
 
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:

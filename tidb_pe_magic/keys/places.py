@@ -27,7 +27,8 @@ class Chain:
         profile: of the command line's file or of the credentials file.
         path: that file, or the OIDC token's.
         version: when the file was written, so that another version counts.
-        role: name or ARN of the RAM role; for the URI, the URI.
+        role: name or ARN of the RAM role.
+        uri: where a key is given to whoever asks, so that it counts as one.
         identity_provider: ARN, of OIDC.
         session: name of the role's session.
         metadata: host of the ECS metadata service where it is not the cloud's own.
@@ -38,6 +39,7 @@ class Chain:
     path: str = ""
     version: int = 0
     role: str = ""
+    uri: Secret | None = None
     identity_provider: str = ""
     session: str = ""
     metadata: str = ""
