@@ -85,3 +85,21 @@ def test_cancel_ends_the_job_and_forgets_the_rest() -> None:
     worker.start(lambda: seen.append(worker.cancelled.is_set()))
     assert worker.join(_SECONDS)
     assert seen == [True, False]
+
+
+def test_what_is_asked_for_after_cancel_is_not_cancelled() -> None:
+    """A job that follows the one that was cancelled has an event of its own."""
+    worker, begun, go_on = Worker(lambda _: None), threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def first() -> None:
+        begun.set()
+        wait_for(go_on)
+
+    worker.start(first)
+    wait_for(begun)
+    worker.cancel()
+    worker.then(lambda: seen.append(worker.cancelled.is_set()))
+    go_on.set()
+    assert worker.join(_SECONDS)
+    assert seen == [False]

@@ -71,6 +71,8 @@ class Worker:
                     following = self._waiting.pop(0) if self._waiting else None
                     if following is None:
                         self._rest()
+                    elif self.cancelled.is_set():
+                        self.cancelled = threading.Event()  # it was set before this job was asked for
         except BaseException:
             self._rest()
             raise
