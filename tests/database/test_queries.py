@@ -98,6 +98,19 @@ def test_a_stopped_query_ends_here_and_on_the_server(
     assert numbers(engine, "SELECT 42") == [42]
 
 
+def test_a_listener_that_fails_ends_the_query(plain_server: MariaDb, engine: Engine) -> None:
+    """Its own error is what is told, and nothing of the query goes on, here or on the server."""
+
+    def fail(_: Tally) -> None:
+        if plain_server.running(SILENT):
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        read_table(reading(engine, SILENT, tell=fail))
+    assert not plain_server.running(SILENT)
+    assert numbers(engine, "SELECT 42") == [42]
+
+
 def test_a_query_that_the_server_ends_is_an_error(plain_server: MariaDb, engine: Engine) -> None:
     """KILL QUERY and KILL from elsewhere end it with the server's words, and the next query works."""
     # MariaDB answers an interrupted SLEEP with a row.

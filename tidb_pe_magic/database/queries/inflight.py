@@ -187,7 +187,6 @@ def attended(
             pending = list(rest)
             failed = next((future for future in futures if future in done and future.exception()), None)
             if failed is not None:
-                flight.end()
                 failed.result()
             if cancel.is_set():
                 break
@@ -197,6 +196,10 @@ def attended(
         flight.end()
     except KeyboardInterrupt:
         flight.end()
+    except BaseException:
+        # One of the works failed, or whoever is told of them: nobody would end the others.
+        flight.end()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     # Outside the handler: an interrupt is no part of what is told.
