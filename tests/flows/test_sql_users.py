@@ -125,3 +125,19 @@ def test_the_keyring_keeps_it_where_there_is_one(ready: Runbook, sandbox: Sandbo
         assert ready.connect(user="analyst").password_source == "keyring:tidb_pe_magic"
     written = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert not any(password.encode() in path.read_bytes() for path in written)
+
+
+def test_no_name_of_a_user_is_that_of_another_ones_next_password(ready: Runbook) -> None:
+    """Names that end as a file that is about to be replaced keep their passwords."""
+    for name in ("x", "x.next", "x.keyring"):
+        ready.sql_user("create", name, role="readonly")
+    ready.sql_user("rotate", "x")
+    for name in ("x", "x.next", "x.keyring"):
+        ready.connect(user=name)
+
+
+def test_a_password_in_the_keyring_is_found_by_the_users_own_name(ready: Runbook) -> None:
+    """What `password_source` says is what `--password-from` takes, whatever the name holds."""
+    with using(Ring({})):
+        made = ready.sql_user("create", "bob@example.com", role="readonly")
+        ready.connect(user="bob@example.com", password_from=made.stored)

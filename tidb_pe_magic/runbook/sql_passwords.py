@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import string
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials import Password, PasswordSource, Secret, from_keyring, sql_password, to_keyring
@@ -21,8 +21,9 @@ SERVICE = "tidb_pe_magic"
 STORES = ("auto", "keyring", "file")
 _LENGTH = 32  # of the 8 to 64 characters that TiDB Cloud takes
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~")
-_IN_KEYRING = ".keyring"
-_NEXT = ".next"  # what a password becomes where its change is known to have happened
+# A plus sign is in no file name that is made of a user's.
+_IN_KEYRING = "+keyring"
+_NEXT = "+next"  # what a password becomes where its change is known to have happened
 
 
 def new_password() -> Secret:
@@ -48,11 +49,11 @@ def store(
     Raises:
         InvalidRequest: it cannot be kept there; nothing was changed.
     """
-    path = _path(environ, user + (_NEXT if pending else ""))
+    path, entry = _places(environ, user, pending=pending)
     try:
         ensure_private(path.parent.parent)
         ensure_private(path.parent)
-        if where != "file" and to_keyring(SERVICE, path.name, password):
+        if where != "file" and to_keyring(SERVICE, entry, password):
             _write(path.with_name(path.name + _IN_KEYRING), Secret(""))
             path.unlink(missing_ok=True)
             return f"keyring:{SERVICE}"
@@ -74,9 +75,9 @@ def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> P
         MissingCredentials: the keyring that has it is locked.
         InvalidRequest: the file that has it cannot be read.
     """
-    path = _path(environ, user + (_NEXT if pending else ""))
+    path, entry = _places(environ, user, pending=pending)
     if path.with_name(path.name + _IN_KEYRING).exists():
-        secret, place = from_keyring(SERVICE, path.name), f"keyring:{SERVICE}"
+        secret, place = from_keyring(SERVICE, entry), f"keyring:{SERVICE}"
     elif path.exists():
         source = PasswordSource("file", str(path))
         return sql_password(source, user=user, environ=environ, prompt=_nobody)
@@ -98,10 +99,10 @@ def promote(environ: Mapping[str, str], user: str) -> str:
 
 def forget(environ: Mapping[str, str], user: str, *, pending: bool = False) -> None:
     """Delete the password, wherever it is kept; one that is gone is no error."""
-    path = _path(environ, user + (_NEXT if pending else ""))
+    path, entry = _places(environ, user, pending=pending)
     marker = path.with_name(path.name + _IN_KEYRING)
     if marker.exists():
-        to_keyring(SERVICE, path.name, None)
+        to_keyring(SERVICE, entry, None)
     for each in (path, marker):
         with contextlib.suppress(OSError):
             each.unlink(missing_ok=True)
@@ -123,10 +124,11 @@ def _nobody(question: str) -> Secret:
     raise AssertionError(question)
 
 
-def _path(environ: Mapping[str, str], user: str) -> Path:
+def _places(environ: Mapping[str, str], user: str, *, pending: bool) -> tuple[Path, str]:
+    """Return the password's file, and its user in the keyring, where `--password-from` finds it, too."""
+    suffix = _NEXT if pending else ""
     # Names of SQL users can hold what file names cannot.
-    name = re.sub(r"[^A-Za-z0-9._-]", lambda found: f"%{ord(found[0]):x}", user)
-    return state_directory(environ) / "sql-users" / name
+    return state_directory(environ) / "sql-users" / (quote(user, safe="") + suffix), user + suffix
 
 
 def _write(path: Path, password: Secret) -> None:
