@@ -24,7 +24,7 @@ def _text(without: str, min_size: int = 0) -> st.SearchStrategy[str]:
 INERT = st.one_of(
     _text("'\\").map("'{}'".format),
     _text("`", min_size=1).map("`{}`".format),
-    _text("*/").map("/*{}*/".format),
+    _text("*/").map("/* {}*/".format),
     _text("\n").map("-- {}\n".format),
     st.sampled_from(("'it''s ?'", r"'\' :a ?'", '"? :a"', "@a := 1", "# ? :a\n", " SELECT ", " 1 + 2 ")),
 )

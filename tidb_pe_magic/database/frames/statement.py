@@ -11,21 +11,33 @@ from tidb_pe_magic.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# What is not code, and what the code is looked through for. A comment with ! or + is read by the server.
-_PIECE = r"""
+# What is not code. A comment with ! or + is read by the server.
+_NO_CODE = r"""
     (?P<quoted> '(?:[^'{escape}]|{escaped}'')*+' | "(?:[^"{escape}]|{escaped}"")*+" | `(?:[^`]|``)*+` )
     | (?P<comment> (?:--(?=\s|\Z)|\#)[^\n]* | /\*(?![!+]|M!|T!).*?\*/ )
+"""
+
+
+def pieces(code: str, *, escapes: bool) -> re.Pattern[str]:
+    """Return what finds the pieces of a statement: quoted ones, comments, and those of `code`.
+
+    Args:
+        code: alternatives of a verbose pattern, each a named group.
+        escapes: a backslash in a string escapes what follows it, which the session's sql_mode says.
+    """
+    escape, escaped = (r"\\", r"\\.|") if escapes else ("", "")
+    no_code = _NO_CODE.replace("{escape}", escape).replace("{escaped}", escaped)
+    return re.compile(no_code + code, re.VERBOSE | re.DOTALL)
+
+
+# What the code is looked through for.
+_CODE = r"""
     | (?P<end> ; )
     | (?P<marker> \? )
     | (?P<word> [\w$@.]+ )
     | (?P<other> [^\s(] )
 """
-_FLAGS = re.VERBOSE | re.DOTALL
-# By whether a backslash escapes what follows it, which the session's sql_mode says.
-_PIECES = {
-    True: re.compile(_PIECE.replace("{escape}", r"\\").replace("{escaped}", r"\\.|"), _FLAGS),
-    False: re.compile(_PIECE.replace("{escape}", "").replace("{escaped}", ""), _FLAGS),
-}
+_PIECES = {escapes: pieces(_CODE, escapes=escapes) for escapes in (True, False)}
 # Their bodies may hold semicolons.
 _COMPOUND = frozenset({"CREATE", "ALTER", "BEGIN"})
 _SELECTS = frozenset({"SELECT", "WITH"})
