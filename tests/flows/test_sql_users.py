@@ -62,6 +62,12 @@ def test_a_reader_reads_and_changes_nothing(ready: Runbook, sandbox: Sandbox) ->
         assert refusal(ready, statement) == 1142
 
 
+def test_the_doctor_of_a_host_takes_no_directory_for_a_password(ready: Runbook) -> None:
+    """Once passwords are kept, a diagnosis without a user still looks at the host, and reads no file."""
+    ready.sql_user("create", "analyst", role="readonly")
+    assert ready.doctor(host="127.0.0.1", port=1).host == "127.0.0.1"
+
+
 def test_a_writer_writes(ready: Runbook) -> None:
     """The role readwrite is let to insert; root is advised to leave analysis to a reader."""
     ready.sql_user("create", "writer", role="readwrite")

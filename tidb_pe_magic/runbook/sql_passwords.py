@@ -78,7 +78,7 @@ def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> P
     path, entry = _places(environ, user, pending=pending)
     if path.with_name(path.name + _IN_KEYRING).exists():
         secret, place = from_keyring(SERVICE, entry), f"keyring:{SERVICE}"
-    elif path.exists():
+    elif path.is_file():  # no name, as `doctor --host` has none, is the directory
         source = PasswordSource("file", str(path))
         return sql_password(source, user=user, environ=environ, prompt=_nobody)
     else:
