@@ -89,6 +89,8 @@ def test_a_missing_key_is_one_line_and_code_1() -> None:
     done = run(_clean() | {"HOME": "/nonexistent"}, "clusters")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("tidb-pe: MissingCredentials: no TiDB Cloud API key found")
+    assert "python -m tidb_pe_magic.sandbox" in done.stderr
+    assert "tidb-pe sandbox" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "%tidb_pe" not in done.stderr
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PROG = "tidb-pe"
 _MAGIC = "%tidb_pe"
+# The magic's sandbox sets the environment of its kernel; in a shell the module prints what is to be set.
+_SANDBOX_MAGIC, _SANDBOX = f"{_MAGIC} sandbox start", "python -m tidb_pe_magic.sandbox"
 _COMPLETION = "completion"
 _OUTPUTS = ("table", "json")
 _WITHOUT = {
@@ -143,7 +145,7 @@ def _ask(question: str) -> Secret:
 
 def _typed(text: str) -> str:
     """Return the text with commands as they are typed here."""
-    return text.replace(_MAGIC, PROG)
+    return text.replace(_SANDBOX_MAGIC, _SANDBOX).replace(_MAGIC, PROG)
 
 
 def _tell(line: str) -> None:
