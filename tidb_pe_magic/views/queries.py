@@ -47,4 +47,6 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
 def amounts(rows: int, received: int, seconds: float) -> str:
     """Return rows, megabytes, seconds and rows per second."""
     speed = f", {rows / seconds:,.0f} rows/s" if seconds > 0 else ""
-    return f"{rows:,} rows, {received / _MEGABYTE:,.1f} MB in {seconds:.1f} s{speed}"
+    return (
+        f"{rows:,} {'row' if rows == 1 else 'rows'}, {received / _MEGABYTE:,.1f} MB in {seconds:.1f} s{speed}"
+    )
