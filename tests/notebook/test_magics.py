@@ -120,7 +120,7 @@ def test_an_expected_error_keeps_no_traceback_in_any_mode(shell: Shell) -> None:
         assert shell.run("%tidb_pe verify").output.startswith("StepOrderError: no cluster has been named")
 
 
-@pytest.mark.parametrize("name", [*OPERATIONS, "form", "sandbox"])
+@pytest.mark.parametrize("name", [*sorted(OPERATIONS.keys() - {"query"}), "form", "sandbox"])
 def test_every_command_has_help(shell: Shell, name: str) -> None:
     """`-h` shows usage, options and an example, and is no error."""
     output = shell.must(f"%tidb_pe {name} -h").output

@@ -68,6 +68,17 @@ def test_parameters_are_json_or_a_variable(connected: Shell) -> None:
     assert typed.value["n"].tolist() == named.value["n"].tolist() != [0]
 
 
+@pytest.mark.parametrize("cell", ["%tidb_pe query -h", "%%tidb_pe query -h\nSELECT 1"])
+def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
+    """Its usage and example are what works: two percent signs, the SQL below, and the cell's own --into."""
+    output = shell.must(cell).output
+    assert "usage: %%tidb_pe query" in output
+    assert "--into NAME" in output
+    assert "--max-rows N" in output
+    assert "example:\n%%tidb_pe query" in output
+    assert " %tidb_pe query" not in output
+
+
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
@@ -100,12 +111,6 @@ def test_a_failure_leaves_the_name_alone(connected: Shell) -> None:
     assert isinstance(failed.error, errors.QueryFailed)
     assert connected.ip.user_ns["frame"] == "kept"
     assert failed.output.strip().splitlines()[-1].startswith("QueryFailed: 1054: Unknown column 'nope'")
-
-
-def test_help_is_shown_for_line_and_cell(shell: Shell) -> None:
-    """-h shows the options wherever it stands."""
-    for source in ("%tidb_pe query -h", "%%tidb_pe query -h\nSELECT 1"):
-        assert "--to-parquet" in shell.must(source).output
 
 
 def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.notebook.form_command import FormCommand
 from tidb_pe_magic.notebook.progress import Progress
-from tidb_pe_magic.notebook.query_cell import QUERY, needs_a_cell, run_cell
+from tidb_pe_magic.notebook.query_cell import QUERY, cell_help, needs_a_cell, run_cell
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 from tidb_pe_magic.runbook.parser import HELP_FLAGS, Help, parse, words
 from tidb_pe_magic.runbook.runbook import Runbook
@@ -53,8 +53,11 @@ class Commands:
                 print(shown.text)  # noqa: T201
                 return None
             return shown
-        if arguments[:1] == [QUERY] and not HELP_FLAGS & set(arguments):
-            raise needs_a_cell()
+        if arguments[:1] == [QUERY]:
+            if not HELP_FLAGS & set(arguments):
+                raise needs_a_cell()
+            print(cell_help())  # noqa: T201
+            return None
         command = parse(arguments, prog=PROG, extra=(_FORM, _SANDBOX))
         if isinstance(command, Help):
             own = () if arguments[1:] else (self.form.summary, self.sandbox.summary)

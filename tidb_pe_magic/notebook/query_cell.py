@@ -10,7 +10,14 @@ from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import QueryResult
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import HELP_FLAGS, Command, Help, parse_options, words
+from tidb_pe_magic.runbook.parser import (
+    HELP_FLAGS,
+    Command,
+    Help,
+    options_help,
+    parse_options,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +27,14 @@ if TYPE_CHECKING:
 QUERY = "query"
 _CELL = "%%tidb_pe"
 _INTO, _PARAMS = "--into", "--params"
+_OWN = """\
+of the cell alone:
+  --into NAME                    keep the result under this name too; without it, it is only shown
+  --params NAME                  a variable of the notebook in the place of JSON
+
+example:
+%%tidb_pe query --into delays --params '{"origin": "JFK"}'
+SELECT carrier, dep_delay FROM flights WHERE origin = :origin"""
 
 
 def needs_a_cell() -> InvalidRequest:
@@ -29,6 +44,11 @@ def needs_a_cell() -> InvalidRequest:
         "is a cell magic.",
         advice="Write %%tidb_pe query [OPTIONS] in the cell's first line, and the SQL below it.",
     )
+
+
+def cell_help() -> str:
+    """Return the help of the cell: its SQL is no option, and some options are only here."""
+    return f"{options_help(OPERATIONS[QUERY], _CELL, ('sql',))}\n\n{_OWN}"
 
 
 def run_cell(commands: Commands, line: str, cell: str) -> Any:
@@ -51,7 +71,7 @@ def run_cell(commands: Commands, line: str, cell: str) -> Any:
     given: dict[str, Any] = {"sql": cell.strip(), **_variable(options, namespace)}
     command = parse_options(OPERATIONS[QUERY], options, prog=_CELL, given=given)
     if isinstance(command, Help):
-        print(command.text)  # noqa: T201
+        print(cell_help())  # noqa: T201
         return None
     result = _performed(commands, command)
     if into is not None:

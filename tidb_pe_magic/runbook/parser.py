@@ -167,7 +167,12 @@ def overview(prog: str, without: Container[str] = ()) -> str:
 
 def help_for(operation: Operation, prog: str) -> str:
     """Return an operation's help, with an example."""
-    return _parser(operation, prog).format_help().rstrip() + f"\n\nexample: {prog} {operation.example}"
+    return f"{options_help(operation, prog)}\n\nexample: {prog} {operation.example}"
+
+
+def options_help(operation: Operation, prog: str, given: Container[str] = ()) -> str:
+    """Return usage and options of an operation, without the fields that are not typed here."""
+    return _parser(operation, prog, given).format_help().rstrip()
 
 
 def flags(operation: Operation) -> dict[str, Option]:
