@@ -88,6 +88,11 @@ def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
         ("%%tidb_pe query --into a --into b\nSELECT 1", "given twice"),
         ("%%tidb_pe query --inot a\nSELECT 1", "no such flag"),
         ("%%tidb_pe query --params '{'\nSELECT 1", "--params: must be JSON"),
+        (
+            "%%tidb_pe query --params nowhere\nSELECT :a",
+            "--params: the notebook has no variable of this name",
+        ),
+        ('%%tidb_pe query --params {"a":1}\nSELECT :a', "must be JSON in single quotes"),
         ("%%tidb_pe query\n   ", "SQL: must not be empty"),
         ("%%tidb_pe query nonsense\nSELECT 1", "takes no further argument"),
         ("%%tidb_pe clusters\nSELECT 1", "only query takes the cell's body"),

@@ -106,7 +106,9 @@ def _taken(options: list[str], flag: str) -> tuple[str | None, list[str]]:
 def _variable(options: list[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters where `--params` names a variable of the notebook, which is then taken out."""
     typed, left = _taken(options, _PARAMS)
-    if typed is None or HELP_FLAGS & set(left) or not typed.isidentifier() or typed not in namespace:
+    if typed is None or HELP_FLAGS & set(left) or not typed.isidentifier():
         return {}
+    if typed not in namespace:
+        raise InvalidRequest(_PARAMS, "the notebook has no variable of this name.")
     options[:] = left
     return {"params": namespace[typed]}

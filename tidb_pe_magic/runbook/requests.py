@@ -70,7 +70,9 @@ def sql_parameters(text: str) -> Mapping[str, object] | Sequence[object]:
         values = None
     if isinstance(values, (dict, list)):
         return values
-    msg = "must be JSON: a list for ? in the SQL, or an object for :name"
+    msg = (
+        """must be JSON in single quotes: a list for ? in the SQL, or an object for :name, as '{"name": 1}'"""
+    )
     raise ValueError(msg)
 
 
