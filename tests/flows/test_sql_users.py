@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,14 @@ from flows.places import GROUP, VPC
 from keys.rings import Ring, using
 from secrets_in_traceback import holders
 
-from tidb_pe_magic import Conflict, InvalidRequest, NotFound, Runbook, ServiceUnavailable, render
+from tidb_pe_magic import Conflict, InvalidRequest, NotFound, Runbook, ServiceUnavailable, Throttled, render
+from tidb_pe_magic.model import Notice
 from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tidb_pe_magic.model import Event
     from tidb_pe_magic.sandbox import Sandbox
 
 PREFIX = "2vKmPqRsTuWxYzA"
@@ -147,3 +151,67 @@ def test_a_password_in_the_keyring_is_found_by_the_users_own_name(ready: Runbook
     with using(Ring({})):
         made = ready.sql_user("create", "bob@example.com", role="readonly")
         ready.connect(user="bob@example.com", password_from=made.stored)
+
+
+def test_a_rotation_that_may_have_happened_forgets_no_password(
+    ready: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A lost answer, and then refusals for too many calls: the new password is kept and used again."""
+    made = ready.sql_user("create", "analyst", role="readonly")
+    sandbox.faults.add(
+        Fault(kind=Kind.RESET, operation="UpdateSqlUser", point=Point.AFTER),
+        Fault(kind=Kind.THROTTLED, operation="UpdateSqlUser", times=5),
+    )
+    environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
+    with Runbook(environ=environ, sleep=lambda _: False) as impatient:
+        with pytest.raises(Throttled, match="both are kept"):
+            impatient.sql_user("rotate", "analyst", cluster="demo")
+        kept = Path(made.stored.removeprefix("file:") + "+next").read_text(encoding="utf-8")
+        assert sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password == kept
+        impatient.sql_user("rotate", "analyst", cluster="demo")
+    assert sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password == kept
+    ready.connect(user="analyst")
+
+
+class SlowRing(Ring):
+    """A keyring that takes its first password only once `go_on` is set."""
+
+    def __init__(self) -> None:
+        """Be empty."""
+        super().__init__({})
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Keep a password, the first one late."""
+        if not self.begun.is_set():
+            self.begun.set()
+            assert self.go_on.wait(30)
+        super().set_password(service, username, password)
+
+
+def test_two_kernels_that_make_one_user_keep_its_password(
+    ready: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The second waits for the first, is refused, and leaves the password as it is."""
+    ring = SlowRing()
+    environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Notice):
+            ring.go_on.set()
+
+    def second() -> None:
+        with Runbook(environ=environ, on_event=hear) as runbook:
+            try:
+                runbook.sql_user("create", "analyst", cluster="demo", role="readonly")
+            finally:
+                ring.go_on.set()
+
+    with using(ring), ThreadPoolExecutor(2) as pool:
+        made = pool.submit(ready.sql_user, "create", "analyst", role="readonly")
+        assert ring.begun.wait(30)
+        late = pool.submit(second)
+        assert made.result().items[0].name == f"{PREFIX}.analyst"
+        with pytest.raises(Conflict, match="connect --user"):
+            late.result()
+        ready.connect(user="analyst")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import SqlUser, SqlUsers
 from tidb_pe_magic.runbook import discovery, sql_passwords
+from tidb_pe_magic.runbook.exclusive import exclusively
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import Cluster, EventHook
@@ -38,6 +40,7 @@ def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> 
         Conflict: there is a user of this name already.
         NotFound: there is none.
         ServiceUnavailable: no answer; what was kept, and what to do, is told.
+        WaitCancelled: the stop button; it may have been done, and what was kept is told.
     """
     cluster = discovery.named_cluster(context, request.cluster)
     if request.action == "list":
@@ -49,7 +52,9 @@ def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> 
     if len(name) > _MOST:
         raise errors.InvalidRequest("NAME", f"{name} is longer than {_MOST} characters.")
     act = {"create": _create, "delete": _delete, "rotate": _rotate}[request.action]
-    user, stored = act(context, request, cluster, name)
+    # Of two kernels that make one user, the one that is refused would delete the other's password.
+    with exclusively(context, f"sql-user-{quote(name, safe='')}", f"changing the SQL user {name}"):
+        user, stored = act(context, request, cluster, name)
     added = f"{cluster.user_prefix}." if name != request.name else ""
     command = "" if request.action == "delete" else f"%tidb_pe connect --user {user.name}"
     return SqlUsers(
@@ -84,34 +89,37 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
     try:
         with context.journal.change("CreateSqlUser", name, region_id=cluster.region_id):
             context.iam().create_sql_user(cluster.cluster_id, user, password)
-    except (errors.ServiceUnavailable, errors.WaitCancelled) as failure:
-        failure.advice = (
+    except (errors.TidbPeError, KeyboardInterrupt) as failure:
+        if _is_refusal(failure):
+            sql_passwords.forget(context.environ, name)
+            raise
+        advice = (
             f"It may have been made: see %tidb_pe sql-user list; its password is kept in {place}. "
             "Where it is not there, run the same command again."
         )
-        raise
-    except errors.TidbPeError:
-        sql_passwords.forget(context.environ, name)
-        raise
+        raise _uncertain(failure, "making", name, advice) from None
     return user, place
 
 
 def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
     user = _needed(context, cluster, name, "UpdateSqlUser")
-    password = sql_passwords.new_password()
+    # What an earlier call may have set counts until this one succeeds.
+    earlier = sql_passwords.stored(context.environ, name, pending=True)
+    password = earlier.secret if earlier else sql_passwords.new_password()
     place = sql_passwords.store(context.environ, name, password, where=request.store, pending=True)
     try:
         with context.journal.change("UpdateSqlUser", name, region_id=cluster.region_id):
             context.iam().set_sql_password(cluster.cluster_id, name, password)
-    except (errors.ServiceUnavailable, errors.WaitCancelled) as failure:
-        failure.advice = (
+    except (errors.TidbPeError, KeyboardInterrupt) as failure:
+        if _is_refusal(failure):
+            if earlier is None:
+                sql_passwords.forget(context.environ, name, pending=True)
+            raise
+        advice = (
             f"The old password or the new one counts, and both are kept, the new one in {place}: "
             "run the same command again, which settles it."
         )
-        raise
-    except errors.TidbPeError:
-        sql_passwords.forget(context.environ, name, pending=True)
-        raise
+        raise _uncertain(failure, "rotating", name, advice) from None
     return user, sql_passwords.promote(context.environ, name)
 
 
@@ -126,6 +134,21 @@ def _delete(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
     sql_passwords.forget(context.environ, name)
     sql_passwords.forget(context.environ, name, pending=True)
     return user, ""
+
+
+def _is_refusal(failure: BaseException) -> bool:
+    """Tell whether the API has certainly not done it: the last of several calls may be refused in passing."""
+    if isinstance(failure, errors.ApiError):
+        return not (failure.transient or isinstance(failure, errors.ServiceUnavailable))
+    return not isinstance(failure, errors.WaitCancelled | KeyboardInterrupt)
+
+
+def _uncertain(failure: BaseException, what: str, name: str, advice: str) -> errors.TidbPeError:
+    """Return the failure with what to do, where it is not known whether it was done."""
+    if not isinstance(failure, errors.TidbPeError):
+        return errors.WaitCancelled(f"stopped while {what} the SQL user {name}.", advice=advice)
+    failure.advice = advice
+    return failure
 
 
 def _needed(context: Context, cluster: Cluster, name: str, operation: str) -> SqlUser:
