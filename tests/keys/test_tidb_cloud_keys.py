@@ -153,10 +153,13 @@ def test_a_profile_is_used_for_the_whole_runbook(sandbox: Sandbox, tmp_path: Pat
     """The key and the API host of a ticloud profile list the clusters, and each result names the host."""
     settings = sandbox.environment()
     url = settings.pop("TIDBCLOUD_SERVERLESS_ENDPOINT")
+    # One server answers for both APIs; by this name it is another host.
+    iam_url = settings.pop("TIDBCLOUD_IAM_ENDPOINT").replace("127.0.0.1", "localhost")
     public, private = (settings.pop(f"TIDBCLOUD_{half}_KEY") for half in ("PUBLIC", "PRIVATE"))
     (tmp_path / ".ticloud").mkdir()
     (tmp_path / ".ticloud" / "config.toml").write_text(
-        f'[work]\npublic-key = "{public}"\nprivate-key = "{private}"\nserverless-endpoint = "{url}"\n',
+        f'[work]\npublic-key = "{public}"\nprivate-key = "{private}"\n'
+        f'serverless-endpoint = "{url}"\niam-endpoint = "{iam_url}"\n',
         encoding="utf-8",
     )
     with Runbook(environ=settings | {"HOME": str(tmp_path)}, profile="work") as runbook:
@@ -169,4 +172,5 @@ def test_a_profile_is_used_for_the_whole_runbook(sandbox: Sandbox, tmp_path: Pat
         with pytest.raises(InvalidRequest, match="no profile other"):
             runbook.whoami(profile="other")
         assert runbook.whoami(profile="WORK").tidb_cloud.works
+        assert {url, iam_url} <= set(runbook.sql_user("list", cluster="demo").via)
         assert private not in repr(identity)

@@ -72,7 +72,7 @@ class _Named:
 
     cluster_id: str = ""
     profile: str = ""
-    profile_hosts: tuple[str, ...] = ()
+    profile_hosts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -191,7 +191,7 @@ class Context:
 
         own_host = hosts.override(self.environ, hosts.TIDB_CLOUD)
         found = tidb_cloud_keys.find(self.environ, self.profile)
-        base_url = own_host or self._host_of(found.api_host, found.place) or hosts.DEFAULT_TIDB_CLOUD
+        base_url = own_host or self._host_of("api", found.api_host, found.place) or hosts.DEFAULT_TIDB_CLOUD
         key = found.own_key
         client: TidbCloud = self._client(
             "tidb_cloud",
@@ -211,7 +211,8 @@ class Context:
 
         own_host = hosts.override(self.environ, hosts.TIDB_CLOUD_IAM)
         found = tidb_cloud_keys.find(self.environ, self.profile)
-        base_url = own_host or self._host_of(found.iam_host, found.place) or hosts.DEFAULT_TIDB_CLOUD_IAM
+        base_url = own_host or self._host_of("iam", found.iam_host, found.place)
+        base_url = base_url or hosts.DEFAULT_TIDB_CLOUD_IAM
         key = found.own_key
         client: TidbCloudIam = self._client(
             "iam", (base_url, key), lambda: TidbCloudIam(base_url, key, now=self.now, retries=self.retries)
@@ -257,17 +258,19 @@ class Context:
         Raises:
             InvalidRequest: one of them is not valid.
         """
-        return tuple(dict.fromkeys((*hosts.overrides(self.environ), *self._named.profile_hosts)))
+        return tuple(dict.fromkeys((*hosts.overrides(self.environ), *self._named.profile_hosts.values())))
 
     def on_ecs(self) -> bool:
         """Tell whether this machine is an ECS instance."""
         return self.whereabouts() is not None
 
-    def _host_of(self, host: str, place: str) -> str:
-        """Return the API host that belongs to a key; the cloud's own is no replacement."""
+    def _host_of(self, api: str, host: str, place: str) -> str:
+        """Return the host of an API that belongs to a key; the cloud's own is no replacement."""
         host = hosts.checked(host, place)
         default = host in {"", hosts.DEFAULT_TIDB_CLOUD, hosts.DEFAULT_TIDB_CLOUD_IAM}
-        self._named.profile_hosts = () if default else (host,)
+        # A new one: a call that is not to be remembered has a copy, which must not share it.
+        others = {name: known for name, known in self._named.profile_hosts.items() if name != api}
+        self._named.profile_hosts = others if default else others | {api: host}
         return host
 
     def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
