@@ -98,6 +98,28 @@ def test_a_stopped_query_ends_here_and_on_the_server(
     assert numbers(engine, "SELECT 42") == [42]
 
 
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ("SET autocommit = 0", "@@autocommit"),
+        ("SET sql_mode = 'NO_BACKSLASH_ESCAPES'", "@@sql_mode"),
+        ("/* to */ USE information_schema", "DATABASE()"),
+    ],
+)
+def test_a_change_of_the_session_is_not_left_to_the_next_query(
+    engine: Engine, change: str, setting: str
+) -> None:
+    """Else the INSERT of a later query could be rolled back where its session returns to the pool."""
+    before = numbers(engine, f"SELECT {setting}")
+    read_table(reading(engine, change))
+    assert numbers(engine, f"SELECT {setting}") == before
+
+
+def test_a_query_that_only_reads_leaves_its_session_to_the_next(engine: Engine) -> None:
+    """Both queries have the same number at the server."""
+    assert numbers(engine, "SELECT CONNECTION_ID()") == numbers(engine, "SELECT CONNECTION_ID()")
+
+
 def test_a_listener_that_fails_ends_the_query(plain_server: MariaDb, engine: Engine) -> None:
     """Its own error is what is told, and nothing of the query goes on, here or on the server."""
 

@@ -40,15 +40,18 @@ class InFlight:
         self.stopped = threading.Event()
 
     @contextmanager
-    def from_pool(self) -> Iterator[Any]:
+    def from_pool(self, *, keep: bool = True) -> Iterator[Any]:
         """Lend a session of the engine's pool; one that is not left in order is thrown away.
+
+        Args:
+            keep: it is left as it was: what is done with it changes no setting of the session.
 
         Raises:
             ConnectionFailed: there is none to be had.
         """
         with translated():
             connection = self._engine.pool.connect()
-        with self._lent(connection) as session:
+        with self._lent(connection, keep=keep) as session:
             yield session
 
     @contextmanager

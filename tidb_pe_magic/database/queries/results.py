@@ -13,6 +13,7 @@ from tidb_pe_magic.database.frames import to_pandas
 from tidb_pe_magic.database.queries import parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
+from tidb_pe_magic.database.queries.placeholders import outer_words
 from tidb_pe_magic.database.queries.statement import Query, Tally, read
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.queries.statement import Sink
 
 __all__ = ["Partitions", "Read", "frame", "read_file", "read_table"]
+
+_LEAVING_NO_TRACE = frozenset(
+    {"SELECT", "WITH", "SHOW", "EXPLAIN", "DESC", "DESCRIBE", "INSERT", "REPLACE", "UPDATE", "DELETE"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +180,9 @@ def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
     attend = partial(attended, flight=flight, cancel=reading.cancel)
 
     def one() -> None:
-        with flight.from_pool() as session:
+        # What SET, USE or BEGIN change must not be there for whichever query has this session next.
+        keep = next(outer_words(reading.query.sql), "") in _LEAVING_NO_TRACE
+        with flight.from_pool(keep=keep) as session:
             read(flight, session, reading.query, reading.tally, partial(begin, 0))
 
     if reading.partitions is None:
