@@ -26,7 +26,7 @@ _ERROR, _EOF, _LONGEST_EOF = 0xFF, 0xFE, 8
 _LARGEST = 2**31 - 1 - 2 * PADDING
 _SMALLEST, _MOST = 1 << 16, 1 << 24
 # A result of up to so many times the capacity comes in pieces of the capacity.
-_PIECES = 64
+_PIECES = 32
 # Packets of one length are looked for where at least so many could be there.
 _ALIKE = 16
 _HEADER_WORD = struct.Struct("<I").unpack_from
