@@ -25,7 +25,8 @@ class Worker:
         """
         self._on_change = on_change
         self._lock = threading.RLock()
-        self._waiting: list[Job] = []
+        self._waiting: list[tuple[Job, bool]] = []
+        self._thread = 0
         self._idle = threading.Event()
         self._idle.set()
         self.cancelled = threading.Event()
@@ -47,10 +48,13 @@ class Worker:
         return True
 
     def then(self, job: Job) -> None:
-        """Do the job now, or after what is under way; one that waits already is not done twice."""
+        """Do the job now, or after what is under way; one that waits already is not done twice.
+
+        What the job under way goes on with is cancelled with it; what somebody else asks for is not.
+        """
         with self._lock:
-            if not self.start(job) and job not in self._waiting:
-                self._waiting.append(job)
+            if not self.start(job) and job not in (each for each, _ in self._waiting):
+                self._waiting.append((job, threading.get_ident() == self._thread))
 
     def cancel(self) -> None:
         """Ask the job that is under way to end, and forget those that wait."""
@@ -63,15 +67,16 @@ class Worker:
         return self._idle.wait(timeout)
 
     def _work(self, job: Job) -> None:
+        self._thread = threading.get_ident()
         following: Job | None = job
         try:
             while following is not None:
                 following()
                 with self._lock:
-                    following = self._waiting.pop(0) if self._waiting else None
+                    following, continued = self._waiting.pop(0) if self._waiting else (None, False)
                     if following is None:
                         self._rest()
-                    elif self.cancelled.is_set():
+                    elif self.cancelled.is_set() and not continued:
                         self.cancelled = threading.Event()  # it was set before this job was asked for
         except BaseException:
             self._rest()
