@@ -11,6 +11,7 @@ from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint
 from tidb_pe_magic.notebook.forms.desk import Action, Desk
 from tidb_pe_magic.notebook.forms.fields import Sheet
+from tidb_pe_magic.notebook.forms.order import in_order
 from tidb_pe_magic.notebook.forms.style import style
 from tidb_pe_magic.notebook.forms.summary import Summary
 from tidb_pe_magic.runbook.requests import StatusRequest
@@ -73,6 +74,7 @@ class Form:
             [widgets.HTML(style()), self.desk.picture.box, *pages, self.status.box, self.desk.foot]
         )
         self.widget.add_class("tidb-pe-form")
+        in_order(self.widget)
         self.choose.enter()
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from traitlets import TraitError
 
 from tidb_pe_magic.notebook.forms.fields import Field
+from tidb_pe_magic.notebook.forms.order import in_order
 from tidb_pe_magic.runbook.requests import ZoneChoice
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class ZonePicker(Field):
         """Offer the vSwitches of the VPC that can be used, zone by zone."""
         with self._quietly():
             self._zones = {zone: self._zone(networks, vpc, zone) for zone in networks.zones}
+            in_order(*self._zones.values())
             self.control.children = tuple(self._zones.values())
         self._value = ()
         self.tell("")
