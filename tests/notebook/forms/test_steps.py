@@ -10,6 +10,7 @@ from clicking import command_of, words
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
+from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import pytest
     from clicking import Clicker
 
-    from tidb_pe_magic.sandbox import Sandbox
 
 DATABASE = "nycflights13"
 
@@ -241,9 +241,7 @@ def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callabl
         runbook.create(cluster="demo", vpc=OTHER_VPC)
     clicker = open_form(sandbox)
     form = clicker.form
-    form._pages["create"].box.children[0].click()
-    form.create.enter()
-    clicker.rest()
+    clicker.click(form._pages["create"].box.children[0])
     clicker.put(form.create.groups, (GROUP,))
     clicker.click(form.create.create.button)
     (made,) = [e.endpoint_id for e in sandbox.world.endpoints.values() if e.vpc_id == VPC]
@@ -385,3 +383,14 @@ def test_a_click_can_be_taken_back(sandbox: Sandbox, open_form: Callable[..., Cl
     desk.cancel.click()
     clicker.rest()
     assert desk.cluster is None
+
+
+def test_a_cloud_that_refuses_everything_is_explained(open_form: Callable[..., Clicker]) -> None:
+    """Where not even the networks can be looked up, the form goes to the preflight, which says why."""
+    with Sandbox(flights=20, scenario="clock-skew") as sandbox:
+        clicker = open_form(sandbox, cluster="demo")
+        assert heads(clicker)[1].startswith("▾ 2. Create the endpoint")
+        step = clicker.form.create
+        assert "clock is more than 15 minutes off" in words(step.plan.outcome)
+        clicker.click(step.create.button)
+        assert "preflight (clock)" in words(step.create.outcome)

@@ -84,8 +84,9 @@ class CreateEndpoint:
             action.outcome.value = ""
 
     def _load(self) -> None:
-        if self.networks.do() is not None:
-            self._plan()
+        self.networks.do()
+        # Where nothing can be looked up, the preflight tells why.
+        self._plan()
 
     def _replan(self) -> None:
         self._desk.worker.then(self._plan)

@@ -17,6 +17,8 @@ from tidb_pe_magic.notebook.forms.summary import Summary
 from tidb_pe_magic.runbook.requests import StatusRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tidb_pe_magic import model
     from tidb_pe_magic.notebook.forms.desk import Settle
     from tidb_pe_magic.notebook.progress import Publish
@@ -60,8 +62,9 @@ class Form:
         self.connect = Connect(self.desk)
         steps: dict[str, Any] = {"cluster": self.choose, "create": self.create, "connect": self.connect}
         for number, (name, content) in enumerate(steps.items(), start=1):
-            self._pages[name] = _Page(number, name, content)
+            self._pages[name] = _Page(number, name, content, self._opened)
         self._only = step
+        self._entered = {"cluster"}
         self.status = Action(
             self.desk, "status", "Where am I?", Sheet(StatusRequest), then=self._placed, summarize=False
         )
@@ -108,14 +111,21 @@ class Form:
         """Go on where the clouds have it; in the worker's thread."""
         for step in (self.create, self.connect):
             step.forget()
+        self._entered = {"cluster"}
         self.status.refresh()
         if self._only:
             self._go(self._only)
             return
+        self._go("connect" if self._made() else "create")
+
+    def _made(self) -> bool:
+        """Tell whether there is an endpoint; where that cannot be told, the preflight says why."""
         status = self.status.do()
-        made = status is None or any(step.step == "create" and step.done for step in status.steps)
-        # A cluster with several endpoints has no state of its own: the next step lets one be chosen.
-        self._go("connect" if made else "create")
+        if status is not None:
+            return any(step.step == "create" and step.done for step in status.steps)
+        # A cluster with several endpoints has no state of its own: the last step lets one be chosen.
+        found = self.connect.list.do()
+        return bool(found and found.items)
 
     def _placed(self, status: model.RunbookStatus) -> None:
         endpoint = status.endpoint
@@ -133,11 +143,15 @@ class Form:
         for each, page in self._pages.items():
             page.open(shown=each == name)
             page.box.layout.display = "" if self._only in {"", each} else "none"
-        if name == "create":
-            self.create.enter()
-        elif name == "connect":
-            self.connect.enter()
+        self._entered.discard(name)
+        self._opened(name)
         self._tell()
+
+    def _opened(self, name: str) -> None:
+        """Begin a step that shows nothing yet, once there is a cluster for it."""
+        if name not in self._entered and self.desk.cluster is not None:
+            self._entered.add(name)
+            self._pages[name].content.enter()
 
     def _tell(self) -> None:
         if self.desk.latest != "status":
@@ -149,10 +163,10 @@ class Form:
 class _Page:
     """A step under a head that opens and closes it: a button, so that the keyboard reaches it."""
 
-    def __init__(self, number: int, name: str, content: Any) -> None:
-        self._number, self._content = number, content
+    def __init__(self, number: int, name: str, content: Any, on_open: Callable[[str], None]) -> None:
+        self._number, self._name, self.content, self._on_open = number, name, content, on_open
         self._head: Any = widgets.Button().add_class("tidb-pe-head")
-        self._head.on_click(lambda _: self.open(shown=self._body.layout.display == "none"))
+        self._head.on_click(lambda _: self._turn())
         self._body: Any = widgets.VBox([content.box]).add_class("tidb-pe-body")
         self._body.layout.display = "none"
         self.box: Any = widgets.VBox([self._head, self._body])
@@ -163,11 +177,17 @@ class _Page:
         self._body.layout.display = "" if shown else "none"
         self.tell()
 
+    def _turn(self) -> None:
+        shown = self._body.layout.display == "none"
+        self.open(shown=shown)
+        if shown:
+            self._on_open(self._name)
+
     def tell(self) -> None:
         """Say in the head what the step is and what is known."""
         arrow = "▾" if self._body.layout.display != "none" else "▸"
-        state = f" — ✔ {self._content.state}" if self._content.state else ""
-        self._head.description = f"{arrow} {self._number}. {self._content.title}{state}"
+        state = f" — ✔ {self.content.state}" if self.content.state else ""
+        self._head.description = f"{arrow} {self._number}. {self.content.title}{state}"
 
 
 def _publisher() -> Publish | None:
