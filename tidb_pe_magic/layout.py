@@ -66,6 +66,10 @@ class Code:
         self.texts = tuple(text for text in texts if text)
 
 
+class Command(Code):
+    """Cell of commands as they are typed: one that is too long is broken between its words."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """A sign and words; a cell, or a note under a view."""
@@ -259,7 +263,8 @@ def _sign(kind: Kind | None) -> str:
 
 def _rich(cell: Cell) -> str:
     if isinstance(cell, Code):
-        return ", ".join(map(_code, cell.texts)) or _NOTHING
+        style = "command" if isinstance(cell, Command) else "code"
+        return ", ".join(_code(text, style) for text in cell.texts) or _NOTHING
     if isinstance(cell, Mark):
         return f"{_sign(cell.kind)}{_words(cell.text)}"
     return _words(cell) or _NOTHING

@@ -26,6 +26,7 @@ OWNER_ACCEPTS = Mark(
 @view_of.register(model.EndpointPlan)
 def _plan(plan: model.EndpointPlan) -> View:
     existing = plan.existing
+    refused = ", which create refuses without --force" if plan.stops else ""
     facts: tuple[tuple[str, Cell], ...] = (
         ("Name", plan.name),
         ("Service Name", Code(plan.service.service_name)),
@@ -34,7 +35,8 @@ def _plan(plan: model.EndpointPlan) -> View:
     )
     if existing is not None:
         return View(
-            title="Plan: adopt the endpoint that exists, unchanged",
+            title=f"Plan: adopt the endpoint that exists, unchanged{refused}",
+            kind="no" if plan.stops else None,
             ident=existing.endpoint_id,
             facts=(*facts, *_states(existing)),
             tables=(*_zones(plan.zones), *_findings(plan.findings)),
@@ -52,7 +54,7 @@ def _plan(plan: model.EndpointPlan) -> View:
         asked += ["--zone", f"{zone.zone_id}={zone.vswitch_id}"]
     dry_run = (Mark("ok", f"Dry run: {plan.dry_run}; nothing was made."),) if plan.dry_run else ()
     return View(
-        title="Plan: make an endpoint" + (", which create refuses without --force" if plan.stops else ""),
+        title=f"Plan: make an endpoint{refused}",
         kind="no" if plan.stops else None,
         facts=(*facts, ("Cost", plan_cost(plan))),
         tables=(*_zones(plan.zones), *_findings(plan.findings)),

@@ -177,7 +177,7 @@ def test_cancel_detaches_and_the_wait_can_be_taken_up_again(
     assert not clicker.form.desk.cancel.disabled
     clicker.form.desk.cancel.click()
     clicker.rest()
-    assert "detached while waiting" in words(step.wait.outcome)
+    assert "· detached while waiting" in words(step.wait.outcome), "what was asked for is no error"
     assert clicker.form.desk.cancel.disabled
     settle(manual)
     clicker.click(step.wait.button)

@@ -10,7 +10,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
-from tidb_pe_magic.notebook.forms.fragments import shown
+from tidb_pe_magic.notebook.forms.fragments import folded
 from tidb_pe_magic.notebook.forms.password import PasswordField
 from tidb_pe_magic.notebook.forms.pickers import Picker
 from tidb_pe_magic.notebook.forms.query import Query
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _NO_ENDPOINT: Offer = ("— none yet —", "")
 _SEVERAL: Offer = ("— not chosen —", "")
 _MAIN = ("alias", "database", "tls")
+_FOLDED, _UNFOLDED = "▸ More options", "▾ More options"
 _MORE = ("user", "password_from", "tls_name", "ca", "save")
 
 
@@ -62,8 +63,8 @@ class Connect:
             "Wait until Connected",
             Sheet(WaitRequest, [self.endpoint, self.timeout]),
             then=self._ready,
+            show=folded,
             on_event=self._seen,
-            beside=[desk.cancel],
         )
         self.login = {name: field_for(ConnectRequest, name) for name in (*_MAIN, *_MORE)}
         self.password = PasswordField()
@@ -85,10 +86,8 @@ class Connect:
         main = [self.login["alias"].box, self.login["database"].box, self.login["tls"].box, self.password.box]
         more = widgets.VBox([self.login[name].box for name in _MORE]).add_class("tidb-pe-fields")
         more.layout.display = "none"
-        toggle = widgets.ToggleButton(
-            description="More options", tooltip="SQL user, password source, certificates"
-        )
-        toggle.observe(lambda change: _unfold(more, shown=change["new"]), "value")
+        toggle = widgets.ToggleButton(description=_FOLDED, tooltip="SQL user, password source, certificates")
+        toggle.observe(lambda change: _unfold(toggle, more, shown=change["new"]), "value")
         return widgets.VBox(
             [
                 waiting,
@@ -138,8 +137,7 @@ class Connect:
         for action in (self.wait, self.connect):
             action.refresh()
         if meant is not None:
-            self.state = meant.endpoint_id
-            self.wait.outcome.value = shown(meant)
+            self.wait.outcome.value = folded(meant)
             self._desk.picture.see(meant)
             if not meant.ready:
                 self._desk.worker.then(self._wait)
@@ -175,5 +173,6 @@ class Connect:
         self.query.over(connection)
 
 
-def _unfold(box: Any, *, shown: bool) -> None:
+def _unfold(toggle: Any, box: Any, *, shown: bool) -> None:
+    toggle.description = _UNFOLDED if shown else _FOLDED
     box.layout.display = "" if shown else "none"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.errors import InvalidRequest, TidbPeError, one_line
+from tidb_pe_magic.errors import InvalidRequest, TidbPeError, WaitCancelled, one_line
 from tidb_pe_magic.layout import as_html
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.picture import Picture
@@ -18,7 +18,7 @@ from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from threading import Event
 
     from tidb_pe_magic import model
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     Settle = Callable[[Event], bool]
 
 _log = logging.getLogger(__name__)
-# Seconds. JupyterLab can send what was typed and the click that follows it through different threads of the
-# kernel, so that the click arrives first; a front end does not tell when everything has arrived.
+# Seconds. A front end can give each widget a thread of the kernel, so that a click arrives before what was
+# typed, and does not tell when everything has arrived; where all share one thread `in_order` keeps the order.
 _GRACE = 0.25
 
 
@@ -46,7 +46,7 @@ class Desk:
         latest: the operation that was begun last.
         activity: what is under way.
         cancel: the button that ends a wait, and the pause before a call is made again.
-        foot: both.
+        foot: both; its place stays free while nothing is under way, so that nothing moves.
         picture: the way from the notebook to the cluster.
     """
 
@@ -74,7 +74,8 @@ class Desk:
         )
         self.cancel.add_class("tidb-pe-cancel").on_click(lambda _: self.worker.cancel())
         self.picture = Picture()
-        self.foot = widgets.HBox([self.activity, self.cancel]).add_class("tidb-pe-foot")
+        self.foot: Any = widgets.HBox([self.activity, self.cancel]).add_class("tidb-pe-foot")
+        self.foot.layout.visibility = "hidden"
 
     def choose(self, cluster: model.Cluster, name: str) -> None:
         """Make the cluster the one that the steps are about."""
@@ -129,6 +130,7 @@ class Desk:
         for button in self._buttons:
             button.disabled = busy
         self.cancel.disabled = not busy
+        self.foot.layout.visibility = "visible" if busy else "hidden"
         if not busy:
             self.tell("")
             self._on_rest()
@@ -158,7 +160,6 @@ class Action:
         remember: bool = False,
         show: Callable[[Any], str] = fragments.shown,
         summarize: bool = True,
-        beside: Iterable[Any] = (),
         write: Callable[[str, Request], str] = command,
     ) -> None:
         """Show the command that stands for the fields as they are.
@@ -175,7 +176,6 @@ class Action:
             remember: the cluster becomes the default of commands in cells.
             show: the result as HTML.
             summarize: it is one of the steps that were done, and no mere look at what there is.
-            beside: further buttons of its row.
             write: the request as what is typed.
         """
         self._desk, self.operation, self._sheet = desk, operation, sheet
@@ -186,7 +186,7 @@ class Action:
         self.button.add_class(f"tidb-pe-do-{operation}")
         self.command = widgets.HTML().add_class(f"tidb-pe-command-{operation}")
         self.outcome: Any = widgets.HTML().add_class(f"tidb-pe-outcome-{operation}")
-        row = widgets.HBox([self.button, *beside, self.command]).add_class("tidb-pe-action")
+        row = widgets.HBox([self.button, self.command]).add_class("tidb-pe-action")
         self.box = widgets.VBox([row, self.outcome])
         sheet.on_change(self.refresh)
         self.refresh()
@@ -250,12 +250,17 @@ class Action:
         diagnosis = getattr(error, "diagnosis", None)
         self.outcome.value = (
             self._told(live=False)
-            + fragments.failure(str(error))
+            + (fragments.note if _meant(error) else fragments.failure)(str(error))
             + (fragments.shown(diagnosis) if diagnosis else "")
         )
         if request is not None:
-            self._summary(request, "no", one_line(error.message))
+            self._summary(request, "info" if _meant(error) else "no", one_line(error.message))
 
     def _summary(self, request: Request, kind: Kind, outcome: str) -> None:
         if self._summarize:
             self._desk.summary.add(self.operation, self._write(self.operation, request), kind, outcome)
+
+
+def _meant(error: TidbPeError) -> bool:
+    """Tell whether this is what a person has asked for."""
+    return isinstance(error, WaitCancelled)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.errors import one_line
-from tidb_pe_magic.layout import as_html
+from tidb_pe_magic.layout import View, as_html
 from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
@@ -23,7 +23,15 @@ _OWN_KEYS = 'data-lm-suppress-shortcuts="true"'
 
 def shown(result: Result) -> str:
     """Return a result without what the form shows at its own place: next command, hosts and pictures."""
-    return as_html(replace(view(replace(result, via=())), next_command="", pictures=()))
+    return as_html(_view(result))
+
+
+def folded(result: Result) -> str:
+    """Return a result as its title, under which the rest can be unfolded: what follows it stays in sight."""
+    whole = _view(result)
+    title = as_html(View(title=whole.title, kind=whole.kind, ident=whole.ident))
+    rest = as_html(replace(whole, title="What is known of it", kind=None, ident=""))
+    return f"<details {_OWN_KEYS}><summary>{title}</summary>{rest}</details>"
 
 
 def refusal(reason: str) -> str:
@@ -34,6 +42,11 @@ def refusal(reason: str) -> str:
 def failure(line: str) -> str:
     """Return the one line of an error."""
     return f'<div class="tidb-pe-failure" role="alert">✘ {_escaped(line)}</div>'
+
+
+def note(line: str) -> str:
+    """Return what has come to pass as it was meant."""
+    return f'<div role="status">· {_escaped(line)}</div>'
 
 
 def bug(error: BaseException) -> str:
@@ -78,6 +91,10 @@ def activity(line: str) -> str:
         return ""
     words = _escaped(line)
     return f'<div role="status"><progress aria-label="{words}"></progress> <code>{words}</code></div>'
+
+
+def _view(result: Result) -> View:
+    return replace(view(replace(result, via=())), next_command="", pictures=())
 
 
 def _unbroken(text: str) -> str:
