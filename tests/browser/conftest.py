@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser.lab import Lab, launch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from requirements import need
 
 from tidb_pe_magic.sandbox import Sandbox
@@ -27,6 +27,7 @@ _MILLISECONDS = 60_000.0
 def browser() -> Iterator[Browser]:
     """Give a browser without a window."""
     program = need("chromium", apt="chromium")
+    expect.set_options(timeout=_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = launch(playwright, program)
         yield browser

@@ -53,11 +53,16 @@ _READY = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
+_BUSY = _READY.replace("'idle'", "'busy'")
 # Lab's own commands; a promise that never settles would hold the test up for ever.
 _COMMAND = """([command, options, seconds]) => Promise.race([
     window.jupyterapp.commands.execute(command, options).then(done => done === true),
     new Promise((_, reject) => setTimeout(() => reject(new Error(`${command}: no end`)), 1000 * seconds)),
 ])"""
+_ACTIVATE = "number => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = number }"
+# The side bars are for whoever works with many files.
+_TIDY = "() => { window.jupyterapp.shell.collapseLeft(); window.jupyterapp.shell.collapseRight(); }"
+_RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
 # Every state of a cell's output area, as one list of outputs' texts.
 _RECORD = """node => {
     const outputs = () => [...node.querySelectorAll('.jp-OutputArea-output')].map(each => each.innerText);
@@ -122,6 +127,12 @@ class Lab:
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.notebooks / name)  # type: ignore[no-untyped-call]
         return name
+
+    def files(self) -> list[Path]:
+        """Return every file of the server and its kernels: notebooks, histories, settings, connections."""
+        return [
+            path for place in (self.notebooks, self._private) for path in place.rglob("*") if path.is_file()
+        ]
 
     def open(self, page: Page, name: str) -> OpenNotebook:
         """Open a notebook in JupyterLab, and return when its kernel answers."""
@@ -243,8 +254,11 @@ class ShownNotebook:
 
     def cell(self, cell_id: str) -> Locator:
         """Return a cell."""
-        number = [cell.id for cell in self.read().cells].index(cell_id)
-        return self.page.locator(self.cells).nth(number)
+        return self.page.locator(self.cells).nth(self.number(cell_id))
+
+    def number(self, cell_id: str) -> int:
+        """Return how many cells come before this one."""
+        return [cell.id for cell in self.read().cells].index(cell_id)
 
     def output(self, cell_id: str) -> Locator:
         """Return the output area of a cell: the same words may stand in its source too."""
@@ -257,6 +271,31 @@ class OpenNotebook(ShownNotebook):
     def run_all(self) -> bool:
         """Run every cell, as the menu does; tell whether all of them succeeded."""
         return self.command("notebook:run-all-cells")
+
+    def run(self, cell_id: str) -> bool:
+        """Run one cell; tell whether it succeeded."""
+        self.page.evaluate(_ACTIVATE, self.number(cell_id))
+        return self.command("notebook:run-cell")
+
+    def begin(self, cell_id: str) -> None:
+        """Run one cell, and return when the kernel works on it."""
+        self.page.evaluate(_ACTIVATE, self.number(cell_id))
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")
+        self.page.wait_for_function(_BUSY)
+
+    def tidy(self) -> None:
+        """Give the notebook the width of the window."""
+        self.page.evaluate(_TIDY)
+
+    def restart(self) -> None:
+        """Restart the kernel, and return when it answers."""
+        self.page.evaluate(_RESTART)
+        self.page.wait_for_function(_READY)
+
+    def reload(self) -> None:
+        """Load the page again, and return when it has found its kernel."""
+        self.page.reload()
+        self.page.wait_for_function(_READY)
 
     def save(self) -> None:
         """Save the notebook into its file."""

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from browser.form_page import DATABASE, GROUP, FormPage
 from browser.lab import Lab, OpenNotebook, launch
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 from tidb_pe_magic.sandbox import Sandbox
 
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parents[2] / "notebooks" / "images"
 MOST_BYTES = 200_000
+_COLOURS = 256
 _LOAD = "%load_ext tidb_pe_magic\n%config SqlMagic.autopandas = True\n%tidb_pe cluster demo;"
 _NETWORK = "--vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics"
-_QUERY = """%%sql tidb
-SELECT carrier, COUNT(*) AS flights, ROUND(AVG(dep_delay), 1) AS delay
+_STATEMENT = """SELECT carrier, COUNT(*) AS flights, ROUND(AVG(dep_delay), 1) AS delay
 FROM flights GROUP BY carrier ORDER BY delay DESC LIMIT 5"""
-# The side bars are for whoever works with many files.
-_TIDY = "() => { jupyterapp.shell.collapseLeft(); jupyterapp.shell.collapseRight(); }"
+_QUERY = f"%%sql tidb\n{_STATEMENT}"
 # No cell looks as if it were being edited.
 _STYLE = """
 .jp-cell-toolbar, .jp-Collapser { visibility: hidden !important; }
@@ -42,14 +43,62 @@ _STYLE = """
 """
 # Where the last cell ends; what Lab leaves below it is for scrolling.
 _END = """() => {
+    document.querySelectorAll('.jp-WindowedPanel-outer').forEach(each => { each.scrollTop = 0 });
     const cells = document.querySelectorAll('.jp-Notebook .jp-Cell');
     return Math.ceil(cells[cells.length - 1].getBoundingClientRect().bottom);
 }"""
+_MILLISECONDS = 60_000.0
 _TALL, _MARGIN = 5000, 60  # the margin holds Lab's status bar, which is not in the picture
 
 
 def _look(_notebook: OpenNotebook) -> None:
     """Do nothing but look."""
+
+
+def _form(notebook: OpenNotebook) -> FormPage:
+    return FormPage(notebook.output("cell-1"))
+
+
+def _plan(notebook: OpenNotebook) -> None:
+    """Choose cluster and security group, and look what would be made."""
+    form = _form(notebook)
+    form.choose()
+    form.place()
+
+
+def _stop(notebook: OpenNotebook) -> None:
+    """Choose two security groups that an endpoint cannot have both, a name that is none, and Create."""
+    _plan(notebook)
+    form = _form(notebook)
+    form.field("Security groups").select_option([GROUP, "enterprise (sg-t4nenterprise)"])
+    expect(form.outcome("plan")).to_contain_text("create refuses")
+    form.press("Create (2 billed zones)")
+    expect(form.outcome("create")).to_contain_text("preflight")
+    form.field("Endpoint name").fill("1st endpoint")
+    form.field("Endpoint name").blur()
+    expect(form.error("name")).to_contain_text("letters")
+    form.rests()
+
+
+def _wait(notebook: OpenNotebook) -> None:
+    """Have the endpoint made, and wait for it."""
+    form = _form(notebook)
+    form.create()
+    expect(form.outcome("wait")).to_contain_text("Creating")
+
+
+def _query(notebook: OpenNotebook) -> None:
+    """Go the whole way to a DataFrame."""
+    form = _form(notebook)
+    form.create()
+    expect(form.outcome("wait")).to_contain_text("Endpoint ready")
+    form.field("Database").fill(DATABASE)
+    form.connect()
+    expect(form.outcome("connect")).to_contain_text("Connected to")
+    form.ask(_STATEMENT)
+    form.shows_rows()
+    form.rests()
+    form.field("First query").blur()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +108,7 @@ class Scene:
     Attributes:
         cells: sources, run one after the other.
         act: what a person does then; returns when the page shows what is to be seen.
+        seconds: until an endpoint is Connected.
         width: of the browser's window, in pixels.
         first: the cell that the picture begins with; those before it make ready what it shows.
     """
@@ -66,11 +116,13 @@ class Scene:
     cells: tuple[str, ...]
     act: Callable[[OpenNotebook], None] = _look
     dark: bool = False
+    seconds: float = 3.0
     width: int = 1000
     first: int = 0
 
 
 _WAY = (_LOAD, f"%tidb_pe create {_NETWORK};", "%tidb_pe wait;", "%tidb_pe connect --database nycflights13;")
+_FORM = ("%load_ext tidb_pe_magic", "%tidb_pe form")
 # By the names of their files.
 SCENES = {
     "runbook": Scene(
@@ -84,6 +136,11 @@ SCENES = {
     ),
     "status-dark": Scene(cells=(*_WAY, "%tidb_pe status"), dark=True, first=4),
     "wait-narrow": Scene(cells=(*_WAY[:2], "%tidb_pe wait"), width=700, first=2),
+    "form-choose": Scene(cells=_FORM, first=1),
+    "form-create": Scene(cells=_FORM, act=_plan, first=1),
+    "form-stop-dark": Scene(cells=_FORM, act=_stop, first=1, dark=True),
+    "form-wait-narrow": Scene(cells=_FORM, act=_wait, first=1, width=700, seconds=600.0),
+    "form-query": Scene(cells=_FORM, act=_query, first=1),
 }
 
 
@@ -98,6 +155,7 @@ def main() -> None:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         parser.error("chromium is not installed: sudo apt-get install chromium")
+    expect.set_options(timeout=_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = launch(playwright, program)
         for name in wanted:
@@ -112,7 +170,7 @@ def _make(browser: Browser, scene: Scene, path: Path) -> None:
     cells = {f"cell-{number}": source for number, source in enumerate(scene.cells)}
     with (
         tempfile.TemporaryDirectory() as directory,
-        Sandbox(mode="time", seconds=3.0) as sandbox,
+        Sandbox(mode="time", seconds=scene.seconds) as sandbox,
         browser.new_page(viewport={"width": scene.width, "height": 900}) as page,
     ):
         notebooks, private = Path(directory) / "notebooks", Path(directory) / "private"
@@ -121,6 +179,7 @@ def _make(browser: Browser, scene: Scene, path: Path) -> None:
             notebook = lab.open(page, lab.write("flights.ipynb", **cells))
             theme = "JupyterLab Dark" if scene.dark else "JupyterLab Light"
             notebook.command("apputils:change-theme", theme=theme)
+            page.set_default_timeout(_MILLISECONDS)
             if not notebook.run_all():
                 raise AssertionError(
                     f"{path.name}: a cell failed: {page.locator('.jp-Notebook').inner_text()}"
@@ -129,12 +188,15 @@ def _make(browser: Browser, scene: Scene, path: Path) -> None:
             for number in range(scene.first):
                 notebook.cell(f"cell-{number}").evaluate("cell => { cell.style.display = 'none' }")
             notebook.save()
-            page.evaluate(_TIDY)
+            notebook.tidy()
             page.add_style_tag(content=_STYLE)
             # With all of it in the window, nothing is scrolled.
             page.set_viewport_size({"width": scene.width, "height": _TALL})
             page.set_viewport_size({"width": scene.width, "height": page.evaluate(_END) + _MARGIN})
             page.locator("#jp-main-dock-panel").screenshot(path=path)
+    with Image.open(path) as picture:
+        # So few colours are enough for windows, and take half the room.
+        picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     if path.stat().st_size > MOST_BYTES:
         raise AssertionError(f"{path.name} has {path.stat().st_size} bytes, more than {MOST_BYTES}")
 

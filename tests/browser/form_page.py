@@ -1,0 +1,123 @@
+"""A form as a person uses it in a page: by the names of its fields and buttons."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Locator
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+GROUP = "analytics (sg-t4nanalytics)"
+DATABASE = "nycflights13"
+QUERY = "SELECT carrier, COUNT(*) AS flights FROM flights GROUP BY carrier ORDER BY flights DESC LIMIT 5"
+
+
+def environment(path: Path, sandbox: Sandbox) -> str:
+    """Write the sandbox's environment to a file; return an expression for it that holds no secret."""
+    path.write_text(json.dumps(sandbox.environment()))
+    return f"__import__('json').load(open({str(path)!r}))"
+
+
+def load(path: Path, sandbox: Sandbox) -> str:
+    """Return the cell that loads the extension for another sandbox than the server's."""
+    return f"import os\nos.environ.update({environment(path, sandbox)})\n%load_ext tidb_pe_magic"
+
+
+@dataclass(frozen=True)
+class FormPage:
+    """A form that a page shows.
+
+    Attributes:
+        root: what holds the form, and no other one.
+    """
+
+    root: Locator
+
+    def button(self, name: str) -> Locator:
+        """Return the button with this name, if it can be seen."""
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def field(self, label: str) -> Locator:
+        """Return the control that the label is tied to."""
+        return self.root.get_by_label(label, exact=True)
+
+    def head(self, title: str) -> Locator:
+        """Return the head of a step."""
+        return self.root.locator(".tidb-pe-head", has_text=title)
+
+    def doing(self, operation: str) -> Locator:
+        """Return the button of an operation, whatever it is called just now."""
+        return self.root.locator(f".tidb-pe-do-{operation}")
+
+    def outcome(self, operation: str) -> Locator:
+        """Return what came of an operation."""
+        return self.root.locator(f".tidb-pe-outcome-{operation}")
+
+    def command(self, operation: str) -> Locator:
+        """Return the command that an operation's button shows."""
+        return self.root.locator(f".tidb-pe-command-{operation} code")
+
+    def error(self, field: str) -> Locator:
+        """Return what is wrong with a field, by its name in the request."""
+        return self.root.locator(f".tidb-pe-field-{field} .tidb-pe-error")
+
+    def choose(self, cluster: str = "demo") -> None:
+        """Choose a cluster by its name, and go on to the next step."""
+        option = self.field("Cluster").locator("option", has_text=cluster).first
+        self.field("Cluster").select_option(option.inner_text())
+        self.press("Use this cluster")
+
+    def place(self, group: str = GROUP) -> None:
+        """Choose a security group, and wait until it was looked what would be made."""
+        self.field("Security groups").select_option(group)
+        expect(self.command("create")).to_contain_text("--zone")
+        self.rests()
+
+    def create(self) -> None:
+        """Choose cluster and security group, and have the endpoint made."""
+        self.choose()
+        self.place()
+        self.press("Create (2 billed zones)")
+
+    def connect(self, password: str = "") -> None:
+        """Open the SQL connection, with a password that is typed or with the one of the environment."""
+        if password:
+            self.field("Password").fill(password)
+        self.press("Connect")
+
+    def ask(self, statement: str = QUERY) -> None:
+        """Execute a statement."""
+        self.field("First query").fill(statement)
+        self.press("Run the query")
+
+    def finish(self) -> None:
+        """Go the whole way, from the choice of a cluster to the rows of a query."""
+        self.create()
+        expect(self.outcome("wait")).to_contain_text("Endpoint ready: Active and Connected")
+        self.field("Database").fill(DATABASE)
+        self.connect()
+        expect(self.outcome("connect")).to_contain_text("Connected to cluster demo as tidb")
+        self.ask()
+        self.shows_rows()
+
+    def shows_rows(self) -> None:
+        """Wait for a DataFrame of five rows."""
+        expect(self.outcome("query").locator("table.dataframe tbody tr")).to_have_count(5)
+
+    def press(self, name: str) -> None:
+        """Click a button once it can be clicked."""
+        button = self.button(name)
+        expect(button).to_be_enabled()
+        button.click()
+
+    def rests(self) -> None:
+        """Wait until nothing is under way."""
+        expect(self.root.locator(".tidb-pe-activity")).to_have_text("")

@@ -1,0 +1,209 @@
+"""The runbook by clicks, in a real browser: the whole way, in each front end, and what is saved of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from browser.form_page import DATABASE, QUERY, FormPage, load
+from nbconvert import HTMLExporter
+from playwright.sync_api import expect
+
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from browser.lab import Lab, OpenNotebook
+    from playwright.sync_api import Page
+
+FORM = "private_endpoint_form.ipynb"
+SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+WRONG, UNSENT = "canary-Wrong1", "canary-Unsent2"
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+# How a person who hears the page would name what has the focus.
+_FOCUSED = """() => {
+    const node = document.activeElement;
+    return (node.labels?.[0] ?? node).innerText.trim() || node.getAttribute('aria-label') || node.tagName;
+}"""
+_MOST_TABS = 40
+# What would have to be scrolled sideways to be read.
+_CUT_OFF = """root => [...root.querySelectorAll('*:not(input, select, option, textarea, svg, svg *)')]
+    .filter(node => node.clientWidth && node.scrollWidth > node.clientWidth + 1)
+    .map(node => node.innerText)"""
+
+
+@dataclass(frozen=True)
+class Tutorial:
+    """The form notebook after the whole way by clicks.
+
+    Attributes:
+        refused: what the form said of a wrong password.
+    """
+
+    notebook: OpenNotebook
+    form: FormPage
+    refused: str
+
+
+@pytest.fixture
+def first_cell(tmp_path: Path) -> Iterator[str]:
+    """Give the cell that loads the extension for clouds whose endpoints are Connected at once."""
+    with Sandbox(flights=500) as sandbox:
+        yield load(tmp_path / "environment.json", sandbox)
+
+
+@pytest.fixture(scope="module")
+def tutorial(lab: Lab, page: Page, sandbox: Sandbox) -> Tutorial:
+    """Give the form notebook after the whole way by clicks, with a wrong password and then the right one."""
+    notebook = lab.open(page, FORM)
+    assert notebook.run_all()
+    form = FormPage(notebook.output("form"))
+    form.create()
+    expect(form.outcome("wait")).to_contain_text("Waiting for: Active and Connected")
+    expect(form.outcome("wait")).to_contain_text("Endpoint ready: Active and Connected")
+    form.field("Database").fill(DATABASE)
+    form.connect(WRONG)
+    expect(form.outcome("connect").get_by_role("alert")).to_be_visible()
+    refused = form.outcome("connect").inner_text()
+    form.connect(sandbox.environment()["TIDB_PASSWORD"])
+    expect(form.outcome("connect")).to_contain_text("Connected to cluster demo as tidb")
+    form.ask()
+    form.shows_rows()
+    form.rests()
+    return Tutorial(notebook, form, refused)
+
+
+def test_the_whole_tutorial_by_clicks(tutorial: Tutorial) -> None:
+    """From load to a DataFrame: each step's head says what is done, and the summary names the commands."""
+    form = tutorial.form
+    for title in (
+        "1. Choose a cluster — ✔ demo",
+        "2. Create the endpoint — ✔ ep-",
+        "3. Connect — ✔ connected",
+    ):
+        expect(form.head(title)).to_be_visible()
+    expect(form.command("query")).to_contain_text("%%tidb_pe query")
+    expect(form.command("query")).to_contain_text(QUERY)
+    expect(form.root.get_by_role("img", name="The way to the cluster")).to_contain_text("SQL open")
+    summary = form.root.locator(".jp-RenderedHTML")
+    for command in ("%tidb_pe cluster demo", "%tidb_pe create --cluster demo", "%%tidb_pe query"):
+        expect(summary).to_contain_text(command)
+
+
+def test_a_wrong_password(tutorial: Tutorial) -> None:
+    """The form names the stage and the server's code, not the password, and took the right one afterwards."""
+    assert "no connection (login): 1045" in tutorial.refused
+    assert WRONG not in tutorial.refused
+    expect(tutorial.form.field("Password")).to_have_value("")
+    expect(tutorial.form.outcome("connect")).to_contain_text("Password from")
+
+
+def test_a_narrow_window_shows_all_of_it(tutorial: Tutorial, page: Page) -> None:
+    """In a window of 700 pixels nothing of the three steps and of the summary has to be scrolled sideways."""
+    form = tutorial.form
+    tutorial.notebook.tidy()
+    page.set_viewport_size({"width": 700, "height": 900})
+    for title in ("1. Choose", "2. Create"):
+        form.head(title).click()
+        expect(form.head(title)).to_contain_text("▾")
+    form.rests()
+    expect(form.button("Use this cluster")).to_be_visible()
+    assert form.root.locator(".tidb-pe-form").evaluate(_CUT_OFF) == []
+    assert form.root.locator(".jp-RenderedHTML table").first.locator("..").evaluate(_CUT_OFF) == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_the_page_can_be_loaded_again(tutorial: Tutorial) -> None:
+    """With its kernel alive the form is there again after a reload, shows what it showed, and works on."""
+    tutorial.notebook.save()
+    tutorial.notebook.reload()
+    form = tutorial.form
+    form.shows_rows()
+    expect(form.head("3. Connect — ✔ connected as tidb")).to_be_visible()
+    form.ask("SELECT COUNT(*) AS airlines FROM airlines")
+    expect(form.outcome("query").locator("table.dataframe td")).to_have_text(["16"])
+
+
+def test_nothing_secret_is_saved(tutorial: Tutorial, lab: Lab, sandbox: Sandbox) -> None:
+    """No secret is in the notebook with its widgets' state, in its HTML, or in any file of Jupyter's."""
+    notebook = tutorial.notebook
+    notebook.command("@jupyter-widgets/jupyterlab-manager:saveWidgetState")
+    tutorial.form.field("Password").press_sequentially(UNSENT)
+    notebook.save()
+    saved = notebook.read()
+    models = [each["model_name"] for each in saved.metadata.widgets[WIDGETS]["state"].values()]
+    assert "PasswordModel" in models
+    html, _ = HTMLExporter().from_notebook_node(saved)  # type: ignore[no-untyped-call]
+    assert "%tidb_pe connect" in html
+    written = {path.name: path.read_bytes() for path in lab.files()}
+    assert {notebook.path.name, "history.sqlite"} <= set(written)
+    secrets = [WRONG, UNSENT, *(sandbox.environment()[name] for name in SECRETS)]
+    for secret in secrets:
+        assert secret not in html
+        assert [name for name, data in written.items() if secret.encode() in data] == []
+
+
+@pytest.mark.parametrize("front_end", ["notebook7", "voila"])
+def test_the_whole_way_elsewhere(lab: Lab, page: Page, first_cell: str, front_end: str) -> None:
+    """From load to a DataFrame by clicks in Notebook 7 and in Voilà."""
+    name = lab.write(f"form-{front_end}.ipynb", load=first_cell, form="%tidb_pe form")
+    if front_end == "voila":
+        notebook = lab.render(page, name)
+    else:
+        notebook = lab.open_notebook7(page, name)
+        assert notebook.run_all()
+    FormPage(notebook.output("form")).finish()
+
+
+def test_with_the_keyboard_alone(lab: Lab, page: Page, first_cell: str) -> None:
+    """Tab leads through the fields in the order in which they stand, and Enter presses, to a DataFrame."""
+    name = lab.write("keyboard.ipynb", load=first_cell, form="%tidb_pe form")
+    notebook = lab.open(page, name)
+    assert notebook.run_all()
+    form = FormPage(notebook.output("form"))
+    form.rests()
+    form.head("1. Choose").focus()
+    assert tab_to(page, "Cluster") == ["Filter"]
+    page.keyboard.type("demo")
+    tab_to(page, "Use this cluster")
+    page.keyboard.press("Enter")
+    expect(form.error("security-group")).to_contain_text("is missing")
+    form.rests()
+    assert tab_to(page, "Security groups")[-1] == "VPC"
+    page.keyboard.press("ArrowDown")
+    expect(form.command("create")).to_contain_text("--zone")
+    form.rests()
+    passed = tab_to(page, "Create (2 billed zones)")
+    zones = [f"Zone ap-southeast-1{each}" for each in "abc"]
+    assert passed[:4] == [*zones, "Endpoint name"]
+    assert "Check the plan" in passed
+    page.keyboard.press("Enter")
+    expect(form.outcome("wait")).to_contain_text("Endpoint ready")
+    form.rests()
+    tab_to(page, "Database")
+    page.keyboard.type(DATABASE)
+    tab_to(page, "Connect")
+    page.keyboard.press("Enter")
+    expect(form.outcome("connect")).to_contain_text("Connected to cluster demo as tidb")
+    form.rests()
+    tab_to(page, "First query")
+    page.keyboard.press("Control+A")
+    page.keyboard.type(QUERY)
+    tab_to(page, "Run the query")
+    page.keyboard.press("Enter")
+    form.shows_rows()
+
+
+def tab_to(page: Page, name: str) -> list[str]:
+    """Press Tab until what has this name has the focus; return what had it on the way."""
+    passed: list[str] = []
+    for _ in range(_MOST_TABS):
+        page.keyboard.press("Tab")
+        focused: str = page.evaluate(_FOCUSED)
+        if focused == name:
+            return passed
+        passed.append(focused)
+    raise AssertionError(f"{name} is not reached: {passed}")

@@ -1,0 +1,177 @@
+"""Forms that wait, that are stopped, and that are not alone: in JupyterLab, in a real browser."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from browser.form_page import GROUP, FormPage, environment, load
+from flows.test_preflight import STOPS
+from playwright.sync_api import expect
+
+from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from browser.lab import Lab, OpenNotebook
+    from playwright.sync_api import Page
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a place for environments, which is not the notebooks'."""
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture(scope="module")
+def manual() -> Iterator[Sandbox]:
+    """Give clouds whose states change only when they are told to."""
+    with Sandbox(mode="manual", flights=100) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def opened(lab: Lab, page: Page, manual: Sandbox, directory: Path) -> OpenNotebook:
+    """Give a notebook with a form that has had an endpoint made and waits for it, and room for more."""
+    gate = directory / "gate"
+    os.mkfifo(gate)
+    name = lab.write(
+        "meanwhile.ipynb",
+        load=load(directory / "manual.json", manual),
+        form="%tidb_pe form",
+        second="%tidb_pe form --cluster jakarta",
+        blocked=f"open({str(gate)!r}).read()",
+        status="%tidb_pe status --cluster demo",
+    )
+    notebook = lab.open(page, name)
+    assert notebook.run("load")
+    assert notebook.run("form")
+    FormPage(notebook.output("form")).create()
+    return notebook
+
+
+@pytest.fixture
+def waiting(opened: OpenNotebook) -> FormPage:
+    """Give the form while it waits for its endpoint, which is still being made."""
+    form = FormPage(opened.output("form"))
+    expect(form.outcome("wait")).to_contain_text("Endpoint status")
+    if not form.button("Cancel").is_visible():
+        form.press("Wait until Connected")
+    expect(form.outcome("wait")).to_contain_text("Waiting for: Active and Connected")
+    return form
+
+
+def test_two_forms_and_a_cell(opened: OpenNotebook, waiting: FormPage) -> None:
+    """While one form waits, another one works on another cluster, cells run, and it goes on waiting."""
+    assert opened.run("second")
+    second = FormPage(opened.output("second"))
+    expect(second.outcome("plan")).to_contain_text("Plan: make an endpoint")
+    second.rests()
+    expect(second.command("create")).to_contain_text("--cluster jakarta")
+    assert opened.run("status")
+    expect(opened.output("status")).to_contain_text("Creating")
+    expect(waiting.outcome("wait")).to_contain_text("Waiting for")
+    expect(waiting.command("wait")).to_have_text("%tidb_pe wait --cluster demo")
+    expect(waiting.button("Wait until Connected")).to_be_disabled()
+
+
+def test_a_cell_that_runs_keeps_nothing_from_the_form(
+    opened: OpenNotebook, waiting: FormPage, directory: Path
+) -> None:
+    """While a cell blocks the kernel's own thread, what is typed comes before the click that follows it."""
+    opened.begin("blocked")
+    waiting.press("Cancel")
+    expect(waiting.outcome("wait")).to_contain_text("detached while waiting")
+    waiting.field("Wait at most (seconds)").fill("never")
+    waiting.press("Wait until Connected")
+    expect(waiting.error("timeout")).to_contain_text("must be a number of seconds")
+    expect(waiting.outcome("wait")).not_to_contain_text("Waiting for")
+    waiting.field("Wait at most (seconds)").fill("700")
+    waiting.press("Wait until Connected")
+    expect(waiting.command("wait")).to_contain_text("--timeout 700")
+    expect(waiting.outcome("wait")).to_contain_text("Waiting for")
+    expect(opened.cell("blocked")).to_contain_text("[*]")
+    (directory / "gate").write_text("go on")
+    expect(opened.cell("blocked")).not_to_contain_text("[*]")
+
+
+def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) -> None:
+    """Cancel ends the wait while the endpoint is still being made, and the wait can be taken up again."""
+    waiting.press("Cancel")
+    expect(waiting.outcome("wait")).to_contain_text("detached while waiting")
+    (endpoint,) = manual.world.endpoints.values()
+    assert endpoint.endpoint_status == "Creating"
+    expect(waiting.button("Cancel")).to_have_count(0)
+    waiting.press("Wait until Connected")
+    expect(waiting.outcome("wait")).to_contain_text("Waiting for")
+    manual.tick()
+    expect(waiting.outcome("wait")).to_contain_text("Active")
+
+
+def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
+    """After a restart in the middle the form finds the endpoint in the clouds, and sees it through."""
+    opened.restart()
+    assert opened.run("load")
+    assert opened.run("form")
+    form = FormPage(opened.output("form"))
+    (endpoint,) = manual.world.endpoints
+    expect(form.head("1. Choose a cluster — ✔ demo")).to_be_visible()
+    expect(form.head("2. Create the endpoint — ✔")).to_contain_text(endpoint)
+    expect(form.outcome("wait")).to_contain_text("Waiting for: Active and Connected")
+    while manual.tick():
+        pass
+    expect(form.outcome("wait")).to_contain_text("Endpoint ready: Active and Connected")
+    assert len(manual.world.endpoints) == 1
+
+
+@pytest.fixture(scope="module")
+def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
+    """Give a notebook with a cell for each preflight stop: a form over clouds of its own."""
+    show = (
+        "import json, pathlib\nfrom tidb_pe_magic import Runbook, form\n"
+        f"def show(name):\n    environ = json.loads(pathlib.Path({str(directory)!r}, name).read_text())\n"
+        "    return form(Runbook(environ=environ), cluster='demo')"
+    )
+    cells = {name: f"show({name!r})" for name in (*STOPS, "cluster-paused")}
+    notebook = lab.open(page, lab.write("stops.ipynb", show=show, **cells))
+    assert notebook.run("show")
+    return notebook
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_preflight_stop(stops: OpenNotebook, directory: Path, name: str) -> None:
+    """The plan names what stops; Create makes nothing, and shows how to insist."""
+    check = SCENARIOS[name].plan
+    with Sandbox(flights=20, scenario=name) as sandbox:
+        environment(directory / name, sandbox)
+        assert stops.run(name)
+        form = FormPage(stops.output(name))
+        expect(form.doing("create").or_(form.doing("connect")).filter(visible=True)).to_be_visible()
+        form.rests()
+        if form.doing("connect").is_visible():
+            # There is an endpoint already, and the form goes on with it.
+            form.head("2. Create").click()
+        if check != "clock":  # with that nothing can be looked up, and so no group be chosen
+            form.place(GROUP)
+        expect(form.outcome("plan")).to_contain_text("create refuses")
+        expect(form.outcome("plan").get_by_role("row", name=check)).to_be_visible()
+        form.rests()
+        form.doing("create").click()
+        expect(form.outcome("create").get_by_role("alert")).to_contain_text(f"preflight ({check})")
+        expect(form.field("Go on even though the preflight says stop")).not_to_be_checked()
+        assert "CreateVpcEndpoint" not in {call.action for call in sandbox.alibaba_calls}
+
+
+def test_a_paused_cluster(stops: OpenNotebook, directory: Path) -> None:
+    """A cluster that cannot be used is not offered, and its reason is told."""
+    with Sandbox(flights=20, scenario="cluster-paused") as sandbox:
+        environment(directory / "cluster-paused", sandbox)
+        assert stops.run("cluster-paused")
+        form = FormPage(stops.output("cluster-paused"))
+        expect(form.outcome("clusters")).to_contain_text("cluster demo is PAUSED")
+        expect(form.outcome("cluster")).to_contain_text("demo is PAUSED")
+        expect(form.field("Cluster").locator("option", has_text="demo")).to_have_count(0)
