@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -181,7 +182,7 @@ def test_any_interruption_is_code_130(
 
 def test_a_reader_that_leaves_is_no_traceback(environment: dict[str, str]) -> None:
     """`tidb-pe … | head -1` ends quietly."""
-    pipe = f"{PROGRAM} clusters --output json | true; exit ${{PIPESTATUS[0]}}"
+    pipe = f"{shlex.quote(PROGRAM)} clusters --output json | true; exit ${{PIPESTATUS[0]}}"
     bash = need("bash", apt="bash")
     done = subprocess.run([bash, "-c", pipe], env=environment, capture_output=True, text=True, check=False)
     assert done.stderr == ""
