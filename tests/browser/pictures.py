@@ -59,6 +59,11 @@ def _form(notebook: OpenNotebook) -> FormPage:
     return FormPage(notebook.output("cell-1"))
 
 
+def _list(notebook: OpenNotebook) -> None:
+    """Wait for the clusters."""
+    expect(_form(notebook).button("Use this cluster")).to_be_enabled()
+
+
 def _plan(notebook: OpenNotebook) -> None:
     """Choose cluster and security group, and look what would be made."""
     form = _form(notebook)
@@ -136,7 +141,7 @@ SCENES = {
     ),
     "status-dark": Scene(cells=(*_WAY, "%tidb_pe status"), dark=True, first=4),
     "wait-narrow": Scene(cells=(*_WAY[:2], "%tidb_pe wait"), width=700, first=2),
-    "form-choose": Scene(cells=_FORM, first=1),
+    "form-choose": Scene(cells=_FORM, act=_list, first=1),
     "form-create": Scene(cells=_FORM, act=_plan, first=1),
     "form-stop-dark": Scene(cells=_FORM, act=_stop, first=1, dark=True),
     "form-wait-narrow": Scene(cells=_FORM, act=_wait, first=1, width=700, seconds=600.0),

@@ -171,6 +171,7 @@ class _Page:
         self._body.layout.display = "none"
         self.box: Any = widgets.VBox([self._head, self._body])
         self.box.add_class("tidb-pe-step").add_class(f"tidb-pe-step-{name}")
+        self.tell()
 
     def open(self, *, shown: bool) -> None:
         """Show what is below the head, or hide it."""
