@@ -15,10 +15,10 @@ from tidb_pe_magic.sandbox.mysql.flights import open_database
 from tidb_pe_magic.sandbox.mysql.history import History
 from tidb_pe_magic.sandbox.mysql.session import Session
 from tidb_pe_magic.sandbox.mysql.wire import ClientConnection, PacketReader
+from tidb_pe_magic.sandbox.startable import Startable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
     import duckdb
 
@@ -27,7 +27,7 @@ _HOST = "127.0.0.1"
 _WORKERS = 32
 
 
-class FlightsDatabase:
+class FlightsDatabase(Startable):
     """A MySQL-protocol server on a free port of 127.0.0.1; a context manager.
 
     `users` is asked at each login for the user names and their passwords. `readers` names
@@ -93,19 +93,6 @@ class FlightsDatabase:
             self._database.close()
             self._database = None
         self._address = None
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        return self.start()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     async def _listen(self) -> tuple[str, int]:
         loop = asyncio.get_running_loop()

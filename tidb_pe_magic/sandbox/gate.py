@@ -10,10 +10,10 @@ from tidb_pe_magic.sandbox.black_hole import BlackHole
 from tidb_pe_magic.sandbox.faults import Faults
 from tidb_pe_magic.sandbox.faults.sql import Cut, Tap
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
+from tidb_pe_magic.sandbox.startable import Startable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-    from types import TracebackType
 
 Address = tuple[str, int]
 Manner = Literal["forward", "refuse", "swallow"]
@@ -22,7 +22,7 @@ _CHUNK = 256 * 1024
 _TURNS_TO_CONNECTED = 5  # of the loop, from the accept of a connection to its callback; generously
 
 
-class Gate:
+class Gate(Startable):
     """Forwards TCP connections from the opened addresses to one upstream server.
 
     Nothing listens on an address that is not open, so a client sees what it would see of an endpoint
@@ -86,19 +86,6 @@ class Gate:
         if self._thread.running:
             self._thread.call(self._close(self.open_addresses))
             self._thread.stop()
-
-    def __enter__(self) -> Self:
-        """Start the gate."""
-        return self.start()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop the gate."""
-        self.stop()
 
     async def _open(self, addresses: Iterable[Address], filtered: Collection[Address]) -> None:
         opened: list[Address] = []

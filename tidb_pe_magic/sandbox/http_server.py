@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
+from tidb_pe_magic.sandbox.startable import Startable
+
 if TYPE_CHECKING:
-    from types import TracebackType
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 _HOST = "127.0.0.1"
@@ -116,7 +117,7 @@ def _is_to_be_reset(connection: socket.socket) -> bool:
     return connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_NO_LINGER)) == _NO_LINGER
 
 
-class HttpServer:
+class HttpServer(Startable):
     """Serve a WSGI application on 127.0.0.1 until stopped.
 
     The port is bound by `start`, which returns when connections are accepted. `stop` joins every
@@ -165,16 +166,3 @@ class HttpServer:
         thread.join()
         server.server_close()
         server.end_connections()
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        return self.start()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop the server."""
-        self.stop()

@@ -21,11 +21,11 @@ from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.metadata import MetadataService, Place
+from tidb_pe_magic.sandbox.startable import Startable
 from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
     from wsgiref.types import WSGIApplication
 
     from tidb_pe_magic.sandbox.database import FlightsDatabase
@@ -45,7 +45,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _ONE_BY_ONE: Final = threading.Lock()
 
 
-class Sandbox:
+class Sandbox(Startable):
     """Everything that a run of the tutorial needs, on 127.0.0.1; a context manager.
 
     Attributes:
@@ -155,19 +155,6 @@ class Sandbox:
         """Stop everything and join every thread; may be called twice."""
         self._state = "stopped"
         self._running.close()
-
-    def __enter__(self) -> Self:
-        """Start the sandbox."""
-        return self.start()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop the sandbox."""
-        self.stop()
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point a user of both clouds at this sandbox."""
