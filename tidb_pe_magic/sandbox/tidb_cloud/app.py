@@ -1,0 +1,90 @@
+"""The routes of both APIs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask
+from werkzeug.exceptions import HTTPException
+
+from tidb_pe_magic.sandbox.clusters import RefusedError
+from tidb_pe_magic.sandbox.digest import DigestAuthenticator
+from tidb_pe_magic.sandbox.rate_limit import REQUESTS_PER_MINUTE, RateLimiter
+from tidb_pe_magic.sandbox.tidb_cloud.answers import http_error, open_api_error, refusal
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_api import ClusterApi
+from tidb_pe_magic.sandbox.tidb_cloud.gateway import Gateway
+from tidb_pe_magic.sandbox.tidb_cloud.pager import Pager
+from tidb_pe_magic.sandbox.tidb_cloud.sql_user_api import SqlUserApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from wsgiref.types import WSGIEnvironment
+
+    from tidb_pe_magic.sandbox.clusters import ClusterStore
+
+
+def create_app(
+    store: ClusterStore,
+    keys: Mapping[str, str],
+    clock: Callable[[], float] = time.time,
+    *,
+    requests_per_minute: int = REQUESTS_PER_MINUTE,
+) -> Flask:
+    """Return the application; `keys` maps public keys to private keys."""
+    app = Flask(__name__)
+    # Objects keep the order of the Swagger's fields, which reads best in a terminal.
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # only DefaultJSONProvider has it
+    app.config["calls"] = []
+    authenticator = app.config["authenticator"] = DigestAuthenticator(keys, clock=clock)
+    gateway = Gateway(
+        authenticator,
+        RateLimiter(limit=requests_per_minute, clock=clock),
+        app.config["calls"],
+        clock,
+    )
+    app.before_request(gateway.admit)
+    app.after_request(gateway.finish)
+    app.register_error_handler(RefusedError, refusal)
+    app.register_error_handler(HTTPException, http_error)
+    pager = Pager()
+    clusters = ClusterApi(store, pager)
+    for path, name, view in (
+        ("/v1beta1/clusters", "ListClusters", clusters.list),
+        ("/v1beta1/clusters:batchGet", "BatchGetClusters", clusters.batch_get),
+        ("/v1beta1/clusters/<cluster_id>", "GetCluster", clusters.get),
+        ("/v1beta1/regions", "ListRegions", clusters.regions),
+        ("/v1beta1/regions:listCloudProviders", "ListCloudProviders", clusters.cloud_providers),
+    ):
+        app.add_url_rule(path, name, view)
+    app.register_blueprint(_iam(SqlUserApi(store, pager)))
+    return app
+
+
+def operation_of(app: Flask, environ: WSGIEnvironment) -> str:
+    """Return the name of the operation that a request asks for; empty where there is none."""
+    try:
+        endpoint, _ = app.url_map.bind_to_environ(environ).match()
+    except HTTPException:
+        return ""
+    return str(endpoint).rpartition(".")[2]
+
+
+def operations(app: Flask) -> frozenset[str]:
+    """Return the names of all operations."""
+    return frozenset(name.rpartition(".")[2] for name in app.view_functions if name != "static")
+
+
+def _iam(users: SqlUserApi) -> Blueprint:
+    """Return the part that answers errors in the IAM API's own shape."""
+    blueprint = Blueprint("iam", __name__, url_prefix="/v1beta1/clusters/<cluster_id>/sqlUsers")
+    blueprint.register_error_handler(RefusedError, open_api_error)
+    for path, name, method, view in (
+        ("", "ListSqlUsers", "GET", users.list),
+        ("", "CreateSqlUser", "POST", users.create),
+        ("/<user_name>", "GetSqlUser", "GET", users.get),
+        ("/<user_name>", "UpdateSqlUser", "PATCH", users.update),
+        ("/<user_name>", "DeleteSqlUser", "DELETE", users.delete),
+    ):
+        blueprint.add_url_rule(path, name, view, methods=[method])
+    return blueprint

@@ -1,0 +1,103 @@
+"""What stands before every path of the API: who asks, and how often; and the record of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, g, jsonify, request
+
+from tidb_pe_magic.sandbox.clusters import Code
+from tidb_pe_magic.sandbox.digest import request_target
+from tidb_pe_magic.sandbox.tidb_cloud.answers import status_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.sandbox.digest import DigestAuthenticator, Verdict
+    from tidb_pe_magic.sandbox.rate_limit import Quota, RateLimiter
+
+# Enough for any test to read; a sandbox that runs for days must not grow.
+_REMEMBERED_CALLS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """One request and its answer, as tests read them from `app.config["calls"]`; passwords are masked."""
+
+    operation: str
+    method: str
+    path: str
+    params: dict[str, Any]
+    key: str | None
+    status: int
+    code: int | str | None
+    request_id: str
+    refusal: str | None
+
+
+class Gateway:
+    """What stands before every path: who asks, and how often."""
+
+    def __init__(
+        self,
+        authenticator: DigestAuthenticator,
+        limiter: RateLimiter,
+        calls: list[RecordedCall],
+        clock: Callable[[], float],
+    ) -> None:
+        """Write every call to `calls`."""
+        self._authenticator = authenticator
+        self._limiter = limiter
+        self._calls = calls
+        self._clock = clock
+
+    def admit(self) -> Response | None:
+        """Let a request in (None), or return the answer that refuses it."""
+        sent = request.authorization
+        credentials = sent.parameters if sent is not None and sent.type == "digest" else None
+        verdict = self._authenticator.judge(request.method, request_target(request.environ), credentials)
+        quota = self._limiter.spend(verdict.key, 2 if verdict.first_use_of_keyless_nonce else 1)
+        g.verdict, g.quota = verdict, quota
+        if quota.exceeded:
+            answer = jsonify(quota.error())
+            answer.status_code = HTTPStatus.TOO_MANY_REQUESTS
+            return answer
+        if verdict.refusal is not None:
+            answer = status_answer(Code.UNAUTHENTICATED, "The API key cannot be authenticated.")
+            for challenge in self._authenticator.challenges(verdict):
+                answer.headers.add("WWW-Authenticate", challenge)
+            return answer
+        return None
+
+    def finish(self, answer: Response) -> Response:
+        """Put the headers on that every answer has, and record the call."""
+        verdict: Verdict = g.verdict
+        quota: Quota = g.quota
+        answer.headers.extend(quota.headers())
+        answer.date = datetime.fromtimestamp(self._clock(), UTC)
+        request_id = answer.headers["X-Debug-Trace-Id"] = uuid.uuid4().hex
+        body = answer.get_json(silent=True)
+        params: dict[str, Any] = {
+            name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
+        }
+        sent = request.get_json(force=True, silent=True) if request.content_length else None
+        if isinstance(sent, dict):
+            params |= {name: "***" if name == "password" else value for name, value in sent.items()}
+        call = RecordedCall(
+            operation=(request.endpoint or "").rpartition(".")[2],
+            method=request.method,
+            path=request.path,
+            params=params,
+            key=verdict.key,
+            status=answer.status_code,
+            code=body.get("code") if body and answer.status_code >= HTTPStatus.BAD_REQUEST else None,
+            request_id=request_id,
+            refusal=verdict.refusal,
+        )
+        self._calls.append(call)
+        del self._calls[:-_REMEMBERED_CALLS]
+        return answer
