@@ -109,12 +109,14 @@ def test_a_lost_answer_loses_no_password(ready: Runbook, sandbox: Sandbox) -> No
     ready.connect(user="analyst")
 
 
-def test_a_rotation_whose_answers_are_lost_keeps_both_passwords(ready: Runbook, sandbox: Sandbox) -> None:
+def test_a_rotation_whose_answer_is_lost_is_made_again(ready: Runbook, sandbox: Sandbox) -> None:
     """The call is made again by itself, and the new password counts."""
     ready.sql_user("create", "analyst", role="readonly")
+    before = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password
     sandbox.faults.add(Fault(kind=Kind.RESET, operation="UpdateSqlUser", point=Point.AFTER))
     ready.sql_user("rotate", "analyst")
-    ready.connect(user="analyst")
+    assert sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password != before
+    assert ready.connect(user="analyst").user == f"{PREFIX}.analyst"
 
 
 def test_a_refused_user_leaves_no_password(ready: Runbook, tmp_path: Path) -> None:
@@ -143,14 +145,15 @@ def test_no_name_of_a_user_is_that_of_another_ones_next_password(ready: Runbook)
         ready.sql_user("create", name, role="readonly")
     ready.sql_user("rotate", "x")
     for name in ("x", "x.next", "x.keyring"):
-        ready.connect(user=name)
+        assert ready.connect(user=name).user == f"{PREFIX}.{name}"
 
 
 def test_a_password_in_the_keyring_is_found_by_the_users_own_name(ready: Runbook) -> None:
     """What `password_source` says is what `--password-from` takes, whatever the name holds."""
     with using(Ring({})):
         made = ready.sql_user("create", "bob@example.com", role="readonly")
-        ready.connect(user="bob@example.com", password_from=made.stored)
+        connection = ready.connect(user="bob@example.com", password_from=made.stored)
+    assert connection.user == f"{PREFIX}.bob@example.com"
 
 
 def test_a_rotation_that_may_have_happened_forgets_no_password(

@@ -132,6 +132,7 @@ def test_a_wrong_field_is_named(api: Api, wrong: dict[str, Any], named: str) -> 
 def test_passwords_of_the_shortest_and_longest_length_pass(api: Api, length: int) -> None:
     """The bounds of the password's length are themselves allowed."""
     api.call("POST", json=ANALYST | {"password": "x" * length})
+    assert len(api.call("GET")["sqlUsers"]) == 2
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"\xff"])
