@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import keyring
 import keyring.backends.null
 import pytest
 from certificates import make_authority
-from mariadb import MariaDb
-from requirements import need
+from mariadb import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from certificates import Authority
+    from mariadb import MariaDb
 
 
 @pytest.fixture(scope="session")
@@ -24,28 +23,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return make_authority("tests authority", tmp_path_factory.mktemp("authority"))
 
 
-@contextmanager
-def _running(authority: Authority | None = None) -> Iterator[MariaDb]:
-    program = need("mariadbd", apt="mariadb-server")
-    server = MariaDb(program, need("mariadb-install-db", apt="mariadb-server"), authority)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
 @pytest.fixture(scope="session")
 def tls_server(authority: Authority) -> Iterator[MariaDb]:
     """Give a server whose certificate is for 127.0.0.1."""
-    with _running(authority) as server:
+    with running(authority) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def plain_server() -> Iterator[MariaDb]:
     """Give a server that offers no TLS."""
-    with _running() as server:
+    with running() as server:
         yield server
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 from certificates import write_server_certificate
+from requirements import need
 
 from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.database.engine import Target
@@ -206,3 +207,17 @@ class MariaDb:
             "ca": str(self._authority.path) if self._authority else "",
         }
         return Target(**(options | changes))
+
+
+@contextlib.contextmanager
+def running(
+    authority: Authority | None = None, options: Mapping[str, str] | None = None
+) -> Iterator[MariaDb]:
+    """Start a server, with TLS where there is an authority, and remove it at the end."""
+    program, installer = (need(name, apt="mariadb-server") for name in ("mariadbd", "mariadb-install-db"))
+    server = MariaDb(program, installer, authority, options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

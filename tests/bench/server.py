@@ -5,30 +5,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-from mariadb import MariaDb
-from requirements import need
+from mariadb import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    from mariadb import MariaDb
 
 # The tables stay in memory: a disk is not what is measured.
 _OPTIONS = {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "96M"}
 
 
-@contextmanager
-def running() -> Iterator[MariaDb]:
+def started() -> AbstractContextManager[MariaDb]:
     """Start a server on a loopback port, and remove it at the end."""
-    program, installer = (need(name, apt="mariadb-server") for name in ("mariadbd", "mariadb-install-db"))
-    server = MariaDb(program, installer, options=_OPTIONS)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
+    return running(options=_OPTIONS)
 
 
 def execute(server: MariaDb, statements: Iterable[str]) -> None:
