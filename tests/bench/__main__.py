@@ -7,7 +7,7 @@ import os
 import platform
 
 from bench import parquet, reading, runbook, startup, types
-from bench.server import running
+from bench.server import started
 
 GROUPS = {
     "reading": reading.run,
@@ -30,7 +30,7 @@ def main() -> None:
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, MariaDB on loopback TCP")
-    with running() as server:
+    with started() as server:
         for name in options.groups or GROUPS:
             GROUPS[name](server, options)
 

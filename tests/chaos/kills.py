@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +125,6 @@ class Victims:
             return [call.operation for call in sandbox.faults.calls[already:] if call.service != Service.SQL]
 
     def _start(self, operation: str, environ: Mapping[str, str]) -> BaseProcess:
-        # A shell of IPython's puts a module of its own there, which multiprocessing cannot read.
-        vars(sys.modules["__main__"]).setdefault("__spec__", None)
         process = self._context.Process(target=operate, args=(operation, dict(environ)), daemon=True)
         process.start()
         return process

@@ -6,7 +6,6 @@ both stand side by side.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import io
 import random
@@ -19,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.interactiveshell import InteractiveShell
+import shells
 from traitlets.config import Config
 
 from tidb_pe_magic.credentials import Secret
@@ -214,20 +213,14 @@ def _shell() -> Iterator[Any]:
     """Give a fresh shell with jupysql."""
     config = Config()
     config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
     with tempfile.TemporaryDirectory(prefix="tidb-pe-") as directory, warnings.catch_warnings():
         # Its sources hold escape sequences that Python warns of when it compiles them.
         warnings.simplefilter("ignore")
-        shell: Any = InteractiveShell.instance(config=config, ipython_dir=directory)
-        try:
+        with shells.started(config, ipython_dir=directory) as shell:
             with contextlib.redirect_stdout(io.StringIO()):
                 shell.run_line_magic("load_ext", "sql")
                 shell.run_line_magic("config", "SqlMagic.feedback = 0")
             yield shell
-        finally:
-            atexit.unregister(shell.atexit_operations)
-            shell.atexit_operations()
-            InteractiveShell.clear_instance()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import select
 import signal
 import threading
@@ -10,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+import shells
 from secrets_in_traceback import holders
 from traitlets.config import Config
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from IPython.core.interactiveshell import ExecutionResult
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
     from mariadb import MariaDb
     from sqlalchemy import Engine
 
@@ -42,16 +41,11 @@ def shell(
     monkeypatch.delenv("DATABASE_URL", raising=False)
     config = Config()
     config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "nocolor"
-    InteractiveShell.clear_instance()
     manager().current = None
-    shell: Any = InteractiveShell.instance(config=config, ipython_dir=str(tmp_path / "ipython"))
-    yield shell
-    manager().close_all()
-    manager().current = None
-    atexit.unregister(shell.atexit_operations)
-    shell.atexit_operations()
-    InteractiveShell.clear_instance()
+    with shells.started(config, ipython_dir=str(tmp_path / "ipython")) as shell:
+        yield shell
+        manager().close_all()
+        manager().current = None
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+import shells
 from traitlets.config import Config
 
 from tidb_pe_magic.sandbox import Sandbox
@@ -17,6 +16,8 @@ from tidb_pe_magic.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from IPython.core.interactiveshell import InteractiveShell
 
 
 @dataclass
@@ -75,17 +76,10 @@ def plain_shell(
     before = dict(os.environ)
     config = Config()
     config.HistoryManager.hist_file = str(tmp_path / "history.sqlite")
-    config.InteractiveShell.colors = "nocolor"
-    InteractiveShell.clear_instance()
-    ip = InteractiveShell.instance(config=config)
-    hook = sys.excepthook
-    yield Shell(ip, capsys)
-    ip.run_line_magic("unload_ext", "tidb_pe_magic")
-    _close_jupysql()
-    ip.atexit_operations()  # type: ignore[no-untyped-call]
-    atexit.unregister(ip.atexit_operations)
-    InteractiveShell.clear_instance()
-    sys.excepthook = hook
+    with shells.started(config) as ip:
+        yield Shell(ip, capsys)
+        ip.run_line_magic("unload_ext", "tidb_pe_magic")
+        _close_jupysql()
     os.environ.clear()
     os.environ.update(before)
 
