@@ -1,7 +1,7 @@
 # Every target does its own set-up: a Python >= 3.11 is all that a fresh machine needs.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint lab bench pictures lock clean
+.PHONY: help setup demo test chaos lint lab bench pictures reference lock clean
 
 BIN = .venv/bin
 # Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
@@ -12,7 +12,7 @@ N = 1000
 SEED = 1
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## make the environment .venv in this checkout
 
@@ -39,6 +39,9 @@ lab: setup ## open JupyterLab on the notebooks, with the sandbox beside it
 
 pictures: setup ## take the README's pictures again, in JupyterLab with Chromium
 	@PYTHONPATH=tests $(BIN)/python -m browser.pictures $(SCENES)
+
+reference: setup ## write the reference of all commands again, from the table of operations
+	@PYTHONPATH=tests $(BIN)/python -m reference
 
 bench: $(PEERS) ## measure, and print ratios to the peers; BENCH="reading --quick" does less
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)

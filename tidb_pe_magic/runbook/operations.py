@@ -97,7 +97,7 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "creation:plan",
             summary="Show what create would make and bill, with the API's dry run",
             tutorial="2.1-2.8",
-            example="plan --vpc vpc-t4nabc123 --security-group sg-t4nabc123",
+            example="plan --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
         ),
         Operation(
             name="create",
@@ -105,7 +105,7 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "creation:create",
             summary="Make the endpoint, or adopt the one that exists for this service and VPC",
             tutorial="2.1-2.8",
-            example="create --vpc vpc-t4nabc123 --security-group sg-t4nabc123 --zone ap-southeast-1a",
+            example="create --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics --zone all",
             mutates=True,
         ),
         Operation(
@@ -122,7 +122,7 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "connecting:connect",
             summary="Connect to the private host and register the connection with jupysql",
             tutorial="3.1-3.3, 3.5",
-            example="connect --database test",
+            example="connect --database nycflights13",
         ),
         Operation(
             name="connections",
@@ -204,7 +204,7 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "overview:run",
             summary="Show the plan, then do every step in order, skipping what is done",
             tutorial="all",
-            example="run demo --vpc vpc-t4nabc123 --security-group sg-t4nabc123",
+            example="run demo --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
             mutates=True,
         ),
         Operation(

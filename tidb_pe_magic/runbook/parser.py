@@ -201,7 +201,7 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
         if field.name in given:
             continue
         described: Option = field.metadata["option"]
-        settings: dict[str, Any] = {"help": _explained(field).replace("%", "%%"), "default": None}
+        settings: dict[str, Any] = {"help": explained(field).replace("%", "%%"), "default": None}
         if field.default is False:
             settings["action"] = "store_const"
             settings["const"] = True
@@ -217,7 +217,8 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
     return parser
 
 
-def _explained(field: Field[Any]) -> str:
+def explained(field: Field[Any]) -> str:
+    """Return what a field is for, and its default."""
     described: Option = field.metadata["option"]
     if isinstance(field.default, float):
         return f"{described.help}; default: {field.default:g}"

@@ -1,0 +1,23 @@
+"""The examples of the help, one after the other, as a person may type them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import Runbook, render
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runbook.parser import Command, parse, words
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.sandbox import Sandbox
+
+
+def test_the_examples_of_the_help_are_a_session_that_works(sandbox: Sandbox) -> None:
+    """In the table's order each example is carried out, and has something to show."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        for operation in OPERATIONS.values():
+            command = parse(words(operation.example), prog="%tidb_pe")
+            assert isinstance(command, Command)
+            result = runbook.perform(operation.name, command.request)
+            assert render.text(result).strip(), operation.example
+            assert "<" in render.html(result), operation.example
