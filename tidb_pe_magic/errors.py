@@ -64,7 +64,19 @@ def is_visible(text: str) -> bool:
     return all(unicodedata.category(character) not in _INVISIBLE for character in text)
 
 
-TOPICS = ("commands", "costs", "permissions", "tls", "sandbox", "front-ends", "keys", "troubleshooting")
+TOPICS = (
+    "commands",
+    "connections",
+    "costs",
+    "front-ends",
+    "keys",
+    "permissions",
+    "queries",
+    "sandbox",
+    "scripts",
+    "tls",
+    "troubleshooting",
+)
 """What `%tidb_pe help` explains, each in a file of the package."""
 
 

@@ -235,7 +235,7 @@ OPERATIONS: dict[str, Operation] = {
             name="help",
             request=requests.HelpRequest,
             target=_STEPS + "helping:help_topic",
-            summary="Explain costs, permissions, TLS, the sandbox, front ends, keys or troubleshooting",
+            summary="Explain a topic: costs, keys, permissions, queries, TLS, troubleshooting and others",
             tutorial="",
             example="help tls",
         ),

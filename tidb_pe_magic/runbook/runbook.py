@@ -85,6 +85,6 @@ class Runbook(EndpointMethods, SqlMethods):
         """Explain a topic, in Markdown; without one the topics are listed.
 
         Args:
-            topic: costs, permissions, tls, sandbox, front-ends, keys or troubleshooting.
+            topic: one of `errors.TOPICS`, such as costs, keys or tls.
         """
         return self._do(model.HelpText, "help", topic=topic)
