@@ -55,6 +55,13 @@ def fail(journal: Journal, failure: BaseException, *, token: str = "") -> None:
         make(journal, failure=failure, token=token)
 
 
+def hopeless() -> ServiceUnavailable:
+    """Return the failure of a host that refuses connections, which is not asked once more."""
+    failure = ServiceUnavailable("refused.", operation=OPERATION)
+    failure.transient = False
+    return failure
+
+
 def test_the_intent_is_on_the_disk_before_the_change(journal: Journal) -> None:
     """Inside the block the file holds the intent with its ClientToken, and no outcome."""
     with journal.change(OPERATION, "in vpc-1", region_id="r", plan="p") as change:
@@ -78,6 +85,7 @@ def test_the_outcome_follows_with_the_request_id(journal: Journal) -> None:
     ("failure", "result", "is_open"),
     [
         (ServiceUnavailable("down.", operation=OPERATION), "no answer", True),
+        (hopeless(), "no answer", True),
         (KeyboardInterrupt(), "no answer", True),
         (RuntimeError("a bug"), "no answer", True),
         (AuthenticationFailed("expired.", operation=OPERATION, code="Invalid"), "refused", True),

@@ -116,8 +116,10 @@ class Journal:
         try:
             yield change
         except errors.ApiError as error:
-            is_open = error.transient or isinstance(error, _UNREAD)
-            result = MutationResult.UNKNOWN if error.transient else MutationResult.REFUSED
+            # Of several calls only the last one's failure is seen: a host that is gone by then refuses nothing.
+            unknown = error.transient or isinstance(error, errors.ServiceUnavailable)
+            is_open = unknown or isinstance(error, _UNREAD)
+            result = MutationResult.UNKNOWN if unknown else MutationResult.REFUSED
             self._conclude(change, result, code=error.code, request_id=error.request_id, is_open=is_open)
             raise
         except BaseException:  # the stop button, or a bug: whether the cloud did it is not known
