@@ -116,7 +116,7 @@ class Journal:
         try:
             yield change
         except errors.ApiError as error:
-            # Of several calls only the last one's failure is seen: a host that is gone by then refuses nothing.
+            # Only the last of several calls is seen to fail: a host that is gone by then refuses nothing.
             unknown = error.transient or isinstance(error, errors.ServiceUnavailable)
             is_open = unknown or isinstance(error, _UNREAD)
             result = MutationResult.UNKNOWN if unknown else MutationResult.REFUSED
