@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -221,7 +222,13 @@ def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "words"), [("nowhere/rows.parquet", "there is no directory"), (".", "is a directory")]
+    ("path", "words"),
+    [
+        ("nowhere/rows.parquet", "there is no directory"),
+        (".", "is a directory"),
+        ("a\0b", "null byte"),
+        ("x" * 300, "too long"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_refused(
     engine: Engine, tmp_path: Path, path: str, words: str
@@ -229,6 +236,23 @@ def test_a_place_that_cannot_be_written_is_refused(
     """Before anything is asked of the server."""
     with pytest.raises(InvalidRequest, match=f"--to-parquet.*{words}"):
         read_file(reading(engine, MANY), str(tmp_path / path))
+
+
+def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> None:
+    """Root could put the file in the place of /dev/null, by name or through a link: it is refused."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("/dev/null")
+    for place in (pipe, tmp_path / "link"):
+        with pytest.raises(InvalidRequest, match="no regular file"):
+            read_file(reading(engine, "SELECT 1 AS a"), str(place))
+    assert pipe.is_fifo()
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(engine: Engine, tmp_path: Path) -> None:
+    """The name that is written to before is no longer than the one that is asked for."""
+    place = tmp_path / ("ü" * 123 + ".parquet")
+    assert pq.read_table(read_file(reading(engine, "SELECT 1 AS a"), str(place))).num_rows == 1
 
 
 def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, engine: Engine) -> None:
