@@ -149,6 +149,33 @@ def _kill(server: MariaDb, command: str, sql: str, _: Tally) -> None:
         server.execute(f"{command} {number}")
 
 
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({"memory.max": "1000", "memory.current": "700", "memory.stat": "anon 1\ninactive_file 200"}, (500,)),
+        ({"memory.max": "max", "memory.current": "700", "memory.stat": "inactive_file 200"}, ()),
+        (
+            {
+                "memory/memory.limit_in_bytes": "1000",
+                "memory/memory.usage_in_bytes": "900",
+                "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 300",
+            },
+            (400,),
+        ),
+        ({"memory.max": "1000", "memory.current": "1200", "memory.stat": ""}, (0,)),
+        ({}, ()),
+    ],
+)
+def test_a_containers_memory_is_what_its_limit_leaves(
+    tmp_path: Path, files: dict[str, str], left: tuple[int, ...]
+) -> None:
+    """Control groups of either version count, and what files have left in the cache counts as free."""
+    (tmp_path / "memory").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_text(f"{content}\n", encoding="ascii")
+    assert memory.container_memory(tmp_path) == left
+
+
 def test_a_wrong_statement_is_refused_in_the_servers_words(engine: Engine) -> None:
     """Number and message are the server's, and the connection goes back to the pool."""
     with pytest.raises(QueryFailed, match="1054: Unknown column 'nope'") as caught:
