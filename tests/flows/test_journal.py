@@ -172,12 +172,12 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
             pytest.raises(errors.ServiceUnavailable),
         ):
             runbook.create(**PLACE)
-        with (
-            _hidden(sandbox),
-            Runbook(environ=environment) as runbook,
-            pytest.raises(errors.Conflict, match=r"IdempotentParameterMismatch.*run the same command"),
-        ):
-            runbook.create(**PLACE, name="another-name")
+        with _hidden(sandbox), Runbook(environ=environment) as runbook:
+            for _ in range(2):
+                with pytest.raises(
+                    errors.Conflict, match=r"IdempotentParameterMismatch.*run the same command"
+                ):
+                    runbook.create(**PLACE, name="another-name")
     assert len(sandbox.world.endpoints) == 1
     with Runbook(environ=sandbox.environment()) as runbook:
         assert runbook.create(**PLACE).adopted

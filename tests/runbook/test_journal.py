@@ -117,6 +117,28 @@ def test_a_token_that_was_sent_again_is_closed_by_either_outcome(journal: Journa
     assert journal.open_token("another plan") == ""
 
 
+def test_a_token_that_was_refused_for_other_options_stays_while_a_list_may_lag(tmp_path: Path) -> None:
+    """Something was made with it: for ten minutes no other token is sent, unless that is found."""
+    now = 1_800_000_000.0
+    journal = Journal(tmp_path / "state", now=lambda: now)
+    fail(journal, KeyboardInterrupt())
+    token = journal.open_token("p")
+    for _ in range(2):
+        now += 290
+        fail(
+            journal,
+            Conflict("other options.", operation=OPERATION, code="IdempotentParameterMismatch"),
+            token=token,
+        )
+        assert journal.open_token("p") == token
+    assert [change.result for change in journal.mutations()] == ["refused", "refused", "no answer"]
+    now += 21
+    assert journal.open_token("p") == ""
+    now -= 21
+    journal.conclude_found("p", "ep-9")
+    assert journal.open_token("p") == ""
+
+
 def test_what_is_found_closes_the_intent(journal: Journal) -> None:
     """An endpoint that is adopted is what the lost creation made: its token is not used for another."""
     fail(journal, KeyboardInterrupt())

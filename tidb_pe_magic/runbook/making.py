@@ -9,7 +9,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus
 from tidb_pe_magic.runbook.exclusive import exclusively
-from tidb_pe_magic.runbook.journal import new_token
+from tidb_pe_magic.runbook.journal import MISMATCH, new_token
 from tidb_pe_magic.runbook.preflight import UNSURE
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
         failure.advice = _PERHAPS_MADE
         raise
     except errors.Conflict as refusal:
-        if refusal.code == "IdempotentParameterMismatch" and _token_of_the_unlisted(planned, plan):
+        if refusal.code == MISMATCH and _token_of_the_unlisted(planned, plan):
             refusal.advice = _MADE_UNSEEN
         raise
     except (KeyboardInterrupt, errors.WaitCancelled):
