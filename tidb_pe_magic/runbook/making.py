@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.clouds.pausing import paused
 from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus
 from tidb_pe_magic.runbook.exclusive import exclusively
 from tidb_pe_magic.runbook.journal import MISMATCH, new_token
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _OPERATION = "CreateVpcEndpoint"
 _DIGITS = 48
+_LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two looks, and none after the last
 _PERHAPS_MADE = (
     "It may have been made, and is billed then: run the same command again, which adopts it; "
     "%tidb_pe endpoints lists it."
@@ -118,13 +120,28 @@ def _call(context: Context, planned: EndpointPlan, *, token: str, dry_run: bool)
 
 
 def _is_gone(context: Context, made: VpcEndpoint) -> bool:
+    """Tell whether it is deleted; one that was made just now may not be shown at once."""
+    for pause in _LOOK_AGAIN:
+        try:
+            found = context.alibaba(made.region_id).refreshed(made)
+        except errors.NotFound:
+            _pause(context, pause)
+        except errors.PermissionDenied:
+            return False
+        else:
+            return found.endpoint_status == EndpointStatus.DELETING
+    return True
+
+
+def _pause(context: Context, seconds: float) -> None:
     try:
-        found = context.alibaba(made.region_id).refreshed(made)
-    except errors.NotFound:
-        return True
-    except errors.PermissionDenied:
-        return False
-    return found.endpoint_status == EndpointStatus.DELETING
+        cancelled = paused(seconds, context.cancel, context.sleep)
+    except KeyboardInterrupt:
+        cancelled = True
+    if cancelled:
+        raise errors.WaitCancelled(
+            "stopped while an endpoint that was made was looked for.", advice=_PERHAPS_MADE
+        )
 
 
 def _plan_name(context: Context, planned: EndpointPlan) -> str:
