@@ -38,14 +38,16 @@ def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("TIDB", "ALIBABA"))}
 
 
-def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def run(
+    environment: dict[str, str], *words: str, encoding: str = "utf-8"
+) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
     return subprocess.run(
         [PROGRAM, *words],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding=encoding,
         timeout=_SECONDS,
         check=False,
     )
@@ -187,6 +189,47 @@ def test_a_reader_that_leaves_is_no_traceback(environment: dict[str, str]) -> No
     done = subprocess.run([bash, "-c", pipe], env=environment, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode in {0, 1}  # the reader may leave before or after
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_what_the_terminal_cannot_write_is_escaped(environment: dict[str, str], encoding: str) -> None:
+    """A table is written all the same, and JSON stays JSON: what was done is never hidden by a traceback."""
+    narrow = {**environment, "PYTHONIOENCODING": encoding}
+    table = run(narrow, "clusters", encoding=encoding)
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "\\u2714 yes" in table.stdout
+    assert must(narrow, "clusters") == must(environment, "clusters")
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "code"),
+    [
+        ("<&-", f"run demo --vpc {VPC} --security-group {GROUP}", 1),
+        (">&-", "clusters", 0),
+        ("2>&-", "clusters --output json", 0),
+    ],
+)
+def test_a_closed_stream_is_no_traceback(
+    environment: dict[str, str], closed: str, words: str, code: int
+) -> None:
+    """Started by a daemon that has closed its streams, a command works, or fails, as it does elsewhere."""
+    without = {name: value for name, value in environment.items() if name != "TIDB_PASSWORD"}
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.quote(PROGRAM)} {words} {closed}"],
+        env=without,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    if "json" in words:
+        json.loads(done.stdout)
+    if words.startswith("run"):
+        assert "nobody can be asked here" in done.stderr
+        [made] = must(environment, "endpoints", "--cluster", "demo")["items"]
+        must(environment, "delete", made["endpoint_id"], "--yes", "--cluster", "demo")
 
 
 def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, str]) -> None:

@@ -7,12 +7,15 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import json
 import os
 import sys
 from contextlib import closing
 from enum import IntEnum
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors, model, render
@@ -59,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after the program's name; default: the process's own.
     """
+    _mend_streams()
     try:
         return _main(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:
@@ -68,6 +72,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has seen enough; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
+
+
+def _mend_streams() -> None:
+    """Have every standard stream, and none that fails at a character: what was done has to be told."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started the program
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the end
+    if isinstance(sys.stdout, io.TextIOWrapper) and not _takes_everything():
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _takes_everything() -> bool:
+    """Tell whether standard output takes every character."""
+    return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
 def _main(arguments: list[str]) -> int:
@@ -95,7 +113,7 @@ def _do(command: Command, output: str, profile: str) -> int:
             _tell(f"{type(error).__name__}: {error}")
             return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
         if output == "json":
-            _show(json.dumps(plain(result), indent=2, ensure_ascii=False))
+            _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
         else:
             _show(_typed(render.text(result)))
     if isinstance(result, model.Connection | model.RunReport):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Every key of both clouds is printable ASCII without blanks.
 _FOREIGN = re.compile(r"[^!-~]")
+# What Python makes of bytes of the environment, or of a terminal, that are no UTF-8.
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 class Secret:
@@ -156,11 +158,11 @@ def sql_password(
     Raises:
         MissingCredentials: the source holds no password, or there is nobody to ask.
         MissingDependency: `keyring` is not installed.
-        InvalidRequest: the file cannot be read.
+        InvalidRequest: the file cannot be read, or the password cannot be sent.
     """
     if source is None:
         if environ.get("TIDB_PASSWORD"):
-            return Password(Secret(environ["TIDB_PASSWORD"]), "TIDB_PASSWORD")
+            return _sendable(Secret(environ["TIDB_PASSWORD"]), "TIDB_PASSWORD")
         source = PasswordSource("prompt")
     if source.kind == "env":
         secret = Secret(environ.get(source.name, ""))
@@ -176,7 +178,14 @@ def sql_password(
             (str(source),),
             advice="Give another --password-from: prompt, env:NAME, keyring:SERVICE or file:PATH",
         )
-    return Password(secret, str(source))
+    return _sendable(secret, str(source))
+
+
+def _sendable(secret: Secret, source: str) -> Password:
+    # Checked here: an error of encoding holds the password.
+    if _HALF.search(secret.reveal()):
+        raise InvalidRequest(source, "the password holds bytes that are no UTF-8, in which it is sent.")
+    return Password(secret, source)
 
 
 def _from_file(path: str) -> Secret:

@@ -67,6 +67,7 @@ def test_a_statement_without_parameters_is_not_touched(sql: str) -> None:
         ("SELECT ?", [{"x": 1}], "number 1 is a collection"),
         ("SELECT ?", [float("nan")], "number 1 is nan"),
         ("SELECT :a", {"a": Decimal("Infinity")}, "a is Infinity"),
+        ("SELECT :a", {"a": "\ud83d"}, "a holds half of a character"),
     ],
 )
 def test_what_does_not_fit_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -148,6 +149,33 @@ def _kill(server: MariaDb, command: str, sql: str, _: Tally) -> None:
         server.execute(f"{command} {number}")
 
 
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({"memory.max": "1000", "memory.current": "700", "memory.stat": "anon 1\ninactive_file 200"}, (500,)),
+        ({"memory.max": "max", "memory.current": "700", "memory.stat": "inactive_file 200"}, ()),
+        (
+            {
+                "memory/memory.limit_in_bytes": "1000",
+                "memory/memory.usage_in_bytes": "900",
+                "memory/memory.stat": "inactive_file 1\ntotal_inactive_file 300",
+            },
+            (400,),
+        ),
+        ({"memory.max": "1000", "memory.current": "1200", "memory.stat": ""}, (0,)),
+        ({}, ()),
+    ],
+)
+def test_a_containers_memory_is_what_its_limit_leaves(
+    tmp_path: Path, files: dict[str, str], left: tuple[int, ...]
+) -> None:
+    """Control groups of either version count, and what files have left in the cache counts as free."""
+    (tmp_path / "memory").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_text(f"{content}\n", encoding="ascii")
+    assert memory.container_memory(tmp_path) == left
+
+
 def test_a_wrong_statement_is_refused_in_the_servers_words(engine: Engine) -> None:
     """Number and message are the server's, and the connection goes back to the pool."""
     with pytest.raises(QueryFailed, match="1054: Unknown column 'nope'") as caught:
@@ -221,7 +249,13 @@ def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "words"), [("nowhere/rows.parquet", "there is no directory"), (".", "is a directory")]
+    ("path", "words"),
+    [
+        ("nowhere/rows.parquet", "there is no directory"),
+        (".", "is a directory"),
+        ("a\0b", "null byte"),
+        ("x" * 300, "too long"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_refused(
     engine: Engine, tmp_path: Path, path: str, words: str
@@ -229,6 +263,23 @@ def test_a_place_that_cannot_be_written_is_refused(
     """Before anything is asked of the server."""
     with pytest.raises(InvalidRequest, match=f"--to-parquet.*{words}"):
         read_file(reading(engine, MANY), str(tmp_path / path))
+
+
+def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> None:
+    """Root could put the file in the place of /dev/null, by name or through a link: it is refused."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("/dev/null")
+    for place in (pipe, tmp_path / "link"):
+        with pytest.raises(InvalidRequest, match="no regular file"):
+            read_file(reading(engine, "SELECT 1 AS a"), str(place))
+    assert pipe.is_fifo()
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(engine: Engine, tmp_path: Path) -> None:
+    """The name that is written to before is no longer than the one that is asked for."""
+    place = tmp_path / ("ü" * 123 + ".parquet")
+    assert pq.read_table(read_file(reading(engine, "SELECT 1 AS a"), str(place))).num_rows == 1
 
 
 def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, engine: Engine) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import filelock
 import pytest
@@ -18,6 +18,7 @@ from flows.places import GROUP, VPC
 from tidb_pe_magic import Runbook, errors, render
 from tidb_pe_magic.model import Event, Notice
 from tidb_pe_magic.runbook.state_files import state_directory
+from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,13 +139,40 @@ def test_a_token_whose_endpoint_was_deleted_since_makes_a_new_one(sandbox: Sandb
         sandbox.world.remove_zone(first, "ap-southeast-1a")
         sandbox.world.remove_zone(first, "ap-southeast-1b")
         sandbox.world.delete_endpoint(first)
-        with Runbook(environ=environment) as runbook:
+        with Runbook(environ=environment, sleep=lambda _: False) as runbook:
             made = runbook.create(**PLACE)
     assert list(sandbox.world.endpoints) == [made.endpoint.endpoint_id]
     assert made.endpoint.endpoint_id != first
     assert len(set(tokens(sandbox))) == 2
     results = [item.result for item in runbook.history().items]
     assert results == ["succeeded", "succeeded", "no answer"]
+
+
+def test_an_endpoint_that_is_not_shown_at_once_is_not_made_again(sandbox: Sandbox) -> None:
+    """With an old token a new endpoint was made, and the cloud lags behind itself: it is looked for again."""
+    hidden: dict[str, Any] = {}
+
+    def hide() -> None:
+        if not hidden:
+            hidden.update(sandbox.world._endpoints)
+            sandbox.world._endpoints.clear()
+
+    def show(_seconds: float) -> bool:
+        sandbox.world._endpoints.update(hidden)
+        return False
+
+    sandbox.faults.add(Fault(kind=Kind.RESET, operation="CreateVpcEndpoint", point=Point.BEFORE))
+    with detour(sandbox, "GetVpcEndpointAttribute", before=hide) as environment:
+        with (
+            Runbook(environ=environment, sleep=lambda _: True) as runbook,
+            pytest.raises(errors.WaitCancelled),
+        ):
+            runbook.create(**PLACE)
+        assert not sandbox.world.endpoints
+        with Runbook(environ=environment, sleep=show) as runbook:
+            made = runbook.create(**PLACE)
+    assert list(hidden) == [made.endpoint.endpoint_id]
+    assert list(sandbox.world.endpoints) == [made.endpoint.endpoint_id]
 
 
 def test_an_adopted_endpoint_closes_the_lost_creation(sandbox: Sandbox) -> None:
@@ -172,12 +200,12 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
             pytest.raises(errors.ServiceUnavailable),
         ):
             runbook.create(**PLACE)
-        with (
-            _hidden(sandbox),
-            Runbook(environ=environment) as runbook,
-            pytest.raises(errors.Conflict, match=r"IdempotentParameterMismatch.*run the same command"),
-        ):
-            runbook.create(**PLACE, name="another-name")
+        with _hidden(sandbox), Runbook(environ=environment) as runbook:
+            for _ in range(2):
+                with pytest.raises(
+                    errors.Conflict, match=r"IdempotentParameterMismatch.*run the same command"
+                ):
+                    runbook.create(**PLACE, name="another-name")
     assert len(sandbox.world.endpoints) == 1
     with Runbook(environ=sandbox.environment()) as runbook:
         assert runbook.create(**PLACE).adopted

@@ -14,7 +14,7 @@ from tidb_pe_magic.model import Outcome, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.model import EndpointPlan, Result
+    from tidb_pe_magic.model import EndpointPlan, Result, VpcEndpoint
     from tidb_pe_magic.sandbox import Sandbox
 
 EVERYTHING: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP], "zone": ["ap-southeast-1a=vsw-t4na1"]}
@@ -214,3 +214,30 @@ def test_a_second_endpoint_in_another_vpc_is_warned_of(runbook: Runbook) -> None
     assert f"{OTHER_VPC} is billed besides" in warning
     assert not runbook.create(vpc=OTHER_VPC).adopted
     assert second(runbook.plan(vpc=OTHER_VPC)) == []
+
+
+def made_unseen(runbook: Runbook, sandbox: Sandbox) -> VpcEndpoint:
+    """Make an endpoint for whoever may not list endpoints."""
+    sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
+    return runbook.create(cluster="demo", **EVERYTHING).endpoint
+
+
+def test_other_zones_make_no_second_endpoint_unseen(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Where endpoints may not be listed, the cloud itself refuses a second one, whatever its zones."""
+    made = made_unseen(runbook, sandbox)
+    for _ in range(2):
+        with pytest.raises(errors.Conflict, match=r"made already, with other options.*ListVpcEndpoints"):
+            runbook.create(**{**EVERYTHING, "zone": ["ap-southeast-1b=vsw-t4nb1"]})
+    assert list(sandbox.world.endpoints) == [made.endpoint_id]
+
+
+def test_an_unseen_endpoint_that_was_deleted_since_is_made_anew(runbook: Runbook, sandbox: Sandbox) -> None:
+    """The cloud repeats its answer to the plan's token: what it names is made anew if it is gone, once."""
+    first = made_unseen(runbook, sandbox).endpoint_id
+    sandbox.world.remove_zone(first, "ap-southeast-1a")
+    sandbox.world.delete_endpoint(first)
+    with Runbook(environ=sandbox.environment(), sleep=lambda _: False) as other:
+        again = [other.create(cluster="demo", **EVERYTHING).endpoint.endpoint_id for _ in range(2)]
+    assert first not in again
+    assert list(sandbox.world.endpoints) == [again[0]]
+    assert again[0] == again[1]

@@ -157,7 +157,7 @@ def test_every_row_is_in_one_partition(connected: Runbook, partitions: int) -> N
             "INSERT INTO test.edges VALUES (NULL, 1), (-9223372036854775808, 2), (-1, 3), (0, 4), "
             "(0, 5), (17, 6), (9223372036854775807, 7), (NULL, 8)"
         )
-    frame = connected.query("SELECT k, v FROM test.edges -- all", partition_on="k", partitions=partitions)
+    frame = connected.query("SELECT k, v FROM test.edges; -- all", partition_on="k", partitions=partitions)
     assert sorted(frame["v"].tolist()) == list(range(1, 9))
     keys = frame["k"].dropna().tolist()
     assert keys == sorted(keys)

@@ -40,6 +40,17 @@ def test_a_restricted_cluster_is_refused_by_the_restrictions_name(
         runbook.verify()
 
 
+def test_a_plan_for_a_restricted_cluster_leaves_the_default_alone(runbook: Runbook) -> None:
+    """What was named before stays what the next step is about, though the plan got further than a refusal."""
+    runbook.cluster("demo")
+    for name in ("aws-sales", "no-private"):
+        with pytest.raises(errors.NotEligible):
+            runbook.plan(cluster=name)
+    assert runbook.verify().service_name in str(runbook.cluster("demo").service)
+    assert runbook.plan(cluster="archive", vpc=VPC, security_group=[GROUP]).stops
+    assert runbook.networks().cluster.display_name == "demo"
+
+
 def test_the_environment_names_the_cluster_where_nobody_else_did(sandbox: Sandbox) -> None:
     """TIDB_PE_CLUSTER is the last resort, and what names it where it is wrong."""
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_CLUSTER": "demo"}) as runbook:

@@ -15,7 +15,16 @@ from flows.places import GROUP, VPC
 from keys.rings import Ring, using
 from secrets_in_traceback import holders
 
-from tidb_pe_magic import Conflict, InvalidRequest, NotFound, Runbook, ServiceUnavailable, Throttled, render
+from tidb_pe_magic import (
+    Conflict,
+    ConnectionFailed,
+    InvalidRequest,
+    NotFound,
+    Runbook,
+    ServiceUnavailable,
+    Throttled,
+    render,
+)
 from tidb_pe_magic.model import Notice
 from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
 
@@ -70,6 +79,13 @@ def test_the_doctor_of_a_host_takes_no_directory_for_a_password(ready: Runbook) 
     """Once passwords are kept, a diagnosis without a user still looks at the host, and reads no file."""
     ready.sql_user("create", "analyst", role="readonly")
     assert ready.doctor(host="127.0.0.1", port=1).host == "127.0.0.1"
+
+
+def test_a_name_that_no_file_can_have_is_only_a_wrong_login(ready: Runbook) -> None:
+    """Where a password is kept for one user, another one's name is looked up, however long it is."""
+    ready.sql_user("create", "ana", role="readonly", store="file")
+    with pytest.raises(ConnectionFailed, match="login"):
+        ready.connect(user="a" * 300)
 
 
 def test_a_writer_writes(ready: Runbook) -> None:

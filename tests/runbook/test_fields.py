@@ -52,6 +52,13 @@ def test_one_text_is_one_value_of_a_field_that_takes_many() -> None:
     assert Order.of(dish="soup", side_dish="rice").side_dish == ("rice",)
 
 
+def test_what_cannot_be_sent_names_the_field_once() -> None:
+    """Half of a character, as a broken terminal gives it, is refused like any other value."""
+    with pytest.raises(InvalidRequest) as caught:
+        Order.of(dish="\udce9")
+    assert str(caught.value).count(caught.value.field) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

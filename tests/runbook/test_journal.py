@@ -55,6 +55,13 @@ def fail(journal: Journal, failure: BaseException, *, token: str = "") -> None:
         make(journal, failure=failure, token=token)
 
 
+def hopeless() -> ServiceUnavailable:
+    """Return the failure of a host that refuses connections, which is not asked once more."""
+    failure = ServiceUnavailable("refused.", operation=OPERATION)
+    failure.transient = False
+    return failure
+
+
 def test_the_intent_is_on_the_disk_before_the_change(journal: Journal) -> None:
     """Inside the block the file holds the intent with its ClientToken, and no outcome."""
     with journal.change(OPERATION, "in vpc-1", region_id="r", plan="p") as change:
@@ -78,6 +85,7 @@ def test_the_outcome_follows_with_the_request_id(journal: Journal) -> None:
     ("failure", "result", "is_open"),
     [
         (ServiceUnavailable("down.", operation=OPERATION), "no answer", True),
+        (hopeless(), "no answer", True),
         (KeyboardInterrupt(), "no answer", True),
         (RuntimeError("a bug"), "no answer", True),
         (AuthenticationFailed("expired.", operation=OPERATION, code="Invalid"), "refused", True),
@@ -107,6 +115,28 @@ def test_a_token_that_was_sent_again_is_closed_by_either_outcome(journal: Journa
     assert make(journal, token=token) == token
     assert journal.open_token("p") == ""
     assert journal.open_token("another plan") == ""
+
+
+def test_a_token_that_was_refused_for_other_options_stays_while_a_list_may_lag(tmp_path: Path) -> None:
+    """Something was made with it: for ten minutes no other token is sent, unless that is found."""
+    now = 1_800_000_000.0
+    journal = Journal(tmp_path / "state", now=lambda: now)
+    fail(journal, KeyboardInterrupt())
+    token = journal.open_token("p")
+    for _ in range(2):
+        now += 290
+        fail(
+            journal,
+            Conflict("other options.", operation=OPERATION, code="IdempotentParameterMismatch"),
+            token=token,
+        )
+        assert journal.open_token("p") == token
+    assert [change.result for change in journal.mutations()] == ["refused", "refused", "no answer"]
+    now += 21
+    assert journal.open_token("p") == ""
+    now -= 21
+    journal.conclude_found("p", "ep-9")
+    assert journal.open_token("p") == ""
 
 
 def test_what_is_found_closes_the_intent(journal: Journal) -> None:

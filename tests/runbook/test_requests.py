@@ -18,6 +18,7 @@ from tidb_pe_magic.runbook.requests import (
     ConnectRequest,
     CreateRequest,
     DeleteRequest,
+    QueryRequest,
     RunRequest,
     WaitRequest,
     ZoneChoice,
@@ -116,6 +117,13 @@ def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> N
         CreateRequest.of(**{field: text})
     assert caught.value.field == CreateRequest.label(field)
     assert re.search(r"looks like|letters|must not be empty", str(caught.value))
+
+
+@pytest.mark.parametrize("params", [b"x", bytearray(b"x")])
+def test_bytes_are_no_list_of_parameters(params: object) -> None:
+    """They are a sequence of numbers to Python, and one would have been bound as 120 without a word."""
+    with pytest.raises(InvalidRequest, match="--params: must be JSON"):
+        QueryRequest.of(sql="SELECT ?", params=params)
 
 
 def test_one_value_of_another_type_is_wrong_input() -> None:

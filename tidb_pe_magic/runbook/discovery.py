@@ -22,7 +22,7 @@ from tidb_pe_magic.runbook.facts import Denied, gap, look, told
 
 if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba import Alibaba
-    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.model import EventHook, Restriction
     from tidb_pe_magic.runbook import requests
     from tidb_pe_magic.runbook.context import Context
 
@@ -121,12 +121,17 @@ def eligible_cluster(context: Context, name_or_id: str | None, *, field: str = "
     restriction = found.restriction
     if restriction is not None:
         context.cluster_id = before  # what cannot be used is no default for the next step
-        raise errors.NotEligible(
-            restriction.name,
-            f"{restriction.reason}.",
-            advice="See %tidb_pe clusters for those that can be used.",
-        )
+        raise not_eligible(restriction)
     return found
+
+
+def not_eligible(restriction: Restriction) -> errors.NotEligible:
+    """Return the refusal of a cluster."""
+    return errors.NotEligible(
+        restriction.name,
+        f"{restriction.reason}.",
+        advice="See %tidb_pe clusters for those that can be used.",
+    )
 
 
 def noted_service(cluster: Cluster) -> EndpointService:

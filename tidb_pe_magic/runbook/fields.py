@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_HALF = "holds half of a character, which cannot be sent"
+
+
 def written(value: Any) -> str:
     """Return a field's value as it is typed, from which its rule makes the same value again."""
     if isinstance(value, float) and float(f"{value:g}") == value:
@@ -131,12 +134,12 @@ class Request:
     @classmethod
     def _parsed(cls, name: str, value: Any) -> Any:
         described = cls.options()[name]
-        if isinstance(value, described.taken) and not isinstance(value, str):
+        if isinstance(value, described.taken) and not isinstance(value, (str, bytes, bytearray)):
             return value
         try:
             text = str(value)
             if any("\ud800" <= character <= "\udfff" for character in text):
-                raise InvalidRequest(cls.label(name), "holds half of a character, which cannot be sent.")
+                raise ValueError(_HALF)  # noqa: TRY301 - what `parse` raises, too
             return described.parse(text)
         except ValueError as error:
             raise InvalidRequest(cls.label(name), f"{error}.") from None

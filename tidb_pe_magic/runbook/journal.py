@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _TOKEN_BYTES = 24  # in hexadecimal digits 48 of the 64 characters that a ClientToken may have
 # Refused before the request was read: its token has not been used, nor what an earlier one did undone.
 _UNREAD = (errors.AuthenticationFailed, errors.PermissionDenied)
+MISMATCH = "IdempotentParameterMismatch"
+"""The cloud's code for a token with which something was made already, of other options."""
+_LAG = 600.0  # seconds in which a list may not show yet what was made: no document tells how long it lags
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def new_token() -> str:
@@ -116,8 +120,10 @@ class Journal:
         try:
             yield change
         except errors.ApiError as error:
-            is_open = error.transient or isinstance(error, _UNREAD)
-            result = MutationResult.UNKNOWN if error.transient else MutationResult.REFUSED
+            # Only the last of several calls is seen to fail: a host that is gone by then refuses nothing.
+            unknown = error.transient or isinstance(error, errors.ServiceUnavailable)
+            is_open = unknown or isinstance(error, _UNREAD) or error.code == MISMATCH
+            result = MutationResult.UNKNOWN if unknown else MutationResult.REFUSED
             self._conclude(change, result, code=error.code, request_id=error.request_id, is_open=is_open)
             raise
         except BaseException:  # the stop button, or a bug: whether the cloud did it is not known
@@ -127,6 +133,9 @@ class Journal:
 
     def open_token(self, plan: str) -> str:
         """Return the ClientToken of the plan's last intent where its outcome is open; else empty.
+
+        One that the cloud has refused for other options has made something: it stays until that is found, or
+        until a list that shows nothing means that it is gone.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -139,7 +148,14 @@ class Journal:
                 advice="TIDB_PE_STATE_DIR names another directory.",
             ) from None
         intents = _open_intents(content, plan)
-        return str(intents[-1].get("token") or "") if intents else ""
+        token = str(intents[-1].get("token") or "") if intents else ""
+        return "" if token and self._is_outlived(content, token) else token
+
+    def _is_outlived(self, content: Content, token: str) -> bool:
+        sent = [record for record in content.records if record.get("token") == token]
+        idents = {record["id"] for record in sent}
+        made = any(record["id"] in idents and record.get("code") == MISMATCH for record in content.records)
+        return made and self._now() - _seconds(str(sent[0].get("time"))) > _LAG
 
     def conclude_found(self, plan: str, resource: str) -> None:
         """Close the plan's open intents, for what they were to make has been found.
@@ -200,7 +216,15 @@ class Journal:
             self._on_problem(f"the outcome is not in the journal: {error.message}")
 
     def _time(self) -> str:
-        return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(self._now(), UTC).strftime(_TIME)
+
+
+def _seconds(time: str) -> float:
+    """Return seconds since 1970; 0 for what is no time."""
+    try:
+        return datetime.strptime(time, _TIME).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:

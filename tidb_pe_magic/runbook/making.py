@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.clouds.pausing import paused
 from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus
 from tidb_pe_magic.runbook.exclusive import exclusively
-from tidb_pe_magic.runbook.journal import new_token
+from tidb_pe_magic.runbook.journal import MISMATCH, new_token
 from tidb_pe_magic.runbook.preflight import UNSURE
 
 if TYPE_CHECKING:
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 
 _OPERATION = "CreateVpcEndpoint"
 _DIGITS = 48
+_LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two looks, and none after the last
 _PERHAPS_MADE = (
     "It may have been made, and is billed then: run the same command again, which adopts it; "
     "%tidb_pe endpoints lists it."
+)
+_MADE_UNSEEN = (
+    "An endpoint was made already, with other options. The RAM action that would find it is missing, "
+    "privatelink:ListVpcEndpoints: look in the console (VPC > Endpoints), or see %tidb_pe permissions."
 )
 
 
@@ -62,12 +68,16 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = _plan_name(context, planned)
-    token = context.journal.open_token(name)
-    made = _make_with(context, planned, token or _token(planned, name))
-    if token and _is_gone(context, made):
-        # The earlier call was carried out, and what it made has been deleted since: the cloud only
-        # repeated its answer.
-        made = _make_with(context, planned, new_token())
+    opened, own = context.journal.open_token(name), _token_of_the_unlisted(planned, name)
+    made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
+    made = _make_with(context, planned, opened or own or new_token())
+    perhaps_old = bool(opened) or made.endpoint_id in made_before
+    while perhaps_old and _is_gone(context, made):
+        # An earlier call was carried out, and what it made has been deleted since: the cloud only repeated
+        # its answer. A token of the unlisted is again the same for whoever comes next.
+        token = _digest(repr((own, made.endpoint_id))) if own else new_token()
+        made, own = _make_with(context, planned, token), own and token
+        perhaps_old = made.endpoint_id in made_before
     return made
 
 
@@ -85,6 +95,10 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
             change.resource, change.request_id = made.endpoint_id, made.request_id
     except errors.ServiceUnavailable as failure:
         failure.advice = _PERHAPS_MADE
+        raise
+    except errors.Conflict as refusal:
+        if refusal.code == MISMATCH and _token_of_the_unlisted(planned, plan):
+            refusal.advice = _MADE_UNSEEN
         raise
     except (KeyboardInterrupt, errors.WaitCancelled):
         raise errors.WaitCancelled(
@@ -106,13 +120,28 @@ def _call(context: Context, planned: EndpointPlan, *, token: str, dry_run: bool)
 
 
 def _is_gone(context: Context, made: VpcEndpoint) -> bool:
+    """Tell whether it is deleted; one that was made just now may not be shown at once."""
+    for pause in _LOOK_AGAIN:
+        try:
+            found = context.alibaba(made.region_id).refreshed(made)
+        except errors.NotFound:
+            _pause(context, pause)
+        except errors.PermissionDenied:
+            return False
+        else:
+            return found.endpoint_status == EndpointStatus.DELETING
+    return True
+
+
+def _pause(context: Context, seconds: float) -> None:
     try:
-        found = context.alibaba(made.region_id).refreshed(made)
-    except errors.NotFound:
-        return True
-    except errors.PermissionDenied:
-        return False
-    return found.endpoint_status == EndpointStatus.DELETING
+        cancelled = paused(seconds, context.cancel, context.sleep)
+    except KeyboardInterrupt:
+        cancelled = True
+    if cancelled:
+        raise errors.WaitCancelled(
+            "stopped while an endpoint that was made was looked for.", advice=_PERHAPS_MADE
+        )
 
 
 def _plan_name(context: Context, planned: EndpointPlan) -> str:
@@ -122,11 +151,13 @@ def _plan_name(context: Context, planned: EndpointPlan) -> str:
     return _digest(repr(said))
 
 
-def _token(planned: EndpointPlan, name: str) -> str:
-    """Return a new token, or the plan's own where it cannot be told whether its endpoint was made already."""
-    if any(finding.check == UNSURE for finding in planned.findings):
-        return _digest(repr((name, planned.zones, planned.security_group_ids, planned.name)))
-    return new_token()
+def _token_of_the_unlisted(planned: EndpointPlan, name: str) -> str:
+    """Return the plan's own token where it cannot be told whether its endpoint was made already; else empty.
+
+    It is the same whatever zones are chosen: which are the default may have changed with the first endpoint.
+    """
+    unsure = any(finding.check == UNSURE for finding in planned.findings)
+    return _digest(repr(("unlisted", name))) if unsure else ""
 
 
 def _digest(text: str) -> str:

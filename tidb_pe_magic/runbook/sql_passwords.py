@@ -76,9 +76,9 @@ def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> P
         InvalidRequest: the file that has it cannot be read.
     """
     path, entry = _places(environ, user, pending=pending)
-    if path.with_name(path.name + _IN_KEYRING).exists():
+    if _is_file(path.with_name(path.name + _IN_KEYRING)):
         secret, place = from_keyring(SERVICE, entry), f"keyring:{SERVICE}"
-    elif path.is_file():  # no name, as `doctor --host` has none, is the directory
+    elif _is_file(path):  # no name, as `doctor --host` has none, is the directory
         source = PasswordSource("file", str(path))
         return sql_password(source, user=user, environ=environ, prompt=_nobody)
     else:
@@ -101,7 +101,7 @@ def forget(environ: Mapping[str, str], user: str, *, pending: bool = False) -> N
     """Delete the password, wherever it is kept; one that is gone is no error."""
     path, entry = _places(environ, user, pending=pending)
     marker = path.with_name(path.name + _IN_KEYRING)
-    if marker.exists():
+    if _is_file(marker):
         to_keyring(SERVICE, entry, None)
     for each in (path, marker):
         with contextlib.suppress(OSError):
@@ -129,6 +129,14 @@ def _places(environ: Mapping[str, str], user: str, *, pending: bool) -> tuple[Pa
     suffix = _NEXT if pending else ""
     # Names of SQL users can hold what file names cannot.
     return state_directory(environ) / "sql-users" / (quote(user, safe="") + suffix), user + suffix
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is one: there is none of a name that is too long, nor where nobody may look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _write(path: Path, password: Secret) -> None:

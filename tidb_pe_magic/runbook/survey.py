@@ -104,10 +104,10 @@ def planned_cluster(
         return discovery.eligible_cluster(context, name_or_id, field=field)
     before = context.cluster_id
     found = discovery.named_cluster(context, name_or_id, field=field)
-    if found.restriction is not None and (found.restriction.name != "state" or found.service is None):
-        return discovery.eligible_cluster(context, name_or_id)
     if found.restriction is not None:
         context.cluster_id = before  # what cannot be used is no default for the next step
+        if found.restriction.name != "state" or found.service is None:
+            raise discovery.not_eligible(found.restriction)
     return found
 
 

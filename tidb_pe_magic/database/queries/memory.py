@@ -8,6 +8,17 @@ from tidb_pe_magic.errors import MissingDependency, ResultTooLarge
 
 _SHARE = 0.5
 _GROUP = Path("/sys/fs/cgroup")
+# Of version 2 and of version 1 (the kernel's documents on control groups): the limit, what is used, what of,
+# and the part of it that is page cache.
+_LAYOUTS = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
 
 
 def free_memory() -> int:
@@ -22,18 +33,29 @@ def free_memory() -> int:
         raise MissingDependency(
             "queries need psutil.", advice="Install it: pip install 'tidb_pe_magic[arrow]'"
         ) from None
-    return min((int(psutil.virtual_memory().available), *_container()))
+    return min((int(psutil.virtual_memory().available), *container_memory()))
 
 
-def _container() -> tuple[int, ...]:
-    """Return what is left of the control group's limit; nothing where there is none."""
+def container_memory(group: Path = _GROUP) -> tuple[int, ...]:
+    """Return what is left of the control group's limit, in each version that has one.
+
+    What files have left in the page cache counts as used there, and is given back when it is needed.
+
+    Args:
+        group: where control groups are mounted; in a container that is its own group.
+    """
+    each = (_left(group, files, cache) for *files, cache in _LAYOUTS)
+    return tuple(left for left in each if left is not None)
+
+
+def _left(group: Path, files: list[str], cache: str) -> int | None:
     try:
-        most, used = (
-            (_GROUP / name).read_text(encoding="ascii") for name in ("memory.max", "memory.current")
-        )
-    except (OSError, UnicodeError):
-        return ()
-    return (max(0, int(most) - int(used)),) if most.strip().isdigit() else ()
+        most, used, statistics = ((group / name).read_text(encoding="ascii") for name in files)
+        lines = (line.split() for line in statistics.splitlines())
+        cached = sum(int(line[1]) for line in lines if line[:1] == [cache])
+        return max(0, int(most) - int(used) + cached)
+    except (OSError, ValueError):  # there is none; where there is no limit it is a word
+        return None
 
 
 class Cap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import stat
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,13 +75,26 @@ def target(text: str, *, directory: bool) -> Path:
     Raises:
         InvalidRequest: it cannot.
     """
-    path = Path(text).expanduser()
-    if not path.parent.is_dir():
-        raise InvalidRequest(_FIELD, f"there is no directory {path.parent}.")
-    if directory and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
+    try:
+        path = Path(text).expanduser()
+        if not path.parent.is_dir():
+            raise InvalidRequest(_FIELD, f"there is no directory {path.parent}.")
+        found = path.stat().st_mode
+        taken = not stat.S_ISDIR(found) or any(path.iterdir())
+    except FileNotFoundError:
+        return path
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, InvalidRequest):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidRequest(_FIELD, f"{text} cannot be written: {reason}.") from None
+    if directory and taken:
         raise InvalidRequest(_FIELD, f"{path} exists; with --partitions it has to be a new directory.")
-    if not directory and path.is_dir():
+    if not directory and stat.S_ISDIR(found):
         raise InvalidRequest(_FIELD, f"{path} is a directory; name the file in it.")
+    # The new file would take the place of a device or a pipe, which others need.
+    if not directory and not stat.S_ISREG(found):
+        raise InvalidRequest(_FIELD, f"{path} is no regular file; name one, or a new one.")
     return path
 
 
@@ -91,7 +105,7 @@ def in_its_place(path: Path, *, directory: bool = False) -> Iterator[Path]:
     Raises:
         InvalidRequest: it cannot be written there.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
     try:
         try:
             if directory:

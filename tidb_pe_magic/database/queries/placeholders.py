@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _FIELD = "--params"
+# JSON can write one half of what UTF-16 takes two for.
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 # Where a session takes backslashes for themselves, the reader counts the markers once more, and refuses.
 _TOKEN = pieces(
@@ -79,6 +82,8 @@ def _bindable(value: object, name: str) -> object:
         isinstance(value, Decimal) and not value.is_finite()
     ):
         raise InvalidRequest(_FIELD, f"{name} is {value}, which SQL has no value for.")
+    if isinstance(value, str) and _HALF.search(value):
+        raise InvalidRequest(_FIELD, f"{name} holds half of a character, which cannot be sent.")
     return value
 
 

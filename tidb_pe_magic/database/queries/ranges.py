@@ -82,7 +82,7 @@ def split(session: Any, query: Query, column: str, partitions: int) -> list[Quer
         raise InvalidRequest(
             _FIELD, f"a statement with {refused} cannot be split: each range would have its own."
         )
-    sql = query.sql.strip().removesuffix(";")
+    sql = _without_end(session, query.sql)
     key = "`" + column.replace("`", "``") + "`"
     # The line break ends a comment at the end of the statement.
     inner = f"({sql}\n) AS partitioned"
@@ -102,6 +102,14 @@ def split(session: Any, query: Query, column: str, partitions: int) -> list[Quer
             where = f"({where} OR {key} IS NULL)"
         queries.append(Query(sql=f"SELECT * FROM {inner} WHERE {where}", params=query.params))  # noqa: S608 - see above
     return queries
+
+
+def _without_end(session: Any, sql: str) -> str:
+    """Return the statement without its closing semicolon, and without a comment behind that."""
+    from tidb_pe_magic.database.frames.driver import Driver  # noqa: PLC0415 - needs pyarrow
+    from tidb_pe_magic.database.frames.statement import read  # noqa: PLC0415 - as above
+
+    return read(sql, backslash_escapes=Driver(session).backslash_escapes).sql
 
 
 def empty(query: Query) -> Query:
