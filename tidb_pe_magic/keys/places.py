@@ -23,14 +23,21 @@ class Chain:
     """What the Alibaba Cloud SDK makes temporary keys of.
 
     Attributes:
-        kind: cli, ini, oidc, ecs or uri.
+        kind: role (AssumeRole), oidc, ecs, uri; cli or ini where the SDK reads the profile itself.
         profile: of the command line's file or of the credentials file.
         path: that file, or the OIDC token's.
         version: when the file was written, so that another version counts.
         role: name or ARN of the RAM role.
+        key: signs AssumeRole.
+        source: makes the key that signs it.
         uri: where a key is given to whoever asks, so that it counts as one.
         identity_provider: ARN, of OIDC.
         session: name of the role's session.
+        seconds: its length; None for the SDK's own.
+        policy: narrows what the session may do.
+        external_id: what the role's owner demands.
+        sts_region: whose STS is asked; empty for the central one.
+        vpc: STS is asked at its host inside of VPCs.
         metadata: host of the ECS metadata service where it is not the cloud's own.
     """
 
@@ -39,9 +46,16 @@ class Chain:
     path: str = ""
     version: int = 0
     role: str = ""
+    key: Key | None = None
+    source: Chain | None = None
     uri: Secret | None = None
     identity_provider: str = ""
     session: str = ""
+    seconds: int | None = None
+    policy: str = ""
+    external_id: str = ""
+    sts_region: str = ""
+    vpc: bool | None = None
     metadata: str = ""
 
 
