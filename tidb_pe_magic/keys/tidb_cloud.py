@@ -61,6 +61,15 @@ def look(environ: Mapping[str, str], profile: str = "", *, everywhere: bool = Fa
     return search(places, everywhere=everywhere)
 
 
+def profile_names(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of ticloud's profiles; none where its file cannot be used."""
+    try:
+        _, settings = _settings(environ)
+    except InvalidRequest:
+        return []
+    return sorted(name for name, value in settings.items() if isinstance(value, dict))
+
+
 def _environment(environ: Mapping[str, str]) -> Found | None:
     public, private = (part(environ.get(name, ""), name) for name in (PUBLIC, PRIVATE))
     if not public and not private:

@@ -1,4 +1,4 @@
-"""Completion after `%tidb_pe`: subcommands, flags and choices; it never calls a cloud."""
+"""Completion after `%tidb_pe`: subcommands, flags, choices and names; it never calls a cloud."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from IPython.core.interactiveshell import InteractiveShell
 
 _IDENTIFIER = "tidb_pe_magic"
-_LINE = re.compile(r"(?:^|=)\s*%tidb_pe\s+(?P<words>.*)$")
+_LINE = re.compile(r"(?:^|=)\s*%{1,2}tidb_pe\s+(?P<words>.*)$")
 
 
-def candidates(line: str) -> tuple[str, list[str]] | None:
-    """Return the word at the line's end and what it can become; None where the line is not ours."""
+def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] | None:
+    """Return the word at the line's end and what it can become; None where the line is not ours.
+
+    Args:
+        line: up to the cursor.
+        opened: names of the open connections.
+    """
     matched = _LINE.search(line)
     if matched is None:
         return None
@@ -24,9 +31,9 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
     from tidb_pe_magic.notebook.form_command import OPERATION as FORM  # noqa: PLC0415
     from tidb_pe_magic.notebook.form_command import STEPS  # noqa: PLC0415
     from tidb_pe_magic.notebook.sandbox_process import ACTIONS  # noqa: PLC0415
-    from tidb_pe_magic.runbook import profiles  # noqa: PLC0415
     from tidb_pe_magic.runbook.operations import OPERATIONS  # noqa: PLC0415
     from tidb_pe_magic.runbook.parser import flags  # noqa: PLC0415
+    from tidb_pe_magic.runbook.suggestions import following  # noqa: PLC0415
 
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
@@ -37,39 +44,37 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
     elif before[0] == "form":
         known = [*(STEPS if len(before) == 1 else ()), *flags(FORM), "--help"]
     elif before[0] in OPERATIONS:
-        described = flags(OPERATIONS[before[0]])
-        last = described.get(before[-1])
-        known = list(last.choices) if last is not None and last.metavar else [*described, "--help"]
-        if before == ["connect"]:
-            known += [f"@{name}" for name in profiles.names(os.environ)]
+        known = following(OPERATIONS[before[0]], before[1:], os.environ, opened)
     else:
         known = []
     return current, [word for word in known if word.startswith(current)]
 
 
-@context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
-def _matcher(context: CompletionContext) -> SimpleMatcherResult:
-    found = candidates(context.line_with_cursor)
-    if found is None:
-        return SimpleMatcherResult(completions=[])
-    current, known = found
-    return SimpleMatcherResult(
-        completions=[SimpleCompletion(word, type="param") for word in known],
-        matched_fragment=current,
-        suppress=bool(known),
-    )
+def _matcher(opened: Callable[[], Iterable[str]]) -> Any:
+    @context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
+    def match(context: CompletionContext) -> SimpleMatcherResult:
+        found = candidates(context.line_with_cursor, opened())
+        if found is None:
+            return SimpleMatcherResult(completions=[])
+        current, known = found
+        return SimpleMatcherResult(
+            completions=[SimpleCompletion(word, type="param") for word in known],
+            matched_fragment=current,
+            suppress=bool(known),
+        )
+
+    return match
 
 
-def add(shell: InteractiveShell) -> None:
-    """Add the matcher to the shell's completer."""
-    _matchers(shell).append(_matcher)
+def add(shell: InteractiveShell, opened: Callable[[], Iterable[str]] = tuple) -> None:
+    """Add the matcher to the shell's completer; `opened` returns the names of the open connections."""
+    _matchers(shell).append(_matcher(opened))
 
 
 def remove(shell: InteractiveShell) -> None:
     """Take the matcher away."""
     matchers = _matchers(shell)
-    if _matcher in matchers:
-        matchers.remove(_matcher)
+    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != _IDENTIFIER]
 
 
 def _matchers(shell: InteractiveShell) -> list[Any]:
