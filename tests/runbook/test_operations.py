@@ -192,7 +192,7 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
 
 def test_no_method_is_without_an_operation() -> None:
     """Beyond the operations Runbook has its life cycle and its connections alone."""
-    public = {name for name in vars(Runbook) if not name.startswith("_")}
+    public = {name for name in dir(Runbook) if not name.startswith("_")}
     methods = {operation.method for operation in OPERATIONS.values()}
     assert public - methods == {"aliases", "close", "cluster_id", "connection", "perform"}
     assert methods <= public

@@ -214,7 +214,8 @@ class QueryRequest(Request):
         choices=("arrow", "numpy_nullable"),
     )
     to_parquet: str | None = option(
-        "write the result to this Parquet file (with --partitions: this directory) as it comes",
+        "write the result to this Parquet file as it comes; an older one is replaced once the new one is "
+        "whole. With --partitions: to this new directory",
         metavar="PATH",
         parse=non_empty,
     )
