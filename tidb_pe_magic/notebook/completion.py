@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,31 +51,37 @@ def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] |
     return current, [word for word in known if word.startswith(current)]
 
 
-def _matcher(opened: Callable[[], Iterable[str]]) -> Any:
-    @context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
-    def match(context: CompletionContext) -> SimpleMatcherResult:
-        found = candidates(context.line_with_cursor, opened())
-        if found is None:
-            return SimpleMatcherResult(completions=[])
-        current, known = found
-        return SimpleMatcherResult(
-            completions=[SimpleCompletion(word, type="param") for word in known],
-            matched_fragment=current,
-            suppress=bool(known),
-        )
-
-    return match
+@context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
+def _matcher(context: CompletionContext) -> SimpleMatcherResult:
+    found = candidates(context.line_with_cursor, _opened())
+    if found is None:
+        return SimpleMatcherResult(completions=[])
+    current, known = found
+    return SimpleMatcherResult(
+        completions=[SimpleCompletion(word, type="param") for word in known],
+        matched_fragment=current,
+        suppress=bool(known),
+    )
 
 
-def add(shell: InteractiveShell, opened: Callable[[], Iterable[str]] = tuple) -> None:
-    """Add the matcher to the shell's completer; `opened` returns the names of the open connections."""
-    _matchers(shell).append(_matcher(opened))
+def _opened() -> Iterable[str]:
+    """Return the names of the connections that the shell's magic has opened."""
+    shell = get_ipython()
+    magic = None if shell is None else shell.magics_manager.magics["line"].get("tidb_pe")
+    aliases: Callable[[], Iterable[str]] = getattr(getattr(magic, "__self__", None), "aliases", tuple)
+    return aliases()
+
+
+def add(shell: InteractiveShell) -> None:
+    """Add the matcher to the shell's completer."""
+    _matchers(shell).append(_matcher)
 
 
 def remove(shell: InteractiveShell) -> None:
     """Take the matcher away."""
     matchers = _matchers(shell)
-    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != _IDENTIFIER]
+    if _matcher in matchers:
+        matchers.remove(_matcher)
 
 
 def _matchers(shell: InteractiveShell) -> list[Any]:

@@ -69,9 +69,8 @@ class TidbPeMagics(Magics):
 def load(shell: InteractiveShell) -> None:
     """Register the magic, its completion and the results' formatters; loading twice starts anew."""
     unload(shell)
-    magics = TidbPeMagics(shell)
-    shell.register_magics(magics)
-    completion.add(shell, magics.aliases)
+    shell.register_magics(TidbPeMagics(shell))
+    completion.add(shell)
     formatters.add(shell)
 
 
