@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.model import Diagnosis, Finding, VpcEndpoint
 
+_ENDS = (".", "!", "?", "…")
 # Control, format (direction marks), surrogate, line and paragraph separators.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -92,8 +93,11 @@ class TidbPeError(Exception):
     @property
     def line(self) -> str:
         """The one line that is shown: the kind of error, the message, and the topic that explains it."""
-        more = f" More: %tidb_pe help {self.topic}" if self.topic else ""
-        return f"{type(self).__name__}: {self}{more}"
+        line = f"{type(self).__name__}: {self}"
+        if not self.topic:
+            return line
+        # A command at the end has no full stop.
+        return f"{line}{'' if line.endswith(_ENDS) else '.'} More: %tidb_pe help {self.topic}"
 
     def _render_traceback_(self) -> list[str]:
         """Give IPython the one line that replaces the traceback.

@@ -77,8 +77,13 @@ def look(environ: Mapping[str, str], on_ecs: Callable[[], bool], *, everywhere: 
         Place(
             name="the Alibaba Cloud CLI's profile in ~/.aliyun/config.json",
             look=lambda: _cli(environ, on_ecs),
+            files=(_cli_path(environ),),
         ),
-        Place(name="~/.alibabacloud/credentials.ini", look=lambda: _ini(environ, on_ecs)),
+        Place(
+            name="~/.alibabacloud/credentials.ini",
+            look=lambda: _ini(environ, on_ecs),
+            files=(_ini_path(environ),),
+        ),
         Place(name="the ECS instance's RAM role", look=lambda: _instance(environ, on_ecs), costly=True),
         Place(name=_URI, look=lambda: _uri(environ)),
     )
@@ -115,8 +120,19 @@ def _oidc(environ: Mapping[str, str]) -> Found | None:
     )
 
 
+def _cli_path(environ: Mapping[str, str]) -> Path:
+    return home(environ) / ".aliyun" / "config.json"
+
+
+def _ini_path(environ: Mapping[str, str]) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - as late as the other places
+
+    given = environ.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
+    return Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
+
+
 def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
-    path = home(environ) / ".aliyun" / "config.json"
+    path = _cli_path(environ)
     if _is_on(environ, "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"):
         return None
     profiles, current = _cli_profiles(path)
@@ -202,10 +218,7 @@ def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
 
 
 def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
-    from pathlib import Path  # noqa: PLC0415 - as late as the other places
-
-    given = environ.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
-    path = Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
+    path = _ini_path(environ)
     sections = _ini_sections(path)
     wanted = environ.get(PROFILE, "")
     section = sections.get(wanted or "default")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,11 +93,13 @@ class Place:
     Attributes:
         name: in words.
         costly: asks somebody else, so that it is not looked into once a key is found.
+        files: where its keys are; the first that exists counts.
     """
 
     name: str
     look: Callable[[], Found | None]
     costly: bool = False
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,9 +155,17 @@ def search(places: Iterable[Place], *, everywhere: bool = False) -> Search:
             seen.append(KeyPlace(place=place.name, state=KeyState.EMPTY))
             continue
         state = KeyState.PASSED_OVER if settled else KeyState.USED
-        seen.append(KeyPlace(place=place.name, state=state, detail=here.place))
+        seen.append(KeyPlace(place=place.name, state=state, detail=here.place + _exposed(place.files)))
         found = found if settled else here
     return Search(found=found, problem=problem, places=tuple(seen))
+
+
+def _exposed(files: Iterable[Path]) -> str:
+    """Say that other users of this machine can read the keys; no error, since a CLI may write its file so."""
+    for path in files if os.name == "posix" else ():
+        with contextlib.suppress(OSError):
+            return f"; other users can read it: chmod 600 {path}" if path.stat().st_mode & 0o044 else ""
+    return ""
 
 
 def part(value: object, label: str) -> Secret:

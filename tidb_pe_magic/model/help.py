@@ -19,7 +19,7 @@ class HelpText(Result):
         return self.text
 
     def _repr_markdown_(self) -> str:
-        """Give a notebook the text as Markdown, its headings no larger than those of a notebook's sections."""
+        """Give a notebook the text as Markdown, with headings no larger than its own sections have."""
         code, lines = False, []
         for line in self.text.split("\n"):
             code ^= line.startswith("```")

@@ -41,8 +41,8 @@ class SqlMethods(Performer):
             no_prefix: leave the user's name alone.
             user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
             database: default: none.
-            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: `TIDB_PASSWORD`,
-                then a prompt.
+            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: what
+                `sql_user` has kept, then `TIDB_PASSWORD`, then a prompt.
             tls: auto, off, verify-ca or verify-identity.
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.

@@ -107,7 +107,7 @@ class SqlPassword(Request):
     """Where the password is."""
 
     password_from: PasswordSource | None = option(  # noqa: RUF009 - a field like the others
-        "where the password is; default: TIDB_PASSWORD in the environment, then a prompt",
+        "where the password is; default: what sql-user has kept, then TIDB_PASSWORD, then a prompt",
         metavar="prompt|env:NAME|keyring:SERVICE|file:PATH",
         parse=PasswordSource.parse,
     )
