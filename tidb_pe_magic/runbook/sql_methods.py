@@ -94,8 +94,8 @@ class SqlMethods(Performer):
             with_: the client; without it they are listed, and nothing else is looked at.
             cluster: name or ID; default: the last one named.
             endpoint: ID; default: the cluster's only one.
-            alias: open connection to take the rest from; default: the one that was opened last, unless a
-                cluster or an endpoint is named.
+            alias: open or saved connection to take the rest from; default: the one that was opened last,
+                unless a cluster or an endpoint is named.
             no_prefix: leave the user's name alone.
             user: SQL user, with the cluster's prefix or without it; default: the connection's, or the
                 cluster's root.

@@ -173,7 +173,7 @@ class ConnectionStringRequest(SqlTls, SqlUser, EndpointStep):
         "the client; without it they are listed", metavar="CLIENT", parse=one_of(FORMATS), choices=FORMATS
     )
     alias: str | None = option(
-        "open connection to take everything from that is not given; default: the one that was opened last, "
+        "open or saved connection to take everything from that is not given; default: the one opened last, "
         "unless a cluster or an endpoint is named",
         metavar="A",
         parse=alias_name,
