@@ -40,6 +40,8 @@ _HOSTS = {
 # Operations that change nothing; another one is made again only where its ClientToken makes it once.
 _LOOK_UPS = ("Check", "Describe", "Get", "List")
 
+_SAY_NOTHING_OF_THE_KEY = (errors.AuthenticationFailed, errors.ServiceUnavailable, errors.Throttled)
+
 
 class AlibabaClient:
     """Makes calls to one region, for one key: wire names in, wire names out.
@@ -207,6 +209,8 @@ class AlibabaClient:
             refused = _error(operation, error, self.region_id, self._endpoint.hostname or "")
             if exchange is not None and refused.code.startswith("InvalidSecurityToken"):
                 refused.transient = exchange.discard()
+            elif exchange is not None and not isinstance(refused, _SAY_NOTHING_OF_THE_KEY):
+                exchange.accept()
             failure = refused
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
