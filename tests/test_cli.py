@@ -304,6 +304,7 @@ def test_a_shell_completes(shell: str, words: list[str], expected: set[str], tmp
     done = subprocess.run(
         [need(shell, apt=shell), "-c", script + program, shell, *words],
         cwd=tmp_path,
+        env=os.environ | {"TIDB_PE_CONFIG_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,

@@ -110,7 +110,7 @@ def _do(command: Command, output: str, profile: str) -> int:
             with closing(EventLines(sys.stderr)) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
         except errors.TidbPeError as error:
-            _tell(f"{type(error).__name__}: {error}")
+            _tell(error.line)
             return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
         if output == "json":
             _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))

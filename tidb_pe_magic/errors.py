@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.model import Diagnosis, Finding, VpcEndpoint
 
+_ENDS = (".", "!", "?", "…")
 # Control, format (direction marks), surrogate, line and paragraph separators.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -101,13 +102,21 @@ class TidbPeError(Exception):
         """Return the message and the advice on one line, whatever a remote system put into them."""
         return one_line(f"{self.message} {self.advice}".strip())
 
+    @property
+    def line(self) -> str:
+        """The one line that is shown: the kind of error, the message, and the topic that explains it."""
+        line = f"{type(self).__name__}: {self}"
+        if not self.topic:
+            return line
+        # A command at the end has no full stop.
+        return f"{line}{'' if line.endswith(_ENDS) else '.'} More: %tidb_pe help {self.topic}"
+
     def _render_traceback_(self) -> list[str]:
         """Give IPython the one line that replaces the traceback.
 
         IPython calls this method on an exception that has it, and the cell still counts as failed.
         """
-        more = f" More: %tidb_pe help {self.topic}" if self.topic else ""
-        return [f"{type(self).__name__}: {self}{more}"]
+        return [self.line]
 
 
 class InvalidRequest(TidbPeError, ValueError):
@@ -199,6 +208,8 @@ class Conflict(ApiError):
 class QuotaExceeded(ApiError):
     """A limit on the number of resources is reached."""
 
+    topic = "troubleshooting"
+
 
 class Throttled(ApiError):
     """Too many requests.
@@ -206,6 +217,8 @@ class Throttled(ApiError):
     Attributes:
         retry_after: seconds to wait, where the cloud said so.
     """
+
+    topic = "troubleshooting"
 
     transient = True
 
@@ -227,6 +240,8 @@ class Throttled(ApiError):
 class ServiceUnavailable(ApiError):
     """The API did not answer, or answered with a failure of its own."""
 
+    topic = "troubleshooting"
+
     transient = True
 
 
@@ -237,6 +252,8 @@ class NotEligible(TidbPeError):
         restriction: provider, plan, state, service, region, zone, or tag (of an endpoint to delete).
     """
 
+    topic = "troubleshooting"
+
     def __init__(self, restriction: str, reason: str, *, advice: str = "") -> None:
         """Name the restriction first."""
         super().__init__(f"{restriction}: {reason}", advice=advice)
@@ -246,6 +263,8 @@ class NotEligible(TidbPeError):
 class JournalError(TidbPeError):
     """The journal cannot be used, and nothing was changed."""
 
+    topic = "troubleshooting"
+
 
 class PreflightFailed(TidbPeError):
     """What was asked for would not work, and nothing was made.
@@ -254,6 +273,8 @@ class PreflightFailed(TidbPeError):
         check: the first check that says stop.
         findings: everything that the preflight found, the gravest first.
     """
+
+    topic = "troubleshooting"
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         """Say what the first finding found, its mend, and how to go on all the same."""
@@ -274,6 +295,8 @@ class WaitError(TidbPeError):
     Attributes:
         last: the last state of the endpoint that was seen, if any.
     """
+
+    topic = "troubleshooting"
 
     def __init__(self, message: str, *, last: VpcEndpoint | None = None, advice: str = "") -> None:
         """Keep the last observation."""
@@ -308,6 +331,8 @@ class ConnectionFailed(TidbPeError):
     def __init__(self, stage: str, reason: str, *, advice: str = "", kind: str = "") -> None:
         """Name the stage first."""
         super().__init__(f"no connection ({stage}): {reason}", advice=advice)
+        if stage == "tls":
+            self.topic = "tls"
         self.stage = stage
         self.reason = reason
         self.kind = kind

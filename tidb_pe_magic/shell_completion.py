@@ -4,21 +4,46 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.runbook import profiles
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import flags
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
+    from tidb_pe_magic.runbook.fields import Option
     from tidb_pe_magic.runbook.operations import Operation
+
+# Only plain names are offered: bash expands what it is given as words.
+_NAMES = """\
+{function}_saved() {{
+    {null_glob}
+    local file
+    for file in "${{TIDB_PE_CONFIG_DIR:-{saved}}}"/connections/*.json; do
+        file=${{file##*/}}; file=${{file%.json}}
+        case $file in ''|*[!A-Za-z0-9_]*) ;; *) printf '%s\\n' "$1$file" ;; esac
+    done
+}}
+{function}_profiles() {{
+    local file
+    for file in ~/.ticloud/config.toml ~/.ticloud/config; do
+        [ -f "$file" ] && [ -r "$file" ] || continue
+        awk -F '[][" \t]+' '/^[ \t]*\\[ *"?[A-Za-z0-9_-]+"? *\\] *(#.*)?$/ {{ print $2 }}' "$file"
+        return
+    done
+}}
+"""
 
 _BASH = """\
 # Completion of {prog} for bash. In ~/.bashrc: eval "$({prog} completion bash)"
-{function}() {{
+{names}{function}() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} words=
     COMPREPLY=()
+    # Bash takes an @ for a word of its own, and replaces it together with what is behind it.
+    case $previous in @) current=@$current previous=${{COMP_WORDS[COMP_CWORD-2]}} ;; esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         {commands}
     else
@@ -36,7 +61,7 @@ local IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames 
 _ZSH = """\
 #compdef {prog}
 # Completion of {prog} for zsh. In ~/.zshrc, after compinit: eval "$({prog} completion zsh)"
-{function}() {{
+{names}{function}() {{
     if (( CURRENT == 2 )); then
         {commands}
         return
@@ -50,9 +75,28 @@ _ZSH = """\
 
 
 _INDENT = {"bash": " " * 12, "zsh": " " * 8}
-_FILES = "PATH"  # the metavar of options whose value is a file's name
+_NULL_GLOB = {"bash": ":", "zsh": "setopt localoptions null_glob"}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a word can become.
+
+    Attributes:
+        words: fixed ones.
+        names: the function of the script that lists further ones, and its argument; empty for none.
+        files: names of files instead.
+    """
+
+    words: tuple[str, ...] = ()
+    names: str = ""
+    files: bool = False
+
 
 Words = Mapping[str, tuple[str, ...]]
+
+_FILES = Offer(files=True)
+_PROFILES = Offer(names="profiles")
 
 
 def script(shell: str, prog: str, *, own: Words, common: Words, without: Container[str] = ()) -> str:
@@ -68,43 +112,73 @@ def script(shell: str, prog: str, *, own: Words, common: Words, without: Contain
     operations = [operation for name, operation in OPERATIONS.items() if name not in without]
     cases = [
         *(case for operation in operations for case in _cases(operation, common)),
-        *((f"{name} *", words) for name, words in own.items()),
+        *((f"{name} *", Offer(words)) for name, words in own.items()),
     ]
-    commands = (*(operation.name for operation in operations), *own)
+    commands = Offer((*(operation.name for operation in operations), *own))
+    function = "_" + prog.replace("-", "_")
     offer, template = (_for_bash, _BASH) if shell == "bash" else (_for_zsh, _ZSH)
+    saved = str(profiles.directory({}).parent)
     return template.format(
         prog=prog,
-        function="_" + prog.replace("-", "_"),
-        commands=offer(commands),
-        cases="\n".join(f"{_INDENT[shell]}{_pattern(case)}) {offer(words)} ;;" for case, words in cases),
+        function=function,
+        names=_NAMES.format(function=function, null_glob=_NULL_GLOB[shell], saved=_quoted(saved)),
+        commands=offer(commands, function),
+        cases="\n".join(
+            f"{_INDENT[shell]}{_pattern(case)}) {offer(offered, function)} ;;" for case, offered in cases
+        ),
     )
 
 
 SHELLS = ("bash", "zsh")
 
 
-def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-    """Yield what can stand before the word, and the words that it can become: None for a file's name."""
+def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
+    """Yield what can stand before the word, and what that can become."""
     described = flags(operation)
     for flag, option in described.items():
         if option.metavar:
-            yield f"{operation.name} {flag}", None if option.metavar == _FILES else option.choices
+            yield f"{operation.name} {flag}", _values(flag.lstrip("-"), option)
     for flag, words in common.items():
-        if flag in described:
-            continue
-        yield f"{operation.name} {flag}", words
-    yield f"{operation.name} *", (*dict.fromkeys((*described, *common)), "--help")
+        if flag not in described:
+            yield f"{operation.name} {flag}", _PROFILES if flag == "--profile" else Offer(words)
+    always = (*dict.fromkeys((*described, *common)), "--help")
+    first = next(
+        ((name, option) for name, option in operation.request.options().items() if option.positional), None
+    )
+    if first is not None:
+        offered = _values(*first)
+        yield f"{operation.name} {operation.name}", Offer((*offered.words, *always), offered.names)
+    yield f"{operation.name} *", Offer(always)
+
+
+def _values(name: str, option: Option) -> Offer:
+    if option.metavar == "PATH":
+        return _FILES
+    if name == "profile":
+        return Offer(names="saved @") if option.positional else _PROFILES
+    return Offer(names="saved") if name == "alias" else Offer(option.choices)
+
+
+def _quoted(path: str) -> str:
+    """Return the path as it stands between double quotes."""
+    return "".join(f"\\{character}" if character in '"\\$`' else character for character in path)
 
 
 def _pattern(case: str) -> str:
     return f'"{case[:-1]}"*' if case.endswith("*") else f'"{case}"'
 
 
-def _for_bash(words: tuple[str, ...] | None) -> str:
-    return _BASH_FILES if words is None else f"words={shlex.quote(' '.join(words))}"
+def _for_bash(offer: Offer, function: str) -> str:
+    if offer.files:
+        return _BASH_FILES
+    words = shlex.quote(" ".join(offer.words))
+    return f'words={words}" $({function}_{offer.names})"' if offer.names else f"words={words}"
 
 
-def _for_zsh(words: tuple[str, ...] | None) -> str:
-    if words is None:
+def _for_zsh(offer: Offer, function: str) -> str:
+    if offer.files:
         return "_files"
-    return f"compadd -- {shlex.join(words)}" if words else ":"
+    words = shlex.join(offer.words)
+    if offer.names:
+        words += f' ${{(f)"$({function}_{offer.names})"}}'
+    return f"compadd -- {words}" if words.strip() else ":"

@@ -20,9 +20,11 @@ from tidb_pe_magic.clouds.retrying import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
 from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import ApiError, PermissionDenied, ServiceUnavailable, Throttled
+from tidb_pe_magic.keys.places import Chain, Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from clouds.servers import Answering, Cloud
 
@@ -360,6 +362,20 @@ def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(
     assert len(odd.queries) == 1
     assert not error.transient
     assert f"redirects to {elsewhere.url}/x; not followed" in str(error)
+
+
+def test_an_sts_that_redirects_gets_no_token_sent_elsewhere(answering: Answering, tmp_path: Path) -> None:
+    """The SDK's credential providers follow no redirect either, and what is told holds no token."""
+    (tmp_path / "token").write_text("hunter2-token", encoding="utf-8")
+    _, elsewhere = answering(Answer("{}"))
+    _, odd = answering(Answer("{}", "307 T", (("Location", elsewhere.url + "/x"),)))
+    chain = Chain(kind="oidc", role="acs:ram::1:role/r", identity_provider="p", path=str(tmp_path / "token"))
+    alibaba = Alibaba(REGION, Found(place="a role", chain=chain), endpoint=odd.url)
+    with pytest.raises(ServiceUnavailable, match="not followed") as caught:
+        alibaba.caller()
+    assert (elsewhere.queries, len(odd.queries)) == ([], 1)
+    assert not caught.value.transient
+    assert holders(caught.value, "hunter2-token") == []
 
 
 def test_the_first_calls_that_fail_in_passing_are_made_again(answering: Answering) -> None:

@@ -50,10 +50,47 @@ def test_marks_are_counted_where_code_is(pieces: list[str]) -> None:
         bind(sql, range(wanted + 1))
 
 
-@given(st.text())
-def test_a_statement_without_parameters_is_not_touched(sql: str) -> None:
-    """Question marks and colons mean what they mean to the server."""
+@given(st.lists(INERT))
+def test_a_statement_without_parameters_is_not_touched(pieces: list[str]) -> None:
+    """In quotes and comments, question marks and colons are the server's business."""
+    sql = " ".join(pieces)
     assert bind(sql, None) == (sql, ())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT @a := 1, @b:=2",
+        "SELECT '12:30:00', TIME '10:11:12', doc->'$.a:b', doc->>\"$[0]?\" FROM t",
+        "CREATE PROCEDURE p() again: LOOP LEAVE again; END LOOP",
+        "CREATE PROCEDURE p() again:LOOP LEAVE again; END LOOP",
+        "CREATE PROCEDURE p() `a b`:BEGIN END",
+        "SELECT 1::int",
+        "SELECT /*+ HASH_JOIN(t) */ 1 /* :a */ -- :b ?\n",
+        "SELECT '\\', ':a'",  # a session with NO_BACKSLASH_ESCAPES has two strings here
+        "SELECT '\\' :a'",  # and this has one in any other
+    ],
+)
+def test_colons_that_mean_something_else_reach_the_server(sql: str) -> None:
+    """Assignments, labels, times and paths, with no --params given."""
+    assert bind(sql, None) == (sql, ())
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameter"),
+    [
+        ("SELECT :a", ":a"),
+        ("SELECT * FROM t WHERE a=:carrier AND b > 1", ":carrier"),
+        ("SELECT * FROM t WHERE x IN (:a,:b)", ":a"),
+        ("SELECT @a := ?", "?"),
+        ("SELECT 'it''s :quoted', :code", ":code"),
+    ],
+)
+def test_a_parameter_without_values_is_refused_before_the_server(sql: str, parameter: str) -> None:
+    """One line names it, and how a value is given."""
+    with pytest.raises(InvalidRequest, match="--params: is missing") as caught:
+        bind(sql, None)
+    assert f"for {parameter} in" in str(caught.value)
 
 
 @pytest.mark.parametrize(

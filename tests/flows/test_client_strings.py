@@ -55,6 +55,19 @@ def test_what_is_printed_for_python_connects(sandbox: Sandbox, runbook: Runbook,
     assert sandbox.environment()["TIDB_PASSWORD"] not in repr(written)
 
 
+def test_a_saved_connection_is_written_without_any_key(runbook: Runbook, tmp_path: Path) -> None:
+    """In another kernel or a shell its user, database and TLS count, and no cloud is asked."""
+    runbook.run("demo", vpc=VPC, security_group=[GROUP])
+    made = runbook.connect(database="nycflights13", save=True)
+    with Runbook(environ={"HOME": str(tmp_path)}) as other:
+        written = str(other.connection_string(with_="env", alias="tidb"))
+        insisting = str(other.connection_string(with_="env", alias="tidb", database="test", tls="verify-ca"))
+    lines = dict(line.split("=", 1) for line in written.splitlines())
+    assert (lines["TIDB_HOST"], lines["TIDB_USER"]) == (made.host, made.user)
+    assert (lines["TIDB_DATABASE"], lines["TIDB_TLS"]) == ("nycflights13", "off")
+    assert {"TIDB_DATABASE=test", "TIDB_TLS=verify-ca"} <= set(insisting.splitlines())
+
+
 def test_without_a_connection_the_clouds_and_the_server_are_asked(runbook: Runbook) -> None:
     """Host, port and user are the cluster's; what auto means is seen at the server, without a login."""
     runbook.cluster("demo")
@@ -82,7 +95,7 @@ def test_a_host_that_does_not_answer_is_said(manual: Sandbox) -> None:
 
 def test_an_alias_that_is_not_open_is_refused(runbook: Runbook) -> None:
     """The line names the command that opens one."""
-    with pytest.raises(StepOrderError, match=r"no connection other is open.*%tidb_pe connect"):
+    with pytest.raises(StepOrderError, match=r"no connection other is open or saved.*%tidb_pe connect"):
         runbook.connection_string(with_="env", alias="other")
 
 

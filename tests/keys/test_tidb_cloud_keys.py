@@ -174,3 +174,15 @@ def test_a_profile_is_used_for_the_whole_runbook(sandbox: Sandbox, tmp_path: Pat
         assert runbook.whoami(profile="WORK").tidb_cloud.works
         assert {url, iam_url} <= set(runbook.sql_user("list", cluster="demo").via)
         assert private not in repr(identity)
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o644, True), (0o640, True)])
+def test_a_file_that_others_can_read_is_told(tmp_path: Path, mode: int, told: bool) -> None:  # noqa: FBT001 - a case
+    """It is used all the same; the search says how to mend it."""
+    path = tmp_path / ".ticloud" / "config.toml"
+    path.parent.mkdir()
+    path.write_text('[default]\npublic-key = "p"\nprivate-key = "hunter2"\n', encoding="utf-8")
+    path.chmod(mode)
+    searched = tidb_cloud.look({"HOME": str(tmp_path)})
+    assert searched.found is not None
+    assert (f"chmod 600 {path}" in searched.places[-1].detail) is told

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from IPython.core.completer import provisionalcompleter
 
+from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.notebook.completion import candidates
+from tidb_pe_magic.runbook import sql_passwords
 from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -28,13 +31,38 @@ if TYPE_CHECKING:
         ("%tidb_pe form create --", ["--cluster", "--help"]),
         ("%tidb_pe delete ep-1 --y", ["--yes"]),
         ("%tidb_pe nonsense --", []),
+        ("%tidb_pe help t", ["tls", "troubleshooting"]),
+        ("%tidb_pe help tls t", []),
+        ("%tidb_pe sql-user --role readonly r", ["rotate"]),
+        ("%tidb_pe sql-user create a --st", ["--store"]),
+        ("%tidb_pe disconnect --alias fl", ["flights"]),
+        ("%%tidb_pe query --al", ["--alias"]),
     ],
 )
 def test_a_word_is_completed(line: str, expected: list[str]) -> None:
     """Subcommands, flags and choices are offered where they can stand."""
-    found = candidates(line)
+    found = candidates(line, ["tidb", "flights"])
     assert found is not None
     assert found[1] == expected
+
+
+def test_names_that_this_machine_knows_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profiles of ticloud and the SQL users that were made here, by name; no key and no password."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TIDB_PE_STATE_DIR", str(tmp_path / "state"))
+    assert candidates("%tidb_pe whoami --profile ") == ("", [])
+    (tmp_path / ".ticloud").mkdir()
+    settings = tmp_path / ".ticloud" / "config.toml"
+    settings.write_text('current-profile = "dev"\n[dev]\nprivate-key = "hunter2"\n[prod]\n', encoding="utf-8")
+    assert candidates("%tidb_pe whoami --profile ") == ("", ["dev", "prod"])
+    settings.write_text("[dev", encoding="utf-8")
+    assert candidates("%tidb_pe whoami --profile ") == ("", [])
+    for name in ("analyst", "bob", "eve"):
+        sql_passwords.store({**os.environ}, f"4Xk.{name}", Secret("hunter2"), where="file")
+    sql_passwords.store({**os.environ}, "4Xk.bob", Secret("hunter3"), where="file", pending=True)
+    sql_passwords.forget({**os.environ}, "4Xk.eve")
+    assert candidates("%tidb_pe connect --user ") == ("", ["4Xk.analyst", "4Xk.bob"])
+    assert candidates("%tidb_pe sql-user delete 4Xk.b") == ("4Xk.b", ["4Xk.bob"])
 
 
 def test_saved_connections_are_offered_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

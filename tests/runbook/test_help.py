@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 
 from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic.model import HelpText
 from tidb_pe_magic.runbook.helping import markdown
 from tidb_pe_magic.runbook.parser import parse, words
 
@@ -36,14 +37,24 @@ def test_a_topic_is_markdown_in_a_notebook_and_text_elsewhere(topic: str) -> Non
     with Runbook(environ={}) as runbook:
         shown, listed = runbook.help(topic), runbook.help()
     title = markdown(topic).partition("\n")[0].removeprefix("# ")
-    assert shown._repr_markdown_().startswith(f"# {title}\n")
+    assert shown._repr_markdown_().startswith(f"### {title}\n")
     assert title in render.text(shown)
     assert f"`%tidb_pe help {topic}`: {title}" in str(listed)
+
+
+def test_a_notebook_shows_headings_small_and_code_as_it_is() -> None:
+    """A comment in an example is no heading."""
+    text = "# Title\n## Part\n```\n# a comment\n```\n# Next"
+    assert HelpText(topic="x", text=text)._repr_markdown_() == (
+        "### Title\n#### Part\n```\n# a comment\n```\n### Next"
+    )
 
 
 def test_every_topic_that_an_error_names_exists() -> None:
     """The line of such an error ends with the command."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "topic")]
     assert {kind.topic for kind in kinds} - {""} <= set(errors.TOPICS)
+    assert errors.ConnectionFailed("tls", "no").line.endswith("More: %tidb_pe help tls")
+    assert errors.ConnectionFailed("tcp", "no").line.endswith("More: %tidb_pe help troubleshooting")
     (line,) = errors.MissingCredentials("key", ["here"])._render_traceback_()
     assert line.endswith("More: %tidb_pe help keys")

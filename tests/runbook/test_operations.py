@@ -194,7 +194,7 @@ def test_no_method_is_without_an_operation() -> None:
     """Beyond the operations Runbook has its life cycle and its connections alone."""
     public = {name for name in dir(Runbook) if not name.startswith("_")}
     methods = {operation.method for operation in OPERATIONS.values()}
-    assert public - methods == {"close", "cluster_id", "connection", "perform"}
+    assert public - methods == {"aliases", "close", "cluster_id", "connection", "perform"}
     assert methods <= public
 
 

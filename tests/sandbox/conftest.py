@@ -19,6 +19,7 @@ from darabonba.runtime import RuntimeOptions
 from ports import free_port
 
 from tidb_pe_magic.sandbox.alibaba.app import RecordedCall, create_app
+from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.world import Mode, World
 
@@ -42,6 +43,7 @@ class Cloud:
     world: World
     url: str
     calls: list[RecordedCall]
+    roles: Roles
 
     @property
     def host(self) -> str:
@@ -108,9 +110,10 @@ def start_cloud() -> Iterator[StartCloud]:
         ) -> Cloud:
             world = stack.enter_context(World(mode=mode, seconds=seconds, port=free_port()))
             keys = {ACCESS_KEY_ID: ACCESS_KEY_SECRET, STS_KEY_ID: STS_SECRET}
-            app = create_app(world, keys, clock, security_tokens={STS_KEY_ID: STS_TOKEN})
+            roles = Roles(clock)
+            app = create_app(world, keys, clock, security_tokens={STS_KEY_ID: STS_TOKEN}, roles=roles)
             server = stack.enter_context(HttpServer(app))
-            return Cloud(world, server.url, app.config["calls"])
+            return Cloud(world, server.url, app.config["calls"], roles)
 
         yield start
 

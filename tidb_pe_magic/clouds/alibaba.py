@@ -63,6 +63,10 @@ class Alibaba:
 
     # The account
 
+    def temporary_key(self) -> tuple[str, str]:
+        """Return the SDK's name of what made the key in use, and the key's ID; empty for a lasting key."""
+        return self._client.temporary_key()
+
     def caller(self) -> tuple[str, str]:
         """Return the account's ID and the caller's ARN: a look-up of STS that needs no permission."""
         return self._client.lookup(

@@ -5,12 +5,9 @@ The only module that imports `alibabacloud_*`, and only inside functions: the im
 
 from __future__ import annotations
 
-import functools
 import logging
-import os
 import re
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,13 +15,14 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import alibaba_keys
 from tidb_pe_magic.clouds.alibaba_errors import translate
 from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
-from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
+from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.retrying import NO_RETRIES
+from tidb_pe_magic.clouds.sdk_http import no_proxy, refuse_redirects
 from tidb_pe_magic.clouds.wire import mapping
 from tidb_pe_magic.keys.places import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tidb_pe_magic.clouds.retrying import Retries
     from tidb_pe_magic.credentials import Key
@@ -41,8 +39,8 @@ _HOSTS = {
 }
 # Operations that change nothing; another one is made again only where its ClientToken makes it once.
 _LOOK_UPS = ("Check", "Describe", "Get", "List")
-_PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
-_proxy_lock = threading.Lock()
+
+_SAY_NOTHING_OF_THE_KEY = (errors.AuthenticationFailed, errors.ServiceUnavailable, errors.Throttled)
 
 
 class AlibabaClient:
@@ -66,8 +64,28 @@ class AlibabaClient:
         self._found = key if isinstance(key, Found) else Found(place="a key that was given", key=key)
         self._retries = retries
         self._endpoint = urlsplit(endpoint)
+        self._exchange = None if self._found.key is not None else alibaba_keys.exchange(self._found, endpoint)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
+
+    def temporary_key(self) -> tuple[str, str]:
+        """Return the SDK's name of what made the key in use, such as `ram_role_arn/static_ak`, and its ID.
+
+        Raises:
+            MissingCredentials: there is none to be had.
+            ApiError: STS refuses the role, or does not answer.
+        """
+        if self._exchange is None:
+            return "", ""
+        key = self._retries.call("AssumeRole", self._renewed)
+        return str(key.provider_name or ""), str(key.access_key_id or "")
+
+    def _renewed(self) -> Any:
+        if self._exchange is None:
+            msg = "a key of its own needs no exchange"
+            raise AssertionError(msg)
+        self._exchange.renew()
+        return self._exchange.get_credential()
 
     def close(self) -> None:
         """Close the HTTP connections, which the SDK keeps for the process; a later call opens others."""
@@ -147,9 +165,10 @@ class AlibabaClient:
 
     def _new_client(self, product: str) -> Any:
         from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
+        from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
 
         _silence_sdk_logger()
-        _refuse_redirects()
+        refuse_redirects(DaraCore)
         config = utils_models.Config(
             region_id=self.region_id,
             endpoint=self._endpoint.netloc or _host(product, self.region_id),
@@ -160,7 +179,7 @@ class AlibabaClient:
         )
         key = self._found.key
         if key is None:
-            config.credential = alibaba_keys.credential(self._found)
+            config.credential = self._exchange
         else:
             config.access_key_id = key.public
             config.access_key_secret = key.private.reveal()
@@ -177,23 +196,28 @@ class AlibabaClient:
         The SDK's frames hold the key and the signed request, so none of them is chained, and an interrupt
         is raised anew.
         """
-        from alibabacloud_credentials.exceptions import CredentialException  # noqa: PLC0415 - slow to import
         from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.renew()
         failure: BaseException
         try:
-            with _without_proxy_to(self._endpoint.hostname or ""):
-                return call(*arguments)
+            with no_proxy(self._endpoint.hostname or ""):
+                answer = call(*arguments)
         except TeaException as error:
-            failure = _error(operation, error, self.region_id, self._endpoint.hostname or "")
-        except CredentialException:
-            failure = errors.MissingCredentials(
-                "Alibaba Cloud access key",
-                (f"{self._found.place}, which could not be renewed",),
-                advice="See %tidb_pe whoami.",
-            )
+            refused = _error(operation, error, self.region_id, self._endpoint.hostname or "")
+            if exchange is not None and refused.code.startswith("InvalidSecurityToken"):
+                refused.transient = exchange.discard()
+            elif exchange is not None and not isinstance(refused, _SAY_NOTHING_OF_THE_KEY):
+                exchange.accept()
+            failure = refused
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
+        else:
+            if exchange is not None:
+                exchange.accept()
+            return answer
         raise failure from None
 
 
@@ -255,41 +279,6 @@ def _silence_sdk_logger() -> None:
     With `DEBUG=sdk` in the environment it writes the signed headers, an STS token among them.
     """
     logging.getLogger("darabonba-core").disabled = True
-
-
-def _refuse_redirects() -> None:
-    """Have the SDK follow no redirect: it would send access key ID and STS token along, to any host.
-
-    The SDK has no such option, and keeps its HTTP sessions for the whole process.
-    """
-    from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
-
-    follow = DaraCore._get_session  # noqa: SLF001 - see above
-    if getattr(follow, "refuses_redirects", False):
-        return
-
-    @functools.wraps(follow)
-    def refuse(*arguments: Any, **options: Any) -> Any:
-        session = follow(*arguments, **options)
-        session.max_redirects = 0
-        return session
-
-    refuse.refuses_redirects = True  # type: ignore[attr-defined]
-    DaraCore._get_session = staticmethod(refuse)  # noqa: SLF001 - see above
-
-
-@contextmanager
-def _without_proxy_to(host: str) -> Iterator[None]:
-    """Keep the SDK from sending calls for this machine to a proxy: it ignores NO_PROXY."""
-    if not (is_loopback(host) and any(name in os.environ for name in _PROXY_VARIABLES)):
-        yield
-        return
-    with _proxy_lock:
-        hidden = {name: os.environ.pop(name) for name in _PROXY_VARIABLES if name in os.environ}
-        try:
-            yield
-        finally:
-            os.environ.update(hidden)
 
 
 def _host(product: str, region_id: str) -> str:

@@ -18,7 +18,7 @@ DRY_RUN_PASSED = "DryRunOperation"
 NOT_ACTIVATED = "NeedOpenProduct"
 CLOCK_REFUSED = "InvalidTimeStamp"
 
-_KEY_ADVICE = "Check ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET."
+_KEY_ADVICE = "Check the access key; %tidb_pe whoami shows where it comes from."
 _CLOCK_ADVICE = "Set this machine's clock: it is more than 15 minutes off."
 _BUSY_ADVICE = "The endpoint is being changed; try again in a minute."
 _PROTECTED_ADVICE = "Only the cloud service that made this endpoint can delete it."

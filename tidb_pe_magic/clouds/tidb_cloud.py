@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _PAGE_SIZE = 100
 _CONNECT_SECONDS = 5.0
 _KEY_ADVICE = (
-    "Check TIDBCLOUD_PUBLIC_KEY and TIDBCLOUD_PRIVATE_KEY "
-    "(TiDB Cloud console, Organization Settings > API Keys); %tidb_pe whoami shows where the key comes from."
+    "Check the API key (TiDB Cloud console, Organization Settings > API Keys); "
+    "%tidb_pe whoami shows where it comes from."
 )
 
 

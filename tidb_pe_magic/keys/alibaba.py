@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
+from tidb_pe_magic.keys.alibaba_roles import WHAT, assumed, identity_provider, lacking
 from tidb_pe_magic.keys.places import (
     Chain,
     Found,
@@ -36,24 +37,18 @@ TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105 - a variable's name
 PROFILE = "ALIBABA_CLOUD_PROFILE"
 KEYRING = "alibabacloud"
 """The keyring's service; its user is the access key ID."""
-WHAT = "Alibaba Cloud access key"
 
 _OIDC = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE")
 _SESSION = "ALIBABA_CLOUD_ROLE_SESSION_NAME"
 _URI = "ALIBABA_CLOUD_CREDENTIALS_URI"
 _ROLE = "ALIBABA_CLOUD_ECS_METADATA"
 _METADATA = "TIDB_PE_METADATA_ENDPOINT"
-# What the SDK exchanges: mode of the command line, and the fields without which it cannot.
-_EXCHANGED: dict[str, tuple[str, ...]] = {
-    "RamRoleArn": ("access_key_id", "access_key_secret", "ram_role_arn"),
-    "EcsRamRole": (),
-    "OIDC": ("ram_role_arn", "oidc_provider_arn", "oidc_token_file"),
-    "ChainableRamRoleArn": ("source_profile", "ram_role_arn"),
-    "CloudSSO": ("cloud_sso_sign_in_url",),
-    "OAuth": ("oauth_refresh_token",),
-    "External": ("process_command",),
+# What the SDK exchanges of a profile that it reads itself, and the field without which it cannot.
+_EXCHANGED = {
+    "CloudSSO": "cloud_sso_sign_in_url",
+    "OAuth": "oauth_refresh_token",
+    "External": "process_command",
 }
-_INI_EXCHANGED = ("ram_role_arn", "oidc_role_arn", "ecs_ram_role", "rsa_key_pair")
 _ADVICE = (
     "Set both variables before the kernel starts, or run: aliyun configure; "
     "to try without an account: %tidb_pe sandbox start"
@@ -82,8 +77,13 @@ def look(environ: Mapping[str, str], on_ecs: Callable[[], bool], *, everywhere: 
         Place(
             name="the Alibaba Cloud CLI's profile in ~/.aliyun/config.json",
             look=lambda: _cli(environ, on_ecs),
+            files=(_cli_path(environ),),
         ),
-        Place(name="~/.alibabacloud/credentials.ini", look=lambda: _ini(environ)),
+        Place(
+            name="~/.alibabacloud/credentials.ini",
+            look=lambda: _ini(environ, on_ecs),
+            files=(_ini_path(environ),),
+        ),
         Place(name="the ECS instance's RAM role", look=lambda: _instance(environ, on_ecs), costly=True),
         Place(name=_URI, look=lambda: _uri(environ)),
     )
@@ -120,38 +120,80 @@ def _oidc(environ: Mapping[str, str]) -> Found | None:
     )
 
 
+def _cli_path(environ: Mapping[str, str]) -> Path:
+    return home(environ) / ".aliyun" / "config.json"
+
+
+def _ini_path(environ: Mapping[str, str]) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - as late as the other places
+
+    given = environ.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
+    return Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
+
+
 def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
-    path = home(environ) / ".aliyun" / "config.json"
+    path = _cli_path(environ)
     if _is_on(environ, "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"):
         return None
     profiles, current = _cli_profiles(path)
     wanted = environ.get(PROFILE, "") or current
-    profile = profiles.get(wanted)
-    if profile is None:
+    if wanted not in profiles:
         if wanted and not environ.get(PROFILE) and profiles:
             raise broken(path, f"its current profile {wanted} is not among its profiles")
         return None
+    return _of_cli(profiles, wanted, path, lambda place, role: _instance(environ, on_ecs, place, role))
+
+
+def _of_cli(
+    profiles: Mapping[str, Mapping[str, Any]],
+    name: str,
+    path: Path,
+    instance: Callable[[str, str], Found | None],
+) -> Found | None:
+    """Return the key of a profile of the CLI's; a chain of profiles ends at one with a key of its own."""
+    profile = profiles[name]
     mode = profile.get("mode") or "AK"
-    place = f"the Alibaba Cloud CLI's profile {wanted} ({mode}) in {path}"
+    place = f"the Alibaba Cloud CLI's profile {name} ({mode}) in {path}"
     if mode in {"AK", "StsToken"}:
         token = part(profile.get("sts_token"), f"sts_token of {place}") if mode == "StsToken" else None
         if token is not None and not token:
-            raise MissingCredentials(
-                WHAT, (f"{place}, which has no sts_token",), advice="Run: aliyun configure"
-            )
+            raise lacking("sts_token", place)
         key = _key_of(profile, place)
         return None if key is None else Found(place=place, key=Key(key.public, key.private, token))
-    needs = _EXCHANGED.get(mode) if isinstance(mode, str) else None
-    if needs is None:
-        raise broken(path, f"profile {wanted} has a mode that the SDK does not know")
-    lacking = [name for name in needs if not profile.get(name)]
-    if lacking:
-        raise MissingCredentials(
-            WHAT, (f"{place}, which has no {lacking[0]}",), advice="Run: aliyun configure"
-        )
     if mode == "EcsRamRole":
-        return _instance(environ, on_ecs, place=place, role=str(profile.get("ram_role_name") or ""))
-    chain = Chain(kind="cli", profile=wanted, path=str(path), version=path.stat().st_mtime_ns)
+        return instance(place, str(profile.get("ram_role_name") or ""))
+    if mode == "OIDC":
+        return Found(place=place, chain=identity_provider(profile, place))
+    if mode == "RamRoleArn":
+        return _assuming(profile, place)
+    if mode == "ChainableRamRoleArn":
+        source = profile.get("source_profile")
+        others = {other: each for other, each in profiles.items() if other != name}
+        if not isinstance(source, str) or source not in others:
+            raise broken(path, f"profile {name} has a source_profile that is no other one of its profiles")
+        found = _of_cli(others, source, path, instance)
+        if found is None:
+            raise lacking("key", f"{place}, whose source_profile {source}")
+        return Found(place=place, chain=assumed(profile, place, found.key, found.chain))
+    return _read_by_the_sdk(profile, name, path, place)
+
+
+def _assuming(profile: Mapping[str, Any], place: str) -> Found:
+    """Return the role that a profile's own key assumes."""
+    key = _key_of(profile, place)
+    if key is None:
+        raise lacking("access_key_id", place)
+    return Found(place=place, chain=assumed(profile, place, key))
+
+
+def _read_by_the_sdk(profile: Mapping[str, Any], name: str, path: Path, place: str) -> Found:
+    mode = profile.get("mode")
+    needed = _EXCHANGED.get(mode) if isinstance(mode, str) else None
+    if needed is None:
+        raise broken(path, f"profile {name} has a mode that the SDK does not know")
+    if not profile.get(needed):
+        raise lacking(needed, place)
+    chain = Chain(kind="cli", profile=name, path=str(path), version=path.stat().st_mtime_ns)
     return Found(place=place, chain=chain)
 
 
@@ -175,11 +217,8 @@ def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
     return named, current if isinstance(current, str) else ""
 
 
-def _ini(environ: Mapping[str, str]) -> Found | None:
-    from pathlib import Path  # noqa: PLC0415 - as late as the other places
-
-    given = environ.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
-    path = Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
+def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
+    path = _ini_path(environ)
     sections = _ini_sections(path)
     wanted = environ.get(PROFILE, "")
     section = sections.get(wanted or "default")
@@ -188,14 +227,22 @@ def _ini(environ: Mapping[str, str]) -> Found | None:
             raise InvalidRequest(PROFILE, f"names no profile of ~/.aliyun/config.json or {path}: {wanted}.")
         return None
     place = f"profile {wanted or 'default'} in {path}"
-    kind = section.get("type", "").partition("#")[0].strip()
+    section = {option: value.partition("#")[0].strip() for option, value in section.items()}
+    kind = section.get("type", "")
     if kind == "access_key":
-        key = _key_of({name: value.partition("#")[0] for name, value in section.items()}, place)
+        key = _key_of(section, place)
         return None if key is None else Found(place=place, key=key)
-    if kind not in _INI_EXCHANGED:
+    place = f"{place} ({kind})"
+    if kind == "ecs_ram_role":
+        return _instance(environ, on_ecs, place, section.get("role_name", ""))
+    if kind == "oidc_role_arn":
+        return Found(place=place, chain=identity_provider(section, place))
+    if kind == "ram_role_arn":
+        return _assuming(section, place)
+    if kind != "rsa_key_pair":
         raise broken(path, f"profile {wanted or 'default'} has a type that the SDK does not know")
     chain = Chain(kind="ini", profile=wanted or "default", path=str(path), version=path.stat().st_mtime_ns)
-    return Found(place=f"{place} ({kind})", chain=chain)
+    return Found(place=place, chain=chain)
 
 
 def _ini_sections(path: Path) -> dict[str, dict[str, str]]:
@@ -223,12 +270,11 @@ def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
         return Key(public.reveal(), private)
     if not (public or private):
         return None
-    missing = "access_key_secret" if public else "access_key_id"
-    raise MissingCredentials(WHAT, (f"{place}, which has no {missing}",), advice="Run: aliyun configure")
+    raise lacking("access_key_secret" if public else "access_key_id", place)
 
 
 def _instance(
-    environ: Mapping[str, str], on_ecs: Callable[[], bool], *, place: str = "", role: str = ""
+    environ: Mapping[str, str], on_ecs: Callable[[], bool], place: str = "", role: str = ""
 ) -> Found | None:
     """Return the instance's RAM role; beyond ECS a profile that names it is an error, and nobody is asked."""
     if _is_on(environ, "ALIBABA_CLOUD_ECS_METADATA_DISABLED") or not on_ecs():

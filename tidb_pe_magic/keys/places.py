@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,14 +25,21 @@ class Chain:
     """What the Alibaba Cloud SDK makes temporary keys of.
 
     Attributes:
-        kind: cli, ini, oidc, ecs or uri.
+        kind: role (AssumeRole), oidc, ecs, uri; cli or ini where the SDK reads the profile itself.
         profile: of the command line's file or of the credentials file.
         path: that file, or the OIDC token's.
         version: when the file was written, so that another version counts.
         role: name or ARN of the RAM role.
+        key: signs AssumeRole.
+        source: makes the key that signs it.
         uri: where a key is given to whoever asks, so that it counts as one.
         identity_provider: ARN, of OIDC.
         session: name of the role's session.
+        seconds: its length; None for the SDK's own.
+        policy: narrows what the session may do.
+        external_id: what the role's owner demands.
+        sts_region: whose STS is asked; empty for the central one.
+        vpc: STS is asked at its host inside of VPCs.
         metadata: host of the ECS metadata service where it is not the cloud's own.
     """
 
@@ -39,9 +48,16 @@ class Chain:
     path: str = ""
     version: int = 0
     role: str = ""
+    key: Key | None = None
+    source: Chain | None = None
     uri: Secret | None = None
     identity_provider: str = ""
     session: str = ""
+    seconds: int | None = None
+    policy: str = ""
+    external_id: str = ""
+    sts_region: str = ""
+    vpc: bool | None = None
     metadata: str = ""
 
 
@@ -77,11 +93,13 @@ class Place:
     Attributes:
         name: in words.
         costly: asks somebody else, so that it is not looked into once a key is found.
+        files: where its keys are; the first that exists counts.
     """
 
     name: str
     look: Callable[[], Found | None]
     costly: bool = False
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +155,17 @@ def search(places: Iterable[Place], *, everywhere: bool = False) -> Search:
             seen.append(KeyPlace(place=place.name, state=KeyState.EMPTY))
             continue
         state = KeyState.PASSED_OVER if settled else KeyState.USED
-        seen.append(KeyPlace(place=place.name, state=state, detail=here.place))
+        seen.append(KeyPlace(place=place.name, state=state, detail=here.place + _exposed(place.files)))
         found = found if settled else here
     return Search(found=found, problem=problem, places=tuple(seen))
+
+
+def _exposed(files: Iterable[Path]) -> str:
+    """Say that other users of this machine can read the keys; no error, since a CLI may write its file so."""
+    for path in files if os.name == "posix" else ():
+        with contextlib.suppress(OSError):
+            return f"; other users can read it: chmod 600 {path}" if path.stat().st_mode & 0o044 else ""
+    return ""
 
 
 def part(value: object, label: str) -> Secret:

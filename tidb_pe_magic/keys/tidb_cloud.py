@@ -48,17 +48,34 @@ def find(environ: Mapping[str, str], profile: str = "") -> Found:
 def look(environ: Mapping[str, str], profile: str = "", *, everywhere: bool = False) -> Search:
     """Look for the key; `everywhere` looks at every place, also after one was found."""
     named = environ.get(PROFILE, "").strip()
+    files = tuple(home(environ) / ".ticloud" / name for name in _FILES)
     places = [
         Place(name=f"{PUBLIC} and {PRIVATE} in the environment", look=lambda: _environment(environ)),
         Place(
-            name="ticloud's profile in ~/.ticloud/config.toml", look=lambda: _profile(environ, named, PROFILE)
+            name="ticloud's profile in ~/.ticloud/config.toml",
+            look=lambda: _profile(environ, named, PROFILE),
+            files=files,
         ),
     ]
     if profile:
         places.insert(
-            0, Place(name=f"--profile {profile}", look=lambda: _profile(environ, profile, "--profile"))
+            0,
+            Place(
+                name=f"--profile {profile}",
+                look=lambda: _profile(environ, profile, "--profile"),
+                files=files,
+            ),
         )
     return search(places, everywhere=everywhere)
+
+
+def profile_names(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of ticloud's profiles; none where its file cannot be used."""
+    try:
+        _, settings = _settings(environ)
+    except InvalidRequest:
+        return []
+    return sorted(name for name, value in settings.items() if isinstance(value, dict))
 
 
 def _environment(environ: Mapping[str, str]) -> Found | None:
@@ -109,7 +126,7 @@ def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | No
         "a login of ticloud's, which is no API key" if login else lack if public or private else "no API key"
     )
     raise MissingCredentials(
-        WHAT, (f"{place}, which has {reason}",), advice=f"Run: ticloud config set public-key …; {_ADVICE}"
+        WHAT, (f"{place}, which has {reason}",), advice=f"Run ticloud config set. {_ADVICE}"
     )
 
 

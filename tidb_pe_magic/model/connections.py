@@ -78,7 +78,8 @@ class SavedConnection:
         tls: auto, off, verify-ca or verify-identity, as it was asked for.
         tls_name: the only name that the certificate may carry; empty for the host or a gateway name.
         ca: file of certificate authorities; empty for the system's.
-        password_from: where the password is; empty for `TIDB_PASSWORD`, then a prompt.
+        password_from: where the password is; empty for what `sql-user` has kept, then
+            `TIDB_PASSWORD`, then a prompt.
     """
 
     name: str

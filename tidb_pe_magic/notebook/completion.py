@@ -1,4 +1,4 @@
-"""Completion after `%tidb_pe`: subcommands, flags and choices; it never calls a cloud."""
+"""Completion after `%tidb_pe`: subcommands, flags, choices and names; it never calls a cloud."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from IPython.core.interactiveshell import InteractiveShell
 
 _IDENTIFIER = "tidb_pe_magic"
-_LINE = re.compile(r"(?:^|=)\s*%tidb_pe\s+(?P<words>.*)$")
+_LINE = re.compile(r"(?:^|=)\s*%{1,2}tidb_pe\s+(?P<words>.*)$")
 
 
-def candidates(line: str) -> tuple[str, list[str]] | None:
-    """Return the word at the line's end and what it can become; None where the line is not ours."""
+def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] | None:
+    """Return the word at the line's end and what it can become; None where the line is not ours.
+
+    Args:
+        line: up to the cursor.
+        opened: names of the open connections.
+    """
     matched = _LINE.search(line)
     if matched is None:
         return None
@@ -24,9 +32,9 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
     from tidb_pe_magic.notebook.form_command import OPERATION as FORM  # noqa: PLC0415
     from tidb_pe_magic.notebook.form_command import STEPS  # noqa: PLC0415
     from tidb_pe_magic.notebook.sandbox_process import ACTIONS  # noqa: PLC0415
-    from tidb_pe_magic.runbook import profiles  # noqa: PLC0415
     from tidb_pe_magic.runbook.operations import OPERATIONS  # noqa: PLC0415
     from tidb_pe_magic.runbook.parser import flags  # noqa: PLC0415
+    from tidb_pe_magic.runbook.suggestions import following  # noqa: PLC0415
 
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
@@ -37,11 +45,7 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
     elif before[0] == "form":
         known = [*(STEPS if len(before) == 1 else ()), *flags(FORM), "--help"]
     elif before[0] in OPERATIONS:
-        described = flags(OPERATIONS[before[0]])
-        last = described.get(before[-1])
-        known = list(last.choices) if last is not None and last.metavar else [*described, "--help"]
-        if before == ["connect"]:
-            known += [f"@{name}" for name in profiles.names(os.environ)]
+        known = following(OPERATIONS[before[0]], before[1:], os.environ, opened)
     else:
         known = []
     return current, [word for word in known if word.startswith(current)]
@@ -49,7 +53,7 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
 
 @context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
 def _matcher(context: CompletionContext) -> SimpleMatcherResult:
-    found = candidates(context.line_with_cursor)
+    found = candidates(context.line_with_cursor, _opened())
     if found is None:
         return SimpleMatcherResult(completions=[])
     current, known = found
@@ -58,6 +62,14 @@ def _matcher(context: CompletionContext) -> SimpleMatcherResult:
         matched_fragment=current,
         suppress=bool(known),
     )
+
+
+def _opened() -> Iterable[str]:
+    """Return the names of the connections that the shell's magic has opened."""
+    shell = get_ipython()
+    magic = None if shell is None else shell.magics_manager.magics["line"].get("tidb_pe")
+    aliases: Callable[[], Iterable[str]] = getattr(getattr(magic, "__self__", None), "aliases", tuple)
+    return aliases()
 
 
 def add(shell: InteractiveShell) -> None:

@@ -38,6 +38,10 @@ class TidbPeMagics(Magics):
         """The sandbox's command."""
         return self.commands.sandbox
 
+    def aliases(self) -> tuple[str, ...]:
+        """Return the names of the open connections; no command has opened one before the first."""
+        return self.runbook.aliases if "commands" in vars(self) else ()
+
     def close(self) -> None:
         """End what the commands have begun, if there was one."""
         if "commands" in vars(self):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.clients import formats
 from tidb_pe_magic.clients.base import Target
-from tidb_pe_magic.model import ClientFormat, ConnectionString, TlsMode
-from tidb_pe_magic.runbook import connecting, discovery
+from tidb_pe_magic.model import ClientFormat, ConnectionString, SavedConnection, TlsMode
+from tidb_pe_magic.runbook import connecting, discovery, profiles
 from tidb_pe_magic.runbook.sql_users import login_name
 
 if TYPE_CHECKING:
@@ -37,16 +37,18 @@ def connection_string(
     """Write the connection as a client reads it; without a client, list the clients.
 
     Raises:
-        StepOrderError: there is no connection of this alias, or no endpoint.
+        StepOrderError: no connection of this alias is open or saved, or there is no endpoint.
         InvalidRequest: the client's format cannot hold a value.
         ConnectionFailed: the server's certificate is refused.
     """
     if request.with_ is None:
         clients = (ClientFormat(name=each.name, title=each.title) for each in formats.FORMATS.values())
         return ConnectionString(clients=tuple(clients))
-    connection = _open_connection(context, request)
+    connection = _known_connection(context, request)
     unseen: tuple[str, ...] = ()
-    if connection is not None:
+    if isinstance(connection, SavedConnection):
+        target, unseen = _as_saved(connection, request)
+    elif connection is not None:
         target = _as_connected(connection, request)
     else:
         target, unseen = _as_asked(context, request)
@@ -60,18 +62,38 @@ def connection_string(
     )
 
 
-def _open_connection(context: Context, request: ConnectionStringRequest) -> Connection | None:
+def _known_connection(
+    context: Context, request: ConnectionStringRequest
+) -> Connection | SavedConnection | None:
+    """Return the open connection that is meant, else the saved one of this name; None for the cluster's."""
     if request.alias is not None:
-        try:
+        if request.alias in context.connections:
             return context.connections[request.alias]
-        except KeyError:
-            raise errors.StepOrderError(
-                f"no connection {request.alias} is open.",
-                advice="Run %tidb_pe connect, or leave --alias out.",
-            ) from None
+        if request.alias in profiles.names(context.environ):
+            return profiles.load(context.environ, request.alias)
+        raise errors.StepOrderError(
+            f"no connection {request.alias} is open or saved.",
+            advice="Run %tidb_pe connect, or leave --alias out.",
+        )
     if request.cluster or request.endpoint:
         return None
     return next(reversed(tuple(context.connections.values())), None)
+
+
+def _as_saved(saved: SavedConnection, request: ConnectionStringRequest) -> tuple[Target, tuple[str, ...]]:
+    """Return what `connect @NAME` would do with these options; no cloud is asked."""
+    target = Target(
+        host=saved.host,
+        port=saved.port,
+        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix)
+        if request.user
+        else saved.user,
+        database=request.database or saved.database,
+        tls=TlsMode(saved.tls if request.tls == TlsMode.AUTO else request.tls),
+        tls_name=request.tls_name or saved.tls_name,
+        ca=_absolute(request.ca or saved.ca),
+    )
+    return _settled(target, saved.cluster) if target.tls == TlsMode.AUTO else (target, ())
 
 
 def _as_connected(connection: Connection, request: ConnectionStringRequest) -> Target:

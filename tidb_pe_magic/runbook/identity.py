@@ -59,19 +59,19 @@ def _alibaba(context: Context, region_id: str) -> CloudIdentity:
     identity, found = _sought("Alibaba Cloud", search), search.found
     if found is None:
         return identity
+    call = ""
     try:
+        client = context.alibaba(region_id)
         if found.key is None:
-            from tidb_pe_magic.clouds import alibaba_keys as exchange  # noqa: PLC0415 - few keys need it
-
-            identity = replace(
-                identity, provider=exchange.provider_name(found), hint=key_hint(exchange.public_id(found))
-            )
-        account, arn = context.alibaba(region_id).caller()
+            provider, key_id = client.temporary_key()
+            identity = replace(identity, provider=provider, hint=key_hint(key_id))
+        call = "GetCallerIdentity"
+        account, arn = client.caller()
     except errors.MissingCredentials as error:
         return replace(identity, works=False, detail=str(error))
     except errors.ApiError as error:
-        return replace(identity, call="GetCallerIdentity", works=False, detail=str(error))
-    return replace(identity, call="GetCallerIdentity", works=True, detail=f"account {account}, {arn}")
+        return replace(identity, call=call or error.operation, works=False, detail=str(error))
+    return replace(identity, call=call, works=True, detail=f"account {account}, {arn}")
 
 
 def _sought(cloud: str, search: Search) -> CloudIdentity:

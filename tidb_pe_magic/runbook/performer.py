@@ -105,6 +105,11 @@ class Performer:
         raise StepOrderError("there is no SQL connection.", advice="Run %tidb_pe connect.")
 
     @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names of the open SQL connections, the one that was opened last at the end."""
+        return tuple(self._context.connections)
+
+    @property
     def cluster_id(self) -> str:
         """The cluster that is the default of most steps: the ID of the one named last, or TIDB_PE_CLUSTER."""
         from tidb_pe_magic.runbook.discovery import CLUSTER  # noqa: PLC0415 - only where it is asked for

@@ -41,8 +41,8 @@ class SqlMethods(Performer):
             no_prefix: leave the user's name alone.
             user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
             database: default: none.
-            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: `TIDB_PASSWORD`,
-                then a prompt.
+            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: what
+                `sql_user` has kept, then `TIDB_PASSWORD`, then a prompt.
             tls: auto, off, verify-ca or verify-identity.
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.
@@ -94,8 +94,8 @@ class SqlMethods(Performer):
             with_: the client; without it they are listed, and nothing else is looked at.
             cluster: name or ID; default: the last one named.
             endpoint: ID; default: the cluster's only one.
-            alias: open connection to take the rest from; default: the one that was opened last, unless a
-                cluster or an endpoint is named.
+            alias: open or saved connection to take the rest from; default: the one that was opened last,
+                unless a cluster or an endpoint is named.
             no_prefix: leave the user's name alone.
             user: SQL user, with the cluster's prefix or without it; default: the connection's, or the
                 cluster's root.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import string
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials import Password, PasswordSource, Secret, from_keyring, sql_password, to_keyring
@@ -23,6 +24,7 @@ _LENGTH = 32  # of the 8 to 64 characters that TiDB Cloud takes
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~")
 # A plus sign is in no file name that is made of a user's.
 _IN_KEYRING = "+keyring"
+_UNFINISHED = re.compile(r"\.[0-9a-f]{8}$")  # a file that is being written
 _NEXT = "+next"  # what a password becomes where its change is known to have happened
 
 
@@ -84,6 +86,16 @@ def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> P
     else:
         return None
     return Password(secret, place) if secret else None
+
+
+def users(environ: Mapping[str, str]) -> list[str]:
+    """Return the users whose passwords were made here."""
+    try:
+        names = [path.name for path in (state_directory(environ) / "sql-users").iterdir()]
+    except (OSError, errors.TidbPeError):
+        return []
+    kept = {name.removesuffix(_IN_KEYRING) for name in names if not _UNFINISHED.search(name)}
+    return sorted(unquote(name) for name in kept if not name.endswith(_NEXT))
 
 
 def promote(environ: Mapping[str, str], user: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import socket
 import struct
 import threading
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 # A burst of clients must find room: a refused connection would look like an outage.
 _BACKLOG = 128
+_QUERY = re.compile(r"\?\S+")
 _NO_LINGER = struct.pack("ii", 1, 0)
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,8 +56,8 @@ class _Handler(WSGIRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Leave a request as a debug record: a sandbox must not write into a notebook."""
-        _LOGGER.debug("%s: %s", type, message % args if args else message)
+        """Leave a request as a debug record: a sandbox must not write into a notebook, nor log tokens."""
+        _LOGGER.debug("%s: %s", type, _QUERY.sub("?…", message % args if args else message))
 
 
 class _Server(BaseWSGIServer):

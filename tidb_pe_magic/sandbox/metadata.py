@@ -6,6 +6,7 @@ a refusal are modelled, since the guide names none.
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
@@ -15,15 +16,20 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Request, Response, request
 
+from tidb_pe_magic.sandbox.alibaba.roles import ECS
 from tidb_pe_magic.sandbox.network_seed import SINGAPORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidb_pe_magic.sandbox.alibaba.roles import Roles, TemporaryKey
     from tidb_pe_magic.sandbox.network_seed import Network
 
 _TTL_HEADER, _TOKEN_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds", "X-aliyun-ecs-metadata-token"
 _LONGEST_TTL = 21600
+_ROLES = "ram/security-credentials/"
+_ROLE_SECONDS = 6 * 60 * 60
+_RENEWED_BEFORE = 30 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,7 @@ class Place:
     Attributes:
         token_required: the instance answers with a token only, as its owner can have it.
         security_group_ids: the instance's own, of which the metadata tells nothing.
+        role: name of the RAM role that is attached to the instance; empty for none.
     """
 
     region_id: str
@@ -42,6 +49,7 @@ class Place:
     private_ip: str
     token_required: bool = False
     security_group_ids: tuple[str, ...] = ()
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,16 @@ class MetadataService:
         app: the WSGI application.
     """
 
-    def __init__(self, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, network: Network, clock: Callable[[], float] = time.monotonic, *, roles: Roles | None = None
+    ) -> None:
         """Begin as an instance in the VPC that the tutorial's run uses."""
         self.place: Place | ForeignPage | None = ANALYTICS
         self.calls: list[str] = []
         self._network = network
         self._clock = clock
+        self._roles = roles
+        self._key: TemporaryKey | None = None
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
         self.app = Flask(__name__, static_folder=None)
@@ -115,11 +127,33 @@ class MetadataService:
             return self._tokens.get(token, 0.0) > self._clock()
 
     def _item(self, place: Place, path: str) -> Response:
-        items = self._items(place)
+        items = self._items(place) | self._role_items(place)
         if path == "latest/meta-data/":
-            return _text("\n".join(items))
+            return _text("\n".join(name for name in items if not name.startswith(_ROLES)))
         value = items.get(path.removeprefix("latest/meta-data/")) if path.startswith("latest/") else None
         return _refused(HTTPStatus.NOT_FOUND) if value is None else _text(value)
+
+    def _role_items(self, place: Place) -> dict[str, str]:
+        """Return the attached role's name, and its key where it trusts the service."""
+        role = self._roles.named(place.role) if self._roles is not None and place.role else None
+        if role is None or self._roles is None:
+            return {}
+        items = {"ram/": "security-credentials/", _ROLES: role.name}
+        if ECS not in role.trusts:
+            return items
+        with self._lock:
+            key = self._key
+            if key is None or key.role != role or key.expires - self._roles.now() < _RENEWED_BEFORE:
+                self._key = key = self._roles.issue(role, "i-t4nnotebook0000000001", _ROLE_SECONDS)
+        answer = {
+            "AccessKeyId": key.key_id,
+            "AccessKeySecret": key.secret,
+            "Expiration": key.expiration,
+            "SecurityToken": key.token,
+            "LastUpdated": key.issued,
+            "Code": "Success",
+        }
+        return items | {_ROLES + role.name: json.dumps(answer)}
 
     def _items(self, place: Place) -> dict[str, str]:
         blocks = {vpc.vpc_id: vpc.cidr_block for vpc in self._network.vpcs}

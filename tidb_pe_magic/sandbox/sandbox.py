@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from tidb_pe_magic.sandbox import scenarios, tidb_cloud
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
+from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.clock import CloudClock
 from tidb_pe_magic.sandbox.clusters import ClusterStore
 from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
@@ -52,6 +53,7 @@ class Sandbox(Startable):
         world: The emulated Alibaba Cloud account.
         clusters: The emulated TiDB Cloud organization.
         clock: What both clouds take for the time.
+        roles: The account's RAM roles, and the temporary keys that were given for them.
         faults: What goes wrong with calls and SQL statements, and the log of them.
         database: The embedded database; None with an upstream.
         gate: What stands between an endpoint's addresses and the database; once started.
@@ -96,6 +98,7 @@ class Sandbox(Startable):
         self.world = World(mode=mode, seconds=seconds, port=port)
         self.clusters = ClusterStore(port=port, root_password=self._password)
         self.clock = CloudClock()
+        self.roles = Roles(self.clock)
         self.database = None
         if self._upstream is None:
             # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
@@ -109,8 +112,8 @@ class Sandbox(Startable):
                 self.clusters, {self._public_key: self._private_key}, self.clock
             )
             keys = {self._access_key: self._access_secret}
-            self._alibaba = alibaba.create_app(self.world, keys, self.clock)
-            self._metadata = MetadataService(self.world.network)
+            self._alibaba = alibaba.create_app(self.world, keys, self.clock, roles=self.roles)
+            self._metadata = MetadataService(self.world.network, roles=self.roles)
         self.faults = Faults(
             {
                 Service.TIDB_CLOUD: tidb_cloud.operations(self._tidb_cloud),

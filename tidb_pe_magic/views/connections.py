@@ -73,7 +73,7 @@ def _connections(connections: model.Connections) -> View:
             each.cluster.display_name,
             Code(each.user),
             each.database,
-            each.password_from or "TIDB_PASSWORD, then a prompt",
+            each.password_from or "sql-user, TIDB_PASSWORD, a prompt",
         )
         for each in connections.saved
     )

@@ -18,7 +18,7 @@ def _sql_users(users: model.SqlUsers) -> View:
     if users.action not in _TITLES or len(users.items) != 1:
         rows = tuple((Code(user.name), user.role) for user in users.items)
         return View(
-            title=f"{len(rows)} SQL users of cluster {users.cluster}",
+            title=f"{len(rows)} SQL user{'' if len(rows) == 1 else 's'} of cluster {users.cluster}",
             tables=(Table(caption="", header=("Name", "Role"), rows=rows),),
             next_command="%tidb_pe sql-user create analyst --role readonly",
         )

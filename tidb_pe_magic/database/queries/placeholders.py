@@ -17,29 +17,37 @@ if TYPE_CHECKING:
 _FIELD = "--params"
 # JSON can write one half of what UTF-16 takes two for.
 _HALF = re.compile(r"[\ud800-\udfff]")
+_ADVICE = """Give --params '{"name": value}' for each :name, or '[value]' for each ?."""
 
-# Where a session takes backslashes for themselves, the reader counts the markers once more, and refuses.
-_TOKEN = pieces(
-    r"""
+_CODE = r"""
     | (?P<marker> \? )
     | (?P<word> [\w$@.]+ )
     | (?P<assigned> := )
     | : (?P<name> [A-Za-z_]\w* )
     | (?P<bracket> [()] )
-    """,
-    escapes=True,
-)
+"""
+# Where a session takes backslashes for themselves, the reader counts the markers once more, and refuses.
+_TOKEN = pieces(_CODE, escapes=True)
+_PLAIN_TOKEN = pieces(_CODE, escapes=False)
+# Behind a word a colon ends a label (a routine's `again: LOOP`), and behind another it is no parameter's.
+_NO_PARAMETER = re.compile(r"[\w$:`]\Z")
 
 
 def bind(sql: str, params: Mapping[str, object] | Sequence[object] | None) -> tuple[str, tuple[object, ...]]:
     """Return the statement with `?` in the place of each parameter, and the parameters in that order.
 
-    Without parameters the statement stays as it is, question marks and colons included.
+    Without parameters the statement stays as it is.
 
     Raises:
         InvalidRequest: a parameter is missing, is not used, or cannot be bound.
     """
     if params is None:
+        # In both readings of a backslash: what one takes for a string may be code in the other.
+        unbound = _unbound(sql, _TOKEN)
+        if unbound and _unbound(sql, _PLAIN_TOKEN):
+            raise InvalidRequest(
+                _FIELD, f"is missing: no value came for {unbound} in the SQL.", advice=_ADVICE
+            )
         return sql, ()
     if isinstance(params, Mapping):
         return _named(sql, params)
@@ -48,6 +56,16 @@ def bind(sql: str, params: Mapping[str, object] | Sequence[object] | None) -> tu
     if markers != len(values):
         raise InvalidRequest(_FIELD, f"the SQL has {markers} question marks, and {len(values)} values came.")
     return sql, tuple(_bindable(value, f"number {place}") for place, value in enumerate(values, 1))
+
+
+def _unbound(sql: str, token: re.Pattern[str]) -> str:
+    """Return the first parameter of the statement, as it is written; empty where it has none."""
+    for each in token.finditer(sql):
+        if each.lastgroup == "marker":
+            return "?"
+        if each["name"] and not _NO_PARAMETER.search(sql[max(0, each.start() - 1) : each.start()]):
+            return each.group()
+    return ""
 
 
 def _named(sql: str, params: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:

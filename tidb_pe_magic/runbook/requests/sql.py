@@ -107,7 +107,7 @@ class SqlPassword(Request):
     """Where the password is."""
 
     password_from: PasswordSource | None = option(  # noqa: RUF009 - a field like the others
-        "where the password is; default: TIDB_PASSWORD in the environment, then a prompt",
+        "where the password is; default: what sql-user has kept, then TIDB_PASSWORD, then a prompt",
         metavar="prompt|env:NAME|keyring:SERVICE|file:PATH",
         parse=PasswordSource.parse,
     )
@@ -173,7 +173,7 @@ class ConnectionStringRequest(SqlTls, SqlUser, EndpointStep):
         "the client; without it they are listed", metavar="CLIENT", parse=one_of(FORMATS), choices=FORMATS
     )
     alias: str | None = option(
-        "open connection to take everything from that is not given; default: the one that was opened last, "
+        "open or saved connection to take everything from that is not given; default: the one opened last, "
         "unless a cluster or an endpoint is named",
         metavar="A",
         parse=alias_name,
@@ -214,7 +214,8 @@ class QueryRequest(Request):
         choices=("arrow", "numpy_nullable"),
     )
     to_parquet: str | None = option(
-        "write the result to this Parquet file (with --partitions: this directory) as it comes",
+        "write the result to this Parquet file as it comes; an older one is replaced once the new one is "
+        "whole. With --partitions: to this new directory",
         metavar="PATH",
         parse=non_empty,
     )

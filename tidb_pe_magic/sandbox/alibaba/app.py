@@ -19,8 +19,9 @@ from tidb_pe_magic.sandbox.alibaba.client_tokens import ClientTokens
 from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
 from tidb_pe_magic.sandbox.alibaba.privatelink_changes import CHANGES
 from tidb_pe_magic.sandbox.alibaba.privatelink_queries import QUERIES
+from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.alibaba.signature import SignedRequest, Verifier
-from tidb_pe_magic.sandbox.alibaba.sts import STS_QUERIES
+from tidb_pe_magic.sandbox.alibaba.sts import STS_QUERIES, UNSIGNED
 from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.world import World
 
+_SECRET = frozenset({"AccessKeyId", "OIDCToken", "SecurityToken", "Signature"})
 _NO_CHANGES: Mapping[str, Change] = MappingProxyType({})
 
 
@@ -67,8 +69,11 @@ OPERATIONS = frozenset(
 
 
 def operation_of(environ: WSGIEnvironment) -> str:
-    """Return the action that a request asks for."""
-    return str(environ.get("HTTP_X_ACS_ACTION", ""))
+    """Return the action that a request asks for, by its header or in its query."""
+    action = environ.get("HTTP_X_ACS_ACTION") or dict(parse_qsl(environ.get("QUERY_STRING", ""))).get(
+        "Action"
+    )
+    return str(action or "")
 
 
 def create_app(
@@ -77,16 +82,19 @@ def create_app(
     clock: Callable[[], float] = time.time,
     *,
     security_tokens: Mapping[str, str] = MappingProxyType({}),
+    roles: Roles | None = None,
 ) -> Flask:
     """Serve a world to the owners of access keys (id -> secret).
 
-    `security_tokens` (id -> token) makes a key a temporary one that must come with its token.
+    `security_tokens` (id -> token) makes a key a temporary one that must come with its token; `roles` are
+    what can be assumed for other temporary keys.
     `app.config["calls"]` lists every call answered so far.
     """
     app = Flask(__name__, static_folder=None)
     calls: list[RecordedCall] = []
     app.config["calls"] = calls
-    gateway = _Gateway(world, Verifier(keys, security_tokens, clock), clock)
+    roles = roles or Roles(clock)
+    gateway = _Gateway(world, Verifier(keys, security_tokens, clock, roles), clock, roles)
 
     @app.route("/", defaults={"path": ""}, methods=["GET", "POST"])
     @app.route("/<path:path>", methods=["GET", "POST"])
@@ -94,14 +102,15 @@ def create_app(
         del path  # Everything but "/" is refused, after the signature, like any unknown action.
         params = _read_parameters(request)
         request_id = str(uuid.uuid4()).upper()
-        action = request.headers.get("x-acs-action", "")
+        action = operation_of(request.environ)
         code, status = "", HTTPStatus.OK.value
         try:
             body = gateway.answer(request, params)
         except errors.ApiError as error:
             code, status = error.refusal.code, error.refusal.status
             body = _refusal_body(error.refusal, params.text("RegionId"), request_id)
-        calls.append(RecordedCall(action, MappingProxyType(params.values), status, code, request_id))
+        shown = {name: value for name, value in params.values.items() if name not in _SECRET}
+        calls.append(RecordedCall(action, MappingProxyType(shown), status, code, request_id))
         response = jsonify({**body, "RequestId": request_id})
         response.status_code = status
         response.headers["x-acs-request-id"] = request_id
@@ -114,18 +123,19 @@ def create_app(
 class _Gateway:
     """From a request to an operation: signature, product, action, client token, dry run."""
 
-    def __init__(self, world: World, verifier: Verifier, clock: Callable[[], float]) -> None:
+    def __init__(self, world: World, verifier: Verifier, clock: Callable[[], float], roles: Roles) -> None:
         self._world = world
+        self._roles = roles
         self._verifier = verifier
         self._clock = clock
         self._tokens = ClientTokens(clock)
 
     def answer(self, request: Request, parameters: Parameters) -> Body:
-        self._verifier.verify(_signed_request(request))
-        product = _PRODUCTS.get(request.headers["x-acs-version"])
+        action = operation_of(request.environ)
+        key_id = self._signer(request, parameters, action)
+        product = _PRODUCTS.get(_version(request))
         if product is None:
             raise errors.ApiError(errors.INVALID_VERSION)
-        action = request.headers["x-acs-action"]
         known = action in product.queries or action in product.changes
         if not known or request.path != "/":
             raise errors.ApiError(errors.ACTION_NOT_FOUND)
@@ -134,10 +144,18 @@ class _Gateway:
         if product is _PRIVATELINK and not self._world.product_open:
             raise errors.ApiError(errors.NEED_OPEN_PRODUCT)
         now = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        call = Call(self._world, parameters, now)
+        call = Call(self._world, parameters, now, self._roles, self._roles.key(key_id))
         if (query := product.queries.get(action)) is not None:
             return query(call)
         return self._change(action, product.changes[action], call)
+
+    def _signer(self, request: Request, parameters: Parameters, action: str) -> str:
+        """Return the ID of the key that signed; empty where the operation needs none."""
+        if action in UNSIGNED:
+            return ""
+        if "Signature" in request.args and "Authorization" not in request.headers:
+            return self._verifier.verify_query(request.method, parameters.values)
+        return self._verifier.verify(_signed_request(request))
 
     def _change(self, action: str, change: Change, call: Call) -> Body:
         parameters = call.parameters
@@ -152,6 +170,10 @@ class _Gateway:
             body = apply()
             self._tokens.remember(action, parameters, body)
             return body
+
+
+def _version(request: Request) -> str:
+    return request.headers.get("x-acs-version") or request.args.get("Version", "")
 
 
 def _signed_request(request: Request) -> SignedRequest:
@@ -172,7 +194,7 @@ def _read_parameters(request: Request) -> Parameters:
 
 
 def _refusal_body(refusal: errors.Refusal, region_id: str, request_id: str) -> Body:
-    product = _PRODUCTS.get(request.headers.get("x-acs-version", ""), _PRIVATELINK).name
+    product = _PRODUCTS.get(_version(request), _PRIVATELINK).name
     # The region comes from the caller, who may have sent anything.
     host = ".".join(part for part in (product, region_id if region_id.isascii() else "") if part)
     recommend = (

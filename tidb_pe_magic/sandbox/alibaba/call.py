@@ -10,6 +10,7 @@ from tidb_pe_magic.sandbox.alibaba import errors
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
+    from tidb_pe_magic.sandbox.alibaba.roles import Roles, TemporaryKey
     from tidb_pe_magic.sandbox.network_seed import Region
     from tidb_pe_magic.sandbox.world import World
 
@@ -18,11 +19,16 @@ Body = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The world to act on, the parameters, and the time in the provider's notation."""
+    """The world to act on, the parameters, and the time in the provider's notation.
+
+    `caller` is the temporary key that signed; None for the account's one RAM user, and for nobody.
+    """
 
     world: World
     parameters: Parameters
     time: str
+    roles: Roles
+    caller: TemporaryKey | None = None
 
     def region(self, not_found: errors.Refusal = errors.REGION_NOT_FOUND) -> Region:
         """Return the region that the mandatory RegionId names."""

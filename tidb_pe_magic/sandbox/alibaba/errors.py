@@ -72,6 +72,19 @@ def no_permission(action: str) -> Refusal:
     )
 
 
+def wrongly_formed(parameter: str) -> Refusal:
+    """Refuse a parameter of STS by its shape."""
+    return Refusal(f"InvalidParameter.{parameter}", f"The parameter {parameter} is wrongly formed.")
+
+
+def session_length(longest: int) -> Refusal:
+    """Refuse a length of a role's session; `longest` is in seconds."""
+    return Refusal(
+        "InvalidParameter.DurationSeconds",
+        f"The Min/Max value of DurationSeconds is 15min/{longest // 60}min.",
+    )
+
+
 ACTION_NOT_FOUND = Refusal(
     "InvalidAction.NotFound",
     "Specified api is not found, please check your url and method.",
@@ -95,6 +108,19 @@ TIMESTAMP_FORMAT = Refusal(
 SECURITY_TOKEN_INVALID = Refusal(
     "InvalidSecurityToken.MismatchWithAccessKey",
     "Specified SecurityToken mismatch with the AccessKey.",
+)
+SECURITY_TOKEN_EXPIRED = Refusal("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+
+# STS; the codes of OIDC are modelled
+ROLE_NOT_FOUND = Refusal("EntityNotExist.Role", "The specified Role not exists.", _NOT_FOUND)
+OIDC_PROVIDER_NOT_FOUND = Refusal(
+    "EntityNotExist.OIDCProvider", "The specified OIDC Provider does not exist.", _NOT_FOUND
+)
+OIDC_TOKEN_INVALID = Refusal("AuthenticationFail.OIDCToken.Invalid", "This OIDC Token is invalid.")
+OIDC_NO_PERMISSION = Refusal(
+    "AuthenticationFail.NoPermission",
+    "You are not authorized to do this action. You should be authorized by RAM.",
+    _FORBIDDEN,
 )
 
 # PrivateLink: HTTP status 400 throughout, "not found" included

@@ -1,11 +1,13 @@
-"""The signature ACS3-HMAC-SHA256, checked as Alibaba Cloud's gateway does.
+"""The signature ACS3-HMAC-SHA256, and the older one of RPC calls, checked as Alibaba Cloud's gateway does.
 
-It follows "Request syntax and signature method V3" of the Alibaba Cloud SDK reference and shares no code
-with an SDK: what signs and what checks must not share their mistakes.
+They follow "Request syntax and signature method V3" and "… V2 for RPC APIs" of the Alibaba Cloud SDK
+reference (SDKs take the older one for STS, in the query of a GET), and share no code with an SDK: what
+signs and what checks must not share their mistakes.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -19,6 +21,8 @@ from tidb_pe_magic.sandbox.alibaba import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from tidb_pe_magic.sandbox.alibaba.roles import Roles
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 #: How far a call's date may be from the server's, in seconds.
@@ -71,15 +75,27 @@ def string_to_sign(request: SignedRequest, signed_headers: str) -> str:
     return f"{ALGORITHM}\n{hashlib.sha256(canonical_request.encode()).hexdigest()}"
 
 
+def query_string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
+    """Build the text that a call signs whose signature is a parameter beside the others."""
+    pairs = sorted((key, value) for key, value in parameters.items() if key != "Signature")
+    canonical = "&".join(f"{_encode(key)}={_encode(value)}" for key, value in pairs)
+    return f"{method}&{_encode('/')}&{_encode(canonical)}"
+
+
 class Verifier:
     """Checks who signed a call; remembers nonces for as long as a call's date stays valid."""
 
     def __init__(
-        self, keys: Mapping[str, str], security_tokens: Mapping[str, str], clock: Callable[[], float]
+        self,
+        keys: Mapping[str, str],
+        security_tokens: Mapping[str, str],
+        clock: Callable[[], float],
+        roles: Roles,
     ) -> None:
-        """Take the secret of each access key id, and the token of each that is temporary."""
+        """Take the secret of each access key id, the token of each that is temporary, and the roles' keys."""
         self._keys = keys
         self._security_tokens = security_tokens
+        self._roles = roles
         self._clock = clock
         self._lock = threading.Lock()
         self._nonces: dict[tuple[str, str], float] = {}
@@ -95,18 +111,44 @@ class Verifier:
         key_id, signed_headers = match["key"], match["headers"]
         self._check_coverage(request, signed_headers.split(";"))
         self._check_date(request.headers["x-acs-date"])
-        if (secret := self._keys.get(key_id)) is None:
-            raise errors.ApiError(errors.ACCESS_KEY_NOT_FOUND)
+        secret = self._secret(key_id)
         if request.headers["x-acs-content-sha256"] != hashlib.sha256(request.body).hexdigest():
             raise errors.ApiError(errors.SIGNATURE_DOES_NOT_MATCH)
         text = string_to_sign(request, signed_headers)
         expected = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, match["signature"]):
             raise errors.ApiError(errors.SIGNATURE_DOES_NOT_MATCH)
-        self._check_security_token(key_id, request.headers)
+        self._check_security_token(key_id, request.headers.get("x-acs-security-token", ""))
+        if request.headers.get("x-acs-accesskey-id", key_id) != key_id:
+            raise errors.ApiError(errors.SECURITY_TOKEN_INVALID)
         # Last, so that a forged call cannot use up the nonce of a true one.
         self._use_nonce(key_id, request.headers["x-acs-signature-nonce"])
         return key_id
+
+    def verify_query(self, method: str, parameters: Mapping[str, str]) -> str:
+        """Return the access key id that signed a call by its parameters, or refuse the call."""
+        for name in ("AccessKeyId", "Signature", "SignatureNonce", "Timestamp"):
+            if not parameters.get(name):
+                raise errors.ApiError(errors.missing(name))
+        kind = (parameters.get("SignatureMethod"), parameters.get("SignatureVersion"))
+        if kind != ("HMAC-SHA1", "1.0"):
+            raise errors.ApiError(errors.INCOMPLETE_SIGNATURE)
+        self._check_date(parameters["Timestamp"])
+        key_id = parameters["AccessKeyId"]
+        text = query_string_to_sign(method, parameters)
+        digest = hmac.new(f"{self._secret(key_id)}&".encode(), text.encode(), hashlib.sha1).digest()
+        if not hmac.compare_digest(base64.b64encode(digest), parameters["Signature"].encode()):
+            raise errors.ApiError(errors.SIGNATURE_DOES_NOT_MATCH)
+        self._check_security_token(key_id, parameters.get("SecurityToken", ""))
+        self._use_nonce(key_id, parameters["SignatureNonce"])
+        return key_id
+
+    def _secret(self, key_id: str) -> str:
+        if (secret := self._keys.get(key_id)) is not None:
+            return secret
+        if (key := self._roles.key(key_id)) is not None:
+            return key.secret
+        raise errors.ApiError(errors.ACCESS_KEY_NOT_FOUND)
 
     @staticmethod
     def _check_coverage(request: SignedRequest, signed: list[str]) -> None:
@@ -125,15 +167,15 @@ class Verifier:
         if abs(date.timestamp() - self._clock()) > MAX_SKEW:
             raise errors.ApiError(errors.TIMESTAMP_EXPIRED)
 
-    def _check_security_token(self, key_id: str, headers: Mapping[str, str]) -> None:
-        expected = self._security_tokens.get(key_id, "")
-        given = headers.get("x-acs-security-token", "")
+    def _check_security_token(self, key_id: str, given: str) -> None:
+        key = self._roles.key(key_id)
+        expected = self._security_tokens.get(key_id, "") if key is None else key.token
         if expected and not given:
             raise errors.ApiError(errors.missing("SecurityToken"))
         if not hmac.compare_digest(expected.encode(), given.encode()):
             raise errors.ApiError(errors.SECURITY_TOKEN_INVALID)
-        if expected and headers.get("x-acs-accesskey-id", key_id) != key_id:
-            raise errors.ApiError(errors.SECURITY_TOKEN_INVALID)
+        if key is not None and self._roles.is_over(key):
+            raise errors.ApiError(errors.SECURITY_TOKEN_EXPIRED)
 
     def _use_nonce(self, key_id: str, nonce: str) -> None:
         now = self._clock()

@@ -1,0 +1,62 @@
+"""What a half-typed command can become, of the words and names that this machine knows; no cloud is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.keys import tidb_cloud as tidb_cloud_keys
+from tidb_pe_magic.runbook import profiles, sql_passwords
+from tidb_pe_magic.runbook.parser import flags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tidb_pe_magic.runbook.fields import Option
+    from tidb_pe_magic.runbook.operations import Operation
+
+
+def following(
+    operation: Operation, before: Sequence[str], environ: Mapping[str, str], opened: Iterable[str] = ()
+) -> list[str]:
+    """Return the words that can follow.
+
+    Args:
+        operation: the command.
+        before: whole words between the command and the word that is typed.
+        environ: the environment.
+        opened: names of the open connections.
+    """
+    described = flags(operation)
+    last = described.get(before[-1]) if before else None
+    if last is not None and last.metavar:
+        return _values(before[-1].lstrip("-"), last, operation, environ, opened)
+    words = [*described, "--help"]
+    given = sum(
+        not word.startswith("-") and not _takes_a_value(described.get(earlier))
+        for earlier, word in zip(["", *before], before, strict=False)
+    )
+    positional = [item for item in operation.request.options().items() if item[1].positional]
+    if given < len(positional):
+        name, option = positional[given]
+        words += _values(name, option, operation, environ, opened)
+    return words
+
+
+def _takes_a_value(option: Option | None) -> bool:
+    return option is not None and bool(option.metavar)
+
+
+def _values(
+    name: str, option: Option, operation: Operation, environ: Mapping[str, str], opened: Iterable[str]
+) -> list[str]:
+    if option.choices:
+        return list(option.choices)
+    if name == "profile":
+        if option.positional:
+            return [f"@{each}" for each in profiles.names(environ)]
+        return tidb_cloud_keys.profile_names(environ)
+    if name == "alias":
+        return sorted({*opened, *profiles.names(environ)})
+    if name == "user" or (name == "name" and operation.name == "sql-user"):
+        return sql_passwords.users(environ)
+    return []
