@@ -125,8 +125,17 @@ def _plan_name(context: Context, planned: EndpointPlan) -> str:
 def _token(planned: EndpointPlan, name: str) -> str:
     """Return a new token, or the plan's own where it cannot be told whether its endpoint was made already."""
     if any(finding.check == UNSURE for finding in planned.findings):
-        return _digest(repr((name, planned.zones, planned.security_group_ids, planned.name)))
+        return _token_of(name, planned)
     return new_token()
+
+
+def plan_token(context: Context, planned: EndpointPlan) -> str:
+    """Return the ClientToken that is the plan's own: the same wherever the same is planned."""
+    return _token_of(_plan_name(context, planned), planned)
+
+
+def _token_of(name: str, planned: EndpointPlan) -> str:
+    return _digest(repr((name, planned.zones, planned.security_group_ids, planned.name)))
 
 
 def _digest(text: str) -> str:
