@@ -133,7 +133,7 @@ def bill(source: Source) -> str:
 def warnings(source: Source) -> tuple[str, ...]:
     """Return what has to be judged before the text is used, each in one line."""
     found = [
-        f"{finding.check} ({finding.severity}): {finding.summary}"
+        f"{finding.check} ({finding.severity}): {finding.summary}{_unmended(finding)}"
         for finding in source.plan.findings
         if finding.severity != Severity.OK and not _says_what_exists(source, finding)
     ]
@@ -153,6 +153,12 @@ def warnings(source: Source) -> tuple[str, ...]:
                 "deletes it without --adopted"
             )
     return tuple(map(one_line, found))
+
+
+def _unmended(finding: Finding) -> str:
+    """Say why a text lacks the inbound rule that one would look for in it."""
+    blocked = finding.check == "port" and finding.severity == Severity.STOP and finding.rule is None
+    return " No rule is added: a Drop rule outweighs any." if blocked else ""
 
 
 def _says_what_exists(source: Source, finding: Finding) -> bool:

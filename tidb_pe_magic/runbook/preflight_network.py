@@ -138,10 +138,9 @@ def check_port(facts: Facts) -> Finding | None:
             return denied_finding(check, rules)
     address = facts.here.private_ip if facts.here else ""
     known = [rules for rules in facts.rules.values() if isinstance(rules, SecurityRules)]
-    found = _port_finding(facts, judge(known, service.port, address), address, service.port)
-    return (
-        replace(found, rule=_missing_rule(known, service.port, address)) if found.severity == _STOP else found
-    )
+    judgement = judge(known, service.port, address)
+    rule = _missing_rule(known, service.port, address) if judgement.access == Access.DROPPED else None
+    return _port_finding(facts, judgement, address, rule)
 
 
 def _missing_rule(known: Sequence[SecurityRules], port: int, address: str) -> SecurityRule | None:
@@ -161,7 +160,19 @@ def _missing_rule(known: Sequence[SecurityRules], port: int, address: str) -> Se
     return rule if judge(with_it, port, address).access == Access.ACCEPTED else None
 
 
-def _port_finding(facts: Facts, judgement: Judgement, address: str, port: int) -> Finding:
+def _against(drops: Sequence[SecurityRule], rule: SecurityRule | None) -> str:
+    """Say what a rule has to do with the Drop rules."""
+    if not drops:
+        return ""
+    if rule is None:
+        return (
+            f" Remove or narrow the Drop rule first: with priority {_FIRST_PRIORITY} it outweighs any other."
+        )
+    return " Its priority must be a smaller number than the Drop rule's."
+
+
+def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: SecurityRule | None) -> Finding:
+    port = facts.cluster.service.port if facts.cluster.service else 0
     check, way = "port", f"TCP {port} from {address or 'this machine'}"
     groups = ", ".join(facts.rules)
     evidence = "; ".join(map(str, judgement.because[:3]))
@@ -177,7 +188,8 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, port: int) -
             summary=f"{way} is {'dropped by a rule' if drops else 'not let in by any rule'} of {groups}: "
             "connections would time out.",
             evidence=evidence,
-            mend=mend if not drops else f"{mend} Its priority must be a smaller number than the Drop rule's.",
+            mend=mend + _against(drops, rule),
+            rule=rule,
         )
     if judgement.members_only and address:
         reason = f"only members of {', '.join(judgement.members_only)} are surely let in"
