@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.exports.attributes import everything
-from tidb_pe_magic.exports.base import Text, comment, header, marked, warnings
+from tidb_pe_magic.exports.base import SHEBANG, Text, comment, header, marked, warnings
 from tidb_pe_magic.exports.shell import command, quoted
 from tidb_pe_magic.model import OUR_TAG, RamAction
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
 
 NAME = "aliyun-cli"
-_FIRST = "#!/bin/sh"
 _KEY = "The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here."
-_EXISTING = ("The commands show it, and change nothing but what is said below.", _KEY)
+_MENDING = ("The first command adds the inbound rule that is missing; the others show the endpoint.", _KEY)
 _READING = ("The commands show it, and change nothing.", _KEY)
 _PLANNED = (
     "The commands make it and wait for it; nothing has been made yet. The ClientToken is the plan's own: run",
@@ -39,12 +38,12 @@ def write(source: Source) -> Text:
     Raises:
         InvalidRequest: a value cannot be an argument of a command.
     """
-    existing = _READING if source.blocked is None else _EXISTING
+    existing = _READING if source.blocked is None else _MENDING
     lines = [*header(source, how=existing if source.existing else _PLANNED), "", "set -eu"]
     for part in (_rule(source), _shown(source, source.existing) if source.existing else _made(source)):
         written = tuple(part)
         lines += ["", *written] if written else []
-    return Text(f"{_FIRST}\n{marked(NAME, lines)}", warnings(source))
+    return Text(marked(NAME, lines, first=SHEBANG), warnings(source))
 
 
 def _made(source: Source) -> Iterator[str]:
@@ -71,7 +70,7 @@ def _made(source: Source) -> Iterator[str]:
     yield '[ -n "$endpoint_id" ] || { echo "the answer names no endpoint" >&2; exit 1; }'
     yield ""
     yield from _waited(source, '"$endpoint_id"')
-    yield from _read(source, '"$endpoint_id"', ("ListVpcEndpointZones",))
+    yield from _read(source, '"$endpoint_id"', "ListVpcEndpointZones")
 
 
 def _creation(source: Source) -> Iterator[tuple[str, str]]:
@@ -92,30 +91,29 @@ def _shown(source: Source, endpoint: VpcEndpoint) -> Iterator[str]:
     ident = quoted(endpoint.endpoint_id)
     yield comment("As it was answered:")
     yield from (comment(f"- {name}: {value}") for name, value in everything(endpoint))
-    yield from (comment(f"- Tag {tag.key}: {tag.value}") for tag in endpoint.tags)
-    if not endpoint.ready:
-        yield from _waited(source, ident)
-    else:
-        yield from _read(source, ident, ("GetVpcEndpointAttribute",))
+    yield from (comment(f"- Tag {key}: {value}") for key, value in source.tags.items())
+    yield from _read(source, ident, "GetVpcEndpointAttribute")
     yield ""
     yield comment("As it was answered:")
     if source.hides(RamAction.ENDPOINT_ZONES):
         yield comment(f"- not known: RAM action {RamAction.ENDPOINT_ZONES} is missing")
-    for zone in source.plan.zones:
+    for zone in (*source.zones, *source.leaving):
         address = ", ".join(each for each in (zone.eni_ip, zone.ipv6_address) if each)
         yield comment(f"- {zone.zone_id}, vSwitch {zone.vswitch_id}, address {address}: {zone.status}")
-    yield from _read(source, ident, ("ListVpcEndpointZones",))
+    yield from _read(source, ident, "ListVpcEndpointZones")
     yield ""
     yield comment("As it was answered:")
     if source.hides(RamAction.ENDPOINT_SECURITY_GROUPS):
         yield comment(f"- not known: RAM action {RamAction.ENDPOINT_SECURITY_GROUPS} is missing")
     yield from (comment(f"- {group_id}") for group_id in source.security_group_ids)
-    yield from _read(source, ident, ("ListVpcEndpointSecurityGroups",))
+    yield from _read(source, ident, "ListVpcEndpointSecurityGroups")
+    if not endpoint.ready:
+        yield ""
+        yield from _waited(source, ident)
 
 
-def _read(source: Source, ident: str, operations: Iterable[str]) -> Iterator[str]:
-    for operation in operations:
-        yield from _aliyun(source, f"privatelink {operation}", (), further=[("EndpointId", ident)])
+def _read(source: Source, ident: str, operation: str) -> Iterator[str]:
+    return _aliyun(source, f"privatelink {operation}", (), further=[("EndpointId", ident)])
 
 
 def _waited(source: Source, ident: str) -> Iterator[str]:

@@ -11,12 +11,13 @@ from tidb_pe_magic.errors import InvalidRequest, one_line
 from tidb_pe_magic.model import RamAction, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tidb_pe_magic.model import Cluster, EndpointPlan, EndpointZone, Finding, VpcEndpoint
 
+SHEBANG = "#!/bin/sh\n"
 _DIGITS = 16
-_MARK = re.compile(r"# Written by tidb_pe_magic: export \S+\. Checksum of the lines below: ([0-9a-f]+)")
+_MARK = re.compile(r"# Written by tidb_pe_magic: export \S+\. Checksum of the other lines: ([0-9a-f]+)")
 _DELETING = "Deleting"  # of ZoneStatus
 
 
@@ -75,6 +76,12 @@ class Source:
     def security_group_ids(self) -> tuple[str, ...]:
         """The security groups, in the order of their IDs."""
         return tuple(sorted(self.plan.security_group_ids))
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the endpoint that exists, in the order of their keys."""
+        tags = self.existing.tags if self.existing else ()
+        return {tag.key: tag.value for tag in sorted(tags, key=lambda tag: tag.key)}
 
     @property
     def blocked(self) -> Finding | None:
@@ -180,20 +187,27 @@ def header(source: Source, *, how: Iterable[str]) -> Iterator[str]:
         yield from (comment(f"- {warning}") for warning in judged)
 
 
-def marked(name: str, lines: Iterable[str]) -> str:
-    """Return the lines as one text under a mark that tells a later export whether anybody changed it."""
+def marked(name: str, lines: Iterable[str], *, first: str = "") -> str:
+    """Return the lines as one text under a mark that tells a later export whether anybody changed it.
+
+    Args:
+        name: of the format.
+        lines: the text.
+        first: a line that has to stand before all others, with its line feed.
+    """
     below = "\n".join(lines)
+    checksum = _digest(first + below)
     return (
-        f"# Written by tidb_pe_magic: export {name}. Checksum of the lines below: {_digest(below)}\n{below}"
+        f"{first}# Written by tidb_pe_magic: export {name}. Checksum of the other lines: {checksum}\n{below}"
     )
 
 
 def is_untouched_export(text: str) -> bool:
     """Tell whether the text was written by an export and has not been changed since."""
-    text = text.removeprefix("#!/bin/sh\n")
-    mark, _, below = text.partition("\n")
+    first = SHEBANG if text.startswith(SHEBANG) else ""
+    mark, _, below = text.removeprefix(first).partition("\n")
     found = _MARK.fullmatch(mark)
-    return found is not None and found[1] == _digest(below.removesuffix("\n"))
+    return found is not None and found[1] == _digest(first + below.removesuffix("\n"))
 
 
 def _digest(text: str) -> str:

@@ -93,8 +93,8 @@ def block(header: str, arguments: Iterable[Argument], *further: Iterable[str]) -
 
 
 def mapping(name: str, values: Mapping[str, str]) -> Iterator[str]:
-    """Yield an argument that is a map of strings, in the order of its keys."""
+    """Yield an argument that is a map of strings."""
     yield f"  {name} = {{"
-    rows = (Argument(string(key), string(value)) for key, value in sorted(values.items()))
+    rows = (Argument(string(key), string(value)) for key, value in values.items())
     yield from aligned(rows, indent="    ")
     yield "  }"

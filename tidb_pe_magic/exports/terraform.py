@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.exports.attributes import arguments, read_only
 from tidb_pe_magic.exports.base import Text, comment, header, marked, warnings
-from tidb_pe_magic.exports.hcl import Argument, block, label, literal, mapping, string, strings
+from tidb_pe_magic.exports.hcl import Argument, aligned, block, label, literal, mapping, string, strings
 from tidb_pe_magic.model import OUR_TAG, RamAction
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _ENDPOINT = "alicloud_privatelink_vpc_endpoint"
 _ZONE = "alicloud_privatelink_vpc_endpoint_zone"
 _RULE = "alicloud_security_group_rule"
 _LABEL = "tidb"
+_POLICY = "policy_document"
 # Where each import block has its own resource, `terraform plan` imports it.
 _EXISTING = (
     "terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would",
@@ -99,14 +100,15 @@ def _planned(source: Source) -> Iterator[Argument]:
 
 def _found(source: Source, endpoint: VpcEndpoint) -> Iterator[Argument]:
     for attribute, value in arguments(endpoint):
-        yield Argument(attribute.argument, literal(value), attribute.name)
+        if attribute.argument != _POLICY:
+            yield Argument(attribute.argument, literal(value), attribute.name)
     if not source.hides(RamAction.ENDPOINT_SECURITY_GROUPS):
         groups = strings(source.security_group_ids)
         yield Argument("security_group_ids", groups, "ListVpcEndpointSecurityGroups")
 
 
 def _further(source: Source, endpoint: VpcEndpoint) -> Iterator[tuple[str, ...]]:
-    """Yield the tags, and what Terraform must not touch because it is not known here."""
+    """Yield the policy, the tags, and what Terraform must not touch because it is not known here."""
     unknown = [
         name
         for name, action in (
@@ -115,9 +117,11 @@ def _further(source: Source, endpoint: VpcEndpoint) -> Iterator[tuple[str, ...]]
         )
         if source.hides(action)
     ]
-    if endpoint.tags:
-        tags = {tag.key: tag.value for tag in endpoint.tags}
-        yield (f"  {comment('ListVpcEndpoints: Tags')}", *mapping("tags", tags))
+    for attribute, value in arguments(endpoint):
+        if attribute.argument == _POLICY:  # apart, since it is long
+            yield tuple(aligned([Argument(_POLICY, literal(value), attribute.name)]))
+    if source.tags:
+        yield (f"  {comment('ListVpcEndpoints: Tags')}", *mapping("tags", source.tags))
     if unknown:
         reason = "Not known here for lack of a permission, so left as it is in the cloud."
         ignored = Argument("ignore_changes", f"[{', '.join(unknown)}]")
