@@ -27,8 +27,8 @@ def quoted(text: str) -> str:
 
 
 def _octal(character: str) -> str:
-    """Return a character of printf's format: what is not a plain one, byte by byte."""
-    if character.isascii() and (character.isalnum() or character in " _-.:/"):
+    """Return a character of printf's format: what is not a plain one (a hyphen begins an option), byte by byte."""
+    if character.isascii() and (character.isalnum() or character in " _.:/"):
         return character
     return "".join(f"\\{byte:03o}" for byte in character.encode())
 
