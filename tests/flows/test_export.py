@@ -212,15 +212,11 @@ def test_an_endpoint_in_another_state_is_said(manual: Sandbox) -> None:
 @pytest.mark.parametrize("option", ["vpc", "security_group", "zone", "name"])
 def test_an_endpoint_that_exists_is_not_placed(option: str) -> None:
     """An ID and a place contradict each other; no cloud is asked for that."""
-    given: dict[str, Any] = {
-        "vpc": OTHER_VPC,
-        "security_group": GROUP,
-        "zone": "ap-southeast-1a",
-        "name": "tidb",
-    }
+    place = {"vpc": OTHER_VPC, "security_group": GROUP, "zone": "ap-southeast-1a", "name": "tidb"}
+    given: dict[str, Any] = {option: place[option]}
     label = option.replace("_", "-")
     with Runbook(environ={}) as runbook, pytest.raises(errors.InvalidRequest, match=f"--{label}"):
-        runbook.export("terraform", cluster="demo", endpoint="ep-1", **{option: given[option]})
+        runbook.export("terraform", cluster="demo", endpoint="ep-1", **given)
 
 
 def test_with_a_wrong_clock_nothing_is_planned() -> None:
@@ -237,7 +233,7 @@ def test_with_a_wrong_clock_nothing_is_planned() -> None:
 
 
 def test_a_file_holds_the_text_and_is_written_again(runbook: Runbook, tmp_path: Path) -> None:
-    """An export that nobody changed is replaced by the next one, also behind a link, and nothing else is left."""
+    """An export that nobody changed is replaced by the next one, behind a link, too; nothing else is left."""
     path = tmp_path / "main.tf"
     first = runbook.export("aliyun-cli", **PLACE, to=str(path))
     assert first.path == str(path)

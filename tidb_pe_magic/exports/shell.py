@@ -27,7 +27,7 @@ def quoted(text: str) -> str:
 
 
 def _octal(character: str) -> str:
-    """Return a character of printf's format: what is not plain, as a hyphen, which begins an option, by bytes."""
+    """Return a character of printf's format: what is not plain, a hyphen among it, byte by byte."""
     if character.isascii() and (character.isalnum() or character in " _.:/"):
         return character
     return "".join(f"\\{byte:03o}" for byte in character.encode())

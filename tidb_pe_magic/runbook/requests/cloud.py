@@ -122,7 +122,7 @@ class ExportRequest(Placement, ClusterStep):
     """Write the endpoint as infrastructure as code."""
 
     format: str = option(
-        "what to write",
+        f"what to write: {' or '.join(EXPORT_FORMATS)}",
         default=...,
         metavar="FORMAT",
         parse=one_of(EXPORT_FORMATS),
