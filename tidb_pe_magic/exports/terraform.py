@@ -94,7 +94,7 @@ def _planned(source: Source) -> Iterator[Argument]:
     )
     yield Argument("vpc_id", string(source.plan.vpc.vpc_id), origins.vpc)
     yield Argument("vpc_endpoint_name", string(source.plan.name), origins.name)
-    yield Argument("endpoint_type", string("Interface"), "the only type that the service takes")
+    yield Argument("endpoint_type", string("Interface"), "as create asks for")
     yield Argument("security_group_ids", strings(source.security_group_ids), origins.security_groups)
 
 

@@ -1,4 +1,4 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 8692c2ecef27a786
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: c6554ad4e2b204ff
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan shows what would be made; nothing has been made yet.
@@ -26,7 +26,7 @@ resource "alicloud_privatelink_vpc_endpoint" "tidb" {
   service_name       = "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo" # TiDB Cloud: the cluster's service
   vpc_id             = "vpc-t4nabc123"                                         # --vpc
   vpc_endpoint_name  = "tidb-demo"                                             # made from the cluster's name
-  endpoint_type      = "Interface"                                             # the only type that the service takes
+  endpoint_type      = "Interface"                                             # as create asks for
   security_group_ids = ["sg-t4nabc123"]                                        # the only one of the VPC
 }
 
