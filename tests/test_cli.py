@@ -17,7 +17,7 @@ from flows.places import GROUP, VPC
 from requirements import need
 
 from tidb_pe_magic import Runbook, __version__, cli
-from tidb_pe_magic.exports.base import is_untouched_export
+from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.sandbox import Sandbox
 

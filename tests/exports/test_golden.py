@@ -11,8 +11,8 @@ import pytest
 from exports.cases import CASES, DETAILED, GOLDEN, existing, golden, written
 from exports.terraform_text import read
 
-from tidb_pe_magic.exports.base import is_untouched_export
 from tidb_pe_magic.exports.formats import FORMATS
+from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.model import EXPORT_FORMATS
 
 if TYPE_CHECKING:

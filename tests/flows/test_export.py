@@ -271,6 +271,12 @@ def test_a_file_of_somebody_elses_is_not_replaced(sandbox: Sandbox, runbook: Run
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     """A directory, a pipe and a missing directory are named, with --replace, too, before a cloud is asked."""
     os.mkfifo(tmp_path / "pipe")
-    for place, words in ((".", "no file"), ("pipe", "no file"), ("missing/main.tf", "no directory")):
+    for place, words in (
+        (".", "no file"),
+        ("pipe", "no file"),
+        ("missing/main.tf", "no directory"),
+        ("x" * 300, "cannot be written"),
+        ("nul\0", "path of a file"),
+    ):
         with Runbook(environ={}) as runbook, pytest.raises(errors.InvalidRequest, match=words):
             runbook.export("terraform", **PLACE, to=str(tmp_path / place), replace=True)

@@ -1,7 +1,8 @@
-r"""An endpoint as a script of commands for the Alibaba Cloud CLI.
+"""An endpoint as a script of commands for the Alibaba Cloud CLI.
 
-A parameter is the API's own, lists flattened to `--Zone.1.ZoneId`; `--waiter` polls until a field has a value
-(Alibaba Cloud CLI's public documentation, "Use command structure" and "Poll the return results").
+Operations and parameters have the API's own names, lists flattened to `--Zone.1.ZoneId`: what the CLI took
+before its plugins, and still does. `--waiter` polls until a field has a value. (The CLI's documentation,
+"Migrate from legacy to plugin-based Alibaba Cloud CLI" and "Poll the return results".)
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.exports.attributes import everything
-from tidb_pe_magic.exports.base import SHEBANG, Text, comment, header, marked, warnings
+from tidb_pe_magic.exports.base import Text, comment, header, warnings
+from tidb_pe_magic.exports.marks import SHEBANG, marked
 from tidb_pe_magic.exports.shell import command, quoted
 from tidb_pe_magic.model import OUR_TAG, RamAction
 
@@ -28,6 +30,7 @@ _PLANNED = (
     "twice, they make one endpoint, for as long as Alibaba Cloud remembers the token.",
     _KEY,
 )
+_UNTAGGED = f"CreateVpcEndpoint, without the tag {'='.join(OUR_TAG)}: no notebook deletes it unasked."
 _LONGEST_WAIT = "600"  # seconds; the most that --waiter takes
 _ANSWERED = r's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p'
 
@@ -52,7 +55,7 @@ def _made(source: Source) -> Iterator[str]:
     asked = [("ServiceName", plan.service.service_name), ("VpcId", plan.vpc.vpc_id)]
     yield from _aliyun(source, "privatelink ListVpcEndpoints", asked)
     yield ""
-    yield comment(f"CreateVpcEndpoint, without the tag {'='.join(OUR_TAG)}: no notebook deletes it unasked.")
+    yield comment(_UNTAGGED)
     for name, origin in (
         ("ServiceName, RegionId", "TiDB Cloud: the cluster's service"),
         ("VpcId", origins.vpc),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,9 +13,6 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.model import Cluster, EndpointPlan, EndpointZone, Finding, VpcEndpoint
 
-SHEBANG = "#!/bin/sh\n"
-_DIGITS = 16
-_MARK = re.compile(r"# Written by tidb_pe_magic: export \S+\. Checksum of the other lines: ([0-9a-f]+)")
 _DELETING = "Deleting"  # of ZoneStatus
 
 
@@ -185,33 +180,6 @@ def header(source: Source, *, how: Iterable[str]) -> Iterator[str]:
         yield comment()
         yield comment("To be judged first:")
         yield from (comment(f"- {warning}") for warning in judged)
-
-
-def marked(name: str, lines: Iterable[str], *, first: str = "") -> str:
-    """Return the lines as one text under a mark that tells a later export whether anybody changed it.
-
-    Args:
-        name: of the format.
-        lines: the text.
-        first: a line that has to stand before all others, with its line feed.
-    """
-    below = "\n".join(lines)
-    checksum = _digest(first + below)
-    return (
-        f"{first}# Written by tidb_pe_magic: export {name}. Checksum of the other lines: {checksum}\n{below}"
-    )
-
-
-def is_untouched_export(text: str) -> bool:
-    """Tell whether the text was written by an export and has not been changed since."""
-    first = SHEBANG if text.startswith(SHEBANG) else ""
-    mark, _, below = text.removeprefix(first).partition("\n")
-    found = _MARK.fullmatch(mark)
-    return found is not None and found[1] == _digest(first + below.removesuffix("\n"))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
 
 
 def writable(text: str) -> str:

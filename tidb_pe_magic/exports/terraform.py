@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.exports.attributes import arguments, read_only
-from tidb_pe_magic.exports.base import Text, comment, header, marked, warnings
+from tidb_pe_magic.exports.base import Text, comment, header, warnings
 from tidb_pe_magic.exports.hcl import Argument, aligned, block, label, literal, mapping, string, strings
+from tidb_pe_magic.exports.marks import marked
 from tidb_pe_magic.model import OUR_TAG, RamAction
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _ZONE = "alicloud_privatelink_vpc_endpoint_zone"
 _RULE = "alicloud_security_group_rule"
 _LABEL = "tidb"
 _POLICY = "policy_document"
-# Where each import block has its own resource, `terraform plan` imports it.
 _EXISTING = (
     "terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would",
     "change is a difference between this text and the cloud: look at it before you apply.",
@@ -42,6 +42,11 @@ _REQUIRES = (
     "    }",
     "  }",
     "}",
+)
+_UNTAGGED = f"Without the tag {'='.join(OUR_TAG)}: what Terraform makes, no notebook deletes unasked."
+_ANSWERED = (
+    "The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are",
+    "of ListVpcEndpointZones. It also answered what cannot be asked for:",
 )
 _NO_KEY = (
     "No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and",
@@ -72,17 +77,12 @@ def _provider(source: Source) -> Iterator[str]:
 def _endpoint(source: Source) -> Iterator[str]:
     endpoint = source.existing
     if endpoint is None:
-        yield comment(
-            f"Without the tag {'='.join(OUR_TAG)}: what Terraform makes, no notebook deletes unasked."
-        )
+        yield comment(_UNTAGGED)
         yield from block(_resource(_ENDPOINT, _LABEL), _planned(source))
         return
     yield from _import(f"{_ENDPOINT}.{_LABEL}", endpoint.endpoint_id)
     yield ""
-    yield comment(
-        "The arguments below are what GetVpcEndpointAttribute answered, by its names, and the zones are"
-    )
-    yield comment("those of ListVpcEndpointZones. It also answered what cannot be asked for:")
+    yield from map(comment, _ANSWERED)
     yield from (comment(f"- {name}: {value}") for name, value in read_only(endpoint))
     yield from block(_resource(_ENDPOINT, _LABEL), _found(source, endpoint), *_further(source, endpoint))
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.exports.base import Origins, Source, is_untouched_export, subject
+from tidb_pe_magic.exports.base import Origins, Source, subject
 from tidb_pe_magic.exports.formats import FORMATS
+from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.model import EndpointStatus, Export
 from tidb_pe_magic.runbook import creation, discovery, making, survey
 from tidb_pe_magic.runbook.text_files import TextFile

@@ -28,7 +28,7 @@ class TextFile:
             mine: tells whether a text may be replaced without being told to.
             replace: replace any other file, too.
         """
-        self._path = Path(os.path.realpath(Path(path).expanduser()))
+        self._path = Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 - raises for no user
         self._mine = mine
         self._replace = replace
 
@@ -39,12 +39,15 @@ class TextFile:
             InvalidRequest: the file cannot be written, or must not be replaced.
         """
         path = self._path
-        if not path.parent.is_dir():
-            raise InvalidRequest(_FIELD, f"there is no directory {path.parent}.")
-        if not path.exists():
-            return
-        if not path.is_file():
-            raise InvalidRequest(_FIELD, f"{path} is no file that could be replaced.")
+        try:
+            if not path.parent.is_dir():
+                raise InvalidRequest(_FIELD, f"there is no directory {path.parent}.")
+            if not path.exists():
+                return
+            if not path.is_file():
+                raise InvalidRequest(_FIELD, f"{path} is no file that could be replaced.")
+        except OSError as error:
+            raise self._unwritable(error) from None
         if not self._replace and not self._mine(self._content()):
             raise InvalidRequest(
                 _FIELD,
@@ -66,12 +69,14 @@ class TextFile:
                 shutil.copymode(self._path, temporary)
             temporary.replace(self._path)
         except OSError as error:
-            raise InvalidRequest(
-                _FIELD, f"{self._path} cannot be written: {error.strerror or error}."
-            ) from None
+            raise self._unwritable(error) from None
         finally:
-            temporary.unlink(missing_ok=True)
+            if os.path.lexists(temporary):
+                temporary.unlink()
         return str(self._path)
+
+    def _unwritable(self, error: OSError) -> InvalidRequest:
+        return InvalidRequest(_FIELD, f"{self._path} cannot be written: {error.strerror or error}.")
 
     def _content(self) -> str:
         """Return what the file holds; nothing of ours where that cannot be read."""

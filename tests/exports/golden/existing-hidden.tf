@@ -1,4 +1,4 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 210b90ee49bdba88
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 72de0f41b81e9f77
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would
@@ -33,8 +33,8 @@ import {
   id = "ep-t4nabc123"
 }
 
-# The arguments below are what GetVpcEndpointAttribute answered, by its names, and the zones are
-# those of ListVpcEndpointZones. It also answered what cannot be asked for:
+# The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are
+# of ListVpcEndpointZones. It also answered what cannot be asked for:
 # - EndpointId: ep-t4nabc123
 # - RegionId: ap-southeast-1
 # - EndpointDomain: ep-t4nabc123.epsrv-t4ndemo.ap-southeast-1.privatelink.aliyuncs.com

@@ -11,6 +11,7 @@ from tidb_pe_magic.runbook.requests.values import (
     ZoneChoice,
     endpoint_id,
     endpoint_name,
+    file_path,
     security_group_id,
     vpc_id,
 )
@@ -134,7 +135,7 @@ class ExportRequest(Placement, ClusterStep):
         metavar="ID",
         parse=endpoint_id,
     )
-    to: str | None = option("write to this file", metavar="PATH", parse=non_empty)
+    to: str | None = option("write to this file", metavar="PATH", parse=file_path)
     replace: bool = option(
         "replace the file even though it is no earlier export, or was changed since",
         default=False,
