@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,26 @@ def test_the_same_is_written_each_time(sandbox: Sandbox, runbook: Runbook) -> No
         existing, again = (str(runbook.export(name, **PLACE)) for _ in range(2))
         assert existing == again
         assert not any(secret in existing for secret in secrets)
+
+
+def test_each_value_says_where_it_came_from(sandbox: Sandbox, runbook: Runbook) -> None:
+    """What was asked for by its option, and else the rule by which it was chosen."""
+    asked = str(runbook.export("terraform", **PLACE, zone=["ap-southeast-1a=vsw-t4na1"], name="reports"))
+    for line in (
+        r'vpc_id .*" +# --vpc$',
+        r'vpc_endpoint_name .*"reports" +# --name$',
+        r"security_group_ids .* # --security-group$",
+        r'zone_id .*" # --zone$',
+        r'vswitch_id .*" +# --zone$',
+    ):
+        assert re.search(line, asked, re.MULTILINE), line
+    some = runbook.export("terraform", **PLACE, zone=["ap-southeast-1a=vsw-t4na1", "ap-southeast-1b"])
+    assert "# --zone, else the one with the most free addresses\n" in some.text
+    chosen = str(runbook.export("aliyun-cli", cluster="demo", security_group=[GROUP]))
+    for origin in ("VpcId: this notebook's", "VSwitchId: the one with the most free addresses"):
+        assert f"# - {origin}\n" in chosen
+    sandbox.world.denied_actions = {"vpc:DescribeVSwitches"}
+    assert "# - VSwitchId: this notebook's\n" in str(runbook.export("aliyun-cli", **PLACE))
 
 
 def test_the_script_makes_one_endpoint_however_often_it_runs(

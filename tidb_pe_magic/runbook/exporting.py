@@ -108,11 +108,19 @@ def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
 def _origins(request: ExportRequest, planned: EndpointPlan) -> Origins:
     here = any(finding.check == "place" and finding.severity == "ok" for finding in planned.findings)
     default_vpc = "this notebook's" if here else "the only usable one"
-    named_vswitches = request.zone and all(choice.vswitch_id for choice in request.zone)
     return Origins(
         vpc="--vpc" if request.vpc else default_vpc,
         security_groups="--security-group" if request.security_group else "the only one of the VPC",
         zones="--zone" if request.zone else "the default of plan",
-        vswitches="--zone" if named_vswitches else "the one with the most free addresses",
+        vswitches=_vswitch_origin(request, planned),
         name="--name" if request.name else "made from the cluster's name",
     )
+
+
+def _vswitch_origin(request: ExportRequest, planned: EndpointPlan) -> str:
+    named = {bool(choice.vswitch_id) for choice in request.zone}
+    if named == {True}:
+        return "--zone"
+    # Where vSwitches may not be looked up, the default is the one that this machine is in.
+    default = "the one with the most free addresses" if planned.vpc.vswitches else "this notebook's"
+    return f"--zone, else {default}" if True in named else default
