@@ -17,6 +17,7 @@ from flows.places import GROUP, VPC
 from requirements import need
 
 from tidb_pe_magic import Runbook, __version__, cli
+from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.sandbox import Sandbox
 
@@ -85,6 +86,22 @@ def test_without_output_there_is_a_table(environment: dict[str, str]) -> None:
     assert "epsrv-t4ndemo" in done.stdout
     assert "%tidb_pe" not in done.stdout
     assert "Next: tidb-pe " in done.stdout
+
+
+def test_an_export_is_the_text_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    """Standard output can go to a file, which is an export then; all else is on standard error."""
+    words = ["export", "terraform", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP]
+    done = run(environment, *words)
+    assert done.returncode == 0, done.stderr
+    assert is_untouched_export(done.stdout)
+    assert "Terraform: the endpoint that create would make" in done.stderr
+    assert "API host" in done.stderr
+    path = tmp_path / "main.tf"
+    path.write_text(done.stdout, encoding="utf-8")
+    again = run(environment, *words, "--to", str(path))
+    assert again.returncode == 0, again.stderr
+    assert str(path) in again.stdout
+    assert path.read_text(encoding="utf-8") == done.stdout
 
 
 def test_a_missing_key_is_one_line_and_code_1() -> None:

@@ -114,6 +114,10 @@ def _do(command: Command, output: str, profile: str) -> int:
             return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
         if output == "json":
             _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
+        elif isinstance(result, model.Export) and not result.path:
+            # The text alone, so that it can go to a file.
+            _tell(render.beside(result))
+            _show(result.text)
         else:
             _show(_typed(render.text(result)))
     if isinstance(result, model.Connection | model.RunReport):

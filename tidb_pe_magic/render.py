@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,17 @@ from tidb_pe_magic.views import topology as topologies
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["event_line", "html", "text", "timeline", "topology"]
+__all__ = ["beside", "event_line", "html", "text", "timeline", "topology"]
 
 
 def text(result: model.Result) -> str:
     """Return the result as aligned text."""
     return as_text(view(result))
+
+
+def beside(result: model.Result) -> str:
+    """Return as aligned text what is shown of the result beside the lines that are there to be copied."""
+    return as_text(replace(view(result), block=()))
 
 
 def html(result: model.Result) -> str:

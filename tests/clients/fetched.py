@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,16 +10,20 @@ import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from requirements import need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CACHE = Path(sys.prefix) / "clients"
 _MINUTES = 300.0
 CONNECTOR_J = "com.mysql:mysql-connector-j:9.1.0"
 MYSQL2 = "mysql2@^3"
 GO_DRIVER = "github.com/go-sql-driver/mysql@v1.8.1"
+HCL = "github.com/hashicorp/hcl/v2@v2.19.1"  # a release that Debian's Go can build
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -28,13 +33,15 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def _fetch(directory: Path, *commands: list[str]) -> Path:
-    """Run the commands in a new directory, which is kept only where all of them succeed."""
+def _fetch(directory: Path, *commands: list[str], files: Iterable[Path] = ()) -> Path:
+    """Run the commands in a new directory with the files; it is kept only where all of them succeed."""
     if directory.is_dir():
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    for file in files:
+        shutil.copy(file, partial)
     for command in commands:
         try:
             done = subprocess.run(
@@ -78,6 +85,20 @@ def connector_j() -> Path:
     maven = need("mvn", apt="maven")
     copy = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={CONNECTOR_J}", "-DoutputDirectory=."]
     return next(_fetch(_CACHE / "java", copy).glob("*.jar"))
+
+
+@cache
+def hcl_reader(source: Path) -> Path:
+    """Build the Go program, which reads HCL with Terraform's own parser; return it."""
+    go = need("go", apt="golang-go")
+    built = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    commands = (
+        [go, "mod", "init", "reader"],
+        [go, "get", HCL],
+        [go, "mod", "tidy"],
+        [go, "build", "-o", "reader"],
+    )
+    return _fetch(_CACHE / f"hcl-{built}", *commands, files=(source,)) / "reader"
 
 
 @cache

@@ -10,7 +10,7 @@ from secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials import Key, Secret
 from tidb_pe_magic.errors import ApiError, AuthenticationFailed, Conflict, NotFound
-from tidb_pe_magic.model import EndpointZone, VerifiedService
+from tidb_pe_magic.model import EndpointAttributes, EndpointTag, EndpointZone, VerifiedService
 from tidb_pe_magic.runbook.journal import new_token
 
 if TYPE_CHECKING:
@@ -247,3 +247,29 @@ def test_an_unknown_region_is_an_error_of_the_api(cloud: Cloud) -> None:
     """A region that does not exist is refused by the cloud, with its code."""
     with pytest.raises(ApiError, match=r"InvalidRegionId\.NotFound"):
         cloud.client(region_id="nowhere-1").vpcs()
+
+
+def test_an_endpoint_has_its_attributes_and_tags(cloud: Cloud) -> None:
+    """Both operations tell the attributes, the one the payer too, the other the tags; else there is None."""
+    endpoint = created(cloud)
+    asked = cloud.alibaba.endpoint(endpoint.endpoint_id)
+    assert asked.attributes == EndpointAttributes(
+        service_id="epsrv-t4ndemo7c1x0qk2p9s8e",
+        service_region_id=REGION,
+        description="",
+        endpoint_type="Interface",
+        payer="Endpoint",
+        resource_group_id="rg-acfmsandbox0000",
+        address_version="IPv4",
+        bandwidth=1024,
+        zone_private_ip_address_count=1,
+        protected_enabled=False,
+        resource_owner=False,
+        zone_affinity_enabled=False,
+    )
+    (listed,) = cloud.alibaba.endpoints(endpoint_id=endpoint.endpoint_id)
+    untold = {"payer": None, "zone_private_ip_address_count": None}
+    assert listed.attributes == replace(asked.attributes, **untold)
+    assert listed.tags == (EndpointTag(key="created-by", value="tidb_pe_magic"),)
+    assert asked.tags == ()
+    assert cloud.alibaba.refreshed(listed).tags == listed.tags

@@ -58,6 +58,8 @@ def _steps(runbook: Runbook) -> list[Callable[[], Result]]:
         lambda: runbook.status(cluster="demo"),
         lambda: runbook.endpoints(cluster="demo"),
         lambda: runbook.permissions(cluster="demo"),
+        lambda: runbook.export("terraform", cluster="demo", vpc=VPC),
+        lambda: runbook.export("aliyun-cli", cluster="demo", vpc=VPC),
         lambda: runbook.run("demo", vpc=VPC, security_group=[GROUP], timeout=5),
         runbook.history,
     ]

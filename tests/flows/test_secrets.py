@@ -82,6 +82,8 @@ CELLS = [
     "%tidb_pe doctor",
     "%tidb_pe permissions",
     "%tidb_pe history",
+    f"%tidb_pe export terraform {PLACEMENT}",
+    f"str(rb.export('aliyun-cli', vpc='{VPC}'))",
     "%tidb_pe connection-string --with jdbc",
     "%tidb_pe connection-string --with dbt",
     "%tidb_pe connect --save",

@@ -67,6 +67,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "whoami",
         "permissions",
         "history",
+        "export",
         "help",
     ]
     assert all(name == operation.name for name, operation in OPERATIONS.items())
@@ -184,6 +185,9 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "store": "file",
         "no_prefix": True,
         "topic": "tls",
+        "format": "terraform",
+        "to": "main.tf",
+        "replace": True,
     }
     given = {name: texts[name] for name in operation.request.options()}
     getattr(Recorder(environ={}), operation.method)(**given)

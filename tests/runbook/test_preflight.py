@@ -212,6 +212,17 @@ def test_every_finding_is_whole(names: list[str], ahead: float) -> None:
         assert found.mend or found.severity == Severity.OK
 
 
+def test_a_rule_that_nothing_outweighs_is_told() -> None:
+    """Against a Drop rule of the first priority no rule helps, and the mend says what does."""
+    drop = rule(policy="Drop")
+    (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(drop)}))
+    assert stop.rule is None
+    assert "Remove or narrow the Drop rule" in stop.mend
+    (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(replace(drop, priority="2"))}))
+    assert stop.rule is not None
+    assert "smaller number" in stop.mend
+
+
 def test_the_refusal_names_the_first_stop_its_mend_and_force() -> None:
     """What `create` says in one line is enough to go on."""
     found = findings(replace(FACTS, name="1", clock_ahead=5000.0))
@@ -248,6 +259,26 @@ GROUPS = st.lists(
     min_size=1,
     max_size=2,
 )
+
+
+@given(rules=GROUPS, known=st.booleans())
+def test_a_missing_rule_lets_this_machine_in(rules: list[SecurityRules], known: bool) -> None:  # noqa: FBT001 - hypothesis gives it
+    """The rule stands with a stop alone, is for one port and one address, and with it the port is open."""
+    here = replace(HERE, private_ip="10.0.1.9" if known else "")
+    by_group = {each.security_group_id: each for each in rules}
+    facts = replace(FACTS, rules=by_group, here=here)
+    (found,) = (finding for finding in findings(facts) if finding.check == "port")
+    if found.rule is None:
+        first = min((int(each.priority) for group in rules for each in group.rules), default=9)
+        assert found.severity != Severity.STOP or first == 1
+        return
+    assert found.severity == Severity.STOP
+    assert found.rule.port_range == f"{PORT}/{PORT}"
+    assert found.rule.source_cidr == ("10.0.1.9/32" if known else "")
+    asked = replace(found.rule, source_cidr=found.rule.source_cidr or "10.0.1.9/32")
+    first_group = by_group[found.rule.security_group_id]
+    by_group[first_group.security_group_id] = replace(first_group, rules=(asked, *first_group.rules))
+    assert judge(list(by_group.values()), PORT, "10.0.1.9").access == Access.ACCEPTED
 
 
 def certain(each: SecurityRule, address: str) -> bool | None:

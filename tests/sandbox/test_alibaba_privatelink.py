@@ -573,3 +573,21 @@ def test_each_call_is_recorded_without_secrets(cloud: Cloud) -> None:
     assert (deleted.action, deleted.status) == ("DeleteVpcEndpoint", 400)
     assert deleted.code == "EndpointDependenceViolation"
     assert "a-secret-of-thirty" not in repr(cloud.calls)
+
+
+def test_group_and_policy_are_kept(cloud: Cloud) -> None:
+    """An endpoint has the resource group and the policy that it was made with, in either answer."""
+    client = cloud.client()
+    policy = '{"Version":"1","Statement":[]}'
+    given = attribute(client, create(client, resource_group_id="rg-1", policy_document=policy))
+    assert (given.resource_group_id, given.policy_document) == ("rg-1", policy)
+    listed = client.list_vpc_endpoints(models.ListVpcEndpointsRequest(region_id=REGION)).body.endpoints[0]
+    assert (listed.resource_group_id, listed.policy_document) == ("rg-1", policy)
+
+
+def test_without_a_group_there_is_the_accounts_own(cloud: Cloud) -> None:
+    """Every endpoint is in a resource group; only one that was given a policy answers with one."""
+    client = cloud.client()
+    plain = attribute(client, create(client))
+    assert plain.resource_group_id.startswith("rg-")
+    assert plain.policy_document is None

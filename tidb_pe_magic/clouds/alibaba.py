@@ -119,7 +119,7 @@ class Alibaba:
         # An endpoint that is not known to be another one must not be passed over: it would be made again.
         needs = ("EndpointId", *asked)
         found = (
-            replace(alibaba_wire.endpoint(item, self.region_id), ours=alibaba_wire.is_ours(item))
+            alibaba_wire.listed_endpoint(item, self.region_id)
             for item in self._pages("ListVpcEndpoints", "Endpoints", needs, _ENDPOINT_PAGE, **asked)
             if all(item[name] == value for name, value in asked.items())
         )
@@ -127,7 +127,7 @@ class Alibaba:
         return tuple({endpoint.endpoint_id: endpoint for endpoint in found}.values())
 
     def refreshed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
-        """Return the endpoint as GetVpcEndpointAttribute has it now; tag, zones and groups are kept.
+        """Return the endpoint as GetVpcEndpointAttribute has it now; tags, zones and groups are kept.
 
         Raises:
             NotFound: it is gone.
@@ -135,13 +135,14 @@ class Alibaba:
         return replace(
             self.endpoint(endpoint.endpoint_id),
             ours=endpoint.ours,
+            tags=endpoint.tags,
             zones=endpoint.zones,
             security_group_ids=endpoint.security_group_ids,
             missing_actions=endpoint.missing_actions,
         )
 
     def endpoint(self, endpoint_id: str) -> VpcEndpoint:
-        """Return an endpoint by its ID, without its zones and security groups, and without our tag.
+        """Return an endpoint by its ID, without its zones, security groups and tags.
 
         Raises:
             NotFound: there is none.

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.clouds.pages import unusable
-from tidb_pe_magic.clouds.wire import mappings, number, text
-from tidb_pe_magic.model import OUR_TAG, SecurityGroup, VpcEndpoint, VSwitch
+from tidb_pe_magic.clouds.wire import mappings, number, text, told, truth, whole
+from tidb_pe_magic.model import (
+    OUR_TAG,
+    EndpointAttributes,
+    EndpointTag,
+    SecurityGroup,
+    VpcEndpoint,
+    VSwitch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +52,37 @@ def endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
         connection_status=text(wire, "ConnectionStatus") or "unknown",
         business_status=text(wire, "EndpointBusinessStatus") or "Normal",
         created=text(wire, "CreateTime"),
+        attributes=_attributes(wire),
         request_id=text(wire, "RequestId"),
     )
 
 
-def is_ours(wire: dict[str, Any]) -> bool:
-    """Tell whether the endpoint carries our tag."""
-    return any((tag.get("Key"), tag.get("Value")) == OUR_TAG for tag in mappings(wire.get("Tags")))
+def _attributes(wire: dict[str, Any]) -> EndpointAttributes:
+    return EndpointAttributes(
+        service_id=told(wire, "ServiceId"),
+        service_region_id=told(wire, "ServiceRegionId"),
+        description=told(wire, "EndpointDescription"),
+        endpoint_type=told(wire, "EndpointType"),
+        payer=told(wire, "Payer"),
+        resource_group_id=told(wire, "ResourceGroupId"),
+        policy_document=told(wire, "PolicyDocument"),
+        address_version=told(wire, "AddressIpVersion"),
+        bandwidth=whole(wire, "Bandwidth"),
+        cross_region_bandwidth=whole(wire, "CrossRegionBandwidth"),
+        zone_private_ip_address_count=whole(wire, "ZonePrivateIpAddressCount"),
+        protected_enabled=truth(wire, "ProtectedEnabled"),
+        resource_owner=truth(wire, "ResourceOwner"),
+        zone_affinity_enabled=truth(wire, "ZoneAffinityEnabled"),
+    )
+
+
+def listed_endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
+    """Return an endpoint of a list, which tells its tags, without its zones and security groups."""
+    tags = tuple(
+        EndpointTag(key=text(tag, "Key"), value=text(tag, "Value")) for tag in mappings(wire.get("Tags"))
+    )
+    ours = EndpointTag(key=OUR_TAG[0], value=OUR_TAG[1]) in tags
+    return replace(endpoint(wire, region_id), ours=ours, tags=tags)
 
 
 def vswitch(wire: dict[str, Any]) -> VSwitch:

@@ -22,6 +22,24 @@ def number(wire: Mapping[str, Any], key: str) -> int:
     return value if isinstance(value, int) else 0
 
 
+def told(wire: Mapping[str, Any], key: str) -> str | None:
+    """Return the string at `key`; None where there is none."""
+    value = wire.get(key)
+    return value if isinstance(value, str) else None
+
+
+def whole(wire: Mapping[str, Any], key: str) -> int | None:
+    """Return the whole number at `key`; None where there is none."""
+    value = wire.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def truth(wire: Mapping[str, Any], key: str) -> bool | None:
+    """Return the boolean at `key`; None where there is none."""
+    value = wire.get(key)
+    return value if isinstance(value, bool) else None
+
+
 def mapping(value: object) -> dict[str, Any]:
     """Return the object; empty where it is none."""
     return value if isinstance(value, dict) else {}

@@ -29,9 +29,11 @@ from tidb_pe_magic.model.endpoints import (
     ConnectionStatus,
     CreatedEndpoint,
     Deletion,
+    EndpointAttributes,
     EndpointPlan,
     Endpoints,
     EndpointStatus,
+    EndpointTag,
     EndpointZone,
     StateChange,
     VerifiedService,
@@ -51,6 +53,7 @@ from tidb_pe_magic.model.events import (
     StepStarted,
     changes_with,
 )
+from tidb_pe_magic.model.exports import EXPORT_FORMATS, Export
 from tidb_pe_magic.model.findings import (
     STAGES,
     Diagnosis,
@@ -70,6 +73,7 @@ from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, 
 from tidb_pe_magic.model.sql_users import SQL_ROLES, SqlUser, SqlUsers
 
 __all__ = [
+    "EXPORT_FORMATS",
     "OUR_TAG",
     "SQL_ROLES",
     "STAGES",
@@ -87,14 +91,17 @@ __all__ = [
     "Deletion",
     "Diagnosis",
     "Disconnection",
+    "EndpointAttributes",
     "EndpointObserved",
     "EndpointPlan",
     "EndpointService",
     "EndpointStatus",
+    "EndpointTag",
     "EndpointZone",
     "Endpoints",
     "Event",
     "EventHook",
+    "Export",
     "Finding",
     "FinishedStep",
     "HelpText",

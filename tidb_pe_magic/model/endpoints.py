@@ -92,6 +92,48 @@ class StateChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndpointTag:
+    """A tag of an endpoint (ListVpcEndpoints)."""
+
+    key: str
+    value: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointAttributes:
+    """What else GetVpcEndpointAttribute tells of an endpoint; None where it was not answered.
+
+    ListVpcEndpoints tells all of it but the payer and the number of addresses.
+
+    Attributes:
+        service_id: `epsrv-…`.
+        endpoint_type: `Interface`, `Reverse` or `GatewayLoadBalancer`.
+        payer: `Endpoint` (the endpoint's owner pays) or `EndpointService`.
+        protected_enabled: under STS, only its creator may change or delete it.
+        resource_owner: the endpoint and the service belong to the same account.
+        policy_document: a RAM policy, as JSON text.
+        address_version: `IPv4` or `DualStack`.
+        bandwidth: of the connection, in Mbit/s.
+        cross_region_bandwidth: in Mbit/s, where the service is in another region.
+    """
+
+    service_id: str | None = None
+    service_region_id: str | None = None
+    description: str | None = None
+    endpoint_type: str | None = None
+    payer: str | None = None
+    resource_group_id: str | None = None
+    policy_document: str | None = None
+    address_version: str | None = None
+    bandwidth: int | None = None
+    cross_region_bandwidth: int | None = None
+    zone_private_ip_address_count: int | None = None
+    protected_enabled: bool | None = None
+    resource_owner: bool | None = None
+    zone_affinity_enabled: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VpcEndpoint(Result):
     """An interface endpoint (Alibaba Cloud API reference, GetVpcEndpointAttribute).
 
@@ -102,6 +144,8 @@ class VpcEndpoint(Result):
         created: creation time as the cloud writes it.
         changes: the states that `wait` saw, in their order; empty where nobody waited.
         missing_actions: RAM actions that the key's owner lacks; what they would tell is left out.
+        tags: in the order of the answer.
+        attributes: what is shown to nobody but those who export the endpoint.
         request_id: of the answer that told this, where it was about this endpoint alone.
     """
 
@@ -120,6 +164,8 @@ class VpcEndpoint(Result):
     ours: bool = False
     changes: tuple[StateChange, ...] = field(default=(), repr=False, compare=False)
     missing_actions: tuple[str, ...] = ()
+    tags: tuple[EndpointTag, ...] = field(default=(), repr=False, compare=False)
+    attributes: EndpointAttributes = field(default=EndpointAttributes(), repr=False, compare=False)
     request_id: str = field(default="", repr=False, compare=False)
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.security_rules import SecurityRule
 
 
 class Severity(StrEnum):
@@ -25,6 +26,8 @@ class Finding:
         summary: what was found, in one sentence.
         evidence: what the clouds answered that shows it; empty where the summary says it all.
         mend: what to do about it, a command where there is one; empty where nothing is to be done.
+        rule: the inbound rule whose lack was found; its source is empty where this machine's address is
+            not known. None also where no rule would help.
     """
 
     check: str
@@ -32,6 +35,7 @@ class Finding:
     summary: str
     evidence: str = ""
     mend: str = ""
+    rule: SecurityRule | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

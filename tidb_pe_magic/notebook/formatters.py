@@ -28,6 +28,7 @@ RESULTS: Final = {
         "VerifiedService",
         "VpcEndpoint",
     ),
+    "exports": ("Export",),
     "findings": ("Diagnosis", "Permissions"),
     "help": ("HelpText",),
     "history": ("History",),

@@ -89,7 +89,7 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
         if not existing:
             return planned
         existing[0] = discovery.detailed(context.alibaba(planned.cluster.region_id), existing[0])
-        return _adoption(planned.cluster, planned.service, planned.vpc, existing, request)
+        return adoption(planned.cluster, planned.service, planned.vpc, existing, request)
 
     return making.make_once(context, planned, look_again)
 
@@ -115,7 +115,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
     if existing:
         existing[0] = discovery.detailed(context.alibaba(cluster.region_id), existing[0])
-        planned = _adoption(cluster, service, vpc, existing, request)
+        planned = adoption(cluster, service, vpc, existing, request)
     else:
         planned = EndpointPlan(
             cluster=cluster,
@@ -153,9 +153,10 @@ def _alive(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
     return tuple(sorted(alive, key=lambda each: (not each.ours, each.created, each.endpoint_id)))
 
 
-def _adoption(
+def adoption(
     cluster: Cluster, service: VerifiedService, vpc: Vpc, existing: list[VpcEndpoint], request: Placement
 ) -> EndpointPlan:
+    """Return the plan to adopt the first of the endpoints that exist for this service and VPC."""
     adopted = existing[0]
     return EndpointPlan(
         cluster=cluster,

@@ -175,3 +175,48 @@ class EndpointMethods(Performer):
             limit: changes at most.
         """
         return self._do(model.History, "history", limit=limit)
+
+    def export(  # noqa: PLR0913 - the options of the command
+        self,
+        format: str,  # noqa: A002 - the word of the command
+        *,
+        cluster: str | None = None,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+        endpoint: str | None = None,
+        to: str | None = None,
+        replace: bool = False,
+    ) -> model.Export:
+        """Write the endpoint as infrastructure as code, for review; `str()` of the result is the text.
+
+        Args:
+            format: `terraform` or `aliyun-cli`.
+            cluster: as in `create`, as are the next four.
+            vpc: see `cluster`.
+            security_group: see `cluster`.
+            zone: see `cluster`.
+            name: see `cluster`.
+            endpoint: ID of one that exists; default: the one that `plan` would adopt, or else what `create`
+                would make.
+            to: file to write, which is replaced only where it is an earlier export that nobody has changed.
+            replace: replace any other file, too.
+
+        Raises:
+            InvalidRequest: the file exists and is none of ours, or an argument is not valid.
+            StepOrderError: the endpoint is being deleted, or too little is known to plan one.
+        """
+        return self._do(
+            model.Export,
+            "export",
+            format=format,
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+            endpoint=endpoint,
+            to=to,
+            replace=replace,
+        )

@@ -160,5 +160,11 @@ def _token_of_the_unlisted(planned: EndpointPlan, name: str) -> str:
     return _digest(repr(("unlisted", name))) if unsure else ""
 
 
+def plan_token(context: Context, planned: EndpointPlan) -> str:
+    """Return the ClientToken that is the plan's own: the same wherever the same is planned."""
+    said = (_plan_name(context, planned), planned.zones, planned.security_group_ids, planned.name)
+    return _digest(repr(said))
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

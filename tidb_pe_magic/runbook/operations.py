@@ -232,6 +232,14 @@ OPERATIONS: dict[str, Operation] = {
             example="history --limit 5",
         ),
         Operation(
+            name="export",
+            request=requests.ExportRequest,
+            target=_STEPS + "exporting:export",
+            summary="Write the endpoint, existing or planned, as Terraform or as aliyun CLI commands",
+            tutorial="",
+            example="export terraform --to main.tf",
+        ),
+        Operation(
             name="help",
             request=requests.HelpRequest,
             target=_STEPS + "helping:help_topic",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model import (
     Access,
     Finding,
     RamAction,
+    SecurityRule,
     SecurityRules,
     Severity,
     judge,
@@ -15,11 +17,14 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runbook.facts import Denied, capital, denied_finding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tidb_pe_magic.model import EndpointZone, Judgement, SecurityGroup, Vpc
     from tidb_pe_magic.runbook.facts import Facts
 
 DEFAULT_ZONES = 2  # one is no redundancy, and each one more is billed
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
+_FIRST_PRIORITY = "1"  # of 1 to 100 (Alibaba Cloud API reference, AuthorizeSecurityGroup)
 _SEE_NETWORKS = "See %tidb_pe networks."
 
 
@@ -133,10 +138,41 @@ def check_port(facts: Facts) -> Finding | None:
             return denied_finding(check, rules)
     address = facts.here.private_ip if facts.here else ""
     known = [rules for rules in facts.rules.values() if isinstance(rules, SecurityRules)]
-    return _port_finding(facts, judge(known, service.port, address), address, service.port)
+    judgement = judge(known, service.port, address)
+    rule = _missing_rule(known, service.port, address) if judgement.access == Access.DROPPED else None
+    return _port_finding(facts, judgement, address, rule)
 
 
-def _port_finding(facts: Facts, judgement: Judgement, address: str, port: int) -> Finding:
+def _missing_rule(known: Sequence[SecurityRules], port: int, address: str) -> SecurityRule | None:
+    """Return the narrowest rule that would let this machine in; None where a Drop rule outweighs any."""
+    first = known[0].security_group_id
+    rule = SecurityRule(
+        security_group_id=first,
+        policy="Accept",
+        priority=_FIRST_PRIORITY,
+        protocol="TCP",
+        port_range=f"{port}/{port}",
+        source_cidr=f"{address}/32" if address else "",
+    )
+    # Without an address: would it help, whatever network this machine is in?
+    tried = rule if address else replace(rule, source_cidr="0.0.0.0/0")
+    with_it = (SecurityRules(security_group_id=first, inner_access="", rules=(tried,)), *known)
+    return rule if judge(with_it, port, address).access == Access.ACCEPTED else None
+
+
+def _against(drops: Sequence[SecurityRule], rule: SecurityRule | None) -> str:
+    """Say what a rule has to do with the Drop rules."""
+    if not drops:
+        return ""
+    if rule is None:
+        return (
+            f" Remove or narrow the Drop rule first: with priority {_FIRST_PRIORITY} it outweighs any other."
+        )
+    return " Its priority must be a smaller number than the Drop rule's."
+
+
+def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: SecurityRule | None) -> Finding:
+    port = facts.cluster.service.port if facts.cluster.service else 0
     check, way = "port", f"TCP {port} from {address or 'this machine'}"
     groups = ", ".join(facts.rules)
     evidence = "; ".join(map(str, judgement.because[:3]))
@@ -152,7 +188,8 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, port: int) -
             summary=f"{way} is {'dropped by a rule' if drops else 'not let in by any rule'} of {groups}: "
             "connections would time out.",
             evidence=evidence,
-            mend=mend if not drops else f"{mend} Its priority must be a smaller number than the Drop rule's.",
+            mend=mend + _against(drops, rule),
+            rule=rule,
         )
     if judgement.members_only and address:
         reason = f"only members of {', '.join(judgement.members_only)} are surely let in"

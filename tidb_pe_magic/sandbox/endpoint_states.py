@@ -93,6 +93,8 @@ class Endpoint:
     security_groups: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
+    resource_group_id: str = ""
+    policy_document: str = ""
     endpoint_status: str = "Creating"
     connection_status: str = "Disconnected"
     business_status: str = "Normal"

@@ -149,6 +149,8 @@ class World:
         description: str = "",
         tags: Mapping[str, str] = MappingProxyType({}),
         protected: bool = False,
+        resource_group_id: str = "",
+        policy_document: str = "",
         create_time: str = "",
     ) -> Endpoint:
         """Make an endpoint and return its first state; `zones` are pairs of zone and vSwitch ids."""
@@ -167,6 +169,8 @@ class World:
                 security_groups=MappingProxyType(dict.fromkeys(security_groups, "Attached")),
                 tags=MappingProxyType(dict(tags)),
                 protected=protected,
+                resource_group_id=resource_group_id,
+                policy_document=policy_document,
             )
             self._begin(endpoint)
             return endpoint

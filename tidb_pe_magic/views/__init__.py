@@ -13,6 +13,7 @@ from tidb_pe_magic.views import (  # noqa: F401 - each adds its views to the tab
     connections,
     discovery,
     endpoints,
+    exports,
     history,
     identity,
     queries,

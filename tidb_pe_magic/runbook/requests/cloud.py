@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidb_pe_magic.errors import TOPICS
+from tidb_pe_magic.model import EXPORT_FORMATS
 from tidb_pe_magic.runbook.fields import Request, count, non_empty, one_of, option, seconds, switch
 from tidb_pe_magic.runbook.requests.values import (
     ZoneChoice,
     endpoint_id,
     endpoint_name,
+    file_path,
     security_group_id,
     vpc_id,
 )
@@ -114,6 +116,31 @@ class Placement(Request):
 @dataclass(frozen=True, kw_only=True)
 class PlanRequest(Placement, ClusterStep):
     """Show what would be made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest(Placement, ClusterStep):
+    """Write the endpoint as infrastructure as code."""
+
+    format: str = option(
+        f"what to write: {' or '.join(EXPORT_FORMATS)}",
+        default=...,
+        metavar="FORMAT",
+        parse=one_of(EXPORT_FORMATS),
+        positional=True,
+        choices=EXPORT_FORMATS,
+    )
+    endpoint: str | None = option(
+        "ID of an endpoint that exists; default: the one that plan would adopt, else what create would make",
+        metavar="ID",
+        parse=endpoint_id,
+    )
+    to: str | None = option("write to this file", metavar="PATH", parse=file_path)
+    replace: bool = option(
+        "replace the file even though it is no earlier export, or was changed since",
+        default=False,
+        parse=switch,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,14 @@ def port_number(text: str) -> int:
     raise ValueError(msg)
 
 
+def file_path(text: str) -> str:
+    """Read the path of a file."""
+    if text.strip() and "\0" not in text:
+        return text
+    msg = "must be the path of a file"
+    raise ValueError(msg)
+
+
 def sql_parameters(text: str) -> Mapping[str, object] | Sequence[object]:
     """Read a statement's parameters: a JSON list, or a JSON object; numbers stay exact."""
     try:

@@ -72,6 +72,8 @@ def _create(call: Call) -> Callable[[], Body]:
             description=description,
             tags=tags,
             protected=protected,
+            resource_group_id=parameters.text("ResourceGroupId"),
+            policy_document=parameters.text("PolicyDocument"),
             create_time=call.time,
         )
         return created_fields(endpoint)

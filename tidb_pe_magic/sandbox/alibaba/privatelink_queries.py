@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.world import Endpoint
 
 _RESOURCE_TYPES = ("slb", "alb", "nlb", "gwlb")
+_DEFAULT_RESOURCE_GROUP = "rg-acfmsandbox0000"
 #: What a tag's owner may name: the provider's own tools write both.
 TAGGED_RESOURCE_TYPES = frozenset({"vpcendpoint", "vpc_endpoint"})
 
@@ -50,12 +51,15 @@ def created_fields(endpoint: Endpoint) -> dict[str, object]:
 
 
 def _listed_fields(endpoint: Endpoint) -> dict[str, object]:
+    # Only an endpoint that was given a policy has one to tell.
+    policy = {"PolicyDocument": endpoint.policy_document} if endpoint.policy_document else {}
     return {
         **created_fields(endpoint),
+        **policy,
         "EndpointType": "Interface",
         "ProtectedEnabled": endpoint.protected,
         "RegionId": endpoint.region_id,
-        "ResourceGroupId": "rg-acfmsandbox0000",
+        "ResourceGroupId": endpoint.resource_group_id or _DEFAULT_RESOURCE_GROUP,
         "ResourceOwner": False,
     }
 

@@ -1,0 +1,71 @@
+#!/bin/sh
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: bf3c69b202bbec8b
+#
+# The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
+# The commands make it and wait for it; nothing has been made yet. The ClientToken is the plan's own: run
+# twice, they make one endpoint, for as long as Alibaba Cloud remembers the token.
+# The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here.
+# Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
+#
+# To be judged first:
+# - port (stop): TCP 4000 from 10.0.1.5 is not let in by any rule of sg-t4nabc123: connections would time out.
+
+set -eu
+
+# Preflight, port: TCP 4000 from 10.0.1.5 is not let in by any rule of sg-t4nabc123: connections would time out.
+# - PortRange: TiDB Cloud, the service's port; SecurityGroupId: the endpoint's first
+# - SourceCidrIp: ECS metadata, this notebook's address
+aliyun ecs AuthorizeSecurityGroup \
+  --region 'ap-southeast-1' \
+  --RegionId 'ap-southeast-1' \
+  --SecurityGroupId 'sg-t4nabc123' \
+  --Permissions.1.Policy 'Accept' \
+  --Permissions.1.Priority '1' \
+  --Permissions.1.IpProtocol 'TCP' \
+  --Permissions.1.PortRange '4000/4000' \
+  --Permissions.1.Description 'Notebook to TiDB Cloud (preflight: port)' \
+  --Permissions.1.SourceCidrIp '10.0.1.5/32'
+
+# What exists already for this service and VPC:
+aliyun privatelink ListVpcEndpoints \
+  --region 'ap-southeast-1' \
+  --RegionId 'ap-southeast-1' \
+  --ServiceName 'com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo' \
+  --VpcId 'vpc-t4nabc123'
+
+# CreateVpcEndpoint, without the tag created-by=tidb_pe_magic: no notebook deletes it unasked.
+# - ServiceName, RegionId: TiDB Cloud: the cluster's service
+# - VpcId: --vpc
+# - EndpointName: made from the cluster's name
+# - SecurityGroupId: the only one of the VPC
+# - ZoneId: the default of plan
+# - VSwitchId: the one with the most free addresses
+answer=$(
+  aliyun privatelink CreateVpcEndpoint \
+    --region 'ap-southeast-1' \
+    --RegionId 'ap-southeast-1' \
+    --ServiceName 'com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo' \
+    --VpcId 'vpc-t4nabc123' \
+    --EndpointType 'Interface' \
+    --EndpointName 'tidb-demo' \
+    --SecurityGroupId.1 'sg-t4nabc123' \
+    --Zone.1.ZoneId 'ap-southeast-1a' \
+    --Zone.1.VSwitchId 'vsw-a' \
+    --Zone.2.ZoneId 'ap-southeast-1b' \
+    --Zone.2.VSwitchId 'vsw-b' \
+    --ClientToken '0123456789abcdef0123456789abcdef0123456789abcdef'
+)
+printf '%s\n' "$answer"
+endpoint_id=$(printf '%s\n' "$answer" | sed -n 's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p')
+[ -n "$endpoint_id" ] || { echo "the answer names no endpoint" >&2; exit 1; }
+
+# Until the private host answers, for 10 minutes at most:
+aliyun privatelink GetVpcEndpointAttribute \
+  --region 'ap-southeast-1' \
+  --RegionId 'ap-southeast-1' \
+  --EndpointId "$endpoint_id" \
+  --waiter expr='ConnectionStatus' to='Connected' timeout=600
+aliyun privatelink ListVpcEndpointZones \
+  --region 'ap-southeast-1' \
+  --RegionId 'ap-southeast-1' \
+  --EndpointId "$endpoint_id"

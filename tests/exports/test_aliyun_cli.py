@@ -1,0 +1,194 @@
+"""The script: what a real shell makes of it, and whether its parameters are those of the API."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alibabacloud_privatelink20200415 import models
+from exports.cases import BLOCKED, CASES, DETAILED, PLANNED, existing, written
+from exports.stand_in import Call, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidb_pe_magic.errors import InvalidRequest, is_visible
+from tidb_pe_magic.exports import aliyun_cli
+from tidb_pe_magic.exports.shell import quoted
+from tidb_pe_magic.model import EndpointTag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+READS = ["GetVpcEndpointAttribute", "ListVpcEndpointZones", "ListVpcEndpointSecurityGroups"]
+# AuthorizeSecurityGroup's parameters (Alibaba Cloud API reference, ECS 2014-05-26), as far as they are used.
+RULE = {
+    "RegionId": "ap-southeast-1",
+    "SecurityGroupId": "sg-t4nabc123",
+    "Permissions": [
+        {
+            "Policy": "Accept",
+            "Priority": "1",
+            "IpProtocol": "TCP",
+            "PortRange": "4000/4000",
+            "Description": "Notebook to TiDB Cloud (preflight: port)",
+            "SourceCidrIp": "10.0.1.5/32",
+        }
+    ],
+}
+# Every character that an argument can have, more often those that mean something to a shell.
+TEXTS = st.text(
+    st.sampled_from("'\"\\$`!*?[]{}()<>|&;#~=% \t\n\r\u202e\u2066\x1b\x7f\u2028é中🦀")
+    | st.characters(codec="utf-8", min_codepoint=1),
+    max_size=20,
+).filter(lambda text: not text.endswith("\n"))
+
+
+def answer(call: Call) -> Mapping[str, Any]:
+    """Answer as far as a script looks."""
+    assert call.product in {"ecs", "privatelink"}
+    return {"EndpointId": "ep-t4nnew1", "ConnectionStatus": "Connected"}
+
+
+def ran(case: str, place: Path) -> list[Call]:
+    """Run the script of a case, which has to succeed, and return its calls."""
+    done = run(written(case, "aliyun-cli"), answer, place, NOTEBOOK_CIDR="10.0.1.5/32")
+    assert (done.code, done.errors) == (0, "")
+    return done.calls
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_parameter_is_the_apis(case: str, tmp_path: Path) -> None:
+    """The official SDK's request has each of them, by its name on the wire, and loses none."""
+    calls = ran(case, tmp_path)
+    assert calls
+    for call in calls:
+        assert call.options["region"] == ("ap-southeast-1",)
+        if call.product == "ecs":
+            assert (call.operation, call.fields) == ("AuthorizeSecurityGroup", RULE)
+        else:
+            request = getattr(models, f"{call.operation}Request")().from_map(call.fields)
+            # The SDK writes an empty list for each that was not given.
+            assert {name: value for name, value in request.to_map().items() if value != []} == call.fields
+            assert request.region_id == "ap-southeast-1"
+
+
+def test_a_plan_is_carried_out_and_waited_for(tmp_path: Path) -> None:
+    """What exists is shown, the endpoint made with the plan's token, and waited for by its ID."""
+    shown, made, waited, zones = ran("planned", tmp_path)
+    assert shown.operation == "ListVpcEndpoints"
+    assert made.operation == "CreateVpcEndpoint"
+    assert made.fields == {
+        "RegionId": "ap-southeast-1",
+        "ServiceName": PLANNED.plan.service.service_name,
+        "VpcId": "vpc-t4nabc123",
+        "EndpointType": "Interface",
+        "EndpointName": "tidb-demo",
+        "SecurityGroupId": ["sg-t4nabc123"],
+        "Zone": [
+            {"ZoneId": "ap-southeast-1a", "VSwitchId": "vsw-a"},
+            {"ZoneId": "ap-southeast-1b", "VSwitchId": "vsw-b"},
+        ],
+        "ClientToken": PLANNED.token,
+    }
+    assert waited.waits_for == ("ConnectionStatus", "Connected")
+    assert waited.fields["EndpointId"] == zones.fields["EndpointId"] == "ep-t4nnew1"
+    assert zones.operation == "ListVpcEndpointZones"
+
+
+def test_a_missing_rule_comes_first(tmp_path: Path) -> None:
+    """An endpoint that nobody reaches is not made before its rule."""
+    operations = [call.operation for call in ran("planned-blocked", tmp_path)]
+    assert operations[:2] == ["AuthorizeSecurityGroup", "ListVpcEndpoints"]
+
+
+def test_what_exists_is_only_looked_at(tmp_path: Path) -> None:
+    """Nothing is changed by the script of an endpoint that exists, but for a missing rule."""
+    assert [call.operation for call in ran("existing", tmp_path)] == READS
+
+
+def test_what_is_not_connected_is_waited_for_at_the_end(tmp_path: Path) -> None:
+    """Everything is shown before a wait that may take minutes."""
+    calls = ran("existing-hidden", tmp_path)
+    assert [call.operation for call in calls] == ["AuthorizeSecurityGroup", *READS, READS[0]]
+    assert [call.waits_for for call in calls if call.waits_for] == [("ConnectionStatus", "Connected")]
+
+
+def test_an_address_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
+    """Without the variable the script ends before its first command, and says what is missing."""
+    done = run(written("existing-hidden", "aliyun-cli"), answer, tmp_path)
+    assert done.code != 0
+    assert "NOTEBOOK_CIDR" in done.errors
+    assert done.calls == []
+
+
+def test_a_failure_ends_the_script(tmp_path: Path) -> None:
+    """What cannot be made is not waited for."""
+
+    def refuse(call: Call) -> Mapping[str, Any]:
+        if call.operation == "CreateVpcEndpoint":
+            raise LookupError("QuotaExceeded")
+        return {}
+
+    done = run(written("planned", "aliyun-cli"), refuse, tmp_path)
+    assert done.code != 0
+    assert "QuotaExceeded" in done.errors
+    assert [call.operation for call in done.calls] == ["ListVpcEndpoints", "CreateVpcEndpoint"]
+
+
+def test_an_answer_without_an_endpoint_ends_the_script(tmp_path: Path) -> None:
+    """No command is called without an ID."""
+    done = run(written("planned", "aliyun-cli"), lambda _: {}, tmp_path)
+    assert done.code == 1
+    assert "names no endpoint" in done.errors
+    assert [call.operation for call in done.calls] == ["ListVpcEndpoints", "CreateVpcEndpoint"]
+
+
+@settings(deadline=None, max_examples=200)
+@given(text=TEXTS)
+def test_any_text_survives_as_a_word(text: str) -> None:
+    """A real shell gives back what was written, expanding nothing; all of it can be seen."""
+    word = quoted(text)
+    assert is_visible(word)
+    done = subprocess.run(["sh", "-c", f"printf %s {word}"], capture_output=True, check=True)
+    assert done.stdout.decode() == text
+
+
+@settings(deadline=None, max_examples=8)
+@given(name=TEXTS, other=TEXTS)
+def test_no_name_breaks_out_of_its_place(
+    tmp_path_factory: pytest.TempPathFactory, name: str, other: str
+) -> None:
+    """Whatever is in names, tags and IDs, the same commands are called."""
+    endpoint = replace(
+        DETAILED,
+        name=name,
+        tags=(EndpointTag(key=name, value=other),),
+        zones=(replace(DETAILED.zones[0], zone_id=other, vswitch_id=name),),
+        attributes=replace(DETAILED.attributes, description=other, policy_document=name),
+    )
+    found = existing(endpoint, replace(BLOCKED, summary=name))
+    plan = replace(
+        PLANNED.plan,
+        name=name,
+        zones=(replace(PLANNED.plan.zones[0], vswitch_id=other),),
+        cluster=replace(PLANNED.plan.cluster, display_name=other),
+    )
+    place = tmp_path_factory.mktemp("stand-in")
+    shown = run(aliyun_cli.write(found).text, answer, place)
+    assert [call.operation for call in shown.calls] == ["AuthorizeSecurityGroup", *READS]
+    made = run(aliyun_cli.write(replace(PLANNED, plan=plan)).text, answer, place)
+    creation = made.calls[1].fields
+    assert (creation["EndpointName"], creation["Zone"][0]["VSwitchId"]) == (name, other)
+    assert len(made.calls) == 4
+    assert shown.code == made.code == 0
+
+
+@pytest.mark.parametrize("text", ["half \ud800", "with\0nul", "ends\n"])
+def test_what_no_argument_can_be_is_refused(text: str) -> None:
+    """Nothing is written that a shell would change."""
+    plan = replace(PLANNED.plan, name=text)
+    with pytest.raises(InvalidRequest):
+        aliyun_cli.write(replace(PLANNED, plan=plan))

@@ -1,0 +1,171 @@
+"""An endpoint as a script of commands for the Alibaba Cloud CLI.
+
+Operations and parameters have the API's own names, lists flattened to `--Zone.1.ZoneId`: what the CLI took
+before its plugins, and still does. `--waiter` polls until a field has a value. (The CLI's documentation,
+"Migrate from legacy to plugin-based Alibaba Cloud CLI" and "Poll the return results".)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.exports.attributes import everything
+from tidb_pe_magic.exports.base import Text, comment, header, warnings
+from tidb_pe_magic.exports.marks import SHEBANG, marked
+from tidb_pe_magic.exports.shell import command, quoted
+from tidb_pe_magic.model import OUR_TAG, RamAction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tidb_pe_magic.exports.base import Source
+    from tidb_pe_magic.model import VpcEndpoint
+
+NAME = "aliyun-cli"
+_KEY = "The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here."
+_MENDING = ("The first command adds the inbound rule that is missing; the others show the endpoint.", _KEY)
+_READING = ("The commands show it, and change nothing.", _KEY)
+_PLANNED = (
+    "The commands make it and wait for it; nothing has been made yet. The ClientToken is the plan's own: run",
+    "twice, they make one endpoint, for as long as Alibaba Cloud remembers the token.",
+    _KEY,
+)
+_UNTAGGED = f"CreateVpcEndpoint, without the tag {'='.join(OUR_TAG)}: no notebook deletes it unasked."
+_LONGEST_WAIT = "600"  # seconds; the most that --waiter takes
+_ANSWERED = r's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p'
+
+
+def write(source: Source) -> Text:
+    """Return the script.
+
+    Raises:
+        InvalidRequest: a value cannot be an argument of a command.
+    """
+    existing = _READING if source.blocked is None else _MENDING
+    lines = [*header(source, how=existing if source.existing else _PLANNED), "", "set -eu"]
+    for part in (_rule(source), _shown(source, source.existing) if source.existing else _made(source)):
+        written = tuple(part)
+        lines += ["", *written] if written else []
+    return Text(marked(NAME, lines, first=SHEBANG), warnings(source))
+
+
+def _made(source: Source) -> Iterator[str]:
+    plan, origins = source.plan, source.origins
+    yield comment("What exists already for this service and VPC:")
+    asked = [("ServiceName", plan.service.service_name), ("VpcId", plan.vpc.vpc_id)]
+    yield from _aliyun(source, "privatelink ListVpcEndpoints", asked)
+    yield ""
+    yield comment(_UNTAGGED)
+    for name, origin in (
+        ("ServiceName, RegionId", "TiDB Cloud: the cluster's service"),
+        ("VpcId", origins.vpc),
+        ("EndpointName", origins.name),
+        ("SecurityGroupId", origins.security_groups),
+        ("ZoneId", origins.zones),
+        ("VSwitchId", origins.vswitches),
+    ):
+        yield comment(f"- {name}: {origin}")
+    yield "answer=$("
+    yield from _aliyun(source, "privatelink CreateVpcEndpoint", _creation(source), indent="  ")
+    yield ")"
+    yield "printf '%s\\n' \"$answer\""
+    yield f"endpoint_id=$(printf '%s\\n' \"$answer\" | sed -n '{_ANSWERED}')"
+    yield '[ -n "$endpoint_id" ] || { echo "the answer names no endpoint" >&2; exit 1; }'
+    yield ""
+    yield from _waited(source, '"$endpoint_id"')
+    yield from _read(source, '"$endpoint_id"', "ListVpcEndpointZones")
+
+
+def _creation(source: Source) -> Iterator[tuple[str, str]]:
+    plan = source.plan
+    yield "ServiceName", plan.service.service_name
+    yield "VpcId", plan.vpc.vpc_id
+    yield "EndpointType", "Interface"
+    yield "EndpointName", plan.name
+    for number, group_id in enumerate(source.security_group_ids, 1):
+        yield f"SecurityGroupId.{number}", group_id
+    for number, zone in enumerate(source.zones, 1):
+        yield f"Zone.{number}.ZoneId", zone.zone_id
+        yield f"Zone.{number}.VSwitchId", zone.vswitch_id
+    yield "ClientToken", source.token
+
+
+def _shown(source: Source, endpoint: VpcEndpoint) -> Iterator[str]:
+    ident = quoted(endpoint.endpoint_id)
+    yield comment("As it was answered:")
+    yield from (comment(f"- {name}: {value}") for name, value in everything(endpoint))
+    yield from (comment(f"- Tag {key}: {value}") for key, value in source.tags.items())
+    yield from _read(source, ident, "GetVpcEndpointAttribute")
+    yield ""
+    yield comment("As it was answered:")
+    if source.hides(RamAction.ENDPOINT_ZONES):
+        yield comment(f"- not known: RAM action {RamAction.ENDPOINT_ZONES} is missing")
+    for zone in (*source.zones, *source.leaving):
+        address = ", ".join(each for each in (zone.eni_ip, zone.ipv6_address) if each)
+        yield comment(f"- {zone.zone_id}, vSwitch {zone.vswitch_id}, address {address}: {zone.status}")
+    yield from _read(source, ident, "ListVpcEndpointZones")
+    yield ""
+    yield comment("As it was answered:")
+    if source.hides(RamAction.ENDPOINT_SECURITY_GROUPS):
+        yield comment(f"- not known: RAM action {RamAction.ENDPOINT_SECURITY_GROUPS} is missing")
+    yield from (comment(f"- {group_id}") for group_id in source.security_group_ids)
+    yield from _read(source, ident, "ListVpcEndpointSecurityGroups")
+    if not endpoint.ready:
+        yield ""
+        yield from _waited(source, ident)
+
+
+def _read(source: Source, ident: str, operation: str) -> Iterator[str]:
+    return _aliyun(source, f"privatelink {operation}", (), further=[("EndpointId", ident)])
+
+
+def _waited(source: Source, ident: str) -> Iterator[str]:
+    yield comment("Until the private host answers, for 10 minutes at most:")
+    until = f"expr='ConnectionStatus' to='Connected' timeout={_LONGEST_WAIT}"
+    further = [("EndpointId", ident), ("waiter", until)]
+    yield from _aliyun(source, "privatelink GetVpcEndpointAttribute", (), further=further)
+
+
+def _rule(source: Source) -> Iterator[str]:
+    finding = source.blocked
+    if finding is None or finding.rule is None:
+        return
+    rule = finding.rule
+    yield comment(f"Preflight, {finding.check}: {finding.summary}")
+    yield comment("- PortRange: TiDB Cloud, the service's port; SecurityGroupId: the endpoint's first")
+    if rule.source_cidr:
+        yield comment("- SourceCidrIp: ECS metadata, this notebook's address")
+        cidr = quoted(rule.source_cidr)
+    else:
+        yield comment("- SourceCidrIp: not known here")
+        yield ': "${NOTEBOOK_CIDR:?set it to the network or address of the notebook, such as 10.0.1.5/32}"'
+        cidr = '"$NOTEBOOK_CIDR"'
+    permission = [
+        ("SecurityGroupId", rule.security_group_id),
+        ("Permissions.1.Policy", rule.policy),
+        ("Permissions.1.Priority", rule.priority),
+        ("Permissions.1.IpProtocol", rule.protocol),
+        ("Permissions.1.PortRange", rule.port_range),
+        ("Permissions.1.Description", f"Notebook to TiDB Cloud (preflight: {finding.check})"),
+    ]
+    source_cidr = [("Permissions.1.SourceCidrIp", cidr)]
+    yield from _aliyun(source, "ecs AuthorizeSecurityGroup", permission, further=source_cidr)
+
+
+def _aliyun(
+    source: Source,
+    operation: str,
+    parameters: Iterable[tuple[str, str]],
+    *,
+    further: Iterable[tuple[str, str]] = (),
+    indent: str = "",
+) -> Iterator[str]:
+    """Yield the command of `operation`, product and name.
+
+    The parameters' values are any text, those of `further` are words of the shell.
+    """
+    region = quoted(source.cluster.region_id)
+    # --region chooses the API's host, RegionId is the parameter of the call.
+    both = [("region", region), ("RegionId", region)]
+    written = [(name, quoted(value)) for name, value in parameters]
+    return command(("aliyun", operation), [*both, *written, *further], indent)

@@ -1,0 +1,108 @@
+"""What GetVpcEndpointAttribute answers, and what becomes of each attribute in Terraform.
+
+The arguments are those of the provider's public documentation of alicloud_privatelink_vpc_endpoint (1.282).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tidb_pe_magic.model import VpcEndpoint
+
+Value = str | int | bool
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of the answer.
+
+    Attributes:
+        name: in the API.
+        read: takes it from an endpoint; None where it was not answered.
+        argument: of the provider's resource; empty where the resource does not take it.
+        why: why it is no argument.
+    """
+
+    name: str
+    read: Callable[[VpcEndpoint], Value | None]
+    argument: str = ""
+    why: str = ""
+
+
+def _read_only(attribute: str) -> str:
+    return f"the cloud decides it; the resource tells it as {attribute}"
+
+
+ATTRIBUTES = (
+    Attribute("ServiceName", lambda e: e.service_name, "service_name"),
+    Attribute("ServiceId", lambda e: e.attributes.service_id, "service_id"),
+    Attribute("ServiceRegionId", lambda e: e.attributes.service_region_id, "service_region_id"),
+    Attribute("VpcId", lambda e: e.vpc_id, "vpc_id"),
+    Attribute("EndpointName", lambda e: e.name, "vpc_endpoint_name"),
+    Attribute("EndpointDescription", lambda e: e.attributes.description, "endpoint_description"),
+    Attribute("EndpointType", lambda e: e.attributes.endpoint_type, "endpoint_type"),
+    Attribute("AddressIpVersion", lambda e: e.attributes.address_version, "address_ip_version"),
+    Attribute(
+        "ZonePrivateIpAddressCount",
+        lambda e: e.attributes.zone_private_ip_address_count,
+        "zone_private_ip_address_count",
+    ),
+    Attribute("ProtectedEnabled", lambda e: e.attributes.protected_enabled, "protected_enabled"),
+    Attribute("ResourceGroupId", lambda e: e.attributes.resource_group_id, "resource_group_id"),
+    # The resource takes it only where the service is in another region; 0 is no bandwidth to ask for.
+    Attribute(
+        "CrossRegionBandwidth",
+        lambda e: e.attributes.cross_region_bandwidth or None,
+        "cross_region_bandwidth",
+    ),
+    Attribute("PolicyDocument", lambda e: e.attributes.policy_document, "policy_document"),
+    Attribute("EndpointId", lambda e: e.endpoint_id, why="the import block names it"),
+    Attribute("RegionId", lambda e: e.region_id, why="the provider block names it"),
+    Attribute("EndpointDomain", lambda e: e.domain, why=_read_only("endpoint_domain")),
+    Attribute("EndpointStatus", lambda e: e.endpoint_status, why=_read_only("status")),
+    Attribute("ConnectionStatus", lambda e: e.connection_status, why=_read_only("connection_status")),
+    Attribute(
+        "EndpointBusinessStatus", lambda e: e.business_status, why=_read_only("endpoint_business_status")
+    ),
+    Attribute("Bandwidth", lambda e: e.attributes.bandwidth, why=_read_only("bandwidth")),
+    Attribute("CreateTime", lambda e: e.created or None, why=_read_only("create_time")),
+    Attribute("Payer", lambda e: e.attributes.payer, why=_read_only("payer")),
+    Attribute("ResourceOwner", lambda e: e.attributes.resource_owner, why=_read_only("resource_owner")),
+    Attribute(
+        "ZoneAffinityEnabled",
+        lambda e: e.attributes.zone_affinity_enabled,
+        why=_read_only("zone_affinity_enabled"),
+    ),
+    Attribute("RequestId", lambda _: None, why="it is the answer's, not the endpoint's"),
+)
+
+
+def arguments(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
+    """Yield the attributes that the resource takes and that are known, in their order."""
+    return ((each, value) for each, value in _known(endpoint) if each.argument)
+
+
+def read_only(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
+    """Yield name and value of the known attributes that nobody can ask for."""
+    return ((each.name, written(value)) for each, value in _known(endpoint) if not each.argument)
+
+
+def everything(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
+    """Yield name and value of every attribute that is known."""
+    return ((each.name, written(value)) for each, value in _known(endpoint))
+
+
+def _known(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
+    for attribute in ATTRIBUTES:
+        value = attribute.read(endpoint)
+        if value is not None:
+            yield attribute, value
+
+
+def written(value: Value) -> str:
+    """Return the value as the API's JSON has it, without quotes."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,195 @@
+"""What a text is written from, and what all texts have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import InvalidRequest, one_line
+from tidb_pe_magic.model import RamAction, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tidb_pe_magic.model import Cluster, EndpointPlan, EndpointZone, Finding, VpcEndpoint
+
+_DELETING = "Deleting"  # of ZoneStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origins:
+    """Where a plan's values came from, each in a few words."""
+
+    vpc: str
+    security_groups: str
+    zones: str
+    vswitches: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a text is written from.
+
+    Attributes:
+        plan: with the endpoint that exists, if there is one; the text is of that one then.
+        origins: where the values came from of an endpoint that would be made.
+        token: the plan's own ClientToken: the same for the same plan.
+    """
+
+    plan: EndpointPlan
+    origins: Origins
+    token: str
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that the endpoint leads to."""
+        return self.plan.cluster
+
+    @property
+    def existing(self) -> VpcEndpoint | None:
+        """The endpoint that the text is of; None where it would make one."""
+        return self.plan.existing
+
+    @property
+    def port(self) -> str:
+        """The service's port."""
+        return str(self.cluster.service.port) if self.cluster.service else ""
+
+    @property
+    def zones(self) -> tuple[EndpointZone, ...]:
+        """The zones that the endpoint has or shall have, in the order of their IDs."""
+        staying = (zone for zone in self.plan.zones if zone.status != _DELETING)
+        return tuple(sorted(staying, key=lambda zone: zone.zone_id))
+
+    @property
+    def leaving(self) -> tuple[EndpointZone, ...]:
+        """The zones that are being removed."""
+        return tuple(zone for zone in self.plan.zones if zone.status == _DELETING)
+
+    @property
+    def security_group_ids(self) -> tuple[str, ...]:
+        """The security groups, in the order of their IDs."""
+        return tuple(sorted(self.plan.security_group_ids))
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the endpoint that exists, in the order of their keys."""
+        tags = self.existing.tags if self.existing else ()
+        return {tag.key: tag.value for tag in sorted(tags, key=lambda tag: tag.key)}
+
+    @property
+    def blocked(self) -> Finding | None:
+        """The finding that an inbound rule is missing, with the rule."""
+        return next((finding for finding in self.plan.findings if finding.rule is not None), None)
+
+    def hides(self, action: RamAction) -> bool:
+        """Tell whether what this RAM action looks up of the existing endpoint is not known."""
+        return self.existing is not None and action in self.existing.missing_actions
+
+
+@dataclass(frozen=True)
+class Text:
+    """An endpoint as a tool reads it.
+
+    Attributes:
+        text: lines end with a line feed, the last one with none.
+        warnings: what it lacks, and what has to be decided before it is used; they stand in it, too.
+    """
+
+    text: str
+    warnings: tuple[str, ...] = ()
+
+
+def comment(text: str = "") -> str:
+    """Return a line of comment, whatever the text holds; one without a text separates."""
+    return f"# {one_line(text)}".rstrip()
+
+
+def subject(source: Source) -> str:
+    """Say what the text is of."""
+    endpoint = source.existing
+    what = (
+        f"endpoint {endpoint.endpoint_id}, which exists"
+        if endpoint
+        else "the endpoint that create would make"
+    )
+    return f"{what}, for TiDB Cloud cluster {source.cluster.display_name} ({source.cluster.cluster_id})"
+
+
+def bill(source: Source) -> str:
+    """Say what is billed, in one sentence."""
+    zones = "1 zone" if len(source.zones) == 1 else f"{len(source.zones)} zones"
+    payer = source.plan.service.payer
+    if source.existing is not None:
+        payer = source.existing.attributes.payer or payer
+        if source.hides(RamAction.ENDPOINT_ZONES):
+            zones = "each zone"
+    if payer == "Endpoint":
+        return (
+            f"Billed to this account: {zones}, by the hour, from creation until deletion, and traffic per GB."
+        )
+    return f"Billed to {'the service' if payer == 'EndpointService' else payer}: {zones}."
+
+
+def warnings(source: Source) -> tuple[str, ...]:
+    """Return what has to be judged before the text is used, each in one line."""
+    found = [
+        f"{finding.check} ({finding.severity}): {finding.summary}{_unmended(finding)}"
+        for finding in source.plan.findings
+        if finding.severity != Severity.OK and not _says_what_exists(source, finding)
+    ]
+    found += [f"not as asked for: {difference}" for difference in source.plan.differences]
+    endpoint = source.existing
+    if endpoint is not None:
+        if not endpoint.ready:
+            found.append(
+                f"still changing: {endpoint.endpoint_status}, connection {endpoint.connection_status}; "
+                "export again after wait"
+            )
+        found += [f"left out: zone {zone.zone_id}, which is being removed" for zone in source.leaving]
+        found += [f"left out: what RAM action {action} tells" for action in endpoint.missing_actions]
+        if endpoint.ours:
+            found.append(
+                "it carries the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook "
+                "deletes it without --adopted"
+            )
+    return tuple(map(one_line, found))
+
+
+def _unmended(finding: Finding) -> str:
+    """Say why a text lacks the inbound rule that one would look for in it."""
+    blocked = finding.check == "port" and finding.severity == Severity.STOP and finding.rule is None
+    return " No rule is added: a Drop rule outweighs any." if blocked else ""
+
+
+def _says_what_exists(source: Source, finding: Finding) -> bool:
+    """Tell whether the finding says no more than the text itself."""
+    known = source.existing is not None and finding.check == "existing-endpoint"
+    return known and finding.severity == Severity.WARN
+
+
+def header(source: Source, *, how: Iterable[str]) -> Iterator[str]:
+    """Yield the comment that a text begins with, after its mark."""
+    yield comment()
+    yield comment(f"{subject(source)[:1].upper()}{subject(source)[1:]}.")
+    yield from map(comment, how)
+    yield comment(bill(source))
+    judged = warnings(source)
+    if judged:
+        yield comment()
+        yield comment("To be judged first:")
+        yield from (comment(f"- {warning}") for warning in judged)
+
+
+def writable(text: str) -> str:
+    """Return the text if every tool can read it.
+
+    Raises:
+        InvalidRequest: it holds half of a character, which no file can.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidRequest(
+            "FORMAT", f"{one_line(text)} holds half of a character, which cannot be written."
+        )
+    return text

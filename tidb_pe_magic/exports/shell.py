@@ -1,0 +1,41 @@
+"""Writing words of a POSIX shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import InvalidRequest, is_visible
+from tidb_pe_magic.exports.base import writable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def quoted(text: str) -> str:
+    """Return any text as one word, in which nothing is expanded, and all of it can be seen.
+
+    Raises:
+        InvalidRequest: it holds NUL, which no argument of a program can, half of a character, or a line feed
+            at its end, which a shell takes away.
+    """
+    writable(text)
+    if "\0" in text or text.endswith("\n"):
+        raise InvalidRequest("FORMAT", f"{text!r} cannot be an argument of a command.")
+    if is_visible(text):
+        return "'" + text.replace("'", "'\\''") + "'"
+    return f"\"$(printf '{''.join(map(_octal, text))}')\""
+
+
+def _octal(character: str) -> str:
+    """Return a character of printf's format: what is not plain, a hyphen among it, byte by byte."""
+    if character.isascii() and (character.isalnum() or character in " _.:/"):
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode())
+
+
+def command(words: Iterable[str], parameters: Iterable[tuple[str, str]], indent: str = "") -> Iterator[str]:
+    """Yield a command over several lines, one for each parameter, whose values are words already."""
+    lines = [" ".join(words), *(f"  --{name} {value}" for name, value in parameters)]
+    for line in lines[:-1]:
+        yield f"{indent}{line} \\"
+    yield indent + lines[-1]

@@ -1,0 +1,209 @@
+"""An endpoint as a Terraform configuration for the provider aliyun/alicloud.
+
+Arguments and import IDs are those of the provider's public documentation: alicloud_privatelink_vpc_endpoint,
+alicloud_privatelink_vpc_endpoint_zone and alicloud_security_group_rule.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.exports.attributes import arguments, read_only
+from tidb_pe_magic.exports.base import Text, comment, header, warnings
+from tidb_pe_magic.exports.hcl import Argument, aligned, block, label, literal, mapping, string, strings
+from tidb_pe_magic.exports.marks import marked
+from tidb_pe_magic.model import OUR_TAG, RamAction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidb_pe_magic.exports.base import Source
+    from tidb_pe_magic.model import EndpointZone, Finding, SecurityRule, VpcEndpoint
+
+NAME = "terraform"
+_ENDPOINT = "alicloud_privatelink_vpc_endpoint"
+_ZONE = "alicloud_privatelink_vpc_endpoint_zone"
+_RULE = "alicloud_security_group_rule"
+_LABEL = "tidb"
+_POLICY = "policy_document"
+_EXISTING = (
+    "terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would",
+    "change is a difference between this text and the cloud: look at it before you apply.",
+)
+_PLANNED = ("terraform plan shows what would be made; nothing has been made yet.",)
+_REQUIRES = (
+    "terraform {",
+    '  required_version = ">= 1.5" # the first with import blocks',
+    "",
+    "  required_providers {",
+    "    alicloud = {",
+    '      source  = "aliyun/alicloud"',
+    '      version = "~> 1.282" # the first whose endpoint takes service_region_id',
+    "    }",
+    "  }",
+    "}",
+)
+_UNTAGGED = f"Without the tag {'='.join(OUR_TAG)}: what Terraform makes, no notebook deletes unasked."
+_ANSWERED = (
+    "The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are",
+    "of ListVpcEndpointZones. It also answered what cannot be asked for:",
+)
+_NO_KEY = (
+    "No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and",
+    "ALICLOUD_SECRET_KEY) or from a profile of the aliyun CLI.",
+)
+
+
+def write(source: Source) -> Text:
+    """Return the configuration.
+
+    Raises:
+        InvalidRequest: a value holds half of a character.
+    """
+    parts = (_provider(source), _endpoint(source), *_zones(source), _rule(source), _outputs(source))
+    lines = [*header(source, how=_EXISTING if source.existing else _PLANNED), "", *_REQUIRES]
+    for part in parts:
+        written = tuple(part)
+        lines += ["", *written] if written else []
+    return Text(marked(NAME, lines), warnings(source))
+
+
+def _provider(source: Source) -> Iterator[str]:
+    yield from map(comment, _NO_KEY)
+    region = Argument("region", string(source.cluster.region_id), "TiDB Cloud: where the service is")
+    yield from block('provider "alicloud"', [region])
+
+
+def _endpoint(source: Source) -> Iterator[str]:
+    endpoint = source.existing
+    if endpoint is None:
+        yield comment(_UNTAGGED)
+        yield from block(_resource(_ENDPOINT, _LABEL), _planned(source))
+        return
+    yield from _import(f"{_ENDPOINT}.{_LABEL}", endpoint.endpoint_id)
+    yield ""
+    yield from map(comment, _ANSWERED)
+    yield from (comment(f"- {name}: {value}") for name, value in read_only(endpoint))
+    yield from block(_resource(_ENDPOINT, _LABEL), _found(source, endpoint), *_further(source, endpoint))
+
+
+def _planned(source: Source) -> Iterator[Argument]:
+    origins = source.origins
+    yield Argument(
+        "service_name", string(source.plan.service.service_name), "TiDB Cloud: the cluster's service"
+    )
+    yield Argument("vpc_id", string(source.plan.vpc.vpc_id), origins.vpc)
+    yield Argument("vpc_endpoint_name", string(source.plan.name), origins.name)
+    yield Argument("endpoint_type", string("Interface"), "as create asks for")
+    yield Argument("security_group_ids", strings(source.security_group_ids), origins.security_groups)
+
+
+def _found(source: Source, endpoint: VpcEndpoint) -> Iterator[Argument]:
+    for attribute, value in arguments(endpoint):
+        if attribute.argument != _POLICY:
+            yield Argument(attribute.argument, literal(value), attribute.name)
+    if not source.hides(RamAction.ENDPOINT_SECURITY_GROUPS):
+        groups = strings(source.security_group_ids)
+        yield Argument("security_group_ids", groups, "ListVpcEndpointSecurityGroups")
+
+
+def _further(source: Source, endpoint: VpcEndpoint) -> Iterator[tuple[str, ...]]:
+    """Yield the policy, the tags, and what Terraform must not touch because it is not known here."""
+    unknown = [
+        name
+        for name, action in (
+            ("security_group_ids", RamAction.ENDPOINT_SECURITY_GROUPS),
+            ("tags", RamAction.ENDPOINTS),
+        )
+        if source.hides(action)
+    ]
+    for attribute, value in arguments(endpoint):
+        if attribute.argument == _POLICY:  # apart, since it is long
+            yield tuple(aligned([Argument(_POLICY, literal(value), attribute.name)]))
+    if source.tags:
+        yield (f"  {comment('ListVpcEndpoints: Tags')}", *mapping("tags", source.tags))
+    if unknown:
+        reason = "Not known here for lack of a permission, so left as it is in the cloud."
+        ignored = Argument("ignore_changes", f"[{', '.join(unknown)}]")
+        yield (f"  {comment(reason)}", "  lifecycle {", f"    {ignored.name} = {ignored.expression}", "  }")
+
+
+def _zones(source: Source) -> Iterator[Iterator[str]]:
+    endpoint, names = source.existing, set[str]()
+    for zone in source.zones:
+        name = label(f"zone_{zone.zone_id}")
+        while name in names:
+            name += "_"
+        names.add(name)
+        if endpoint is not None:
+            yield _import(f"{_ZONE}.{name}", f"{endpoint.endpoint_id}:{zone.zone_id}")
+        yield block(_resource(_ZONE, name), _zone(source, zone))
+
+
+def _zone(source: Source, zone: EndpointZone) -> Iterator[Argument]:
+    found, origins = source.existing is not None, source.origins
+    yield Argument("endpoint_id", f"{_ENDPOINT}.{_LABEL}.id")
+    yield Argument("zone_id", string(zone.zone_id), "ZoneId" if found else origins.zones)
+    yield Argument("vswitch_id", string(zone.vswitch_id), "VSwitchId" if found else origins.vswitches)
+    if zone.eni_ip:
+        yield Argument("eni_ip", string(zone.eni_ip), "EniIp")
+
+
+def _rule(source: Source) -> Iterator[str]:
+    finding = source.blocked
+    if finding is None or finding.rule is None:
+        return
+    if not finding.rule.source_cidr:
+        yield from block(
+            'variable "notebook_cidr"',
+            [
+                Argument("description", string("Network or address of the notebook, such as 10.0.1.5/32")),
+                Argument("type", "string"),
+            ],
+        )
+        yield ""
+    yield comment(f"Preflight, {finding.check}: {finding.summary}")
+    yield from block(_resource(_RULE, "notebook_to_tidb"), _rule_arguments(finding, finding.rule))
+
+
+def _rule_arguments(finding: Finding, rule: SecurityRule) -> Iterator[Argument]:
+    known = bool(rule.source_cidr)
+    yield Argument("security_group_id", string(rule.security_group_id), "the first of the endpoint's groups")
+    yield Argument("type", string("ingress"))
+    yield Argument("ip_protocol", string(rule.protocol.lower()))
+    yield Argument("port_range", string(rule.port_range), "TiDB Cloud: the service's port")
+    yield Argument(
+        "cidr_ip",
+        string(rule.source_cidr) if known else "var.notebook_cidr",
+        "ECS metadata: this notebook's address" if known else "not known here",
+    )
+    yield Argument("policy", string(rule.policy.lower()))
+    yield Argument("priority", rule.priority, "the first, so that no rule for it comes before")
+    yield Argument("nic_type", string("intranet"), "as for every group of a VPC")
+    yield Argument("description", string(f"Notebook to TiDB Cloud (preflight: {finding.check})"))
+
+
+def _outputs(source: Source) -> Iterator[str]:
+    host = f"Private host of cluster {source.cluster.display_name}, port {source.port}"
+    for name, attribute, description in (
+        ("endpoint_id", "id", "What TiDB Cloud calls the Endpoint Resource ID"),
+        ("host", "endpoint_domain", host),
+        ("connection_status", "connection_status", "Connected, once the service's owner has accepted"),
+    ):
+        if name != "endpoint_id":
+            yield ""
+        yield from block(
+            f'output "{name}"',
+            [
+                Argument("description", string(description)),
+                Argument("value", f"{_ENDPOINT}.{_LABEL}.{attribute}"),
+            ],
+        )
+
+
+def _resource(kind: str, name: str) -> str:
+    return f'resource "{kind}" "{name}"'
+
+
+def _import(to: str, ident: str) -> Iterator[str]:
+    return block("import", [Argument("to", to), Argument("id", string(ident))])
