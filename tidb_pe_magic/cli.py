@@ -91,13 +91,14 @@ def _do(command: Command, output: str, profile: str) -> int:
         try:
             with closing(EventLines(sys.stderr)) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
+        except errors.FleetFailed as error:
+            _show_result(error.fleet, output)
+            _tell(f"{type(error).__name__}: {error}")
+            return Exit.FAILED
         except errors.TidbPeError as error:
             _tell(f"{type(error).__name__}: {error}")
             return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
-        if output == "json":
-            _show(json.dumps(plain(result), indent=2, ensure_ascii=False))
-        else:
-            _show(_typed(render.text(result)))
+        _show_result(result, output)
     if isinstance(result, model.Connection | model.RunReport):
         _tell("the login works; the connection was closed when this command ended.")
     return Exit.DONE
@@ -141,6 +142,13 @@ def _ask(question: str) -> Secret:
     if not sys.stdin.isatty():
         raise nobody_to_ask()
     return ask(question)
+
+
+def _show_result(result: model.Result, output: str) -> None:
+    if output == "json":
+        _show(json.dumps(plain(result), indent=2, ensure_ascii=False))
+    else:
+        _show(_typed(render.text(result)))
 
 
 def _typed(text: str) -> str:

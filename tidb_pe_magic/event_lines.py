@@ -45,8 +45,17 @@ class EventLines:
                 self._print_change(event, line)
             case model.RowsRead():
                 self._rewrite(line)
-            case model.RetryScheduled() | model.Notice() | model.QueryEnded():
+            case model.FleetProgressed():
+                self._show_rows(event)
+                self._rewrite(line)
+            case model.RetryScheduled() | model.Notice() | model.QueryEnded() | model.FleetEnded():
                 self._print(line)
+
+    def _show_rows(self, event: model.FleetProgressed) -> None:
+        """Write a line for each row that failed; in a file, for each that has changed."""
+        for row in event.changed:
+            if row.failed or not self._stream.isatty():
+                self._print(render.row_line(row))
 
     def close(self) -> None:
         """End the line that was being rewritten, and say which step did not finish."""

@@ -41,6 +41,8 @@ from tidb_pe_magic.model.events import (
     EndpointObserved,
     Event,
     EventHook,
+    FleetEnded,
+    FleetProgressed,
     Notice,
     ObservationFailed,
     PlanShown,
@@ -61,6 +63,7 @@ from tidb_pe_magic.model.findings import (
     Stage,
     Whereabouts,
 )
+from tidb_pe_magic.model.fleets import IN_MOTION, Fleet, FleetRow, RowState, row_counts
 from tidb_pe_magic.model.help import HelpText
 from tidb_pe_magic.model.history import History, Mutation, MutationResult
 from tidb_pe_magic.model.keys import CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
@@ -70,6 +73,7 @@ from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, 
 from tidb_pe_magic.model.sql_users import SQL_ROLES, SqlUser, SqlUsers
 
 __all__ = [
+    "IN_MOTION",
     "OUR_TAG",
     "SQL_ROLES",
     "STAGES",
@@ -97,6 +101,10 @@ __all__ = [
     "EventHook",
     "Finding",
     "FinishedStep",
+    "Fleet",
+    "FleetEnded",
+    "FleetProgressed",
+    "FleetRow",
     "HelpText",
     "History",
     "Judgement",
@@ -117,6 +125,7 @@ __all__ = [
     "Restriction",
     "Result",
     "RetryScheduled",
+    "RowState",
     "RowsRead",
     "RunReport",
     "RunbookStatus",
@@ -143,4 +152,5 @@ __all__ = [
     "changes_with",
     "judge",
     "key_hint",
+    "row_counts",
 ]

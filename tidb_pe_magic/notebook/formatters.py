@@ -29,6 +29,7 @@ RESULTS: Final = {
         "VpcEndpoint",
     ),
     "findings": ("Diagnosis", "Permissions"),
+    "fleets": ("Fleet",),
     "help": ("HelpText",),
     "history": ("History",),
     "keys": ("Whoami",),

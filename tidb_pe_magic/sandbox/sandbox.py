@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from tidb_pe_magic.sandbox import scenarios, tidb_cloud
+from tidb_pe_magic.sandbox import fleet_seed, network_seed, scenarios, tidb_cloud
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.clock import CloudClock
 from tidb_pe_magic.sandbox.clusters import ClusterStore
@@ -72,6 +72,7 @@ class Sandbox(Startable):
         flights: int | None = None,
         scenario: str | None = None,
         fault_seed: int | None = None,
+        fleet: int = 0,
     ) -> None:
         """Prepare a sandbox; nothing listens before `start`.
 
@@ -82,6 +83,7 @@ class Sandbox(Startable):
             flights: How many rows of the flights table to load; None for all of them.
             scenario: The name of what shall go wrong, of those in `scenarios.SCENARIOS`.
             fault_seed: Stages the faults of `faults.schedule` for this seed.
+            fleet: How many more clusters there are, fleet-1 and so on, with two VPCs for all of them.
 
         Raises:
             ValueError: The upstream is no address, or there is no such scenario.
@@ -93,8 +95,11 @@ class Sandbox(Startable):
         self._access_key = "LTAI5tSandbox" + secrets.token_hex(6)
         self._access_secret = secrets.token_urlsafe(24)
         self._password = secrets.token_urlsafe(12)
-        self.world = World(mode=mode, seconds=seconds, port=port)
+        network = fleet_seed.grown(network_seed.seed(), fleet)
+        self.world = World(mode=mode, seconds=seconds, port=port, network=network)
         self.clusters = ClusterStore(port=port, root_password=self._password)
+        for cluster in fleet_seed.clusters(fleet, port):
+            self.clusters.add(cluster)
         self.clock = CloudClock()
         self.database = None
         if self._upstream is None:

@@ -13,6 +13,7 @@ from tidb_pe_magic.views import (  # noqa: F401 - each adds its views to the tab
     connections,
     discovery,
     endpoints,
+    fleets,
     history,
     identity,
     queries,
@@ -23,6 +24,7 @@ from tidb_pe_magic.views.base import view_of
 from tidb_pe_magic.views.connections import steps_table
 from tidb_pe_magic.views.discovery import named
 from tidb_pe_magic.views.endpoints import OWNER_ACCEPTS, awaits_owner, plan_cost
+from tidb_pe_magic.views.fleets import fleet_progress, fleet_summary, in_words
 from tidb_pe_magic.views.queries import amounts, query_summary
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ __all__ = [
     "OWNER_ACCEPTS",
     "amounts",
     "awaits_owner",
+    "fleet_progress",
+    "fleet_summary",
+    "in_words",
     "named",
     "plan_cost",
     "query_summary",

@@ -23,6 +23,7 @@ from tidb_pe_magic.runbook.requests.cloud import (
     WaitRequest,
     WhoamiRequest,
 )
+from tidb_pe_magic.runbook.requests.fleet import FLEET_ACTIONS, FleetRequest
 from tidb_pe_magic.runbook.requests.sql import (
     ConnectionsRequest,
     ConnectionStringRequest,
@@ -55,6 +56,7 @@ from tidb_pe_magic.runbook.requests.values import (
 )
 
 __all__ = [
+    "FLEET_ACTIONS",
     "ClusterRequest",
     "ClusterStep",
     "ClustersRequest",
@@ -67,6 +69,7 @@ __all__ = [
     "DoctorRequest",
     "EndpointStep",
     "EndpointsRequest",
+    "FleetRequest",
     "HelpRequest",
     "HistoryRequest",
     "Login",

@@ -1,0 +1,138 @@
+"""What one run over a fleet asks the clouds once, however many rows need the answer.
+
+The steps that plan a single endpoint work with these clients as with the clouds' own. Only look-ups whose
+answer the run itself does not change come from memory; what makes sure of a present state, and every
+change, goes to the cloud.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.runbook.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from tidb_pe_magic.clouds.alibaba import Alibaba
+    from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+    from tidb_pe_magic.model import Cluster, SecurityRules, VerifiedService, VpcEndpoint
+
+T = TypeVar("T")
+
+
+class Memory:
+    """Answers by question; threads that ask at once wait for the same answer."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._lock = threading.Lock()
+        self._answers: dict[Hashable, Future[Any]] = {}
+
+    def of(self, question: Hashable, ask: Callable[[], T]) -> T:
+        """Return the answer, which `ask` gets where nobody has asked yet.
+
+        A refusal is an answer; a failure in passing is not, and is asked again by the next.
+        """
+        with self._lock:
+            known = self._answers.get(question)
+            answer: Future[T] = known or Future()
+            self._answers[question] = answer
+        if known is None:
+            try:
+                answer.set_result(ask())
+            except BaseException as error:  # noqa: BLE001 - raised again by each who waits
+                if not isinstance(error, errors.ApiError) or error.transient:
+                    with self._lock:
+                        del self._answers[question]
+                answer.set_exception(error)
+        return answer.result()
+
+
+@dataclass(kw_only=True)
+class SharedContext(Context):
+    """A context whose look-ups are made once for all the rows of a run."""
+
+    memory: Memory = field(default_factory=Memory)
+
+    @classmethod
+    def over(cls, context: Context) -> Self:
+        """Return a context that shares everything with this one, and remembers."""
+        return cls(**{each.name: getattr(context, each.name) for each in fields(context)})
+
+    def tidb_cloud(self) -> TidbCloud:
+        """Return the client of TiDB Cloud; errors as in `Context`."""
+        client = self.memory.of("TiDB Cloud", super().tidb_cloud)
+        return cast("TidbCloud", _TidbCloud(client, self.memory))
+
+    def alibaba(self, region_id: str) -> Alibaba:
+        """Return the client of a region; errors as in `Context`."""
+        ask = super().alibaba
+        client = self.memory.of(("Alibaba Cloud", region_id), lambda: ask(region_id))
+        return cast("Alibaba", _Alibaba(client, self.memory))
+
+
+class _TidbCloud:
+    """The API of clusters, whose list is read once: a hundred clusters cost one request."""
+
+    def __init__(self, client: TidbCloud, memory: Memory) -> None:
+        self._client, self._memory = client, memory
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def clusters(self, *, display_name: str = "", pages: int | None = None) -> tuple[Cluster, ...]:  # noqa: ARG002 - all pages are here
+        every = self._memory.of("clusters", self._client.clusters)
+        return tuple(each for each in every if display_name in {"", each.display_name})
+
+    def cluster(self, cluster_id: str) -> Cluster:
+        for each in self.clusters():
+            if each.cluster_id == cluster_id:
+                return each
+        raise errors.NotFound("it is not listed", operation="ListClusters")
+
+
+class _Alibaba:
+    """One region: its networks, and one list of its endpoints, a thousand to a request."""
+
+    def __init__(self, client: Alibaba, memory: Memory) -> None:
+        self._client, self._memory = client, memory
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def _once(self, ask: Callable[..., T], *words: str) -> T:
+        return self._memory.of((self._client.region_id, ask.__name__, *words), lambda: ask(*words))
+
+    def product_open(self) -> bool:
+        return self._once(self._client.product_open)
+
+    def vpcs(self) -> Any:
+        return self._once(self._client.vpcs)
+
+    def vswitches(self) -> Any:
+        return self._once(self._client.vswitches)
+
+    def security_groups(self) -> Any:
+        return self._once(self._client.security_groups)
+
+    def security_rules(self, group_id: str) -> SecurityRules:
+        return self._once(self._client.security_rules, group_id)
+
+    def service(self, service_name: str) -> VerifiedService | None:
+        return self._once(self._client.service, service_name)
+
+    def endpoints(
+        self, *, service_name: str | None = None, vpc_id: str | None = None, endpoint_id: str | None = None
+    ) -> tuple[VpcEndpoint, ...]:
+        return tuple(
+            each
+            for each in self._once(self._client.endpoints)
+            if service_name in {None, each.service_name}
+            and vpc_id in {None, each.vpc_id}
+            and endpoint_id in {None, each.endpoint_id}
+        )
