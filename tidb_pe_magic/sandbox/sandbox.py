@@ -269,16 +269,22 @@ class Sandbox(Startable):
     def _follow(self, endpoint: Endpoint) -> None:
         """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
         own = frozenset((host, endpoint.port) for host in endpoint.addresses if _is_address(host))
-        self._reachable[endpoint.endpoint_id] = own
-        self._admitted[endpoint.endpoint_id] = own if self._admits(endpoint) else frozenset()
+        admitted = own if self._admits(endpoint) else frozenset[Address]()
+        ident = endpoint.endpoint_id
+        if (self._reachable.get(ident, frozenset()), self._admitted.get(ident, frozenset())) == (
+            own,
+            admitted,
+        ):
+            return
+        self._reachable[ident], self._admitted[ident] = own, admitted
         # Where there is one loopback address only, the endpoints share it: it closes with the last of them,
         # and answers if one of them does.
         wanted = frozenset[Address]().union(*self._reachable.values())
         filtered = wanted.difference(*self._admitted.values())
         self.gate.close((self.gate.open_addresses - wanted) | (filtered ^ self._filtered))
         self._filtered = filtered
-        if wanted - self.gate.open_addresses:
-            self.gate.open(wanted, filtered=filtered)
+        if closed := wanted - self.gate.open_addresses:
+            self.gate.open(closed, filtered=filtered)
 
     def _admits(self, endpoint: Endpoint) -> bool:
         """Tell whether what the notebook sends arrives: a route leads there, and the groups let it in."""
