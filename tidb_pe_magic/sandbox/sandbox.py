@@ -269,12 +269,11 @@ class Sandbox(Startable):
     def _follow(self, endpoint: Endpoint) -> None:
         """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
         own = frozenset((host, endpoint.port) for host in endpoint.addresses if _is_address(host))
-        admitted = own if self._admits(endpoint) else frozenset[Address]()
+        nowhere = frozenset[Address]()
+        admitted = own if self._admits(endpoint) else nowhere
         ident = endpoint.endpoint_id
-        if (self._reachable.get(ident, frozenset()), self._admitted.get(ident, frozenset())) == (
-            own,
-            admitted,
-        ):
+        known = (self._reachable.get(ident, nowhere), self._admitted.get(ident, nowhere))
+        if known == (own, admitted):
             return
         self._reachable[ident], self._admitted[ident] = own, admitted
         # Where there is one loopback address only, the endpoints share it: it closes with the last of them,
