@@ -51,7 +51,7 @@ def apply(file: str, environ: Mapping[str, str]) -> None:
 
 def killed_fleet(directory: Path, *, seed: int, clusters: int, kills: int) -> KilledFleet:
     """Kill `fleet apply` at so many random calls, one process after the other, and then let one finish."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     context = forking()
     file = written(directory / "fleet.toml", named(clusters))
     moments: list[tuple[str, Point, int]] = []

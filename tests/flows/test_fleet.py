@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from flows.fleets import fleet_sandbox, named, placed, wanted, written
-from flows.places import OTHER_VPC
+from flows.places import JAKARTA_VPC, OTHER_VPC
 
 from tidb_pe_magic import Runbook, errors, render
 from tidb_pe_magic.model import FleetProgressed, RetryScheduled, RowState
@@ -129,7 +129,7 @@ def test_a_row_that_fails_stops_no_other(runbook: Runbook, sandbox: Sandbox, tmp
     assert len(sandbox.world.endpoints) == 2
     shown = render.text(failed.value.fleet)
     assert all(row.endpoint_id in shown for row in rows)
-    with pytest.raises(errors.FleetFailed, match="3 of 5 rows failed.*nothing was changed"):
+    with pytest.raises(errors.FleetFailed, match=r"3 of 5 rows failed.*nothing was changed"):
         runbook.fleet("plan", file)
 
 
@@ -139,7 +139,7 @@ def test_a_stop_of_the_preflight_is_a_failed_row_unless_forced(
     """A security group that lets nobody in fails its row, and --force makes the endpoint all the same."""
     sandbox.world.set_rules(GROUPS[0], inner_access="Drop")
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
-    with pytest.raises(errors.FleetFailed, match="1 of 2 rows failed.*preflight .port."):
+    with pytest.raises(errors.FleetFailed, match=r"1 of 2 rows failed.*preflight .port."):
         runbook.fleet("apply", file)
     assert placed(sandbox) == [("epsrv-t4nfleet1", VPCS[1])]
     assert runbook.fleet("apply", file, force=True).failures == 0
@@ -190,7 +190,7 @@ def test_a_file_that_is_not_valid_makes_no_request(
     assert not sandbox.tidb_cloud_calls
     twice = [c.cluster_id for c in sandbox.clusters.clusters.values() if c.display_name == "fleet-1"]
     file = written(tmp_path / "fleet.toml", ["fleet-1", *twice], VPCS[:1])
-    with pytest.raises(errors.InvalidRequest, match="rows 1 .* and 2 .* are the same cluster and VPC"):
+    with pytest.raises(errors.InvalidRequest, match=r"rows 1 .* and 2 .* are the same cluster and VPC"):
         runbook.fleet("apply", file)
     assert not sandbox.alibaba_calls
 
@@ -231,7 +231,7 @@ def test_rows_that_are_not_ready_in_time_fail_with_the_command_that_waits(tmp_pa
         Runbook(environ=sandbox.environment(), sleep=sleep, clock=lambda: now[0]) as runbook,
     ):
         file = written(tmp_path / "fleet.toml", named(2))
-        with pytest.raises(errors.FleetFailed, match="4 of 4 rows failed.*not Connected after 7 s") as late:
+        with pytest.raises(errors.FleetFailed, match=r"4 of 4 rows failed.*not Connected after 7 s") as late:
             runbook.fleet("apply", file, timeout=7)
         for row in late.value.fleet.rows:
             assert f"{row.endpoint_id} Creating, Disconnected" in row.detail
@@ -266,10 +266,10 @@ def test_a_missing_permission_fails_what_it_is_for(
     """Without the right to make endpoints every row says so; without the list none can be waited for."""
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     sandbox.world.denied_actions = {"privatelink:CreateVpcEndpoint"}
-    with pytest.raises(errors.FleetFailed, match="2 of 2.*privatelink:CreateVpcEndpoint"):
+    with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:CreateVpcEndpoint"):
         runbook.fleet("apply", file)
     sandbox.world.denied_actions = {"privatelink:ListVpcEndpoints"}
-    with pytest.raises(errors.FleetFailed, match="2 of 2.*privatelink:ListVpcEndpoints") as failed:
+    with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:ListVpcEndpoints") as failed:
         runbook.fleet("apply", file)
     assert all(row.endpoint_id for row in failed.value.fleet)
     assert placed(sandbox) == wanted(1)
@@ -293,7 +293,7 @@ def test_a_stop_returns_while_a_call_is_still_under_way(sandbox: Sandbox, tmp_pa
         sandbox.faults.hold(45, Point.AFTER) as held,
         Runbook(environ=sandbox.environment(), on_event=hear, cancel=cancel) as runbook,
     ):
-        with pytest.raises(errors.WaitCancelled, match="stopped fleet apply: .* queued") as stopped:
+        with pytest.raises(errors.WaitCancelled, match=r"stopped fleet apply: .* queued") as stopped:
             runbook.fleet("apply", file)
         assert f"%tidb_pe fleet apply {file} again" in stopped.value.advice
         # Nobody has released the call: whoever made it still waits for its answer.
@@ -331,8 +331,9 @@ def test_several_regions_are_one_fleet(runbook: Runbook, sandbox: Sandbox, tmp_p
     file = written(
         tmp_path / "fleet.toml",
         ["fleet-1"],
-        more='[[endpoint]]\ncluster = "jakarta"\nvpc = "vpc-k1ajakarta4h8n2v"\n'
-        f'[[endpoint]]\ncluster = "demo"\nvpc = "{OTHER_VPC}"\nzone = "ap-southeast-1b"\nname = "x-{{cluster}}"\n',
+        more=f'[[endpoint]]\ncluster = "jakarta"\nvpc = "{JAKARTA_VPC}"\n'
+        f'[[endpoint]]\ncluster = "demo"\nvpc = "{OTHER_VPC}"\n'
+        'zone = "ap-southeast-1b"\nname = "x-{cluster}"\n',
     )
     made = runbook.fleet("apply", file)
     assert [row.region_id for row in made] == ["ap-southeast-1"] * 2 + ["ap-southeast-5", "ap-southeast-1"]
