@@ -74,8 +74,12 @@ def killed_fleet(directory: Path, *, seed: int, clusters: int, kills: int) -> Ki
                 while not hold.reached.wait(0.02) and victim.is_alive():
                     pass
                 reached = hold.reached.is_set()
-                victim.kill()
+                if reached:
+                    victim.kill()
                 victim.join(_SECONDS)
+            if not reached and victim.exitcode != 0:
+                msg = f"a process that nobody killed ended with {victim.exitcode}"
+                raise AssertionError(msg)
             if reached:
                 operation = sandbox.faults.calls[already + number - 1].operation
                 moments.append((operation, point, len(sandbox.world.endpoints)))

@@ -42,7 +42,7 @@ def _fleet(fleet: model.Fleet) -> View:
         title=f"Fleet {fleet.action}: {in_words(fleet.rows)}",
         kind="no" if failed else None if fleet.action == "plan" else "ok",
         facts=_facts(fleet),
-        tables=(_table(fleet.action, fleet.rows), *_failures(failed)),
+        tables=(_table(fleet.action, fleet.rows, "Endpoints"), *_failures(failed)),
         notes=(*_remarks(fleet.rows), *_warnings(fleet)),
         next_command=command,
     )
@@ -94,11 +94,10 @@ def _facts(fleet: model.Fleet) -> tuple[tuple[str, Cell], ...]:
         facts.append(("Cost", cost))
     if fleet.action == "apply":
         facts.append(("Cost", f"{many} made, billed by the hour" if zones else "nothing more"))
-    facts.append(("Took", f"{fleet.seconds:.1f} s"))
     return tuple(facts)
 
 
-def _table(action: str, rows: Sequence[model.FleetRow]) -> Table:
+def _table(action: str, rows: Sequence[model.FleetRow], caption: str = "") -> Table:
     """Return the rows; a column in which nothing stands is left out."""
     columns: list[tuple[str, list[Cell]]] = [
         ("#", [str(row.number) for row in rows]),
@@ -117,9 +116,11 @@ def _table(action: str, rows: Sequence[model.FleetRow]) -> Table:
     if any(row.zones for row in rows):
         columns.append(("Zones", [Code(*row.zones) for row in rows]))
     if action in {"plan", "apply"}:
-        columns.append(("Billed zones", [str(row.billed_zones) for row in rows]))
+        columns.append(("Billed", [str(row.billed_zones) for row in rows]))
     header = tuple(name for name, _ in columns)
-    return Table(caption="", header=header, rows=tuple(zip(*(cells for _, cells in columns), strict=True)))
+    return Table(
+        caption=caption, header=header, rows=tuple(zip(*(cells for _, cells in columns), strict=True))
+    )
 
 
 def _failures(failed: Sequence[model.FleetRow]) -> tuple[Table, ...]:

@@ -103,7 +103,8 @@ class Run:
             work(target)
         except errors.TidbPeError as error:
             if not self.stop.is_set():
-                self.board.fail(target.entry, str(error), next_command=self.alone(target))
+                alone = self.alone(target)
+                self.board.fail(target.entry, str(error), billed_zones=0, next_command=alone)
 
     def alone(self, target: Target) -> str:
         """Return the command that looks at this row alone."""
