@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
@@ -10,7 +11,7 @@ from tidb_pe_magic.layout import Code, Command, Mark, Table, View
 from tidb_pe_magic.views.base import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tidb_pe_magic.layout import Cell, Kind
 
@@ -27,6 +28,9 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(model.IN_MOTION, "busy"),
 }
 _NEXT = {"init": "plan", "plan": "apply"}
+_ZONES: Mapping[str, tuple[str, ...]] = defaultdict(
+    tuple, plan=("Zones", "Billed"), apply=("Zones", "Billed")
+)
 
 
 @view_of.register(model.Fleet)
@@ -42,7 +46,7 @@ def _fleet(fleet: model.Fleet) -> View:
         title=f"Fleet {fleet.action}: {in_words(fleet.rows)}",
         kind="no" if failed else None if fleet.action == "plan" else "ok",
         facts=_facts(fleet),
-        tables=(_table(fleet.action, fleet.rows, "Endpoints"), *_failures(failed)),
+        tables=(_table(fleet.rows, "Endpoints", *_ZONES[fleet.action]), *_failures(failed)),
         notes=(*_remarks(fleet.rows), *_warnings(fleet)),
         next_command=command,
     )
@@ -75,7 +79,7 @@ def fleet_progress(event: model.FleetProgressed | model.FleetEnded, *, live: boo
     return View(
         title=f"Fleet {event.action}, {event.elapsed:.0f} s: {in_words(event.rows)}",
         kind="busy" if live else "info",
-        tables=(_table(event.action, rows),) if rows else (),
+        tables=(_table(rows),) if rows else (),
     )
 
 
@@ -97,8 +101,14 @@ def _facts(fleet: model.Fleet) -> tuple[tuple[str, Cell], ...]:
     return tuple(facts)
 
 
-def _table(action: str, rows: Sequence[model.FleetRow], caption: str = "") -> Table:
-    """Return the rows; a column in which nothing stands is left out."""
+def _table(rows: Sequence[model.FleetRow], caption: str = "", *more: str) -> Table:
+    """Return the rows; a column in which nothing stands is left out.
+
+    Args:
+        rows: in their order.
+        caption: of the table.
+        more: columns besides those of every table.
+    """
     columns: list[tuple[str, list[Cell]]] = [
         ("#", [str(row.number) for row in rows]),
         ("Cluster", [row.cluster for row in rows]),
@@ -113,9 +123,9 @@ def _table(action: str, rows: Sequence[model.FleetRow], caption: str = "") -> Ta
     details = ["" if row.failed or row.row_state == model.RowState.READY else row.detail for row in rows]
     if any(details):
         columns.append(("Endpoint state", [*details]))
-    if any(row.zones for row in rows):
+    if "Zones" in more:
         columns.append(("Zones", [Code(*row.zones) for row in rows]))
-    if action in {"plan", "apply"}:
+    if "Billed" in more:
         columns.append(("Billed", [str(row.billed_zones) for row in rows]))
     header = tuple(name for name, _ in columns)
     return Table(
