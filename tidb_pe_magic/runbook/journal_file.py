@@ -56,10 +56,8 @@ class JournalFile:
             OSError: it exists and cannot be read.
         """
         try:
-            known = _left.get(self.path)
-            if known is not None and known[0] == _signature(self.path):
-                return known[1]
-            return _parsed(self.path.read_bytes())
+            with _turn:
+                return self._known(_signature(self.path)) or _parsed(self.path.read_bytes())
         except FileNotFoundError:
             return Content()
 
@@ -114,9 +112,9 @@ class JournalFile:
             raise self._unwritable(error.strerror or str(error)) from None
 
     def _repaired(self, descriptor: int) -> Content:
-        known = _left.get(self.path)
-        if known is not None and known[0] == _signature(descriptor):
-            return known[1]
+        known = self._known(_signature(descriptor))
+        if known is not None:
+            return known
         data = b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
         content = _parsed(data)
         if content.corrupt:
@@ -124,6 +122,11 @@ class JournalFile:
         if content.whole < len(data):
             os.ftruncate(descriptor, content.whole)
         return content
+
+    def _known(self, signature: _Signature) -> Content | None:
+        """Return what this process has left there, if nobody has changed it since."""
+        before, content = _left.get(self.path, (None, None))
+        return content if before == signature else None
 
     def _unwritable(self, reason: str) -> JournalError:
         return JournalError(
