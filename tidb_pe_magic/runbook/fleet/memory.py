@@ -34,9 +34,9 @@ class Memory:
         self._answers: dict[Hashable, Future[Any]] = {}
 
     def of(self, question: Hashable, ask: Callable[[], T]) -> T:
-        """Return the answer, which `ask` gets where nobody has asked yet.
+        """Return the answer, which `ask` gets where nobody has asked yet; an error is an answer, too.
 
-        A refusal is an answer; a failure in passing is not, and is asked again by the next.
+        What has failed after every retry would only fail again, as often as there are rows.
         """
         with self._lock:
             known = self._answers.get(question)
@@ -46,23 +46,35 @@ class Memory:
             try:
                 answer.set_result(ask())
             except BaseException as error:  # noqa: BLE001 - raised again by each who waits
-                if not isinstance(error, errors.ApiError) or error.transient:
-                    with self._lock:
-                        del self._answers[question]
                 answer.set_exception(error)
         return answer.result()
 
 
 @dataclass(kw_only=True)
-class SharedContext(Context):
-    """A context whose look-ups are made once for all the rows of a run."""
-
-    memory: Memory = field(default_factory=Memory)
+class LiveContext(Context):
+    """A context that asks the clouds each time, until it is cancelled: then it begins no call any more."""
 
     @classmethod
     def over(cls, context: Context) -> Self:
-        """Return a context that shares everything with this one, and remembers."""
+        """Return a context of this kind that shares everything with that one."""
         return cls(**{each.name: getattr(context, each.name) for each in fields(context)})
+
+    def alibaba(self, region_id: str) -> Alibaba:
+        """Return the client of a region; further errors as in `Context`.
+
+        Raises:
+            WaitCancelled: the context is cancelled.
+        """
+        if self.cancel.is_set():
+            raise errors.WaitCancelled("stopped before the next call.", advice="Run the same command again.")
+        return super().alibaba(region_id)
+
+
+@dataclass(kw_only=True)
+class SharedContext(LiveContext):
+    """A context whose look-ups are made once for all the rows of a run."""
+
+    memory: Memory = field(default_factory=Memory)
 
     def tidb_cloud(self) -> TidbCloud:
         """Return the client of TiDB Cloud; errors as in `Context`."""
@@ -70,10 +82,8 @@ class SharedContext(Context):
         return cast("TidbCloud", _TidbCloud(client, self.memory))
 
     def alibaba(self, region_id: str) -> Alibaba:
-        """Return the client of a region; errors as in `Context`."""
-        ask = super().alibaba
-        client = self.memory.of(("Alibaba Cloud", region_id), lambda: ask(region_id))
-        return cast("Alibaba", _Alibaba(client, self.memory))
+        """Return the client of a region; errors as in `LiveContext`."""
+        return cast("Alibaba", _Alibaba(super().alibaba(region_id), self.memory))
 
 
 class _TidbCloud:

@@ -11,7 +11,7 @@ from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.commands import command
 from tidb_pe_magic.runbook.fleet.board import Board
 from tidb_pe_magic.runbook.fleet.crew import work_through
-from tidb_pe_magic.runbook.fleet.memory import SharedContext
+from tidb_pe_magic.runbook.fleet.memory import LiveContext, SharedContext
 from tidb_pe_magic.runbook.requests import EndpointsRequest
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Run:
         self.board = Board(request.action, entries, clock=context.clock, on_event=on_event)
         self.command = command("fleet", request)
         self.context = context
-        self.live = context.for_call(cancel=self.stop, remember=False)
+        self.live = LiveContext.over(context.for_call(cancel=self.stop))
         self.shared = SharedContext.over(self.live)
 
     def targets(self) -> list[Target]:
@@ -61,6 +61,7 @@ class Run:
             InvalidRequest: two rows are the same cluster and VPC.
             ApiError: the clusters cannot be listed.
         """
+        self.shared.tidb_cloud()  # by which the run's context learns of the API hosts of the key's profile
         found: list[Target] = []
         seen: dict[tuple[str, str], Entry] = {}
         for entry in self.entries:
