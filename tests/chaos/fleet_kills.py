@@ -43,14 +43,24 @@ class KilledFleet:
     untagged: int
 
 
-def apply(file: str, environ: Mapping[str, str]) -> None:
+def operate(action: str, file: str, environ: Mapping[str, str]) -> None:
     """Do what a victim does, in a new process, with nothing but the file and the environment."""
     with Runbook(environ=environ) as runbook:
-        runbook.fleet("apply", file)
+        runbook.fleet(action, file, yes=action == "delete")
 
 
-def killed_fleet(directory: Path, *, seed: int, clusters: int, kills: int) -> KilledFleet:
-    """Kill `fleet apply` at so many random calls, one process after the other, and then let one finish."""
+def killed_fleet(
+    directory: Path, *, seed: int, clusters: int, kills: int, action: str = "apply"
+) -> KilledFleet:
+    """Kill a command at so many random calls, one process after the other, and then let one finish.
+
+    Args:
+        directory: for the file and the state.
+        seed: of the moments.
+        clusters: each in two VPCs.
+        kills: so many times.
+        action: apply, or delete, before which the whole fleet has been made.
+    """
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     context = forking()
     file = written(directory / "fleet.toml", named(clusters))
@@ -63,12 +73,15 @@ def killed_fleet(directory: Path, *, seed: int, clusters: int, kills: int) -> Ki
     with fleet_sandbox(clusters) as sandbox:
         sandbox.world.subscribe(look)
         environ = {**sandbox.environment(), "TIDB_PE_STATE_DIR": str(directory / "state")}
+        if action == "delete":
+            operate("apply", file, environ)
         while len(moments) < kills:
-            # A row that exists costs two calls and a half; what is beyond them makes some more.
-            number = chance.randint(1, 8 + 5 * len(made) // 2 + _FEW)
+            # A row that exists costs two calls and a half; what is beyond them makes, or deletes, some more.
+            there = 0 if action == "delete" else len(made)
+            number = chance.randint(1, 8 + 5 * there // 2 + _FEW)
             point = chance.choice((Point.BEFORE, Point.AFTER))
             already = len(sandbox.faults.calls)
-            victim = context.Process(target=apply, args=(file, environ), daemon=True)
+            victim = context.Process(target=operate, args=(action, file, environ), daemon=True)
             with sandbox.faults.hold(number, point) as hold:
                 victim.start()
                 while not hold.reached.wait(0.02) and victim.is_alive():
@@ -83,7 +96,7 @@ def killed_fleet(directory: Path, *, seed: int, clusters: int, kills: int) -> Ki
             if reached:
                 operation = sandbox.faults.calls[already + number - 1].operation
                 moments.append((operation, point, len(sandbox.world.endpoints)))
-        successor = context.Process(target=apply, args=(file, environ), daemon=True)
+        successor = context.Process(target=operate, args=(action, file, environ), daemon=True)
         successor.start()
         successor.join(_SECONDS)
         return KilledFleet(

@@ -25,3 +25,12 @@ def test_a_fleet_that_is_killed_at_ten_random_moments_makes_each_endpoint_once(t
     # Some were killed while endpoints were being made, and some after others had been.
     assert len({count for _, _, count in fleet.moments}) > 3
     assert "CreateVpcEndpoint" in {operation for operation, _, _ in fleet.moments}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+def test_a_deletion_that_is_killed_leaves_nothing_that_the_next_does_not_delete(tmp_path: Path) -> None:
+    """Whether between zones, or between zones and endpoint: the same command ends with nothing there."""
+    fleet = killed_fleet(tmp_path, seed=SEED, clusters=4, kills=3, action="delete")
+    assert fleet.exit_code == 0
+    assert fleet.made == fleet.wanted
+    assert fleet.left == ()

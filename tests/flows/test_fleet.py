@@ -288,24 +288,66 @@ def test_a_stop_returns_while_a_call_is_still_under_way(sandbox: Sandbox, tmp_pa
         if by == "interrupt":
             raise KeyboardInterrupt
 
-    before = set(threading.enumerate())
+    before = _workers()
     with (
-        sandbox.faults.hold(45, Point.AFTER) as held,
+        sandbox.faults.hold(20, Point.AFTER) as held,
         Runbook(environ=sandbox.environment(), on_event=hear, cancel=cancel) as runbook,
     ):
         with pytest.raises(errors.WaitCancelled, match=r"stopped fleet apply: .* queued") as stopped:
-            runbook.fleet("apply", file)
-        assert f"%tidb_pe fleet apply {file} again" in stopped.value.advice
+            runbook.fleet("apply", file, parallel=1)
+        assert "apply" in stopped.value.advice
+        assert "again: what is done is skipped" in stopped.value.advice
         # Nobody has released the call: whoever made it still waits for its answer.
-        held_by = {thread for thread in threading.enumerate() if thread.name.startswith("tidb-pe-fleet")}
-        assert held_by
-    for thread in held_by - before:
-        thread.join()
-    made = len(sandbox.world.endpoints)
-    assert 0 < made < 50
+        (left,) = _workers() - before
+        calls = len(sandbox.faults.calls)
+    left.join()
+    assert len(sandbox.faults.calls) == calls
+    assert 0 < len(sandbox.world.endpoints) < 50
     with Runbook(environ=sandbox.environment()) as runbook:
         assert runbook.fleet("apply", file).failures == 0
     assert placed(sandbox) == wanted(CLUSTERS)
+
+
+def _workers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("tidb-pe-fleet")}
+
+
+def test_what_is_down_is_not_asked_for_each_row(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Fifty rows need the list of endpoints: six attempts fail for all of them, and they say so."""
+    sandbox.faults.add(Fault(kind=Kind.SERVER_ERROR, operation="ListVpcEndpoints", times=1000))
+    with pytest.raises(errors.FleetFailed, match=r"50 of 50 rows failed.*ListVpcEndpoints failed"):
+        runbook.fleet("status", written(tmp_path / "fleet.toml", named(CLUSTERS)))
+    assert Counter(call.operation for call in sandbox.faults.calls)["ListVpcEndpoints"] == 6
+    before = len(sandbox.faults.calls)
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault(kind=Kind.SERVER_ERROR, operation="ListClusters", times=1000))
+    with pytest.raises(errors.ServiceUnavailable, match="ListClusters failed"):
+        runbook.fleet("apply", written(tmp_path / "fleet.toml", named(CLUSTERS)))
+    assert len(sandbox.faults.calls) == before + 6
+
+
+def test_deletions_get_on_together(tmp_path: Path) -> None:
+    """Zones first, then the endpoints, all rows at each look: as many looks as for one endpoint."""
+    looks: list[float] = []
+    with fleet_sandbox(4, mode="manual") as sandbox:
+
+        def sleep(seconds: float) -> bool:
+            looks.append(seconds)
+            sandbox.tick()
+            return False
+
+        with Runbook(environ=sandbox.environment(), sleep=sleep) as runbook:
+            file = written(tmp_path / "fleet.toml", named(4))
+            runbook.fleet("apply", file)
+            one = next(iter(sandbox.world.endpoints))
+            looks.clear()
+            runbook.delete(one, cluster="fleet-1", yes=True)
+            alone = len(looks)
+            looks.clear()
+            gone = runbook.fleet("delete", file, yes=True)
+        assert sandbox.world.endpoints == {}
+    assert Counter(row.row_state for row in gone) == {RowState.DELETED: 7, RowState.ABSENT: 1}
+    assert len(looks) <= alone
 
 
 def test_a_parallel_run_of_the_same_file_makes_no_second_endpoint(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.retrying import once
 from tidb_pe_magic.model import EndpointStatus, RowState
 from tidb_pe_magic.runbook import connecting, creation, discovery
 from tidb_pe_magic.runbook.commands import command
@@ -136,12 +137,13 @@ class _Removing:
         doomed = self._left[target.entry.number]
         self._run.board.change(target.entry, row_state=RowState.DELETING, detail="")
         try:
-            seen = doomed.removal.of_zones()
-            if seen is not None and not seen.zones:
-                seen = doomed.removal.of_endpoint()
-        except (errors.Throttled, errors.ServiceUnavailable):
-            return  # the next look tries again
-        except errors.TidbPeError:
+            with once():
+                seen = doomed.removal.of_zones()
+                if seen is not None and not seen.zones:
+                    seen = doomed.removal.of_endpoint()
+        except errors.TidbPeError as error:
+            if getattr(error, "transient", False):
+                return  # the next look tries again
             del self._left[target.entry.number]
             raise
         if seen is None:
