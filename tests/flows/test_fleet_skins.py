@@ -115,9 +115,10 @@ def test_a_live_table_of_many_rows_shows_those_that_matter(sandbox: Sandbox, tmp
     moving = [shown for shown in kernel.shown if "planning" in shown]
     assert moving
     for shown in moving:
-        rows = [line for line in shown.splitlines() if " vpc-t4nfleet" in line]
+        rows = [line for line in shown.splitlines() if line.strip()[0].isdecimal()]
         assert 2 < len(rows) <= 2 + 4
         assert sum("nobody" in row for row in rows) == 2
+        assert "✘ Row 60 (nobody in vpc-t4nfleet2): cluster: nobody: there is none" in shown
     assert kernel.shown[-1].startswith("✘ Fleet plan: 58 make, 2 failed (")
 
 

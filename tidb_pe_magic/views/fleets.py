@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 50  # rows of a live table; beyond it those that move or failed, and the counts of all
 _MOST_MOVING = 12
+_MOST_REASONS = 4
 _KINDS: dict[str, Kind] = {
     model.RowState.READY: "ok",
     model.RowState.DELETED: "ok",
@@ -72,14 +73,20 @@ def fleet_progress(event: model.FleetProgressed | model.FleetEnded, *, live: boo
             title=fleet_summary(event.fleet).capitalize(), kind="no" if event.fleet.failures else "ok"
         )
     rows = event.rows
+    failed = [row for row in rows if row.failed][-_MOST_MOVING:]
     if len(rows) > _MOST_SHOWN:
-        failed = [row for row in rows if row.failed][-_MOST_MOVING:]
-        moving = [row for row in rows if row.row_state in model.IN_MOTION][:_MOST_MOVING]
-        rows = tuple(sorted((*failed, *moving), key=lambda row: row.number))
+        moving = [row for row in rows if row.row_state in model.IN_MOTION]
+        # Last those that only the cloud is busy with: they are the most, and the longest.
+        moving.sort(key=lambda row: row.row_state == model.RowState.CONNECTING)
+        rows = tuple(sorted((*failed, *moving[:_MOST_MOVING]), key=lambda row: row.number))
     return View(
         title=f"Fleet {event.action}, {event.elapsed:.0f} s: {in_words(event.rows)}",
         kind="busy" if live else "info",
         tables=(_table(rows),) if rows else (),
+        notes=tuple(
+            Mark("no", f"Row {row.number} ({row.cluster} in {row.vpc_id}): {row.detail}")
+            for row in failed[-_MOST_REASONS:]
+        ),
     )
 
 

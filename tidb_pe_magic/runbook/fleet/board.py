@@ -61,14 +61,14 @@ class Board:
         with self._lock:
             self._heard.append(event)
 
-    def tell(self) -> None:
-        """Tell what has changed since the last time, in this thread."""
+    def tell(self, *, anyway: bool = False) -> None:
+        """Tell what has changed since the last time, in this thread; anyway: also that nothing has."""
         with self._lock:
             heard, self._heard = self._heard, []
             rows = tuple(self._rows.values())
             changed = tuple(row for row in rows if row.number in self._changed)
             self._changed.clear()
-        if changed:
+        if changed or anyway:
             self._on_event(
                 FleetProgressed(action=self._action, rows=rows, changed=changed, elapsed=self.elapsed)
             )

@@ -36,7 +36,7 @@ def delete(run: Run) -> None:
     try:
         run.context.waiter.watch(
             removing.look,
-            told=lambda _: run.board.tell(),
+            told=lambda _: run.board.tell(anyway=True),
             in_words=str,
             reached=lambda _: removing.is_over(),
             goal="the deletion of every row",

@@ -29,7 +29,7 @@ def wait_for_all(run: Run, made: Iterable[tuple[Target, VpcEndpoint]]) -> None:
     try:
         run.context.waiter.watch(
             waiting.look,
-            told=lambda _: run.board.tell(),
+            told=lambda _: run.board.tell(anyway=True),
             in_words=str,
             reached=lambda _: waiting.is_over(),
             goal="every row Active and Connected",
