@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
@@ -11,7 +10,7 @@ from tidb_pe_magic.layout import Code, Command, Mark, Table, View
 from tidb_pe_magic.views.base import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tidb_pe_magic.layout import Cell, Kind
 
@@ -29,9 +28,8 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(model.IN_MOTION, "busy"),
 }
 _NEXT = {"init": "plan", "plan": "apply"}
-_ZONES: Mapping[str, tuple[str, ...]] = defaultdict(
-    tuple, plan=("Zones", "Billed"), apply=("Zones", "Billed")
-)
+# Columns of the result besides those of every table.
+_MORE = dict.fromkeys(("plan", "apply"), ("Zones", "Billed"))
 
 
 @view_of.register(model.Fleet)
@@ -47,7 +45,7 @@ def _fleet(fleet: model.Fleet) -> View:
         title=f"Fleet {fleet.action}: {in_words(fleet.rows)}",
         kind="no" if failed else None if fleet.action == "plan" else "ok",
         facts=_facts(fleet),
-        tables=(_table(fleet.rows, "Endpoints", *_ZONES[fleet.action]), *_failures(failed)),
+        tables=(_table(fleet.rows, "Endpoints", *_MORE.get(fleet.action, ())), *_failures(failed)),
         notes=(*_remarks(fleet.rows), *_warnings(fleet)),
         next_command=command,
     )

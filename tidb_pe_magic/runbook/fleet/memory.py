@@ -87,7 +87,10 @@ class SharedContext(LiveContext):
 
 
 class _TidbCloud:
-    """The API of clusters, whose list is read once: a hundred clusters cost one request."""
+    """The API of clusters, whose list is read once: a hundred clusters cost one request.
+
+    It is read by one thread while the others wait, for httpx counts the nonces of a Digest without a lock.
+    """
 
     def __init__(self, client: TidbCloud, memory: Memory) -> None:
         self._client, self._memory = client, memory
