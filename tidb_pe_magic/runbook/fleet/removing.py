@@ -31,25 +31,11 @@ def delete(run: Run) -> None:
     for target in run.targets():
         run.attempt(target, removing.add)
     removing.begin()
-    if removing.is_over():
-        return
-    try:
-        run.context.waiter.watch(
-            removing.look,
-            told=lambda _: run.board.tell(anyway=True),
-            in_words=str,
-            reached=lambda _: removing.is_over(),
-            goal="the deletion of every row",
-            command=run.command,
-            timeout=run.request.timeout,
-            on_event=run.on_event,
-        )
-    except errors.WaitCancelled:
-        raise
-    except errors.WaitTimeout:
-        removing.fail(f"not deleted after {run.request.timeout:g} s, and billed for the zones that it has")
-    except errors.TidbPeError as error:  # the list may not be asked for, or not any longer
-        removing.fail(str(error))
+    run.see_through(
+        removing,
+        goal="the deletion of every row",
+        late=f"not deleted after {run.request.timeout:g} s, and billed for the zones that it has",
+    )
 
 
 @dataclass(frozen=True)

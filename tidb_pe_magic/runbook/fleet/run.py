@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.runbook import discovery
@@ -29,6 +29,19 @@ class Target:
 
     entry: Entry
     cluster: Cluster
+
+
+class Pending(Protocol):
+    """Rows of which each look may settle some."""
+
+    def look(self) -> str:
+        """Look at all of them, and return how many are left, in words."""
+
+    def is_over(self) -> bool:
+        """Tell whether nothing is waited for any more."""
+
+    def fail(self, reason: str) -> None:
+        """Give up on those that are left."""
 
 
 class Run:
@@ -124,6 +137,37 @@ class Run:
             for region in dict.fromkeys(regions)
             for endpoint in self.live.alibaba(region).endpoints()
         }
+
+    def see_through(self, pending: Pending, *, goal: str, late: str) -> None:
+        """Look again and again until nothing is left, or time is up; what is left then fails.
+
+        Args:
+            pending: the rows.
+            goal: what is waited for, in words.
+            late: why rows fail that are left when the time is up.
+
+        Raises:
+            WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+        """
+        if pending.is_over():
+            return
+        try:
+            self.context.waiter.watch(
+                pending.look,
+                told=lambda _: self.board.tell(anyway=True),
+                in_words=str,
+                reached=lambda _: pending.is_over(),
+                goal=goal,
+                command=self.command,
+                timeout=self.request.timeout,
+                on_event=self.on_event,
+            )
+        except errors.WaitCancelled:
+            raise
+        except errors.WaitTimeout:
+            pending.fail(late)
+        except errors.TidbPeError as error:  # the list may not be asked for, or not any longer
+            pending.fail(str(error))
 
     def _meanwhile(self) -> None:
         if self.context.cancel.is_set():

@@ -23,26 +23,11 @@ def wait_for_all(run: Run, made: Iterable[tuple[Target, VpcEndpoint]]) -> None:
     Raises:
         WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
     """
-    waiting = _Waiting(run, made)
-    if waiting.is_over():
-        return
-    try:
-        run.context.waiter.watch(
-            waiting.look,
-            told=lambda _: run.board.tell(anyway=True),
-            in_words=str,
-            reached=lambda _: waiting.is_over(),
-            goal="every row Active and Connected",
-            command=run.command,
-            timeout=run.request.timeout,
-            on_event=run.on_event,
-        )
-    except errors.WaitCancelled:
-        raise
-    except errors.WaitTimeout:
-        waiting.fail(f"not Connected after {run.request.timeout:g} s")
-    except errors.TidbPeError as error:  # the list may not be asked for, or not any longer
-        waiting.fail(str(error))
+    run.see_through(
+        _Waiting(run, made),
+        goal="every row Active and Connected",
+        late=f"not Connected after {run.request.timeout:g} s",
+    )
 
 
 class _Waiting:

@@ -16,7 +16,6 @@ from tidb_pe_magic.sandbox.faults import Point
 from tidb_pe_magic.sandbox.fleet_seed import VPCS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tidb_pe_magic.model import Event, Fleet
@@ -26,20 +25,6 @@ CLUSTERS = 25
 # Of every run, however many rows it has: the clusters, whether PrivateLink is open, three of networks, the
 # endpoints, and the rules of two security groups.
 SHARED = 8
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """Give the clouds with a fleet of clusters."""
-    with fleet_sandbox(CLUSTERS) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
-    """Give a runbook on the sandbox, whose pauses take no time."""
-    with Runbook(environ=sandbox.environment(), on_event=events.append, sleep=lambda _: False) as runbook:
-        yield runbook
 
 
 class Counted:

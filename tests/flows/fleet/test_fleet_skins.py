@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from flows.fleets import fleet_sandbox, written
+from flows.fleets import written
 
 from tidb_pe_magic import Runbook, cli, errors, render
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.runbook.requests import FleetRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -37,13 +36,6 @@ class Kernel:
         assert update == bool(self.shown)
         self.displays.add(transient["display_id"])
         self.shown.append(data["text/plain"])
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """Give the clouds with a fleet of clusters."""
-    with fleet_sandbox(30) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

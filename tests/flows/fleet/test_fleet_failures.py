@@ -14,27 +14,12 @@ from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
 from tidb_pe_magic.sandbox.fleet_seed import GROUPS, VPCS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tidb_pe_magic.model import Event
     from tidb_pe_magic.sandbox import Sandbox
 
 CLUSTERS = 25
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """Give the clouds with a fleet of clusters."""
-    with fleet_sandbox(CLUSTERS) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
-    """Give a runbook on the sandbox, whose pauses take no time."""
-    with Runbook(environ=sandbox.environment(), on_event=events.append, sleep=lambda _: False) as runbook:
-        yield runbook
 
 
 def test_a_row_that_fails_stops_no_other(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
