@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import flags
+from tidb_pe_magic.runbook.parser import first_words, flags
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -50,7 +50,7 @@ _ZSH = """\
 
 
 _INDENT = {"bash": " " * 12, "zsh": " " * 8}
-_FILES = "PATH"  # the metavar of options whose value is a file's name
+_FILES = frozenset({"PATH", "FILE"})  # the metavars of what is a file's name
 
 Words = Mapping[str, tuple[str, ...]]
 
@@ -88,12 +88,17 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, tuple[str
     described = flags(operation)
     for flag, option in described.items():
         if option.metavar:
-            yield f"{operation.name} {flag}", None if option.metavar == _FILES else option.choices
+            yield f"{operation.name} {flag}", None if option.metavar in _FILES else option.choices
     for flag, words in common.items():
         if flag in described:
             continue
         yield f"{operation.name} {flag}", words
-    yield f"{operation.name} *", (*dict.fromkeys((*described, *common)), "--help")
+    every = (*dict.fromkeys((*described, *common)), "--help")
+    if words := first_words(operation):
+        yield f"{operation.name} {operation.name}", (*words, *every)
+        if any(each.positional and each.metavar in _FILES for each in operation.request.options().values()):
+            yield from ((f"{operation.name} {word}", None) for word in words)
+    yield f"{operation.name} *", every
 
 
 def _pattern(case: str) -> str:

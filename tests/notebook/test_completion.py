@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         ("%tidb_pe form c", ["cluster", "create", "connect"]),
         ("%tidb_pe form create --", ["--cluster", "--help"]),
         ("%tidb_pe delete ep-1 --y", ["--yes"]),
+        ("%tidb_pe fleet a", ["apply"]),
+        ("%tidb_pe fleet apply a", []),
+        ("%tidb_pe help t", ["tls", "troubleshooting"]),
         ("%tidb_pe nonsense --", []),
     ],
 )

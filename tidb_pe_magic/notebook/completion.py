@@ -26,7 +26,7 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
     from tidb_pe_magic.notebook.sandbox_process import ACTIONS  # noqa: PLC0415
     from tidb_pe_magic.runbook import profiles  # noqa: PLC0415
     from tidb_pe_magic.runbook.operations import OPERATIONS  # noqa: PLC0415
-    from tidb_pe_magic.runbook.parser import flags  # noqa: PLC0415
+    from tidb_pe_magic.runbook.parser import first_words, flags  # noqa: PLC0415
 
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
@@ -40,6 +40,8 @@ def candidates(line: str) -> tuple[str, list[str]] | None:
         described = flags(OPERATIONS[before[0]])
         last = described.get(before[-1])
         known = list(last.choices) if last is not None and last.metavar else [*described, "--help"]
+        if len(before) == 1:
+            known += first_words(OPERATIONS[before[0]])
         if before == ["connect"]:
             known += [f"@{name}" for name in profiles.names(os.environ)]
     else:

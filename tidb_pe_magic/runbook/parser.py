@@ -185,6 +185,12 @@ def flags(operation: Operation) -> dict[str, Option]:
     }
 
 
+def first_words(operation: Operation) -> tuple[str, ...]:
+    """Return what can stand first after the operation's name, where there are few such words."""
+    described = next((each for each in operation.request.options().values() if each.positional), None)
+    return described.choices if described else ()
+
+
 def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argparse.ArgumentParser:
     request = operation.request
     parser = _Parser(
