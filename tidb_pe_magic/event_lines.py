@@ -52,9 +52,10 @@ class EventLines:
                 self._print(line)
 
     def _show_rows(self, event: model.FleetProgressed) -> None:
-        """Write a line for each row that failed; in a file, for each that has changed."""
+        """Write a line for each row that failed; in a file, for each of which there is news."""
         for row in event.changed:
-            if row.failed or not self._stream.isatty():
+            is_news = row.row_state not in {model.RowState.QUEUED, model.RowState.PLANNING}
+            if row.failed or (is_news and not self._stream.isatty()):
                 self._print(render.row_line(row))
 
     def close(self) -> None:
