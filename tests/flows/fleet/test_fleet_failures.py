@@ -118,18 +118,31 @@ def test_what_fails_in_passing_is_asked_again_and_told(
     assert retried == {"CreateVpcEndpoint": 9, "ListVpcEndpoints": 3, "ListClusters": 1}
 
 
-def test_a_missing_permission_fails_what_it_is_for(
+def test_a_missing_permission_fails_each_row_that_needs_it(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Without the right to make endpoints every row says so; without the list none can be waited for."""
+    """Without the right to make endpoints every row names the RAM action, and nothing is made."""
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     sandbox.world.denied_actions = {"privatelink:CreateVpcEndpoint"}
     with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:CreateVpcEndpoint"):
         runbook.fleet("apply", file)
+    assert sandbox.world.endpoints == {}
+    sandbox.world.denied_actions.clear()
+    assert runbook.fleet("apply", file).failures == 0
+    assert placed(sandbox) == wanted(1)
+
+
+def test_what_may_not_be_listed_is_asked_for_by_its_id(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """That none exists cannot be told: the second time the same tokens make the same endpoints."""
+    file = written(tmp_path / "fleet.toml", ["fleet-1"])
     sandbox.world.denied_actions = {"privatelink:ListVpcEndpoints"}
-    with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:ListVpcEndpoints") as failed:
-        runbook.fleet("apply", file)
-    assert all(row.endpoint_id for row in failed.value.fleet)
+    first, second = runbook.fleet("apply", file), runbook.fleet("apply", file)
+    assert [row.endpoint_id for row in first] == [row.endpoint_id for row in second]
+    assert all(row.row_state == "ready" for row in second)
+    with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:ListVpcEndpoints"):
+        runbook.fleet("status", file)
     assert placed(sandbox) == wanted(1)
 
 

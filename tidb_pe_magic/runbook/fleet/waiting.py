@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.runbook.commands import command
+from tidb_pe_magic.runbook.facts import Denied, look
 from tidb_pe_magic.runbook.fleet.shown import of_endpoint, states
 from tidb_pe_magic.runbook.requests import WaitRequest
 from tidb_pe_magic.runbook.waiter import connected
@@ -45,7 +46,9 @@ class _Waiting:
 
     def look(self) -> str:
         """Look at all of them, and return how many are left, in words."""
-        listed = self._run.endpoints(endpoint.region_id for _, endpoint in self._left.values())
+        regions = [endpoint.region_id for _, endpoint in self._left.values()]
+        found = look(lambda: self._run.endpoints(regions))
+        listed = {} if isinstance(found, Denied) else found
         for ident, (target, before) in tuple(self._left.items()):
             seen = listed.get(ident) or self._unlisted(before)
             try:
@@ -62,7 +65,10 @@ class _Waiting:
         return f"{len(self._left)} not ready"
 
     def _unlisted(self, endpoint: VpcEndpoint) -> VpcEndpoint | None:
-        """Ask for an endpoint itself: a list may not have yet what was made just now. None: it is gone."""
+        """Ask for an endpoint itself; None: it is gone.
+
+        A list may not have yet what was made just now, or may not be asked for.
+        """
         try:
             return self._run.live.alibaba(endpoint.region_id).refreshed(endpoint)
         except errors.NotFound:
