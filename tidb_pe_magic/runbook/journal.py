@@ -131,15 +131,25 @@ class Journal:
         Raises:
             JournalError: the journal cannot be read.
         """
-        try:
-            content = self._file.read()
-        except OSError as error:
-            raise errors.JournalError(
-                f"{self.path} cannot be read: {error.strerror or error}.",
-                advice="TIDB_PE_STATE_DIR names another directory.",
-            ) from None
-        intents = _open_intents(content, plan)
+        intents = _open_intents(self._content(), plan)
         return str(intents[-1].get("token") or "") if intents else ""
+
+    def used_token(self, plan: str) -> str:
+        """Return the ClientToken of the plan's last intent that no cloud has refused; else empty.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        content = self._content()
+        refused = {
+            record["id"]
+            for record in content.records
+            if record.get("result") == MutationResult.REFUSED and record.get("open") is not True
+        }
+        intents = _intents(content, plan)
+        unusable = {intent["token"] for intent in intents if intent["id"] in refused}
+        usable = [intent["token"] for intent in intents if intent["token"] not in unusable]
+        return str(usable[-1]) if usable else ""
 
     def conclude_found(self, plan: str, resource: str) -> None:
         """Close the plan's open intents, for what they were to make has been found.
@@ -173,6 +183,15 @@ class Journal:
         """
         return self._file.read().corrupt
 
+    def _content(self) -> Content:
+        try:
+            return self._file.read()
+        except OSError as error:
+            raise errors.JournalError(
+                f"{self.path} cannot be read: {error.strerror or error}.",
+                advice="TIDB_PE_STATE_DIR names another directory.",
+            ) from None
+
     def _conclude(
         self,
         change: Change,
@@ -203,12 +222,16 @@ class Journal:
         return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
-    intents = [
+def _intents(content: Content, plan: str) -> list[dict[str, Any]]:
+    return [
         record
         for record in content.records
         if record["record"] == "intent" and record.get("plan") == plan and record.get("token")
     ]
+
+
+def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
+    intents = _intents(content, plan)
     closed = {
         record["id"]
         for record in content.records

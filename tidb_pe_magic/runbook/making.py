@@ -63,6 +63,8 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = _plan_name(context, planned)
     token = context.journal.open_token(name)
+    if not token and _is_unsure(planned):
+        token = context.journal.used_token(name)
     made = _make_with(context, planned, token or _token(planned, name))
     if token and _is_gone(context, made):
         # The earlier call was carried out, and what it made has been deleted since: the cloud only
@@ -122,9 +124,14 @@ def _plan_name(context: Context, planned: EndpointPlan) -> str:
     return _digest(repr(said))
 
 
+def _is_unsure(planned: EndpointPlan) -> bool:
+    """Say whether its endpoint may be there already, though none was found."""
+    return any(finding.check == UNSURE for finding in planned.findings)
+
+
 def _token(planned: EndpointPlan, name: str) -> str:
     """Return a new token, or the plan's own where it cannot be told whether its endpoint was made already."""
-    if any(finding.check == UNSURE for finding in planned.findings):
+    if _is_unsure(planned):
         return _digest(repr((name, planned.zones, planned.security_group_ids, planned.name)))
     return new_token()
 
