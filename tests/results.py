@@ -49,7 +49,8 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "zone_id": ("ap-southeast-1a",),
     "zones": ("ap-southeast-1a",),
     "group_type": ("normal", "enterprise"),
-    "action": ("create", "delete", "list", "rotate"),
+    "action": ("create", "delete", "list", "rotate", "init", "plan", "apply"),
+    "row_state": tuple(model.RowState),
 }
 _SIMPLE: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
     bool: st.booleans(),

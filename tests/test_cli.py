@@ -308,6 +308,8 @@ def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str)
         (["clusters", "--output", ""], {"table", "json"}),
         (["connection-string", "--with", "mysq"], {"mysql", "mysqlclient", "mysql-connector"}),
         (["completion", "z"], {"zsh"}),
+        (["fleet", "a"], {"apply"}),
+        (["fleet", "apply", "au"], {"authority one.pem"}),
         (["disc"], set()),
         (["delete", "ep-1", "--y"], {"--yes"}),
     ],

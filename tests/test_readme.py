@@ -10,6 +10,7 @@ import pytest
 from browser.pictures import IMAGES, MOST_BYTES, SCENES
 
 from tidb_pe_magic.notebook.form_command import OPERATION as FORM
+from tidb_pe_magic.runbook.fleet.file import read
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, parse, words
 from tidb_pe_magic.sandbox import Sandbox
@@ -49,6 +50,20 @@ def test_every_picture_is_made_by_a_scene() -> None:
     shown = re.findall(r"!\[([^\]]*)\]\(notebooks/images/([^)]*)\.png\)", README)
     assert shown
     assert all(words and name in SCENES for words, name in shown)
+
+
+def test_the_fleet_in_the_text_is_a_valid_file(tmp_path: Path) -> None:
+    """Its rows are those that the text promises: each cluster in each VPC, and one more."""
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "fleet.toml"
+    path.write_text(block, encoding="utf-8")
+    assert [str(entry).split(" in ")[0] for entry in read(str(path))] == [
+        "sales",
+        "sales",
+        "orders",
+        "orders",
+        "archive",
+    ]
 
 
 def _commands() -> list[str]:

@@ -109,17 +109,14 @@ def _do(command: Command, output: str, profile: str) -> int:
         try:
             with closing(EventLines(sys.stderr)) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
+        except errors.FleetFailed as error:
+            _show_result(error.fleet, output)
+            _tell(error.line)
+            return Exit.FAILED
         except errors.TidbPeError as error:
             _tell(error.line)
             return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
-        if output == "json":
-            _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
-        elif isinstance(result, model.Export) and not result.path:
-            # The text alone, so that it can go to a file.
-            _tell(render.beside(result))
-            _show(result.text)
-        else:
-            _show(_typed(render.text(result)))
+        _show_result(result, output)
     if isinstance(result, model.Connection | model.RunReport):
         _tell("the login works; the connection was closed when this command ended.")
     return Exit.DONE
@@ -163,6 +160,17 @@ def _ask(question: str) -> Secret:
     if not sys.stdin.isatty():
         raise nobody_to_ask()
     return ask(question)
+
+
+def _show_result(result: model.Result, output: str) -> None:
+    if output == "json":
+        _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
+    elif isinstance(result, model.Export) and not result.path:
+        # The text alone, so that it can go to a file.
+        _tell(render.beside(result))
+        _show(result.text)
+    else:
+        _show(_typed(render.text(result)))
 
 
 def _typed(text: str) -> str:

@@ -22,6 +22,7 @@
     │   ├─ WaitTimeout(TimeoutError)
     │   ├─ WaitCancelled
     │   └─ EndpointFailed
+    ├─ FleetFailed                   fleet: some rows of a fleet failed, the others are done
     ├─ ConnectionFailed              stage, advice
     └─ QueryError                    a query that has no result
         ├─ QueryFailed               code: the server refused the statement, or ended it
@@ -39,7 +40,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tidb_pe_magic.model import Diagnosis, Finding, VpcEndpoint
+    from tidb_pe_magic.model import Diagnosis, Finding, Fleet, VpcEndpoint
 
 _ENDS = (".", "!", "?", "…")
 # Control, format (direction marks), surrogate, line and paragraph separators.
@@ -314,6 +315,25 @@ class WaitCancelled(WaitError):
 
 class EndpointFailed(WaitError):
     """The endpoint reached a state from which it cannot become Connected."""
+
+
+class FleetFailed(TidbPeError):
+    """Some rows of a fleet failed, and the others are done.
+
+    Attributes:
+        fleet: every row, with what became of it; shown before this error.
+    """
+
+    def __init__(self, fleet: Fleet, *, advice: str = "") -> None:
+        """Say what the first row that failed met."""
+        failed = [row for row in fleet.rows if row.failed]
+        first = failed[0]
+        super().__init__(
+            f"{len(failed)} of {len(fleet.rows)} rows failed; row {first.number} ({first.cluster} in "
+            f"{first.vpc_id}): {first.detail}",
+            advice=advice,
+        )
+        self.fleet = fleet
 
 
 class ConnectionFailed(TidbPeError):

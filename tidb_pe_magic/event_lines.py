@@ -45,8 +45,18 @@ class EventLines:
                 self._print_change(event, line)
             case model.RowsRead():
                 self._rewrite(line)
-            case model.RetryScheduled() | model.Notice() | model.QueryEnded():
+            case model.FleetProgressed():
+                self._show_rows(event)
+                self._rewrite(line)
+            case model.RetryScheduled() | model.Notice() | model.QueryEnded() | model.FleetEnded():
                 self._print(line)
+
+    def _show_rows(self, event: model.FleetProgressed) -> None:
+        """Write a line for each row that failed; in a file, for each of which there is news."""
+        for row in event.changed:
+            is_news = row.row_state not in {model.RowState.QUEUED, model.RowState.PLANNING}
+            if row.failed or (is_news and not self._stream.isatty()):
+                self._print(render.row_line(row))
 
     def close(self) -> None:
         """End the line that was being rewritten, and say which step did not finish."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.layout import as_html, as_text
-from tidb_pe_magic.views import amounts, plan_cost, query_summary, view
+from tidb_pe_magic.views import amounts, fleet_summary, in_words, plan_cost, query_summary, view
 from tidb_pe_magic.views import timeline as timelines
 from tidb_pe_magic.views import topology as topologies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["beside", "event_line", "html", "text", "timeline", "topology"]
+__all__ = ["beside", "event_line", "html", "row_line", "text", "timeline", "topology"]
 
 
 def text(result: model.Result) -> str:
@@ -105,6 +105,22 @@ def _reading(event: model.RowsRead) -> str:
 @_line.register(model.QueryEnded)
 def _ended(event: model.QueryEnded) -> str:
     return "; ".join(query_summary(event.result))
+
+
+@_line.register(model.FleetProgressed)
+def _progressed(event: model.FleetProgressed) -> str:
+    return f"fleet {event.action}, {event.elapsed:.0f} s: {in_words(event.rows)}"
+
+
+@_line.register(model.FleetEnded)
+def _fleet_ended(event: model.FleetEnded) -> str:
+    return fleet_summary(event.fleet)
+
+
+def row_line(row: model.FleetRow) -> str:
+    """Return where a row of a fleet stands, in one line."""
+    more = " ".join(filter(None, (row.endpoint_id, row.detail)))
+    return one_line(f"row {row.number} ({row.cluster} in {row.vpc_id}): {row.row_state} {more}".rstrip())
 
 
 def _states(endpoint: model.VpcEndpoint | None) -> str:

@@ -75,6 +75,7 @@ _ZSH = """\
 
 
 _INDENT = {"bash": " " * 12, "zsh": " " * 8}
+_FILE_NAMES = frozenset({"PATH", "FILE"})  # the metavars of what is a file's name
 _NULL_GLOB = {"bash": ":", "zsh": "setopt localoptions null_glob"}
 
 
@@ -148,11 +149,13 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
     if first is not None:
         offered = _values(*first)
         yield f"{operation.name} {operation.name}", Offer((*offered.words, *always), offered.names)
+        if any(each.positional and each.metavar in _FILE_NAMES for each in operation.request.options().values()):
+            yield from ((f"{operation.name} {word}", _FILES) for word in offered.words)
     yield f"{operation.name} *", Offer(always)
 
 
 def _values(name: str, option: Option) -> Offer:
-    if option.metavar == "PATH":
+    if option.metavar in _FILE_NAMES:
         return _FILES
     if name == "profile":
         return Offer(names="saved @") if option.positional else _PROFILES

@@ -6,7 +6,7 @@ import argparse
 import os
 import platform
 
-from bench import parquet, reading, runbook, startup, types
+from bench import fleet, parquet, reading, runbook, startup, types
 from bench.server import started
 
 GROUPS = {
@@ -16,6 +16,7 @@ GROUPS = {
     "types": types.run,
     "startup": startup.run,
     "runbook": runbook.run,
+    "fleet": fleet.run,
 }
 
 

@@ -16,6 +16,7 @@ from tidb_pe_magic.sandbox.faults import Point, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from multiprocessing.context import ForkServerContext
     from multiprocessing.process import BaseProcess
 
     from chaos.trial import Database
@@ -71,19 +72,24 @@ def operate(operation: str, environ: Mapping[str, str]) -> None:
             runbook.delete(endpoint.endpoint_id, cluster="demo", yes=True)
 
 
+def forking() -> ForkServerContext:
+    """Return what starts victims, which can import the tests."""
+    # Forked from a process without threads: this one has those of the sandbox.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_IMPORTED))
+    tests = str(Path(__file__).parents[1])
+    parts = (tests, *os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, parts)))
+    return context
+
+
 class Victims:
     """Starts victims; a context manager."""
 
     def __init__(self, database: Database) -> None:
         """Take the database that the endpoints lead to."""
         self._database = database
-        # Forked from a process without threads: this one has those of the sandbox.
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(_IMPORTED))
-        tests = str(Path(__file__).parents[1])
-        os.environ["PYTHONPATH"] = os.pathsep.join(
-            part for part in (tests, os.environ.get("PYTHONPATH", "")) if part
-        )
+        self._context = forking()
 
     def killed_at(self, operation: str, number: int, point: Point) -> Killed:
         """Kill a process at its `number`-th call to a cloud, start it again, and look at the clouds."""

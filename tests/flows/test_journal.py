@@ -395,3 +395,22 @@ def test_runbooks_in_two_threads_make_one_endpoint(sandbox: Sandbox) -> None:
             thread.join()
     assert len(made) == 2
     assert list(sandbox.world.endpoints) == list(set(made))
+
+
+def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
+    runbook: Runbook, sandbox: Sandbox
+) -> None:
+    """Refused first, then made with the token of that refusal: without the list it is not made again."""
+    sandbox.world.denied_actions = {"privatelink:CreateVpcEndpoint"}
+    with pytest.raises(errors.PermissionDenied):
+        runbook.create(**PLACE)
+    sandbox.world.denied_actions = {"privatelink:ListVpcEndpoints"}
+    made = runbook.create(**PLACE).endpoint.endpoint_id
+    assert runbook.create(**PLACE).endpoint.endpoint_id == made
+    assert list(sandbox.world.endpoints) == [made]
+    sandbox.world.denied_actions = set()
+    runbook.delete(made, cluster="demo", yes=True)
+    sandbox.world.denied_actions = {"privatelink:ListVpcEndpoints"}
+    another = runbook.create(**PLACE).endpoint.endpoint_id
+    assert runbook.create(**PLACE).endpoint.endpoint_id == another
+    assert list(sandbox.world.endpoints) == [another]

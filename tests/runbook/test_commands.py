@@ -43,6 +43,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "partitions": st.integers(1, 256),
     "params": st.sampled_from(['{"a b": [1.50, null, "x\'y"]}', "[1e400, -0.1, true]", "[]"]),
     "limit": st.integers(1, 10**9),
+    "parallel": st.integers(1, 16),
     "password_from": st.sampled_from(["prompt", "env:PW", "keyring:a b", "file:~/my file#1"]),
 }
 

@@ -64,6 +64,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "endpoints",
         "delete",
         "run",
+        "fleet",
         "whoami",
         "permissions",
         "history",
@@ -88,6 +89,7 @@ def test_only_these_operations_change_a_cloud() -> None:
     assert {name for name, operation in OPERATIONS.items() if operation.mutates} == {
         "create",
         "delete",
+        "fleet",
         "run",
         "sql-user",
     }
@@ -188,8 +190,11 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "format": "terraform",
         "to": "main.tf",
         "replace": True,
+        "file": "fleet.toml",
+        "parallel": 2,
     }
-    given = {name: texts[name] for name in operation.request.options()}
+    own = {"action": "apply"} if operation.name == "fleet" else {}
+    given = {name: (texts | own)[name] for name in operation.request.options()}
     getattr(Recorder(environ={}), operation.method)(**given)
     assert seen == {"name": operation.name, "request": operation.request.of(**given)}
 

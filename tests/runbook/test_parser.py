@@ -81,6 +81,7 @@ def test_every_flag_of_an_operation_is_known_to_its_parser(operation: Operation)
             "query": " 'SELECT 1'",
             "sql-user": " list",
             "export": " terraform",
+            "fleet": " plan fleet.toml",
         }.get(operation.name, "")
         if described.metavar:
             assert refused(f"{operation.name}{needed} {typed}").field == typed

@@ -214,6 +214,7 @@ def test_every_step_but_the_first_may_name_its_cluster() -> None:
         "clusters",
         "connections",
         "disconnect",
+        "fleet",
         "help",
         "history",
         "query",

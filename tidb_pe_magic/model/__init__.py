@@ -43,6 +43,8 @@ from tidb_pe_magic.model.events import (
     EndpointObserved,
     Event,
     EventHook,
+    FleetEnded,
+    FleetProgressed,
     Notice,
     ObservationFailed,
     PlanShown,
@@ -64,6 +66,7 @@ from tidb_pe_magic.model.findings import (
     Stage,
     Whereabouts,
 )
+from tidb_pe_magic.model.fleets import IN_MOTION, Fleet, FleetRow, RowState, row_counts
 from tidb_pe_magic.model.help import HelpText
 from tidb_pe_magic.model.history import History, Mutation, MutationResult
 from tidb_pe_magic.model.keys import CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
@@ -74,6 +77,7 @@ from tidb_pe_magic.model.sql_users import SQL_ROLES, SqlUser, SqlUsers
 
 __all__ = [
     "EXPORT_FORMATS",
+    "IN_MOTION",
     "OUR_TAG",
     "SQL_ROLES",
     "STAGES",
@@ -104,6 +108,10 @@ __all__ = [
     "Export",
     "Finding",
     "FinishedStep",
+    "Fleet",
+    "FleetEnded",
+    "FleetProgressed",
+    "FleetRow",
     "HelpText",
     "History",
     "Judgement",
@@ -124,6 +132,7 @@ __all__ = [
     "Restriction",
     "Result",
     "RetryScheduled",
+    "RowState",
     "RowsRead",
     "RunReport",
     "RunbookStatus",
@@ -150,4 +159,5 @@ __all__ = [
     "changes_with",
     "judge",
     "key_hint",
+    "row_counts",
 ]

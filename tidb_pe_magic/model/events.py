@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tidb_pe_magic.model.connections import FinishedStep
 from tidb_pe_magic.model.endpoints import EndpointPlan, StateChange, VpcEndpoint
+from tidb_pe_magic.model.fleets import Fleet, FleetRow
 from tidb_pe_magic.model.queries import QueryResult
 
 
@@ -94,6 +95,30 @@ class QueryEnded:
     result: QueryResult
 
 
+@dataclass(frozen=True, kw_only=True)
+class FleetProgressed:
+    """Event: rows of a fleet have got on.
+
+    Attributes:
+        action: what is done to the fleet.
+        rows: all of them, as they are now.
+        changed: those that have changed since the last such event.
+        elapsed: seconds since the action began.
+    """
+
+    action: str
+    rows: tuple[FleetRow, ...]
+    changed: tuple[FleetRow, ...]
+    elapsed: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetEnded:
+    """Event: an action on a fleet has gone through every row, some of which may have failed."""
+
+    fleet: Fleet
+
+
 Event = (
     StepStarted
     | StepFinished
@@ -104,6 +129,8 @@ Event = (
     | Notice
     | RowsRead
     | QueryEnded
+    | FleetProgressed
+    | FleetEnded
 )
 
 

@@ -30,6 +30,7 @@ RESULTS: Final = {
     ),
     "exports": ("Export",),
     "findings": ("Diagnosis", "Permissions"),
+    "fleets": ("Fleet",),
     "help": ("HelpText",),
     "history": ("History",),
     "keys": ("Whoami",),

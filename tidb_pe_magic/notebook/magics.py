@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic import errors
 from tidb_pe_magic.notebook.form_command import FormCommand
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.notebook.query_cell import QUERY, cell_help, needs_a_cell, run_cell
@@ -63,5 +64,11 @@ class Commands:
             own = () if arguments[1:] else (self.form.summary, self.sandbox.summary)
             print("\n\n".join((command.text, *own)))  # noqa: T201
             return None
-        with closing(Progress(self.shell)) as progress:
-            return self.runbook.perform(command.operation.name, command.request, progress)
+        try:
+            with closing(Progress(self.shell)) as progress:
+                return self.runbook.perform(command.operation.name, command.request, progress)
+        except errors.FleetFailed as error:
+            from IPython.display import display  # noqa: PLC0415 - where a cell fails, it is imported already
+
+            display(error.fleet)  # type: ignore[no-untyped-call] # every row, before the one line of the error
+            raise

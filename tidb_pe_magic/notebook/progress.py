@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from tidb_pe_magic import model
 from tidb_pe_magic.event_lines import EventLines
 from tidb_pe_magic.layout import Code, Mark, View, as_html, as_text
-from tidb_pe_magic.views import OWNER_ACCEPTS, amounts, awaits_owner, steps_table, view
+from tidb_pe_magic.views import (
+    OWNER_ACCEPTS,
+    amounts,
+    awaits_owner,
+    fleet_progress,
+    steps_table,
+    view,
+)
 from tidb_pe_magic.views.timeline import seen, timeline
 
 if TYPE_CHECKING:
@@ -75,17 +82,26 @@ class Story:
         self._retry: model.RetryScheduled | None = None
         self._notices: list[str] = []
         self._reading: model.RowsRead | None = None
+        self._fleet: model.FleetProgressed | model.FleetEnded | None = None
         self._query: model.QueryResult | None = None
 
     @property
     def unfinished(self) -> bool:
         """Something was begun, and its end was not told."""
-        return bool(self._current or self._observed or self._failed or self._retry or self._reading)
+        return bool(
+            self._current
+            or self._observed
+            or self._failed
+            or self._retry
+            or self._reading
+            or isinstance(self._fleet, model.FleetProgressed)
+        )
 
     def take(self, event: model.Event) -> None:
         """Take an event in."""
         self._changes = model.changes_with(self._changes, event)
         self._retry = None
+        self._fleet = event if isinstance(event, model.FleetProgressed | model.FleetEnded) else self._fleet
         match event:
             case model.StepStarted():
                 self._current = event.step
@@ -119,6 +135,8 @@ class Story:
             views.append(View(title="Steps", tables=(table,)))
         if self._observed or self._failed:
             views.append(_waiting(self._observed, self._failed, self._changes, live=live))
+        if self._fleet:
+            views.append(fleet_progress(self._fleet, live=live))
         if self._notices:
             views.append(View(title="Note", notes=tuple(Mark("info", text) for text in self._notices)))
         if self._retry:

@@ -70,6 +70,11 @@ class SandboxRequest(Request):
         metavar="N",
         parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
     )
+    fleet: str | None = option(
+        "more clusters, fleet-1 and so on, with two VPCs for them",
+        metavar="N",
+        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
+    )
 
 
 OPERATION = Operation(
@@ -191,8 +196,9 @@ class SandboxCommand:
         env_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", _MODULE, "--env-file", str(env_file)]
         command += ["--mode", request.mode, "--seconds", f"{request.seconds:g}"]
-        for flag, value in (("--upstream", request.upstream), ("--flights", request.flights)):
-            command += [flag, value] if value else []
+        for name in ("upstream", "flights", "fleet"):
+            value = getattr(request, name)
+            command += [request.label(name), value] if value else []
         with os.fdopen(open_private(log_file, os.O_WRONLY | os.O_TRUNC), "wb") as log:
             # Its own session: the stop button's signal, and the kernel's end, do not reach it.
             process = subprocess.Popen(  # noqa: S603 - our own module

@@ -84,8 +84,8 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
     """
 
     def look_again() -> EndpointPlan:
-        alive = told(look(lambda: _alive(context, planned.cluster)))
-        existing = [endpoint for endpoint in alive if endpoint.vpc_id == planned.vpc.vpc_id]
+        listed = told(look(lambda: alive(context, planned.cluster)))
+        existing = [endpoint for endpoint in listed if endpoint.vpc_id == planned.vpc.vpc_id]
         if not existing:
             return planned
         existing[0] = discovery.detailed(context.alibaba(planned.cluster.region_id), existing[0])
@@ -109,9 +109,9 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     if networks is not None:
         vpc = placement.chosen_vpc(networks, request.vpc)
         placement.refuse_foreign_vswitches(networks, vpc, request.zone)
-    alive = () if known.closed else look(lambda: _alive(context, cluster))
-    denied = alive if isinstance(alive, Denied) else None
-    listed = told(alive)
+    looked_up = () if known.closed else look(lambda: alive(context, cluster))
+    denied = looked_up if isinstance(looked_up, Denied) else None
+    listed = told(looked_up)
     existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
     if existing:
         existing[0] = discovery.detailed(context.alibaba(cluster.region_id), existing[0])
@@ -145,12 +145,17 @@ def _default_name(cluster: Cluster) -> str:
     return f"tidb-{kept}"[:128].rstrip("-")
 
 
-def _alive(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
+def alive(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
     """Return the service's endpoints in every VPC: first what was made here, then the oldest, each time."""
     name = discovery.noted_service(cluster).service_name
     found = context.alibaba(cluster.region_id).endpoints(service_name=name)
-    alive = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
-    return tuple(sorted(alive, key=lambda each: (not each.ours, each.created, each.endpoint_id)))
+    staying = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
+    return tuple(sorted(staying, key=preference))
+
+
+def preference(endpoint: VpcEndpoint) -> tuple[bool, str, str]:
+    """Return what several endpoints of a service and VPC are sorted by: made here first, then by age."""
+    return (not endpoint.ours, endpoint.created, endpoint.endpoint_id)
 
 
 def adoption(

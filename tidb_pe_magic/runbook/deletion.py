@@ -37,10 +37,11 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     _refuse_unless_meant(endpoint, request)
     context.journal.check()  # before anything is closed
     aliases = connecting.close_all(context, endpoint.endpoint_id)
-    removal = _Removal(context, alibaba, endpoint, request.timeout, on_event)
+    removal = Removal(context, alibaba, endpoint)
+    wait = _Wait(context, endpoint, request.timeout, on_event)
     if endpoint.endpoint_status != EndpointStatus.DELETING:
-        removal.remove_zones()
-    removal.remove_endpoint()
+        wait.until(removal.of_zones, lambda seen: seen is None or not seen.zones, "the removal of its zones")
+    wait.until(removal.of_endpoint, lambda seen: seen is None, "its deletion")
     return Deletion(
         endpoint_id=endpoint.endpoint_id,
         region_id=cluster.region_id,
@@ -65,47 +66,36 @@ def _refuse_unless_meant(endpoint: VpcEndpoint, request: DeleteRequest) -> None:
         )
 
 
-class _Removal:
-    """The two waits of a deletion, under one time limit."""
+class Removal:
+    """The two parts of a deletion; each call goes as far as the cloud lets it at that moment."""
 
-    def __init__(
-        self, context: Context, alibaba: Alibaba, endpoint: VpcEndpoint, timeout: float, on_event: EventHook
-    ) -> None:
+    def __init__(self, context: Context, alibaba: Alibaba, endpoint: VpcEndpoint) -> None:
+        """Name the endpoint; nothing is removed yet."""
         self._context = context
         self._alibaba = alibaba
         self._endpoint = endpoint
-        self._on_event = on_event
-        self._end = context.clock() + timeout
 
-    def remove_zones(self) -> None:
-        """Remove each zone: an endpoint that has one cannot be deleted."""
+    def of_zones(self) -> VpcEndpoint | None:
+        """Remove each zone, for an endpoint that has one cannot be deleted; return what is left."""
+        try:
+            zones = self._alibaba.zones(self._endpoint.endpoint_id)
+            for zone in zones:
+                if zone.status != EndpointStatus.DELETING:
+                    self._remove("RemoveZoneFromVpcEndpoint", self._alibaba.remove_zone, zone.zone_id)
+            return replace(self._alibaba.refreshed(self._endpoint), zones=zones)
+        except errors.NotFound:
+            return None
 
-        def observe() -> VpcEndpoint | None:
-            try:
-                zones = self._alibaba.zones(self._endpoint.endpoint_id)
-                for zone in zones:
-                    if zone.status != EndpointStatus.DELETING:
-                        self._remove("RemoveZoneFromVpcEndpoint", self._alibaba.remove_zone, zone.zone_id)
-                return replace(self._alibaba.refreshed(self._endpoint), zones=zones)
-            except errors.NotFound:
-                return None
-
-        self._wait(observe, lambda seen: seen is None or not seen.zones, "the removal of its zones")
-
-    def remove_endpoint(self) -> None:
-        """Delete the endpoint itself, and wait until the cloud no longer knows it."""
-
-        def observe() -> VpcEndpoint | None:
-            try:
+    def of_endpoint(self) -> VpcEndpoint | None:
+        """Delete the endpoint itself; return it until the cloud no longer knows it."""
+        try:
+            now = self._alibaba.refreshed(self._endpoint)
+            if now.endpoint_status != EndpointStatus.DELETING:
+                self._remove("DeleteVpcEndpoint", self._alibaba.delete_endpoint)
                 now = self._alibaba.refreshed(self._endpoint)
-                if now.endpoint_status != EndpointStatus.DELETING:
-                    self._remove("DeleteVpcEndpoint", self._alibaba.delete_endpoint)
-                    now = self._alibaba.refreshed(self._endpoint)
-            except errors.NotFound:
-                return None
-            return replace(now, zones=())
-
-        self._wait(observe, lambda seen: seen is None, "its deletion")
+        except errors.NotFound:
+            return None
+        return replace(now, zones=())
 
     def _remove(self, operation: str, call: Callable[..., str], *zone: str) -> None:
         """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it.
@@ -124,12 +114,23 @@ class _Removal:
             if "Protected" in refusal.code:
                 raise
 
-    def _wait(
+
+class _Wait:
+    """The two waits of a deletion, under one time limit."""
+
+    def __init__(self, context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook) -> None:
+        self._context = context
+        self._endpoint = endpoint
+        self._on_event = on_event
+        self._end = context.clock() + timeout
+
+    def until(
         self,
         observe: Callable[[], VpcEndpoint | None],
         reached: Callable[[VpcEndpoint | None], bool],
         goal: str,
     ) -> None:
+        """Call `observe` again and again until the goal is reached."""
         endpoint_id = self._endpoint.endpoint_id
         command = f"delete {endpoint_id} --yes" + ("" if self._endpoint.ours else " --adopted")
         try:

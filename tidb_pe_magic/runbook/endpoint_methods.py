@@ -159,6 +159,45 @@ class EndpointMethods(Performer):
             adopted=adopted,
         )
 
+    def fleet(  # noqa: PLR0913 - the options of the command
+        self,
+        action: str,
+        file: str,
+        *,
+        parallel: int = 4,
+        timeout: float = 600.0,
+        force: bool = False,
+        yes: bool = False,
+        adopted: bool = False,
+    ) -> model.Fleet:
+        """Plan, make, look at or delete the endpoints of many clusters and VPCs.
+
+        Args:
+            action: init, which writes a template of the file, plan, apply, status or delete.
+            file: path of the TOML file.
+            parallel: rows to work on at a time, at most 16.
+            timeout: seconds to wait for all the rows together.
+            force: make endpoints even though the preflight says stop.
+            yes: has to be True for delete.
+            adopted: delete endpoints that do not carry our tag, too.
+
+        Raises:
+            InvalidRequest: the file is not valid; every problem of it is named, and nothing was done.
+            FleetFailed: some rows failed; its `fleet` tells of every row.
+            WaitCancelled: it was stopped; the clouds' work goes on, and the same call takes it up again.
+        """
+        return self._do(
+            model.Fleet,
+            "fleet",
+            action=action,
+            file=file,
+            parallel=parallel,
+            timeout=timeout,
+            force=force,
+            yes=yes,
+            adopted=adopted,
+        )
+
     def permissions(self, *, cluster: str | None = None, clean_up: bool = False) -> model.Permissions:
         """Show the least RAM policy for plan, create, wait and connect, as JSON; nothing is changed.
 

@@ -140,13 +140,7 @@ class Journal:
         Raises:
             JournalError: the journal cannot be read.
         """
-        try:
-            content = self._file.read()
-        except OSError as error:
-            raise errors.JournalError(
-                f"{self.path} cannot be read: {error.strerror or error}.",
-                advice="TIDB_PE_STATE_DIR names another directory.",
-            ) from None
+        content = self._content()
         intents = _open_intents(content, plan)
         token = str(intents[-1].get("token") or "") if intents else ""
         return "" if token and self._is_outlived(content, token) else token
@@ -156,6 +150,23 @@ class Journal:
         idents = {record["id"] for record in sent}
         made = any(record["id"] in idents and record.get("code") == MISMATCH for record in content.records)
         return made and self._now() - _seconds(str(sent[0].get("time"))) > _LAG
+
+    def used_token(self, plan: str) -> str:
+        """Return the ClientToken of the plan's last intent that no cloud has refused; else empty.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        content = self._content()
+        refused = {
+            record["id"]
+            for record in content.records
+            if record.get("result") == MutationResult.REFUSED and record.get("open") is not True
+        }
+        intents = _intents(content, plan)
+        unusable = {intent["token"] for intent in intents if intent["id"] in refused}
+        usable = [intent["token"] for intent in intents if intent["token"] not in unusable]
+        return str(usable[-1]) if usable else ""
 
     def conclude_found(self, plan: str, resource: str) -> None:
         """Close the plan's open intents, for what they were to make has been found.
@@ -188,6 +199,15 @@ class Journal:
             OSError: the file exists and cannot be read.
         """
         return self._file.read().corrupt
+
+    def _content(self) -> Content:
+        try:
+            return self._file.read()
+        except OSError as error:
+            raise errors.JournalError(
+                f"{self.path} cannot be read: {error.strerror or error}.",
+                advice="TIDB_PE_STATE_DIR names another directory.",
+            ) from None
 
     def _conclude(
         self,
@@ -227,12 +247,16 @@ def _seconds(time: str) -> float:
         return 0.0
 
 
-def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
-    intents = [
+def _intents(content: Content, plan: str) -> list[dict[str, Any]]:
+    return [
         record
         for record in content.records
         if record["record"] == "intent" and record.get("plan") == plan and record.get("token")
     ]
+
+
+def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
+    intents = _intents(content, plan)
     closed = {
         record["id"]
         for record in content.records

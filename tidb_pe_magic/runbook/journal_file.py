@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.errors import JournalError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _LOCK_SECONDS = 10.0  # another process appends for milliseconds
 _CHUNK = 1 << 20
+# Threads of this process queue here: whoever waits for the file's lock looks again only after a while.
+_turn = threading.RLock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,11 @@ class Content:
     whole: int = 0
 
 
+_Signature = tuple[int, int, int, int]
+# What this process has left in each file; a file that is not as it was left is read again.
+_left: dict[Path, tuple[_Signature, Content]] = {}
+
+
 class JournalFile:
     """One journal, shared by every process of the user."""
 
@@ -48,7 +56,8 @@ class JournalFile:
             OSError: it exists and cannot be read.
         """
         try:
-            return _parsed(self.path.read_bytes())
+            with _turn:
+                return self._known(_signature(self.path)) or _parsed(self.path.read_bytes())
         except FileNotFoundError:
             return Content()
 
@@ -68,23 +77,27 @@ class JournalFile:
             JournalError: it is not, with the reason; what was there before is as it was.
         """
         line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
-        with self._opened() as (descriptor, whole):
+        with self._opened() as (descriptor, before):
             try:
                 _write(descriptor, line)
                 os.fsync(descriptor)
             except BaseException:
-                os.ftruncate(descriptor, whole)
+                os.ftruncate(descriptor, before.whole)
                 raise
+            after = replace(
+                before, records=(*before.records, json.loads(line)), whole=before.whole + len(line)
+            )
+            _left[self.path] = (_signature(descriptor), after)
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[int, int]]:
-        """Give the descriptor, and the length to which a line that was cut off has been taken away."""
+    def _opened(self) -> Iterator[tuple[int, Content]]:
+        """Give the descriptor, and what is there, from which a line that was cut off has been taken away."""
         import filelock  # noqa: PLC0415 - slow to import
 
         try:
             directory = ensure_private(self.path.parent)
             lock = filelock.FileLock(directory / f"{self.path.name}.lock", _LOCK_SECONDS, mode=FILE_MODE)
-            with lock:
+            with _turn, lock:
                 is_new = not self.path.exists()
                 descriptor = open_private(self.path, os.O_RDWR | os.O_APPEND)
                 try:
@@ -98,20 +111,34 @@ class JournalFile:
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from None
 
-    def _repaired(self, descriptor: int) -> int:
+    def _repaired(self, descriptor: int) -> Content:
+        known = self._known(_signature(descriptor))
+        if known is not None:
+            return known
         data = b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
         content = _parsed(data)
         if content.corrupt:
             raise self._unwritable(f"line {content.corrupt[0]} is corrupt")
         if content.whole < len(data):
             os.ftruncate(descriptor, content.whole)
-        return content.whole
+        return content
+
+    def _known(self, signature: _Signature) -> Content | None:
+        """Return what this process has left there, if nobody has changed it since."""
+        before, content = _left.get(self.path, (None, None))
+        return content if before == signature else None
 
     def _unwritable(self, reason: str) -> JournalError:
         return JournalError(
             f"nothing was changed, for it could not be written down in {self.path}: {reason}.",
             advice="Mend that, or move the file away; TIDB_PE_STATE_DIR names another directory.",
         )
+
+
+def _signature(file: Path | int) -> _Signature:
+    """Return what is another for a file that somebody else has changed or put in the place of this one."""
+    seen = os.stat(file)  # noqa: PTH116 - of a descriptor, too
+    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
 def _write(descriptor: int, line: bytes) -> None:

@@ -68,7 +68,7 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = _plan_name(context, planned)
-    opened, own = context.journal.open_token(name), _token_of_the_unlisted(planned, name)
+    opened, own = context.journal.open_token(name), _token_of_the_unlisted(context, planned, name)
     made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
     made = _make_with(context, planned, opened or own or new_token())
     perhaps_old = bool(opened) or made.endpoint_id in made_before
@@ -97,7 +97,7 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
         failure.advice = _PERHAPS_MADE
         raise
     except errors.Conflict as refusal:
-        if refusal.code == MISMATCH and _token_of_the_unlisted(planned, plan):
+        if refusal.code == MISMATCH and _is_unsure(planned):
             refusal.advice = _MADE_UNSEEN
         raise
     except (KeyboardInterrupt, errors.WaitCancelled):
@@ -151,13 +151,19 @@ def _plan_name(context: Context, planned: EndpointPlan) -> str:
     return _digest(repr(said))
 
 
-def _token_of_the_unlisted(planned: EndpointPlan, name: str) -> str:
-    """Return the plan's own token where it cannot be told whether its endpoint was made already; else empty.
+def _is_unsure(planned: EndpointPlan) -> bool:
+    """Say whether its endpoint may be there already, though none was found."""
+    return any(finding.check == UNSURE for finding in planned.findings)
+
+
+def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -> str:
+    """Return what the plan's endpoint was made with, or would be, where none can be listed; else empty.
 
     It is the same whatever zones are chosen: which are the default may have changed with the first endpoint.
     """
-    unsure = any(finding.check == UNSURE for finding in planned.findings)
-    return _digest(repr(("unlisted", name))) if unsure else ""
+    if not _is_unsure(planned):
+        return ""
+    return context.journal.used_token(name) or _digest(repr(("unlisted", name)))
 
 
 def plan_token(context: Context, planned: EndpointPlan) -> str:

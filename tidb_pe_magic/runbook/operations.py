@@ -208,6 +208,15 @@ OPERATIONS: dict[str, Operation] = {
             mutates=True,
         ),
         Operation(
+            name="fleet",
+            request=requests.FleetRequest,
+            target=_STEPS + "fleet.actions:fleet",
+            summary="Plan, make, look at or delete the endpoints of many clusters and VPCs, listed in a file",
+            tutorial="2.1-2.9",
+            example="fleet plan fleet.toml",
+            mutates=True,
+        ),
+        Operation(
             name="whoami",
             request=requests.WhoamiRequest,
             target=_STEPS + "identity:whoami",

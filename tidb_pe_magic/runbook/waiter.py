@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from threading import Event as Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.pausing import paused
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic.model import EventHook
+
+T = TypeVar("T")
 
 _FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 1.0, 1.5, 5.0  # seconds; the first look is at once
 _DETACHED = "The cloud's work goes on; run %tidb_pe {command} again to see it through."
@@ -69,7 +71,51 @@ class Waiter:
             WaitCancelled: the stop button, or the cancel event; the cloud's work goes on.
         """
         started = self.clock()
-        last: VpcEndpoint | None = None
+
+        def told(seen: VpcEndpoint | None) -> None:
+            on_event(EndpointObserved(endpoint=seen, elapsed=self.clock() - started, waiting_for=goal))
+
+        return self.watch(
+            observe,
+            told=told,
+            in_words=describe,
+            reached=reached,
+            goal=goal,
+            command=command,
+            timeout=timeout,
+            on_event=on_event,
+        )
+
+    def watch(  # noqa: PLR0913 - what tells one wait from another
+        self,
+        observe: Callable[[], T],
+        *,
+        told: Callable[[T], None],
+        in_words: Callable[[T], str],
+        reached: Callable[[T], bool],
+        goal: str,
+        command: str,
+        timeout: float,
+        on_event: EventHook,
+    ) -> T:
+        """Wait as `until` does, for something of any kind.
+
+        Args:
+            observe: looks at it.
+            told: is given each observation.
+            in_words: an observation as a part of a sentence.
+            reached: whether the goal is met; may raise where it never will be.
+            goal: what is waited for, in words.
+            command: the command that takes the wait up again.
+            timeout: seconds.
+            on_event: is told of each look that failed.
+
+        Raises:
+            WaitTimeout: the time is over; the cloud's work goes on.
+            WaitCancelled: the stop button, or the cancel event; the cloud's work goes on.
+        """
+        started = self.clock()
+        last: T | None = None
         seen = "nothing yet"
         delay = _FIRST_DELAY
         try:
@@ -84,17 +130,15 @@ class Waiter:
                     on_event(ObservationFailed(error=str(failure), elapsed=self.clock() - started))
                     pause = max(delay, getattr(failure, "retry_after", None) or 0.0)
                 else:
-                    seen = describe(last)
-                    on_event(
-                        EndpointObserved(endpoint=last, elapsed=self.clock() - started, waiting_for=goal)
-                    )
+                    seen = in_words(last)
+                    told(last)
                     if reached(last):
                         return last
                 left = timeout - (self.clock() - started)
                 if left <= 0:
                     raise errors.WaitTimeout(
                         f"{goal}: not reached after {timeout:g} s; last seen: {seen.removesuffix('.')}.",
-                        last=last,
+                        last=_endpoint(last),
                         advice=_DETACHED.format(command=command),
                     )
                 if paused(min(pause, left), self.cancel, self.sleep):
@@ -104,12 +148,16 @@ class Waiter:
             raise _cancelled(goal, command, last, seen) from None
 
 
-def _cancelled(goal: str, command: str, last: VpcEndpoint | None, seen: str) -> errors.WaitCancelled:
+def _cancelled(goal: str, command: str, last: object, seen: str) -> errors.WaitCancelled:
     return errors.WaitCancelled(
         f"detached while waiting for {goal}; last seen: {seen.removesuffix('.')}.",
-        last=last,
+        last=_endpoint(last),
         advice=_DETACHED.format(command=command),
     )
+
+
+def _endpoint(last: object) -> VpcEndpoint | None:
+    return last if isinstance(last, VpcEndpoint) else None
 
 
 def describe(endpoint: VpcEndpoint | None) -> str:

@@ -94,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
         help="load only the first N rows of the flights table (default: all)",
     )
     parser.add_argument(
+        "--fleet",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="have N more clusters, fleet-1 and so on, and two VPCs for them",
+    )
+    parser.add_argument(
         "--scenario", metavar="NAME", help="stage something that goes wrong (see --list-scenarios)"
     )
     parser.add_argument("--list-scenarios", action="store_true", help="list what can be staged, and end")
@@ -128,7 +135,7 @@ def _positive(text: str) -> float:
 def _count(text: str) -> int:
     if text.isascii() and text.isdigit():
         return int(text)
-    msg = f"{text!r} is not a number of rows"
+    msg = f"{text!r} is not a whole number"
     raise argparse.ArgumentTypeError(msg)
 
 
@@ -150,6 +157,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         flights=options.flights,
         scenario=options.scenario,
         fault_seed=options.fault_seed,
+        fleet=options.fleet,
     )
     sandbox.faults.add(*map(parse, options.fault))
     try:

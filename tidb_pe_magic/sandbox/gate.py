@@ -91,7 +91,7 @@ class Gate(Startable):
         opened: list[Address] = []
         try:
             for address in addresses:
-                if address in self.open_addresses:
+                if address in self._servers or address in self._silent:
                     continue
                 manner = "swallow" if address in filtered else self.manner(address)
                 if manner == "forward":

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from tidb_pe_magic.sandbox import scenarios, tidb_cloud
+from tidb_pe_magic.sandbox import fleet_seed, network_seed, scenarios, tidb_cloud
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.clock import CloudClock
@@ -74,6 +74,7 @@ class Sandbox(Startable):
         flights: int | None = None,
         scenario: str | None = None,
         fault_seed: int | None = None,
+        fleet: int = 0,
     ) -> None:
         """Prepare a sandbox; nothing listens before `start`.
 
@@ -84,6 +85,7 @@ class Sandbox(Startable):
             flights: How many rows of the flights table to load; None for all of them.
             scenario: The name of what shall go wrong, of those in `scenarios.SCENARIOS`.
             fault_seed: Stages the faults of `faults.schedule` for this seed.
+            fleet: How many more clusters there are, fleet-1 and so on, with two VPCs for all of them.
 
         Raises:
             ValueError: The upstream is no address, or there is no such scenario.
@@ -95,8 +97,11 @@ class Sandbox(Startable):
         self._access_key = "LTAI5tSandbox" + secrets.token_hex(6)
         self._access_secret = secrets.token_urlsafe(24)
         self._password = secrets.token_urlsafe(12)
-        self.world = World(mode=mode, seconds=seconds, port=port)
+        network = fleet_seed.grown(network_seed.seed(), fleet)
+        self.world = World(mode=mode, seconds=seconds, port=port, network=network)
         self.clusters = ClusterStore(port=port, root_password=self._password)
+        for cluster in fleet_seed.clusters(fleet, port):
+            self.clusters.add(cluster)
         self.clock = CloudClock()
         self.roles = Roles(self.clock)
         self.database = None
@@ -267,16 +272,21 @@ class Sandbox(Startable):
     def _follow(self, endpoint: Endpoint) -> None:
         """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
         own = frozenset((host, endpoint.port) for host in endpoint.addresses if _is_address(host))
-        self._reachable[endpoint.endpoint_id] = own
-        self._admitted[endpoint.endpoint_id] = own if self._admits(endpoint) else frozenset()
+        nowhere = frozenset[Address]()
+        admitted = own if self._admits(endpoint) else nowhere
+        ident = endpoint.endpoint_id
+        known = (self._reachable.get(ident, nowhere), self._admitted.get(ident, nowhere))
+        if known == (own, admitted):
+            return
+        self._reachable[ident], self._admitted[ident] = own, admitted
         # Where there is one loopback address only, the endpoints share it: it closes with the last of them,
         # and answers if one of them does.
         wanted = frozenset[Address]().union(*self._reachable.values())
         filtered = wanted.difference(*self._admitted.values())
         self.gate.close((self.gate.open_addresses - wanted) | (filtered ^ self._filtered))
         self._filtered = filtered
-        if wanted - self.gate.open_addresses:
-            self.gate.open(wanted, filtered=filtered)
+        if closed := wanted - self.gate.open_addresses:
+            self.gate.open(closed, filtered=filtered)
 
     def _admits(self, endpoint: Endpoint) -> bool:
         """Tell whether what the notebook sends arrives: a route leads there, and the groups let it in."""

@@ -14,6 +14,7 @@ from tidb_pe_magic.views import (  # noqa: F401 - each adds its views to the tab
     discovery,
     endpoints,
     exports,
+    fleets,
     history,
     identity,
     queries,
@@ -24,6 +25,7 @@ from tidb_pe_magic.views.base import view_of
 from tidb_pe_magic.views.connections import steps_table
 from tidb_pe_magic.views.discovery import named
 from tidb_pe_magic.views.endpoints import OWNER_ACCEPTS, awaits_owner, plan_cost
+from tidb_pe_magic.views.fleets import fleet_progress, fleet_summary, in_words
 from tidb_pe_magic.views.queries import amounts, query_summary
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ __all__ = [
     "OWNER_ACCEPTS",
     "amounts",
     "awaits_owner",
+    "fleet_progress",
+    "fleet_summary",
+    "in_words",
     "named",
     "plan_cost",
     "query_summary",

@@ -61,11 +61,14 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "role": ("readonly", "readonly", "king"),
     "store": ("file", "file", "cloud"),
     "topic": ("tls", "tls", "love"),
+    "file": ("fleet.toml", "fleet.toml", " "),
+    "parallel": ("8", 8, "0"),
 }
 # The same of fields whose name has another rule in this request.
 OF_REQUEST: dict[tuple[str, str], tuple[Any, Any, Any]] = {
     ("WhoamiRequest", "profile"): ("work", "work", " "),
     ("SqlUserRequest", "name"): ("analyst", "analyst", "an alyst"),
+    ("FleetRequest", "action"): ("status", "status", "destroy"),
 }
 
 
@@ -101,7 +104,8 @@ def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
     field.value = typed.split("\n") if described.many else typed
     assert field.value == value
     assert field.control.value == typed
-    others = {"endpoint": "ep-1", "cluster": "demo", "sql": "SELECT 1", "action": "list"}
+    others = {"endpoint": "ep-1", "cluster": "demo", "sql": "SELECT 1", "action": "list", "file": "f.toml"}
+    others |= {"action": "plan"} if "file" in request_class.options() else {}
     needed = {each: text for each, text in others.items() if each in request_class.options() and each != name}
     assert getattr(Sheet(request_class, [field]).request(**needed), name) == value
 

@@ -24,6 +24,7 @@ from tidb_pe_magic.runbook.requests.cloud import (
     WaitRequest,
     WhoamiRequest,
 )
+from tidb_pe_magic.runbook.requests.fleet import FLEET_ACTIONS, FleetRequest
 from tidb_pe_magic.runbook.requests.sql import (
     ConnectionsRequest,
     ConnectionStringRequest,
@@ -56,6 +57,7 @@ from tidb_pe_magic.runbook.requests.values import (
 )
 
 __all__ = [
+    "FLEET_ACTIONS",
     "ClusterRequest",
     "ClusterStep",
     "ClustersRequest",
@@ -69,6 +71,7 @@ __all__ = [
     "EndpointStep",
     "EndpointsRequest",
     "ExportRequest",
+    "FleetRequest",
     "HelpRequest",
     "HistoryRequest",
     "Login",

@@ -1,0 +1,160 @@
+"""Rows of a fleet that fail: each by itself, with its reason and the next command."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.fleets import fleet_sandbox, named, placed, wanted, written
+
+from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic.model import RetryScheduled
+from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
+from tidb_pe_magic.sandbox.fleet_seed import GROUPS, VPCS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tidb_pe_magic.model import Event
+    from tidb_pe_magic.sandbox import Sandbox
+
+CLUSTERS = 25
+
+
+def test_a_row_that_fails_stops_no_other(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Each bad row has its own reason, the good ones are made, and the table stands in the error."""
+    file = written(
+        tmp_path / "fleet.toml",
+        ["fleet-1", "flet-2", "archive"],
+        ["vpc-t4nfleet1"],
+        '[[endpoint]]\ncluster = "fleet-3"\nvpc = "vpc-t4nelsewhere"\n'
+        '[[endpoint]]\ncluster = "fleet-4"\nvpc = "vpc-t4nfleet2"\n',
+    )
+    with pytest.raises(errors.FleetFailed, match=r"3 of 5 rows failed; row 2 \(flet-2 in ") as failed:
+        runbook.fleet("apply", file)
+    rows = failed.value.fleet.rows
+    assert [row.row_state for row in rows] == ["ready", "failed", "failed", "failed", "ready"]
+    assert "did you mean fleet-2?" in rows[1].detail
+    assert "archive is PAUSED" in rows[2].detail
+    assert "VPC vpc-t4nelsewhere is not in ap-southeast-1" in rows[3].detail
+    assert rows[3].next_command == "%tidb_pe plan --cluster fleet-3 --vpc vpc-t4nelsewhere"
+    assert "what is done is skipped" in failed.value.advice
+    assert len(sandbox.world.endpoints) == 2
+    shown = render.text(failed.value.fleet)
+    assert all(row.endpoint_id in shown for row in rows)
+    with pytest.raises(errors.FleetFailed, match=r"3 of 5 rows failed.*nothing was changed"):
+        runbook.fleet("plan", file)
+
+
+def test_a_stop_of_the_preflight_is_a_failed_row_unless_forced(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A security group that lets nobody in fails its row, and --force makes the endpoint all the same."""
+    sandbox.world.set_rules(GROUPS[0], inner_access="Drop")
+    file = written(tmp_path / "fleet.toml", ["fleet-1"])
+    with pytest.raises(errors.FleetFailed, match=r"1 of 2 rows failed.*preflight .port."):
+        runbook.fleet("apply", file)
+    assert placed(sandbox) == [("epsrv-t4nfleet1", VPCS[1])]
+    assert runbook.fleet("apply", file, force=True).failures == 0
+    assert placed(sandbox) == wanted(1)
+
+
+def test_a_file_that_is_not_valid_makes_no_request(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """One bad row, and no row is acted on; two names of one cluster are found before anything is made."""
+    file = written(tmp_path / "fleet.toml", ["fleet-1"], more='nmae = "x"\n')
+    with pytest.raises(errors.InvalidRequest, match="endpoint 1, nmae: is not known"):
+        runbook.fleet("apply", file)
+    assert not sandbox.alibaba_calls
+    assert not sandbox.tidb_cloud_calls
+    twice = [c.cluster_id for c in sandbox.clusters.clusters.values() if c.display_name == "fleet-1"]
+    file = written(tmp_path / "fleet.toml", ["fleet-1", *twice], VPCS[:1])
+    with pytest.raises(errors.InvalidRequest, match=r"rows 1 .* and 2 .* are the same cluster and VPC"):
+        runbook.fleet("apply", file)
+    assert not sandbox.alibaba_calls
+
+
+def test_rows_that_are_not_ready_in_time_fail_with_the_command_that_waits(tmp_path: Path) -> None:
+    """The clouds' work goes on: each row names its endpoint and its last states."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> bool:
+        now[0] += seconds
+        return False
+
+    with (
+        fleet_sandbox(2, mode="manual") as sandbox,
+        Runbook(environ=sandbox.environment(), sleep=sleep, clock=lambda: now[0]) as runbook,
+    ):
+        file = written(tmp_path / "fleet.toml", named(2))
+        with pytest.raises(errors.FleetFailed, match=r"4 of 4 rows failed.*not Connected after 7 s") as late:
+            runbook.fleet("apply", file, timeout=7)
+        for row in late.value.fleet.rows:
+            assert f"{row.endpoint_id} Creating, Disconnected" in row.detail
+            assert row.next_command.endswith(f"--endpoint {row.endpoint_id}")
+        while sandbox.tick():
+            pass
+        assert runbook.fleet("apply", file).failures == 0
+        assert placed(sandbox) == wanted(2)
+
+
+def test_what_fails_in_passing_is_asked_again_and_told(
+    runbook: Runbook, sandbox: Sandbox, events: list[Event], tmp_path: Path
+) -> None:
+    """Throttling, calls that may not be made at once, and lost answers: every endpoint is made, once."""
+    sandbox.faults.add(
+        Fault(kind=Kind.CONCURRENT_CALL, operation="CreateVpcEndpoint", times=6),
+        Fault(kind=Kind.THROTTLED_ACS_RETRY_AFTER, operation="ListVpcEndpoints", times=3, skip=1),
+        Fault(kind=Kind.RESET, operation="CreateVpcEndpoint", point=Point.AFTER, times=3, skip=6),
+        Fault(kind=Kind.THROTTLED_RATELIMIT_RESET, operation="ListClusters"),
+    )
+    made = runbook.fleet("apply", written(tmp_path / "fleet.toml", named(5)))
+    assert made.failures == 0
+    assert sandbox.faults.pending == ()
+    assert placed(sandbox) == wanted(5)
+    retried = Counter(event.operation for event in events if isinstance(event, RetryScheduled))
+    assert retried == {"CreateVpcEndpoint": 9, "ListVpcEndpoints": 3, "ListClusters": 1}
+
+
+def test_a_missing_permission_fails_each_row_that_needs_it(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Without the right to make endpoints every row names the RAM action, and nothing is made."""
+    file = written(tmp_path / "fleet.toml", ["fleet-1"])
+    sandbox.world.denied_actions = {"privatelink:CreateVpcEndpoint"}
+    with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:CreateVpcEndpoint"):
+        runbook.fleet("apply", file)
+    assert sandbox.world.endpoints == {}
+    sandbox.world.denied_actions.clear()
+    assert runbook.fleet("apply", file).failures == 0
+    assert placed(sandbox) == wanted(1)
+
+
+def test_what_may_not_be_listed_is_asked_for_by_its_id(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """That none exists cannot be told: the second time the same tokens make the same endpoints."""
+    file = written(tmp_path / "fleet.toml", ["fleet-1"])
+    sandbox.world.denied_actions = {"privatelink:ListVpcEndpoints"}
+    first, second = runbook.fleet("apply", file), runbook.fleet("apply", file)
+    assert [row.endpoint_id for row in first] == [row.endpoint_id for row in second]
+    assert all(row.row_state == "ready" for row in second)
+    with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:ListVpcEndpoints"):
+        runbook.fleet("status", file)
+    assert placed(sandbox) == wanted(1)
+
+
+def test_what_is_down_is_not_asked_for_each_row(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Fifty rows need the list of endpoints: six attempts fail for all of them, and they say so."""
+    sandbox.faults.add(Fault(kind=Kind.SERVER_ERROR, operation="ListVpcEndpoints", times=1000))
+    with pytest.raises(errors.FleetFailed, match=r"50 of 50 rows failed.*ListVpcEndpoints failed"):
+        runbook.fleet("status", written(tmp_path / "fleet.toml", named(CLUSTERS)))
+    assert Counter(call.operation for call in sandbox.faults.calls)["ListVpcEndpoints"] == 6
+    before = len(sandbox.faults.calls)
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault(kind=Kind.SERVER_ERROR, operation="ListClusters", times=1000))
+    with pytest.raises(errors.ServiceUnavailable, match="ListClusters failed"):
+        runbook.fleet("apply", written(tmp_path / "fleet.toml", named(CLUSTERS)))
+    assert len(sandbox.faults.calls) == before + 6

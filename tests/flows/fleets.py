@@ -1,0 +1,51 @@
+"""Fleets for tests: a sandbox without a database, and the files of its clusters and VPCs."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.fleet_seed import VPCS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+@contextmanager
+def fleet_sandbox(clusters: int, **options: Any) -> Iterator[Sandbox]:
+    """Give the clouds with so many clusters and two VPCs; behind the gate is a socket that says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        host, port = upstream.getsockname()
+        with Sandbox(upstream=f"{host}:{port}", fleet=clusters, **options) as sandbox:
+            yield sandbox
+
+
+def written(path: Path, clusters: Sequence[str], vpcs: Sequence[str] = VPCS, more: str = "") -> str:
+    """Write a file of these clusters in each of these VPCs, and return its path."""
+    path.write_text(
+        f"[[endpoint]]\ncluster = {quoted(clusters)}\nvpc = {quoted(vpcs)}\n{more}", encoding="utf-8"
+    )
+    return str(path)
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Return a list as TOML has it."""
+    return f"[{', '.join(f'{chr(34)}{word}{chr(34)}' for word in words)}]"
+
+
+def named(count: int) -> list[str]:
+    """Return the names of so many of the sandbox's clusters."""
+    return [f"fleet-{number}" for number in range(1, count + 1)]
+
+
+def placed(sandbox: Sandbox) -> list[tuple[str, str]]:
+    """Return service and VPC of each endpoint that there is."""
+    return sorted((each.service.service_id, each.vpc_id) for each in sandbox.world.endpoints.values())
+
+
+def wanted(clusters: int) -> list[tuple[str, str]]:
+    """Return service and VPC of each endpoint that a fleet of so many clusters in both VPCs has."""
+    return sorted((f"epsrv-t4nfleet{number}", vpc) for number in range(1, clusters + 1) for vpc in VPCS)
