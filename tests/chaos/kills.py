@@ -91,7 +91,7 @@ class Victims:
             if operation == "delete":
                 operate("run", environ)
             counted = _Counter(sandbox)
-            already = len(sandbox.faults.calls)
+            already = len(sandbox.requests)
             with sandbox.faults.hold(number, point) as hold:
                 victim = self._start(operation, environ)
                 while not hold.reached.wait(0.02) and victim.is_alive():
@@ -99,7 +99,7 @@ class Victims:
                 reached = hold.reached.is_set()
                 victim.kill()
                 victim.join(_SECONDS)
-            calls = [call for call in sandbox.faults.calls[already:] if call.service != Service.SQL]
+            calls = [call for call in sandbox.requests[already:] if call.service != Service.SQL]
             successor = self._start(operation, environ)
             successor.join(_SECONDS)
             return Killed(
@@ -120,9 +120,9 @@ class Victims:
         with self._sandbox() as (sandbox, environ):
             if operation == "delete":
                 operate("run", environ)
-            already = len(sandbox.faults.calls)
+            already = len(sandbox.requests)
             operate(operation, environ)
-            return [call.operation for call in sandbox.faults.calls[already:] if call.service != Service.SQL]
+            return [call.operation for call in sandbox.requests[already:] if call.service != Service.SQL]
 
     def _start(self, operation: str, environ: Mapping[str, str]) -> BaseProcess:
         process = self._context.Process(target=operate, args=(operation, dict(environ)), daemon=True)

@@ -47,7 +47,7 @@ class Api:
         """Start with the seed."""
         self.store = ClusterStore(port=15432)
         app = create_app(self.store, {"key": "secret"}, Ticking())
-        self.calls = app.config["calls"]
+        self.calls = app.config["requests"]
         self.client = httpx.Client(
             transport=httpx.WSGITransport(app=app),
             base_url="http://sandbox/v1beta1",
@@ -337,7 +337,7 @@ def test_batch_get_returns_clusters_as_asked(shared: Api) -> None:
 
 def test_batch_get_is_all_or_nothing(shared: Api) -> None:
     """One unknown id fails the batch."""
-    assert shared.refused("/clusters:batchGet", clusterIds=[DEMO, "1"])[:2] == (404, 5)
+    assert shared.refused("/clusters:batchGet", clusterIds=[DEMO, "1"])[:2] == (404, "5")
 
 
 @pytest.mark.parametrize("ids", [[], [DEMO] * 1001], ids=["none", "too many"])
@@ -370,7 +370,7 @@ def test_what_is_not_served_is_unimplemented_or_not_found(shared: Api) -> None:
     """A known path with another method is UNIMPLEMENTED, an unknown path is NOT_FOUND."""
     answer = shared.client.post("/clusters", json={"displayName": "more"})
     assert (answer.status_code, answer.json()["code"]) == (501, 12)
-    assert shared.refused("/branches")[:2] == (404, 5)
+    assert shared.refused("/branches")[:2] == (404, "5")
 
 
 def test_an_update_shows_in_the_next_answer(api: Api) -> None:
@@ -416,5 +416,5 @@ def test_calls_are_recorded(api: Api) -> None:
     challenged, call = api.calls
     assert (challenged.status, challenged.key) == (401, None)
     assert (call.operation, call.params, call.key) == ("GetCluster", {"view": "FULL"}, "key")
-    assert (call.status, call.code) == (404, 5)
+    assert (call.status, call.code) == (404, "5")
     assert call.request_id == answer.headers["X-Debug-Trace-Id"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Request, Response, request
 
 from tidb_pe_magic.sandbox.network_seed import SINGAPORE
+from tidb_pe_magic.sandbox.request_log import RequestLog, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,14 +67,19 @@ class MetadataService:
 
     Attributes:
         place: the instance that asks; None where it is on no ECS instance.
-        calls: method and path of each request that was answered.
+        requests: the log of each request that was answered.
         app: the WSGI application.
     """
 
-    def __init__(self, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin as an instance in the VPC that the tutorial's run uses."""
+    def __init__(
+        self,
+        network: Network,
+        clock: Callable[[], float] = time.monotonic,
+        log: RequestLog | None = None,
+    ) -> None:
+        """Begin as an instance in the VPC that the tutorial's run uses; `log` takes note of each request."""
         self.place: Place | ForeignPage | None = ANALYTICS
-        self.calls: list[str] = []
+        self.requests = RequestLog() if log is None else log
         self._network = network
         self._clock = clock
         self._tokens: dict[str, float] = {}
@@ -83,7 +89,11 @@ class MetadataService:
         self.app.add_url_rule("/<path:path>", "answer", self._answer, methods=["GET", "PUT"])
 
     def _answer(self, path: str) -> Response:
-        self.calls.append(f"{request.method} /{path}")
+        answer = self._answer_of(path)
+        self.requests.answered(request.environ, Service.METADATA, f"/{path}", status=answer.status_code)
+        return answer
+
+    def _answer_of(self, path: str) -> Response:
         place = self.place
         if isinstance(place, ForeignPage):
             return Response(place.body, status=place.status, mimetype="text/html")

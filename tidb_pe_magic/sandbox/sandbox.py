@@ -21,11 +21,11 @@ from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.metadata import MetadataService, Place
+from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.startable import Startable
 from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from wsgiref.types import WSGIApplication
 
     from tidb_pe_magic.sandbox.database import FlightsDatabase
@@ -52,7 +52,8 @@ class Sandbox(Startable):
         world: The emulated Alibaba Cloud account.
         clusters: The emulated TiDB Cloud organization.
         clock: What both clouds take for the time.
-        faults: What goes wrong with calls and SQL statements, and the log of them.
+        faults: What goes wrong with calls and SQL statements.
+        requests: The log of everything that both clouds, the metadata service and the database were asked.
         database: The embedded database; None with an upstream.
         gate: What stands between an endpoint's addresses and the database; once started.
         ca: File of the authority behind the database's certificate, for `--ca`; empty where there is none.
@@ -96,6 +97,7 @@ class Sandbox(Startable):
         self.world = World(mode=mode, seconds=seconds, port=port)
         self.clusters = ClusterStore(port=port, root_password=self._password)
         self.clock = CloudClock()
+        self.requests = RequestLog()
         self.database = None
         if self._upstream is None:
             # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
@@ -106,16 +108,17 @@ class Sandbox(Startable):
             )
         with _ONE_BY_ONE:
             self._tidb_cloud = tidb_cloud.create_app(
-                self.clusters, {self._public_key: self._private_key}, self.clock
+                self.clusters, {self._public_key: self._private_key}, self.clock, log=self.requests
             )
             keys = {self._access_key: self._access_secret}
-            self._alibaba = alibaba.create_app(self.world, keys, self.clock)
-            self._metadata = MetadataService(self.world.network)
+            self._alibaba = alibaba.create_app(self.world, keys, self.clock, log=self.requests)
+            self._metadata = MetadataService(self.world.network, log=self.requests)
         self.faults = Faults(
             {
                 Service.TIDB_CLOUD: tidb_cloud.operations(self._tidb_cloud),
                 Service.ALIBABA: alibaba.OPERATIONS,
-            }
+            },
+            self.requests,
         )
         if fault_seed is not None:
             self.faults.add(*schedule(fault_seed))
@@ -174,23 +177,6 @@ class Sandbox(Startable):
         if self.ca:
             variables["TIDB_PE_SANDBOX_CA"] = self.ca
         return variables
-
-    @property
-    def tidb_cloud_calls(self) -> Sequence[tidb_cloud.RecordedCall]:
-        """The calls that the emulated TiDB Cloud has answered so far."""
-        calls: Sequence[tidb_cloud.RecordedCall] = self._tidb_cloud.config["calls"]
-        return calls
-
-    @property
-    def alibaba_calls(self) -> Sequence[alibaba.RecordedCall]:
-        """The calls that the emulated Alibaba Cloud has answered so far."""
-        calls: Sequence[alibaba.RecordedCall] = self._alibaba.config["calls"]
-        return calls
-
-    @property
-    def metadata_calls(self) -> Sequence[str]:
-        """Method and path of each request that the metadata service has answered so far."""
-        return self._metadata.calls
 
     @property
     def place(self) -> Place | ForeignPage | None:

@@ -22,6 +22,7 @@ from tidb_pe_magic.sandbox.alibaba.privatelink_queries import QUERIES
 from tidb_pe_magic.sandbox.alibaba.signature import SignedRequest, Verifier
 from tidb_pe_magic.sandbox.alibaba.sts import STS_QUERIES
 from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
+from tidb_pe_magic.sandbox.request_log import RequestLog, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,17 +51,6 @@ _PRODUCTS: Mapping[str, _Product] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
-    """A call that was answered; `code` is empty when it succeeded. It holds no secret."""
-
-    action: str
-    params: Mapping[str, str]
-    status: int
-    code: str
-    request_id: str
-
-
 OPERATIONS = frozenset(
     name for product in _PRODUCTS.values() for name in (*product.queries, *product.changes)
 )
@@ -77,15 +67,15 @@ def create_app(
     clock: Callable[[], float] = time.time,
     *,
     security_tokens: Mapping[str, str] = MappingProxyType({}),
+    log: RequestLog | None = None,
 ) -> Flask:
     """Serve a world to the owners of access keys (id -> secret).
 
     `security_tokens` (id -> token) makes a key a temporary one that must come with its token.
-    `app.config["calls"]` lists every call answered so far.
+    `app.config["requests"]` is the log of every call answered so far: `log`, or one of its own.
     """
     app = Flask(__name__, static_folder=None)
-    calls: list[RecordedCall] = []
-    app.config["calls"] = calls
+    requests = app.config["requests"] = RequestLog() if log is None else log
     gateway = _Gateway(world, Verifier(keys, security_tokens, clock), clock)
 
     @app.route("/", defaults={"path": ""}, methods=["GET", "POST"])
@@ -101,7 +91,8 @@ def create_app(
         except errors.ApiError as error:
             code, status = error.refusal.code, error.refusal.status
             body = _refusal_body(error.refusal, params.text("RegionId"), request_id)
-        calls.append(RecordedCall(action, MappingProxyType(params.values), status, code, request_id))
+        outcome = {"params": params.values, "status": status, "code": code, "request_id": request_id}
+        requests.answered(request.environ, Service.ALIBABA, action, **outcome)
         response = jsonify({**body, "RequestId": request_id})
         response.status_code = status
         response.headers["x-acs-request-id"] = request_id
