@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.auth import HTTPDigestAuth
 
-from tidb_pe_magic.sandbox.clusters import ClusterStore
+from tidb_pe_magic.sandbox.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.digest import NONCE_SECONDS, DigestAuthenticator, Verdict
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.tidb_cloud import create_app

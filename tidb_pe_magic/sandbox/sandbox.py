@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from tidb_pe_magic.sandbox import scenarios, tidb_cloud
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.clock import CloudClock
-from tidb_pe_magic.sandbox.clusters import ClusterStore
+from tidb_pe_magic.sandbox.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
 from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate

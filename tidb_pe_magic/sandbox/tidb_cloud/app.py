@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from tidb_pe_magic.sandbox.clusters import ClusterStore
+    from tidb_pe_magic.sandbox.cluster_store import ClusterStore
 
 
 def create_app(
