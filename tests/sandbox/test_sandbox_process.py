@@ -17,8 +17,8 @@ import pymysql
 import pytest
 
 from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.addresses import parse_address
 from tidb_pe_magic.sandbox.database import FlightsDatabase
-from tidb_pe_magic.sandbox.sandbox import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

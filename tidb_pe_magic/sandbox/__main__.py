@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import queue
-import secrets
 import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from tidb_pe_magic.sandbox.private_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -174,7 +174,7 @@ def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[Non
         yield
         return
     text = "".join(f"{name}={value}\n" for name, value in environment.items())
-    _write_private(env_file, text)
+    write_private(env_file, text)
     try:
         _say([f"sandbox ready, environment in {env_file}"])
         yield
@@ -183,20 +183,6 @@ def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[Non
         with contextlib.suppress(FileNotFoundError):
             if env_file.read_text(encoding="utf-8") == text:
                 env_file.unlink()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write the file at once and whole, for its owner's eyes only from the first byte."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.write(text)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _list_scenarios() -> None:

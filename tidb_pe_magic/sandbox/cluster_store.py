@@ -23,7 +23,7 @@ from tidb_pe_magic.sandbox.clusters import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 # The limit of MySQL's user table; the prefix counts.
 MAX_USER_NAME = 32
@@ -76,12 +76,14 @@ class ClusterStore:
             clusters, users = tuple(self._clusters.values()), tuple(self._users.values())
             return ClusterState(clusters, users, self.root_password)
 
-    def restore(self, state: ClusterState, *, port: int) -> None:
-        """Return to a state; `port` is the port of every private endpoint that has one of a sandbox's."""
+    def restore(self, state: ClusterState, *, ports: Mapping[int, int]) -> None:
+        """Return to a state, with these ports (old to new) of private endpoints replaced."""
         with self._lock:
             self.root_password = state.root_password
             self._clusters = {
-                cluster.cluster_id: dataclasses.replace(cluster, private_port=port)
+                cluster.cluster_id: dataclasses.replace(
+                    cluster, private_port=ports.get(cluster.private_port, cluster.private_port)
+                )
                 for cluster in state.clusters
             }
             self._users = {user.user_name: user for user in state.sql_users}

@@ -76,7 +76,8 @@ def create_app(
     """
     app = Flask(__name__, static_folder=None)
     requests = app.config["requests"] = RequestLog() if log is None else log
-    gateway = _Gateway(world, Verifier(keys, security_tokens, clock), clock)
+    tokens = app.config["client_tokens"] = ClientTokens(clock)
+    gateway = _Gateway(world, Verifier(keys, security_tokens, clock), tokens, clock)
 
     @app.route("/", defaults={"path": ""}, methods=["GET", "POST"])
     @app.route("/<path:path>", methods=["GET", "POST"])
@@ -105,11 +106,13 @@ def create_app(
 class _Gateway:
     """From a request to an operation: signature, product, action, client token, dry run."""
 
-    def __init__(self, world: World, verifier: Verifier, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, world: World, verifier: Verifier, tokens: ClientTokens, clock: Callable[[], float]
+    ) -> None:
         self._world = world
         self._verifier = verifier
         self._clock = clock
-        self._tokens = ClientTokens(clock)
+        self._tokens = tokens
 
     def answer(self, request: Request, parameters: Parameters) -> Body:
         self._verifier.verify(_signed_request(request))

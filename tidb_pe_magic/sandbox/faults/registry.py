@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,16 @@ class Faults:
         """The faults that have not struck as often as they shall."""
         with self._lock:
             return tuple(pending.fault for pending in self._pending)
+
+    def state(self) -> tuple[Fault, ...]:
+        """Return what is still to come, without the calls that were struck or let pass."""
+        with self._lock:
+            return tuple(replace(each.fault, times=each.left, skip=each.skip) for each in self._pending)
+
+    def restore(self, state: tuple[Fault, ...]) -> None:
+        """Stage these faults and no others."""
+        self.clear()
+        self.add(*state)
 
     @contextlib.contextmanager
     def hold(self, number: int, point: Point) -> Iterator[Hold]:

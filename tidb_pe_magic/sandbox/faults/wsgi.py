@@ -65,6 +65,11 @@ class FaultyApp:
         self._repeating: dict[str, Answer] = {}
         self._lock = threading.Lock()
 
+    def forget(self) -> None:
+        """End the list that never ends."""
+        with self._lock:
+            self._repeating.clear()
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or fail to."""
         # Read now: what a fault leaves on the wire would otherwise be lost with the connection.

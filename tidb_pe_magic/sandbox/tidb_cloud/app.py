@@ -42,12 +42,8 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # only DefaultJSONProvider has it
     requests = app.config["requests"] = RequestLog() if log is None else log
     authenticator = app.config["authenticator"] = DigestAuthenticator(keys, clock=clock)
-    gateway = Gateway(
-        authenticator,
-        RateLimiter(limit=requests_per_minute, clock=clock),
-        requests,
-        clock,
-    )
+    limiter = app.config["rate_limiter"] = RateLimiter(limit=requests_per_minute, clock=clock)
+    gateway = Gateway(authenticator, limiter, requests, clock)
     app.before_request(gateway.admit)
     app.after_request(gateway.finish)
     app.register_error_handler(RefusedError, refusal)
