@@ -20,6 +20,7 @@ from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
 from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
+from tidb_pe_magic.sandbox.keys import Environment, Keys
 from tidb_pe_magic.sandbox.metadata import MetadataService, Place
 from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.snapshot import Snapshot
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.scenarios import Scenario
     from tidb_pe_magic.sandbox.world import Endpoint
 
-PUBLIC_KEY: Final = "sandbox-public"
 _UPSTREAM_SECONDS: Final = 5.0
 _LOOPBACK: Final = "127.0.0.1"
 #: Routes are compiled with ast.parse, which raises SystemError in CPython 3.11 when two threads are in it.
@@ -88,9 +88,7 @@ class Sandbox(Startable):
         self._staged = contextlib.ExitStack()
         self._upstream = None if upstream is None else parse_address(upstream)
         port = free_port()
-        self._public_key, self._private_key = PUBLIC_KEY, secrets.token_urlsafe(24)
-        self._access_key = "LTAI5tSandbox" + secrets.token_hex(6)
-        self._access_secret = secrets.token_urlsafe(24)
+        self._keys = Keys()
         self.world = World(mode=mode, seconds=seconds, port=port)
         self.clusters = ClusterStore(port=port, root_password=secrets.token_urlsafe(12))
         self.clock = CloudClock()
@@ -105,10 +103,9 @@ class Sandbox(Startable):
             )
         with _ONE_BY_ONE:
             self._tidb_cloud = tidb_cloud.create_app(
-                self.clusters, {self._public_key: self._private_key}, self.clock, log=self.requests
+                self.clusters, self._keys.tidb_cloud, self.clock, log=self.requests
             )
-            keys = {self._access_key: self._access_secret}
-            self._alibaba = alibaba.create_app(self.world, keys, self.clock, log=self.requests)
+            self._alibaba = alibaba.create_app(self.world, self._keys.alibaba, self.clock, log=self.requests)
             self._metadata = MetadataService(self.world.network, log=self.requests)
         self.faults = Faults(
             {
@@ -159,16 +156,13 @@ class Sandbox(Startable):
         self._state = "stopped"
         self._running.close()
 
-    def environment(self) -> dict[str, str]:
+    def environment(self) -> Environment:
         """Return the environment variables that point a user of both clouds at this sandbox."""
         tidb_cloud_url, alibaba_url, metadata_url = (server.url for server in self._servers)
         variables = {
-            "TIDBCLOUD_PUBLIC_KEY": self._public_key,
-            "TIDBCLOUD_PRIVATE_KEY": self._private_key,
+            **self._keys.environment(),
             "TIDBCLOUD_SERVERLESS_ENDPOINT": tidb_cloud_url,
             "TIDBCLOUD_IAM_ENDPOINT": tidb_cloud_url,
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": self._access_key,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": self._access_secret,
             "TIDB_PE_ALIBABA_ENDPOINT": alibaba_url,
             "TIDB_PE_METADATA_ENDPOINT": metadata_url,
         }
@@ -176,7 +170,7 @@ class Sandbox(Startable):
             variables["TIDB_PASSWORD"] = self.clusters.root_password
         if self.ca:
             variables["TIDB_PE_SANDBOX_CA"] = self.ca
-        return variables
+        return Environment(variables)
 
     @property
     def place(self) -> Place | ForeignPage | None:
@@ -262,6 +256,33 @@ class Sandbox(Startable):
             for app in self._faulty:
                 app.forget()
             self.world.restore(snapshot.world)
+
+    def renew(
+        self,
+        snapshot: Snapshot,
+        *,
+        mode: Mode = "immediate",
+        seconds: float = 6.0,
+        scenario: str | None = None,
+        fault_seed: int | None = None,
+    ) -> None:
+        """Make a new sandbox of this one: restored, with other keys, an empty log, and no observers.
+
+        What an earlier user has left running is refused. The arguments are those of the constructor.
+
+        Raises:
+            ValueError: there is no such scenario, and nothing was changed.
+            OSError: an endpoint's address is taken by another process.
+        """
+        found = None if scenario is None else scenarios.find(scenario)
+        self._keys.renew()
+        self.world.subscribe_only(self._follow)
+        self.restore(snapshot)
+        self.requests.clear()
+        self.world.set_pace(mode, seconds)
+        self._stage(found)
+        if fault_seed is not None:
+            self.faults.add(*schedule(fault_seed))
 
     def _check_running(self) -> None:
         if self._state != "running":

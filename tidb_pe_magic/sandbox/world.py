@@ -114,6 +114,11 @@ class World:
         with self._lock:
             self._observers.append(observer)
 
+    def subscribe_only(self, observer: Callable[[Endpoint], None]) -> None:
+        """Have it called, and nobody else any more."""
+        with self._lock:
+            self._observers = [observer]
+
     # The endpoint's owner
 
     @contextlib.contextmanager
@@ -216,6 +221,11 @@ class World:
         with self.changing():
             self._events.extend(self._endpoints.values())
             self._changes += 1
+
+    def set_pace(self, mode: Mode, seconds: float) -> None:
+        """Choose when transitions happen from now on; `seconds` lie between Creating and Connected."""
+        with self.changing():
+            self.mode, self._step = mode, seconds / _STEPS_TO_CONNECTED
 
     # The service's owner and the provider
 
