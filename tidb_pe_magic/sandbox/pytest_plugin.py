@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{MARKER}(scenario=NAME, fault_seed=N, mode='immediate'|'manual'|'time', seconds=S, flights=N, "
-        "upstream='HOST:PORT'): what the fixture tidb_pe_sandbox gives; of each option the nearest marker's counts",
+        "upstream='HOST:PORT'): what tidb_pe_sandbox is like; of each option the nearest marker's counts",
     )
 
 

@@ -288,6 +288,14 @@ class Sandbox(Startable):
         if self._state != "running":
             raise RuntimeError("the sandbox does not run: it has a state between start and stop")
 
+    def stage(self, name: str) -> None:
+        """Let one thing more go wrong from now on, as `Sandbox(scenario=...)` does from the beginning.
+
+        Raises:
+            ValueError: there is no such scenario.
+        """
+        self._stage(scenarios.find(name))
+
     def _stage(self, scenario: Scenario | None) -> None:
         self._scenario = scenario
         if scenario is not None:
