@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
-from cloud_users import DEMO, GROUP, PREFIX, SERVICE, VPC, Clouds, make_endpoint
+from cloud_users import DEMO, GROUP, PREFIX, SERVICE, VPC, VPC_API, Clouds, make_endpoint
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -180,11 +180,15 @@ def test_the_doors_follow(sandbox: Sandbox) -> None:
         clouds.sql(later, "SELECT 1")
 
 
-def test_a_creation_that_is_remembered_is_not_made_again(sandbox: Sandbox) -> None:
-    """A ClientToken that was used before the snapshot gets its first answer after the restore, too."""
+def test_a_creation_that_is_remembered_is_not_made_again(
+    started: tuple[Sandbox, Snapshot], sandbox: Sandbox
+) -> None:
+    """A ClientToken that was used before the snapshot gets its first answer after the restore, no other."""
     clouds = Clouds(sandbox)
     made = create(clouds, "once")
     snapshot = sandbox.snapshot()
+    sandbox.renew(started[1])
+    assert create(Clouds(sandbox), "once") != made
     sandbox.renew(snapshot)
     assert create(Clouds(sandbox), "once") == made
     assert list(sandbox.world.endpoints) == [made["EndpointId"]]
@@ -205,6 +209,18 @@ def test_place_clock_faults_and_what_stands_in_the_way_come_back(sandbox: Sandbo
     assert (sandbox.clock.ahead, sandbox.place, sandbox.routed, sandbox.ca) == (0, ANALYTICS, True, "")
     assert sandbox.faults.pending[0].times == 3
     assert Clouds(sandbox).sql(make_endpoint(sandbox), "SELECT 1") == ((1,),)
+
+
+def test_a_list_that_never_ends_ends_with_a_restore(sandbox: Sandbox) -> None:
+    """The page that a fault repeats is no part of a snapshot: the true one comes again."""
+    clouds, snapshot = Clouds(sandbox), sandbox.snapshot()
+    page = {"PageNumber": 2, "PageSize": 1}
+    second = clouds.alibaba("DescribeVpcs", VPC_API, **page)
+    sandbox.faults.add(Fault(kind=Kind.REPEATED_PAGE, operation="DescribeVpcs"))
+    clouds.alibaba("DescribeVpcs", VPC_API, PageNumber=1, PageSize=1)
+    assert clouds.alibaba("DescribeVpcs", VPC_API, **page) != second
+    sandbox.restore(snapshot)
+    assert clouds.alibaba("DescribeVpcs", VPC_API, **page) == second
 
 
 def test_a_renewed_sandbox_knows_nothing_of_its_last_user(sandbox: Sandbox) -> None:

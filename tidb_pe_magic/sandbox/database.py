@@ -136,7 +136,7 @@ class FlightsDatabase(Startable):
             self._thread.stop()
         if self._database is not None:
             self._database.close()
-            self._database = None
+            self._database = self._history = None
         self._address = None
 
     async def _listen(self) -> tuple[str, int]:
