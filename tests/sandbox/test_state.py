@@ -20,6 +20,7 @@ from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.faults import Fault, Kind
 from tidb_pe_magic.sandbox.metadata import ANALYTICS
 from tidb_pe_magic.sandbox.snapshot import Snapshot
+from tidb_pe_magic.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,6 +179,28 @@ def test_the_doors_follow(sandbox: Sandbox) -> None:
     assert clouds.sql(endpoint, "SELECT 1") == ((1,),)
     with pytest.raises(pymysql.err.OperationalError, match="refused"):
         clouds.sql(later, "SELECT 1")
+
+
+def test_what_was_under_way_goes_on_after_a_restore() -> None:
+    """In mode "time" a transition is as far away as it was at the snapshot."""
+    now = 100.0
+    with World(mode="time", seconds=30, port=4000, clock=lambda: now) as world:
+        made = world.create_endpoint(
+            service=world.services[0], vpc_id=VPC, zones=[(ZONE["ZoneId"], ZONE["VSwitchId"])]
+        )
+        now += 4
+        state = world.state()
+        assert dict(state.due) == {made.endpoint_id: 6.0}
+        now += 1000
+        world.run_due()
+        assert world.endpoints[made.endpoint_id].connected
+        world.restore(state)
+        now += 5.9
+        world.run_due()
+        assert world.endpoints[made.endpoint_id] == made
+        now += 0.2
+        world.run_due()
+        assert world.endpoints[made.endpoint_id].endpoint_status == "Active"
 
 
 def test_a_creation_that_is_remembered_is_not_made_again(
