@@ -90,8 +90,12 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
                 assert tidb_pe_sandbox.faults.pending
                 assert tidb_pe_sandbox.snapshot().database.flights == 3
 
+            def test_stops_its_own(self, tidb_pe_sandbox):
+                tidb_pe_sandbox.stop()
+
             @pytest.mark.tidb_pe_sandbox(mode="immediate")
             def test_nearest(self, tidb_pe_sandbox):
+                assert tidb_pe_sandbox.running
                 assert tidb_pe_sandbox.world.mode == "immediate"
                 assert not tidb_pe_sandbox.world.endpoints and not tidb_pe_sandbox.faults.pending
         """
@@ -100,7 +104,7 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
         patch.setenv("TIDBCLOUD_PROFILE", "real")
         patch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "real")
         patch.delenv("TIDBCLOUD_PRIVATE_KEY", raising=False)
-        pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=6)
+        pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=7)
 
 
 def test_a_failure_shows_what_was_asked_and_no_secret(pytester: pytest.Pytester) -> None:

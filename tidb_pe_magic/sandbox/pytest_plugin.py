@@ -75,10 +75,12 @@ class Sandboxes:
         """
         from tidb_pe_magic.sandbox.sandbox import Sandbox  # noqa: PLC0415 - not before a test asks for it
 
-        if (flights, upstream) not in self._started:
+        key = flights, upstream
+        # A test may have stopped the one that it got.
+        if key not in self._started or not self._started[key][0].running:
             started = self._stack.enter_context(Sandbox(flights=flights, upstream=upstream))
-            self._started[flights, upstream] = started, started.snapshot()
-        sandbox, fresh = self._started[flights, upstream]
+            self._started[key] = started, started.snapshot()
+        sandbox, fresh = self._started[key]
         sandbox.renew(fresh, **options)
         return sandbox
 

@@ -156,6 +156,11 @@ class Sandbox(Startable):
         self._state = "stopped"
         self._running.close()
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return self._state == "running"
+
     def environment(self) -> Environment:
         """Return the environment variables that point a user of both clouds at this sandbox."""
         tidb_cloud_url, alibaba_url, metadata_url = (server.url for server in self._servers)
@@ -285,7 +290,7 @@ class Sandbox(Startable):
             self.faults.add(*schedule(fault_seed))
 
     def _check_running(self) -> None:
-        if self._state != "running":
+        if not self.running:
             raise RuntimeError("the sandbox does not run: it has a state between start and stop")
 
     def stage(self, name: str) -> None:
