@@ -65,7 +65,7 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
                 password=sandbox.environment()["TIDB_PASSWORD"], autocommit=True,
             )
 
-        @pytest.mark.parametrize("time", range(3))
+        @pytest.mark.parametrize("time", range(2))
         def test_new(tidb_pe_sandbox, tidb_pe_environment, monkeypatch, time):
             KEYS.add(os.environ["TIDBCLOUD_PRIVATE_KEY"])
             assert len(KEYS) == time + 1
@@ -104,7 +104,7 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
         patch.setenv("TIDBCLOUD_PROFILE", "real")
         patch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "real")
         patch.delenv("TIDBCLOUD_PRIVATE_KEY", raising=False)
-        pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=7)
+        pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=6)
 
 
 def test_a_failure_shows_what_was_asked_and_no_secret(pytester: pytest.Pytester) -> None:

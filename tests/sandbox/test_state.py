@@ -106,7 +106,7 @@ CHANGES: tuple[Callable[[Clouds, str], object], ...] = (
 SEQUENCES = st.lists(st.tuples(st.sampled_from(CHANGES), st.sampled_from(["abcd", "efgh"])), max_size=6)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=SEQUENCES, after=SEQUENCES, mode=st.sampled_from(["immediate", "manual"]))
 def test_after_a_restore_every_answer_is_as_at_the_snapshot(
     started: tuple[Sandbox, Snapshot],
