@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser.pictures import IMAGES, MOST_BYTES, SCENES
@@ -13,7 +14,11 @@ from tidb_pe_magic.notebook.form_command import OPERATION as FORM
 from tidb_pe_magic.runbook.fleet.file import read
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, parse, words
-from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 # What stands for an ID in the README, as an ID.
@@ -89,24 +94,16 @@ def test_the_cells_of_sql_can_be_typed() -> None:
         assert isinstance(parse(words(f"query SQL {typed.removeprefix('query')}"), prog="%%tidb_pe"), Command)
 
 
-def _python() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-def test_the_python_examples_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each Python example runs as it stands, with IDs in the place of the dots."""
-    examples = _python()
-    assert len(examples) == 2
-    with Sandbox(flights=20) as sandbox:
-        for name, value in sandbox.environment().items():
-            monkeypatch.setenv(name, value)
-        for example in examples:
-            code = example.replace("vpc-…", "vpc-t4nanalytics0k3m7x").replace("sg-…", "sg-t4nanalytics")
-            names: dict[str, object] = {}
-            exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own text
-            if "frame" in names:
-                assert len(names["frame"]) == 20  # type: ignore[arg-type]
-    assert "epsrv-t4ndemo" in capsys.readouterr().out
+def test_the_python_example_runs(tidb_pe_sandbox: Sandbox, tidb_pe_environment: Mapping[str, str]) -> None:
+    """It runs as it stands, with IDs in the place of the dots; the tests are run by test_pytest_plugin."""
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (example,) = (each for each in examples if "def test_" not in each)
+    assert tidb_pe_environment
+    code = example.replace("vpc-…", "vpc-t4nanalytics0k3m7x").replace("sg-…", "sg-t4nanalytics")
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own text
+    assert len(names["frame"]) == 500
+    assert tidb_pe_sandbox.requests.of("CreateVpcEndpoint", status=200)
 
 
 def test_security_names_tests_that_exist() -> None:

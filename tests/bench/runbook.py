@@ -49,8 +49,8 @@ def _immediate() -> tuple[int, float]:
         start = time.perf_counter()
         runbook.run("demo", vpc=VPC, security_group=[GROUP])
         seconds = time.perf_counter() - start
-        actions = [call.action for call in sandbox.alibaba_calls]
-        return len(sandbox.tidb_cloud_calls) + actions.index(_POLL), seconds
+        actions = [call.operation for call in sandbox.requests.to("alibaba")]
+        return len(sandbox.requests.to("tidb-cloud")) + actions.index(_POLL), seconds
 
 
 def _timed() -> tuple[float, float]:

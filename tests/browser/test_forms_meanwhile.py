@@ -163,7 +163,7 @@ def test_a_preflight_stop(stops: OpenNotebook, directory: Path, name: str) -> No
         form.doing("create").click()
         expect(form.outcome("create").get_by_role("alert")).to_contain_text(f"preflight ({check})")
         expect(form.field("Go on even though the preflight says stop")).not_to_be_checked()
-        assert "CreateVpcEndpoint" not in {call.action for call in sandbox.alibaba_calls}
+        assert not sandbox.requests.of("CreateVpcEndpoint")
 
 
 def test_a_paused_cluster(stops: OpenNotebook, directory: Path) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ZONES = ("ap-southeast-1a", "ap-southeast-1b")
 VPC, GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"
+CLOUDS = (Service.TIDB_CLOUD, Service.ALIBABA)
 _SECONDS = 60.0
 #: What a victim imports, so that each is forked in no time from a process that has done so.
 _IMPORTED = ("chaos.kills", "alibabacloud_privatelink20200415.client", "sqlalchemy", "pymysql", "tenacity")
@@ -97,7 +98,7 @@ class Victims:
             if operation == "delete":
                 operate("run", environ)
             counted = _Counter(sandbox)
-            already = len(sandbox.faults.calls)
+            already = len(sandbox.requests)
             with sandbox.faults.hold(number, point) as hold:
                 victim = self._start(operation, environ)
                 while not hold.reached.wait(0.02) and victim.is_alive():
@@ -105,7 +106,7 @@ class Victims:
                 reached = hold.reached.is_set()
                 victim.kill()
                 victim.join(_SECONDS)
-            calls = [call for call in sandbox.faults.calls[already:] if call.service != Service.SQL]
+            calls = [call for call in sandbox.requests[already:] if call.service in CLOUDS]
             successor = self._start(operation, environ)
             successor.join(_SECONDS)
             return Killed(
@@ -126,9 +127,9 @@ class Victims:
         with self._sandbox() as (sandbox, environ):
             if operation == "delete":
                 operate("run", environ)
-            already = len(sandbox.faults.calls)
+            already = len(sandbox.requests)
             operate(operation, environ)
-            return [call.operation for call in sandbox.faults.calls[already:] if call.service != Service.SQL]
+            return [call.operation for call in sandbox.requests[already:] if call.service in CLOUDS]
 
     def _start(self, operation: str, environ: Mapping[str, str]) -> BaseProcess:
         process = self._context.Process(target=operate, args=(operation, dict(environ)), daemon=True)

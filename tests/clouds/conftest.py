@@ -30,7 +30,7 @@ def cloud() -> Iterator[Cloud]:
         app = create_app(world, {KEY.public: KEY.private.reveal()})
         with HttpServer(app) as server:
             alibaba = Alibaba(REGION, KEY, endpoint=server.url)
-            yield Cloud(world, server.url, app.config["calls"], alibaba)
+            yield Cloud(world, server.url, app.config["requests"], alibaba)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from tidb_pe_magic.sandbox.alibaba.app import RecordedCall
+    from tidb_pe_magic.sandbox.request_log import RequestLog
     from tidb_pe_magic.sandbox.world import World
 
 REGION = "ap-southeast-1"
@@ -25,7 +25,7 @@ class Cloud:
 
     world: World
     url: str
-    calls: list[RecordedCall]
+    calls: RequestLog
     alibaba: Alibaba
 
     def client(self, key: Key = KEY, region_id: str = REGION) -> Alibaba:

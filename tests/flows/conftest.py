@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(tidb_pe_sandbox: Sandbox) -> Sandbox:
     """Give the embedded clouds, whose endpoints are Connected at once, with a small flights table."""
-    with Sandbox(flights=500) as sandbox:
-        yield sandbox
+    return tidb_pe_sandbox
 
 
 @pytest.fixture

@@ -321,7 +321,11 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_token(sandbox: Sandbox, 
     assert list(sandbox.world.endpoints) == [created.endpoint.endpoint_id]
     retried = [event.operation for event in events if isinstance(event, RetryScheduled)]
     assert retried == ["CreateVpcEndpoint"] * 2
-    tokens = {call.params["ClientToken"] for call in sandbox.alibaba_calls if call.params.get("ClientToken")}
+    tokens = {
+        call.params["ClientToken"]
+        for call in sandbox.requests.to("alibaba")
+        if call.params.get("ClientToken")
+    }
     assert len(tokens) == 1
 
 

@@ -55,8 +55,8 @@ def tokens(sandbox: Sandbox) -> list[str]:
     """Return the tokens of the creations that the cloud was asked for."""
     return [
         call.params["ClientToken"]
-        for call in sandbox.alibaba_calls
-        if call.action == "CreateVpcEndpoint" and "DryRun" not in call.params
+        for call in sandbox.requests.to("alibaba")
+        if call.operation == "CreateVpcEndpoint" and "DryRun" not in call.params
     ]
 
 
@@ -82,7 +82,7 @@ def test_history_shows_each_change_with_its_request_id(runbook: Runbook, sandbox
     ]
     assert {item.result for item in seen.items} == {"succeeded"}
     assert all(item.resource.startswith(endpoint_id) for item in seen.items)
-    answered = {call.request_id for call in sandbox.alibaba_calls}
+    answered = {call.request_id for call in sandbox.requests.to("alibaba")}
     assert {item.request_id for item in seen.items} <= answered
     assert len({item.request_id for item in seen.items}) == 4
     latest = runbook.history(limit=1)
@@ -96,7 +96,9 @@ def test_history_shows_each_change_with_its_request_id(runbook: Runbook, sandbox
 def test_every_change_carries_the_token_that_was_written_down(runbook: Runbook, sandbox: Sandbox) -> None:
     """What the cloud was sent is what the journal had before."""
     runbook.delete(runbook.create(**PLACE).endpoint.endpoint_id, yes=True)
-    sent = [call.params["ClientToken"] for call in sandbox.alibaba_calls if "ClientToken" in call.params]
+    sent = [
+        call.params["ClientToken"] for call in sandbox.requests.to("alibaba") if "ClientToken" in call.params
+    ]
     assert len(sent) == 4
     assert all(token in journal_file().read_text() for token in sent)
 
@@ -333,7 +335,7 @@ def test_a_broken_journal_refuses_changes_and_stops_no_read(
     endpoint_id = runbook.create(**PLACE).endpoint.endpoint_id
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     with _broken(broken):
-        before = len(sandbox.alibaba_calls)
+        before = len(sandbox.requests.to("alibaba"))
         if broken != "locks is a file":  # which only a creation takes
             with pytest.raises(errors.JournalError, match="nothing was changed"):
                 runbook.delete(endpoint_id, yes=True)
@@ -341,7 +343,9 @@ def test_a_broken_journal_refuses_changes_and_stops_no_read(
         with pytest.raises(errors.JournalError, match="nothing was changed"):
             runbook.create(cluster="staging-1", vpc=VPC, security_group=[GROUP])
         changes = ("Create", "Delete", "Remove")
-        assert not [call for call in sandbox.alibaba_calls[before:] if call.action.startswith(changes)]
+        assert not [
+            call for call in sandbox.requests.to("alibaba")[before:] if call.operation.startswith(changes)
+        ]
         assert runbook.create(**PLACE).adopted
         assert runbook.status(cluster="demo").steps
         assert runbook.endpoints().items

@@ -120,13 +120,13 @@ def test_networks_says_where_the_notebook_is_not(
 def test_the_service_is_asked_once_for_each_host(runbook: Runbook, sandbox: Sandbox) -> None:
     """However many steps there are, the question is put once, and not before a step needs it."""
     runbook.cluster("demo")
-    assert sandbox.metadata_calls == []
+    assert not sandbox.requests.to("metadata")
     runbook.networks()
-    asked = list(sandbox.metadata_calls)
-    assert asked[0] == "PUT /latest/api/token"
+    asked = list(sandbox.requests.to("metadata"))
+    assert (asked[0].method, asked[0].operation) == ("PUT", "/latest/api/token")
     runbook.plan(security_group=[GROUP])
     runbook.create(security_group=[GROUP])
-    assert list(sandbox.metadata_calls) == asked
+    assert list(sandbox.requests.to("metadata")) == asked
 
 
 def test_an_instance_that_demands_a_token_is_found(runbook: Runbook, sandbox: Sandbox) -> None:

@@ -18,9 +18,9 @@ MUTATIONS = ("Create", "Delete", "Remove", "Add", "Attach", "Detach", "Update", 
 def mutations(sandbox: Sandbox) -> list[str]:
     """Return the calls that change something, dry runs aside."""
     return [
-        call.action
-        for call in sandbox.alibaba_calls
-        if call.action.startswith(MUTATIONS) and call.params.get("DryRun", "").lower() != "true"
+        call.operation
+        for call in sandbox.requests.to("alibaba")
+        if call.operation.startswith(MUTATIONS) and call.params.get("DryRun", "").lower() != "true"
     ]
 
 

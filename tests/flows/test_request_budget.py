@@ -22,8 +22,11 @@ _BEFORE_THE_FIRST_POLL = 12
 def asked(sandbox: Sandbox) -> list[str]:
     """Return the operations that both clouds have answered, refused challenges included."""
     return [
-        *(call.operation if call.status == 200 else "challenge" for call in sandbox.tidb_cloud_calls),
-        *(call.action for call in sandbox.alibaba_calls),
+        *(
+            call.operation if call.status == 200 else "challenge"
+            for call in sandbox.requests.to("tidb-cloud")
+        ),
+        *(call.operation for call in sandbox.requests.to("alibaba")),
     ]
 
 
@@ -32,10 +35,10 @@ def test_a_full_run_is_within_its_budget(sandbox: Sandbox, times: int) -> None:
     """A run makes at most twelve requests before it looks at the endpoint; so does one that adopts it."""
     for _ in range(times):
         with Runbook(environ=sandbox.environment()) as runbook:
-            known = len(sandbox.tidb_cloud_calls), len(sandbox.alibaba_calls)
+            known = len(sandbox.requests.to("tidb-cloud")), len(sandbox.requests.to("alibaba"))
             runbook.run("demo", vpc=VPC, security_group=[GROUP])
-    tidb_cloud = sandbox.tidb_cloud_calls[known[0] :]
-    actions = [call.action for call in sandbox.alibaba_calls[known[1] :]]
+    tidb_cloud = sandbox.requests.to("tidb-cloud")[known[0] :]
+    actions = [call.operation for call in sandbox.requests.to("alibaba")[known[1] :]]
     assert len(tidb_cloud) + actions.index("GetVpcEndpointAttribute") <= _BEFORE_THE_FIRST_POLL
 
 
@@ -47,7 +50,7 @@ def test_a_cluster_is_found_by_its_name_in_one_request(runbook: Runbook, sandbox
         sandbox.clusters.add(replace(demo, cluster_id=str(number), display_name=name, user_prefix=name))
     assert runbook.cluster("demo").cluster_id == demo.cluster_id
     assert asked(sandbox) == ["challenge", "ListClusters"]
-    assert sandbox.tidb_cloud_calls[-1].params["filter"] == 'displayName="demo"'
+    assert sandbox.requests.to("tidb-cloud")[-1].params["filter"] == 'displayName="demo"'
     assert len(runbook.clusters()) == len(sandbox.clusters.clusters)
     assert asked(sandbox).count("ListClusters") == 1 + -(-len(sandbox.clusters.clusters) // 100)
     with pytest.raises(InvalidRequest, match="did you mean other-41"):
@@ -73,7 +76,7 @@ def test_ten_thousand_clusters_wait_for_the_rate_limit(sandbox: Sandbox) -> None
     waits = [event.pause for event in events if isinstance(event, RetryScheduled)]
     assert 1 <= len(waits) <= 2
     assert all(0 < pause <= 62 for pause in waits)
-    assert sum(call.status == 200 for call in sandbox.tidb_cloud_calls) == 100
+    assert sum(call.status == 200 for call in sandbox.requests.to("tidb-cloud")) == 100
 
 
 def test_the_challenge_is_answered_once(runbook: Runbook, sandbox: Sandbox) -> None:

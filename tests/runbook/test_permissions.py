@@ -63,7 +63,7 @@ def whole_way(runbook: Runbook) -> str:
 
 def called(sandbox: Sandbox) -> set[str]:
     """Return the actions of the calls so far."""
-    return {ram.action_of(call.action) or call.action for call in sandbox.alibaba_calls}
+    return {ram.action_of(call.operation) or call.operation for call in sandbox.requests.to("alibaba")}
 
 
 def test_the_policy_is_what_the_whole_way_calls(runbook: Runbook, sandbox: Sandbox) -> None:
@@ -102,14 +102,14 @@ def test_without_a_cluster_no_cloud_is_asked(sandbox: Sandbox) -> None:
         shown = runbook.permissions()
     assert shown.policy == policy()
     assert "acs:privatelink:*:*:vpcendpoint/*" in shown.policy
-    assert not sandbox.alibaba_calls
+    assert not sandbox.requests.to("alibaba")
 
 
 def test_a_cluster_fills_the_region_in(runbook: Runbook, sandbox: Sandbox) -> None:
     """The cluster that is given, or was named last, makes the policy its region's."""
     assert runbook.permissions(cluster="demo").policy == policy("ap-southeast-1")
     assert runbook.permissions(clean_up=True).policy == policy("ap-southeast-1", clean_up=True)
-    assert not sandbox.alibaba_calls
+    assert not sandbox.requests.to("alibaba")
 
 
 def test_a_cluster_that_is_paused_has_a_policy_and_one_elsewhere_has_none(runbook: Runbook) -> None:

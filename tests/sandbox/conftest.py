@@ -18,13 +18,15 @@ from alibabacloud_tea_openapi.utils import Utils
 from darabonba.runtime import RuntimeOptions
 from ports import free_port
 
-from tidb_pe_magic.sandbox.alibaba.app import RecordedCall, create_app
+from tidb_pe_magic.sandbox.alibaba.app import create_app
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tidb_pe_magic.sandbox.request_log import RequestLog
 
 # The tests' common helpers; test modules are imported by path, so nothing beside them is found otherwise.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -42,7 +44,7 @@ class Cloud:
 
     world: World
     url: str
-    calls: list[RecordedCall]
+    calls: RequestLog
     roles: Roles
 
     @property
@@ -113,7 +115,7 @@ def start_cloud() -> Iterator[StartCloud]:
             roles = Roles(clock)
             app = create_app(world, keys, clock, security_tokens={STS_KEY_ID: STS_TOKEN}, roles=roles)
             server = stack.enter_context(HttpServer(app))
-            return Cloud(world, server.url, app.config["calls"], roles)
+            return Cloud(world, server.url, app.config["requests"], roles)
 
         yield start
 

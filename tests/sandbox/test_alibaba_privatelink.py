@@ -568,11 +568,11 @@ def test_each_call_is_recorded_without_secrets(cloud: Cloud) -> None:
     endpoint_id = create(client)
     refusal(lambda: delete(client, endpoint_id))
     created, deleted = cloud.calls
-    assert (created.action, created.status, created.code) == ("CreateVpcEndpoint", 200, "")
+    assert (created.operation, created.status, created.code) == ("CreateVpcEndpoint", 200, "")
     assert created.params["Zone.1.VSwitchId"] == "vsw-t4na1"
-    assert (deleted.action, deleted.status) == ("DeleteVpcEndpoint", 400)
+    assert (deleted.operation, deleted.status) == ("DeleteVpcEndpoint", 400)
     assert deleted.code == "EndpointDependenceViolation"
-    assert "a-secret-of-thirty" not in repr(cloud.calls)
+    assert "a-secret-of-thirty" not in repr(list(cloud.calls)) + str(cloud.calls)
 
 
 def test_group_and_policy_are_kept(cloud: Cloud) -> None:

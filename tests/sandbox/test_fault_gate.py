@@ -86,7 +86,7 @@ def test_an_insert_is_cut(running: Sandbox, connect: Connect, point: Point, ther
     with pytest.raises(pymysql.err.OperationalError) as caught:
         _execute(connect(), "INSERT INTO t VALUES (1)")
     assert caught.value.args[0] in LOST
-    call = running.faults.calls[-1]
+    call = running.requests[-1]
     assert (call.service, call.operation, call.carried_out) == (Service.SQL, "INSERT", there)
     assert not call.answered
     assert _rows(connect) == ([(1,)] if there else [])
@@ -122,7 +122,7 @@ def test_a_statement_is_read_however_it_arrives(running: Sandbox, size: int) -> 
     faults: Faults = running.faults
     tap = Tap(faults)
     tap.answered(b"the greeting")
-    first = faults.calls[-1].number if faults.calls else 0
+    first = faults.requests[-1].number if faults.requests else 0
     long = b"\x03INSERT INTO t VALUES ('" + b"x" * 600 + b"')"
     sent = b"".join(
         [
@@ -137,7 +137,7 @@ def test_a_statement_is_read_however_it_arrives(running: Sandbox, size: int) -> 
     )
     passed = b"".join(tap.sent(sent[start : start + size]) for start in range(0, len(sent), size))
     assert passed == sent
-    operations = [call.operation for call in faults.calls if call.number > first]
+    operations = [call.operation for call in faults.requests if call.number > first]
     assert operations == ["LOGIN", "SELECT", "INSERT", "PING", "USE"]
 
 
@@ -149,7 +149,7 @@ def test_an_encrypted_connection_is_passed_on_unread(running: Sandbox) -> None:
     hello = _packet(0, b"\x03INSERT looks like one")
     assert tap.sent(request + hello) == request + hello
     assert tap.sent(hello) == hello
-    assert running.faults.calls[-1].operation == "LOGIN"
+    assert running.requests[-1].operation == "LOGIN"
     running.faults.add(Fault(kind=Kind.CUT, operation="LOGIN"))
     another = Tap(running.faults)
     another.answered(b"the greeting")

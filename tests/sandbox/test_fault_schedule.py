@@ -137,7 +137,7 @@ def test_the_log_is_bounded_and_in_order() -> None:
     faults = Faults()
     for _ in range(10_010):
         faults.arrived(Service.ALIBABA, "CheckProductOpen")
-    numbers = [call.number for call in faults.calls]
+    numbers = [call.number for call in faults.requests]
     assert numbers == list(range(11, 10_011))
 
 

@@ -17,8 +17,8 @@ import pymysql
 import pytest
 
 from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.addresses import parse_address
 from tidb_pe_magic.sandbox.database import FlightsDatabase
-from tidb_pe_magic.sandbox.sandbox import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,8 +113,8 @@ def test_the_environment_reaches_both_clouds() -> None:
     assert set(environment) == _NAMES
     assert clusters.status_code == httpx.codes.OK
     assert unsigned.status_code == httpx.codes.BAD_REQUEST
-    assert sandbox.tidb_cloud_calls
-    assert sandbox.alibaba_calls is not None
+    assert sandbox.requests.count("ListClusters") == 1
+    assert sandbox.requests.to("alibaba")
 
 
 def test_stopping_leaves_no_thread() -> None:

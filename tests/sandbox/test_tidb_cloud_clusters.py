@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidb_pe_magic.sandbox import network_seed
-from tidb_pe_magic.sandbox.clusters import Cluster, ClusterStore, RefusedError
+from tidb_pe_magic.sandbox.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.clusters import Cluster, RefusedError
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Api:
         """Start with the seed."""
         self.store = ClusterStore(port=15432)
         app = create_app(self.store, {"key": "secret"}, Ticking())
-        self.calls = app.config["calls"]
+        self.calls = app.config["requests"]
         self.client = httpx.Client(
             transport=httpx.WSGITransport(app=app),
             base_url="http://sandbox/v1beta1",
@@ -416,5 +417,5 @@ def test_calls_are_recorded(api: Api) -> None:
     challenged, call = api.calls
     assert (challenged.status, challenged.key) == (401, None)
     assert (call.operation, call.params, call.key) == ("GetCluster", {"view": "FULL"}, "key")
-    assert (call.status, call.code) == (404, 5)
+    assert (call.status, call.code) == (404, "5")
     assert call.request_id == answer.headers["X-Debug-Trace-Id"]

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.auth import HTTPDigestAuth
 
-from tidb_pe_magic.sandbox.clusters import ClusterStore
+from tidb_pe_magic.sandbox.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.digest import NONCE_SECONDS, DigestAuthenticator, Verdict
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
@@ -207,7 +207,7 @@ def test_a_nonce_count_is_good_once(app: Flask, plain: httpx.Client) -> None:
         for count in (3, 1, 3, 1, 2)
     ]
     assert statuses == [200, 200, 401, 401, 200]
-    assert app.config["calls"][3].refusal == "replayed nonce count"
+    assert app.config["requests"][3].refusal == "replayed nonce count"
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_httpx_reuses_one_challenge_for_many_calls(app: Flask) -> None:
     auth = httpx.DigestAuth(KEY, SECRET)
     with httpx.Client(transport=transport, base_url="http://sandbox", auth=auth) as client:
         assert [client.get(PATH, params={"skip": n}).status_code for n in range(5)] == [200] * 5
-    assert [call.status for call in app.config["calls"]] == [401] + [200] * 5
+    assert [call.status for call in app.config["requests"]] == [401] + [200] * 5
 
 
 def test_httpx_goes_on_by_itself_when_its_nonce_is_stale(app: Flask, clock: Clock) -> None:
@@ -313,7 +313,7 @@ def test_httpx_goes_on_by_itself_when_its_nonce_is_stale(app: Flask, clock: Cloc
         client.get(PATH)
         clock.now += NONCE_SECONDS + 1
         assert client.get(PATH).status_code == 200
-    assert [call.refusal for call in app.config["calls"]] == [
+    assert [call.refusal for call in app.config["requests"]] == [
         "no digest credentials",
         None,
         "stale nonce",
@@ -326,7 +326,7 @@ def test_httpx_with_a_wrong_key_gets_401(app: Flask) -> None:
     auth = httpx.DigestAuth(KEY, "wrong")
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://sandbox", auth=auth) as client:
         assert client.get(PATH).status_code == 401
-    assert app.config["calls"][-1].refusal == "wrong response"
+    assert app.config["requests"][-1].refusal == "wrong response"
 
 
 def test_basic_credentials_are_no_credentials(plain: httpx.Client) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tidb_pe_magic.sandbox.clusters import ClusterStore
+from tidb_pe_magic.sandbox.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Api:
         """Start with the seed."""
         self.store = ClusterStore(port=4000, root_password="root password")
         app = create_app(self.store, {"key": "secret"})
-        self.calls = app.config["calls"]
+        self.calls = app.config["requests"]
         self.client = httpx.Client(
             transport=httpx.WSGITransport(app=app),
             base_url="http://sandbox/v1beta1/clusters",
@@ -264,7 +264,7 @@ def test_passwords_stay_out_of_records(api: Api) -> None:
     """Neither the recorded calls nor a user's repr hold a password."""
     api.call("POST", json=ANALYST)
     api.call("PATCH", f"{PREFIX}.analyst", json={"password": "new password"})
-    records = repr(api.calls) + repr(api.store.sql_users)
+    records = repr(list(api.calls)) + str(api.calls) + repr(api.store.sql_users)
     assert "correct horse" not in records
     assert "new password" not in records
     assert "root password" not in records

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from tidb_pe_magic.sandbox.clusters import STATES, ClusterStore
+from tidb_pe_magic.sandbox.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.clusters import STATES
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
 
 if TYPE_CHECKING:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import queue
-import secrets
 import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from tidb_pe_magic.sandbox.private_file import write_private
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from tidb_pe_magic.sandbox.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.snapshot import Snapshot
 
 _PROGRAM = "python -m tidb_pe_magic.sandbox"
 _USAGE_ERROR = 2
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         with _sandbox(options) as sandbox, _told(sandbox.environment(), options.env_file):
             _wait(signals)
+            if options.snapshot is not None:
+                sandbox.snapshot().save(options.snapshot)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("tidb_pe_magic"):
             raise
@@ -72,13 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mode",
         choices=("immediate", "manual", "time"),
-        default="immediate",
         help="when an endpoint changes its state (default: immediate)",
     )
     parser.add_argument(
         "--seconds",
         type=_positive,
-        default=6.0,
         metavar="S",
         help="in mode time: from an endpoint's creation to Connected (default: 6)",
     )
@@ -116,6 +117,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list-faults", action="store_true", help="list what can go wrong, and end")
     parser.add_argument(
+        "--restore",
+        type=Path,
+        metavar="F",
+        help="begin with the state in this file, its mode, scenario and number of flights included",
+    )
+    parser.add_argument(
+        "--snapshot",
+        type=Path,
+        metavar="F",
+        help="write the state there at the end, readable by you alone",
+    )
+    parser.add_argument(
         "--env-file",
         type=Path,
         metavar="F",
@@ -140,9 +153,11 @@ def _count(text: str) -> int:
 
 
 def _sandbox(options: argparse.Namespace) -> Sandbox:
-    if options.env_file is not None and not options.env_file.absolute().parent.is_dir():
-        msg = f"there is no directory {options.env_file.absolute().parent} for --env-file"
-        raise ValueError(msg)
+    for name in ("env_file", "snapshot"):
+        path = getattr(options, name)
+        if path is not None and not path.absolute().parent.is_dir():
+            msg = f"there is no directory {path.absolute().parent} for --{name.replace('_', '-')}"
+            raise ValueError(msg)
     if options.upstream is not None and options.flights is not None:
         msg = "--flights sizes the embedded database, which --upstream replaces"
         raise ValueError(msg)
@@ -150,9 +165,10 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     from tidb_pe_magic.sandbox.faults import parse  # noqa: PLC0415 - see above
     from tidb_pe_magic.sandbox.sandbox import Sandbox as Class  # noqa: PLC0415 - see above
 
+    snapshot = None if options.restore is None else _loaded(options)
     sandbox = Class(
-        mode=options.mode,
-        seconds=options.seconds,
+        mode=options.mode or "immediate",
+        seconds=options.seconds or 6.0,
         upstream=options.upstream,
         flights=options.flights,
         scenario=options.scenario,
@@ -161,12 +177,36 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     )
     sandbox.faults.add(*map(parse, options.fault))
     try:
-        return sandbox.start()
+        return sandbox.start() if snapshot is None else _restored(sandbox, snapshot)
     except OSError as error:
         if options.upstream is None:
             raise
         msg = f"cannot reach the upstream {options.upstream}: {error.strerror or error}"
         raise ValueError(msg) from error
+
+
+def _loaded(options: argparse.Namespace) -> Snapshot:
+    for name in ("mode", "seconds", "flights", "scenario"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} comes from the snapshot that --restore names")
+    from tidb_pe_magic.sandbox.snapshot import Snapshot as Class  # noqa: PLC0415 - a missing package becomes advice
+
+    snapshot = Class.load(options.restore)
+    if snapshot.database is not None:
+        # Loaded once, and not all of them first.
+        options.flights = snapshot.database.flights
+    return snapshot
+
+
+def _restored(sandbox: Sandbox, snapshot: Snapshot) -> Sandbox:
+    """Start it with this state, and with the faults that were asked for too."""
+    faults = sandbox.faults.state()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(sandbox)
+        sandbox.restore(snapshot)
+        sandbox.faults.add(*faults)
+        stack.pop_all()
+    return sandbox
 
 
 @contextlib.contextmanager
@@ -182,7 +222,7 @@ def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[Non
         yield
         return
     text = "".join(f"{name}={value}\n" for name, value in environment.items())
-    _write_private(env_file, text)
+    write_private(env_file, text)
     try:
         _say([f"sandbox ready, environment in {env_file}"])
         yield
@@ -191,20 +231,6 @@ def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[Non
         with contextlib.suppress(FileNotFoundError):
             if env_file.read_text(encoding="utf-8") == text:
                 env_file.unlink()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write the file at once and whole, for its owner's eyes only from the first byte."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.write(text)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _list_scenarios() -> None:

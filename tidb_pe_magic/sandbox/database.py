@@ -7,20 +7,20 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Self
 
+import duckdb
 from mysql_mimic.control import LocalControl
 from mysql_mimic.stream import MysqlStream
 
+from tidb_pe_magic.sandbox.database_state import DatabaseState
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
-from tidb_pe_magic.sandbox.mysql.flights import open_database
 from tidb_pe_magic.sandbox.mysql.history import History
 from tidb_pe_magic.sandbox.mysql.session import Session
+from tidb_pe_magic.sandbox.mysql.state import opened, read
 from tidb_pe_magic.sandbox.mysql.wire import ClientConnection, PacketReader
 from tidb_pe_magic.sandbox.startable import Startable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import duckdb
 
 _HOST = "127.0.0.1"
 #: Each statement that runs holds one of these threads.
@@ -47,7 +47,8 @@ class FlightsDatabase(Startable):
         self._clock = clock
         self._users = users
         self._readers = readers
-        self._flights = flights
+        # What the tables are after so many commits.
+        self._known = (0, DatabaseState(flights))
         self._thread = LoopThread("sandbox-database", workers=_WORKERS)
         self._database: duckdb.DuckDBPyConnection | None = None
         self._history: History | None = None
@@ -74,8 +75,7 @@ class FlightsDatabase(Startable):
         """Load the tables and accept connections."""
         if self._thread.running:
             return self
-        self._database = open_database(self._flights)
-        self._history = History(self._database, clock=self._clock)
+        self._open(self._known[1])
         self._thread.start()
         try:
             self._address = self._thread.call(self._listen())
@@ -84,6 +84,51 @@ class FlightsDatabase(Startable):
             raise
         return self
 
+    def state(self) -> DatabaseState:
+        """Return the content of this moment; what no commit has changed costs nothing.
+
+        Raises:
+            RuntimeError: it has not been started.
+        """
+        history = self._running_history()
+        with history.present() as (commits, cursor):
+            if commits != self._known[0]:
+                self._known = commits, read(cursor, self._known[1].flights)
+        return self._known[1]
+
+    def restore(self, state: DatabaseState) -> None:
+        """End every connection and return to a content.
+
+        Raises:
+            RuntimeError: it has not been started.
+            ValueError: the state does not describe a database.
+        """
+        history = self._running_history()
+        self._thread.call(self._drop())
+        if (history.commits, state) == self._known:
+            return
+        before = self._database
+        try:
+            self._open(state)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"the snapshot's database cannot be made: {reason}") from None
+        # Those who came in meanwhile are talking to the one that ends.
+        self._thread.call(self._drop())
+        if before is not None:
+            before.close()
+
+    def _open(self, state: DatabaseState) -> None:
+        database = opened(state)
+        self._database, self._history = database, History(database, clock=self._clock)
+        self._known = 0, state
+
+    def _running_history(self) -> History:
+        if self._history is None or not self._thread.running:
+            msg = "the database has not been started"
+            raise RuntimeError(msg)
+        return self._history
+
     def stop(self) -> None:
         """End every connection and free the memory; may be called twice."""
         if self._thread.running:
@@ -91,7 +136,7 @@ class FlightsDatabase(Startable):
             self._thread.stop()
         if self._database is not None:
             self._database.close()
-            self._database = None
+            self._database = self._history = None
         self._address = None
 
     async def _listen(self) -> tuple[str, int]:
@@ -129,11 +174,15 @@ class FlightsDatabase(Startable):
     async def _end(self) -> None:
         if self._server is not None:
             self._server.close()
+        await self._drop()
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _drop(self) -> None:
+        """End every connection."""
         tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 REALM = "tidbcloud"
 NONCE_SECONDS = 300.0
+#: What a request lacks that is answered with a challenge and nothing else.
+NO_CREDENTIALS, STALE_NONCE = "no digest credentials", "stale nonce"
 # The strongest first, which RFC 7616 (3.7) lets a client pick; MD5 for clients that know no other.
 _HASHES: Mapping[str, Callable[[bytes], str]] = {
     "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
@@ -106,7 +108,7 @@ class DigestAuthenticator:
     def judge(self, method: str, target: str, credentials: Mapping[str, str | None] | None) -> Verdict:
         """Judge the parameters of an `Authorization: Digest` header, None where there is no such header."""
         if credentials is None:
-            return Verdict(refusal="no digest credentials")
+            return Verdict(refusal=NO_CREDENTIALS)
         given = {name: value for name, value in credentials.items() if value is not None}
         key = given.get("username", "")
         if key not in self._keys:
@@ -154,7 +156,7 @@ class DigestAuthenticator:
                 or nonce.generation != self._generation
                 or self._clock() - nonce.issued > self._nonce_seconds
             ):
-                return Verdict(key, "stale nonce", stale=True)
+                return Verdict(key, STALE_NONCE, stale=True)
             counts = self._used.get(text, set())
             if count in counts:
                 return Verdict(key, "replayed nonce count")

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.network_seed import EndpointService
+from tidb_pe_magic.sandbox.network_seed import EndpointService  # noqa: TC001 - of a field, as a snapshot's file needs it
 
 #: The end of a life: a part with this status is gone and is no longer listed.
 DELETED = "Deleted"

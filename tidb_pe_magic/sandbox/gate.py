@@ -37,13 +37,17 @@ class Gate(Startable):
 
     def __init__(self, upstream: Address, faults: Faults | None = None) -> None:
         """Remember where connections go, and what goes wrong with them."""
-        self.upstream = upstream
         self._faults = faults or Faults()
-        self.manner: Callable[[Address], Manner] = lambda _address: "forward"
+        self.reset(upstream)
         self._silent: dict[Address, BlackHole | None] = {}
         self._thread = LoopThread("sandbox-gate")
         self._servers: dict[Address, asyncio.Server] = {}
         self._connections: dict[asyncio.Task[None], Address] = {}
+
+    def reset(self, upstream: Address) -> None:
+        """Forward what comes in from now on there."""
+        self.upstream = upstream
+        self.manner: Callable[[Address], Manner] = lambda _address: "forward"
 
     @property
     def open_addresses(self) -> frozenset[Address]:

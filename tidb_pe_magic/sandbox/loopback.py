@@ -17,6 +17,10 @@ class LoopbackAddresses:
         self._port = port
         self._taken: set[str] = set()
 
+    def keep(self, *addresses: str) -> None:
+        """Hand none of these out; names are not ours."""
+        self._taken.update(addresses)
+
     def take(self) -> str:
         """Return a new address. The caller serialises its calls."""
         if not sys.platform.startswith("linux"):

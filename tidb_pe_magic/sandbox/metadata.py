@@ -18,6 +18,7 @@ from flask import Flask, Request, Response, request
 
 from tidb_pe_magic.sandbox.alibaba.roles import ECS
 from tidb_pe_magic.sandbox.network_seed import SINGAPORE
+from tidb_pe_magic.sandbox.request_log import RequestLog, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,16 +75,21 @@ class MetadataService:
 
     Attributes:
         place: the instance that asks; None where it is on no ECS instance.
-        calls: method and path of each request that was answered.
+        requests: the log of each request that was answered.
         app: the WSGI application.
     """
 
     def __init__(
-        self, network: Network, clock: Callable[[], float] = time.monotonic, *, roles: Roles | None = None
+        self,
+        network: Network,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        roles: Roles | None = None,
+        log: RequestLog | None = None,
     ) -> None:
-        """Begin as an instance in the VPC that the tutorial's run uses."""
+        """Begin as an instance in the VPC that the tutorial's run uses; `log` takes note of each request."""
         self.place: Place | ForeignPage | None = ANALYTICS
-        self.calls: list[str] = []
+        self.requests = RequestLog() if log is None else log
         self._network = network
         self._clock = clock
         self._roles = roles
@@ -95,7 +101,11 @@ class MetadataService:
         self.app.add_url_rule("/<path:path>", "answer", self._answer, methods=["GET", "PUT"])
 
     def _answer(self, path: str) -> Response:
-        self.calls.append(f"{request.method} /{path}")
+        answer = self._answer_of(path)
+        self.requests.answered(request.environ, Service.METADATA, f"/{path}", status=answer.status_code)
+        return answer
+
+    def _answer_of(self, path: str) -> Response:
         place = self.place
         if isinstance(place, ForeignPage):
             return Response(place.body, status=place.status, mimetype="text/html")
@@ -143,7 +153,8 @@ class MetadataService:
             return items
         with self._lock:
             key = self._key
-            if key is None or key.role != role or key.expires - self._roles.now() < _RENEWED_BEFORE:
+            forgotten = key is None or self._roles.key(key.key_id) is None
+            if key is None or forgotten or key.role != role or key.expires - self._roles.now() < _RENEWED_BEFORE:
                 self._key = key = self._roles.issue(role, "i-t4nnotebook0000000001", _ROLE_SECONDS)
         answer = {
             "AccessKeyId": key.key_id,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 REQUESTS_PER_MINUTE = 100
 _WINDOW = 60
@@ -54,6 +54,16 @@ class RateLimiter:
         self._clock = clock
         self._lock = threading.Lock()
         self._spent: dict[str, tuple[int, int]] = {}
+
+    def state(self) -> dict[str, tuple[int, int]]:
+        """Return the latest minute (since 1970) of each key, and how many requests it spent in it."""
+        with self._lock:
+            return dict(self._spent)
+
+    def restore(self, state: Mapping[str, tuple[int, int]]) -> None:
+        """Return to what was spent then."""
+        with self._lock:
+            self._spent = dict(state)
 
     def spend(self, key: str | None, requests: int = 1) -> Quota:
         """Take requests out of a key's minute; without a key nothing is taken.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import ipaddress
 import secrets
 import socket
 import tempfile
@@ -13,33 +12,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tidb_pe_magic.sandbox import fleet_seed, network_seed, scenarios, tidb_cloud
+from tidb_pe_magic.sandbox.addresses import Address, free_port, is_address, parse_address
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.clock import CloudClock
-from tidb_pe_magic.sandbox.clusters import ClusterStore
+from tidb_pe_magic.sandbox.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
 from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
+from tidb_pe_magic.sandbox.keys import Environment, Keys
 from tidb_pe_magic.sandbox.metadata import MetadataService, Place
+from tidb_pe_magic.sandbox.request_log import RequestLog
+from tidb_pe_magic.sandbox.snapshot import Snapshot
 from tidb_pe_magic.sandbox.startable import Startable
 from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from wsgiref.types import WSGIApplication
 
     from tidb_pe_magic.sandbox.database import FlightsDatabase
     from tidb_pe_magic.sandbox.impostors import Impostor
     from tidb_pe_magic.sandbox.metadata import ForeignPage
+    from tidb_pe_magic.sandbox.scenarios import Scenario
     from tidb_pe_magic.sandbox.world import Endpoint
 
-Address = tuple[str, int]
-
-PUBLIC_KEY: Final = "sandbox-public"
-# Below the ports that systems give to outgoing connections.
-_PORTS: Final = range(20000, 30000)
-_PORT_ATTEMPTS: Final = 200
 _UPSTREAM_SECONDS: Final = 5.0
 _LOOPBACK: Final = "127.0.0.1"
 #: Routes are compiled with ast.parse, which raises SystemError in CPython 3.11 when two threads are in it.
@@ -54,7 +51,8 @@ class Sandbox(Startable):
         clusters: The emulated TiDB Cloud organization.
         clock: What both clouds take for the time.
         roles: The account's RAM roles, and the temporary keys that were given for them.
-        faults: What goes wrong with calls and SQL statements, and the log of them.
+        faults: What goes wrong with calls and SQL statements.
+        requests: The log of everything that both clouds, the metadata service and the database were asked.
         database: The embedded database; None with an upstream.
         gate: What stands between an endpoint's addresses and the database; once started.
         ca: File of the authority behind the database's certificate, for `--ca`; empty where there is none.
@@ -91,19 +89,18 @@ class Sandbox(Startable):
             ValueError: The upstream is no address, or there is no such scenario.
         """
         self._scenario = None if scenario is None else scenarios.find(scenario)
+        self._staged = contextlib.ExitStack()
         self._upstream = None if upstream is None else parse_address(upstream)
-        port = _free_port()
-        self._public_key, self._private_key = PUBLIC_KEY, secrets.token_urlsafe(24)
-        self._access_key = "LTAI5tSandbox" + secrets.token_hex(6)
-        self._access_secret = secrets.token_urlsafe(24)
-        self._password = secrets.token_urlsafe(12)
+        port = free_port()
+        self._keys = Keys()
         network = fleet_seed.grown(network_seed.seed(), fleet)
         self.world = World(mode=mode, seconds=seconds, port=port, network=network)
-        self.clusters = ClusterStore(port=port, root_password=self._password)
+        self.clusters = ClusterStore(port=port, root_password=secrets.token_urlsafe(12))
         for cluster in fleet_seed.clusters(fleet, port):
             self.clusters.add(cluster)
         self.clock = CloudClock()
         self.roles = Roles(self.clock)
+        self.requests = RequestLog()
         self.database = None
         if self._upstream is None:
             # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
@@ -114,21 +111,25 @@ class Sandbox(Startable):
             )
         with _ONE_BY_ONE:
             self._tidb_cloud = tidb_cloud.create_app(
-                self.clusters, {self._public_key: self._private_key}, self.clock
+                self.clusters, self._keys.tidb_cloud, self.clock, log=self.requests
             )
-            keys = {self._access_key: self._access_secret}
-            self._alibaba = alibaba.create_app(self.world, keys, self.clock, roles=self.roles)
-            self._metadata = MetadataService(self.world.network, roles=self.roles)
+            self._alibaba = alibaba.create_app(
+                self.world, self._keys.alibaba, self.clock, log=self.requests, roles=self.roles
+            )
+            self._metadata = MetadataService(self.world.network, roles=self.roles, log=self.requests)
         self.faults = Faults(
             {
                 Service.TIDB_CLOUD: tidb_cloud.operations(self._tidb_cloud),
                 Service.ALIBABA: alibaba.OPERATIONS,
-            }
+            },
+            self.requests,
         )
         if fault_seed is not None:
             self.faults.add(*schedule(fault_seed))
-        apps: tuple[WSGIApplication, ...] = (*self._faulty_apps(), self._metadata.app)
+        self._faulty = self._faulty_apps()
+        apps: tuple[WSGIApplication, ...] = (*self._faulty, self._metadata.app)
         self._servers = tuple(map(HttpServer, apps))
+        self._directory: Path | None = None
         self.ca = ""
         self._routed = True
         self._reachable: dict[str, frozenset[Address]] = {}
@@ -146,15 +147,16 @@ class Sandbox(Startable):
             raise RuntimeError(msg)
         with contextlib.ExitStack() as stack:
             stack.callback(self.world.close)
-            self.gate = stack.enter_context(Gate(self._start_database(stack), self.faults))
+            self._served = self._start_database(stack)
+            self.gate = stack.enter_context(Gate(self._served, self.faults))
             self.world.subscribe(self._follow)
             for server in self._servers:
                 stack.enter_context(server)
             # Ended first: a black hole keeps a server's thread.
             stack.callback(self.faults.close)
+            stack.callback(self._staged.close)
             self._running = stack
-            if self._scenario is not None:
-                self._scenario.stage(self)
+            self._stage(self._scenario)
             self._running = stack.pop_all()
         self._state = "running"
         return self
@@ -164,41 +166,26 @@ class Sandbox(Startable):
         self._state = "stopped"
         self._running.close()
 
-    def environment(self) -> dict[str, str]:
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return self._state == "running"
+
+    def environment(self) -> Environment:
         """Return the environment variables that point a user of both clouds at this sandbox."""
         tidb_cloud_url, alibaba_url, metadata_url = (server.url for server in self._servers)
         variables = {
-            "TIDBCLOUD_PUBLIC_KEY": self._public_key,
-            "TIDBCLOUD_PRIVATE_KEY": self._private_key,
+            **self._keys.environment(),
             "TIDBCLOUD_SERVERLESS_ENDPOINT": tidb_cloud_url,
             "TIDBCLOUD_IAM_ENDPOINT": tidb_cloud_url,
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": self._access_key,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": self._access_secret,
             "TIDB_PE_ALIBABA_ENDPOINT": alibaba_url,
             "TIDB_PE_METADATA_ENDPOINT": metadata_url,
         }
         if self._upstream is None:
-            variables["TIDB_PASSWORD"] = self._password
+            variables["TIDB_PASSWORD"] = self.clusters.root_password
         if self.ca:
             variables["TIDB_PE_SANDBOX_CA"] = self.ca
-        return variables
-
-    @property
-    def tidb_cloud_calls(self) -> Sequence[tidb_cloud.RecordedCall]:
-        """The calls that the emulated TiDB Cloud has answered so far."""
-        calls: Sequence[tidb_cloud.RecordedCall] = self._tidb_cloud.config["calls"]
-        return calls
-
-    @property
-    def alibaba_calls(self) -> Sequence[alibaba.RecordedCall]:
-        """The calls that the emulated Alibaba Cloud has answered so far."""
-        calls: Sequence[alibaba.RecordedCall] = self._alibaba.config["calls"]
-        return calls
-
-    @property
-    def metadata_calls(self) -> Sequence[str]:
-        """Method and path of each request that the metadata service has answered so far."""
-        return self._metadata.calls
+        return Environment(variables)
 
     @property
     def place(self) -> Place | ForeignPage | None:
@@ -228,14 +215,128 @@ class Sandbox(Startable):
         """Accept an endpoint's connection, as the owner of the service does."""
         self.world.accept(endpoint_id)
 
+    def snapshot(self) -> Snapshot:
+        """Return the state of both clouds and of the database; nothing that comes later changes it.
+
+        Of an upstream's content nothing is in it, nor what was put on the way to the database by hand
+        (`impersonate`, `gate.manner`): of the way, it holds the scenario's name.
+
+        Raises:
+            RuntimeError: the sandbox does not run.
+        """
+        self._check_running()
+        with self.world.changing():
+            return Snapshot(
+                scenario=None if self._scenario is None else self._scenario.name,
+                world=self.world.state(),
+                clusters=self.clusters.state(),
+                roles=self.roles.state(),
+                client_tokens=self._alibaba.config["client_tokens"].state(),
+                rate_limit=self._tidb_cloud.config["rate_limiter"].state(),
+                ahead=self.clock.ahead,
+                place=self.place,
+                routed=self._routed,
+                faults=self.faults.state(),
+                database=None if self.database is None else self.database.state(),
+            )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Return to a snapshot of this sandbox or of another one; every SQL connection ends.
+
+        Keys and the port stay this sandbox's own, and the log of requests goes on. The snapshot's scenario
+        is staged on the way to the database anew.
+
+        Raises:
+            RuntimeError: the sandbox does not run.
+            ValueError: the snapshot was taken with an upstream and this sandbox has a database, or the other
+                way round; or its content cannot be made.
+            OSError: an endpoint's address is taken by another process.
+        """
+        self._check_running()
+        if (snapshot.database is None) is not (self.database is None):
+            kinds = ("an upstream", "the embedded database")
+            taken, here = kinds if snapshot.database is None else kinds[::-1]
+            raise ValueError(f"the snapshot was taken with {taken}, and this sandbox has {here}")
+        scenario = None if snapshot.scenario is None else scenarios.find(snapshot.scenario)
+        self._clear_way()
+        if self.database is not None and snapshot.database is not None:
+            self.database.restore(snapshot.database)
+        with self.world.changing():
+            self._stage(scenario)
+            self.clock.ahead = snapshot.ahead
+            self._metadata.place, self._routed = snapshot.place, snapshot.routed
+            self.clusters.restore(snapshot.clusters, ports={snapshot.world.port: self.world.port})
+            self.roles.restore(snapshot.roles)
+            self._alibaba.config["client_tokens"].restore(snapshot.client_tokens)
+            self._tidb_cloud.config["rate_limiter"].restore(snapshot.rate_limit)
+            self.faults.restore(snapshot.faults)
+            for app in self._faulty:
+                app.forget()
+            self.world.restore(snapshot.world)
+
+    def renew(
+        self,
+        snapshot: Snapshot,
+        *,
+        mode: Mode = "immediate",
+        seconds: float = 6.0,
+        scenario: str | None = None,
+        fault_seed: int | None = None,
+    ) -> None:
+        """Make a new sandbox of this one: restored, with other keys, an empty log, and no observers.
+
+        What an earlier user has left running is refused. The arguments are those of the constructor.
+
+        Raises:
+            ValueError: there is no such scenario, and nothing was changed.
+            OSError: an endpoint's address is taken by another process.
+        """
+        found = None if scenario is None else scenarios.find(scenario)
+        self._keys.renew()
+        self.roles.renew()
+        self.world.subscribe_only(self._follow)
+        self.restore(snapshot)
+        self.requests.clear()
+        self.world.set_pace(mode, seconds)
+        self._stage(found)
+        if fault_seed is not None:
+            self.faults.add(*schedule(fault_seed))
+
+    def _check_running(self) -> None:
+        if not self.running:
+            raise RuntimeError("the sandbox does not run: it has a state between start and stop")
+
+    def stage(self, name: str) -> None:
+        """Let one thing more go wrong from now on, as `Sandbox(scenario=...)` does from the beginning.
+
+        Raises:
+            ValueError: there is no such scenario.
+        """
+        self._stage(scenarios.find(name))
+
+    def _stage(self, scenario: Scenario | None) -> None:
+        self._scenario = scenario
+        if scenario is not None:
+            scenario.stage(self)
+
+    def _clear_way(self) -> None:
+        """Close every address, drop every connection, and have the gate lead to the database again."""
+        # Not under the world's lock, for which the gate's thread may be waiting.
+        self.gate.close(self.gate.open_addresses)
+        self._staged.close()
+        self.gate.reset(self._served)
+        self.ca = ""
+
     def impersonate(self, impostor: Impostor) -> None:
-        """Have the gate forward to this server from now on; it ends with the sandbox."""
-        self.gate.upstream = self._running.enter_context(impostor).address
+        """Have the gate forward to this server until the sandbox ends, or is restored."""
+        self.gate.upstream = self._staged.enter_context(impostor).address
 
     def hand_out(self, authority: bytes) -> None:
         """Write an authority's certificate, in PEM form, to the file `ca`; it goes with the sandbox."""
-        directory = self._running.enter_context(tempfile.TemporaryDirectory(prefix="tidb_pe_sandbox-"))
-        path = Path(directory) / "authority.pem"
+        if self._directory is None:
+            directory = tempfile.TemporaryDirectory(prefix="tidb_pe_sandbox-")
+            self._directory = Path(self._running.enter_context(directory))
+        path = self._directory / "authority.pem"
         path.write_bytes(authority)
         self.ca = str(path)
 
@@ -271,7 +372,7 @@ class Sandbox(Startable):
 
     def _follow(self, endpoint: Endpoint) -> None:
         """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
-        own = frozenset((host, endpoint.port) for host in endpoint.addresses if _is_address(host))
+        own = frozenset((host, endpoint.port) for host in endpoint.addresses if is_address(host))
         nowhere = frozenset[Address]()
         admitted = own if self._admits(endpoint) else nowhere
         ident = endpoint.endpoint_id
@@ -297,36 +398,3 @@ class Sandbox(Startable):
         if not self._routed and place.vpc_id != endpoint.vpc_id:
             return False
         return self.world.lets_in(endpoint, place.private_ip, member_of=place.security_group_ids)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def parse_address(text: str) -> Address:
-    """Return host and port of "HOST:PORT"; an IPv6 host stands in brackets."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 - TCP's
-        msg = f"{text!r} is not HOST:PORT, as in 127.0.0.1:3306"
-        raise ValueError(msg)
-    return host, int(port)
-
-
-def _free_port() -> int:
-    """Return a port that is free on every address of this machine, for each endpoint has its own address."""
-    for _ in range(_PORT_ATTEMPTS):
-        port = secrets.choice(_PORTS)
-        with socket.socket() as probe:
-            try:
-                # Bound to everything for a moment, but never listening.
-                probe.bind(("0.0.0.0", port))  # noqa: S104 - see above
-            except OSError:
-                continue
-            return port
-    msg = "no free TCP port"
-    raise OSError(msg)

@@ -14,20 +14,19 @@ import time
 from collections import deque
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from tidb_pe_magic.sandbox.endpoint_states import DELETED, Endpoint, EndpointZone, advance
 from tidb_pe_magic.sandbox.loopback import LoopbackAddresses
 from tidb_pe_magic.sandbox.network_seed import EndpointService, Network, Permission, seed
 from tidb_pe_magic.sandbox.security_groups import lets_in
+from tidb_pe_magic.sandbox.world_state import Mode, WorldState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from types import TracebackType
 
 __all__ = ["Endpoint", "EndpointZone", "Mode", "World"]
-
-Mode = Literal["immediate", "manual", "time"]
 
 #: Transitions between Creating and Connected, among which the seconds of mode `time` are shared out.
 _STEPS_TO_CONNECTED = 3
@@ -114,6 +113,11 @@ class World:
         """Have `observer` called after each state change, the last with status `Deleted`."""
         with self._lock:
             self._observers.append(observer)
+
+    def subscribe_only(self, observer: Callable[[Endpoint], None]) -> None:
+        """Have it called, and nobody else any more."""
+        with self._lock:
+            self._observers = [observer]
 
     # The endpoint's owner
 
@@ -222,6 +226,11 @@ class World:
             self._events.extend(self._endpoints.values())
             self._changes += 1
 
+    def set_pace(self, mode: Mode, seconds: float) -> None:
+        """Choose when transitions happen from now on; `seconds` lie between Creating and Connected."""
+        with self.changing():
+            self.mode, self._step = mode, seconds / _STEPS_TO_CONNECTED
+
     # The service's owner and the provider
 
     def accept(self, endpoint_id: str) -> None:
@@ -252,6 +261,43 @@ class World:
     def set_business_status(self, endpoint_id: str, status: str) -> None:
         """Set `Normal` or `FinancialLocked`, as the provider does when a bill is overdue."""
         self._change(endpoint_id, business_status=status)
+
+    # Snapshots
+
+    def state(self) -> WorldState:
+        """Return what there is now."""
+        with self._lock:
+            now = self._clock()
+            return WorldState(
+                mode=self.mode,
+                step=self._step,
+                port=self.port,
+                product_open=self.product_open,
+                domain=self.domain,
+                denied_actions=frozenset(self.denied_actions),
+                network=self.network,
+                services=tuple(self._services.values()),
+                endpoints=tuple(self._endpoints.values()),
+                due=MappingProxyType({endpoint_id: due - now for endpoint_id, due in self._due.items()}),
+            )
+
+    def restore(self, state: WorldState) -> None:
+        """Return to a state; endpoints listen on the port of this world, and the observers are told."""
+        with self.changing():
+            self.mode, self._step = state.mode, state.step
+            self.product_open, self.domain = state.product_open, state.domain
+            self.denied_actions = set(state.denied_actions)
+            self.network = state.network
+            self._services = {service.service_id: service for service in state.services}
+            before, now = self._endpoints, self._clock()
+            self._endpoints = {e.endpoint_id: replace(e, port=self.port) for e in state.endpoints}
+            self._due = {endpoint_id: now + seconds for endpoint_id, seconds in state.due.items()}
+            gone = (e for endpoint_id, e in before.items() if endpoint_id not in self._endpoints)
+            self._events.extend(replace(endpoint, endpoint_status=DELETED) for endpoint in gone)
+            for endpoint in self._endpoints.values():
+                self._addresses.keep(endpoint.domain, *(zone.eni_ip for zone in endpoint.zones))
+            self._start_timer()
+            self.announce()
 
     # Time
 
@@ -324,9 +370,12 @@ class World:
                 endpoint = moved
         elif self.mode == "time" and advance(endpoint) is not endpoint:
             self._due.setdefault(endpoint.endpoint_id, self._clock() + self._step)
-            if self._timer is None and not self._closed:
-                self._timer = threading.Thread(target=self._run_timer, name="sandbox-world", daemon=True)
-                self._timer.start()
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        if self._due and self._timer is None and not self._closed:
+            self._timer = threading.Thread(target=self._run_timer, name="sandbox-world", daemon=True)
+            self._timer.start()
 
     def _advance_one(self, endpoint: Endpoint) -> Endpoint:
         moved = advance(endpoint)

@@ -148,12 +148,12 @@ def test_a_wrong_field_stops_the_click(sandbox: Sandbox, open_form: Callable[...
     choose(clicker)
     step = clicker.form.create
     clicker.put(step.groups, (GROUP,))
-    line, calls = command_of(step.create), len(sandbox.alibaba_calls)
+    line, calls = command_of(step.create), len(sandbox.requests.to("alibaba"))
     clicker.put(step.name, "1 wrong name")
     assert "2 to 128 letters" in step.name.reason
     clicker.click(step.create.button)
     assert command_of(step.create) == line
-    assert len(sandbox.alibaba_calls) == calls
+    assert len(sandbox.requests.to("alibaba")) == calls
     assert not sandbox.world.endpoints
 
 

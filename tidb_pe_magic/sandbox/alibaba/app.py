@@ -23,6 +23,7 @@ from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.alibaba.signature import SignedRequest, Verifier
 from tidb_pe_magic.sandbox.alibaba.sts import STS_QUERIES, UNSIGNED
 from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
+from tidb_pe_magic.sandbox.request_log import RequestLog, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.world import World
 
-_SECRET = frozenset({"AccessKeyId", "OIDCToken", "SecurityToken", "Signature"})
 _NO_CHANGES: Mapping[str, Change] = MappingProxyType({})
 
 
@@ -52,17 +52,6 @@ _PRODUCTS: Mapping[str, _Product] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
-    """A call that was answered; `code` is empty when it succeeded. It holds no secret."""
-
-    action: str
-    params: Mapping[str, str]
-    status: int
-    code: str
-    request_id: str
-
-
 OPERATIONS = frozenset(
     name for product in _PRODUCTS.values() for name in (*product.queries, *product.changes)
 )
@@ -82,19 +71,20 @@ def create_app(
     clock: Callable[[], float] = time.time,
     *,
     security_tokens: Mapping[str, str] = MappingProxyType({}),
+    log: RequestLog | None = None,
     roles: Roles | None = None,
 ) -> Flask:
     """Serve a world to the owners of access keys (id -> secret).
 
     `security_tokens` (id -> token) makes a key a temporary one that must come with its token; `roles` are
     what can be assumed for other temporary keys.
-    `app.config["calls"]` lists every call answered so far.
+    `app.config["requests"]` is the log of every call answered so far: `log`, or one of its own.
     """
     app = Flask(__name__, static_folder=None)
-    calls: list[RecordedCall] = []
-    app.config["calls"] = calls
+    requests = app.config["requests"] = RequestLog() if log is None else log
+    tokens = app.config["client_tokens"] = ClientTokens(clock)
     roles = roles or Roles(clock)
-    gateway = _Gateway(world, Verifier(keys, security_tokens, clock, roles), clock, roles)
+    gateway = _Gateway(world, Verifier(keys, security_tokens, clock, roles), tokens, clock, roles)
 
     @app.route("/", defaults={"path": ""}, methods=["GET", "POST"])
     @app.route("/<path:path>", methods=["GET", "POST"])
@@ -109,8 +99,8 @@ def create_app(
         except errors.ApiError as error:
             code, status = error.refusal.code, error.refusal.status
             body = _refusal_body(error.refusal, params.text("RegionId"), request_id)
-        shown = {name: value for name, value in params.values.items() if name not in _SECRET}
-        calls.append(RecordedCall(action, MappingProxyType(shown), status, code, request_id))
+        outcome = {"params": params.values, "status": status, "code": code, "request_id": request_id}
+        requests.answered(request.environ, Service.ALIBABA, action, **outcome)
         response = jsonify({**body, "RequestId": request_id})
         response.status_code = status
         response.headers["x-acs-request-id"] = request_id
@@ -123,12 +113,19 @@ def create_app(
 class _Gateway:
     """From a request to an operation: signature, product, action, client token, dry run."""
 
-    def __init__(self, world: World, verifier: Verifier, clock: Callable[[], float], roles: Roles) -> None:
+    def __init__(
+        self,
+        world: World,
+        verifier: Verifier,
+        tokens: ClientTokens,
+        clock: Callable[[], float],
+        roles: Roles,
+    ) -> None:
         self._world = world
         self._roles = roles
         self._verifier = verifier
         self._clock = clock
-        self._tokens = ClientTokens(clock)
+        self._tokens = tokens
 
     def answer(self, request: Request, parameters: Parameters) -> Body:
         action = operation_of(request.environ)

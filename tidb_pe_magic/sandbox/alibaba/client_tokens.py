@@ -7,13 +7,14 @@ IdempotentParameterMismatch to other parameters, and names no lifetime: a day is
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping  # noqa: TC003 - a snapshot's file resolves the fields' types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.sandbox.alibaba import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
 
     from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
 
@@ -24,9 +25,13 @@ _TOKEN = re.compile(r"[!-~]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
+class Answered:
+    """The answer to a change, which the same call gets `until` a time in seconds since 1970."""
+
+    action: str
+    token: str
     asked: Mapping[str, str]
-    body: Mapping[str, object]
+    body: Mapping[str, Any]
     until: float
 
 
@@ -36,7 +41,7 @@ class ClientTokens:
     def __init__(self, clock: Callable[[], float]) -> None:
         """Start with no token used; `clock` gives seconds since 1970."""
         self._clock = clock
-        self._answered: dict[tuple[str, str], _Answered] = {}
+        self._answered: dict[tuple[str, str], Answered] = {}
 
     def recall(self, action: str, parameters: Parameters) -> Mapping[str, object] | None:
         """Return the earlier answer to the same call; refuse a token that another call has used."""
@@ -54,7 +59,16 @@ class ClientTokens:
     def remember(self, action: str, parameters: Parameters, body: Mapping[str, object]) -> None:
         """Keep the answer to a change that was made."""
         if token := parameters.text("ClientToken"):
-            self._answered[action, token] = _Answered(_asked(parameters), body, self._clock() + LIFETIME)
+            until = self._clock() + LIFETIME
+            self._answered[action, token] = Answered(action, token, _asked(parameters), body, until)
+
+    def state(self) -> tuple[Answered, ...]:
+        """Return every answer that is remembered."""
+        return tuple(self._answered.values())
+
+    def restore(self, state: Iterable[Answered]) -> None:
+        """Remember these answers and no others."""
+        self._answered = {(answered.action, answered.token): answered for answered in state}
 
 
 def _asked(parameters: Parameters) -> Mapping[str, str]:

@@ -64,6 +64,14 @@ class TemporaryKey:
         return _written(self.begins)
 
 
+@dataclass(frozen=True)
+class RolesState:
+    """The roles, and whether the keys that are given for them have ended already."""
+
+    roles: tuple[Role, ...]
+    born_ended: bool
+
+
 class Roles:
     """The roles of the account, and every temporary key that was given.
 
@@ -76,7 +84,7 @@ class Roles:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         """Begin with a role for the account's user, one for its instances, and one for its OIDC provider."""
-        self.oidc_token = secrets.token_urlsafe(60)
+        self.oidc_token = _new_oidc_token()
         self.by_arn: dict[str, Role] = {}
         self.now = clock
         self.born_ended = False
@@ -127,11 +135,31 @@ class Roles:
         with self._lock:
             self._ended |= self._keys.keys()
 
+    def state(self) -> RolesState:
+        """Return the roles as they are; the keys that were given are no part of it."""
+        return RolesState(tuple(self.by_arn.values()), self.born_ended)
+
+    def restore(self, state: RolesState) -> None:
+        """Return to a state; keys that were given go on."""
+        self.by_arn = {role.arn: role for role in state.roles}
+        self.born_ended = state.born_ended
+
+    def renew(self) -> None:
+        """Forget every key that was given, and have another OIDC token."""
+        self.oidc_token = _new_oidc_token()
+        with self._lock:
+            self._keys.clear()
+            self._ended.clear()
+
     @property
     def issued(self) -> tuple[TemporaryKey, ...]:
         """Every key that was given, in order."""
         with self._lock:
             return tuple(self._keys.values())
+
+
+def _new_oidc_token() -> str:
+    return secrets.token_urlsafe(60)
 
 
 def _written(seconds: float) -> str:

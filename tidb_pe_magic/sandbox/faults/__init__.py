@@ -6,9 +6,10 @@ answer; `Sandbox(fault_seed=7)` stages a schedule that is the same at each time.
 
 from __future__ import annotations
 
-from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point, Service
+from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point
 from tidb_pe_magic.sandbox.faults.names import parse
-from tidb_pe_magic.sandbox.faults.registry import Call, Faults, Hold
+from tidb_pe_magic.sandbox.faults.registry import Faults, Hold
 from tidb_pe_magic.sandbox.faults.schedule import schedule
+from tidb_pe_magic.sandbox.request_log import Service
 
-__all__ = ["KINDS", "Call", "Fault", "Faults", "Hold", "Kind", "Point", "Service", "parse", "schedule"]
+__all__ = ["KINDS", "Fault", "Faults", "Hold", "Kind", "Point", "Service", "parse", "schedule"]

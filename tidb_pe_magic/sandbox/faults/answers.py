@@ -9,7 +9,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.faults.fault import Fault, Kind, Service
+from tidb_pe_magic.sandbox.faults.fault import Fault, Kind
+from tidb_pe_magic.sandbox.request_log import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +62,22 @@ class Answer:
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+
+    @property
+    def code(self) -> int:
+        """The status as a number."""
+        return int(self.status.split()[0])
+
+    @property
+    def error_code(self) -> str:
+        """The API's code for what it refused; empty where it did not, or not in its own words."""
+        if self.code < HTTPStatus.BAD_REQUEST:
+            return ""
+        try:
+            body = json.loads(self.body)
+        except ValueError:
+            return ""
+        return str(body.get("Code", body.get("code", ""))) if isinstance(body, dict) else ""
 
     def with_body(self, body: bytes) -> Answer:
         """Return it with another body, and the length that fits."""

@@ -8,16 +8,10 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.sandbox.request_log import Service
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-class Service(StrEnum):
-    """Who is called."""
-
-    TIDB_CLOUD = "tidb-cloud"
-    ALIBABA = "alibaba"
-    SQL = "sql"
 
 
 class Point(StrEnum):

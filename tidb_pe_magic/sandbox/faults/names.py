@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point, Service
+from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tidb_pe_magic.sandbox.request_log import Service
 
 _MOST_PARTS = 3
 

@@ -1,4 +1,4 @@
-"""Which faults are still to come, and the log of every call."""
+"""Which faults are still to come."""
 
 from __future__ import annotations
 
@@ -8,41 +8,17 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.faults.fault import Fault, Point, Service
 from tidb_pe_magic.sandbox.faults.names import check_operation
+from tidb_pe_magic.sandbox.request_log import RequestLog, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-# Enough for any test to read; a sandbox that runs for days must not grow.
-_REMEMBERED = 10_000
+    from tidb_pe_magic.sandbox.faults.fault import Fault, Point
+    from tidb_pe_magic.sandbox.request_log import Request
+
 #: A caller that has been killed never comes back for its answer.
 _HELD_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call that has arrived; it holds no secret.
-
-    Attributes:
-        number: from 1, over all services.
-        service: who was called.
-        operation: the API operation, or a SQL statement's first word.
-        carried_out: it reached the cloud or the database, which may have refused it.
-        status: of the HTTP answer that was sent; 0 where none was, and for SQL.
-        request_id: of the answer that was sent, or of the one that was lost.
-        fault: what went wrong.
-        answered: the caller was sent a whole answer, be it a refusal.
-    """
-
-    number: int
-    service: Service
-    operation: str
-    carried_out: bool = False
-    status: int = 0
-    request_id: str = ""
-    fault: Fault | None = None
-    answered: bool = False
 
 
 @dataclass(slots=True)
@@ -79,20 +55,27 @@ class Faults:
     """The faults that a sandbox stages; may be used from any thread.
 
     A fault that was added earlier strikes first. Each strikes its own number of calls and is over.
+
+    Attributes:
+        requests: the log of every call.
     """
 
-    def __init__(self, operations: Mapping[Service, frozenset[str]] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        operations: Mapping[Service, frozenset[str]] = MappingProxyType({}),
+        requests: RequestLog | None = None,
+    ) -> None:
         """Stage nothing.
 
         Args:
             operations: the names that each service has, so that a mistyped one is refused; any where empty.
+            requests: where calls are taken note of; default: a log of its own.
         """
+        self.requests = RequestLog() if requests is None else requests
         self._known = operations
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
         self._holds: list[Hold] = []
-        self._calls: dict[int, Call] = {}
-        self._number = 0
         self._closing = threading.Event()
 
     def add(self, *faults: Fault) -> None:
@@ -118,11 +101,15 @@ class Faults:
         with self._lock:
             return tuple(pending.fault for pending in self._pending)
 
-    @property
-    def calls(self) -> Sequence[Call]:
-        """Every call so far, in the order of arrival."""
+    def state(self) -> tuple[Fault, ...]:
+        """Return what is still to come, without the calls that were struck or let pass."""
         with self._lock:
-            return tuple(self._calls.values())
+            return tuple(replace(each.fault, times=each.left, skip=each.skip) for each in self._pending)
+
+    def restore(self, state: tuple[Fault, ...]) -> None:
+        """Stage these faults and no others."""
+        self.clear()
+        self.add(*state)
 
     @contextlib.contextmanager
     def hold(self, number: int, point: Point) -> Iterator[Hold]:
@@ -150,22 +137,11 @@ class Faults:
 
     # What the servers call
 
-    def arrived(self, service: Service, operation: str) -> tuple[Call, Hold | None]:
+    def arrived(self, service: Service, operation: str) -> tuple[Request, Hold | None]:
         """Take note of a call, and say what will go wrong with it and where it is held."""
         with self._lock:
-            self._number += 1
-            call = Call(self._number, service, operation, fault=self._strike(service, operation))
-            self._calls[call.number] = call
-            while len(self._calls) > _REMEMBERED:
-                del self._calls[next(iter(self._calls))]
+            call = self.requests.arrived(service, operation, self._strike(service, operation))
             return call, None if service is Service.SQL else self._held()
-
-    def ended(self, call: Call, **outcome: object) -> None:
-        """Complete what is known of a call."""
-        with self._lock:
-            known = self._calls.get(call.number)
-            if known is not None:
-                self._calls[call.number] = replace(known, **outcome)  # type: ignore[arg-type]
 
     def _strike(self, service: Service, operation: str) -> Fault | None:
         for pending in self._pending:

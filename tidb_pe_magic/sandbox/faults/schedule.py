@@ -6,7 +6,8 @@ import random
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point, Service
+from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point
+from tidb_pe_magic.sandbox.request_log import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.faults.fault import Point, Service
+from tidb_pe_magic.sandbox.faults.fault import Point
+from tidb_pe_magic.sandbox.request_log import Service
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.faults.registry import Call, Faults
+    from tidb_pe_magic.sandbox.faults.registry import Faults
+    from tidb_pe_magic.sandbox.request_log import Request
 
 _HEADER = 4
 _JUDGED = 256
@@ -45,7 +47,7 @@ class Tap:
         self._left = 0
         self._opaque = False
         self._greeted = False
-        self._call: Call | None = None
+        self._call: Request | None = None
         self._logging_in = False
 
     def sent(self, data: bytes) -> bytes:
@@ -86,7 +88,7 @@ class Tap:
         if call is None:
             return data
         fault = call.fault
-        self._faults.ended(call, carried_out=True, answered=fault is None)
+        self._faults.requests.ended(call.number, carried_out=True, answered=fault is None)
         if fault is not None:
             raise Cut(data[: len(data) // 2] if fault.point is Point.DURING else b"")
         return data

@@ -11,16 +11,18 @@ from werkzeug.http import http_date
 from werkzeug.test import run_wsgi_app
 
 from tidb_pe_magic.sandbox.faults.answers import REQUEST_ID, Answer, refusal
-from tidb_pe_magic.sandbox.faults.fault import Fault, Kind, Point, Service
+from tidb_pe_magic.sandbox.faults.fault import Fault, Kind, Point
 from tidb_pe_magic.sandbox.faults.rewriting import rewritten
 from tidb_pe_magic.sandbox.http_server import HangUp
+from tidb_pe_magic.sandbox.request_log import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tidb_pe_magic.sandbox.clock import CloudClock
-    from tidb_pe_magic.sandbox.faults.registry import Call, Faults, Hold
+    from tidb_pe_magic.sandbox.faults.registry import Faults, Hold
+    from tidb_pe_magic.sandbox.request_log import Request
 
 #: More than either cloud tolerates: Alibaba Cloud's limit is 15 minutes.
 _SKEW_SECONDS = 20 * 60.0
@@ -56,11 +58,17 @@ class FaultyApp:
         self._app = app
         self._service = service
         self._faults = faults
+        self._log = faults.requests
         self._operation = operation
         self._clock = clock
         self._expire_nonces = expire_nonces
         self._repeating: dict[str, Answer] = {}
         self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """End the list that never ends."""
+        with self._lock:
+            self._repeating.clear()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or fail to."""
@@ -68,16 +76,18 @@ class FaultyApp:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
         call, hold = self._faults.arrived(self._service, self._operation(environ))
+        self._log.announce(environ, call)
         answer = self._answer(environ, call, hold)
-        self._faults.ended(
-            call,
-            status=int(answer.status.split()[0]),
+        self._log.ended(
+            call.number,
+            status=answer.code,
+            code=answer.error_code,
             request_id=answer.header(REQUEST_ID[self._service]),
         )
         start_response(answer.status, list(answer.headers))
         return self._sent(answer, call)
 
-    def _answer(self, environ: WSGIEnvironment, call: Call, hold: Hold | None) -> Answer:
+    def _answer(self, environ: WSGIEnvironment, call: Request, hold: Hold | None) -> Answer:
         fault = call.fault
         self._stop(hold, Point.BEFORE)
         if fault is not None and fault.point is Point.BEFORE and not _is_setting(fault):
@@ -86,7 +96,7 @@ class FaultyApp:
         answer = repeated or self._carried_out(environ, call, fault)
         self._stop(hold, Point.AFTER)
         if fault is not None and fault.point is Point.AFTER:
-            self._faults.ended(call, request_id=answer.header(REQUEST_ID[self._service]))
+            self._log.ended(call.number, request_id=answer.header(REQUEST_ID[self._service]))
             return self._struck(fault)
         if fault is not None and fault.kind in _REWRITING and repeated is None:
             answer = answer.with_body(rewritten(fault, answer.body))
@@ -109,7 +119,7 @@ class FaultyApp:
             raise HangUp(reset=True)
         return refusal(self._service, fault)
 
-    def _carried_out(self, environ: WSGIEnvironment, call: Call, fault: Fault | None) -> Answer:
+    def _carried_out(self, environ: WSGIEnvironment, call: Request, fault: Fault | None) -> Answer:
         with contextlib.ExitStack() as stack:
             skewed = fault is not None and fault.kind is Kind.CLOCK_SKEW
             if skewed and self._service is Service.ALIBABA:
@@ -120,10 +130,10 @@ class FaultyApp:
         if skewed:
             # TiDB Cloud compares no dates: all that shows is how it dates its answer.
             headers["Date"] = http_date(self._clock() + _SKEW_SECONDS)
-        self._faults.ended(call, carried_out=True)
+        self._log.ended(call.number, carried_out=True)
         return Answer(status, tuple(headers.items()), b"".join(body))
 
-    def _repeated(self, environ: WSGIEnvironment, call: Call) -> Answer | None:
+    def _repeated(self, environ: WSGIEnvironment, call: Request) -> Answer | None:
         """Return the page that comes again, to whoever asks for the one after it."""
         query = environ.get("QUERY_STRING", "")
         further = "Token=" in query or ("PageNumber=" in query and "PageNumber=1&" not in f"{query}&")
@@ -132,15 +142,15 @@ class FaultyApp:
                 self._repeating.pop(call.operation, None)
             return self._repeating.get(call.operation)
 
-    def _sent(self, answer: Answer, call: Call) -> Iterator[bytes]:
+    def _sent(self, answer: Answer, call: Request) -> Iterator[bytes]:
         fault = call.fault
         during: Any = fault.kind if fault is not None and fault.point is Point.DURING else None
         if fault is None or during not in {Kind.RESET, Kind.BLACK_HOLE, Kind.DRIP}:
-            self._faults.ended(call, answered=True)
+            self._log.ended(call.number, answered=True)
             yield answer.body
         elif during is Kind.DRIP:
             yield from self._dripped(answer.body, fault.seconds)
-            self._faults.ended(call, answered=True)
+            self._log.ended(call.number, answered=True)
         else:
             yield answer.body[: len(answer.body) // 2]
             if during is Kind.BLACK_HOLE:

@@ -135,10 +135,28 @@ class History:
         self._most = most
         self._lock = threading.RLock()
         self._last = 0
+        self._commits = 0
         self._dropped = 0
         self._past: list[_State] = []
         self._present: _State | None = None
         self._held: dict[object, int] = {}
+
+    @property
+    def commits(self) -> int:
+        """How many commits have changed something."""
+        with self._lock:
+            return self._commits
+
+    @contextlib.contextmanager
+    def present(self) -> Iterator[tuple[int, duckdb.DuckDBPyConnection]]:
+        """Give the number of commits so far, and a cursor whose transaction sees them and no later one."""
+        with self._lock:
+            cursor, commits = self._database.cursor(), self._commits
+            begin(cursor)
+        try:
+            yield commits, cursor
+        finally:
+            cursor.close()
 
     def timestamp(self) -> int:
         """Return the next timestamp, later than every one before."""
@@ -166,6 +184,7 @@ class History:
             ended = self._kept_present()
             committed = self.timestamp()
             yield
+            self._commits += 1
             ended.until = committed
             self._past.append(ended)
             self._present = None

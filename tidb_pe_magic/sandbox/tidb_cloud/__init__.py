@@ -11,6 +11,5 @@ each, and one that goes on with the same challenge pays a single one more.
 
 from tidb_pe_magic.sandbox.tidb_cloud.app import create_app, operation_of, operations
 from tidb_pe_magic.sandbox.tidb_cloud.filters import parse_filter
-from tidb_pe_magic.sandbox.tidb_cloud.gateway import RecordedCall
 
-__all__ = ["RecordedCall", "create_app", "operation_of", "operations", "parse_filter"]
+__all__ = ["create_app", "operation_of", "operations", "parse_filter"]

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from tidb_pe_magic.sandbox.clusters import RefusedError
 from tidb_pe_magic.sandbox.digest import DigestAuthenticator
 from tidb_pe_magic.sandbox.rate_limit import REQUESTS_PER_MINUTE, RateLimiter
+from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.tidb_cloud.answers import http_error, open_api_error, refusal
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_api import ClusterApi
 from tidb_pe_magic.sandbox.tidb_cloud.gateway import Gateway
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from tidb_pe_magic.sandbox.clusters import ClusterStore
+    from tidb_pe_magic.sandbox.cluster_store import ClusterStore
 
 
 def create_app(
@@ -30,19 +31,19 @@ def create_app(
     clock: Callable[[], float] = time.time,
     *,
     requests_per_minute: int = REQUESTS_PER_MINUTE,
+    log: RequestLog | None = None,
 ) -> Flask:
-    """Return the application; `keys` maps public keys to private keys."""
+    """Return the application; `keys` maps public keys to private keys.
+
+    `app.config["requests"]` is the log of every call answered so far: `log`, or one of its own.
+    """
     app = Flask(__name__)
     # Objects keep the order of the Swagger's fields, which reads best in a terminal.
     app.json.sort_keys = False  # type: ignore[attr-defined]  # only DefaultJSONProvider has it
-    app.config["calls"] = []
+    requests = app.config["requests"] = RequestLog() if log is None else log
     authenticator = app.config["authenticator"] = DigestAuthenticator(keys, clock=clock)
-    gateway = Gateway(
-        authenticator,
-        RateLimiter(limit=requests_per_minute, clock=clock),
-        app.config["calls"],
-        clock,
-    )
+    limiter = app.config["rate_limiter"] = RateLimiter(limit=requests_per_minute, clock=clock)
+    gateway = Gateway(authenticator, limiter, requests, clock)
     app.before_request(gateway.admit)
     app.after_request(gateway.finish)
     app.register_error_handler(RefusedError, refusal)

@@ -18,7 +18,7 @@ from tidb_pe_magic.sandbox.tidb_cloud.parameters import (
 )
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.clusters import ClusterStore
+    from tidb_pe_magic.sandbox.cluster_store import ClusterStore
     from tidb_pe_magic.sandbox.tidb_cloud.pager import Pager
 
 _SERVICE_PLANS = ("Starter", "Essential", "Premium", "BYOC")

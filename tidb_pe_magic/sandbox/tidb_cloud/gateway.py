@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from flask import Response, g, jsonify, request
 
 from tidb_pe_magic.sandbox.clusters import Code
 from tidb_pe_magic.sandbox.digest import request_target
+from tidb_pe_magic.sandbox.request_log import Service
 from tidb_pe_magic.sandbox.tidb_cloud.answers import status_answer
 
 if TYPE_CHECKING:
@@ -19,24 +19,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.digest import DigestAuthenticator, Verdict
     from tidb_pe_magic.sandbox.rate_limit import Quota, RateLimiter
-
-# Enough for any test to read; a sandbox that runs for days must not grow.
-_REMEMBERED_CALLS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
-    """One request and its answer, as tests read them from `app.config["calls"]`; passwords are masked."""
-
-    operation: str
-    method: str
-    path: str
-    params: dict[str, Any]
-    key: str | None
-    status: int
-    code: int | str | None
-    request_id: str
-    refusal: str | None
+    from tidb_pe_magic.sandbox.request_log import RequestLog
 
 
 class Gateway:
@@ -46,13 +29,13 @@ class Gateway:
         self,
         authenticator: DigestAuthenticator,
         limiter: RateLimiter,
-        calls: list[RecordedCall],
+        log: RequestLog,
         clock: Callable[[], float],
     ) -> None:
-        """Write every call to `calls`."""
+        """Take note of every call in `log`."""
         self._authenticator = authenticator
         self._limiter = limiter
-        self._calls = calls
+        self._log = log
         self._clock = clock
 
     def admit(self) -> Response | None:
@@ -86,18 +69,16 @@ class Gateway:
         }
         sent = request.get_json(force=True, silent=True) if request.content_length else None
         if isinstance(sent, dict):
-            params |= {name: "***" if name == "password" else value for name, value in sent.items()}
-        call = RecordedCall(
-            operation=(request.endpoint or "").rpartition(".")[2],
-            method=request.method,
-            path=request.path,
+            params |= sent
+        self._log.answered(
+            request.environ,
+            Service.TIDB_CLOUD,
+            (request.endpoint or "").rpartition(".")[2],
             params=params,
             key=verdict.key,
             status=answer.status_code,
-            code=body.get("code") if body and answer.status_code >= HTTPStatus.BAD_REQUEST else None,
+            code=str(body.get("code", "")) if body and answer.status_code >= HTTPStatus.BAD_REQUEST else "",
             request_id=request_id,
             refusal=verdict.refusal,
         )
-        self._calls.append(call)
-        del self._calls[:-_REMEMBERED_CALLS]
         return answer

@@ -1,0 +1,100 @@
+"""The log of requests: what it keeps, what it finds, and how it reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidb_pe_magic.sandbox.faults import Fault, Kind
+from tidb_pe_magic.sandbox.request_log import Request, RequestLog, Service
+
+
+def filled() -> RequestLog:
+    """Return the log of a challenge, two calls of TiDB Cloud, a creation that was lost, and a statement."""
+    log = RequestLog(lambda: 1_790_000_000.25)
+    for refusal, status in (("no digest credentials", 401), (None, 200), (None, 404)):
+        request = log.arrived(Service.TIDB_CLOUD, "GetCluster")
+        code = "" if status == 200 else "5"
+        log.ended(request.number, refusal=refusal, status=status, code=code, carried_out=True, answered=True)
+    lost = log.arrived(Service.ALIBABA, "CreateVpcEndpoint", Fault(kind=Kind.RESET, point="after"))  # type: ignore[arg-type]
+    log.ended(lost.number, params={"VpcId": "vpc-1", "DryRun": True}, status=200, carried_out=True)
+    log.ended(log.arrived(Service.SQL, "INSERT").number, carried_out=True, answered=True)
+    return log
+
+
+def test_a_challenge_is_in_the_log_and_is_no_request_for_the_operation() -> None:
+    """What every Digest client is told first is told apart from what it asked."""
+    log = filled()
+    assert len(log) == 5
+    assert log[0].challenge
+    assert log.operations == ["GetCluster", "GetCluster", "CreateVpcEndpoint", "INSERT"]
+    assert log.count("GetCluster") == 2
+
+
+def test_requests_are_found_by_operation_status_service_and_parameters() -> None:
+    """Patterns match names, and parameters are compared as text, as a query string has them."""
+    log = filled()
+    assert [request.status for request in log.of("Get*")] == [200, 404]
+    assert log.count("GetCluster", status=404) == 1
+    assert log.count("CreateVpcEndpoint", VpcId="vpc-1", DryRun=True) == 1
+    assert not log.of("CreateVpcEndpoint", VpcId="vpc-2")
+    assert not log.of("CreateVpcEndpoint", ZoneId="")
+    assert log.to("sql").operations == ["INSERT"]
+    with pytest.raises(ValueError, match="nobody"):
+        log.to("nobody")
+
+
+def test_what_was_found_does_not_change_and_what_came_since_is_found() -> None:
+    """A mark stands for a moment, also after the log was cleared."""
+    log = filled()
+    found, mark = log.of(), log.mark
+    log.arrived(Service.SQL, "SELECT")
+    assert len(found) == 4
+    assert log.since(mark).operations == ["SELECT"]
+    log.clear()
+    assert not log
+    assert log.arrived(Service.SQL, "COMMIT").number == 7
+    assert log.since(mark).operations == ["COMMIT"]
+
+
+def test_it_reads_as_a_table_and_in_a_line() -> None:
+    """A row for each request says what became of it; repr is short enough for an assertion's line."""
+    assert str(filled()).splitlines() == [
+        "#  time (UTC)    service     operation          answer            parameters",
+        "1  14:13:20.250  tidb-cloud  GetCluster         401 challenge",
+        "2  14:13:20.250  tidb-cloud  GetCluster         200",
+        "3  14:13:20.250  tidb-cloud  GetCluster         404 5",
+        "4  14:13:20.250  alibaba     CreateVpcEndpoint  200 lost (reset)  VpcId=vpc-1 DryRun=True",
+        "5  14:13:20.250  sql         INSERT             ok",
+    ]
+    assert repr(filled().of("GetCluster")) == "<2 requests: GetCluster 200, GetCluster 404 5>"
+    assert repr(RequestLog()) == "<0 requests>"
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "Password", "Signature", "AccessKeyId", "access_key_secret", "SecurityToken"]
+)
+def test_values_of_secrets_are_masked(name: str) -> None:
+    """However the name of the parameter is written."""
+    log = RequestLog()
+    log.ended(log.arrived(Service.ALIBABA, "X").number, params={name: "hunter2", "ClientToken": "seen"})
+    assert dict(log[0].params) == {name: "***", "ClientToken": "seen"}
+    assert "hunter2" not in str(log) + repr(list(log))
+
+
+def test_what_a_client_sent_stays_on_its_line() -> None:
+    """A parameter with a line break, or an operation of nobody's, forges no row."""
+    log = RequestLog()
+    log.ended(log.arrived(Service.ALIBABA, "A\n9  forged").number, params={"x": "\x1b[2J" + "y" * 500})
+    head, row = str(log).splitlines()
+    assert head.startswith("#")
+    assert "\x1b" not in row
+    assert len(row) < 200
+
+
+def test_a_request_that_was_forgotten_is_not_completed() -> None:
+    """An answer that comes after a clear leaves no trace."""
+    log = RequestLog()
+    late: Request = log.arrived(Service.SQL, "SELECT")
+    log.clear()
+    log.ended(late.number, answered=True)
+    assert list(log) == []
