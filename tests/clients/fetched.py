@@ -9,23 +9,14 @@ import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
-from requirements import need
+from requirements import need, unavailable
 
 _CACHE = Path(sys.prefix) / "clients"
 _MINUTES = 300.0
 CONNECTOR_J = "com.mysql:mysql-connector-j:9.1.0"
 MYSQL2 = "mysql2@^3"
 GO_DRIVER = "github.com/go-sql-driver/mysql@v1.8.1"
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip, or fail where nothing may be skipped."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _fetch(directory: Path, *commands: list[str]) -> Path:

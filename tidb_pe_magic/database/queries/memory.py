@@ -19,9 +19,7 @@ def free_memory() -> int:
     try:
         import psutil  # noqa: PLC0415 - an optional package
     except ImportError:
-        raise MissingDependency(
-            "queries need psutil.", advice="Install it: pip install 'tidb_pe_magic[arrow]'"
-        ) from None
+        raise MissingDependency.of("psutil", "arrow") from None
     return min((int(psutil.virtual_memory().available), *_container()))
 
 
