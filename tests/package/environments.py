@@ -47,8 +47,7 @@ def tools() -> dict[str, str]:
     """Return an environment in which uv and build reach the index that pip is configured for."""
     dump = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
     found: dict[str, str] = json.loads(_run([str(ROOT / ".ci" / "indexed"), *dump], os.environ).stdout)
-    # The environments go when the test ends: they may share their files with uv's cache.
-    found |= {"UV_LINK_MODE": "hardlink", "UV_PYTHON_DOWNLOADS": "never"}
+    found["UV_PYTHON_DOWNLOADS"] = "never"
     asked = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--refresh-package", "tenacity", "-"]
     reached = subprocess.run(
         asked, env=found, input="tenacity", capture_output=True, text=True, timeout=_SECONDS, check=False
