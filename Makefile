@@ -16,7 +16,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## make the environment .venv in this checkout
 
-$(INSTALLED): pyproject.toml .ci/constraints.txt .ci/environment
+$(INSTALLED): pyproject.toml .ci/constraints.txt .ci/environment .ci/indexed
 	@.ci/environment
 	@touch $(INSTALLED)
 

@@ -210,9 +210,7 @@ def from_keyring(service: str, user: str, *, what: str = "SQL password") -> Secr
         import keyring  # noqa: PLC0415 - an optional package
         import keyring.errors  # noqa: PLC0415
     except ImportError:
-        raise MissingDependency(
-            "keyring is not installed.", advice="Install it: pip install 'tidb_pe_magic[keyring]'"
-        ) from None
+        raise MissingDependency.of("keyring", "keyring") from None
     try:
         return Secret(keyring.get_password(service, user) or "")
     except keyring.errors.NoKeyringError:

@@ -35,7 +35,7 @@ Anything that is not a `TidbPeError` is a bug and keeps its traceback.
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,6 +156,11 @@ class MissingCredentials(TidbPeError):
 
 class MissingDependency(TidbPeError):
     """An optional package is absent; the advice is the command that installs it."""
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> Self:
+        """Name the package and the extra that brings it."""
+        return cls(f"{package} is not installed.", advice=f"Install it: pip install 'tidb_pe_magic[{extra}]'")
 
 
 class ApiError(TidbPeError):

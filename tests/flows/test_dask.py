@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -14,7 +15,7 @@ from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.credentials import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -95,6 +96,18 @@ def test_a_worker_without_the_password_says_so(connected: Runbook, monkeypatch: 
         pytest.raises(errors.MissingCredentials, match="env:WORKERS_PASSWORD"),
     ):
         lazy.compute()
+
+
+@pytest.mark.parametrize("missing", ["dask", "pyarrow"])
+def test_without_the_extra(
+    connected: Runbook, monkeypatch: pytest.MonkeyPatch, hide: Callable[..., None], missing: str
+) -> None:
+    """Without Dask the one extra that brings everything is named, whether pyarrow is there or not."""
+    with monkeypatch.context() as context:
+        context.setitem(sys.modules, "dask", None)
+        hide(context, missing)
+        with pytest.raises(errors.MissingDependency, match=r"dask is .*pip install 'tidb_pe_magic\[dask\]'"):
+            connected.query(SQL, {"origin": "JFK"}, **RANGES)
 
 
 def test_a_typed_password_is_no_workers(sandbox: Sandbox) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidb_pe_magic import Runbook, TidbPeError
+from tidb_pe_magic import MissingDependency, Runbook, TidbPeError
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 
 if TYPE_CHECKING:
@@ -76,6 +76,14 @@ def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
 def test_stop_without_a_sandbox_is_no_error(directory: Path) -> None:
     """Stopping twice says that none is running."""
     assert "No sandbox is running" in Kernel(directory).do("stop")
+
+
+def test_without_the_extra_it_is_named(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a package of the sandbox is missing, the error says how to get it."""
+    (directory / "flask.py").write_text("raise ModuleNotFoundError(name='flask')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+    with pytest.raises(MissingDependency, match=r"pip install 'tidb_pe_magic\[sandbox\]'"):
+        Kernel(directory).do(*START)
 
 
 def test_a_sandbox_that_cannot_start_is_one_line(directory: Path) -> None:

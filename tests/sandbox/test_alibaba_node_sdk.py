@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from requirements import need
+from requirements import need, unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,13 +50,6 @@ SECRET = "a-secret-of-thirty-characters!"
 
 Call = list[Any]
 Answer = dict[str, Any]
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip, or fail where nothing may be skipped."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")

@@ -248,10 +248,10 @@ _WITHOUT = (
 def test_a_missing_package_is_one_line_of_advice(
     start: Callable[..., subprocess.Popen[str]], package: str
 ) -> None:
-    """Without one of the extra packages the process says which, and how to get it."""
+    """Without one of the extra packages the process says which, how to get it, and has a status for it."""
     process = start(package, program=("-c", _WITHOUT))
     output, errors = process.communicate(timeout=30)
-    assert (process.returncode, output) == (2, "")
+    assert (process.returncode, output) == (3, "")
     assert errors.count("\n") == 1
     assert f"{package} is missing: pip install 'tidb_pe_magic[sandbox]'" in errors
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.errors import TidbPeError
+from tidb_pe_magic.errors import MissingDependency, TidbPeError
 from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds
 from tidb_pe_magic.runbook.operations import Operation
 from tidb_pe_magic.runbook.parser import Help, parse_options
@@ -35,6 +35,7 @@ _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|PYTHON\w+|VIRTUAL_ENV|LD_LIBRARY_PATH"
     r"|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA"
 )
+_PACKAGE_MISSING = 3  # the process's exit status
 _START_LIMIT, _STOP_LIMIT, _POLL = 120, 15, 0.1  # seconds
 ACTIONS = ("start", "stop", "status")
 MODES = ("immediate", "manual", "time")
@@ -227,6 +228,8 @@ class SandboxCommand:
                 if env_file.exists():
                     return
             else:
+                if process.returncode == _PACKAGE_MISSING:
+                    raise MissingDependency.of("the sandbox", "sandbox")
                 lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 raise TidbPeError(f"the sandbox did not start: {lines[-1] if lines else 'no reason given'}")
         raise TidbPeError(f"the sandbox did not start within {_START_LIMIT} s.", advice=f"See {log_file}.")

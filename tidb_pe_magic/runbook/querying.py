@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tidb_pe_magic import errors
@@ -83,6 +84,9 @@ def _read(
 
 
 def _distributed(context: Context, request: QueryRequest, connection: Connection) -> QueryResult:
+    if find_spec("dask") is None:
+        # Asked first: the extra brings pyarrow too, without which nothing below can be imported.
+        raise errors.MissingDependency.of("dask", "dask")
     from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
     from tidb_pe_magic.database.queries.statement import Query  # noqa: PLC0415 - see above

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.snapshot import Snapshot
 
 _PROGRAM = "python -m tidb_pe_magic.sandbox"
-_USAGE_ERROR = 2
+_USAGE_ERROR, _PACKAGE_MISSING = 2, 3
 #: Bounds how long a signal waits on Windows, where a blocked main thread does not see it.
 _SIGNAL_SECONDS = 0.5
 
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.name is None or error.name.startswith("tidb_pe_magic"):
             raise
         package = error.name.partition(".")[0]
-        return _fail(f"the package {package} is missing: pip install 'tidb_pe_magic[sandbox]'")
+        _fail(f"the package {package} is missing: pip install 'tidb_pe_magic[sandbox]'")
+        return _PACKAGE_MISSING
     except (ValueError, OSError) as error:
         return _fail(" ".join(str(error).split()))
     return 0

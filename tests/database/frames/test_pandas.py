@@ -63,6 +63,15 @@ def test_numpy_nullable_dtypes() -> None:
     assert dtypes == ["Int64", "string", "datetime64[us]", "timedelta64[us]", "decimal128(2, 1)[pyarrow]"]
 
 
+def test_text_is_stored_alike_in_every_process() -> None:
+    """An option that another package has set in this process, and in no worker, changes no column's type."""
+    table = pa.table({"s": pa.array(["a", None])})
+    with pd.option_context("mode.string_storage", "python"):
+        dtype = to_pandas(table, "numpy_nullable")["s"].dtype
+    assert isinstance(dtype, pd.StringDtype)
+    assert dtype.storage == "pyarrow"
+
+
 def test_columns_of_one_name() -> None:
     """A join's columns may share a name, and come one beside the other."""
     table = pa.Table.from_arrays([pa.array([1]), pa.array(["x"])], names=["a", "a"])

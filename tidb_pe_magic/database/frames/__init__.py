@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from tidb_pe_magic.errors import MissingDependency
 
 if find_spec("pyarrow") is None:
-    raise MissingDependency("reading into frames needs pyarrow.", advice="pip install 'tidb_pe_magic[arrow]'")
+    raise MissingDependency.of("pyarrow", "arrow")
 
 from tidb_pe_magic.database.frames.pandas import to_pandas
 from tidb_pe_magic.database.frames.reading import Reading, open_reading

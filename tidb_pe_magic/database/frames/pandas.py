@@ -51,7 +51,8 @@ def _nullable(kind: pa.DataType) -> Any:
     if pt.is_decimal(kind) or pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_null(kind):
         return pd.ArrowDtype(kind)
     if pt.is_string(kind) or pt.is_large_string(kind):
-        return pd.StringDtype()
+        # The default depends on an option, which other packages set in one process and not in another.
+        return pd.StringDtype("pyarrow")
     # The other ones, dates and times, are numpy's own, with NaT.
     return _NULLABLE.get(kind)
 

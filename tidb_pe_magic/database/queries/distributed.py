@@ -16,7 +16,7 @@ from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.frames import to_pandas
 from tidb_pe_magic.database.queries.inflight import InFlight
 from tidb_pe_magic.database.queries.statement import Query, Tally, read
-from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency
+from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
 from tidb_pe_magic.model import TlsMode
 
 if TYPE_CHECKING:
@@ -91,17 +91,9 @@ def password_reference(source: str) -> str:
 def distributed_frame(
     queries: Sequence[Query], source: Source, moment: Snapshot, schema: pa.Schema, dtypes: Dtypes
 ) -> Any:
-    """Return a Dask DataFrame with a partition for each query; nothing is read yet.
+    """Return a Dask DataFrame with a partition for each query; nothing is read yet."""
+    from dask import dataframe  # noqa: PLC0415 - an optional package
 
-    Raises:
-        MissingDependency: Dask is not installed.
-    """
-    try:
-        from dask import dataframe  # noqa: PLC0415 - an optional package
-    except ImportError:
-        raise MissingDependency(
-            "Dask is not installed.", advice="Install it: pip install 'tidb_pe_magic[dask]'"
-        ) from None
     make: Callable[..., Any] = dataframe.from_map
     return make(
         read_partition,

@@ -1,0 +1,143 @@
+"""Environments that hold the built package and what it asks for, and nothing of the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from requirements import unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parents[2]
+PINS = ROOT / ".ci" / "constraints.txt"
+_TOUR = Path(__file__).with_name("tour.py")
+_SECONDS = 300.0
+_OK, _NO_SUCH_PYTHON = 0, 2
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """What was built.
+
+    Attributes:
+        path: the wheel.
+        sdist: the source archive beside it.
+    """
+
+    path: Path
+    sdist: Path
+
+    @classmethod
+    def of(cls, place: Path) -> Self:
+        """Return what lies in a directory: one of each."""
+        (path,), (sdist,) = place.glob("*.whl"), place.glob("*.tar.gz")
+        return cls(path, sdist)
+
+
+@cache
+def tools() -> dict[str, str]:
+    """Return an environment in which uv and build reach the index that pip is configured for."""
+    dump = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    found: dict[str, str] = json.loads(_run([str(ROOT / ".ci" / "indexed"), *dump], os.environ).stdout)
+    found["UV_PYTHON_DOWNLOADS"] = "never"
+    asked = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--refresh-package", "tenacity", "-"]
+    reached = subprocess.run(
+        asked, env=found, input="tenacity", capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    if reached.returncode != _OK:
+        unavailable(f"uv cannot reach a package index: {reached.stderr.strip().splitlines()[-1]}")
+    return found
+
+
+def uv(*arguments: str | Path) -> str:
+    """Run uv, and return what it printed."""
+    return _run([sys.executable, "-m", "uv", *map(str, arguments)], tools()).stdout
+
+
+def build(source: Path, into: Path, settings: Mapping[str, str] | None = None) -> Wheel:
+    """Build source archive and wheel, both from `source`, as `python -m build` does for a release."""
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--installer",
+        "uv",
+        "--sdist",
+        "--wheel",
+        "--outdir",
+        str(into),
+    ]
+    _run([*command, str(source)], {**tools(), **(settings or {})})
+    return Wheel.of(into)
+
+
+class Clean:
+    """A virtual environment with a home directory of its own, far from the checkout."""
+
+    def __init__(self, place: Path, python: str = sys.executable) -> None:
+        """Make it in `place`, whose name holds a space, as the names of many home directories do."""
+        self.home = place / "a home"
+        self.home.mkdir(parents=True)
+        uv("venv", "--quiet", "--python", python, place / "clean room")
+        self.bin = place / "clean room" / "bin"
+        self.python = self.bin / "python"
+
+    def install(self, *requirements: str, constraints: Path = PINS) -> None:
+        """Have the requirements and what they ask for, in the versions of `constraints`, and nothing else."""
+        exactly = ("pip", "install", "--quiet", "--exact", "--python", self.python)
+        uv(*exactly, "--constraints", constraints, *requirements)
+
+    def run(
+        self, *command: str | Path, settings: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment with nothing of ours in its variables but `settings`."""
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return subprocess.run(
+            [str(self.bin / command[0]), *map(str, command[1:])],
+            cwd=self.home,
+            env={**kept, "HOME": str(self.home), **(settings or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+
+    def tour(self, settings: Mapping[str, str], *parts: str) -> dict[str, Any]:
+        """Do parts of `tour.py`, and return what came out of each."""
+        done = self.run("python", _TOUR, *parts, settings=settings)
+        assert done.returncode == _OK, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    def versions(self) -> dict[str, str]:
+        """Return the version of everything that is installed."""
+        listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
+        return {each["name"]: each["version"] for each in listed}
+
+
+def interpreter(version: str) -> str:
+    """Return the path of this Python version, where the machine has it."""
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        return sys.executable
+    command = [sys.executable, "-m", "uv", "python", "find", version]
+    found = subprocess.run(command, env=tools(), capture_output=True, text=True, check=False)
+    if found.returncode == _NO_SUCH_PYTHON:
+        unavailable(f"Python {version} is not installed")
+    return found.stdout.strip()
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, env=dict(environment), capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    assert done.returncode == _OK, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+    return done

@@ -1,0 +1,108 @@
+"""The wheel in an environment of its own: with what it asks for, and with each extra."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+from package.environments import ROOT, Clean, Wheel
+
+import tidb_pe_magic
+
+ADVICE = "Install it: pip install 'tidb_pe_magic[{}]'"
+WITHOUT_EXTRAS = (
+    *("package", "commands", "help", "tutorial", "pandas", "form"),
+    *("query", "dask", "keyring", "sandbox"),
+)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """Give the environment in which each test installs exactly what it is about."""
+    return Clean(tmp_path_factory.mktemp("clean"))
+
+
+@pytest.fixture(scope="module")
+def core(wheel: Wheel, clouds: dict[str, str], clean: Clean) -> dict[str, Any]:
+    """Give what a tour through an installation without extras comes to."""
+    clean.install(str(wheel.path))
+    return {
+        **clean.tour(clouds, *WITHOUT_EXTRAS),
+        "versions": clean.versions(),
+        "console": clean.run("tidb-pe", "--help"),
+    }
+
+
+def test_the_installed_package_is_meant(core: dict[str, Any], clean: Clean) -> None:
+    """What is tried is the wheel's code, not the checkout's."""
+    path, version = core["package"]
+    assert path.startswith(f"{clean.bin.parent}/")
+    assert version == tidb_pe_magic.__version__
+
+
+def test_without_extras_every_command_has_its_help(core: dict[str, Any]) -> None:
+    """In the shell and at the console, where the two that need a kept connection say so."""
+    assert core["commands"] == [[], ["query", "disconnect"]]
+    assert core["console"].returncode == 0
+    assert "tidb-pe COMMAND" in core["console"].stdout
+    assert core["help"].startswith("# What it costs")
+
+
+def test_without_extras_the_tutorial_ends_in_pandas(core: dict[str, Any]) -> None:
+    """From `%load_ext` to a DataFrame by jupysql, and by `pandas.read_sql` over the engine."""
+    assert core["tutorial"] == ["Connected", "DataFrame", 200, 3]
+    assert core["pandas"] == [200, 3]
+
+
+def test_without_extras_the_form_works(core: dict[str, Any]) -> None:
+    """It is made, shown, and asks the clouds by itself."""
+    assert core["form"] == [True, "<tidb_pe form, cluster demo>"]
+
+
+@pytest.mark.parametrize(
+    ("part", "extra"),
+    [("query", "arrow"), ("dask", "dask"), ("keyring", "keyring"), ("sandbox", "sandbox")],
+)
+def test_a_missing_extra_is_named(core: dict[str, Any], part: str, extra: str) -> None:
+    """What needs an extra says in one line which, and how to get it."""
+    assert core[part].startswith("MissingDependency: ")
+    assert core[part].endswith(ADVICE.format(extra))
+    assert "\n" not in core[part]
+
+
+def test_no_extra_comes_by_itself(core: dict[str, Any]) -> None:
+    """What is large, and what is for tests, is not among the packages that everybody gets."""
+    assert not {"pyarrow", "dask", "distributed", "keyring", "duckdb", "flask"} & set(core["versions"])
+
+
+@pytest.mark.parametrize(
+    ("extra", "works"),
+    [
+        ("arrow", {"query": [200, 3]}),
+        ("dask", {"dask": [200, 3]}),
+        ("keyring", {"keyring": "keyring:tour"}),
+    ],
+)
+def test_an_extra_is_enough(
+    wheel: Wheel, clouds: dict[str, str], clean: Clean, extra: str, works: dict[str, Any]
+) -> None:
+    """What the extra is for works with it alone."""
+    clean.install(f"{wheel.path}[{extra}]")
+    settings = dict(clouds)
+    if extra == "keyring":
+        settings["RING_PASSWORD"] = settings.pop("TIDB_PASSWORD")
+        settings["PYTHON_KEYRING_BACKEND"] = "ring.Ring"
+    assert clean.tour(settings, *works) == works
+
+
+def test_the_runbook_notebook_runs(wheel: Wheel, clean: Clean) -> None:
+    """With the extra `sandbox` and a notebook's runner, the runbook goes from its first cell to its last."""
+    clean.install(f"{wheel.path}[sandbox]", "nbclient", "ipykernel")
+    for name in ("demo.py", "private_endpoint_runbook.ipynb"):
+        shutil.copy(ROOT / "notebooks" / name, clean.home)
+    done = clean.run("python", "demo.py", "--mode", "immediate", "--flights", "1000")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("demo ok: 1000 flights in a DataFrame of 1000 rows, endpoint ep-")
+    assert last.endswith(" Connected")

@@ -1,0 +1,94 @@
+"""Whatever the package imports comes with what it asks for: the dependencies, or the right extra."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from functools import cache
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from package.environments import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from test_layers import FILES, PACKAGE, imports
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# Which extra a part is for, by the beginning of its path.
+EXTRA = {
+    "sandbox/": "sandbox",
+    "database/frames/": "arrow",
+    "database/queries/distributed.py": "dask",
+    "database/queries/": "arrow",
+    "credentials.py": "keyring",
+}
+
+
+def names(requirements: list[str]) -> set[str]:
+    """Return the distributions that are asked for."""
+    return {canonicalize_name(Requirement(each).name) for each in requirements}
+
+
+CORE = names(PROJECT["dependencies"])
+EXTRAS = {extra: names(asked) for extra, asked in PROJECT["optional-dependencies"].items()}
+
+
+def offered(path: Path) -> frozenset[str]:
+    """Return what is there where `path`, relative to the package, is used."""
+    extra = next((extra for part, extra in EXTRA.items() if path.as_posix().startswith(part)), None)
+    return frozenset(CORE | (EXTRAS[extra] if extra else set()))
+
+
+@cache
+def brought(asked: frozenset[str]) -> frozenset[str]:
+    """Return the distributions, and what each of them asks for by itself."""
+    direct = {
+        canonicalize_name(requirement.name)
+        for distribution in asked
+        for requirement in map(Requirement, requires(distribution) or [])
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    return asked | direct
+
+
+@cache
+def distributions() -> dict[str, set[str]]:
+    """Return which distributions each importable name comes from."""
+    return {top: set(map(canonicalize_name, found)) for top, found in packages_distributions().items()}
+
+
+def lacking(path: Path, tree: ast.AST) -> set[str]:
+    """Return the packages that `path` imports and that nothing brings."""
+    known = distributions()
+    there = brought(offered(path))
+    tops = {name.partition(".")[0] for name in imports(tree)} - sys.stdlib_module_names - {PACKAGE}
+    return {top for top in tops if not known.get(top, set()) & there}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT / PACKAGE).as_posix())
+def test_every_import_is_declared(path: Path) -> None:
+    """A package is a dependency, of the core or of the part's extra, or is one that such a one asks for."""
+    assert lacking(path.relative_to(ROOT / PACKAGE), ast.parse(path.read_text(encoding="utf-8"))) == set()
+
+
+@pytest.mark.parametrize("name", sorted(EXTRAS))
+def test_an_extra_adds_to_the_core(name: str) -> None:
+    """What everybody gets is not asked for again."""
+    assert not EXTRAS[name] & CORE
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("database/engine.py", "def f():\n    import pyarrow"),
+        ("runbook/overview.py", "from keyring import get_password"),
+        ("sandbox/world.py", "import pyarrow"),
+        ("clouds/wire.py", "import requests_toolbelt"),
+        ("clouds/wire.py", "import not_a_package_at_all"),
+    ],
+)
+def test_the_guard_sees_what_is_missing(path: str, code: str) -> None:
+    """Another extra's package, a tool's and an unknown one are found."""
+    assert len(lacking(Path(path), ast.parse(code))) == 1

@@ -1,0 +1,69 @@
+"""The lower bounds in pyproject.toml: the package works with exactly these versions."""
+
+from __future__ import annotations
+
+import tomllib
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from package.environments import ROOT, Clean, Wheel, interpreter, uv
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+OLDEST = PROJECT["requires-python"].removeprefix(">=")
+EXTRAS = ",".join(sorted(PROJECT["optional-dependencies"]))
+WORKS: dict[str, Any] = {
+    "commands": [[], ["query", "disconnect"]],
+    "tutorial": ["Connected", "DataFrame", 200, 3],
+    "pandas": [200, 3],
+    "form": [True, "<tidb_pe form, cluster demo>"],
+    "query": [200, 3],
+    "nullable": ["Int32", "string", "datetime64[us]"],
+    "dask": [200, 3],
+}
+
+
+@pytest.fixture(scope="module")
+def lowest(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """Give an environment of the oldest Python, with the lowest version that each bound admits."""
+    directory = tmp_path_factory.mktemp("lowest")
+    found = directory / "lowest.txt"
+    resolve = ("pip", "compile", "--quiet", "--no-annotate", "--no-header", "--resolution", "lowest-direct")
+    uv(*resolve, "--python-version", OLDEST, "--all-extras", "--output-file", found, ROOT / "pyproject.toml")
+    clean = Clean(directory, interpreter(OLDEST))
+    clean.install(f"{wheel.path}[{EXTRAS}]", constraints=found)
+    return clean
+
+
+def bounds() -> Iterator[tuple[str, str]]:
+    """Yield each requirement's name and its lower bound, the extras' too."""
+    asked = (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for requirement in map(Requirement, chain.from_iterable(asked)):
+        ((operator, version),) = ((each.operator, each.version) for each in requirement.specifier)
+        assert operator == ">=", f"{requirement}: a known break needs its case here"
+        yield canonicalize_name(requirement.name), version
+
+
+def test_each_bound_is_a_release(lowest: Clean) -> None:
+    """What is installed are the bounds themselves, so that each of them is what was tried."""
+    versions = lowest.versions()
+    assert {name: Version(versions[name]) for name, _ in bounds()} == {
+        name: Version(version) for name, version in bounds()
+    }
+
+
+def test_the_whole_way_works_with_the_lowest_versions(lowest: Clean, clouds: dict[str, str]) -> None:
+    """Tutorial, pandas, forms, `query` and Dask do what they do with the newest ones."""
+    assert lowest.tour(clouds, *WORKS) == WORKS
+
+
+def test_the_sandbox_works_with_the_lowest_versions(lowest: Clean) -> None:
+    """It starts as a process of its own."""
+    shown = lowest.tour({}, "sandbox")["sandbox"]
+    assert shown.startswith("The sandbox has started")

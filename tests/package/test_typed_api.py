@@ -1,0 +1,55 @@
+"""The public API's types, as a user's type checker sees them in the installed package."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from package.environments import Clean, Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = Path(__file__).with_name("typed_api.py")
+_ERROR = re.compile(r":(\d+): error: .* \[([a-z-]+)\]$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def found(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give what mypy says of the program, in an environment that has the wheel and no stubs."""
+    directory = tmp_path_factory.mktemp("typed")
+    clean = Clean(directory)
+    clean.install(str(wheel.path))
+    program = directory / PROGRAM.name
+    program.write_bytes(PROGRAM.read_bytes())
+    # Nothing of this project's configuration, and the packages of that environment.
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
+    command += ["--python-executable", str(clean.python), "--cache-dir", str(Path(sys.prefix) / "typed-api")]
+    done = subprocess.run(
+        [*command, str(program)], cwd=directory, capture_output=True, text=True, check=False
+    )
+    assert not done.stderr
+    return done.stdout
+
+
+def expected() -> Iterator[tuple[int, str]]:
+    """Yield the lines of the program that are marked, and the error that each has to have."""
+    for number, line in enumerate(PROGRAM.read_text(encoding="utf-8").splitlines(), start=1):
+        marked = re.search(r"  # error: ([a-z-]+)$", line)
+        if marked:
+            yield number, marked[1]
+
+
+def test_types_are_as_promised_and_mistakes_are_found(found: str) -> None:
+    """Each method has the type that a program relies on, and each wrong call is reported, by its kind."""
+    assert [(int(number), code) for number, code in _ERROR.findall(found)] == list(expected()), found
+
+
+def test_the_package_is_seen_as_typed(found: str) -> None:
+    """`py.typed` is honoured: nothing of the package is skipped or taken for Any."""
+    assert "import-untyped" not in found
+    assert len(list(expected())) > 5
