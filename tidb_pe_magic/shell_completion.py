@@ -149,7 +149,9 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
     if first is not None:
         offered = _values(*first)
         yield f"{operation.name} {operation.name}", Offer((*offered.words, *always), offered.names)
-        if any(each.positional and each.metavar in _FILE_NAMES for each in operation.request.options().values()):
+        if any(
+            each.positional and each.metavar in _FILE_NAMES for each in operation.request.options().values()
+        ):
             yield from ((f"{operation.name} {word}", _FILES) for word in offered.words)
     yield f"{operation.name} *", Offer(always)
 

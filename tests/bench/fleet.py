@@ -58,4 +58,4 @@ def _cost(sandbox: Sandbox, runbook: Runbook, action: str, file: str, size: int)
 
 
 def _requests(sandbox: Sandbox) -> int:
-    return len(sandbox.tidb_cloud_calls) + len(sandbox.alibaba_calls)
+    return len(sandbox.requests.to("tidb-cloud")) + len(sandbox.requests.to("alibaba"))

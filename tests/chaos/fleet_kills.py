@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chaos.kills import forking
+from chaos.kills import CLOUDS, forking
 from flows.fleets import fleet_sandbox, named, placed, wanted, written
 
 from tidb_pe_magic import Runbook
@@ -80,7 +80,7 @@ def killed_fleet(
             there = 0 if action == "delete" else len(made)
             number = chance.randint(1, 8 + 5 * there // 2 + _FEW)
             point = chance.choice((Point.BEFORE, Point.AFTER))
-            already = len(sandbox.faults.calls)
+            already = sandbox.requests.mark
             victim = context.Process(target=operate, args=(action, file, environ), daemon=True)
             with sandbox.faults.hold(number, point) as hold:
                 victim.start()
@@ -94,8 +94,8 @@ def killed_fleet(
                 msg = f"a process that nobody killed ended with {victim.exitcode}"
                 raise AssertionError(msg)
             if reached:
-                operation = sandbox.faults.calls[already + number - 1].operation
-                moments.append((operation, point, len(sandbox.world.endpoints)))
+                calls = [call for call in sandbox.requests.since(already) if call.service in CLOUDS]
+                moments.append((calls[number - 1].operation, point, len(sandbox.world.endpoints)))
         successor = context.Process(target=operate, args=(action, file, environ), daemon=True)
         successor.start()
         successor.join(_SECONDS)

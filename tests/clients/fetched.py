@@ -10,10 +10,7 @@ import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, NoReturn
-=======
->>>>>>> package
+from typing import TYPE_CHECKING
 
 from requirements import need, unavailable
 
@@ -28,20 +25,8 @@ GO_DRIVER = "github.com/go-sql-driver/mysql@v1.8.1"
 HCL = "github.com/hashicorp/hcl/v2@v2.19.1"  # a release that Debian's Go can build
 
 
-<<<<<<< HEAD
-def unavailable(reason: str) -> NoReturn:
-    """Skip, or fail where nothing may be skipped."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def _fetch(directory: Path, *commands: list[str], files: Iterable[Path] = ()) -> Path:
     """Run the commands in a new directory with the files; it is kept only where all of them succeed."""
-=======
-def _fetch(directory: Path, *commands: list[str]) -> Path:
-    """Run the commands in a new directory, which is kept only where all of them succeed."""
->>>>>>> package
     if directory.is_dir():
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}")

@@ -125,7 +125,7 @@ def test_the_same_is_written_each_time(sandbox: Sandbox, runbook: Runbook) -> No
         assert planned == again
         assert not any(secret in planned for secret in secrets)
     looked = ("Check", "List", "Describe", "Get")
-    assert all(call.action.startswith(looked) for call in sandbox.alibaba_calls)
+    assert all(name.startswith(looked) for name in sandbox.requests.to("alibaba").operations)
     runbook.create(**PLACE)
     for name in EXPORT_FORMATS:
         existing, again = (str(runbook.export(name, **PLACE)) for _ in range(2))
@@ -280,11 +280,11 @@ def test_a_file_of_somebody_elses_is_not_replaced(sandbox: Sandbox, runbook: Run
         f"{runbook.export('terraform', **PLACE)}\n# and a line of mine\n".encode(),
     ):
         path.write_bytes(content)
-        before = len(sandbox.alibaba_calls)
+        before = sandbox.requests.mark
         with pytest.raises(errors.InvalidRequest, match=r"--to: .*is no export or was changed since"):
             runbook.export("terraform", **PLACE, to=str(path))
         assert path.read_bytes() == content
-        assert len(sandbox.alibaba_calls) == before
+        assert sandbox.requests.mark == before
     exported = runbook.export("terraform", **PLACE, to=str(path), replace=True)
     assert path.read_text(encoding="utf-8") == f"{exported}\n"
 

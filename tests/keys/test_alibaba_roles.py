@@ -116,13 +116,12 @@ def test_a_profile_of_mode_ram_role_arn_assumes_its_role(
 ) -> None:
     """One AssumeRole is signed by the profile's key; every further call is the role's."""
     caplog.set_level("DEBUG")
-    before = len(sandbox.alibaba_calls)
+    before = sandbox.requests.mark
     profile(sandbox, tmp_path)
     with user(sandbox, tmp_path) as runbook:
         assert_works(sandbox, runbook, "ram_role_arn/static_ak", f"assumed-role/analyst/{tmp_path.name}")
         assert "CLI's profile team (RamRoleArn)" in runbook.whoami().alibaba.source
-    actions = [call.action for call in sandbox.alibaba_calls[before:]]
-    assert actions.count("AssumeRole") == 1
+    assert sandbox.requests.since(before).count("AssumeRole") == 1
     assert_silent(sandbox, outputs(capfd, caplog))
 
 

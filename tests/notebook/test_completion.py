@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         ("%tidb_pe fleet apply a", []),
         ("%tidb_pe help t", ["tls", "troubleshooting"]),
         ("%tidb_pe nonsense --", []),
-        ("%tidb_pe help t", ["tls", "troubleshooting"]),
         ("%tidb_pe help tls t", []),
         ("%tidb_pe sql-user --role readonly r", ["rotate"]),
         ("%tidb_pe sql-user create a --st", ["--store"]),

@@ -153,8 +153,8 @@ class MetadataService:
             return items
         with self._lock:
             key = self._key
-            forgotten = key is None or self._roles.key(key.key_id) is None
-            if key is None or forgotten or key.role != role or key.expires - self._roles.now() < _RENEWED_BEFORE:
+            valid = key is not None and self._roles.key(key.key_id) is not None and key.role == role
+            if key is None or not valid or key.expires - self._roles.now() < _RENEWED_BEFORE:
                 self._key = key = self._roles.issue(role, "i-t4nnotebook0000000001", _ROLE_SECONDS)
         answer = {
             "AccessKeyId": key.key_id,

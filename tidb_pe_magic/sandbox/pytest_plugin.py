@@ -54,7 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{MARKER}(scenario=NAME, fault_seed=N, mode='immediate'|'manual'|'time', seconds=S, flights=N, "
-        "upstream='HOST:PORT', fleet=N): what tidb_pe_sandbox is like; of each option the nearest marker's counts",
+        "upstream='HOST:PORT', fleet=N): what tidb_pe_sandbox is like; of each option the nearest marker's "
+        "counts",
     )
 
 

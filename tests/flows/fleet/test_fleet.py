@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from chaos.kills import CLOUDS
 from flows.fleets import fleet_sandbox, named, placed, wanted, written
 from flows.places import JAKARTA_VPC, OTHER_VPC
 
@@ -37,16 +38,9 @@ class Counted:
 
     def since(self) -> Counter[str]:
         """Return how often each operation has been called since the last time."""
-        every = [*self._sandbox.alibaba_calls]
-        lists = [call for call in self._sandbox.tidb_cloud_calls if call.status == 200]
-        before = getattr(self, "_before", (0, 0))
-        self._before = (len(every), len(lists))
-        return Counter(
-            [
-                *(call.action for call in every[before[0] :]),
-                *(call.operation for call in lists[before[1] :]),
-            ]
-        )
+        requests = self._sandbox.requests.since(getattr(self, "_mark", 0))
+        self._mark = self._sandbox.requests.mark
+        return Counter(request.operation for request in requests.of() if request.service in CLOUDS)
 
 
 def test_fifty_endpoints_are_planned_made_seen_and_deleted(
@@ -137,7 +131,7 @@ def test_every_row_is_waited_for_by_one_list(tmp_path: Path) -> None:
 
         with Runbook(environ=sandbox.environment(), on_event=events.append, sleep=sleep) as runbook:
             made = runbook.fleet("apply", written(tmp_path / "fleet.toml", named(5)))
-        calls = Counter(call.action for call in sandbox.alibaba_calls)
+        calls = Counter(sandbox.requests.operations)
     assert made.failures == 0
     # One at the beginning, one before each creation, and one for each of the three transitions and the start.
     assert calls["ListVpcEndpoints"] == 1 + 10 + 4
@@ -173,9 +167,9 @@ def test_a_stop_returns_while_a_call_is_still_under_way(sandbox: Sandbox, tmp_pa
         assert "again: what is done is skipped" in stopped.value.advice
         # Nobody has released the call: whoever made it still waits for its answer.
         (left,) = _workers() - before
-        calls = len(sandbox.faults.calls)
+        calls = sandbox.requests.mark
     left.join()
-    assert len(sandbox.faults.calls) == calls
+    assert sandbox.requests.mark == calls
     assert 0 < len(sandbox.world.endpoints) < 50
     with Runbook(environ=sandbox.environment()) as runbook:
         assert runbook.fleet("apply", file).failures == 0

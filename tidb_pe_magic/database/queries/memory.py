@@ -30,15 +30,8 @@ def free_memory() -> int:
     try:
         import psutil  # noqa: PLC0415 - an optional package
     except ImportError:
-<<<<<<< HEAD
-        raise MissingDependency(
-            "queries need psutil.", advice="Install it: pip install 'tidb_pe_magic[arrow]'"
-        ) from None
-    return min((int(psutil.virtual_memory().available), *container_memory()))
-=======
         raise MissingDependency.of("psutil", "arrow") from None
-    return min((int(psutil.virtual_memory().available), *_container()))
->>>>>>> package
+    return min((int(psutil.virtual_memory().available), *container_memory()))
 
 
 def container_memory(group: Path = _GROUP) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ def operation_of(environ: WSGIEnvironment) -> str:
     return str(action or "")
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
     world: World,
     keys: Mapping[str, str],
     clock: Callable[[], float] = time.time,
