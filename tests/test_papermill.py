@@ -1,4 +1,4 @@
-"""The README's way to run the runbook notebook for cron and CI."""
+"""The help's way to run the runbook notebook for cron and CI."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import nbformat
 import pytest
 from flows.places import GROUP, VPC
 
+from tidb_pe_magic.runbook.helping import markdown
 from tidb_pe_magic.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -21,8 +22,8 @@ _SECONDS = 300.0
 
 
 def command(output: Path, *more: str) -> list[str]:
-    """Return the README's command, with an ID in each place of dots, and its own output."""
-    (line,) = re.findall(r"^papermill .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    """Return the help's command, with an ID in each place of dots, and its own output."""
+    (line,) = re.findall(r"^papermill .*$", markdown("scripts"), re.MULTILINE)
     words = shlex.split(line.replace("vpc-…", VPC).replace("sg-…", GROUP))
     return [
         sys.executable,
@@ -48,7 +49,7 @@ def papermill(words: list[str], sandbox: Sandbox, home: Path) -> subprocess.Comp
 
 
 @pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")
-def test_the_readmes_command_runs_the_runbook(tmp_path: Path) -> None:
+def test_the_helps_command_runs_the_runbook(tmp_path: Path) -> None:
     """The executed copy has the parameters, and ends with the figures of the run."""
     output = tmp_path / "executed.ipynb"
     with Sandbox(flights=100) as sandbox:

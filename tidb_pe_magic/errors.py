@@ -70,6 +70,8 @@ TOPICS = (
     "commands",
     "connections",
     "costs",
+    "export",
+    "fleets",
     "front-ends",
     "keys",
     "permissions",
@@ -78,6 +80,7 @@ TOPICS = (
     "scripts",
     "tls",
     "troubleshooting",
+    "versions",
 )
 """What `%tidb_pe help` explains, each in a file of the package."""
 
@@ -366,6 +369,8 @@ class ConnectionFailed(TidbPeError):
 
 class QueryError(TidbPeError):
     """Base of what ends a query without its result; the connection can be used again."""
+
+    topic = "queries"
 
 
 class QueryFailed(QueryError):
