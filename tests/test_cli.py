@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -86,6 +87,17 @@ def test_without_output_there_is_a_table(environment: dict[str, str]) -> None:
     assert "epsrv-t4ndemo" in done.stdout
     assert "%tidb_pe" not in done.stdout
     assert "Next: tidb-pe " in done.stdout
+
+
+def test_the_next_command_names_the_cluster(environment: dict[str, str]) -> None:
+    """No shell remembers which cluster a command named: the command that it advises names it again."""
+    done = run(environment, "plan", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP)
+    (following,) = re.findall(r"Next: tidb-pe (.*)", " ".join(done.stdout.split()))
+    made = must(environment, *shlex.split(following))
+    endpoint_id = made["endpoint"]["endpoint_id"]
+    missing = run(environment, "wait", "--cluster", "reporting")
+    assert "--cluster reporting" in missing.stderr
+    assert must(environment, "delete", endpoint_id, "--yes", "--region", "ap-southeast-1")["found"]
 
 
 def test_an_export_is_the_text_alone(environment: dict[str, str], tmp_path: Path) -> None:

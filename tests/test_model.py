@@ -210,7 +210,7 @@ def test_lists_can_be_counted_and_iterated() -> None:
     """Clusters and Endpoints are usable as collections."""
     assert list(Clusters(items=(CLUSTER,))) == [CLUSTER]
     assert len(Clusters(items=())) == 0
-    endpoints = Endpoints(cluster=CLUSTER, items=(ENDPOINT, ENDPOINT))
+    endpoints = Endpoints(cluster=CLUSTER, region_id=CLUSTER.region_id, items=(ENDPOINT, ENDPOINT))
     assert (len(endpoints), list(endpoints)) == (2, [ENDPOINT, ENDPOINT])
 
 

@@ -297,13 +297,17 @@ def test_an_endpoint_whose_bill_is_overdue_says_so() -> None:
 def test_endpoints_are_listed_with_zones_addresses_and_origin() -> None:
     """The list shows each endpoint, and an empty one says that there is none."""
     foreign = replace(ENDPOINT, endpoint_id="ep-foreign", ours=False)
-    shown = render.text(model.Endpoints(cluster=CLUSTER, items=(ENDPOINT, foreign)))
+    shown = render.text(
+        model.Endpoints(cluster=CLUSTER, region_id=CLUSTER.region_id, items=(ENDPOINT, foreign))
+    )
     rows = [line.split() for line in shown.splitlines() if line.strip().startswith("ep-")]
     assert [(row[0], "10.0.1.7" in row, row[-1]) for row in rows] == [
         ("ep-t4nabc123", True, "yes"),
         ("ep-foreign", True, "no"),
     ]
-    assert "has no endpoint" in render.text(model.Endpoints(cluster=CLUSTER, items=()))
+    none = render.text(model.Endpoints(cluster=CLUSTER, region_id=CLUSTER.region_id, items=()))
+    assert "None of this account's endpoints" in none
+    assert "None" in render.text(model.Endpoints(cluster=None, region_id=CLUSTER.region_id, items=()))
 
 
 def test_a_connection_says_how_to_query_it() -> None:

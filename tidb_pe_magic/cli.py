@@ -11,6 +11,8 @@ import codecs
 import io
 import json
 import os
+import re
+import shlex
 import sys
 from contextlib import closing
 from enum import IntEnum
@@ -22,7 +24,8 @@ from tidb_pe_magic import errors, model, render
 from tidb_pe_magic.event_lines import EventLines
 from tidb_pe_magic.plain import plain
 from tidb_pe_magic.runbook.context import ask, nobody_to_ask
-from tidb_pe_magic.runbook.parser import Command, Help, parse
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runbook.parser import Command, Help, flags, parse
 from tidb_pe_magic.runbook.runbook import Runbook
 from tidb_pe_magic.shell_completion import SHELLS, script
 
@@ -35,6 +38,8 @@ PROG = "tidb-pe"
 _MAGIC = "%tidb_pe"
 # The magic's sandbox sets the environment of its kernel; in a shell the module prints what is to be set.
 _SANDBOX_MAGIC, _SANDBOX = f"{_MAGIC} sandbox start", "python -m tidb_pe_magic.sandbox"
+_NAMES = "|".join(name for name, operation in OPERATIONS.items() if "--cluster" in flags(operation))
+_CLUSTERED = re.compile(rf"{PROG} (?:{_NAMES})(?![\w-])(?![^\n]*--(?:cluster|region)\b)")
 _COMPLETION = "completion"
 _OUTPUTS = ("table", "json")
 _WITHOUT = {
@@ -105,6 +110,7 @@ def _main(arguments: list[str]) -> int:
 
 
 def _do(command: Command, output: str, profile: str) -> int:
+    cluster = getattr(command.request, "cluster", None) or ""
     with Runbook(prompt=_ask, profile=profile) as runbook:
         try:
             with closing(EventLines(sys.stderr)) as lines:
@@ -114,9 +120,9 @@ def _do(command: Command, output: str, profile: str) -> int:
             _tell(error.line)
             return Exit.FAILED
         except errors.TidbPeError as error:
-            _tell(error.line)
+            _tell(error.line, cluster)
             return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
-        _show_result(result, output)
+        _show_result(result, output, cluster)
     if isinstance(result, model.Connection | model.RunReport):
         _tell("the login works; the connection was closed when this command ended.")
     return Exit.DONE
@@ -162,24 +168,28 @@ def _ask(question: str) -> Secret:
     return ask(question)
 
 
-def _show_result(result: model.Result, output: str) -> None:
+def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
     if output == "json":
         _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
     elif isinstance(result, model.Export) and not result.path:
         # The text alone, so that it can go to a file.
-        _tell(render.beside(result))
+        _tell(render.beside(result), cluster)
         _show(result.text)
     else:
-        _show(_typed(render.text(result)))
+        _show(_typed(render.text(result), cluster))
 
 
-def _typed(text: str) -> str:
-    """Return the text with commands as they are typed here."""
-    return text.replace(_SANDBOX_MAGIC, _SANDBOX).replace(_MAGIC, PROG)
+def _typed(text: str, cluster: str = "") -> str:
+    """Return the text with commands as they are typed here: no shell remembers the cluster that was named."""
+    typed = text.replace(_SANDBOX_MAGIC, _SANDBOX).replace(_MAGIC, PROG)
+    if not cluster:
+        return typed
+    named = f" --cluster {shlex.quote(cluster)}"
+    return _CLUSTERED.sub(lambda command: command[0] + named, typed)
 
 
-def _tell(line: str) -> None:
-    print(f"{PROG}: {_typed(line)}", file=sys.stderr)  # noqa: T201 - the console is for it
+def _tell(line: str, cluster: str = "") -> None:
+    print(f"{PROG}: {_typed(line, cluster)}", file=sys.stderr)  # noqa: T201 - the console is for it
 
 
 def _show(text: str) -> int:

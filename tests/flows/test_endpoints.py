@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 from flows.detour import detour
-from flows.places import GROUP, VPC
+from flows.places import DEMO_ID, GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.model import OUR_TAG, EndpointObserved, RetryScheduled
@@ -377,3 +377,19 @@ def test_a_zone_that_goes_by_itself_does_not_end_the_deletion_early(sandbox: San
         endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
         runbook.delete(endpoint_id, yes=True)
     assert not world.endpoints
+
+
+def test_an_endpoint_outlives_its_cluster(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Where the cluster is gone, its endpoint is still billed: it is found and deleted by its region."""
+    runbook.cluster("demo")
+    made = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint
+    sandbox.clusters.remove(DEMO_ID)
+    with pytest.raises(errors.StepOrderError, match="is not visible"):
+        runbook.endpoints()
+    listed = runbook.endpoints(region="ap-southeast-1")
+    assert [endpoint.endpoint_id for endpoint in listed] == [made.endpoint_id]
+    assert list(runbook.endpoints(region="ap-southeast-5")) == []
+    with pytest.raises(errors.InvalidRequest, match=r"--region: stands instead of --cluster"):
+        runbook.delete(made.endpoint_id, cluster="reporting", region="ap-southeast-1", yes=True)
+    runbook.delete(made.endpoint_id, region="ap-southeast-1", yes=True)
+    assert not sandbox.world.endpoints

@@ -187,6 +187,7 @@ def test_every_method_hands_its_arguments_to_its_operation(operation: Operation)
         "store": "file",
         "no_prefix": True,
         "topic": "tls",
+        "region": "ap-southeast-1",
         "format": "terraform",
         "to": "main.tf",
         "replace": True,

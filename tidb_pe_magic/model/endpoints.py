@@ -179,9 +179,14 @@ class VpcEndpoint(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints(Result):
-    """Every endpoint of a cluster's service that this account owns in the region."""
+    """This account's endpoints: for a cluster's service, or all of a region that were made here.
 
-    cluster: Cluster
+    Attributes:
+        cluster: whose service they are for; None where a region was asked for.
+    """
+
+    cluster: Cluster | None
+    region_id: str
     items: tuple[VpcEndpoint, ...]
 
     def __iter__(self) -> Iterator[VpcEndpoint]:

@@ -22,17 +22,17 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     """Delete an endpoint and wait until it is gone; one that is gone already is no error.
 
     Raises:
-        InvalidRequest: `--yes` is missing.
+        InvalidRequest: `--yes` is missing, or both a cluster and a region are named.
         JournalError: nothing can be written down; nothing was deleted.
         NotEligible: it does not carry our tag and `--adopted` is missing.
         WaitTimeout: the time is over; the cloud's work goes on.
         WaitCancelled: the stop button; the cloud's work goes on.
     """
-    cluster = discovery.named_cluster(context, request.cluster)
-    alibaba = context.alibaba(cluster.region_id)
+    _, region_id = discovery.place_of(context, request.cluster, request.region)
+    alibaba = context.alibaba(region_id)
     found = alibaba.endpoints(endpoint_id=request.endpoint)
     if not found:
-        return Deletion(endpoint_id=request.endpoint, region_id=cluster.region_id, found=False)
+        return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
     endpoint = discovery.detailed(alibaba, found[0])
     _refuse_unless_meant(endpoint, request)
     context.journal.check()  # before anything is closed
@@ -44,7 +44,7 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     wait.until(removal.of_endpoint, lambda seen: seen is None, "its deletion")
     return Deletion(
         endpoint_id=endpoint.endpoint_id,
-        region_id=cluster.region_id,
+        region_id=region_id,
         zones=tuple(zone.zone_id for zone in endpoint.zones),
         aliases=aliases,
     )

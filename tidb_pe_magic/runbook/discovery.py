@@ -66,13 +66,34 @@ def verify(context: Context, request: requests.VerifyRequest, on_event: EventHoo
 
 
 def endpoints(context: Context, request: requests.EndpointsRequest, on_event: EventHook) -> Endpoints:  # noqa: ARG001
-    """List this account's endpoints for the cluster's service, with zones and addresses."""
-    noted = named_cluster(context, request.cluster)
-    alibaba = context.alibaba(noted.region_id)
-    found = alibaba.endpoints(service_name=noted_service(noted).service_name)
+    """List this account's endpoints, with zones and addresses: the cluster's, or what was made in a region.
+
+    Raises:
+        InvalidRequest: both a cluster and a region are named.
+    """
+    noted, region_id = place_of(context, request.cluster, request.region)
+    alibaba = context.alibaba(region_id)
+    if noted is None:
+        found = tuple(endpoint for endpoint in alibaba.endpoints() if endpoint.ours)
+    else:
+        found = alibaba.endpoints(service_name=noted_service(noted).service_name)
     # Each endpoint's zones and groups cost two requests; the states of all came with the list.
     shown = tuple(detailed(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
-    return Endpoints(cluster=noted, items=(*shown, *found[_MOST_DETAILED:]))
+    return Endpoints(cluster=noted, region_id=region_id, items=(*shown, *found[_MOST_DETAILED:]))
+
+
+def place_of(context: Context, cluster: str | None, region: str | None) -> tuple[Cluster | None, str]:
+    """Return the cluster that is meant and its region, or the region that is named, which needs no cluster.
+
+    Raises:
+        InvalidRequest: both a cluster and a region are named.
+    """
+    if region is None:
+        noted = named_cluster(context, cluster)
+        return noted, noted.region_id
+    if cluster is not None:
+        raise errors.InvalidRequest("--region", "stands instead of --cluster, not beside it.")
+    return None, region
 
 
 def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:

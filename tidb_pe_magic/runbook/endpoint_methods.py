@@ -123,16 +123,22 @@ class EndpointMethods(Performer):
         """Ask the clouds for each step's state, and name the next command."""
         return self._do(model.RunbookStatus, "status", cluster=cluster, endpoint=endpoint)
 
-    def endpoints(self, *, cluster: str | None = None) -> model.Endpoints:
-        """List this account's endpoints for the cluster's service, the first 20 with zones and addresses."""
-        return self._do(model.Endpoints, "endpoints", cluster=cluster)
+    def endpoints(self, *, cluster: str | None = None, region: str | None = None) -> model.Endpoints:
+        """List this account's endpoints for the cluster's service, the first 20 with zones and addresses.
 
-    def delete(
+        Args:
+            cluster: name or ID; default: the last one named.
+            region: ID; instead of a cluster's, every endpoint that was made here in it.
+        """
+        return self._do(model.Endpoints, "endpoints", cluster=cluster, region=region)
+
+    def delete(  # noqa: PLR0913 - the options of the command
         self,
         endpoint: str,
         *,
         cluster: str | None = None,
         timeout: float = 600.0,
+        region: str | None = None,
         yes: bool = False,
         adopted: bool = False,
     ) -> model.Deletion:
@@ -142,6 +148,7 @@ class EndpointMethods(Performer):
             endpoint: ID.
             cluster: name or ID of a cluster in the endpoint's region; default: the last one named.
             timeout: seconds.
+            region: ID of the endpoint's region, instead of a cluster in it.
             yes: has to be True.
             adopted: has to be True for an endpoint that does not carry our tag.
 
@@ -155,6 +162,7 @@ class EndpointMethods(Performer):
             endpoint=endpoint,
             cluster=cluster,
             timeout=timeout,
+            region=region,
             yes=yes,
             adopted=adopted,
         )

@@ -119,6 +119,12 @@ class ClusterStore:
             self._clusters[cluster_id] = cluster
             return cluster
 
+    def remove(self, cluster_id: str) -> None:
+        """Delete a cluster with its SQL users, as its owner does in the console."""
+        with self._lock:
+            del self._clusters[cluster_id]
+            self._users = {name: user for name, user in self._users.items() if user.cluster_id != cluster_id}
+
     def cluster(self, cluster_id: str) -> Cluster:
         """Return one cluster."""
         with self._lock:

@@ -147,7 +147,8 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
 
 @view_of.register(model.Endpoints)
 def _endpoints(endpoints: model.Endpoints) -> View:
-    name = endpoints.cluster.display_name
+    cluster = endpoints.cluster
+    of = f"of cluster {cluster.display_name}" if cluster else f"made here in {endpoints.region_id}"
     rows = tuple(
         (
             Code(endpoint.endpoint_id),
@@ -162,11 +163,13 @@ def _endpoints(endpoints: model.Endpoints) -> View:
     )
     missing = dict.fromkeys(action for endpoint in endpoints for action in endpoint.missing_actions)
     if not rows:
-        none = Mark("info", f"This account has no endpoint for the service of cluster {name}.")
-        return View(title=f"Endpoints of cluster {name}", notes=(none,), next_command="%tidb_pe networks")
+        none = "was made here" if cluster is None else f"is for the service of cluster {cluster.display_name}"
+        note = Mark("info", f"None of this account's endpoints in {endpoints.region_id} {none}.")
+        following = "%tidb_pe networks" if cluster else ""
+        return View(title=f"Endpoints {of}", notes=(note,), next_command=following)
     header = ("Endpoint ID", "Name", "VPC", "Zones", "Addresses", "State", "Made by tidb_pe")
     return View(
-        title=f"Endpoints of cluster {name}",
+        title=f"Endpoints {of}",
         tables=(Table(caption="", header=header, rows=rows),),
         notes=cannot_tell(missing),
     )

@@ -12,6 +12,7 @@ from tidb_pe_magic.runbook.requests.values import (
     endpoint_id,
     endpoint_name,
     file_path,
+    region_id,
     security_group_id,
     vpc_id,
 )
@@ -174,7 +175,14 @@ class StatusRequest(EndpointStep):
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointsRequest(ClusterStep):
-    """List the endpoints of a cluster."""
+    """List the endpoints of a cluster, or of a region."""
+
+    region: str | None = option(
+        "instead of a cluster's endpoints, every one that was made here in this region: also where its "
+        "cluster is gone",
+        metavar="REGION",
+        parse=region_id,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +211,11 @@ class DeleteRequest(Patience, ClusterStep):
 
     endpoint: str = option(
         "ID of the endpoint", default=..., metavar="ENDPOINT_ID", parse=endpoint_id, positional=True
+    )
+    region: str | None = option(
+        "the endpoint's region, instead of a cluster in it: also where its cluster is gone",
+        metavar="REGION",
+        parse=region_id,
     )
     yes: bool = option("really delete it", default=False, parse=switch)
     adopted: bool = option("delete it even though it was not made here", default=False, parse=switch)

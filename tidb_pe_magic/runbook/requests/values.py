@@ -16,6 +16,7 @@ security_group_id = matching(
     r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123 (see %tidb_pe networks)"
 )
 endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123 (see %tidb_pe endpoints)")
+region_id = matching(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1")
 alias_name = matching(
     r"[A-Za-z_][A-Za-z0-9_]*", "an alias is a letter or underscore, then letters, digits or underscores"
 )
