@@ -9,11 +9,18 @@ from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, parse, words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
     from tidb_pe_magic.sandbox import Sandbox
 
 
-def test_the_examples_of_the_help_are_a_session_that_works(sandbox: Sandbox) -> None:
+def test_the_examples_of_the_help_are_a_session_that_works(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In the table's order each example is carried out, and has something to show."""
+    monkeypatch.chdir(tmp_path)  # one of them writes a file
     with Runbook(environ=sandbox.environment()) as runbook:
         for operation in OPERATIONS.values():
             command = parse(words(operation.example), prog="%tidb_pe")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flows.places import DEMO_ID, GROUP, JAKARTA_VPC, LEGACY_VPC, OTHER_VPC, VPC
 
-from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic import Runbook, errors, render
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
@@ -169,17 +169,20 @@ def test_an_invisible_service_is_told_with_its_three_causes(runbook: Runbook, sa
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", errors.AuthenticationFailed),
     ],
 )
-def test_a_wrong_key_is_one_line_that_names_the_variables(
+def test_a_wrong_key_is_one_line_that_leads_to_where_it_comes_from(
     sandbox: Sandbox, variable: str, error: type[errors.TidbPeError]
 ) -> None:
-    """A key that a cloud refuses is told with the variables to check, never with the key."""
+    """A key that a cloud refuses is told with the command that names its variables, never with the key."""
     environment = sandbox.environment() | {variable: "canary-wrong-key"}
-    with Runbook(environ=environment) as runbook, pytest.raises(error) as refusal:
-        runbook.verify(cluster="demo")
+    with Runbook(environ=environment) as runbook:
+        with pytest.raises(error) as refusal:
+            runbook.verify(cluster="demo")
+        told = render.text(runbook.whoami())
     line = str(refusal.value)
-    assert variable in line
+    assert "%tidb_pe whoami shows where it comes from" in line
+    assert variable in told
     assert "\n" not in line
-    assert "canary" not in line
+    assert "canary-wrong-key" not in line + told
 
 
 def test_a_wrong_sql_password_is_refused_and_leaves_an_older_connection(sandbox: Sandbox) -> None:

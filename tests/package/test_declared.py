@@ -24,6 +24,8 @@ EXTRA = {
     "database/queries/": "arrow",
     "credentials.py": "keyring",
 }
+# What has loaded a part is there when it is imported.
+LOADERS = {"sandbox/pytest_plugin.py": {"pytest"}}
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -38,7 +40,7 @@ EXTRAS = {extra: names(asked) for extra, asked in PROJECT["optional-dependencies
 def offered(path: Path) -> frozenset[str]:
     """Return what is there where `path`, relative to the package, is used."""
     extra = next((extra for part, extra in EXTRA.items() if path.as_posix().startswith(part)), None)
-    return frozenset(CORE | (EXTRAS[extra] if extra else set()))
+    return frozenset(CORE | (EXTRAS[extra] if extra else set()) | LOADERS.get(path.as_posix(), set()))
 
 
 @cache

@@ -44,6 +44,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "params": st.sampled_from(['{"a b": [1.50, null, "x\'y"]}', "[1e400, -0.1, true]", "[]"]),
     "limit": st.integers(1, 10**9),
     "parallel": st.integers(1, 16),
+    "to": _ids.map("my dir/it's #{}.tf".format),
+    "region": st.sampled_from(["ap-southeast-1", "cn-hangzhou"]),
     "password_from": st.sampled_from(["prompt", "env:PW", "keyring:a b", "file:~/my file#1"]),
 }
 

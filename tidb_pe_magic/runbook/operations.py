@@ -213,7 +213,7 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "fleet.actions:fleet",
             summary="Plan, make, look at or delete the endpoints of many clusters and VPCs, listed in a file",
             tutorial="2.1-2.9",
-            example="fleet plan fleet.toml",
+            example="fleet init fleet.toml",
             mutates=True,
         ),
         Operation(

@@ -323,6 +323,7 @@ class Sandbox(Startable):
         """Close every address, drop every connection, and have the gate lead to the database again."""
         # Not under the world's lock, for which the gate's thread may be waiting.
         self.gate.close(self.gate.open_addresses)
+        self._reachable, self._admitted, self._filtered = {}, {}, frozenset()
         self._staged.close()
         self.gate.reset(self._served)
         self.ca = ""

@@ -63,6 +63,10 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "topic": ("tls", "tls", "love"),
     "file": ("fleet.toml", "fleet.toml", " "),
     "parallel": ("8", 8, "0"),
+    "region": ("ap-southeast-1", "ap-southeast-1", "Singapore"),
+    "format": ("terraform", "terraform", "pulumi"),
+    "to": ("main.tf", "main.tf", " "),
+    "replace": (True, True, "perhaps"),
 }
 # The same of fields whose name has another rule in this request.
 OF_REQUEST: dict[tuple[str, str], tuple[Any, Any, Any]] = {
@@ -105,6 +109,7 @@ def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
     assert field.value == value
     assert field.control.value == typed
     others = {"endpoint": "ep-1", "cluster": "demo", "sql": "SELECT 1", "action": "list", "file": "f.toml"}
+    others |= {"format": "terraform"}
     others |= {"action": "plan"} if "file" in request_class.options() else {}
     needed = {each: text for each, text in others.items() if each in request_class.options() and each != name}
     assert getattr(Sheet(request_class, [field]).request(**needed), name) == value
