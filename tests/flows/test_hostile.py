@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tidb_pe_magic import Runbook, TidbPeError, errors, render
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, Help, parse, words
-from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tidb_pe_magic.model import Event, Result
+    from tidb_pe_magic.sandbox import Sandbox
 
 _DANGEROUS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -39,11 +39,10 @@ def check_shown(result: Result) -> None:
     assert "onerror=" not in html.replace("&quot;", "")
 
 
-@pytest.fixture(scope="module")
-def small() -> Iterator[Sandbox]:
-    """Give embedded clouds that all examples share."""
-    with Sandbox(flights=10) as sandbox:
-        yield sandbox
+@pytest.fixture
+def small(tidb_pe_sandbox: Sandbox) -> Sandbox:
+    """Give embedded clouds that a test's examples share; none has to wait for what another's have spent."""
+    return tidb_pe_sandbox
 
 
 def _steps(runbook: Runbook) -> list[Callable[[], Result]]:
