@@ -418,3 +418,27 @@ def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
     another = runbook.create(**PLACE).endpoint.endpoint_id
     assert runbook.create(**PLACE).endpoint.endpoint_id == another
     assert list(sandbox.world.endpoints) == [another]
+
+
+def test_what_was_made_and_deleted_elsewhere_is_not_reported_as_made(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Without the list two machines send one token: its repeated answer names what the other has deleted."""
+
+    def machine(name: str) -> Runbook:
+        environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / name)}
+        return Runbook(environ=environ, sleep=lambda _: False)
+
+    unlisted = {"privatelink:ListVpcEndpoints"}
+    with machine("first") as first, machine("second") as second:
+        sandbox.world.denied_actions = unlisted
+        gone = first.create(**PLACE).endpoint.endpoint_id
+        sandbox.world.denied_actions = set()
+        first.delete(gone, cluster="demo", yes=True)
+        sandbox.world.denied_actions = unlisted
+        with pytest.raises(errors.EndpointFailed, match=rf"{gone}.*does not exist.*[Rr]un the same command"):
+            second.create(**PLACE)
+        assert not sandbox.world.endpoints
+        made = second.create(**PLACE).endpoint.endpoint_id
+        assert first.create(**PLACE).endpoint.endpoint_id == made
+    assert list(sandbox.world.endpoints) == [made]

@@ -45,6 +45,7 @@ def make_once(
     Raises:
         JournalError: the intent cannot be written down; nothing was made.
         ApiError: the API refuses.
+        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
     if planned.existing is None:
@@ -71,13 +72,21 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     opened, own = context.journal.open_token(name), _token_of_the_unlisted(context, planned, name)
     made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
     made = _make_with(context, planned, opened or own or new_token())
-    perhaps_old = bool(opened) or made.endpoint_id in made_before
-    while perhaps_old and _is_gone(context, made):
+    is_old = bool(opened) or made.endpoint_id in made_before
+    # A token of the unlisted may have been used elsewhere, too, which no journal here knows.
+    while (is_old or own) and _is_gone(context, made):
+        if not is_old:
+            raise errors.EndpointFailed(
+                f"{made.endpoint_id}, which the cloud names as made, does not exist: it may have been "
+                "deleted elsewhere.",
+                last=made,
+                advice="Run the same command again: if it is still gone, another is made.",
+            )
         # An earlier call was carried out, and what it made has been deleted since: the cloud only repeated
         # its answer. A token of the unlisted is again the same for whoever comes next.
         token = _digest(repr((own, made.endpoint_id))) if own else new_token()
         made, own = _make_with(context, planned, token), own and token
-        perhaps_old = made.endpoint_id in made_before
+        is_old = made.endpoint_id in made_before
     return made
 
 
