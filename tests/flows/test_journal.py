@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -211,6 +212,24 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
     assert len(sandbox.world.endpoints) == 1
     with Runbook(environ=sandbox.environment()) as runbook:
         assert runbook.create(**PLACE).adopted
+
+
+def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: Sandbox) -> None:
+    """The list shows nothing yet: what the journal names is asked for by its ID."""
+
+    def none(answer: bytes) -> bytes:
+        return json.dumps({**json.loads(answer), "Endpoints": [], "TotalCount": 0}).encode()
+
+    with (
+        detour(sandbox, "ListVpcEndpoints", alter=none) as environment,
+        Runbook(environ=environment) as runbook,
+    ):
+        made = runbook.create(**PLACE).endpoint.endpoint_id
+        assert runbook.create(**PLACE).endpoint.endpoint_id == made
+        with pytest.raises(errors.Conflict, match="run the same command again in a minute"):
+            runbook.create(**PLACE, name="another-name")
+    assert list(sandbox.world.endpoints) == [made]
+    assert len(tokens(sandbox)) == 1
 
 
 @contextmanager

@@ -178,6 +178,18 @@ def test_a_token_that_made_nothing_is_not_used_again(journal: Journal) -> None:
     assert journal.used_token("p") == made
 
 
+def test_what_a_plan_has_made_last_is_known(journal: Journal) -> None:
+    """What was made or found counts, of this plan alone, and no failure."""
+    assert journal.last_made("p") == ""
+    make(journal)
+    make(journal, plan="another plan")
+    fail(journal, Conflict("a quota.", operation=OPERATION, code="QuotaExceeded"))
+    fail(journal, KeyboardInterrupt())
+    assert journal.last_made("p") == "ep-1"
+    journal.conclude_found("p", "ep-9")
+    assert (journal.last_made("p"), journal.last_made("another plan")) == ("ep-9", "ep-1")
+
+
 def test_what_is_found_closes_the_intent(journal: Journal) -> None:
     """An endpoint that is adopted is what the lost creation made: its token is not used for another."""
     fail(journal, KeyboardInterrupt())

@@ -168,6 +168,18 @@ class Journal:
         usable = [intent["token"] for intent in _intents(content, plan) if intent["id"] not in refused]
         return str(usable[-1]) if usable else ""
 
+    def last_made(self, plan: str) -> str:
+        """Return what the plan has made last, or was found to have made; else empty.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        content = self._content()
+        idents = {intent["id"] for intent in _intents(content, plan)}
+        results = {MutationResult.SUCCEEDED, MutationResult.FOUND}
+        made = [r for r in content.records if r["id"] in idents and r.get("result") in results]
+        return str(made[-1].get("resource") or "") if made else ""
+
     def conclude_found(self, plan: str, resource: str) -> None:
         """Close the plan's open intents, for what they were to make has been found.
 

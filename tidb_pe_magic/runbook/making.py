@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.pausing import paused
-from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus
+from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus, RamAction
+from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.exclusive import exclusively
 from tidb_pe_magic.runbook.journal import MISMATCH, new_token
 from tidb_pe_magic.runbook.preflight import UNSURE
@@ -29,6 +31,9 @@ _PERHAPS_MADE = (
 _MADE_UNSEEN = (
     "An endpoint was made already, with other options. The RAM action that would find it is missing, "
     "privatelink:ListVpcEndpoints: look in the console (VPC > Endpoints), or see %tidb_pe permissions."
+)
+_NOT_LISTED_YET = (
+    "It has other options, and is not listed yet: run the same command again in a minute, which adopts it."
 )
 
 
@@ -70,6 +75,9 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = _plan_name(context, planned)
     opened, own = context.journal.open_token(name), _token_of_the_unlisted(context, planned, name)
+    known = _known(context, planned, name)
+    if known is not None:
+        return known
     made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
     made = _make_with(context, planned, opened or own or new_token())
     is_old = bool(opened) or made.endpoint_id in made_before
@@ -88,6 +96,43 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
         made, own = _make_with(context, planned, token), own and token
         is_old = made.endpoint_id in made_before
     return made
+
+
+def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | None:
+    """Return what was last made here for the plan, where it still exists though no list shows it.
+
+    A list may lag, or not be allowed; the token alone does not do, for a cloud forgets it, nobody knows when.
+
+    Raises:
+        Conflict: it has other options.
+    """
+    ident = context.journal.last_made(name)
+    if not ident:
+        return None
+    alibaba = context.alibaba(planned.cluster.region_id)
+    try:
+        found = discovery.detailed(alibaba, alibaba.endpoint(ident))
+    except (errors.NotFound, errors.PermissionDenied):
+        return None
+    if found.endpoint_status == EndpointStatus.DELETING:
+        return None
+    if not _is_as_planned(found, planned):
+        advice = _MADE_UNSEEN if _is_unsure(planned) else _NOT_LISTED_YET
+        raise errors.Conflict(f"{ident} exists.", operation=_OPERATION, advice=advice)
+    return replace(found, ours=True)
+
+
+def _is_as_planned(found: VpcEndpoint, planned: EndpointPlan) -> bool:
+    """Compare what may be looked up."""
+    hidden = found.missing_actions
+    zones = {(zone.zone_id, zone.vswitch_id) for zone in found.zones}
+    asked = {(zone.zone_id, zone.vswitch_id) for zone in planned.zones}
+    groups = set(found.security_group_ids)
+    return (
+        found.name == planned.name
+        and (RamAction.ENDPOINT_ZONES in hidden or zones == asked)
+        and (RamAction.ENDPOINT_SECURITY_GROUPS in hidden or groups == set(planned.security_group_ids))
+    )
 
 
 def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoint:
