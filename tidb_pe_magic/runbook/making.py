@@ -74,10 +74,10 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = _plan_name(context, planned)
-    opened, own = context.journal.open_token(name), _token_of_the_unlisted(context, planned, name)
     known = _known(context, planned, name)
     if known is not None:
         return known
+    opened, own = context.journal.open_token(name), _token_of_the_unlisted(context, planned, name)
     made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
     made = _make_with(context, planned, opened or own or new_token())
     is_old = bool(opened) or made.endpoint_id in made_before
