@@ -19,6 +19,7 @@ DISPLAY = {"render", "views", "layout", "drawing", "event_lines"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": {"errors"},
+    "whole_files": {"errors"},
     **dict.fromkeys(DISPLAY, BASE | DISPLAY),
     "credentials": BASE,
     "plain": BASE | {"credentials"},
@@ -26,8 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "exports": BASE,
     "keys": BASE | {"credentials"},
     "clouds": BASE | {"credentials", "keys"},
-    "database": BASE | {"credentials"},
-    "runbook": BASE | {"clients", "exports", "credentials", "keys", "clouds", "database"},
+    "database": BASE | {"credentials", "whole_files"},
+    "runbook": BASE | {"whole_files", "clients", "exports", "credentials", "keys", "clouds", "database"},
     "notebook": BASE | DISPLAY | {"credentials", "clouds", "database", "runbook"},
     "shell_completion": BASE | {"runbook"},
     "cli": BASE | DISPLAY | {"plain", "shell_completion", "credentials", "clouds", "database", "runbook"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.runbook import profiles
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import flags
+from tidb_pe_magic.runbook.suggestions import Kind, kind
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -75,7 +76,8 @@ _ZSH = """\
 
 
 _INDENT = {"bash": " " * 12, "zsh": " " * 8}
-_FILE_NAMES = frozenset({"PATH", "FILE"})  # the metavars of what is a file's name
+# The functions of the script, and their arguments, that list the names of a kind.
+_LISTS = {Kind.SAVED: "saved @", Kind.CONNECTION: "saved", Kind.PROFILE: "profiles"}
 _NULL_GLOB = {"bash": ":", "zsh": "setopt localoptions null_glob"}
 
 
@@ -97,7 +99,7 @@ class Offer:
 Words = Mapping[str, tuple[str, ...]]
 
 _FILES = Offer(files=True)
-_PROFILES = Offer(names="profiles")
+_PROFILES = Offer(names=_LISTS[Kind.PROFILE])
 
 
 def script(shell: str, prog: str, *, own: Words, common: Words, without: Container[str] = ()) -> str:
@@ -138,30 +140,24 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
     described = flags(operation)
     for flag, option in described.items():
         if option.metavar:
-            yield f"{operation.name} {flag}", _values(flag.lstrip("-"), option)
+            yield f"{operation.name} {flag}", _values(flag.lstrip("-"), option, operation)
     for flag, words in common.items():
         if flag not in described:
             yield f"{operation.name} {flag}", _PROFILES if flag == "--profile" else Offer(words)
     always = (*dict.fromkeys((*described, *common)), "--help")
-    first = next(
-        ((name, option) for name, option in operation.request.options().items() if option.positional), None
-    )
-    if first is not None:
-        offered = _values(*first)
+    positional = [item for item in operation.request.options().items() if item[1].positional]
+    if positional:
+        first, *others = positional
+        offered = _values(*first, operation)
         yield f"{operation.name} {operation.name}", Offer((*offered.words, *always), offered.names)
-        if any(
-            each.positional and each.metavar in _FILE_NAMES for each in operation.request.options().values()
-        ):
+        if any(kind(*each, operation) is Kind.FILE for each in others):
             yield from ((f"{operation.name} {word}", _FILES) for word in offered.words)
     yield f"{operation.name} *", Offer(always)
 
 
-def _values(name: str, option: Option) -> Offer:
-    if option.metavar in _FILE_NAMES:
-        return _FILES
-    if name == "profile":
-        return Offer(names="saved @") if option.positional else _PROFILES
-    return Offer(names="saved") if name == "alias" else Offer(option.choices)
+def _values(name: str, option: Option, operation: Operation) -> Offer:
+    found = kind(name, option, operation)
+    return _FILES if found is Kind.FILE else Offer(option.choices, _LISTS.get(found, ""))
 
 
 def _quoted(path: str) -> str:

@@ -23,6 +23,7 @@ def detour(
     *,
     before: Callable[[], None] = lambda: None,
     lose_answers: int = 0,
+    alter: Callable[[bytes], bytes] = lambda answer: answer,
 ) -> Iterator[dict[str, str]]:
     """Give an environment in which each call of `action` makes a detour.
 
@@ -31,13 +32,21 @@ def detour(
         action: the API operation.
         before: is called before the operation is carried out.
         lose_answers: so many times a gateway's failure is answered, though the operation was carried out.
+        alter: returns what is answered instead.
     """
     environment = sandbox.environment()
-    with HttpServer(_app(environment["TIDB_PE_ALIBABA_ENDPOINT"], action, before, lose_answers)) as server:
+    app = _app(environment["TIDB_PE_ALIBABA_ENDPOINT"], action, before, lose_answers, alter)
+    with HttpServer(app) as server:
         yield {**environment, "TIDB_PE_ALIBABA_ENDPOINT": server.url}
 
 
-def _app(target: str, action: str, before: Callable[[], None], lose_answers: int) -> WSGIApplication:
+def _app(
+    target: str,
+    action: str,
+    before: Callable[[], None],
+    lose_answers: int,
+    alter: Callable[[bytes], bytes],
+) -> WSGIApplication:
     left = [lose_answers]
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -53,6 +62,7 @@ def _app(target: str, action: str, before: Callable[[], None], lose_answers: int
         lost = chosen and left[0] > 0
         left[0] -= lost
         body = b"<html>Bad Gateway</html>" if lost else answer.content
+        body = alter(body) if chosen else body
         status = "502 Bad Gateway" if lost else f"{answer.status_code} {answer.reason}"
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]

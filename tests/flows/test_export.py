@@ -264,6 +264,8 @@ def test_a_file_holds_the_text_and_is_written_again(runbook: Runbook, tmp_path: 
     assert path.read_text(encoding="utf-8") == f"{second}\n" != f"{first}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+    longest = tmp_path / ("x" * 250)
+    assert runbook.export("terraform", **PLACE, to=str(longest)).path == str(longest)
     (link := tmp_path / "link.tf").symlink_to(path)
     assert runbook.export("aliyun-cli", **PLACE, to=str(link)).path == str(path.resolve())
     assert link.is_symlink()

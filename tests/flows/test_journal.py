@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -213,6 +214,24 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
         assert runbook.create(**PLACE).adopted
 
 
+def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: Sandbox) -> None:
+    """The list shows nothing yet: what the journal names is asked for by its ID."""
+
+    def none(answer: bytes) -> bytes:
+        return json.dumps({**json.loads(answer), "Endpoints": [], "TotalCount": 0}).encode()
+
+    with (
+        detour(sandbox, "ListVpcEndpoints", alter=none) as environment,
+        Runbook(environ=environment) as runbook,
+    ):
+        made = runbook.create(**PLACE).endpoint.endpoint_id
+        assert runbook.create(**PLACE).endpoint.endpoint_id == made
+        with pytest.raises(errors.Conflict, match="run the same command again in a minute"):
+            runbook.create(**PLACE, name="another-name")
+    assert list(sandbox.world.endpoints) == [made]
+    assert len(tokens(sandbox)) == 1
+
+
 @contextmanager
 def _hidden(sandbox: Sandbox) -> Iterator[None]:
     """Leave the endpoints out of the emulated cloud's list, as one that lags behind its own changes."""
@@ -418,3 +437,27 @@ def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
     another = runbook.create(**PLACE).endpoint.endpoint_id
     assert runbook.create(**PLACE).endpoint.endpoint_id == another
     assert list(sandbox.world.endpoints) == [another]
+
+
+def test_what_was_made_and_deleted_elsewhere_is_not_reported_as_made(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Without the list two machines send one token: its repeated answer names what the other has deleted."""
+
+    def machine(name: str) -> Runbook:
+        environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / name)}
+        return Runbook(environ=environ, sleep=lambda _: False)
+
+    unlisted = {"privatelink:ListVpcEndpoints"}
+    with machine("first") as first, machine("second") as second:
+        sandbox.world.denied_actions = unlisted
+        gone = first.create(**PLACE).endpoint.endpoint_id
+        sandbox.world.denied_actions = set()
+        first.delete(gone, cluster="demo", yes=True)
+        sandbox.world.denied_actions = unlisted
+        with pytest.raises(errors.EndpointFailed, match=rf"{gone}.*does not exist.*[Rr]un the same command"):
+            second.create(**PLACE)
+        assert not sandbox.world.endpoints
+        made = second.create(**PLACE).endpoint.endpoint_id
+        assert first.create(**PLACE).endpoint.endpoint_id == made
+    assert list(sandbox.world.endpoints) == [made]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -228,6 +229,19 @@ def test_other_zones_make_no_second_endpoint_unseen(runbook: Runbook, sandbox: S
     for _ in range(2):
         with pytest.raises(errors.Conflict, match=r"made already, with other options.*ListVpcEndpoints"):
             runbook.create(**{**EVERYTHING, "zone": ["ap-southeast-1b=vsw-t4nb1"]})
+    assert list(sandbox.world.endpoints) == [made.endpoint_id]
+
+
+def test_an_unseen_endpoint_is_not_made_again_when_the_cloud_has_forgotten_the_token(
+    runbook: Runbook, sandbox: Sandbox
+) -> None:
+    """What was made here is asked for by its ID: no document says how long a token counts."""
+    made = made_unseen(runbook, sandbox)
+    sandbox.restore(replace(sandbox.snapshot(), client_tokens=()))
+    again = runbook.create(cluster="demo", **EVERYTHING).endpoint
+    assert (again.endpoint_id, again.ours) == (made.endpoint_id, True)
+    with pytest.raises(errors.Conflict, match="made already, with other options"):
+        runbook.create(cluster="demo", **EVERYTHING, name="another")
     assert list(sandbox.world.endpoints) == [made.endpoint_id]
 
 

@@ -139,6 +139,57 @@ def test_a_token_that_was_refused_for_other_options_stays_while_a_list_may_lag(t
     assert journal.open_token("p") == ""
 
 
+def test_the_ten_minutes_begin_with_the_last_call_that_may_have_made_something(tmp_path: Path) -> None:
+    """A token that was sent again late may have made its endpoint then, which a list need not show yet."""
+    now = 1_800_000_000.0
+    journal = Journal(tmp_path / "state", now=lambda: now)
+    fail(journal, KeyboardInterrupt())
+    token = journal.open_token("p")
+    now += 3600
+    fail(journal, KeyboardInterrupt(), token=token)
+    now += 300
+    mismatch = Conflict("other options.", operation=OPERATION, code="IdempotentParameterMismatch")
+    fail(journal, mismatch, token=token)
+    assert journal.open_token("p") == token
+    now += 301
+    assert journal.open_token("p") == ""
+
+
+def test_a_refusal_does_not_undo_what_the_token_may_have_made_before(tmp_path: Path) -> None:
+    """An answer was lost, and the next call refused: the token stays while a list may lag."""
+    now = 1_800_000_000.0
+    journal = Journal(tmp_path / "state", now=lambda: now)
+    fail(journal, KeyboardInterrupt())
+    token = journal.open_token("p")
+    now += 60
+    fail(journal, Conflict("a quota.", operation=OPERATION, code="QuotaExceeded"), token=token)
+    assert journal.open_token("p") == token
+    assert journal.used_token("p") == token
+    now += 541
+    assert journal.open_token("p") == ""
+    assert journal.used_token("p") == token
+
+
+def test_a_token_that_made_nothing_is_not_used_again(journal: Journal) -> None:
+    """Refused at its only call, it is neither open nor used; one that made something stays the last used."""
+    made = make(journal, token="")
+    fail(journal, Conflict("a quota.", operation=OPERATION, code="QuotaExceeded"))
+    assert journal.open_token("p") == ""
+    assert journal.used_token("p") == made
+
+
+def test_what_a_plan_has_made_last_is_known(journal: Journal) -> None:
+    """What was made or found counts, of this plan alone, and no failure."""
+    assert journal.last_made("p") == ""
+    make(journal)
+    make(journal, plan="another plan")
+    fail(journal, Conflict("a quota.", operation=OPERATION, code="QuotaExceeded"))
+    fail(journal, KeyboardInterrupt())
+    assert journal.last_made("p") == "ep-1"
+    journal.conclude_found("p", "ep-9")
+    assert (journal.last_made("p"), journal.last_made("another plan")) == ("ep-9", "ep-1")
+
+
 def test_what_is_found_closes_the_intent(journal: Journal) -> None:
     """An endpoint that is adopted is what the lost creation made: its token is not used for another."""
     fail(journal, KeyboardInterrupt())

@@ -23,7 +23,8 @@ from tidb_pe_magic.sandbox.scenarios import SCENARIOS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tidb_pe_magic.sandbox.gate import Address, Manner
+    from tidb_pe_magic.sandbox.addresses import Address
+    from tidb_pe_magic.sandbox.gate import Manner
 
 _ROOT = "2vKmPqRsTuWxYzA.root"
 

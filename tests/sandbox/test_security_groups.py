@@ -17,7 +17,7 @@ from tidb_pe_magic.sandbox.network_seed import Permission, SecurityGroup, seed
 from tidb_pe_magic.sandbox.security_groups import lets_in
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.gate import Address
+    from tidb_pe_magic.sandbox.addresses import Address
 
 VPC, GROUP, OTHER = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics", "sg-t4nclosed"
 SOURCE, PORT = "10.20.1.77", 4000

@@ -14,7 +14,7 @@ from tidb_pe_magic.clouds.alibaba_errors import translate
 from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
 from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.sdk_http import no_proxy, refuse_redirects
-from tidb_pe_magic.clouds.wire import mapping
+from tidb_pe_magic.clouds.wire import mapping, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -306,12 +306,12 @@ def _values(chain: Chain) -> Iterator[str]:
 
 def _cli_values(path: str) -> list[str]:
     try:
-        profiles = json.loads(_text(path)).get("profiles", [])
-    except (ValueError, AttributeError):
+        config = mapping(json.loads(_text(path)))
+    except (ValueError, RecursionError):
         return []
     return [
         value
-        for profile in profiles
+        for profile in mappings(config.get("profiles"))
         for name, value in profile.items()
         if name not in {"name", "mode"} and isinstance(value, str)
     ]

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.errors import InvalidRequest, one_line
-from tidb_pe_magic.model import RamAction, Severity
+from tidb_pe_magic.model import EndpointStatus, RamAction, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tidb_pe_magic.model import Cluster, EndpointPlan, EndpointZone, Finding, VpcEndpoint
-
-_DELETING = "Deleting"  # of ZoneStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +57,13 @@ class Source:
     @property
     def zones(self) -> tuple[EndpointZone, ...]:
         """The zones that the endpoint has or shall have, in the order of their IDs."""
-        staying = (zone for zone in self.plan.zones if zone.status != _DELETING)
+        staying = (zone for zone in self.plan.zones if zone.status != EndpointStatus.DELETING)
         return tuple(sorted(staying, key=lambda zone: zone.zone_id))
 
     @property
     def leaving(self) -> tuple[EndpointZone, ...]:
         """The zones that are being removed."""
-        return tuple(zone for zone in self.plan.zones if zone.status == _DELETING)
+        return tuple(zone for zone in self.plan.zones if zone.status == EndpointStatus.DELETING)
 
     @property
     def security_group_ids(self) -> tuple[str, ...]:

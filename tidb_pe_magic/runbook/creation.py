@@ -57,6 +57,7 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
         PreflightFailed: the preflight says stop, and --force is not given.
         JournalError: the intent cannot be written down; nothing was made.
         ApiError: the API refuses.
+        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
     planned = make_plan(context, request, tolerant=request.force)
@@ -80,6 +81,7 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
     Raises:
         JournalError: the intent cannot be written down; nothing was made.
         ApiError: the API refuses.
+        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
 

@@ -134,8 +134,8 @@ class Journal:
     def open_token(self, plan: str) -> str:
         """Return the ClientToken of the plan's last intent where its outcome is open; else empty.
 
-        One that the cloud has refused for other options has made something: it stays until that is found, or
-        until a list that shows nothing means that it is gone.
+        What the cloud refuses of a token that was sent before does not undo what that may have made: the
+        token stays until that is found, or until a list that shows nothing means that nothing is there.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -146,27 +146,39 @@ class Journal:
         return "" if token and self._is_outlived(content, token) else token
 
     def _is_outlived(self, content: Content, token: str) -> bool:
+        """Tell whether the token has been refused, and was last able to make something long ago."""
         sent = [record for record in content.records if record.get("token") == token]
-        idents = {record["id"] for record in sent}
-        made = any(record["id"] in idents and record.get("code") == MISMATCH for record in content.records)
-        return made and self._now() - _seconds(str(sent[0].get("time"))) > _LAG
+        outcomes = {record["id"]: record for record in content.records if record["record"] == "outcome"}
+        found = [outcomes.get(intent["id"], {}) for intent in sent]
+        if not any(_is_refusal(outcome) or outcome.get("code") == MISMATCH for outcome in found):
+            return False
+        refused = MutationResult.REFUSED
+        making = [s for s, outcome in zip(sent, found, strict=True) if outcome.get("result") != refused]
+        last = making[-1] if making else sent[0]
+        return self._now() - _seconds(str(last.get("time"))) > _LAG
 
     def used_token(self, plan: str) -> str:
-        """Return the ClientToken of the plan's last intent that no cloud has refused; else empty.
+        """Return the ClientToken of the plan's last intent that may have made something; else empty.
 
         Raises:
             JournalError: the journal cannot be read.
         """
         content = self._content()
-        refused = {
-            record["id"]
-            for record in content.records
-            if record.get("result") == MutationResult.REFUSED and record.get("open") is not True
-        }
-        intents = _intents(content, plan)
-        unusable = {intent["token"] for intent in intents if intent["id"] in refused}
-        usable = [intent["token"] for intent in intents if intent["token"] not in unusable]
+        refused = {record["id"] for record in content.records if _is_refusal(record)}
+        usable = [intent["token"] for intent in _intents(content, plan) if intent["id"] not in refused]
         return str(usable[-1]) if usable else ""
+
+    def last_made(self, plan: str) -> str:
+        """Return what the plan has made last, or was found to have made; else empty.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        content = self._content()
+        idents = {intent["id"] for intent in _intents(content, plan)}
+        results = {MutationResult.SUCCEEDED, MutationResult.FOUND}
+        made = [r for r in content.records if r["id"] in idents and r.get("result") in results]
+        return str(made[-1].get("resource") or "") if made else ""
 
     def conclude_found(self, plan: str, resource: str) -> None:
         """Close the plan's open intents, for what they were to make has been found.
@@ -255,16 +267,23 @@ def _intents(content: Content, plan: str) -> list[dict[str, Any]]:
     ]
 
 
+def _is_refusal(record: dict[str, Any]) -> bool:
+    """Tell whether it is the outcome of an intent that made nothing: the request was read and refused."""
+    return record.get("result") == MutationResult.REFUSED and record.get("open") is not True
+
+
 def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
     intents = _intents(content, plan)
-    closed = {
-        record["id"]
+    closing = [
+        record
         for record in content.records
         if record["record"] == "outcome" and record.get("open") is not True
-    }
-    # A token that was sent twice is closed by either outcome.
-    used_up = {intent["token"] for intent in intents if intent["id"] in closed}
-    return [intent for intent in intents if intent["token"] not in used_up]
+    ]
+    closed = {record["id"] for record in closing}
+    made = closed - {record["id"] for record in closing if _is_refusal(record)}
+    # A token that was sent twice is used up by either success.
+    used_up = {intent["token"] for intent in intents if intent["id"] in made}
+    return [intent for intent in intents if intent["id"] not in closed and intent["token"] not in used_up]
 
 
 def _mutation(intent: dict[str, Any], outcome: dict[str, Any]) -> Mutation:

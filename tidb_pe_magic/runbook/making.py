@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.pausing import paused
-from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus
+from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus, RamAction
+from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.exclusive import exclusively
 from tidb_pe_magic.runbook.journal import MISMATCH, new_token
 from tidb_pe_magic.runbook.preflight import UNSURE
@@ -30,6 +32,9 @@ _MADE_UNSEEN = (
     "An endpoint was made already, with other options. The RAM action that would find it is missing, "
     "privatelink:ListVpcEndpoints: look in the console (VPC > Endpoints), or see %tidb_pe permissions."
 )
+_NOT_LISTED_YET = (
+    "It has other options, and is not listed yet: run the same command again in a minute, which adopts it."
+)
 
 
 def make_once(
@@ -45,6 +50,7 @@ def make_once(
     Raises:
         JournalError: the intent cannot be written down; nothing was made.
         ApiError: the API refuses.
+        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
     if planned.existing is None:
@@ -68,17 +74,65 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     name = _plan_name(context, planned)
+    known = _known(context, planned, name)
+    if known is not None:
+        return known
     opened, own = context.journal.open_token(name), _token_of_the_unlisted(context, planned, name)
     made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
     made = _make_with(context, planned, opened or own or new_token())
-    perhaps_old = bool(opened) or made.endpoint_id in made_before
-    while perhaps_old and _is_gone(context, made):
+    is_old = bool(opened) or made.endpoint_id in made_before
+    # A token of the unlisted may have been used elsewhere, too, which no journal here knows.
+    while (is_old or own) and _is_gone(context, made):
+        if not is_old:
+            raise errors.EndpointFailed(
+                f"{made.endpoint_id}, which the cloud names as made, does not exist: it may have been "
+                "deleted elsewhere.",
+                last=made,
+                advice="Run the same command again: if it is still gone, another is made.",
+            )
         # An earlier call was carried out, and what it made has been deleted since: the cloud only repeated
         # its answer. A token of the unlisted is again the same for whoever comes next.
         token = _digest(repr((own, made.endpoint_id))) if own else new_token()
         made, own = _make_with(context, planned, token), own and token
-        perhaps_old = made.endpoint_id in made_before
+        is_old = made.endpoint_id in made_before
     return made
+
+
+def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | None:
+    """Return what was last made here for the plan, where it still exists though no list shows it.
+
+    A list may lag, or not be allowed; the token alone does not do, for a cloud forgets it, nobody knows when.
+
+    Raises:
+        Conflict: it has other options.
+    """
+    ident = context.journal.last_made(name)
+    if not ident:
+        return None
+    alibaba = context.alibaba(planned.cluster.region_id)
+    try:
+        found = discovery.detailed(alibaba, alibaba.endpoint(ident))
+    except (errors.NotFound, errors.PermissionDenied):
+        return None
+    if found.endpoint_status == EndpointStatus.DELETING:
+        return None
+    if not _is_as_planned(found, planned):
+        advice = _MADE_UNSEEN if _is_unsure(planned) else _NOT_LISTED_YET
+        raise errors.Conflict(f"{ident} exists.", operation=_OPERATION, advice=advice)
+    return replace(found, ours=True)
+
+
+def _is_as_planned(found: VpcEndpoint, planned: EndpointPlan) -> bool:
+    """Compare what may be looked up."""
+    hidden = found.missing_actions
+    zones = {(zone.zone_id, zone.vswitch_id) for zone in found.zones}
+    asked = {(zone.zone_id, zone.vswitch_id) for zone in planned.zones}
+    groups = set(found.security_group_ids)
+    return (
+        found.name == planned.name
+        and (RamAction.ENDPOINT_ZONES in hidden or zones == asked)
+        and (RamAction.ENDPOINT_SECURITY_GROUPS in hidden or groups == set(planned.security_group_ids))
+    )
 
 
 def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoint:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ from tidb_pe_magic.credentials import PasswordSource
 from tidb_pe_magic.model import BrokenProfile, Cluster, EndpointService, SavedConnection, TlsMode
 from tidb_pe_magic.runbook import requests
 from tidb_pe_magic.runbook.fields import one_of
-from tidb_pe_magic.runbook.state_files import ensure_private, open_private
+from tidb_pe_magic.runbook.state_files import ensure_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,16 +57,10 @@ def save(environ: Mapping[str, str], connection: SavedConnection) -> Path:
     path = _path(environ, connection.name)
     content = {"version": _VERSION, **dataclasses.asdict(connection)}
     content["cluster"].pop("via")
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         ensure_private(path.parent)
-        with os.fdopen(open_private(partial, os.O_WRONLY | os.O_EXCL), "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-        partial.replace(path)
+        write_private(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise errors.InvalidRequest(
             "--save", f"{path} cannot be written: {_reason(error)}.", advice=f"Set {DIRECTORY}."
         ) from None

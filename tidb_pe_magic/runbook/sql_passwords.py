@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
 import string
@@ -12,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials import Password, PasswordSource, Secret, from_keyring, sql_password, to_keyring
-from tidb_pe_magic.runbook.state_files import ensure_private, open_private, state_directory
+from tidb_pe_magic.runbook.state_files import ensure_private, state_directory, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ _LENGTH = 32  # of the 8 to 64 characters that TiDB Cloud takes
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~")
 # A plus sign is in no file name that is made of a user's.
 _IN_KEYRING = "+keyring"
-_UNFINISHED = re.compile(r"\.[0-9a-f]{8}$")  # a file that is being written
+_UNFINISHED = re.compile(r"\..*\.[0-9a-f]{8}")  # a file that is being written
 _NEXT = "+next"  # what a password becomes where its change is known to have happened
 
 
@@ -56,12 +55,12 @@ def store(
         ensure_private(path.parent.parent)
         ensure_private(path.parent)
         if where != "file" and to_keyring(SERVICE, entry, password):
-            _write(path.with_name(path.name + _IN_KEYRING), Secret(""))
+            write_private(path.with_name(path.name + _IN_KEYRING), "")
             path.unlink(missing_ok=True)
             return f"keyring:{SERVICE}"
         if where == "keyring":
             raise errors.InvalidRequest("--store", "there is no keyring that takes a password here.")
-        _write(path, password)
+        write_private(path, password.reveal())
         path.with_name(path.name + _IN_KEYRING).unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -94,7 +93,7 @@ def users(environ: Mapping[str, str]) -> list[str]:
         names = [path.name for path in (state_directory(environ) / "sql-users").iterdir()]
     except (OSError, errors.TidbPeError):
         return []
-    kept = {name.removesuffix(_IN_KEYRING) for name in names if not _UNFINISHED.search(name)}
+    kept = {name.removesuffix(_IN_KEYRING) for name in names if not _UNFINISHED.fullmatch(name)}
     return sorted(unquote(name) for name in kept if not name.endswith(_NEXT))
 
 
@@ -149,14 +148,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def _write(path: Path, password: Secret) -> None:
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(open_private(partial, os.O_WRONLY | os.O_EXCL), "w", encoding="utf-8") as file:
-            file.write(password.reveal())
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.keys import tidb_cloud as tidb_cloud_keys
@@ -13,6 +14,34 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.runbook.fields import Option
     from tidb_pe_magic.runbook.operations import Operation
+
+_FILE_NAMES = frozenset({"PATH", "FILE"})  # the metavars of what is a file's name
+
+
+class Kind(Enum):
+    """What a value is, for whoever completes it."""
+
+    CHOICE = auto()  # of the option's own
+    FILE = auto()
+    CONNECTION = auto()  # open or saved
+    SAVED = auto()  # a saved connection, after an @
+    PROFILE = auto()  # of ticloud's
+    SQL_USER = auto()
+    OTHER = auto()
+
+
+def kind(name: str, option: Option, operation: Operation) -> Kind:
+    """Return what the value of an option is; `name` is the field's, or the flag's without dashes."""
+    if option.choices:
+        return Kind.CHOICE
+    if option.metavar in _FILE_NAMES:
+        return Kind.FILE
+    if name == "profile":
+        return Kind.SAVED if option.positional else Kind.PROFILE
+    if name == "alias":
+        return Kind.CONNECTION
+    is_user = name == "user" or (name == "name" and operation.name == "sql-user")
+    return Kind.SQL_USER if is_user else Kind.OTHER
 
 
 def following(
@@ -49,14 +78,16 @@ def _takes_a_value(option: Option | None) -> bool:
 def _values(
     name: str, option: Option, operation: Operation, environ: Mapping[str, str], opened: Iterable[str]
 ) -> list[str]:
-    if option.choices:
-        return list(option.choices)
-    if name == "profile":
-        if option.positional:
+    match kind(name, option, operation):
+        case Kind.CHOICE:
+            return list(option.choices)
+        case Kind.SAVED:
             return [f"@{each}" for each in profiles.names(environ)]
-        return tidb_cloud_keys.profile_names(environ)
-    if name == "alias":
-        return sorted({*opened, *profiles.names(environ)})
-    if name == "user" or (name == "name" and operation.name == "sql-user"):
-        return sql_passwords.users(environ)
-    return []
+        case Kind.PROFILE:
+            return tidb_cloud_keys.profile_names(environ)
+        case Kind.CONNECTION:
+            return sorted({*opened, *profiles.names(environ)})
+        case Kind.SQL_USER:
+            return sql_passwords.users(environ)
+        case Kind.FILE | Kind.OTHER:
+            return []

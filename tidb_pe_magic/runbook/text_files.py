@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.whole_files import in_its_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ class TextFile:
             if not path.is_file():
                 raise InvalidRequest(_FIELD, f"{path} is no file that could be replaced.")
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise InvalidRequest(_FIELD, f"{path} cannot be written: {error.strerror or error}.") from None
         if not self._replace and not self._mine(self._content()):
             raise InvalidRequest(
                 _FIELD,
@@ -62,21 +62,11 @@ class TextFile:
             InvalidRequest: the file cannot be written, or must not be replaced.
         """
         self.check()
-        temporary = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")
-        try:
+        with in_its_place(self._path, _FIELD) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
             if self._path.exists():
                 shutil.copymode(self._path, temporary)
-            temporary.replace(self._path)
-        except OSError as error:
-            raise self._unwritable(error) from None
-        finally:
-            if os.path.lexists(temporary):
-                temporary.unlink()
         return str(self._path)
-
-    def _unwritable(self, error: OSError) -> InvalidRequest:
-        return InvalidRequest(_FIELD, f"{self._path} cannot be written: {error.strerror or error}.")
 
     def _content(self) -> str:
         """Return what the file holds; nothing of ours where that cannot be read."""

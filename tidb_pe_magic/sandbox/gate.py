@@ -15,7 +15,8 @@ from tidb_pe_magic.sandbox.startable import Startable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-Address = tuple[str, int]
+    from tidb_pe_magic.sandbox.addresses import Address
+
 Manner = Literal["forward", "refuse", "swallow"]
 
 _CHUNK = 256 * 1024

@@ -10,9 +10,11 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-Address = tuple[str, int]
+if TYPE_CHECKING:
+    from tidb_pe_magic.sandbox.addresses import Address
+
 Behaviour = Callable[[socket.socket], None]
 
 _HEADER = 4

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tidb_pe_magic.sandbox import fleet_seed, network_seed, scenarios, tidb_cloud
-from tidb_pe_magic.sandbox.addresses import Address, free_port, is_address, parse_address
+from tidb_pe_magic.sandbox.addresses import Address, free_port, parse_address
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.clock import CloudClock
 from tidb_pe_magic.sandbox.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.doors import Doors
 from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
 from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
 from tidb_pe_magic.sandbox.gate import Gate
@@ -132,9 +133,6 @@ class Sandbox(Startable):
         self._directory: Path | None = None
         self.ca = ""
         self._routed = True
-        self._reachable: dict[str, frozenset[Address]] = {}
-        self._admitted: dict[str, frozenset[Address]] = {}
-        self._filtered: frozenset[Address] = frozenset()
         self._running = contextlib.ExitStack()
         self._state = "new"
 
@@ -149,7 +147,8 @@ class Sandbox(Startable):
             stack.callback(self.world.close)
             self._served = self._start_database(stack)
             self.gate = stack.enter_context(Gate(self._served, self.faults))
-            self.world.subscribe(self._follow)
+            self._doors = Doors(self.gate, self._admits)
+            self.world.subscribe(self._doors.follow)
             for server in self._servers:
                 stack.enter_context(server)
             # Ended first: a black hole keeps a server's thread.
@@ -294,7 +293,7 @@ class Sandbox(Startable):
         found = None if scenario is None else scenarios.find(scenario)
         self._keys.renew()
         self.roles.renew()
-        self.world.subscribe_only(self._follow)
+        self.world.subscribe_only(self._doors.follow)
         self.restore(snapshot)
         self.requests.clear()
         self.world.set_pace(mode, seconds)
@@ -322,8 +321,7 @@ class Sandbox(Startable):
     def _clear_way(self) -> None:
         """Close every address, drop every connection, and have the gate lead to the database again."""
         # Not under the world's lock, for which the gate's thread may be waiting.
-        self.gate.close(self.gate.open_addresses)
-        self._reachable, self._admitted, self._filtered = {}, {}, frozenset()
+        self._doors.close()
         self._staged.close()
         self.gate.reset(self._served)
         self.ca = ""
@@ -370,25 +368,6 @@ class Sandbox(Startable):
         # Asked once and early: a mistyped address would show up as a broken endpoint only much later.
         with socket.create_connection(self._upstream, timeout=_UPSTREAM_SECONDS):
             return self._upstream
-
-    def _follow(self, endpoint: Endpoint) -> None:
-        """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
-        own = frozenset((host, endpoint.port) for host in endpoint.addresses if is_address(host))
-        nowhere = frozenset[Address]()
-        admitted = own if self._admits(endpoint) else nowhere
-        ident = endpoint.endpoint_id
-        known = (self._reachable.get(ident, nowhere), self._admitted.get(ident, nowhere))
-        if known == (own, admitted):
-            return
-        self._reachable[ident], self._admitted[ident] = own, admitted
-        # Where there is one loopback address only, the endpoints share it: it closes with the last of them,
-        # and answers if one of them does.
-        wanted = frozenset[Address]().union(*self._reachable.values())
-        filtered = wanted.difference(*self._admitted.values())
-        self.gate.close((self.gate.open_addresses - wanted) | (filtered ^ self._filtered))
-        self._filtered = filtered
-        if closed := wanted - self.gate.open_addresses:
-            self.gate.open(closed, filtered=filtered)
 
     def _admits(self, endpoint: Endpoint) -> bool:
         """Tell whether what the notebook sends arrives: a route leads there, and the groups let it in."""

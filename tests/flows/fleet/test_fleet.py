@@ -120,6 +120,31 @@ def test_nothing_is_deleted_without_being_meant(runbook: Runbook, sandbox: Sandb
     assert placed(sandbox) == wanted(1)
 
 
+def test_an_endpoint_that_is_being_deleted_hides_no_other(tmp_path: Path) -> None:
+    """Where one of a row's endpoints is on its way out, the one that stays is what is deleted."""
+    with fleet_sandbox(1, mode="manual") as sandbox:
+
+        def sleep(_seconds: float) -> bool:
+            sandbox.tick()
+            return False
+
+        with Runbook(environ=sandbox.environment(), sleep=sleep) as runbook:
+            file = written(tmp_path / "fleet.toml", ["fleet-1"], vpcs=VPCS[:1])
+            staying = runbook.fleet("apply", file).rows[0].endpoint_id
+            made = sandbox.world.endpoints[staying]
+            going = sandbox.world.create_endpoint(
+                service=made.service,
+                vpc_id=made.vpc_id,
+                zones=(),
+                tags=made.tags,
+                create_time="2020-01-01T00:00:00Z",
+            ).endpoint_id
+            sandbox.world.delete_endpoint(going)
+            (row,) = runbook.fleet("delete", file, yes=True)
+        assert (row.endpoint_id, row.row_state, row.remarks) == (staying, RowState.DELETED, ())
+        assert staying not in sandbox.world.endpoints
+
+
 def test_every_row_is_waited_for_by_one_list(tmp_path: Path) -> None:
     """A look at all the rows is one request, and each row's states are told as they change."""
     events: list[Event] = []

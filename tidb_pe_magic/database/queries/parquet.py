@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 import stat
 import threading
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidb_pe_magic.errors import InvalidRequest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_FIELD = "--to-parquet"
+FIELD = "--to-parquet"
 #: A row group is what is held in memory: large enough to be read fast, small enough to be held.
 _ROW_GROUP_BYTES = 16 * 2**20
 
@@ -78,7 +71,7 @@ def target(text: str, *, directory: bool) -> Path:
     try:
         path = Path(text).expanduser()
         if not path.parent.is_dir():
-            raise InvalidRequest(_FIELD, f"there is no directory {path.parent}.")
+            raise InvalidRequest(FIELD, f"there is no directory {path.parent}.")
         found = path.stat().st_mode
         taken = not stat.S_ISDIR(found) or any(path.iterdir())
     except FileNotFoundError:
@@ -87,35 +80,12 @@ def target(text: str, *, directory: bool) -> Path:
         if isinstance(error, InvalidRequest):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidRequest(_FIELD, f"{text} cannot be written: {reason}.") from None
+        raise InvalidRequest(FIELD, f"{text} cannot be written: {reason}.") from None
     if directory and taken:
-        raise InvalidRequest(_FIELD, f"{path} exists; with --partitions it has to be a new directory.")
+        raise InvalidRequest(FIELD, f"{path} exists; with --partitions it has to be a new directory.")
     if not directory and stat.S_ISDIR(found):
-        raise InvalidRequest(_FIELD, f"{path} is a directory; name the file in it.")
+        raise InvalidRequest(FIELD, f"{path} is a directory; name the file in it.")
     # The new file would take the place of a device or a pipe, which others need.
     if not directory and not stat.S_ISREG(found):
-        raise InvalidRequest(_FIELD, f"{path} is no regular file; name one, or a new one.")
+        raise InvalidRequest(FIELD, f"{path} is no regular file; name one, or a new one.")
     return path
-
-
-@contextmanager
-def in_its_place(path: Path, *, directory: bool = False) -> Iterator[Path]:
-    """Give a name beside `path` to write to: it takes the place of `path` at the end, or nothing is left.
-
-    Raises:
-        InvalidRequest: it cannot be written there.
-    """
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
-    try:
-        try:
-            if directory:
-                temporary.mkdir()
-            yield temporary
-            temporary.replace(path)
-        except OSError as error:
-            raise InvalidRequest(_FIELD, f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.placeholders import outer_words
 from tidb_pe_magic.database.queries.statement import Query, Tally, read
+from tidb_pe_magic.whole_files import in_its_place
 
 if TYPE_CHECKING:
     import threading
@@ -122,7 +123,7 @@ def read_file(reading: Read, path: str) -> Path:
     several = reading.partitions is not None
     place = parquet.target(path, directory=several)
     made: list[parquet.Writer] = []
-    with parquet.in_its_place(place, directory=several) as temporary:
+    with in_its_place(place, parquet.FIELD, directory=several) as temporary:
 
         def begin(number: int, schema: pa.Schema) -> Sink:
             writer = parquet.Writer(temporary / f"part-{number:05}.parquet" if several else temporary, schema)

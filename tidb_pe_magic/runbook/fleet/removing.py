@@ -57,6 +57,8 @@ class _Removing:
     def add(self, target: Target) -> None:
         """Find the row's endpoint: one that was made here, or else the one that `apply` would adopt.
 
+        One that is being deleted is waited for where there is no other.
+
         Raises:
             NotEligible: it was not made here, and --adopted is not given.
         """
@@ -67,8 +69,9 @@ class _Removing:
         if not found:
             run.board.change(entry, row_state=RowState.ABSENT)
             return
-        endpoint, *others = sorted(found, key=creation.preference)
-        remarks = [f"{other.endpoint_id} exists, too, and stays" for other in others]
+        endpoint, *others = sorted(found, key=_preference)
+        staying = [other for other in others if other.endpoint_status != EndpointStatus.DELETING]
+        remarks = [f"{other.endpoint_id} exists, too, and stays" for other in staying]
         run.board.change(entry, **of_endpoint(endpoint, *remarks, unready=RowState.NOT_READY))
         if not endpoint.ours and not run.request.adopted:
             raise errors.NotEligible(
@@ -138,3 +141,9 @@ class _Removing:
     def _gone(self, doomed: _Doomed) -> None:
         del self._left[doomed.target.entry.number]
         self._run.board.change(doomed.target.entry, row_state=RowState.DELETED, detail="", zones=())
+
+
+def _preference(endpoint: VpcEndpoint) -> tuple[bool, bool, tuple[bool, str, str]]:
+    """Return what the endpoints of a row are sorted by: an older one that is being deleted is no obstacle."""
+    deleting = endpoint.endpoint_status == EndpointStatus.DELETING
+    return (not endpoint.ours, deleting, creation.preference(endpoint))

@@ -11,8 +11,9 @@ from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidb_pe_magic.sandbox.addresses import Address
     from tidb_pe_magic.sandbox.clusters import Cluster
-    from tidb_pe_magic.sandbox.gate import Address, Manner
+    from tidb_pe_magic.sandbox.gate import Manner
     from tidb_pe_magic.sandbox.sandbox import Sandbox
 
 _TOO_MANY_CONNECTIONS, _ACCESS_DENIED = 1040, 1045

@@ -1,0 +1,21 @@
+"""The passwords of SQL users that were made here, as files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.runbook import sql_passwords
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_only_a_file_that_is_being_written_is_no_user(tmp_path: Path) -> None:
+    """A user's name may end as such a file's does; it begins as none does."""
+    environ = {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
+    sql_passwords.store(environ, "app.deadbeef", Secret("P4ssw0rd"), where="file")
+    directory = tmp_path / "state" / "sql-users"
+    assert [path.name for path in directory.iterdir()] == ["app.deadbeef"]
+    (directory / ".other.0123abcd").touch()
+    assert sql_passwords.users(environ) == ["app.deadbeef"]
