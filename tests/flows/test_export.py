@@ -172,6 +172,18 @@ def test_the_script_makes_one_endpoint_however_often_it_runs(
     ]
 
 
+def test_the_script_takes_an_endpoint_that_was_made_meanwhile(
+    sandbox: Sandbox, runbook: Runbook, tmp_path: Path
+) -> None:
+    """What somebody has made since the export is not made again, whatever its token was."""
+    script = str(runbook.export("aliyun-cli", **PLACE))
+    made = runbook.create(**PLACE).endpoint
+    done = run(script, answering(sandbox), tmp_path)
+    assert (done.code, done.errors) == (0, "")
+    assert list(sandbox.world.endpoints) == [made.endpoint_id]
+    assert sandbox.requests.count("CreateVpcEndpoint", status=200) == 1
+
+
 def test_the_scripts_rule_opens_the_port(tmp_path: Path) -> None:
     """Where the preflight stops for a blocked port, the commands mend exactly that."""
     with (

@@ -26,8 +26,9 @@ _KEY = "The key is the aliyun CLI's own (aliyun configure, or its environment); 
 _MENDING = ("The first command adds the inbound rule that is missing; the others show the endpoint.", _KEY)
 _READING = ("The commands show it, and change nothing.", _KEY)
 _PLANNED = (
-    "The commands make it and wait for it; nothing has been made yet. The ClientToken is the plan's own: run",
-    "twice, they make one endpoint, for as long as Alibaba Cloud remembers the token.",
+    "The commands make it and wait for it; nothing has been made yet. An endpoint of this service and VPC",
+    "that is there by then is taken as it is. The ClientToken is the plan's own: run twice at once, they",
+    "make one endpoint.",
     _KEY,
 )
 _UNTAGGED = f"CreateVpcEndpoint, without the tag {'='.join(OUR_TAG)}: no notebook deletes it unasked."
@@ -51,9 +52,9 @@ def write(source: Source) -> Text:
 
 def _made(source: Source) -> Iterator[str]:
     plan, origins = source.plan, source.origins
-    yield comment("What exists already for this service and VPC:")
+    yield comment("What exists already for this service and VPC (what is being deleted, too):")
     asked = [("ServiceName", plan.service.service_name), ("VpcId", plan.vpc.vpc_id)]
-    yield from _aliyun(source, "privatelink ListVpcEndpoints", asked)
+    yield from _answered(source, "privatelink ListVpcEndpoints", asked)
     yield ""
     yield comment(_UNTAGGED)
     for name, origin in (
@@ -65,15 +66,23 @@ def _made(source: Source) -> Iterator[str]:
         ("VSwitchId", origins.vswitches),
     ):
         yield comment(f"- {name}: {origin}")
-    yield "answer=$("
-    yield from _aliyun(source, "privatelink CreateVpcEndpoint", _creation(source), indent="  ")
-    yield ")"
-    yield "printf '%s\\n' \"$answer\""
-    yield f"endpoint_id=$(printf '%s\\n' \"$answer\" | sed -n '{_ANSWERED}')"
+    yield 'if [ -z "$endpoint_id" ]; then'
+    for line in _answered(source, "privatelink CreateVpcEndpoint", _creation(source)):
+        yield f"  {line}"
+    yield "fi"
     yield '[ -n "$endpoint_id" ] || { echo "the answer names no endpoint" >&2; exit 1; }'
     yield ""
     yield from _waited(source, '"$endpoint_id"')
     yield from _read(source, '"$endpoint_id"', "ListVpcEndpointZones")
+
+
+def _answered(source: Source, operation: str, parameters: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the command of `operation`, whose answer is shown, and the first endpoint in it kept."""
+    yield "answer=$("
+    yield from _aliyun(source, operation, parameters, indent="  ")
+    yield ")"
+    yield "printf '%s\\n' \"$answer\""
+    yield f"endpoint_id=$(printf '%s\\n' \"$answer\" | tr ',' '\\n' | sed -n '{_ANSWERED}' | head -n 1)"
 
 
 def _creation(source: Source) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: bf3c69b202bbec8b
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: bcbc35b3cc6dea4e
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
-# The commands make it and wait for it; nothing has been made yet. The ClientToken is the plan's own: run
-# twice, they make one endpoint, for as long as Alibaba Cloud remembers the token.
+# The commands make it and wait for it; nothing has been made yet. An endpoint of this service and VPC
+# that is there by then is taken as it is. The ClientToken is the plan's own: run twice at once, they
+# make one endpoint.
 # The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
@@ -26,12 +27,16 @@ aliyun ecs AuthorizeSecurityGroup \
   --Permissions.1.Description 'Notebook to TiDB Cloud (preflight: port)' \
   --Permissions.1.SourceCidrIp '10.0.1.5/32'
 
-# What exists already for this service and VPC:
-aliyun privatelink ListVpcEndpoints \
-  --region 'ap-southeast-1' \
-  --RegionId 'ap-southeast-1' \
-  --ServiceName 'com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo' \
-  --VpcId 'vpc-t4nabc123'
+# What exists already for this service and VPC (what is being deleted, too):
+answer=$(
+  aliyun privatelink ListVpcEndpoints \
+    --region 'ap-southeast-1' \
+    --RegionId 'ap-southeast-1' \
+    --ServiceName 'com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo' \
+    --VpcId 'vpc-t4nabc123'
+)
+printf '%s\n' "$answer"
+endpoint_id=$(printf '%s\n' "$answer" | tr ',' '\n' | sed -n 's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p' | head -n 1)
 
 # CreateVpcEndpoint, without the tag created-by=tidb_pe_magic: no notebook deletes it unasked.
 # - ServiceName, RegionId: TiDB Cloud: the cluster's service
@@ -40,23 +45,25 @@ aliyun privatelink ListVpcEndpoints \
 # - SecurityGroupId: the only one of the VPC
 # - ZoneId: the default of plan
 # - VSwitchId: the one with the most free addresses
-answer=$(
-  aliyun privatelink CreateVpcEndpoint \
-    --region 'ap-southeast-1' \
-    --RegionId 'ap-southeast-1' \
-    --ServiceName 'com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo' \
-    --VpcId 'vpc-t4nabc123' \
-    --EndpointType 'Interface' \
-    --EndpointName 'tidb-demo' \
-    --SecurityGroupId.1 'sg-t4nabc123' \
-    --Zone.1.ZoneId 'ap-southeast-1a' \
-    --Zone.1.VSwitchId 'vsw-a' \
-    --Zone.2.ZoneId 'ap-southeast-1b' \
-    --Zone.2.VSwitchId 'vsw-b' \
-    --ClientToken '0123456789abcdef0123456789abcdef0123456789abcdef'
-)
-printf '%s\n' "$answer"
-endpoint_id=$(printf '%s\n' "$answer" | sed -n 's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p')
+if [ -z "$endpoint_id" ]; then
+  answer=$(
+    aliyun privatelink CreateVpcEndpoint \
+      --region 'ap-southeast-1' \
+      --RegionId 'ap-southeast-1' \
+      --ServiceName 'com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo' \
+      --VpcId 'vpc-t4nabc123' \
+      --EndpointType 'Interface' \
+      --EndpointName 'tidb-demo' \
+      --SecurityGroupId.1 'sg-t4nabc123' \
+      --Zone.1.ZoneId 'ap-southeast-1a' \
+      --Zone.1.VSwitchId 'vsw-a' \
+      --Zone.2.ZoneId 'ap-southeast-1b' \
+      --Zone.2.VSwitchId 'vsw-b' \
+      --ClientToken '0123456789abcdef0123456789abcdef0123456789abcdef'
+  )
+  printf '%s\n' "$answer"
+  endpoint_id=$(printf '%s\n' "$answer" | tr ',' '\n' | sed -n 's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p' | head -n 1)
+fi
 [ -n "$endpoint_id" ] || { echo "the answer names no endpoint" >&2; exit 1; }
 
 # Until the private host answers, for 10 minutes at most:
