@@ -232,7 +232,8 @@ def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> Inva
     if not named:
         return InvalidRequest(
             "arguments",
-            f"{operation.name} takes no further argument; a flag with several values is repeated for each.",
+            f"{operation.name} takes no further argument; a value with a space is put in single quotes, and "
+            "a flag with several values is repeated for each.",
             advice=see,
         )
     flag = named[0]
