@@ -100,6 +100,20 @@ def test_the_next_command_names_the_cluster(environment: dict[str, str]) -> None
     assert must(environment, "delete", endpoint_id, "--yes", "--region", "ap-southeast-1")["found"]
 
 
+def test_a_fleet_is_told_in_words_of_the_shell(environment: dict[str, str], tmp_path: Path) -> None:
+    """Progress names commands as they are typed here, too, and the columns stand under their heads."""
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8")
+    done = run(environment, "fleet", "plan", str(fleet))
+    assert done.returncode == 1
+    assert "See tidb-pe clusters" in done.stderr.splitlines()[0]
+    assert "%tidb_pe" not in done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    (head,) = (number for number, line in enumerate(lines) if line.endswith("Look at it alone"))
+    assert lines[head + 2].endswith("tidb-pe clusters")
+    assert lines[head + 2].rindex("tidb-pe") == lines[head].index("Look")
+
+
 def test_an_export_is_the_text_alone(environment: dict[str, str], tmp_path: Path) -> None:
     """Standard output can go to a file, which is an export then; all else is on standard error."""
     words = ["export", "terraform", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP]

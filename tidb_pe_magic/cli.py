@@ -16,6 +16,7 @@ import shlex
 import sys
 from contextlib import closing
 from enum import IntEnum
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +114,7 @@ def _do(command: Command, output: str, profile: str) -> int:
     cluster = getattr(command.request, "cluster", None) or ""
     with Runbook(prompt=_ask, profile=profile) as runbook:
         try:
-            with closing(EventLines(sys.stderr)) as lines:
+            with closing(EventLines(sys.stderr, partial(_typed, cluster=cluster))) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
         except errors.FleetFailed as error:
             _show_result(error.fleet, output)
@@ -173,10 +174,10 @@ def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
         _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
     elif isinstance(result, model.Export) and not result.path:
         # The text alone, so that it can go to a file.
-        _tell(render.beside(result), cluster)
+        _tell(render.beside(result, partial(_typed, cluster=cluster)))
         _show(result.text)
     else:
-        _show(_typed(render.text(result), cluster))
+        _show(render.text(result, partial(_typed, cluster=cluster)))
 
 
 def _typed(text: str, cluster: str = "") -> str:

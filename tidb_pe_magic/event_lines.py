@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model, render
 from tidb_pe_magic.errors import one_line
-from tidb_pe_magic.layout import as_text, columns
+from tidb_pe_magic.layout import as_text, columns, reworded
 from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
 _TERMINAL_COLUMNS = 80
@@ -21,16 +22,17 @@ _TERMINAL_COLUMNS = 80
 class EventLines:
     """Lines of a terminal, the last one rewritten while a step works; in a file, a line for each change."""
 
-    def __init__(self, stream: TextIO | None) -> None:
-        """Write to `stream`, or to standard output as it is at each event."""
+    def __init__(self, stream: TextIO | None, say: Callable[[str], str] = str) -> None:
+        """Write to `stream`, or to standard output as it is at each event; `say` rewords each string."""
         self._given = stream
+        self._say = say
         self._current = ""
         self._transient = 0  # columns of the line that is to be rewritten
         self._last: tuple[object, ...] = ()
 
     def show(self, event: model.Event) -> None:
         """Write the event."""
-        line = render.event_line(event)
+        line = self._say(render.event_line(event))
         match event:
             case model.StepStarted():
                 self._current = event.step
@@ -39,7 +41,7 @@ class EventLines:
                 self._current, self._last = "", ()
                 self._print(f"✔ {line}")
             case model.PlanShown():
-                self._print(as_text(replace(view(event.plan), next_command="")))
+                self._print(as_text(reworded(replace(view(event.plan), next_command=""), self._say)))
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
@@ -56,7 +58,7 @@ class EventLines:
         for row in event.changed:
             is_news = row.row_state not in {model.RowState.QUEUED, model.RowState.PLANNING}
             if row.failed or (is_news and not self._stream.isatty()):
-                self._print(render.row_line(row))
+                self._print(self._say(render.row_line(row)))
 
     def close(self) -> None:
         """End the line that was being rewritten, and say which step did not finish."""

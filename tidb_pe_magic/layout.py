@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tidb_pe_magic.errors import made_visible, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Kind = Literal["ok", "no", "warn", "info", "aside", "busy"]
 
@@ -125,6 +125,34 @@ class View:
     parts: tuple[View, ...] = ()
     notes: tuple[Mark, ...] = ()
     next_command: str = ""
+
+
+def reworded(view: View, say: Callable[[str], str]) -> View:
+    """Return the view with each string as `say` returns it, so that it is laid out as it will be read."""
+    return replace(
+        view,
+        title=say(view.title),
+        ident=say(view.ident),
+        facts=tuple((label, _reworded(cell, say)) for label, cell in view.facts),
+        tables=tuple(
+            replace(table, rows=tuple(tuple(_reworded(cell, say) for cell in row) for row in table.rows))
+            for table in view.tables
+        ),
+        block=tuple(say(line) for line in view.block),
+        parts=tuple(reworded(part, say) for part in view.parts),
+        notes=tuple(Mark(note.kind, say(note.text)) for note in view.notes),
+        next_command=say(view.next_command),
+    )
+
+
+def _reworded(cell: Cell, say: Callable[[str], str]) -> Cell:
+    match cell:
+        case Code():
+            return type(cell)(*(say(text) for text in cell.texts))
+        case Mark():
+            return Mark(cell.kind, say(cell.text))
+        case _:
+            return say(cell)
 
 
 def as_text(view: View, width: int = _WIDTH) -> str:

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.errors import one_line
-from tidb_pe_magic.layout import as_html, as_text
+from tidb_pe_magic.layout import as_html, as_text, reworded
 from tidb_pe_magic.views import amounts, fleet_summary, in_words, plan_cost, query_summary, view
 from tidb_pe_magic.views import timeline as timelines
 from tidb_pe_magic.views import topology as topologies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["beside", "event_line", "html", "row_line", "text", "timeline", "topology"]
 
 
-def text(result: model.Result) -> str:
-    """Return the result as aligned text."""
-    return as_text(view(result))
+def text(result: model.Result, say: Callable[[str], str] = str) -> str:
+    """Return the result as aligned text, each string as `say` returns it."""
+    return as_text(reworded(view(result), say))
 
 
-def beside(result: model.Result) -> str:
+def beside(result: model.Result, say: Callable[[str], str] = str) -> str:
     """Return as aligned text what is shown of the result beside the lines that are there to be copied."""
-    return as_text(replace(view(result), block=()))
+    return as_text(reworded(replace(view(result), block=()), say))
 
 
 def html(result: model.Result) -> str:

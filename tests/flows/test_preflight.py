@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from flows.places import DEMO_ID, GROUP, VPC
+from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors, render
 from tidb_pe_magic.model import PlanShown, Severity
@@ -48,6 +48,14 @@ def staged(request: pytest.FixtureRequest) -> Iterator[tuple[Sandbox, Runbook]]:
 def planned(runbook: Runbook) -> EndpointPlan:
     """Plan for the cluster, VPC and group that the scenarios are about."""
     return runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
+
+
+def test_what_is_to_be_judged_is_told_without_a_plan_too(runbook: Runbook) -> None:
+    """An endpoint that is made outside the notebook's VPC says so when it is made, and not when adopted."""
+    made = runbook.create(cluster="demo", vpc=OTHER_VPC)
+    assert [finding.check for finding in made.findings] == ["place"]
+    assert f"This notebook is in {VPC}" in " ".join(render.text(made).split())
+    assert not runbook.create(cluster="demo", vpc=OTHER_VPC).findings
 
 
 def test_a_plan_that_works_has_nothing_found(runbook: Runbook) -> None:

@@ -87,6 +87,7 @@ def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
         ("%%tidb_pe query --into\nSELECT 1", "--into"),
         ("%%tidb_pe query --into a --into b\nSELECT 1", "given twice"),
         ("%%tidb_pe query --inot a\nSELECT 1", "no such flag"),
+        ('%%tidb_pe query --params {"a": 1}\nSELECT :a', "a value with a space is put in single quotes"),
         ("%%tidb_pe query --params '{'\nSELECT 1", "--params: must be JSON"),
         (
             "%%tidb_pe query --params nowhere\nSELECT :a",

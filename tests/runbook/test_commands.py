@@ -97,11 +97,13 @@ def test_writing_and_reading_are_inverse(operation: Operation, data: st.DataObje
         ("connect", ConnectRequest.of(user="-x", ca="#1"), "%tidb_pe connect --user=-x --ca '#1'"),
         ("connect", ConnectRequest.of(profile="@tidb", save=True), "%tidb_pe connect @tidb --save"),
         ("cluster", ClusterRequest.of(cluster="-h"), "%tidb_pe cluster -- -h"),
+        ("wait", WaitRequest.of(cluster="--"), "%tidb_pe wait --cluster=--"),
     ],
 )
 def test_a_command_is_written_as_one_would_type_it(name: str, request_: Request, line: str) -> None:
     """Defaults are left out, a flag with several values is repeated, and quotes stand where they must."""
     assert command(name, request_) == line
+    assert read(line) == request_
 
 
 def test_a_query_is_written_as_a_cell() -> None:

@@ -64,6 +64,7 @@ def test_what_cannot_be_sent_names_the_field_once() -> None:
     [
         ({"side_dish": ["rice", "rice"]}, "--side-dish: the same value is given twice."),
         ({"side_dish": ["sand"]}, "--side-dish: must be one of rice, bread."),
+        ({"side_dish": ["rise"]}, "--side-dish: must be one of rice, bread (did you mean rice?)."),
         ({"patience": "long"}, "--patience: must be a number of seconds above 0."),
         ({"patience": True}, "--patience: must be a number of seconds above 0."),
         ({"hot": "very"}, "--hot: takes no value."),

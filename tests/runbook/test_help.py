@@ -42,6 +42,12 @@ def test_a_topic_is_markdown_in_a_notebook_and_text_elsewhere(topic: str) -> Non
     assert f"`%tidb_pe help {topic}`: {title}" in str(listed)
 
 
+def test_a_topic_names_no_api_host() -> None:
+    """Nobody is asked for it, also where a variable replaces the clouds' own hosts."""
+    with Runbook(environ={"TIDB_PE_ALIBABA_ENDPOINT": "http://127.0.0.1:1"}) as runbook:
+        assert "127.0.0.1" not in render.text(runbook.help("costs"))
+
+
 def test_a_notebook_shows_headings_small_and_code_as_it_is() -> None:
     """A comment in an example is no heading."""
     text = "# Title\n## Part\n```\n# a comment\n```\n# Next"

@@ -50,7 +50,7 @@ _ADVICE = (
 _NO_ROLE = "HttpCode=404"
 _INSTANCE_ADVICE = (
     "Attach a RAM role that trusts ecs.aliyuncs.com to this instance, run: aliyun configure, or set "
-    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET before the kernel starts."
+    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment."
 )
 
 

@@ -50,7 +50,7 @@ _EXCHANGED = {
     "External": "process_command",
 }
 _ADVICE = (
-    "Set both variables before the kernel starts, or run: aliyun configure; "
+    "Set both variables in the environment, before a kernel starts, or run: aliyun configure; "
     "to try without an account: %tidb_pe sandbox start"
 )
 

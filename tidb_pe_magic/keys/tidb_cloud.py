@@ -26,8 +26,8 @@ WHAT = "TiDB Cloud API key"
 
 _FILES = ("config.toml", "config")
 _ADVICE = (
-    "Make a key in the TiDB Cloud console (Organization Settings > API Keys) and set both before the kernel "
-    "starts; to try without an account: %tidb_pe sandbox start"
+    "Make a key in the TiDB Cloud console (Organization Settings > API Keys) and set both in the "
+    "environment, before a kernel starts; to try without an account: %tidb_pe sandbox start"
 )
 
 

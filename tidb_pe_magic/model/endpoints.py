@@ -240,11 +240,13 @@ class CreatedEndpoint(Result):
     Attributes:
         adopted: it existed already and was left as it is.
         differences: how it differs from what was asked.
+        findings: what the preflight of one that was made left to be judged.
     """
 
     endpoint: VpcEndpoint
     adopted: bool
     differences: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

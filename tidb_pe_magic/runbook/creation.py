@@ -12,6 +12,7 @@ from tidb_pe_magic.model import (
     EndpointPlan,
     EndpointStatus,
     RamAction,
+    Severity,
     VerifiedService,
     Vpc,
     VpcEndpoint,
@@ -62,7 +63,10 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
     """
     planned = make_plan(context, request, tolerant=request.force)
     refuse_stops(planned, force=request.force)
-    return create_planned(context, planned, request)
+    created = create_planned(context, planned, request)
+    if created.adopted:  # nothing was made, so nothing is to be judged in time to undo it
+        return created
+    return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))
 
 
 def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:

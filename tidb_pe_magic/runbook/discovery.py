@@ -117,7 +117,7 @@ def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--c
     if not wanted:
         raise errors.StepOrderError(
             "no cluster has been named yet.",
-            advice=f"Give --cluster, set {CLUSTER}, or run %tidb_pe cluster NAME_OR_ID in a notebook; "
+            advice=f"Give --cluster, set {CLUSTER}, or, in a notebook, run cluster NAME_OR_ID first; "
             "%tidb_pe clusters lists them.",
         )
     found = _by_id(context, wanted) if wanted.isdecimal() else None

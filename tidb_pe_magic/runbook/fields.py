@@ -7,6 +7,7 @@ the one place where typed text becomes values, so that every skin refuses the sa
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import re
 from collections.abc import Iterable
@@ -165,7 +166,8 @@ def one_of(values: Iterable[str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text in allowed:
             return text
-        msg = "must be one of " + ", ".join(allowed)
+        close = difflib.get_close_matches(text, allowed, n=1)
+        msg = "must be one of " + ", ".join(allowed) + (f" (did you mean {close[0]}?)" if close else "")
         raise ValueError(msg)
 
     return parse

@@ -129,12 +129,19 @@ def parse_options(
     if HELP_FLAGS & set(before_separator):
         return Help(help_for(operation, prog))
     namespace, unknown = _parser(operation, prog, given or ()).parse_known_args(options)
-    values = {**vars(namespace), **(given or {})}
+    values = {name: _as_typed(value) for name, value in vars(namespace).items()} | dict(given or {})
     if values.pop(_HELP):
         return Help(help_for(operation, prog))
     if unknown:
         raise _unexpected(operation, unknown, prog)
     return Command(operation, operation.request.of(**values))
+
+
+def _as_typed(value: Any) -> Any:
+    """Return the value; of `--flag=--` argparse takes the separator out, and leaves an empty list."""
+    if isinstance(value, list):
+        return [_as_typed(each) for each in value] or "--"
+    return value
 
 
 def _unknown_command(name: str, known: Iterable[str], prog: str) -> InvalidRequest:
@@ -232,7 +239,8 @@ def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> Inva
     if not named:
         return InvalidRequest(
             "arguments",
-            f"{operation.name} takes no further argument; a flag with several values is repeated for each.",
+            f"{operation.name} takes no further argument; a value with a space is put in single quotes, and "
+            "a flag with several values is repeated for each.",
             advice=see,
         )
     flag = named[0]

@@ -133,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         "--env-file",
         type=Path,
         metavar="F",
-        help="write NAME=value lines there, readable by you alone, when ready",
+        help="write NAME=value lines there, readable by you alone, when ready; "
+        "in a shell: set -a; . ./F; set +a",
     )
     return parser
 

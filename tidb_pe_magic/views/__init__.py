@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic import model
 from tidb_pe_magic.layout import Mark
 from tidb_pe_magic.views import (  # noqa: F401 - each adds its views to the table
     connections,
@@ -29,7 +30,6 @@ from tidb_pe_magic.views.fleets import fleet_progress, fleet_summary, in_words
 from tidb_pe_magic.views.queries import amounts, query_summary
 
 if TYPE_CHECKING:
-    from tidb_pe_magic import model
     from tidb_pe_magic.layout import View
 
 __all__ = [
@@ -50,7 +50,7 @@ __all__ = [
 def view(result: model.Result) -> View:
     """Return what is shown of a result, with the API hosts it came by where they are not the clouds' own."""
     shown = view_of(result)
-    if not result.via:
+    if not result.via or isinstance(result, model.HelpText):  # for help nobody is asked
         return shown
     label, owner = ("API host", "cloud's") if len(result.via) == 1 else ("API hosts", "clouds'")
     via = Mark("aside", f"{label}: {', '.join(result.via)} (not the {owner} own)")

@@ -21,7 +21,8 @@ def _connection(connection: model.Connection) -> View:
     tls = connection.tls
     python: Cell = Code("pandas.read_sql(query, runbook.connection.engine)")
     if connection.registered:
-        python = "connection = %tidb_pe connect, then pandas.read_sql(query, connection.engine)"
+        # What was typed is not known here: another user's login, or one from a saved file.
+        python = "connection = %tidb_pe connect …, then pandas.read_sql(query, connection.engine)"
     return View(
         title=f"Connected to cluster {connection.cluster.display_name} as",
         kind="ok",

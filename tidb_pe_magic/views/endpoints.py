@@ -97,6 +97,7 @@ def _created(created: model.CreatedEndpoint) -> View:
         shown,
         title=title,
         kind="ok",
+        tables=(*shown.tables, *_findings(created.findings)),
         notes=(*_differences(created.differences), *shown.notes, allow_list),
     )
 
