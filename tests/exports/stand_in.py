@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-_PROGRAM = """#!{python} -SE
+# For sh its second line starts Python, whose path may have spaces; for Python it is a string.
+_PROGRAM = """#!/bin/sh
+'''exec' "{python}" -SE "$0" "$@"
+' '''
 import json, socket, sys
 with socket.create_connection(("127.0.0.1", {port})) as place:
     place.sendall(json.dumps(sys.argv[1:]).encode() + b"\\n")

@@ -91,7 +91,7 @@ def test_an_unknown_name_is_refused_with_the_closest(runbook: Runbook) -> None:
 
 def test_a_step_without_a_cluster_names_the_command(runbook: Runbook) -> None:
     """The first step that needs a cluster says how to name one."""
-    with pytest.raises(errors.StepOrderError, match="%tidb_pe cluster NAME_OR_ID"):
+    with pytest.raises(errors.StepOrderError, match="Give --cluster, set TIDB_PE_CLUSTER, or, in a notebook"):
         runbook.networks()
 
 
