@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GROUP = "analytics (sg-t4nanalytics)"
 DATABASE = "nycflights13"
+_PRESSED = 100.0  # milliseconds
 QUERY = "SELECT carrier, COUNT(*) AS flights FROM flights GROUP BY carrier ORDER BY flights DESC LIMIT 5"
 
 
@@ -113,10 +114,10 @@ class FormPage:
         expect(self.outcome("query").locator("table.dataframe tbody tr")).to_have_count(5)
 
     def press(self, name: str) -> None:
-        """Click a button once it can be clicked."""
+        """Click a button once it can be clicked, with the time between press and release that people take."""
         button = self.button(name)
         expect(button).to_be_enabled()
-        button.click()
+        button.click(delay=_PRESSED)
 
     def rests(self) -> None:
         """Wait until nothing is under way."""

@@ -1,19 +1,19 @@
-"""The form's style sheet: JupyterLab's variables follow its theme, each with a colour to fall back to."""
+"""The form's style sheet, and what the page itself does for the form."""
 
 from __future__ import annotations
 
+import html
 from importlib import resources
-
-# JupyterLab takes a letter that is pressed in a list, or Enter on a button, for one of the notebook's own
-# shortcuts (`m` makes the cell a text, `x` cuts it), and ipywidgets has no attribute that says otherwise.
-_OWN_KEYS = (
-    "this.closest('.tidb-pe-form')?.addEventListener('focusin', event => "
-    "event.target.matches('select, button') && "
-    "event.target.setAttribute('data-lm-suppress-shortcuts', 'true'))"
-)
 
 
 def style() -> str:
-    """Return the style sheet as an element of the page; every rule is about `.tidb-pe-…` alone."""
-    sheet = resources.files(__package__).joinpath("form.css").read_text(encoding="utf-8")
-    return f'<style onload="{_OWN_KEYS}">{sheet}</style>'
+    """Return both as an element of the page; every rule is about `.tidb-pe-…` alone.
+
+    JupyterLab's variables follow its theme, each with a colour to fall back to. The script stands in an
+    attribute, since a script element that is put into a page does not run.
+    """
+    return f'<style onload="{html.escape(_read("form.js"))}">{_read("form.css")}</style>'
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

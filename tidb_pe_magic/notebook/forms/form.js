@@ -1,0 +1,18 @@
+// Runs once for each place where the form is shown; `this` is the form's style element.
+const form = this.closest('.tidb-pe-form');
+const button = event => event.target.closest('button');
+
+// JupyterLab takes a letter that is pressed in a list, or Enter on a button, for one of the notebook's own
+// shortcuts (`m` makes the cell a text, `x` cuts it), and ipywidgets has no attribute that says otherwise.
+form?.addEventListener('focusin', event => {
+  if (event.target.matches('select, button')) {
+    event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
+  }
+});
+
+// A field sends what was typed when it loses the focus, and what comes of that can move a button away from
+// under a mouse that presses it: no click would come. So the focus moves with the click, not with the press.
+form?.addEventListener('mousedown', event => {
+  if (button(event)) event.preventDefault();
+});
+form?.addEventListener('click', event => button(event)?.focus({preventScroll: true}), true);
