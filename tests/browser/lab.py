@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from playwright.sync_api import Browser, Locator, Page, Playwright
+    from playwright.sync_api import Browser, Locator, Page, Playwright, WebSocketRoute
 
 _SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -75,6 +75,40 @@ _RECORD = """node => {
 def launch(playwright: Playwright, program: str) -> Browser:
     """Start Chromium without a window."""
     return playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+
+
+class Line:
+    """The line between a page and its kernels, which can keep back what the page would hear."""
+
+    def __init__(self, page: Page) -> None:
+        """Be in the way of every notebook that the page opens after this."""
+        self._until: re.Pattern[bytes] | None = None
+        self._kept: list[str | bytes] = []
+        page.route_web_socket(re.compile(r"/api/kernels/.+/channels"), self._join)
+
+    def hold(self, until: bytes) -> None:
+        """Keep back what comes from now on until something comes in which this pattern is found."""
+        self._until = re.compile(until)
+
+    @property
+    def holds(self) -> bool:
+        """Something is waited for."""
+        return self._until is not None
+
+    def _join(self, page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+        page_side.on_message(server_side.send)
+        server_side.on_message(lambda message: self._hear(page_side, message))
+
+    def _hear(self, page_side: WebSocketRoute, message: str | bytes) -> None:
+        self._kept.append(message)
+        if self._until is not None:
+            if not self._until.search(message.encode() if isinstance(message, str) else message):
+                return
+            self._until = None
+        for kept in self._kept:
+            page_side.send(kept)
+        self._kept.clear()
 
 
 class Lab:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 from browser.form_page import GROUP, FormPage, environment, load
+from browser.lab import Line
 from flows.test_preflight import STOPS
 from playwright.sync_api import expect
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from browser.lab import Lab, OpenNotebook
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,16 @@ def waiting(opened: OpenNotebook) -> FormPage:
     return form
 
 
+@contextlib.contextmanager
+def blocked(opened: OpenNotebook, directory: Path) -> Iterator[None]:
+    """Keep the kernel's own thread at work on a cell."""
+    opened.begin("blocked")
+    try:
+        yield
+    finally:
+        (directory / "gate").write_text("go on")
+
+
 def test_two_forms_and_a_cell(opened: OpenNotebook, waiting: FormPage) -> None:
     """While one form waits, another one works on another cluster, cells run, and it goes on waiting."""
     assert opened.run("second")
@@ -83,19 +95,18 @@ def test_a_cell_that_runs_keeps_nothing_from_the_form(
     opened: OpenNotebook, waiting: FormPage, directory: Path
 ) -> None:
     """While a cell blocks the kernel's own thread, what is typed comes before the click that follows it."""
-    opened.begin("blocked")
-    waiting.press("Cancel")
-    expect(waiting.outcome("wait")).to_contain_text("detached while waiting")
-    waiting.field("Wait at most (seconds)").fill("never")
-    waiting.press("Wait until Connected")
-    expect(waiting.error("timeout")).to_contain_text("must be a number of seconds")
-    expect(waiting.outcome("wait")).not_to_contain_text("Waiting for")
-    waiting.field("Wait at most (seconds)").fill("700")
-    waiting.press("Wait until Connected")
-    expect(waiting.command("wait")).to_contain_text("--timeout 700")
-    expect(waiting.outcome("wait")).to_contain_text("Waiting for")
-    expect(opened.cell("blocked")).to_contain_text("[*]")
-    (directory / "gate").write_text("go on")
+    with blocked(opened, directory):
+        waiting.press("Cancel")
+        expect(waiting.outcome("wait")).to_contain_text("detached while waiting")
+        waiting.field("Wait at most (seconds)").fill("never")
+        waiting.press("Wait until Connected")
+        expect(waiting.error("timeout")).to_contain_text("must be a number of seconds")
+        expect(waiting.outcome("wait")).to_have_text("")
+        waiting.field("Wait at most (seconds)").fill("700")
+        waiting.press("Wait until Connected")
+        expect(waiting.command("wait")).to_contain_text("--timeout 700")
+        expect(waiting.outcome("wait")).to_contain_text("Waiting for")
+        expect(opened.cell("blocked")).to_contain_text("[*]")
     expect(opened.cell("blocked")).not_to_contain_text("[*]")
 
 
@@ -126,6 +137,28 @@ def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
         pass
     expect(form.outcome("wait")).to_contain_text("Endpoint ready: Active and Connected")
     assert len(manual.world.endpoints) == 1
+
+
+def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> None:
+    """What the page keeps back until it hears of an earlier change comes before the click that follows it."""
+    with Sandbox(flights=20) as sandbox, browser.new_page() as page:
+        line = Line(page)
+        name = lab.write("late.ipynb", load=load(directory / "late.json", sandbox), form="%tidb_pe form")
+        notebook = lab.open(page, name)
+        assert notebook.run_all()
+        form = FormPage(notebook.output("form"))
+        form.choose()
+        form.place()
+        # Until the form asks the page whether that was all.
+        line.hold(rb'"state": ?{"value": ?"\d+"}')
+        form.field("Endpoint name").fill("first-name")
+        form.field("Endpoint name").blur()
+        form.field("Endpoint name").fill("second-name")
+        assert line.holds
+        form.press("Create (2 billed zones)")
+        expect(form.outcome("wait")).to_contain_text("Endpoint ready")
+        assert not line.holds
+        assert [endpoint.name for endpoint in sandbox.world.endpoints.values()] == ["second-name"]
 
 
 @pytest.fixture(scope="module")

@@ -86,13 +86,10 @@ class CreateEndpoint:
     def _load(self) -> None:
         self.networks.do()
         # Where nothing can be looked up, the preflight tells why.
-        self._plan()
+        self.plan.do()
 
     def _replan(self) -> None:
-        self._desk.worker.then(self._plan)
-
-    def _plan(self) -> None:
-        self.plan.do()
+        self._desk.worker.look(self.plan.renew)
 
     def _offer(self, networks: model.Networks) -> None:
         """Offer the VPCs in which the endpoint can be made."""

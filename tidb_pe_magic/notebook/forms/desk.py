@@ -11,7 +11,7 @@ from tidb_pe_magic.errors import InvalidRequest, TidbPeError, WaitCancelled, one
 from tidb_pe_magic.layout import as_html
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.picture import Picture
-from tidb_pe_magic.notebook.forms.worker import Worker
+from tidb_pe_magic.notebook.forms.worker import Activity, Worker
 from tidb_pe_magic.notebook.progress import Story
 from tidb_pe_magic.runbook.commands import command
 from tidb_pe_magic.runbook.operations import OPERATIONS
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     Settle = Callable[[Event], bool]
 
 _log = logging.getLogger(__name__)
-# Seconds. A front end can give each widget a thread of the kernel, so that a click arrives before what was
-# typed, and does not tell when everything has arrived; where all share one thread `in_order` keeps the order.
-_GRACE = 0.25
+# An outcome that is no longer of what the fields hold, until there is the new one.
+_OUTDATED = "tidb-pe-outdated"
 
 
 class Desk:
@@ -51,7 +50,7 @@ class Desk:
     """
 
     def __init__(
-        self, runbook: Runbook, summary: Summary, on_rest: Callable[[], None], *, settle: Settle | None = None
+        self, runbook: Runbook, summary: Summary, on_rest: Callable[[], None], *, settle: Settle
     ) -> None:
         """Have nothing under way, and no cluster.
 
@@ -59,9 +58,9 @@ class Desk:
             runbook: does the work.
             summary: is told what was done.
             on_rest: is called whenever nothing is under way any more.
-            settle: lets pass what a click may have overtaken; returns True where the event ended that.
+            settle: waits for what a click may have overtaken; returns True where the event ended that.
         """
-        self._settle = settle or (lambda cancelled: cancelled.wait(_GRACE))
+        self._settle = settle
         self._on_rest = on_rest
         self.runbook, self.summary = runbook, summary
         self.worker = Worker(self._changed)
@@ -87,14 +86,15 @@ class Desk:
         return {"cluster": self.cluster_name} if self.cluster_name else {}
 
     def button(self, description: str, tooltip: str, on_click: Callable[[], None]) -> Any:
-        """Make a button that cannot be clicked while the form works."""
-        button = widgets.Button(description=description, tooltip=tooltip, disabled=self.worker.busy)
+        """Make a button that cannot be clicked while the form works on what was clicked before."""
+        working = self.worker.activity is Activity.WORK
+        button = widgets.Button(description=description, tooltip=tooltip, disabled=working)
         button.on_click(lambda _: on_click())
         self._buttons.append(button)
         return button
 
     def start(self, job: Callable[[], None]) -> None:
-        """Do what a click asks for in the worker's thread, unless something else is under way."""
+        """Do what a click asks for in the worker's thread, unless another click is being worked on."""
 
         def arrived() -> None:
             if not self._settle(self.worker.cancelled):
@@ -126,12 +126,13 @@ class Desk:
         """Say what is under way."""
         self.activity.value = fragments.activity(line)
 
-    def _changed(self, busy: bool) -> None:  # noqa: FBT001 - the worker's signature
+    def _changed(self, activity: Activity) -> None:
+        rests = activity is Activity.REST
         for button in self._buttons:
-            button.disabled = busy
-        self.cancel.disabled = not busy
-        self.foot.layout.visibility = "visible" if busy else "hidden"
-        if not busy:
+            button.disabled = activity is Activity.WORK
+        self.cancel.disabled = rests
+        self.foot.layout.visibility = "hidden" if rests else "visible"
+        if rests:
             self.tell("")
             self._on_rest()
 
@@ -200,14 +201,24 @@ class Action:
         self.command.value = fragments.command(line)
 
     def press(self) -> None:
-        """Do it in the worker's thread, unless something else is under way."""
+        """Do it in the worker's thread, unless another click is being worked on."""
         self._desk.start(self.do)
 
-    def do(self, request: Request | None = None) -> Any:
-        """Do it in this thread, show what came of it, and return the result; None where it failed."""
+    def renew(self) -> None:
+        """Do it in this thread, and show what came of it last until then, so that nothing moves meanwhile."""
+        self.outcome.add_class(_OUTDATED)
+        self.do(begin=self.outcome.value)
+
+    def do(self, request: Request | None = None, *, begin: str = "") -> Any:
+        """Do it in this thread, show what came of it, and return the result; None where it failed.
+
+        Args:
+            request: what is asked for; default: what the fields hold.
+            begin: what is shown until there is something to tell; default: that it is under way.
+        """
         try:
             request = request or self._request()
-            return self._done(request)
+            return self._done(request, begin)
         except InvalidRequest as error:
             self._refuse(error)
         except TidbPeError as error:
@@ -215,12 +226,14 @@ class Action:
         except Exception as error:  # noqa: BLE001 - logged and shown: nobody above in this thread would
             _log.exception("%%tidb_pe form: %s", self.operation)
             self.outcome.value = self._told(live=False) + fragments.bug(error)
+        finally:
+            self.outcome.remove_class(_OUTDATED)
         return None
 
-    def _done(self, request: Request) -> Any:
+    def _done(self, request: Request, begin: str) -> Any:
         self._story = Story()
         self._sheet.clear()
-        self.outcome.value = fragments.activity("under way")
+        self.outcome.value = begin or fragments.activity("under way")
         result = self._desk.perform(
             self.operation, request, self._seen, prompt=self._prompt, remember=self._remember
         )

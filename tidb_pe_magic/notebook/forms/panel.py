@@ -11,7 +11,7 @@ from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint
 from tidb_pe_magic.notebook.forms.desk import Action, Desk
 from tidb_pe_magic.notebook.forms.fields import Sheet
-from tidb_pe_magic.notebook.forms.order import in_order
+from tidb_pe_magic.notebook.forms.order import Arrival, in_order
 from tidb_pe_magic.notebook.forms.style import style
 from tidb_pe_magic.notebook.forms.summary import Summary
 from tidb_pe_magic.runbook.requests import StatusRequest
@@ -52,11 +52,12 @@ class Form:
             cluster: name or ID of the cluster to begin with; default: the last one named in this kernel,
                 or the only one that has an endpoint.
             publish: shows outputs; default: the shell's display publisher.
-            settle: lets pass what a click may have overtaken; returns True where the event ended that.
+            settle: waits for what a click may have overtaken; returns True where the event ended that;
+                default: asks the page.
         """
         self._publish = publish or _publisher()
         self._pages: dict[str, _Page] = {}
-        self.desk = Desk(runbook, Summary(self._publish), self._tell, settle=settle)
+        self.desk = Desk(runbook, Summary(self._publish), self._tell, settle=settle or Arrival().settle)
         self.choose = ChooseCluster(self.desk, self._chosen, cluster)
         self.create = CreateEndpoint(self.desk, self._created)
         self.connect = Connect(self.desk)

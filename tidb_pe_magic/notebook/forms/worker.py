@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,50 +13,66 @@ if TYPE_CHECKING:
     Job = Callable[[], None]
 
 
+class Activity(enum.Enum):
+    """What is under way: nothing, a look at what was just typed, or what a person waits for."""
+
+    REST = "rest"
+    LOOK = "look"
+    WORK = "work"
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A job that follows.
+
+    Attributes:
+        continued: it is what the job under way goes on with.
+    """
+
+    job: Job
+    activity: Activity
+    continued: bool
+
+
 class Worker:
     """Does one job after another in a thread, which ends with the last of them.
 
     Callbacks of widgets may come from several threads: front ends can handle each comm in a subshell.
     """
 
-    def __init__(self, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, on_change: Callable[[Activity], None]) -> None:
         """Be idle.
 
         Args:
-            on_change: is told whenever the worker becomes busy or idle.
+            on_change: is told whenever something else is under way.
         """
         self._on_change = on_change
         self._lock = threading.RLock()
-        self._waiting: list[tuple[Job, bool]] = []
+        self._waiting: list[_Waiting] = []
         self._thread = 0
         self._idle = threading.Event()
         self._idle.set()
+        self.activity = Activity.REST
         self.cancelled = threading.Event()
 
-    @property
-    def busy(self) -> bool:
-        """A job is under way."""
-        return not self._idle.is_set()
-
     def start(self, job: Job) -> bool:
-        """Do the job if nothing else is under way; tell whether it was begun."""
+        """Do the job if nothing but a look is under way, which it follows; tell whether that is so."""
         with self._lock:
-            if self.busy:
+            if self.activity is Activity.WORK:
                 return False
-            self._idle.clear()
-            self._on_change(True)  # noqa: FBT003 - its only argument
-            self.cancelled = threading.Event()
-        threading.Thread(target=self._work, args=(job,), name="tidb_pe-form", daemon=True).start()
-        return True
+            self._do(job, Activity.WORK)
+            return True
 
     def then(self, job: Job) -> None:
         """Do the job now, or after what is under way; one that waits already is not done twice.
 
         What the job under way goes on with is cancelled with it; what somebody else asks for is not.
         """
-        with self._lock:
-            if not self.start(job) and job not in (each for each, _ in self._waiting):
-                self._waiting.append((job, threading.get_ident() == self._thread))
+        self._do(job, Activity.WORK)
+
+    def look(self, job: Job) -> None:
+        """Do the job now, or after what is under way, as `then` does, but let others be begun meanwhile."""
+        self._do(job, Activity.LOOK)
 
     def cancel(self) -> None:
         """Ask the job that is under way to end, and forget those that wait."""
@@ -66,24 +84,50 @@ class Worker:
         """Wait for at most `timeout` seconds until nothing is left to do; tell whether that is so."""
         return self._idle.wait(timeout)
 
+    def _do(self, job: Job, activity: Activity) -> None:
+        with self._lock:
+            if self.activity is Activity.REST:
+                self._idle.clear()
+                self._change(activity)
+                self.cancelled = threading.Event()
+                threading.Thread(target=self._work, args=(job,), name="tidb_pe-form", daemon=True).start()
+                return
+            if job not in (each.job for each in self._waiting):
+                continued = threading.get_ident() == self._thread
+                self._waiting.append(_Waiting(job, activity, continued))
+            if activity is Activity.WORK:
+                self._change(activity)
+
     def _work(self, job: Job) -> None:
         self._thread = threading.get_ident()
-        following: Job | None = job
         try:
-            while following is not None:
+            job()
+            while (following := self._next()) is not None:
                 following()
-                with self._lock:
-                    following, continued = self._waiting.pop(0) if self._waiting else (None, False)
-                    if following is None:
-                        self._rest()
-                    elif self.cancelled.is_set() and not continued:
-                        self.cancelled = threading.Event()  # it was set before this job was asked for
         except BaseException:
             self._rest()
             raise
 
+    def _next(self) -> Job | None:
+        with self._lock:
+            if not self._waiting:
+                self._rest()
+                return None
+            following = self._waiting.pop(0)
+            if all(each.activity is Activity.LOOK for each in (following, *self._waiting)):
+                self._change(Activity.LOOK)
+            if self.cancelled.is_set() and not following.continued:
+                self.cancelled = threading.Event()  # it was set before this job was asked for
+            return following.job
+
     def _rest(self) -> None:
         with self._lock:
             self._waiting.clear()
-            self._on_change(False)  # noqa: FBT003 - its only argument
+            self._thread = 0  # another thread can have this one's number
+            self._change(Activity.REST)
             self._idle.set()
+
+    def _change(self, activity: Activity) -> None:
+        if activity is not self.activity:
+            self.activity = activity
+            self._on_change(activity)

@@ -1,0 +1,76 @@
+"""A click waits for what was done in the page before it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from ipywidgets import Widget
+
+from tidb_pe_magic.notebook.forms.order import Arrival
+
+_SECONDS = 60.0
+
+
+class Page:
+    """A page's answers: what it does with a link of ipywidgets, as soon as it may."""
+
+    def __init__(self, arrival: Arrival) -> None:
+        """Answer at once, as a page does that shows the form."""
+        self.may_answer, self.asked = threading.Event(), threading.Event()
+        self.may_answer.set()
+        (question, attribute), (self._answer, answers) = arrival._link.source, arrival._link.target
+        assert (attribute, answers) == ("value", "value")
+        question.observe(self._ask, attribute)
+        self._send(question.value)
+
+    def _ask(self, change: Any) -> None:
+        self.asked.set()
+        threading.Thread(target=self._send, args=(change["new"],), daemon=True).start()
+
+    def _send(self, value: str) -> None:
+        self.may_answer.wait(_SECONDS)
+        assert isinstance(self._answer, Widget)
+        self._answer.set_state({"value": value})
+
+
+@pytest.fixture
+def arrival() -> Arrival:
+    """Give what asks the page."""
+    return Arrival()
+
+
+def test_without_a_page_a_click_is_not_held_up(arrival: Arrival) -> None:
+    """Where nobody answers, as in a notebook that nobody looks at, the click is done after a moment."""
+    assert not arrival.settle(threading.Event())
+
+
+def test_a_click_waits_for_the_page(arrival: Arrival) -> None:
+    """What a page sends before its answer is there when the click is done, each time."""
+    page = Page(arrival)
+    arrived: list[str] = []
+    for _ in range(3):
+        page.may_answer.clear()
+        page.asked.clear()
+        click = threading.Thread(target=lambda: arrived.append(f"click {arrival.settle(threading.Event())}"))
+        click.start()
+        assert page.asked.wait(_SECONDS)
+        arrived.append("typed")
+        page.may_answer.set()
+        click.join(_SECONDS)
+    assert arrived == ["typed", "click False"] * 3
+
+
+def test_cancel_ends_the_wait_for_the_page(arrival: Arrival) -> None:
+    """A page that is gone does not keep a click from being taken back."""
+    page, cancelled = Page(arrival), threading.Event()
+    page.may_answer.clear()
+    taken_back: list[bool] = []
+    click = threading.Thread(target=lambda: taken_back.append(arrival.settle(cancelled)))
+    click.start()
+    assert page.asked.wait(_SECONDS)
+    cancelled.set()
+    click.join(_SECONDS)
+    assert taken_back == [True]
+    page.may_answer.set()
