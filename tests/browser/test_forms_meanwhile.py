@@ -167,7 +167,7 @@ def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
     show = (
         "import json, pathlib\nfrom tidb_pe_magic import Runbook, form\n"
         f"def show(name):\n    environ = json.loads(pathlib.Path({str(directory)!r}, name).read_text())\n"
-        "    return form(Runbook(environ=environ), cluster='demo')"
+        "    return form(Runbook(environ=environ, metadata_timeout=10), cluster='demo')"
     )
     cells = {name: f"show({name!r})" for name in (*STOPS, "cluster-paused")}
     notebook = lab.open(page, lab.write("stops.ipynb", show=show, **cells))

@@ -1,7 +1,8 @@
-"""Where this machine is: told by an ECS instance's metadata service alone, within half a second."""
+"""Where this machine is: told by an ECS instance's metadata service alone, half a second an answer."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -277,9 +278,27 @@ def garbled(connection: socket.socket, _: threading.Event) -> None:
 def test_a_server_that_hangs_or_speaks_something_else_is_left(
     serve: Callable[[socket.socket, threading.Event], None],
 ) -> None:
-    """The one deadline holds for everything together; the call returns while the server is still at it."""
+    """The deadline holds for an answer as a whole; the call returns while the server is still at it."""
     with server(serve) as url:
         assert whereabouts(url, timeout=0.3) is None
+
+
+@pytest.mark.parametrize(("seconds", "place"), [(PATIENT * 0.6, HERE), (PATIENT * 1.1, None)])
+def test_each_answer_has_its_time(seconds: float, place: Whereabouts | None) -> None:
+    """Six answers of a loaded instance may take longer than one may; one that comes too late is no answer."""
+    told = instance()
+
+    class Slow(Service):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            loop = asyncio.get_running_loop()
+            now = loop.time
+            # The loop's clock jumps, so that nobody has to wait.
+            loop.time = lambda: now() + seconds  # type: ignore[method-assign]
+            for _ in range(3):  # what is late by then is found and cancelled
+                await asyncio.sleep(0)
+            return await super().handle_async_request(request)
+
+    assert asked(Slow(told.answer)) == place
 
 
 def test_the_thread_that_asks_ends_with_the_deadline() -> None:

@@ -16,6 +16,8 @@ from tidb_pe_magic.clouds.limited import within
 from tidb_pe_magic.model import Whereabouts
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import httpx
 
 DEFAULT_METADATA = "http://100.100.100.200"
@@ -36,6 +38,7 @@ _SHAPES = {
     "vpc-id": re.compile(r"vpc-[A-Za-z0-9]{1,64}"),
     "vswitch-id": re.compile(r"vsw-[A-Za-z0-9]{1,64}"),
 }
+_QUESTIONS = 1 + len(_SHAPES) + 1  # the token and the private address beside them
 # No VPC can have these as its own (Alibaba Cloud VPC user guide, CIDR blocks of a VPC).
 _NO_VPC = tuple(
     map(
@@ -55,50 +58,45 @@ def whereabouts(
 
     Args:
         base_url: `scheme://host[:port]` of the service.
-        timeout: seconds for everything together, name resolution included.
+        timeout: seconds for each answer, the way to it included: where nobody answers it takes no longer,
+            and on a loaded instance six answers need not come in that time.
         transport: instead of the network.
     """
-    import httpx  # noqa: F401, PLC0415 - slow to import, which must not count against the deadline
-
-    # In a thread, since a notebook's own thread runs an event loop already.
-    try:
-        return within(
-            timeout, lambda: asyncio.run(_within(timeout, base_url, transport)), name="ecs-metadata"
-        )
-    except TimeoutError:
-        return None
-
-
-async def _within(
-    timeout: float,  # noqa: ASYNC109 - it is the deadline of everything below
-    base_url: str,
-    transport: httpx.AsyncBaseTransport | None,
-) -> Whereabouts | None:
     import httpx  # noqa: PLC0415 - slow to import
 
-    client = httpx.AsyncClient(
-        base_url=base_url,
-        headers={"Accept-Encoding": "identity"},
-        # asyncio's deadline is for everything; httpx's own would start again with each byte.
-        timeout=None,  # noqa: S113 - see above
-        follow_redirects=False,
-        trust_env=False,  # the address is this machine's own link: a proxy would answer for itself
-        transport=transport,
-    )
     try:
-        async with asyncio.timeout(timeout), client:
-            return await _ask(client)
+        client = httpx.AsyncClient(
+            base_url=base_url,
+            headers={"Accept-Encoding": "identity"},
+            # asyncio's deadline is for a whole answer; httpx's own would start again with each byte.
+            timeout=None,  # noqa: S113 - see above
+            follow_redirects=False,
+            trust_env=False,  # the address is this machine's own link: a proxy would answer for itself
+            transport=transport,
+        )
+        # In a thread, since a notebook's own thread runs an event loop already, and since a name server
+        # that hangs keeps the loop from ending.
+        return within(_QUESTIONS * timeout, lambda: asyncio.run(_asked(client, timeout)), name="ecs-metadata")
     except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError):
         return None
 
 
-async def _ask(client: httpx.AsyncClient) -> Whereabouts | None:
+async def _asked(client: httpx.AsyncClient, timeout: float) -> Whereabouts | None:  # noqa: ASYNC109 - of each
+    async def read(method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        async with asyncio.timeout(timeout):
+            return await _read(client, method, path, headers)
+
+    async with client:
+        return await _ask(read)
+
+
+async def _ask(read: Callable[[str, str, dict[str, str]], Awaitable[tuple[int, str]]]) -> Whereabouts | None:
     # An instance can be set to answer with a token only; an older service knows no tokens.
-    status, token = await _read(client, "PUT", _TOKEN_PATH, {_TTL_HEADER: _TTL})
+    status, token = await read("PUT", _TOKEN_PATH, {_TTL_HEADER: _TTL})
     headers = {_TOKEN_HEADER: token} if status == _OK and _TOKEN.fullmatch(token) else {}
     told: dict[str, str] = {}
     for item, shape in _SHAPES.items():
-        status, value = await _read(client, "GET", _ITEMS_PATH + item, headers)
+        status, value = await read("GET", _ITEMS_PATH + item, headers)
         if status != _OK or not shape.fullmatch(value):
             return None
         told[item] = value
@@ -106,7 +104,7 @@ async def _ask(client: httpx.AsyncClient) -> Whereabouts | None:
     if not _ZONE_IN_REGION.fullmatch(zone_letter):
         return None
     # The one item that is not needed, so not being told is no objection; being told nonsense is.
-    status, address = await _read(client, "GET", _ITEMS_PATH + "private-ipv4", headers)
+    status, address = await read("GET", _ITEMS_PATH + "private-ipv4", headers)
     if status == _OK and not _is_in_a_vpc(address):
         return None
     return Whereabouts(

@@ -86,7 +86,7 @@ class Context:
         cancel: set it to end a wait.
         now: this machine's clock, in seconds since 1970.
         answer_timeout: seconds that a cloud may be silent in one call.
-        metadata_timeout: seconds that asking where this machine is may take.
+        metadata_timeout: seconds for each answer of the ECS metadata service.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         terms: what each of these connections was asked to be, by alias.
     """

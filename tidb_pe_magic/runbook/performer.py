@@ -60,7 +60,7 @@ class Performer:
             sleep: waits for at most so many seconds; returns True where the wait was cancelled.
             answer_timeout: seconds that a cloud may be silent in one call.
             profile: ticloud profile whose key is used, whatever the environment holds.
-            metadata_timeout: seconds that asking where this machine is may take.
+            metadata_timeout: seconds for each answer of the ECS metadata service.
         """
         self._on_event = on_event
         self._context = Context(
