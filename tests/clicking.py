@@ -63,3 +63,10 @@ def command_of(action: Any) -> str:
     found = re.search(r"<code[^>]*>(.*)</code>", action.command.value)
     assert found
     return " ".join(re.sub(r"<[^>]+>", "", found[1]).split())
+
+
+def choose(clicker: Clicker, name: str = "demo") -> None:
+    """Choose a cluster by name."""
+    step = clicker.form.choose
+    step.cluster.control.value = name
+    clicker.click(step.note.button)

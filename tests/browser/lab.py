@@ -59,6 +59,7 @@ _COMMAND = """([command, options, seconds]) => Promise.race([
     window.jupyterapp.commands.execute(command, options).then(done => done === true),
     new Promise((_, reject) => setTimeout(() => reject(new Error(`${command}: no end`)), 1000 * seconds)),
 ])"""
+_BEGIN = "command => { window.jupyterapp.commands.execute(command) }"
 _ACTIVATE = "number => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = number }"
 # The side bars are for whoever works with many files.
 _TIDY = "() => { window.jupyterapp.shell.collapseLeft(); window.jupyterapp.shell.collapseRight(); }"
@@ -314,8 +315,12 @@ class OpenNotebook(ShownNotebook):
     def begin(self, cell_id: str) -> None:
         """Run one cell, and return when the kernel works on it."""
         self.page.evaluate(_ACTIVATE, self.number(cell_id))
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")
+        self.page.evaluate(_BEGIN, "notebook:run-cell")
         self.page.wait_for_function(_BUSY)
+
+    def begin_all(self) -> None:
+        """Run every cell, and do not wait for them."""
+        self.page.evaluate(_BEGIN, "notebook:run-all-cells")
 
     def tidy(self) -> None:
         """Give the notebook the width of the window."""

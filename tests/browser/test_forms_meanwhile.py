@@ -46,7 +46,7 @@ def opened(lab: Lab, page: Page, manual: Sandbox, directory: Path) -> OpenNotebo
         load=load(directory / "manual.json", manual),
         form="%tidb_pe form",
         second="%tidb_pe form --cluster jakarta",
-        blocked=f"open({str(gate)!r}).read()",
+        blocked=read(gate),
         status="%tidb_pe status --cluster demo",
     )
     notebook = lab.open(page, name)
@@ -71,10 +71,23 @@ def waiting(opened: OpenNotebook) -> FormPage:
 def blocked(opened: OpenNotebook, directory: Path) -> Iterator[None]:
     """Keep the kernel's own thread at work on a cell."""
     opened.begin("blocked")
+    with opening(directory / "gate"):
+        yield
+
+
+@contextlib.contextmanager
+def opening(gate: Path) -> Iterator[None]:
+    """Let the cell that reads this go on in the end, if it was begun."""
     try:
         yield
     finally:
-        (directory / "gate").write_text("go on")
+        with contextlib.suppress(OSError):  # nobody reads
+            os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+
+
+def read(gate: Path) -> str:
+    """Return the cell that comes to its end when the gate is opened."""
+    return f"open({str(gate)!r}).read()"
 
 
 def test_two_forms_and_a_cell(opened: OpenNotebook, waiting: FormPage) -> None:
@@ -140,12 +153,21 @@ def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
 
 
 def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> None:
-    """What the page keeps back until it hears of an earlier change comes before the click that follows it."""
-    with Sandbox(flights=20) as sandbox, browser.new_page() as page:
+    """What the page keeps back until it hears of an earlier change comes before the click that follows it.
+
+    It is so as well where the form was shown on the way to a cell that still runs.
+    """
+    gate = directory / "late"
+    os.mkfifo(gate)
+    with Sandbox(flights=20) as sandbox, browser.new_page() as page, opening(gate):
         line = Line(page)
-        name = lab.write("late.ipynb", load=load(directory / "late.json", sandbox), form="%tidb_pe form")
-        notebook = lab.open(page, name)
-        assert notebook.run_all()
+        cells = {
+            "load": load(directory / "late.json", sandbox),
+            "form": "%tidb_pe form",
+            "blocked": read(gate),
+        }
+        notebook = lab.open(page, lab.write("late.ipynb", **cells))
+        notebook.begin_all()
         form = FormPage(notebook.output("form"))
         form.choose()
         form.place()
@@ -159,6 +181,7 @@ def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> 
         expect(form.outcome("wait")).to_contain_text("Endpoint ready")
         assert not line.holds
         assert [endpoint.name for endpoint in sandbox.world.endpoints.values()] == ["second-name"]
+        expect(notebook.cell("blocked")).to_contain_text("[*]")
 
 
 @pytest.fixture(scope="module")

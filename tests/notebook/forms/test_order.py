@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ipywidgets import Widget
 
+from tidb_pe_magic.errors import WaitTimeout
 from tidb_pe_magic.notebook.forms.order import Arrival
 
 _SECONDS = 60.0
@@ -17,13 +18,15 @@ class Page:
     """A page's answers: what it does with a link of ipywidgets, as soon as it may."""
 
     def __init__(self, arrival: Arrival) -> None:
-        """Answer at once, as a page does that shows the form."""
+        """Be asked for the first time, and answer at once."""
         self.may_answer, self.asked = threading.Event(), threading.Event()
         self.may_answer.set()
         (question, attribute), (self._answer, answers) = arrival._link.source, arrival._link.target
         assert (attribute, answers) == ("value", "value")
         question.observe(self._ask, attribute)
-        self._send(question.value)
+        assert self._answer.value == question.value, "a page would answer at once, perhaps behind a cell"
+        assert not arrival.settle(threading.Event())
+        assert arrival.answers
 
     def _ask(self, change: Any) -> None:
         self.asked.set()
@@ -60,6 +63,16 @@ def test_a_click_waits_for_the_page(arrival: Arrival) -> None:
         page.may_answer.set()
         click.join(_SECONDS)
     assert arrived == ["typed", "click False"] * 3
+
+
+def test_a_page_that_is_gone_keeps_a_click_from_being_done() -> None:
+    """A page that has answered before and does not now may have kept something back: the click is refused."""
+    arrival = Arrival(longest=0.1)
+    page = Page(arrival)
+    page.may_answer.clear()
+    with pytest.raises(WaitTimeout, match=r"whether all that was typed has arrived\. Click again\."):
+        arrival.settle(threading.Event())
+    page.may_answer.set()
 
 
 def test_cancel_ends_the_wait_for_the_page(arrival: Arrival) -> None:

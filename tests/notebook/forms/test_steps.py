@@ -6,11 +6,10 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from clicking import command_of, words
+from clicking import choose, command_of, words
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
-from tidb_pe_magic.notebook.forms.worker import Activity
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 
 
 DATABASE = "nycflights13"
-
-
-def choose(clicker: Clicker, name: str = "demo") -> None:
-    """Choose a cluster by name."""
-    step = clicker.form.choose
-    step.cluster.control.value = name
-    clicker.click(step.note.button)
 
 
 def create(clicker: Clicker) -> None:
@@ -217,7 +209,7 @@ def test_two_forms_and_a_cell_do_not_disturb_each_other(
         assert runbook.verify().region_id == "ap-southeast-5"
         second.form.desk.worker.cancel()
         assert second.form.desk.cluster_name == "jakarta"
-        assert first.form.desk.worker.activity is Activity.WORK
+        assert first.form.desk.worker.busy
         assert not first.form.desk.worker.cancelled.is_set()
         assert command_of(first.form.connect.wait) == "%tidb_pe wait --cluster demo"
         settle(manual)
@@ -360,58 +352,6 @@ def test_names_are_text(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> 
 
 def _all(widget: Any) -> list[Any]:
     return [widget, *(each for child in getattr(widget, "children", ()) for each in _all(child))]
-
-
-def test_a_click_that_overtakes_what_was_typed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """A front end can deliver the click before what was typed: the fields are read a little later."""
-    typed = threading.Event()
-    clicker = open_form(sandbox, settle=lambda _: not typed.wait(60))
-    step, desk = clicker.form.choose, clicker.form.desk
-    step.note.button.click()
-    assert desk.worker.activity is Activity.WORK, "the click has been taken"
-    step.cluster.control.value = "demo"
-    typed.set()
-    clicker.rest()
-    assert desk.cluster_name == "demo"
-
-
-def test_a_name_typed_and_create_clicked(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """The click that leaves a field comes while the form looks at its new value: it is done after that."""
-    clicker = open_form(sandbox)
-    choose(clicker)
-    step = clicker.form.create
-    clicker.put(step.groups, (GROUP,))
-    shown = step.plan.outcome.value
-    looking, go_on = threading.Event(), threading.Event()
-
-    def hold(change: Any) -> None:
-        if "--name" in change["new"]:
-            looking.set()
-            assert go_on.wait(60)
-
-    clicker.form.desk.activity.observe(hold, "value")
-    step.name.control.value = "analytics-tidb"
-    assert looking.wait(60)
-    assert step.plan.outcome.value == shown, "nothing moves under the mouse"
-    assert not step.create.button.disabled
-    step.create.button.click()
-    step.create.button.click()
-    assert step.create.button.disabled
-    go_on.set()
-    clicker.rest()
-    (endpoint,) = sandbox.world.endpoints.values()
-    assert endpoint.name == "analytics-tidb"
-
-
-def test_a_click_can_be_taken_back(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Cancel ends what has not been begun yet, without asking any cloud."""
-    clicker = open_form(sandbox, settle=lambda cancelled: bool(cancelled.wait(60)))
-    step, desk = clicker.form.choose, clicker.form.desk
-    clicker.put(step.cluster, "demo")
-    step.note.button.click()
-    desk.cancel.click()
-    clicker.rest()
-    assert desk.cluster is None
 
 
 def test_a_cloud_that_refuses_everything_is_explained(open_form: Callable[..., Clicker]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from tidb_pe_magic.notebook.forms.worker import Activity, Worker
+from tidb_pe_magic.notebook.forms.worker import Worker
 
 _SECONDS = 10.0
 
@@ -16,36 +16,34 @@ def wait_for(event: threading.Event) -> None:
 
 def test_one_job_at_a_time() -> None:
     """While a job is under way no other is begun; the callback has returned already."""
-    changes: list[Activity] = []
+    changes: list[bool] = []
     worker, go_on = Worker(changes.append), threading.Event()
     assert worker.start(lambda: wait_for(go_on))
-    assert worker.activity is Activity.WORK
-    assert not worker.start(lambda: changes.append(Activity.REST))
-    assert changes == [Activity.WORK]
+    assert worker.busy
+    assert not worker.start(lambda: changes.append(False))
+    assert changes == [True]
     go_on.set()
     assert worker.join(_SECONDS)
-    assert changes == [Activity.WORK, Activity.REST]
+    assert changes == [True, False]
 
 
 def test_a_click_follows_a_look() -> None:
     """While the worker looks at what was typed one click is taken, and done after it; a second one is not."""
-    changes: list[Activity] = []
+    changes: list[bool] = []
     done: list[str] = []
     worker, go_on = Worker(changes.append), threading.Event()
     worker.look(lambda: wait_for(go_on))
-    assert changes == [Activity.LOOK]
     assert worker.start(lambda: done.append("first click"))
     assert not worker.start(lambda: done.append("second click"))
     go_on.set()
     assert worker.join(_SECONDS)
     assert done == ["first click"]
-    assert changes == [Activity.LOOK, Activity.WORK, Activity.REST]
+    assert changes == [True, False]
 
 
 def test_a_look_that_follows_a_click() -> None:
     """A look waits for the click before it, and then keeps nobody from the next click."""
-    changes: list[Activity] = []
-    worker, go_on, looking, seen = Worker(changes.append), *(threading.Event() for _ in range(3))
+    worker, go_on, looking, seen = Worker(lambda _: None), *(threading.Event() for _ in range(3))
 
     def look() -> None:
         looking.set()
@@ -53,14 +51,12 @@ def test_a_look_that_follows_a_click() -> None:
 
     worker.start(lambda: wait_for(go_on))
     worker.look(look)
-    assert changes == [Activity.WORK]
+    assert not worker.start(lambda: None)
     go_on.set()
     wait_for(looking)
-    assert changes == [Activity.WORK, Activity.LOOK]
     assert worker.start(lambda: None)
     seen.set()
     assert worker.join(_SECONDS)
-    assert changes == [Activity.WORK, Activity.LOOK, Activity.WORK, Activity.REST]
 
 
 def test_of_many_threads_that_click_at_once_one_begins() -> None:
@@ -84,7 +80,7 @@ def test_of_many_threads_that_click_at_once_one_begins() -> None:
 
 def test_what_follows_is_done_in_order_and_once() -> None:
     """Jobs that are to follow wait, each once, and the worker is not idle between them."""
-    changes: list[Activity] = []
+    changes: list[bool] = []
     done: list[str] = []
     worker, go_on = Worker(changes.append), threading.Event()
 
@@ -101,7 +97,7 @@ def test_what_follows_is_done_in_order_and_once() -> None:
     go_on.set()
     assert worker.join(_SECONDS)
     assert done == ["first", "second"]
-    assert changes == [Activity.WORK, Activity.REST]
+    assert changes == [True, False]
 
 
 def test_cancel_ends_the_job_and_forgets_the_rest() -> None:

@@ -59,7 +59,12 @@ class CreateEndpoint:
         )
         self.plan = Action(desk, "plan", "Check the plan", Sheet(PlanRequest, placement), then=self._planned)
         self.create = Action(
-            desk, "create", "Create", Sheet(CreateRequest, [*placement, self.force]), then=self._created
+            desk,
+            "create",
+            "Create",
+            Sheet(CreateRequest, [*placement, self.force]),
+            before=self._look_again,
+            then=self._created,
         )
         self.create.button.button_style = "primary"
         self.force.box.layout.display = "none"
@@ -89,7 +94,20 @@ class CreateEndpoint:
         self.plan.do()
 
     def _replan(self) -> None:
-        self._desk.worker.look(self.plan.renew)
+        """Look anew what would be made; nobody has agreed to that yet."""
+        self.plan.outdate()
+        _show(self.force, False)  # noqa: FBT003 - the field's value
+        self.create.refresh()
+        self._desk.worker.look(self._look)
+
+    def _look(self) -> None:
+        # The last plan stays until there is the new one, so that nothing moves under the mouse.
+        self.plan.do(begin=self.plan.outcome.value)
+
+    def _look_again(self) -> None:
+        """See to it that the button says what would be made of the fields as they are."""
+        if self.plan.outdated:
+            self._look()
 
     def _offer(self, networks: model.Networks) -> None:
         """Offer the VPCs in which the endpoint can be made."""
@@ -121,6 +139,8 @@ class CreateEndpoint:
 
     def _planned(self, plan: model.EndpointPlan) -> None:
         """Show the plan's choices in the pickers, so that what is left to default is seen and named."""
+        if self.plan.outdated:
+            return  # a person has chosen otherwise meanwhile, and another look follows
         if plan.vpc.vpc_id != self.vpc.value:
             _show(self.vpc, plan.vpc.vpc_id)
             self._offer_within()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.errors import InvalidRequest, TidbPeError, WaitCancelled, one_line
+from tidb_pe_magic.errors import InvalidRequest, TidbPeError, WaitCancelled, WaitTimeout, one_line
 from tidb_pe_magic.layout import as_html
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.picture import Picture
-from tidb_pe_magic.notebook.forms.worker import Activity, Worker
+from tidb_pe_magic.notebook.forms.worker import Worker
 from tidb_pe_magic.notebook.progress import Story
 from tidb_pe_magic.runbook.commands import command
 from tidb_pe_magic.runbook.operations import OPERATIONS
@@ -86,21 +86,20 @@ class Desk:
         return {"cluster": self.cluster_name} if self.cluster_name else {}
 
     def button(self, description: str, tooltip: str, on_click: Callable[[], None]) -> Any:
-        """Make a button that cannot be clicked while the form works on what was clicked before."""
-        working = self.worker.activity is Activity.WORK
-        button = widgets.Button(description=description, tooltip=tooltip, disabled=working)
+        """Make a button that cannot be clicked while the form works."""
+        button = widgets.Button(description=description, tooltip=tooltip, disabled=self.worker.busy)
         button.on_click(lambda _: on_click())
         self._buttons.append(button)
         return button
 
-    def start(self, job: Callable[[], None]) -> None:
-        """Do what a click asks for in the worker's thread, unless another click is being worked on."""
+    def settle(self) -> bool:
+        """Wait for what was done in the page before a click; tell whether the click still holds.
 
-        def arrived() -> None:
-            if not self._settle(self.worker.cancelled):
-                job()
-
-        self.worker.start(arrived)
+        Raises:
+            WaitTimeout: the page does not say whether that was all.
+        """
+        self.tell("taking up what was typed")
+        return not self._settle(self.worker.cancelled)
 
     def perform(
         self,
@@ -126,13 +125,12 @@ class Desk:
         """Say what is under way."""
         self.activity.value = fragments.activity(line)
 
-    def _changed(self, activity: Activity) -> None:
-        rests = activity is Activity.REST
+    def _changed(self, busy: bool) -> None:  # noqa: FBT001 - the worker's signature
         for button in self._buttons:
-            button.disabled = activity is Activity.WORK
-        self.cancel.disabled = rests
-        self.foot.layout.visibility = "hidden" if rests else "visible"
-        if rests:
+            button.disabled = busy
+        self.cancel.disabled = not busy
+        self.foot.layout.visibility = "visible" if busy else "hidden"
+        if not busy:
             self.tell("")
             self._on_rest()
 
@@ -159,6 +157,7 @@ class Action:
         on_event: model.EventHook | None = None,
         prompt: Callable[[str], Secret] | None = None,
         remember: bool = False,
+        before: Callable[[], None] | None = None,
         show: Callable[[Any], str] = fragments.shown,
         summarize: bool = True,
         write: Callable[[str, Request], str] = command,
@@ -175,6 +174,7 @@ class Action:
             on_event: is given the events while it works.
             prompt: gives the password.
             remember: the cluster becomes the default of commands in cells.
+            before: brings up to date what the button says, in the worker's thread.
             show: the result as HTML.
             summarize: it is one of the steps that were done, and no mere look at what there is.
             write: the request as what is typed.
@@ -183,14 +183,21 @@ class Action:
         self._given, self._then, self._show = given or desk.named, then, show
         self._summarize, self._story, self._write = summarize, Story(), write
         self._on_event, self._prompt, self._remember = on_event, prompt, remember
+        self._before = before
+        self._changes = self._read = 0
         self.button = desk.button(description, f"{OPERATIONS[operation].summary}.", self.press)
         self.button.add_class(f"tidb-pe-do-{operation}")
         self.command = widgets.HTML().add_class(f"tidb-pe-command-{operation}")
         self.outcome: Any = widgets.HTML().add_class(f"tidb-pe-outcome-{operation}")
         row = widgets.HBox([self.button, self.command]).add_class("tidb-pe-action")
         self.box = widgets.VBox([row, self.outcome])
-        sheet.on_change(self.refresh)
+        sheet.on_change(self._changed)
         self.refresh()
+
+    @property
+    def outdated(self) -> bool:
+        """A field was changed since it was done last, or since that was begun."""
+        return self._read != self._changes
 
     def refresh(self) -> None:
         """Show the command of what the fields hold; what is not valid leaves the last one."""
@@ -201,13 +208,29 @@ class Action:
         self.command.value = fragments.command(line)
 
     def press(self) -> None:
-        """Do it in the worker's thread, unless another click is being worked on."""
-        self._desk.start(self.do)
+        """Do it in the worker's thread, unless something else was clicked before."""
+        said = self.button.description
+        self._desk.worker.start(lambda: self._clicked(said))
 
-    def renew(self) -> None:
-        """Do it in this thread, and show what came of it last until then, so that nothing moves meanwhile."""
+    def _clicked(self, said: str) -> None:
+        """Do what the button said when it was clicked, with the fields as they were then."""
+        try:
+            if not self._desk.settle():
+                return
+        except WaitTimeout as error:
+            self._fail(None, error)
+            return
+        if self._before is not None:
+            self._before()
+        if self.button.description != said:
+            now = f"with what was changed last it is “{self.button.description}”"
+            self.outcome.value = fragments.note(f"Nothing was done: {now}. Click again.")
+        elif not self._desk.worker.cancelled.is_set():
+            self.do()
+
+    def outdate(self) -> None:
+        """Show that the outcome is not of what the fields hold now."""
         self.outcome.add_class(_OUTDATED)
-        self.do(begin=self.outcome.value)
 
     def do(self, request: Request | None = None, *, begin: str = "") -> Any:
         """Do it in this thread, show what came of it, and return the result; None where it failed.
@@ -216,6 +239,7 @@ class Action:
             request: what is asked for; default: what the fields hold.
             begin: what is shown until there is something to tell; default: that it is under way.
         """
+        self._read = self._changes
         try:
             request = request or self._request()
             return self._done(request, begin)
@@ -227,7 +251,8 @@ class Action:
             _log.exception("%%tidb_pe form: %s", self.operation)
             self.outcome.value = self._told(live=False) + fragments.bug(error)
         finally:
-            self.outcome.remove_class(_OUTDATED)
+            if not self.outdated:
+                self.outcome.remove_class(_OUTDATED)
         return None
 
     def _done(self, request: Request, begin: str) -> Any:
@@ -246,9 +271,14 @@ class Action:
 
     def _seen(self, event: model.Event) -> None:
         self._story.take(event)
+        self.outcome.remove_class(_OUTDATED)
         self.outcome.value = fragments.activity("under way") + self._told(live=True)
         if self._on_event is not None:
             self._on_event(event)
+
+    def _changed(self) -> None:
+        self._changes += 1
+        self.refresh()
 
     def _told(self, *, live: bool) -> str:
         return "".join(map(as_html, self._story.views(live=live)))

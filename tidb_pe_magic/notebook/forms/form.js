@@ -1,4 +1,5 @@
-// Runs once for each place where the form is shown; `this` is the form's style element.
+// Can run several times for a form that is shown; whatever it does may be done twice.
+// `this` is the form's style element.
 const form = this.closest('.tidb-pe-form');
 const button = event => event.target.closest('button');
 
@@ -15,4 +16,11 @@ form?.addEventListener('focusin', event => {
 form?.addEventListener('mousedown', event => {
   if (button(event)) event.preventDefault();
 });
-form?.addEventListener('click', event => button(event)?.focus({preventScroll: true}), true);
+form?.addEventListener('click', event => {
+  const clicked = button(event);
+  if (!clicked || clicked === document.activeElement) return;
+  // A focus that a script gives is shown as one that the keyboard gives.
+  clicked.classList.toggle('tidb-pe-by-mouse', event.detail > 0);
+  clicked.addEventListener('blur', () => clicked.classList.remove('tidb-pe-by-mouse'), {once: true});
+  clicked.focus({preventScroll: true});
+}, true);

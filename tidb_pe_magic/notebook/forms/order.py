@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tidb_pe_magic import errors
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Seconds. A page that has answered before does so in the time of one way there and back, unless it is gone
+# Seconds. A page that has answered before does so in the time of one way there and back, unless it is gone,
 # or the thread that would hear it executes a cell.
-_LONGEST = 10.0
+_LONGEST = 30.0
 # Where no page has answered yet there may be none, or one that knows no links.
 _GRACE = 0.25
 _PAUSE = 0.05  # between two looks at the event that ends the wait
+_FIRST = "0"
+_UNANSWERED = "nothing was done: the page does not say whether all that was typed has arrived."
 
 
 def in_order(*roots: Any) -> None:
@@ -40,41 +44,62 @@ class Arrival:
     keeps no click back: two security groups chosen quickly, and Create would know of the first one alone. So
     the page is asked a question. It learns that the kernel has dealt with the earlier changes before it
     reads the question, and sends what it kept back before it answers. The answer needs no code in the page:
-    a link of ipywidgets copies the value of one model to another one.
+    a link of ipywidgets copies the value of one model to another one. Of two pages that show the form the
+    first one to answer is heard.
+
+    Attributes:
+        answers: a page has answered before.
     """
 
-    def __init__(self) -> None:
-        """Ask for the first time: a page that shows the form answers as soon as it does."""
-        self._numbers = itertools.count()
+    def __init__(self, *, longest: float = _LONGEST) -> None:
+        """Ask nothing yet.
+
+        A page that shows the form while a cell is executed would send its answer after that cell, and keep
+        all later ones back until then.
+
+        Args:
+            longest: seconds to wait for a page that has answered before.
+        """
+        self._longest = longest
+        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._answered = threading.Event()
-        self._a_page_answers = False
-        self._question = widgets.Label(value=self._next())
-        self._answer = widgets.Label()
+        self.answers = False
+        self._question = widgets.Label(value=_FIRST)
+        self._answer = widgets.Label(value=_FIRST)
         in_order(self._answer)
         self._answer.observe(self._heard, "value")
         self._link = widgets.jsdlink((self._question, "value"), (self._answer, "value"))
 
     def settle(self, cancelled: threading.Event) -> bool:
-        """Wait for the page's answer, but not for ever; return True where the event ended that."""
-        with self._lock:
-            self._answered.clear()
-            self._question.value = self._next()
-            limit = _LONGEST if self._a_page_answers else _GRACE
-        end = time.monotonic() + limit
-        while not self._answered.wait(_PAUSE) and time.monotonic() < end:
+        """Ask, and wait for the answer; return True where the event ended that.
+
+        Raises:
+            WaitTimeout: a page that has answered before does not.
+        """
+        answers = self.answers
+        self.ask()
+        end = time.monotonic() + (self._longest if answers else _GRACE)
+        while not self._answered.wait(_PAUSE):
             if cancelled.is_set():
                 return True
+            if time.monotonic() > end:
+                if answers:
+                    raise errors.WaitTimeout(_UNANSWERED, advice="Click again.")
+                break
         return cancelled.is_set()
+
+    def ask(self) -> None:
+        """Ask the page whether everything has arrived."""
+        with self._lock:
+            self._answered.clear()
+            self._question.value = str(next(self._numbers))
 
     def _heard(self, _change: object) -> None:
         with self._lock:
-            self._a_page_answers = True
+            self.answers = True
             if self._answer.value == self._question.value:
                 self._answered.set()
-
-    def _next(self) -> str:
-        return str(next(self._numbers))
 
 
 def _as_asked(_data: object, subshell: str | None) -> str | None:

@@ -57,7 +57,8 @@ class Form:
         """
         self._publish = publish or _publisher()
         self._pages: dict[str, _Page] = {}
-        self.desk = Desk(runbook, Summary(self._publish), self._tell, settle=settle or Arrival().settle)
+        self._arrival = Arrival()
+        self.desk = Desk(runbook, Summary(self._publish), self._rest, settle=settle or self._arrival.settle)
         self.choose = ChooseCluster(self.desk, self._chosen, cluster)
         self.create = CreateEndpoint(self.desk, self._created)
         self.connect = Connect(self.desk)
@@ -153,6 +154,11 @@ class Form:
         if name not in self._entered and self.desk.cluster is not None:
             self._entered.add(name)
             self._pages[name].content.enter()
+
+    def _rest(self) -> None:
+        if not self._arrival.answers:
+            self._arrival.ask()  # so that the first click finds a page that is known
+        self._tell()
 
     def _tell(self) -> None:
         if self.desk.latest != "status":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,24 +12,17 @@ if TYPE_CHECKING:
     Job = Callable[[], None]
 
 
-class Activity(enum.Enum):
-    """What is under way: nothing, a look at what was just typed, or what a person waits for."""
-
-    REST = "rest"
-    LOOK = "look"
-    WORK = "work"
-
-
 @dataclass(frozen=True)
 class _Waiting:
     """A job that follows.
 
     Attributes:
+        look: nobody has asked for it by a click.
         continued: it is what the job under way goes on with.
     """
 
     job: Job
-    activity: Activity
+    look: bool
     continued: bool
 
 
@@ -40,27 +32,35 @@ class Worker:
     Callbacks of widgets may come from several threads: front ends can handle each comm in a subshell.
     """
 
-    def __init__(self, on_change: Callable[[Activity], None]) -> None:
+    def __init__(self, on_change: Callable[[bool], None]) -> None:
         """Be idle.
 
         Args:
-            on_change: is told whenever something else is under way.
+            on_change: is told whenever the worker becomes busy or idle.
         """
         self._on_change = on_change
         self._lock = threading.RLock()
         self._waiting: list[_Waiting] = []
+        self._looks = False
         self._thread = 0
         self._idle = threading.Event()
         self._idle.set()
-        self.activity = Activity.REST
         self.cancelled = threading.Event()
 
+    @property
+    def busy(self) -> bool:
+        """A job is under way."""
+        return not self._idle.is_set()
+
     def start(self, job: Job) -> bool:
-        """Do the job if nothing but a look is under way, which it follows; tell whether that is so."""
+        """Do the job if nothing but looks are under way, which it follows; tell whether that is so.
+
+        A click that leaves a field comes just after the look at what was typed there.
+        """
         with self._lock:
-            if self.activity is Activity.WORK:
+            if self.busy and not self._looks:
                 return False
-            self._do(job, Activity.WORK)
+            self._do(job, look=False)
             return True
 
     def then(self, job: Job) -> None:
@@ -68,11 +68,11 @@ class Worker:
 
         What the job under way goes on with is cancelled with it; what somebody else asks for is not.
         """
-        self._do(job, Activity.WORK)
+        self._do(job, look=False)
 
     def look(self, job: Job) -> None:
-        """Do the job now, or after what is under way, as `then` does, but let others be begun meanwhile."""
-        self._do(job, Activity.LOOK)
+        """Do the same with a job that lets a click be taken while it is under way."""
+        self._do(job, look=True)
 
     def cancel(self) -> None:
         """Ask the job that is under way to end, and forget those that wait."""
@@ -84,26 +84,27 @@ class Worker:
         """Wait for at most `timeout` seconds until nothing is left to do; tell whether that is so."""
         return self._idle.wait(timeout)
 
-    def _do(self, job: Job, activity: Activity) -> None:
+    def _do(self, job: Job, *, look: bool) -> None:
         with self._lock:
-            if self.activity is Activity.REST:
-                self._idle.clear()
-                self._change(activity)
-                self.cancelled = threading.Event()
-                threading.Thread(target=self._work, args=(job,), name="tidb_pe-form", daemon=True).start()
+            if self.busy:
+                if job not in (each.job for each in self._waiting):
+                    continued = threading.get_ident() == self._thread
+                    self._waiting.append(_Waiting(job, look, continued))
+                self._looks = self._looks and look
                 return
-            if job not in (each.job for each in self._waiting):
-                continued = threading.get_ident() == self._thread
-                self._waiting.append(_Waiting(job, activity, continued))
-            if activity is Activity.WORK:
-                self._change(activity)
+            self._looks = look
+            self._idle.clear()
+            self._on_change(True)  # noqa: FBT003 - its only argument
+            self.cancelled = threading.Event()
+        threading.Thread(target=self._work, args=(job,), name="tidb_pe-form", daemon=True).start()
 
     def _work(self, job: Job) -> None:
         self._thread = threading.get_ident()
+        following: Job | None = job
         try:
-            job()
-            while (following := self._next()) is not None:
+            while following is not None:
                 following()
+                following = self._next()
         except BaseException:
             self._rest()
             raise
@@ -113,9 +114,8 @@ class Worker:
             if not self._waiting:
                 self._rest()
                 return None
+            self._looks = all(each.look for each in self._waiting)
             following = self._waiting.pop(0)
-            if all(each.activity is Activity.LOOK for each in (following, *self._waiting)):
-                self._change(Activity.LOOK)
             if self.cancelled.is_set() and not following.continued:
                 self.cancelled = threading.Event()  # it was set before this job was asked for
             return following.job
@@ -124,10 +124,5 @@ class Worker:
         with self._lock:
             self._waiting.clear()
             self._thread = 0  # another thread can have this one's number
-            self._change(Activity.REST)
+            self._on_change(False)  # noqa: FBT003 - its only argument
             self._idle.set()
-
-    def _change(self, activity: Activity) -> None:
-        if activity is not self.activity:
-            self.activity = activity
-            self._on_change(activity)

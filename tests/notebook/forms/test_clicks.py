@@ -1,0 +1,167 @@
+"""Clicks, and what is typed and chosen around them."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from clicking import choose, command_of, words
+from flows.places import GROUP, OTHER_VPC
+
+from tidb_pe_magic.errors import WaitTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clicking import Clicker
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+ENTERPRISE = "sg-t4nenterprise"
+
+
+class Look:
+    """Holds a form at the moment at which it begins to look what would be made."""
+
+    def __init__(self, clicker: Clicker) -> None:
+        """Hold the next look."""
+        self._activity = clicker.form.desk.activity
+        self._begun, self._go_on = threading.Event(), threading.Event()
+        self._activity.observe(self._hold, "value")
+
+    def _hold(self, change: Any) -> None:
+        if "tidb_pe plan" in change["new"]:
+            self._begun.set()
+            assert self._go_on.wait(60)
+
+    def begins(self) -> None:
+        """Return when the form looks, at the fields as they are now."""
+        assert self._begun.wait(60)
+
+    def ends(self) -> None:
+        """Let it, and every one after it, come to its end."""
+        self._activity.unobserve(self._hold, "value")
+        self._go_on.set()
+
+
+@pytest.fixture
+def placed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
+    """Give a form that could create the endpoint, in two zones."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    clicker.put(clicker.form.create.groups, (GROUP,))
+    assert clicker.form.create.create.button.description == "Create (2 billed zones)"
+    return clicker
+
+
+def test_a_name_typed_and_create_clicked(sandbox: Sandbox, placed: Clicker) -> None:
+    """The click that leaves a field comes while the form looks at its new value: it is done after that."""
+    step, look = placed.form.create, Look(placed)
+    shown = step.plan.outcome.value
+    step.name.control.value = "analytics-tidb"
+    look.begins()
+    assert step.plan.outcome.value == shown, "nothing moves under the mouse"
+    step.create.button.click()
+    step.create.button.click()
+    look.ends()
+    placed.rest()
+    (endpoint,) = sandbox.world.endpoints.values()
+    assert endpoint.name == "analytics-tidb"
+
+
+def test_what_is_chosen_during_a_look_stays(placed: Clicker) -> None:
+    """The plan of a VPC that was left does not bring it back."""
+    step, look = placed.form.create, Look(placed)
+    step.name.control.value = "some-name"
+    look.begins()
+    step.vpc.control.value = OTHER_VPC
+    look.ends()
+    placed.rest()
+    assert step.vpc.value == OTHER_VPC
+    assert f"--vpc {OTHER_VPC}" in command_of(step.create)
+    assert OTHER_VPC in words(step.plan.outcome)
+
+
+def test_create_makes_what_its_button_said(sandbox: Sandbox, placed: Clicker) -> None:
+    """A click overtaken by a change of what is billed makes nothing: the button has to be read again."""
+    step, look = placed.form.create, Look(placed)
+    step.name.control.value = "some-name"
+    look.begins()
+    step.create.button.click()
+    zones = step.zones.control.children
+    next(each for each in zones if each.value).value = ""
+    look.ends()
+    placed.rest()
+    assert not sandbox.world.endpoints
+    assert "“Create (1 billed zone)”. Click again" in words(step.create.outcome)
+    placed.click(step.create.button)
+    (endpoint,) = sandbox.world.endpoints.values()
+    assert len(endpoint.zones) == 1
+
+
+def test_who_agrees_to_one_plan_has_not_agreed_to_the_next(placed: Clicker) -> None:
+    """To go on in spite of a stop is said of the plan that is shown: another placement takes it back."""
+    step = placed.form.create
+    placed.put(step.groups, (GROUP, ENTERPRISE))
+    placed.put(step.force, value=True)
+    assert "--force" in command_of(step.create)
+    look = Look(placed)
+    step.name.control.value = "some-name"
+    look.begins()
+    step.create.button.click()
+    look.ends()
+    placed.rest()
+    assert not step.force.value
+    assert "preflight" in words(step.create.outcome)
+
+
+def test_cancel_takes_back_a_click_that_follows_a_look(sandbox: Sandbox, placed: Clicker) -> None:
+    """What waits for the look is forgotten with it."""
+    step, look = placed.form.create, Look(placed)
+    step.name.control.value = "some-name"
+    look.begins()
+    step.create.button.click()
+    placed.form.desk.cancel.click()
+    look.ends()
+    placed.rest()
+    assert not sandbox.world.endpoints
+
+
+def test_a_click_that_overtakes_what_was_typed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """A front end can deliver the click before what was typed: the fields are read a little later."""
+    typed = threading.Event()
+    clicker = open_form(sandbox, settle=lambda _: not typed.wait(60))
+    step, desk = clicker.form.choose, clicker.form.desk
+    step.note.button.click()
+    assert desk.worker.busy, "the click has been taken"
+    step.cluster.control.value = "demo"
+    typed.set()
+    clicker.rest()
+    assert desk.cluster_name == "demo"
+
+
+def test_a_page_that_does_not_answer(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Where it cannot be told what was typed, nothing is done, and the form says so at the button."""
+
+    def settle(_: threading.Event) -> bool:
+        message = "the page does not say"
+        raise WaitTimeout(message, advice="Click again.")
+
+    clicker = open_form(sandbox, settle=settle)
+    step = clicker.form.choose
+    clicker.put(step.cluster, "demo")
+    clicker.click(step.note.button)
+    assert words(step.note.outcome) == "✘ the page does not say Click again."
+    assert clicker.form.desk.cluster is None
+
+
+def test_a_click_can_be_taken_back(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Cancel ends what has not been begun yet, without asking any cloud."""
+    clicker = open_form(sandbox, settle=lambda cancelled: bool(cancelled.wait(60)))
+    step, desk = clicker.form.choose, clicker.form.desk
+    clicker.put(step.cluster, "demo")
+    step.note.button.click()
+    desk.cancel.click()
+    clicker.rest()
+    assert desk.cluster is None
