@@ -112,7 +112,9 @@ def topology(
         *_fan((_SERVICE.left, middle), [(_ENDPOINT.right - inside, y) for y in middles or [middle]], way_out),
         Line(start=(_SERVICE.right, middle), end=(_CLUSTER.left, middle)),
     )
-    return Picture(label=_in_words(cluster, endpoint, aliases), height=height + 2, shapes=shapes)
+    # Without zones, or with one, the stations beside the endpoint reach below it.
+    bottom = max(height + 1, middle + _STATION_HEIGHT / 2)
+    return Picture(label=_in_words(cluster, endpoint, aliases), height=bottom + 1, shapes=shapes)
 
 
 def _notebook(aliases: Sequence[str] | None) -> _Station:
