@@ -6,7 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from clicking import command_of, words
+from clicking import choose, command_of, create, heads, words
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
@@ -23,29 +23,10 @@ if TYPE_CHECKING:
 DATABASE = "nycflights13"
 
 
-def choose(clicker: Clicker, name: str = "demo") -> None:
-    """Choose a cluster by name."""
-    step = clicker.form.choose
-    step.cluster.control.value = name
-    clicker.click(step.note.button)
-
-
-def create(clicker: Clicker) -> None:
-    """Create an endpoint for the cluster demo."""
-    choose(clicker)
-    clicker.put(clicker.form.create.groups, (GROUP,))
-    clicker.click(clicker.form.create.create.button)
-
-
 def settle(manual: Sandbox) -> None:
     """Let every endpoint become Connected."""
     while manual.tick():
         pass
-
-
-def heads(clicker: Clicker) -> list[str]:
-    """Return what the steps' heads say."""
-    return [page.box.children[0].description for page in clicker.form._pages.values()]
 
 
 def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -84,6 +65,8 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
 def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Words of name, region, plan or ID are looked for in any order; clusters of one name are told apart."""
     step = open_form(sandbox).form.choose
+    step.cluster.control.value = "demo"
+    assert command_of(step.note) == "%tidb_pe cluster demo"
     step.filter.value = "essential southeast-5"
     assert [value for _, value in step.cluster.control.options] == ["jakarta"]
     step.filter.value = "twin"
@@ -91,8 +74,12 @@ def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., 
         "10430185274093617159",
         "10430185274093617160",
     ]
+    assert command_of(step.note) == "", "what can no longer be seen is no longer chosen"
     step.filter.value = "nowhere"
     assert step.cluster.control.options == ()
+    assert "no cluster that can be used matches" in words(step.cluster.box.children[1])
+    step.filter.value = ""
+    assert words(step.cluster.box.children[1]) == ""
 
 
 def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -231,7 +218,7 @@ def test_a_new_form_finds_where_the_clouds_are(sandbox: Sandbox, open_form: Call
     create(open_form(sandbox))
     clicker = open_form(sandbox)
     assert clicker.form.desk.cluster_name == "demo"
-    assert heads(clicker)[2].startswith("▾")
+    assert heads(clicker)[2].startswith("▾ 3. Connect — ✔ ep-")
     assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
     assert "ep-" in heads(clicker)[1]
 

@@ -128,9 +128,14 @@ class ChooseCluster:
         """Offer the clusters that can be used and match the filter."""
         words = self.filter.value.casefold().split()
         usable = [cluster for cluster in self._clusters if cluster.restriction is None]
-        self.cluster.offer(
+        offers = [
             offer for offer in map(self._words, usable) if all(word in offer[0].casefold() for word in words)
-        )
+        ]
+        self.cluster.offer(offers)
+        if words and not offers:
+            self.cluster.tell("no cluster that can be used matches the filter.")
+        if self.cluster.value is None:
+            self.note.command.value = ""
         self.note.refresh()
 
     def _words(self, cluster: model.Cluster) -> Offer:

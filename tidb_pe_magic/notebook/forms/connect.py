@@ -35,7 +35,6 @@ class Connect:
     Attributes:
         title: the step's name.
         box: its controls.
-        state: what there is, in a few words; empty before.
         query: the first query.
     """
 
@@ -43,7 +42,6 @@ class Connect:
 
     def __init__(self, desk: Desk) -> None:
         """Show that no endpoint is known yet."""
-        self.state = ""
         self._desk = desk
         self._wanted = ""
         self.endpoint = Picker(ConnectRequest, "endpoint")
@@ -101,6 +99,17 @@ class Connect:
             ]
         )
 
+    @property
+    def state(self) -> str:
+        """What there is, in a few words; empty before."""
+        seen = self._desk.picture
+        if seen.aliases:
+            return f"connected as {', '.join(seen.aliases)}"
+        endpoint = seen.endpoint
+        if endpoint is None or not endpoint.ready:
+            return ""
+        return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+
     def expect(self, endpoint: model.VpcEndpoint) -> None:
         """Choose this endpoint where the cluster has several: it was created or adopted just now."""
         self._wanted = endpoint.endpoint_id
@@ -109,12 +118,16 @@ class Connect:
         """Look the endpoints up, and wait for the one that is meant."""
         for action in (self.list, self.wait, self.connect):
             action.refresh()
+        self.list.follow()
         self._desk.worker.then(self._look)
 
     def forget(self) -> None:
         """Take away what was found for another cluster."""
-        self._wanted = self.state = ""
-        for action in (self.wait, self.connect):
+        self._wanted = ""
+        self.endpoint.offer((), none=_NO_ENDPOINT)
+        self.password.forget()
+        self.query.hide()
+        for action in (self.list, self.wait, self.connect):
             action.outcome.value = ""
 
     def _look(self) -> None:
@@ -141,6 +154,8 @@ class Connect:
             self._desk.picture.see(meant)
             if not meant.ready:
                 self._desk.worker.then(self._wait)
+        elif not alive:
+            self._desk.picture.see(None)
 
     def _wait(self) -> None:
         self.wait.do()
@@ -152,9 +167,6 @@ class Connect:
     def _ready(self, endpoint: model.VpcEndpoint) -> None:
         self._desk.picture.see(endpoint)
         self.wait.outcome.value += timeline(endpoint.changes)
-        self.state = (
-            f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
-        )
 
     def _given(self) -> dict[str, Any]:
         source = self.password.source
@@ -168,7 +180,6 @@ class Connect:
 
     def _connected(self, connection: model.Connection) -> None:
         self.password.forget()
-        self.state = f"connected as {connection.alias}"
         self._desk.picture.connect(connection.alias)
         self.query.over(connection)
 

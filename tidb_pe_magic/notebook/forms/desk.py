@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.errors import InvalidRequest, TidbPeError, WaitCancelled, one_line
+from tidb_pe_magic.errors import InvalidRequest, QueryCancelled, TidbPeError, WaitCancelled, one_line
 from tidb_pe_magic.layout import as_html
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.picture import Picture
@@ -204,10 +204,18 @@ class Action:
         """Do it in the worker's thread, unless another click is being worked on."""
         self._desk.start(self.do)
 
-    def renew(self) -> None:
-        """Do it in this thread, and show what came of it last until then, so that nothing moves meanwhile."""
+    def follow(self) -> None:
+        """Say that it will be done after what is under way."""
+        self.outcome.value = fragments.activity("after what is under way")
+
+    def outdate(self) -> None:
+        """Show that the outcome is no longer of what the fields hold."""
         self.outcome.add_class(_OUTDATED)
-        self.do(begin=self.outcome.value)
+
+    def renew(self) -> Any:
+        """Do it as `do` does, and show what came of it last until then, so that nothing moves meanwhile."""
+        self.outdate()
+        return self.do(begin=self.outcome.value)
 
     def do(self, request: Request | None = None, *, begin: str = "") -> Any:
         """Do it in this thread, show what came of it, and return the result; None where it failed.
@@ -276,4 +284,4 @@ class Action:
 
 def _meant(error: TidbPeError) -> bool:
     """Tell whether this is what a person has asked for."""
-    return isinstance(error, WaitCancelled)
+    return isinstance(error, WaitCancelled | QueryCancelled)

@@ -104,7 +104,7 @@ class Form:
 
     def close(self) -> None:
         """Stop waiting, forget a password that was typed, and take the form away."""
-        self.desk.worker.cancel()
+        self.desk.worker.close()
         self.connect.password.forget()
         self.widget.close()
 
@@ -129,9 +129,7 @@ class Form:
         return bool(found and found.items)
 
     def _placed(self, status: model.RunbookStatus) -> None:
-        endpoint = status.endpoint
-        self.create.state = f"{endpoint.endpoint_id} in {endpoint.vpc_id}" if endpoint else ""
-        self.desk.picture.see(endpoint)
+        self.desk.picture.see(status.endpoint)
         self.desk.picture.connect(*status.aliases)
 
     def _created(self, endpoint: model.VpcEndpoint) -> None:

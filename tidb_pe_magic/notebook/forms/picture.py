@@ -18,31 +18,33 @@ class Picture:
 
     Attributes:
         box: the widget that shows it.
+        endpoint: what was seen of it last; None where there is none yet, or which one is meant is not known.
+        aliases: the SQL connections of this kernel over it; None where that was not looked at.
     """
 
     def __init__(self) -> None:
         """Know nothing."""
         self._cluster: model.Cluster | None = None
-        self._endpoint: model.VpcEndpoint | None = None
-        self._aliases: tuple[str, ...] | None = None
+        self.endpoint: model.VpcEndpoint | None = None
+        self.aliases: tuple[str, ...] | None = None
         self.box: Any = widgets.HTML().add_class("tidb-pe-picture")
 
     def begin(self, cluster: model.Cluster) -> None:
         """Show the way to another cluster, of which nothing else is known."""
-        self._cluster, self._endpoint, self._aliases = cluster, None, None
+        self._cluster, self.endpoint, self.aliases = cluster, None, None
         self._draw()
 
     def see(self, endpoint: model.VpcEndpoint | None) -> None:
         """Show an endpoint in the state that it has now."""
-        if endpoint is not None and self._endpoint is not None and not endpoint.zones:
-            endpoint = replace(endpoint, zones=self._endpoint.zones)  # a look at the states brings no zones
-        self._endpoint = endpoint
+        if endpoint is not None and self.endpoint is not None and not endpoint.zones:
+            endpoint = replace(endpoint, zones=self.endpoint.zones)  # a look at the states brings no zones
+        self.endpoint = endpoint
         self._draw()
 
     def connect(self, *aliases: str) -> None:
         """Show the SQL connections of this kernel."""
-        self._aliases = aliases
+        self.aliases = aliases
         self._draw()
 
     def _draw(self) -> None:
-        self.box.value = topology(self._cluster, self._endpoint, self._aliases)
+        self.box.value = topology(self._cluster, self.endpoint, self.aliases)

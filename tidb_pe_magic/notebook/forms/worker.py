@@ -27,11 +27,13 @@ class _Waiting:
 
     Attributes:
         continued: it is what the job under way goes on with.
+        clicked: it is what a click asks for.
     """
 
     job: Job
     activity: Activity
     continued: bool
+    clicked: bool
 
 
 class Worker:
@@ -60,7 +62,7 @@ class Worker:
         with self._lock:
             if self.activity is Activity.WORK:
                 return False
-            self._do(job, Activity.WORK)
+            self._do(job, Activity.WORK, clicked=True)
             return True
 
     def then(self, job: Job) -> None:
@@ -75,7 +77,13 @@ class Worker:
         self._do(job, Activity.LOOK)
 
     def cancel(self) -> None:
-        """Ask the job that is under way to end, and forget those that wait."""
+        """Ask the job that is under way to end, and forget what it goes on with and a click that waits."""
+        with self._lock:
+            self._waiting = [each for each in self._waiting if not (each.continued or each.clicked)]
+            self.cancelled.set()
+
+    def close(self) -> None:
+        """Ask the job that is under way to end, and forget all that wait."""
         with self._lock:
             self._waiting.clear()
             self.cancelled.set()
@@ -84,7 +92,7 @@ class Worker:
         """Wait for at most `timeout` seconds until nothing is left to do; tell whether that is so."""
         return self._idle.wait(timeout)
 
-    def _do(self, job: Job, activity: Activity) -> None:
+    def _do(self, job: Job, activity: Activity, *, clicked: bool = False) -> None:
         with self._lock:
             if self.activity is Activity.REST:
                 self._idle.clear()
@@ -94,7 +102,7 @@ class Worker:
                 return
             if job not in (each.job for each in self._waiting):
                 continued = threading.get_ident() == self._thread
-                self._waiting.append(_Waiting(job, activity, continued))
+                self._waiting.append(_Waiting(job, activity, continued, clicked))
             if activity is Activity.WORK:
                 self._change(activity)
 
