@@ -390,6 +390,22 @@ def test_a_name_typed_and_create_clicked(sandbox: Sandbox, open_form: Callable[.
     assert endpoint.name == "analytics-tidb"
 
 
+def test_nothing_touches_a_field_that_is_typed_into(
+    sandbox: Sandbox, open_form: Callable[..., Clicker]
+) -> None:
+    """Any change of a text field's widget makes the page put the last value over what is half typed."""
+    clicker = open_form(sandbox)
+    changes: list[Any] = []
+    for widget in _all(clicker.form.widget):
+        if type(widget).__name__ in {"Text", "Textarea", "_Unechoed"}:
+            widget.observe(changes.append)
+    create(clicker)
+    clicker.click(clicker.form.create.verify.button)
+    clicker.click(clicker.form.connect.wait.button)
+    clicker.click(clicker.form.status.button)
+    assert changes == []
+
+
 def test_a_click_can_be_taken_back(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Cancel ends what has not been begun yet, without asking any cloud."""
     clicker = open_form(sandbox, settle=lambda cancelled: bool(cancelled.wait(60)))

@@ -27,6 +27,7 @@ _SEVERAL: Offer = ("— not chosen —", "")
 _MAIN = ("alias", "database", "tls")
 _FOLDED, _UNFOLDED = "▸ More options", "▾ More options"
 _MORE = ("user", "password_from", "tls_name", "ca", "save")
+_WORDS = {"save": "Save it under its alias, without the password"}
 
 
 class Connect:
@@ -64,7 +65,10 @@ class Connect:
             show=folded,
             on_event=self._seen,
         )
-        self.login = {name: field_for(ConnectRequest, name) for name in (*_MAIN, *_MORE)}
+        self.login = {
+            name: field_for(ConnectRequest, name, description=_WORDS.get(name, ""))
+            for name in (*_MAIN, *_MORE)
+        }
         self.password = PasswordField()
         self.connect = Action(
             desk,

@@ -141,7 +141,6 @@ class CreateEndpoint:
         for field, value in ((self.groups, plan.security_group_ids), (self.zones, plan.zones)):
             if not field.value:
                 _show(field, value)
-        self.name.control.placeholder = plan.name
         zones = "1 billed zone" if plan.billed_zones == 1 else f"{plan.billed_zones} billed zones"
         self.create.button.description = _ADOPT if plan.existing else f"{_CREATE} ({zones})"
         self.force.box.layout.display = "" if plan.stops else "none"

@@ -16,3 +16,9 @@ form?.addEventListener('mousedown', event => {
   if (button(event)) event.preventDefault();
 });
 form?.addEventListener('click', event => button(event)?.focus({preventScroll: true}), true);
+
+// Whoever double-clicks means one click: the second one would close what the first one opened, or reach a
+// button that has moved under the mouse.
+form?.addEventListener('click', event => {
+  if (event.detail > 1 && button(event)) event.stopPropagation();
+}, true);
