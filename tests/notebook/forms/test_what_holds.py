@@ -6,10 +6,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clicking import choose, create, heads, words
+from clicking import Shown, choose, create, heads, words
 from flows.places import GROUP, OTHER_VPC, VPC
 
-from tidb_pe_magic import Runbook
+from tidb_pe_magic import Runbook, model
+from tidb_pe_magic.notebook.forms import Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +136,54 @@ def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callabl
     clicker.rest()
     assert form.create.vpc.value == VPC
     assert "Plan: adopt" in words(form.create.plan.outcome)
+
+
+def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Of several endpoints the chosen one is drawn and told, and none before one is chosen."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
+            runbook.create(cluster="demo", vpc=vpc, security_group=group)
+    clicker = open_form(sandbox)
+    step, picture = clicker.form.connect, clicker.form.desk.picture
+    assert "not known" in picture.box.value
+    for endpoint in sandbox.world.endpoints.values():
+        clicker.put(step.endpoint, endpoint.endpoint_id)
+        assert endpoint.endpoint_id in words(step.wait.outcome)
+        assert all(f">{zone.eni_ip} " in picture.box.value for zone in endpoint.zones)
+        assert endpoint.vpc_id in heads(clicker)[1]
+        assert endpoint.endpoint_id in heads(clicker)[2]
+    clicker.click(step.connect.button)
+    assert heads(clicker)[2].endswith("✔ connected as tidb")
+    clicker.click(step.list.button)
+    assert endpoint.endpoint_id in words(step.wait.outcome)
+    assert heads(clicker)[2].endswith("✔ connected as tidb")
+    clicker.put(step.endpoint, next(iter(sandbox.world.endpoints)))
+    assert "connected as" not in heads(clicker)[2], "the connection is over the other endpoint"
+
+
+def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Who chooses a cluster while the form looks where the work was left is not led elsewhere."""
+    create(open_form(sandbox))
+
+    looking, go_on = threading.Event(), threading.Event()
+
+    class Slow(Runbook):
+        """Takes its time to list endpoints."""
+
+        def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
+            if name == "endpoints":
+                looking.set()
+                assert go_on.wait(_SECONDS)
+            return super().perform(name, *arguments, **options)
+
+    with Slow(environ=sandbox.environment()) as runbook:
+        form = Form(runbook, publish=Shown(), settle=threading.Event.is_set)
+        assert looking.wait(_SECONDS)
+        form.choose.cluster.control.value = "jakarta"
+        go_on.set()
+        assert form.join(_SECONDS)
+        assert form.desk.cluster is None
+        assert form.choose.cluster.value == "jakarta"
 
 
 def test_a_query_that_was_stopped(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

@@ -45,7 +45,9 @@ class Connect:
         """Show that no endpoint is known yet."""
         self._desk = desk
         self._wanted = ""
+        self._alive: list[model.VpcEndpoint] = []
         self.endpoint = Picker(ConnectRequest, "endpoint")
+        self.endpoint.on_change(self._show)
         self.timeout = field_for(WaitRequest, "timeout", description="Wait at most (seconds)")
         self.list = Action(
             desk,
@@ -139,27 +141,30 @@ class Connect:
 
     def _listed(self, found: model.Endpoints) -> None:
         """Offer the endpoints; of a single one nothing has to be chosen."""
-        alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
+        self._alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
         offers = [
-            (one_line(f"{e.endpoint_id} ({e.name or 'no name'}, {e.vpc_id})"), e.endpoint_id) for e in alive
+            (one_line(f"{e.endpoint_id} ({e.name or 'no name'}, {e.vpc_id})"), e.endpoint_id)
+            for e in self._alive
         ]
         if len(offers) == 1:
             self.endpoint.offer((), none=(offers[0][0], ""))
-            meant: model.VpcEndpoint | None = alive[0]
         else:
             self.endpoint.offer(offers, none=_SEVERAL if offers else _NO_ENDPOINT)
-            meant = next((e for e in alive if e.endpoint_id == self._wanted), None)
-            if meant is not None:
-                self.endpoint.value = meant.endpoint_id
+            if self._wanted in (each for _, each in offers):
+                self.endpoint.value, self._wanted = self._wanted, ""
         for action in (self.wait, self.connect):
             action.refresh()
-        if meant is not None:
-            self.wait.outcome.value = folded(meant)
-            self._desk.picture.see(meant)
-            if not meant.ready:
-                self._desk.worker.then(self._wait)
-        elif not alive:
-            self._desk.picture.see(None)
+        self._show()
+        meant = self._desk.picture.endpoint
+        if meant is not None and not meant.ready:
+            self._desk.worker.then(self._wait)
+
+    def _show(self) -> None:
+        """Show the endpoint that is meant: the only one, or the one that was chosen."""
+        several = len(self._alive) > 1
+        meant = next((e for e in self._alive if not several or e.endpoint_id == self.endpoint.value), None)
+        self.wait.outcome.value = folded(meant) if meant is not None else ""
+        self._desk.mean(meant, looked_up=not several)
 
     def _wait(self) -> None:
         self.wait.do()

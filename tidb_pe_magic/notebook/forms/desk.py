@@ -50,18 +50,18 @@ class Desk:
     """
 
     def __init__(
-        self, runbook: Runbook, summary: Summary, on_rest: Callable[[], None], *, settle: Settle
+        self, runbook: Runbook, summary: Summary, on_news: Callable[[], None], *, settle: Settle
     ) -> None:
         """Have nothing under way, and no cluster.
 
         Args:
             runbook: does the work.
             summary: is told what was done.
-            on_rest: is called whenever nothing is under way any more.
+            on_news: is called when nothing is under way any more, and when another endpoint is meant.
             settle: waits for what a click may have overtaken; returns True where the event ended that.
         """
         self._settle = settle
-        self._on_rest = on_rest
+        self._on_news = on_news
         self.runbook, self.summary = runbook, summary
         self.worker = Worker(self._changed)
         self.cluster: model.Cluster | None = None
@@ -80,6 +80,11 @@ class Desk:
         """Make the cluster the one that the steps are about."""
         self.cluster, self.cluster_name = cluster, name
         self.picture.begin(cluster)
+
+    def mean(self, endpoint: model.VpcEndpoint | None, *, looked_up: bool) -> None:
+        """Make the endpoint the one that is drawn and told; see `Picture.see`."""
+        self.picture.see(endpoint, looked_up=looked_up)
+        self._on_news()
 
     def named(self) -> dict[str, str]:
         """Return the field by which each request names the chosen cluster."""
@@ -134,7 +139,7 @@ class Desk:
         self.foot.layout.visibility = "hidden" if rests else "visible"
         if rests:
             self.tell("")
-            self._on_rest()
+            self._on_news()
 
 
 class Action:
