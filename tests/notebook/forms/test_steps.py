@@ -178,14 +178,16 @@ def test_a_second_click_does_nothing(manual: Sandbox, open_form: Callable[..., C
     choose(clicker)
     step = clicker.form.create
     clicker.put(step.groups, (GROUP,))
+    made = threading.Event()
+    clicker.form.connect.wait.outcome.observe(lambda _: made.set(), "value")
     step.create.button.click()
     assert step.create.button.disabled
     step.create.button.click()
     step.create.press()
+    assert made.wait(60)
     clicker.form.connect.wait.press()
     clicker.form.desk.cancel.click()
     clicker.rest()
-    clicker.form.desk.worker.cancel()
     assert len(manual.world.endpoints) == 1
 
 
