@@ -6,18 +6,17 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clicking import Shown, choose, create, heads, words
+from clicking import Shown, choose, command_of, create, heads, words
 from flows.places import GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.notebook.forms import Form
+from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clicking import Clicker
-
-    from tidb_pe_magic.sandbox import Sandbox
 
 _SECONDS = 60.0
 
@@ -152,11 +151,14 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
         assert all(f">{zone.eni_ip} " in picture.box.value for zone in endpoint.zones)
         assert endpoint.vpc_id in heads(clicker)[1]
         assert endpoint.endpoint_id in heads(clicker)[2]
+        assert endpoint.endpoint_id in command_of(clicker.form.status)
     clicker.click(step.connect.button)
     assert heads(clicker)[2].endswith("✔ connected as tidb")
     clicker.click(step.list.button)
     assert endpoint.endpoint_id in words(step.wait.outcome)
     assert heads(clicker)[2].endswith("✔ connected as tidb")
+    clicker.click(clicker.form.status.button)
+    assert f"as {step.login['alias'].value}" in words(clicker.form.status.outcome)
     clicker.put(step.endpoint, next(iter(sandbox.world.endpoints)))
     assert "connected as" not in heads(clicker)[2], "the connection is over the other endpoint"
 
@@ -184,6 +186,16 @@ def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Calla
         assert form.join(_SECONDS)
         assert form.desk.cluster is None
         assert form.choose.cluster.value == "jakarta"
+
+
+def test_zones_follow_the_vpc(open_form: Callable[..., Clicker]) -> None:
+    """Before a VPC is chosen nothing says that its zones have no usable vSwitch."""
+    with Sandbox(scenario="notebook-outside-any-vpc", flights=20) as sandbox:
+        clicker = open_form(sandbox, cluster="demo")
+        zones = clicker.form.create.zones.control
+        assert {zone.label for zone in zones.children} == {"— after the VPC —"}
+        clicker.put(clicker.form.create.vpc, VPC)
+        assert "— no usable vSwitch —" in {zone.label for zone in zones.children}
 
 
 def test_a_query_that_was_stopped(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

@@ -116,6 +116,11 @@ class Connect:
             return ""
         return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
+    def named(self) -> dict[str, str]:
+        """Return the fields by which a request names the cluster, and the endpoint where one was chosen."""
+        chosen = self.endpoint.value
+        return self._desk.named() | ({"endpoint": chosen} if chosen else {})
+
     def expect(self, endpoint: model.VpcEndpoint) -> None:
         """Choose this endpoint where the cluster has several: it was created or adopted just now."""
         self._wanted = endpoint.endpoint_id

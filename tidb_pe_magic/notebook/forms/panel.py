@@ -67,7 +67,13 @@ class Form:
         self._only = step
         self._entered = {"cluster"}
         self.status = Action(
-            self.desk, "status", "Where am I?", Sheet(StatusRequest), then=self._placed, summarize=False
+            self.desk,
+            "status",
+            "Where am I?",
+            Sheet(StatusRequest),
+            given=self.connect.named,
+            then=self._placed,
+            summarize=False,
         )
         for name, page in self._pages.items():
             # A step alone shows the first one too, until there is a cluster.
@@ -155,6 +161,7 @@ class Form:
     def _tell(self) -> None:
         if self.desk.latest != "status":
             self.status.outcome.value = ""  # what was done since then has changed it
+        self.status.refresh()
         for page in self._pages.values():
             page.tell()
 
