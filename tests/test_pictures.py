@@ -150,6 +150,9 @@ def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
     shown = _sanitised(render.topology(CLUSTER, None, ()))
     assert "Notebook no SQL yet → Endpoint not made yet → Service epsrv-t4ndemo" in shown
     assert "onnected" not in shown
+    unknown = render.topology(CLUSTER, None, (), looked_up=False)
+    assert "Endpoint not known" in _sanitised(unknown)
+    assert "no endpoint" not in unknown, "a picture that is heard says no more than one that is seen"
 
 
 def test_long_names_keep_both_ends() -> None:

@@ -128,6 +128,7 @@ def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) ->
     expect(waiting.outcome("wait")).to_contain_text("Active")
 
 
+@pytest.mark.usefixtures("waiting")
 def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
     """After a restart in the middle the form finds the endpoint in the clouds, and sees it through."""
     opened.restart()

@@ -134,7 +134,7 @@ class Connect:
 
     def forget(self) -> None:
         """Take away what was found for another cluster."""
-        self._wanted = ""
+        self._wanted, self._alive = "", []
         self.endpoint.offer((), none=_NO_ENDPOINT)
         self.password.forget()
         self.query.hide()

@@ -69,9 +69,7 @@ class Desk:
         self._buttons: list[Any] = []
         self.activity = widgets.HTML().add_class("tidb-pe-activity")
         self.cancel = widgets.Button(
-            description="Cancel",
-            tooltip="Stop here; the cloud's work goes on",
-            disabled=True,
+            description="Cancel", tooltip="Stop here; the cloud's work goes on", disabled=True
         )
         self.cancel.add_class("tidb-pe-cancel").on_click(lambda _: self.worker.cancel())
         self.picture = Picture()
