@@ -6,6 +6,8 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
+from flows.places import GROUP
+
 if TYPE_CHECKING:
     from tidb_pe_magic.notebook.forms import Form
 
@@ -47,10 +49,33 @@ class Clicker:
         field.control.value = value
         self.rest()
 
+    def head(self, step: str) -> Any:
+        """Return the button that opens and closes a step."""
+        return self.form._pages[step].box.children[0]
+
     @property
     def summary(self) -> str:
         """The summary's text as it was published last."""
         return self.shown.data[-1]["text/plain"]
+
+
+def choose(clicker: Clicker, name: str = "demo") -> None:
+    """Choose a cluster by name."""
+    step = clicker.form.choose
+    step.cluster.control.value = name
+    clicker.click(step.note.button)
+
+
+def create(clicker: Clicker) -> None:
+    """Create an endpoint for the cluster demo."""
+    choose(clicker)
+    clicker.put(clicker.form.create.groups, (GROUP,))
+    clicker.click(clicker.form.create.create.button)
+
+
+def heads(clicker: Clicker) -> list[str]:
+    """Return what the steps' heads say."""
+    return [page.box.children[0].description for page in clicker.form._pages.values()]
 
 
 def words(widget: Any) -> str:
@@ -59,14 +84,7 @@ def words(widget: Any) -> str:
 
 
 def command_of(action: Any) -> str:
-    """Return the command that an action shows."""
+    """Return the command that an action shows; empty where it shows none."""
     found = re.search(r"<code[^>]*>(.*)</code>", action.command.value)
-    assert found
-    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split())
-
-
-def choose(clicker: Clicker, name: str = "demo") -> None:
-    """Choose a cluster by name."""
-    step = clicker.form.choose
-    step.cluster.control.value = name
-    clicker.click(step.note.button)
+    assert found or not action.command.value
+    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""

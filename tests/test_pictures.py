@@ -136,11 +136,23 @@ def test_a_connection_that_should_be_there_is_a_warning() -> None:
     assert "--jp-warn-color1" not in render.topology(CLUSTER, early, [])
 
 
+@pytest.mark.parametrize("zones", [None, 0, 1, 2, 3])
+def test_nothing_is_cut_off_at_the_bottom(zones: int | None) -> None:
+    """Without an endpoint and with however many zones, every box ends within the picture."""
+    endpoint = None if zones is None else replace(ENDPOINT, zones=ENDPOINT.zones[:1] * zones)
+    root = ET.fromstring(render.topology(CLUSTER, endpoint, []))  # noqa: S314 - our own
+    bottoms = [float(box.get("y", "")) + float(box.get("height", "")) for box in root.iter("rect")]
+    assert max(bottoms) < float(root.get("viewBox", "").split()[3])
+
+
 def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
     """Without an endpoint the service is the cluster's, and nothing claims to be connected."""
     shown = _sanitised(render.topology(CLUSTER, None, ()))
     assert "Notebook no SQL yet → Endpoint not made yet → Service epsrv-t4ndemo" in shown
     assert "onnected" not in shown
+    unknown = render.topology(CLUSTER, None, (), looked_up=False)
+    assert "Endpoint not known" in _sanitised(unknown)
+    assert "no endpoint" not in unknown, "a picture that is heard says no more than one that is seen"
 
 
 def test_long_names_keep_both_ends() -> None:

@@ -38,9 +38,11 @@ def topology(
     cluster: model.Cluster | None,
     endpoint: model.VpcEndpoint | None,
     aliases: Sequence[str] | None = None,
+    *,
+    looked_up: bool = True,
 ) -> str:
     """Return the way from the notebook to the cluster as one SVG element; None where it is not known."""
-    return topologies.topology(cluster, endpoint, aliases).svg()
+    return topologies.topology(cluster, endpoint, aliases, looked_up=looked_up).svg()
 
 
 def timeline(changes: Sequence[model.StateChange]) -> str:

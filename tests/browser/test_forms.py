@@ -116,6 +116,16 @@ def test_a_narrow_window_shows_all_of_it(tutorial: Tutorial, page: Page) -> None
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
+def test_a_double_click_is_one_click(tutorial: Tutorial) -> None:
+    """Whoever double-clicks the head of a step has it closed, and then opened."""
+    head = tutorial.form.head("1. Choose")
+    for arrow in ("▸", "▾"):
+        head.dblclick()
+        expect(head).to_contain_text(arrow)
+        tutorial.form.rests()
+        expect(head).to_contain_text(arrow)
+
+
 def test_the_page_can_be_loaded_again(tutorial: Tutorial) -> None:
     """With its kernel alive the form is there again after a reload, shows what it showed, and works on."""
     tutorial.notebook.save()

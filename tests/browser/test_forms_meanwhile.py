@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     from browser.lab import Lab, OpenNotebook
     from playwright.sync_api import Browser, Page
+
+# How many widgets have the sign that ipywidgets puts before those whose kernel is gone.
+_SIGNS = """form => [...form.querySelectorAll('.jupyter-widgets-disconnected')]
+    .filter(node => getComputedStyle(node, '::before').display !== 'none').length"""
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +141,15 @@ def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) ->
     expect(waiting.outcome("wait")).to_contain_text("Active")
 
 
+@pytest.mark.usefixtures("waiting")
 def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
     """After a restart in the middle the form finds the endpoint in the clouds, and sees it through."""
     opened.restart()
+    lost = FormPage(opened.output("form")).root.locator(".tidb-pe-form")
+    expect(lost).to_have_class(re.compile("jupyter-widgets-disconnected"))
+    assert "Run its cell again" in lost.evaluate("node => getComputedStyle(node, '::before').content")
+    assert lost.evaluate(_SIGNS) == 0, "no widget within it has a sign of its own"
+    expect(lost.locator("progress").filter(visible=True)).to_have_count(0)
     assert opened.run("load")
     assert opened.run("form")
     form = FormPage(opened.output("form"))

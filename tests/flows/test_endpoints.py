@@ -329,6 +329,18 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_token(sandbox: Sandbox, 
     assert len(tokens) == 1
 
 
+def test_what_was_cancelled_in_time_is_not_made(sandbox: Sandbox) -> None:
+    """A creation that is cancelled before the cloud is asked for an endpoint says that there is none."""
+    cancel = threading.Event()
+    cancel.set()
+    with (
+        Runbook(environ=sandbox.environment(), cancel=cancel) as runbook,
+        pytest.raises(errors.WaitCancelled, match="Nothing was made"),
+    ):
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+    assert not sandbox.world.endpoints
+
+
 def test_the_cancel_event_ends_a_pause(sandbox: Sandbox) -> None:
     """A runbook that is cancelled while it waits to ask again says so, and may have made an endpoint."""
     cancel = threading.Event()

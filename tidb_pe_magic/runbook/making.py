@@ -32,6 +32,7 @@ _MADE_UNSEEN = (
     "An endpoint was made already, with other options. The RAM action that would find it is missing, "
     "privatelink:ListVpcEndpoints: look in the console (VPC > Endpoints), or see %tidb_pe permissions."
 )
+_NOT_MADE = "Nothing was made; run the same command again to make it."
 _NOT_LISTED_YET = (
     "It has other options, and is not listed yet: run the same command again in a minute, which adopts it."
 )
@@ -57,6 +58,8 @@ def make_once(
         with exclusively(context, _plan_name(context, planned), "making this endpoint"):
             planned = look_again()
             if planned.existing is None:
+                if context.cancel.is_set():
+                    raise errors.WaitCancelled("stopped before an endpoint was asked for.", advice=_NOT_MADE)
                 return CreatedEndpoint(endpoint=_make(context, planned), adopted=False)
     endpoint = planned.existing
     context.journal.conclude_found(_plan_name(context, planned), endpoint.endpoint_id)

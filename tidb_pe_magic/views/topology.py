@@ -112,7 +112,10 @@ def topology(
         *_fan((_SERVICE.left, middle), [(_ENDPOINT.right - inside, y) for y in middles or [middle]], way_out),
         Line(start=(_SERVICE.right, middle), end=(_CLUSTER.left, middle)),
     )
-    return Picture(label=_in_words(cluster, endpoint, aliases), height=height + 2, shapes=shapes)
+    label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
+    # Without zones, or with one, the stations beside the endpoint reach below it.
+    bottom = max(height + 1, middle + _STATION_HEIGHT / 2)
+    return Picture(label=label, height=bottom + 1, shapes=shapes)
 
 
 def _notebook(aliases: Sequence[str] | None) -> _Station:
@@ -197,13 +200,17 @@ def _fan(one: tuple[float, float], many: Sequence[tuple[float, float]], kind: Ki
 
 
 def _in_words(
-    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, aliases: Sequence[str] | None
+    cluster: model.Cluster | None,
+    endpoint: model.VpcEndpoint | None,
+    aliases: Sequence[str] | None,
+    *,
+    looked_up: bool,
 ) -> str:
     told = ["The way to the cluster: this notebook"]
     if aliases is not None:
         told[0] += f", connected as {', '.join(aliases)}" if aliases else ", without a SQL connection"
     if endpoint is None:
-        told.append("no endpoint yet")
+        told.append("no endpoint yet" if looked_up else "endpoint not known")
     else:
         zones = ", ".join(f"{zone.zone_id} {zone.eni_ip} {zone.status}" for zone in endpoint.zones)
         told.append(f"endpoint {endpoint.endpoint_id} {endpoint.endpoint_status}")

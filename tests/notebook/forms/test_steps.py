@@ -6,7 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from clicking import choose, command_of, words
+from clicking import choose, command_of, create, heads, words
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
@@ -22,22 +22,10 @@ if TYPE_CHECKING:
 DATABASE = "nycflights13"
 
 
-def create(clicker: Clicker) -> None:
-    """Create an endpoint for the cluster demo."""
-    choose(clicker)
-    clicker.put(clicker.form.create.groups, (GROUP,))
-    clicker.click(clicker.form.create.create.button)
-
-
 def settle(manual: Sandbox) -> None:
     """Let every endpoint become Connected."""
     while manual.tick():
         pass
-
-
-def heads(clicker: Clicker) -> list[str]:
-    """Return what the steps' heads say."""
-    return [page.box.children[0].description for page in clicker.form._pages.values()]
 
 
 def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -76,6 +64,8 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
 def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Words of name, region, plan or ID are looked for in any order; clusters of one name are told apart."""
     step = open_form(sandbox).form.choose
+    step.cluster.control.value = "demo"
+    assert command_of(step.note) == "%tidb_pe cluster demo"
     step.filter.value = "essential southeast-5"
     assert [value for _, value in step.cluster.control.options] == ["jakarta"]
     step.filter.value = "twin"
@@ -83,8 +73,12 @@ def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., 
         "10430185274093617159",
         "10430185274093617160",
     ]
+    assert command_of(step.note) == "", "what can no longer be seen is no longer chosen"
     step.filter.value = "nowhere"
     assert step.cluster.control.options == ()
+    assert "no cluster that can be used matches" in words(step.cluster.box.children[1])
+    step.filter.value = ""
+    assert words(step.cluster.box.children[1]) == ""
 
 
 def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -183,14 +177,16 @@ def test_a_second_click_does_nothing(manual: Sandbox, open_form: Callable[..., C
     choose(clicker)
     step = clicker.form.create
     clicker.put(step.groups, (GROUP,))
+    made = threading.Event()
+    clicker.form.connect.wait.outcome.observe(lambda _: made.set(), "value")
     step.create.button.click()
     assert step.create.button.disabled
     step.create.button.click()
     step.create.press()
+    assert made.wait(60)
     clicker.form.connect.wait.press()
     clicker.form.desk.cancel.click()
     clicker.rest()
-    clicker.form.desk.worker.cancel()
     assert len(manual.world.endpoints) == 1
 
 
@@ -223,7 +219,7 @@ def test_a_new_form_finds_where_the_clouds_are(sandbox: Sandbox, open_form: Call
     create(open_form(sandbox))
     clicker = open_form(sandbox)
     assert clicker.form.desk.cluster_name == "demo"
-    assert heads(clicker)[2].startswith("▾")
+    assert heads(clicker)[2].startswith("▾ 3. Connect — ✔ ep-")
     assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
     assert "ep-" in heads(clicker)[1]
 
@@ -352,6 +348,22 @@ def test_names_are_text(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> 
 
 def _all(widget: Any) -> list[Any]:
     return [widget, *(each for child in getattr(widget, "children", ()) for each in _all(child))]
+
+
+def test_nothing_touches_a_field_that_is_typed_into(
+    sandbox: Sandbox, open_form: Callable[..., Clicker]
+) -> None:
+    """Any change of a text field's widget makes the page put the last value over what is half typed."""
+    clicker = open_form(sandbox)
+    changes: list[Any] = []
+    for widget in _all(clicker.form.widget):
+        if type(widget).__name__ in {"Text", "Textarea", "_Unechoed"}:
+            widget.observe(changes.append)
+    create(clicker)
+    clicker.click(clicker.form.create.verify.button)
+    clicker.click(clicker.form.connect.wait.button)
+    clicker.click(clicker.form.status.button)
+    assert changes == []
 
 
 def test_a_cloud_that_refuses_everything_is_explained(open_form: Callable[..., Clicker]) -> None:

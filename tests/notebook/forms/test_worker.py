@@ -100,23 +100,63 @@ def test_what_follows_is_done_in_order_and_once() -> None:
     assert changes == [True, False]
 
 
-def test_cancel_ends_the_job_and_forgets_the_rest() -> None:
-    """Cancelling sets the event of the job that is under way alone; the next one has its own."""
+def test_cancel_ends_what_was_begun_and_no_more() -> None:
+    """Cancelling ends the job with what it goes on with, and a click that waits; what else waits is done."""
     worker, begun = Worker(lambda _: None), threading.Event()
-    seen: list[bool] = []
+    seen: list[str] = []
 
-    def wait() -> None:
+    def job() -> None:
+        worker.then(lambda: seen.append("continued"))
         begun.set()
-        seen.append(worker.cancelled.wait(_SECONDS))
+        assert worker.cancelled.wait(_SECONDS)
+        seen.append("ended")
 
-    worker.start(wait)
-    assert begun.wait(_SECONDS)
-    worker.then(lambda: seen.append(False))
+    def other(name: str) -> None:
+        seen.append(f"{name} cancelled" if worker.cancelled.is_set() else name)
+
+    worker.look(job)
+    wait_for(begun)
+    worker.look(lambda: other("look"))
+    worker.then(lambda: other("step"))
+    assert not worker.start(lambda: other("click"))
     worker.cancel()
     assert worker.join(_SECONDS)
-    worker.start(lambda: seen.append(worker.cancelled.is_set()))
+    assert seen == ["ended", "look", "step"]
+
+
+def test_a_click_that_waits_is_cancelled() -> None:
+    """Cancel takes a click back that waits for a look."""
+    worker, begun = Worker(lambda _: None), threading.Event()
+    clicked: list[bool] = []
+
+    def look() -> None:
+        begun.set()
+        assert worker.cancelled.wait(_SECONDS)
+
+    worker.look(look)
+    wait_for(begun)
+    assert worker.start(lambda: clicked.append(True))
+    worker.cancel()
     assert worker.join(_SECONDS)
-    assert seen == [True, False]
+    assert clicked == []
+
+
+def test_close_forgets_all_that_wait() -> None:
+    """Closing ends the job that is under way, and nothing follows it."""
+    worker, begun = Worker(lambda _: None), threading.Event()
+    done: list[bool] = []
+
+    def job() -> None:
+        begun.set()
+        assert worker.cancelled.wait(_SECONDS)
+
+    worker.start(job)
+    wait_for(begun)
+    worker.then(lambda: done.append(True))
+    worker.look(lambda: done.append(True))
+    worker.close()
+    assert worker.join(_SECONDS)
+    assert done == []
 
 
 def test_what_is_asked_for_after_cancel_is_not_cancelled() -> None:

@@ -103,7 +103,7 @@ class ChooseCluster:
         self.note.do(ClusterRequest.of(cluster=wanted))
 
     def _left(self) -> str:
-        """Return the only cluster that has an endpoint; empty where it cannot be told."""
+        """Return the only cluster that has an endpoint; empty where it cannot be told, or one was chosen."""
         usable = [cluster for cluster in self._clusters if cluster.restriction is None]
         found = []
         for cluster in usable[:_MOST_LOOKED_AT]:
@@ -118,6 +118,8 @@ class ChooseCluster:
                 found.append(name)
                 self._endpoints[cluster.cluster_id] = ", ".join(e.endpoint_id for e in endpoints)
         self._offer()
+        if self.cluster.value is not None:
+            return ""  # somebody has chosen meanwhile
         return found[0] if len(found) == 1 else ""
 
     def _listed(self, clusters: model.Clusters) -> None:
@@ -128,9 +130,14 @@ class ChooseCluster:
         """Offer the clusters that can be used and match the filter."""
         words = self.filter.value.casefold().split()
         usable = [cluster for cluster in self._clusters if cluster.restriction is None]
-        self.cluster.offer(
+        offers = [
             offer for offer in map(self._words, usable) if all(word in offer[0].casefold() for word in words)
-        )
+        ]
+        self.cluster.offer(offers)
+        if words and not offers:
+            self.cluster.tell("no cluster that can be used matches the filter.")
+        if self.cluster.value is None:
+            self.note.command.value = ""
         self.note.refresh()
 
     def _words(self, cluster: model.Cluster) -> Offer:

@@ -27,6 +27,7 @@ _SEVERAL: Offer = ("— not chosen —", "")
 _MAIN = ("alias", "database", "tls")
 _FOLDED, _UNFOLDED = "▸ More options", "▾ More options"
 _MORE = ("user", "password_from", "tls_name", "ca", "save")
+_WORDS = {"save": "Save it under its alias, without the password"}
 
 
 class Connect:
@@ -35,7 +36,6 @@ class Connect:
     Attributes:
         title: the step's name.
         box: its controls.
-        state: what there is, in a few words; empty before.
         query: the first query.
     """
 
@@ -43,10 +43,11 @@ class Connect:
 
     def __init__(self, desk: Desk) -> None:
         """Show that no endpoint is known yet."""
-        self.state = ""
         self._desk = desk
         self._wanted = ""
+        self._alive: list[model.VpcEndpoint] = []
         self.endpoint = Picker(ConnectRequest, "endpoint")
+        self.endpoint.on_change(self._show)
         self.timeout = field_for(WaitRequest, "timeout", description="Wait at most (seconds)")
         self.list = Action(
             desk,
@@ -66,7 +67,10 @@ class Connect:
             show=folded,
             on_event=self._seen,
         )
-        self.login = {name: field_for(ConnectRequest, name) for name in (*_MAIN, *_MORE)}
+        self.login = {
+            name: field_for(ConnectRequest, name, description=_WORDS.get(name, ""))
+            for name in (*_MAIN, *_MORE)
+        }
         self.password = PasswordField()
         self.connect = Action(
             desk,
@@ -101,6 +105,22 @@ class Connect:
             ]
         )
 
+    @property
+    def state(self) -> str:
+        """What there is, in a few words; empty before."""
+        seen = self._desk.picture
+        if seen.aliases:
+            return f"connected as {', '.join(seen.aliases)}"
+        endpoint = seen.endpoint
+        if endpoint is None or not endpoint.ready:
+            return ""
+        return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+
+    def named(self) -> dict[str, str]:
+        """Return the fields by which a request names the cluster, and the endpoint where one was chosen."""
+        chosen = self.endpoint.value
+        return self._desk.named() | ({"endpoint": chosen} if chosen else {})
+
     def expect(self, endpoint: model.VpcEndpoint) -> None:
         """Choose this endpoint where the cluster has several: it was created or adopted just now."""
         self._wanted = endpoint.endpoint_id
@@ -109,12 +129,16 @@ class Connect:
         """Look the endpoints up, and wait for the one that is meant."""
         for action in (self.list, self.wait, self.connect):
             action.refresh()
+        self.list.follow()
         self._desk.worker.then(self._look)
 
     def forget(self) -> None:
         """Take away what was found for another cluster."""
-        self._wanted = self.state = ""
-        for action in (self.wait, self.connect):
+        self._wanted, self._alive = "", []
+        self.endpoint.offer((), none=_NO_ENDPOINT)
+        self.password.forget()
+        self.query.hide()
+        for action in (self.list, self.wait, self.connect):
             action.outcome.value = ""
 
     def _look(self) -> None:
@@ -122,25 +146,30 @@ class Connect:
 
     def _listed(self, found: model.Endpoints) -> None:
         """Offer the endpoints; of a single one nothing has to be chosen."""
-        alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
+        self._alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
         offers = [
-            (one_line(f"{e.endpoint_id} ({e.name or 'no name'}, {e.vpc_id})"), e.endpoint_id) for e in alive
+            (one_line(f"{e.endpoint_id} ({e.name or 'no name'}, {e.vpc_id})"), e.endpoint_id)
+            for e in self._alive
         ]
         if len(offers) == 1:
             self.endpoint.offer((), none=(offers[0][0], ""))
-            meant: model.VpcEndpoint | None = alive[0]
         else:
             self.endpoint.offer(offers, none=_SEVERAL if offers else _NO_ENDPOINT)
-            meant = next((e for e in alive if e.endpoint_id == self._wanted), None)
-            if meant is not None:
-                self.endpoint.value = meant.endpoint_id
+            if self._wanted in (each for _, each in offers):
+                self.endpoint.value, self._wanted = self._wanted, ""
         for action in (self.wait, self.connect):
             action.refresh()
-        if meant is not None:
-            self.wait.outcome.value = folded(meant)
-            self._desk.picture.see(meant)
-            if not meant.ready:
-                self._desk.worker.then(self._wait)
+        self._show()
+        meant = self._desk.picture.endpoint
+        if meant is not None and not meant.ready:
+            self._desk.worker.then(self._wait)
+
+    def _show(self) -> None:
+        """Show the endpoint that is meant: the only one, or the one that was chosen."""
+        several = len(self._alive) > 1
+        meant = next((e for e in self._alive if not several or e.endpoint_id == self.endpoint.value), None)
+        self.wait.outcome.value = folded(meant) if meant is not None else ""
+        self._desk.mean(meant, looked_up=not several)
 
     def _wait(self) -> None:
         self.wait.do()
@@ -152,9 +181,6 @@ class Connect:
     def _ready(self, endpoint: model.VpcEndpoint) -> None:
         self._desk.picture.see(endpoint)
         self.wait.outcome.value += timeline(endpoint.changes)
-        self.state = (
-            f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
-        )
 
     def _given(self) -> dict[str, Any]:
         source = self.password.source
@@ -168,7 +194,6 @@ class Connect:
 
     def _connected(self, connection: model.Connection) -> None:
         self.password.forget()
-        self.state = f"connected as {connection.alias}"
         self._desk.picture.connect(connection.alias)
         self.query.over(connection)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.notebook.forms.desk import Desk
 
+_CREATE, _ADOPT = "Create", "Use the one that exists"
+
 
 class CreateEndpoint:
     """The step's controls.
@@ -26,7 +28,6 @@ class CreateEndpoint:
     Attributes:
         title: the step's name.
         box: its controls.
-        state: what there is, in a few words; empty before.
     """
 
     title = "Create the endpoint"
@@ -38,7 +39,6 @@ class CreateEndpoint:
             desk: the form's.
             on_created: is given the endpoint in the worker's thread.
         """
-        self.state = ""
         self._desk, self._on_created = desk, on_created
         self._networks: model.Networks | None = None
         self.vpc = Picker(CreateRequest, "vpc")
@@ -61,7 +61,7 @@ class CreateEndpoint:
         self.create = Action(
             desk,
             "create",
-            "Create",
+            _CREATE,
             Sheet(CreateRequest, [*placement, self.force]),
             before=self._look_again,
             then=self._created,
@@ -76,38 +76,47 @@ class CreateEndpoint:
             [self.verify.box, fields, self.networks.box, self.plan.box, self.force.box, self.create.box]
         )
 
+    @property
+    def state(self) -> str:
+        """What there is, in a few words; empty before."""
+        endpoint = self._desk.picture.endpoint
+        return f"{endpoint.endpoint_id} in {endpoint.vpc_id}" if endpoint else ""
+
     def enter(self) -> None:
         """Look up the networks, and what the defaults would make of them."""
         for action in (self.verify, self.networks, self.plan, self.create):
             action.refresh()
+        self.networks.follow()
         self._desk.worker.then(self._load)
 
     def forget(self) -> None:
         """Take away what was found for another cluster."""
-        self.state = ""
         for action in (self.verify, self.networks, self.plan, self.create):
             action.outcome.value = ""
+        self.create.button.description = _CREATE
+        self.force.box.layout.display = "none"
+        _show(self.force, False)  # noqa: FBT003 - the field's value
 
     def _load(self) -> None:
         self.networks.do()
         # Where nothing can be looked up, the preflight tells why.
-        self.plan.do()
+        self._renew()
 
     def _replan(self) -> None:
         """Look anew what would be made; nobody has agreed to that yet."""
         self.plan.outdate()
         _show(self.force, False)  # noqa: FBT003 - the field's value
         self.create.refresh()
-        self._desk.worker.look(self._look)
+        self._desk.worker.look(self._renew)
 
-    def _look(self) -> None:
-        # The last plan stays until there is the new one, so that nothing moves under the mouse.
-        self.plan.do(begin=self.plan.outcome.value)
+    def _renew(self) -> None:
+        if self.plan.renew() is None:
+            self.create.button.description = _CREATE  # what an earlier plan said holds no longer
 
     def _look_again(self) -> None:
         """See to it that the button says what would be made of the fields as they are."""
         if self.plan.outdated:
-            self._look()
+            self._renew()
 
     def _offer(self, networks: model.Networks) -> None:
         """Offer the VPCs in which the endpoint can be made."""
@@ -147,9 +156,8 @@ class CreateEndpoint:
         for field, value in ((self.groups, plan.security_group_ids), (self.zones, plan.zones)):
             if not field.value:
                 _show(field, value)
-        self.name.control.placeholder = plan.name
         zones = "1 billed zone" if plan.billed_zones == 1 else f"{plan.billed_zones} billed zones"
-        self.create.button.description = "Use the one that exists" if plan.existing else f"Create ({zones})"
+        self.create.button.description = _ADOPT if plan.existing else f"{_CREATE} ({zones})"
         self.force.box.layout.display = "" if plan.stops else "none"
         if not plan.stops:
             _show(self.force, False)  # noqa: FBT003 - the field's value
@@ -157,7 +165,8 @@ class CreateEndpoint:
         self.create.refresh()
 
     def _created(self, created: model.CreatedEndpoint) -> None:
-        self.state = f"{created.endpoint.endpoint_id} in {created.endpoint.vpc_id}"
+        # What the plan would have made is there now.
+        self.plan.outcome.value, self.create.button.description = "", _ADOPT
         self._desk.picture.see(created.endpoint)
         self._on_created(created.endpoint)
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.errors import InvalidRequest, TidbPeError, WaitCancelled, WaitTimeout, one_line
+from tidb_pe_magic.errors import (
+    InvalidRequest,
+    QueryCancelled,
+    TidbPeError,
+    WaitCancelled,
+    WaitTimeout,
+    one_line,
+)
 from tidb_pe_magic.layout import as_html
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.picture import Picture
@@ -50,18 +57,18 @@ class Desk:
     """
 
     def __init__(
-        self, runbook: Runbook, summary: Summary, on_rest: Callable[[], None], *, settle: Settle
+        self, runbook: Runbook, summary: Summary, on_news: Callable[[], None], *, settle: Settle
     ) -> None:
         """Have nothing under way, and no cluster.
 
         Args:
             runbook: does the work.
             summary: is told what was done.
-            on_rest: is called whenever nothing is under way any more.
+            on_news: is called when nothing is under way any more, and when another endpoint is meant.
             settle: waits for what a click may have overtaken; returns True where the event ended that.
         """
         self._settle = settle
-        self._on_rest = on_rest
+        self._on_news = on_news
         self.runbook, self.summary = runbook, summary
         self.worker = Worker(self._changed)
         self.cluster: model.Cluster | None = None
@@ -69,7 +76,7 @@ class Desk:
         self._buttons: list[Any] = []
         self.activity = widgets.HTML().add_class("tidb-pe-activity")
         self.cancel = widgets.Button(
-            description="Cancel", tooltip="Stop waiting here; the cloud's work goes on", disabled=True
+            description="Cancel", tooltip="Stop here; the cloud's work goes on", disabled=True
         )
         self.cancel.add_class("tidb-pe-cancel").on_click(lambda _: self.worker.cancel())
         self.picture = Picture()
@@ -80,6 +87,11 @@ class Desk:
         """Make the cluster the one that the steps are about."""
         self.cluster, self.cluster_name = cluster, name
         self.picture.begin(cluster)
+
+    def mean(self, endpoint: model.VpcEndpoint | None, *, looked_up: bool) -> None:
+        """Make the endpoint the one that is drawn and told; see `Picture.see`."""
+        self.picture.see(endpoint, looked_up=looked_up)
+        self._on_news()
 
     def named(self) -> dict[str, str]:
         """Return the field by which each request names the chosen cluster."""
@@ -132,7 +144,7 @@ class Desk:
         self.foot.layout.visibility = "visible" if busy else "hidden"
         if not busy:
             self.tell("")
-            self._on_rest()
+            self._on_news()
 
 
 class Action:
@@ -228,9 +240,18 @@ class Action:
         elif not self._desk.worker.cancelled.is_set():
             self.do()
 
+    def follow(self) -> None:
+        """Say that it will be done after what is under way."""
+        self.outcome.value = fragments.activity("after what is under way")
+
     def outdate(self) -> None:
-        """Show that the outcome is not of what the fields hold now."""
+        """Show that the outcome is no longer of what the fields hold."""
         self.outcome.add_class(_OUTDATED)
+
+    def renew(self) -> Any:
+        """Do it as `do` does, and show what came of it last until then, so that nothing moves meanwhile."""
+        self.outdate()
+        return self.do(begin=self.outcome.value)
 
     def do(self, request: Request | None = None, *, begin: str = "") -> Any:
         """Do it in this thread, show what came of it, and return the result; None where it failed.
@@ -306,4 +327,4 @@ class Action:
 
 def _meant(error: TidbPeError) -> bool:
     """Tell whether this is what a person has asked for."""
-    return isinstance(error, WaitCancelled)
+    return isinstance(error, WaitCancelled | QueryCancelled)

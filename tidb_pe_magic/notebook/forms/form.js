@@ -24,3 +24,9 @@ form?.addEventListener('click', event => {
   clicked.addEventListener('blur', () => clicked.classList.remove('tidb-pe-by-mouse'), {once: true});
   clicked.focus({preventScroll: true});
 }, true);
+
+// Whoever double-clicks means one click: the second one would close what the first one opened, or reach a
+// button that has moved under the mouse.
+form?.addEventListener('click', event => {
+  if (event.detail > 1 && button(event)) event.stopPropagation();
+}, true);

@@ -68,7 +68,13 @@ class Form:
         self._only = step
         self._entered = {"cluster"}
         self.status = Action(
-            self.desk, "status", "Where am I?", Sheet(StatusRequest), then=self._placed, summarize=False
+            self.desk,
+            "status",
+            "Where am I?",
+            Sheet(StatusRequest),
+            given=self.connect.named,
+            then=self._placed,
+            summarize=False,
         )
         for name, page in self._pages.items():
             # A step alone shows the first one too, until there is a cluster.
@@ -105,7 +111,7 @@ class Form:
 
     def close(self) -> None:
         """Stop waiting, forget a password that was typed, and take the form away."""
-        self.desk.worker.cancel()
+        self.desk.worker.close()
         self.connect.password.forget()
         self.widget.close()
 
@@ -130,9 +136,7 @@ class Form:
         return bool(found and found.items)
 
     def _placed(self, status: model.RunbookStatus) -> None:
-        endpoint = status.endpoint
-        self.create.state = f"{endpoint.endpoint_id} in {endpoint.vpc_id}" if endpoint else ""
-        self.desk.picture.see(endpoint)
+        self.desk.picture.see(status.endpoint)
         self.desk.picture.connect(*status.aliases)
 
     def _created(self, endpoint: model.VpcEndpoint) -> None:
@@ -163,6 +167,7 @@ class Form:
     def _tell(self) -> None:
         if self.desk.latest != "status":
             self.status.outcome.value = ""  # what was done since then has changed it
+        self.status.refresh()
         for page in self._pages.values():
             page.tell()
 

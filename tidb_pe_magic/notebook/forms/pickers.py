@@ -131,7 +131,8 @@ class ZonePicker(Field):
             for vswitch in (vpc.vswitches if vpc else ())
             if vswitch.zone_id == zone_id and not networks.vswitch_obstacle(vswitch)
         ]
-        words = "— not in this zone —" if usable else "— no usable vSwitch —"
+        none = "— no usable vSwitch —" if vpc else "— after the VPC —"
+        words = "— not in this zone —" if usable else none
         control = widgets.Dropdown(
             options=[(words, ""), *usable],
             value="",

@@ -52,7 +52,11 @@ class Query:
             write=_cell,
         )
         self.box: Any = widgets.VBox([self.sql.box, self.run.box]).add_class("tidb-pe-query")
-        self.box.layout.display = "none"
+        self.hide()
+
+    def hide(self) -> None:
+        """Show neither the statement nor what came of it."""
+        self.run.outcome.value, self.box.layout.display = "", "none"
 
     def over(self, connection: model.Connection) -> None:
         """Ask over this connection."""

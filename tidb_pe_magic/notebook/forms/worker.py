@@ -17,13 +17,15 @@ class _Waiting:
     """A job that follows.
 
     Attributes:
-        look: nobody has asked for it by a click.
+        look: a click is taken while it is under way.
         continued: it is what the job under way goes on with.
+        clicked: it is what a click asks for.
     """
 
     job: Job
     look: bool
     continued: bool
+    clicked: bool
 
 
 class Worker:
@@ -60,7 +62,7 @@ class Worker:
         with self._lock:
             if self.busy and not self._looks:
                 return False
-            self._do(job, look=False)
+            self._do(job, look=False, clicked=True)
             return True
 
     def then(self, job: Job) -> None:
@@ -75,7 +77,13 @@ class Worker:
         self._do(job, look=True)
 
     def cancel(self) -> None:
-        """Ask the job that is under way to end, and forget those that wait."""
+        """Ask the job that is under way to end, and forget what it goes on with and a click that waits."""
+        with self._lock:
+            self._waiting = [each for each in self._waiting if not (each.continued or each.clicked)]
+            self.cancelled.set()
+
+    def close(self) -> None:
+        """Ask the job that is under way to end, and forget all that wait."""
         with self._lock:
             self._waiting.clear()
             self.cancelled.set()
@@ -84,12 +92,12 @@ class Worker:
         """Wait for at most `timeout` seconds until nothing is left to do; tell whether that is so."""
         return self._idle.wait(timeout)
 
-    def _do(self, job: Job, *, look: bool) -> None:
+    def _do(self, job: Job, *, look: bool, clicked: bool = False) -> None:
         with self._lock:
             if self.busy:
                 if job not in (each.job for each in self._waiting):
                     continued = threading.get_ident() == self._thread
-                    self._waiting.append(_Waiting(job, look, continued))
+                    self._waiting.append(_Waiting(job, look, continued, clicked))
                 self._looks = self._looks and look
                 return
             self._looks = look

@@ -111,7 +111,9 @@ class Placement(Request):
         parse=ZoneChoice.parse,
         many=True,
     )
-    name: str | None = option("name of the endpoint", metavar="N", parse=endpoint_name)
+    name: str | None = option(
+        "name of the endpoint; default: tidb- and the cluster's name", metavar="N", parse=endpoint_name
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,210 @@
+"""What a form says holds now, for this cluster: heads, plans, buttons and what was asked for meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from clicking import Shown, choose, command_of, create, heads, words
+from flows.places import GROUP, OTHER_VPC, VPC
+
+from tidb_pe_magic import Runbook, model
+from tidb_pe_magic.notebook.forms import Form
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clicking import Clicker
+
+_SECONDS = 60.0
+
+
+def connect(clicker: Clicker) -> None:
+    """Create an endpoint for the cluster demo, connect, and ask the first query."""
+    create(clicker)
+    clicker.click(clicker.form.connect.connect.button)
+    clicker.click(clicker.form.connect.query.run.button)
+
+
+def wait_for(widget: Any, words: str, act: Callable[[], None]) -> None:
+    """Act, and wait until the widget says these words."""
+    said = threading.Event()
+    widget.observe(lambda change: said.set() if words in change["new"] else None, "value")
+    act()
+    assert said.wait(_SECONDS)
+
+
+def test_another_cluster_begins_anew(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Nothing of the cluster before stays in the steps, and what is still open is found again with it."""
+    clicker = open_form(sandbox)
+    connect(clicker)
+    step = clicker.form.connect
+    assert words(step.query.run.outcome)
+    clicker.put(step.password, "canary-Other1")
+    choose(clicker, "jakarta")
+    assert heads(clicker)[1:] == ["▾ 2. Create the endpoint", "▸ 3. Connect"]
+    assert step.query.box.layout.display == "none", "a query would ask the other cluster"
+    assert words(step.query.run.outcome) == ""
+    assert step.password.source is None, "it is not sent to another cluster"
+    assert step.endpoint.control.options == (("— none yet —", ""),)
+    choose(clicker)
+    assert heads(clicker)[2].endswith("✔ connected as tidb")
+
+
+def test_a_connection_outlives_another_wait(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Who waits again is still connected, and the head says so."""
+    clicker = open_form(sandbox)
+    connect(clicker)
+    clicker.click(clicker.form.connect.wait.button)
+    assert heads(clicker)[2].endswith("✔ connected as tidb")
+
+
+@pytest.mark.parametrize("look", ["status", "list"])
+def test_an_endpoint_that_is_gone(sandbox: Sandbox, open_form: Callable[..., Clicker], look: str) -> None:
+    """What was deleted elsewhere is no longer done in the heads once it was looked again."""
+    clicker = open_form(sandbox)
+    create(clicker)
+    assert all("✔ ep-" in head for head in heads(clicker)[1:])
+    with Runbook(environ=sandbox.environment()) as runbook:
+        runbook.delete(*sandbox.world.endpoints, cluster="demo", yes=True)
+    clicker.click((clicker.form.status if look == "status" else clicker.form.connect.list).button)
+    assert not any("✔" in head for head in heads(clicker)[1:])
+
+
+def test_a_plan_ends_with_the_creation(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Once the endpoint is made, nothing says any more that it would be made and billed."""
+    clicker = open_form(sandbox)
+    create(clicker)
+    step = clicker.form.create
+    assert words(step.plan.outcome) == ""
+    assert step.create.button.description == "Use the one that exists"
+
+
+def test_a_plan_that_fails_promises_nothing(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Create names billed zones only where the fields as they are have a plan."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.vpc, OTHER_VPC)
+    assert step.create.button.description == "Create (2 billed zones)"
+    clicker.put(step.vpc, VPC)
+    assert "is missing" in words(step.groups.box.children[1])
+    assert step.create.button.description == "Create"
+
+
+def test_consent_is_to_one_cluster(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """To go on in spite of a finding holds for the cluster that it was found for."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.groups, (GROUP, "sg-t4nenterprise"))
+    clicker.put(step.force, value=True)
+    choose(clicker, "reporting")
+    assert not step.force.value
+
+
+def test_what_is_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """It is planned after the wait, also after one that was cancelled; until then the old plan is marked."""
+    clicker = open_form(manual)
+    create_step, worker = clicker.form.create, clicker.form.desk.worker
+    choose(clicker)
+    clicker.put(create_step.groups, (GROUP,))
+    wait_for(clicker.form.connect.wait.outcome, "Creating", create_step.create.button.click)
+    create_step.zones.control.children[1].value = ""
+    assert "tidb-pe-outdated" in create_step.plan.outcome._dom_classes
+    worker.cancel()
+    clicker.rest()
+    assert "detached" in words(clicker.form.connect.wait.outcome)
+    assert "tidb-pe-outdated" not in create_step.plan.outcome._dom_classes
+    assert "Plan: adopt" in words(create_step.plan.outcome)
+
+
+def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """It says that it follows, and shows what there is after the wait, also after one that was cancelled."""
+    clicker = open_form(manual)
+    form = clicker.form
+    with Runbook(environ=manual.environment()) as runbook:
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+    form.choose.cluster.control.value = "demo"
+    wait_for(form.connect.wait.outcome, "Waiting for", form.choose.note.button.click)
+    clicker.head("create").click()
+    assert words(form.create.networks.outcome) == "after what is under way"
+    form.desk.worker.cancel()
+    clicker.rest()
+    assert form.create.vpc.value == VPC
+    assert "Plan: adopt" in words(form.create.plan.outcome)
+
+
+def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Of several endpoints the chosen one is drawn and told, and none before one is chosen."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
+            runbook.create(cluster="demo", vpc=vpc, security_group=group)
+    clicker = open_form(sandbox)
+    step, picture = clicker.form.connect, clicker.form.desk.picture
+    assert "not known" in picture.box.value
+    for endpoint in sandbox.world.endpoints.values():
+        clicker.put(step.endpoint, endpoint.endpoint_id)
+        assert endpoint.endpoint_id in words(step.wait.outcome)
+        assert all(f">{zone.eni_ip} " in picture.box.value for zone in endpoint.zones)
+        assert endpoint.vpc_id in heads(clicker)[1]
+        assert endpoint.endpoint_id in heads(clicker)[2]
+        assert endpoint.endpoint_id in command_of(clicker.form.status)
+    clicker.click(step.connect.button)
+    assert heads(clicker)[2].endswith("✔ connected as tidb")
+    clicker.click(step.list.button)
+    assert endpoint.endpoint_id in words(step.wait.outcome)
+    assert heads(clicker)[2].endswith("✔ connected as tidb")
+    clicker.click(clicker.form.status.button)
+    assert f"as {step.login['alias'].value}" in words(clicker.form.status.outcome)
+    clicker.put(step.endpoint, next(iter(sandbox.world.endpoints)))
+    assert "connected as" not in heads(clicker)[2], "the connection is over the other endpoint"
+
+
+def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Who chooses a cluster while the form looks where the work was left is not led elsewhere."""
+    create(open_form(sandbox))
+
+    looking, go_on = threading.Event(), threading.Event()
+
+    class Slow(Runbook):
+        """Takes its time to list endpoints."""
+
+        def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
+            if name == "endpoints":
+                looking.set()
+                assert go_on.wait(_SECONDS)
+            return super().perform(name, *arguments, **options)
+
+    with Slow(environ=sandbox.environment()) as runbook:
+        form = Form(runbook, publish=Shown(), settle=threading.Event.is_set)
+        assert looking.wait(_SECONDS)
+        form.choose.cluster.control.value = "jakarta"
+        go_on.set()
+        assert form.join(_SECONDS)
+        assert form.desk.cluster is None
+        assert form.choose.cluster.value == "jakarta"
+
+
+def test_zones_follow_the_vpc(open_form: Callable[..., Clicker]) -> None:
+    """Before a VPC is chosen nothing says that its zones have no usable vSwitch."""
+    with Sandbox(scenario="notebook-outside-any-vpc", flights=20) as sandbox:
+        clicker = open_form(sandbox, cluster="demo")
+        zones = clicker.form.create.zones.control
+        assert {zone.label for zone in zones.children} == {"— after the VPC —"}
+        clicker.put(clicker.form.create.vpc, VPC)
+        assert "— no usable vSwitch —" in {zone.label for zone in zones.children}
+
+
+def test_a_query_that_was_stopped(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """What was asked for is no error: Cancel says that the query was stopped."""
+    clicker = open_form(sandbox)
+    connect(clicker)
+    query = clicker.form.connect.query
+    clicker.put(query.sql, "SELECT SLEEP(60)")
+    wait_for(query.run.outcome, "Reading", query.run.button.click)
+    clicker.form.desk.cancel.click()
+    clicker.rest()
+    assert "· the query was stopped" in words(query.run.outcome)
