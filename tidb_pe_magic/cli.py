@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors, model, render
 from tidb_pe_magic.event_lines import EventLines
 from tidb_pe_magic.plain import plain
-from tidb_pe_magic.runbook.context import ask, nobody_to_ask
+from tidb_pe_magic.runbook.asking import Prompt, ask
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, Help, flags, parse
 from tidb_pe_magic.runbook.runbook import Runbook
@@ -32,8 +32,6 @@ from tidb_pe_magic.shell_completion import SHELLS, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tidb_pe_magic.credentials import Secret
 
 PROG = "tidb-pe"
 _MAGIC = "%tidb_pe"
@@ -112,7 +110,7 @@ def _main(arguments: list[str]) -> int:
 
 def _do(command: Command, output: str, profile: str) -> int:
     cluster = getattr(command.request, "cluster", None) or ""
-    with Runbook(prompt=_ask, profile=profile) as runbook:
+    with Runbook(prompt=Prompt(ask, _at_a_terminal), profile=profile) as runbook:
         try:
             with closing(EventLines(sys.stderr, partial(_typed, cluster=cluster))) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
@@ -158,15 +156,9 @@ def _script(words: list[str]) -> str:
     )
 
 
-def _ask(question: str) -> Secret:
-    """Ask a person at a terminal, and nobody else.
-
-    Raises:
-        MissingCredentials: standard input is no terminal.
-    """
-    if not sys.stdin.isatty():
-        raise nobody_to_ask()
-    return ask(question)
+def _at_a_terminal() -> bool:
+    """Tell whether there is a person to ask: standard input may be mended after this module's import."""
+    return sys.stdin.isatty()
 
 
 def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
