@@ -27,6 +27,7 @@ from tidb_pe_magic.plain import plain
 from tidb_pe_magic.runbook.asking import Prompt, ask
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, Help, flags, parse
+from tidb_pe_magic.runbook.requests import WhoamiRequest
 from tidb_pe_magic.runbook.runbook import Runbook
 from tidb_pe_magic.shell_completion import SHELLS, script
 
@@ -139,9 +140,10 @@ def _common(arguments: list[str]) -> tuple[str, str, list[str]]:
     found, words = parser.parse_known_args(arguments)
     if found.profile == "":
         raise errors.InvalidRequest("--profile", "takes the name of a ticloud profile.")
+    profile = WhoamiRequest.checked("profile", found.profile) if found.profile else ""
     if found.output not in _OUTPUTS:
         raise errors.InvalidRequest("--output", f"must be one of {', '.join(_OUTPUTS)}.")
-    return str(found.output), found.profile or "", words
+    return str(found.output), profile, words
 
 
 def _script(words: list[str]) -> str:
