@@ -164,14 +164,15 @@ def _at_a_terminal() -> bool:
 
 
 def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
+    say = partial(_typed, cluster=cluster)
     if output == "json":
-        _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
+        _show(json.dumps(plain(result, say), indent=2, ensure_ascii=not _takes_everything()))
     elif isinstance(result, model.Export) and not result.path:
         # The text alone, so that it can go to a file.
-        _tell(render.beside(result, partial(_typed, cluster=cluster)))
+        _tell(render.beside(result, say))
         _show(result.text)
     else:
-        _show(render.text(result, partial(_typed, cluster=cluster)))
+        _show(render.text(result, say))
 
 
 def _typed(text: str, cluster: str = "") -> str:
