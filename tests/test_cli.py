@@ -155,6 +155,8 @@ def test_an_export_is_the_text_alone(environment: dict[str, str], tmp_path: Path
     again = run(environment, *words, "--to", str(path))
     assert again.returncode == 0, again.stderr
     assert str(path) in again.stdout
+    assert "resource " not in again.stdout
+    assert must(environment, *words, "--to", str(path))["text"] + "\n" == done.stdout
     assert path.read_text(encoding="utf-8") == done.stdout
 
 
