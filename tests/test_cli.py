@@ -301,6 +301,7 @@ def test_a_closed_stream_is_no_traceback(
         json.loads(done.stdout)
     if words.startswith("run"):
         assert "nobody can be asked here" in done.stderr
+        assert "did not finish" not in done.stderr  # for nothing was begun
         assert must(environment, "endpoints", "--cluster", "demo")["items"] == []
 
 

@@ -184,10 +184,11 @@ def _create(context: Context, request: RunRequest, progress: _Progress, on_event
     )
     on_event(PlanShown(plan=planned))
 
-    progress.start("create")
-    creation.refuse_stops(planned, force=request.force)
     # What is made is billed: a login that cannot be is refused before.
     connecting.check_password(context, planned.cluster, planned.existing, request)
+
+    progress.start("create")
+    creation.refuse_stops(planned, force=request.force)
     created = creation.create_planned(context, planned, request)
     detail = f"{created.endpoint.endpoint_id} in {created.endpoint.vpc_id}"
     if created.differences:
