@@ -25,10 +25,12 @@ class Reply:
     Attributes:
         messages: everything that the kernel sent for it, as the protocol has it.
         error: the traceback's lines where it failed.
+        asked: the questions that it put to the front end.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
+    asked: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -87,8 +89,14 @@ class Kernel:
         self._manager.restart_kernel(now=True)
         self._connect()
 
-    def run(self, source: str, on_message: Callable[[dict[str, Any]], None] | None = None) -> Reply:
-        """Run a cell to its end, and return what it showed."""
+    def run(
+        self,
+        source: str,
+        on_message: Callable[[dict[str, Any]], None] | None = None,
+        *,
+        answer: str | None = None,
+    ) -> Reply:
+        """Run a cell to its end, and return what it showed; None answers no question, as nbclient does."""
         reply = Reply()
 
         def keep(message: dict[str, Any]) -> None:
@@ -100,7 +108,13 @@ class Kernel:
             if on_message is not None:
                 on_message(message)
 
-        self._client.execute_interactive(source, output_hook=keep, timeout=_SECONDS, allow_stdin=False)
+        def reply_to(message: dict[str, Any]) -> None:
+            reply.asked.append(message["content"]["prompt"])
+            self._client.input(answer or "")
+
+        self._client.execute_interactive(
+            source, output_hook=keep, stdin_hook=reply_to, timeout=_SECONDS, allow_stdin=answer is not None
+        )
         return reply
 
     def must(self, source: str) -> Reply:

@@ -100,6 +100,34 @@ def test_the_next_command_names_the_cluster(environment: dict[str, str]) -> None
     assert must(environment, "delete", endpoint_id, "--yes", "--region", "ap-southeast-1")["found"]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("status --cluster demo", "tidb-pe networks --cluster demo"),
+        ("doctor --host 127.0.0.1 --port 1", "tidb-pe "),
+        ("plan --cluster demo --vpc vpc-t4nlegacy9d2k5p --security-group sg-t4nlegacy", ""),
+        (
+            "sql-user create json --role readonly --store file --cluster demo",
+            "tidb-pe connect --cluster demo --user",
+        ),
+        ("help costs", "tidb-pe "),
+        ("whoami", ""),
+        ("fleet plan fleet.toml", "tidb-pe clusters"),
+    ],
+)
+def test_json_advises_in_words_of_the_shell(
+    environment: dict[str, str], words: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a script logs, or a person pastes from JSON, is a command of this program."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fleet.toml").write_text(
+        f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8"
+    )
+    done = run(environment, *words.split(), "--output", "json")
+    assert told in done.stdout
+    assert "%tidb_pe" not in done.stdout
+
+
 def test_a_fleet_is_told_in_words_of_the_shell(environment: dict[str, str], tmp_path: Path) -> None:
     """Progress names commands as they are typed here, too, and the columns stand under their heads."""
     fleet = tmp_path / "fleet.toml"
@@ -127,6 +155,8 @@ def test_an_export_is_the_text_alone(environment: dict[str, str], tmp_path: Path
     again = run(environment, *words, "--to", str(path))
     assert again.returncode == 0, again.stderr
     assert str(path) in again.stdout
+    assert "resource " not in again.stdout
+    assert must(environment, *words, "--to", str(path))["text"] + "\n" == done.stdout
     assert path.read_text(encoding="utf-8") == done.stdout
 
 
@@ -271,8 +301,8 @@ def test_a_closed_stream_is_no_traceback(
         json.loads(done.stdout)
     if words.startswith("run"):
         assert "nobody can be asked here" in done.stderr
-        [made] = must(environment, "endpoints", "--cluster", "demo")["items"]
-        must(environment, "delete", made["endpoint_id"], "--yes", "--cluster", "demo")
+        assert "did not finish" not in done.stderr  # for nothing was begun
+        assert must(environment, "endpoints", "--cluster", "demo")["items"] == []
 
 
 def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, str]) -> None:

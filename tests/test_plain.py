@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from results import CLUSTER, CONNECTION, PLAN, RESULTS, hostile
 
 from tidb_pe_magic.credentials import Key, Secret
-from tidb_pe_magic.model import EndpointStatus
+from tidb_pe_magic.model import Diagnosis, EndpointStatus, Finding, Severity
 from tidb_pe_magic.plain import plain
 
 _patient = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
@@ -36,6 +36,22 @@ def test_what_is_worked_out_stands_beside_the_fields() -> None:
     aws = plain(dataclasses.replace(CLUSTER, provider="aws"))
     assert aws["restriction"]["name"] == "provider"
     assert plain(PLAN)["billed_zones"] == 2
+
+
+def test_advice_is_reworded_and_a_name_is_not() -> None:
+    """Each sentence that may advise a command is as the skin spells it; data are exact."""
+    finding = Finding(check="%tidb_pe", severity=Severity.WARN, summary="%tidb_pe plan", mend="%tidb_pe wait")
+    diagnosis = Diagnosis(
+        host="%tidb_pe", port=4000, stages=(), causes=("%tidb_pe status",), next_command="%tidb_pe wait"
+    )
+    form = plain([finding, diagnosis], lambda text: text.replace("%tidb_pe", "tidb-pe"))
+    assert (form[0]["check"], form[0]["summary"], form[0]["mend"]) == (
+        "%tidb_pe",
+        "tidb-pe plan",
+        "tidb-pe wait",
+    )
+    assert (form[1]["host"], form[1]["causes"]) == ("%tidb_pe", ["tidb-pe status"])
+    assert form[1]["next_command"] == "tidb-pe wait"
 
 
 def test_an_engine_is_no_data() -> None:

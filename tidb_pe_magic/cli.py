@@ -24,16 +24,15 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors, model, render
 from tidb_pe_magic.event_lines import EventLines
 from tidb_pe_magic.plain import plain
-from tidb_pe_magic.runbook.context import ask, nobody_to_ask
+from tidb_pe_magic.runbook.asking import Prompt, ask
 from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.runbook.parser import Command, Help, flags, parse
+from tidb_pe_magic.runbook.requests import WhoamiRequest
 from tidb_pe_magic.runbook.runbook import Runbook
 from tidb_pe_magic.shell_completion import SHELLS, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tidb_pe_magic.credentials import Secret
 
 PROG = "tidb-pe"
 _MAGIC = "%tidb_pe"
@@ -112,7 +111,7 @@ def _main(arguments: list[str]) -> int:
 
 def _do(command: Command, output: str, profile: str) -> int:
     cluster = getattr(command.request, "cluster", None) or ""
-    with Runbook(prompt=_ask, profile=profile) as runbook:
+    with Runbook(prompt=Prompt(ask, _at_a_terminal), profile=profile) as runbook:
         try:
             with closing(EventLines(sys.stderr, partial(_typed, cluster=cluster))) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
@@ -141,9 +140,10 @@ def _common(arguments: list[str]) -> tuple[str, str, list[str]]:
     found, words = parser.parse_known_args(arguments)
     if found.profile == "":
         raise errors.InvalidRequest("--profile", "takes the name of a ticloud profile.")
+    profile = WhoamiRequest.checked("profile", found.profile) if found.profile else ""
     if found.output not in _OUTPUTS:
         raise errors.InvalidRequest("--output", f"must be one of {', '.join(_OUTPUTS)}.")
-    return str(found.output), found.profile or "", words
+    return str(found.output), profile, words
 
 
 def _script(words: list[str]) -> str:
@@ -158,26 +158,21 @@ def _script(words: list[str]) -> str:
     )
 
 
-def _ask(question: str) -> Secret:
-    """Ask a person at a terminal, and nobody else.
-
-    Raises:
-        MissingCredentials: standard input is no terminal.
-    """
-    if not sys.stdin.isatty():
-        raise nobody_to_ask()
-    return ask(question)
+def _at_a_terminal() -> bool:
+    """Tell whether there is a person to ask: standard input may be mended after this module's import."""
+    return sys.stdin.isatty()
 
 
 def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
+    say = partial(_typed, cluster=cluster)
     if output == "json":
-        _show(json.dumps(plain(result), indent=2, ensure_ascii=not _takes_everything()))
+        _show(json.dumps(plain(result, say), indent=2, ensure_ascii=not _takes_everything()))
     elif isinstance(result, model.Export) and not result.path:
         # The text alone, so that it can go to a file.
-        _tell(render.beside(result, partial(_typed, cluster=cluster)))
+        _tell(render.beside(result, say))
         _show(result.text)
     else:
-        _show(render.text(result, partial(_typed, cluster=cluster)))
+        _show(render.text(result, say))
 
 
 def _typed(text: str, cluster: str = "") -> str:

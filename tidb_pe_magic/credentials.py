@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Every key of both clouds is printable ASCII without blanks.
 _FOREIGN = re.compile(r"[^!-~]")
+_LONGEST = 4096  # characters of a path, the longest name of a source
 # What Python makes of bytes of the environment, or of a terminal, that are no UTF-8.
 _HALF = re.compile(r"[\ud800-\udfff]")
 
@@ -125,7 +126,8 @@ class PasswordSource:
             ValueError: with the valid forms; the text itself is not repeated, it may be a password.
         """
         kind, colon, name = text.partition(":")
-        if (kind == "prompt" and not colon) or (kind in cls.KINDS[1:] and name):
+        named = kind in cls.KINDS[1:] and 0 < len(name) <= _LONGEST
+        if (kind == "prompt" and not colon) or named:
             return cls(kind, name)
         msg = "must be prompt, env:NAME, keyring:SERVICE or file:PATH"
         raise ValueError(msg)

@@ -237,6 +237,47 @@ def test_delete_again_finds_nothing_to_do(runbook: Runbook) -> None:
     assert not runbook.delete(endpoint_id, yes=True).found
 
 
+def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox) -> None:
+    """A mistyped ID is no success: what was meant is still billed. The line says what exists."""
+    runbook.cluster("demo")
+    with pytest.raises(errors.InvalidRequest, match=r"no ep-typo in ap-southeast-1.*no other exists"):
+        runbook.delete("ep-typo", yes=True)
+    made = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    with pytest.raises(errors.InvalidRequest, match=f"what exists: {made} .Active.*See %tidb_pe endpoints"):
+        runbook.delete("ep-typo", yes=True)
+    with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*--region ap-southeast-1"):
+        runbook.delete(f"{made}x", region="ap-southeast-1", yes=True)
+    with pytest.raises(
+        errors.InvalidRequest, match=f"one of ap-southeast-1.*{made} --yes --region ap-southea"
+    ):
+        runbook.delete(made, cluster="jakarta", yes=True)
+    assert list(sandbox.world.endpoints) == [made]
+
+
+def test_delete_of_what_is_known_here_and_gone_is_a_success(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What was made here and deleted elsewhere, or adopted and deleted here, may be deleted twice."""
+    made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
+    with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as elsewhere:
+        elsewhere.delete(made, cluster="demo", yes=True)
+    adopted = _console_endpoint(sandbox)
+    for _ in range(2):
+        runbook.delete(adopted, yes=True, adopted=True)
+        assert not runbook.delete(made, yes=True).found
+
+
+@pytest.mark.parametrize("content", ["no record\n", None], ids=["corrupt", "unreadable"])
+def test_a_journal_that_cannot_tell_refuses_no_deletion(
+    sandbox: Sandbox, tmp_path: Path, content: str | None
+) -> None:
+    """Where it is not known what was made here, an endpoint that is not there counts as deleted, as ever."""
+    journal = tmp_path / "journal.jsonl"
+    journal.mkdir() if content is None else journal.write_text(content, encoding="utf-8")
+    with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as runbook:
+        assert not runbook.delete("ep-typo", cluster="demo", yes=True).found
+
+
 def test_delete_closes_the_connections_over_the_endpoint(runbook: Runbook) -> None:
     """Connections over the endpoint are closed, others stay."""
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id

@@ -228,6 +228,18 @@ def test_two_hundred_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbo
     assert "tidb" not in shell.must("%sql --connections").output
 
 
+def test_an_export_to_a_file_shows_where_it_is(shell: Shell, sandbox: Sandbox, tmp_path: Path) -> None:  # noqa: ARG001
+    """The text is shown where it is asked for, and else the file that has it; the value has both."""
+    command = f"%tidb_pe export terraform --cluster demo {PLACEMENT}"
+    assert "resource " in shell.must(command).output
+    path = tmp_path / "main.tf"
+    written = shell.must(f"{command} --to {path}")
+    assert "Written to" in written.output
+    assert str(path) in written.output
+    assert "resource " not in written.output
+    assert path.read_text(encoding="utf-8") == f"{written.value.text}\n"
+
+
 def test_unload_closes_the_connections(shell: Shell, sandbox: Sandbox) -> None:
     """Unloading closes what `connect` opened; the endpoint stays."""
     shell.must(f"%tidb_pe run demo {PLACEMENT}")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidb_pe_magic.errors import is_visible
 from tidb_pe_magic.runbook.commands import PROG, cell, command
 from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
 from tidb_pe_magic.runbook.parser import Command, parse, words
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runbook.fields import Request
 
 _ids = st.text(string.ascii_letters + string.digits, min_size=1, max_size=12)
-_free = st.text(min_size=1).filter(lambda text: bool(text.strip()))
+_free = st.text(min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
+_paths = _free.filter(lambda text: "\0" not in text and not text.startswith("~"))
 # What a field's own rule lets through; a field that is not named here takes any text with a letter in it.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "cluster": _free.filter(is_visible),
+    "ca": _paths,
+    "file": _paths,
+    "to_parquet": _paths,
     "vpc": _ids.map("vpc-{}".format),
     "security_group": st.lists(_ids.map("sg-{}".format), unique=True),
     "zone": st.lists(_ids.map("ap-southeast-1a=vsw-{}".format), unique=True),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+WORDED = {"worded": True}
+"""Metadata of a field whose sentences may advise a command, which each skin has in its own spelling."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.base import WORDED, Result
 from tidb_pe_magic.model.clusters import Cluster
 from tidb_pe_magic.model.endpoints import VpcEndpoint
 
@@ -100,7 +100,7 @@ class BrokenProfile:
     """A file that should hold a saved connection, and why it cannot be used."""
 
     path: str
-    reason: str
+    reason: str = field(metadata=WORDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +191,7 @@ class StepStatus:
 
     step: str
     done: bool | None
-    detail: str
+    detail: str = field(metadata=WORDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +205,7 @@ class RunbookStatus(Result):
     """
 
     steps: tuple[StepStatus, ...]
-    next_command: str
+    next_command: str = field(metadata=WORDED)
     cluster: Cluster | None = field(default=None, repr=False)
     endpoint: VpcEndpoint | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
@@ -216,7 +216,7 @@ class FinishedStep:
     """A step of `run`: `skipped` where there was nothing left to do; `seconds` of wall time."""
 
     step: str
-    detail: str
+    detail: str = field(metadata=WORDED)
     seconds: float
     skipped: bool = False
 

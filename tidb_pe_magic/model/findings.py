@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.base import WORDED, Result
 from tidb_pe_magic.model.security_rules import SecurityRule
 
 
@@ -32,9 +32,9 @@ class Finding:
 
     check: str
     severity: Severity
-    summary: str
+    summary: str = field(metadata=WORDED)
     evidence: str = ""
-    mend: str = ""
+    mend: str = field(default="", metadata=WORDED)
     rule: SecurityRule | None = None
 
 
@@ -78,7 +78,7 @@ class Stage:
 
     name: str
     outcome: Outcome
-    detail: str = ""
+    detail: str = field(default="", metadata=WORDED)
     seconds: float | None = None
 
 
@@ -95,8 +95,8 @@ class Diagnosis(Result):
     host: str
     port: int
     stages: tuple[Stage, ...]
-    causes: tuple[str, ...] = ()
-    next_command: str = ""
+    causes: tuple[str, ...] = field(default=(), metadata=WORDED)
+    next_command: str = field(default="", metadata=WORDED)
 
     @property
     def failed(self) -> Stage | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.base import WORDED, Result
 from tidb_pe_magic.model.findings import Finding
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ class FleetRow:
     endpoint_id: str = ""
     host: str = ""
     adopted: bool = False
-    detail: str = ""
-    remarks: tuple[str, ...] = ()
+    detail: str = field(default="", metadata=WORDED)
+    remarks: tuple[str, ...] = field(default=(), metadata=WORDED)
     findings: tuple[Finding, ...] = ()
-    next_command: str = ""
+    next_command: str = field(default="", metadata=WORDED)
 
     @property
     def failed(self) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.base import WORDED, Result
 
 
 class MutationResult(StrEnum):
@@ -54,4 +54,4 @@ class History(Result):
     items: tuple[Mutation, ...]
     path: str
     total: int
-    problem: str = ""
+    problem: str = field(default="", metadata=WORDED)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tidb_pe_magic.model.base import Result
+from tidb_pe_magic.model.base import WORDED, Result
 
 SQL_ROLES = ("readonly", "readwrite", "admin")
 
@@ -35,4 +35,4 @@ class SqlUsers(Result):
     items: tuple[SqlUser, ...]
     prefix_added: str = ""
     stored: str = ""
-    next_command: str = ""
+    next_command: str = field(default="", metadata=WORDED)

@@ -204,14 +204,33 @@ def connections(context: Context, request: ConnectionsRequest, on_event: EventHo
     )
 
 
+def check_password(context: Context, cluster: Cluster, endpoint: VpcEndpoint | None, login: Login) -> None:
+    """Refuse a login whose password is known not to be found; a connection that is kept needs none.
+
+    Raises:
+        MissingCredentials: there is no password, and nobody could be asked for it.
+        MissingDependency: `keyring` is not installed.
+        InvalidRequest: the file that is named cannot be read.
+    """
+    if kept_connection(context, cluster, endpoint, login) is None:
+        user = sql_user(cluster, login)
+        sql_passwords.check(context.environ, user, login.password_from, context.prompt)
+
+
 def kept_connection(
-    context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login
+    context: Context, cluster: Cluster, endpoint: VpcEndpoint | None, login: Login
 ) -> Connection | None:
-    """Return the open connection of the alias where it is what is asked for, and still answers."""
+    """Return the open connection of the alias where it is what is asked for, and still answers.
+
+    Without an endpoint it may be one over any: no list shows what is made already, but may not be seen.
+    """
     from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     connection = context.connections.get(login.alias)
-    if connection is None or context.terms.get(login.alias) != _terms(cluster, endpoint.endpoint_id, login):
+    if connection is None:
+        return None
+    endpoint_id = connection.endpoint_id if endpoint is None else endpoint.endpoint_id
+    if context.terms.get(login.alias) != _terms(cluster, endpoint_id, login):
         return None
     return connection if is_registered(connection) and answers(connection.engine) else None
 

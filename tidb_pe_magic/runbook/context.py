@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.pausing import paused
 from tidb_pe_magic.clouds.retrying import Retries
@@ -18,6 +17,7 @@ from tidb_pe_magic.credentials import Environment
 from tidb_pe_magic.keys import alibaba as alibaba_keys
 from tidb_pe_magic.keys import tidb_cloud as tidb_cloud_keys
 from tidb_pe_magic.model import Notice
+from tidb_pe_magic.runbook.asking import ask
 from tidb_pe_magic.runbook.journal import Journal
 from tidb_pe_magic.runbook.state_files import state_directory
 from tidb_pe_magic.runbook.waiter import Waiter
@@ -37,33 +37,6 @@ if TYPE_CHECKING:
 # Clients are kept for many calls: whom they tell, and what cancels them, is the present call's.
 _listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
 _cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
-
-
-def ask(question: str) -> Secret:
-    """Ask for a password on the terminal or through the notebook's input channel.
-
-    Raises:
-        MissingCredentials: nobody can be asked.
-    """
-    from getpass import getpass  # noqa: PLC0415 - looked up late: kernels replace it
-
-    from tidb_pe_magic.credentials import Secret  # noqa: PLC0415 - only a prompt needs it
-
-    try:
-        return Secret(getpass(question))
-    # NotImplementedError: the kernel runs without a front end.
-    except (EOFError, NotImplementedError, OSError):
-        raise nobody_to_ask() from None
-
-
-def nobody_to_ask() -> errors.MissingCredentials:
-    """Return the error of a password that has to be asked for where there is no person."""
-    return errors.MissingCredentials(
-        "SQL password",
-        ("TIDB_PASSWORD in the environment", "a prompt, but nobody can be asked here"),
-        advice="Set TIDB_PASSWORD before this program starts, or give --password-from env:NAME, "
-        "keyring:SERVICE or file:PATH",
-    )
 
 
 @dataclass

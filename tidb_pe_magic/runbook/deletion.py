@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,25 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic.clouds.alibaba import Alibaba
-    from tidb_pe_magic.model import EventHook, VpcEndpoint
+    from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
     from tidb_pe_magic.runbook.context import Context
     from tidb_pe_magic.runbook.requests import DeleteRequest
 
+_MOST_LISTED = 5
+
 
 def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Deletion:
-    """Delete an endpoint and wait until it is gone; one that is gone already is no error.
+    """Delete an endpoint and wait until it is gone; one that is known here and gone already is no error.
 
     Raises:
-        InvalidRequest: `--yes` is missing, or both a cluster and a region are named.
+        InvalidRequest: `--yes` is missing, both a cluster and a region are named, or there is no such
+            endpoint and the journal has never had one.
         JournalError: nothing can be written down; nothing was deleted.
         NotEligible: it does not carry our tag and `--adopted` is missing.
         WaitTimeout: the time is over; the cloud's work goes on.
         WaitCancelled: the stop button; the cloud's work goes on.
     """
-    _, region_id = discovery.place_of(context, request.cluster, request.region)
+    cluster, region_id = discovery.place_of(context, request.cluster, request.region)
     alibaba = context.alibaba(region_id)
     found = alibaba.endpoints(endpoint_id=request.endpoint)
     if not found:
+        _refuse_unknown(context, request, cluster, alibaba)
         return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
     endpoint = discovery.detailed(alibaba, found[0])
     _refuse_unless_meant(endpoint, request)
@@ -48,6 +53,54 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         zones=tuple(zone.zone_id for zone in endpoint.zones),
         aliases=aliases,
     )
+
+
+def _refuse_unknown(
+    context: Context, request: DeleteRequest, cluster: Cluster | None, alibaba: Alibaba
+) -> None:
+    """Refuse an ID that is nobody's: it may be mistyped, and what was meant is still billed.
+
+    What was made or deleted here is let through, for cells are run twice; so is every ID where the journal
+    cannot tell.
+    """
+    regions = _known_regions(context, request.endpoint)
+    if regions is None or alibaba.region_id in regions:
+        return
+    reason = f"there is no {request.endpoint} in {alibaba.region_id}"
+    if regions:
+        elsewhere = ", ".join(sorted(regions))
+        raise errors.InvalidRequest(
+            request.label("endpoint"),
+            f"{reason}; it is one of {elsewhere}.",
+            advice=f"Run %tidb_pe delete {request.endpoint} --yes --region {min(regions)}",
+        )
+    service = cluster.service.service_name if cluster and cluster.service else ""
+    there = [e for e in alibaba.endpoints() if e.ours or (service and e.service_name == service)]
+    listed = ", ".join(f"{e.endpoint_id} ({e.endpoint_status})" for e in there[:_MOST_LISTED])
+    more = f" and {len(there) - _MOST_LISTED} more" if len(there) > _MOST_LISTED else ""
+    exists = f"what exists: {listed}{more}" if there else "no other exists that was made here"
+    close = difflib.get_close_matches(request.endpoint, [e.endpoint_id for e in there], n=1)
+    raise errors.InvalidRequest(
+        request.label("endpoint"),
+        f"{reason}, and none of this ID was made or deleted here; "
+        + (f"did you mean {close[0]}?" if close else f"{exists}."),
+        advice=f"See %tidb_pe endpoints --region {request.region}"
+        if request.region
+        else "See %tidb_pe endpoints.",
+    )
+
+
+def _known_regions(context: Context, endpoint_id: str) -> set[str] | None:
+    """Return the regions in which the journal has the endpoint; None where it cannot be read as a whole."""
+    journal = context.journal
+    try:
+        mutations, corrupt = journal.mutations(), journal.corrupt_lines()
+    except OSError:
+        return None
+    if corrupt:
+        return None
+    # A zone's resource is the endpoint's ID and more.
+    return {m.region_id for m in mutations if m.resource.partition(" ")[0] == endpoint_id}
 
 
 def _refuse_unless_meant(endpoint: VpcEndpoint, request: DeleteRequest) -> None:

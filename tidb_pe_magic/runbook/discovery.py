@@ -19,6 +19,7 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
 )
 from tidb_pe_magic.runbook.facts import Denied, gap, look, told
+from tidb_pe_magic.runbook.requests.values import cluster_name
 
 if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba import Alibaba
@@ -113,7 +114,7 @@ def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--c
     last = "" if name_or_id else context.cluster_id
     wanted = name_or_id or last
     if not wanted:
-        wanted, field = context.environ.get(CLUSTER, ""), CLUSTER
+        wanted, field = _of_the_environment(context), CLUSTER
     if not wanted:
         raise errors.StepOrderError(
             "no cluster has been named yet.",
@@ -129,6 +130,15 @@ def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--c
     found = found or _by_name(context, wanted, field)
     context.cluster_id = found.cluster_id
     return found
+
+
+def _of_the_environment(context: Context) -> str:
+    """Return the cluster that the environment names, by the same rule as one that is typed; else empty."""
+    named = context.environ.get(CLUSTER, "")
+    try:
+        return cluster_name(named) if named else ""
+    except ValueError as error:
+        raise errors.InvalidRequest(CLUSTER, f"{error}.") from None
 
 
 def eligible_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:

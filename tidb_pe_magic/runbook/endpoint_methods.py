@@ -153,6 +153,7 @@ class EndpointMethods(Performer):
             adopted: has to be True for an endpoint that does not carry our tag.
 
         Raises:
+            InvalidRequest: there is no such endpoint, and none was ever made or deleted here.
             NotEligible: it does not carry our tag.
             WaitTimeout: the time is over; the cloud's work goes on.
         """

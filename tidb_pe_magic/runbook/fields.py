@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_COMPARED = 80  # characters; comparing takes long, and no choice is as long
 _HALF = "holds half of a character, which cannot be sent"
 
 
@@ -139,24 +140,48 @@ class Request:
             return value
         try:
             text = str(value)
-            if any("\ud800" <= character <= "\udfff" for character in text):
+            if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
                 raise ValueError(_HALF)  # noqa: TRY301 - what `parse` raises, too
             return described.parse(text)
         except ValueError as error:
             raise InvalidRequest(cls.label(name), f"{error}.") from None
 
 
-def matching(pattern: str, description: str) -> Callable[[str], str]:
-    """Return a rule: the text has to match `pattern` as a whole, and is shown where it does not."""
+def matching(pattern: str, description: str, *, longest: int = 128) -> Callable[[str], str]:
+    """Return a rule: the text has to match `pattern` as a whole, and is shown where it does not.
+
+    Args:
+        pattern: a regular expression.
+        description: what would be valid.
+        longest: characters; the clouds' IDs are far shorter, and what no API takes shall not get into a URL.
+    """
     compiled = re.compile(pattern)
 
     def parse(text: str) -> str:
+        not_longer(text, longest, description)
         if compiled.fullmatch(text):
             return text
         msg = f"{text!r} is not valid: {description}"
         raise ValueError(msg)
 
     return parse
+
+
+def text_up_to(longest: int) -> Callable[[str], str]:
+    """Return a rule: the text has to be of `longest` characters at most, and not be blank."""
+
+    def parse(text: str) -> str:
+        not_longer(text, longest, "no such name can be meant")
+        return non_empty(text)
+
+    return parse
+
+
+def not_longer(text: str, longest: int, description: str) -> None:
+    """Refuse a text of more than `longest` characters, without showing it."""
+    if len(text) > longest:
+        msg = f"is longer than {longest} characters: {description}"
+        raise ValueError(msg)
 
 
 def one_of(values: Iterable[str]) -> Callable[[str], str]:
@@ -166,7 +191,7 @@ def one_of(values: Iterable[str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text in allowed:
             return text
-        close = difflib.get_close_matches(text, allowed, n=1)
+        close = difflib.get_close_matches(text[:_COMPARED], allowed, n=1)
         msg = "must be one of " + ", ".join(allowed) + (f" (did you mean {close[0]}?)" if close else "")
         raise ValueError(msg)
 

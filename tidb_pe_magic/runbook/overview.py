@@ -150,6 +150,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     """Show the plan, then do every step in order, skipping what is done.
 
     Raises:
+        MissingCredentials: the login has no password, and nobody could be asked; nothing was made.
         TidbPeError: what the step that failed raises; those before it stay done.
     """
     progress = _Progress(context, on_event)
@@ -182,6 +183,9 @@ def _create(context: Context, request: RunRequest, progress: _Progress, on_event
         "verify", f"{planned.service.service_name} is visible in {', '.join(planned.service.zones)}"
     )
     on_event(PlanShown(plan=planned))
+
+    # What is made is billed: a login that cannot be is refused before.
+    connecting.check_password(context, planned.cluster, planned.existing, request)
 
     progress.start("create")
     creation.refuse_stops(planned, force=request.force)

@@ -11,7 +11,8 @@ from tidb_pe_magic import model
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.credentials import Environment
 from tidb_pe_magic.errors import StepOrderError
-from tidb_pe_magic.runbook.context import Context, ask
+from tidb_pe_magic.runbook.asking import ask
+from tidb_pe_magic.runbook.context import Context
 from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:

@@ -6,16 +6,17 @@ import contextlib
 import re
 import secrets
 import string
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials import Password, PasswordSource, Secret, from_keyring, sql_password, to_keyring
+from tidb_pe_magic.runbook import asking
 from tidb_pe_magic.runbook.state_files import ensure_private, state_directory, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 SERVICE = "tidb_pe_magic"
 STORES = ("auto", "keyring", "file")
@@ -131,6 +132,26 @@ def password_of(
     return kept or sql_password(source, user=user, environ=environ, prompt=prompt)
 
 
+def check(
+    environ: Mapping[str, str], user: str, source: PasswordSource | None, prompt: Callable[[str], Secret]
+) -> None:
+    """Refuse what `password_of` is known to refuse; nobody is asked, and no password is kept.
+
+    Raises:
+        MissingCredentials: there is none, or nobody could be asked.
+        MissingDependency: `keyring` is not installed.
+        InvalidRequest: the file cannot be read, or the password cannot be sent.
+    """
+
+    def would_ask(_: str) -> Secret:
+        asking.check(prompt)
+        return Secret("what is asked for later")
+
+    # What is no plain file, such as a shell's <(command), may be read only once.
+    if source is None or source.kind != "file" or not _is_stream(source.name):
+        password_of(environ, user, source, would_ask)
+
+
 def _nobody(question: str) -> Secret:
     raise AssertionError(question)
 
@@ -140,6 +161,15 @@ def _places(environ: Mapping[str, str], user: str, *, pending: bool) -> tuple[Pa
     suffix = _NEXT if pending else ""
     # Names of SQL users can hold what file names cannot.
     return state_directory(environ) / "sql-users" / (quote(user, safe="") + suffix), user + suffix
+
+
+def _is_stream(name: str) -> bool:
+    """Tell whether there is something of this name that is neither a file nor a directory."""
+    try:
+        path = Path(name).expanduser()
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _is_file(path: Path) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from tidb_pe_magic import model
-from tidb_pe_magic.layout import Code, Mark, View
+from tidb_pe_magic.layout import Code, Fact, Mark, View
 from tidb_pe_magic.views.base import view_of
 
 
 @view_of.register(model.Export)
 def _export(export: model.Export) -> View:
-    return View(
-        title=export.subject,
-        facts=(("File", Code(export.path)),) if export.path else (),
-        block=tuple(export.text.split("\n")),
-        notes=tuple(Mark("warn", warning) for warning in export.warnings),
-    )
+    lines = export.text.split("\n")
+    warnings = tuple(Mark("warn", warning) for warning in export.warnings)
+    if not export.path:
+        return View(title=export.subject, block=tuple(lines), notes=warnings)
+    # Whoever named a file reads it there.
+    facts: tuple[Fact, ...] = (("Written to", Code(export.path)), ("Lines", str(len(lines))))
+    return View(title=export.subject, kind="ok", facts=facts, notes=warnings)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from tidb_pe_magic.errors import TOPICS
 from tidb_pe_magic.model import EXPORT_FORMATS
-from tidb_pe_magic.runbook.fields import Request, count, non_empty, one_of, option, seconds, switch
+from tidb_pe_magic.runbook.fields import Request, count, one_of, option, seconds, switch, text_up_to
 from tidb_pe_magic.runbook.requests.values import (
     ZoneChoice,
+    cluster_name,
     endpoint_id,
     endpoint_name,
     file_path,
@@ -44,7 +45,7 @@ class WhoamiRequest(Request):
         "ticloud profile to use from now on in this kernel, before every other place; "
         "default: as the environment says",
         metavar="NAME",
-        parse=non_empty,
+        parse=text_up_to(128),
     )
 
 
@@ -53,7 +54,7 @@ class ClusterRequest(Request):
     """Take note of a cluster."""
 
     cluster: str = option(
-        "name or ID of the cluster", default=..., metavar="NAME_OR_ID", parse=non_empty, positional=True
+        "name or ID of the cluster", default=..., metavar="NAME_OR_ID", parse=cluster_name, positional=True
     )
 
 
@@ -64,7 +65,7 @@ class ClusterStep(Request):
     cluster: str | None = option(
         "name or ID of the cluster; default: the last one named in this kernel, then TIDB_PE_CLUSTER",
         metavar="NAME_OR_ID",
-        parse=non_empty,
+        parse=cluster_name,
     )
 
 
@@ -195,7 +196,7 @@ class PermissionsRequest(Request):
         "name or ID of the cluster whose region the policy is for; default: the last one named, "
         "else every region",
         metavar="NAME_OR_ID",
-        parse=non_empty,
+        parse=cluster_name,
     )
     clean_up: bool = option("allow deletion too", default=False, parse=switch)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidb_pe_magic.runbook.fields import non_empty, one_of, option, switch, whole_number
+from tidb_pe_magic.runbook.fields import one_of, option, switch, whole_number
 from tidb_pe_magic.runbook.requests.cloud import Patience, Resolve
+from tidb_pe_magic.runbook.requests.values import file_path
 
 FLEET_ACTIONS = ("init", "plan", "apply", "status", "delete")
 _MOST_PARALLEL = 16
@@ -24,7 +25,7 @@ class FleetRequest(Resolve, Patience):
         choices=FLEET_ACTIONS,
     )
     file: str = option(
-        "TOML file of the fleet", default=..., metavar="FILE", parse=non_empty, positional=True
+        "TOML file of the fleet", default=..., metavar="FILE", parse=file_path, positional=True
     )
     parallel: int = option(
         "rows to work on at a time, 4 unless given",

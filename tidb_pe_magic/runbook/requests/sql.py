@@ -20,9 +20,12 @@ from tidb_pe_magic.runbook.requests.cloud import (
 from tidb_pe_magic.runbook.requests.values import (
     alias_name,
     byte_size,
+    certificate_name,
+    file_path,
     host_name,
     port_number,
     saved_name,
+    sql_name,
     sql_parameters,
     sql_user_name,
     written_parameters,
@@ -36,12 +39,12 @@ class SqlUser(Request):
     user: str | None = option(
         "SQL user, the cluster's prefix is added where it is missing; default: the cluster's root",
         metavar="U",
-        parse=non_empty,
+        parse=sql_name,
     )
     no_prefix: bool = option(
         "leave the SQL user's name alone: add no cluster's prefix", default=False, parse=switch
     )
-    database: str | None = option("database to use; default: none", metavar="D", parse=non_empty)
+    database: str | None = option("database to use; default: none", metavar="D", parse=sql_name)
 
 
 _SQL_USER_ACTIONS = ("create", "list", "delete", "rotate")
@@ -93,12 +96,12 @@ class SqlTls(Request):
     tls_name: str | None = option(
         "name to expect in the server's certificate; default: the host or the cluster's gateway names",
         metavar="NAME",
-        parse=non_empty,
+        parse=certificate_name,
     )
     ca: str | None = option(
         "PEM file of the certificate authorities to trust; default: the system's",
         metavar="PATH",
-        parse=non_empty,
+        parse=file_path,
     )
 
 
@@ -217,12 +220,12 @@ class QueryRequest(Request):
         "write the result to this Parquet file as it comes; an older one is replaced once the new one is "
         "whole. With --partitions: to this new directory",
         metavar="PATH",
-        parse=non_empty,
+        parse=file_path,
     )
     partition_on: str | None = option(
         "integer column whose ranges are read at the same time, all as of one moment",
         metavar="COLUMN",
-        parse=non_empty,
+        parse=sql_name,
     )
     partitions: int | None = option(
         "how many ranges, each over its own connection", metavar="K", parse=whole_number(1, 256)

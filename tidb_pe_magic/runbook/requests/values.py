@@ -7,16 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from tidb_pe_magic.runbook.fields import matching
+from tidb_pe_magic.errors import is_visible
+from tidb_pe_magic.runbook.fields import matching, non_empty, not_longer, text_up_to
 
 vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123 (see %tidb_pe networks)")
 security_group_id = matching(
     r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123 (see %tidb_pe networks)"
 )
 endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123 (see %tidb_pe endpoints)")
-region_id = matching(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1")
+# A region is a part of its APIs' host names, of which no part is longer (RFC 1035).
+region_id = matching(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1", longest=63)
 alias_name = matching(
     r"[A-Za-z_][A-Za-z0-9_]*", "an alias is a letter or underscore, then letters, digits or underscores"
 )
@@ -36,6 +39,19 @@ sql_user_name = matching(
 )
 
 
+# maxLength of displayName (swagger of TiDB Cloud's API v1beta1); an ID has some 20 digits.
+_LONGEST_CLUSTER = 64
+
+
+def cluster_name(text: str) -> str:
+    """Read the name or ID of a cluster; what else is no name, the list of clusters tells better."""
+    not_longer(non_empty(text), _LONGEST_CLUSTER, "no cluster has such a name or ID")
+    if is_visible(text):
+        return text
+    msg = "holds a control or direction character, which no cluster's name or ID has"
+    raise ValueError(msg)
+
+
 def host_name(text: str) -> str:
     """Read a host name or an address; what is not one is not repeated, it may hold a password."""
     if _host.fullmatch(text):
@@ -52,12 +68,24 @@ def port_number(text: str) -> int:
     raise ValueError(msg)
 
 
+# Names in SQL have at most 64 characters (MySQL's limits of identifiers), those of users fewer.
+sql_name = text_up_to(128)
+certificate_name = text_up_to(253)  # of a host (RFC 1035)
+_LONGEST_PATH = 4096  # Linux's PATH_MAX; other systems' paths are shorter unless they are written specially
+
+
 def file_path(text: str) -> str:
     """Read the path of a file."""
-    if text.strip() and "\0" not in text:
-        return text
-    msg = "must be the path of a file"
-    raise ValueError(msg)
+    not_longer(text, _LONGEST_PATH, "no file has such a path")
+    if not text.strip() or "\0" in text:
+        msg = "must be the path of a file"
+        raise ValueError(msg)
+    try:
+        Path(text).expanduser()
+    except RuntimeError:
+        msg = "begins with the home directory of a user that there is not"
+        raise ValueError(msg) from None
+    return text
 
 
 def sql_parameters(text: str) -> Mapping[str, object] | Sequence[object]:
@@ -89,7 +117,7 @@ def _no_number(name: str) -> NoReturn:
 
 
 _sizes = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_size = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.ASCII | re.IGNORECASE)
+_size = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)B?", re.ASCII | re.IGNORECASE)
 
 
 def byte_size(text: str) -> int:
@@ -130,7 +158,7 @@ def saved_name(text: str) -> str:
 
     What is not one is not repeated, it may be a password.
     """
-    if re.fullmatch(r"@[A-Za-z_][A-Za-z0-9_]*", text):
+    if re.fullmatch(r"@[A-Za-z_][A-Za-z0-9_]{0,127}", text):
         return text[1:]
     msg = "must be the name of a saved connection with an @ before it (see %tidb_pe connections)"
     raise ValueError(msg)

@@ -1,0 +1,176 @@
+"""Every option of every command with what nobody should type: a result, or one line of a bearable length."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import fields
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.places import GROUP, VPC
+from flows.test_hostile import check_harmless
+
+from tidb_pe_magic import InvalidRequest, Runbook, TidbPeError, cli
+from tidb_pe_magic.notebook.magics import Commands
+from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runbook.parser import parse
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tidb_pe_magic.sandbox.snapshot import Snapshot
+
+_LONG = 70_000
+_LONGEST_LINE = 10_000  # the longest path that there can be, twice
+# A beginning that an option's rule lets through; what follows has to be judged.
+BEGINNINGS = (
+    "",
+    "vpc-",
+    "sg-",
+    "ep-",
+    "ap-southeast-1a=vsw-",
+    "cn-",
+    "@",
+    "env:",
+    "file:",
+    "keyring:",
+    "~",
+    "[",
+)
+ENDS = (
+    "x" * _LONG,
+    "1" * _LONG,
+    "a\nb",
+    "a\0b",
+    "a\ud800b",
+    "😀",
+    "\u202eab",
+    "   ",
+    "'\"`",
+    "%s%n{}{0.x}",
+    "-",
+)
+TYPED = ["1" * _LONG, *map("".join, product(BEGINNINGS, ENDS))]
+# What many rules let through goes on to the clouds, the server and the file system.
+MEAN, LONG = "?x=1&y=%2F#z/../%s{}'\"`😀", "x" * 64
+CLUSTER = ("--cluster", "demo")
+PLACEMENT = (*CLUSTER, "--vpc", VPC, "--security-group", GROUP)
+POSITIONAL = {
+    "cluster": ("demo",),
+    "run": ("demo", "--vpc", VPC, "--security-group", GROUP),
+    "sql-user": ("list", "app"),
+    "delete": ("ep-1", "--yes"),
+    "fleet": ("plan", "fleet.toml"),
+    "export": ("terraform", *PLACEMENT),
+    "connect": CLUSTER,
+    "create": PLACEMENT,
+    "plan": PLACEMENT,
+}
+OPTIONS = [
+    (name, field.name)
+    for name, operation in OPERATIONS.items()
+    for field in fields(operation.request)
+    if field.default is not False
+]
+
+
+@pytest.fixture(scope="module")
+def connected() -> Iterator[tuple[Sandbox, Snapshot]]:
+    """Give embedded clouds with a connected endpoint, and this state of theirs."""
+    with Sandbox(flights=10) as sandbox:
+        with Runbook(environ=sandbox.environment()) as runbook:
+            runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+        yield sandbox, sandbox.snapshot()
+
+
+def typed(name: str, field: str, value: str) -> list[str]:
+    """Return the words of a command that is good but for one option."""
+    request = OPERATIONS[name].request
+    given = list(POSITIONAL.get(name, CLUSTER if "cluster" in request.options() else ()))
+    label = request.label(field)
+    if not request.options()[field].positional:
+        if label in given:
+            place = given.index(label)
+            del given[place : place + 2]
+        return [name, *given, f"{label}={value}"]
+    places = [other for other, described in request.options().items() if described.positional]
+    place = places.index(field)
+    before, after = given[:place], given[place + 1 :] if name in POSITIONAL and name != "connect" else given
+    options = [word for word in after if word not in {"app", "fleet.toml"}]
+    return [name, *options, "--", *before, value]
+
+
+def check_line(error: TidbPeError, field: str = "") -> None:
+    """Fail where an error is not one harmless line that can be read, or names another field."""
+    assert not field or getattr(error, "field", "") == field
+    check_harmless(error.line)
+    assert len(error.line) < _LONGEST_LINE
+
+
+def test_what_cannot_be_is_refused_before_anything_is_asked() -> None:
+    """Each value is taken, or refused in one line that names the option; what is endless is never taken."""
+    for (name, field), value in product(OPTIONS, TYPED):
+        request = OPERATIONS[name].request
+        try:
+            request.checked(field, value)
+        except InvalidRequest as error:
+            check_line(error, request.label(field))
+        else:
+            assert len(value) < _LONG or field == "sql", (name, field, value[:20])
+
+
+@pytest.mark.parametrize("name", OPERATIONS.keys() - {"query"})
+def test_what_an_option_lets_through_ends_in_one_line(
+    name: str,
+    connected: tuple[Sandbox, Snapshot],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever clouds, server and files make of it, the console and the magic show no traceback."""
+    sandbox, fresh = connected
+    for variable, value in sandbox.environment().items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    commands = Commands(None)
+    for field in (field for operation, field in OPTIONS if operation == name):
+        sandbox.restore(fresh)  # the rate limit, too
+        code = cli.main(typed(name, field, LONG))
+        told = capsys.readouterr().err
+        assert code in {cli.Exit.DONE, cli.Exit.FAILED, cli.Exit.USAGE}
+        assert len(told) < _LONGEST_LINE
+        assert not code or len(re.findall("^tidb-pe: ", told, re.MULTILINE)) == 1
+        try:
+            commands.line(shlex.join(typed(name, field, MEAN)))
+        except TidbPeError as error:
+            check_line(error)
+    commands.close()
+
+
+@pytest.mark.parametrize("name", ["x" * _LONG, "1" * _LONG, "de\x1bmo", "de\u202emo"])
+def test_a_cluster_that_cannot_be_names_its_place(name: str, connected: tuple[Sandbox, Snapshot]) -> None:
+    """The argument, the flag and the variable have one rule, and nothing is asked of a cloud."""
+    sandbox, _ = connected
+    before = len(sandbox.requests.to("tidb-cloud"))
+    with Runbook(environ=sandbox.environment() | {"TIDB_PE_CLUSTER": name}) as runbook:
+        for place, step in (
+            ("NAME_OR_ID", lambda: runbook.cluster(name)),
+            ("--cluster", lambda: runbook.verify(cluster=name)),
+            ("TIDB_PE_CLUSTER", runbook.verify),
+        ):
+            with pytest.raises(InvalidRequest) as refusal:
+                step()
+            check_line(refusal.value, place)
+    assert len(sandbox.requests.to("tidb-cloud")) == before
+
+
+def test_the_longest_names_that_there_are_are_let_through() -> None:
+    """TiDB Cloud's clusters have up to 64 characters, Alibaba Cloud's endpoints up to 128."""
+    parsed = parse(["plan", "--cluster", "c" * 64, "--name", "n" * 128], prog="%tidb_pe")
+    assert parsed.request.cluster == "c" * 64  # type: ignore[union-attr]

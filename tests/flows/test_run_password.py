@@ -1,0 +1,131 @@
+"""A run whose login can have no password makes nothing; one whose login needs none goes on."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from flows.places import GROUP, VPC
+from kernels import Kernel
+from keys.rings import Ring, using
+
+from tidb_pe_magic import InvalidRequest, MissingCredentials, Runbook
+from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.runbook.asking import Prompt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+RUN = f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP}"
+
+
+def _nobody() -> Prompt:
+    return Prompt(pytest.fail, lambda: False)
+
+
+def _without_password(sandbox: Sandbox) -> dict[str, str]:
+    return {name: value for name, value in sandbox.environment().items() if name != "TIDB_PASSWORD"}
+
+
+def _run(runbook: Runbook, password_from: str | None = None) -> None:
+    runbook.run("demo", vpc=VPC, security_group=[GROUP], password_from=password_from)
+
+
+def test_where_nobody_can_be_asked_the_line_names_the_sources(sandbox: Sandbox) -> None:
+    """Each place that was looked in is named, with the ways to give one, before anything is billed."""
+    with Runbook(environ=_without_password(sandbox), prompt=_nobody()) as runbook:
+        with pytest.raises(MissingCredentials, match="looked in what sql-user has kept, TIDB_PASSWORD") as no:
+            _run(runbook)
+        assert "--password-from env:NAME, keyring:SERVICE or file:PATH" in str(no.value)
+        assert not sandbox.requests.count("CreateVpcEndpoint")
+        runbook.create(vpc=VPC, security_group=[GROUP])  # which needs none
+        with pytest.raises(MissingCredentials, match="nobody can be asked here"):
+            _run(runbook)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [
+        ("prompt", MissingCredentials, "nobody can be asked here"),
+        ("env:NOT_SET", MissingCredentials, "looked in env:NOT_SET"),
+        ("file:missing", InvalidRequest, "missing cannot be read: No such file"),
+        ("file:directory", InvalidRequest, "directory cannot be read: Is a directory"),
+        ("file:empty", MissingCredentials, "looked in file:.*empty"),
+        ("keyring:nothing", MissingCredentials, "looked in keyring:nothing"),
+    ],
+)
+def test_a_source_without_a_password_is_refused_first(
+    sandbox: Sandbox, tmp_path: Path, source: str, error: type[Exception], words: str
+) -> None:
+    """What `--password-from` names is looked up before anything is made, though TIDB_PASSWORD is set."""
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "empty").touch()
+    named = source.replace("file:", f"file:{tmp_path}/")
+    with (
+        Runbook(environ=sandbox.environment(), prompt=_nobody()) as runbook,
+        using(Ring({})),
+        pytest.raises(error, match=words),
+    ):
+        _run(runbook, named)
+    assert not sandbox.world.endpoints
+    assert not sandbox.requests.count("CreateVpcEndpoint")
+
+
+def test_a_prompt_that_is_possible_is_a_source(sandbox: Sandbox) -> None:
+    """The person is asked once, for the login alone: no password is kept while the endpoint is made."""
+    asked: list[int] = []
+
+    def read(_: str) -> Secret:
+        asked.append(len(sandbox.world.endpoints))
+        return Secret(sandbox.environment()["TIDB_PASSWORD"])
+
+    for prompt in (read, Prompt(read, lambda: True)):
+        asked.clear()
+        with Runbook(environ=_without_password(sandbox), prompt=prompt) as runbook:
+            _run(runbook)
+        assert asked == [1]
+
+
+def test_what_can_be_read_once_is_read_once(sandbox: Sandbox) -> None:
+    """A pipe, such as a shell's <(command), is left alone until the login."""
+    readable, writable = os.pipe()
+    os.write(writable, sandbox.environment()["TIDB_PASSWORD"].encode())
+    os.close(writable)
+    try:
+        with Runbook(environ=_without_password(sandbox), prompt=_nobody()) as runbook:
+            _run(runbook, f"file:/dev/fd/{readable}")
+            assert runbook.aliases == ("tidb",)
+    finally:
+        os.close(readable)
+
+
+def test_a_connection_that_is_kept_needs_no_password(sandbox: Sandbox) -> None:
+    """Run again, also where no endpoint may be listed, the open connection does for a login."""
+    environ = sandbox.environment()
+    with Runbook(environ=environ, prompt=_nobody()) as runbook:
+        _run(runbook)
+        del environ["TIDB_PASSWORD"]
+        _run(runbook)
+        sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
+        _run(runbook)
+        with pytest.raises(MissingCredentials):
+            runbook.run("demo", vpc=VPC, security_group=[GROUP], database="test")
+    assert len(sandbox.world.endpoints) == 1
+
+
+def test_a_front_end_that_answers_is_asked_and_no_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Under nbclient nobody answers, as is known before anything is made; in JupyterLab, a person."""
+    with Kernel(_without_password(sandbox), tmp_path) as kernel:
+        kernel.must("%load_ext tidb_pe_magic")
+        refused = kernel.run(RUN)
+        assert refused.error.startswith("MissingCredentials: no SQL password found")
+        assert len(refused.error.splitlines()) == 1
+        assert not sandbox.world.endpoints
+        password = sandbox.environment()["TIDB_PASSWORD"]
+        answered = kernel.run(RUN, answer=password)
+        assert not answered.error
+        assert "Password of " in answered.asked[0]
+        assert password not in answered.text

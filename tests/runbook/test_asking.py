@@ -1,0 +1,39 @@
+"""Whether there is anybody to ask, told before asking."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+from tidb_pe_magic import MissingCredentials
+from tidb_pe_magic.runbook.asking import ask
+print(ask.somebody())
+try:
+    print(ask("Password: ").reveal())
+except MissingCredentials as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "somebody", "then"), [(None, "False", "no SQL password found"), ("typed\n", "True", "typed")]
+)
+def test_a_program_without_terminal_may_be_answered_by_a_pipe_alone(
+    typed: str | None, somebody: str, then: str
+) -> None:
+    """A service's null device answers nothing, which is known beforehand; a pipe may, and is read."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM],
+        stdin=subprocess.DEVNULL if typed is None else None,
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,  # without the terminal of whoever runs the tests
+    )
+    first, second = done.stdout.splitlines()
+    assert first == somebody
+    assert second.startswith(then)
