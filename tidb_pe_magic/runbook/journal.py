@@ -1,7 +1,9 @@
 """What this user has changed in the clouds: an intent before each mutation, its outcome after it.
 
-The clouds are the state; the journal decides one thing, the ClientToken of an open intent: a creation
-whose answer was lost is made again with the same token, so that the cloud makes one endpoint.
+The clouds are the state. The journal decides what they cannot tell: the ClientToken of an open intent, for
+a creation whose answer was lost is made again with the same token, so that the cloud makes one endpoint;
+the ID of what a plan made last, which is asked for before another is made; and whether an endpoint that is
+not there was ever known here.
 """
 
 from __future__ import annotations
