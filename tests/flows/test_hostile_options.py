@@ -123,7 +123,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked() -> None:
             assert len(value) < _LONG or field == "sql", (name, field, value[:20])
 
 
-@pytest.mark.parametrize("name", OPERATIONS.keys() - {"query"})
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "query"])
 def test_what_an_option_lets_through_ends_in_one_line(
     name: str,
     connected: tuple[Sandbox, Snapshot],
