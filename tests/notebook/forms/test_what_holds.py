@@ -10,6 +10,7 @@ from clicking import Shown, choose, command_of, create, heads, words
 from flows.places import GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
+from tidb_pe_magic.errors import WaitCancelled
 from tidb_pe_magic.notebook.forms import Form
 from tidb_pe_magic.sandbox import Sandbox
 
@@ -186,6 +187,40 @@ def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Calla
         assert form.join(_SECONDS)
         assert form.desk.cluster is None
         assert form.choose.cluster.value == "jakarta"
+
+
+def test_what_is_still_open_is_no_mistake(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """What a form lacks before anybody has clicked is told without a mark of failure; a click earns one."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    beside = step.groups.box.children[1]
+    assert words(beside).startswith("· is missing; ")
+    assert "alert" not in beside.value
+    clicker.click(step.create.button)
+    assert words(beside).startswith("✘ is missing; ")
+
+
+def test_networks_that_cannot_be_looked_up(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Where another cluster's networks are not told, those of the one before are not offered."""
+
+    class Silent(Runbook):
+        """Cannot look up the networks of one cluster."""
+
+        def perform(self, name: str, request: Any, *arguments: Any, **options: Any) -> model.Result:
+            if name == "networks" and request.cluster == "reporting":
+                raise WaitCancelled("no answer")
+            return super().perform(name, request, *arguments, **options)
+
+    clicker = open_form(Silent(environ=sandbox.environment()))
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.groups, (GROUP,))
+    assert any(vpc for _, vpc in step.vpc.control.options)
+    choose(clicker, "reporting")
+    assert not any(vpc for _, vpc in step.vpc.control.options)
+    assert not step.groups.control.options
+    assert not step.zones.control.children
 
 
 def test_zones_follow_the_vpc(open_form: Callable[..., Clicker]) -> None:

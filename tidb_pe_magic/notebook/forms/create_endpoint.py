@@ -98,7 +98,8 @@ class CreateEndpoint:
         _show(self.force, False)  # noqa: FBT003 - the field's value
 
     def _load(self) -> None:
-        self.networks.do()
+        if self.networks.do() is None:
+            self._offer_nothing()
         # Where nothing can be looked up, the preflight tells why.
         self._renew()
 
@@ -128,6 +129,13 @@ class CreateEndpoint:
         if self.vpc.value is None and networks.default_vpc is not None:
             self.vpc.value = networks.default_vpc.vpc_id
         self._offer_within()
+
+    def _offer_nothing(self) -> None:
+        """Take away what was offered for another cluster."""
+        self._networks = None
+        self.vpc.offer(())
+        self.groups.offer(())
+        self.zones.offer(None, None)
 
     def _vpc_chosen(self) -> None:
         self._offer_within()

@@ -251,21 +251,21 @@ class Action:
     def renew(self) -> Any:
         """Do it as `do` does, and show what came of it last until then, so that nothing moves meanwhile."""
         self.outdate()
-        return self.do(begin=self.outcome.value)
+        return self.do(clicked=False)
 
-    def do(self, request: Request | None = None, *, begin: str = "") -> Any:
+    def do(self, request: Request | None = None, *, clicked: bool = True) -> Any:
         """Do it in this thread, show what came of it, and return the result; None where it failed.
 
         Args:
             request: what is asked for; default: what the fields hold.
-            begin: what is shown until there is something to tell; default: that it is under way.
+            clicked: somebody waits for it; else what came of it last is shown until there is news.
         """
         self._read = self._changes
         try:
             request = request or self._request()
-            return self._done(request, begin)
+            return self._done(request, clicked=clicked)
         except InvalidRequest as error:
-            self._refuse(error)
+            self._refuse(error, clicked=clicked)
         except TidbPeError as error:
             self._fail(request, error)
         except Exception as error:  # noqa: BLE001 - logged and shown: nobody above in this thread would
@@ -276,10 +276,11 @@ class Action:
                 self.outcome.remove_class(_OUTDATED)
         return None
 
-    def _done(self, request: Request, begin: str) -> Any:
+    def _done(self, request: Request, *, clicked: bool) -> Any:
         self._story = Story()
         self._sheet.clear()
-        self.outcome.value = begin or fragments.activity("under way")
+        if clicked or not self.outcome.value:
+            self.outcome.value = fragments.activity("under way")
         result = self._desk.perform(
             self.operation, request, self._seen, prompt=self._prompt, remember=self._remember
         )
@@ -307,8 +308,9 @@ class Action:
     def _request(self) -> Request:
         return self._sheet.request(**self._given())
 
-    def _refuse(self, error: InvalidRequest) -> None:
-        self.outcome.value = "" if self._sheet.refuse(error) else fragments.failure(str(error))
+    def _refuse(self, error: InvalidRequest, *, clicked: bool) -> None:
+        told = self._sheet.refuse(error, clicked=clicked)
+        self.outcome.value = "" if told else fragments.failure(str(error))
 
     def _fail(self, request: Request | None, error: TidbPeError) -> None:
         diagnosis = getattr(error, "diagnosis", None)

@@ -16,7 +16,7 @@ import ipywidgets as widgets
 from traitlets import TraitError
 
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms.fragments import refusal
+from tidb_pe_magic.notebook.forms.fragments import refusal, still_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,6 +94,10 @@ class Field:
     def tell(self, words: str) -> None:
         """Show beside the control what is wrong with it; empty words take that away."""
         self._error.value = refusal(words)
+
+    def tell_open(self, words: str) -> None:
+        """Show beside the control what it still lacks."""
+        self._error.value = still_open(words)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever another valid value was typed or chosen."""
@@ -234,11 +238,18 @@ class Sheet:
                 raise InvalidRequest(field.label, field.reason)
         return self._request.of(**{field.name: field.text for field in self.fields} | given)
 
-    def refuse(self, error: InvalidRequest) -> bool:
-        """Show the error beside the field that it names; False where there is no such field."""
+    def refuse(self, error: InvalidRequest, *, clicked: bool = True) -> bool:
+        """Show the error beside the field that it names; False where there is no such field.
+
+        Where nobody has clicked yet, a field that holds nothing is no mistake.
+        """
         named = [field for field in self.fields if field.label == error.field]
         for field in named:
-            field.tell(f"{error.reason} {error.advice}".strip())
+            words = f"{error.reason} {error.advice}".strip()
+            if clicked or field.value:
+                field.tell(words)
+            else:
+                field.tell_open(words)
         return bool(named)
 
     def clear(self) -> None:

@@ -113,10 +113,12 @@ class ZonePicker(Field):
         )
         return chosen or None
 
-    def offer(self, networks: model.Networks, vpc: model.Vpc | None) -> None:
-        """Offer the vSwitches of the VPC that can be used, zone by zone."""
+    def offer(self, networks: model.Networks | None, vpc: model.Vpc | None) -> None:
+        """Offer the vSwitches of the VPC that can be used, zone by zone; without networks there are none."""
         with self._quietly():
-            self._zones = {zone: self._zone(networks, vpc, zone) for zone in networks.zones}
+            self._zones = {}
+            if networks is not None:
+                self._zones = {zone: self._zone(networks, vpc, zone) for zone in networks.zones}
             in_order(*self._zones.values())
             self.control.children = tuple(self._zones.values())
         self._value = ()
