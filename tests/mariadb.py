@@ -181,6 +181,13 @@ class MariaDb:
         rows = self.execute("SELECT id, info FROM information_schema.processlist")
         return tuple(row[0] for row in rows if row[1] == query)
 
+    def await_end(self, query: str) -> None:
+        """Wait until nobody executes this query: the server ends one a little after it was told to."""
+        for _ in range(_START_TRIES):
+            if not self.running(query):
+                return
+        assert not self.running(query)
+
     def await_no_others(self, before: tuple[int, ...], user: str = "") -> None:
         """Wait until the user has no connection but these: the server ends one a little after its client."""
         for _ in range(_START_TRIES):

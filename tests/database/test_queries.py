@@ -95,7 +95,7 @@ def test_a_stopped_query_ends_here_and_on_the_server(
 
     with pytest.raises(QueryCancelled):
         read_table(reading(engine, sql, cancel=cancel, tell=stop))
-    assert not plain_server.running(sql)
+    plain_server.await_end(sql)
     assert numbers(engine, "SELECT 42") == [42]
 
 
@@ -130,7 +130,7 @@ def test_a_listener_that_fails_ends_the_query(plain_server: MariaDb, engine: Eng
 
     with pytest.raises(LookupError):
         read_table(reading(engine, SILENT, tell=fail))
-    assert not plain_server.running(SILENT)
+    plain_server.await_end(SILENT)
     assert numbers(engine, "SELECT 42") == [42]
 
 
@@ -189,7 +189,7 @@ def test_a_result_above_the_cap_is_not_read_on(plain_server: MariaDb, engine: En
     with pytest.raises(ResultTooLarge, match=r"--max-rows N.*--to-parquet PATH") as caught:
         read_table(reading(engine, MANY), max_memory=1_000_000)
     assert "1 MB (--max-memory)" in str(caught.value)
-    assert not plain_server.running(MANY)
+    plain_server.await_end(MANY)
     assert numbers(engine, "SELECT 42") == [42]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Most of the time goes by in waiting for what does not answer.
-AT_ONCE = 2
+AT_ONCE = 4
 # In these the cloud itself lets no endpoint be made, so there is nothing to examine.
 NO_ENDPOINT = {"not-activated", "service-invisible", "clock-skew"}
 
