@@ -45,8 +45,9 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
 
 
 def amounts(rows: int, received: int, seconds: float) -> str:
-    """Return rows, megabytes, seconds and rows per second."""
+    """Return rows and seconds, and of what is worth measuring megabytes and rows per second, too."""
+    counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
+    if received < _MEGABYTE:
+        return f"{counted} in {seconds:.1f} s"
     speed = f", {rows / seconds:,.0f} rows/s" if seconds > 0 else ""
-    return (
-        f"{rows:,} {'row' if rows == 1 else 'rows'}, {received / _MEGABYTE:,.1f} MB in {seconds:.1f} s{speed}"
-    )
+    return f"{counted}, {received / _MEGABYTE:,.1f} MB in {seconds:.1f} s{speed}"
