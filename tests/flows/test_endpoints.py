@@ -248,7 +248,7 @@ def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox)
     with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*--region ap-southeast-1"):
         runbook.delete(f"{made}x", region="ap-southeast-1", yes=True)
     with pytest.raises(
-        errors.InvalidRequest, match=f"one of ap-southeast-1.*{made} --yes --region ap-southea"
+        errors.InvalidRequest, match=f"the journal has it in ap-southeast-1.*{made} --yes --region ap-southea"
     ):
         runbook.delete(made, cluster="jakarta", yes=True)
     assert list(sandbox.world.endpoints) == [made]

@@ -216,12 +216,8 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
 
 def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: Sandbox) -> None:
     """The list shows nothing yet: what the journal names is asked for by its ID."""
-
-    def none(answer: bytes) -> bytes:
-        return json.dumps({**json.loads(answer), "Endpoints": [], "TotalCount": 0}).encode()
-
     with (
-        detour(sandbox, "ListVpcEndpoints", alter=none) as environment,
+        detour(sandbox, "ListVpcEndpoints", alter=_listing_none) as environment,
         Runbook(environ=environment) as runbook,
     ):
         made = runbook.create(**PLACE).endpoint.endpoint_id
@@ -230,6 +226,23 @@ def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: S
             runbook.create(**PLACE, name="another-name")
     assert list(sandbox.world.endpoints) == [made]
     assert len(tokens(sandbox)) == 1
+
+
+def test_what_was_made_just_now_is_deleted_while_the_list_lags(sandbox: Sandbox) -> None:
+    """The list shows nothing yet, but what the journal names is billed: it is asked for by its ID."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        made = runbook.create(**PLACE).endpoint.endpoint_id
+    with (
+        detour(sandbox, "ListVpcEndpoints", alter=_listing_none) as environment,
+        Runbook(environ=environment) as runbook,
+    ):
+        assert runbook.delete(made, cluster="demo", yes=True).found
+        assert not runbook.delete(made, yes=True).found
+    assert not sandbox.world.endpoints
+
+
+def _listing_none(answer: bytes) -> bytes:
+    return json.dumps({**json.loads(answer), "Endpoints": [], "TotalCount": 0}).encode()
 
 
 @contextmanager

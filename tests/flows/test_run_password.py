@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from flows.places import GROUP, VPC
+from flows.places import GROUP, OTHER_VPC, VPC
 from kernels import Kernel
 from keys.rings import Ring, using
 
-from tidb_pe_magic import InvalidRequest, MissingCredentials, Runbook
+from tidb_pe_magic import InvalidRequest, MissingCredentials, PreflightFailed, Runbook
 from tidb_pe_magic.credentials import Secret
 from tidb_pe_magic.runbook.asking import Prompt
 
@@ -114,6 +114,27 @@ def test_a_connection_that_is_kept_needs_no_password(sandbox: Sandbox) -> None:
         with pytest.raises(MissingCredentials):
             runbook.run("demo", vpc=VPC, security_group=[GROUP], database="test")
     assert len(sandbox.world.endpoints) == 1
+
+
+def test_a_connection_over_another_endpoint_is_not_kept(sandbox: Sandbox) -> None:
+    """A run into another VPC logs in anew, so it needs a password before its endpoint is made."""
+    environ = sandbox.environment()
+    with Runbook(environ=environ, prompt=_nobody()) as runbook:
+        _run(runbook)
+        del environ["TIDB_PASSWORD"]
+        with pytest.raises(MissingCredentials):
+            runbook.run("demo", vpc=OTHER_VPC)
+    assert len(sandbox.world.endpoints) == 1
+
+
+def test_what_the_preflight_stops_needs_no_password_yet(sandbox: Sandbox) -> None:
+    """The first thing to mend is what would be so with a password, too."""
+    groups = [GROUP, "sg-t4nenterprise"]
+    with (
+        Runbook(environ=_without_password(sandbox), prompt=_nobody()) as runbook,
+        pytest.raises(PreflightFailed, match="security-group"),
+    ):
+        runbook.run("demo", vpc=VPC, security_group=groups)
 
 
 def test_a_front_end_that_answers_is_asked_and_no_other(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -37,3 +37,17 @@ def test_a_program_without_terminal_may_be_answered_by_a_pipe_alone(
     first, second = done.stdout.splitlines()
     assert first == somebody
     assert second.startswith(then)
+
+
+def test_a_front_ends_own_way_to_ask_is_used() -> None:
+    """A kernel that puts its own function in getpass's place answers, whatever its standard input is."""
+    own = "import getpass\ngetpass.getpass = lambda question: 'typed'\n"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", own + PROGRAM],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,
+    )
+    assert done.stdout.splitlines() == ["True", "typed"]

@@ -79,8 +79,8 @@ def _somebody() -> bool:
     parent = getattr(getattr(getpass, "__self__", None), "get_parent", None)
     if parent is not None:  # a kernel's own: the front end says with each cell whether it answers
         return parent("shell").get("content", {}).get("allow_stdin") is not False
-    if os.name != "posix":
-        return True
+    if getattr(getpass, "__module__", "") != "getpass" or os.name != "posix":
+        return True  # a front end's own, or a console that is not looked at here
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials import PasswordSource
 from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
-from tidb_pe_magic.runbook import discovery, doctoring, profiles, sql_passwords
+from tidb_pe_magic.runbook import discovery, doctoring, preflight, profiles, sql_passwords
 from tidb_pe_magic.runbook.requests import ConnectRequest
 from tidb_pe_magic.runbook.sql_users import login_name
 from tidb_pe_magic.runbook.waiter import describe
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from tidb_pe_magic.database.engine import Opened, Target
-    from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
+    from tidb_pe_magic.model import Cluster, EndpointPlan, EventHook, VpcEndpoint
     from tidb_pe_magic.runbook.context import Context
     from tidb_pe_magic.runbook.requests import ConnectionsRequest, DisconnectRequest, Login
 
@@ -204,33 +204,37 @@ def connections(context: Context, request: ConnectionsRequest, on_event: EventHo
     )
 
 
-def check_password(context: Context, cluster: Cluster, endpoint: VpcEndpoint | None, login: Login) -> None:
+def check_password(context: Context, planned: EndpointPlan, login: Login) -> None:
     """Refuse a login whose password is known not to be found; a connection that is kept needs none.
+
+    Where endpoints may not be listed, one that is kept over any endpoint may be over the planned one.
 
     Raises:
         MissingCredentials: there is no password, and nobody could be asked for it.
         MissingDependency: `keyring` is not installed.
         InvalidRequest: the file that is named cannot be read.
     """
-    if kept_connection(context, cluster, endpoint, login) is None:
+    cluster, connection = planned.cluster, context.connections.get(login.alias)
+    endpoint_id = planned.existing.endpoint_id if planned.existing else ""
+    if connection is not None and preflight.is_unsure(planned):
+        endpoint_id = connection.endpoint_id
+    if _kept(context, cluster, endpoint_id, login) is None:
         user = sql_user(cluster, login)
         sql_passwords.check(context.environ, user, login.password_from, context.prompt)
 
 
 def kept_connection(
-    context: Context, cluster: Cluster, endpoint: VpcEndpoint | None, login: Login
+    context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login
 ) -> Connection | None:
-    """Return the open connection of the alias where it is what is asked for, and still answers.
+    """Return the open connection of the alias where it is what is asked for, and still answers."""
+    return _kept(context, cluster, endpoint.endpoint_id, login)
 
-    Without an endpoint it may be one over any: no list shows what is made already, but may not be seen.
-    """
+
+def _kept(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Connection | None:
     from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     connection = context.connections.get(login.alias)
-    if connection is None:
-        return None
-    endpoint_id = connection.endpoint_id if endpoint is None else endpoint.endpoint_id
-    if context.terms.get(login.alias) != _terms(cluster, endpoint_id, login):
+    if connection is None or context.terms.get(login.alias) != _terms(cluster, endpoint_id, login):
         return None
     return connection if is_registered(connection) and answers(connection.engine) else None
 

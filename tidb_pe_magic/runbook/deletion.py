@@ -37,6 +37,8 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     found = alibaba.endpoints(endpoint_id=request.endpoint)
     if not found:
         _refuse_unknown(context, request, cluster, alibaba)
+        found = _not_listed(alibaba, request.endpoint)
+    if not found:
         return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
     endpoint = discovery.detailed(alibaba, found[0])
     _refuse_unless_meant(endpoint, request)
@@ -55,6 +57,14 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     )
 
 
+def _not_listed(alibaba: Alibaba, endpoint_id: str) -> tuple[VpcEndpoint, ...]:
+    """Return what is known here and not in a list, which may lag: the endpoint is billed all the same."""
+    try:
+        return (replace(alibaba.endpoint(endpoint_id), ours=True),)
+    except (errors.NotFound, errors.PermissionDenied):
+        return ()
+
+
 def _refuse_unknown(
     context: Context, request: DeleteRequest, cluster: Cluster | None, alibaba: Alibaba
 ) -> None:
@@ -68,11 +78,11 @@ def _refuse_unknown(
         return
     reason = f"there is no {request.endpoint} in {alibaba.region_id}"
     if regions:
-        elsewhere = ", ".join(sorted(regions))
+        elsewhere, adopted = ", ".join(sorted(regions)), " --adopted" if request.adopted else ""
         raise errors.InvalidRequest(
             request.label("endpoint"),
-            f"{reason}; it is one of {elsewhere}.",
-            advice=f"Run %tidb_pe delete {request.endpoint} --yes --region {min(regions)}",
+            f"{reason}; the journal has it in {elsewhere}.",
+            advice=f"Run %tidb_pe delete {request.endpoint} --yes{adopted} --region {min(regions)}",
         )
     service = cluster.service.service_name if cluster and cluster.service else ""
     there = [e for e in alibaba.endpoints() if e.ours or (service and e.service_name == service)]

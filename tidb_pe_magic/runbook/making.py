@@ -13,7 +13,7 @@ from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus, RamAction
 from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.exclusive import exclusively
 from tidb_pe_magic.runbook.journal import MISMATCH, new_token
-from tidb_pe_magic.runbook.preflight import UNSURE
+from tidb_pe_magic.runbook.preflight import is_unsure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | 
     if found.endpoint_status == EndpointStatus.DELETING:
         return None
     if not _is_as_planned(found, planned):
-        advice = _MADE_UNSEEN if _is_unsure(planned) else _NOT_LISTED_YET
+        advice = _MADE_UNSEEN if is_unsure(planned) else _NOT_LISTED_YET
         raise errors.Conflict(f"{ident} exists.", operation=_OPERATION, advice=advice)
     return replace(found, ours=True)
 
@@ -154,7 +154,7 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
         failure.advice = _PERHAPS_MADE
         raise
     except errors.Conflict as refusal:
-        if refusal.code == MISMATCH and _is_unsure(planned):
+        if refusal.code == MISMATCH and is_unsure(planned):
             refusal.advice = _MADE_UNSEEN
         raise
     except (KeyboardInterrupt, errors.WaitCancelled):
@@ -208,17 +208,12 @@ def _plan_name(context: Context, planned: EndpointPlan) -> str:
     return _digest(repr(said))
 
 
-def _is_unsure(planned: EndpointPlan) -> bool:
-    """Say whether its endpoint may be there already, though none was found."""
-    return any(finding.check == UNSURE for finding in planned.findings)
-
-
 def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -> str:
     """Return what the plan's endpoint was made with, or would be, where none can be listed; else empty.
 
     It is the same whatever zones are chosen: which are the default may have changed with the first endpoint.
     """
-    if not _is_unsure(planned):
+    if not is_unsure(planned):
         return ""
     return context.journal.used_token(name) or _digest(repr(("unlisted", name)))
 

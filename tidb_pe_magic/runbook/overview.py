@@ -184,8 +184,9 @@ def _create(context: Context, request: RunRequest, progress: _Progress, on_event
     )
     on_event(PlanShown(plan=planned))
 
-    # What is made is billed: a login that cannot be is refused before.
-    connecting.check_password(context, planned.cluster, planned.existing, request)
+    if request.force or not planned.stops:
+        # What is made is billed: a login that cannot be is refused before.
+        connecting.check_password(context, planned, request)
 
     progress.start("create")
     creation.refuse_stops(planned, force=request.force)

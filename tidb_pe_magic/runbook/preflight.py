@@ -14,12 +14,12 @@ from tidb_pe_magic.runbook.preflight_network import DEFAULT_ZONES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tidb_pe_magic.model import VpcEndpoint
+    from tidb_pe_magic.model import EndpointPlan, VpcEndpoint
     from tidb_pe_magic.runbook.facts import Facts
 
 MOST_SKEW = 15 * 60  # seconds; Alibaba Cloud refuses a signature that is older or younger
 # Where no endpoint was found, a finding of this check means that none could be looked for.
-UNSURE = "existing-endpoint"
+_UNSURE = "existing-endpoint"
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
 _GRAVEST_FIRST = (_STOP, _WARN, _OK)
 # The API's older documents spell it FinacialLocked.
@@ -34,6 +34,11 @@ _MOST_TAGS = 20
 def findings(facts: Facts) -> tuple[Finding, ...]:
     """Return what each check found, the gravest first, else in the order of the checks."""
     return gravest_first(finding for check in CHECKS if (finding := check(facts)) is not None)
+
+
+def is_unsure(planned: EndpointPlan) -> bool:
+    """Say whether its endpoint may be there already, though none was found."""
+    return planned.existing is None and any(finding.check == _UNSURE for finding in planned.findings)
 
 
 def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -175,7 +180,7 @@ def check_business_status(facts: Facts) -> Finding | None:
 
 def check_existing(facts: Facts) -> Finding | None:
     """An endpoint that exists for this service and VPC is adopted."""
-    check = UNSURE
+    check = _UNSURE
     if isinstance(facts.existing, Denied):
         return denied_finding(check, facts.existing)
     if facts.existing is None:
@@ -202,7 +207,7 @@ def _is_empty(endpoint: VpcEndpoint) -> bool:
 def _empty(endpoint: VpcEndpoint) -> Finding:
     flag = "" if endpoint.ours else " --adopted"
     return Finding(
-        check=UNSURE,
+        check=_UNSURE,
         severity=_STOP,
         summary=f"{endpoint.endpoint_id} exists for this service and VPC, and has no zone, so that nothing "
         "reaches it: perhaps its deletion was not finished.",
