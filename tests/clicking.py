@@ -10,6 +10,7 @@ from flows.places import GROUP
 
 if TYPE_CHECKING:
     from tidb_pe_magic.notebook.forms import Form
+    from tidb_pe_magic.sandbox import Sandbox
 
 _SECONDS = 60.0
 
@@ -71,6 +72,12 @@ def create(clicker: Clicker) -> None:
     choose(clicker)
     clicker.put(clicker.form.create.groups, (GROUP,))
     clicker.click(clicker.form.create.create.button)
+
+
+def settle(manual: Sandbox) -> None:
+    """Let every endpoint become Connected."""
+    while manual.tick():
+        pass
 
 
 def heads(clicker: Clicker) -> list[str]:

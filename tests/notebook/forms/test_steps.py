@@ -6,7 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from clicking import choose, command_of, create, heads, words
+from clicking import choose, command_of, create, heads, settle, words
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 
 DATABASE = "nycflights13"
-
-
-def settle(manual: Sandbox) -> None:
-    """Let every endpoint become Connected."""
-    while manual.tick():
-        pass
 
 
 def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clicking import Shown, choose, command_of, create, heads, words
+from clicking import Shown, choose, command_of, create, heads, settle, words
 from flows.places import GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
@@ -62,12 +63,15 @@ def test_a_connection_outlives_another_wait(sandbox: Sandbox, open_form: Callabl
     assert heads(clicker)[2].endswith("✔ connected as tidb")
 
 
+@pytest.mark.parametrize("connected", [False, True])
 @pytest.mark.parametrize("look", ["status", "list"])
-def test_an_endpoint_that_is_gone(sandbox: Sandbox, open_form: Callable[..., Clicker], look: str) -> None:
+def test_an_endpoint_that_is_gone(
+    sandbox: Sandbox, open_form: Callable[..., Clicker], look: str, *, connected: bool
+) -> None:
     """What was deleted elsewhere is no longer done in the heads once it was looked again."""
     clicker = open_form(sandbox)
-    create(clicker)
-    assert all("✔ ep-" in head for head in heads(clicker)[1:])
+    (connect if connected else create)(clicker)
+    assert all("✔" in head for head in heads(clicker)[1:])
     with Runbook(environ=sandbox.environment()) as runbook:
         runbook.delete(*sandbox.world.endpoints, cluster="demo", yes=True)
     clicker.click((clicker.form.status if look == "status" else clicker.form.connect.list).button)
@@ -160,8 +164,62 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
     assert heads(clicker)[2].endswith("✔ connected as tidb")
     clicker.click(clicker.form.status.button)
     assert f"as {step.login['alias'].value}" in words(clicker.form.status.outcome)
+    clicker.put(step.endpoint, "")
     clicker.put(step.endpoint, next(iter(sandbox.world.endpoints)))
     assert "connected as" not in heads(clicker)[2], "the connection is over the other endpoint"
+
+
+def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """What is told of the one that is waited for does not draw it in the place of the one that was chosen."""
+    with Runbook(environ=manual.environment()) as runbook:
+        for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
+            runbook.create(cluster="demo", vpc=vpc, security_group=group)
+    clicker = open_form(manual)
+    step, picture = clicker.form.connect, clicker.form.desk.picture
+    first, second = manual.world.endpoints
+    clicker.put(step.endpoint, first)
+    wait_for(step.wait.outcome, "Waiting for", step.wait.button.click)
+    step.endpoint.control.value = second
+    wait_for(step.wait.outcome, "Endpoint ready", lambda: settle(manual))
+    clicker.rest()
+    assert picture.endpoint
+    assert picture.endpoint.endpoint_id == second
+    assert manual.world.endpoints[second].vpc_id in heads(clicker)[1]
+
+
+def test_a_list_that_lags(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """What was created just now is meant, though no list shows it yet, nor another one in its place."""
+
+    class Lagging(Runbook):
+        """Lists no endpoint."""
+
+        def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
+            result = super().perform(name, *arguments, **options)
+            return replace(result, items=()) if isinstance(result, model.Endpoints) else result
+
+    clicker = open_form(Lagging(environ=sandbox.environment()))
+    create(clicker)
+    (endpoint,) = sandbox.world.endpoints
+    assert endpoint in heads(clicker)[1]
+    assert endpoint in heads(clicker)[2]
+    assert f"--endpoint {endpoint}" in command_of(clicker.form.connect.connect)
+
+
+def test_networks_that_are_looked_up_again(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """What was chosen and can still be chosen stays, and Create makes what its button says."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.groups, (GROUP,))
+    step.zones.control.children[1].value = ""
+    clicker.rest()
+    said = step.create.button.description, command_of(step.create)
+    assert said[0] == "Create (1 billed zone)"
+    clicker.click(step.networks.button)
+    assert (step.create.button.description, command_of(step.create)) == said
+    clicker.click(step.create.button)
+    (endpoint,) = sandbox.world.endpoints.values()
+    assert len(endpoint.zones) == 1
 
 
 def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

@@ -44,7 +44,7 @@ class Connect:
     def __init__(self, desk: Desk) -> None:
         """Show that no endpoint is known yet."""
         self._desk = desk
-        self._wanted = ""
+        self._new: model.VpcEndpoint | None = None
         self._alive: list[model.VpcEndpoint] = []
         self.endpoint = Picker(ConnectRequest, "endpoint")
         self.endpoint.on_change(self._show)
@@ -122,8 +122,8 @@ class Connect:
         return self._desk.named() | ({"endpoint": chosen} if chosen else {})
 
     def expect(self, endpoint: model.VpcEndpoint) -> None:
-        """Choose this endpoint where the cluster has several: it was created or adopted just now."""
-        self._wanted = endpoint.endpoint_id
+        """Mean this endpoint, which was created or adopted just now: a list may not have it yet."""
+        self._new = endpoint
 
     def enter(self) -> None:
         """Look the endpoints up, and wait for the one that is meant."""
@@ -134,7 +134,7 @@ class Connect:
 
     def forget(self) -> None:
         """Take away what was found for another cluster."""
-        self._wanted, self._alive = "", []
+        self._new, self._alive = None, []
         self.endpoint.offer((), none=_NO_ENDPOINT)
         self.password.forget()
         self.query.hide()
@@ -147,16 +147,22 @@ class Connect:
     def _listed(self, found: model.Endpoints) -> None:
         """Offer the endpoints; of a single one nothing has to be chosen."""
         self._alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
+        new = self._new
+        unlisted = new is not None and all(e.endpoint_id != new.endpoint_id for e in found)
+        if new is not None and unlisted:
+            self._alive.append(new)
         offers = [
             (one_line(f"{e.endpoint_id} ({e.name or 'no name'}, {e.vpc_id})"), e.endpoint_id)
             for e in self._alive
         ]
-        if len(offers) == 1:
+        if len(offers) == 1 and not unlisted:
             self.endpoint.offer((), none=(offers[0][0], ""))
         else:
             self.endpoint.offer(offers, none=_SEVERAL if offers else _NO_ENDPOINT)
-            if self._wanted in (each for _, each in offers):
-                self.endpoint.value, self._wanted = self._wanted, ""
+            if new is not None and any(e.endpoint_id == new.endpoint_id for e in self._alive):
+                self.endpoint.value = new.endpoint_id
+        if not unlisted:
+            self._new = None
         for action in (self.wait, self.connect):
             action.refresh()
         self._show()
@@ -176,10 +182,15 @@ class Connect:
 
     def _seen(self, event: model.Event) -> None:
         if isinstance(event, model.EndpointObserved):
-            self._desk.picture.see(event.endpoint)
+            self._see(event.endpoint)
+
+    def _see(self, endpoint: model.VpcEndpoint | None) -> None:
+        chosen = self.endpoint.value  # perhaps meanwhile, and another one
+        if not chosen or endpoint is None or endpoint.endpoint_id == chosen:
+            self._desk.picture.see(endpoint)
 
     def _ready(self, endpoint: model.VpcEndpoint) -> None:
-        self._desk.picture.see(endpoint)
+        self._see(endpoint)
         self.wait.outcome.value += timeline(endpoint.changes)
 
     def _given(self) -> dict[str, Any]:
@@ -194,7 +205,9 @@ class Connect:
 
     def _connected(self, connection: model.Connection) -> None:
         self.password.forget()
-        self._desk.picture.connect(connection.alias)
+        drawn = self._desk.picture.endpoint
+        if drawn is None or drawn.endpoint_id == connection.endpoint_id:
+            self._desk.picture.connect(connection.alias)
         self.query.over(connection)
 
 

@@ -100,8 +100,7 @@ class CreateEndpoint:
     def _load(self) -> None:
         if self.networks.do() is None:
             self._offer_nothing()
-        # Where nothing can be looked up, the preflight tells why.
-        self._renew()
+            self._replan()  # the preflight tells why
 
     def _replan(self) -> None:
         """Look anew what would be made; nobody has agreed to that yet."""
@@ -129,6 +128,7 @@ class CreateEndpoint:
         if self.vpc.value is None and networks.default_vpc is not None:
             self.vpc.value = networks.default_vpc.vpc_id
         self._offer_within()
+        self._replan()  # what is no longer offered was given up
 
     def _offer_nothing(self) -> None:
         """Take away what was offered for another cluster."""

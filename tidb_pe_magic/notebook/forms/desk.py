@@ -225,7 +225,7 @@ class Action:
         self._desk.worker.start(lambda: self._clicked(said))
 
     def _clicked(self, said: str) -> None:
-        """Do what the button said when it was clicked, with the fields as they were then."""
+        """Do it with the fields as they are once all has arrived, unless the button then says otherwise."""
         try:
             if not self._desk.settle():
                 return
@@ -246,6 +246,7 @@ class Action:
 
     def outdate(self) -> None:
         """Show that the outcome is no longer of what the fields hold."""
+        self._read = -1
         self.outcome.add_class(_OUTDATED)
 
     def renew(self) -> Any:

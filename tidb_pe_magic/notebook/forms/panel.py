@@ -137,7 +137,8 @@ class Form:
 
     def _placed(self, status: model.RunbookStatus) -> None:
         self.desk.picture.see(status.endpoint)
-        self.desk.picture.connect(*status.aliases)
+        if status.endpoint is not None:
+            self.desk.picture.connect(*status.aliases)
 
     def _created(self, endpoint: model.VpcEndpoint) -> None:
         self.connect.expect(endpoint)

@@ -67,7 +67,11 @@ class PasswordField:
         if not secret:
             raise MissingCredentials(
                 "SQL password",
-                ("TIDB_PASSWORD in the environment", "the form's field Password, which is empty"),
+                (
+                    "what sql-user has kept",
+                    "TIDB_PASSWORD in the environment",
+                    "the form's field Password, which is empty",
+                ),
                 advice=f"Type it there ({question.strip().rstrip(':')}), or choose where it is.",
             )
         return secret

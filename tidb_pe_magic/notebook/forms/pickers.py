@@ -121,7 +121,10 @@ class ZonePicker(Field):
                 self._zones = {zone: self._zone(networks, vpc, zone) for zone in networks.zones}
             in_order(*self._zones.values())
             self.control.children = tuple(self._zones.values())
-        self._value = ()
+            try:
+                self._display(self._value)
+            except TraitError:  # not all of them are offered any more
+                self._value = ()
         self.tell("")
 
     def _zone(self, networks: model.Networks, vpc: model.Vpc | None, zone_id: str) -> Any:

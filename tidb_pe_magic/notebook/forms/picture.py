@@ -38,7 +38,7 @@ class Picture:
     def see(self, endpoint: model.VpcEndpoint | None, *, looked_up: bool = True) -> None:
         """Show an endpoint in the state that it has now; None where there is none, or none is meant yet."""
         before = self.endpoint
-        if endpoint and before and endpoint.endpoint_id != before.endpoint_id:
+        if before and (endpoint is None or endpoint.endpoint_id != before.endpoint_id):
             self.aliases = None  # they were over the other one
         elif endpoint and before and not endpoint.zones:
             endpoint = replace(endpoint, zones=before.zones)  # a look at the states brings no zones
