@@ -37,10 +37,11 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     found = alibaba.endpoints(endpoint_id=request.endpoint)
     if not found:
         _refuse_unknown(context, request, cluster, alibaba)
-        found = _not_listed(alibaba, request.endpoint)
-    if not found:
+    endpoint = (
+        discovery.detailed(alibaba, found[0]) if found else discovery.not_listed(alibaba, request.endpoint)
+    )
+    if endpoint is None:
         return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
-    endpoint = discovery.detailed(alibaba, found[0])
     _refuse_unless_meant(endpoint, request)
     context.journal.check()  # before anything is closed
     aliases = connecting.close_all(context, endpoint.endpoint_id)
@@ -55,14 +56,6 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         zones=tuple(zone.zone_id for zone in endpoint.zones),
         aliases=aliases,
     )
-
-
-def _not_listed(alibaba: Alibaba, endpoint_id: str) -> tuple[VpcEndpoint, ...]:
-    """Return what is known here and not in a list, which may lag: the endpoint is billed all the same."""
-    try:
-        return (replace(alibaba.endpoint(endpoint_id), ours=True),)
-    except (errors.NotFound, errors.PermissionDenied):
-        return ()
 
 
 def _refuse_unknown(

@@ -251,6 +251,17 @@ def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     )
 
 
+def not_listed(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
+    """Return what was made here and is in no list, which may lag or be denied; None where it is not told.
+
+    Tags are told by lists alone, so that it is taken for ours as the journal has it.
+    """
+    try:
+        return replace(detailed(alibaba, alibaba.endpoint(endpoint_id)), ours=True)
+    except (errors.NotFound, errors.PermissionDenied):
+        return None
+
+
 def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     """Return the endpoint with its present state, by either of the two operations that tell it.
 

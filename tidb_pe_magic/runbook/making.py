@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
@@ -112,17 +111,13 @@ def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | 
     ident = context.journal.last_made(name)
     if not ident:
         return None
-    alibaba = context.alibaba(planned.cluster.region_id)
-    try:
-        found = discovery.detailed(alibaba, alibaba.endpoint(ident))
-    except (errors.NotFound, errors.PermissionDenied):
-        return None
-    if found.endpoint_status == EndpointStatus.DELETING:
+    found = discovery.not_listed(context.alibaba(planned.cluster.region_id), ident)
+    if found is None or found.endpoint_status == EndpointStatus.DELETING:
         return None
     if not _is_as_planned(found, planned):
         advice = _MADE_UNSEEN if is_unsure(planned) else _NOT_LISTED_YET
         raise errors.Conflict(f"{ident} exists.", operation=_OPERATION, advice=advice)
-    return replace(found, ours=True)
+    return found
 
 
 def _is_as_planned(found: VpcEndpoint, planned: EndpointPlan) -> bool:
