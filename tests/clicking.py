@@ -67,10 +67,19 @@ def choose(clicker: Clicker, name: str = "demo") -> None:
     clicker.click(step.note.button)
 
 
+def place(clicker: Clicker, *, zones: int = 2) -> None:
+    """Choose where the endpoint for the cluster demo would be made; of its two zones one can be left out."""
+    choose(clicker)
+    step = clicker.form.create
+    clicker.put(step.groups, (GROUP,))
+    if zones == 1:
+        step.zones.control.children[1].value = ""
+        clicker.rest()
+
+
 def create(clicker: Clicker) -> None:
     """Create an endpoint for the cluster demo."""
-    choose(clicker)
-    clicker.put(clicker.form.create.groups, (GROUP,))
+    place(clicker)
     clicker.click(clicker.form.create.create.button)
 
 

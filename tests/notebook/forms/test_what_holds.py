@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clicking import Shown, choose, command_of, create, heads, settle, words
+from clicking import Shown, choose, command_of, create, heads, place, settle, words
 from flows.places import GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, model
@@ -28,6 +28,13 @@ def connect(clicker: Clicker) -> None:
     create(clicker)
     clicker.click(clicker.form.connect.connect.button)
     clicker.click(clicker.form.connect.query.run.button)
+
+
+def make_two(sandbox: Sandbox) -> None:
+    """Have the cluster demo have two endpoints, each in a VPC of its own."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
+            runbook.create(cluster="demo", vpc=vpc, security_group=group)
 
 
 def wait_for(widget: Any, words: str, act: Callable[[], None]) -> None:
@@ -144,9 +151,7 @@ def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callabl
 
 def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Of several endpoints the chosen one is drawn and told, and none before one is chosen."""
-    with Runbook(environ=sandbox.environment()) as runbook:
-        for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
-            runbook.create(cluster="demo", vpc=vpc, security_group=group)
+    make_two(sandbox)
     clicker = open_form(sandbox)
     step, picture = clicker.form.connect, clicker.form.desk.picture
     assert "not known" in picture.box.value
@@ -171,9 +176,7 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
 
 def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """What is told of the one that is waited for does not draw it in the place of the one that was chosen."""
-    with Runbook(environ=manual.environment()) as runbook:
-        for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
-            runbook.create(cluster="demo", vpc=vpc, security_group=group)
+    make_two(manual)
     clicker = open_form(manual)
     step, picture = clicker.form.connect, clicker.form.desk.picture
     first, second = manual.world.endpoints
@@ -208,11 +211,8 @@ def test_a_list_that_lags(sandbox: Sandbox, open_form: Callable[..., Clicker]) -
 def test_networks_that_are_looked_up_again(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """What was chosen and can still be chosen stays, and Create makes what its button says."""
     clicker = open_form(sandbox)
-    choose(clicker)
+    place(clicker, zones=1)
     step = clicker.form.create
-    clicker.put(step.groups, (GROUP,))
-    step.zones.control.children[1].value = ""
-    clicker.rest()
     said = step.create.button.description, command_of(step.create)
     assert said[0] == "Create (1 billed zone)"
     clicker.click(step.networks.button)

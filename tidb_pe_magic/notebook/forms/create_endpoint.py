@@ -68,7 +68,7 @@ class CreateEndpoint:
         )
         self.create.button.button_style = "primary"
         self.force.box.layout.display = "none"
-        self.vpc.on_change(self._vpc_chosen)
+        self.vpc.on_change(self._offer_within)
         for field in placement:
             field.on_change(self._replan)
         fields = widgets.VBox([field.box for field in placement]).add_class("tidb-pe-fields")
@@ -95,7 +95,7 @@ class CreateEndpoint:
             action.outcome.value = ""
         self.create.button.description = _CREATE
         self.force.box.layout.display = "none"
-        _show(self.force, False)  # noqa: FBT003 - the field's value
+        self.force.value = None
 
     def _load(self) -> None:
         if self.networks.do() is None:
@@ -105,12 +105,13 @@ class CreateEndpoint:
     def _replan(self) -> None:
         """Look anew what would be made; nobody has agreed to that yet."""
         self.plan.outdate()
-        _show(self.force, False)  # noqa: FBT003 - the field's value
-        self.create.refresh()
+        self.force.value = None
+        for action in (self.plan, self.create):
+            action.refresh()
         self._desk.worker.look(self._renew)
 
     def _renew(self) -> None:
-        if self.plan.renew() is None:
+        if self.plan.do(clicked=False) is None:
             self.create.button.description = _CREATE  # what an earlier plan said holds no longer
 
     def _look_again(self) -> None:
@@ -136,11 +137,6 @@ class CreateEndpoint:
         self.vpc.offer(())
         self.groups.offer(())
         self.zones.offer(None, None)
-
-    def _vpc_chosen(self) -> None:
-        self._offer_within()
-        for action in (self.plan, self.create):
-            action.refresh()
 
     def _offer_within(self) -> None:
         """Offer what is in the chosen VPC."""
@@ -168,7 +164,7 @@ class CreateEndpoint:
         self.create.button.description = _ADOPT if plan.existing else f"{_CREATE} ({zones})"
         self.force.box.layout.display = "" if plan.stops else "none"
         if not plan.stops:
-            _show(self.force, False)  # noqa: FBT003 - the field's value
+            self.force.value = None
         self.plan.refresh()
         self.create.refresh()
 

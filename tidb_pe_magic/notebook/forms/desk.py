@@ -155,6 +155,7 @@ class Action:
         command: the command, for copying.
         outcome: the result, or the error in its one line.
         box: the three, one above the other.
+        outdated: the outcome is not of what the fields hold now, or will not be.
     """
 
     def __init__(  # noqa: PLR0913 - what tells one action from another
@@ -196,20 +197,15 @@ class Action:
         self._summarize, self._story, self._write = summarize, Story(), write
         self._on_event, self._prompt, self._remember = on_event, prompt, remember
         self._before = before
-        self._changes = self._read = 0
+        self.outdated = False
         self.button = desk.button(description, f"{OPERATIONS[operation].summary}.", self.press)
         self.button.add_class(f"tidb-pe-do-{operation}")
         self.command = widgets.HTML().add_class(f"tidb-pe-command-{operation}")
         self.outcome: Any = widgets.HTML().add_class(f"tidb-pe-outcome-{operation}")
         row = widgets.HBox([self.button, self.command]).add_class("tidb-pe-action")
         self.box = widgets.VBox([row, self.outcome])
-        sheet.on_change(self._changed)
+        sheet.on_change(self.refresh)
         self.refresh()
-
-    @property
-    def outdated(self) -> bool:
-        """A field was changed since it was done last, or since that was begun."""
-        return self._read != self._changes
 
     def refresh(self) -> None:
         """Show the command of what the fields hold; what is not valid leaves the last one."""
@@ -246,13 +242,8 @@ class Action:
 
     def outdate(self) -> None:
         """Show that the outcome is no longer of what the fields hold."""
-        self._read = -1
+        self.outdated = True
         self.outcome.add_class(_OUTDATED)
-
-    def renew(self) -> Any:
-        """Do it as `do` does, and show what came of it last until then, so that nothing moves meanwhile."""
-        self.outdate()
-        return self.do(clicked=False)
 
     def do(self, request: Request | None = None, *, clicked: bool = True) -> Any:
         """Do it in this thread, show what came of it, and return the result; None where it failed.
@@ -261,7 +252,7 @@ class Action:
             request: what is asked for; default: what the fields hold.
             clicked: somebody waits for it; else what came of it last is shown until there is news.
         """
-        self._read = self._changes
+        self.outdated = False
         try:
             request = request or self._request()
             return self._done(request, clicked=clicked)
@@ -298,10 +289,6 @@ class Action:
         self.outcome.value = fragments.activity("under way") + self._told(live=True)
         if self._on_event is not None:
             self._on_event(event)
-
-    def _changed(self) -> None:
-        self._changes += 1
-        self.refresh()
 
     def _told(self, *, live: bool) -> str:
         return "".join(map(as_html, self._story.views(live=live)))

@@ -16,7 +16,7 @@ import ipywidgets as widgets
 from traitlets import TraitError
 
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms.fragments import refusal, still_open
+from tidb_pe_magic.notebook.forms.fragments import note, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -97,7 +97,7 @@ class Field:
 
     def tell_open(self, words: str) -> None:
         """Show beside the control what it still lacks."""
-        self._error.value = still_open(words)
+        self._error.value = note(words)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever another valid value was typed or chosen."""

@@ -39,18 +39,13 @@ def refusal(reason: str) -> str:
     return f'<span role="alert">✘ {_escaped(reason)}</span>' if reason else ""
 
 
-def still_open(reason: str) -> str:
-    """Return what a field still lacks, which nobody has done wrong."""
-    return f'<span class="tidb-pe-open" role="status">· {_escaped(reason)}</span>'
-
-
 def failure(line: str) -> str:
     """Return the one line of an error."""
     return f'<div class="tidb-pe-failure" role="alert">✘ {_escaped(line)}</div>'
 
 
 def note(line: str) -> str:
-    """Return what has come to pass as it was meant."""
+    """Return what is no mistake: what has come to pass as it was meant, or is still to be chosen."""
     return f'<div role="status">· {_escaped(line)}</div>'
 
 
