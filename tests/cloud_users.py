@@ -15,7 +15,7 @@ from Tea.exceptions import TeaException
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 REGION, VPC, GROUP = "ap-southeast-1", "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"
 DEMO, PREFIX = "10430185274093617152", "2vKmPqRsTuWxYzA"

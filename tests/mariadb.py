@@ -15,7 +15,7 @@ import pymysql
 from certificates import write_server_certificate
 from requirements import need
 
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.engine import Target
 from tidb_pe_magic.model import TlsMode
 

@@ -10,13 +10,13 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.commands.parse import explained
+from tidb_pe_magic.commands.table import OPERATIONS, Operation
 from tidb_pe_magic.notebook.form_command import OPERATION as FORM
 from tidb_pe_magic.notebook.sandbox_process import OPERATION as SANDBOX
-from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
-from tidb_pe_magic.runbook.parser import explained
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.runbook.fields import Option
+    from tidb_pe_magic.commands.fields import Option
 
 PATH = Path(__file__).parents[1] / "tidb_pe_magic" / "help" / "commands.md"
 # These two make something that only a notebook shows.

@@ -18,8 +18,8 @@ from flows.places import GROUP, VPC
 from requirements import need
 
 from tidb_pe_magic import Runbook, __version__, cli
+from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.exports.marks import is_untouched_export
-from tidb_pe_magic.runbook.operations import OPERATIONS
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:

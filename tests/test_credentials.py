@@ -13,16 +13,9 @@ from hypothesis import strategies as st
 from keys.rings import Ring, using
 from secrets_in_traceback import holders
 
-from tidb_pe_magic.credentials import (
-    Environment,
-    Key,
-    Password,
-    PasswordSource,
-    Secret,
-    sql_password,
-)
+from tidb_pe_magic.credentials import alibaba, tidb_cloud
+from tidb_pe_magic.credentials.secrets import Environment, Key, Password, PasswordSource, Secret, sql_password
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, TidbPeError
-from tidb_pe_magic.keys import alibaba, tidb_cloud
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -98,12 +98,12 @@ def test_every_part_has_its_rule() -> None:
     [
         ("errors.py", "from tidb_pe_magic.model import Cluster"),
         ("model.py", "def f():\n    from tidb_pe_magic import render"),
-        ("clouds/wire.py", "import tidb_pe_magic.runbook.context"),
+        ("clouds/wire.py", "import tidb_pe_magic.runtime.context"),
         (
             "runbook/context.py",
             "try:\n    from tidb_pe_magic.notebook import magics\nexcept ImportError: ...",
         ),
-        ("runbook/x.py", "from tidb_pe_magic.sandbox.world import World"),
+        ("runbook/x.py", "from tidb_pe_magic.sandbox.alibaba.world import World"),
         ("sandbox/world.py", "from tidb_pe_magic import errors"),
         ("sandbox/world.py", "from tidb_pe_magic.clouds import wire"),
         ("clouds/alibaba.py", "from alibabacloud_credentials.client import Client"),

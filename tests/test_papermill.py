@@ -14,8 +14,8 @@ import nbformat
 import pytest
 from flows.places import GROUP, VPC
 
-from tidb_pe_magic.runbook.helping import markdown
 from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.steps.help import markdown
 
 ROOT = Path(__file__).parents[1]
 _SECONDS = 300.0

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from results import CLUSTER, ENDPOINT, hostile
 
-from tidb_pe_magic import model, render
-from tidb_pe_magic.drawing import WIDTH
+from tidb_pe_magic import model
+from tidb_pe_magic.display import render
+from tidb_pe_magic.display.svg import WIDTH
 
 _patient = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 _NUMBER = r"-?\d+(\.\d+)?(e-\d+)?"

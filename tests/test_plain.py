@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from results import CLUSTER, CONNECTION, PLAN, RESULTS, hostile
 
-from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.credentials.secrets import Key, Secret
+from tidb_pe_magic.display.as_json import plain
 from tidb_pe_magic.model import Diagnosis, EndpointStatus, Finding, Severity
-from tidb_pe_magic.plain import plain
 
 _patient = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browser.pictures import IMAGES, MOST_BYTES, SCENES
 
+from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.notebook.form_command import OPERATION as FORM
-from tidb_pe_magic.runbook.fleet.file import read
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import Command, parse, words
+from tidb_pe_magic.steps.fleet.file import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

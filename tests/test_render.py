@@ -26,9 +26,10 @@ from results import (
     hostile,
 )
 
-from tidb_pe_magic import model, render
-from tidb_pe_magic.layout import Mark, Table, View, as_html, as_text, columns
-from tidb_pe_magic.views import view
+from tidb_pe_magic import model
+from tidb_pe_magic.display import render
+from tidb_pe_magic.display.layout import Mark, Table, View, as_html, as_text, columns
+from tidb_pe_magic.display.views import view
 
 # A loaded machine is no failure.
 _patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

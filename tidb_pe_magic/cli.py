@@ -21,15 +21,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic import errors, model, render
-from tidb_pe_magic.event_lines import EventLines
-from tidb_pe_magic.plain import plain
-from tidb_pe_magic.runbook.asking import Prompt, ask
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import Command, Help, flags, parse
-from tidb_pe_magic.runbook.requests import WhoamiRequest
+from tidb_pe_magic import errors, model
+from tidb_pe_magic.commands.parse import Command, Help, flags, parse
+from tidb_pe_magic.commands.requests import WhoamiRequest
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.completion.shell import SHELLS, script
+from tidb_pe_magic.credentials.prompt import Prompt, ask
+from tidb_pe_magic.display import render
+from tidb_pe_magic.display.as_json import plain
+from tidb_pe_magic.display.events import EventLines
 from tidb_pe_magic.runbook.runbook import Runbook
-from tidb_pe_magic.shell_completion import SHELLS, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

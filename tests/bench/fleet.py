@@ -12,7 +12,7 @@ from flows.fleets import fleet_sandbox, named, written
 
 from bench.report import show
 from tidb_pe_magic import Runbook
-from tidb_pe_magic.sandbox.fleet_seed import VPCS
+from tidb_pe_magic.sandbox.alibaba.fleet_seed import VPCS
 
 if TYPE_CHECKING:
     from argparse import Namespace

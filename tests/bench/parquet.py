@@ -14,7 +14,7 @@ from bench.report import Measured, show
 from bench.server import ask, execute
 from bench.tables import GROWTH
 from bench.ways import measure
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.model import TlsMode
 

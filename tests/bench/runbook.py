@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mariadb import MariaDb
 
     from tidb_pe_magic.model import Event
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 _POLL = "GetVpcEndpointAttribute"
 _CONNECTED_AFTER = 4.0  # seconds, in mode "time"

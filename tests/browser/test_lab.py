@@ -12,7 +12,8 @@ from nbformat.v4 import new_output
 from playwright.sync_api import expect
 from results import CLUSTER, ENDPOINT
 
-from tidb_pe_magic import model, render
+from tidb_pe_magic import model
+from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:
     from browser.lab import Lab, OpenNotebook

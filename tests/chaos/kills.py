@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chaos.trial import Database
 
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 ZONES = ("ap-southeast-1a", "ap-southeast-1b")
 VPC, GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import shells
 from traitlets.config import Config
 
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.jupysql import register, unregister
 from tidb_pe_magic.sandbox.faults import KINDS, Fault, Faults, Kind
-from tidb_pe_magic.sandbox.gate import Gate
+from tidb_pe_magic.sandbox.network.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

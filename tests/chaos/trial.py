@@ -18,14 +18,14 @@ from sqlalchemy import text
 import tidb_pe_magic
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.database import FlightsDatabase
 from tidb_pe_magic.sandbox.faults import schedule
+from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tidb_pe_magic.model import Connection
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 USER = "2vKmPqRsTuWxYzA.root"
 _VPC, _GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"

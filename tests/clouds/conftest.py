@@ -12,10 +12,10 @@ import pytest
 from clouds.servers import KEY, REGION, Cloud, OddServer
 from ports import free_port
 
-from tidb_pe_magic.clouds.alibaba import Alibaba
+from tidb_pe_magic.clouds.alibaba.api import Alibaba
 from tidb_pe_magic.sandbox.alibaba.app import create_app
+from tidb_pe_magic.sandbox.alibaba.world import World
 from tidb_pe_magic.sandbox.http_server import HttpServer
-from tidb_pe_magic.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

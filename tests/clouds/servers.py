@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tidb_pe_magic.clouds.alibaba import Alibaba
-from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.clouds.alibaba.api import Alibaba
+from tidb_pe_magic.credentials.secrets import Key, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+    from tidb_pe_magic.sandbox.alibaba.world import World
     from tidb_pe_magic.sandbox.request_log import RequestLog
-    from tidb_pe_magic.sandbox.world import World
 
 REGION = "ap-southeast-1"
 KEY = Key("LTAI5tSandboxKey", Secret("hunter2-alibaba-secret"))

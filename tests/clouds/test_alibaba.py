@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from secrets_in_traceback import holders
 
-from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import ApiError, AuthenticationFailed, Conflict, NotFound
 from tidb_pe_magic.model import EndpointAttributes, EndpointTag, EndpointZone, VerifiedService
-from tidb_pe_magic.runbook.journal import new_token
+from tidb_pe_magic.runtime.journal import new_token
 
 if TYPE_CHECKING:
     from typing import Any
 
     from clouds.servers import Cloud
 
-    from tidb_pe_magic.clouds.alibaba import Alibaba
+    from tidb_pe_magic.clouds.alibaba.api import Alibaba
     from tidb_pe_magic.model import VpcEndpoint
 
 REGION = "ap-southeast-1"

@@ -14,13 +14,13 @@ from clouds.servers import KEY, REGION, Answer, noting
 from ports import free_port
 from secrets_in_traceback import frames, holders
 
-from tidb_pe_magic.clouds.alibaba import Alibaba
-from tidb_pe_magic.clouds.alibaba_client import AlibabaClient
-from tidb_pe_magic.clouds.retrying import Retries
+from tidb_pe_magic.clouds.alibaba.api import Alibaba
+from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
+from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
-from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.credentials.search import Chain, Found
+from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import ApiError, PermissionDenied, ServiceUnavailable, Throttled
-from tidb_pe_magic.keys.places import Chain, Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -309,8 +309,8 @@ def test_the_sdk_prints_nothing_though_it_is_told_to(cloud: Cloud) -> None:
     """DEBUG=sdk would print the signed headers: a fresh process that makes both kinds of call is silent."""
     program = (
         "import os\n"
-        "from tidb_pe_magic.clouds.alibaba import Alibaba\n"
-        "from tidb_pe_magic.credentials import Key, Secret\n"
+        "from tidb_pe_magic.clouds.alibaba.api import Alibaba\n"
+        "from tidb_pe_magic.credentials.secrets import Key, Secret\n"
         "key = Key(os.environ['ID'], Secret(os.environ['SECRET']))\n"
         f"alibaba = Alibaba({REGION!r}, key, endpoint={cloud.url!r})\n"
         "assert len(alibaba.vpcs()) == 3 and alibaba.endpoints() == ()\n"

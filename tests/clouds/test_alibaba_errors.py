@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.clouds.alibaba_errors import translate
+from tidb_pe_magic.clouds.alibaba.errors import translate
 from tidb_pe_magic.errors import (
     ApiError,
     AuthenticationFailed,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidb_pe_magic.clouds.alibaba_keys import exchange
+from tidb_pe_magic.clouds.alibaba.role_keys import exchange
+from tidb_pe_magic.credentials.search import Chain, Found
 from tidb_pe_magic.errors import MissingCredentials
-from tidb_pe_magic.keys.places import Chain, Found
 
 if TYPE_CHECKING:
     from pathlib import Path

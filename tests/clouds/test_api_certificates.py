@@ -11,8 +11,8 @@ from certificates import write_server_certificate
 from clouds.servers import KEY, REGION
 from werkzeug.serving import make_server
 
-from tidb_pe_magic.clouds.alibaba import Alibaba
-from tidb_pe_magic.clouds.retrying import Retries
+from tidb_pe_magic.clouds.alibaba.api import Alibaba
+from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
 from tidb_pe_magic.errors import ServiceUnavailable
 

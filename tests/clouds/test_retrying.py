@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidb_pe_magic.clouds.causes import is_hopeless
-from tidb_pe_magic.clouds.pausing import SLICE
-from tidb_pe_magic.clouds.retrying import NO_RETRIES, Retries, once
+from tidb_pe_magic.clouds.retries import NO_RETRIES, Retries, once
 from tidb_pe_magic.errors import (
     ApiError,
     AuthenticationFailed,
@@ -28,6 +27,7 @@ from tidb_pe_magic.errors import (
     WaitCancelled,
 )
 from tidb_pe_magic.model import RetryScheduled
+from tidb_pe_magic.threads import SLICE
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import Event
@@ -189,7 +189,7 @@ def test_the_stop_button_in_a_pause_is_one_line() -> None:
 
 
 PAUSING = """
-from tidb_pe_magic.clouds.retrying import Retries
+from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.errors import Throttled, WaitCancelled
 def work():
     raise Throttled("slow.", operation="Op", retry_after=80.0)

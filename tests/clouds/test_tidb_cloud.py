@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secrets_in_traceback import holders
 
-from tidb_pe_magic.clouds.retrying import Retries
+from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
-from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import (
     ApiError,
     AuthenticationFailed,

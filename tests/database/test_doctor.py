@@ -16,12 +16,13 @@ import pytest
 from database.relay import Listener
 from requirements import need
 
-from tidb_pe_magic import Runbook, model, render
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic import Runbook, model
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database import doctor
 from tidb_pe_magic.database.connector import Target
+from tidb_pe_magic.display import render
 from tidb_pe_magic.model import STAGES, Outcome, TlsMode
-from tidb_pe_magic.sandbox.black_hole import BlackHole
+from tidb_pe_magic.sandbox.network.black_hole import BlackHole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

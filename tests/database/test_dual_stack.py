@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from results import ENDPOINT
 
-from tidb_pe_magic import render
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database import doctor
 from tidb_pe_magic.database.connector import Target
 from tidb_pe_magic.database.dialing import Address, Attempt, faults
+from tidb_pe_magic.display import render
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 DUAL = replace(

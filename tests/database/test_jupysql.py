@@ -13,7 +13,7 @@ import shells
 from secrets_in_traceback import holders
 from traitlets.config import Config
 
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.jupysql import register, unregister
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest
 

@@ -14,7 +14,7 @@ import sqlalchemy.exc
 from database.relay import Relay
 from secrets_in_traceback import holders
 
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.session import SessionStateLost
 
 if TYPE_CHECKING:

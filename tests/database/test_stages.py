@@ -13,7 +13,7 @@ import pytest
 from database.relay import Listener
 from secrets_in_traceback import holders
 
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.errors import ConnectionFailed
 from tidb_pe_magic.model import TlsMode

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.fleet_seed import VPCS
+from tidb_pe_magic.sandbox.alibaba.fleet_seed import VPCS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ import pytest
 from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

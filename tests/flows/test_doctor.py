@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 from flows.places import GROUP, VPC
 
-from tidb_pe_magic import Runbook, render
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.connector import Target
+from tidb_pe_magic.display import render
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, ServiceUnavailable, StepOrderError
 from tidb_pe_magic.model import Outcome
-from tidb_pe_magic.runbook import doctoring
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.black_hole import BlackHole
+from tidb_pe_magic.sandbox.network.black_hole import BlackHole
 from tidb_pe_magic.sandbox.scenarios import SCENARIOS
+from tidb_pe_magic.steps import doctor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +166,7 @@ def test_the_doctor_of_a_failed_connect_has_what_time_is_left(sandbox: Sandbox, 
     with BlackHole(("127.81.1.2", sandbox.world.port)):
         target = Target(host="127.81.1.2", port=sandbox.world.port, user="", database="", password=Secret(""))
         context = replace(runbook._context, clock=lambda: 100.0)
-        explained = doctoring.explained(context, failure, target, cluster, made, end=101.0)
+        explained = doctor.explained(context, failure, target, cluster, made, end=101.0)
     assert explained.diagnosis is not None
     assert explained.diagnosis.failed is not None
     assert "127.81.1.2: no answer in 1.4 s" in explained.diagnosis.failed.detail
@@ -184,7 +185,7 @@ def test_a_query_without_an_answer_has_a_cause_too(sandbox: Sandbox, runbook: Ru
         password=Secret(""),
     )
     failure = ConnectionFailed("query", "no answer to SELECT VERSION() in 8 s.")
-    told = doctoring.explained(runbook._context, failure, target, cluster, made, end=0.0)
+    told = doctor.explained(runbook._context, failure, target, cluster, made, end=0.0)
     assert told.diagnosis is None
     assert "Likely: The cluster is overloaded" in str(told)
     assert "Next: %tidb_pe doctor --cluster" in str(told)

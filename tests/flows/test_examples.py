@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic import Runbook, render
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import Command, parse, words
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,8 @@ from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.exports.attributes import ATTRIBUTES
 from tidb_pe_magic.model import EXPORT_FORMATS, Severity
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.metadata import Place
-from tidb_pe_magic.sandbox.network_seed import Permission
+from tidb_pe_magic.sandbox.alibaba.metadata import Place
+from tidb_pe_magic.sandbox.alibaba.network_seed import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,9 +12,10 @@ from flows.places import GROUP, VPC
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tidb_pe_magic import Runbook, TidbPeError, errors, render
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import Command, Help, parse, words
+from tidb_pe_magic import Runbook, TidbPeError, errors
+from tidb_pe_magic.commands.parse import Command, Help, parse, words
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from flows.places import GROUP, VPC
 from flows.test_hostile import check_harmless
 
 from tidb_pe_magic import InvalidRequest, Runbook, TidbPeError, cli
+from tidb_pe_magic.commands.parse import parse
+from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.notebook.magics import Commands
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import parse
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:

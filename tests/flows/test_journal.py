@@ -16,9 +16,10 @@ import pytest
 from flows.detour import detour
 from flows.places import GROUP, VPC
 
-from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
+from tidb_pe_magic.files import state_directory
 from tidb_pe_magic.model import Event, Notice
-from tidb_pe_magic.runbook.state_files import state_directory
 from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flows.places import GROUP, OTHER_VPC, VPC
 
-from tidb_pe_magic import Runbook, errors, render
-from tidb_pe_magic.clouds import ram
-from tidb_pe_magic.model import Outcome, Severity
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
+from tidb_pe_magic.model import Outcome, Severity, ram
 
 if TYPE_CHECKING:
     from collections.abc import Callable

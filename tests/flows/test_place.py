@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from flows.places import GROUP, JAKARTA_VPC, LEGACY_VPC, OTHER_VPC, VPC
 
-from tidb_pe_magic import Runbook, errors, render
-from tidb_pe_magic.sandbox.metadata import ANALYTICS, ForeignPage, Place
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, ForeignPage, Place
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox

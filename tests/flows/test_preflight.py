@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
-from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
 from tidb_pe_magic.model import PlanShown, Severity
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.network_seed import Permission
+from tidb_pe_magic.sandbox.alibaba.network_seed import Permission
 from tidb_pe_magic.sandbox.scenarios.cloud import SCENARIOS
 
 if TYPE_CHECKING:

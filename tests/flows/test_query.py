@@ -13,8 +13,8 @@ import pytest
 from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.commands.requests import QueryRequest
 from tidb_pe_magic.model import QueryEnded, QueryResult
-from tidb_pe_magic.runbook.requests import QueryRequest
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:

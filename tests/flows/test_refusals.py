@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flows.places import DEMO_ID, GROUP, JAKARTA_VPC, LEGACY_VPC, OTHER_VPC, VPC
 
-from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox

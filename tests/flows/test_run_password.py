@@ -11,8 +11,8 @@ from kernels import Kernel
 from keys.rings import Ring, using
 
 from tidb_pe_magic import InvalidRequest, MissingCredentials, PreflightFailed, Runbook
-from tidb_pe_magic.credentials import Secret
-from tidb_pe_magic.runbook.asking import Prompt
+from tidb_pe_magic.credentials.prompt import Prompt
+from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,8 +23,8 @@ from tidb_pe_magic import (
     Runbook,
     ServiceUnavailable,
     Throttled,
-    render,
 )
+from tidb_pe_magic.display import render
 from tidb_pe_magic.model import Notice
 from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
 

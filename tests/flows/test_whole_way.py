@@ -9,15 +9,15 @@ import pytest
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.display.views import view
 from tidb_pe_magic.model import FinishedStep, PlanShown, StepFinished, StepStarted
-from tidb_pe_magic.runbook.parser import Command, parse, words
-from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidb_pe_magic.commands.fields import Request
     from tidb_pe_magic.model import Event, Result, RunbookStatus
-    from tidb_pe_magic.runbook.fields import Request
     from tidb_pe_magic.sandbox import Sandbox
 
 STEPS = ("cluster", "verify", "create", "wait", "connect")

@@ -14,9 +14,9 @@ from keys.rings import Ring, using
 from secrets_in_traceback import holders
 
 from tidb_pe_magic import Runbook
-from tidb_pe_magic.credentials import Key, Secret
+from tidb_pe_magic.credentials import alibaba
+from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import MissingCredentials, TidbPeError
-from tidb_pe_magic.keys import alibaba
 from tidb_pe_magic.model import KeyState
 
 if TYPE_CHECKING:

@@ -11,18 +11,18 @@ import pytest
 from secrets_in_traceback import holders
 
 from tidb_pe_magic import Runbook
+from tidb_pe_magic.credentials import alibaba
+from tidb_pe_magic.display.render import html, text
 from tidb_pe_magic.errors import (
     AuthenticationFailed,
     MissingCredentials,
     ServiceUnavailable,
     TidbPeError,
 )
-from tidb_pe_magic.keys import alibaba
-from tidb_pe_magic.render import html, text
 from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS
 from tidb_pe_magic.sandbox.alibaba.roles import ACCOUNT, OIDC_PROVIDER, USER, Role
 from tidb_pe_magic.sandbox.faults import Fault, Kind
-from tidb_pe_magic.sandbox.metadata import ANALYTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

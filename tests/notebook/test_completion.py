@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from tidb_pe_magic.credentials import Secret
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.credentials import sql_passwords
+from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.notebook.completion import candidates
-from tidb_pe_magic.runbook import sql_passwords
-from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

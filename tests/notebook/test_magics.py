@@ -14,8 +14,8 @@ from flows.places import GROUP, VPC
 from IPython.core.error import UsageError
 
 from tidb_pe_magic import TidbPeError, errors, model
+from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.notebook.formatters import RESULTS
-from tidb_pe_magic.runbook.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from notebook.conftest import Shell

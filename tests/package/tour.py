@@ -19,7 +19,7 @@ from traitlets.config import Config
 import tidb_pe_magic
 from tidb_pe_magic import Runbook, TidbPeError
 from tidb_pe_magic.cli import main
-from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.commands.table import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

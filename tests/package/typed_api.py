@@ -16,7 +16,7 @@ from tidb_pe_magic import ApiError, Runbook, StepOrderError, Throttled, TidbPeEr
 from tidb_pe_magic.notebook.forms import Form
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.credentials.secrets import Secret
 
 
 def whole_way(runbook: Runbook) -> Engine:

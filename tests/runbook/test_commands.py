@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.errors import is_visible
-from tidb_pe_magic.runbook.commands import PROG, cell, command
-from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
-from tidb_pe_magic.runbook.parser import Command, parse, words
-from tidb_pe_magic.runbook.requests import (
+from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.commands.requests import (
     ClusterRequest,
     ConnectRequest,
     CreateRequest,
     QueryRequest,
     WaitRequest,
 )
+from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.commands.write import PROG, cell, command
+from tidb_pe_magic.errors import is_visible
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.runbook.fields import Request
+    from tidb_pe_magic.commands.fields import Request
 
 _ids = st.text(string.ascii_letters + string.digits, min_size=1, max_size=12)
 _free = st.text(min_size=1, max_size=60).filter(lambda text: bool(text.strip()))

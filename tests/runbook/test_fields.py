@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidb_pe_magic.commands.fields import Request, matching, non_empty, one_of, option, seconds, switch
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds, switch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidb_pe_magic import Runbook
+from tidb_pe_magic.commands.requests import PlanRequest, ZoneChoice
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.runbook.fleet.file import read, write_template
-from tidb_pe_magic.runbook.requests import PlanRequest, ZoneChoice
+from tidb_pe_magic.steps.fleet.file import read, write_template
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tidb_pe_magic.runbook.fleet.file import Entry
+    from tidb_pe_magic.steps.fleet.file import Entry
 
 
 def refused(tmp_path: Path, text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.runbook.fleet.crew import work_through
-from tidb_pe_magic.runbook.fleet.memory import Memory
+from tidb_pe_magic.steps.fleet.shared_context import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

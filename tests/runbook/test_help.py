@@ -7,10 +7,11 @@ from importlib import resources
 
 import pytest
 
-from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.commands.parse import parse, words
+from tidb_pe_magic.display import render
 from tidb_pe_magic.model import HelpText
-from tidb_pe_magic.runbook.helping import markdown
-from tidb_pe_magic.runbook.parser import parse, words
+from tidb_pe_magic.steps.help import markdown
 
 every_topic = pytest.mark.parametrize("topic", errors.TOPICS)
 

@@ -22,9 +22,9 @@ from tidb_pe_magic.errors import (
     ServiceUnavailable,
     TidbPeError,
 )
-from tidb_pe_magic.runbook.journal import Journal, new_token
-from tidb_pe_magic.runbook.journal_file import JournalFile
-from tidb_pe_magic.runbook.state_files import ensure_private, open_private, state_directory
+from tidb_pe_magic.files import ensure_private, open_private, state_directory
+from tidb_pe_magic.runtime.journal import Journal, new_token
+from tidb_pe_magic.runtime.journal_file import JournalFile
 
 OPERATION = "CreateVpcEndpoint"
 
@@ -357,7 +357,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from tidb_pe_magic.errors import JournalError
-from tidb_pe_magic.runbook.journal import Journal
+from tidb_pe_magic.runtime.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal = Journal(Path(sys.argv[1]))
 size = journal.path.stat().st_size
@@ -400,7 +400,7 @@ def test_an_outcome_that_cannot_be_written_does_not_hide_what_was_made(tmp_path:
 WRITER = """
 import sys
 from pathlib import Path
-from tidb_pe_magic.runbook.journal import Journal
+from tidb_pe_magic.runtime.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(30):
     with journal.change("Op", f"{sys.argv[2]}-{number}", region_id="r"):

@@ -11,8 +11,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from tidb_pe_magic import model
+from tidb_pe_magic.commands.table import OPERATIONS, Operation
 from tidb_pe_magic.errors import InvalidRequest, StepOrderError
-from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
 from tidb_pe_magic.runbook.runbook import Runbook
 
 if typing.TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.commands.parse import Command, Help, flags, help_for, overview, parse, words
+from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, DeleteRequest, ZoneChoice
+from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.runbook.operations import OPERATIONS, Operation
-from tidb_pe_magic.runbook.parser import Command, Help, flags, help_for, overview, parse, words
-from tidb_pe_magic.runbook.requests import ConnectRequest, CreateRequest, DeleteRequest, ZoneChoice
 
 PROG = "%tidb_pe"
 PASSWORD = "hunter2Zx"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tidb_pe_magic import Runbook, errors, render
-from tidb_pe_magic.clouds import ram
-from tidb_pe_magic.runbook.permissions import policy
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
+from tidb_pe_magic.model import ram
 from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.steps.permissions import policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from results import CLUSTER, ENDPOINT, SERVICE, VPC
 from tidb_pe_magic import model
 from tidb_pe_magic.errors import PreflightFailed
 from tidb_pe_magic.model import Access, SecurityRule, SecurityRules, Severity, judge
-from tidb_pe_magic.runbook.facts import Denied, Facts
-from tidb_pe_magic.runbook.preflight import findings
+from tidb_pe_magic.steps.preflight.checks import findings
+from tidb_pe_magic.steps.preflight.facts import Denied, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

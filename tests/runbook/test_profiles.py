@@ -14,7 +14,7 @@ from results import CLUSTER
 
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import SavedConnection
-from tidb_pe_magic.runbook import profiles
+from tidb_pe_magic.steps import saved_connections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def changed(environ: dict[str, str], **changes: Any) -> None:
     """Save the connection, and change its file by hand; ... takes a field away."""
-    path = profiles.save(environ, SAVED)
+    path = saved_connections.save(environ, SAVED)
     content = json.loads(path.read_text(encoding="utf-8")) | changes
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not ...}))
 
@@ -55,20 +55,20 @@ def changed(environ: dict[str, str], **changes: Any) -> None:
 def refusal(environ: dict[str, str], name: str = "tidb") -> str:
     """Return the line that a connection is refused with, and check that the list has the same reason."""
     with pytest.raises(InvalidRequest) as caught:
-        profiles.load(environ, name)
+        saved_connections.load(environ, name)
     assert caught.value.__cause__ is None
     line = str(caught.value)
     assert "\n" not in line
     assert caught.value.field == f"@{name}"
-    _found, broken = profiles.every(environ)
+    _found, broken = saved_connections.every(environ)
     assert all(each.reason in line for each in broken)
     return line
 
 
 def test_what_is_saved_is_loaded(environ: dict[str, str]) -> None:
     """Every field comes back, in a file of the owner's alone."""
-    path = profiles.save(environ, SAVED)
-    assert profiles.load(environ, "tidb") == SAVED
+    path = saved_connections.save(environ, SAVED)
+    assert saved_connections.load(environ, "tidb") == SAVED
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert list(path.parent.iterdir()) == [path]
@@ -76,27 +76,27 @@ def test_what_is_saved_is_loaded(environ: dict[str, str]) -> None:
 
 def test_saving_again_replaces(environ: dict[str, str]) -> None:
     """The last one counts, and the list has each name once."""
-    profiles.save(environ, SAVED)
+    saved_connections.save(environ, SAVED)
     later = replace(SAVED, database="", password_from="")
-    profiles.save(environ, later)
-    profiles.save(environ, replace(SAVED, name="another"))
-    assert profiles.every(environ) == ((replace(SAVED, name="another"), later), ())
-    assert profiles.names(environ) == ["another", "tidb"]
+    saved_connections.save(environ, later)
+    saved_connections.save(environ, replace(SAVED, name="another"))
+    assert saved_connections.every(environ) == ((replace(SAVED, name="another"), later), ())
+    assert saved_connections.names(environ) == ["another", "tidb"]
 
 
 def test_a_name_that_is_not_saved_lists_those_that_are(environ: dict[str, str]) -> None:
     """The line has the names, and the command that saves one."""
     assert "saved: none is. Save one: %tidb_pe connect --alias tidb --save" in refusal(environ)
-    profiles.save(environ, SAVED)
+    saved_connections.save(environ, SAVED)
     assert "saved: @tidb." in refusal(environ, "other")
 
 
 def test_forgetting_deletes_the_file_once(environ: dict[str, str]) -> None:
     """The second time there is nothing to delete."""
-    profiles.save(environ, SAVED)
-    assert profiles.forget(environ, "tidb")
-    assert not profiles.forget(environ, "tidb")
-    assert profiles.names(environ) == []
+    saved_connections.save(environ, SAVED)
+    assert saved_connections.forget(environ, "tidb")
+    assert not saved_connections.forget(environ, "tidb")
+    assert saved_connections.names(environ) == []
 
 
 def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     environ = {"TIDB_PE_CONFIG_DIR": str(tmp_path / "file")}
     with pytest.raises(InvalidRequest, match=r"--save: .*tidb\.json cannot be written: .*TIDB_PE_CONFIG_DIR"):
-        profiles.save(environ, SAVED)
+        saved_connections.save(environ, SAVED)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_file_with_a_wrong_field_names_it(
 )
 def test_a_file_that_is_no_object_is_one_line(environ: dict[str, str], written: bytes) -> None:
     """Whatever the file holds instead, the line says that it is no JSON object."""
-    profiles.save(environ, SAVED).write_bytes(written)
+    saved_connections.save(environ, SAVED).write_bytes(written)
     assert "it holds no JSON object" in refusal(environ)
 
 
@@ -156,7 +156,7 @@ def test_any_value_in_any_field_is_taken_or_refused(environ: dict[str, str], fie
     """No content of a file is anything but a saved connection or one line."""
     changed(environ, **{field: value})
     try:
-        loaded = profiles.load(environ, "tidb")
+        loaded = saved_connections.load(environ, "tidb")
     except InvalidRequest as error:
         assert error.field == "@tidb"  # noqa: PT017 - either outcome is right
     else:
@@ -169,6 +169,6 @@ def test_without_the_variable_the_users_directory_is_meant(
     """The place is the platform's own for configuration."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    found = profiles.directory({})
+    found = saved_connections.directory({})
     assert found.is_relative_to(tmp_path)
     assert found.parts[-2:] == ("tidb_pe_magic", "connections")

@@ -10,10 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.credentials import PasswordSource
-from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.requests import (
+from tidb_pe_magic.commands.requests import (
     ClusterRequest,
     ConnectRequest,
     CreateRequest,
@@ -23,9 +20,12 @@ from tidb_pe_magic.runbook.requests import (
     WaitRequest,
     ZoneChoice,
 )
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.credentials.secrets import PasswordSource
+from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.runbook.fields import Request
+    from tidb_pe_magic.commands.fields import Request
 
 every_request = pytest.mark.parametrize(
     "request_class", [operation.request for operation in OPERATIONS.values()], ids=OPERATIONS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.credentials import Secret
-from tidb_pe_magic.runbook import sql_passwords
+from tidb_pe_magic.credentials import sql_passwords
+from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,7 @@ from tidb_pe_magic.model import (
     ObservationFailed,
     VpcEndpoint,
 )
-from tidb_pe_magic.runbook.waiter import Waiter, connected, describe
+from tidb_pe_magic.runtime.waiter import Waiter, connected, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -20,8 +20,8 @@ from ports import free_port
 
 from tidb_pe_magic.sandbox.alibaba.app import create_app
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
+from tidb_pe_magic.sandbox.alibaba.world import Mode, World
 from tidb_pe_magic.sandbox.http_server import HttpServer
-from tidb_pe_magic.sandbox.world import Mode, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

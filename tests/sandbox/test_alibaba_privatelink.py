@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alibabacloud_privatelink20200415.client import Client
     from sandbox.conftest import Cloud, StartCloud
 
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 REGION = "ap-southeast-1"
 PREFIX = f"com.aliyuncs.privatelink.{REGION}."

@@ -19,10 +19,10 @@ from alibabacloud_credentials.provider import (
 )
 from darabonba.exceptions import DaraException
 
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, MetadataService
+from tidb_pe_magic.sandbox.alibaba.network_seed import seed
 from tidb_pe_magic.sandbox.alibaba.roles import ACCOUNT, OIDC_PROVIDER
 from tidb_pe_magic.sandbox.http_server import HttpServer
-from tidb_pe_magic.sandbox.metadata import ANALYTICS, MetadataService
-from tidb_pe_magic.sandbox.network_seed import seed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymysql.constants import CLIENT, FIELD_TYPE, SERVER_STATUS
 
-from tidb_pe_magic.sandbox.database import FlightsDatabase
+from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 import pymysql
 import pytest
 
-from tidb_pe_magic.sandbox import Sandbox, impostors
-from tidb_pe_magic.sandbox.gate import Gate
-from tidb_pe_magic.sandbox.impostors import Impostor
+from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.network import impostors
+from tidb_pe_magic.sandbox.network.gate import Gate
+from tidb_pe_magic.sandbox.network.impostors import Impostor
 from tidb_pe_magic.sandbox.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tidb_pe_magic.sandbox.addresses import Address
-    from tidb_pe_magic.sandbox.gate import Manner
+    from tidb_pe_magic.sandbox.network.addresses import Address
+    from tidb_pe_magic.sandbox.network.gate import Manner
 
 _ROOT = "2vKmPqRsTuWxYzA.root"
 

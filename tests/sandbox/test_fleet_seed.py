@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.fleet_seed import GROUPS, VPCS
+from tidb_pe_magic.sandbox.alibaba.fleet_seed import GROUPS, VPCS
 
 
 def test_each_further_cluster_has_a_service_that_the_account_sees() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidb_pe_magic.sandbox.gate import Gate
+from tidb_pe_magic.sandbox.network.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

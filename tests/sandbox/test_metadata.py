@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, ForeignPage, MetadataService
+from tidb_pe_magic.sandbox.alibaba.network_seed import seed
 from tidb_pe_magic.sandbox.http_server import HttpServer
-from tidb_pe_magic.sandbox.metadata import ANALYTICS, ForeignPage, MetadataService
-from tidb_pe_magic.sandbox.network_seed import seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,14 +17,14 @@ import pymysql
 import pytest
 
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.addresses import parse_address
-from tidb_pe_magic.sandbox.database import FlightsDatabase
+from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
+from tidb_pe_magic.sandbox.network.addresses import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 _ROOT = "2vKmPqRsTuWxYzA.root"
 _NAMES = {

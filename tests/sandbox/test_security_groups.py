@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tidb_pe_magic import model
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.metadata import ANALYTICS, Place
-from tidb_pe_magic.sandbox.network_seed import Permission, SecurityGroup, seed
-from tidb_pe_magic.sandbox.security_groups import lets_in
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS, Place
+from tidb_pe_magic.sandbox.alibaba.network_seed import Permission, SecurityGroup, seed
+from tidb_pe_magic.sandbox.alibaba.security_groups import lets_in
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.addresses import Address
+    from tidb_pe_magic.sandbox.network.addresses import Address
 
 VPC, GROUP, OTHER = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics", "sg-t4nclosed"
 SOURCE, PORT = "10.20.1.77", 4000

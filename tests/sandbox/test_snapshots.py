@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 import pytest
 
-from tidb_pe_magic.sandbox.database import FlightsDatabase
+from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
 from tidb_pe_magic.sandbox.mysql.flights import open_database
 from tidb_pe_magic.sandbox.mysql.history import History
 

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidb_pe_magic.sandbox import Sandbox
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS
+from tidb_pe_magic.sandbox.alibaba.world import World
 from tidb_pe_magic.sandbox.faults import Fault, Kind
-from tidb_pe_magic.sandbox.metadata import ANALYTICS
 from tidb_pe_magic.sandbox.snapshot import Snapshot
-from tidb_pe_magic.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidb_pe_magic.sandbox import network_seed
-from tidb_pe_magic.sandbox.cluster_store import ClusterStore
-from tidb_pe_magic.sandbox.clusters import Cluster, RefusedError
+from tidb_pe_magic.sandbox.alibaba import network_seed
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

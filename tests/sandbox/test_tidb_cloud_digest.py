@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.auth import HTTPDigestAuth
 
-from tidb_pe_magic.sandbox.cluster_store import ClusterStore
-from tidb_pe_magic.sandbox.digest import NONCE_SECONDS, DigestAuthenticator, Verdict
 from tidb_pe_magic.sandbox.http_server import HttpServer
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.tidb_cloud.digest import NONCE_SECONDS, DigestAuthenticator, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

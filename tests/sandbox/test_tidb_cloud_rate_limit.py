@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.sandbox.cluster_store import ClusterStore
-from tidb_pe_magic.sandbox.rate_limit import RateLimiter
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.tidb_cloud.rate_limit import RateLimiter
 
 KEYS = {"first": "secret-1", "second": "secret-2"}
 PATH = "/v1beta1/regions"

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from tidb_pe_magic.sandbox.cluster_store import ClusterStore
-from tidb_pe_magic.sandbox.clusters import STATES
 from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ports import free_port
 
-from tidb_pe_magic.sandbox import endpoint_states
-from tidb_pe_magic.sandbox.network_seed import EndpointService, seed
-from tidb_pe_magic.sandbox.world import Endpoint, World
+from tidb_pe_magic.sandbox.alibaba import endpoint_states
+from tidb_pe_magic.sandbox.alibaba.network_seed import EndpointService, seed
+from tidb_pe_magic.sandbox.alibaba.world import Endpoint, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

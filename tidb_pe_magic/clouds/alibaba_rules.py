@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.clouds.wire import mapping, mappings, text
+from tidb_pe_magic.clouds.json_fields import mapping, mappings, text
 from tidb_pe_magic.model import SecurityRule, SecurityRules
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds.wire import mapping, mappings, number, text
+from tidb_pe_magic.clouds.json_fields import mapping, mappings, number, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,15 +12,15 @@ import httpx
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.causes import is_hopeless
 from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
-from tidb_pe_magic.clouds.retrying import NO_RETRIES
-from tidb_pe_magic.clouds.wire import mapping, mappings, number, text, texts
+from tidb_pe_magic.clouds.json_fields import mapping, mappings, number, text, texts
+from tidb_pe_magic.clouds.retries import NO_RETRIES
 from tidb_pe_magic.model import Cluster, EndpointService, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tidb_pe_magic.clouds.retrying import Retries
-    from tidb_pe_magic.credentials import Key
+    from tidb_pe_magic.clouds.retries import Retries
+    from tidb_pe_magic.credentials.secrets import Key
 
 _PAGE_SIZE = 100
 _CONNECT_SECONDS = 5.0

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.json_fields import mappings, text
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
-from tidb_pe_magic.clouds.wire import mappings, text
 from tidb_pe_magic.model import SqlUser
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.credentials.secrets import Secret
 
 _AUTH_METHOD = "mysql_native_password"
 _PAGE_SIZE = 100

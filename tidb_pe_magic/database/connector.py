@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql.err
 
-from tidb_pe_magic.database import diagnose, tls
+from tidb_pe_magic.database import greeting, tls
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.session import CannotConnect, CertificateRejected, Session
 from tidb_pe_magic.errors import ConnectionFailed
@@ -18,7 +18,7 @@ from tidb_pe_magic.model import TlsMode, TlsReport
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.credentials.secrets import Secret
 
 
 #: How long an interrupted cell may take to tell the server.
@@ -119,7 +119,7 @@ class Connector:
 
     def _settle(self, deadline: Deadline) -> Session:
         """Return the first session, made with the first name that the certificate carries."""
-        reached: diagnose.Reached | None = diagnose.reach(self._target.host, self._target.port, deadline)
+        reached: greeting.Reached | None = greeting.reach(self._target.host, self._target.port, deadline)
         plain_is_fine = self._target.tls == TlsMode.AUTO and not isinstance(self._context, tls.LookingContext)
         if plain_is_fine and reached and not reached.tls_offered:
             self._context = None
@@ -135,7 +135,7 @@ class Connector:
                 return session
         raise self._name_failure(deadline)
 
-    def _open(self, session: Session, deadline: Deadline, reached: diagnose.Reached | None = None) -> None:
+    def _open(self, session: Session, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
         """Establish a session; a certificate that is refused for more than its name is explained."""
         try:
             session.establish(deadline, reached)

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.database import diagnose
+from tidb_pe_magic.database import greeting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ def dial(addresses: Sequence[Address], deadline: Deadline) -> list[Attempt]:
         for attempt in attempts:
             if attempt.sock is not None:
                 attempt.sock = attempt.sock.dup()
-                diagnose.tune(attempt.sock)
+                greeting.tune(attempt.sock)
     return attempts
 
 

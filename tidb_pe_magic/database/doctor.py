@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pymysql.err
 
-from tidb_pe_magic.credentials import Secret
-from tidb_pe_magic.database import diagnose, dialing, remedies
+from tidb_pe_magic.credentials.secrets import Secret
+from tidb_pe_magic.database import dialing, greeting, remedies
 from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
@@ -170,7 +170,7 @@ class _Examination:
     def _dns(self) -> Seen:
         target, zones = self.subject.target, self.subject.zone_addresses
         with self._share() as deadline:
-            found = diagnose.resolve(target.host, target.port, deadline)
+            found = greeting.resolve(target.host, target.port, deadline)
         self._addresses = [dialing.Address(family, place, "") for family, place in found]
         texts = [address.text for address in self._addresses]
         listed = ", ".join(dict.fromkeys(texts))
@@ -246,7 +246,7 @@ class _Examination:
     def _handshake(self) -> Seen:
         assert self._sock is not None  # noqa: S101 - the stage before has left it
         with self._share() as deadline:
-            reached = diagnose.greet(self._sock, deadline)
+            reached = greeting.greet(self._sock, deadline)
         self._tls_offered = reached.tls_offered
         reached.sock.close()
         return Seen(Outcome.PASSED, "a MySQL server greets")
@@ -323,7 +323,7 @@ class _Examination:
             latency = median(_ping(session) for _ in range(_PINGS))
         except pymysql.err.MySQLError as error:
             code, message = (*error.args, 0, "")[:2]
-            failure = diagnose.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
+            failure = greeting.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
         if failure is not None and deadline.expired:
             reason = f"no answer to SELECT VERSION() in {deadline.seconds:.1f} s."
             failure = ConnectionFailed("query", reason, kind="silent")

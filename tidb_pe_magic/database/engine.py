@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy.exc
 from sqlalchemy import URL, Engine, create_engine, event
 
-from tidb_pe_magic.database import diagnose
+from tidb_pe_magic.database import greeting
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.session import CannotConnect, Session
@@ -87,7 +87,7 @@ def _failure(error: sqlalchemy.exc.DBAPIError, deadline: Deadline) -> Connection
     if deadline.expired:
         return ConnectionFailed("query", f"no answer to SELECT VERSION() in {deadline.seconds:.3g} s.")
     code, message = (*(origin.args if origin else ()), 0, "")[:2]
-    return diagnose.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
+    return greeting.server_error(code if isinstance(code, int) else 0, str(message), stage="query")
 
 
 def _make_engine(target: Target, connector: Connector, first: _FirstConnection) -> Engine:

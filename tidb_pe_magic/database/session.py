@@ -12,7 +12,7 @@ import pymysql.err
 from pymysql.connections import Connection
 from pymysql.constants import CR, SERVER_STATUS
 
-from tidb_pe_magic.database import diagnose
+from tidb_pe_magic.database import greeting
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.errors import ConnectionFailed
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.database.tls import NamedContext
 
     # Generic in its stubs only.
@@ -155,13 +155,13 @@ class Session(_Driver):
         self._kill = kill
         self._state: list[str] = []
 
-    def establish(self, deadline: Deadline, reached: diagnose.Reached | None = None) -> None:
+    def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
         """Connect, unless the server is `reached` already, and log in.
 
         Raises:
             ConnectionFailed: with nothing left open.
         """
-        sock, self.tls_offered = reached or diagnose.reach(self.host, self.port, deadline)
+        sock, self.tls_offered = reached or greeting.reach(self.host, self.port, deadline)
         try:
             # The driver reads this same greeting: what holds here holds for it.
             self._check_offer()
@@ -200,7 +200,7 @@ class Session(_Driver):
         except RuntimeError as error:  # the driver lacks a package for this login method
             return ConnectionFailed("login", f"{error}.", advice="pip install cryptography, or --tls auto")
         except _PROTOCOL_ERRORS as error:
-            return diagnose.closed_early(f"it does not keep to the MySQL protocol ({type(error).__name__})")
+            return greeting.closed_early(f"it does not keep to the MySQL protocol ({type(error).__name__})")
         except KeyboardInterrupt:
             return KeyboardInterrupt()
         finally:
@@ -217,7 +217,7 @@ class Session(_Driver):
             return CertificateRejected(origin)
         if len(error.args) > 1 and isinstance(error.args[0], int):
             plain = self._context is None and self.tls_offered
-            return diagnose.server_error(error.args[0], str(error.args[1]), stage=stage, plain=plain)
+            return greeting.server_error(error.args[0], str(error.args[1]), stage=stage, plain=plain)
         return ConnectionFailed(stage, f"{error}.")
 
     def _read_query_result(self, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - PyMySQL's signature

@@ -29,12 +29,12 @@ def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] |
     if matched is None:
         return None
     # Not when the extension is loaded: every kernel start would pay for it.
+    from tidb_pe_magic.commands.parse import flags  # noqa: PLC0415
+    from tidb_pe_magic.commands.table import OPERATIONS  # noqa: PLC0415
+    from tidb_pe_magic.completion.suggest import following  # noqa: PLC0415
     from tidb_pe_magic.notebook.form_command import OPERATION as FORM  # noqa: PLC0415
     from tidb_pe_magic.notebook.form_command import STEPS  # noqa: PLC0415
     from tidb_pe_magic.notebook.sandbox_process import ACTIONS  # noqa: PLC0415
-    from tidb_pe_magic.runbook.operations import OPERATIONS  # noqa: PLC0415
-    from tidb_pe_magic.runbook.parser import flags  # noqa: PLC0415
-    from tidb_pe_magic.runbook.suggestions import following  # noqa: PLC0415
 
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]

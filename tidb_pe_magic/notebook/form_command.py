@@ -6,11 +6,11 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.commands.fields import one_of, option
+from tidb_pe_magic.commands.parse import Help, parse_options
+from tidb_pe_magic.commands.requests import ClusterStep
+from tidb_pe_magic.commands.table import Operation
 from tidb_pe_magic.errors import TidbPeError
-from tidb_pe_magic.runbook.fields import one_of, option
-from tidb_pe_magic.runbook.operations import Operation
-from tidb_pe_magic.runbook.parser import Help, parse_options
-from tidb_pe_magic.runbook.requests import ClusterStep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -58,7 +58,7 @@ def remove(shell: InteractiveShell) -> None:
 
 def _plain(result: Result, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's signature
     """Write a result as text/plain; inside a container, and in a cycle, as its short `repr`."""
-    from tidb_pe_magic import render  # noqa: PLC0415 - where there is a result, it is imported already
+    from tidb_pe_magic.display import render  # noqa: PLC0415 - where there is a result, it is imported already
 
     printer.text(repr(result) if cycle or printer.stack[1:] else render.text(result))
 
@@ -66,7 +66,7 @@ def _plain(result: Result, printer: Any, cycle: bool) -> None:  # noqa: FBT001 -
 def _html(result: Result) -> str | None:
     if hasattr(result, "_repr_markdown_"):
         return None  # a notebook would prefer HTML to it
-    from tidb_pe_magic import render  # noqa: PLC0415 - see above
+    from tidb_pe_magic.display import render  # noqa: PLC0415 - see above
 
     return render.html(result)
 

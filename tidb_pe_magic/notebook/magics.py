@@ -6,11 +6,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.commands.parse import HELP_FLAGS, Help, parse, words
 from tidb_pe_magic.notebook.form_command import FormCommand
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.notebook.query_cell import QUERY, cell_help, needs_a_cell, run_cell
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
-from tidb_pe_magic.runbook.parser import HELP_FLAGS, Help, parse, words
 from tidb_pe_magic.runbook.runbook import Runbook
 
 if TYPE_CHECKING:

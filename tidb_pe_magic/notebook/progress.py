@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from tidb_pe_magic import model
-from tidb_pe_magic.event_lines import EventLines
-from tidb_pe_magic.layout import Code, Mark, View, as_html, as_text
-from tidb_pe_magic.views import (
+from tidb_pe_magic.display.events import EventLines
+from tidb_pe_magic.display.layout import Code, Mark, View, as_html, as_text
+from tidb_pe_magic.display.views import (
     OWNER_ACCEPTS,
     amounts,
     awaits_owner,
@@ -17,12 +17,12 @@ from tidb_pe_magic.views import (
     steps_table,
     view,
 )
-from tidb_pe_magic.views.timeline import seen, timeline
+from tidb_pe_magic.display.views.timeline import seen, timeline
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from tidb_pe_magic.layout import Fact
+    from tidb_pe_magic.display.layout import Fact
 
 
 class Publish(Protocol):

@@ -6,18 +6,11 @@ import keyword
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.commands.parse import HELP_FLAGS, Command, Help, options_help, parse_options, words
+from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import QueryResult
 from tidb_pe_magic.notebook.progress import Progress
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.parser import (
-    HELP_FLAGS,
-    Command,
-    Help,
-    options_help,
-    parse_options,
-    words,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.commands.fields import Request, matching, non_empty, one_of, option, seconds
+from tidb_pe_magic.commands.parse import Help, parse_options
+from tidb_pe_magic.commands.table import Operation
 from tidb_pe_magic.errors import MissingDependency, TidbPeError
-from tidb_pe_magic.runbook.fields import Request, matching, non_empty, one_of, option, seconds
-from tidb_pe_magic.runbook.operations import Operation
-from tidb_pe_magic.runbook.parser import Help, parse_options
-from tidb_pe_magic.runbook.state_files import ensure_private, open_private, state_directory
+from tidb_pe_magic.files import ensure_private, open_private, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence

@@ -17,16 +17,18 @@ from tidb_pe_magic.model import (
     Vpc,
     VpcEndpoint,
 )
-from tidb_pe_magic.runbook import discovery, making, placement, survey
-from tidb_pe_magic.runbook.facts import Denied, gap, look, told
-from tidb_pe_magic.runbook.preflight import gravest_first, unchecked
+from tidb_pe_magic.runbook import discovery, making
+from tidb_pe_magic.steps import placement
+from tidb_pe_magic.steps.preflight import survey
+from tidb_pe_magic.steps.preflight.checks import gravest_first, unchecked
+from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tidb_pe_magic.commands.requests import CreateRequest, Placement, PlanRequest
     from tidb_pe_magic.model import EventHook
-    from tidb_pe_magic.runbook.context import Context
-    from tidb_pe_magic.runbook.requests import CreateRequest, Placement, PlanRequest
+    from tidb_pe_magic.runtime.context import Context
 
 
 def plan(context: Context, request: PlanRequest, on_event: EventHook) -> EndpointPlan:  # noqa: ARG001

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.commands.requests.values import cluster_name
 from tidb_pe_magic.model import (
     Cluster,
     Clusters,
@@ -18,14 +19,13 @@ from tidb_pe_magic.model import (
     Vpc,
     VpcEndpoint,
 )
-from tidb_pe_magic.runbook.facts import Denied, gap, look, told
-from tidb_pe_magic.runbook.requests.values import cluster_name
+from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.clouds.alibaba import Alibaba
+    from tidb_pe_magic.clouds.alibaba.api import Alibaba
+    from tidb_pe_magic.commands import requests
     from tidb_pe_magic.model import EventHook, Restriction
-    from tidb_pe_magic.runbook import requests
-    from tidb_pe_magic.runbook.context import Context
+    from tidb_pe_magic.runtime.context import Context
 
 
 _PAGES_FOR_A_HINT = 10

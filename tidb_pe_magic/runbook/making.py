@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds import hosts
-from tidb_pe_magic.clouds.pausing import paused
 from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus, RamAction
 from tidb_pe_magic.runbook import discovery
-from tidb_pe_magic.runbook.exclusive import exclusively
-from tidb_pe_magic.runbook.journal import MISMATCH, new_token
-from tidb_pe_magic.runbook.preflight import is_unsure
+from tidb_pe_magic.runtime.journal import MISMATCH, new_token
+from tidb_pe_magic.runtime.lock import exclusively
+from tidb_pe_magic.steps.preflight.checks import is_unsure
+from tidb_pe_magic.threads import paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic.model import EndpointPlan, VpcEndpoint
-    from tidb_pe_magic.runbook.context import Context
+    from tidb_pe_magic.runtime.context import Context
 
 _OPERATION = "CreateVpcEndpoint"
 _DIGITS = 48

@@ -16,16 +16,18 @@ from tidb_pe_magic.model import (
     StepStatus,
     VpcEndpoint,
 )
-from tidb_pe_magic.runbook import connecting, creation, discovery, survey, waiting
-from tidb_pe_magic.runbook.facts import gap
-from tidb_pe_magic.runbook.waiter import describe
+from tidb_pe_magic.runbook import creation, discovery
+from tidb_pe_magic.runtime.waiter import describe
+from tidb_pe_magic.steps import connect, wait
+from tidb_pe_magic.steps.preflight import survey
+from tidb_pe_magic.steps.preflight.facts import gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tidb_pe_magic.commands.requests import RunRequest, StatusRequest
     from tidb_pe_magic.model import EventHook
-    from tidb_pe_magic.runbook.context import Context
-    from tidb_pe_magic.runbook.requests import RunRequest, StatusRequest
+    from tidb_pe_magic.runtime.context import Context
 
 _T = TypeVar("_T")
 # Errors that mean "this step is not done yet", as against "it could not be asked".
@@ -102,7 +104,7 @@ def _aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None)
         for connection in tuple(context.connections.values())
         if connection.cluster.cluster_id == cluster.cluster_id
         and endpoint_id in {None, connection.endpoint_id}
-        and connecting.is_registered(connection)
+        and connect.is_registered(connection)
     ]
 
 
@@ -163,12 +165,12 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     progress.start("wait")
     was_ready = endpoint.ready
     command = discovery.for_endpoint("wait", endpoint.endpoint_id)
-    endpoint = waiting.wait_for(context, endpoint, request.timeout, on_event, command=command)
+    endpoint = wait.wait_for(context, endpoint, request.timeout, on_event, command=command)
     progress.finish("wait", describe(endpoint), skipped=was_ready)
 
     progress.start("connect")
-    kept = connecting.kept_connection(context, cluster, endpoint, request)
-    connection = kept or connecting.open_connection(context, cluster, endpoint, request)
+    kept = connect.kept_connection(context, cluster, endpoint, request)
+    connection = kept or connect.open_connection(context, cluster, endpoint, request)
     progress.finish(
         "connect", f"{connection.alias} at {connection.host}:{connection.port}", skipped=kept is not None
     )
@@ -186,7 +188,7 @@ def _create(context: Context, request: RunRequest, progress: _Progress, on_event
 
     if request.force or not planned.stops:
         # What is made is billed: a login that cannot be is refused before.
-        connecting.check_password(context, planned, request)
+        connect.check_password(context, planned, request)
 
     progress.start("create")
     creation.refuse_stops(planned, force=request.force)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tidb_pe_magic import model
 from tidb_pe_magic.clouds import hosts
-from tidb_pe_magic.credentials import Environment
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.credentials.prompt import ask
+from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.errors import StepOrderError
-from tidb_pe_magic.runbook.asking import ask
-from tidb_pe_magic.runbook.context import Context
-from tidb_pe_magic.runbook.operations import OPERATIONS
+from tidb_pe_magic.runtime.context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from tidb_pe_magic.credentials import Secret
-    from tidb_pe_magic.runbook.fields import Request
+    from tidb_pe_magic.commands.fields import Request
+    from tidb_pe_magic.credentials.secrets import Secret
 
 R = TypeVar("R", bound=model.Result)
 
@@ -89,9 +89,9 @@ class Performer:
 
     def close(self) -> None:
         """Close every SQL connection and API client; endpoints in the cloud stay."""
-        from tidb_pe_magic.runbook import connecting  # noqa: PLC0415 - only where something was opened
+        from tidb_pe_magic.steps import connect  # noqa: PLC0415 - only where something was opened
 
-        connecting.close_all(self._context)
+        connect.close_all(self._context)
         self._context.close()
 
     @property

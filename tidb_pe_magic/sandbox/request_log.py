@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, overload
 
-from tidb_pe_magic.sandbox.digest import NO_CREDENTIALS, STALE_NONCE
+from tidb_pe_magic.sandbox.tidb_cloud.digest import NO_CREDENTIALS, STALE_NONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

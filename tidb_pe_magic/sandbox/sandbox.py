@@ -11,32 +11,33 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from tidb_pe_magic.sandbox import fleet_seed, network_seed, scenarios, tidb_cloud
-from tidb_pe_magic.sandbox.addresses import Address, free_port, parse_address
+from tidb_pe_magic.sandbox import scenarios, tidb_cloud
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
+from tidb_pe_magic.sandbox.alibaba import fleet_seed, network_seed
+from tidb_pe_magic.sandbox.alibaba.keys import Environment, Keys
+from tidb_pe_magic.sandbox.alibaba.metadata import MetadataService, Place
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
+from tidb_pe_magic.sandbox.alibaba.world import Mode, World
 from tidb_pe_magic.sandbox.clock import CloudClock
-from tidb_pe_magic.sandbox.cluster_store import ClusterStore
-from tidb_pe_magic.sandbox.doors import Doors
 from tidb_pe_magic.sandbox.faults import Faults, Service, schedule
 from tidb_pe_magic.sandbox.faults.wsgi import FaultyApp
-from tidb_pe_magic.sandbox.gate import Gate
 from tidb_pe_magic.sandbox.http_server import HttpServer
-from tidb_pe_magic.sandbox.keys import Environment, Keys
-from tidb_pe_magic.sandbox.metadata import MetadataService, Place
+from tidb_pe_magic.sandbox.network.addresses import Address, free_port, parse_address
+from tidb_pe_magic.sandbox.network.doors import Doors
+from tidb_pe_magic.sandbox.network.gate import Gate
 from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.snapshot import Snapshot
 from tidb_pe_magic.sandbox.startable import Startable
-from tidb_pe_magic.sandbox.world import Mode, World
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from tidb_pe_magic.sandbox.database import FlightsDatabase
-    from tidb_pe_magic.sandbox.impostors import Impostor
-    from tidb_pe_magic.sandbox.metadata import ForeignPage
+    from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
+    from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
+    from tidb_pe_magic.sandbox.network.impostors import Impostor
     from tidb_pe_magic.sandbox.scenarios import Scenario
-    from tidb_pe_magic.sandbox.world import Endpoint
 
 _UPSTREAM_SECONDS: Final = 5.0
 _LOOPBACK: Final = "127.0.0.1"
@@ -105,7 +106,7 @@ class Sandbox(Startable):
         self.database = None
         if self._upstream is None:
             # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
-            from tidb_pe_magic.sandbox.database import FlightsDatabase  # noqa: PLC0415 - see above
+            from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase  # noqa: PLC0415 - see above
 
             self.database = FlightsDatabase(
                 users=self.clusters.sql_logins, readers=self.clusters.sql_readers, flights=flights

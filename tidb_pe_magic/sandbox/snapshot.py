@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tidb_pe_magic.sandbox.alibaba.client_tokens import Answered  # noqa: TC001 - pydantic resolves the fields' types
+from tidb_pe_magic.sandbox.alibaba.endpoint_states import ZONE_MOVES
+from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, Place  # noqa: TC001 - as above
 from tidb_pe_magic.sandbox.alibaba.roles import RolesState  # noqa: TC001 - as above
-from tidb_pe_magic.sandbox.cluster_store import ClusterState  # noqa: TC001 - as above
-from tidb_pe_magic.sandbox.clusters import REGIONS
-from tidb_pe_magic.sandbox.database_state import DatabaseState  # noqa: TC001 - as above
-from tidb_pe_magic.sandbox.endpoint_states import ZONE_MOVES
+from tidb_pe_magic.sandbox.alibaba.world_state import WorldState  # noqa: TC001 - as above
 from tidb_pe_magic.sandbox.faults import Fault  # noqa: TC001 - as above
-from tidb_pe_magic.sandbox.metadata import ForeignPage, Place  # noqa: TC001 - as above
+from tidb_pe_magic.sandbox.mysql.database_state import DatabaseState  # noqa: TC001 - as above
 from tidb_pe_magic.sandbox.private_file import write_private
-from tidb_pe_magic.sandbox.world_state import WorldState  # noqa: TC001 - as above
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterState  # noqa: TC001 - as above
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

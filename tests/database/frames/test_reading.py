@@ -19,7 +19,7 @@ from pymysql.err import DataError, InterfaceError, NotSupportedError, Operationa
 
 from tidb_pe_magic.database.frames import open_reading
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.sandbox.database import FlightsDatabase
+from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,10 +11,11 @@ from chaos.kills import CLOUDS
 from flows.fleets import fleet_sandbox, named, placed, wanted, written
 from flows.places import JAKARTA_VPC, OTHER_VPC
 
-from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
 from tidb_pe_magic.model import FleetProgressed, RowState
+from tidb_pe_magic.sandbox.alibaba.fleet_seed import VPCS
 from tidb_pe_magic.sandbox.faults import Point
-from tidb_pe_magic.sandbox.fleet_seed import VPCS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from flows.fleets import fleet_sandbox, named, placed, wanted, written
 
-from tidb_pe_magic import Runbook, errors, render
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
 from tidb_pe_magic.model import RetryScheduled
+from tidb_pe_magic.sandbox.alibaba.fleet_seed import GROUPS, VPCS
 from tidb_pe_magic.sandbox.faults import Fault, Kind, Point
-from tidb_pe_magic.sandbox.fleet_seed import GROUPS, VPCS
 
 if TYPE_CHECKING:
     from pathlib import Path

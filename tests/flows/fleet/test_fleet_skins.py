@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from flows.fleets import written
 
-from tidb_pe_magic import Runbook, cli, errors, render
+from tidb_pe_magic import Runbook, cli, errors
+from tidb_pe_magic.commands.requests import FleetRequest
+from tidb_pe_magic.display import render
 from tidb_pe_magic.notebook.progress import Progress
-from tidb_pe_magic.runbook.requests import FleetRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

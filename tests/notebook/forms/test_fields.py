@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from traitlets import TraitError
 
-from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, ZoneChoice
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.runbook.requests import ConnectRequest, CreateRequest, ZoneChoice
 
 # A field's name: what is typed, the value that it stands for, and what no rule lets through.
 EXAMPLES: dict[str, tuple[Any, Any, Any]] = {

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from tidb_pe_magic.credentials import PasswordSource
+from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import MissingCredentials
 from tidb_pe_magic.notebook.forms.password import PasswordField
 

@@ -10,7 +10,7 @@ from pymysql.err import NotSupportedError, raise_mysql_exception
 from pymysql.protocol import EOFPacketWrapper, MysqlPacket, OKPacketWrapper
 
 from tidb_pe_magic.database.frames.batch import Batch
-from tidb_pe_magic.database.frames.errors import lost, malformed
+from tidb_pe_magic.database.frames.failures import lost, malformed
 from tidb_pe_magic.database.frames.packets import PacketBuffer
 from tidb_pe_magic.database.frames.types import Column, column
 

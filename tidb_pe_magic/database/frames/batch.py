@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidb_pe_magic.database.frames.errors import malformed
+from tidb_pe_magic.database.frames.failures import malformed
 from tidb_pe_magic.database.frames.packets import HEADER
 
 if TYPE_CHECKING:

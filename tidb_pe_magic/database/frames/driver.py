@@ -7,7 +7,7 @@ from typing import Any
 
 from pymysql.constants import SERVER_STATUS
 
-from tidb_pe_magic.database.frames.errors import lost
+from tidb_pe_magic.database.frames.failures import lost
 
 # The character sets whose strings are Arrow's.
 _UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})

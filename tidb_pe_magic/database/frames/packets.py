@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tidb_pe_magic.database.frames.errors import lost, malformed
+from tidb_pe_magic.database.frames.failures import lost, malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

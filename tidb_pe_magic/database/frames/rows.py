@@ -8,7 +8,7 @@ import pyarrow as pa
 from pymysql.cursors import SSCursor
 from pymysql.err import MySQLError
 
-from tidb_pe_magic.database.frames.errors import unfit
+from tidb_pe_magic.database.frames.failures import unfit
 from tidb_pe_magic.database.frames.types import Column, Kind, from_field
 
 if TYPE_CHECKING:

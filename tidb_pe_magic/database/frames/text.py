@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tidb_pe_magic.database.frames import calendar
 from tidb_pe_magic.database.frames.batch import NULL, Flags, array
-from tidb_pe_magic.database.frames.errors import unfit
+from tidb_pe_magic.database.frames.failures import unfit
 from tidb_pe_magic.database.frames.types import Kind
 from tidb_pe_magic.database.frames.values import bits, converted
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tidb_pe_magic.database.frames.batch import POOL
-from tidb_pe_magic.database.frames.errors import malformed, unfit
+from tidb_pe_magic.database.frames.failures import malformed, unfit
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from tidb_pe_magic.credentials import PasswordSource, sql_password
+from tidb_pe_magic.credentials.secrets import PasswordSource, sql_password
 from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.frames import to_pandas
 from tidb_pe_magic.database.queries.inflight import InFlight
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tidb_pe_magic.credentials import Secret
+    from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.database.queries.ranges import Snapshot
     from tidb_pe_magic.database.queries.statement import Sink
 

@@ -9,7 +9,7 @@ import pymysql.err
 import sqlalchemy.exc
 from pymysql.constants import CR, ER
 
-from tidb_pe_magic.database import diagnose
+from tidb_pe_magic.database import greeting
 from tidb_pe_magic.database.session import CannotConnect
 from tidb_pe_magic.errors import ConnectionFailed, QueryFailed
 
@@ -64,5 +64,5 @@ def _translated(error: pymysql.err.MySQLError) -> TidbPeError:
     if not isinstance(code, int):
         return QueryFailed(0, str(error))
     if code in {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0}:
-        return diagnose.server_error(code, str(message), stage="query")
+        return greeting.server_error(code, str(message), stage="query")
     return QueryFailed(code, str(message), advice=_ADVICE.get(code, ""))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 from tidb_pe_magic import model
+from tidb_pe_magic.commands.requests import CreateRequest, NetworksRequest, PlanRequest, VerifyRequest
+from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.layout import Mark, View, as_html
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Field, Sheet, Switch
 from tidb_pe_magic.notebook.forms.pickers import Picker, SeveralPicker, ZonePicker
-from tidb_pe_magic.runbook.requests import CreateRequest, NetworksRequest, PlanRequest, VerifyRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.display.layout import as_html
+from tidb_pe_magic.display.views import view
 from tidb_pe_magic.errors import (
     InvalidRequest,
     QueryCancelled,
@@ -15,25 +19,21 @@ from tidb_pe_magic.errors import (
     WaitTimeout,
     one_line,
 )
-from tidb_pe_magic.layout import as_html
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.picture import Picture
 from tidb_pe_magic.notebook.forms.worker import Worker
 from tidb_pe_magic.notebook.progress import Story
-from tidb_pe_magic.runbook.commands import command
-from tidb_pe_magic.runbook.operations import OPERATIONS
-from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.credentials import Secret
-    from tidb_pe_magic.layout import Kind
+    from tidb_pe_magic.commands.fields import Request
+    from tidb_pe_magic.credentials.secrets import Secret
+    from tidb_pe_magic.display.layout import Kind
     from tidb_pe_magic.notebook.forms.fields import Sheet
     from tidb_pe_magic.notebook.forms.summary import Summary
-    from tidb_pe_magic.runbook.fields import Request
     from tidb_pe_magic.runbook.runbook import Runbook
 
     Settle = Callable[[Event], bool]

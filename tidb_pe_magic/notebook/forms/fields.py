@@ -21,7 +21,7 @@ from tidb_pe_magic.notebook.forms.fragments import note, refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tidb_pe_magic.runbook.fields import Request
+    from tidb_pe_magic.commands.fields import Request
 
 _ACRONYMS = {"vpc": "VPC", "tls": "TLS", "ca": "CA"}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tidb_pe_magic.commands.requests import StatusRequest
 from tidb_pe_magic.notebook.forms.choose_cluster import ChooseCluster
 from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint
@@ -14,7 +15,6 @@ from tidb_pe_magic.notebook.forms.fields import Sheet
 from tidb_pe_magic.notebook.forms.order import Arrival, in_order
 from tidb_pe_magic.notebook.forms.style import style
 from tidb_pe_magic.notebook.forms.summary import Summary
-from tidb_pe_magic.runbook.requests import StatusRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from traitlets import CUnicode
 
-from tidb_pe_magic.credentials import PasswordSource, Secret
+from tidb_pe_magic.credentials.secrets import PasswordSource, Secret
 from tidb_pe_magic.errors import MissingCredentials
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from traitlets import TraitError
 
+from tidb_pe_magic.commands.requests import ZoneChoice
 from tidb_pe_magic.notebook.forms.fields import Field
 from tidb_pe_magic.notebook.forms.order import in_order
-from tidb_pe_magic.runbook.requests import ZoneChoice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

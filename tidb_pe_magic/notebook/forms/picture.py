@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.render import topology
+from tidb_pe_magic.display.render import topology
 
 if TYPE_CHECKING:
     from tidb_pe_magic import model

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.layout import as_html
+from tidb_pe_magic.commands.requests import QueryRequest
+from tidb_pe_magic.commands.write import cell
+from tidb_pe_magic.display.layout import as_html
+from tidb_pe_magic.display.views import view
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Field, Sheet
-from tidb_pe_magic.runbook.commands import cell
-from tidb_pe_magic.runbook.requests import QueryRequest
-from tidb_pe_magic.views import view
 
 if TYPE_CHECKING:
     from tidb_pe_magic import model
+    from tidb_pe_magic.commands.fields import Request
     from tidb_pe_magic.notebook.forms.desk import Desk
-    from tidb_pe_magic.runbook.fields import Request
 
 _LIMIT = 1000  # rows that are read: it is a first look
 _SHOWN = 20

@@ -7,10 +7,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.layout import Command, Mark, Table, View, as_html, as_text
+from tidb_pe_magic.display.layout import Command, Mark, Table, View, as_html, as_text
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.layout import Kind
+    from tidb_pe_magic.display.layout import Kind
     from tidb_pe_magic.notebook.progress import Publish
 
 # What the three steps do, in order: the commands stand here before anything was done with the form.

@@ -1,1 +1,1 @@
-"""Fleets: many clusters and VPCs, from one file."""
+"""Fleets."""

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
-from tidb_pe_magic.clouds.pausing import SLICE
+from tidb_pe_magic.threads import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

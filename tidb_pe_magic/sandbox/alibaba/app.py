@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from tidb_pe_magic.sandbox.world import World
+    from tidb_pe_magic.sandbox.alibaba.world import World
 
 _NO_CHANGES: Mapping[str, Change] = MappingProxyType({})
 

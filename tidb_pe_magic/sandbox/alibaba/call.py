@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.sandbox.alibaba import errors
 
 if TYPE_CHECKING:
+    from tidb_pe_magic.sandbox.alibaba.network_seed import Region
     from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
     from tidb_pe_magic.sandbox.alibaba.roles import Roles, TemporaryKey
-    from tidb_pe_magic.sandbox.network_seed import Region
-    from tidb_pe_magic.sandbox.world import World
+    from tidb_pe_magic.sandbox.alibaba.world import World
 
 Body = Mapping[str, object]
 

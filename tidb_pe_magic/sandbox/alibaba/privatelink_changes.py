@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Change
+    from tidb_pe_magic.sandbox.alibaba.network_seed import EndpointService, SecurityGroup
     from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
-    from tidb_pe_magic.sandbox.network_seed import EndpointService, SecurityGroup
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 _MOST_ZONES = 10
 _MOST_GROUPS = 10

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Query
     from tidb_pe_magic.sandbox.alibaba.parameters import Page, T
-    from tidb_pe_magic.sandbox.world import Endpoint
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
 
 _RESOURCE_TYPES = ("slb", "alb", "nlb", "gwlb")
 _DEFAULT_RESOURCE_GROUP = "rg-acfmsandbox0000"

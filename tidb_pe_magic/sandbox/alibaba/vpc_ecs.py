@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Query
-    from tidb_pe_magic.sandbox.network_seed import Permission, SecurityGroup, Vpc, VSwitch
+    from tidb_pe_magic.sandbox.alibaba.network_seed import Permission, SecurityGroup, Vpc, VSwitch
 
 _CREATION_TIME = "2026-01-15T02:00:00Z"
 _RESOURCE_GROUP = "rg-acfmsandbox0000"

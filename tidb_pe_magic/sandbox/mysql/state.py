@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tidb_pe_magic.sandbox.database_state import DatabaseState, TableState
 from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
+from tidb_pe_magic.sandbox.mysql.database_state import DatabaseState, TableState
 from tidb_pe_magic.sandbox.mysql.flights import open_database
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.sandbox import impostors
-from tidb_pe_magic.sandbox.impostors import Impostor
-from tidb_pe_magic.sandbox.network_seed import Permission
+from tidb_pe_magic.sandbox.alibaba.network_seed import Permission
+from tidb_pe_magic.sandbox.network import impostors
+from tidb_pe_magic.sandbox.network.impostors import Impostor
 from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.network_seed import VSwitch
+    from tidb_pe_magic.sandbox.alibaba.network_seed import VSwitch
     from tidb_pe_magic.sandbox.sandbox import Sandbox
 
 _CLUSTER, _SERVICE = "10430185274093617152", "epsrv-t4ndemo7c1x0qk2p9s8e"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox import impostors
-from tidb_pe_magic.sandbox.impostors import Impostor
+from tidb_pe_magic.sandbox.network import impostors
+from tidb_pe_magic.sandbox.network.impostors import Impostor
 from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.addresses import Address
-    from tidb_pe_magic.sandbox.clusters import Cluster
-    from tidb_pe_magic.sandbox.gate import Manner
+    from tidb_pe_magic.sandbox.network.addresses import Address
+    from tidb_pe_magic.sandbox.network.gate import Manner
     from tidb_pe_magic.sandbox.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster
 
 _TOO_MANY_CONNECTIONS, _ACCESS_DENIED = 1040, 1045
 
@@ -34,7 +34,7 @@ def _nothing(sandbox: Sandbox) -> None:
 
 def _tls(sandbox: Sandbox, *names: str, expired: bool = False, trusted: bool = True) -> None:
     # Imported here: no other scenario needs `cryptography`.
-    from tidb_pe_magic.sandbox.certificates import server_tls  # noqa: PLC0415 - see above
+    from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - see above
 
     tls = server_tls(*(names or _gateways(sandbox)), expired=expired)
     if trusted:

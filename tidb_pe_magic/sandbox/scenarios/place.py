@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.metadata import ForeignPage, Place
-from tidb_pe_magic.sandbox.network_seed import JAKARTA, SINGAPORE
+from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, Place
+from tidb_pe_magic.sandbox.alibaba.network_seed import JAKARTA, SINGAPORE
 from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:

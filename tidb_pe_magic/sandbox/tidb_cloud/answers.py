@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from flask import Response, jsonify
 
-from tidb_pe_magic.sandbox.clusters import Code
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import Code
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
 
-    from tidb_pe_magic.sandbox.clusters import RefusedError
+    from tidb_pe_magic.sandbox.tidb_cloud.clusters import RefusedError
 
 _STATUS = {
     Code.INVALID_ARGUMENT: 400,

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask
 from werkzeug.exceptions import HTTPException
 
-from tidb_pe_magic.sandbox.clusters import RefusedError
-from tidb_pe_magic.sandbox.digest import DigestAuthenticator
-from tidb_pe_magic.sandbox.rate_limit import REQUESTS_PER_MINUTE, RateLimiter
 from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.tidb_cloud.answers import http_error, open_api_error, refusal
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_api import ClusterApi
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import RefusedError
+from tidb_pe_magic.sandbox.tidb_cloud.digest import DigestAuthenticator
 from tidb_pe_magic.sandbox.tidb_cloud.gateway import Gateway
 from tidb_pe_magic.sandbox.tidb_cloud.pager import Pager
+from tidb_pe_magic.sandbox.tidb_cloud.rate_limit import REQUESTS_PER_MINUTE, RateLimiter
 from tidb_pe_magic.sandbox.tidb_cloud.sql_user_api import SqlUserApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from tidb_pe_magic.sandbox.cluster_store import ClusterStore
+    from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 
 def create_app(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Response, jsonify, request
 
-from tidb_pe_magic.sandbox.clusters import REGIONS, Code, RefusedError
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import REGIONS, Code, RefusedError
 from tidb_pe_magic.sandbox.tidb_cloud.filters import CLOUD_PROVIDERS, ordered, parse_filter
 from tidb_pe_magic.sandbox.tidb_cloud.parameters import (
     DEFAULT_PAGE,
@@ -18,7 +18,7 @@ from tidb_pe_magic.sandbox.tidb_cloud.parameters import (
 )
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.cluster_store import ClusterStore
+    from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
     from tidb_pe_magic.sandbox.tidb_cloud.pager import Pager
 
 _SERVICE_PLANS = ("Starter", "Essential", "Premium", "BYOC")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.clusters import PROJECT_LABEL, STATES, Code, RefusedError
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import PROJECT_LABEL, STATES, Code, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tidb_pe_magic.sandbox.clusters import Cluster
+    from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster
 
 CLOUD_PROVIDERS = ("aws", "gcp", "azure", "alicloud")
 

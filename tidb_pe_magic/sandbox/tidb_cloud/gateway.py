@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, jsonify, request
 
-from tidb_pe_magic.sandbox.clusters import Code
-from tidb_pe_magic.sandbox.digest import request_target
 from tidb_pe_magic.sandbox.request_log import Service
 from tidb_pe_magic.sandbox.tidb_cloud.answers import status_answer
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import Code
+from tidb_pe_magic.sandbox.tidb_cloud.digest import request_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.digest import DigestAuthenticator, Verdict
-    from tidb_pe_magic.sandbox.rate_limit import Quota, RateLimiter
     from tidb_pe_magic.sandbox.request_log import RequestLog
+    from tidb_pe_magic.sandbox.tidb_cloud.digest import DigestAuthenticator, Verdict
+    from tidb_pe_magic.sandbox.tidb_cloud.rate_limit import Quota, RateLimiter
 
 
 class Gateway:

@@ -9,7 +9,7 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING, TypeVar
 
-from tidb_pe_magic.sandbox.clusters import Code, RefusedError
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import Code, RefusedError
 from tidb_pe_magic.sandbox.tidb_cloud.parameters import single
 
 if TYPE_CHECKING:

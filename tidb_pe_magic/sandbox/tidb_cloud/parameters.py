@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import request
 
-from tidb_pe_magic.sandbox.clusters import Code, RefusedError
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import Code, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from flask import Response, jsonify
 
-from tidb_pe_magic.sandbox.clusters import AUTH_METHOD
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import AUTH_METHOD
 from tidb_pe_magic.sandbox.tidb_cloud.parameters import LARGEST_PAGE, field, json_body, natural, roles
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.cluster_store import ClusterStore
+    from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
     from tidb_pe_magic.sandbox.tidb_cloud.pager import Pager
 
 

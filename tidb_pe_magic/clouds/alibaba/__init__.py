@@ -1,0 +1,1 @@
+"""Alibaba Cloud's PrivateLink, VPC and ECS APIs, over its SDK."""

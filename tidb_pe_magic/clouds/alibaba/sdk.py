@@ -1,0 +1,285 @@
+"""Calls to Alibaba Cloud's APIs: PrivateLink by its SDK, VPC and ECS by the generic client.
+
+The only module that imports `alibabacloud_*`, and only inside functions: the import takes 0.4 s.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.alibaba import role_keys
+from tidb_pe_magic.clouds.alibaba.errors import translate
+from tidb_pe_magic.clouds.alibaba.sdk_http import no_proxy, refuse_redirects
+from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
+from tidb_pe_magic.clouds.hosts import unreachable_advice
+from tidb_pe_magic.clouds.json_fields import mapping
+from tidb_pe_magic.clouds.retries import NO_RETRIES
+from tidb_pe_magic.credentials.search import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tidb_pe_magic.clouds.retries import Retries
+    from tidb_pe_magic.credentials.secrets import Key
+
+T = TypeVar("T")
+Body = dict[str, Any]
+
+_CONNECT_MS, _MS = 5_000, 1_000
+_VERSIONS = {"sts": "2015-04-01", "vpc": "2016-04-28", "ecs": "2014-05-26"}
+# Hosts that do not follow the rule <product>.<region>.aliyuncs.com (the products' public endpoint lists).
+_HOSTS = {
+    ("vpc", "cn-hangzhou"): "vpc.aliyuncs.com",
+    ("ecs", "cn-hangzhou"): "ecs-cn-hangzhou.aliyuncs.com",
+}
+# Operations that change nothing; another one is made again only where its ClientToken makes it once.
+_LOOK_UPS = ("Check", "Describe", "Get", "List")
+
+_SAY_NOTHING_OF_THE_KEY = (errors.AuthenticationFailed, errors.ServiceUnavailable, errors.Throttled)
+
+
+class AlibabaClient:
+    """Makes calls to one region, for one key: wire names in, wire names out.
+
+    Every call raises `ApiError`, and `MissingCredentials` where the SDK gets no temporary key.
+    """
+
+    def __init__(
+        self, region_id: str, key: Key | Found, *, endpoint: str = "", retries: Retries = NO_RETRIES
+    ) -> None:
+        """Keep the settings; the SDK is imported by the first call.
+
+        Args:
+            region_id: such as `ap-southeast-1`.
+            key: the key, or where the SDK gets one.
+            endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
+            retries: makes a call again that failed in passing.
+        """
+        self.region_id = region_id
+        self._found = key if isinstance(key, Found) else Found(place="a key that was given", key=key)
+        self._retries = retries
+        self._endpoint = urlsplit(endpoint)
+        self._exchange = None if self._found.key is not None else role_keys.exchange(self._found, endpoint)
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def temporary_key(self) -> tuple[str, str]:
+        """Return the SDK's name of what made the key in use, such as `ram_role_arn/static_ak`, and its ID.
+
+        Raises:
+            MissingCredentials: there is none to be had.
+            ApiError: STS refuses the role, or does not answer.
+        """
+        if self._exchange is None:
+            return "", ""
+        key = self._retries.call("AssumeRole", self._renewed)
+        return str(key.provider_name or ""), str(key.access_key_id or "")
+
+    def _renewed(self) -> Any:
+        if self._exchange is None:
+            msg = "a key of its own needs no exchange"
+            raise AssertionError(msg)
+        self._exchange.renew()
+        return self._exchange.get_credential()
+
+    def close(self) -> None:
+        """Close the HTTP connections, which the SDK keeps for the process; a later call opens others."""
+        if not self._clients:
+            return
+        from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
+
+        hosts = {self._endpoint.netloc or _host(product, self.region_id) for product in self._clients}
+        for name, session in tuple(DaraCore._sessions.items()):  # noqa: SLF001 - the SDK has no such function
+            if any(f"://{host}:" in name for host in hosts):
+                session.close()
+
+    def privatelink(self, operation: str, fields: Mapping[str, Any], read: Callable[[Body], T]) -> T:
+        """Call an operation of PrivateLink 2020-04-15 through its SDK.
+
+        Args:
+            operation: its name.
+            fields: of the request; None leaves one out.
+            read: takes what is wanted from the answer; one that it refuses is asked for again.
+        """
+        from alibabacloud_privatelink20200415 import models  # noqa: PLC0415 - slow to import
+        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
+
+        given = {name: value for name, value in fields.items() if value is not None}
+        kind = getattr(models, f"{operation}Request", None)  # CheckProductOpen takes nothing and has none
+        request = [] if kind is None else [kind().from_map({"RegionId": self.region_id, **given})]
+        call = getattr(self._client("privatelink"), f"{_snake_case(operation)}_with_options")
+
+        def work() -> T:
+            body = self._translated(operation, call, *request, RuntimeOptions()).body
+            # None is the SDK's answer to JSON of a shape that it does not know.
+            return read(
+                _shaped(
+                    operation, None if body is None else _fields(body, first_page="NextToken" not in given)
+                )
+            )
+
+        if operation.startswith(_LOOK_UPS) or "ClientToken" in given:
+            return self._retries.call(operation, work)
+        return work()
+
+    def lookup(self, product: str, operation: str, read: Callable[[Body], T], /, **query: Any) -> T:
+        """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26; the rest is as in `privatelink`."""
+        from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
+        from alibabacloud_tea_openapi.utils import Utils  # noqa: PLC0415 - slow to import
+        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
+
+        parameters = utils_models.Params(
+            action=operation,
+            version=_VERSIONS[product],
+            protocol=self._protocol,
+            pathname="/",
+            method="POST",
+            auth_type="AK",
+            style="RPC",
+            req_body_type="formData",
+            body_type="json",
+        )
+        request = utils_models.OpenApiRequest(query=Utils.query({"RegionId": self.region_id, **query}))
+        client = self._client(product)
+
+        def work() -> T:
+            answer = self._translated(operation, client.call_api, parameters, request, RuntimeOptions())
+            return read(_shaped(operation, mapping(answer).get("body")))
+
+        return self._retries.call(operation, work)
+
+    @property
+    def _protocol(self) -> str:
+        return (self._endpoint.scheme or "https").upper()
+
+    def _client(self, product: str) -> Any:
+        with self._lock:
+            if product not in self._clients:
+                self._clients[product] = self._new_client(product)
+            return self._clients[product]
+
+    def _new_client(self, product: str) -> Any:
+        from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
+        from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
+
+        _silence_sdk_logger()
+        refuse_redirects(DaraCore)
+        config = utils_models.Config(
+            region_id=self.region_id,
+            endpoint=self._endpoint.netloc or _host(product, self.region_id),
+            protocol=self._protocol,
+            connect_timeout=_CONNECT_MS,
+            read_timeout=round(self._retries.answer * _MS),
+            user_agent="tidb-pe-magic",
+        )
+        key = self._found.key
+        if key is None:
+            config.credential = self._exchange
+        else:
+            config.access_key_id = key.public
+            config.access_key_secret = key.private.reveal()
+            config.security_token = key.token.reveal() if key.token else None
+        if product == "privatelink":
+            from alibabacloud_privatelink20200415.client import Client  # noqa: PLC0415 - slow to import
+        else:
+            from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415 - slow to import
+        return Client(config)
+
+    def _translated(self, operation: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Make the call; the one place where the SDK's exceptions become ours.
+
+        The SDK's frames hold the key and the signed request, so none of them is chained, and an interrupt
+        is raised anew.
+        """
+        from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
+
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.renew()
+        failure: BaseException
+        try:
+            with no_proxy(self._endpoint.hostname or ""):
+                answer = call(*arguments)
+        except TeaException as error:
+            refused = _error(operation, error, self.region_id, self._endpoint.hostname or "")
+            if exchange is not None and refused.code.startswith("InvalidSecurityToken"):
+                refused.transient = exchange.discard()
+            elif exchange is not None and not isinstance(refused, _SAY_NOTHING_OF_THE_KEY):
+                exchange.accept()
+            failure = refused
+        except KeyboardInterrupt:
+            failure = KeyboardInterrupt()
+        else:
+            if exchange is not None:
+                exchange.accept()
+            return answer
+        raise failure from None
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _fields(body: Any, *, first_page: bool) -> Body:
+    """Return the answer's fields, without a list of which the answer may have said nothing.
+
+    The SDK writes an empty list where there is none at all; where it is meant, the total is 0.
+    """
+    fields: Body = body.to_map()
+    total = fields.get("TotalCount")
+    meant = str(total) == "0" if first_page else total is not None
+    return {name: value for name, value in fields.items() if value != [] or meant}
+
+
+def _shaped(operation: str, body: object) -> dict[str, Any]:
+    if isinstance(body, dict):
+        return body
+    raise errors.ServiceUnavailable(
+        "no usable answer: the JSON has another shape", operation=operation, advice="Try again."
+    )
+
+
+def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> errors.ApiError:
+    data = mapping(error.data)
+    status = int(getattr(error, "status_code", None) or data.get("statusCode") or 0)
+    code = "" if str(error.code) == "None" else str(error.code)  # the SDK writes a missing code as None
+    if status:
+        wait_ms = getattr(error, "retry_after", None)
+        wait = wait_ms / 1000 if wait_ms else None
+        return translate(operation, code, status, data, retry_after=wait, region_id=region_id)
+    if error.code == "InvalidCredentials":
+        return translate(operation, error.code, status, {"Message": str(error.message)})
+    elsewhere = redirect_target(error)
+    if elsewhere is not None:
+        return errors.ApiError(
+            f"the API redirects to {elsewhere}; not followed",
+            operation=operation,
+            advice="Check the API host that is set in the environment.",
+        )
+    reason = str(error)[:300]
+    if "header value" in reason:  # which is quoted, and may be an STS token
+        reason = "the access key holds a character that cannot be sent"
+    failure = errors.ServiceUnavailable(
+        f"no usable answer: {reason}",
+        operation=operation,
+        advice=unreachable_advice(replaced_host),
+    )
+    failure.transient = not is_hopeless(error)
+    return failure
+
+
+def _silence_sdk_logger() -> None:
+    """Stop the logger that the SDK sets to DEBUG when it is imported.
+
+    With `DEBUG=sdk` in the environment it writes the signed headers, an STS token among them.
+    """
+    logging.getLogger("darabonba-core").disabled = True
+
+
+def _host(product: str, region_id: str) -> str:
+    return _HOSTS.get((product, region_id), f"{product}.{region_id}.aliyuncs.com")

@@ -1,0 +1,109 @@
+"""What Alibaba Cloud's answers hold, in the model's words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.clouds.json_fields import mappings, number, text, told, truth, whole
+from tidb_pe_magic.clouds.pages import unusable
+from tidb_pe_magic.model import (
+    OUR_TAG,
+    EndpointAttributes,
+    EndpointTag,
+    SecurityGroup,
+    VpcEndpoint,
+    VSwitch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def identified(operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what reads an answer about one endpoint.
+
+    It raises `ServiceUnavailable` where the answer lacks the ID, with which nothing could be done.
+    """
+
+    def read(body: dict[str, Any]) -> dict[str, Any]:
+        if not text(body, "EndpointId"):
+            raise unusable(operation, "it lacks EndpointId")
+        return body
+
+    return read
+
+
+def request_id(body: dict[str, Any]) -> str:
+    """Return the ID of the request that was answered; may be empty."""
+    return text(body, "RequestId")
+
+
+def endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
+    """Return the endpoint, without its zones and security groups."""
+    return VpcEndpoint(
+        endpoint_id=text(wire, "EndpointId"),
+        name=text(wire, "EndpointName"),
+        service_name=text(wire, "ServiceName"),
+        vpc_id=text(wire, "VpcId"),
+        region_id=region_id,
+        domain=text(wire, "EndpointDomain"),
+        endpoint_status=text(wire, "EndpointStatus") or "unknown",
+        connection_status=text(wire, "ConnectionStatus") or "unknown",
+        business_status=text(wire, "EndpointBusinessStatus") or "Normal",
+        created=text(wire, "CreateTime"),
+        attributes=_attributes(wire),
+        request_id=text(wire, "RequestId"),
+    )
+
+
+def _attributes(wire: dict[str, Any]) -> EndpointAttributes:
+    return EndpointAttributes(
+        service_id=told(wire, "ServiceId"),
+        service_region_id=told(wire, "ServiceRegionId"),
+        description=told(wire, "EndpointDescription"),
+        endpoint_type=told(wire, "EndpointType"),
+        payer=told(wire, "Payer"),
+        resource_group_id=told(wire, "ResourceGroupId"),
+        policy_document=told(wire, "PolicyDocument"),
+        address_version=told(wire, "AddressIpVersion"),
+        bandwidth=whole(wire, "Bandwidth"),
+        cross_region_bandwidth=whole(wire, "CrossRegionBandwidth"),
+        zone_private_ip_address_count=whole(wire, "ZonePrivateIpAddressCount"),
+        protected_enabled=truth(wire, "ProtectedEnabled"),
+        resource_owner=truth(wire, "ResourceOwner"),
+        zone_affinity_enabled=truth(wire, "ZoneAffinityEnabled"),
+    )
+
+
+def listed_endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
+    """Return an endpoint of a list, which tells its tags, without its zones and security groups."""
+    tags = tuple(
+        EndpointTag(key=text(tag, "Key"), value=text(tag, "Value")) for tag in mappings(wire.get("Tags"))
+    )
+    ours = EndpointTag(key=OUR_TAG[0], value=OUR_TAG[1]) in tags
+    return replace(endpoint(wire, region_id), ours=ours, tags=tags)
+
+
+def vswitch(wire: dict[str, Any]) -> VSwitch:
+    """Return the vSwitch."""
+    return VSwitch(
+        vswitch_id=text(wire, "VSwitchId"),
+        name=text(wire, "VSwitchName"),
+        zone_id=text(wire, "ZoneId"),
+        vpc_id=text(wire, "VpcId"),
+        cidr_block=text(wire, "CidrBlock"),
+        available_ip_count=number(wire, "AvailableIpAddressCount"),
+        status=text(wire, "Status"),
+    )
+
+
+def security_group(wire: dict[str, Any]) -> SecurityGroup:
+    """Return the security group, without its rules."""
+    return SecurityGroup(
+        security_group_id=text(wire, "SecurityGroupId"),
+        name=text(wire, "SecurityGroupName"),
+        vpc_id=text(wire, "VpcId"),
+        group_type=text(wire, "SecurityGroupType"),
+        service_managed=wire.get("ServiceManaged") is True,
+    )

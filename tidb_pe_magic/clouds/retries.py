@@ -1,0 +1,138 @@
+"""The one retry policy of both clouds' clients.
+
+Only calls that may be made twice come here: look-ups, removals (of what is gone, nothing is removed), and
+creations that carry a ClientToken.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import TYPE_CHECKING, TypeVar
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import RetryScheduled
+from tidb_pe_magic.threads import paused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tenacity import RetryCallState
+
+    from tidb_pe_magic.model import Event, EventHook
+
+T = TypeVar("T")
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = 0.5, 8.0, 0.5  # seconds; the pauses double
+_single: ContextVar[bool] = ContextVar("single", default=False)
+
+
+def _unheard(event: Event) -> None:
+    """Take an event that nobody listens to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retries:
+    """Makes a call again that failed in passing, until it succeeds, or a limit is reached.
+
+    Attributes:
+        attempts: calls at most.
+        deadline: seconds from the first call in which the last one has to begin; long enough for TiDB Cloud's
+            limit of requests per minute to be over.
+        answer: seconds that a cloud may be silent in one call.
+        cancel: set it to end a pause.
+        clock: seconds, monotonic.
+        sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+        on_event: is told of each pause before it begins.
+    """
+
+    attempts: int = 6
+    deadline: float = 90.0
+    answer: float = 15.0
+    cancel: Flag = field(default_factory=Flag)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], bool] | None = None
+    on_event: EventHook = _unheard
+
+    def call(self, operation: str, work: Callable[[], T]) -> T:
+        """Return what `work` returns, or raise what it raised last.
+
+        A pause that the cloud asks for is kept, unless it would go beyond the deadline: then the failure,
+        which names it, is raised at once.
+
+        Args:
+            operation: the API operation.
+            work: makes the call; an `ApiError` that is `transient` is what is retried.
+
+        Raises:
+            WaitCancelled: the stop button, or the cancel event, during a pause.
+        """
+        if self.attempts == 1 or _single.get():
+            return work()
+        import tenacity  # noqa: PLC0415 - only a call needs it
+
+        end = self.clock() + self.deadline
+        base = tenacity.wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
+        jitter = tenacity.wait_random(0, _JITTER)
+
+        def pause(state: RetryCallState) -> float:
+            asked = getattr(_failure(state), "retry_after", None) or 0.0
+            return max(asked, base(state)) + jitter(state)
+
+        def announced_pause(state: RetryCallState) -> None:
+            event = RetryScheduled(
+                operation=operation,
+                error=str(_failure(state)),
+                attempt=state.attempt_number,
+                pause=state.upcoming_sleep,
+            )
+            self._pause(event)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_transient),
+            wait=pause,
+            stop=lambda state: (
+                state.attempt_number >= self.attempts or self.clock() + state.upcoming_sleep > end
+            ),
+            before_sleep=announced_pause,
+            sleep=lambda _: None,  # that was the pause
+            reraise=True,
+        )
+        return retrying(work)
+
+    def _pause(self, event: RetryScheduled) -> None:
+        try:
+            self.on_event(event)
+            cancelled = paused(event.pause, self.cancel, self.sleep)
+        except KeyboardInterrupt:
+            cancelled = True
+        if cancelled:
+            # Outside the handler: an interrupt is no part of what is told.
+            raise errors.WaitCancelled(
+                f"stopped while waiting to call {event.operation} again.",
+                advice="Run the same command again.",
+            )
+
+
+NO_RETRIES = Retries(attempts=1)
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """Make each call in this block, and in this thread, once: a wait asks again by itself."""
+    before = _single.set(True)
+    try:
+        yield
+    finally:
+        _single.reset(before)
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, errors.ApiError) and error.transient

@@ -1,0 +1,263 @@
+"""Typed text to requests: one parser per operation, made from the request's fields.
+
+No message repeats what was typed beyond a flag's name or an ID: it may be a password in the wrong place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import io
+import re
+import shlex
+from dataclasses import MISSING, Field, dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping, Sequence
+
+    from tidb_pe_magic.commands.fields import Option, Request
+
+_PASSWORD_FLAG = re.compile(r"(--(sql-?)?(password|passwd|pwd|pw|secret)|-p)$", re.IGNORECASE)
+# A value can follow a short flag's letter directly.
+_FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*|-[A-Za-z]")
+HELP_FLAGS = frozenset({"-h", "--help"})
+_HELP = "show help"  # no field can have this name
+
+
+@dataclass(frozen=True)
+class Help:
+    """Help that was asked for, as text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """An operation and its request."""
+
+    operation: Operation
+    request: Request
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises our errors instead of leaving the interpreter."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message without the values that argparse quotes in it."""
+        flag = re.match(r"argument ([^:]+): (.*)", message, re.DOTALL)
+        if flag:
+            reason = "takes no value" if "explicit argument" in flag[2] else flag[2]
+            raise InvalidRequest(flag[1].split("/")[-1], f"{_unquoted(reason)}.", advice=_see(self.prog))
+        missing = re.match(r"the following arguments are required: (.*)", message)
+        if missing:
+            raise InvalidRequest(missing[1], "is missing.", advice=_see(self.prog))
+        raise InvalidRequest("", f"{_unquoted(message)}.", advice=_see(self.prog))
+
+
+def words(line: str) -> list[str]:
+    """Split a line as a shell does; a word that begins with # begins a comment.
+
+    Raises:
+        InvalidRequest: a quote is not closed.
+    """
+    stream = io.StringIO(line)
+    lexer = shlex.shlex(stream, posix=True)
+    lexer.whitespace_split = True
+    # A # within a word, which the lexer would take too, is a part of that word.
+    lexer.commenters = ""
+    found: list[str] = []
+    try:
+        while not line[stream.tell() :].lstrip().startswith("#"):
+            word = lexer.get_token()
+            if word is None:
+                break
+            found.append(word)
+    except ValueError:
+        raise InvalidRequest("quotes", "a quote is opened and not closed.") from None
+    return found
+
+
+def parse(
+    arguments: Sequence[str],
+    *,
+    prog: str,
+    extra: Iterable[str] = (),
+    without: Mapping[str, str] = MappingProxyType({}),
+) -> Command | Help:
+    """Make a request from a subcommand and its options, or return the help that was asked for.
+
+    Args:
+        arguments: the words after the program's name.
+        prog: the program's name, as one types it.
+        extra: subcommands that a skin handles itself, named in suggestions.
+        without: operations that a skin does not have, each with the reason.
+
+    Raises:
+        InvalidRequest: a subcommand or flag is unknown, or a value is not valid.
+    """
+    if not arguments or arguments[0] in HELP_FLAGS:
+        return Help(overview(prog, without))
+    name, *rest = arguments
+    if name in without:
+        raise InvalidRequest("command", f"{prog} has no {name}: {without[name]}", advice=_see(prog))
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise _unknown_command(name, (*(OPERATIONS.keys() - without.keys()), *extra), prog)
+    return parse_options(operation, rest, prog=prog)
+
+
+def parse_options(
+    operation: Operation, options: Sequence[str], *, prog: str, given: Mapping[str, Any] | None = None
+) -> Command | Help:
+    """Make the operation's request from its options, or return its help where that was asked for.
+
+    Args:
+        operation: what the options are of.
+        options: the words after the subcommand.
+        prog: the program's name, as one types it.
+        given: values of fields that come from elsewhere, such as a cell's body, and are not typed here.
+
+    Raises:
+        InvalidRequest: a flag is unknown, or a value is not valid.
+    """
+    before_separator = options[: options.index("--")] if "--" in options else options
+    if HELP_FLAGS & set(before_separator):
+        return Help(help_for(operation, prog))
+    namespace, unknown = _parser(operation, prog, given or ()).parse_known_args(options)
+    values = {name: _as_typed(value) for name, value in vars(namespace).items()} | dict(given or {})
+    if values.pop(_HELP):
+        return Help(help_for(operation, prog))
+    if unknown:
+        raise _unexpected(operation, unknown, prog)
+    return Command(operation, operation.request.of(**values))
+
+
+def _as_typed(value: Any) -> Any:
+    """Return the value; of `--flag=--` argparse takes the separator out, and leaves an empty list."""
+    if isinstance(value, list):
+        return [_as_typed(each) for each in value] or "--"
+    return value
+
+
+def _unknown_command(name: str, known: Iterable[str], prog: str) -> InvalidRequest:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else "there is no such command."
+    return InvalidRequest("command", hint, advice=f"{prog} -h lists them.")
+
+
+def overview(prog: str, without: Container[str] = ()) -> str:
+    """Return the list of commands."""
+    width = max(map(len, OPERATIONS))
+    lines = [
+        f"{name:<{width}}  {operation.summary}" + (f" ({operation.tutorial})" if operation.tutorial else "")
+        for name, operation in OPERATIONS.items()
+        if name not in without
+    ]
+    return "\n".join(
+        (
+            f"usage: {prog} COMMAND [OPTIONS]",
+            "",
+            "From a TiDB Cloud cluster on Alibaba Cloud to a DataFrame, over a private endpoint.",
+            "Numbers are the tutorial's steps.",
+            "",
+            *(f"  {line}" for line in lines),
+            "",
+            f"{prog} COMMAND -h shows the options of a command.",
+        )
+    )
+
+
+def help_for(operation: Operation, prog: str) -> str:
+    """Return an operation's help, with an example."""
+    return f"{options_help(operation, prog)}\n\nexample: {prog} {operation.example}"
+
+
+def options_help(operation: Operation, prog: str, given: Container[str] = ()) -> str:
+    """Return usage and options of an operation, without the fields that are not typed here."""
+    return _parser(operation, prog, given).format_help().rstrip()
+
+
+def flags(operation: Operation) -> dict[str, Option]:
+    """Return the operation's flags, as typed, and their options."""
+    request = operation.request
+    return {
+        request.label(name): described
+        for name, described in request.options().items()
+        if not described.positional
+    }
+
+
+def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argparse.ArgumentParser:
+    request = operation.request
+    parser = _Parser(
+        prog=f"{prog} {operation.name}",
+        description=f"{operation.summary}.",
+        allow_abbrev=False,
+        # argparse's own leaves the interpreter.
+        add_help=False,
+        # A fixed width: help is the same in a terminal, a notebook and a test.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=110, max_help_position=34),
+    )
+    parser.add_argument("-h", "--help", dest=_HELP, action="store_true", help="show this help")
+    for field in fields(request):
+        if field.name in given:
+            continue
+        described: Option = field.metadata["option"]
+        settings: dict[str, Any] = {"help": explained(field).replace("%", "%%"), "default": None}
+        if field.default is False:
+            settings["action"] = "store_const"
+            settings["const"] = True
+        else:
+            settings["metavar"] = described.metavar
+            if described.many:
+                settings["action"] = "append"
+        if described.positional:
+            settings["nargs"] = None if field.default is MISSING else "?"
+            parser.add_argument(field.name, **settings)
+        else:
+            parser.add_argument(request.label(field.name), dest=field.name, **settings)
+    return parser
+
+
+def explained(field: Field[Any]) -> str:
+    """Return what a field is for, and its default."""
+    described: Option = field.metadata["option"]
+    if isinstance(field.default, float):
+        return f"{described.help}; default: {field.default:g}"
+    return f"{described.help}; default: {field.default}" if isinstance(field.default, str) else described.help
+
+
+def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> InvalidRequest:
+    see = _see(f"{prog} {operation.name}")
+    typed = next((word for word in unknown if word.startswith("-")), "")
+    named = _FLAG.match(typed)
+    if not named:
+        return InvalidRequest(
+            "arguments",
+            f"{operation.name} takes no further argument; a value with a space is put in single quotes, and "
+            "a flag with several values is repeated for each.",
+            advice=see,
+        )
+    flag = named[0]
+    if _PASSWORD_FLAG.match(flag):
+        return InvalidRequest(
+            flag,
+            "there is no such flag: a password in a cell would be saved with the notebook.",
+            advice="Use TIDB_PASSWORD, or --password-from prompt, env:NAME, keyring:SERVICE or file:PATH.",
+        )
+    close = difflib.get_close_matches(flag, flags(operation), n=1)
+    hint = f"did you mean {close[0]}?" if close else f"{operation.name} has no such flag."
+    return InvalidRequest(flag, hint, advice=see)
+
+
+def _see(prog: str) -> str:
+    return f"See {prog} -h."
+
+
+def _unquoted(message: str) -> str:
+    return re.sub(r"\s*'[^']*'", "", message)

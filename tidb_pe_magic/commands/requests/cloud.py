@@ -1,0 +1,224 @@
+"""What the clouds are asked: clusters, networks and endpoints, keys and their permissions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidb_pe_magic.commands.fields import Request, count, one_of, option, seconds, switch, text_up_to
+from tidb_pe_magic.commands.requests.values import (
+    ZoneChoice,
+    cluster_name,
+    endpoint_id,
+    endpoint_name,
+    file_path,
+    region_id,
+    security_group_id,
+    vpc_id,
+)
+from tidb_pe_magic.errors import TOPICS
+from tidb_pe_magic.model import EXPORT_FORMATS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClustersRequest(Request):
+    """List the clusters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelpRequest(Request):
+    """Explain a topic."""
+
+    topic: str | None = option(
+        "what to explain; without it the topics are listed",
+        metavar="TOPIC",
+        parse=one_of(TOPICS),
+        positional=True,
+        choices=TOPICS,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhoamiRequest(Request):
+    """Show whose keys are used."""
+
+    profile: str | None = option(
+        "ticloud profile to use from now on in this kernel, before every other place; "
+        "default: as the environment says",
+        metavar="NAME",
+        parse=text_up_to(128),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterRequest(Request):
+    """Take note of a cluster."""
+
+    cluster: str = option(
+        "name or ID of the cluster", default=..., metavar="NAME_OR_ID", parse=cluster_name, positional=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterStep(Request):
+    """Base of the steps that concern one cluster."""
+
+    cluster: str | None = option(
+        "name or ID of the cluster; default: the last one named in this kernel, then TIDB_PE_CLUSTER",
+        metavar="NAME_OR_ID",
+        parse=cluster_name,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointStep(ClusterStep):
+    """Base of the steps that concern one endpoint of a cluster."""
+
+    endpoint: str | None = option(
+        "ID of the endpoint; default: the only one of this cluster", metavar="ID", parse=endpoint_id
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworksRequest(ClusterStep):
+    """List the networks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest(ClusterStep):
+    """Verify the endpoint service."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement(Request):
+    """Where the endpoint shall be, and what it is called."""
+
+    vpc: str | None = option(
+        "ID of the VPC; default: this notebook's, or the only usable one of the region",
+        metavar="ID",
+        parse=vpc_id,
+    )
+    security_group: tuple[str, ...] = option(
+        "ID of a security group of that VPC; repeatable; default: the only one",
+        default=(),
+        metavar="ID",
+        parse=security_group_id,
+        many=True,
+    )
+    zone: tuple[ZoneChoice, ...] = option(
+        "zone, with or without a vSwitch in it, or all; repeatable; each zone is billed; "
+        "default: two zones with a usable vSwitch, this notebook's first",
+        default=(),
+        metavar="ZONE[=VSWITCH]",
+        parse=ZoneChoice.parse,
+        many=True,
+    )
+    name: str | None = option(
+        "name of the endpoint; default: tidb- and the cluster's name", metavar="N", parse=endpoint_name
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRequest(Placement, ClusterStep):
+    """Show what would be made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest(Placement, ClusterStep):
+    """Write the endpoint as infrastructure as code."""
+
+    format: str = option(
+        f"what to write: {' or '.join(EXPORT_FORMATS)}",
+        default=...,
+        metavar="FORMAT",
+        parse=one_of(EXPORT_FORMATS),
+        positional=True,
+        choices=EXPORT_FORMATS,
+    )
+    endpoint: str | None = option(
+        "ID of an endpoint that exists; default: the one that plan would adopt, else what create would make",
+        metavar="ID",
+        parse=endpoint_id,
+    )
+    to: str | None = option("write to this file", metavar="PATH", parse=file_path)
+    replace: bool = option(
+        "replace the file even though it is no earlier export, or was changed since",
+        default=False,
+        parse=switch,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolve(Request):
+    """Whether to go on where the preflight says stop."""
+
+    force: bool = option("go on even though the preflight says stop", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest(Resolve, Placement, ClusterStep):
+    """Make the endpoint, or adopt the one that exists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience(Request):
+    """How long to wait."""
+
+    timeout: float = option("seconds to wait at most", default=600.0, metavar="S", parse=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitRequest(Patience, EndpointStep):
+    """Wait for the endpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRequest(EndpointStep):
+    """Show each step's state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointsRequest(ClusterStep):
+    """List the endpoints of a cluster, or of a region."""
+
+    region: str | None = option(
+        "instead of a cluster's endpoints, every one that was made here in this region: also where its "
+        "cluster is gone",
+        metavar="REGION",
+        parse=region_id,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermissionsRequest(Request):
+    """Show what the access key's owner has to be allowed."""
+
+    cluster: str | None = option(
+        "name or ID of the cluster whose region the policy is for; default: the last one named, "
+        "else every region",
+        metavar="NAME_OR_ID",
+        parse=cluster_name,
+    )
+    clean_up: bool = option("allow deletion too", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRequest(Request):
+    """Show the journal."""
+
+    limit: int = option("changes to show at most, the latest ones", default=20, metavar="N", parse=count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteRequest(Patience, ClusterStep):
+    """Delete an endpoint."""
+
+    endpoint: str = option(
+        "ID of the endpoint", default=..., metavar="ENDPOINT_ID", parse=endpoint_id, positional=True
+    )
+    region: str | None = option(
+        "the endpoint's region, instead of a cluster in it: also where its cluster is gone",
+        metavar="REGION",
+        parse=region_id,
+    )
+    yes: bool = option("really delete it", default=False, parse=switch)
+    adopted: bool = option("delete it even though it was not made here", default=False, parse=switch)

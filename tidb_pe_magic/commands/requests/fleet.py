@@ -1,0 +1,37 @@
+"""What is done to many clusters and VPCs at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidb_pe_magic.commands.fields import one_of, option, switch, whole_number
+from tidb_pe_magic.commands.requests.cloud import Patience, Resolve
+from tidb_pe_magic.commands.requests.values import file_path
+
+FLEET_ACTIONS = ("init", "plan", "apply", "status", "delete")
+_MOST_PARALLEL = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetRequest(Resolve, Patience):
+    """Plan, make, look at or delete the endpoints that a file lists."""
+
+    action: str = option(
+        "what to do: init writes a template of the file",
+        default=...,
+        metavar="ACTION",
+        parse=one_of(FLEET_ACTIONS),
+        positional=True,
+        choices=FLEET_ACTIONS,
+    )
+    file: str = option(
+        "TOML file of the fleet", default=..., metavar="FILE", parse=file_path, positional=True
+    )
+    parallel: int = option(
+        "rows to work on at a time, 4 unless given",
+        default=4,
+        metavar="N",
+        parse=whole_number(1, _MOST_PARALLEL),
+    )
+    yes: bool = option("really delete the endpoints", default=False, parse=switch)
+    adopted: bool = option("delete those that were not made here, too", default=False, parse=switch)

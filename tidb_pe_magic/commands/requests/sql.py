@@ -1,0 +1,244 @@
+"""What the SQL side is asked: users, connections and queries, and the run that ends with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tidb_pe_magic.clients.formats import FORMATS
+from tidb_pe_magic.commands.fields import Request, non_empty, one_of, option, switch, whole_number
+from tidb_pe_magic.commands.requests.cloud import (
+    ClusterRequest,
+    ClusterStep,
+    EndpointStep,
+    Patience,
+    Placement,
+    Resolve,
+)
+from tidb_pe_magic.commands.requests.values import (
+    alias_name,
+    byte_size,
+    certificate_name,
+    file_path,
+    host_name,
+    port_number,
+    saved_name,
+    sql_name,
+    sql_parameters,
+    sql_user_name,
+    written_parameters,
+)
+from tidb_pe_magic.credentials.secrets import PasswordSource
+from tidb_pe_magic.model import SQL_ROLES, TlsMode
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlUser(Request):
+    """As whom to log in, and in which database."""
+
+    user: str | None = option(
+        "SQL user, the cluster's prefix is added where it is missing; default: the cluster's root",
+        metavar="U",
+        parse=sql_name,
+    )
+    no_prefix: bool = option(
+        "leave the SQL user's name alone: add no cluster's prefix", default=False, parse=switch
+    )
+    database: str | None = option("database to use; default: none", metavar="D", parse=sql_name)
+
+
+_SQL_USER_ACTIONS = ("create", "list", "delete", "rotate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlUserRequest(ClusterStep):
+    """Manage a cluster's SQL users."""
+
+    action: str = option(
+        "create, list, delete or rotate (a new password)",
+        default=...,
+        metavar="ACTION",
+        parse=one_of(_SQL_USER_ACTIONS),
+        positional=True,
+        choices=_SQL_USER_ACTIONS,
+    )
+    name: str | None = option(
+        "SQL user, the cluster's prefix is added where it is missing",
+        metavar="NAME",
+        parse=sql_user_name,
+        positional=True,
+    )
+    role: str | None = option(
+        "what a new user may do", metavar="|".join(SQL_ROLES), parse=one_of(SQL_ROLES), choices=SQL_ROLES
+    )
+    store: str = option(
+        "where the password is kept; auto is the keyring where there is one, else a file for its owner alone",
+        default="auto",
+        metavar="auto|keyring|file",
+        parse=one_of(("auto", "keyring", "file")),
+        choices=("auto", "keyring", "file"),
+    )
+    no_prefix: bool = option("leave the name alone: add no cluster's prefix", default=False, parse=switch)
+    yes: bool = option("really delete it", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlTls(Request):
+    """What the server has to prove."""
+
+    tls: str = option(
+        "TLS; auto verifies chain and name wherever the server offers TLS",
+        default=TlsMode.AUTO.value,
+        metavar="|".join(TlsMode),
+        parse=one_of(TlsMode),
+        choices=tuple(TlsMode),
+    )
+    tls_name: str | None = option(
+        "name to expect in the server's certificate; default: the host or the cluster's gateway names",
+        metavar="NAME",
+        parse=certificate_name,
+    )
+    ca: str | None = option(
+        "PEM file of the certificate authorities to trust; default: the system's",
+        metavar="PATH",
+        parse=file_path,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlPassword(Request):
+    """Where the password is."""
+
+    password_from: PasswordSource | None = option(  # noqa: RUF009 - a field like the others
+        "where the password is; default: what sql-user has kept, then TIDB_PASSWORD, then a prompt",
+        metavar="prompt|env:NAME|keyring:SERVICE|file:PATH",
+        parse=PasswordSource.parse,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlLogin(SqlTls, SqlPassword, SqlUser):
+    """How to log in to the SQL service."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login(SqlLogin):
+    """How to log in, and what the connection is called."""
+
+    alias: str = option(
+        "name of the connection in %%sql cells", default="tidb", metavar="A", parse=alias_name
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectRequest(Login, EndpointStep):
+    """Connect over the private endpoint."""
+
+    profile: str | None = option(
+        "saved connection to make again, without asking a cloud; other options replace what is saved",
+        metavar="@NAME",
+        parse=saved_name,
+        write="@{}".format,
+        positional=True,
+    )
+    save: bool = option(
+        "save it under its alias, for connect @NAME in another kernel; the password is not saved",
+        default=False,
+        parse=switch,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionsRequest(Request):
+    """List the connections."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorRequest(SqlLogin, EndpointStep):
+    """Examine the connection stage by stage."""
+
+    host: str | None = option(
+        "host to examine, without asking any cloud unless a cluster or an endpoint is named too; "
+        "default: the endpoint's",
+        metavar="H",
+        parse=host_name,
+    )
+    port: int | None = option(
+        "port to examine; default: the cluster's, or 4000 with a host", metavar="P", parse=port_number
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionStringRequest(SqlTls, SqlUser, EndpointStep):
+    """Write a connection for another client."""
+
+    with_: str | None = option(
+        "the client; without it they are listed", metavar="CLIENT", parse=one_of(FORMATS), choices=FORMATS
+    )
+    alias: str | None = option(
+        "open or saved connection to take everything from that is not given; default: the one opened last, "
+        "unless a cluster or an endpoint is named",
+        metavar="A",
+        parse=alias_name,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisconnectRequest(Request):
+    """Close a connection."""
+
+    alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
+    forget: bool = option("delete the saved connection of this name, too", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryRequest(Request):
+    """Read a query's result."""
+
+    sql: str = option("the statement", default=..., metavar="SQL", parse=non_empty, positional=True)
+    params: Mapping[str, object] | Sequence[object] | None = option(
+        "values for each ? (a list) or :name (an object) in the SQL, as JSON; they are bound, never pasted",
+        metavar="JSON",
+        parse=sql_parameters,
+        write=written_parameters,
+        taken=(Mapping, Sequence),
+    )
+    alias: str = option("name of the connection", default="tidb", metavar="A", parse=alias_name)
+    max_rows: int | None = option("read so many rows at most", metavar="N", parse=whole_number(1, 10**15))
+    max_memory: int | None = option(
+        "memory that the result may take; default: half of what is free", metavar="SIZE", parse=byte_size
+    )
+    arrow: bool = option("return a pyarrow Table", default=False, parse=switch)
+    dtypes: str = option(
+        "the frame's columns: of Arrow's types, or of pandas' nullable ones",
+        default="arrow",
+        metavar="arrow|numpy_nullable",
+        parse=one_of(("arrow", "numpy_nullable")),
+        choices=("arrow", "numpy_nullable"),
+    )
+    to_parquet: str | None = option(
+        "write the result to this Parquet file as it comes; an older one is replaced once the new one is "
+        "whole. With --partitions: to this new directory",
+        metavar="PATH",
+        parse=file_path,
+    )
+    partition_on: str | None = option(
+        "integer column whose ranges are read at the same time, all as of one moment",
+        metavar="COLUMN",
+        parse=sql_name,
+    )
+    partitions: int | None = option(
+        "how many ranges, each over its own connection", metavar="K", parse=whole_number(1, 256)
+    )
+    engine: str = option(
+        "dask: a Dask DataFrame, whose partitions its workers read",
+        default="pandas",
+        metavar="pandas|dask",
+        parse=one_of(("pandas", "dask")),
+        choices=("pandas", "dask"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(Login, Patience, Resolve, Placement, ClusterRequest):
+    """Every step in order."""

@@ -1,0 +1,164 @@
+"""What a field's text may be: IDs, names, sizes and parameters, read and written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from tidb_pe_magic.commands.fields import matching, non_empty, not_longer, text_up_to
+from tidb_pe_magic.errors import is_visible
+
+vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123 (see %tidb_pe networks)")
+security_group_id = matching(
+    r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123 (see %tidb_pe networks)"
+)
+endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123 (see %tidb_pe endpoints)")
+# A region is a part of its APIs' host names, of which no part is longer (RFC 1035).
+region_id = matching(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1", longest=63)
+alias_name = matching(
+    r"[A-Za-z_][A-Za-z0-9_]*", "an alias is a letter or underscore, then letters, digits or underscores"
+)
+# EndpointName of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
+endpoint_name = matching(
+    r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}",
+    "2 to 128 letters, digits, hyphens or underscores, a letter first",
+)
+_zone_id = matching(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
+_vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123 (see %tidb_pe networks)")
+_host = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9]+)?"
+)
+_LARGEST_PORT = 65535
+sql_user_name = matching(
+    r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", "a SQL user's name is letters, digits, underscores, dots, @ or hyphens"
+)
+
+
+# maxLength of displayName (swagger of TiDB Cloud's API v1beta1); an ID has some 20 digits.
+_LONGEST_CLUSTER = 64
+
+
+def cluster_name(text: str) -> str:
+    """Read the name or ID of a cluster; what else is no name, the list of clusters tells better."""
+    not_longer(non_empty(text), _LONGEST_CLUSTER, "no cluster has such a name or ID")
+    if is_visible(text):
+        return text
+    msg = "holds a control or direction character, which no cluster's name or ID has"
+    raise ValueError(msg)
+
+
+def host_name(text: str) -> str:
+    """Read a host name or an address; what is not one is not repeated, it may hold a password."""
+    if _host.fullmatch(text):
+        return text
+    msg = "must be a host name or an address alone, without user, password or port"
+    raise ValueError(msg)
+
+
+def port_number(text: str) -> int:
+    """Read a TCP port."""
+    if text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST_PORT:
+        return int(text)
+    msg = f"must be a number between 1 and {_LARGEST_PORT}"
+    raise ValueError(msg)
+
+
+# Names in SQL have at most 64 characters (MySQL's limits of identifiers), those of users fewer.
+sql_name = text_up_to(128)
+certificate_name = text_up_to(253)  # of a host (RFC 1035)
+_LONGEST_PATH = 4096  # Linux's PATH_MAX; other systems' paths are shorter unless they are written specially
+
+
+def file_path(text: str) -> str:
+    """Read the path of a file."""
+    not_longer(text, _LONGEST_PATH, "no file has such a path")
+    if not text.strip() or "\0" in text:
+        msg = "must be the path of a file"
+        raise ValueError(msg)
+    try:
+        Path(text).expanduser()
+    except RuntimeError:
+        msg = "begins with the home directory of a user that there is not"
+        raise ValueError(msg) from None
+    return text
+
+
+def sql_parameters(text: str) -> Mapping[str, object] | Sequence[object]:
+    """Read a statement's parameters: a JSON list, or a JSON object; numbers stay exact."""
+    try:
+        values: Any = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        values = None
+    if isinstance(values, (dict, list)):
+        return values
+    msg = (
+        """must be JSON in single quotes: a list for ? in the SQL, or an object for :name, as '{"name": 1}'"""
+    )
+    raise ValueError(msg)
+
+
+def written_parameters(value: object) -> str:
+    """Write parameters as the JSON that `sql_parameters` reads; numbers stay exact."""
+    if isinstance(value, Mapping):
+        items = (f"{json.dumps(str(name))}: {written_parameters(each)}" for name, each in value.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(written_parameters, value))}]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_sizes = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_size = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)B?", re.ASCII | re.IGNORECASE)
+
+
+def byte_size(text: str) -> int:
+    """Read a number of bytes, such as `800MB` or `2.5GB`."""
+    matched = _size.fullmatch(text)
+    if matched and (size := int(float(matched[1]) * _sizes[matched[2].upper()])):
+        return size
+    msg = "must be a size such as 800MB or 2.5GB"
+    raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class ZoneChoice:
+    """A zone that the endpoint shall be in, and the vSwitch there if one is named; `all` is every zone."""
+
+    zone_id: str
+    vswitch_id: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `ZONE`, `ZONE=VSWITCH` or `all`.
+
+        Raises:
+            ValueError: with what would be valid.
+        """
+        zone, equals, vswitch = text.partition("=")
+        if text == "all":
+            return cls("all")
+        return cls(_zone_id(zone), _vswitch_id(vswitch) if equals else "")
+
+    def __str__(self) -> str:
+        """Write it as it is typed."""
+        return f"{self.zone_id}={self.vswitch_id}" if self.vswitch_id else self.zone_id
+
+
+def saved_name(text: str) -> str:
+    """Read `@NAME`, the name of a saved connection; return the name.
+
+    What is not one is not repeated, it may be a password.
+    """
+    if re.fullmatch(r"@[A-Za-z_][A-Za-z0-9_]{0,127}", text):
+        return text[1:]
+    msg = "must be the name of a saved connection with an @ before it (see %tidb_pe connections)"
+    raise ValueError(msg)

@@ -1,0 +1,260 @@
+"""The one table of operations: magic, form, console, help and documentation iterate it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from tidb_pe_magic.commands import requests
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.fields import Request
+    from tidb_pe_magic.model import EventHook, Result
+    from tidb_pe_magic.runtime.context import Context
+
+
+class Step(Protocol):
+    """The function of a tutorial step."""
+
+    def __call__(self, context: Context, request: Request, on_event: EventHook) -> Result:
+        """Look at what is there, do what is missing, and return what is there now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One row of the table.
+
+    Attributes:
+        name: subcommand.
+        request: its request class.
+        target: `module:function`, imported by the first call.
+        summary: one line, in the imperative.
+        tutorial: the steps of the tutorial that it does; empty where it has none.
+        mutates: it can change something in a cloud.
+        example: a command line as one would type it.
+    """
+
+    name: str
+    request: type[Request]
+    target: str
+    summary: str
+    tutorial: str
+    example: str
+    mutates: bool = False
+
+    @property
+    def method(self) -> str:
+        """The method of `Runbook` that is this operation."""
+        return self.name.replace("-", "_")
+
+    def resolve(self) -> Step:
+        """Import the step's function."""
+        module, _, function = self.target.partition(":")
+        return cast("Step", getattr(import_module(module), function))
+
+
+_STEPS = "tidb_pe_magic."
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation(
+            name="clusters",
+            request=requests.ClustersRequest,
+            target=_STEPS + "runbook.discovery:clusters",
+            summary="List the clusters, and why some cannot be used",
+            tutorial="1.1",
+            example="clusters",
+        ),
+        Operation(
+            name="cluster",
+            request=requests.ClusterRequest,
+            target=_STEPS + "runbook.discovery:cluster",
+            summary="Take note of a cluster's service name, zones, region and port",
+            tutorial="1.2-1.4",
+            example="cluster demo",
+        ),
+        Operation(
+            name="networks",
+            request=requests.NetworksRequest,
+            target=_STEPS + "runbook.discovery:networks",
+            summary="List VPCs, vSwitches and security groups of the cluster's region, usable ones first",
+            tutorial="2.7",
+            example="networks",
+        ),
+        Operation(
+            name="verify",
+            request=requests.VerifyRequest,
+            target=_STEPS + "runbook.discovery:verify",
+            summary="Verify that this account can reach the endpoint service",
+            tutorial="2.5-2.6",
+            example="verify",
+        ),
+        Operation(
+            name="plan",
+            request=requests.PlanRequest,
+            target=_STEPS + "runbook.creation:plan",
+            summary="Show what create would make and bill, with the API's dry run",
+            tutorial="2.1-2.8",
+            example="plan --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
+        ),
+        Operation(
+            name="create",
+            request=requests.CreateRequest,
+            target=_STEPS + "runbook.creation:create",
+            summary="Make the endpoint, or adopt the one that exists for this service and VPC",
+            tutorial="2.1-2.8",
+            example="create --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics --zone all",
+            mutates=True,
+        ),
+        Operation(
+            name="wait",
+            request=requests.WaitRequest,
+            target=_STEPS + "steps.wait:wait",
+            summary="Wait until the endpoint is Active and its connection Connected",
+            tutorial="2.9",
+            example="wait --timeout 300",
+        ),
+        Operation(
+            name="connect",
+            request=requests.ConnectRequest,
+            target=_STEPS + "steps.connect:connect",
+            summary="Connect to the private host and register the connection with jupysql",
+            tutorial="3.1-3.3, 3.5",
+            example="connect --database nycflights13",
+        ),
+        Operation(
+            name="connections",
+            request=requests.ConnectionsRequest,
+            target=_STEPS + "steps.connect:connections",
+            summary="List the open connections, and those that connect --save has saved",
+            tutorial="",
+            example="connections",
+        ),
+        Operation(
+            name="connection-string",
+            request=requests.ConnectionStringRequest,
+            target=_STEPS + "steps.connection_string:connection_string",
+            summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
+            tutorial="3.4",
+            example="connection-string --with jdbc",
+        ),
+        Operation(
+            name="query",
+            request=requests.QueryRequest,
+            target=_STEPS + "steps.query:query",
+            summary="Read a query's result into a DataFrame, an Arrow table or a Parquet file",
+            tutorial="",
+            example="query 'SELECT * FROM airlines' --max-rows 1000",
+        ),
+        Operation(
+            name="sql-user",
+            request=requests.SqlUserRequest,
+            target=_STEPS + "steps.sql_users:sql_user",
+            summary="Make, list or delete SQL users, or rotate a password, which is kept and never shown",
+            tutorial="",
+            example="sql-user create analyst --role readonly",
+            mutates=True,
+        ),
+        Operation(
+            name="doctor",
+            request=requests.DoctorRequest,
+            target=_STEPS + "steps.doctor:doctor",
+            summary="Examine name, network, port, TLS and login, and name the cause of the first failure",
+            tutorial="",
+            example="doctor --host ep-t4nabc123.epsrv-t4nabc123.ap-southeast-1.privatelink.aliyuncs.com",
+        ),
+        Operation(
+            name="disconnect",
+            request=requests.DisconnectRequest,
+            target=_STEPS + "steps.connect:disconnect",
+            summary="Close a connection and take it from jupysql",
+            tutorial="",
+            example="disconnect --alias tidb",
+        ),
+        Operation(
+            name="status",
+            request=requests.StatusRequest,
+            target=_STEPS + "runbook.overview:status",
+            summary="Show each step's state as the clouds have it now, and the next command",
+            tutorial="all",
+            example="status",
+        ),
+        Operation(
+            name="endpoints",
+            request=requests.EndpointsRequest,
+            target=_STEPS + "runbook.discovery:endpoints",
+            summary="List the endpoints of the cluster's service",
+            tutorial="",
+            example="endpoints",
+        ),
+        Operation(
+            name="delete",
+            request=requests.DeleteRequest,
+            target=_STEPS + "steps.delete:delete",
+            summary="Delete an endpoint: its zones, then the endpoint, then wait until it is gone",
+            tutorial="",
+            example="delete ep-t4nabc123 --yes",
+            mutates=True,
+        ),
+        Operation(
+            name="run",
+            request=requests.RunRequest,
+            target=_STEPS + "runbook.overview:run",
+            summary="Show the plan, then do every step in order, skipping what is done",
+            tutorial="all",
+            example="run demo --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
+            mutates=True,
+        ),
+        Operation(
+            name="fleet",
+            request=requests.FleetRequest,
+            target=_STEPS + "steps.fleet.actions:fleet",
+            summary="Plan, make, look at or delete the endpoints of many clusters and VPCs, listed in a file",
+            tutorial="2.1-2.9",
+            example="fleet init fleet.toml",
+            mutates=True,
+        ),
+        Operation(
+            name="whoami",
+            request=requests.WhoamiRequest,
+            target=_STEPS + "steps.whoami:whoami",
+            summary="Show which key comes from where, whether it works, and what is left of the rate limit",
+            tutorial="",
+            example="whoami",
+        ),
+        Operation(
+            name="permissions",
+            request=requests.PermissionsRequest,
+            target=_STEPS + "steps.permissions:permissions",
+            summary="Show the least RAM policy that the access key's owner needs, as JSON",
+            tutorial="",
+            example="permissions --clean-up",
+        ),
+        Operation(
+            name="history",
+            request=requests.HistoryRequest,
+            target=_STEPS + "steps.history:history",
+            summary="Show what was changed in the clouds from here, with the request IDs",
+            tutorial="",
+            example="history --limit 5",
+        ),
+        Operation(
+            name="export",
+            request=requests.ExportRequest,
+            target=_STEPS + "steps.export:export",
+            summary="Write the endpoint, existing or planned, as Terraform or as aliyun CLI commands",
+            tutorial="",
+            example="export terraform --to main.tf",
+        ),
+        Operation(
+            name="help",
+            request=requests.HelpRequest,
+            target=_STEPS + "steps.help:help_topic",
+            summary="Explain a topic: costs, keys, permissions, queries, TLS, troubleshooting and others",
+            tutorial="",
+            example="help tls",
+        ),
+    )
+}

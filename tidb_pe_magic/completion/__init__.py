@@ -1,0 +1,1 @@
+"""Completion: the names that the kernel knows, and the shells' scripts."""

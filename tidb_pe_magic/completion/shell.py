@@ -1,0 +1,185 @@
+"""Completion scripts for bash and zsh, written from the table of operations; they start no Python."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.commands.parse import flags
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.completion.suggest import Kind, kind
+from tidb_pe_magic.steps import saved_connections
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from tidb_pe_magic.commands.fields import Option
+    from tidb_pe_magic.commands.table import Operation
+
+# Only plain names are offered: bash expands what it is given as words.
+_NAMES = """\
+{function}_saved() {{
+    {null_glob}
+    local file
+    for file in "${{TIDB_PE_CONFIG_DIR:-{saved}}}"/connections/*.json; do
+        file=${{file##*/}}; file=${{file%.json}}
+        case $file in ''|*[!A-Za-z0-9_]*) ;; *) printf '%s\\n' "$1$file" ;; esac
+    done
+}}
+{function}_profiles() {{
+    local file
+    for file in ~/.ticloud/config.toml ~/.ticloud/config; do
+        [ -f "$file" ] && [ -r "$file" ] || continue
+        awk -F '[][" \t]+' '/^[ \t]*\\[ *"?[A-Za-z0-9_-]+"? *\\] *(#.*)?$/ {{ print $2 }}' "$file"
+        return
+    done
+}}
+"""
+
+_BASH = """\
+# Completion of {prog} for bash. In ~/.bashrc: eval "$({prog} completion bash)"
+{names}{function}() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} words=
+    COMPREPLY=()
+    # Bash takes an @ for a word of its own, and replaces it together with what is behind it.
+    case $previous in @) current=@$current previous=${{COMP_WORDS[COMP_CWORD-2]}} ;; esac
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        {commands}
+    else
+        case "${{COMP_WORDS[1]}} $previous" in
+{cases}
+        esac
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+}}
+complete -F {function} {prog}
+"""
+_BASH_FILES = """\
+local IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$current")); compopt -o filenames 2>/dev/null; return"""
+
+_ZSH = """\
+#compdef {prog}
+# Completion of {prog} for zsh. In ~/.zshrc, after compinit: eval "$({prog} completion zsh)"
+{names}{function}() {{
+    if (( CURRENT == 2 )); then
+        {commands}
+        return
+    fi
+    case "${{words[2]}} ${{words[CURRENT-1]}}" in
+{cases}
+    esac
+}}
+(( $+functions[compdef] )) && compdef {function} {prog}
+"""
+
+
+_INDENT = {"bash": " " * 12, "zsh": " " * 8}
+# The functions of the script, and their arguments, that list the names of a kind.
+_LISTS = {Kind.SAVED: "saved @", Kind.CONNECTION: "saved", Kind.PROFILE: "profiles"}
+_NULL_GLOB = {"bash": ":", "zsh": "setopt localoptions null_glob"}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a word can become.
+
+    Attributes:
+        words: fixed ones.
+        names: the function of the script that lists further ones, and its argument; empty for none.
+        files: names of files instead.
+    """
+
+    words: tuple[str, ...] = ()
+    names: str = ""
+    files: bool = False
+
+
+Words = Mapping[str, tuple[str, ...]]
+
+_FILES = Offer(files=True)
+_PROFILES = Offer(names=_LISTS[Kind.PROFILE])
+
+
+def script(shell: str, prog: str, *, own: Words, common: Words, without: Container[str] = ()) -> str:
+    """Return the completion script of a program over the table of operations.
+
+    Args:
+        shell: bash or zsh.
+        prog: the program's name.
+        own: subcommands that are no operations, each with its words.
+        common: flags of every operation, each with the words that can follow it.
+        without: operations that the program does not have.
+    """
+    operations = [operation for name, operation in OPERATIONS.items() if name not in without]
+    cases = [
+        *(case for operation in operations for case in _cases(operation, common)),
+        *((f"{name} *", Offer(words)) for name, words in own.items()),
+    ]
+    commands = Offer((*(operation.name for operation in operations), *own))
+    function = "_" + prog.replace("-", "_")
+    offer, template = (_for_bash, _BASH) if shell == "bash" else (_for_zsh, _ZSH)
+    saved = str(saved_connections.directory({}).parent)
+    return template.format(
+        prog=prog,
+        function=function,
+        names=_NAMES.format(function=function, null_glob=_NULL_GLOB[shell], saved=_quoted(saved)),
+        commands=offer(commands, function),
+        cases="\n".join(
+            f"{_INDENT[shell]}{_pattern(case)}) {offer(offered, function)} ;;" for case, offered in cases
+        ),
+    )
+
+
+SHELLS = ("bash", "zsh")
+
+
+def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
+    """Yield what can stand before the word, and what that can become."""
+    described = flags(operation)
+    for flag, option in described.items():
+        if option.metavar:
+            yield f"{operation.name} {flag}", _values(flag.lstrip("-"), option, operation)
+    for flag, words in common.items():
+        if flag not in described:
+            yield f"{operation.name} {flag}", _PROFILES if flag == "--profile" else Offer(words)
+    always = (*dict.fromkeys((*described, *common)), "--help")
+    positional = [item for item in operation.request.options().items() if item[1].positional]
+    if positional:
+        first, *others = positional
+        offered = _values(*first, operation)
+        yield f"{operation.name} {operation.name}", Offer((*offered.words, *always), offered.names)
+        if any(kind(*each, operation) is Kind.FILE for each in others):
+            yield from ((f"{operation.name} {word}", _FILES) for word in offered.words)
+    yield f"{operation.name} *", Offer(always)
+
+
+def _values(name: str, option: Option, operation: Operation) -> Offer:
+    found = kind(name, option, operation)
+    return _FILES if found is Kind.FILE else Offer(option.choices, _LISTS.get(found, ""))
+
+
+def _quoted(path: str) -> str:
+    """Return the path as it stands between double quotes."""
+    return "".join(f"\\{character}" if character in '"\\$`' else character for character in path)
+
+
+def _pattern(case: str) -> str:
+    return f'"{case[:-1]}"*' if case.endswith("*") else f'"{case}"'
+
+
+def _for_bash(offer: Offer, function: str) -> str:
+    if offer.files:
+        return _BASH_FILES
+    words = shlex.quote(" ".join(offer.words))
+    return f'words={words}" $({function}_{offer.names})"' if offer.names else f"words={words}"
+
+
+def _for_zsh(offer: Offer, function: str) -> str:
+    if offer.files:
+        return "_files"
+    words = shlex.join(offer.words)
+    if offer.names:
+        words += f' ${{(f)"$({function}_{offer.names})"}}'
+    return f"compadd -- {words}" if words.strip() else ":"

@@ -1,0 +1,297 @@
+"""Alibaba Cloud's access key: the places of the SDK's default chain, in its order.
+
+They are looked into here, and the SDK is asked only for what has to be exchanged (RAM roles, OIDC, single
+sign-on): it reads its variables when it is imported, takes a broken file for a missing one, and asks the
+metadata service on machines that are no ECS instance.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tidb_pe_magic.credentials.alibaba_roles import WHAT, assumed, identity_provider, lacking
+from tidb_pe_magic.credentials.search import (
+    Chain,
+    Found,
+    Place,
+    Search,
+    broken,
+    home,
+    part,
+    private_half,
+    read,
+    search,
+)
+from tidb_pe_magic.credentials.secrets import Key, Secret
+from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+KEY_ID, KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105 - a variable's name
+PROFILE = "ALIBABA_CLOUD_PROFILE"
+KEYRING = "alibabacloud"
+"""The keyring's service; its user is the access key ID."""
+
+_OIDC = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE")
+_SESSION = "ALIBABA_CLOUD_ROLE_SESSION_NAME"
+_URI = "ALIBABA_CLOUD_CREDENTIALS_URI"
+_ROLE = "ALIBABA_CLOUD_ECS_METADATA"
+_METADATA = "TIDB_PE_METADATA_ENDPOINT"
+# What the SDK exchanges of a profile that it reads itself, and the field without which it cannot.
+_EXCHANGED = {
+    "CloudSSO": "cloud_sso_sign_in_url",
+    "OAuth": "oauth_refresh_token",
+    "External": "process_command",
+}
+_ADVICE = (
+    "Set both variables in the environment, before a kernel starts, or run: aliyun configure; "
+    "to try without an account: %tidb_pe sandbox start"
+)
+
+
+def find(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found:
+    """Return the key that counts, or what the SDK makes it of.
+
+    Args:
+        environ: the environment.
+        on_ecs: tells whether this machine is an ECS instance; asked only where a RAM role would be used.
+
+    Raises:
+        MissingCredentials: there is none, or half of one.
+        InvalidRequest: a file or a value cannot be used, or there is no such profile.
+    """
+    return look(environ, on_ecs).needed(WHAT, advice=_ADVICE)
+
+
+def look(environ: Mapping[str, str], on_ecs: Callable[[], bool], *, everywhere: bool = False) -> Search:
+    """Look for the key; `everywhere` looks at every place, also after one was found."""
+    places = (
+        Place(name=f"{KEY_ID} and {KEY_SECRET} in the environment", look=lambda: _environment(environ)),
+        Place(name=f"the OIDC role of {_OIDC[0]}", look=lambda: _oidc(environ)),
+        Place(
+            name="the Alibaba Cloud CLI's profile in ~/.aliyun/config.json",
+            look=lambda: _cli(environ, on_ecs),
+            files=(_cli_path(environ),),
+        ),
+        Place(
+            name="~/.alibabacloud/credentials.ini",
+            look=lambda: _ini(environ, on_ecs),
+            files=(_ini_path(environ),),
+        ),
+        Place(name="the ECS instance's RAM role", look=lambda: _instance(environ, on_ecs), costly=True),
+        Place(name=_URI, look=lambda: _uri(environ)),
+    )
+    return search(places, everywhere=everywhere)
+
+
+def _environment(environ: Mapping[str, str]) -> Found | None:
+    public, private, token = (part(environ.get(name, ""), name) for name in (KEY_ID, KEY_SECRET, TOKEN))
+    if not public and not private:
+        return None
+    place = "the environment"
+    if public and not private:
+        private = private_half(KEYRING, public.reveal())
+        place = f"{KEY_ID} and keyring:{KEYRING}"
+    if public and private:
+        return Found(place=place, key=Key(public.reveal(), private, token or None))
+    missing = KEY_SECRET if public else KEY_ID
+    raise MissingCredentials(WHAT, (f"the environment, where {missing} is unset",), advice="Set both halves.")
+
+
+def _oidc(environ: Mapping[str, str]) -> Found | None:
+    role, provider, file = (environ.get(name, "") for name in _OIDC)
+    if not (role and provider and file):
+        return None
+    return Found(
+        place=f"the OIDC role {role}",
+        chain=Chain(
+            kind="oidc",
+            path=file,
+            role=role,
+            identity_provider=provider,
+            session=environ.get(_SESSION, ""),
+        ),
+    )
+
+
+def _cli_path(environ: Mapping[str, str]) -> Path:
+    return home(environ) / ".aliyun" / "config.json"
+
+
+def _ini_path(environ: Mapping[str, str]) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - as late as the other places
+
+    given = environ.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
+    return Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
+
+
+def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
+    path = _cli_path(environ)
+    if _is_on(environ, "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"):
+        return None
+    profiles, current = _cli_profiles(path)
+    wanted = environ.get(PROFILE, "") or current
+    if wanted not in profiles:
+        if wanted and not environ.get(PROFILE) and profiles:
+            raise broken(path, f"its current profile {wanted} is not among its profiles")
+        return None
+    return _of_cli(profiles, wanted, path, lambda place, role: _instance(environ, on_ecs, place, role))
+
+
+def _of_cli(
+    profiles: Mapping[str, Mapping[str, Any]],
+    name: str,
+    path: Path,
+    instance: Callable[[str, str], Found | None],
+) -> Found | None:
+    """Return the key of a profile of the CLI's; a chain of profiles ends at one with a key of its own."""
+    profile = profiles[name]
+    mode = profile.get("mode") or "AK"
+    place = f"the Alibaba Cloud CLI's profile {name} ({mode}) in {path}"
+    if mode in {"AK", "StsToken"}:
+        token = part(profile.get("sts_token"), f"sts_token of {place}") if mode == "StsToken" else None
+        if token is not None and not token:
+            raise lacking("sts_token", place)
+        key = _key_of(profile, place)
+        return None if key is None else Found(place=place, key=Key(key.public, key.private, token))
+    if mode == "EcsRamRole":
+        return instance(place, str(profile.get("ram_role_name") or ""))
+    if mode == "OIDC":
+        return Found(place=place, chain=identity_provider(profile, place))
+    if mode == "RamRoleArn":
+        return _assuming(profile, place)
+    if mode == "ChainableRamRoleArn":
+        source = profile.get("source_profile")
+        others = {other: each for other, each in profiles.items() if other != name}
+        if not isinstance(source, str) or source not in others:
+            raise broken(path, f"profile {name} has a source_profile that is no other one of its profiles")
+        found = _of_cli(others, source, path, instance)
+        if found is None:
+            raise lacking("key", f"{place}, whose source_profile {source}")
+        return Found(place=place, chain=assumed(profile, place, found.key, found.chain))
+    return _read_by_the_sdk(profile, name, path, place)
+
+
+def _assuming(profile: Mapping[str, Any], place: str) -> Found:
+    """Return the role that a profile's own key assumes."""
+    key = _key_of(profile, place)
+    if key is None:
+        raise lacking("access_key_id", place)
+    return Found(place=place, chain=assumed(profile, place, key))
+
+
+def _read_by_the_sdk(profile: Mapping[str, Any], name: str, path: Path, place: str) -> Found:
+    mode = profile.get("mode")
+    needed = _EXCHANGED.get(mode) if isinstance(mode, str) else None
+    if needed is None:
+        raise broken(path, f"profile {name} has a mode that the SDK does not know")
+    if not profile.get(needed):
+        raise lacking(needed, place)
+    chain = Chain(kind="cli", profile=name, path=str(path), version=path.stat().st_mtime_ns)
+    return Found(place=place, chain=chain)
+
+
+def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
+    content = read(path)
+    if content is None:
+        return {}, ""
+    try:
+        config = json.loads(content)
+    except (ValueError, RecursionError):
+        config = None
+    profiles = config.get("profiles", []) if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not isinstance(profiles, list | None):
+        raise broken(path, "it is no JSON as the CLI writes it")
+    named = {
+        each["name"]: each
+        for each in profiles or ()
+        if isinstance(each, dict) and isinstance(each.get("name"), str)
+    }
+    current = config.get("current")
+    return named, current if isinstance(current, str) else ""
+
+
+def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
+    path = _ini_path(environ)
+    sections = _ini_sections(path)
+    wanted = environ.get(PROFILE, "")
+    section = sections.get(wanted or "default")
+    if section is None:
+        if wanted:
+            raise InvalidRequest(PROFILE, f"names no profile of ~/.aliyun/config.json or {path}: {wanted}.")
+        return None
+    place = f"profile {wanted or 'default'} in {path}"
+    section = {option: value.partition("#")[0].strip() for option, value in section.items()}
+    kind = section.get("type", "")
+    if kind == "access_key":
+        key = _key_of(section, place)
+        return None if key is None else Found(place=place, key=key)
+    place = f"{place} ({kind})"
+    if kind == "ecs_ram_role":
+        return _instance(environ, on_ecs, place, section.get("role_name", ""))
+    if kind == "oidc_role_arn":
+        return Found(place=place, chain=identity_provider(section, place))
+    if kind == "ram_role_arn":
+        return _assuming(section, place)
+    if kind != "rsa_key_pair":
+        raise broken(path, f"profile {wanted or 'default'} has a type that the SDK does not know")
+    chain = Chain(kind="ini", profile=wanted or "default", path=str(path), version=path.stat().st_mtime_ns)
+    return Found(place=place, chain=chain)
+
+
+def _ini_sections(path: Path) -> dict[str, dict[str, str]]:
+    content = read(path)
+    if content is None:
+        return {}
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(content.decode("utf-8"))
+    except (configparser.Error, UnicodeDecodeError):
+        pass
+    else:
+        return {name: dict(parser.items(name)) for name in parser.sections()}
+    # Outside the handler: its error holds the file's content.
+    raise broken(path, "it is no INI file in UTF-8")
+
+
+def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
+    """Return the key of a profile; None where it has neither half, as the CLI writes before it is set up."""
+    public = part(settings.get("access_key_id"), f"access_key_id of {place}")
+    private = part(settings.get("access_key_secret"), f"access_key_secret of {place}")
+    if public and not private:
+        private = private_half(KEYRING, public.reveal())
+    if public and private:
+        return Key(public.reveal(), private)
+    if not (public or private):
+        return None
+    raise lacking("access_key_secret" if public else "access_key_id", place)
+
+
+def _instance(
+    environ: Mapping[str, str], on_ecs: Callable[[], bool], place: str = "", role: str = ""
+) -> Found | None:
+    """Return the instance's RAM role; beyond ECS a profile that names it is an error, and nobody is asked."""
+    if _is_on(environ, "ALIBABA_CLOUD_ECS_METADATA_DISABLED") or not on_ecs():
+        if not place:
+            return None
+        raise MissingCredentials(
+            WHAT, (f"{place}, and this machine is no ECS instance that may be asked",), advice=_ADVICE
+        )
+    role = role or environ.get(_ROLE, "")
+    chain = Chain(kind="ecs", role=role, metadata=urlsplit(environ.get(_METADATA, "")).netloc)
+    return Found(place=place or f"the ECS instance's RAM role {role}".strip(), chain=chain)
+
+
+def _uri(environ: Mapping[str, str]) -> Found | None:
+    uri = environ.get(_URI, "")
+    return Found(place=_URI, chain=Chain(kind="uri", uri=Secret(uri))) if uri else None
+
+
+def _is_on(environ: Mapping[str, str], name: str) -> bool:
+    return environ.get(name, "").lower() == "true"

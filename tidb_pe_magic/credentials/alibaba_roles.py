@@ -1,0 +1,89 @@
+"""RAM roles as profiles describe them, in the CLI's words or in those of credentials.ini."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.credentials.search import Chain
+from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tidb_pe_magic.credentials.secrets import Key
+
+WHAT = "Alibaba Cloud access key"
+
+_ROLE = ("ram_role_arn", "role_arn")
+_PROVIDER = ("oidc_provider_arn",)
+_TOKEN_FILE = ("oidc_token_file", "oidc_token_file_path")
+_SESSION = ("ram_session_name", "role_session_name")
+
+
+def assumed(profile: Mapping[str, Any], place: str, key: Key | None, source: Chain | None = None) -> Chain:
+    """Return the role that a key assumes, its own or one that `source` makes.
+
+    Raises:
+        MissingCredentials: the profile names no role.
+        InvalidRequest: a value is of another kind than the SDK takes.
+    """
+    return Chain(
+        kind="role",
+        role=_needed(profile, _ROLE, place),
+        key=key,
+        source=source,
+        external_id=_text(profile, ("external_id",), place),
+        **_common(profile, place),
+    )
+
+
+def identity_provider(profile: Mapping[str, Any], place: str) -> Chain:
+    """Return the role that the token of an OIDC provider assumes.
+
+    Raises:
+        MissingCredentials: the profile lacks the role, the provider or the token's file.
+        InvalidRequest: a value is of another kind than the SDK takes.
+    """
+    return Chain(
+        kind="oidc",
+        role=_needed(profile, _ROLE, place),
+        identity_provider=_needed(profile, _PROVIDER, place),
+        path=_needed(profile, _TOKEN_FILE, place),
+        **_common(profile, place),
+    )
+
+
+def _common(profile: Mapping[str, Any], place: str) -> dict[str, Any]:
+    seconds, vpc = profile.get("expired_seconds"), profile.get("enable_vpc")
+    if not isinstance(seconds, int | None):
+        raise InvalidRequest(f"expired_seconds of {place}", "must be a whole number.")
+    return {
+        "session": _text(profile, _SESSION, place),
+        "seconds": seconds or None,
+        "policy": _text(profile, ("policy",), place),
+        "sts_region": _text(profile, ("sts_region",), place),
+        "vpc": vpc if isinstance(vpc, bool) else None,
+    }
+
+
+def _needed(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:
+    value = _text(profile, names, place)
+    if not value:
+        # Only credentials.ini has types, and its words come last.
+        raise lacking(names[-1 if "type" in profile else 0], place)
+    return value
+
+
+def lacking(name: str, place: str) -> MissingCredentials:
+    """Return the error of a profile that is not whole."""
+    return MissingCredentials(WHAT, (f"{place}, which has no {name}",), advice="Run: aliyun configure")
+
+
+def _text(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:
+    for name in names:
+        value = profile.get(name)
+        if not isinstance(value, str | None):
+            raise InvalidRequest(f"{name} of {place}", "must be text.")
+        if value and value.strip():
+            return value.strip()
+    return ""

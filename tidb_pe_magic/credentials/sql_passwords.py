@@ -1,0 +1,187 @@
+"""Passwords of SQL users that were made here: in the keyring, or in files that only their owner can read."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.credentials import prompt as asking
+from tidb_pe_magic.credentials.secrets import (
+    Password,
+    PasswordSource,
+    Secret,
+    from_keyring,
+    sql_password,
+    to_keyring,
+)
+from tidb_pe_magic.files import ensure_private, state_directory, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SERVICE = "tidb_pe_magic"
+STORES = ("auto", "keyring", "file")
+_LENGTH = 32  # of the 8 to 64 characters that TiDB Cloud takes
+_CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~")
+# A plus sign is in no file name that is made of a user's.
+_IN_KEYRING = "+keyring"
+_UNFINISHED = re.compile(r"\..*\.[0-9a-f]{8}")  # a file that is being written
+_NEXT = "+next"  # what a password becomes where its change is known to have happened
+
+
+def new_password() -> Secret:
+    """Return a random password with letters of both cases, digits and other characters."""
+    while True:
+        password = Secret("".join(secrets.choice("".join(_CLASSES)) for _ in range(_LENGTH)))
+        if all(set(password.reveal()) & set(each) for each in _CLASSES):
+            return password
+
+
+def store(
+    environ: Mapping[str, str], user: str, password: Secret, *, where: str, pending: bool = False
+) -> str:
+    """Keep the password, and return where: `keyring:SERVICE` or `file:PATH`.
+
+    Args:
+        environ: names the state directory.
+        user: full name.
+        password: what to keep.
+        where: keyring, file, or auto for the keyring where there is one.
+        pending: beside the one in use, which stays.
+
+    Raises:
+        InvalidRequest: it cannot be kept there; nothing was changed.
+    """
+    path, entry = _places(environ, user, pending=pending)
+    try:
+        ensure_private(path.parent.parent)
+        ensure_private(path.parent)
+        if where != "file" and to_keyring(SERVICE, entry, password):
+            write_private(path.with_name(path.name + _IN_KEYRING), "")
+            path.unlink(missing_ok=True)
+            return f"keyring:{SERVICE}"
+        if where == "keyring":
+            raise errors.InvalidRequest("--store", "there is no keyring that takes a password here.")
+        write_private(path, password.reveal())
+        path.with_name(path.name + _IN_KEYRING).unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        return f"file:{path}"
+    raise errors.InvalidRequest("--store", f"{path} cannot be written: {reason}.")
+
+
+def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> Password | None:
+    """Return the user's password where it was made here, else None.
+
+    Raises:
+        MissingCredentials: the keyring that has it is locked.
+        InvalidRequest: the file that has it cannot be read.
+    """
+    path, entry = _places(environ, user, pending=pending)
+    if _is_file(path.with_name(path.name + _IN_KEYRING)):
+        secret, place = from_keyring(SERVICE, entry), f"keyring:{SERVICE}"
+    elif _is_file(path):  # no name, as `doctor --host` has none, is the directory
+        source = PasswordSource("file", str(path))
+        return sql_password(source, user=user, environ=environ, prompt=_nobody)
+    else:
+        return None
+    return Password(secret, place) if secret else None
+
+
+def users(environ: Mapping[str, str]) -> list[str]:
+    """Return the users whose passwords were made here."""
+    try:
+        names = [path.name for path in (state_directory(environ) / "sql-users").iterdir()]
+    except (OSError, errors.TidbPeError):
+        return []
+    kept = {name.removesuffix(_IN_KEYRING) for name in names if not _UNFINISHED.fullmatch(name)}
+    return sorted(unquote(name) for name in kept if not name.endswith(_NEXT))
+
+
+def promote(environ: Mapping[str, str], user: str) -> str:
+    """Put the pending password in the place of the one in use, and return where it is."""
+    password = stored(environ, user, pending=True)
+    if password is None:
+        msg = f"no pending password of {user}"
+        raise AssertionError(msg)
+    place = store(environ, user, password.secret, where=password.source.partition(":")[0])
+    forget(environ, user, pending=True)
+    return place
+
+
+def forget(environ: Mapping[str, str], user: str, *, pending: bool = False) -> None:
+    """Delete the password, wherever it is kept; one that is gone is no error."""
+    path, entry = _places(environ, user, pending=pending)
+    marker = path.with_name(path.name + _IN_KEYRING)
+    if _is_file(marker):
+        to_keyring(SERVICE, entry, None)
+    for each in (path, marker):
+        with contextlib.suppress(OSError):
+            each.unlink(missing_ok=True)
+
+
+def password_of(
+    environ: Mapping[str, str], user: str, source: PasswordSource | None, prompt: Callable[[str], Secret]
+) -> Password:
+    """Return the password of a login: what is named, else what is kept for this user, else as without one.
+
+    Raises:
+        MissingCredentials: there is none.
+    """
+    kept = None if source is not None else stored(environ, user)
+    return kept or sql_password(source, user=user, environ=environ, prompt=prompt)
+
+
+def check(
+    environ: Mapping[str, str], user: str, source: PasswordSource | None, prompt: Callable[[str], Secret]
+) -> None:
+    """Refuse what `password_of` is known to refuse; nobody is asked, and no password is kept.
+
+    Raises:
+        MissingCredentials: there is none, or nobody could be asked.
+        MissingDependency: `keyring` is not installed.
+        InvalidRequest: the file cannot be read, or the password cannot be sent.
+    """
+
+    def would_ask(_: str) -> Secret:
+        asking.check(prompt)
+        return Secret("what is asked for later")
+
+    # What is no plain file, such as a shell's <(command), may be read only once.
+    if source is None or source.kind != "file" or not _is_stream(source.name):
+        password_of(environ, user, source, would_ask)
+
+
+def _nobody(question: str) -> Secret:
+    raise AssertionError(question)
+
+
+def _places(environ: Mapping[str, str], user: str, *, pending: bool) -> tuple[Path, str]:
+    """Return the password's file, and its user in the keyring, where `--password-from` finds it, too."""
+    suffix = _NEXT if pending else ""
+    # Names of SQL users can hold what file names cannot.
+    return state_directory(environ) / "sql-users" / (quote(user, safe="") + suffix), user + suffix
+
+
+def _is_stream(name: str) -> bool:
+    """Tell whether there is something of this name that is neither a file nor a directory."""
+    try:
+        path = Path(name).expanduser()
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is one: there is none of a name that is too long, nor where nobody may look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""A result or an event as text, HTML, SVG or JSON."""

@@ -1,0 +1,133 @@
+"""Results as text and HTML, and events as lines: for the notebook, the console and the form; no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import model
+from tidb_pe_magic.display.layout import as_html, as_text, reworded
+from tidb_pe_magic.display.views import amounts, fleet_summary, in_words, plan_cost, query_summary, view
+from tidb_pe_magic.display.views import timeline as timelines
+from tidb_pe_magic.display.views import topology as topologies
+from tidb_pe_magic.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["beside", "event_line", "html", "row_line", "text", "timeline", "topology"]
+
+
+def text(result: model.Result, say: Callable[[str], str] = str) -> str:
+    """Return the result as aligned text, each string as `say` returns it."""
+    return as_text(reworded(view(result), say))
+
+
+def beside(result: model.Result, say: Callable[[str], str] = str) -> str:
+    """Return as aligned text what is shown of the result beside the lines that are there to be copied."""
+    return as_text(reworded(replace(view(result), block=()), say))
+
+
+def html(result: model.Result) -> str:
+    """Return the result as one self-contained fragment of HTML."""
+    return as_html(view(result))
+
+
+def topology(
+    cluster: model.Cluster | None,
+    endpoint: model.VpcEndpoint | None,
+    aliases: Sequence[str] | None = None,
+    *,
+    looked_up: bool = True,
+) -> str:
+    """Return the way from the notebook to the cluster as one SVG element; None where it is not known."""
+    return topologies.topology(cluster, endpoint, aliases, looked_up=looked_up).svg()
+
+
+def timeline(changes: Sequence[model.StateChange]) -> str:
+    """Return the states that a wait has seen, on a line, as one SVG element."""
+    return timelines.timeline(changes).svg()
+
+
+def event_line(event: model.Event) -> str:
+    """Return the event in one line."""
+    return one_line(_line(event))
+
+
+@singledispatch
+def _line(event: model.Event) -> str:
+    raise TypeError(f"no line for {type(event).__name__}")
+
+
+@_line.register(model.StepStarted)
+def _started(event: model.StepStarted) -> str:
+    return f"{event.step} begins"
+
+
+@_line.register(model.StepFinished)
+def _finished(event: model.StepFinished) -> str:
+    step = event.finished
+    skipped = ", skipped: nothing left to do" if step.skipped else ""
+    return f"{step.step}: {step.detail} ({step.seconds:.1f} s{skipped})"
+
+
+@_line.register(model.PlanShown)
+def _planned(event: model.PlanShown) -> str:
+    plan = event.plan
+    what = f"make {plan.name}" if plan.existing is None else f"adopt {plan.existing.endpoint_id}"
+    return f"plan: {what} in {plan.vpc.vpc_id}; {plan_cost(plan)}"
+
+
+@_line.register(model.EndpointObserved)
+def _observed(event: model.EndpointObserved) -> str:
+    return f"waiting {event.elapsed:.0f} s for {event.waiting_for}: {_states(event.endpoint)}"
+
+
+@_line.register(model.ObservationFailed)
+def _unobserved(event: model.ObservationFailed) -> str:
+    return f"waiting {event.elapsed:.0f} s: no answer, asking again: {event.error}"
+
+
+@_line.register(model.RetryScheduled)
+def _retried(event: model.RetryScheduled) -> str:
+    return f"asking again in {event.pause:.0f} s: {event.error}"
+
+
+@_line.register(model.Notice)
+def _noticed(event: model.Notice) -> str:
+    return f"note: {event.text}"
+
+
+@_line.register(model.RowsRead)
+def _reading(event: model.RowsRead) -> str:
+    return f"reading: {amounts(event.rows, event.bytes, event.seconds)}"
+
+
+@_line.register(model.QueryEnded)
+def _ended(event: model.QueryEnded) -> str:
+    return "; ".join(query_summary(event.result))
+
+
+@_line.register(model.FleetProgressed)
+def _progressed(event: model.FleetProgressed) -> str:
+    return f"fleet {event.action}, {event.elapsed:.0f} s: {in_words(event.rows)}"
+
+
+@_line.register(model.FleetEnded)
+def _fleet_ended(event: model.FleetEnded) -> str:
+    return fleet_summary(event.fleet)
+
+
+def row_line(row: model.FleetRow) -> str:
+    """Return where a row of a fleet stands, in one line."""
+    more = " ".join(filter(None, (row.endpoint_id, row.detail)))
+    return one_line(f"row {row.number} ({row.cluster} in {row.vpc_id}): {row.row_state} {more}".rstrip())
+
+
+def _states(endpoint: model.VpcEndpoint | None) -> str:
+    if endpoint is None:
+        return "the endpoint is gone"
+    # The states come first: a narrow terminal shows no more than the beginning of the line.
+    states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
+    return f"{states} ({endpoint.endpoint_id})"

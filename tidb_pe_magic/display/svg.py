@@ -1,0 +1,187 @@
+"""Small pictures as inline SVG: words, boxes, lines and signs, made harmless here as tables are in `layout`.
+
+A page's sanitiser may take every element of a picture away and leave its characters. So the words stand in
+reading order, with separators between them that no browser draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from tidb_pe_magic.display.layout import COLOURS, columns
+from tidb_pe_magic.errors import one_line
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.display.layout import Kind
+
+WIDTH = 640
+"""Every picture's width, in the units in which shapes are placed; a page shows it larger or smaller."""
+
+Face = Literal["title", "word", "code"]
+
+# Text size, and how wide a column of it is taken to be where the page's own fonts are not known.
+_FACES: dict[Face, tuple[str, float]] = {
+    "title": ("font-size:12px;font-weight:600", 7.0),
+    "word": ("font-size:11px", 6.0),
+    "code": ("font-size:10.5px;font-family:var(--jp-code-font-family,monospace)", 6.4),
+}
+# Told apart without colours: the outline of each sign, and what is drawn in it.
+_OUTLINES: dict[Kind, str] = {
+    "ok": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0z",
+    "no": "M-5.5-5.5h11v11h-11z",
+    "warn": "M0-6.5L6.5 5.5h-13z",
+    "busy": "M0-6.5L6.5 0L0 6.5L-6.5 0z",
+    "info": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+    "aside": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+}
+_INNER: dict[Kind, str] = {
+    "ok": "M-3 0.2L-0.8 2.4L3-2.2",
+    "no": "M-2.6-2.6L2.6 2.6M2.6-2.6L-2.6 2.6",
+    "warn": "M0-2.2V1.6M0 3.2V4",
+    "busy": "M-2.6 0h.6M-.3 0h.6M2 0h.6",
+}
+_DASHES: dict[Kind, str] = {"busy": "5 3", "no": "1.5 3.5", "info": "", "warn": "8 3", "ok": "", "aside": ""}
+# Two characters that no XML document may hold, besides those that one_line has made visible.
+_NOT_XML = dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A line of text that is shortened in its middle where it is too long.
+
+    Attributes:
+        x: where it begins.
+        y: its baseline.
+        room: units that it may take.
+        after: stands between this and the next words where only characters are left of the picture.
+    """
+
+    x: float
+    y: float
+    text: str
+    room: float
+    face: Face = "word"
+    after: Literal["", "→", "·"] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A frame with round corners, dashed as a line of its kind is."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: Kind = "info"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """From one point to another, level at both ends; dashed in a way of its own for each kind."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    kind: Kind = "info"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sign:
+    """A state as a shape, with its centre."""
+
+    x: float
+    y: float
+    kind: Kind
+
+
+Shape = Words | Box | Line | Sign
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Shapes in reading order, and in `label` the same in words, in full."""
+
+    label: str
+    height: float
+    shapes: tuple[Shape, ...]
+
+    def svg(self) -> str:
+        """Return one element: no script, no style sheet, no identifier, nothing from elsewhere."""
+        root = Element("svg", {"role": "img", "aria-label": _harmless(self.label)})
+        root.set("viewBox", f"0 0 {WIDTH} {self.height:g}")
+        root.set("fill", "none")
+        # As wide as there is room, but its text never much larger than the text around it.
+        root.set("style", f"display:block;width:100%;max-width:{WIDTH + 60}px;height:auto;overflow:visible")
+        for shape in self.shapes:
+            _draw(root, shape)
+        return tostring(root, encoding="unicode")
+
+
+def _harmless(text: str) -> str:
+    return one_line(text).translate(_NOT_XML)
+
+
+def _draw(root: Element, shape: Shape) -> None:
+    match shape:
+        case Words():
+            if shape.text:
+                style, _ = _FACES[shape.face]
+                node = SubElement(root, "text", {"x": f"{shape.x:g}", "y": f"{shape.y:g}"})
+                node.set("style", f"fill:currentColor;{style}")
+                node.text = _fitted(shape)
+            if len(root):
+                root[-1].tail = f"{root[-1].tail or ''} {shape.after} "
+        case Box():
+            numbers = {"x": shape.x, "y": shape.y, "width": shape.width, "height": shape.height, "rx": 6}
+            node = SubElement(root, "rect", {name: f"{number:g}" for name, number in numbers.items()})
+            colour = _colour(shape.kind)
+            faint = "" if _plain(shape.kind) else f";fill:{colour};fill-opacity:.07"
+            node.set("style", f"{_stroke(shape.kind, dashed=True)}{faint}")
+        case Line():
+            _path(root, _curve(shape.start, shape.end), _stroke(shape.kind, dashed=True))
+        case Sign():
+            place = f"translate({shape.x:g} {shape.y:g})"
+            strong = f"stroke:{_colour(shape.kind)};stroke-width:1.5"
+            for path in (_OUTLINES[shape.kind], _INNER.get(shape.kind)):
+                if path:
+                    _path(root, path, strong).set("transform", place)
+
+
+def _path(root: Element, path: str, style: str) -> Element:
+    return SubElement(root, "path", {"d": path, "style": style})
+
+
+def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x, y), (to_x, to_y) = start, end
+    middle = (x + to_x) / 2
+    return f"M{x:g} {y:g}C{middle:g} {y:g} {middle:g} {to_y:g} {to_x:g} {to_y:g}"
+
+
+def _plain(kind: Kind) -> bool:
+    return kind in {"info", "aside", "busy"}
+
+
+def _colour(kind: Kind) -> str:
+    return "currentColor" if _plain(kind) else COLOURS[kind]
+
+
+def _stroke(kind: Kind, *, dashed: bool = False) -> str:
+    dashes = f";stroke-dasharray:{_DASHES[kind]}" if dashed and _DASHES[kind] else ""
+    faint = ";stroke-opacity:.45" if kind in {"info", "aside"} else ""
+    return f"stroke:{_colour(kind)};stroke-width:1.3{faint}{dashes}"
+
+
+def _fitted(words: Words) -> str:
+    """Keep both ends: identifiers of one kind begin alike."""
+    text = _harmless(words.text)
+    _, each = _FACES[words.face]
+    limit = max(1, int(words.room / each))
+    if columns(text) <= limit:
+        return text
+    head = tail = ""
+    while True:
+        longer = (text[: len(head) + 1], tail) if len(head) <= len(tail) else (head, text[-len(tail) - 1 :])
+        if columns("".join(longer)) > limit - 1:
+            return f"{head}…{tail}"
+        head, tail = longer

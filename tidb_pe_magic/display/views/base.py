@@ -1,0 +1,52 @@
+"""The views' common pieces, and the table of views by kind of result."""
+
+from __future__ import annotations
+
+import shlex
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.display.layout import Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic import model
+    from tidb_pe_magic.display.layout import View
+
+
+@singledispatch
+def view_of(result: model.Result) -> View:
+    """Refuse a kind of result that has no view yet."""
+    raise TypeError(f"no view of {type(result).__name__}")
+
+
+def yes_or_no(fact: bool) -> str:  # noqa: FBT001 - it is the only argument
+    """Return the fact as a word."""
+    return "yes" if fact else "no"
+
+
+def who_pays(payer: str) -> str:
+    """Return who pays for an endpoint, in words."""
+    return {
+        "Endpoint": "the endpoint's owner, this account: each zone by the hour, from creation until deletion",
+        "EndpointService": "the service's owner",
+    }.get(payer, payer)
+
+
+def cannot_tell(missing_actions: Iterable[str]) -> tuple[Mark, ...]:
+    """Return a note for each RAM action that is missing, so that what it would tell is left out."""
+    return tuple(
+        Mark("warn", f"Cannot tell all: RAM action {action} is missing; see %tidb_pe permissions.")
+        for action in missing_actions
+    )
+
+
+def for_endpoint(command: str, endpoint: model.VpcEndpoint) -> str:
+    """Return the command with the endpoint's ID: the cluster may have other endpoints."""
+    return command_line(command, "--endpoint", endpoint.endpoint_id)
+
+
+def command_line(*words: str) -> str:
+    """Return a command as it is typed, quoted where it has to be."""
+    return f"%tidb_pe {shlex.join(words)}"

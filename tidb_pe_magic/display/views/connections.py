@@ -1,0 +1,211 @@
+"""What is shown of connections, and of where one stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import model
+from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.views.base import command_line, view_of
+from tidb_pe_magic.display.views.topology import topology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic.display.layout import Cell, Kind
+
+
+@view_of.register(model.Connection)
+def _connection(connection: model.Connection) -> View:
+    tls = connection.tls
+    python: Cell = Code("pandas.read_sql(query, runbook.connection.engine)")
+    if connection.registered:
+        # What was typed is not known here: another user's login, or one from a saved file.
+        python = "connection = %tidb_pe connect …, then pandas.read_sql(query, connection.engine)"
+    return View(
+        title=f"Connected to cluster {connection.cluster.display_name} as",
+        kind="ok",
+        ident=connection.alias,
+        facts=(
+            ("Host", Code(connection.host)),
+            ("Port", Code(str(connection.port))),
+            ("User", Code(connection.user)),
+            ("Database", Code(connection.database) if connection.database else "none chosen"),
+            ("TLS", tls.description if tls.encrypted else Mark("warn", tls.description)),
+            ("Server version", connection.server_version),
+            ("Password from", connection.password_source),
+            ("Endpoint ID", Code(connection.endpoint_id)),
+            *((("Saved in", Code(connection.saved)),) if connection.saved else ()),
+            ("Query from Python", python),
+        ),
+        notes=_least_privilege(connection.user),
+        next_command=f"%%sql {connection.alias}" if connection.registered else "",
+    )
+
+
+def _least_privilege(user: str) -> tuple[Mark, ...]:
+    if not user.endswith(".root"):
+        return ()
+    return (
+        Mark(
+            "info",
+            "root may do everything; for analysis a user that only reads is enough: "
+            "%tidb_pe sql-user create analyst --role readonly",
+        ),
+    )
+
+
+@view_of.register(model.Connections)
+def _connections(connections: model.Connections) -> View:
+    here = tuple(
+        (
+            Code(each.alias),
+            each.cluster.display_name,
+            Code(each.user),
+            each.database,
+            Mark("ok", "encrypted") if each.tls.encrypted else Mark("warn", "not encrypted"),
+        )
+        for each in connections.open
+    )
+    saved = tuple(
+        (
+            Code(f"@{each.name}"),
+            each.cluster.display_name,
+            Code(each.user),
+            each.database,
+            each.password_from or "sql-user, TIDB_PASSWORD, a prompt",
+        )
+        for each in connections.saved
+    )
+    common = ("Cluster", "User", "Database")
+    tables: list[Table] = []
+    if here:
+        tables.append(Table(caption="Open", header=("Alias", *common, "TLS"), rows=here))
+    if saved:
+        tables.append(Table(caption="Saved", header=("Name", *common, "Password from"), rows=saved))
+    next_command = command_line("connect", "--save")
+    if saved:
+        next_command = command_line("connect", f"@{connections.saved[-1].name}")
+    return View(
+        title=f"Connections: {len(here)} open, {len(saved)} saved",
+        facts=(("Directory of the saved", Code(connections.directory)),),
+        tables=tuple(tables),
+        notes=tuple(Mark("warn", f"{each.path}: {each.reason}") for each in connections.broken),
+        next_command="" if here else next_command,
+    )
+
+
+@view_of.register(model.ConnectionString)
+def _connection_string(connection: model.ConnectionString) -> View:
+    if not connection.client:
+        rows = tuple((Code(client.name), client.title) for client in connection.clients)
+        return View(
+            title="Clients that a connection can be written for",
+            tables=(Table(caption="", header=("--with", "Client"), rows=rows),),
+            next_command=command_line("connection-string", "--with", connection.clients[0].name)
+            if rows
+            else "",
+        )
+    notes = (
+        *(Mark("info", note) for note in connection.notes),
+        *(Mark("warn", warning) for warning in connection.warnings),
+    )
+    return View(
+        title=f"Connection for {connection.title}", block=tuple(connection.text.split("\n")), notes=notes
+    )
+
+
+@view_of.register(model.Diagnosis)
+def _diagnosis(diagnosis: model.Diagnosis) -> View:
+    failed = diagnosis.failed
+    unsure = any(stage.outcome == model.Outcome.UNKNOWN for stage in diagnosis.stages)
+    place = f"{diagnosis.host}:{diagnosis.port}"
+    kind: Kind = "ok"
+    if not diagnosis.host:
+        title, kind, place = "Diagnosis: cannot tell which host to examine", "warn", ""
+    elif failed is not None:
+        title, kind = f"Diagnosis: {failed.name} fails at", "no"
+    elif unsure:
+        title = "Diagnosis: nothing fails as far as can be told at"
+    else:
+        title = "Diagnosis: every stage passes at"
+    kinds: dict[model.Outcome, Kind] = {
+        model.Outcome.PASSED: "ok",
+        model.Outcome.FAILED: "no",
+        model.Outcome.UNKNOWN: "warn",
+        model.Outcome.NOT_REACHED: "info",
+    }
+    rows = tuple(
+        (
+            stage.name,
+            Mark(kinds[stage.outcome], stage.outcome),
+            stage.detail,
+            "" if stage.seconds is None else f"{stage.seconds:.2f} s",
+        )
+        for stage in diagnosis.stages
+    )
+    tables = [Table(caption="", header=("Stage", "Outcome", "What was seen", "Time"), rows=rows)]
+    if diagnosis.causes:
+        causes = tuple((str(number), cause) for number, cause in enumerate(diagnosis.causes, 1))
+        tables.append(
+            Table(caption="Likely causes, the likeliest first", header=("No.", "Cause"), rows=causes)
+        )
+    return View(
+        title=title, kind=kind, ident=place, tables=tuple(tables), next_command=diagnosis.next_command
+    )
+
+
+@view_of.register(model.Disconnection)
+def _disconnection(disconnection: model.Disconnection) -> View:
+    title = "Connection closed:" if disconnection.closed else "Nothing to close: there is no connection"
+    forgotten = (Mark("ok", "The saved connection of this name was deleted."),)
+    return View(
+        title=title,
+        kind="ok" if disconnection.closed else "info",
+        ident=disconnection.alias,
+        notes=forgotten if disconnection.forgotten else (),
+    )
+
+
+@view_of.register(model.RunbookStatus)
+def _status(status: model.RunbookStatus) -> View:
+    kinds: dict[bool | None, Kind] = {True: "ok", False: "no", None: "info"}
+    rows = tuple((Mark(kinds[step.done], step.step), step.detail) for step in status.steps)
+    looked_up = any(step.step == "create" and step.done is not None for step in status.steps)
+    picture = None
+    if status.cluster:
+        picture = topology(status.cluster, status.endpoint, status.aliases, looked_up=looked_up)
+    return View(
+        title="Status",
+        pictures=(picture,) if picture else (),
+        tables=(Table(caption="", header=("Step", "As the clouds have it now"), rows=rows),),
+        next_command=status.next_command,
+    )
+
+
+@view_of.register(model.RunReport)
+def _report(report: model.RunReport) -> View:
+    shown = _connection(report.connection)
+    return View(
+        title="Run finished",
+        kind="ok",
+        tables=(steps_table(report.steps),),
+        parts=(replace(shown, next_command=""),),
+        next_command=shown.next_command,
+    )
+
+
+def steps_table(steps: Iterable[model.FinishedStep], current: Mark | None = None, detail: str = "") -> Table:
+    """Return the steps of a run, each with its seconds, and the one that is under way."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Mark("ok", step.step),
+            f"{step.detail} (skipped: nothing left to do)" if step.skipped else step.detail,
+            f"{step.seconds:.1f} s",
+        )
+        for step in steps
+    ]
+    if current is not None:
+        rows.append((current, detail, ""))
+    return Table(caption="", header=("Step", "Result", "Time"), rows=tuple(rows))

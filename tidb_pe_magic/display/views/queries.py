@@ -1,0 +1,53 @@
+"""What is shown of a query: how much it read, and how fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import model
+from tidb_pe_magic.display.layout import Mark, View
+from tidb_pe_magic.display.views.base import view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MEGABYTE = 1_000_000
+
+
+@view_of.register(model.QueryResult)
+def _query(result: model.QueryResult) -> View:
+    first, *more = query_summary(result)
+    block = () if result.data is None else tuple(str(result.data).splitlines())
+    return View(
+        title=f"Query over {result.alias}: {first}",
+        kind="ok",
+        block=block,
+        notes=tuple(Mark("info", note) for note in more),
+    )
+
+
+def query_summary(result: model.QueryResult) -> tuple[str, ...]:
+    """Return in a few lines what was read, and what of it has to be known."""
+    return tuple(_summary(result))
+
+
+def _summary(result: model.QueryResult) -> Iterator[str]:
+    if result.deferred:
+        yield f"ready in {result.seconds:.1f} s; Dask's workers read when they are asked to"
+        return
+    where = f" to {result.path}" if result.path else ""
+    yield amounts(result.rows, result.bytes, result.seconds) + where
+    if result.cut:
+        yield f"the first {result.rows:,} rows only: there are more (--max-rows)"
+    if result.zero_dates:
+        columns = ", ".join(f"{column}: {count:,}" for column, count in result.zero_dates.items())
+        yield f"dates that no calendar has (0000-00-00) are NaT here: {columns}"
+
+
+def amounts(rows: int, received: int, seconds: float) -> str:
+    """Return rows and seconds, and of what is worth measuring megabytes and rows per second, too."""
+    counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
+    if received < _MEGABYTE:
+        return f"{counted} in {seconds:.1f} s"
+    speed = f", {rows / seconds:,.0f} rows/s" if seconds > 0 else ""
+    return f"{counted}, {received / _MEGABYTE:,.1f} MB in {seconds:.1f} s{speed}"

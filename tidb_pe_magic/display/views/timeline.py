@@ -1,0 +1,67 @@
+"""The states that a wait has seen, one after the other: as a picture and in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.display.layout import Mark
+from tidb_pe_magic.display.svg import WIDTH, Line, Picture, Shape, Sign, Words
+from tidb_pe_magic.display.views.topology import state_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tidb_pe_magic import model
+
+_LEAD, _SIGN = 84.0, 10.0  # the lanes' names; from a sign's centre to where a line begins
+_MOST, _LEAST = 5, 4  # columns
+
+
+def timeline(changes: Sequence[model.StateChange]) -> Picture:
+    """Draw the endpoint's and the connection's states, each where it was first seen.
+
+    Where there are too many for one line, those after the first are left out; `seen` has them all.
+    """
+    shown: list[model.StateChange | None] = list(changes)
+    if len(shown) > _MOST:
+        shown[1 : 2 - _MOST] = [None]
+    step = (WIDTH - _LEAD) / max(len(shown), _LEAST)
+    places = [_LEAD + _SIGN + number * step for number in range(len(shown))]
+    shapes: list[Shape] = [Words(x=0, y=14, text="Seen after", room=_LEAD)]
+    for x, change in zip(places, shown, strict=True):
+        shapes.append(Words(x=x - 6, y=14, text=_after(change) if change else "…", room=step, after="·"))
+    for y, name, states in (
+        (34.0, "Endpoint", [change.endpoint_status if change else None for change in shown]),
+        (72.0, "Connection", [change.connection_status if change else None for change in shown]),
+    ):
+        shapes.append(Words(x=0, y=y + 4, text=name, room=_LEAD, face="title"))
+        shapes += _lane(y, states, places, step)
+    return Picture(label=seen(changes).text, height=98, shapes=tuple(shapes))
+
+
+def seen(changes: Sequence[model.StateChange]) -> Mark:
+    """Return each change with its time, in words."""
+    told = "; ".join(
+        f"{_after(change)}: {change.endpoint_status}, connection {change.connection_status}"
+        for change in changes
+    )
+    return Mark("info", f"Seen while waiting, after {told or 'nothing'}")
+
+
+def _lane(y: float, states: Sequence[str | None], places: Sequence[float], step: float) -> Iterator[Shape]:
+    """Draw the states of one lane; one that stays is a line that goes on."""
+    before: str | None = None
+    for number, (x, state) in enumerate(zip(places, states, strict=True)):
+        kind = state_kind(state or "")
+        begins = state is not None and state != before
+        if begins:
+            yield Sign(x=x, y=y, kind=kind)
+            yield Words(x=x - 6, y=y + 20, text=state or "", room=step, after="·")
+        if number + 1 < len(places):
+            lead = _SIGN if begins else -_SIGN
+            yield Line(start=(x + lead, y), end=(places[number + 1] - _SIGN, y), kind=kind)
+        before = state
+
+
+def _after(change: model.StateChange) -> str:
+    return f"{change.elapsed:.1f} s"

@@ -1,0 +1,222 @@
+"""The way from the notebook to the cluster as a small picture: what there is, and in which state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tidb_pe_magic import model
+from tidb_pe_magic.display.svg import Box, Line, Picture, Shape, Sign, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tidb_pe_magic.display.layout import Kind
+
+_GOOD = {"Active", "Connected", "ACTIVE"}
+_BUSY = {"Creating", "Pending", "Wait", "Connecting", "Migrating", "Disconnecting"}
+_GONE = {"Deleting", "ServiceDeleted", "Deleted"}
+
+_PAD, _SIGN = 9.0, 16.0  # within a box; from a sign's left to the words beside it
+_STATION_HEIGHT, _LINE = 64.0, 17.0
+# Within the endpoint's box: its own words, then a box for each zone.
+_HEAD, _ZONE_HEIGHT, _ZONE_STEP, _INDENT = 42.0, 40.0, 46.0, 6.0
+_MOST_ZONES = 4
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Where a station stands, from left to right."""
+
+    left: float
+    width: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+
+_NOTEBOOK, _ENDPOINT, _SERVICE, _CLUSTER = (
+    _Column(1, 102),
+    _Column(129, 200),
+    _Column(399, 118),
+    _Column(541, 98),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Station:
+    """One box: a title, what it is about, and a note, with a sign where the note is a state."""
+
+    title: str
+    code: str = ""
+    note: str = ""
+    kind: Kind | None = None
+
+    def shapes(self, column: _Column, middle: float, *, after: Literal["→", ""] = "→") -> Iterator[Shape]:
+        """Draw it around a height."""
+        x, room = column.left + _PAD, column.width - 2 * _PAD
+        top = middle - _STATION_HEIGHT / 2
+        yield Box(x=column.left, y=top, width=column.width, height=_STATION_HEIGHT, kind=self.kind or "info")
+        lines = 1 + bool(self.code) + bool(self.note)
+        y = middle + 4 - (lines - 1) * _LINE / 2
+        yield Words(x=x, y=y, text=self.title, room=room, face="title")
+        if self.code:
+            y += _LINE
+            yield Words(x=x, y=y, text=self.code, room=room, face="code")
+        lead = _SIGN if self.kind else 0
+        if self.kind:
+            yield Sign(x=x + 6, y=y + _LINE - 4, kind=self.kind)
+        yield Words(x=x + lead, y=y + _LINE, text=self.note, room=room - lead, after=after)
+
+
+def state_kind(status: str) -> Kind:
+    """Return how a state is drawn; one that is not known is drawn as one that says nothing."""
+    if status in _GOOD:
+        return "ok"
+    if status in _BUSY:
+        return "busy"
+    return "no" if status in _GONE else "info"
+
+
+def topology(
+    cluster: model.Cluster | None,
+    endpoint: model.VpcEndpoint | None,
+    aliases: Sequence[str] | None = None,
+    *,
+    looked_up: bool = True,
+) -> Picture:
+    """Draw notebook, endpoint with its zones, service and cluster, and what is between them.
+
+    Args:
+        cluster: None where it is not known which one the endpoint's service belongs to.
+        endpoint: None where there is none yet, or where that was not `looked_up`.
+        aliases: SQL connections of this kernel over the endpoint; None where that was not looked at.
+        looked_up: whether there is an endpoint is known.
+    """
+    zones = endpoint.zones[:_MOST_ZONES] if endpoint else ()
+    height = _HEAD + max(len(zones), 1) * _ZONE_STEP + 4
+    middles = [_HEAD + number * _ZONE_STEP + _ZONE_HEIGHT / 2 for number in range(len(zones))]
+    middle = sum(middles) / len(middles) if middles else _HEAD + _ZONE_HEIGHT / 2
+    # The lines end at the zones' boxes, or at the endpoint's own where it has none.
+    inside = _INDENT if zones else 0
+    way_in: Kind = "ok" if aliases else "info"
+    way_out = _connection_kind(endpoint)
+    shapes = (
+        *_notebook(aliases).shapes(_NOTEBOOK, middle),
+        *_endpoint(endpoint, zones, height, looked_up=looked_up),
+        *_connection(endpoint, way_out),
+        *_service(cluster, endpoint).shapes(_SERVICE, middle),
+        *_cluster(cluster).shapes(_CLUSTER, middle, after=""),
+        *_fan((_NOTEBOOK.right, middle), [(_ENDPOINT.left + inside, y) for y in middles or [middle]], way_in),
+        *_fan((_SERVICE.left, middle), [(_ENDPOINT.right - inside, y) for y in middles or [middle]], way_out),
+        Line(start=(_SERVICE.right, middle), end=(_CLUSTER.left, middle)),
+    )
+    label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
+    # Without zones, or with one, the stations beside the endpoint reach below it.
+    bottom = max(height + 1, middle + _STATION_HEIGHT / 2)
+    return Picture(label=label, height=bottom + 1, shapes=shapes)
+
+
+def _notebook(aliases: Sequence[str] | None) -> _Station:
+    if aliases is None:
+        return _Station(title="Notebook")
+    if not aliases:
+        return _Station(title="Notebook", note="no SQL yet", kind="info")
+    return _Station(title="Notebook", code=", ".join(aliases), note="SQL open", kind="ok")
+
+
+def _service(cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None) -> _Station:
+    noted = endpoint or (cluster.service if cluster else None)
+    if noted is None:
+        return _Station(title="Service")
+    return _Station(title="Service", code=noted.service_name.rpartition(".")[2], note=noted.region_id)
+
+
+def _cluster(cluster: model.Cluster | None) -> _Station:
+    if cluster is None:
+        return _Station(title="Cluster")
+    kind: Kind = "ok" if cluster.state in _GOOD else "warn"
+    return _Station(title="Cluster", code=cluster.display_name, note=cluster.state, kind=kind)
+
+
+def _endpoint(
+    endpoint: model.VpcEndpoint | None,
+    zones: Sequence[model.EndpointZone],
+    height: float,
+    *,
+    looked_up: bool,
+) -> Iterator[Shape]:
+    left, room = _ENDPOINT.left + _PAD, _ENDPOINT.width - 2 * _PAD
+    kind = state_kind(endpoint.endpoint_status) if endpoint else "info"
+    yield Box(x=_ENDPOINT.left, y=1, width=_ENDPOINT.width, height=height, kind=kind)
+    yield Words(x=left, y=18, text="Endpoint", room=room, face="title")
+    if endpoint is None:
+        text = "not made yet" if looked_up else "not known"
+        yield Words(x=left, y=35, text=text, room=room, after="→")
+        return
+    yield Sign(x=left + 76, y=14, kind=kind)
+    yield Words(x=left + 86, y=18, text=endpoint.endpoint_status, room=room - 86, after="·")
+    yield Words(x=left, y=34, text=endpoint.endpoint_id, room=room, face="code", after="·")
+    for number, zone in enumerate(zones):
+        more = len(endpoint.zones) - len(zones) if number + 1 == len(zones) else 0
+        yield from _zone(zone, _HEAD + number * _ZONE_STEP, more)
+
+
+def _zone(zone: model.EndpointZone, top: float, more: int) -> Iterator[Shape]:
+    left, width = _ENDPOINT.left + _INDENT, _ENDPOINT.width - 2 * _INDENT
+    kind, room = state_kind(zone.status), width - 16
+    name = f"{zone.zone_id} +{more} more" if more else zone.zone_id
+    state = " ".join(filter(None, (zone.eni_ip, zone.status))) or "state not known"
+    yield Box(x=left, y=top, width=width, height=_ZONE_HEIGHT, kind=kind)
+    yield Words(x=left + 8, y=top + 16, text=name, room=room, face="code")
+    yield Sign(x=left + 14, y=top + 28, kind=kind)
+    yield Words(x=left + 8 + _SIGN, y=top + 32, text=state, room=room - _SIGN, after="·")
+
+
+def _connection(endpoint: model.VpcEndpoint | None, kind: Kind) -> Iterator[Shape]:
+    """Draw its state above the lines, which begin below the endpoint's head."""
+    if endpoint is not None:
+        room = _CLUSTER.left - _ENDPOINT.right
+        yield Sign(x=_ENDPOINT.right + 14, y=14, kind=kind)
+        yield Words(x=_ENDPOINT.right + 24, y=18, text=endpoint.connection_status, room=room - 24, after="→")
+
+
+def _connection_kind(endpoint: model.VpcEndpoint | None) -> Kind:
+    """Return how the connection's state is drawn: Disconnected is a warning once it should be more."""
+    if endpoint is None:
+        return "info"
+    late = (
+        endpoint.endpoint_status == model.EndpointStatus.ACTIVE
+        and endpoint.connection_status == model.ConnectionStatus.DISCONNECTED
+    )
+    return "warn" if late else state_kind(endpoint.connection_status)
+
+
+def _fan(one: tuple[float, float], many: Sequence[tuple[float, float]], kind: Kind) -> Iterator[Shape]:
+    for other in many:
+        start, end = sorted((one, other))
+        yield Line(start=start, end=end, kind=kind)
+
+
+def _in_words(
+    cluster: model.Cluster | None,
+    endpoint: model.VpcEndpoint | None,
+    aliases: Sequence[str] | None,
+    *,
+    looked_up: bool,
+) -> str:
+    told = ["The way to the cluster: this notebook"]
+    if aliases is not None:
+        told[0] += f", connected as {', '.join(aliases)}" if aliases else ", without a SQL connection"
+    if endpoint is None:
+        told.append("no endpoint yet" if looked_up else "endpoint not known")
+    else:
+        zones = ", ".join(f"{zone.zone_id} {zone.eni_ip} {zone.status}" for zone in endpoint.zones)
+        told.append(f"endpoint {endpoint.endpoint_id} {endpoint.endpoint_status}")
+        told += [f"its zones {zones}"] if zones else []
+        told.append(f"connection {endpoint.connection_status}")
+        told.append(f"service {endpoint.service_name}")
+    if cluster is not None:
+        told.append(f"cluster {cluster.display_name} {cluster.state}")
+    return "; ".join(told)

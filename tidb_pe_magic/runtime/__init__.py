@@ -1,0 +1,1 @@
+"""What every step stands on: the context, the journal, the lock and the waiter."""

@@ -1,0 +1,269 @@
+"""What a step works with: clients, keys, the shell, and what this kernel has named so far."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.clouds.retries import Retries
+from tidb_pe_magic.credentials import alibaba as alibaba_keys
+from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
+from tidb_pe_magic.credentials.prompt import ask
+from tidb_pe_magic.credentials.secrets import Environment
+from tidb_pe_magic.files import state_directory
+from tidb_pe_magic.model import Notice
+from tidb_pe_magic.runtime.journal import Journal
+from tidb_pe_magic.runtime.waiter import Waiter
+from tidb_pe_magic.threads import paused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tidb_pe_magic.clouds.alibaba.api import Alibaba
+    from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+    from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam
+    from tidb_pe_magic.credentials.secrets import Secret
+    from tidb_pe_magic.model import Connection, Event, EventHook, Whereabouts
+
+# Who hears the events of the command that this thread works at: clients outlive commands.
+# Clients are kept for many calls: whom they tell, and what cancels them, is the present call's.
+_listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
+_cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
+
+
+@dataclass
+class _Named:
+    """What was named last; one object for a context and those made from it."""
+
+    cluster_id: str = ""
+    profile: str = ""
+    profile_hosts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Context:
+    """The composition root's product, handed to each step.
+
+    Attributes:
+        environ: read at each use, so that a variable set in a cell counts.
+        prompt: asks the person for a password.
+        shell: IPython's shell; None where only an engine is wanted.
+        cancel: set it to end a wait.
+        now: this machine's clock, in seconds since 1970.
+        answer_timeout: seconds that a cloud may be silent in one call.
+        metadata_timeout: seconds for each answer of the ECS metadata service.
+        connections: what `connect` has opened and `disconnect` has not closed, by alias.
+        terms: what each of these connections was asked to be, by alias.
+    """
+
+    environ: Environment = field(default_factory=lambda: Environment(os.environ))
+    prompt: Callable[[str], Secret] = ask
+    shell: InteractiveShell | None = None
+    cancel: threading.Event = field(default_factory=threading.Event)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], bool] | None = None
+    now: Callable[[], float] = time.time
+    answer_timeout: float = 15.0
+    metadata_timeout: float = 0.5
+    connections: dict[str, Connection] = field(default_factory=dict)
+    terms: dict[str, Hashable] = field(default_factory=dict)
+    _no_call: threading.Event = field(default_factory=threading.Event)
+    _named: _Named = field(default_factory=_Named)
+    _clients: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+    _places: dict[str, Whereabouts | None] = field(default_factory=dict)
+    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _clients_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def heard_by(self, on_event: EventHook) -> Iterator[None]:
+        """Let `on_event` hear the clients, and this context cancel them, while the thread is in the block."""
+        before = _listener.set(on_event)
+        cancel_before = _cancel.set(self.cancel)
+        try:
+            yield
+        finally:
+            _cancel.reset(cancel_before)
+            _listener.reset(before)
+
+    def tell(self, event: Event) -> None:
+        """Give the event to whom this thread's command is heard by."""
+        listener = _listener.get()
+        if listener is not None:
+            listener(event)
+
+    @property
+    def journal(self) -> Journal:
+        """The user's journal, in the state directory that the environment names now."""
+        directory = state_directory(self.environ)
+        return Journal(directory, now=self.now, on_problem=lambda text: self.tell(Notice(text=text)))
+
+    @property
+    def retries(self) -> Retries:
+        """The clients' retry policy over this context's clock, and the cancel event of each call."""
+        return Retries(answer=self.answer_timeout, clock=self.clock, sleep=self._paused, on_event=self.tell)
+
+    def _paused(self, seconds: float) -> bool:
+        return paused(seconds, _cancel.get() or self._no_call, self.sleep)
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster that was named last, in whichever call; empty where none was."""
+        return self._named.cluster_id
+
+    @cluster_id.setter
+    def cluster_id(self, cluster_id: str) -> None:
+        self._named.cluster_id = cluster_id
+
+    @property
+    def profile(self) -> str:
+        """The ticloud profile whose key comes before every other; empty for none."""
+        return self._named.profile
+
+    @profile.setter
+    def profile(self, profile: str) -> None:
+        self._named.profile = profile
+
+    def for_call(
+        self,
+        *,
+        cancel: threading.Event | None = None,
+        prompt: Callable[[str], Secret] | None = None,
+        remember: bool = True,
+    ) -> Self:
+        """Return this context for one call; what is not given here is shared with all other calls.
+
+        Args:
+            cancel: ends a wait of this call alone.
+            prompt: asks for a password in this call.
+            remember: the cluster that this call names is the default of the next ones.
+        """
+        named = self._named if remember else replace(self._named)
+        return replace(self, cancel=cancel or self.cancel, prompt=prompt or self.prompt, _named=named)
+
+    @property
+    def waiter(self) -> Waiter:
+        """A waiter over this context's clock and cancel event."""
+        return Waiter(clock=self.clock, cancel=self.cancel, sleep=self.sleep)
+
+    def tidb_cloud(self) -> TidbCloud:
+        """Return the client for the key and host that the environment names now.
+
+        Raises:
+            MissingCredentials: there is no key.
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds.tidb_cloud import TidbCloud  # noqa: PLC0415 - httpx is slow to import
+
+        own_host = hosts.override(self.environ, hosts.TIDB_CLOUD)
+        found = tidb_cloud_keys.find(self.environ, self.profile)
+        base_url = own_host or self._host_of("api", found.api_host, found.place) or hosts.DEFAULT_TIDB_CLOUD
+        key = found.own_key
+        client: TidbCloud = self._client(
+            "tidb_cloud",
+            (base_url, key),
+            lambda: TidbCloud(base_url, key, now=self.now, retries=self.retries),
+        )
+        return client
+
+    def iam(self) -> TidbCloudIam:
+        """Return the client of TiDB Cloud's IAM API, for the same key.
+
+        Raises:
+            MissingCredentials: there is no key.
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam  # noqa: PLC0415 - httpx is slow to import
+
+        own_host = hosts.override(self.environ, hosts.TIDB_CLOUD_IAM)
+        found = tidb_cloud_keys.find(self.environ, self.profile)
+        base_url = own_host or self._host_of("iam", found.iam_host, found.place)
+        base_url = base_url or hosts.DEFAULT_TIDB_CLOUD_IAM
+        key = found.own_key
+        client: TidbCloudIam = self._client(
+            "iam", (base_url, key), lambda: TidbCloudIam(base_url, key, now=self.now, retries=self.retries)
+        )
+        return client
+
+    def alibaba(self, region_id: str) -> Alibaba:
+        """Return the client of a region for the key and host that the environment names now.
+
+        Raises:
+            MissingCredentials: only half a key is set.
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds.alibaba.api import Alibaba  # noqa: PLC0415 - only some steps need it
+
+        endpoint = hosts.override(self.environ, hosts.ALIBABA)
+        key = alibaba_keys.find(self.environ, self.on_ecs)
+        client: Alibaba = self._client(
+            f"alibaba {region_id}",
+            (endpoint, key),
+            lambda: Alibaba(region_id, key, endpoint=endpoint, retries=self.retries),
+        )
+        return client
+
+    def whereabouts(self) -> Whereabouts | None:
+        """Return where this machine is, None where that cannot be told; it is asked once for each host.
+
+        Raises:
+            InvalidRequest: the host is not valid.
+        """
+        from tidb_pe_magic.clouds import metadata  # noqa: PLC0415 - only some steps need it
+
+        base_url = hosts.override(self.environ, hosts.METADATA) or metadata.DEFAULT_METADATA
+        with self._asking:  # two threads that ask at once wait for the same answer
+            if base_url not in self._places:
+                self._places[base_url] = metadata.whereabouts(base_url, timeout=self.metadata_timeout)
+            return self._places[base_url]
+
+    @property
+    def via(self) -> tuple[str, ...]:
+        """The API hosts that replace the clouds' own, by a variable or by the key's profile.
+
+        Raises:
+            InvalidRequest: one of them is not valid.
+        """
+        return tuple(dict.fromkeys((*hosts.overrides(self.environ), *self._named.profile_hosts.values())))
+
+    def on_ecs(self) -> bool:
+        """Tell whether this machine is an ECS instance."""
+        return self.whereabouts() is not None
+
+    def _host_of(self, api: str, host: str, place: str) -> str:
+        """Return the host of an API that belongs to a key; the cloud's own is no replacement."""
+        host = hosts.checked(host, place)
+        default = host in {"", hosts.DEFAULT_TIDB_CLOUD, hosts.DEFAULT_TIDB_CLOUD_IAM}
+        # A new one: a call that is not to be remembered has a copy, which must not share it.
+        others = {name: known for name, known in self._named.profile_hosts.items() if name != api}
+        self._named.profile_hosts = others if default else others | {api: host}
+        return host
+
+    def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
+        """Keep a client for as long as its settings stay the same: it holds connections and a digest."""
+        with self._clients_lock:
+            kept = self._clients.get(name)
+            if kept is None or kept[0] != settings:
+                if kept is not None:
+                    _close(kept[1])
+                self._clients[name] = kept = (settings, make())
+            return kept[1]
+
+    def close(self) -> None:
+        """Close the clients."""
+        for _settings, client in self._clients.values():
+            _close(client)
+        self._clients.clear()
+
+
+def _close(client: Any) -> None:
+    close = getattr(client, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,304 @@
+"""What this user has changed in the clouds: an intent before each mutation, its outcome after it.
+
+The clouds are the state. The journal decides what they cannot tell: the ClientToken of an open intent, for
+a creation whose answer was lost is made again with the same token, so that the cloud makes one endpoint;
+the ID of what a plan made last, which is asked for before another is made; and whether an endpoint that is
+not there was ever known here.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import Mutation, MutationResult
+from tidb_pe_magic.runtime.journal_file import JournalFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tidb_pe_magic.runtime.journal_file import Content
+
+_TOKEN_BYTES = 24  # in hexadecimal digits 48 of the 64 characters that a ClientToken may have
+# Refused before the request was read: its token has not been used, nor what an earlier one did undone.
+_UNREAD = (errors.AuthenticationFailed, errors.PermissionDenied)
+MISMATCH = "IdempotentParameterMismatch"
+"""The cloud's code for a token with which something was made already, of other options."""
+_LAG = 600.0  # seconds in which a list may not show yet what was made: no document tells how long it lags
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def new_token() -> str:
+    """Return a ClientToken that nobody else has."""
+    return secrets.token_hex(_TOKEN_BYTES)
+
+
+@dataclass(kw_only=True)
+class Change:
+    """A mutation under way.
+
+    Attributes:
+        ident: of its intent.
+        token: the ClientToken to send.
+        resource: what is changed; a creation sets it to what was made.
+        request_id: of the answer; set by whoever makes the call.
+    """
+
+    ident: str
+    token: str
+    resource: str
+    request_id: str = ""
+
+
+class Journal:
+    """The user's journal in a directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        now: Callable[[], float] = time.time,
+        on_problem: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Name the place; nothing is opened yet.
+
+        Args:
+            directory: the state directory.
+            now: seconds since 1970.
+            on_problem: is told where an outcome could not be written down.
+        """
+        self._file = JournalFile(directory / "journal.jsonl")
+        self._now = now
+        self._on_problem = on_problem
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._file.path
+
+    def check(self) -> None:
+        """Refuse early what `change` would refuse.
+
+        Raises:
+            JournalError: nothing can be written down.
+        """
+        self._file.check()
+
+    @contextmanager
+    def change(
+        self, operation: str, resource: str, *, region_id: str, plan: str = "", token: str = ""
+    ) -> Iterator[Change]:
+        """Write the intent down, give the block its ClientToken, and write the outcome down.
+
+        Args:
+            operation: the API operation that the block calls.
+            resource: what is changed.
+            region_id: where.
+            plan: names what shall be made once.
+            token: of an earlier intent that is still open; default: a new one.
+
+        Raises:
+            JournalError: the intent cannot be written down; the block is not entered.
+        """
+        change = Change(ident=secrets.token_hex(8), token=token or new_token(), resource=resource)
+        self._file.append(
+            {
+                "record": "intent",
+                "id": change.ident,
+                "time": self._time(),
+                "operation": operation,
+                "resource": resource,
+                "region": region_id,
+                "plan": plan,
+                "token": change.token,
+            }
+        )
+        try:
+            yield change
+        except errors.ApiError as error:
+            # Only the last of several calls is seen to fail: a host that is gone by then refuses nothing.
+            unknown = error.transient or isinstance(error, errors.ServiceUnavailable)
+            is_open = unknown or isinstance(error, _UNREAD) or error.code == MISMATCH
+            result = MutationResult.UNKNOWN if unknown else MutationResult.REFUSED
+            self._conclude(change, result, code=error.code, request_id=error.request_id, is_open=is_open)
+            raise
+        except BaseException:  # the stop button, or a bug: whether the cloud did it is not known
+            self._conclude(change, MutationResult.UNKNOWN, is_open=True)
+            raise
+        self._conclude(change, MutationResult.SUCCEEDED, request_id=change.request_id)
+
+    def open_token(self, plan: str) -> str:
+        """Return the ClientToken of the plan's last intent where its outcome is open; else empty.
+
+        What the cloud refuses of a token that was sent before does not undo what that may have made: the
+        token stays until that is found, or until a list that shows nothing means that nothing is there.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        content = self._content()
+        intents = _open_intents(content, plan)
+        token = str(intents[-1].get("token") or "") if intents else ""
+        return "" if token and self._is_outlived(content, token) else token
+
+    def _is_outlived(self, content: Content, token: str) -> bool:
+        """Tell whether the token has been refused, and was last able to make something long ago."""
+        sent = [record for record in content.records if record.get("token") == token]
+        outcomes = {record["id"]: record for record in content.records if record["record"] == "outcome"}
+        found = [outcomes.get(intent["id"], {}) for intent in sent]
+        if not any(_is_refusal(outcome) or outcome.get("code") == MISMATCH for outcome in found):
+            return False
+        refused = MutationResult.REFUSED
+        making = [s for s, outcome in zip(sent, found, strict=True) if outcome.get("result") != refused]
+        last = making[-1] if making else sent[0]
+        return self._now() - _seconds(str(last.get("time"))) > _LAG
+
+    def used_token(self, plan: str) -> str:
+        """Return the ClientToken of the plan's last intent that may have made something; else empty.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        content = self._content()
+        refused = {record["id"] for record in content.records if _is_refusal(record)}
+        usable = [intent["token"] for intent in _intents(content, plan) if intent["id"] not in refused]
+        return str(usable[-1]) if usable else ""
+
+    def last_made(self, plan: str) -> str:
+        """Return what the plan has made last, or was found to have made; else empty.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        content = self._content()
+        idents = {intent["id"] for intent in _intents(content, plan)}
+        results = {MutationResult.SUCCEEDED, MutationResult.FOUND}
+        made = [r for r in content.records if r["id"] in idents and r.get("result") in results]
+        return str(made[-1].get("resource") or "") if made else ""
+
+    def conclude_found(self, plan: str, resource: str) -> None:
+        """Close the plan's open intents, for what they were to make has been found.
+
+        A journal that cannot be used is passed over: what has been found is found.
+        """
+        try:
+            intents = _open_intents(self._file.read(), plan)
+        except OSError:
+            return
+        for intent in intents:
+            change = Change(ident=str(intent["id"]), token="", resource=resource)
+            self._conclude(change, MutationResult.FOUND)
+
+    def mutations(self) -> tuple[Mutation, ...]:
+        """Return every mutation that can be read, the latest first.
+
+        Raises:
+            OSError: the file exists and cannot be read.
+        """
+        records = self._file.read().records
+        outcomes = {record["id"]: record for record in records if record["record"] == "outcome"}
+        intents = [record for record in records if record["record"] == "intent"]
+        return tuple(_mutation(intent, outcomes.get(intent["id"], {})) for intent in reversed(intents))
+
+    def corrupt_lines(self) -> tuple[int, ...]:
+        """Return the numbers of the lines that cannot be read.
+
+        Raises:
+            OSError: the file exists and cannot be read.
+        """
+        return self._file.read().corrupt
+
+    def _content(self) -> Content:
+        try:
+            return self._file.read()
+        except OSError as error:
+            raise errors.JournalError(
+                f"{self.path} cannot be read: {error.strerror or error}.",
+                advice="TIDB_PE_STATE_DIR names another directory.",
+            ) from None
+
+    def _conclude(
+        self,
+        change: Change,
+        result: MutationResult,
+        *,
+        code: str = "",
+        request_id: str = "",
+        is_open: bool = False,
+    ) -> None:
+        try:
+            self._file.append(
+                {
+                    "record": "outcome",
+                    "id": change.ident,
+                    "time": self._time(),
+                    "result": result.value,
+                    "resource": change.resource,
+                    "code": code,
+                    "request_id": request_id,
+                    "open": is_open,
+                }
+            )
+        except errors.JournalError as error:
+            # The mutation itself is over: failing now would hide what it made. Its intent stays open.
+            self._on_problem(f"the outcome is not in the journal: {error.message}")
+
+    def _time(self) -> str:
+        return datetime.fromtimestamp(self._now(), UTC).strftime(_TIME)
+
+
+def _seconds(time: str) -> float:
+    """Return seconds since 1970; 0 for what is no time."""
+    try:
+        return datetime.strptime(time, _TIME).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _intents(content: Content, plan: str) -> list[dict[str, Any]]:
+    return [
+        record
+        for record in content.records
+        if record["record"] == "intent" and record.get("plan") == plan and record.get("token")
+    ]
+
+
+def _is_refusal(record: dict[str, Any]) -> bool:
+    """Tell whether it is the outcome of an intent that made nothing: the request was read and refused."""
+    return record.get("result") == MutationResult.REFUSED and record.get("open") is not True
+
+
+def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
+    intents = _intents(content, plan)
+    closing = [
+        record
+        for record in content.records
+        if record["record"] == "outcome" and record.get("open") is not True
+    ]
+    closed = {record["id"] for record in closing}
+    made = closed - {record["id"] for record in closing if _is_refusal(record)}
+    # A token that was sent twice is used up by either success.
+    used_up = {intent["token"] for intent in intents if intent["id"] in made}
+    return [intent for intent in intents if intent["id"] not in closed and intent["token"] not in used_up]
+
+
+def _mutation(intent: dict[str, Any], outcome: dict[str, Any]) -> Mutation:
+    def told(record: dict[str, Any], name: str) -> str:
+        value = record.get(name)
+        return value if isinstance(value, str) else ""
+
+    return Mutation(
+        time=told(intent, "time"),
+        operation=told(intent, "operation"),
+        resource=told(outcome, "resource") or told(intent, "resource"),
+        region_id=told(intent, "region"),
+        result=told(outcome, "result") or MutationResult.OPEN.value,
+        code=told(outcome, "code"),
+        request_id=told(outcome, "request_id"),
+    )

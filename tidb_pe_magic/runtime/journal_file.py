@@ -1,0 +1,178 @@
+"""The journal on disk: JSON lines that are only ever appended, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.errors import JournalError
+from tidb_pe_magic.files import FILE_MODE, ensure_private, open_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_LOCK_SECONDS = 10.0  # another process appends for milliseconds
+_CHUNK = 1 << 20
+# Threads of this process queue here: whoever waits for the file's lock looks again only after a while.
+_turn = threading.RLock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a journal holds.
+
+    Attributes:
+        records: of every line that can be read, in order.
+        corrupt: numbers of the complete lines that cannot.
+        whole: bytes up to the end of the last complete line; what follows was cut off by a crash.
+    """
+
+    records: tuple[dict[str, Any], ...] = ()
+    corrupt: tuple[int, ...] = ()
+    whole: int = 0
+
+
+_Signature = tuple[int, int, int, int]
+# What this process has left in each file; a file that is not as it was left is read again.
+_left: dict[Path, tuple[_Signature, Content]] = {}
+
+
+class JournalFile:
+    """One journal, shared by every process of the user."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; nothing is opened yet."""
+        self.path = path
+
+    def read(self) -> Content:
+        """Return what is there, without what a crash cut off.
+
+        Raises:
+            OSError: it exists and cannot be read.
+        """
+        try:
+            with _turn:
+                return self._known(_signature(self.path)) or _parsed(self.path.read_bytes())
+        except FileNotFoundError:
+            return Content()
+
+    def check(self) -> None:
+        """Make sure that a record could be appended, as far as can be told without doing it.
+
+        Raises:
+            JournalError: with the reason.
+        """
+        with self._opened():
+            pass
+
+    def append(self, record: Mapping[str, object]) -> None:
+        """Append a record, and return when it is on the disk.
+
+        Raises:
+            JournalError: it is not, with the reason; what was there before is as it was.
+        """
+        line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+        with self._opened() as (descriptor, before):
+            try:
+                _write(descriptor, line)
+                os.fsync(descriptor)
+            except BaseException:
+                os.ftruncate(descriptor, before.whole)
+                raise
+            after = replace(
+                before, records=(*before.records, json.loads(line)), whole=before.whole + len(line)
+            )
+            _left[self.path] = (_signature(descriptor), after)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[int, Content]]:
+        """Give the descriptor, and what is there, from which a line that was cut off has been taken away."""
+        import filelock  # noqa: PLC0415 - slow to import
+
+        try:
+            directory = ensure_private(self.path.parent)
+            lock = filelock.FileLock(directory / f"{self.path.name}.lock", _LOCK_SECONDS, mode=FILE_MODE)
+            with _turn, lock:
+                is_new = not self.path.exists()
+                descriptor = open_private(self.path, os.O_RDWR | os.O_APPEND)
+                try:
+                    yield descriptor, self._repaired(descriptor)
+                    if is_new:
+                        _sync_directory(directory)
+                finally:
+                    os.close(descriptor)
+        except filelock.Timeout:
+            raise self._unwritable(f"another process has held it for {_LOCK_SECONDS:g} s") from None
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from None
+
+    def _repaired(self, descriptor: int) -> Content:
+        known = self._known(_signature(descriptor))
+        if known is not None:
+            return known
+        data = b"".join(iter(lambda: os.read(descriptor, _CHUNK), b""))
+        content = _parsed(data)
+        if content.corrupt:
+            raise self._unwritable(f"line {content.corrupt[0]} is corrupt")
+        if content.whole < len(data):
+            os.ftruncate(descriptor, content.whole)
+        return content
+
+    def _known(self, signature: _Signature) -> Content | None:
+        """Return what this process has left there, if nobody has changed it since."""
+        before, content = _left.get(self.path, (None, None))
+        return content if before == signature else None
+
+    def _unwritable(self, reason: str) -> JournalError:
+        return JournalError(
+            f"nothing was changed, for it could not be written down in {self.path}: {reason}.",
+            advice="Mend that, or move the file away; TIDB_PE_STATE_DIR names another directory.",
+        )
+
+
+def _signature(file: Path | int) -> _Signature:
+    """Return what is another for a file that somebody else has changed or put in the place of this one."""
+    seen = os.stat(file)  # noqa: PTH116 - of a descriptor, too
+    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    left = memoryview(line)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parsed(data: bytes) -> Content:
+    whole = data.rfind(b"\n") + 1
+    records: list[dict[str, Any]] = []
+    corrupt: list[int] = []
+    for number, line in enumerate(data[:whole].split(b"\n")[:-1], 1):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if _is_record(record):
+            records.append(record)
+        else:
+            corrupt.append(number)
+    return Content(records=tuple(records), corrupt=tuple(corrupt), whole=whole)
+
+
+def _is_record(record: object) -> bool:
+    """Tell whether it is a record; of a later version it may hold more."""
+    return isinstance(record, dict) and all(isinstance(record.get(name), str) for name in ("record", "id"))

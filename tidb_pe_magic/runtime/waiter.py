@@ -1,0 +1,198 @@
+"""Waiting for the cloud: one loop, with its clock and its cancel event injected."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import TYPE_CHECKING, TypeVar
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.retries import once
+from tidb_pe_magic.model import (
+    ConnectionStatus,
+    EndpointObserved,
+    EndpointStatus,
+    ObservationFailed,
+    VpcEndpoint,
+)
+from tidb_pe_magic.threads import paused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.model import EventHook
+
+T = TypeVar("T")
+
+_FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 1.0, 1.5, 5.0  # seconds; the first look is at once
+_DETACHED = "The cloud's work goes on; run %tidb_pe {command} again to see it through."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiter:
+    """Asks again and again until a goal is met.
+
+    Attributes:
+        clock: seconds, monotonic.
+        cancel: set it to end the wait.
+        sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+    """
+
+    cancel: Flag = field(default_factory=Flag)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], bool] | None = None
+
+    def until(  # noqa: PLR0913 - what tells one wait from another
+        self,
+        observe: Callable[[], VpcEndpoint | None],
+        *,
+        reached: Callable[[VpcEndpoint | None], bool],
+        goal: str,
+        command: str,
+        timeout: float,
+        on_event: EventHook,
+    ) -> VpcEndpoint | None:
+        """Call `observe` until `reached` says so, and return what was seen last.
+
+        A cloud that does not answer, or asks for fewer requests, does not end the wait. Each failure of
+        another kind does.
+
+        Args:
+            observe: the endpoint as it is now; None where it is gone.
+            reached: whether the goal is met; may raise where it never will be.
+            goal: what is waited for, in words.
+            command: the command that takes the wait up again.
+            timeout: seconds.
+            on_event: is given each observation.
+
+        Raises:
+            WaitTimeout: the time is over; the cloud's work goes on.
+            WaitCancelled: the stop button, or the cancel event; the cloud's work goes on.
+        """
+        started = self.clock()
+
+        def told(seen: VpcEndpoint | None) -> None:
+            on_event(EndpointObserved(endpoint=seen, elapsed=self.clock() - started, waiting_for=goal))
+
+        return self.watch(
+            observe,
+            told=told,
+            in_words=describe,
+            reached=reached,
+            goal=goal,
+            command=command,
+            timeout=timeout,
+            on_event=on_event,
+        )
+
+    def watch(  # noqa: PLR0913 - what tells one wait from another
+        self,
+        observe: Callable[[], T],
+        *,
+        told: Callable[[T], None],
+        in_words: Callable[[T], str],
+        reached: Callable[[T], bool],
+        goal: str,
+        command: str,
+        timeout: float,
+        on_event: EventHook,
+    ) -> T:
+        """Wait as `until` does, for something of any kind.
+
+        Args:
+            observe: looks at it.
+            told: is given each observation.
+            in_words: an observation as a part of a sentence.
+            reached: whether the goal is met; may raise where it never will be.
+            goal: what is waited for, in words.
+            command: the command that takes the wait up again.
+            timeout: seconds.
+            on_event: is told of each look that failed.
+
+        Raises:
+            WaitTimeout: the time is over; the cloud's work goes on.
+            WaitCancelled: the stop button, or the cancel event; the cloud's work goes on.
+        """
+        started = self.clock()
+        last: T | None = None
+        seen = "nothing yet"
+        delay = _FIRST_DELAY
+        try:
+            while True:
+                pause = delay
+                try:
+                    with once():
+                        last = observe()
+                except (errors.Throttled, errors.ServiceUnavailable) as failure:
+                    if last is None:
+                        seen = f"no answer ({failure.message})"
+                    on_event(ObservationFailed(error=str(failure), elapsed=self.clock() - started))
+                    pause = max(delay, getattr(failure, "retry_after", None) or 0.0)
+                else:
+                    seen = in_words(last)
+                    told(last)
+                    if reached(last):
+                        return last
+                left = timeout - (self.clock() - started)
+                if left <= 0:
+                    raise errors.WaitTimeout(
+                        f"{goal}: not reached after {timeout:g} s; last seen: {seen.removesuffix('.')}.",
+                        last=_endpoint(last),
+                        advice=_DETACHED.format(command=command),
+                    )
+                if paused(min(pause, left), self.cancel, self.sleep):
+                    raise _cancelled(goal, command, last, seen)
+                delay = min(delay * _GROWTH, _LONGEST_DELAY)
+        except KeyboardInterrupt:
+            raise _cancelled(goal, command, last, seen) from None
+
+
+def _cancelled(goal: str, command: str, last: object, seen: str) -> errors.WaitCancelled:
+    return errors.WaitCancelled(
+        f"detached while waiting for {goal}; last seen: {seen.removesuffix('.')}.",
+        last=_endpoint(last),
+        advice=_DETACHED.format(command=command),
+    )
+
+
+def _endpoint(last: object) -> VpcEndpoint | None:
+    return last if isinstance(last, VpcEndpoint) else None
+
+
+def describe(endpoint: VpcEndpoint | None) -> str:
+    """Return both states in a few words."""
+    if endpoint is None:
+        return "no endpoint"
+    return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+
+
+def connected(endpoint: VpcEndpoint | None) -> bool:
+    """Tell whether the endpoint is Active and Connected.
+
+    Unknown states, and Disconnected, are waited through: without auto-accept Disconnected means that
+    the service's owner has not accepted yet.
+
+    Raises:
+        EndpointFailed: it never will be.
+    """
+    if endpoint is None:
+        raise errors.EndpointFailed("the endpoint is gone.", advice="Run %tidb_pe create.")
+    if endpoint.endpoint_status == EndpointStatus.DELETING:
+        raise errors.EndpointFailed(
+            f"endpoint {endpoint.endpoint_id} is being deleted.", last=endpoint, advice="Run %tidb_pe create."
+        )
+    if endpoint.connection_status in {ConnectionStatus.SERVICE_DELETED, ConnectionStatus.DELETING}:
+        raise errors.EndpointFailed(
+            f"the connection of endpoint {endpoint.endpoint_id} is {endpoint.connection_status}.",
+            last=endpoint,
+            advice=f"Delete it: %tidb_pe delete {endpoint.endpoint_id} --yes",
+        )
+    # The API's older documents spell it FinacialLocked.
+    if endpoint.business_status in {"FinancialLocked", "FinacialLocked"}:
+        raise errors.EndpointFailed(
+            f"endpoint {endpoint.endpoint_id} is locked: a payment of the Alibaba Cloud account is overdue.",
+            last=endpoint,
+            advice="Pay the bill, then run %tidb_pe wait.",
+        )
+    return endpoint.ready

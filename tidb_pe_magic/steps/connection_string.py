@@ -1,0 +1,178 @@
+"""The connection for other clients: the tutorial's "Connect With"."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clients import formats
+from tidb_pe_magic.clients.base import Target
+from tidb_pe_magic.model import ClientFormat, ConnectionString, SavedConnection, TlsMode
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.steps import connect, saved_connections
+from tidb_pe_magic.steps.sql_users import login_name
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import ConnectionStringRequest
+    from tidb_pe_magic.model import Cluster, Connection, EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+# Seconds for the look at what the server offers; without an answer the text is written all the same.
+_LOOK = 4.0
+# Debian and its kin, Red Hat's, Alpine and macOS.
+_SYSTEM_CA = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+
+
+def connection_string(
+    context: Context,
+    request: ConnectionStringRequest,
+    on_event: EventHook,  # noqa: ARG001
+) -> ConnectionString:
+    """Write the connection as a client reads it; without a client, list the clients.
+
+    Raises:
+        StepOrderError: no connection of this alias is open or saved, or there is no endpoint.
+        InvalidRequest: the client's format cannot hold a value.
+        ConnectionFailed: the server's certificate is refused.
+    """
+    if request.with_ is None:
+        clients = (ClientFormat(name=each.name, title=each.title) for each in formats.FORMATS.values())
+        return ConnectionString(clients=tuple(clients))
+    connection = _known_connection(context, request)
+    unseen: tuple[str, ...] = ()
+    if isinstance(connection, SavedConnection):
+        target, unseen = _as_saved(connection, request)
+    elif connection is not None:
+        target = _as_connected(connection, request)
+    else:
+        target, unseen = _as_asked(context, request)
+    written = formats.write(request.with_, replace(target, system_ca=_system_ca()))
+    return ConnectionString(
+        client=request.with_,
+        title=formats.FORMATS[request.with_].title,
+        text=written.text,
+        notes=written.notes,
+        warnings=(*unseen, *written.warnings),
+    )
+
+
+def _known_connection(
+    context: Context, request: ConnectionStringRequest
+) -> Connection | SavedConnection | None:
+    """Return the open connection that is meant, else the saved one of this name; None for the cluster's."""
+    if request.alias is not None:
+        if request.alias in context.connections:
+            return context.connections[request.alias]
+        if request.alias in saved_connections.names(context.environ):
+            return saved_connections.load(context.environ, request.alias)
+        raise errors.StepOrderError(
+            f"no connection {request.alias} is open or saved.",
+            advice="Run %tidb_pe connect, or leave --alias out.",
+        )
+    if request.cluster or request.endpoint:
+        return None
+    return next(reversed(tuple(context.connections.values())), None)
+
+
+def _as_saved(saved: SavedConnection, request: ConnectionStringRequest) -> tuple[Target, tuple[str, ...]]:
+    """Return what `connect @NAME` would do with these options; no cloud is asked."""
+    target = Target(
+        host=saved.host,
+        port=saved.port,
+        user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix)
+        if request.user
+        else saved.user,
+        database=request.database or saved.database,
+        tls=TlsMode(saved.tls if request.tls == TlsMode.AUTO else request.tls),
+        tls_name=request.tls_name or saved.tls_name,
+        ca=_absolute(request.ca or saved.ca),
+    )
+    return _settled(target, saved.cluster) if target.tls == TlsMode.AUTO else (target, ())
+
+
+def _as_connected(connection: Connection, request: ConnectionStringRequest) -> Target:
+    """Return the open connection's terms, changed by what the request gives."""
+    mode, name = TlsMode(request.tls), request.tls_name or ""
+    if mode == TlsMode.AUTO and not name:
+        mode, name = connect.settled_tls(connection)
+    elif mode == TlsMode.AUTO:
+        mode = TlsMode.VERIFY_IDENTITY
+    return Target(
+        host=connection.host,
+        port=connection.port,
+        user=login_name(connection.cluster, request.user, no_prefix=request.no_prefix)
+        if request.user
+        else connection.user,
+        database=request.database or connection.database,
+        tls=mode,
+        tls_name=name,
+        ca=_absolute(request.ca or connection.ca),
+    )
+
+
+def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Target, tuple[str, ...]]:
+    """Return what `connect` would do with these options, and what could not be seen of the server."""
+    cluster = discovery.eligible_cluster(context, request.cluster)
+    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    target = Target(
+        host=endpoint.domain,
+        port=discovery.noted_service(cluster).port,
+        user=login_name(cluster, request.user, no_prefix=request.no_prefix),
+        database=request.database or "",
+        tls=TlsMode(request.tls),
+        tls_name=request.tls_name or "",
+        ca=_absolute(request.ca or ""),
+    )
+    return _settled(target, cluster) if target.tls == TlsMode.AUTO else (target, ())
+
+
+def _settled(target: Target, cluster: Cluster) -> tuple[Target, tuple[str, ...]]:
+    """Look at what the server offers and by which name it is known, without a login.
+
+    Raises:
+        ConnectionFailed: its certificate is refused, as `connect` would.
+    """
+    from tidb_pe_magic.credentials.secrets import Secret  # noqa: PLC0415
+    from tidb_pe_magic.database import connector  # noqa: PLC0415 - pymysql is imported by need
+    from tidb_pe_magic.database.deadline import Deadline  # noqa: PLC0415
+
+    asked = connector.Target(
+        host=target.host,
+        port=target.port,
+        user=target.user,
+        database="",
+        password=Secret(""),
+        tls_name=target.tls_name,
+        gateway_names=cluster.gateway_names,
+        ca=target.ca,
+    )
+    try:
+        with Deadline(_LOOK) as deadline:
+            seen = connector.Connector(asked, timeout=_LOOK).inspect(deadline)
+    except errors.ConnectionFailed as error:
+        if error.stage == "tls" and error.kind == "not offered":
+            return replace(target, tls=TlsMode.OFF), ()
+        if error.stage == "tls":
+            raise
+        name = target.tls_name or next(iter(cluster.gateway_names), target.host)
+        place = f"{target.address} does not answer here ({error.stage})"
+        unseen = f"{place}: this is written as if it offered TLS for {name}."
+        return replace(target, tls=TlsMode.VERIFY_IDENTITY, tls_name=name), (unseen,)
+    return replace(target, tls=TlsMode.VERIFY_IDENTITY, tls_name=seen.verified_name), ()
+
+
+def _absolute(path: str) -> str:
+    """Return the path as another program can use it, from whatever directory."""
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def _system_ca() -> str:
+    known = (ssl.get_default_verify_paths().cafile or "", *_SYSTEM_CA)
+    return next((path for path in known if path and Path(path).is_file()), _SYSTEM_CA[0])

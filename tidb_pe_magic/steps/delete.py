@@ -1,0 +1,207 @@
+"""Deleting an endpoint: connections first, then zones, then the endpoint itself."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import Deletion, EndpointStatus
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.steps import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.clouds.alibaba.api import Alibaba
+    from tidb_pe_magic.commands.requests import DeleteRequest
+    from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
+    from tidb_pe_magic.runtime.context import Context
+
+_MOST_LISTED = 5
+
+
+def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Deletion:
+    """Delete an endpoint and wait until it is gone; one that is known here and gone already is no error.
+
+    Raises:
+        InvalidRequest: `--yes` is missing, both a cluster and a region are named, or there is no such
+            endpoint and the journal has never had one.
+        JournalError: nothing can be written down; nothing was deleted.
+        NotEligible: it does not carry our tag and `--adopted` is missing.
+        WaitTimeout: the time is over; the cloud's work goes on.
+        WaitCancelled: the stop button; the cloud's work goes on.
+    """
+    cluster, region_id = discovery.place_of(context, request.cluster, request.region)
+    alibaba = context.alibaba(region_id)
+    found = alibaba.endpoints(endpoint_id=request.endpoint)
+    if not found:
+        _refuse_unknown(context, request, cluster, alibaba)
+    endpoint = (
+        discovery.detailed(alibaba, found[0]) if found else discovery.not_listed(alibaba, request.endpoint)
+    )
+    if endpoint is None:
+        return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
+    _refuse_unless_meant(endpoint, request)
+    context.journal.check()  # before anything is closed
+    aliases = connect.close_all(context, endpoint.endpoint_id)
+    removal = Removal(context, alibaba, endpoint)
+    wait = _Wait(context, endpoint, request.timeout, on_event)
+    if endpoint.endpoint_status != EndpointStatus.DELETING:
+        wait.until(removal.of_zones, lambda seen: seen is None or not seen.zones, "the removal of its zones")
+    wait.until(removal.of_endpoint, lambda seen: seen is None, "its deletion")
+    return Deletion(
+        endpoint_id=endpoint.endpoint_id,
+        region_id=region_id,
+        zones=tuple(zone.zone_id for zone in endpoint.zones),
+        aliases=aliases,
+    )
+
+
+def _refuse_unknown(
+    context: Context, request: DeleteRequest, cluster: Cluster | None, alibaba: Alibaba
+) -> None:
+    """Refuse an ID that is nobody's: it may be mistyped, and what was meant is still billed.
+
+    What was made or deleted here is let through, for cells are run twice; so is every ID where the journal
+    cannot tell.
+    """
+    regions = _known_regions(context, request.endpoint)
+    if regions is None or alibaba.region_id in regions:
+        return
+    reason = f"there is no {request.endpoint} in {alibaba.region_id}"
+    if regions:
+        elsewhere, adopted = ", ".join(sorted(regions)), " --adopted" if request.adopted else ""
+        raise errors.InvalidRequest(
+            request.label("endpoint"),
+            f"{reason}; the journal has it in {elsewhere}.",
+            advice=f"Run %tidb_pe delete {request.endpoint} --yes{adopted} --region {min(regions)}",
+        )
+    service = cluster.service.service_name if cluster and cluster.service else ""
+    there = [e for e in alibaba.endpoints() if e.ours or (service and e.service_name == service)]
+    listed = ", ".join(f"{e.endpoint_id} ({e.endpoint_status})" for e in there[:_MOST_LISTED])
+    more = f" and {len(there) - _MOST_LISTED} more" if len(there) > _MOST_LISTED else ""
+    exists = f"what exists: {listed}{more}" if there else "no other exists that was made here"
+    close = difflib.get_close_matches(request.endpoint, [e.endpoint_id for e in there], n=1)
+    raise errors.InvalidRequest(
+        request.label("endpoint"),
+        f"{reason}, and none of this ID was made or deleted here; "
+        + (f"did you mean {close[0]}?" if close else f"{exists}."),
+        advice=f"See %tidb_pe endpoints --region {request.region}"
+        if request.region
+        else "See %tidb_pe endpoints.",
+    )
+
+
+def _known_regions(context: Context, endpoint_id: str) -> set[str] | None:
+    """Return the regions in which the journal has the endpoint; None where it cannot be read as a whole."""
+    journal = context.journal
+    try:
+        mutations, corrupt = journal.mutations(), journal.corrupt_lines()
+    except OSError:
+        return None
+    if corrupt:
+        return None
+    # A zone's resource is the endpoint's ID and more.
+    return {m.region_id for m in mutations if m.resource.partition(" ")[0] == endpoint_id}
+
+
+def _refuse_unless_meant(endpoint: VpcEndpoint, request: DeleteRequest) -> None:
+    if not endpoint.ours and not request.adopted:
+        raise errors.NotEligible(
+            "tag",
+            f"{endpoint.endpoint_id} was not made here and may be in use by others.",
+            advice=f"If it may go: %tidb_pe delete {endpoint.endpoint_id} --yes --adopted",
+        )
+    if not request.yes:
+        zones = ", ".join(zone.zone_id for zone in endpoint.zones) or "no zone"
+        raise errors.InvalidRequest(
+            "--yes",
+            f"is missing: this deletes {endpoint.endpoint_id} ({endpoint.name or 'no name'}; {zones}) "
+            "and ends every connection over it.",
+        )
+
+
+class Removal:
+    """The two parts of a deletion; each call goes as far as the cloud lets it at that moment."""
+
+    def __init__(self, context: Context, alibaba: Alibaba, endpoint: VpcEndpoint) -> None:
+        """Name the endpoint; nothing is removed yet."""
+        self._context = context
+        self._alibaba = alibaba
+        self._endpoint = endpoint
+
+    def of_zones(self) -> VpcEndpoint | None:
+        """Remove each zone, for an endpoint that has one cannot be deleted; return what is left."""
+        try:
+            zones = self._alibaba.zones(self._endpoint.endpoint_id)
+            for zone in zones:
+                if zone.status != EndpointStatus.DELETING:
+                    self._remove("RemoveZoneFromVpcEndpoint", self._alibaba.remove_zone, zone.zone_id)
+            return replace(self._alibaba.refreshed(self._endpoint), zones=zones)
+        except errors.NotFound:
+            return None
+
+    def of_endpoint(self) -> VpcEndpoint | None:
+        """Delete the endpoint itself; return it until the cloud no longer knows it."""
+        try:
+            now = self._alibaba.refreshed(self._endpoint)
+            if now.endpoint_status != EndpointStatus.DELETING:
+                self._remove("DeleteVpcEndpoint", self._alibaba.delete_endpoint)
+                now = self._alibaba.refreshed(self._endpoint)
+        except errors.NotFound:
+            return None
+        return replace(now, zones=())
+
+    def _remove(self, operation: str, call: Callable[..., str], *zone: str) -> None:
+        """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it.
+
+        What is gone already is what the call was for; the next observation tells whether it is all.
+        """
+        ident = self._endpoint.endpoint_id
+        resource = " zone ".join((ident, *zone))
+        journal, region_id = self._context.journal, self._endpoint.region_id
+        try:
+            with journal.change(operation, resource, region_id=region_id) as change:
+                change.request_id = call(ident, *zone, client_token=change.token)
+        except errors.NotFound:
+            return
+        except errors.Conflict as refusal:
+            if "Protected" in refusal.code:
+                raise
+
+
+class _Wait:
+    """The two waits of a deletion, under one time limit."""
+
+    def __init__(self, context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook) -> None:
+        self._context = context
+        self._endpoint = endpoint
+        self._on_event = on_event
+        self._end = context.clock() + timeout
+
+    def until(
+        self,
+        observe: Callable[[], VpcEndpoint | None],
+        reached: Callable[[VpcEndpoint | None], bool],
+        goal: str,
+    ) -> None:
+        """Call `observe` again and again until the goal is reached."""
+        endpoint_id = self._endpoint.endpoint_id
+        command = f"delete {endpoint_id} --yes" + ("" if self._endpoint.ours else " --adopted")
+        try:
+            self._context.waiter.until(
+                observe,
+                reached=reached,
+                goal=goal,
+                command=command,
+                timeout=max(0.0, self._end - self._context.clock()),
+                on_event=self._on_event,
+            )
+        except (errors.WaitCancelled, errors.WaitTimeout) as unfinished:
+            unfinished.advice = (
+                f"{endpoint_id} still exists, and is billed for the zones that it has; "
+                f"run %tidb_pe {command} again to finish."
+            )
+            raise

@@ -1,0 +1,127 @@
+"""The endpoint, existing or planned, as infrastructure as code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.exports.base import Origins, Source, subject
+from tidb_pe_magic.exports.formats import FORMATS
+from tidb_pe_magic.exports.marks import is_untouched_export
+from tidb_pe_magic.model import EndpointStatus, Export
+from tidb_pe_magic.runbook import creation, discovery, making
+from tidb_pe_magic.runbook.text_files import TextFile
+from tidb_pe_magic.steps.preflight import survey
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import ExportRequest
+    from tidb_pe_magic.model import EndpointPlan, EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+_PLACEMENT = ("vpc", "security_group", "zone", "name")
+
+
+def export(context: Context, request: ExportRequest, on_event: EventHook) -> Export:  # noqa: ARG001
+    """Write the endpoint that exists, or else the one that `create` would make; nothing is changed.
+
+    Raises:
+        InvalidRequest: a VPC, vSwitch, zone or security group cannot be used, or the file not be written.
+        NotEligible: it is not in the cluster's region, or the service is not in the zone.
+        StepOrderError: the endpoint is being deleted, or too little is known to plan one.
+    """
+    file = None
+    if request.to is not None:
+        # Before anybody is asked: what must not be replaced is known already.
+        file = TextFile(request.to, mine=is_untouched_export, replace=request.replace)
+        file.check()
+    planned = (
+        _named(context, request) if request.endpoint else creation.make_plan(context, request, tolerant=True)
+    )
+    planned = _present(context, planned)
+    source = Source(
+        plan=planned, origins=_origins(request, planned), token=making.plan_token(context, planned)
+    )
+    chosen = FORMATS[request.format]
+    text = chosen.write(source)
+    return Export(
+        format=request.format,
+        subject=f"{chosen.title}: {subject(source)}",
+        text=text.text,
+        endpoint_id=planned.existing.endpoint_id if planned.existing else "",
+        path=file.write(f"{text.text}\n") if file else "",
+        warnings=text.warnings,
+    )
+
+
+def _named(context: Context, request: ExportRequest) -> EndpointPlan:
+    """Return the plan to adopt the endpoint that was named.
+
+    Raises:
+        InvalidRequest: there is none, or it was also said where one shall be made.
+        NotEligible: it belongs to another service.
+    """
+    for name in _PLACEMENT:
+        if getattr(request, name):
+            raise errors.InvalidRequest(
+                request.label(name),
+                f"says where an endpoint shall be, but {request.endpoint} exists: give one.",
+            )
+    cluster = survey.planned_cluster(context, request.cluster, tolerant=True)
+    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    known = survey.survey(context, cluster)
+    vpcs = known.networks.vpcs if known.networks else ()
+    unseen = discovery.unseen_vpc(endpoint.vpc_id, cluster.region_id)
+    vpc = next((vpc for vpc in vpcs if vpc.vpc_id == endpoint.vpc_id), unseen)
+    planned = creation.adoption(cluster, known.assumed_service, vpc, [endpoint], request)
+    found = survey.judged(context, known, planned, zones_asked=False, existing=None, elsewhere=())
+    return replace(planned, findings=found)
+
+
+def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
+    """Return the plan with every attribute of the endpoint that exists.
+
+    Raises:
+        StepOrderError: it is being deleted or is gone, or there is none and too little is known to plan one.
+    """
+    endpoint = planned.existing
+    if endpoint is None:
+        missing = "zone" if not planned.zones else "VPC" if not planned.vpc.vpc_id else ""
+        if missing:
+            because = f": {planned.findings[0].summary}" if planned.findings else "."
+            raise errors.StepOrderError(
+                f"no endpoint can be planned, since no {missing} can be looked up{because}",
+                advice="See %tidb_pe plan.",
+            )
+        return planned
+    try:
+        endpoint = discovery.refreshed(context.alibaba(planned.cluster.region_id), endpoint)
+    except errors.NotFound:
+        endpoint = replace(endpoint, endpoint_status=EndpointStatus.DELETING)
+    if endpoint.endpoint_status == EndpointStatus.DELETING:
+        raise errors.StepOrderError(
+            f"{endpoint.endpoint_id} is being deleted: there is nothing to export.",
+            advice="Without --endpoint, what create would make is written; see %tidb_pe endpoints.",
+        )
+    return replace(planned, existing=endpoint)
+
+
+def _origins(request: ExportRequest, planned: EndpointPlan) -> Origins:
+    here = any(finding.check == "place" and finding.severity == "ok" for finding in planned.findings)
+    default_vpc = "this notebook's" if here else "the only usable one"
+    return Origins(
+        vpc="--vpc" if request.vpc else default_vpc,
+        security_groups="--security-group" if request.security_group else "the only one of the VPC",
+        zones="--zone" if request.zone else "the default of plan",
+        vswitches=_vswitch_origin(request, planned),
+        name="--name" if request.name else "made from the cluster's name",
+    )
+
+
+def _vswitch_origin(request: ExportRequest, planned: EndpointPlan) -> str:
+    named = {bool(choice.vswitch_id) for choice in request.zone}
+    if named == {True}:
+        return "--zone"
+    # Where vSwitches may not be looked up, the default is the one that this machine is in.
+    default = "the one with the most free addresses" if planned.vpc.vswitches else "this notebook's"
+    return f"--zone, else {default}" if True in named else default

@@ -1,0 +1,150 @@
+"""What is done to a fleet: each action goes through all rows, and a row that fails stops no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import Fleet, FleetEnded, RowState, Severity, row_counts
+from tidb_pe_magic.runbook import creation, discovery
+from tidb_pe_magic.runbook.fleet.shown import of_endpoint
+from tidb_pe_magic.steps.fleet import file
+from tidb_pe_magic.steps.fleet.delete import delete
+from tidb_pe_magic.steps.fleet.run import Run
+from tidb_pe_magic.steps.fleet.wait import wait_for_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.commands.requests import FleetRequest
+    from tidb_pe_magic.model import EndpointPlan, EventHook, VpcEndpoint
+    from tidb_pe_magic.runtime.context import Context
+    from tidb_pe_magic.steps.fleet.run import Target
+
+_GOES_ON = "What a cloud has begun goes on; run {command} again: what is done is skipped."
+
+
+def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet:
+    """Do the action to every row of the file.
+
+    Raises:
+        InvalidRequest: the file is not valid, or `--yes` is missing; nothing was done.
+        JournalError: nothing can be written down; nothing was done.
+        FleetFailed: some rows failed; it holds all of them.
+        WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+    """
+    if request.action == "init":
+        return Fleet(action=request.action, path=file.write_template(request.file))
+    run = Run(context, request, file.read(request.file), on_event)
+    try:
+        _ACTIONS[request.action](run)
+    except (KeyboardInterrupt, errors.WaitCancelled):
+        counts = ", ".join(f"{count} {state}" for state, count in row_counts(run.board.rows).items())
+        raise errors.WaitCancelled(
+            f"stopped fleet {request.action}: {counts}.", advice=_GOES_ON.format(command=run.command)
+        ) from None
+    finally:
+        run.stop.set()
+        run.board.tell()
+    result = Fleet(
+        action=request.action,
+        path=request.file,
+        rows=run.board.rows,
+        seconds=run.board.elapsed,
+        via=context.via,
+    )
+    on_event(FleetEnded(fleet=result))
+    if result.failures:
+        again = "what is done is skipped" if request.action in {"apply", "delete"} else "nothing was changed"
+        raise errors.FleetFailed(result, advice=f"Mend that, and run {run.command} again: {again}.")
+    return result
+
+
+def _plan(run: Run) -> None:
+    """Plan each row, with the API's dry run; nothing is changed."""
+
+    def work(target: Target) -> None:
+        entry = target.entry
+        run.board.change(entry, row_state=RowState.PLANNING)
+        planned = creation.plan(run.shared.for_call(remember=False), entry.request, run.board.hear)
+        _show_plan(run, target, planned)
+        if not run.request.force:
+            creation.refuse_stops(planned, force=False)
+
+    run.each(run.targets(), work)
+
+
+def _apply(run: Run) -> None:
+    """Make or adopt the endpoint of each row, then wait for all of them together."""
+    run.context.journal.check()
+    made: list[tuple[Target, VpcEndpoint]] = []
+
+    def work(target: Target) -> None:
+        entry = target.entry
+        force = run.request.force
+        run.board.change(entry, row_state=RowState.PLANNING)
+        planned = creation.make_plan(run.shared.for_call(remember=False), entry.request, tolerant=force)
+        _show_plan(run, target, planned)
+        creation.refuse_stops(planned, force=force)
+        if run.stop.is_set():
+            return
+        run.board.change(entry, row_state=RowState.MAKING)
+        created = creation.create_planned(run.live, planned, entry.request)
+        run.board.change(
+            entry,
+            adopted=created.adopted,
+            billed_zones=0 if created.adopted else planned.billed_zones,
+            **of_endpoint(created.endpoint, *created.differences),
+        )
+        made.append((target, created.endpoint))
+
+    run.each(run.targets(), work)
+    wait_for_all(run, made)
+
+
+def _status(run: Run) -> None:
+    """Show what there is: a request for a thousand endpoints, and one for a hundred clusters."""
+
+    def work(target: Target) -> None:
+        entry, cluster = target.entry, target.cluster
+        service = discovery.noted_service(cluster).service_name
+        staying = [e for e in creation.alive(run.shared, cluster) if e.vpc_id == entry.vpc_id]
+        going = run.shared.alibaba(cluster.region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
+        if staying:
+            others = [f"{other.endpoint_id} exists, too" for other in staying[1:]]
+            origin = [] if staying[0].ours else ["not made here"]
+            shown = of_endpoint(staying[0], *origin, *others, unready=RowState.NOT_READY)
+            run.board.change(entry, adopted=not staying[0].ours, **shown)
+        elif going:
+            run.board.change(entry, **of_endpoint(going[0]))
+        else:
+            run.board.change(entry, row_state=RowState.ABSENT)
+
+    for target in run.targets():
+        run.attempt(target, work)
+
+
+def _show_plan(run: Run, target: Target, planned: EndpointPlan) -> None:
+    existing = planned.existing
+    state = RowState.MAKE
+    if existing is not None:
+        state = RowState.EXISTS if existing.ours else RowState.ADOPT
+    run.board.change(
+        target.entry,
+        row_state=state,
+        zones=tuple(zone.zone_id for zone in planned.zones),
+        billed_zones=planned.billed_zones,
+        endpoint_id=existing.endpoint_id if existing else "",
+        host=existing.domain if existing else "",
+        adopted=existing is not None,
+        remarks=planned.differences,
+        findings=tuple(finding for finding in planned.findings if finding.severity != Severity.OK),
+    )
+
+
+_ACTIONS: dict[str, Callable[[Run], None]] = {
+    "plan": _plan,
+    "apply": _apply,
+    "status": _status,
+    "delete": delete,
+}

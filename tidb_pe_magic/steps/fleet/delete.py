@@ -1,0 +1,150 @@
+"""Deleting the endpoints of a fleet: all get on together, and one list of each region tells how far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.retries import once
+from tidb_pe_magic.commands.requests import FleetRequest
+from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.model import EndpointStatus, RowState
+from tidb_pe_magic.runbook import creation, discovery
+from tidb_pe_magic.runbook.fleet.shown import of_endpoint
+from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps.delete import Removal
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model import VpcEndpoint
+    from tidb_pe_magic.steps.fleet.run import Run, Target
+
+
+def delete(run: Run) -> None:
+    """Delete the endpoint of each row, of those that were made here unless `--adopted` is given.
+
+    Raises:
+        InvalidRequest: `--yes` is missing; nothing was deleted.
+        JournalError: nothing can be written down; nothing was deleted.
+        WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+    """
+    removing = _Removing(run)
+    for target in run.targets():
+        run.attempt(target, removing.add)
+    removing.begin()
+    run.see_through(
+        removing,
+        goal="the deletion of every row",
+        late=f"not deleted after {run.request.timeout:g} s, and billed for the zones that it has",
+    )
+
+
+@dataclass(frozen=True)
+class _Doomed:
+    """A row, and what is to be deleted."""
+
+    target: Target
+    endpoint: VpcEndpoint
+    removal: Removal
+
+
+class _Removing:
+    """The rows whose endpoint is not gone yet, by their numbers."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._left: dict[int, _Doomed] = {}
+
+    def add(self, target: Target) -> None:
+        """Find the row's endpoint: one that was made here, or else the one that `apply` would adopt.
+
+        One that is being deleted is waited for where there is no other.
+
+        Raises:
+            NotEligible: it was not made here, and --adopted is not given.
+        """
+        run, entry = self._run, target.entry
+        service = discovery.noted_service(target.cluster).service_name
+        region_id = target.cluster.region_id
+        found = run.shared.alibaba(region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
+        if not found:
+            run.board.change(entry, row_state=RowState.ABSENT)
+            return
+        endpoint, *others = sorted(found, key=_preference)
+        staying = [other for other in others if other.endpoint_status != EndpointStatus.DELETING]
+        remarks = [f"{other.endpoint_id} exists, too, and stays" for other in staying]
+        run.board.change(entry, **of_endpoint(endpoint, *remarks, unready=RowState.NOT_READY))
+        if not endpoint.ours and not run.request.adopted:
+            raise errors.NotEligible(
+                "tag",
+                f"{endpoint.endpoint_id} was not made here and may be in use by others.",
+                advice=f"If it may go: %tidb_pe delete {endpoint.endpoint_id} --yes --adopted",
+            )
+        removal = Removal(run.live, run.live.alibaba(region_id), endpoint)
+        self._left[entry.number] = _Doomed(target, endpoint, removal)
+
+    def begin(self) -> None:
+        """Close this kernel's connections over the endpoints, where that is what was asked for.
+
+        Raises:
+            InvalidRequest: --yes is missing.
+        """
+        idents = [doomed.endpoint.endpoint_id for doomed in self._left.values()]
+        if idents and not self._run.request.yes:
+            look = FleetRequest(action="status", file=self._run.request.file)
+            raise errors.InvalidRequest(
+                "--yes",
+                f"is missing: this deletes {len(idents)} endpoints and ends every connection over them.",
+                advice=f"{command('fleet', look)} shows them.",
+            )
+        self._run.context.journal.check()
+        for ident in idents:
+            connect.close_all(self._run.context, ident)
+
+    def is_over(self) -> bool:
+        """Tell whether nothing is waited for any more."""
+        return not self._left
+
+    def look(self) -> str:
+        """Take each endpoint as far as the cloud lets it now, and return how many are left, in words."""
+        listed = self._run.endpoints(doomed.endpoint.region_id for doomed in self._left.values())
+        at_rest: list[Target] = []
+        for doomed in tuple(self._left.values()):
+            seen = listed.get(doomed.endpoint.endpoint_id)
+            if seen is None:
+                self._gone(doomed)
+            elif seen.endpoint_status != EndpointStatus.DELETING:
+                at_rest.append(doomed.target)
+        self._run.each(at_rest, self._advance)
+        return f"{len(self._left)} not deleted"
+
+    def fail(self, reason: str) -> None:
+        """Give up on those that are left."""
+        for doomed in self._left.values():
+            self._run.board.fail(doomed.target.entry, reason, next_command=self._run.command)
+
+    def _advance(self, target: Target) -> None:
+        doomed = self._left[target.entry.number]
+        self._run.board.change(target.entry, row_state=RowState.DELETING, detail="")
+        try:
+            with once():
+                seen = doomed.removal.of_zones()
+                if seen is not None and not seen.zones:
+                    seen = doomed.removal.of_endpoint()
+        except errors.TidbPeError as error:
+            if getattr(error, "transient", False):
+                return  # the next look tries again
+            del self._left[target.entry.number]
+            raise
+        if seen is None:
+            self._gone(doomed)
+
+    def _gone(self, doomed: _Doomed) -> None:
+        del self._left[doomed.target.entry.number]
+        self._run.board.change(doomed.target.entry, row_state=RowState.DELETED, detail="", zones=())
+
+
+def _preference(endpoint: VpcEndpoint) -> tuple[bool, bool, tuple[bool, str, str]]:
+    """Return what the endpoints of a row are sorted by: an older one that is being deleted is no obstacle."""
+    deleting = endpoint.endpoint_status == EndpointStatus.DELETING
+    return (not endpoint.ours, deleting, creation.preference(endpoint))

@@ -1,0 +1,76 @@
+"""The rows of a run as they are now: changed from any thread, told from the command's own."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.model import FleetProgressed, FleetRow, RowState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tidb_pe_magic.model import Event, EventHook
+    from tidb_pe_magic.steps.fleet.file import Entry
+
+
+class Board:
+    """What is known of each row, and what has not been told yet."""
+
+    def __init__(
+        self, action: str, entries: Iterable[Entry], *, clock: Callable[[], float], on_event: EventHook
+    ) -> None:
+        """Begin with every row queued."""
+        self._action, self._clock, self._on_event = action, clock, on_event
+        self._started = clock()
+        self._lock = threading.Lock()
+        self._rows = {
+            entry.number: FleetRow(number=entry.number, cluster=entry.cluster, vpc_id=entry.vpc_id)
+            for entry in entries
+        }
+        self._changed: set[int] = set()
+        self._heard: list[Event] = []
+
+    @property
+    def rows(self) -> tuple[FleetRow, ...]:
+        """Every row as it is now."""
+        with self._lock:
+            return tuple(self._rows.values())
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._started
+
+    def change(self, entry: Entry, **changes: Any) -> None:
+        """Change what is known of a row."""
+        with self._lock:
+            before = self._rows[entry.number]
+            now = replace(before, **changes)
+            if now != before:
+                self._rows[entry.number] = now
+                self._changed.add(entry.number)
+
+    def fail(self, entry: Entry, reason: str, **changes: Any) -> None:
+        """Say why a row failed."""
+        self.change(entry, row_state=RowState.FAILED, detail=reason, **changes)
+
+    def hear(self, event: Event) -> None:
+        """Keep an event of one of the threads, until `tell`."""
+        with self._lock:
+            self._heard.append(event)
+
+    def tell(self, *, anyway: bool = False) -> None:
+        """Tell what has changed since the last time, in this thread; anyway: also that nothing has."""
+        with self._lock:
+            heard, self._heard = self._heard, []
+            rows = tuple(self._rows.values())
+            changed = tuple(row for row in rows if row.number in self._changed)
+            self._changed.clear()
+        if changed or anyway:
+            self._on_event(
+                FleetProgressed(action=self._action, rows=rows, changed=changed, elapsed=self.elapsed)
+            )
+        for event in heard:
+            self._on_event(event)

@@ -1,0 +1,175 @@
+"""One run over the rows of a fleet: what all rows share, and how each gets its turn."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.commands.requests import EndpointsRequest
+from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runbook.fleet.crew import work_through
+from tidb_pe_magic.steps.fleet.rows import Board
+from tidb_pe_magic.steps.fleet.shared_context import LiveContext, SharedContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tidb_pe_magic.commands.requests import FleetRequest
+    from tidb_pe_magic.model import Cluster, EventHook, VpcEndpoint
+    from tidb_pe_magic.runtime.context import Context
+    from tidb_pe_magic.steps.fleet.file import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A row whose cluster is known."""
+
+    entry: Entry
+    cluster: Cluster
+
+
+class Pending(Protocol):
+    """Rows of which each look may settle some."""
+
+    def look(self) -> str:
+        """Look at all of them, and return how many are left, in words."""
+
+    def is_over(self) -> bool:
+        """Tell whether nothing is waited for any more."""
+
+    def fail(self, reason: str) -> None:
+        """Give up on those that are left."""
+
+
+class Run:
+    """The contexts, the board and the threads of one command.
+
+    Attributes:
+        live: asks the clouds each time.
+        shared: asks the clouds once for all rows.
+        stop: set where the command ends early; the threads begin nothing more.
+    """
+
+    def __init__(
+        self, context: Context, request: FleetRequest, entries: Sequence[Entry], on_event: EventHook
+    ) -> None:
+        """Begin the run; nothing is asked yet."""
+        self.request = request
+        self.entries = entries
+        self.on_event = on_event
+        self.stop = threading.Event()
+        self.board = Board(request.action, entries, clock=context.clock, on_event=on_event)
+        self.command = command("fleet", request)
+        self.context = context
+        self.live = LiveContext.over(context.for_call(cancel=self.stop))
+        self.shared = SharedContext.over(self.live)
+
+    def targets(self) -> list[Target]:
+        """Return the rows whose cluster is found; the others fail.
+
+        Raises:
+            InvalidRequest: two rows are the same cluster and VPC.
+            ApiError: the clusters cannot be listed.
+        """
+        self.shared.tidb_cloud()  # by which the run's context learns of the API hosts of the key's profile
+        found: list[Target] = []
+        seen: dict[tuple[str, str], Entry] = {}
+        for entry in self.entries:
+            try:
+                cluster = discovery.named_cluster(
+                    self.shared.for_call(remember=False), entry.cluster, field="cluster"
+                )
+            except errors.InvalidRequest as error:
+                self.board.fail(entry, str(error), next_command="%tidb_pe clusters")
+                continue
+            first = seen.setdefault((cluster.cluster_id, entry.vpc_id), entry)
+            if first is not entry:
+                raise errors.InvalidRequest(
+                    self.request.label("file"),
+                    f"{self.request.file} is not valid: rows {first.number} ({first}) and {entry.number} "
+                    f"({entry}) are the same cluster and VPC.",
+                )
+            self.board.change(entry, region_id=cluster.region_id)
+            found.append(Target(entry=entry, cluster=cluster))
+        self.board.tell()
+        return found
+
+    def each(self, targets: Iterable[Target], work: Callable[[Target], None]) -> None:
+        """Have `work` done for each row, a few at a time; one that fails does not stop the others.
+
+        Raises:
+            WaitCancelled: the cancel event; threads end with the call that they are in.
+        """
+
+        def done(target: Target) -> None:
+            with self.shared.heard_by(self.board.hear):
+                self.attempt(target, work)
+
+        work_through(targets, done, threads=self.request.parallel, stop=self.stop, meanwhile=self._meanwhile)
+        self.board.tell()
+
+    def attempt(self, target: Target, work: Callable[[Target], None]) -> None:
+        """Do `work` for a row, in this thread; an expected error is the row's."""
+        try:
+            work(target)
+        except errors.TidbPeError as error:
+            if not self.stop.is_set():
+                alone = self.alone(target)
+                self.board.fail(target.entry, str(error), billed_zones=0, next_command=alone)
+
+    def alone(self, target: Target) -> str:
+        """Return the command that looks at this row alone."""
+        if self.request.action in {"plan", "apply"}:
+            return command("plan", target.entry.request)
+        return command("endpoints", EndpointsRequest(cluster=target.entry.cluster))
+
+    def endpoints(self, regions: Iterable[str]) -> dict[str, VpcEndpoint]:
+        """Return every endpoint of these regions by its ID, as the cloud has them now: a request for 1,000.
+
+        Raises:
+            ApiError: one of the regions cannot be listed.
+        """
+        return {
+            endpoint.endpoint_id: endpoint
+            for region in dict.fromkeys(regions)
+            for endpoint in self.live.alibaba(region).endpoints()
+        }
+
+    def see_through(self, pending: Pending, *, goal: str, late: str) -> None:
+        """Look again and again until nothing is left, or time is up; what is left then fails.
+
+        Args:
+            pending: the rows.
+            goal: what is waited for, in words.
+            late: why rows fail that are left when the time is up.
+
+        Raises:
+            WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+        """
+        if pending.is_over():
+            return
+        try:
+            self.context.waiter.watch(
+                pending.look,
+                told=lambda _: self.board.tell(anyway=True),
+                in_words=str,
+                reached=lambda _: pending.is_over(),
+                goal=goal,
+                command=self.command,
+                timeout=self.request.timeout,
+                on_event=self.on_event,
+            )
+        except errors.WaitCancelled:
+            raise
+        except errors.WaitTimeout:
+            pending.fail(late)
+        except errors.TidbPeError as error:  # the list may not be asked for, or not any longer
+            pending.fail(str(error))
+
+    def _meanwhile(self) -> None:
+        if self.context.cancel.is_set():
+            raise errors.WaitCancelled("stopped")
+        self.board.tell()

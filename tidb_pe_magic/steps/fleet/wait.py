@@ -1,0 +1,85 @@
+"""Waiting for every endpoint of a fleet by one list of each region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.commands.requests import WaitRequest
+from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.runbook.fleet.shown import of_endpoint, states
+from tidb_pe_magic.runtime.waiter import connected
+from tidb_pe_magic.steps.preflight.facts import Denied, look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic.model import VpcEndpoint
+    from tidb_pe_magic.steps.fleet.run import Run, Target
+
+
+def wait_for_all(run: Run, made: Iterable[tuple[Target, VpcEndpoint]]) -> None:
+    """Wait until each endpoint is Active and Connected; those that are not in time, or never, fail.
+
+    Raises:
+        WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+    """
+    run.see_through(
+        _Waiting(run, made),
+        goal="every row Active and Connected",
+        late=f"not Connected after {run.request.timeout:g} s",
+    )
+
+
+class _Waiting:
+    """The rows whose endpoint is not ready yet."""
+
+    def __init__(self, run: Run, made: Iterable[tuple[Target, VpcEndpoint]]) -> None:
+        self._run = run
+        self._left = {
+            endpoint.endpoint_id: (target, endpoint) for target, endpoint in made if not endpoint.ready
+        }
+
+    def is_over(self) -> bool:
+        """Tell whether nothing is waited for any more."""
+        return not self._left
+
+    def look(self) -> str:
+        """Look at all of them, and return how many are left, in words."""
+        regions = [endpoint.region_id for _, endpoint in self._left.values()]
+        found = look(lambda: self._run.endpoints(regions))
+        listed = {} if isinstance(found, Denied) else found
+        for ident, (target, before) in tuple(self._left.items()):
+            seen = listed.get(ident) or self._unlisted(before)
+            try:
+                ready = connected(seen)
+            except errors.EndpointFailed as error:
+                self._run.board.fail(target.entry, str(error), next_command=self._run.command)
+                del self._left[ident]
+                continue
+            if seen is not None:
+                self._left[ident] = (target, seen)
+                self._run.board.change(target.entry, **of_endpoint(seen))
+            if ready:
+                del self._left[ident]
+        return f"{len(self._left)} not ready"
+
+    def _unlisted(self, endpoint: VpcEndpoint) -> VpcEndpoint | None:
+        """Ask for an endpoint itself; None: it is gone.
+
+        A list may not have yet what was made just now, or may not be asked for.
+        """
+        try:
+            return self._run.live.alibaba(endpoint.region_id).refreshed(endpoint)
+        except errors.NotFound:
+            return None
+
+    def fail(self, reason: str) -> None:
+        """Give up on those that are left."""
+        for target, endpoint in self._left.values():
+            alone = WaitRequest(cluster=target.cluster.cluster_id, endpoint=endpoint.endpoint_id)
+            self._run.board.fail(
+                target.entry,
+                f"{reason}; last seen: {endpoint.endpoint_id} {states(endpoint)}",
+                next_command=command("wait", alone),
+            )

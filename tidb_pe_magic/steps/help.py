@@ -1,0 +1,33 @@
+"""Topics that are explained where one works: Markdown that is shipped with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import TOPICS
+from tidb_pe_magic.model import HelpText
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import HelpRequest
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+
+def help_topic(context: Context, request: HelpRequest, on_event: EventHook) -> HelpText:  # noqa: ARG001
+    """Return the topic's text, or the list of the topics; nobody is asked."""
+    if request.topic:
+        return HelpText(topic=request.topic, text=markdown(request.topic))
+    rows = [f"- `%tidb_pe help {topic}`: {_title(topic)}" for topic in TOPICS]
+    text = "\n".join(("# Topics", "", *rows, "", "`%tidb_pe -h` lists the commands."))
+    return HelpText(topic="", text=text)
+
+
+def markdown(topic: str) -> str:
+    """Return the topic's text."""
+    path = resources.files("tidb_pe_magic").joinpath("help", f"{topic}.md")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _title(topic: str) -> str:
+    return markdown(topic).partition("\n")[0].removeprefix("# ")

@@ -1,0 +1,25 @@
+"""What was changed from here: the journal, shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model import History
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import HistoryRequest
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+
+def history(context: Context, request: HistoryRequest, on_event: EventHook) -> History:  # noqa: ARG001
+    """Return the latest mutations, the latest first; what cannot be read is told, never an error."""
+    journal = context.journal
+    path = str(journal.path)
+    try:
+        mutations, corrupt = journal.mutations(), journal.corrupt_lines()
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror or error}"
+        return History(items=(), path=path, total=0, problem=reason)
+    problem = f"line {', '.join(map(str, corrupt))} cannot be read" if corrupt else ""
+    return History(items=mutations[: request.limit], path=path, total=len(mutations), problem=problem)

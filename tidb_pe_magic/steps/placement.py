@@ -1,0 +1,243 @@
+"""Where the endpoint shall be: what was asked for, and defaults from what is known of the networks.
+
+What a missing permission hides is taken as it was named; only what was not named has to be known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import (
+    EndpointZone,
+    Networks,
+    RamAction,
+    VerifiedService,
+    Vpc,
+    VSwitch,
+)
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.steps.preflight.network import DEFAULT_ZONES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidb_pe_magic.commands.requests import ZoneChoice
+
+_MOST_ZONES = _MOST_GROUPS = 10  # limits of CreateVpcEndpoint (Alibaba Cloud API reference)
+
+
+def chosen_vpc(networks: Networks, vpc_id: str | None) -> Vpc:
+    """Return the VPC that was named, or this machine's, or the only one that can be used.
+
+    Raises:
+        InvalidRequest: it has to be named.
+        StepOrderError: none can be used.
+        NotEligible: the one that was named is not in the region.
+    """
+    region = networks.cluster.region_id
+    if vpc_id is None:
+        if networks.default_vpc is not None:
+            return networks.default_vpc
+        usable = networks.usable_vpcs()
+        here = networks.here
+        if not networks.tells(RamAction.VPCS) and here is not None and here.region_id == region:
+            return discovery.unseen_vpc(here.vpc_id, region)
+        if not usable and not networks.tells(RamAction.VPCS):
+            raise _has_to_be_named("--vpc", RamAction.VPCS)
+        if not usable:
+            raise errors.StepOrderError(
+                f"no VPC in {region} can hold the endpoint.",
+                advice="See %tidb_pe networks for the reasons; "
+                f"then make a VPC with a vSwitch in one of the zones {', '.join(networks.zones)}.",
+            )
+        listed = ", ".join(f"{vpc.vpc_id} ({vpc.name})" for vpc in usable)
+        raise errors.InvalidRequest("--vpc", f"is missing; usable in {region}: {listed}.")
+    for vpc in networks.vpcs:
+        if vpc.vpc_id == vpc_id:
+            return vpc
+    if not networks.tells(RamAction.VPCS):
+        return discovery.unseen_vpc(vpc_id, region)
+    raise errors.NotEligible(
+        "region",
+        f"VPC {vpc_id} is not in {region}, the region of cluster {networks.cluster.display_name}; "
+        "a private endpoint across regions is not supported.",
+        advice="See %tidb_pe networks.",
+    )
+
+
+def _has_to_be_named(option: str, action: str, how: str = "") -> errors.InvalidRequest:
+    return errors.InvalidRequest(
+        option,
+        f"has to be named{how}: it cannot be looked up, since RAM action {action} is missing.",
+        advice="See %tidb_pe permissions.",
+    )
+
+
+def refuse_foreign_vswitches(networks: Networks, vpc: Vpc, choices: Sequence[ZoneChoice]) -> None:
+    """Refuse vSwitches of other regions, VPCs and zones, whether an endpoint is made or adopted.
+
+    Raises:
+        InvalidRequest: a vSwitch is in another VPC, or in another zone than is said.
+        NotEligible: one is not in the region.
+    """
+    if not networks.tells(RamAction.VSWITCHES):
+        return
+    known = {vswitch.vswitch_id: vswitch for each in networks.vpcs for vswitch in each.vswitches}
+    for choice in choices:
+        if not choice.vswitch_id:
+            continue
+        vswitch = known.get(choice.vswitch_id)
+        if vswitch is None:
+            raise errors.NotEligible(
+                "region",
+                f"vSwitch {choice.vswitch_id} is not in {networks.cluster.region_id}, the region of cluster "
+                f"{networks.cluster.display_name}.",
+                advice="See %tidb_pe networks.",
+            )
+        if vswitch.vpc_id != vpc.vpc_id:
+            raise errors.InvalidRequest(
+                "--zone", f"vSwitch {choice.vswitch_id} is in {vswitch.vpc_id}, not {vpc.vpc_id}."
+            )
+        if vswitch.zone_id != choice.zone_id:
+            raise errors.InvalidRequest(
+                "--zone", f"vSwitch {choice.vswitch_id} is in {vswitch.zone_id}, not {choice.zone_id}."
+            )
+
+
+def chosen_zones(
+    networks: Networks, service: VerifiedService, vpc: Vpc, choices: Sequence[ZoneChoice]
+) -> tuple[EndpointZone, ...]:
+    """Return the zones that were asked for, each with a vSwitch, or the default ones.
+
+    Raises:
+        InvalidRequest: a zone or a vSwitch cannot be used, or has to be named.
+        NotEligible: the service is not in a zone, or in none of the VPC's.
+    """
+    service_zones = [zone for zone in networks.zones if zone in service.zones]
+    every = len(choices) == 1 and choices[0].zone_id == "all"
+    if choices and not every:
+        return _named_zones(networks, service_zones, vpc, choices)
+    if not networks.tells(RamAction.VSWITCHES):
+        return (_zone_here(networks, service_zones, vpc),)
+    usable = [
+        EndpointZone(zone_id=zone, vswitch_id=roomiest.vswitch_id)
+        for zone in service_zones
+        if (roomiest := _roomiest(networks, vpc, zone)) is not None
+    ]
+    if not usable:
+        raise errors.NotEligible(
+            "zone",
+            f"{vpc.vpc_id} has none: {networks.vpc_obstacle(vpc) or 'no vSwitch in a zone of the service'}.",
+            advice=f"Make a vSwitch with free addresses in one of the zones {', '.join(service_zones)}.",
+        )
+    if every:
+        return tuple(usable[:_MOST_ZONES])
+    # A path within one zone is the shortest; zone IDs mean the same zone in every VPC of a region.
+    here = networks.here.zone_id if networks.here else ""
+    return tuple(sorted(usable, key=lambda zone: zone.zone_id != here)[:DEFAULT_ZONES])
+
+
+def complete_zones(choices: Sequence[ZoneChoice]) -> tuple[EndpointZone, ...]:
+    """Return the zones that were asked for, if each has its vSwitch: with nothing known, that is all."""
+    if not all(choice.vswitch_id for choice in choices):
+        return ()
+    return tuple(EndpointZone(zone_id=each.zone_id, vswitch_id=each.vswitch_id) for each in choices)
+
+
+def _named_zones(
+    networks: Networks, service_zones: Sequence[str], vpc: Vpc, choices: Sequence[ZoneChoice]
+) -> tuple[EndpointZone, ...]:
+    if any(choice.zone_id == "all" for choice in choices):
+        raise errors.InvalidRequest("--zone", "all cannot be combined with other zones.")
+    if len(choices) > _MOST_ZONES:
+        raise errors.InvalidRequest("--zone", f"at most {_MOST_ZONES} zones.")
+    if len({choice.zone_id for choice in choices}) < len(choices):
+        raise errors.InvalidRequest("--zone", "the same zone is given twice.")
+    return tuple(_named_zone(networks, service_zones, vpc, choice) for choice in choices)
+
+
+def _named_zone(
+    networks: Networks, service_zones: Sequence[str], vpc: Vpc, choice: ZoneChoice
+) -> EndpointZone:
+    if choice.zone_id not in service_zones:
+        raise errors.NotEligible(
+            "zone",
+            f"the service is not in {choice.zone_id}; it is in {', '.join(service_zones) or 'no zone'}.",
+            advice="Choose one of these with --zone.",
+        )
+    if choice.vswitch_id and not networks.tells(RamAction.VSWITCHES):
+        return EndpointZone(zone_id=choice.zone_id, vswitch_id=choice.vswitch_id)
+    if not networks.tells(RamAction.VSWITCHES):
+        raise _has_to_be_named("--zone", RamAction.VSWITCHES, f" with its vSwitch, {choice.zone_id}=vsw-…")
+    if choice.vswitch_id:
+        vswitch = next(v for v in vpc.vswitches if v.vswitch_id == choice.vswitch_id)
+        if vswitch.obstacle:
+            raise errors.InvalidRequest(
+                "--zone", f"vSwitch {vswitch.vswitch_id} cannot be used: {vswitch.obstacle}."
+            )
+        return EndpointZone(zone_id=choice.zone_id, vswitch_id=vswitch.vswitch_id)
+    roomiest = _roomiest(networks, vpc, choice.zone_id)
+    if roomiest is None:
+        obstacles = [f"{v.vswitch_id} ({v.obstacle})" for v in vpc.vswitches if v.zone_id == choice.zone_id]
+        raise errors.InvalidRequest(
+            "--zone",
+            f"{vpc.vpc_id} has no usable vSwitch in {choice.zone_id}: {', '.join(obstacles) or 'none'}.",
+            advice="See %tidb_pe networks.",
+        )
+    return EndpointZone(zone_id=choice.zone_id, vswitch_id=roomiest.vswitch_id)
+
+
+def _zone_here(networks: Networks, service_zones: Sequence[str], vpc: Vpc) -> EndpointZone:
+    """Return this machine's own zone and vSwitch, where nothing else is known of vSwitches."""
+    here = networks.here
+    if here is None or not networks.is_here(vpc) or here.zone_id not in service_zones:
+        example = f" with its vSwitch, {next(iter(service_zones), 'ZONE')}=vsw-…"
+        raise _has_to_be_named("--zone", RamAction.VSWITCHES, example)
+    return EndpointZone(zone_id=here.zone_id, vswitch_id=here.vswitch_id)
+
+
+def _roomiest(networks: Networks, vpc: Vpc, zone_id: str) -> VSwitch | None:
+    usable = [v for v in vpc.vswitches if v.zone_id == zone_id and not networks.vswitch_obstacle(v)]
+    return max(usable, key=lambda v: v.available_ip_count, default=None)
+
+
+def chosen_security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) -> tuple[str, ...]:
+    """Return the security groups that were named, or the only one that can be used.
+
+    Raises:
+        InvalidRequest: one cannot be used, or has to be named.
+    """
+    hidden = not networks.tells(RamAction.SECURITY_GROUPS)
+    if not chosen and hidden:
+        raise _has_to_be_named("--security-group", RamAction.SECURITY_GROUPS)
+    if not chosen:
+        usable = networks.usable_security_groups(vpc)
+        if len(usable) == 1:
+            return (usable[0].security_group_id,)
+        listed = ", ".join(f"{group.security_group_id} ({group.name})" for group in usable)
+        raise errors.InvalidRequest(
+            "--security-group", f"is missing; in {vpc.vpc_id} there are: {listed or 'none, make one first'}."
+        )
+    if len(chosen) > _MOST_GROUPS:
+        raise errors.InvalidRequest("--security-group", f"at most {_MOST_GROUPS} security groups.")
+    if hidden:
+        return tuple(chosen)
+    known = {group.security_group_id: group for each in networks.vpcs for group in each.security_groups}
+    for group_id in chosen:
+        group = known.get(group_id)
+        if group is None:
+            raise errors.InvalidRequest(
+                "--security-group",
+                f"there is no {group_id} in {networks.cluster.region_id}.",
+                advice="See %tidb_pe networks.",
+            )
+        if group.vpc_id != vpc.vpc_id:
+            raise errors.InvalidRequest(
+                "--security-group", f"{group_id} is in {group.vpc_id}, not {vpc.vpc_id}."
+            )
+        if group.service_managed:
+            raise errors.InvalidRequest(
+                "--security-group", f"{group_id} is managed by a cloud service and cannot be attached."
+            )
+    return tuple(chosen)

@@ -1,0 +1,340 @@
+"""What would go wrong, from what the clouds answered: pure checks, made before anything is billed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model import EndpointStatus, Finding, RamAction, Severity
+from tidb_pe_magic.steps.preflight import network
+from tidb_pe_magic.steps.preflight.facts import ASK_FOR_IT, Denied, capital, denied_finding
+from tidb_pe_magic.steps.preflight.network import DEFAULT_ZONES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tidb_pe_magic.model import EndpointPlan, VpcEndpoint
+    from tidb_pe_magic.steps.preflight.facts import Facts
+
+MOST_SKEW = 15 * 60  # seconds; Alibaba Cloud refuses a signature that is older or younger
+# Where no endpoint was found, a finding of this check means that none could be looked for.
+_UNSURE = "existing-endpoint"
+_OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
+_GRAVEST_FIRST = (_STOP, _WARN, _OK)
+# The API's older documents spell it FinacialLocked.
+_LOCKED = frozenset({"FinancialLocked", "FinacialLocked"})
+# EndpointName and Tag of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
+_NAME = re.compile(r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}")
+_TAG_KEY = re.compile(r"(?!aliyun|acs:)(?!.*https?://).{1,64}", re.DOTALL)
+_TAG_VALUE = re.compile(r"(?!.*https?://).{0,128}", re.DOTALL)
+_MOST_TAGS = 20
+
+
+def findings(facts: Facts) -> tuple[Finding, ...]:
+    """Return what each check found, the gravest first, else in the order of the checks."""
+    return gravest_first(finding for check in CHECKS if (finding := check(facts)) is not None)
+
+
+def is_unsure(planned: EndpointPlan) -> bool:
+    """Say whether its endpoint may be there already, though none was found."""
+    return planned.existing is None and any(finding.check == _UNSURE for finding in planned.findings)
+
+
+def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings by their severity, else in their order."""
+    return tuple(sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.severity)))
+
+
+def unchecked(denied: Denied) -> Finding:
+    """Say that the dry run was denied, and what that means for `create`."""
+    found = denied_finding("dry-run", denied)
+    return replace(found, summary=f"{found.summary} Without it create is refused, too.")
+
+
+def check_clock(facts: Facts) -> Finding | None:
+    """Signed requests need a clock that is right within 15 minutes."""
+    ahead = facts.clock_ahead
+    evidence = ""
+    if ahead is not None:
+        minutes = f"{abs(ahead) / 60:.0f} minutes {'ahead of' if ahead > 0 else 'behind'}"
+        evidence = f"it is {minutes} TiDB Cloud's" if abs(ahead) >= 60 else "it agrees with TiDB Cloud's"  # noqa: PLR2004 - a minute
+    if facts.clock_refused or (ahead is not None and abs(ahead) > MOST_SKEW):
+        by = "Alibaba Cloud refuses it" if facts.clock_refused else "Alibaba Cloud refuses such requests"
+        return Finding(
+            check="clock",
+            severity=_STOP,
+            summary=f"This machine's clock is more than 15 minutes off; {by}.",
+            evidence=evidence,
+            mend="Set the clock, for example with sudo chronyc makestep.",
+        )
+    if ahead is None:
+        return None
+    return Finding(check="clock", severity=_OK, summary="The clock is right.", evidence=evidence)
+
+
+def check_product(facts: Facts) -> Finding | None:
+    """PrivateLink has to be activated, which is an order that only the user places."""
+    check = "product-open"
+    match facts.product_open:
+        case None:
+            return None
+        case Denied() as denied:
+            return denied_finding(check, denied)
+        case True:
+            return Finding(check=check, severity=_OK, summary="PrivateLink is activated.")
+        case _:
+            return Finding(
+                check=check,
+                severity=_STOP,
+                summary="PrivateLink is not activated for this Alibaba Cloud account.",
+                evidence="CheckProductOpen: NeedOpenProduct",
+                mend="Activate it in the console (VPC > Endpoints); it is an order, so it is left to you.",
+            )
+
+
+def check_cluster(facts: Facts) -> Finding:
+    """The cluster must meet no restriction of the tutorial."""
+    restriction = facts.cluster.restriction
+    if restriction is None:
+        return Finding(
+            check="cluster", severity=_OK, summary=f"Cluster {facts.cluster.display_name} is eligible."
+        )
+    mend = "See %tidb_pe clusters for those that can be used."
+    if restriction.name == "state":
+        mend = "Wait until it is ACTIVE, or resume it in TiDB Cloud."
+    return Finding(check="cluster", severity=_STOP, summary=f"{capital(restriction.reason)}.", mend=mend)
+
+
+def check_service(facts: Facts) -> Finding | None:
+    """The endpoint service has to be visible to this account."""
+    check = "service-visible"
+    if isinstance(facts.service, Denied):
+        return denied_finding(check, facts.service)
+    if facts.service is not None:
+        return Finding(check=check, severity=_OK, summary="This account sees the endpoint service.")
+    if facts.product_open is False or facts.clock_refused:
+        return None  # not looked up: the answer would be the same refusal
+    noted = facts.cluster.service
+    return Finding(
+        check=check,
+        severity=_STOP,
+        summary="This account does not see the endpoint service: the account is not on the service's "
+        "allow-list, the region is another, or the service is gone.",
+        evidence=f"ListVpcEndpointServicesByEndUser: no {noted.service_name if noted else 'service'} "
+        f"in {facts.cluster.region_id}",
+        mend="Check the account of the access key; then ask TiDB Cloud support to admit the account.",
+    )
+
+
+def check_address_version(facts: Facts) -> Finding | None:
+    """The endpoint is made for IPv4."""
+    service, check = facts.seen, "address-version"
+    if service is None:
+        return None
+    version = service.address_version
+    evidence = f"AddressIpVersion {version}"
+    if version == "IPv4":
+        return Finding(
+            check=check, severity=_OK, summary="The service is reached over IPv4.", evidence=evidence
+        )
+    if version == "DualStack":
+        return Finding(
+            check=check,
+            severity=_WARN,
+            summary="The service is dual-stack; the endpoint is made for IPv4 alone.",
+            evidence=evidence,
+            mend="Nothing, unless clients have IPv6 addresses only: then make the endpoint in the console.",
+        )
+    if version == "IPv6":
+        return Finding(
+            check=check,
+            severity=_STOP,
+            summary="The service is IPv6-only, and endpoints are made for IPv4 here.",
+            evidence=evidence,
+            mend="Make the endpoint in the console.",
+        )
+    return Finding(
+        check=check,
+        severity=_WARN,
+        summary=f"Cannot tell: the service's address version {version} is not known here.",
+        evidence=evidence,
+    )
+
+
+def check_business_status(facts: Facts) -> Finding | None:
+    """An endpoint whose bill is overdue carries no traffic."""
+    endpoint, check = facts.adopted, "business-status"
+    if endpoint is None or endpoint.business_status == "Normal":
+        return None
+    locked = endpoint.business_status in _LOCKED
+    return Finding(
+        check=check,
+        severity=_STOP if locked else _WARN,
+        summary=f"Endpoint {endpoint.endpoint_id} "
+        + ("is locked: a payment is overdue." if locked else f"is {endpoint.business_status}."),
+        evidence=f"EndpointBusinessStatus {endpoint.business_status}",
+        mend="Pay the bill, then run %tidb_pe plan again." if locked else "See the Alibaba Cloud account.",
+    )
+
+
+def check_existing(facts: Facts) -> Finding | None:
+    """An endpoint that exists for this service and VPC is adopted."""
+    check = _UNSURE
+    if isinstance(facts.existing, Denied):
+        return denied_finding(check, facts.existing)
+    if facts.existing is None:
+        return None
+    if _is_empty(facts.existing):
+        return _empty(facts.existing)
+    hidden = " and ".join(facts.existing.missing_actions)
+    return Finding(
+        check=check,
+        severity=_WARN,
+        summary=f"{facts.existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged."
+        + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
+        evidence=_states(facts.existing),
+        mend=ASK_FOR_IT if hidden else "Nothing, or %tidb_pe endpoints for what there is.",
+    )
+
+
+def _is_empty(endpoint: VpcEndpoint) -> bool:
+    """Tell whether it is known to have no zone, or none that stays."""
+    told = RamAction.ENDPOINT_ZONES not in endpoint.missing_actions
+    return told and all(zone.status == EndpointStatus.DELETING for zone in endpoint.zones)
+
+
+def _empty(endpoint: VpcEndpoint) -> Finding:
+    flag = "" if endpoint.ours else " --adopted"
+    return Finding(
+        check=_UNSURE,
+        severity=_STOP,
+        summary=f"{endpoint.endpoint_id} exists for this service and VPC, and has no zone, so that nothing "
+        "reaches it: perhaps its deletion was not finished.",
+        evidence=_states(endpoint),
+        mend=f"Run %tidb_pe delete {endpoint.endpoint_id} --yes{flag}, and then the same command again.",
+    )
+
+
+def check_second(facts: Facts) -> Finding | None:
+    """One endpoint may serve several VPCs: a second one costs as much again."""
+    if facts.adopted is not None or not facts.elsewhere:
+        return None
+    others = ", ".join(f"{other.endpoint_id} (in {other.vpc_id})" for other in facts.elsewhere)
+    one = len(facts.elsewhere) == 1
+    return Finding(
+        check="second-endpoint",
+        severity=_WARN,
+        summary=f"This account has {'an endpoint' if one else 'endpoints'} for this cluster in another VPC: "
+        f"{others}. A new one in {facts.vpc.vpc_id} is billed besides.",
+        evidence="; ".join(map(_states, facts.elsewhere)),
+        mend="Nothing, if both are wanted. Where a route leads there (VPC peering, CEN), it can be used: "
+        f"%tidb_pe connect --endpoint {facts.elsewhere[0].endpoint_id}",
+    )
+
+
+def _states(endpoint: VpcEndpoint) -> str:
+    return f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
+
+
+def check_auto_accept(facts: Facts) -> Finding | None:
+    """Without auto-accept the service's owner has to accept the connection."""
+    service, check = facts.seen, "auto-accept"
+    if service is None or (facts.adopted is not None and facts.adopted.ready):
+        return None
+    if service.auto_accept:
+        return Finding(
+            check=check, severity=_OK, summary="The connection is accepted without anybody's doing."
+        )
+    return Finding(
+        check=check,
+        severity=_WARN,
+        summary="The service's owner has to accept the connection: until then it stays Disconnected.",
+        evidence="AutoAcceptEnabled false",
+        mend="After create, give the endpoint's ID to whoever runs the cluster in TiDB Cloud.",
+    )
+
+
+def check_payer(facts: Facts) -> Finding | None:
+    """Who is billed, and for how many zones."""
+    service, check = facts.seen, "payer"
+    if service is None or facts.adopted is not None:
+        return None
+    zones = "1 zone" if len(facts.zones) == 1 else f"{len(facts.zones)} zones"
+    evidence = f"Payer {service.payer}, {zones}"
+    if service.payer == "Endpoint":
+        more = len(facts.zones) > DEFAULT_ZONES
+        return Finding(
+            check=check,
+            severity=_WARN if more else _OK,
+            summary=f"This account is billed for {zones} by the hour, from creation until deletion.",
+            evidence=evidence,
+            mend=f"{DEFAULT_ZONES} zones are enough for redundancy: choose with --zone." if more else "",
+        )
+    if service.payer == "EndpointService":
+        return Finding(
+            check=check,
+            severity=_WARN,
+            summary=f"The service's owner, not this account, is billed for {zones}.",
+            evidence=evidence,
+            mend="Make sure that its owner knows.",
+        )
+    return Finding(
+        check=check,
+        severity=_WARN,
+        summary=f"Cannot tell who is billed: {service.payer} is not known.",
+        evidence=evidence,
+    )
+
+
+def check_name(facts: Facts) -> Finding | None:
+    """The name follows the rules of CreateVpcEndpoint."""
+    if facts.adopted is not None:
+        return None
+    if _NAME.fullmatch(facts.name):
+        return Finding(check="name", severity=_OK, summary="The name follows the rules.", evidence=facts.name)
+    return Finding(
+        check="name",
+        severity=_STOP,
+        summary="The name has to be 2 to 128 letters, digits, hyphens or underscores, a letter first.",
+        evidence=facts.name,
+        mend="Choose another with --name.",
+    )
+
+
+def check_tags(facts: Facts) -> Finding | None:
+    """The tags follow the rules of CreateVpcEndpoint."""
+    if facts.adopted is not None:
+        return None
+    wrong = [f"{k}={v}" for k, v in facts.tags if not (_TAG_KEY.fullmatch(k) and _TAG_VALUE.fullmatch(v))]
+    repeated = len({key for key, _ in facts.tags}) < len(facts.tags)
+    if not wrong and not repeated and len(facts.tags) <= _MOST_TAGS:
+        return Finding(check="tags", severity=_OK, summary="The tags follow the rules.")
+    return Finding(
+        check="tags",
+        severity=_STOP,
+        summary="A tag's key has 1 to 64 characters, its value at most 128; neither holds a URL, and no key "
+        f"begins with aliyun or acs:; each key once, {_MOST_TAGS} at most.",
+        evidence=", ".join(wrong),
+        mend="Choose other tags.",
+    )
+
+
+CHECKS: tuple[Callable[[Facts], Finding | None], ...] = (
+    check_clock,
+    check_product,
+    check_cluster,
+    check_service,
+    check_address_version,
+    check_business_status,
+    network.check_zones,
+    network.check_security_groups,
+    network.check_place,
+    network.check_port,
+    check_existing,
+    check_second,
+    check_auto_accept,
+    check_payer,
+    check_name,
+    check_tags,
+)

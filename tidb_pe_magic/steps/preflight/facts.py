@@ -1,0 +1,131 @@
+"""What the preflight judges: what the clouds answered, and the gaps where a permission is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import (
+    OUR_TAG,
+    Cluster,
+    EndpointZone,
+    Finding,
+    Networks,
+    SecurityGroup,
+    SecurityRules,
+    Severity,
+    VerifiedService,
+    Vpc,
+    VpcEndpoint,
+    Whereabouts,
+    ram,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+ASK_FOR_IT = "Ask for it, with the policy that %tidb_pe permissions writes."
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A look-up that the access key's owner may not make, by its RAM action."""
+
+    action: str
+
+    def __str__(self) -> str:
+        """Say so, as the end of a sentence."""
+        known = ram.is_action(self.action)
+        return f"RAM action {self.action} is missing" if known else f"{self.action} is not allowed"
+
+
+def look(call: Callable[[], T]) -> T | Denied:
+    """Return what the look-up finds, or the permission that it lacks."""
+    try:
+        return call()
+    except errors.PermissionDenied as error:
+        return gap(error)
+
+
+def told(found: tuple[T, ...] | Denied) -> tuple[T, ...]:
+    """Return what a look-up of several things found: none where it lacked its permission."""
+    return () if isinstance(found, Denied) else found
+
+
+def gap(error: errors.PermissionDenied) -> Denied:
+    """Return the permission whose lack the error tells of; of TiDB Cloud's, which has none, the operation."""
+    return Denied(ram.action_of(error.operation) or error.operation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the clouds answered, and what is planned on it.
+
+    Attributes:
+        clock_ahead: seconds by which this machine's clock is ahead of TiDB Cloud's; None where not told.
+        clock_refused: Alibaba Cloud refused this machine's clock, so that nothing else could be looked up.
+        product_open: PrivateLink is activated; None where it was not looked up.
+        service: None where this account does not see it.
+        networks: None where they were not looked up; what a missing permission hides is left out.
+        zones_asked: the zones were named; else they are the default.
+        rules: inbound rules by security group.
+        here: where this machine is; None where that cannot be told.
+        existing: the endpoint that would be adopted; None where there is none.
+        elsewhere: endpoints that this account has for the same service in other VPCs.
+    """
+
+    cluster: Cluster
+    clock_ahead: float | None = None
+    clock_refused: bool = False
+    product_open: bool | Denied | None = True
+    service: VerifiedService | Denied | None
+    networks: Networks | None
+    vpc: Vpc
+    zones: tuple[EndpointZone, ...]
+    zones_asked: bool = False
+    security_group_ids: tuple[str, ...]
+    rules: Mapping[str, SecurityRules | Denied] = field(default_factory=dict)
+    here: Whereabouts | None = None
+    existing: VpcEndpoint | Denied | None = None
+    elsewhere: tuple[VpcEndpoint, ...] = ()
+    name: str
+    tags: tuple[tuple[str, str], ...] = (OUR_TAG,)
+
+    @property
+    def adopted(self) -> VpcEndpoint | None:
+        """The endpoint that would be adopted, if any."""
+        return self.existing if isinstance(self.existing, VpcEndpoint) else None
+
+    @property
+    def seen(self) -> VerifiedService | None:
+        """The service as this account sees it, if it does."""
+        return self.service if isinstance(self.service, VerifiedService) else None
+
+    @property
+    def groups(self) -> tuple[SecurityGroup, ...]:
+        """The planned security groups, as far as they are known."""
+        vpcs = self.networks.vpcs if self.networks else ()
+        return tuple(
+            group
+            for vpc in vpcs
+            for group in vpc.security_groups
+            if group.security_group_id in self.security_group_ids
+        )
+
+
+def denied_finding(check: str, denied: Denied) -> Finding:
+    """Say which permission a check lacks."""
+    return Finding(
+        check=check,
+        severity=Severity.WARN,
+        summary=f"Cannot tell: {denied}.",
+        mend=ASK_FOR_IT,
+    )
+
+
+def capital(text: str) -> str:
+    """Begin a sentence with it."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,206 @@
+"""The preflight's checks of where the endpoint shall be, and of whether this machine reaches it there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model import (
+    Access,
+    Finding,
+    RamAction,
+    SecurityRule,
+    SecurityRules,
+    Severity,
+    judge,
+)
+from tidb_pe_magic.steps.preflight.facts import Denied, capital, denied_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidb_pe_magic.model import EndpointZone, Judgement, SecurityGroup, Vpc
+    from tidb_pe_magic.steps.preflight.facts import Facts
+
+DEFAULT_ZONES = 2  # one is no redundancy, and each one more is billed
+_OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
+_FIRST_PRIORITY = "1"  # of 1 to 100 (Alibaba Cloud API reference, AuthorizeSecurityGroup)
+_SEE_NETWORKS = "See %tidb_pe networks."
+
+
+def check_zones(facts: Facts) -> Finding | None:
+    """Each planned zone is one of the service's, with an Available vSwitch that has a free address."""
+    check, networks = "zones", facts.networks
+    if facts.adopted is not None or networks is None:
+        return None
+    if not networks.tells(RamAction.VSWITCHES):
+        return denied_finding(check, Denied(RamAction.VSWITCHES))
+    offered = [zone for zone in networks.zones if facts.seen is None or zone in facts.seen.zones]
+    obstacles = [o for zone in facts.zones if (o := _obstacle(facts.vpc, zone, offered))]
+    in_use = ", ".join(f"{zone.zone_id} ({zone.vswitch_id})" for zone in facts.zones)
+    if obstacles or not facts.zones:
+        return Finding(
+            check=check,
+            severity=_STOP,
+            summary=f"{capital('; '.join(obstacles) or f'no zone can be used in {facts.vpc.vpc_id}')}.",
+            evidence=f"the service's zones: {', '.join(offered) or 'none'}",
+            mend=_SEE_NETWORKS,
+        )
+    if not networks.tells(RamAction.VPCS):
+        return denied_finding(check, Denied(RamAction.VPCS))
+    if len(facts.zones) < min(DEFAULT_ZONES, len(offered)) and not facts.zones_asked:
+        unused = [zone for zone in offered if zone not in {used.zone_id for used in facts.zones}]
+        reasons = "; ".join(f"{zone}: {_why_unused(facts.vpc, zone)}" for zone in unused)
+        return Finding(
+            check=check,
+            severity=_WARN,
+            summary=f"Only one zone can be used, so there is no second one to fall back on: {in_use}.",
+            evidence=reasons,
+            mend=f"Make a vSwitch with free addresses in {' or '.join(unused)}.",
+        )
+    return Finding(
+        check=check,
+        severity=_OK,
+        summary=f"{len(facts.zones)} of the service's {len(offered)} zones.",
+        evidence=in_use,
+    )
+
+
+def _obstacle(vpc: Vpc, zone: EndpointZone, offered: list[str]) -> str:
+    if zone.zone_id not in offered:
+        return f"the service is not in {zone.zone_id}"
+    vswitch = next((v for v in vpc.vswitches if v.vswitch_id == zone.vswitch_id), None)
+    if vswitch is None or vswitch.zone_id != zone.zone_id:
+        return f"{vpc.vpc_id} has no vSwitch {zone.vswitch_id} in {zone.zone_id}"
+    return f"vSwitch {zone.vswitch_id}: {vswitch.obstacle}" if vswitch.obstacle else ""
+
+
+def _why_unused(vpc: Vpc, zone_id: str) -> str:
+    there = [f"{v.vswitch_id}: {v.obstacle}" for v in vpc.vswitches if v.zone_id == zone_id and v.obstacle]
+    return ", ".join(there) or "no vSwitch"
+
+
+def check_security_groups(facts: Facts) -> Finding | None:
+    """The groups are of the endpoint's VPC, and all basic or all advanced."""
+    check, groups = "security-group", facts.groups
+    if facts.networks is None:
+        return None
+    if not facts.networks.tells(RamAction.SECURITY_GROUPS):
+        return denied_finding(check, Denied(RamAction.SECURITY_GROUPS))
+    elsewhere = [group for group in groups if group.vpc_id != facts.vpc.vpc_id]
+    kinds = {group.group_type for group in groups}
+    evidence = ", ".join(f"{g.security_group_id} ({_kind(g)}, {g.vpc_id})" for g in groups)
+    if elsewhere:
+        names = ", ".join(group.security_group_id for group in elsewhere)
+        summary = f"{names}: not in the endpoint's VPC {facts.vpc.vpc_id}."
+    elif len(kinds) > 1:
+        summary = "Basic and advanced security groups cannot be mixed on one endpoint."
+    else:
+        return Finding(check=check, severity=_OK, summary="The security groups fit.", evidence=evidence)
+    return Finding(check=check, severity=_STOP, summary=summary, evidence=evidence, mend=_SEE_NETWORKS)
+
+
+def _kind(group: SecurityGroup) -> str:
+    return {"normal": "basic", "enterprise": "advanced"}.get(group.group_type, group.group_type)
+
+
+def check_place(facts: Facts) -> Finding:
+    """An endpoint is reached from its VPC, or from where a route leads there."""
+    check, here, vpc_id = "place", facts.here, facts.vpc.vpc_id
+    if here is None:
+        return Finding(
+            check=check,
+            severity=_WARN,
+            summary="Cannot tell where this machine is: no ECS metadata answers.",
+            mend=f"The endpoint is reached from {vpc_id} or over a route into it; "
+            "after create, %tidb_pe doctor shows whether there is one.",
+        )
+    if here.vpc_id == vpc_id:
+        return Finding(
+            check=check, severity=_OK, summary="This notebook is in the endpoint's VPC.", evidence=vpc_id
+        )
+    return Finding(
+        check=check,
+        severity=_WARN,
+        summary=f"This notebook is in {here.vpc_id} ({here.region_id}), the endpoint in {vpc_id}.",
+        evidence="ECS metadata",
+        mend="It is reached only where a route leads there (VPC peering, CEN); see %tidb_pe networks.",
+    )
+
+
+def check_port(facts: Facts) -> Finding | None:
+    """The security groups let this machine reach the service's port."""
+    check, service = "port", facts.cluster.service
+    if not facts.rules or service is None:
+        return None
+    for rules in facts.rules.values():
+        if isinstance(rules, Denied):
+            return denied_finding(check, rules)
+    address = facts.here.private_ip if facts.here else ""
+    known = [rules for rules in facts.rules.values() if isinstance(rules, SecurityRules)]
+    judgement = judge(known, service.port, address)
+    rule = _missing_rule(known, service.port, address) if judgement.access == Access.DROPPED else None
+    return _port_finding(facts, judgement, address, rule)
+
+
+def _missing_rule(known: Sequence[SecurityRules], port: int, address: str) -> SecurityRule | None:
+    """Return the narrowest rule that would let this machine in; None where a Drop rule outweighs any."""
+    first = known[0].security_group_id
+    rule = SecurityRule(
+        security_group_id=first,
+        policy="Accept",
+        priority=_FIRST_PRIORITY,
+        protocol="TCP",
+        port_range=f"{port}/{port}",
+        source_cidr=f"{address}/32" if address else "",
+    )
+    # Without an address: would it help, whatever network this machine is in?
+    tried = rule if address else replace(rule, source_cidr="0.0.0.0/0")
+    with_it = (SecurityRules(security_group_id=first, inner_access="", rules=(tried,)), *known)
+    return rule if judge(with_it, port, address).access == Access.ACCEPTED else None
+
+
+def _against(drops: Sequence[SecurityRule], rule: SecurityRule | None) -> str:
+    """Say what a rule has to do with the Drop rules."""
+    if not drops:
+        return ""
+    if rule is None:
+        return (
+            f" Remove or narrow the Drop rule first: with priority {_FIRST_PRIORITY} it outweighs any other."
+        )
+    return " Its priority must be a smaller number than the Drop rule's."
+
+
+def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: SecurityRule | None) -> Finding:
+    port = facts.cluster.service.port if facts.cluster.service else 0
+    check, way = "port", f"TCP {port} from {address or 'this machine'}"
+    groups = ", ".join(facts.rules)
+    evidence = "; ".join(map(str, judgement.because[:3]))
+    source = f"{address}/32" if address else f"{facts.vpc.cidr_block or 'the network of this machine'}"
+    mend = f"Add an inbound rule to {next(iter(facts.rules))}: Accept TCP {port}/{port} from {source}."
+    if judgement.access == Access.ACCEPTED:
+        return Finding(check=check, severity=_OK, summary=f"{way} is let in.", evidence=evidence)
+    if judgement.access == Access.DROPPED:
+        drops = judgement.because
+        return Finding(
+            check=check,
+            severity=_STOP,
+            summary=f"{way} is {'dropped by a rule' if drops else 'not let in by any rule'} of {groups}: "
+            "connections would time out.",
+            evidence=evidence,
+            mend=mend + _against(drops, rule),
+            rule=rule,
+        )
+    if judgement.members_only and address:
+        reason = f"only members of {', '.join(judgement.members_only)} are surely let in"
+    elif address:
+        reason = "the rule names a group, a list or something that is not known here"
+    else:
+        reason = "this machine's address is not known"
+    return Finding(
+        check=check,
+        severity=_WARN,
+        summary=f"Cannot tell whether {way} is let in: {reason}.",
+        evidence=evidence,
+        mend=mend,
+    )

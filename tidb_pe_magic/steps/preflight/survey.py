@@ -1,0 +1,159 @@
+"""Gathering what the preflight judges: every look-up that is denied leaves a gap, not an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.alibaba.errors import CLOCK_REFUSED
+from tidb_pe_magic.model import VerifiedService
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.steps.preflight.checks import findings
+from tidb_pe_magic.steps.preflight.facts import Denied, Facts, look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tidb_pe_magic.model import (
+        Cluster,
+        EndpointPlan,
+        Finding,
+        Networks,
+        SecurityRules,
+        VpcEndpoint,
+        Whereabouts,
+    )
+    from tidb_pe_magic.runtime.context import Context
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What was looked up before anything was planned; the attributes are those of `Facts`."""
+
+    cluster: Cluster
+    clock_ahead: float | None
+    clock_refused: bool = False
+    product_open: bool | Denied | None = None
+    networks: Networks | None = None
+    service: VerifiedService | Denied | None = None
+    here: Whereabouts | None = None
+
+    @property
+    def closed(self) -> bool:
+        """No look-up of PrivateLink would be answered."""
+        return self.clock_refused or self.product_open is False
+
+    @property
+    def assumed_service(self) -> VerifiedService:
+        """The service as this account sees it, or else as TiDB Cloud describes it."""
+        if isinstance(self.service, VerifiedService):
+            return self.service
+        noted = discovery.noted_service(self.cluster)
+        return VerifiedService(
+            service_name=noted.service_name,
+            service_id="",
+            region_id=noted.region_id,
+            zones=noted.zones,
+            auto_accept=True,
+            payer="Endpoint",
+        )
+
+
+def survey(context: Context, cluster: Cluster) -> Survey:
+    """Ask both clouds for what a plan stands on.
+
+    Raises:
+        ApiError: a look-up fails for another reason than a missing permission or the clock.
+    """
+    alibaba = context.alibaba(cluster.region_id)
+    clock_ahead, here = context.tidb_cloud().clock_ahead, context.whereabouts()
+    try:
+        product_open = look(alibaba.product_open)
+    except errors.AuthenticationFailed as error:
+        if not error.code.startswith(CLOCK_REFUSED):
+            raise
+        return Survey(cluster=cluster, clock_ahead=clock_ahead, clock_refused=True, here=here)
+    name = discovery.noted_service(cluster).service_name
+    return Survey(
+        cluster=cluster,
+        clock_ahead=clock_ahead,
+        product_open=product_open,
+        networks=discovery.region_networks(context, cluster),
+        service=None if product_open is False else look(lambda: alibaba.service(name)),
+        here=here,
+    )
+
+
+def planned_cluster(
+    context: Context, name_or_id: str | None, *, tolerant: bool, field: str = "--cluster"
+) -> Cluster:
+    """Return the named cluster.
+
+    Args:
+        context: the clients.
+        name_or_id: default: the last one named.
+        field: where the name was typed.
+        tolerant: one that is not ACTIVE is returned too; it has a service and a region to plan with.
+
+    Raises:
+        NotEligible: it meets a restriction of the tutorial.
+    """
+    if not tolerant:
+        return discovery.eligible_cluster(context, name_or_id, field=field)
+    before = context.cluster_id
+    found = discovery.named_cluster(context, name_or_id, field=field)
+    if found.restriction is not None:
+        context.cluster_id = before  # what cannot be used is no default for the next step
+        if found.restriction.name != "state" or found.service is None:
+            raise discovery.not_eligible(found.restriction)
+    return found
+
+
+def judged(  # noqa: PLR0913 - one for each source of facts
+    context: Context,
+    known: Survey,
+    planned: EndpointPlan,
+    *,
+    zones_asked: bool,
+    existing: Denied | None,
+    elsewhere: tuple[VpcEndpoint, ...],
+) -> tuple[Finding, ...]:
+    """Return what the preflight finds in the plan.
+
+    Args:
+        context: the clients.
+        known: what was looked up.
+        planned: what is planned on it.
+        zones_asked: the zones were named.
+        existing: the permission that the look-up of endpoints lacks, if it does.
+        elsewhere: the service's endpoints in other VPCs.
+    """
+    groups = () if known.clock_refused else planned.security_group_ids
+    return findings(
+        Facts(
+            cluster=known.cluster,
+            clock_ahead=known.clock_ahead,
+            clock_refused=known.clock_refused,
+            product_open=known.product_open,
+            service=known.service,
+            networks=known.networks,
+            vpc=planned.vpc,
+            zones=planned.zones,
+            zones_asked=zones_asked,
+            security_group_ids=planned.security_group_ids,
+            rules=_rules(context, known.cluster, groups),
+            here=known.here,
+            existing=existing or planned.existing,
+            elsewhere=elsewhere,
+            name=planned.name,
+        )
+    )
+
+
+def _rules(
+    context: Context, cluster: Cluster, group_ids: Iterable[str]
+) -> Mapping[str, SecurityRules | Denied]:
+    alibaba = context.alibaba(cluster.region_id)
+    return {group_id: look(partial(alibaba.security_rules, group_id)) for group_id in group_ids}

@@ -1,0 +1,167 @@
+"""Queries over a connection that `connect` has opened, straight into frames and files."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import QueryEnded, QueryResult, RowsRead
+from tidb_pe_magic.steps import connect
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import QueryRequest
+    from tidb_pe_magic.database.queries.results import Partitions, Read
+    from tidb_pe_magic.database.queries.statement import Tally
+    from tidb_pe_magic.model import Connection, EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+_TOLD_EVERY = 0.5  # seconds between two events
+
+
+def query(context: Context, request: QueryRequest, on_event: EventHook) -> QueryResult:
+    """Read a statement's result over the alias's pool, so that several may run at once.
+
+    Raises:
+        StepOrderError: there is no such connection.
+        InvalidRequest: options contradict each other, or parameters do not fit.
+        MissingDependency: the extra `arrow`, or `dask`, is not installed.
+        QueryError: refused, stopped or too large; the connection can be used again.
+        ConnectionFailed: the connection was lost.
+    """
+    _check(request)
+    connection = _connection(context, request.alias)
+    if request.engine == "dask":
+        result = _distributed(context, request, connection)
+    else:
+        result = _read(context, request, connection, on_event)
+    on_event(QueryEnded(result=result))
+    return result
+
+
+def _read(
+    context: Context, request: QueryRequest, connection: Connection, on_event: EventHook
+) -> QueryResult:
+    # It needs pyarrow, which may be missing and is slow to import.
+    from tidb_pe_magic.database.queries import results  # noqa: PLC0415
+    from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415
+    from tidb_pe_magic.database.queries.statement import Query  # noqa: PLC0415
+
+    told = started = context.clock()
+
+    def tell(tally: Tally) -> None:
+        nonlocal told
+        now = context.clock()
+        if now - told >= _TOLD_EVERY:
+            told = now
+            on_event(RowsRead(rows=tally.rows, bytes=tally.bytes, seconds=now - started))
+
+    sql, params = bind(request.sql, request.params)
+    reading: Read = results.Read(
+        engine=connection.engine,
+        query=Query(sql=sql, params=params),
+        partitions=_partitions(request),
+        cancel=context.cancel,
+        tell=tell,
+    )
+    data: Any = None
+    path, cut = "", False
+    if request.to_parquet is not None:
+        path = str(results.read_file(reading, request.to_parquet))
+    else:
+        table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
+        data = table if request.arrow else results.frame(table, _dtypes(request))
+    return QueryResult(
+        alias=request.alias,
+        data=data,
+        path=path,
+        rows=reading.tally.rows if data is None else len(data),
+        bytes=reading.tally.bytes,
+        seconds=context.clock() - started,
+        zero_dates=dict(reading.tally.zero_dates),
+        cut=cut,
+    )
+
+
+def _distributed(context: Context, request: QueryRequest, connection: Connection) -> QueryResult:
+    if find_spec("dask") is None:
+        # Asked first: the extra brings pyarrow too, without which nothing below can be imported.
+        raise errors.MissingDependency.of("dask", "dask")
+    from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
+    from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
+    from tidb_pe_magic.database.queries.statement import Query  # noqa: PLC0415 - see above
+
+    mode, name = connect.settled_tls(connection)
+    source = distributed.Source(
+        host=connection.host,
+        port=connection.port,
+        user=connection.user,
+        database=connection.database,
+        tls=mode,
+        tls_name=name,
+        ca=connection.ca,
+        password_from=distributed.password_reference(connection.password_source),
+    )
+    started = context.clock()
+    sql, params = bind(request.sql, request.params)
+    moment, queries, schema = results.plan(
+        results.Read(
+            engine=connection.engine,
+            query=Query(sql=sql, params=params),
+            partitions=_partitions(request),
+            cancel=context.cancel,
+            tell=_unheard,
+        )
+    )
+    data = distributed.distributed_frame(queries, source, moment, schema, _dtypes(request))
+    return QueryResult(alias=request.alias, data=data, seconds=context.clock() - started, deferred=True)
+
+
+def _unheard(tally: Tally) -> None:
+    """Tell nobody: there is nothing to read yet."""
+
+
+def _dtypes(request: QueryRequest) -> Literal["arrow", "numpy_nullable"]:
+    return cast('Literal["arrow", "numpy_nullable"]', request.dtypes)
+
+
+def _partitions(request: QueryRequest) -> Partitions | None:
+    from tidb_pe_magic.database.queries.results import Partitions  # noqa: PLC0415 - needs pyarrow
+
+    if request.partition_on is None or request.partitions is None:
+        return None
+    return Partitions(column=request.partition_on, count=request.partitions)
+
+
+def _connection(context: Context, alias: str) -> Connection:
+    connection = context.connections.get(alias)
+    if connection is None:
+        known = ", ".join(context.connections)
+        raise errors.StepOrderError(
+            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
+            advice=f"Run %tidb_pe connect --alias {alias}.",
+        )
+    return connection
+
+
+def _check(request: QueryRequest) -> None:
+    """Refuse options that contradict each other."""
+    if (request.partition_on is None) != (request.partitions is None):
+        missing = "--partitions" if request.partitions is None else "--partition-on"
+        raise errors.InvalidRequest(
+            missing, "is missing: --partition-on COLUMN and --partitions K go together."
+        )
+    file, dask = request.to_parquet is not None, request.engine == "dask"
+    for first, second, together in (
+        ("--arrow", "--to-parquet", request.arrow and file),
+        ("--arrow", "--engine dask", request.arrow and dask),
+        ("--max-rows", "--to-parquet", request.max_rows is not None and file),
+        ("--max-rows", "--partitions", request.max_rows is not None and request.partitions is not None),
+        ("--to-parquet", "--engine dask", file and dask),
+    ):
+        if together:
+            raise errors.InvalidRequest(first, f"does not go together with {second}.")
+    if dask and request.partitions is None:
+        raise errors.InvalidRequest(
+            "--engine", "dask reads ranges of a key: give --partition-on COLUMN and --partitions K."
+        )

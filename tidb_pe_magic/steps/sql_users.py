@@ -1,0 +1,168 @@
+"""SQL users with the least that they need; their passwords are made here and shown to nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.credentials import sql_passwords
+from tidb_pe_magic.model import SqlUser, SqlUsers
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runtime.lock import exclusively
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import SqlUserRequest
+    from tidb_pe_magic.model import Cluster, EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+_MOST = 32  # characters of a user name of MySQL's protocol
+
+
+def full_name(prefix: str, name: str, *, no_prefix: bool = False) -> str:
+    """Return the name with its cluster's prefix, which TiDB Cloud demands of every SQL user."""
+    if no_prefix or not prefix or name.startswith(f"{prefix}."):
+        return name
+    return f"{prefix}.{name}"
+
+
+def login_name(cluster: Cluster, user: str | None, *, no_prefix: bool = False) -> str:
+    """Return as whom to log in: the user that is named, with the cluster's prefix, or the cluster's root."""
+    if not user:
+        return f"{cluster.user_prefix}.root"
+    return full_name(cluster.user_prefix, user, no_prefix=no_prefix)
+
+
+def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> SqlUsers:  # noqa: ARG001
+    """List, make or delete a cluster's SQL users, or give one a new password.
+
+    Raises:
+        InvalidRequest: an option is missing, or the password cannot be kept; nothing was changed.
+        Conflict: there is a user of this name already.
+        NotFound: there is none.
+        ServiceUnavailable: no answer; what was kept, and what to do, is told.
+        WaitCancelled: the stop button; it may have been done, and what was kept is told.
+    """
+    cluster = discovery.named_cluster(context, request.cluster)
+    if request.action == "list":
+        users = context.iam().sql_users(cluster.cluster_id)
+        return SqlUsers(action="list", cluster=cluster.display_name, items=users)
+    if not request.name:
+        raise errors.InvalidRequest("NAME", f"is missing: which SQL user to {request.action}.")
+    name = full_name(cluster.user_prefix, request.name, no_prefix=request.no_prefix)
+    if len(name) > _MOST:
+        raise errors.InvalidRequest("NAME", f"{name} is longer than {_MOST} characters.")
+    act = {"create": _create, "delete": _delete, "rotate": _rotate}[request.action]
+    # Of two kernels that make one user, the one that is refused would delete the other's password.
+    with exclusively(context, f"sql-user-{quote(name, safe='')}", f"changing the SQL user {name}"):
+        user, stored = act(context, request, cluster, name)
+    added = f"{cluster.user_prefix}." if name != request.name else ""
+    command = "" if request.action == "delete" else f"%tidb_pe connect --user {user.name}"
+    return SqlUsers(
+        action=request.action,
+        cluster=cluster.display_name,
+        items=(user,),
+        prefix_added=added,
+        stored=stored,
+        next_command=command,
+    )
+
+
+def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
+    if not request.role:
+        raise errors.InvalidRequest("--role", "is missing: readonly, readwrite or admin.")
+    role = f"role_{request.role}"
+    if request.role != "admin" and cluster.user_prefix:  # the one that clusters share has no prefix
+        role = f"{cluster.user_prefix}.{role}"
+    user = SqlUser(name=name, role=role)
+    if _find(context, cluster, name) is not None:
+        kept = sql_passwords.stored(context.environ, name) is not None
+        raise errors.Conflict(
+            f"there is a SQL user {name} already.",
+            operation="CreateSqlUser",
+            advice=f"Run %tidb_pe connect --user {name}."
+            if kept
+            else f"Run %tidb_pe sql-user rotate {name}.",
+        )
+    password = sql_passwords.new_password()
+    # Before the call: a password that only the cloud knows is lost.
+    place = sql_passwords.store(context.environ, name, password, where=request.store)
+    try:
+        with context.journal.change("CreateSqlUser", name, region_id=cluster.region_id):
+            context.iam().create_sql_user(cluster.cluster_id, user, password)
+    except (errors.TidbPeError, KeyboardInterrupt) as failure:
+        if _is_refusal(failure):
+            sql_passwords.forget(context.environ, name)
+            raise
+        advice = (
+            f"It may have been made: see %tidb_pe sql-user list; its password is kept in {place}. "
+            "Where it is not there, run the same command again."
+        )
+        raise _uncertain(failure, "making", name, advice) from None
+    return user, place
+
+
+def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
+    user = _needed(context, cluster, name, "UpdateSqlUser")
+    # What an earlier call may have set counts until this one succeeds.
+    earlier = sql_passwords.stored(context.environ, name, pending=True)
+    password = earlier.secret if earlier else sql_passwords.new_password()
+    place = sql_passwords.store(context.environ, name, password, where=request.store, pending=True)
+    try:
+        with context.journal.change("UpdateSqlUser", name, region_id=cluster.region_id):
+            context.iam().set_sql_password(cluster.cluster_id, name, password)
+    except (errors.TidbPeError, KeyboardInterrupt) as failure:
+        if _is_refusal(failure):
+            if earlier is None:
+                sql_passwords.forget(context.environ, name, pending=True)
+            raise
+        advice = (
+            f"The old password or the new one counts, and both are kept, the new one in {place}: "
+            "run the same command again, which settles it."
+        )
+        raise _uncertain(failure, "rotating", name, advice) from None
+    return user, sql_passwords.promote(context.environ, name)
+
+
+def _delete(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
+    if not request.yes:
+        raise errors.InvalidRequest(
+            "--yes", f"is missing: it would delete the SQL user {name}.", advice="Add --yes to delete it."
+        )
+    user = _needed(context, cluster, name, "DeleteSqlUser")
+    with context.journal.change("DeleteSqlUser", name, region_id=cluster.region_id):
+        context.iam().delete_sql_user(cluster.cluster_id, name)
+    sql_passwords.forget(context.environ, name)
+    sql_passwords.forget(context.environ, name, pending=True)
+    return user, ""
+
+
+def _is_refusal(failure: BaseException) -> bool:
+    """Tell whether the API has certainly not done it: the last of several calls may be refused in passing."""
+    if isinstance(failure, errors.ApiError):
+        return not (failure.transient or isinstance(failure, errors.ServiceUnavailable))
+    return not isinstance(failure, errors.WaitCancelled | KeyboardInterrupt)
+
+
+def _uncertain(failure: BaseException, what: str, name: str, advice: str) -> errors.TidbPeError:
+    """Return the failure with what to do, where it is not known whether it was done."""
+    if not isinstance(failure, errors.TidbPeError):
+        return errors.WaitCancelled(f"stopped while {what} the SQL user {name}.", advice=advice)
+    failure.advice = advice
+    return failure
+
+
+def _needed(context: Context, cluster: Cluster, name: str, operation: str) -> SqlUser:
+    user = _find(context, cluster, name)
+    if user is None:
+        raise errors.NotFound(
+            f"cluster {cluster.display_name} has no SQL user {name}.",
+            operation=operation,
+            advice="See %tidb_pe sql-user list.",
+        )
+    return user
+
+
+def _find(context: Context, cluster: Cluster, name: str) -> SqlUser | None:
+    users = context.iam().sql_users(cluster.cluster_id)
+    return next((user for user in users if user.name == name), None)

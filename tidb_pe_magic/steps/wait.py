@@ -1,0 +1,68 @@
+"""Waiting for the endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import changes_with
+from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runtime.waiter import connected
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.requests import WaitRequest
+    from tidb_pe_magic.model import Event, EventHook, StateChange, VpcEndpoint
+    from tidb_pe_magic.runtime.context import Context
+
+
+def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndpoint:
+    """Wait until the endpoint is Active and its connection Connected.
+
+    Raises:
+        StepOrderError: there is no endpoint yet.
+        WaitTimeout: the time is over; the cloud's work goes on.
+        WaitCancelled: the stop button; the cloud's work goes on.
+        EndpointFailed: the endpoint will never be connected.
+    """
+    cluster = discovery.eligible_cluster(context, request.cluster)
+    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    command = discovery.for_endpoint("wait", request.endpoint)
+    return wait_for(context, endpoint, request.timeout, on_event, command=command)
+
+
+def wait_for(
+    context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook, *, command: str
+) -> VpcEndpoint:
+    """Wait for this endpoint, and return it with its zones as they are at the end and its changes of state.
+
+    Args:
+        context: what steps work with.
+        endpoint: what is waited for.
+        timeout: seconds.
+        on_event: is given each observation.
+        command: takes the wait up again.
+    """
+    alibaba = context.alibaba(endpoint.region_id)
+    changes: tuple[StateChange, ...] = ()
+
+    def listen(event: Event) -> None:
+        nonlocal changes
+        changes = changes_with(changes, event)
+        on_event(event)
+
+    def observe() -> VpcEndpoint | None:
+        try:
+            return discovery.refreshed(alibaba, endpoint)
+        except errors.NotFound:
+            return None
+
+    context.waiter.until(
+        observe,
+        reached=connected,
+        goal="Active and Connected",
+        command=command,
+        timeout=timeout,
+        on_event=listen,
+    )
+    return replace(discovery.detailed(alibaba, discovery.refreshed(alibaba, endpoint)), changes=changes)

@@ -1,0 +1,92 @@
+"""Whose keys are used, where they come from, and whether they work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.retries import once
+from tidb_pe_magic.credentials import alibaba as alibaba_keys
+from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
+from tidb_pe_magic.model import CloudIdentity, Whoami, key_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidb_pe_magic.commands.requests import WhoamiRequest
+    from tidb_pe_magic.credentials.search import Search
+    from tidb_pe_magic.model import Cluster, EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+_PROVIDER = "alicloud"
+_REGION = "ap-southeast-1"  # STS answers alike in each; this one, where no cluster names another
+
+
+def whoami(context: Context, request: WhoamiRequest, on_event: EventHook) -> Whoami:  # noqa: ARG001
+    """Look into every place, and make one read call with the key of each cloud; what fails is told.
+
+    Raises:
+        InvalidRequest: ticloud has no such profile; the one in use stays.
+    """
+    if request.profile:
+        tidb_cloud_keys.find(context.environ, request.profile)
+        context.profile = request.profile
+    with once():
+        tidb_cloud, clusters = _tidb_cloud(context)
+        alibaba = _alibaba(context, _region(context, clusters))
+    rate = context.tidb_cloud().rate if tidb_cloud.call else None
+    return Whoami(tidb_cloud=tidb_cloud, alibaba=alibaba, rate=rate)
+
+
+def _tidb_cloud(context: Context) -> tuple[CloudIdentity, tuple[Cluster, ...]]:
+    search = tidb_cloud_keys.look(context.environ, context.profile, everywhere=True)
+    identity = _sought("TiDB Cloud", search)
+    if search.found is None:
+        return identity, ()
+    try:
+        clusters = context.tidb_cloud().clusters(pages=1)
+    except errors.ApiError as error:
+        return replace(identity, call="ListClusters", works=False, detail=str(error)), ()
+    except errors.InvalidRequest as error:
+        return replace(identity, detail=str(error)), ()
+    seen = f"{len(clusters)} clusters" if len(clusters) != 1 else "1 cluster"
+    return replace(identity, call="ListClusters", works=True, detail=f"{seen} on the first page"), clusters
+
+
+def _alibaba(context: Context, region_id: str) -> CloudIdentity:
+    search = alibaba_keys.look(context.environ, context.on_ecs, everywhere=True)
+    identity, found = _sought("Alibaba Cloud", search), search.found
+    if found is None:
+        return identity
+    call = ""
+    try:
+        client = context.alibaba(region_id)
+        if found.key is None:
+            provider, key_id = client.temporary_key()
+            identity = replace(identity, provider=provider, hint=key_hint(key_id))
+        call = "GetCallerIdentity"
+        account, arn = client.caller()
+    except errors.MissingCredentials as error:
+        return replace(identity, works=False, detail=str(error))
+    except errors.ApiError as error:
+        return replace(identity, call=call or error.operation, works=False, detail=str(error))
+    return replace(identity, call=call, works=True, detail=f"account {account}, {arn}")
+
+
+def _sought(cloud: str, search: Search) -> CloudIdentity:
+    found, problem = search.found, search.problem
+    return CloudIdentity(
+        cloud=cloud,
+        source=found.place if found else "",
+        hint=key_hint(found.key.public) if found and found.key else "",
+        places=search.places,
+        detail=str(problem) if problem else "" if found else "no key was found",
+    )
+
+
+def _region(context: Context, clusters: Iterable[Cluster]) -> str:
+    """Return the region of the cluster in use, else of the first one on Alibaba Cloud."""
+    ours = [cluster for cluster in clusters if cluster.provider == _PROVIDER and cluster.region_id]
+    ours.sort(key=lambda cluster: cluster.cluster_id != context.cluster_id)
+    return ours[0].region_id if ours else _REGION
