@@ -27,7 +27,7 @@ test: lint ## lint, types and all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 chaos: setup ## run N=1000 trials of faults, cuts and kills from SEED=1 on; all the bad columns are 0
-	@PYTHONPATH=tests $(BIN)/python -m chaos --runs $(N) --seed $(SEED)
+	@PYTHONPATH=tests $(BIN)/python -m programs.chaos --runs $(N) --seed $(SEED)
 
 lint: setup ## lint and types alone
 	$(BIN)/python -m ruff check
@@ -38,13 +38,13 @@ lab: setup ## open JupyterLab on the notebooks, with the sandbox beside it
 	@$(BIN)/python notebooks/demo.py --lab
 
 pictures: setup ## take the README's pictures again, in JupyterLab with Chromium
-	@PYTHONPATH=tests $(BIN)/python -m browser.pictures $(SCENES)
+	@PYTHONPATH=tests $(BIN)/python -m programs.pictures $(SCENES)
 
 reference: setup ## write the reference of all commands again, from the table of operations
-	@PYTHONPATH=tests $(BIN)/python -m reference
+	@PYTHONPATH=tests $(BIN)/python -m programs.reference
 
 bench: $(PEERS) ## measure, and print ratios to the peers; BENCH="reading --quick" does less
-	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
+	@PYTHONPATH=tests $(BIN)/python -m programs.bench $(BENCH)
 
 $(PEERS): $(INSTALLED)
 	@.ci/environment bench

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import keyring
 import keyring.backends.null
 import pytest
-from certificates import make_authority
-from mariadb import running
+from support.certificates import make_authority
+from support.mariadb import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from certificates import Authority
-    from mariadb import MariaDb
+    from support.certificates import Authority
+    from support.mariadb import MariaDb
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flows.places import GROUP, VPC
-from requirements import need
+from support.requirements import need
 
 from tidb_pe_magic import Runbook, __version__, cli
 from tidb_pe_magic.commands.table import OPERATIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from needles import forms, found
+from support.needles import forms, found
 
 SECRET = "hunter2/correct+horse"
 

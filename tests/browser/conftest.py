@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser.lab import Lab, launch
 from playwright.sync_api import expect, sync_playwright
-from requirements import need
+from support.requirements import need
 
 from tidb_pe_magic.sandbox import Sandbox
 

@@ -10,7 +10,7 @@ import pytest
 from browser.conftest import FLIGHTS
 from nbformat.v4 import new_output
 from playwright.sync_api import expect
-from results import CLUSTER, ENDPOINT
+from support.results import CLUSTER, ENDPOINT
 
 from tidb_pe_magic import model
 from tidb_pe_magic.display import render

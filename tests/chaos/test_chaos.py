@@ -7,16 +7,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from chaos.kills import Victims
-from chaos.sql_cuts import Server, cut_session, left_running
-from chaos.trial import USER, Database, run_trial, totals
+from programs.chaos.kills import Victims
+from programs.chaos.sql_cuts import Server, cut_session, left_running
+from programs.chaos.trial import USER, Database, run_trial, totals
 
 from tidb_pe_magic.sandbox.faults import Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mariadb import MariaDb
+    from support.mariadb import MariaDb
 
 SEEDS = range(1000, 1015)
 CUTS = 30

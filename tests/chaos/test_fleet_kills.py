@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from chaos.fleet_kills import killed_fleet
+from programs.chaos.fleet_kills import killed_fleet
 
 if TYPE_CHECKING:
     from pathlib import Path

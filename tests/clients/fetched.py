@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from requirements import need, unavailable
+from support.requirements import need, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clients import fetched
-from requirements import need
+from support.requirements import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment
-from requirements import need
+from support.requirements import need
 
 from tidb_pe_magic.clients.base import PASSWORD, Target, ca_notes, chain_alone
 from tidb_pe_magic.clients.formats import FORMATS, write

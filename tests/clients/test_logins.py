@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from certificates import make_authority
 from clients.logins import LOGINS, Login
+from support.certificates import make_authority
 
 from tidb_pe_magic.clients.base import Target
 from tidb_pe_magic.clients.formats import write
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from certificates import Authority
-    from mariadb import MariaDb
+    from support.certificates import Authority
+    from support.mariadb import MariaDb
 
 # Whatever has a meaning in a shell, a URL, a string or a file of some language.
 USER = '3kXJ2QvWm9Zp1aB.o\'brien "%40" $x:@/?#é'

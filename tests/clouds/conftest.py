@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from clouds.servers import KEY, REGION, Cloud, OddServer
-from ports import free_port
+from support.ports import free_port
 
 from tidb_pe_magic.clouds.alibaba.api import Alibaba
 from tidb_pe_magic.sandbox.alibaba.app import create_app

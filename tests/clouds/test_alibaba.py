@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from secrets_in_traceback import holders
+from support.secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import ApiError, AuthenticationFailed, Conflict, NotFound

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 from clouds.servers import KEY, REGION, Answer, noting
-from ports import free_port
-from secrets_in_traceback import frames, holders
+from support.ports import free_port
+from support.secrets_in_traceback import frames, holders
 
 from tidb_pe_magic.clouds.alibaba.api import Alibaba
 from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient

@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from certificates import write_server_certificate
 from clouds.servers import KEY, REGION
+from support.certificates import write_server_certificate
 from werkzeug.serving import make_server
 
 from tidb_pe_magic.clouds.alibaba.api import Alibaba
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from certificates import Authority
+    from support.certificates import Authority
 
 RETRIES = Retries(sleep=lambda _: pytest.fail("asking again cannot help"))
 LOOKS: dict[str, Callable[[str], object]] = {

@@ -13,7 +13,7 @@ import pytest
 from clouds.servers import noting
 from hypothesis import given
 from hypothesis import strategies as st
-from secrets_in_traceback import holders
+from support.secrets_in_traceback import holders
 
 from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud

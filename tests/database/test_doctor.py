@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from database.relay import Listener
-from requirements import need
+from support.requirements import need
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.credentials.secrets import Secret
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from certificates import Authority
-    from mariadb import MariaDb
+    from support.certificates import Authority
+    from support.mariadb import MariaDb
 
     from tidb_pe_magic.model import Diagnosis
 

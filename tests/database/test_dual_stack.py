@@ -6,7 +6,7 @@ import socket
 from dataclasses import replace
 
 import pytest
-from results import ENDPOINT
+from support.results import ENDPOINT
 
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database import doctor

@@ -9,8 +9,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import shells
-from secrets_in_traceback import holders
+from support import shells
+from support.secrets_in_traceback import holders
 from traitlets.config import Config
 
 from tidb_pe_magic.credentials.secrets import Secret
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
-    from mariadb import MariaDb
     from sqlalchemy import Engine
+    from support.mariadb import MariaDb
 
     from tidb_pe_magic.database.engine import Opened
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mariadb import MariaDb
     from sqlalchemy import Engine
+    from support.mariadb import MariaDb
 
 ROWS = 50_000
 MANY = f"SELECT seq AS n, REPEAT('x', 200) AS filler FROM seq_1_to_{ROWS}"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import sqlalchemy.exc
 from database.relay import Relay
-from secrets_in_traceback import holders
+from support.secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.session import SessionStateLost
@@ -20,8 +20,8 @@ from tidb_pe_magic.database.session import SessionStateLost
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mariadb import MariaDb
     from sqlalchemy import Connection, Engine
+    from support.mariadb import MariaDb
 
     from tidb_pe_magic.database.engine import Opened
 

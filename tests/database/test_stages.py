@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from database.relay import Listener
-from secrets_in_traceback import holders
+from support.secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.engine import Target, open_engine
@@ -21,7 +21,7 @@ from tidb_pe_magic.model import TlsMode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mariadb import MariaDb
+    from support.mariadb import MariaDb
 
     from tidb_pe_magic.database.engine import Opened
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy.exc
-from certificates import make_authority, write_server_certificate
 from database.relay import Listener, Relay
+from support.certificates import make_authority, write_server_certificate
 
 from tidb_pe_magic.database.engine import open_engine
 from tidb_pe_magic.database.tls import make_context
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from certificates import Authority
-    from mariadb import MariaDb
     from sqlalchemy import Engine
+    from support.certificates import Authority
+    from support.mariadb import MariaDb
 
     from tidb_pe_magic.database.engine import Opened, Target
 

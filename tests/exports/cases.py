@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from results import ENDPOINT, PLAN, SERVICE, ZONES
+from support.results import ENDPOINT, PLAN, SERVICE, ZONES
 
 from tidb_pe_magic import model
 from tidb_pe_magic.exports.base import Origins, Source

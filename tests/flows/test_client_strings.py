@@ -17,8 +17,8 @@ from tidb_pe_magic.sandbox import Sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from certificates import Authority
-    from mariadb import MariaDb
+    from support.certificates import Authority
+    from support.mariadb import MariaDb
 
 
 def test_the_clients_are_listed_without_any_key() -> None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flows.places import GROUP, VPC
-from kernels import Kernel
+from support.kernels import Kernel
 
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mariadb import MariaDb
+    from support.mariadb import MariaDb
 
 PLACEMENT = f"--vpc {VPC} --security-group {GROUP}"
 LOAD = "%load_ext tidb_pe_magic"

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from credentials.rings import Ring, using
 from flows.places import GROUP, OTHER_VPC, VPC
-from kernels import Kernel
-from keys.rings import Ring, using
+from support.kernels import Kernel
 
 from tidb_pe_magic import InvalidRequest, MissingCredentials, PreflightFailed, Runbook
 from tidb_pe_magic.credentials.prompt import Prompt

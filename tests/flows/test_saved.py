@@ -12,8 +12,8 @@ from tidb_pe_magic import ConnectionFailed, InvalidRequest, Runbook
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from certificates import Authority
-    from mariadb import MariaDb
+    from support.certificates import Authority
+    from support.mariadb import MariaDb
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from flows.places import GROUP, VPC
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from needles import found
+from support.needles import found
 from traitlets.config import Config
 
 from tidb_pe_magic import Runbook

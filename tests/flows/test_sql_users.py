@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy.exc
+from credentials.rings import Ring, using
 from flows.places import GROUP, VPC
-from keys.rings import Ring, using
-from secrets_in_traceback import holders
+from support.secrets_in_traceback import holders
 
 from tidb_pe_magic import (
     Conflict,

@@ -14,8 +14,8 @@ from tidb_pe_magic.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from certificates import Authority
-    from mariadb import MariaDb
+    from support.certificates import Authority
+    from support.mariadb import MariaDb
 
     from tidb_pe_magic.model import Connection
 

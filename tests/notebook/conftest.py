@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import shells
+from support import shells
 from traitlets.config import Config
 
 from tidb_pe_magic.sandbox import Sandbox

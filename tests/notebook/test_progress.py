@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
-from results import CREATING, ENDPOINT, EVENTS, PLAN, hostile
+from support.results import CREATING, ENDPOINT, EVENTS, PLAN, hostile
 
 from tidb_pe_magic.display.layout import columns
 from tidb_pe_magic.model import (

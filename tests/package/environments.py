@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from requirements import unavailable
+from support.requirements import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

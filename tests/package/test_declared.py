@@ -13,7 +13,7 @@ import pytest
 from package.environments import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from test_layers import FILES, PACKAGE, imports
+from repository.test_layers import FILES, PACKAGE, imports
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Which extra a part is for, by the beginning of its path.

@@ -16,7 +16,7 @@ from alibabacloud_tea_openapi import utils_models
 from alibabacloud_tea_openapi.client import Client as OpenApiClient
 from alibabacloud_tea_openapi.utils import Utils
 from darabonba.runtime import RuntimeOptions
-from ports import free_port
+from support.ports import free_port
 
 from tidb_pe_magic.sandbox.alibaba.app import create_app
 from tidb_pe_magic.sandbox.alibaba.roles import Roles

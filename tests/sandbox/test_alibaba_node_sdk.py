@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from requirements import need, unavailable
+from support.requirements import need, unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path

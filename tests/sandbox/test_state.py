@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
-from cloud_users import DEMO, GROUP, PREFIX, SERVICE, VPC, VPC_API, Clouds, make_endpoint
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.cloud_users import DEMO, GROUP, PREFIX, SERVICE, VPC, VPC_API, Clouds, make_endpoint
 
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS

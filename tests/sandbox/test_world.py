@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ports import free_port
+from support.ports import free_port
 
 from tidb_pe_magic.sandbox.alibaba import endpoint_states
 from tidb_pe_magic.sandbox.alibaba.network_seed import EndpointService, seed

@@ -10,8 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mariadb import MariaDb
     from pymysql.connections import Connection
+    from support.mariadb import MariaDb
 
 
 @pytest.fixture

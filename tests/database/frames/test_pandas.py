@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-import torture
+from support import torture
 
 from tidb_pe_magic.database.frames import to_pandas
 

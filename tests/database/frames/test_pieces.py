@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torture
 from database.frames.results import Recording, play, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymysql.err import InternalError, MySQLError, OperationalError
+from support import torture
 
 from tidb_pe_magic.database.frames.packets import HEADER, LONGEST, PacketBuffer
 

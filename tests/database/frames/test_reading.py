@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pymysql.connections
-    from mariadb import MariaDb
+    from support.mariadb import MariaDb
 
     from tidb_pe_magic.database.engine import Opened
 

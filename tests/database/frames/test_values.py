@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
-import torture
 from database.frames.results import as_text, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import torture
 
 from tidb_pe_magic.database.frames import open_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mariadb import MariaDb
     from pymysql.connections import Connection
+    from support.mariadb import MariaDb
 
 NAMES = ", ".join(column.name for column in torture.COLUMNS)
 ALL = f"SELECT {NAMES} FROM torture ORDER BY id"

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from chaos.kills import CLOUDS
 from flows.fleets import fleet_sandbox, named, placed, wanted, written
 from flows.places import JAKARTA_VPC, OTHER_VPC
+from programs.chaos.kills import CLOUDS
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.display import render

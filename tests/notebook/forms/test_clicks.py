@@ -6,15 +6,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clicking import choose, command_of, words
 from flows.places import GROUP, OTHER_VPC
+from support.clicking import choose, command_of, words
 
 from tidb_pe_magic.errors import WaitTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clicking import Clicker
+    from support.clicking import Clicker
 
     from tidb_pe_magic.sandbox import Sandbox
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import nbformat
 from flows.places import GROUP
-from kernels import Kernel
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook
+from support.kernels import Kernel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from clicking import choose, command_of, create, heads, place, settle, words
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
+from support.clicking import choose, command_of, create, heads, place, settle, words
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.sandbox import Sandbox
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-    from clicking import Clicker
+    from support.clicking import Clicker
 
 
 DATABASE = "nycflights13"

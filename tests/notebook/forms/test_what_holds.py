@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clicking import Shown, choose, command_of, create, heads, place, settle, words
 from flows.places import GROUP, OTHER_VPC, VPC
+from support.clicking import Shown, choose, command_of, create, heads, place, settle, words
 
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.errors import WaitCancelled
@@ -18,7 +18,7 @@ from tidb_pe_magic.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clicking import Clicker
+    from support.clicking import Clicker
 
 _SECONDS = 60.0
 

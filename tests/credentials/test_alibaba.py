@@ -1,0 +1,222 @@
+"""Alibaba Cloud's key: from the environment, the CLI's profiles, the credentials file and RAM roles."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from credentials.rings import Ring, using
+from support.secrets_in_traceback import holders
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.credentials import alibaba
+from tidb_pe_magic.credentials.secrets import Key, Secret
+from tidb_pe_magic.errors import MissingCredentials, TidbPeError
+from tidb_pe_magic.model import KeyState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+HIDDEN = "hunter2-secret"
+AK = {"name": "ak", "mode": "AK", "access_key_id": "cli-id", "access_key_secret": HIDDEN}
+STS = {**AK, "name": "sts", "mode": "StsToken", "sts_token": f"{HIDDEN}-token"}
+KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": HIDDEN}
+INI = f"[default]\ntype = access_key  # of the team\naccess_key_id = ini-id\naccess_key_secret = {HIDDEN}\n"
+
+
+def nowhere() -> bool:
+    """Fail the test that asks whether this is an instance though it should not."""
+    pytest.fail("the metadata service is asked")
+
+
+def configure(home: Path, *profiles: dict[str, Any], current: str = "ak") -> dict[str, str]:
+    """Write the CLI's file, and return the environment of its user."""
+    (home / ".aliyun").mkdir(exist_ok=True)
+    text = json.dumps({"current": current, "profiles": profiles, "meta_path": ""})
+    (home / ".aliyun" / "config.json").write_text(text, encoding="utf-8")
+    return {"HOME": str(home)}
+
+
+def test_the_current_profile_of_the_cli_is_used(tmp_path: Path) -> None:
+    """Modes AK and StsToken give their key; ALIBABA_CLOUD_PROFILE names another profile."""
+    environ = configure(tmp_path, AK, STS)
+    assert alibaba.find(environ, nowhere).key == Key("cli-id", Secret(HIDDEN))
+    found = alibaba.find(environ | {"ALIBABA_CLOUD_PROFILE": "sts"}, nowhere)
+    assert found.key == Key("cli-id", Secret(HIDDEN), Secret(f"{HIDDEN}-token"))
+    assert found.place == f"the Alibaba Cloud CLI's profile sts (StsToken) in {tmp_path}/.aliyun/config.json"
+
+
+def test_the_environment_comes_before_the_files(tmp_path: Path) -> None:
+    """What is passed over is told, in the order of the SDK's chain."""
+    environ = configure(tmp_path, AK) | KEYS
+    (tmp_path / ".alibabacloud").mkdir()
+    (tmp_path / ".alibabacloud" / "credentials.ini").write_text(INI, encoding="utf-8")
+    searched = alibaba.look(environ, nowhere, everywhere=True)
+    assert searched.found is not None
+    assert searched.found.place == "the environment"
+    assert [place.state for place in searched.places] == [
+        KeyState.USED,
+        KeyState.EMPTY,
+        KeyState.PASSED_OVER,
+        KeyState.PASSED_OVER,
+        KeyState.NOT_ASKED,
+        KeyState.EMPTY,
+    ]
+
+
+def test_the_credentials_file_comes_after_the_cli(tmp_path: Path) -> None:
+    """A CLI that was installed and never set up holds nothing; a disabled one is not looked at."""
+    environ = configure(tmp_path, {**AK, "access_key_id": "", "access_key_secret": ""})
+    path = tmp_path / "mine.ini"
+    path.write_text(INI, encoding="utf-8")
+    environ["ALIBABA_CLOUD_CREDENTIALS_FILE"] = str(path)
+    assert alibaba.find(environ, nowhere).key == Key("ini-id", Secret(HIDDEN))
+    environ |= configure(tmp_path, AK) | {"ALIBABA_CLOUD_CLI_PROFILE_DISABLED": "true"}
+    assert alibaba.find(environ, nowhere).key == Key("ini-id", Secret(HIDDEN))
+
+
+@pytest.mark.parametrize(
+    ("profile", "reason"),
+    [
+        ({**AK, "access_key_secret": ""}, "has no access_key_secret"),
+        ({**AK, "access_key_id": ""}, "has no access_key_id"),
+        ({**STS, "name": "ak", "sts_token": ""}, "has no sts_token"),
+        ({**AK, "mode": "RamRoleArn"}, "has no ram_role_arn"),
+        ({**AK, "mode": "Telepathy"}, "a mode that the SDK does not know"),
+        ({**AK, "name": "other"}, "current profile ak is not among its profiles"),
+        ({**AK, "access_key_secret": f"{HIDDEN}\n{HIDDEN}"}, "access_key_secret of the Alibaba Cloud CLI's"),
+        ({"name": "ak", "mode": "EcsRamRole"}, "is no ECS instance"),
+    ],
+)
+def test_a_broken_profile_says_why(tmp_path: Path, profile: dict[str, Any], reason: str) -> None:
+    """No other identity takes its place, and the one line holds no secret."""
+    with pytest.raises(TidbPeError, match=reason) as caught:
+        alibaba.find(configure(tmp_path, profile), lambda: False)
+    assert holders(caught.value, HIDDEN) == []
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"profiles": 1}', f'{{"x": "{HIDDEN}'])
+def test_a_broken_file_of_the_cli_is_named(tmp_path: Path, content: str) -> None:
+    """The SDK would take it for a missing one, and go on to another identity."""
+    environ = configure(tmp_path, AK)
+    (tmp_path / ".aliyun" / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(TidbPeError, match="it is no JSON as the CLI writes it") as caught:
+        alibaba.find(environ, nowhere)
+    assert holders(caught.value, HIDDEN) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (HIDDEN, "it is no INI file"),
+        (f"[default]\ntype = guess\naccess_key_id = {HIDDEN}\n", "a type that the SDK does not know"),
+        (INI.replace("access_key_id = ini-id\n", ""), "has no access_key_id"),
+        (INI.replace("default", "prod"), "names no profile of"),
+    ],
+)
+def test_a_broken_credentials_file_is_named(tmp_path: Path, content: str, reason: str) -> None:
+    """One line, with the reason and nothing of the content."""
+    path = tmp_path / "credentials.ini"
+    path.write_text(content, encoding="utf-8")
+    environ = {"HOME": str(tmp_path), "ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)}
+    if "prod" in content:
+        environ["ALIBABA_CLOUD_PROFILE"] = "elsewhere"
+    with pytest.raises(TidbPeError, match=reason) as caught:
+        alibaba.find(environ, nowhere)
+    assert holders(caught.value, HIDDEN) == []
+
+
+def test_the_keyring_completes_an_access_key_id(tmp_path: Path) -> None:
+    """The secret may be in the keyring, under the access key's ID."""
+    environ = {"HOME": str(tmp_path), "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id"}
+    with using(Ring({("alibabacloud", "env-id"): HIDDEN})):
+        assert alibaba.find(environ, nowhere).key == Key("env-id", Secret(HIDDEN))
+    with pytest.raises(MissingCredentials, match="ALIBABA_CLOUD_ACCESS_KEY_SECRET is unset"):
+        alibaba.find(environ, nowhere)
+
+
+def test_a_mode_that_the_sdk_exchanges_works_against_the_cloud(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The CLI's mode External runs its program through the SDK, once for all clients and without a thread."""
+    settings = sandbox.environment()
+    key_id, secret = (settings.pop(f"ALIBABA_CLOUD_ACCESS_KEY_{half}") for half in ("ID", "SECRET"))
+    answer = tmp_path / "answer.json"
+    key = {"mode": "AK", "access_key_id": key_id, "access_key_secret": secret}
+    answer.write_text(json.dumps(key), encoding="utf-8")
+    # The SDK takes the command apart at its spaces: the interpreter's own path may have one.
+    profile = {"name": "ak", "mode": "External", "process_command": f"cat {answer}"}
+    with Runbook(environ=settings | configure(tmp_path, profile)) as runbook:
+        identity = runbook.whoami().alibaba
+        assert identity.works, identity
+        assert identity.provider.startswith("cli_profile/external")
+        assert secret not in repr(identity)
+        assert key_id not in repr(identity)
+        before = threading.active_count()
+        assert runbook.networks(cluster="demo").vpcs
+        assert threading.active_count() <= before + 1  # the metadata service may still be asked
+
+
+def test_what_the_sdk_cannot_exchange_is_one_quiet_line(
+    sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The reason is told without the profile's values, and the SDK's tracebacks are not printed."""
+    settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
+    profile = {"name": "ak", "mode": "External", "process_command": f"false {HIDDEN}"}
+    with Runbook(environ=settings | configure(tmp_path, profile)) as runbook:
+        identity = runbook.whoami().alibaba
+        with pytest.raises(MissingCredentials, match="External") as caught:
+            runbook.networks(cluster="demo")
+    assert (identity.works, identity.call) == (False, "")
+    assert holders(caught.value, HIDDEN) == []
+    assert HIDDEN not in repr(identity)
+    assert "Traceback" not in capfd.readouterr().err
+    assert not logging.getLogger("credentials").disabled
+
+
+def test_an_answer_that_holds_a_key_is_not_repeated(
+    sandbox: Sandbox, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A credentials URI that answers without Code gives a key that the SDK refuses, and would print."""
+    settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
+    key = {"AccessKeyId": "STS.1", "AccessKeySecret": HIDDEN, "SecurityToken": f'{HIDDEN}"t'}
+    with answering(json.dumps(key)) as url:
+        uri = f"{url}/{HIDDEN}?{HIDDEN}"
+        settings |= {"ALIBABA_CLOUD_CREDENTIALS_URI": uri, "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+        with Runbook(environ=settings) as runbook:
+            identity = runbook.whoami().alibaba
+            with pytest.raises(MissingCredentials, match="error retrieving credentials") as caught:
+                runbook.networks(cluster="demo")
+    assert not identity.works
+    assert HIDDEN not in f"{identity!r} {caught.value}"
+    assert holders(caught.value, HIDDEN) == []
+    assert HIDDEN not in capfd.readouterr().err + caplog.text
+
+
+@contextmanager
+def answering(text: str) -> Iterator[str]:
+    """Answer every GET with the text, and give the server's URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,188 @@
+"""TiDB Cloud's key: from ticloud's profiles, the environment and the keyring, in the promised order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from credentials.rings import Ring, using
+from support.secrets_in_traceback import holders
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.credentials import tidb_cloud
+from tidb_pe_magic.credentials.secrets import Key, Secret
+from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, TidbPeError
+from tidb_pe_magic.model import KeyState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+HIDDEN = "hunter2-private"
+CONFIG = f"""
+current-profile = "staging"
+
+[default]
+public-key = "default-public"
+private-key = "{HIDDEN}-default"
+
+[Staging]
+Public_Key = "staging-public"
+private_key = "{HIDDEN}-staging"
+serverless-endpoint = "https://serverless.example.com"
+
+[login]
+token-type = "Bearer"
+access-token = "{HIDDEN}-token"
+
+[half]
+public-key = "half-public"
+"""
+KEYS = {"TIDBCLOUD_PUBLIC_KEY": "env-public", "TIDBCLOUD_PRIVATE_KEY": f"{HIDDEN}-env"}
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Give the environment of a user whom ticloud has been set up for."""
+    directory = tmp_path / ".ticloud"
+    directory.mkdir()
+    (directory / "config.toml").write_text(CONFIG, encoding="utf-8")
+    return {"HOME": str(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    ("variables", "profile", "public"),
+    [
+        ({}, "", "staging-public"),
+        ({"TIDBCLOUD_PROFILE": "default"}, "", "default-public"),
+        ({"TIDBCLOUD_PROFILE": "STAGING"}, "", "staging-public"),
+        ({"TIDBCLOUD_PROFILE": "default", **KEYS}, "", "env-public"),
+        (KEYS, "default", "default-public"),
+    ],
+)
+def test_the_first_place_in_the_order_is_used(
+    environ: dict[str, str], variables: dict[str, str], profile: str, public: str
+) -> None:
+    """A profile that is named comes first, then the environment's key, then the environment's profile."""
+    found = tidb_cloud.find(environ | variables, profile)
+    assert found.own_key.public == public
+    assert found.own_key.private.reveal().startswith(HIDDEN)
+
+
+def test_the_older_name_of_the_file_is_read(environ: dict[str, str], tmp_path: Path) -> None:
+    """Where there is no config.toml, ticloud reads config; a profile's own API host comes with its key."""
+    (tmp_path / ".ticloud" / "config.toml").rename(tmp_path / ".ticloud" / "config")
+    found = tidb_cloud.find(environ)
+    assert found.api_host == "https://serverless.example.com"
+    assert found.place == f"ticloud profile staging in {tmp_path}/.ticloud/config"
+
+
+@pytest.mark.parametrize(
+    ("profile", "reason"),
+    [
+        ("prod", r"has no profile prod; it has default, half, login, staging"),
+        ("login", r"a login of ticloud's, which is no API key"),
+        ("half", r"no private-key, nor has keyring:tidbcloud"),
+    ],
+)
+def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str, reason: str) -> None:
+    """No other key takes its place, and the one line holds no secret."""
+    with pytest.raises(TidbPeError, match=reason) as caught:
+        tidb_cloud.find(environ | dict.fromkeys(KEYS, "another"), profile)
+    assert holders(caught.value, HIDDEN) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (f'private-key = "{HIDDEN}'.encode(), "it is no TOML"),
+        (HIDDEN.encode() + b"\xe9", "it is no UTF-8"),
+        (
+            f'[default]\npublic-key="a"\nprivate-key="{HIDDEN} {HIDDEN}"'.encode(),
+            "private-key of ticloud profile",
+        ),
+        (HIDDEN.encode() * 100_000, "larger than a file of keys"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_reason(
+    environ: dict[str, str], tmp_path: Path, content: bytes, reason: str
+) -> None:
+    """One line names file and reason, and shows nothing of the content."""
+    (tmp_path / ".ticloud" / "config.toml").write_bytes(content)
+    with pytest.raises(InvalidRequest, match=reason) as caught:
+        tidb_cloud.find(environ)
+    assert str(tmp_path) in str(caught.value)
+    assert holders(caught.value, HIDDEN) == []
+
+
+def test_a_directory_in_the_files_place_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    """What is no file is refused, not skipped."""
+    (tmp_path / ".ticloud" / "config.toml").unlink()
+    (tmp_path / ".ticloud" / "config.toml").mkdir()
+    with pytest.raises(InvalidRequest, match="it is no file"):
+        tidb_cloud.find(environ)
+
+
+def test_the_keyring_completes_a_public_key(environ: dict[str, str]) -> None:
+    """The private half may be in the keyring, under the public one, for a variable and for a profile."""
+    ring = Ring({("tidbcloud", "env-public"): HIDDEN, ("tidbcloud", "half-public"): f"{HIDDEN}\n"})
+    with using(ring):
+        found = tidb_cloud.find(environ | {"TIDBCLOUD_PUBLIC_KEY": "env-public"})
+        assert found.own_key == Key("env-public", Secret(HIDDEN))
+        assert found.place == "TIDBCLOUD_PUBLIC_KEY and keyring:tidbcloud"
+        assert tidb_cloud.find(environ, "half").own_key == Key("half-public", Secret(HIDDEN))
+
+
+def test_a_locked_keyring_says_so(environ: dict[str, str]) -> None:
+    """The keyring's own reason is in the one line."""
+    with using(Ring({}, locked=True)), pytest.raises(MissingCredentials, match="collection is locked"):
+        tidb_cloud.find(environ, "half")
+
+
+def test_every_place_is_shown_in_the_order_in_which_it_counts(environ: dict[str, str]) -> None:
+    """What is passed over is told, and so is a place that is broken behind the one in use."""
+    states = [place.state for place in tidb_cloud.look(environ | KEYS, everywhere=True).places]
+    assert states == [KeyState.USED, KeyState.PASSED_OVER]
+    broken = tidb_cloud.look(environ | KEYS | {"TIDBCLOUD_PROFILE": "prod"}, everywhere=True)
+    assert [place.state for place in broken.places] == [KeyState.USED, KeyState.BROKEN]
+    assert broken.problem is None
+
+
+def test_a_profile_is_used_for_the_whole_runbook(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The key and the API host of a ticloud profile list the clusters, and each result names the host."""
+    settings = sandbox.environment()
+    url = settings.pop("TIDBCLOUD_SERVERLESS_ENDPOINT")
+    # One server answers for both APIs; by this name it is another host.
+    iam_url = settings.pop("TIDBCLOUD_IAM_ENDPOINT").replace("127.0.0.1", "localhost")
+    public, private = (settings.pop(f"TIDBCLOUD_{half}_KEY") for half in ("PUBLIC", "PRIVATE"))
+    (tmp_path / ".ticloud").mkdir()
+    (tmp_path / ".ticloud" / "config.toml").write_text(
+        f'[work]\npublic-key = "{public}"\nprivate-key = "{private}"\n'
+        f'serverless-endpoint = "{url}"\niam-endpoint = "{iam_url}"\n',
+        encoding="utf-8",
+    )
+    with Runbook(environ=settings | {"HOME": str(tmp_path)}, profile="work") as runbook:
+        assert url in runbook.clusters().via
+        identity = runbook.whoami()
+        assert identity.tidb_cloud.works
+        assert identity.tidb_cloud.source.startswith("ticloud profile work")
+        assert identity.rate is not None
+        assert 0 < identity.rate.remaining < identity.rate.limit == 100
+        with pytest.raises(InvalidRequest, match="no profile other"):
+            runbook.whoami(profile="other")
+        assert runbook.whoami(profile="WORK").tidb_cloud.works
+        assert {url, iam_url} <= set(runbook.sql_user("list", cluster="demo").via)
+        assert private not in repr(identity)
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o644, True), (0o640, True)])
+def test_a_file_that_others_can_read_is_told(tmp_path: Path, mode: int, told: bool) -> None:  # noqa: FBT001 - a case
+    """It is used all the same; the search says how to mend it."""
+    path = tmp_path / ".ticloud" / "config.toml"
+    path.parent.mkdir()
+    path.write_text('[default]\npublic-key = "p"\nprivate-key = "hunter2"\n', encoding="utf-8")
+    path.chmod(mode)
+    searched = tidb_cloud.look({"HOME": str(tmp_path)})
+    assert searched.found is not None
+    assert (f"chmod 600 {path}" in searched.places[-1].detail) is told

@@ -1,0 +1,79 @@
+"""Results as plain data: complete, stable, and without a secret."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.results import CLUSTER, CONNECTION, PLAN, RESULTS, hostile
+
+from tidb_pe_magic.credentials.secrets import Key, Secret
+from tidb_pe_magic.display.as_json import plain
+from tidb_pe_magic.model import Diagnosis, EndpointStatus, Finding, Severity
+
+_patient = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+@_patient
+@given(data=st.data())
+def test_every_result_is_json_and_back(kind: type, data: st.DataObject) -> None:
+    """Whatever a result holds, JSON writes it and reads the same again, with each field by its own name."""
+    result = data.draw(hostile(kind))
+    form = plain(result)
+    assert json.loads(json.dumps(form)) == form
+    fields = {field.name for field in dataclasses.fields(kind)} - {"engine", "data"}
+    assert fields <= set(form)
+
+
+def test_what_is_worked_out_stands_beside_the_fields() -> None:
+    """A script need not know the rules: properties are there, inherited ones too."""
+    assert plain(CLUSTER)["restriction"] is None
+    aws = plain(dataclasses.replace(CLUSTER, provider="aws"))
+    assert aws["restriction"]["name"] == "provider"
+    assert plain(PLAN)["billed_zones"] == 2
+
+
+def test_advice_is_reworded_and_a_name_is_not() -> None:
+    """Each sentence that may advise a command is as the skin spells it; data are exact."""
+    finding = Finding(check="%tidb_pe", severity=Severity.WARN, summary="%tidb_pe plan", mend="%tidb_pe wait")
+    diagnosis = Diagnosis(
+        host="%tidb_pe", port=4000, stages=(), causes=("%tidb_pe status",), next_command="%tidb_pe wait"
+    )
+    form = plain([finding, diagnosis], lambda text: text.replace("%tidb_pe", "tidb-pe"))
+    assert (form[0]["check"], form[0]["summary"], form[0]["mend"]) == (
+        "%tidb_pe",
+        "tidb-pe plan",
+        "tidb-pe wait",
+    )
+    assert (form[1]["host"], form[1]["causes"]) == ("%tidb_pe", ["tidb-pe status"])
+    assert form[1]["next_command"] == "tidb-pe wait"
+
+
+def test_an_engine_is_no_data() -> None:
+    """The field whose metadata says so is left out, and nothing else."""
+    missing = {field.name for field in dataclasses.fields(CONNECTION)} - set(plain(CONNECTION))
+    assert missing == {"engine"}
+
+
+def test_a_secret_stays_one() -> None:
+    """Wherever a secret stands, three stars stand in its place."""
+    form = plain({"key": Key("public", Secret("hunter2")), "more": [Secret("hunter2")]})
+    assert form == {"key": {"public": "public", "private": "***", "token": None}, "more": ["***"]}
+
+
+def test_a_state_is_its_word() -> None:
+    """An enum becomes text of no other type, as the cloud writes it."""
+    form = plain(EndpointStatus.ACTIVE)
+    assert (type(form), form) == (str, "Active")
+
+
+@pytest.mark.parametrize("thing", [object(), {1, 2}, b"bytes", type(CLUSTER)])
+def test_what_has_no_plain_form_is_an_error(thing: Any) -> None:
+    """A new kind of value is noticed by its first test, instead of being written in some form."""
+    with pytest.raises(TypeError, match="no plain form"):
+        plain([thing])

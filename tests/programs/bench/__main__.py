@@ -1,0 +1,40 @@
+"""`make bench`: what it measures can be chosen, as in `make bench BENCH="reading --quick"`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+
+from programs.bench import fleet, parquet, reading, runbook, startup, types
+from programs.bench.server import started
+
+GROUPS = {
+    "reading": reading.run,
+    "growth": reading.growth,
+    "parquet": parquet.run,
+    "types": types.run,
+    "startup": startup.run,
+    "runbook": runbook.run,
+    "fleet": fleet.run,
+}
+
+
+def main() -> None:
+    """Run the groups that are asked for, or all."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure, and print ratios.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the rows")
+    parser.add_argument("--runs", type=int, default=5, help="interleaved runs (5)")
+    parser.add_argument("--tables", nargs="*", default=(), help="of narrow, wide, text")
+    options = parser.parse_args()
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, MariaDB on loopback TCP")
+    with started() as server:
+        for name in options.groups or GROUPS:
+            GROUPS[name](server, options)
+
+
+if __name__ == "__main__":
+    main()

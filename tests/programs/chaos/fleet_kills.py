@@ -1,0 +1,109 @@
+"""A fleet whose process is killed again and again, and goes on with the same command each time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flows.fleets import fleet_sandbox, named, placed, wanted, written
+from programs.chaos.kills import CLOUDS, forking
+
+from tidb_pe_magic import Runbook
+from tidb_pe_magic.sandbox.faults import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tidb_pe_magic.sandbox.alibaba.world import Endpoint
+
+_SECONDS = 120.0
+_FEW = 40  # calls: about a dozen rows
+
+
+@dataclass(frozen=True)
+class KilledFleet:
+    """What became of a fleet.
+
+    Attributes:
+        moments: at which call each process was killed, before or after it was carried out, and how many
+            endpoints there were then.
+        exit_code: of the last process, which nobody killed.
+        made: service and VPC of each endpoint that was ever made.
+        left: service and VPC of each endpoint at the end.
+        untagged: endpoints that do not carry our tag, or lack a zone.
+    """
+
+    moments: tuple[tuple[str, Point, int], ...]
+    exit_code: int | None
+    made: tuple[tuple[str, str], ...]
+    left: tuple[tuple[str, str], ...]
+    wanted: tuple[tuple[str, str], ...]
+    untagged: int
+
+
+def operate(action: str, file: str, environ: Mapping[str, str]) -> None:
+    """Do what a victim does, in a new process, with nothing but the file and the environment."""
+    with Runbook(environ=environ) as runbook:
+        runbook.fleet(action, file, yes=action == "delete")
+
+
+def killed_fleet(
+    directory: Path, *, seed: int, clusters: int, kills: int, action: str = "apply"
+) -> KilledFleet:
+    """Kill a command at so many random calls, one process after the other, and then let one finish.
+
+    Args:
+        directory: for the file and the state.
+        seed: of the moments.
+        clusters: each in two VPCs.
+        kills: so many times.
+        action: apply, or delete, before which the whole fleet has been made.
+    """
+    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+    context = forking()
+    file = written(directory / "fleet.toml", named(clusters))
+    moments: list[tuple[str, Point, int]] = []
+    made: dict[str, tuple[str, str]] = {}
+
+    def look(endpoint: Endpoint) -> None:
+        made[endpoint.endpoint_id] = (endpoint.service.service_id, endpoint.vpc_id)
+
+    with fleet_sandbox(clusters) as sandbox:
+        sandbox.world.subscribe(look)
+        environ = {**sandbox.environment(), "TIDB_PE_STATE_DIR": str(directory / "state")}
+        if action == "delete":
+            operate("apply", file, environ)
+        while len(moments) < kills:
+            # A row that exists costs two calls and a half; what is beyond them makes, or deletes, some more.
+            there = 0 if action == "delete" else len(made)
+            number = chance.randint(1, 8 + 5 * there // 2 + _FEW)
+            point = chance.choice((Point.BEFORE, Point.AFTER))
+            already = sandbox.requests.mark
+            victim = context.Process(target=operate, args=(action, file, environ), daemon=True)
+            with sandbox.faults.hold(number, point) as hold:
+                victim.start()
+                while not hold.reached.wait(0.02) and victim.is_alive():
+                    pass
+                reached = hold.reached.is_set()
+                if reached:
+                    victim.kill()
+                victim.join(_SECONDS)
+            if not reached and victim.exitcode != 0:
+                msg = f"a process that nobody killed ended with {victim.exitcode}"
+                raise AssertionError(msg)
+            if reached:
+                calls = [call for call in sandbox.requests.since(already) if call.service in CLOUDS]
+                moments.append((calls[number - 1].operation, point, len(sandbox.world.endpoints)))
+        successor = context.Process(target=operate, args=(action, file, environ), daemon=True)
+        successor.start()
+        successor.join(_SECONDS)
+        return KilledFleet(
+            moments=tuple(moments),
+            exit_code=successor.exitcode,
+            made=tuple(sorted(made.values())),
+            left=tuple(placed(sandbox)),
+            wanted=tuple(wanted(clusters)),
+            untagged=sum(not each.tags or len(each.zones) != 2 for each in sandbox.world.endpoints.values()),
+        )

@@ -1,0 +1,252 @@
+"""A notebook's SQL session whose connection is cut again and again, and what that cost.
+
+The same cells run over our connection and over one that jupysql has opened itself, so that the losses of
+both stand side by side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import signal
+import socket
+import tempfile
+import threading
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from support import shells
+from traitlets.config import Config
+
+from tidb_pe_magic.credentials.secrets import Secret
+from tidb_pe_magic.database.engine import Target, open_engine
+from tidb_pe_magic.database.jupysql import register, unregister
+from tidb_pe_magic.sandbox.faults import KINDS, Fault, Faults, Kind
+from tidb_pe_magic.sandbox.network.gate import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_ALIAS, _TABLE = "cuts", "sql_cuts"
+_LOOKS = 100
+#: What the cuts strike; with None the connection is dropped between two cells, as an idle limit does.
+_STRUCK = ("INSERT", "SELECT", "COMMIT", "PING", "START", None)
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A MySQL-protocol server with an empty database `test`.
+
+    Attributes:
+        execute: executes a statement past every gate, and returns its rows.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str
+    execute: Callable[[str], Any]
+
+
+@dataclass
+class Losses:
+    """What became of the rows.
+
+    Attributes:
+        cuts: that have struck.
+        acknowledged: rows whose INSERT, and whose COMMIT where there was one, succeeded.
+        lost: of these, the rows that are not there.
+        doubled: rows that are there more than once.
+        torn: transactions of which a part took effect, or that went on over another connection.
+        left_running: queries that the server still executes though their cell was interrupted.
+    """
+
+    cuts: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0
+    torn: int = 0
+    left_running: int = 0
+
+    @property
+    def bad(self) -> bool:
+        """Something was lost, doubled, torn or left running."""
+        return bool(self.lost or self.doubled or self.torn or self.left_running)
+
+
+@dataclass
+class _Session:
+    """A person's cells, and what they were told."""
+
+    cell: Callable[[str], bool]
+    draw: random.Random
+    used: int = 0
+    acknowledged: set[int] = field(default_factory=set)
+    transactions: list[tuple[int, ...]] = field(default_factory=list)
+
+    def numbers(self, count: int) -> tuple[int, ...]:
+        """Return numbers that no row has yet."""
+        self.used += count
+        return tuple(range(self.used - count, self.used))
+
+    def insert(self) -> None:
+        """Insert a row that is committed by itself."""
+        (number,) = self.numbers(1)
+        if self.cell(f"INSERT INTO {_TABLE} VALUES ({number})"):
+            self.acknowledged.add(number)
+
+    def transact(self) -> None:
+        """Insert rows in a transaction; after a cell that failed, the rest is not run."""
+        numbers = self.numbers(self.draw.randint(1, 3))
+        self.transactions.append(numbers)
+        cells = [
+            "START TRANSACTION",
+            *(f"INSERT INTO {_TABLE} VALUES ({number})" for number in numbers),
+            "COMMIT",
+        ]
+        if all(self.cell(cell) for cell in cells):
+            self.acknowledged.update(numbers)
+        else:
+            # What a person does who starts again from above.
+            self.cell("ROLLBACK")
+
+    def look(self) -> None:
+        """Read the rows."""
+        self.cell(f"SELECT COUNT(*) FROM {_TABLE}")
+
+    def losses(self, rows: list[int], cuts: int) -> Losses:
+        """Compare what was told with what is there."""
+        there = Counter(rows)
+        return Losses(
+            cuts=cuts,
+            acknowledged=len(self.acknowledged),
+            lost=sum(number not in there for number in self.acknowledged),
+            doubled=sum(times > 1 for times in there.values()),
+            torn=sum(0 < sum(n in there for n in each) < len(each) for each in self.transactions),
+        )
+
+
+def cut_session(server: Server, seed: int, cuts: int, *, plain: bool) -> Losses:
+    """Cut a session so many times, and return what was lost.
+
+    Args:
+        server: what stands behind the gate.
+        seed: of the cells and of the cuts.
+        cuts: how many.
+        plain: the connection is jupysql's own, not ours.
+    """
+    server.execute(f"DROP TABLE IF EXISTS test.{_TABLE}")
+    server.execute(f"CREATE TABLE test.{_TABLE} (id INT)")
+    draw = random.Random(f"tidb_pe_magic cuts {seed}")  # noqa: S311 - a schedule is no secret
+    faults = Faults()
+    with Gate((server.host, server.port), faults) as gate, _shell() as shell:
+        address = ("127.0.0.1", _free_port())
+        gate.open([address])
+        with _connected(shell, server, address, plain=plain):
+            session = _Session(lambda cell: _succeeds(shell, cell), draw)
+            struck = 0
+            while struck < cuts:
+                struck += _staged(draw, faults, gate)
+                for _ in range(draw.randint(1, 3)):
+                    draw.choice((session.insert, session.transact, session.look))()
+                struck -= len(faults.pending)
+                faults.clear()
+    rows = [row[0] for row in server.execute(f"SELECT id FROM test.{_TABLE}")]
+    return session.losses(rows, cuts)
+
+
+def left_running(server: Server, *, plain: bool) -> int:
+    """Interrupt a cell, and count the queries that the server goes on with."""
+    query = "SELECT SLEEP(60)"
+
+    def running() -> list[int]:
+        return [row[0] for row in server.execute("SHOW FULL PROCESSLIST") if row[7] == query]
+
+    def interrupt() -> None:
+        while not running():
+            pass
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with Gate((server.host, server.port)) as gate, _shell() as shell:
+        address = ("127.0.0.1", _free_port())
+        gate.open([address])
+        with _connected(shell, server, address, plain=plain):
+            stopper = threading.Thread(target=interrupt)
+            stopper.start()
+            assert not _succeeds(shell, query)
+            stopper.join()
+        # A server needs a moment to end what it was told to end.
+        for _ in range(_LOOKS):
+            if not (left := running()):
+                break
+        for number in left:
+            server.execute(f"KILL {number}")
+    return len(left)
+
+
+def _staged(draw: random.Random, faults: Faults, gate: Gate) -> int:
+    operation = draw.choice(_STRUCK)
+    if operation is None:
+        gate.drop_connections()
+    else:
+        point = draw.choice(KINDS[Kind.CUT].points)
+        faults.add(Fault(kind=Kind.CUT, operation=operation, point=point, skip=draw.randint(0, 2)))
+    return 1
+
+
+def _succeeds(shell: Any, statement: str) -> bool:
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        # jupysql tells so of each rollback that it makes.
+        warnings.simplefilter("ignore")
+        return bool(shell.run_cell(f"%sql {statement}").success)
+
+
+@contextlib.contextmanager
+def _shell() -> Iterator[Any]:
+    """Give a fresh shell with jupysql."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    with tempfile.TemporaryDirectory(prefix="tidb-pe-") as directory, warnings.catch_warnings():
+        # Its sources hold escape sequences that Python warns of when it compiles them.
+        warnings.simplefilter("ignore")
+        with shells.started(config, ipython_dir=directory) as shell:
+            with contextlib.redirect_stdout(io.StringIO()):
+                shell.run_line_magic("load_ext", "sql")
+                shell.run_line_magic("config", "SqlMagic.feedback = 0")
+            yield shell
+
+
+@contextlib.contextmanager
+def _connected(shell: Any, server: Server, address: tuple[str, int], *, plain: bool) -> Iterator[None]:
+    host, port = address
+    engine = None
+    if plain:
+        url = f"mysql+pymysql://{server.user}:{server.password}@{host}:{port}/test"
+        assert _succeeds(shell, f"{url} --alias {_ALIAS}")
+    else:
+        target = Target(
+            host=host, port=port, user=server.user, database="test", password=Secret(server.password)
+        )
+        engine = open_engine(target).engine
+        register(shell, engine, _ALIAS)
+    try:
+        yield
+    finally:
+        with contextlib.redirect_stdout(io.StringIO()):
+            unregister(_ALIAS)
+        if engine is not None:
+            engine.dispose()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

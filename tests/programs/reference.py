@@ -1,0 +1,97 @@
+"""The reference of all commands, made from the table of operations: `make reference` writes it.
+
+It is a topic of the package's help, so that it is read as well by `%tidb_pe help commands` as in a browser.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.commands.parse import explained
+from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.notebook.form_command import OPERATION as FORM
+from tidb_pe_magic.notebook.sandbox_process import OPERATION as SANDBOX
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.commands.fields import Option
+
+PATH = Path(__file__).parents[2] / "tidb_pe_magic" / "help" / "commands.md"
+# These two make something that only a notebook shows.
+_NOTEBOOKS_OWN = (FORM, SANDBOX)
+_INTRODUCTION = """\
+# Every command, with its options
+
+A command stands after `%tidb_pe` in a notebook and after `tidb-pe` in a shell, and is a method of
+`tidb_pe_magic.Runbook` in Python: the same operation each time, with the same options. `-h` behind it shows
+what stands here. Numbers are the tutorial's steps. A command that changes something in a cloud says so; every
+other one may be run without a second thought.
+"""
+
+
+def reference() -> str:
+    """Return the reference as Markdown."""
+    sections = (_section(operation) for operation in (*OPERATIONS.values(), *_NOTEBOOKS_OWN))
+    return "\n".join((_INTRODUCTION, *sections))
+
+
+def _section(operation: Operation) -> str:
+    request = operation.request
+    described = [field for field in fields(request) if not _option(field).positional]
+    given = [field for field in fields(request) if _option(field).positional]
+    usage = " ".join((operation.name, *(_place(operation, field) for field in given)))
+    told = [f"{operation.summary}.", _tutorial(operation.tutorial)]
+    told.append("It changes something in a cloud." if operation.mutates else "")
+    rows = [
+        f"| `{_cell(_typed(operation, field))}` | {_cell(explained(field))} |"
+        for field in (*given, *described)
+    ]
+    table = ["", "| option | what it is |", "|---|---|", *rows] if rows else []
+    example = f"`%tidb_pe {operation.example}`"
+    text = " ".join(filter(None, told))
+    return "\n".join(
+        (
+            f"## {usage}",
+            "",
+            *textwrap.wrap(text, 110),
+            *table,
+            "",
+            f"Example: {example}{_python(operation)}",
+            "",
+        )
+    )
+
+
+def _option(field: Field[Any]) -> Option:
+    described: Option = field.metadata["option"]
+    return described
+
+
+def _place(operation: Operation, field: Field[Any]) -> str:
+    label = operation.request.label(field.name)
+    return label if field.default is MISSING else f"[{label}]"
+
+
+def _typed(operation: Operation, field: Field[Any]) -> str:
+    label, described = operation.request.label(field.name), _option(field)
+    return label if described.positional or field.default is False else f"{label} {described.metavar}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _tutorial(steps: str) -> str:
+    if not steps:
+        return ""
+    return "All of the tutorial's steps." if steps == "all" else f"Of the tutorial: {steps}."
+
+
+def _python(operation: Operation) -> str:
+    return "" if operation in _NOTEBOOKS_OWN else f"; in Python: `runbook.{operation.method}`"
+
+
+if __name__ == "__main__":
+    PATH.write_text(reference(), encoding="utf-8")

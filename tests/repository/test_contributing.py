@@ -1,0 +1,120 @@
+"""CONTRIBUTING.md is right: its steps work in a copy of the repository, and what it names is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+_STEP = re.compile(
+    r"^(?:(?P<end>At the end of)|(?P<new>As)|In) `(?P<path>[^`]+)`"
+    r"(?:, after the (?:line `(?P<line>[^`]+)`|row `(?P<row>[^`]+)`))?:\n\n```python\n(?P<code>.*?)```$",
+    re.MULTILINE | re.DOTALL,
+)
+_NAME = "zones"
+
+
+def _follow(copy: Path, step: re.Match[str]) -> None:
+    """Do in the copy what the step says."""
+    path, code = copy / step["path"], step["code"]
+    if step["new"]:
+        path.write_text(code, encoding="utf-8")
+        return
+    text = path.read_text(encoding="utf-8")
+    if step["end"]:
+        blank = "\n" if code.startswith(" ") else "\n\n"
+        path.write_text(f"{text}{blank}{code}", encoding="utf-8")
+        return
+    anchor = rf"^{re.escape(step['line'])}\n" if step["line"] else rf'^ +name="{step["row"]}",\n.*?^ +\),\n'
+    found = re.search(anchor, text, re.MULTILINE | re.DOTALL)
+    assert found, f"{step['path']} has no such place: {step['line'] or step['row']}"
+    path.write_text(f"{text[: found.end()]}{code}{text[found.end() :]}", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a copy of the repository in which every step of the guide was followed."""
+    copy = tmp_path_factory.mktemp("contribution")
+    for name in ("tidb_pe_magic", "tests"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, copy)
+    steps = list(_STEP.finditer(GUIDE))
+    assert len(steps) == GUIDE.count("```python")
+    for step in steps:
+        _follow(copy, step)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def environ(copy: Path) -> Iterator[Mapping[str, str]]:
+    """Give the environment of a sandbox, for what runs in the copy."""
+    with Sandbox(flights=1) as sandbox:
+        paths = os.pathsep.join(map(str, (copy, copy / "tests")))
+        yield {**os.environ, **sandbox.environment(), "PYTHONPATH": paths, "TIDB_PE_STATE_DIR": str(copy)}
+
+
+def _run(copy: Path, environ: Mapping[str, str], *words: str) -> str:
+    """Run a module of the copy."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=copy, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_operation_of_the_guide_works_in_every_skin(copy: Path, environ: Mapping[str, str]) -> None:
+    """The console command, its help, and the reference have it, with nothing done but the guide's steps."""
+    script = (
+        "from tidb_pe_magic import Runbook\n"
+        "with Runbook() as runbook:\n"
+        "    runbook.cluster('demo')\n"
+        "    runbook.create(vpc='vpc-t4nanalytics0k3m7x', security_group=['sg-t4nanalytics'])\n"
+        "    print(runbook.zones().endpoint_id)\n"
+    )
+    (copy / "made.py").write_text(script, encoding="utf-8")
+    endpoint_id = _run(copy, environ, "made").strip()
+    console = "tidb_pe_magic.cli"
+    answered = json.loads(_run(copy, environ, console, _NAME, "--cluster", "demo", "--output", "json"))
+    assert answered["endpoint_id"] == endpoint_id
+    assert [zone["status"] for zone in answered["items"]] == ["Connected", "Connected"]
+    shown = _run(copy, environ, console, _NAME, "--cluster", "demo")
+    assert f"2 zones of {endpoint_id}" in shown
+    assert "--endpoint ID" in _run(copy, environ, console, _NAME, "-h")
+    _run(copy, environ, "reference")
+    written = (copy / "tidb_pe_magic" / "help" / "commands.md").read_text(encoding="utf-8")
+    assert "## zones\n\nList an endpoint's zones with their addresses." in written
+
+
+def test_the_guards_accept_the_operation_of_the_guide(copy: Path, environ: Mapping[str, str]) -> None:
+    """Layers, the table's tests, style and types have nothing to say against it."""
+    tests = ("tests/repository/test_layers.py", "tests/commands/test_table.py")
+    passed = _run(copy, environ, "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert re.search(r"\d+ passed", passed)
+    _run(copy, environ, "ruff", "check", "--no-cache", "tidb_pe_magic", "tests/commands")
+    _run(copy, environ, "ruff", "format", "--no-cache", "--check", "tidb_pe_magic", "tests/commands")
+
+
+def test_what_the_guide_names_is_there() -> None:
+    """Each file, and each target of make, exists."""
+    shown = _STEP.sub("", GUIDE)
+    made = {step["path"] for step in _STEP.finditer(GUIDE) if step["new"]}
+    for path in set(re.findall(r"`((?:tests|tidb_pe_magic)/[\w/.]+)`", shown)) - made:
+        assert (ROOT / path).exists(), path
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`make ([a-z]+)`", shown)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

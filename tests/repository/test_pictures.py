@@ -1,0 +1,214 @@
+"""The pictures of the way to the cluster and of a wait: harmless, told without colours, and told in words."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.results import CLUSTER, ENDPOINT, hostile
+
+from tidb_pe_magic import model
+from tidb_pe_magic.display import render
+from tidb_pe_magic.display.svg import WIDTH
+
+_patient = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+_NUMBER = r"-?\d+(\.\d+)?(e-\d+)?"
+# Every attribute of a picture but the label, which is text, and what may stand in it.
+_ATTRIBUTES = {
+    **dict.fromkeys(("x", "y", "width", "height", "rx"), _NUMBER),
+    "viewBox": rf"0 0 {WIDTH} {_NUMBER}",
+    "transform": rf"translate\({_NUMBER} {_NUMBER}\)",
+    "d": r"[MLCVaclhvz\d. -]+",
+    "role": "img",
+    "fill": "none",
+    "style": r"((display|width|max-width|height|overflow|fill|fill-opacity|stroke|stroke-width|stroke-opacity"
+    r"|stroke-dasharray|font-size|font-weight|font-family):"
+    r"(var\(--jp-[a-z0-9-]+,(#[0-9a-f]{6}|monospace)\)|currentColor|block|auto|visible|[\d. ]+(px|%)?);?)+",
+}
+_TAGS = {"svg", "rect", "path", "text"}
+CHANGES = (
+    model.StateChange(elapsed=0.1, endpoint_status="Creating", connection_status="Disconnected"),
+    model.StateChange(elapsed=2.3, endpoint_status="Active", connection_status="Disconnected"),
+    model.StateChange(elapsed=4.0, endpoint_status="Active", connection_status="Connecting"),
+    model.StateChange(elapsed=6.42, endpoint_status="Active", connection_status="Connected"),
+)
+_STATES = (*model.EndpointStatus, *model.ConnectionStatus, "Hibernating", "")
+
+
+def _words(svg: str) -> list[str]:
+    return [node.text or "" for node in ET.fromstring(svg).iter("text")]  # noqa: S314 - our own
+
+
+def _sanitised(svg: str) -> str:
+    """Return what is left where every element is taken away and its characters stay."""
+    return " ".join("".join(ET.fromstring(svg).itertext()).split())  # noqa: S314 - our own
+
+
+def _colourless(svg: str) -> str:
+    """Return the shapes alone: no words and no colours."""
+    shapes = re.sub(r"<text.*?</text>[^<]*", "", svg)
+    return re.sub(
+        r'aria-label="[^"]*"|(stroke|fill):(var\([^)]*\)|currentColor)|;[a-z]+-opacity:\S+', "", shapes
+    )
+
+
+def _check(svg: str) -> None:
+    root = ET.fromstring(svg)  # noqa: S314 - our own
+    assert root.tag == "svg"
+    assert root.get("aria-label")
+    for node in root.iter():
+        assert node.tag in _TAGS
+        for name, value in node.attrib.items():
+            if (node.tag, name) != ("svg", "aria-label"):
+                assert re.fullmatch(_ATTRIBUTES[name], value), (name, value)
+
+
+@_patient
+@given(
+    cluster=st.none() | hostile(model.Cluster),
+    endpoint=st.none() | hostile(model.VpcEndpoint),
+    aliases=st.none() | st.lists(st.text(), max_size=2),
+)
+def test_no_name_becomes_a_part_of_the_topology(
+    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, aliases: list[str] | None
+) -> None:
+    """Whatever the names hold, the picture is well-formed and has our elements and attributes alone."""
+    _check(render.topology(cluster, endpoint, aliases))
+
+
+@_patient
+@given(changes=st.lists(hostile(model.StateChange), max_size=9))
+def test_no_state_becomes_a_part_of_the_timeline(changes: list[model.StateChange]) -> None:
+    """Whatever the states hold, the picture is well-formed and has our elements and attributes alone."""
+    _check(render.timeline(changes))
+
+
+@pytest.mark.parametrize("noncharacter", ["\ufffe", "\uffff", "\x00", "\ud800"])
+def test_what_xml_cannot_hold_is_replaced(noncharacter: str) -> None:
+    """Characters that no XML document may hold do not break the picture."""
+    name = f"a{noncharacter}b"
+    _check(render.topology(replace(CLUSTER, display_name=name), replace(ENDPOINT, endpoint_id=name), [name]))
+
+
+def test_without_its_elements_the_topology_still_reads_as_the_way() -> None:
+    """A sanitiser that takes SVG away leaves the stations in their order, with arrows between them."""
+    assert _sanitised(render.topology(CLUSTER, ENDPOINT, ["tidb"])) == (
+        "Notebook tidb SQL open → Endpoint Active · ep-t4nabc123 · ap-southeast-1a 10.0.1.7 Connected · "
+        "Connected → Service epsrv-t4ndemo ap-southeast-1 → Cluster demo ACTIVE"
+    )
+
+
+def test_without_its_elements_the_timeline_still_reads_in_order() -> None:
+    """A sanitiser that takes SVG away leaves the times and both lanes, named and in order."""
+    assert _sanitised(render.timeline(CHANGES)) == (
+        "Seen after 0.1 s · 2.3 s · 4.0 s · 6.4 s · Endpoint Creating · Active · "
+        "Connection Disconnected · Connecting · Connected ·"
+    )
+
+
+def test_states_are_told_without_colours() -> None:
+    """Good, busy, gone and unknown states have different shapes, and each has its word."""
+    drawn = {}
+    for state in ("Active", "Creating", "Deleting", "Hibernating"):
+        svg = render.timeline([model.StateChange(elapsed=1, endpoint_status=state, connection_status="")])
+        assert state in _words(svg)
+        drawn[state] = _colourless(svg)
+    for one, other in itertools.combinations(drawn, 2):
+        assert drawn[one] != drawn[other], (one, other)
+
+
+@pytest.mark.parametrize("status", _STATES)
+def test_every_state_is_drawn_in_both_places(status: str) -> None:
+    """Each state that the clouds document, one of the future, and none at all: the whole word is there."""
+    endpoint = replace(ENDPOINT, endpoint_status=status, connection_status=status)
+    assert _words(render.topology(CLUSTER, endpoint, [])).count(status) == (2 if status else 0)
+
+
+def test_a_connection_that_should_be_there_is_a_warning() -> None:
+    """Disconnected is drawn as usual while the endpoint is made, and as a warning once it is Active."""
+    late = render.topology(CLUSTER, replace(ENDPOINT, connection_status="Disconnected"), [])
+    early = replace(ENDPOINT, endpoint_status="Creating", connection_status="Disconnected")
+    assert "--jp-warn-color1" in late
+    assert "--jp-warn-color1" not in render.topology(CLUSTER, early, [])
+
+
+@pytest.mark.parametrize("zones", [None, 0, 1, 2, 3])
+def test_nothing_is_cut_off_at_the_bottom(zones: int | None) -> None:
+    """Without an endpoint and with however many zones, every box ends within the picture."""
+    endpoint = None if zones is None else replace(ENDPOINT, zones=ENDPOINT.zones[:1] * zones)
+    root = ET.fromstring(render.topology(CLUSTER, endpoint, []))  # noqa: S314 - our own
+    bottoms = [float(box.get("y", "")) + float(box.get("height", "")) for box in root.iter("rect")]
+    assert max(bottoms) < float(root.get("viewBox", "").split()[3])
+
+
+def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
+    """Without an endpoint the service is the cluster's, and nothing claims to be connected."""
+    shown = _sanitised(render.topology(CLUSTER, None, ()))
+    assert "Notebook no SQL yet → Endpoint not made yet → Service epsrv-t4ndemo" in shown
+    assert "onnected" not in shown
+    unknown = render.topology(CLUSTER, None, (), looked_up=False)
+    assert "Endpoint not known" in _sanitised(unknown)
+    assert "no endpoint" not in unknown, "a picture that is heard says no more than one that is seen"
+
+
+def test_long_names_keep_both_ends() -> None:
+    """A name that is too long is shortened in its middle, and the label has it in full."""
+    name = "analytics-of-the-whole-company-in-production"
+    svg = render.topology(replace(CLUSTER, display_name=name), ENDPOINT, ())
+    (short,) = (words for words in _words(svg) if "…" in words)
+    head, tail = short.split("…")
+    assert name.startswith(head)
+    assert name.endswith(tail)
+    assert len(head) >= len(tail) > 3
+    assert name in svg
+
+
+def test_many_zones_are_counted() -> None:
+    """Of more zones than there is room for, the first are drawn and the others counted."""
+    zones = tuple(replace(ENDPOINT.zones[0], zone_id=f"zone-{number}") for number in range(6))
+    words = _words(render.topology(CLUSTER, replace(ENDPOINT, zones=zones), ()))
+    assert [word for word in words if word.startswith("zone-")] == [
+        "zone-0",
+        "zone-1",
+        "zone-2",
+        "zone-3 +2 more",
+    ]
+
+
+def test_many_states_are_shortened_in_the_middle() -> None:
+    """Of more states than there is room for, the first and the last are drawn."""
+    changes = [replace(CHANGES[0], elapsed=number, endpoint_status=f"S{number}") for number in range(9)]
+    words = _words(render.timeline(changes))
+    assert [word for word in words if re.fullmatch(r"S\d", word)] == ["S0", "S6", "S7", "S8"]
+    assert "…" in words
+
+
+def test_a_state_that_stays_is_told_once() -> None:
+    """A lane has a word only where its state changes."""
+    assert _words(render.timeline(CHANGES)).count("Active") == 1
+
+
+def test_a_wait_shows_both_pictures_and_tells_them_in_words() -> None:
+    """What `wait` returns is drawn on the page; its text has each state with its time."""
+    waited = replace(ENDPOINT, changes=CHANGES)
+    assert render.html(waited).count("<svg") == 2
+    assert "<svg" not in render.html(ENDPOINT)
+    shown = " ".join(render.text(waited).split())
+    for change in CHANGES:
+        words = f"{change.elapsed:.1f} s: {change.endpoint_status}, connection {change.connection_status}"
+        assert words in shown
+    assert "Seen while waiting" not in render.text(ENDPOINT)
+
+
+def test_a_status_shows_the_topology_of_its_cluster() -> None:
+    """A status with a cluster has the picture; without one there is nothing to draw."""
+    status = model.RunbookStatus(
+        steps=(), next_command="", cluster=CLUSTER, endpoint=ENDPOINT, aliases=("db",)
+    )
+    assert render.topology(CLUSTER, ENDPOINT, ("db",)) in render.html(status)
+    assert "<svg" not in render.html(replace(status, cluster=None))

@@ -1,0 +1,380 @@
+"""What the preflight finds in facts, without any cloud."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.results import CLUSTER, ENDPOINT, SERVICE, VPC
+
+from tidb_pe_magic import model
+from tidb_pe_magic.errors import PreflightFailed
+from tidb_pe_magic.model import Access, SecurityRule, SecurityRules, Severity, judge
+from tidb_pe_magic.steps.preflight.checks import findings
+from tidb_pe_magic.steps.preflight.facts import Denied, Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE = model.Whereabouts(
+    region_id="ap-southeast-1",
+    zone_id="ap-southeast-1a",
+    vpc_id=VPC.vpc_id,
+    vswitch_id="vsw-a",
+    private_ip="10.0.1.9",
+)
+GROUP = VPC.security_groups[0]
+ADVANCED = model.SecurityGroup(
+    security_group_id="sg-advanced", name="advanced", vpc_id=VPC.vpc_id, group_type="enterprise"
+)
+
+
+def rule(**changes: Any) -> SecurityRule:
+    """Return a rule that lets everyone in to every TCP port, with changes."""
+    plain = SecurityRule(
+        security_group_id=GROUP.security_group_id,
+        policy="Accept",
+        priority="1",
+        protocol="TCP",
+        port_range="1/65535",
+        source_cidr="0.0.0.0/0",
+    )
+    return replace(plain, **changes)
+
+
+def group(*rules: SecurityRule, inner_access: str = "Drop") -> SecurityRules:
+    """Return a group with these rules."""
+    return SecurityRules(
+        security_group_id=GROUP.security_group_id, inner_access=inner_access, rules=tuple(rules)
+    )
+
+
+FACTS = Facts(
+    cluster=CLUSTER,
+    clock_ahead=0.4,
+    service=SERVICE,
+    networks=model.Networks(cluster=CLUSTER, vpcs=(VPC,)),
+    vpc=VPC,
+    zones=tuple(model.EndpointZone(zone_id=v.zone_id, vswitch_id=v.vswitch_id) for v in VPC.vswitches[:2]),
+    security_group_ids=(GROUP.security_group_id,),
+    rules={GROUP.security_group_id: group(rule())},
+    here=HERE,
+    name="tidb-demo",
+)
+
+
+def with_group(added: model.SecurityGroup) -> dict[str, Any]:
+    """Return the facts of a plan that has this group too."""
+    vpc = replace(VPC, security_groups=(*VPC.security_groups, added))
+    return {
+        "networks": model.Networks(cluster=CLUSTER, vpcs=(vpc,)),
+        "security_group_ids": (GROUP.security_group_id, added.security_group_id),
+    }
+
+
+def hidden(action: str) -> dict[str, Any]:
+    """Return the facts where this RAM action is missing."""
+    return {"networks": model.Networks(cluster=CLUSTER, vpcs=(VPC,), missing_actions=(action,))}
+
+
+def zone(zone_id: str, vswitch_id: str) -> tuple[model.EndpointZone, ...]:
+    """Return one planned zone."""
+    return (model.EndpointZone(zone_id=zone_id, vswitch_id=vswitch_id),)
+
+
+def test_where_all_is_well_every_check_says_so() -> None:
+    """A plan that works has findings of severity ok only, one for each check that has something to say."""
+    found = findings(FACTS)
+    assert {finding.severity for finding in found} == {Severity.OK}
+    assert len({finding.check for finding in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "severity", "words"),
+    [
+        ({"clock_ahead": 901.0}, "clock", "stop", "15 minutes"),
+        ({"clock_ahead": -1200.0}, "clock", "stop", "20 minutes behind"),
+        ({"clock_ahead": None, "clock_refused": True}, "clock", "stop", "refuses it"),
+        ({"product_open": False}, "product-open", "stop", "not activated"),
+        (
+            {"product_open": Denied("privatelink:CheckProductOpen")},
+            "product-open",
+            "warn",
+            "CheckProductOpen",
+        ),
+        ({"cluster": replace(CLUSTER, state="PAUSED")}, "cluster", "stop", "PAUSED"),
+        ({"cluster": replace(CLUSTER, provider="aws")}, "cluster", "stop", "AWS"),
+        ({"service": None}, "service-visible", "stop", "allow-list"),
+        ({"service": Denied("privatelink:X")}, "service-visible", "warn", "privatelink:X"),
+        ({"service": replace(SERVICE, address_version="IPv6")}, "address-version", "stop", "IPv6-only"),
+        ({"service": replace(SERVICE, address_version="DualStack")}, "address-version", "warn", "dual-stack"),
+        ({"service": replace(SERVICE, address_version="IPv9")}, "address-version", "warn", "IPv9"),
+        ({"zones": ()}, "zones", "stop", "no zone|No zone"),
+        ({"zones": zone("ap-southeast-1d", "vsw-d")}, "zones", "stop", "not in ap-southeast-1d"),
+        ({"zones": zone("ap-southeast-1c", "vsw-c")}, "zones", "stop", "no free address"),
+        ({"zones": zone("ap-southeast-1a", "vsw-x")}, "zones", "stop", "no vSwitch vsw-x"),
+        ({"zones": FACTS.zones[:1]}, "zones", "warn", "ap-southeast-1c: vsw-c: no free address"),
+        (hidden("vpc:DescribeVpcs"), "zones", "warn", "vpc:DescribeVpcs"),
+        (hidden("vpc:DescribeVSwitches"), "zones", "warn", "vpc:DescribeVSwitches"),
+        (hidden("ecs:DescribeSecurityGroups"), "security-group", "warn", "ecs:DescribeSecurityGroups"),
+        (with_group(ADVANCED), "security-group", "stop", "mixed"),
+        (
+            with_group(replace(ADVANCED, vpc_id="vpc-other")),
+            "security-group",
+            "stop",
+            "not in the endpoint's",
+        ),
+        ({"here": None}, "place", "warn", "no ECS metadata"),
+        ({"here": replace(HERE, vpc_id="vpc-other")}, "place", "warn", "vpc-other"),
+        ({"rules": {"sg-t4nabc123": group()}}, "port", "stop", "not let in by any rule"),
+        (
+            {"rules": {"sg-t4nabc123": group(rule(), rule(policy="Drop"))}},
+            "port",
+            "stop",
+            "dropped by a rule",
+        ),
+        ({"rules": {"sg-t4nabc123": group(inner_access="Accept")}}, "port", "warn", "members"),
+        ({"rules": {"sg-t4nabc123": Denied("ecs:Y")}}, "port", "warn", "ecs:Y"),
+        (
+            {"existing": replace(ENDPOINT, business_status="FinancialLocked")},
+            "business-status",
+            "stop",
+            "overdue",
+        ),
+        ({"existing": replace(ENDPOINT, business_status="New")}, "business-status", "warn", "New"),
+        ({"existing": ENDPOINT}, "existing-endpoint", "warn", "ep-t4nabc123"),
+        ({"existing": replace(ENDPOINT, zones=())}, "existing-endpoint", "stop", "has no zone"),
+        (
+            {"existing": replace(ENDPOINT, zones=(), missing_actions=("privatelink:ListVpcEndpointZones",))},
+            "existing-endpoint",
+            "warn",
+            "ListVpcEndpointZones",
+        ),
+        ({"existing": Denied("privatelink:Z")}, "existing-endpoint", "warn", "privatelink:Z"),
+        ({"service": replace(SERVICE, auto_accept=False)}, "auto-accept", "warn", "owner has to accept"),
+        ({"service": replace(SERVICE, payer="EndpointService")}, "payer", "warn", "service's owner"),
+        ({"service": replace(SERVICE, payer="Nobody")}, "payer", "warn", "Nobody"),
+        ({"name": "1st"}, "name", "stop", "a letter first"),
+        ({"tags": (("aliyun-x", "y"),)}, "tags", "stop", "aliyun"),
+        ({"tags": (("a", "https://x"),)}, "tags", "stop", "URL"),
+        ({"tags": (("a", "b"), ("a", "c"))}, "tags", "stop", "once"),
+    ],
+)
+def test_each_cause_is_the_first_finding(
+    changes: dict[str, Any], check: str, severity: str, words: str
+) -> None:
+    """One thing that is wrong comes first, under its check's name, with the words that tell it."""
+    first = findings(replace(FACTS, **changes))[0]
+    assert (first.check, first.severity) == (check, severity)
+    told = f"{first.summary} {first.evidence}"
+    assert any(word in told for word in words.split("|"))
+
+
+def test_zones_that_were_asked_for_are_not_found_fault_with() -> None:
+    """Who names one zone has decided so."""
+    assert findings(replace(FACTS, zones=FACTS.zones[:1], zones_asked=True))[0].severity == Severity.OK
+
+
+def test_three_billed_zones_are_a_warning() -> None:
+    """More zones than redundancy needs are named with what they cost."""
+    roomy = replace(VPC, vswitches=tuple(replace(v, available_ip_count=9) for v in VPC.vswitches))
+    zones = tuple(model.EndpointZone(zone_id=v.zone_id, vswitch_id=v.vswitch_id) for v in roomy.vswitches[:3])
+    [first, *_] = findings(replace(FACTS, vpc=roomy, zones=zones, zones_asked=True))
+    assert (first.check, first.severity) == ("payer", Severity.WARN)
+    assert "3 zones" in first.summary
+
+
+def test_the_gravest_come_first_and_equals_keep_their_order() -> None:
+    """Stops, then warnings, then what is well, each in the order of the checks."""
+    found = findings(replace(FACTS, name="1", clock_ahead=5000.0, here=None, existing=Denied("a:B")))
+    order = [Severity.STOP, Severity.WARN, Severity.OK]
+    assert [f.severity for f in found] == sorted((f.severity for f in found), key=order.index)
+    assert [f.check for f in found if f.severity == Severity.STOP] == ["clock", "name"]
+    assert [f.check for f in found if f.severity == Severity.WARN] == ["place", "existing-endpoint"]
+
+
+def test_a_closed_product_says_nothing_of_what_could_not_be_asked() -> None:
+    """Where PrivateLink is not activated, an unseen service is no second finding."""
+    found = findings(replace(FACTS, product_open=False, service=None))
+    assert [f.check for f in found if f.severity != Severity.OK] == ["product-open"]
+
+
+@given(st.permutations(("", "1", "a" * 129, "tidb-demo")), st.floats(-1e9, 1e9))
+def test_every_finding_is_whole(names: list[str], ahead: float) -> None:
+    """Whatever is found has a sentence, and a stop says what to do."""
+    for found in findings(replace(FACTS, name=names[0], clock_ahead=ahead)):
+        assert found.summary.endswith(".")
+        assert found.mend or found.severity == Severity.OK
+
+
+def test_a_rule_that_nothing_outweighs_is_told() -> None:
+    """Against a Drop rule of the first priority no rule helps, and the mend says what does."""
+    drop = rule(policy="Drop")
+    (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(drop)}))
+    assert stop.rule is None
+    assert "Remove or narrow the Drop rule" in stop.mend
+    (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(replace(drop, priority="2"))}))
+    assert stop.rule is not None
+    assert "smaller number" in stop.mend
+
+
+def test_the_refusal_names_the_first_stop_its_mend_and_force() -> None:
+    """What `create` says in one line is enough to go on."""
+    found = findings(replace(FACTS, name="1", clock_ahead=5000.0))
+    refusal = PreflightFailed(found)
+    assert refusal.check == "clock"
+    assert refusal.findings == found
+    for words in ("preflight (clock)", "1 more", "chronyc", "--force"):
+        assert words in str(refusal)
+
+
+# The rules of security groups
+
+PORT = 4000
+CIDRS = ("0.0.0.0/0", "10.0.0.0/8", "10.0.1.0/24", "10.0.1.9", "192.168.0.0/16")
+ADDRESSES = ("10.0.1.9", "10.0.1.10", "10.9.9.9", "192.168.3.4", "8.8.8.8")
+PORT_RANGES = ("4000/4000", "1/65535", "-1/-1", "4001/65535", "22/22", "22/22,3999/4001")
+RULES = st.builds(
+    rule,
+    policy=st.sampled_from(("Accept", "Drop", "accept", "DROP")),
+    priority=st.sampled_from(("1", "2", "10")),
+    protocol=st.sampled_from(("TCP", "tcp", "ALL", "UDP", "ICMP")),
+    port_range=st.sampled_from(PORT_RANGES),
+    source_cidr=st.sampled_from(CIDRS),
+    source_group_id=st.sampled_from(("", "", "", "sg-x")),
+    port_list_id=st.sampled_from(("", "", "", "prl-x")),
+)
+GROUPS = st.lists(
+    st.builds(
+        SecurityRules,
+        security_group_id=st.sampled_from(("sg-1", "sg-2")),
+        inner_access=st.sampled_from(("Accept", "Drop")),
+        rules=st.lists(RULES, max_size=4).map(tuple),
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+@given(rules=GROUPS, known=st.booleans())
+def test_a_missing_rule_lets_this_machine_in(rules: list[SecurityRules], known: bool) -> None:  # noqa: FBT001 - hypothesis gives it
+    """The rule stands with a stop alone, is for one port and one address, and with it the port is open."""
+    here = replace(HERE, private_ip="10.0.1.9" if known else "")
+    by_group = {each.security_group_id: each for each in rules}
+    facts = replace(FACTS, rules=by_group, here=here)
+    (found,) = (finding for finding in findings(facts) if finding.check == "port")
+    if found.rule is None:
+        first = min((int(each.priority) for group in rules for each in group.rules), default=9)
+        assert found.severity != Severity.STOP or first == 1
+        return
+    assert found.severity == Severity.STOP
+    assert found.rule.port_range == f"{PORT}/{PORT}"
+    assert found.rule.source_cidr == ("10.0.1.9/32" if known else "")
+    asked = replace(found.rule, source_cidr=found.rule.source_cidr or "10.0.1.9/32")
+    first_group = by_group[found.rule.security_group_id]
+    by_group[first_group.security_group_id] = replace(first_group, rules=(asked, *first_group.rules))
+    assert judge(list(by_group.values()), PORT, "10.0.1.9").access == Access.ACCEPTED
+
+
+def certain(each: SecurityRule, address: str) -> bool | None:
+    """Tell in the plainest way whether a rule is about TCP to the port from the address."""
+    if each.protocol.upper() not in {"TCP", "ALL"}:
+        return False
+    bounds = [part.split("/") for part in each.port_range.split(",")]
+    covered = each.port_range == "-1/-1" or any(int(low) <= PORT <= int(high) for low, high in bounds)
+    if not each.port_list_id and not covered:
+        return False
+    inside = ipaddress.ip_address(address) in ipaddress.ip_network(each.source_cidr)
+    if not each.source_group_id and not inside:
+        return False
+    return None if each.port_list_id or each.source_group_id else True
+
+
+def weighed(rules: Sequence[SecurityRule], *, member: bool) -> Access:
+    """Let the smallest priority decide, Drop before Accept, and membership where no rule does."""
+    if not rules:
+        return Access.ACCEPTED if member else Access.DROPPED
+    first = min(rules, key=lambda each: (int(each.priority), each.policy.lower() != "drop"))
+    return Access.DROPPED if first.policy.lower() == "drop" else Access.ACCEPTED
+
+
+def possible(groups: Sequence[SecurityRules], address: str) -> set[Access]:
+    """Return every outcome there can be, by trying each way in which the unknown could be."""
+    rules = [each for one in groups for each in one.rules]
+    known = [each for each in rules if certain(each, address)]
+    unknown = [each for each in rules if certain(each, address) is None]
+    inside = any(one.inner_access == "Accept" for one in groups)
+    return {
+        weighed([*known, *itertools.compress(unknown, chosen)], member=member)
+        for chosen in itertools.product((True, False), repeat=len(unknown))
+        for member in ((True, False) if inside else (False,))
+    }
+
+
+@settings(max_examples=300)
+@given(GROUPS, st.sampled_from(ADDRESSES))
+def test_the_rules_are_judged_as_if_every_unknown_were_tried(
+    groups: list[SecurityRules], address: str
+) -> None:
+    """Accepted or dropped is said exactly where all that is not known makes no difference."""
+    outcomes = possible(groups, address)
+    expected = outcomes.pop() if len(outcomes) == 1 else Access.UNKNOWN
+    assert judge(groups, PORT, address).access == expected
+
+
+@given(GROUPS)
+def test_without_an_address_only_what_holds_for_all_is_said(groups: list[SecurityRules]) -> None:
+    """An answer for an unknown machine is the answer for each machine."""
+    access = judge(groups, PORT).access
+    if access != Access.UNKNOWN:
+        assert {judge(groups, PORT, address).access for address in ADDRESSES} == {access}
+
+
+@given(GROUPS, st.sampled_from(ADDRESSES), st.randoms())
+def test_the_order_of_the_rules_does_not_matter(
+    groups: list[SecurityRules], address: str, random: Any
+) -> None:
+    """Priority decides, not the place in the list."""
+    mixed = [replace(one, rules=tuple(random.sample(one.rules, len(one.rules)))) for one in groups]
+    assert judge(mixed, PORT, address).access == judge(groups, PORT, address).access
+
+
+@given(st.text(max_size=8), st.text(max_size=8), st.text(max_size=8), st.text(max_size=8))
+def test_a_rule_of_any_shape_is_judged_without_an_error(
+    policy: str, priority: str, ports: str, source: str
+) -> None:
+    """What an API sends is read or is not known; it is never a failure."""
+    odd = rule(policy=policy, priority=priority, port_range=ports, source_cidr=source)
+    assert judge([group(odd)], PORT, "10.0.1.9").access in set(Access)
+    assert judge([group(odd)], PORT).access in set(Access)
+
+
+@pytest.mark.parametrize(
+    ("rules", "access"),
+    [
+        ([rule()], Access.ACCEPTED),
+        ([rule(policy="Drop"), rule()], Access.DROPPED),
+        ([rule(policy="Drop", priority="2"), rule()], Access.ACCEPTED),
+        ([rule(policy="Drop", priority="10"), rule(priority="9")], Access.ACCEPTED),
+        ([rule(source_cidr="", source_prefix_list_id="pl-1")], Access.UNKNOWN),
+        ([rule(source_cidr="", source_prefix_list_id="pl-1"), rule(priority="2")], Access.ACCEPTED),
+        (
+            [rule(source_cidr="", source_prefix_list_id="pl-1", policy="Drop"), rule(priority="2")],
+            Access.UNKNOWN,
+        ),
+        ([rule(source_cidr="", source_ipv6_cidr="::/0")], Access.DROPPED),
+        ([rule(source_port_range="53/53")], Access.UNKNOWN),
+        ([rule(priority="soon")], Access.UNKNOWN),
+        ([rule(policy="Perhaps")], Access.UNKNOWN),
+        ([rule(source_cidr="anywhere")], Access.UNKNOWN),
+        ([rule(port_range="4000/")], Access.UNKNOWN),
+    ],
+)
+def test_a_few_rules_by_hand(rules: list[SecurityRule], access: Access) -> None:
+    """The cases that the documentation names, and what cannot be read."""
+    assert judge([group(*rules)], PORT, "10.0.1.9").access == access
