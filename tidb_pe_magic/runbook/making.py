@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.context import Context
 
 _OPERATION = "CreateVpcEndpoint"
-_DIGITS = 48
+_DIGEST_LENGTH = 48
 _LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two looks, and none after the last
 _PERHAPS_MADE = (
     "It may have been made, and is billed then: run the same command again, which adopts it; "
@@ -54,14 +54,14 @@ def make_once(
         WaitCancelled: the stop button; the endpoint may have been made.
     """
     if planned.existing is None:
-        with exclusively(context, _plan_name(context, planned), "making this endpoint"):
+        with exclusively(context, plan_name(context, planned), "making this endpoint"):
             planned = look_again()
             if planned.existing is None:
                 if context.cancel.is_set():
                     raise errors.WaitCancelled("stopped before an endpoint was asked for.", advice=_NOT_MADE)
                 return CreatedEndpoint(endpoint=_make(context, planned), adopted=False)
     endpoint = planned.existing
-    context.journal.conclude_found(_plan_name(context, planned), endpoint.endpoint_id)
+    context.journal.conclude_found(plan_name(context, planned), endpoint.endpoint_id)
     return CreatedEndpoint(endpoint=endpoint, adopted=True, differences=planned.differences)
 
 
@@ -71,11 +71,11 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
     Raises:
         ApiError: the API refuses.
     """
-    _call(context, planned, token=new_token(), dry_run=True)
+    request_creation(context, planned, token=new_token(), dry_run=True)
 
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
-    name = _plan_name(context, planned)
+    name = plan_name(context, planned)
     known = _known(context, planned, name)
     if known is not None:
         return known
@@ -94,7 +94,7 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
             )
         # An earlier call was carried out, and what it made has been deleted since: the cloud only repeated
         # its answer. A token of the unlisted is again the same for whoever comes next.
-        token = _digest(repr((own, made.endpoint_id))) if own else new_token()
+        token = digest(repr((own, made.endpoint_id))) if own else new_token()
         made, own = _make_with(context, planned, token), own and token
         is_old = made.endpoint_id in made_before
     return made
@@ -135,12 +135,12 @@ def _is_as_planned(found: VpcEndpoint, planned: EndpointPlan) -> bool:
 
 def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoint:
     resource = f"{planned.name} in {planned.vpc.vpc_id}"
-    region_id, plan = planned.cluster.region_id, _plan_name(context, planned)
+    region_id, plan = planned.cluster.region_id, plan_name(context, planned)
     try:
         with context.journal.change(
             _OPERATION, resource, region_id=region_id, plan=plan, token=token
         ) as change:
-            made = _call(context, planned, token=token, dry_run=False)
+            made = request_creation(context, planned, token=token, dry_run=False)
             if made is None:
                 msg = "CreateVpcEndpoint made nothing though it was no dry run"
                 raise AssertionError(msg)
@@ -159,7 +159,9 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
     return made
 
 
-def _call(context: Context, planned: EndpointPlan, *, token: str, dry_run: bool) -> VpcEndpoint | None:
+def request_creation(
+    context: Context, planned: EndpointPlan, *, token: str, dry_run: bool
+) -> VpcEndpoint | None:
     return context.alibaba(planned.cluster.region_id).create_endpoint(
         service_name=planned.service.service_name,
         vpc_id=planned.vpc.vpc_id,
@@ -196,11 +198,11 @@ def _pause(context: Context, seconds: float) -> None:
         )
 
 
-def _plan_name(context: Context, planned: EndpointPlan) -> str:
+def plan_name(context: Context, planned: EndpointPlan) -> str:
     """Return what is the same wherever the same endpoint would be made: a VPC belongs to one account."""
     host = hosts.override(context.environ, hosts.ALIBABA)
     said = (host, planned.cluster.region_id, planned.service.service_name, planned.vpc.vpc_id)
-    return _digest(repr(said))
+    return digest(repr(said))
 
 
 def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -> str:
@@ -210,14 +212,14 @@ def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -
     """
     if not is_unsure(planned):
         return ""
-    return context.journal.used_token(name) or _digest(repr(("unlisted", name)))
+    return context.journal.used_token(name) or digest(repr(("unlisted", name)))
 
 
 def plan_token(context: Context, planned: EndpointPlan) -> str:
     """Return the ClientToken that is the plan's own: the same wherever the same is planned."""
-    said = (_plan_name(context, planned), planned.zones, planned.security_group_ids, planned.name)
-    return _digest(repr(said))
+    said = (plan_name(context, planned), planned.zones, planned.security_group_ids, planned.name)
+    return digest(repr(said))
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
