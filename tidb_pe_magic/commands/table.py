@@ -54,7 +54,7 @@ class Operation:
         return cast("Step", getattr(import_module(module), function))
 
 
-_STEPS = "tidb_pe_magic."
+_STEPS = "tidb_pe_magic.steps."
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
@@ -62,7 +62,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="clusters",
             request=requests.ClustersRequest,
-            target=_STEPS + "runbook.discovery:clusters",
+            target=_STEPS + "clusters:clusters",
             summary="List the clusters, and why some cannot be used",
             tutorial="1.1",
             example="clusters",
@@ -70,7 +70,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="cluster",
             request=requests.ClusterRequest,
-            target=_STEPS + "runbook.discovery:cluster",
+            target=_STEPS + "clusters:cluster",
             summary="Take note of a cluster's service name, zones, region and port",
             tutorial="1.2-1.4",
             example="cluster demo",
@@ -78,7 +78,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="networks",
             request=requests.NetworksRequest,
-            target=_STEPS + "runbook.discovery:networks",
+            target=_STEPS + "networks:networks",
             summary="List VPCs, vSwitches and security groups of the cluster's region, usable ones first",
             tutorial="2.7",
             example="networks",
@@ -86,7 +86,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="verify",
             request=requests.VerifyRequest,
-            target=_STEPS + "runbook.discovery:verify",
+            target=_STEPS + "clusters:verify",
             summary="Verify that this account can reach the endpoint service",
             tutorial="2.5-2.6",
             example="verify",
@@ -94,7 +94,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="plan",
             request=requests.PlanRequest,
-            target=_STEPS + "runbook.creation:plan",
+            target=_STEPS + "plan:plan",
             summary="Show what create would make and bill, with the API's dry run",
             tutorial="2.1-2.8",
             example="plan --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
@@ -102,7 +102,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="create",
             request=requests.CreateRequest,
-            target=_STEPS + "runbook.creation:create",
+            target=_STEPS + "create:create",
             summary="Make the endpoint, or adopt the one that exists for this service and VPC",
             tutorial="2.1-2.8",
             example="create --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics --zone all",
@@ -111,7 +111,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="wait",
             request=requests.WaitRequest,
-            target=_STEPS + "steps.wait:wait",
+            target=_STEPS + "wait:wait",
             summary="Wait until the endpoint is Active and its connection Connected",
             tutorial="2.9",
             example="wait --timeout 300",
@@ -119,7 +119,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="connect",
             request=requests.ConnectRequest,
-            target=_STEPS + "steps.connect:connect",
+            target=_STEPS + "connect:connect",
             summary="Connect to the private host and register the connection with jupysql",
             tutorial="3.1-3.3, 3.5",
             example="connect --database nycflights13",
@@ -127,7 +127,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="connections",
             request=requests.ConnectionsRequest,
-            target=_STEPS + "steps.connect:connections",
+            target=_STEPS + "connect:connections",
             summary="List the open connections, and those that connect --save has saved",
             tutorial="",
             example="connections",
@@ -135,7 +135,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="connection-string",
             request=requests.ConnectionStringRequest,
-            target=_STEPS + "steps.connection_string:connection_string",
+            target=_STEPS + "connection_string:connection_string",
             summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
             tutorial="3.4",
             example="connection-string --with jdbc",
@@ -143,7 +143,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="query",
             request=requests.QueryRequest,
-            target=_STEPS + "steps.query:query",
+            target=_STEPS + "query:query",
             summary="Read a query's result into a DataFrame, an Arrow table or a Parquet file",
             tutorial="",
             example="query 'SELECT * FROM airlines' --max-rows 1000",
@@ -151,7 +151,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="sql-user",
             request=requests.SqlUserRequest,
-            target=_STEPS + "steps.sql_users:sql_user",
+            target=_STEPS + "sql_users:sql_user",
             summary="Make, list or delete SQL users, or rotate a password, which is kept and never shown",
             tutorial="",
             example="sql-user create analyst --role readonly",
@@ -160,7 +160,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="doctor",
             request=requests.DoctorRequest,
-            target=_STEPS + "steps.doctor:doctor",
+            target=_STEPS + "doctor:doctor",
             summary="Examine name, network, port, TLS and login, and name the cause of the first failure",
             tutorial="",
             example="doctor --host ep-t4nabc123.epsrv-t4nabc123.ap-southeast-1.privatelink.aliyuncs.com",
@@ -168,7 +168,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="disconnect",
             request=requests.DisconnectRequest,
-            target=_STEPS + "steps.connect:disconnect",
+            target=_STEPS + "connect:disconnect",
             summary="Close a connection and take it from jupysql",
             tutorial="",
             example="disconnect --alias tidb",
@@ -176,7 +176,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="status",
             request=requests.StatusRequest,
-            target=_STEPS + "runbook.overview:status",
+            target=_STEPS + "status:status",
             summary="Show each step's state as the clouds have it now, and the next command",
             tutorial="all",
             example="status",
@@ -184,7 +184,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="endpoints",
             request=requests.EndpointsRequest,
-            target=_STEPS + "runbook.discovery:endpoints",
+            target=_STEPS + "endpoints:endpoints",
             summary="List the endpoints of the cluster's service",
             tutorial="",
             example="endpoints",
@@ -192,7 +192,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="delete",
             request=requests.DeleteRequest,
-            target=_STEPS + "steps.delete:delete",
+            target=_STEPS + "delete:delete",
             summary="Delete an endpoint: its zones, then the endpoint, then wait until it is gone",
             tutorial="",
             example="delete ep-t4nabc123 --yes",
@@ -201,7 +201,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="run",
             request=requests.RunRequest,
-            target=_STEPS + "runbook.overview:run",
+            target=_STEPS + "run:run",
             summary="Show the plan, then do every step in order, skipping what is done",
             tutorial="all",
             example="run demo --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
@@ -210,7 +210,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="fleet",
             request=requests.FleetRequest,
-            target=_STEPS + "steps.fleet.actions:fleet",
+            target=_STEPS + "fleet.actions:fleet",
             summary="Plan, make, look at or delete the endpoints of many clusters and VPCs, listed in a file",
             tutorial="2.1-2.9",
             example="fleet init fleet.toml",
@@ -219,7 +219,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="whoami",
             request=requests.WhoamiRequest,
-            target=_STEPS + "steps.whoami:whoami",
+            target=_STEPS + "whoami:whoami",
             summary="Show which key comes from where, whether it works, and what is left of the rate limit",
             tutorial="",
             example="whoami",
@@ -227,7 +227,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="permissions",
             request=requests.PermissionsRequest,
-            target=_STEPS + "steps.permissions:permissions",
+            target=_STEPS + "permissions:permissions",
             summary="Show the least RAM policy that the access key's owner needs, as JSON",
             tutorial="",
             example="permissions --clean-up",
@@ -235,7 +235,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="history",
             request=requests.HistoryRequest,
-            target=_STEPS + "steps.history:history",
+            target=_STEPS + "history:history",
             summary="Show what was changed in the clouds from here, with the request IDs",
             tutorial="",
             example="history --limit 5",
@@ -243,7 +243,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="export",
             request=requests.ExportRequest,
-            target=_STEPS + "steps.export:export",
+            target=_STEPS + "export:export",
             summary="Write the endpoint, existing or planned, as Terraform or as aliyun CLI commands",
             tutorial="",
             example="export terraform --to main.tf",
@@ -251,7 +251,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="help",
             request=requests.HelpRequest,
-            target=_STEPS + "steps.help:help_topic",
+            target=_STEPS + "help:help_topic",
             summary="Explain a topic: costs, keys, permissions, queries, TLS, troubleshooting and others",
             tutorial="",
             example="help tls",

@@ -113,7 +113,7 @@ class Performer:
     @property
     def cluster_id(self) -> str:
         """The cluster that is the default of most steps: the ID of the one named last, or TIDB_PE_CLUSTER."""
-        from tidb_pe_magic.runbook.discovery import CLUSTER  # noqa: PLC0415 - only where it is asked for
+        from tidb_pe_magic.runtime.context import CLUSTER  # noqa: PLC0415 - only where it is asked for
 
         return self._context.cluster_id or self._context.environ.get(CLUSTER, "")
 

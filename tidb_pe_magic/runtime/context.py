@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.model import Connection, Event, EventHook, Whereabouts
 
+CLUSTER = "TIDB_PE_CLUSTER"
+"""The environment variable that names the cluster where neither a command nor an earlier one did."""
+
+
 # Who hears the events of the command that this thread works at: clients outlive commands.
 # Clients are kept for many calls: whom they tell, and what cancels them, is the present call's.
 _listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)

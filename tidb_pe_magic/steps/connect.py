@@ -11,9 +11,10 @@ from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
-from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import doctor, saved_connections
+from tidb_pe_magic.steps.clusters import eligible_cluster, noted_service
+from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight import checks
 from tidb_pe_magic.steps.sql_users import login_name
 
@@ -56,8 +57,8 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
     """
     if request.profile is not None:
         return _connect_again(context, request.profile, request)
-    cluster = discovery.eligible_cluster(context, request.cluster)
-    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    cluster = eligible_cluster(context, request.cluster)
+    endpoint = chosen_endpoint(context, cluster, request.endpoint)
     return open_connection(context, cluster, endpoint, request)
 
 
@@ -100,7 +101,7 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         ConnectionFailed: with the stage that failed.
     """
     if not endpoint.ready:
-        command = discovery.for_endpoint("wait", getattr(login, "endpoint", None))
+        command = for_endpoint("wait", getattr(login, "endpoint", None))
         raise errors.StepOrderError(
             f"{describe(endpoint)}: not connected yet.", advice=f"Run %tidb_pe {command}."
         )
@@ -108,7 +109,7 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         cluster=cluster,
         endpoint_id=endpoint.endpoint_id,
         host=endpoint.domain,
-        port=discovery.noted_service(cluster).port,
+        port=noted_service(cluster).port,
         endpoint=endpoint,
     )
     return _open_at(context, place, login)

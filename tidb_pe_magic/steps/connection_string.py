@@ -11,8 +11,9 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clients import formats
 from tidb_pe_magic.clients.base import Target
 from tidb_pe_magic.model import ClientFormat, ConnectionString, SavedConnection, TlsMode
-from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.steps import connect, saved_connections
+from tidb_pe_magic.steps.clusters import eligible_cluster, noted_service
+from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.sql_users import login_name
 
 if TYPE_CHECKING:
@@ -119,11 +120,11 @@ def _as_connected(connection: Connection, request: ConnectionStringRequest) -> T
 
 def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Target, tuple[str, ...]]:
     """Return what `connect` would do with these options, and what could not be seen of the server."""
-    cluster = discovery.eligible_cluster(context, request.cluster)
-    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    cluster = eligible_cluster(context, request.cluster)
+    endpoint = chosen_endpoint(context, cluster, request.endpoint)
     target = Target(
         host=endpoint.domain,
-        port=discovery.noted_service(cluster).port,
+        port=noted_service(cluster).port,
         user=login_name(cluster, request.user, no_prefix=request.no_prefix),
         database=request.database or "",
         tls=TlsMode(request.tls),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import Deletion, EndpointStatus
-from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps.endpoints import detailed, not_listed, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +33,12 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         WaitTimeout: the time is over; the cloud's work goes on.
         WaitCancelled: the stop button; the cloud's work goes on.
     """
-    cluster, region_id = discovery.place_of(context, request.cluster, request.region)
+    cluster, region_id = place_of(context, request.cluster, request.region)
     alibaba = context.alibaba(region_id)
     found = alibaba.endpoints(endpoint_id=request.endpoint)
     if not found:
         _refuse_unknown(context, request, cluster, alibaba)
-    endpoint = (
-        discovery.detailed(alibaba, found[0]) if found else discovery.not_listed(alibaba, request.endpoint)
-    )
+    endpoint = detailed(alibaba, found[0]) if found else not_listed(alibaba, request.endpoint)
     if endpoint is None:
         return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
     _refuse_unless_meant(endpoint, request)

@@ -20,7 +20,8 @@ from tidb_pe_magic.model import (
     VpcEndpoint,
     Whereabouts,
 )
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.steps.clusters import named_cluster
+from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.preflight.facts import Denied, gap
 from tidb_pe_magic.steps.sql_users import login_name
 
@@ -179,8 +180,8 @@ def _known(context: Context, request: DoctorRequest) -> _Known:
         cluster = None
         try:
             with once():  # the time limit leaves none for a second call
-                cluster = discovery.named_cluster(context, request.cluster)
-                return _Known(cluster, discovery.chosen_endpoint(context, cluster, request.endpoint))
+                cluster = named_cluster(context, request.cluster)
+                return _Known(cluster, chosen_endpoint(context, cluster, request.endpoint))
         except errors.PermissionDenied as error:
             denied = gap(error)
             return _Known(cluster, None, f"the endpoint is not known: {denied}", denied)

@@ -10,8 +10,10 @@ from tidb_pe_magic.exports.base import Origins, Source, subject
 from tidb_pe_magic.exports.formats import FORMATS
 from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.model import EndpointStatus, Export
-from tidb_pe_magic.runbook import creation, discovery, making
 from tidb_pe_magic.runbook.text_files import TextFile
+from tidb_pe_magic.steps.endpoints import chosen_endpoint, refreshed
+from tidb_pe_magic.steps.networks import unseen_vpc
+from tidb_pe_magic.steps.plan import adoption, make_plan, plan_token
 from tidb_pe_magic.steps.preflight import survey
 
 if TYPE_CHECKING:
@@ -35,13 +37,9 @@ def export(context: Context, request: ExportRequest, on_event: EventHook) -> Exp
         # Before anybody is asked: what must not be replaced is known already.
         file = TextFile(request.to, mine=is_untouched_export, replace=request.replace)
         file.check()
-    planned = (
-        _named(context, request) if request.endpoint else creation.make_plan(context, request, tolerant=True)
-    )
+    planned = _named(context, request) if request.endpoint else make_plan(context, request, tolerant=True)
     planned = _present(context, planned)
-    source = Source(
-        plan=planned, origins=_origins(request, planned), token=making.plan_token(context, planned)
-    )
+    source = Source(plan=planned, origins=_origins(request, planned), token=plan_token(context, planned))
     chosen = FORMATS[request.format]
     text = chosen.write(source)
     return Export(
@@ -68,12 +66,12 @@ def _named(context: Context, request: ExportRequest) -> EndpointPlan:
                 f"says where an endpoint shall be, but {request.endpoint} exists: give one.",
             )
     cluster = survey.planned_cluster(context, request.cluster, tolerant=True)
-    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
+    endpoint = chosen_endpoint(context, cluster, request.endpoint)
     known = survey.survey(context, cluster)
     vpcs = known.networks.vpcs if known.networks else ()
-    unseen = discovery.unseen_vpc(endpoint.vpc_id, cluster.region_id)
+    unseen = unseen_vpc(endpoint.vpc_id, cluster.region_id)
     vpc = next((vpc for vpc in vpcs if vpc.vpc_id == endpoint.vpc_id), unseen)
-    planned = creation.adoption(cluster, known.assumed_service, vpc, [endpoint], request)
+    planned = adoption(cluster, known.assumed_service, vpc, [endpoint], request)
     found = survey.judged(context, known, planned, zones_asked=False, existing=None, elsewhere=())
     return replace(planned, findings=found)
 
@@ -95,7 +93,7 @@ def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
             )
         return planned
     try:
-        endpoint = discovery.refreshed(context.alibaba(planned.cluster.region_id), endpoint)
+        endpoint = refreshed(context.alibaba(planned.cluster.region_id), endpoint)
     except errors.NotFound:
         endpoint = replace(endpoint, endpoint_status=EndpointStatus.DELETING)
     if endpoint.endpoint_status == EndpointStatus.DELETING:

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model import Permissions, ram
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.runtime.context import CLUSTER
+from tidb_pe_magic.steps.clusters import named_cluster, noted_service
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import PermissionsRequest
@@ -22,9 +23,9 @@ def permissions(context: Context, request: PermissionsRequest, on_event: EventHo
         NotEligible: the cluster has no private endpoint service on Alibaba Cloud.
     """
     region_id = ram.ANY
-    if request.cluster or context.cluster_id or context.environ.get(discovery.CLUSTER):
-        cluster = discovery.named_cluster(context, request.cluster)
-        region_id = discovery.noted_service(cluster).region_id
+    if request.cluster or context.cluster_id or context.environ.get(CLUSTER):
+        cluster = named_cluster(context, request.cluster)
+        region_id = noted_service(cluster).region_id
     return Permissions(policy=policy(region_id, clean_up=request.clean_up), clean_up=request.clean_up)
 
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from tidb_pe_magic import errors
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.model import SqlUser, SqlUsers
-from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runtime.lock import exclusively
+from tidb_pe_magic.steps.clusters import named_cluster
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import SqlUserRequest
@@ -43,7 +43,7 @@ def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> 
         ServiceUnavailable: no answer; what was kept, and what to do, is told.
         WaitCancelled: the stop button; it may have been done, and what was kept is told.
     """
-    cluster = discovery.named_cluster(context, request.cluster)
+    cluster = named_cluster(context, request.cluster)
     if request.action == "list":
         users = context.iam().sql_users(cluster.cluster_id)
         return SqlUsers(action="list", cluster=cluster.display_name, items=users)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import changes_with
-from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runtime.waiter import connected
+from tidb_pe_magic.steps.clusters import eligible_cluster
+from tidb_pe_magic.steps.endpoints import chosen_endpoint, detailed, for_endpoint, refreshed
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import WaitRequest
@@ -25,9 +26,9 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
         WaitCancelled: the stop button; the cloud's work goes on.
         EndpointFailed: the endpoint will never be connected.
     """
-    cluster = discovery.eligible_cluster(context, request.cluster)
-    endpoint = discovery.chosen_endpoint(context, cluster, request.endpoint)
-    command = discovery.for_endpoint("wait", request.endpoint)
+    cluster = eligible_cluster(context, request.cluster)
+    endpoint = chosen_endpoint(context, cluster, request.endpoint)
+    command = for_endpoint("wait", request.endpoint)
     return wait_for(context, endpoint, request.timeout, on_event, command=command)
 
 
@@ -53,7 +54,7 @@ def wait_for(
 
     def observe() -> VpcEndpoint | None:
         try:
-            return discovery.refreshed(alibaba, endpoint)
+            return refreshed(alibaba, endpoint)
         except errors.NotFound:
             return None
 
@@ -65,4 +66,4 @@ def wait_for(
         timeout=timeout,
         on_event=listen,
     )
-    return replace(discovery.detailed(alibaba, discovery.refreshed(alibaba, endpoint)), changes=changes)
+    return replace(detailed(alibaba, refreshed(alibaba, endpoint)), changes=changes)

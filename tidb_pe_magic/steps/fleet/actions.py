@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import Fleet, FleetEnded, RowState, Severity, row_counts
-from tidb_pe_magic.runbook import creation, discovery
 from tidb_pe_magic.runbook.fleet.shown import of_endpoint
+from tidb_pe_magic.steps.clusters import noted_service
+from tidb_pe_magic.steps.create import create_planned, refuse_stops
 from tidb_pe_magic.steps.fleet import file
 from tidb_pe_magic.steps.fleet.delete import delete
 from tidb_pe_magic.steps.fleet.run import Run
 from tidb_pe_magic.steps.fleet.wait import wait_for_all
+from tidb_pe_magic.steps.plan import alive, make_plan, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,10 +68,10 @@ def _plan(run: Run) -> None:
     def work(target: Target) -> None:
         entry = target.entry
         run.board.change(entry, row_state=RowState.PLANNING)
-        planned = creation.plan(run.shared.for_call(remember=False), entry.request, run.board.hear)
+        planned = plan(run.shared.for_call(remember=False), entry.request, run.board.hear)
         _show_plan(run, target, planned)
         if not run.request.force:
-            creation.refuse_stops(planned, force=False)
+            refuse_stops(planned, force=False)
 
     run.each(run.targets(), work)
 
@@ -83,13 +85,13 @@ def _apply(run: Run) -> None:
         entry = target.entry
         force = run.request.force
         run.board.change(entry, row_state=RowState.PLANNING)
-        planned = creation.make_plan(run.shared.for_call(remember=False), entry.request, tolerant=force)
+        planned = make_plan(run.shared.for_call(remember=False), entry.request, tolerant=force)
         _show_plan(run, target, planned)
-        creation.refuse_stops(planned, force=force)
+        refuse_stops(planned, force=force)
         if run.stop.is_set():
             return
         run.board.change(entry, row_state=RowState.MAKING)
-        created = creation.create_planned(run.live, planned, entry.request)
+        created = create_planned(run.live, planned, entry.request)
         run.board.change(
             entry,
             adopted=created.adopted,
@@ -107,8 +109,8 @@ def _status(run: Run) -> None:
 
     def work(target: Target) -> None:
         entry, cluster = target.entry, target.cluster
-        service = discovery.noted_service(cluster).service_name
-        staying = [e for e in creation.alive(run.shared, cluster) if e.vpc_id == entry.vpc_id]
+        service = noted_service(cluster).service_name
+        staying = [e for e in alive(run.shared, cluster) if e.vpc_id == entry.vpc_id]
         going = run.shared.alibaba(cluster.region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
         if staying:
             others = [f"{other.endpoint_id} exists, too" for other in staying[1:]]

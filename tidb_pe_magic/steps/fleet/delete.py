@@ -10,10 +10,11 @@ from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.commands.requests import FleetRequest
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.model import EndpointStatus, RowState
-from tidb_pe_magic.runbook import creation, discovery
 from tidb_pe_magic.runbook.fleet.shown import of_endpoint
 from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps.clusters import noted_service
 from tidb_pe_magic.steps.delete import Removal
+from tidb_pe_magic.steps.plan import preference
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
@@ -64,7 +65,7 @@ class _Removing:
             NotEligible: it was not made here, and --adopted is not given.
         """
         run, entry = self._run, target.entry
-        service = discovery.noted_service(target.cluster).service_name
+        service = noted_service(target.cluster).service_name
         region_id = target.cluster.region_id
         found = run.shared.alibaba(region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
         if not found:
@@ -147,4 +148,4 @@ class _Removing:
 def _preference(endpoint: VpcEndpoint) -> tuple[bool, bool, tuple[bool, str, str]]:
     """Return what the endpoints of a row are sorted by: an older one that is being deleted is no obstacle."""
     deleting = endpoint.endpoint_status == EndpointStatus.DELETING
-    return (not endpoint.ours, deleting, creation.preference(endpoint))
+    return (not endpoint.ours, deleting, preference(endpoint))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import EndpointsRequest
 from tidb_pe_magic.commands.write import command
-from tidb_pe_magic.runbook import discovery
 from tidb_pe_magic.runbook.fleet.crew import work_through
+from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.fleet.rows import Board
 from tidb_pe_magic.steps.fleet.shared_context import LiveContext, SharedContext
 
@@ -79,9 +79,7 @@ class Run:
         seen: dict[tuple[str, str], Entry] = {}
         for entry in self.entries:
             try:
-                cluster = discovery.named_cluster(
-                    self.shared.for_call(remember=False), entry.cluster, field="cluster"
-                )
+                cluster = named_cluster(self.shared.for_call(remember=False), entry.cluster, field="cluster")
             except errors.InvalidRequest as error:
                 self.board.fail(entry, str(error), next_command="%tidb_pe clusters")
                 continue

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba.errors import CLOCK_REFUSED
 from tidb_pe_magic.model import VerifiedService
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.steps.clusters import eligible_cluster, named_cluster, not_eligible, noted_service
+from tidb_pe_magic.steps.networks import region_networks
 from tidb_pe_magic.steps.preflight.checks import findings
 from tidb_pe_magic.steps.preflight.facts import Denied, Facts, look
 
@@ -50,7 +51,7 @@ class Survey:
         """The service as this account sees it, or else as TiDB Cloud describes it."""
         if isinstance(self.service, VerifiedService):
             return self.service
-        noted = discovery.noted_service(self.cluster)
+        noted = noted_service(self.cluster)
         return VerifiedService(
             service_name=noted.service_name,
             service_id="",
@@ -75,12 +76,12 @@ def survey(context: Context, cluster: Cluster) -> Survey:
         if not error.code.startswith(CLOCK_REFUSED):
             raise
         return Survey(cluster=cluster, clock_ahead=clock_ahead, clock_refused=True, here=here)
-    name = discovery.noted_service(cluster).service_name
+    name = noted_service(cluster).service_name
     return Survey(
         cluster=cluster,
         clock_ahead=clock_ahead,
         product_open=product_open,
-        networks=discovery.region_networks(context, cluster),
+        networks=region_networks(context, cluster),
         service=None if product_open is False else look(lambda: alibaba.service(name)),
         here=here,
     )
@@ -101,13 +102,13 @@ def planned_cluster(
         NotEligible: it meets a restriction of the tutorial.
     """
     if not tolerant:
-        return discovery.eligible_cluster(context, name_or_id, field=field)
+        return eligible_cluster(context, name_or_id, field=field)
     before = context.cluster_id
-    found = discovery.named_cluster(context, name_or_id, field=field)
+    found = named_cluster(context, name_or_id, field=field)
     if found.restriction is not None:
         context.cluster_id = before  # what cannot be used is no default for the next step
         if found.restriction.name != "state" or found.service is None:
-            raise discovery.not_eligible(found.restriction)
+            raise not_eligible(found.restriction)
     return found
 
 

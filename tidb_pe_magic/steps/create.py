@@ -1,27 +1,36 @@
-"""Making a planned endpoint once, whatever fails on the way and whoever else runs the same plan."""
+"""The step `create`: create the planned endpoint exactly once, or reuse the existing one."""
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds import hosts
-from tidb_pe_magic.model import CreatedEndpoint, EndpointStatus, RamAction
-from tidb_pe_magic.runbook import discovery
+from tidb_pe_magic.model import (
+    CreatedEndpoint,
+    EndpointPlan,
+    EndpointStatus,
+    RamAction,
+    Severity,
+    VpcEndpoint,
+)
 from tidb_pe_magic.runtime.journal import MISMATCH, new_token
 from tidb_pe_magic.runtime.lock import exclusively
+from tidb_pe_magic.steps.endpoints import detailed, not_listed
+from tidb_pe_magic.steps.plan import adoption, alive, digest, make_plan, plan_name, request_creation
 from tidb_pe_magic.steps.preflight.checks import is_unsure
+from tidb_pe_magic.steps.preflight.facts import look, told
 from tidb_pe_magic.threads import paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.model import EndpointPlan, VpcEndpoint
+    from tidb_pe_magic.commands.requests import CreateRequest, Placement
+    from tidb_pe_magic.model import EndpointPlan, EventHook, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
 
+
 _OPERATION = "CreateVpcEndpoint"
-_DIGEST_LENGTH = 48
 _LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two looks, and none after the last
 _PERHAPS_MADE = (
     "It may have been made, and is billed then: run the same command again, which adopts it; "
@@ -35,6 +44,57 @@ _NOT_MADE = "Nothing was made; run the same command again to make it."
 _NOT_LISTED_YET = (
     "It has other options, and is not listed yet: run the same command again in a minute, which adopts it."
 )
+
+
+def create(context: Context, request: CreateRequest, on_event: EventHook) -> CreatedEndpoint:  # noqa: ARG001
+    """Make the endpoint, or adopt the one that exists for this service and VPC, unchanged.
+
+    Raises:
+        InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
+        NotEligible: it is not in the cluster's region, or the service is not in the zone.
+        PreflightFailed: the preflight says stop, and --force is not given.
+        JournalError: the intent cannot be written down; nothing was made.
+        ApiError: the API refuses.
+        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
+        WaitCancelled: the stop button; the endpoint may have been made.
+    """
+    planned = make_plan(context, request, tolerant=request.force)
+    refuse_stops(planned, force=request.force)
+    created = create_planned(context, planned, request)
+    if created.adopted:  # nothing was made, so nothing is to be judged in time to undo it
+        return created
+    return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))
+
+
+def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:
+    """Go on only where nothing would stop the plan, or where that is what was asked for.
+
+    Raises:
+        PreflightFailed: the preflight says stop, and `force` is not given.
+    """
+    if planned.stops and not force:
+        raise errors.PreflightFailed(planned.findings)
+
+
+def create_planned(context: Context, planned: EndpointPlan, request: Placement) -> CreatedEndpoint:
+    """Carry the plan out once, or adopt what is there by now.
+
+    Raises:
+        JournalError: the intent cannot be written down; nothing was made.
+        ApiError: the API refuses.
+        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
+        WaitCancelled: the stop button; the endpoint may have been made.
+    """
+
+    def look_again() -> EndpointPlan:
+        listed = told(look(lambda: alive(context, planned.cluster)))
+        existing = [endpoint for endpoint in listed if endpoint.vpc_id == planned.vpc.vpc_id]
+        if not existing:
+            return planned
+        existing[0] = detailed(context.alibaba(planned.cluster.region_id), existing[0])
+        return adoption(planned.cluster, planned.service, planned.vpc, existing, request)
+
+    return make_once(context, planned, look_again)
 
 
 def make_once(
@@ -63,15 +123,6 @@ def make_once(
     endpoint = planned.existing
     context.journal.conclude_found(plan_name(context, planned), endpoint.endpoint_id)
     return CreatedEndpoint(endpoint=endpoint, adopted=True, differences=planned.differences)
-
-
-def dry_run(context: Context, planned: EndpointPlan) -> None:
-    """Have the API check the plan; nothing is made.
-
-    Raises:
-        ApiError: the API refuses.
-    """
-    request_creation(context, planned, token=new_token(), dry_run=True)
 
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
@@ -111,7 +162,7 @@ def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | 
     ident = context.journal.last_made(name)
     if not ident:
         return None
-    found = discovery.not_listed(context.alibaba(planned.cluster.region_id), ident)
+    found = not_listed(context.alibaba(planned.cluster.region_id), ident)
     if found is None or found.endpoint_status == EndpointStatus.DELETING:
         return None
     if not _is_as_planned(found, planned):
@@ -159,20 +210,6 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
     return made
 
 
-def request_creation(
-    context: Context, planned: EndpointPlan, *, token: str, dry_run: bool
-) -> VpcEndpoint | None:
-    return context.alibaba(planned.cluster.region_id).create_endpoint(
-        service_name=planned.service.service_name,
-        vpc_id=planned.vpc.vpc_id,
-        zones=planned.zones,
-        security_group_ids=planned.security_group_ids,
-        name=planned.name,
-        client_token=token,
-        dry_run=dry_run,
-    )
-
-
 def _is_gone(context: Context, made: VpcEndpoint) -> bool:
     """Tell whether it is deleted; one that was made just now may not be shown at once."""
     for pause in _LOOK_AGAIN:
@@ -198,13 +235,6 @@ def _pause(context: Context, seconds: float) -> None:
         )
 
 
-def plan_name(context: Context, planned: EndpointPlan) -> str:
-    """Return what is the same wherever the same endpoint would be made: a VPC belongs to one account."""
-    host = hosts.override(context.environ, hosts.ALIBABA)
-    said = (host, planned.cluster.region_id, planned.service.service_name, planned.vpc.vpc_id)
-    return digest(repr(said))
-
-
 def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -> str:
     """Return what the plan's endpoint was made with, or would be, where none can be listed; else empty.
 
@@ -213,13 +243,3 @@ def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -
     if not is_unsure(planned):
         return ""
     return context.journal.used_token(name) or digest(repr(("unlisted", name)))
-
-
-def plan_token(context: Context, planned: EndpointPlan) -> str:
-    """Return the ClientToken that is the plan's own: the same wherever the same is planned."""
-    said = (plan_name(context, planned), planned.zones, planned.security_group_ids, planned.name)
-    return digest(repr(said))
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

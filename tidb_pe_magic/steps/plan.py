@@ -1,24 +1,27 @@
-"""Making the endpoint: what was asked, what is there, and the difference."""
+"""The step `plan`: what `create` would create or reuse."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.model import (
     Cluster,
-    CreatedEndpoint,
     EndpointPlan,
     EndpointStatus,
     RamAction,
-    Severity,
     VerifiedService,
     Vpc,
     VpcEndpoint,
 )
-from tidb_pe_magic.runbook import discovery, making
+from tidb_pe_magic.runtime.journal import new_token
 from tidb_pe_magic.steps import placement
+from tidb_pe_magic.steps.clusters import noted_service
+from tidb_pe_magic.steps.endpoints import detailed
+from tidb_pe_magic.steps.networks import unseen_vpc
 from tidb_pe_magic.steps.preflight import survey
 from tidb_pe_magic.steps.preflight.checks import gravest_first, unchecked
 from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
@@ -26,9 +29,12 @@ from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidb_pe_magic.commands.requests import CreateRequest, Placement, PlanRequest
-    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.commands.requests import Placement, PlanRequest
+    from tidb_pe_magic.model import EventHook, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
+
+
+_DIGEST_LENGTH = 48
 
 
 def plan(context: Context, request: PlanRequest, on_event: EventHook) -> EndpointPlan:  # noqa: ARG001
@@ -44,62 +50,11 @@ def plan(context: Context, request: PlanRequest, on_event: EventHook) -> Endpoin
     if planned.existing is not None or planned.stops:
         return planned
     try:
-        making.dry_run(context, planned)
+        dry_run(context, planned)
     except errors.PermissionDenied as denial:
         # It would have said what only the API knows; `create` is what fails without the permission.
         return replace(planned, findings=gravest_first((*planned.findings, unchecked(gap(denial)))))
     return replace(planned, dry_run="passed")
-
-
-def create(context: Context, request: CreateRequest, on_event: EventHook) -> CreatedEndpoint:  # noqa: ARG001
-    """Make the endpoint, or adopt the one that exists for this service and VPC, unchanged.
-
-    Raises:
-        InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
-        NotEligible: it is not in the cluster's region, or the service is not in the zone.
-        PreflightFailed: the preflight says stop, and --force is not given.
-        JournalError: the intent cannot be written down; nothing was made.
-        ApiError: the API refuses.
-        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
-        WaitCancelled: the stop button; the endpoint may have been made.
-    """
-    planned = make_plan(context, request, tolerant=request.force)
-    refuse_stops(planned, force=request.force)
-    created = create_planned(context, planned, request)
-    if created.adopted:  # nothing was made, so nothing is to be judged in time to undo it
-        return created
-    return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))
-
-
-def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:
-    """Go on only where nothing would stop the plan, or where that is what was asked for.
-
-    Raises:
-        PreflightFailed: the preflight says stop, and `force` is not given.
-    """
-    if planned.stops and not force:
-        raise errors.PreflightFailed(planned.findings)
-
-
-def create_planned(context: Context, planned: EndpointPlan, request: Placement) -> CreatedEndpoint:
-    """Carry the plan out once, or adopt what is there by now.
-
-    Raises:
-        JournalError: the intent cannot be written down; nothing was made.
-        ApiError: the API refuses.
-        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
-        WaitCancelled: the stop button; the endpoint may have been made.
-    """
-
-    def look_again() -> EndpointPlan:
-        listed = told(look(lambda: alive(context, planned.cluster)))
-        existing = [endpoint for endpoint in listed if endpoint.vpc_id == planned.vpc.vpc_id]
-        if not existing:
-            return planned
-        existing[0] = discovery.detailed(context.alibaba(planned.cluster.region_id), existing[0])
-        return adoption(planned.cluster, planned.service, planned.vpc, existing, request)
-
-    return making.make_once(context, planned, look_again)
 
 
 def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -> EndpointPlan:
@@ -113,7 +68,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     cluster = survey.planned_cluster(context, getattr(request, "cluster", None), tolerant=tolerant)
     known = survey.survey(context, cluster)
     networks, service = known.networks, known.assumed_service
-    vpc = discovery.unseen_vpc(request.vpc or "", cluster.region_id)
+    vpc = unseen_vpc(request.vpc or "", cluster.region_id)
     if networks is not None:
         vpc = placement.chosen_vpc(networks, request.vpc)
         placement.refuse_foreign_vswitches(networks, vpc, request.zone)
@@ -122,7 +77,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     listed = told(looked_up)
     existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
     if existing:
-        existing[0] = discovery.detailed(context.alibaba(cluster.region_id), existing[0])
+        existing[0] = detailed(context.alibaba(cluster.region_id), existing[0])
         planned = adoption(cluster, service, vpc, existing, request)
     else:
         planned = EndpointPlan(
@@ -155,7 +110,7 @@ def _default_name(cluster: Cluster) -> str:
 
 def alive(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
     """Return the service's endpoints in every VPC: first what was made here, then the oldest, each time."""
-    name = discovery.noted_service(cluster).service_name
+    name = noted_service(cluster).service_name
     found = context.alibaba(cluster.region_id).endpoints(service_name=name)
     staying = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
     return tuple(sorted(staying, key=preference))
@@ -219,3 +174,45 @@ def _differences(
             "other endpoints exist for this service and VPC: " + ", ".join(e.endpoint_id for e in others)
         )
     return tuple(found)
+
+
+def dry_run(context: Context, planned: EndpointPlan) -> None:
+    """Have the API check the plan; nothing is made.
+
+    Raises:
+        ApiError: the API refuses.
+    """
+    request_creation(context, planned, token=new_token(), dry_run=True)
+
+
+def request_creation(
+    context: Context, planned: EndpointPlan, *, token: str, dry_run: bool
+) -> VpcEndpoint | None:
+    """Call CreateVpcEndpoint for the plan; None: it was a dry run."""
+    return context.alibaba(planned.cluster.region_id).create_endpoint(
+        service_name=planned.service.service_name,
+        vpc_id=planned.vpc.vpc_id,
+        zones=planned.zones,
+        security_group_ids=planned.security_group_ids,
+        name=planned.name,
+        client_token=token,
+        dry_run=dry_run,
+    )
+
+
+def plan_name(context: Context, planned: EndpointPlan) -> str:
+    """Return what is the same wherever the same endpoint would be made: a VPC belongs to one account."""
+    host = hosts.override(context.environ, hosts.ALIBABA)
+    said = (host, planned.cluster.region_id, planned.service.service_name, planned.vpc.vpc_id)
+    return digest(repr(said))
+
+
+def plan_token(context: Context, planned: EndpointPlan) -> str:
+    """Return the ClientToken that is the plan's own: the same wherever the same is planned."""
+    said = (plan_name(context, planned), planned.zones, planned.security_group_ids, planned.name)
+    return digest(repr(said))
+
+
+def digest(text: str) -> str:
+    """Return a short name of the text, the same in every process."""
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -1,0 +1,170 @@
+"""The step `endpoints`: the account's endpoints, and the one that a command is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import (
+    Cluster,
+    Endpoints,
+    EndpointStatus,
+    VpcEndpoint,
+)
+from tidb_pe_magic.steps.clusters import named_cluster, noted_service
+from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.clouds.alibaba.api import Alibaba
+    from tidb_pe_magic.commands import requests
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+
+_MOST_DETAILED = 20
+
+
+def endpoints(context: Context, request: requests.EndpointsRequest, on_event: EventHook) -> Endpoints:  # noqa: ARG001
+    """List this account's endpoints, with zones and addresses: the cluster's, or what was made in a region.
+
+    Raises:
+        InvalidRequest: both a cluster and a region are named.
+    """
+    noted, region_id = place_of(context, request.cluster, request.region)
+    alibaba = context.alibaba(region_id)
+    if noted is None:
+        found = tuple(endpoint for endpoint in alibaba.endpoints() if endpoint.ours)
+    else:
+        found = alibaba.endpoints(service_name=noted_service(noted).service_name)
+    # Each endpoint's zones and groups cost two requests; the states of all came with the list.
+    shown = tuple(detailed(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
+    return Endpoints(cluster=noted, region_id=region_id, items=(*shown, *found[_MOST_DETAILED:]))
+
+
+def place_of(context: Context, cluster: str | None, region: str | None) -> tuple[Cluster | None, str]:
+    """Return the cluster that is meant and its region, or the region that is named, which needs no cluster.
+
+    Raises:
+        InvalidRequest: both a cluster and a region are named.
+    """
+    if region is None:
+        noted = named_cluster(context, cluster)
+        return noted, noted.region_id
+    if cluster is not None:
+        raise errors.InvalidRequest("--region", "stands instead of --cluster, not beside it.")
+    return None, region
+
+
+def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
+    """Return the endpoint with its zones and security groups, as far as they may be looked up.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    zones = look(lambda: alibaba.zones(endpoint.endpoint_id))
+    groups = look(lambda: alibaba.endpoint_security_groups(endpoint.endpoint_id))
+    missing = tuple(found.action for found in (zones, groups) if isinstance(found, Denied))
+    return replace(
+        endpoint,
+        zones=told(zones),
+        security_group_ids=told(groups),
+        missing_actions=tuple(dict.fromkeys((*endpoint.missing_actions, *missing))),
+    )
+
+
+def not_listed(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
+    """Return what was made here and is in no list, which may lag or be denied; None where it is not told.
+
+    Tags are told by lists alone, so that it is taken for ours as the journal has it.
+    """
+    try:
+        return replace(detailed(alibaba, alibaba.endpoint(endpoint_id)), ours=True)
+    except (errors.NotFound, errors.PermissionDenied):
+        return None
+
+
+def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
+    """Return the endpoint with its present state, by either of the two operations that tell it.
+
+    Raises:
+        NotFound: it is gone.
+        PermissionDenied: neither may be called.
+    """
+    try:
+        return alibaba.refreshed(endpoint)
+    except errors.PermissionDenied as denial:
+        found = look(lambda: alibaba.endpoints(endpoint_id=endpoint.endpoint_id))
+        if isinstance(found, Denied):
+            raise
+        if not found:
+            raise errors.NotFound("it is not listed", operation="ListVpcEndpoints") from None
+        missing = tuple(dict.fromkeys((*endpoint.missing_actions, gap(denial).action)))
+        return replace(
+            found[0],
+            zones=endpoint.zones,
+            security_group_ids=endpoint.security_group_ids,
+            missing_actions=missing,
+        )
+
+
+def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None) -> VpcEndpoint:
+    """Return the endpoint that is named, or the cluster's only one, with zones and security groups.
+
+    Raises:
+        StepOrderError: there is none.
+        InvalidRequest: there are several and none is named.
+        NotEligible: the named one belongs to another service.
+        PermissionDenied: none is named, and endpoints may not be listed.
+    """
+    alibaba = context.alibaba(cluster.region_id)
+    service_name = noted_service(cluster).service_name
+    if endpoint_id is not None:
+        named = _endpoint(alibaba, endpoint_id)
+        if named is None:
+            raise errors.InvalidRequest(
+                "--endpoint",
+                f"there is no {endpoint_id} in {cluster.region_id}.",
+                advice="See %tidb_pe endpoints.",
+            )
+        if named.service_name != service_name:
+            raise errors.NotEligible(
+                "service",
+                f"{endpoint_id} is an endpoint of {named.service_name}, "
+                f"not of cluster {cluster.display_name}.",
+                advice="See %tidb_pe endpoints.",
+            )
+        return detailed(alibaba, named)
+    try:
+        every = alibaba.endpoints(service_name=service_name)
+    except errors.PermissionDenied as denial:
+        denial.advice = f"Name the endpoint: --endpoint ep-…, as the console has it. {denial.advice}"
+        raise
+    alive = [endpoint for endpoint in every if endpoint.endpoint_status != EndpointStatus.DELETING]
+    if not alive:
+        raise errors.StepOrderError(
+            f"cluster {cluster.display_name} has no endpoint in this account yet.",
+            advice="Run %tidb_pe create (%tidb_pe plan shows what it would make).",
+        )
+    if len(alive) > 1:
+        listed = ", ".join(f"{e.endpoint_id} (in {e.vpc_id}, {e.endpoint_status})" for e in alive)
+        raise errors.InvalidRequest(
+            "--endpoint", f"cluster {cluster.display_name} has several endpoints: {listed}; name one."
+        )
+    return detailed(alibaba, alive[0])
+
+
+def _endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
+    """Return the endpoint of this ID, by either of the two operations that tell it; None: there is none."""
+    found = look(lambda: alibaba.endpoints(endpoint_id=endpoint_id))
+    if not isinstance(found, Denied):
+        return found[0] if found else None
+    try:
+        return replace(alibaba.endpoint(endpoint_id), missing_actions=(found.action,))
+    except errors.NotFound:
+        return None
+
+
+def for_endpoint(command: str, endpoint_id: str | None) -> str:
+    """Return the command for the endpoint that had to be named, as it is typed."""
+    return command if endpoint_id is None else f"{command} --endpoint {endpoint_id}"

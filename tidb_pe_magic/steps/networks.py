@@ -1,0 +1,81 @@
+"""The step `networks`: the region's VPCs, vSwitches and security groups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model import (
+    Cluster,
+    Networks,
+    Vpc,
+)
+from tidb_pe_magic.steps.clusters import eligible_cluster
+from tidb_pe_magic.steps.preflight.facts import Denied, look, told
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.clouds.alibaba.api import Alibaba
+    from tidb_pe_magic.commands import requests
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+
+def networks(context: Context, request: requests.NetworksRequest, on_event: EventHook) -> Networks:  # noqa: ARG001
+    """List the region's networks, those first in which the endpoint can be made."""
+    return region_networks(context, eligible_cluster(context, request.cluster))
+
+
+def region_networks(context: Context, cluster: Cluster) -> Networks:
+    """Return the networks of the cluster's region, usable ones first, as far as they may be looked up."""
+    vpcs, missing = _vpcs(context.alibaba(cluster.region_id))
+    found = Networks(cluster=cluster, vpcs=vpcs, here=context.whereabouts(), missing_actions=missing)
+    ordered = sorted(
+        found.vpcs,
+        key=lambda vpc: (bool(found.vpc_obstacle(vpc)), not found.is_here(vpc), vpc.name, vpc.vpc_id),
+    )
+    return replace(
+        found,
+        vpcs=tuple(
+            replace(
+                vpc,
+                vswitches=tuple(
+                    sorted(
+                        vpc.vswitches,
+                        key=lambda v: (bool(found.vswitch_obstacle(v)), v.zone_id, -v.available_ip_count),
+                    )
+                ),
+                security_groups=tuple(
+                    sorted(
+                        vpc.security_groups, key=lambda g: (g.service_managed, g.name, g.security_group_id)
+                    )
+                ),
+            )
+            for vpc in ordered
+        ),
+    )
+
+
+def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
+    """Return the VPCs with their parts, and the RAM actions that are missing for more.
+
+    Where VPCs may not be looked up, those are returned that a vSwitch or a security group names.
+    """
+    vpcs, vswitches, groups = look(alibaba.vpcs), look(alibaba.vswitches), look(alibaba.security_groups)
+    missing = tuple(found.action for found in (vpcs, vswitches, groups) if isinstance(found, Denied))
+    vswitches, groups = told(vswitches), told(groups)
+    if isinstance(vpcs, Denied):
+        named = dict.fromkeys((*(v.vpc_id for v in vswitches), *(g.vpc_id for g in groups)))
+        vpcs = tuple(unseen_vpc(vpc_id, alibaba.region_id) for vpc_id in named)
+    return tuple(
+        replace(
+            vpc,
+            vswitches=tuple(v for v in vswitches if v.vpc_id == vpc.vpc_id),
+            security_groups=tuple(g for g in groups if g.vpc_id == vpc.vpc_id),
+        )
+        for vpc in vpcs
+    ), missing
+
+
+def unseen_vpc(vpc_id: str, region_id: str) -> Vpc:
+    """Return a VPC of which nothing but its ID is known."""
+    return Vpc(vpc_id=vpc_id, name="", region_id=region_id, cidr_block="", status="")
