@@ -22,9 +22,9 @@ from tidb_pe_magic.errors import (
     TidbPeError,
     WaitCancelled,
     WaitTimeout,
-    one_line,
 )
 from tidb_pe_magic.model import VpcEndpoint
+from tidb_pe_magic.text import one_line
 
 CLASSES = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
 ENDPOINT = VpcEndpoint(

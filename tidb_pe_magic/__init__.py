@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tidb_pe_magic.notebook.forms import Form
-    from tidb_pe_magic.runbook.runbook import Runbook
+    from tidb_pe_magic.runbook import Runbook
 
 __version__ = "0.1.0"
 
@@ -89,7 +89,7 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> object:
         """Import `Runbook` when it is asked for: `%load_ext` imports this module, too."""
         if name == "Runbook":
-            from tidb_pe_magic.runbook.runbook import Runbook  # noqa: PLC0415 - see above
+            from tidb_pe_magic.runbook import Runbook  # noqa: PLC0415 - see above
 
             return Runbook
         msg = f"module {__name__!r} has no attribute {name!r}"

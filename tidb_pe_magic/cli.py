@@ -30,7 +30,7 @@ from tidb_pe_magic.credentials.prompt import Prompt, ask
 from tidb_pe_magic.display import render
 from tidb_pe_magic.display.as_json import plain
 from tidb_pe_magic.display.events import EventLines
-from tidb_pe_magic.runbook.runbook import Runbook
+from tidb_pe_magic.runbook import Runbook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,8 +34,9 @@ Anything that is not a `TidbPeError` is a bug and keeps its traceback.
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Self
+
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,27 +44,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Diagnosis, Finding, Fleet, VpcEndpoint
 
 _ENDS = (".", "!", "?", "…")
-# Control, format (direction marks), surrogate, line and paragraph separators.
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
-def one_line(text: str) -> str:
-    """Return `text` on one line, with every control and direction character made visible.
-
-    Names and messages come from remote systems: an ANSI escape or a right-to-left mark in one of them
-    must not repaint the reader's terminal.
-    """
-    return made_visible(" ".join(text.split()))
-
-
-def made_visible(text: str) -> str:
-    """Return `text` with its blanks as they are, and every control and direction character made visible."""
-    return "".join(character if is_visible(character) else f"\\u{ord(character):04x}" for character in text)
-
-
-def is_visible(text: str) -> bool:
-    """Tell whether the text is shown as it is: it has no control or direction character."""
-    return all(unicodedata.category(character) not in _INVISIBLE for character in text)
 
 
 TOPICS = (

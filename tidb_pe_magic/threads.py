@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import threading
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from threading import Event as Flag
+
+T = TypeVar("T")
+
 
 SLICE = 0.2  # seconds; on some platforms only the end of a wait lets the stop button through
 
@@ -27,3 +34,85 @@ def paused(seconds: float, cancel: Flag, sleep: Callable[[float], bool] | None =
         if cancel.wait(min(SLICE, left)):
             return True
     return cancel.is_set()
+
+
+def within(seconds: float, work: Callable[[], T], *, name: str) -> T:
+    """Return what `work` returns or raises, unless that takes longer: then it is left to itself.
+
+    It runs in a daemon thread, which can be abandoned: a name server that hangs cannot be interrupted.
+
+    Args:
+        seconds: the limit.
+        work: what is done in the thread.
+        name: of the thread.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return answer.result(seconds)
+
+
+def work_through(
+    items: Iterable[T],
+    work: Callable[[T], None],
+    *,
+    threads: int,
+    stop: threading.Event,
+    meanwhile: Callable[[], None],
+) -> None:
+    """Have `work` done for each item, and return when all of it is.
+
+    Where this is interrupted it raises at once: each thread ends with the call to a cloud that it is in,
+    which cannot be interrupted, and begins nothing more. They are daemons, so that the process can end.
+
+    Args:
+        items: in the order in which they are begun.
+        work: is done in one of the threads; what it raises ends the whole.
+        threads: at most.
+        stop: is set where this ends early; `work` has to look at it before it changes anything.
+        meanwhile: is called in this thread five times a second; what it raises ends the whole.
+    """
+    waiting: queue.SimpleQueue[T] = queue.SimpleQueue()
+    for item in items:
+        waiting.put(item)
+    ended: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        end: Future[None] = Future()
+        try:
+            for item in _taken(waiting, stop):
+                work(item)
+            end.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            end.set_exception(error)
+        ended.put(end)
+
+    running = min(threads, waiting.qsize())
+    try:
+        for number in range(running):
+            threading.Thread(target=run, name=f"tidb-pe-fleet-{number + 1}", daemon=True).start()
+        while running:
+            with contextlib.suppress(queue.Empty):
+                ended.get(timeout=SLICE).result()
+                running -= 1
+            meanwhile()
+    except BaseException:
+        stop.set()
+        raise
+
+
+def _taken(waiting: queue.SimpleQueue[T], stop: threading.Event) -> Iterator[T]:
+    while not stop.is_set():
+        try:
+            yield waiting.get_nowait()
+        except queue.Empty:
+            return

@@ -23,8 +23,9 @@ from support.requirements import need
 
 from tidb_pe_magic.clients.base import PASSWORD, Target, ca_notes, chain_alone
 from tidb_pe_magic.clients.formats import FORMATS, write
-from tidb_pe_magic.errors import InvalidRequest, is_visible
+from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import TlsMode
+from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
     from pathlib import Path

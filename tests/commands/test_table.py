@@ -13,7 +13,7 @@ import pytest
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.table import OPERATIONS, Operation
 from tidb_pe_magic.errors import InvalidRequest, StepOrderError
-from tidb_pe_magic.runbook.runbook import Runbook
+from tidb_pe_magic.runbook import Runbook
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable

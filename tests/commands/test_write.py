@@ -20,7 +20,7 @@ from tidb_pe_magic.commands.requests import (
 )
 from tidb_pe_magic.commands.table import OPERATIONS, Operation
 from tidb_pe_magic.commands.write import PROG, cell, command
-from tidb_pe_magic.errors import is_visible
+from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.fields import Request

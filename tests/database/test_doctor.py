@@ -20,6 +20,7 @@ from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database import doctor
 from tidb_pe_magic.database.connector import Target
+from tidb_pe_magic.database.remedies import Subject
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import STAGES, Outcome, TlsMode
 from tidb_pe_magic.sandbox.network.black_hole import BlackHole
@@ -81,7 +82,7 @@ def examine() -> Callable[..., Diagnosis]:
             region_id="ap-southeast-1", zone_id="ap-southeast-1a", vpc_id="vpc-t4n1", vswitch_id="vsw-t4n1"
         )
         known = {"endpoint": ENDPOINT, "here": here} | given
-        return doctor.examine(doctor.Subject(target=target(host, port, **options), **known), timeout=timeout)
+        return doctor.examine(Subject(target=target(host, port, **options), **known), timeout=timeout)
 
     return examine
 

@@ -9,9 +9,9 @@ import pytest
 from support.results import ENDPOINT
 
 from tidb_pe_magic.credentials.secrets import Secret
-from tidb_pe_magic.database import doctor
 from tidb_pe_magic.database.connector import Target
 from tidb_pe_magic.database.dialing import Address, Attempt, faults
+from tidb_pe_magic.database.remedies import Subject
 from tidb_pe_magic.display import render
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -49,7 +49,7 @@ def test_a_machine_without_ipv6_is_no_fault_of_a_dual_stack_name(
 def test_the_ipv6_address_of_a_zone_is_the_endpoints_own() -> None:
     """A name that leads there leads to the endpoint, however the cloud writes the address."""
     target = Target(host="::1", port=1, user="", database="", password=Secret(""))
-    subject = doctor.Subject(target=target, endpoint=DUAL)
+    subject = Subject(target=target, endpoint=DUAL)
     assert set(subject.zone_addresses) == {"10.0.1.7", "::1"}
 
 

@@ -13,10 +13,11 @@ from exports.stand_in import Call, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidb_pe_magic.errors import InvalidRequest, is_visible
+from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.exports import aliyun_cli
 from tidb_pe_magic.exports.shell import quoted
 from tidb_pe_magic.model import EndpointTag
+from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

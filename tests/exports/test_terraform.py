@@ -14,10 +14,11 @@ from exports.terraform_text import only, read, terraforms_parser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidb_pe_magic.errors import InvalidRequest, is_visible
+from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.exports import hcl, terraform
 from tidb_pe_magic.exports.attributes import ATTRIBUTES
 from tidb_pe_magic.model import EndpointTag, EndpointZone
+from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

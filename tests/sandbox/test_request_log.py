@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tidb_pe_magic.sandbox.faults import Fault, Kind
-from tidb_pe_magic.sandbox.request_log import Request, RequestLog, Service
+from tidb_pe_magic.sandbox.request_log import Request, RequestLog
+from tidb_pe_magic.sandbox.service import Service
 
 
 def filled() -> RequestLog:

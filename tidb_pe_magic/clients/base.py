@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tidb_pe_magic.errors import InvalidRequest, is_visible
+from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import TlsMode
+from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

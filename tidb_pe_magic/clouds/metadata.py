@@ -12,8 +12,8 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.clouds.limited import within
 from tidb_pe_magic.model import Whereabouts
+from tidb_pe_magic.threads import within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,7 +7,6 @@ certificates looked at anew, each within its share of the time, so that what han
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,63 +20,26 @@ from tidb_pe_magic.database import dialing, greeting, remedies
 from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
+from tidb_pe_magic.database.remedies import Subject, is_address
 from tidb_pe_magic.database.session import CannotConnect
-from tidb_pe_magic.errors import ConnectionFailed, TidbPeError, one_line
+from tidb_pe_magic.errors import ConnectionFailed, TidbPeError
 from tidb_pe_magic.model import (
     STAGES,
-    Cluster,
     Diagnosis,
     Outcome,
     RamAction,
     Stage,
     TlsMode,
-    VpcEndpoint,
-    Whereabouts,
 )
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
     from tidb_pe_magic.database.session import Session
 
 _SHARE = 0.4  # of the whole time, for one stage
 _PINGS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What is known of the connection before it is looked at; all but the target may be unknown.
-
-    Attributes:
-        target: its user may be empty; its password is not used.
-        password: gives the password when the login is reached; None where there is none at hand.
-        password_from: where that is, as it was typed.
-        endpoint: what the host's zones, VPC and state are compared with.
-        here: where this machine is.
-        unknown: why the endpoint is not known, where it should be.
-        last: the stage to end with.
-    """
-
-    target: Target
-    password: Callable[[], Secret] | None = None
-    password_from: str = ""
-    cluster: Cluster | None = None
-    endpoint: VpcEndpoint | None = None
-    here: Whereabouts | None = None
-    unknown: str = ""
-    last: str = STAGES[-1]
-
-    @property
-    def zone_addresses(self) -> dict[str, str]:
-        """Each address of the endpoint's network interfaces, as a resolver writes it, and its zone."""
-        zones = self.endpoint.zones if self.endpoint else ()
-        return {
-            str(ipaddress.ip_address(address)): zone.zone_id
-            for zone in zones
-            for address in (zone.eni_ip, zone.ipv6_address)
-            if _is_address(address)
-        }
 
 
 class Seen(NamedTuple):
@@ -175,12 +137,12 @@ class _Examination:
         texts = [address.text for address in self._addresses]
         listed = ", ".join(dict.fromkeys(texts))
         leads = f"{target.host} resolves to {listed}"
-        if _is_address(target.host):
+        if is_address(target.host):
             leads = f"{target.host} is an address, no name has to be resolved"
         if self._hides(RamAction.ENDPOINT_ZONES):
             hidden = f"RAM action {RamAction.ENDPOINT_ZONES} is missing"
             return Seen(Outcome.UNKNOWN, f"{leads}; cannot tell whether that is the endpoint: {hidden}")
-        if _is_address(target.host) or not zones:
+        if is_address(target.host) or not zones:
             return Seen(Outcome.PASSED, leads)
         if not set(texts) & zones.keys():
             return Seen(
@@ -347,14 +309,6 @@ def _end(session: Session) -> None:
     # Not a polite farewell: a peer that hangs would have to take it.
     with contextlib.suppress(OSError, pymysql.err.MySQLError):
         session._force_close()  # noqa: SLF001 - the driver has no other way
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _validity(not_after: str) -> str:

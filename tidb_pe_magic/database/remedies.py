@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.model import ConnectionStatus, EndpointStatus, Outcome, TlsMode
+from tidb_pe_magic.errors import ConnectionFailed
+from tidb_pe_magic.model import (
+    STAGES,
+    Cluster,
+    ConnectionStatus,
+    EndpointStatus,
+    Outcome,
+    Stage,
+    TlsMode,
+    VpcEndpoint,
+    Whereabouts,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from tidb_pe_magic.database.doctor import Subject
+    from tidb_pe_magic.credentials.secrets import Secret
+    from tidb_pe_magic.database.connector import Target
     from tidb_pe_magic.errors import ConnectionFailed
     from tidb_pe_magic.model import Stage
 
@@ -255,3 +269,47 @@ def _command(operation: str, subject: Subject, *options: str) -> str:
     given |= dict(zip(options[::2], options[1::2], strict=True))
     words = [word for name, value in given.items() if value for word in (name, value)]
     return f"%tidb_pe {shlex.join((operation, *words))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is known of the connection before it is looked at; all but the target may be unknown.
+
+    Attributes:
+        target: its user may be empty; its password is not used.
+        password: gives the password when the login is reached; None where there is none at hand.
+        password_from: where that is, as it was typed.
+        endpoint: what the host's zones, VPC and state are compared with.
+        here: where this machine is.
+        unknown: why the endpoint is not known, where it should be.
+        last: the stage to end with.
+    """
+
+    target: Target
+    password: Callable[[], Secret] | None = None
+    password_from: str = ""
+    cluster: Cluster | None = None
+    endpoint: VpcEndpoint | None = None
+    here: Whereabouts | None = None
+    unknown: str = ""
+    last: str = STAGES[-1]
+
+    @property
+    def zone_addresses(self) -> dict[str, str]:
+        """Each address of the endpoint's network interfaces, as a resolver writes it, and its zone."""
+        zones = self.endpoint.zones if self.endpoint else ()
+        return {
+            str(ipaddress.ip_address(address)): zone.zone_id
+            for zone in zones
+            for address in (zone.eni_ip, zone.ipv6_address)
+            if is_address(address)
+        }
+
+
+def is_address(host: str) -> bool:
+    """Tell whether the host is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

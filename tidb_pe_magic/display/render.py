@@ -11,7 +11,7 @@ from tidb_pe_magic.display.layout import as_html, as_text, reworded
 from tidb_pe_magic.display.views import amounts, fleet_summary, in_words, plan_cost, query_summary, view
 from tidb_pe_magic.display.views import timeline as timelines
 from tidb_pe_magic.display.views import topology as topologies
-from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

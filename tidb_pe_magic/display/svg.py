@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from tidb_pe_magic.display.layout import COLOURS, columns
-from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Kind

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.errors import InvalidRequest, one_line
+from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import EndpointStatus, RamAction, Severity
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.errors import is_visible
 from tidb_pe_magic.exports.base import writable
+from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

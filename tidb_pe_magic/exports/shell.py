@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.errors import InvalidRequest, is_visible
+from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.exports.base import writable
+from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,7 +6,6 @@ never a failure.
 
 from __future__ import annotations
 
-from tidb_pe_magic.model.actions import RamAction
 from tidb_pe_magic.model.base import Restriction, Result
 from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService
 from tidb_pe_magic.model.connections import (
@@ -72,6 +71,7 @@ from tidb_pe_magic.model.history import History, Mutation, MutationResult
 from tidb_pe_magic.model.keys import CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
 from tidb_pe_magic.model.queries import QueryResult
+from tidb_pe_magic.model.ram import RamAction
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
 from tidb_pe_magic.model.sql_users import SQL_ROLES, SqlUser, SqlUsers
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidb_pe_magic.model.actions import RamAction
 from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.clusters import Cluster
 from tidb_pe_magic.model.findings import Whereabouts
+from tidb_pe_magic.model.ram import RamAction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ not certain, it is `*`: a policy that is too narrow is denied without a word abo
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 ANY = "*"
 _ENDPOINT = "acs:privatelink:{region}:*:vpcendpoint/*"
@@ -57,3 +58,14 @@ def is_action(text: object) -> bool:
 def resources(action: str, region_id: str = ANY) -> tuple[str, ...]:
     """Return the resources on which the action is checked, in any account; empty where not known."""
     return tuple(each.format(region=region_id or ANY) for each in _EVERY.get(action, ()))
+
+
+class RamAction(StrEnum):
+    """What an access key's owner has to be allowed, each for one part of networks or endpoints."""
+
+    VPCS = "vpc:DescribeVpcs"
+    VSWITCHES = "vpc:DescribeVSwitches"
+    SECURITY_GROUPS = "ecs:DescribeSecurityGroups"
+    ENDPOINTS = "privatelink:ListVpcEndpoints"
+    ENDPOINT_ZONES = "privatelink:ListVpcEndpointZones"
+    ENDPOINT_SECURITY_GROUPS = "privatelink:ListVpcEndpointSecurityGroups"

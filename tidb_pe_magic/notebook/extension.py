@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.notebook.magics import Commands
     from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
-    from tidb_pe_magic.runbook.runbook import Runbook
+    from tidb_pe_magic.runbook import Runbook
 
 
 @magics_class

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidb_pe_magic.notebook.forms import Form
-    from tidb_pe_magic.runbook.runbook import Runbook
+    from tidb_pe_magic.runbook import Runbook
 
 STEPS = ("cluster", "create", "connect")
 

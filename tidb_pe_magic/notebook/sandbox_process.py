@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
     from pathlib import Path
 
-    from tidb_pe_magic.runbook.runbook import Runbook
+    from tidb_pe_magic.runbook import Runbook
 
 _MODULE = "tidb_pe_magic.sandbox"
 _URL = "TIDBCLOUD_SERVERLESS_ENDPOINT"

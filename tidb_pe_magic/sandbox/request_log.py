@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, overload
 
+from tidb_pe_magic.sandbox.service import Service
 from tidb_pe_magic.sandbox.tidb_cloud.digest import NO_CREDENTIALS, STALE_NONCE
 
 if TYPE_CHECKING:
@@ -35,15 +35,6 @@ _SECRET: Final = frozenset(
 _HEADINGS: Final = ("#", "time (UTC)", "service", "operation", "answer", "parameters")
 _SHOWN_PARAMETERS: Final = 80
 _SHOWN_NAMES: Final = 6
-
-
-class Service(StrEnum):
-    """Who is called."""
-
-    TIDB_CLOUD = "tidb-cloud"
-    ALIBABA = "alibaba"
-    METADATA = "metadata"
-    SQL = "sql"
 
 
 @dataclass(frozen=True, slots=True)

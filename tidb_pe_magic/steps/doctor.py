@@ -6,10 +6,10 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds.limited import within
 from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import Secret
+from tidb_pe_magic.database.remedies import Subject
 from tidb_pe_magic.model import (
     STAGES,
     Cluster,
@@ -24,13 +24,13 @@ from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.preflight.facts import Denied, gap
 from tidb_pe_magic.steps.sql_users import login_name
+from tidb_pe_magic.threads import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tidb_pe_magic.commands.requests import DoctorRequest, SqlLogin
     from tidb_pe_magic.database.connector import Target
-    from tidb_pe_magic.database.doctor import Subject
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
 
@@ -82,13 +82,11 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
     from tidb_pe_magic.database import doctor, remedies  # noqa: PLC0415 - pymysql is imported by need
 
     if failure.stage == "query" and not failure.advice:
-        known = doctor.Subject(target=target, cluster=cluster, endpoint=endpoint)
+        known = Subject(target=target, cluster=cluster, endpoint=endpoint)
         return _advised(failure, *remedies.explain(failure, (), known))
     if failure.stage not in _EXAMINED:
         return failure
-    subject = doctor.Subject(
-        target=target, cluster=cluster, endpoint=endpoint, here=_here(context), last="tls"
-    )
+    subject = Subject(target=target, cluster=cluster, endpoint=endpoint, here=_here(context), last="tls")
     diagnosis = doctor.examine(subject, timeout=_left(context, end))
     better = _advised(failure, diagnosis.causes, diagnosis.next_command)
     better.diagnosis = diagnosis
@@ -119,7 +117,7 @@ class _Known(NamedTuple):
 
 def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject:
     from tidb_pe_magic.database.connector import Target  # noqa: PLC0415 - pymysql is imported by need
-    from tidb_pe_magic.database.doctor import Subject  # noqa: PLC0415
+    from tidb_pe_magic.database.remedies import Subject  # noqa: PLC0415
 
     cluster, endpoint = known.cluster, known.endpoint
     user = login_name(cluster, request.user, no_prefix=request.no_prefix) if cluster else request.user or ""

@@ -9,8 +9,8 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.exports.base import Origins, Source, subject
 from tidb_pe_magic.exports.formats import FORMATS
 from tidb_pe_magic.exports.marks import is_untouched_export
+from tidb_pe_magic.files import TextFile
 from tidb_pe_magic.model import EndpointStatus, Export
-from tidb_pe_magic.runbook.text_files import TextFile
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, refreshed
 from tidb_pe_magic.steps.networks import unseen_vpc
 from tidb_pe_magic.steps.plan import adoption, make_plan, plan_token

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.runbook.fleet.crew import work_through
 from tidb_pe_magic.steps.fleet.shared_context import Memory
+from tidb_pe_magic.threads import work_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba import wire
 from tidb_pe_magic.clouds.alibaba.errors import DRY_RUN_PASSED, NOT_ACTIVATED
 from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
-from tidb_pe_magic.clouds.alibaba_rules import read_rules
+from tidb_pe_magic.clouds.alibaba.wire import read_rules
 from tidb_pe_magic.clouds.json_fields import text, texts
 from tidb_pe_magic.clouds.pages import Page, by_number, by_token, read_page
 from tidb_pe_magic.clouds.retries import NO_RETRIES

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from tidb_pe_magic.commands.fields import matching, non_empty, not_longer, text_up_to
-from tidb_pe_magic.errors import is_visible
+from tidb_pe_magic.text import is_visible
 
 vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123 (see %tidb_pe networks)")
 security_group_id = matching(

@@ -15,7 +15,7 @@ from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.placeholders import outer_words
 from tidb_pe_magic.database.queries.statement import Query, Tally, read
-from tidb_pe_magic.whole_files import in_its_place
+from tidb_pe_magic.files import in_its_place
 
 if TYPE_CHECKING:
     import threading

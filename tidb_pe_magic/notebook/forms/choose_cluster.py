@@ -10,11 +10,12 @@ from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ClusterRequest, ClustersRequest, EndpointsRequest
 from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.display.views import named
-from tidb_pe_magic.errors import TidbPeError, one_line
+from tidb_pe_magic.errors import TidbPeError
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet
 from tidb_pe_magic.notebook.forms.fragments import notes, success
 from tidb_pe_magic.notebook.forms.pickers import ListPicker
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

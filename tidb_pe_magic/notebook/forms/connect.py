@@ -9,13 +9,13 @@ import ipywidgets as widgets
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ConnectRequest, EndpointsRequest, WaitRequest
 from tidb_pe_magic.display.render import timeline
-from tidb_pe_magic.errors import one_line
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
 from tidb_pe_magic.notebook.forms.fragments import folded
 from tidb_pe_magic.notebook.forms.password import PasswordField
 from tidb_pe_magic.notebook.forms.pickers import Picker
 from tidb_pe_magic.notebook.forms.query import Query
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret

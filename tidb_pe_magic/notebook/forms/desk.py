@@ -9,20 +9,14 @@ import ipywidgets as widgets
 
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.display.events import Story
 from tidb_pe_magic.display.layout import as_html
 from tidb_pe_magic.display.views import view
-from tidb_pe_magic.errors import (
-    InvalidRequest,
-    QueryCancelled,
-    TidbPeError,
-    WaitCancelled,
-    WaitTimeout,
-    one_line,
-)
+from tidb_pe_magic.errors import InvalidRequest, QueryCancelled, TidbPeError, WaitCancelled, WaitTimeout
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.picture import Picture
 from tidb_pe_magic.notebook.forms.worker import Worker
-from tidb_pe_magic.notebook.progress import Story
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +28,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Kind
     from tidb_pe_magic.notebook.forms.fields import Sheet
     from tidb_pe_magic.notebook.forms.summary import Summary
-    from tidb_pe_magic.runbook.runbook import Runbook
+    from tidb_pe_magic.runbook import Runbook
 
     Settle = Callable[[Event], bool]
 

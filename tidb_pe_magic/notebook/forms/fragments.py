@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.display.layout import View, as_html
 from tidb_pe_magic.display.views import view
-from tidb_pe_magic.errors import one_line
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic import model
     from tidb_pe_magic.notebook.forms.desk import Settle
     from tidb_pe_magic.notebook.progress import Publish
-    from tidb_pe_magic.runbook.runbook import Runbook
+    from tidb_pe_magic.runbook import Runbook
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _WITHOUT_WIDGETS = "A form of tidb_pe. It needs Jupyter widgets; the commands below do the same without it."

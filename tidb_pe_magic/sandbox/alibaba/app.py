@@ -23,7 +23,8 @@ from tidb_pe_magic.sandbox.alibaba.roles import Roles
 from tidb_pe_magic.sandbox.alibaba.signature import SignedRequest, Verifier
 from tidb_pe_magic.sandbox.alibaba.sts import STS_QUERIES, UNSIGNED
 from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
-from tidb_pe_magic.sandbox.request_log import RequestLog, Service
+from tidb_pe_magic.sandbox.request_log import RequestLog
+from tidb_pe_magic.sandbox.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,7 +18,8 @@ from flask import Flask, Request, Response, request
 
 from tidb_pe_magic.sandbox.alibaba.network_seed import SINGAPORE
 from tidb_pe_magic.sandbox.alibaba.roles import ECS
-from tidb_pe_magic.sandbox.request_log import RequestLog, Service
+from tidb_pe_magic.sandbox.request_log import RequestLog
+from tidb_pe_magic.sandbox.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

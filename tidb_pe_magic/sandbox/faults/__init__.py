@@ -10,6 +10,6 @@ from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point
 from tidb_pe_magic.sandbox.faults.names import parse
 from tidb_pe_magic.sandbox.faults.registry import Faults, Hold
 from tidb_pe_magic.sandbox.faults.schedule import schedule
-from tidb_pe_magic.sandbox.request_log import Service
+from tidb_pe_magic.sandbox.service import Service
 
 __all__ = ["KINDS", "Fault", "Faults", "Hold", "Kind", "Point", "Service", "parse", "schedule"]

@@ -10,7 +10,7 @@ from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tidb_pe_magic.sandbox.request_log import Service
+    from tidb_pe_magic.sandbox.service import Service
 
 _MOST_PARTS = 3
 

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.faults.names import check_operation
-from tidb_pe_magic.sandbox.request_log import RequestLog, Service
+from tidb_pe_magic.sandbox.request_log import RequestLog
+from tidb_pe_magic.sandbox.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

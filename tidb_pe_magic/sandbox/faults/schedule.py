@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.faults.fault import KINDS, Fault, Kind, Point
-from tidb_pe_magic.sandbox.request_log import Service
+from tidb_pe_magic.sandbox.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.faults.fault import Point
-from tidb_pe_magic.sandbox.request_log import Service
+from tidb_pe_magic.sandbox.service import Service
 
 if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.faults.registry import Faults

@@ -14,7 +14,7 @@ from tidb_pe_magic.sandbox.faults.answers import REQUEST_ID, Answer, refusal
 from tidb_pe_magic.sandbox.faults.fault import Fault, Kind, Point
 from tidb_pe_magic.sandbox.faults.rewriting import rewritten
 from tidb_pe_magic.sandbox.http_server import HangUp
-from tidb_pe_magic.sandbox.request_log import Service
+from tidb_pe_magic.sandbox.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

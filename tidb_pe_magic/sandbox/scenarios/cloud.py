@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic.sandbox.alibaba.network_seed import VSwitch
-    from tidb_pe_magic.sandbox.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.scenarios.scenario import Staged
 
 _CLUSTER, _SERVICE = "10430185274093617152", "epsrv-t4ndemo7c1x0qk2p9s8e"
 _VPC, _GROUP, _ADVANCED = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics", "sg-t4nenterprise"
@@ -26,22 +26,22 @@ _EVERYONE, _SKEW = "0.0.0.0/0", 20 * 60.0
 _ANY_PORT = "1/65535"
 
 
-def _not_activated(sandbox: Sandbox) -> None:
+def _not_activated(sandbox: Staged) -> None:
     sandbox.world.product_open = False
 
 
-def _service_invisible(sandbox: Sandbox) -> None:
+def _service_invisible(sandbox: Staged) -> None:
     sandbox.world.remove_service(_SERVICE)
 
 
-def _service(**changes: Any) -> Callable[[Sandbox], None]:
+def _service(**changes: Any) -> Callable[[Staged], None]:
     return lambda sandbox: sandbox.world.change_service(_SERVICE, **changes)
 
 
-def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Sandbox], None]:
+def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Staged], None]:
     """Change the vSwitch of the second zone, whose loss leaves one zone that can be used."""
 
-    def stage(sandbox: Sandbox) -> None:
+    def stage(sandbox: Staged) -> None:
         network = sandbox.world.network
         changed = (change(v) if v.vswitch_id == _SECOND_VSWITCH else v for v in network.vswitches)
         sandbox.world.network = replace(network, vswitches=tuple(v for v in changed if v is not None))
@@ -49,12 +49,12 @@ def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Sa
     return stage
 
 
-def _rules(*permissions: Permission, inner_access: str = "Drop") -> Callable[[Sandbox], None]:
+def _rules(*permissions: Permission, inner_access: str = "Drop") -> Callable[[Staged], None]:
     """Give the security group these rules; its members do not reach each other without one."""
     return lambda sandbox: sandbox.world.set_rules(_GROUP, *permissions, inner_access=inner_access)
 
 
-def _endpoint(sandbox: Sandbox, *groups: str) -> str:
+def _endpoint(sandbox: Staged, *groups: str) -> str:
     world = sandbox.world
     made = world.create_endpoint(
         service=next(service for service in world.services if service.service_id == _SERVICE),
@@ -67,27 +67,27 @@ def _endpoint(sandbox: Sandbox, *groups: str) -> str:
     return made.endpoint_id
 
 
-def _endpoint_exists(sandbox: Sandbox) -> None:
+def _endpoint_exists(sandbox: Staged) -> None:
     _endpoint(sandbox)
 
 
-def _groups_mixed(sandbox: Sandbox) -> None:
+def _groups_mixed(sandbox: Staged) -> None:
     _endpoint(sandbox, _GROUP, _ADVANCED)
 
 
-def _financially_locked(sandbox: Sandbox) -> None:
+def _financially_locked(sandbox: Staged) -> None:
     sandbox.world.set_business_status(_endpoint(sandbox), "FinancialLocked")
 
 
-def _clock_skew(sandbox: Sandbox) -> None:
+def _clock_skew(sandbox: Staged) -> None:
     sandbox.clock.ahead = _SKEW
 
 
-def _denied(action: str) -> Callable[[Sandbox], None]:
+def _denied(action: str) -> Callable[[Staged], None]:
     return lambda sandbox: sandbox.world.denied_actions.add(action)
 
 
-def _cluster_paused(sandbox: Sandbox) -> None:
+def _cluster_paused(sandbox: Staged) -> None:
     sandbox.clusters.update(_CLUSTER, state="PAUSED")
     sandbox.impersonate(Impostor(impostors.silent))
 

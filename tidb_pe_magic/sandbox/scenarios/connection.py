@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.network.addresses import Address
     from tidb_pe_magic.sandbox.network.gate import Manner
-    from tidb_pe_magic.sandbox.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.scenarios.scenario import Staged
     from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster
 
 _TOO_MANY_CONNECTIONS, _ACCESS_DENIED = 1040, 1045
 
 
-def _demo(sandbox: Sandbox) -> Cluster:
+def _demo(sandbox: Staged) -> Cluster:
     return next(cluster for cluster in sandbox.clusters.clusters.values() if cluster.display_name == "demo")
 
 
-def _gateways(sandbox: Sandbox) -> tuple[str, ...]:
+def _gateways(sandbox: Staged) -> tuple[str, ...]:
     endpoints = _demo(sandbox).to_json()["endpoints"]
     return tuple(endpoints[kind]["host"] for kind in ("private", "public"))
 
 
-def _nothing(sandbox: Sandbox) -> None:
+def _nothing(sandbox: Staged) -> None:
     """Leave the sandbox as it is."""
 
 
-def _tls(sandbox: Sandbox, *names: str, expired: bool = False, trusted: bool = True) -> None:
+def _tls(sandbox: Staged, *names: str, expired: bool = False, trusted: bool = True) -> None:
     # Imported here: no other scenario needs `cryptography`.
     from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - see above
 
@@ -42,18 +42,18 @@ def _tls(sandbox: Sandbox, *names: str, expired: bool = False, trusted: bool = T
     sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, tls.context)))
 
 
-def _broken_tls(sandbox: Sandbox) -> None:
+def _broken_tls(sandbox: Staged) -> None:
     sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, None)))
 
 
-def _everywhere(manner: Manner) -> Callable[[Sandbox], None]:
-    def stage(sandbox: Sandbox) -> None:
+def _everywhere(manner: Manner) -> Callable[[Staged], None]:
+    def stage(sandbox: Staged) -> None:
         sandbox.gate.manner = lambda _address: manner
 
     return stage
 
 
-def _one_zone(sandbox: Sandbox) -> None:
+def _one_zone(sandbox: Staged) -> None:
     def manner(address: Address) -> Manner:
         first = {e.zones[0].eni_ip for e in sandbox.world.endpoints.values() if e.zones}
         return "swallow" if address[0] in first else "forward"
@@ -61,28 +61,28 @@ def _one_zone(sandbox: Sandbox) -> None:
     sandbox.gate.manner = manner
 
 
-def _behaving(behave: impostors.Behaviour) -> Callable[[Sandbox], None]:
+def _behaving(behave: impostors.Behaviour) -> Callable[[Staged], None]:
     return lambda sandbox: sandbox.impersonate(Impostor(behave))
 
 
-def _frozen(sandbox: Sandbox) -> None:
+def _frozen(sandbox: Staged) -> None:
     sandbox.impersonate(Impostor(impostors.frozen_at_query(sandbox.gate.upstream)))
 
 
-def _domain(name: str) -> Callable[[Sandbox], None]:
-    def stage(sandbox: Sandbox) -> None:
+def _domain(name: str) -> Callable[[Staged], None]:
+    def stage(sandbox: Staged) -> None:
         sandbox.world.domain = name
 
     return stage
 
 
-def _other_password(sandbox: Sandbox) -> None:
+def _other_password(sandbox: Staged) -> None:
     cluster = _demo(sandbox)
     root = f"{cluster.user_prefix}.root"
     sandbox.clusters.update_sql_user(cluster.cluster_id, root, password="changed-since-then")  # noqa: S106
 
 
-def _other_prefix(sandbox: Sandbox) -> None:
+def _other_prefix(sandbox: Staged) -> None:
     cluster = _demo(sandbox)
     sandbox.clusters.update(cluster.cluster_id, user_prefix="2" + cluster.user_prefix[1:][::-1])
 

@@ -11,7 +11,7 @@ from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.scenarios.scenario import Staged
 
 _OTHER_VPC = Place(
     region_id=SINGAPORE,
@@ -30,8 +30,8 @@ _OTHER_REGION = Place(
 _PORTAL = ForeignPage("<!DOCTYPE html><title>Sign in to the network</title><h1>Welcome</h1>")
 
 
-def _at(place: Place | ForeignPage | None) -> Callable[[Sandbox], None]:
-    def stage(sandbox: Sandbox) -> None:
+def _at(place: Place | ForeignPage | None) -> Callable[[Staged], None]:
+    def stage(sandbox: Staged) -> None:
         sandbox.place, sandbox.routed = place, False
 
     return stage

@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.sandbox.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, Place
+    from tidb_pe_magic.sandbox.alibaba.world import World
+    from tidb_pe_magic.sandbox.clock import CloudClock
+    from tidb_pe_magic.sandbox.network.gate import Gate
+    from tidb_pe_magic.sandbox.network.impostors import Impostor
+    from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
+
+
+class Staged(Protocol):
+    """What a scenario changes: the parts of a `Sandbox`, which have its docstrings."""
+
+    world: World
+    clusters: ClusterStore
+    clock: CloudClock
+    gate: Gate
+    place: Place | ForeignPage | None
+    routed: bool
+
+    def impersonate(self, impostor: Impostor) -> None:
+        """Answer in place of the database."""
+
+    def hand_out(self, authority: bytes) -> None:
+        """Hand out this authority's certificate."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +48,7 @@ class Scenario:
 
     name: str
     summary: str
-    stage: Callable[[Sandbox], None]
+    stage: Callable[[Staged], None]
     plan: str = ""
     doctor: str = ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, jsonify, request
 
-from tidb_pe_magic.sandbox.request_log import Service
+from tidb_pe_magic.sandbox.service import Service
 from tidb_pe_magic.sandbox.tidb_cloud.answers import status_answer
 from tidb_pe_magic.sandbox.tidb_cloud.clusters import Code
 from tidb_pe_magic.sandbox.tidb_cloud.digest import request_target

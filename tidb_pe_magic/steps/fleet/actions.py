@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import Fleet, FleetEnded, RowState, Severity, row_counts
-from tidb_pe_magic.runbook.fleet.shown import of_endpoint
 from tidb_pe_magic.steps.clusters import noted_service
 from tidb_pe_magic.steps.create import create_planned, refuse_stops
 from tidb_pe_magic.steps.fleet import file
 from tidb_pe_magic.steps.fleet.delete import delete
+from tidb_pe_magic.steps.fleet.rows import of_endpoint
 from tidb_pe_magic.steps.fleet.run import Run
 from tidb_pe_magic.steps.fleet.wait import wait_for_all
 from tidb_pe_magic.steps.plan import alive, make_plan, plan

@@ -10,10 +10,10 @@ from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.commands.requests import FleetRequest
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.model import EndpointStatus, RowState
-from tidb_pe_magic.runbook.fleet.shown import of_endpoint
 from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.clusters import noted_service
 from tidb_pe_magic.steps.delete import Removal
+from tidb_pe_magic.steps.fleet.rows import of_endpoint
 from tidb_pe_magic.steps.plan import preference
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import EndpointsRequest
 from tidb_pe_magic.commands.write import command
-from tidb_pe_magic.runbook.fleet.crew import work_through
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.fleet.rows import Board
 from tidb_pe_magic.steps.fleet.shared_context import LiveContext, SharedContext
+from tidb_pe_magic.threads import work_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

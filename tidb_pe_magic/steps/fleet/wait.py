@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import WaitRequest
 from tidb_pe_magic.commands.write import command
-from tidb_pe_magic.runbook.fleet.shown import of_endpoint, states
 from tidb_pe_magic.runtime.waiter import connected
+from tidb_pe_magic.steps.fleet.rows import of_endpoint, states
 from tidb_pe_magic.steps.preflight.facts import Denied, look
 
 if TYPE_CHECKING:

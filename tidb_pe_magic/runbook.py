@@ -1,0 +1,755 @@
+"""The Python API: class Runbook, one typed method per operation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from tidb_pe_magic import model
+from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.credentials.prompt import ask
+from tidb_pe_magic.credentials.secrets import Environment
+from tidb_pe_magic.errors import StepOrderError
+from tidb_pe_magic.runtime.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tidb_pe_magic.commands.fields import Request
+    from tidb_pe_magic.credentials.secrets import Secret
+
+
+R = TypeVar("R", bound=model.Result)
+
+
+def _unheard(event: model.Event) -> None:
+    """Take an event that nobody listens to."""
+
+
+class Performer:
+    """Does operations, and owns the clients and connections that they open."""
+
+    def __init__(  # noqa: PLR0913 - each is an edge that a test or a skin replaces
+        self,
+        *,
+        shell: InteractiveShell | None = None,
+        on_event: model.EventHook = _unheard,
+        environ: Mapping[str, str] | None = None,
+        prompt: Callable[[str], Secret] = ask,
+        cancel: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], bool] | None = None,
+        answer_timeout: float = 15.0,
+        profile: str = "",
+        metadata_timeout: float = 0.5,
+    ) -> None:
+        """Make a runbook; nothing is called yet.
+
+        Args:
+            shell: IPython's shell, in which `connect` registers with jupysql; without one it only makes
+                an engine.
+            on_event: is given the frozen events of `model.Event` while a step works.
+            environ: instead of `os.environ`.
+            prompt: asks the person for a password.
+            cancel: set it to end a wait.
+            clock: seconds, monotonic.
+            sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+            answer_timeout: seconds that a cloud may be silent in one call.
+            profile: ticloud profile whose key is used, whatever the environment holds.
+            metadata_timeout: seconds for each answer of the ECS metadata service.
+        """
+        self._on_event = on_event
+        self._context = Context(
+            shell=shell,
+            prompt=prompt,
+            clock=clock,
+            sleep=sleep,
+            cancel=cancel or threading.Event(),
+            answer_timeout=answer_timeout,
+            metadata_timeout=metadata_timeout,
+        )
+        self._context.profile = profile
+        if environ is not None:
+            self._context.environ = Environment(environ)
+
+    def __enter__(self) -> Self:
+        """Return the runbook."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection and client."""
+        self.close()
+
+    def close(self) -> None:
+        """Close every SQL connection and API client; endpoints in the cloud stay."""
+        from tidb_pe_magic.steps import connect  # noqa: PLC0415 - only where something was opened
+
+        connect.close_all(self._context)
+        self._context.close()
+
+    @property
+    def connection(self) -> model.Connection:
+        """The SQL connection that was opened last.
+
+        Raises:
+            StepOrderError: none is open.
+        """
+        for connection in reversed(tuple(self._context.connections.values())):
+            return connection
+        raise StepOrderError("there is no SQL connection.", advice="Run %tidb_pe connect.")
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names of the open SQL connections, the one that was opened last at the end."""
+        return tuple(self._context.connections)
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster that is the default of most steps: the ID of the one named last, or TIDB_PE_CLUSTER."""
+        from tidb_pe_magic.runtime.context import CLUSTER  # noqa: PLC0415 - only where it is asked for
+
+        return self._context.cluster_id or self._context.environ.get(CLUSTER, "")
+
+    def perform(  # noqa: PLR0913 - what tells one call from another
+        self,
+        name: str,
+        request: Request,
+        on_event: model.EventHook | None = None,
+        *,
+        cancel: threading.Event | None = None,
+        prompt: Callable[[str], Secret] | None = None,
+        remember: bool = True,
+    ) -> model.Result:
+        """Do the operation `name`: what every skin and every method below calls.
+
+        Args:
+            name: a row of `OPERATIONS`.
+            request: made by the row's request class.
+            on_event: default: the runbook's own.
+            cancel: ends a wait of this call alone; default: the runbook's own.
+            prompt: asks for a password in this call; default: the runbook's own.
+            remember: the cluster that this call names is the default of the next ones.
+        """
+        context = self._context.for_call(cancel=cancel, prompt=prompt, remember=remember)
+        hosts.overrides(context.environ)  # a host that is not valid is refused before anything is done
+        listener = on_event or self._on_event
+        with context.heard_by(listener):
+            result = OPERATIONS[name].resolve()(context, request, listener)
+        via = context.via
+        # A connection names the hosts from its beginning: the same object is kept by its alias.
+        return result if result.via == via else replace(result, via=via)
+
+    def _do(self, result: type[R], operation: str, /, **values: Any) -> R:  # noqa: ARG002 - binds R
+        return cast("R", self.perform(operation, OPERATIONS[operation].request.of(**values)))
+
+
+class EndpointMethods(Performer):
+    """From the list of clusters to a Connected endpoint, and to its deletion."""
+
+    def clusters(self) -> model.Clusters:
+        """List the clusters (1.1), usable ones first; each knows the restriction that it meets."""
+        return self._do(model.Clusters, "clusters")
+
+    def cluster(self, cluster: str) -> model.Cluster:
+        """Take note of a cluster (1.2-1.4), the default of the steps that follow.
+
+        Args:
+            cluster: name or ID.
+
+        Raises:
+            NotEligible: provider, plan, state or service do not allow a private endpoint.
+        """
+        return self._do(model.Cluster, "cluster", cluster=cluster)
+
+    def networks(self, *, cluster: str | None = None) -> model.Networks:
+        """List VPCs, vSwitches and security groups of the cluster's region, usable ones first."""
+        return self._do(model.Networks, "networks", cluster=cluster)
+
+    def verify(self, *, cluster: str | None = None) -> model.VerifiedService:
+        """Look the endpoint service up as the endpoint's owner (2.5-2.6).
+
+        Raises:
+            NotFound: it is not visible to this account.
+        """
+        return self._do(model.VerifiedService, "verify", cluster=cluster)
+
+    def plan(
+        self,
+        *,
+        cluster: str | None = None,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+    ) -> model.EndpointPlan:
+        """Show what `create` would make and bill (2.1-2.8), with the API's dry run; nothing is changed.
+
+        Raises:
+            NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
+        """
+        return self._do(
+            model.EndpointPlan,
+            "plan",
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+        )
+
+    def create(  # noqa: PLR0913 - the options of the command
+        self,
+        *,
+        cluster: str | None = None,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+        force: bool = False,
+    ) -> model.CreatedEndpoint:
+        """Make the endpoint (2.1-2.8), or adopt the one that exists for this service and VPC.
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            vpc: ID; default: this notebook's where it is usable, else the only usable one of the region.
+            security_group: IDs, at most 10; default: the only one of the VPC.
+            zone: `ZONE`, `ZONE=VSWITCH` or `all`; each zone is billed by the hour; default: two zones,
+                this notebook's first.
+            name: of the endpoint.
+            force: go on even though the preflight says stop.
+
+        Raises:
+            NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
+            PreflightFailed: it would not work; nothing was made.
+        """
+        return self._do(
+            model.CreatedEndpoint,
+            "create",
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+            force=force,
+        )
+
+    def wait(
+        self, *, cluster: str | None = None, endpoint: str | None = None, timeout: float = 600.0
+    ) -> model.VpcEndpoint:
+        """Wait until the endpoint is Active and its connection Connected (2.9).
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            timeout: seconds.
+
+        Raises:
+            StepOrderError: there is no endpoint yet.
+            WaitTimeout: the time is over; the cloud's work goes on.
+            WaitCancelled: the wait was stopped; the cloud's work goes on.
+            EndpointFailed: it will never be connected.
+        """
+        return self._do(model.VpcEndpoint, "wait", cluster=cluster, endpoint=endpoint, timeout=timeout)
+
+    def status(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.RunbookStatus:
+        """Ask the clouds for each step's state, and name the next command."""
+        return self._do(model.RunbookStatus, "status", cluster=cluster, endpoint=endpoint)
+
+    def endpoints(self, *, cluster: str | None = None, region: str | None = None) -> model.Endpoints:
+        """List this account's endpoints for the cluster's service, the first 20 with zones and addresses.
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            region: ID; instead of a cluster's, every endpoint that was made here in it.
+        """
+        return self._do(model.Endpoints, "endpoints", cluster=cluster, region=region)
+
+    def delete(  # noqa: PLR0913 - the options of the command
+        self,
+        endpoint: str,
+        *,
+        cluster: str | None = None,
+        timeout: float = 600.0,
+        region: str | None = None,
+        yes: bool = False,
+        adopted: bool = False,
+    ) -> model.Deletion:
+        """Delete an endpoint: connections, zones, then the endpoint; returns when it is gone.
+
+        Args:
+            endpoint: ID.
+            cluster: name or ID of a cluster in the endpoint's region; default: the last one named.
+            timeout: seconds.
+            region: ID of the endpoint's region, instead of a cluster in it.
+            yes: has to be True.
+            adopted: has to be True for an endpoint that does not carry our tag.
+
+        Raises:
+            InvalidRequest: there is no such endpoint, and none was ever made or deleted here.
+            NotEligible: it does not carry our tag.
+            WaitTimeout: the time is over; the cloud's work goes on.
+        """
+        return self._do(
+            model.Deletion,
+            "delete",
+            endpoint=endpoint,
+            cluster=cluster,
+            timeout=timeout,
+            region=region,
+            yes=yes,
+            adopted=adopted,
+        )
+
+    def fleet(  # noqa: PLR0913 - the options of the command
+        self,
+        action: str,
+        file: str,
+        *,
+        parallel: int = 4,
+        timeout: float = 600.0,
+        force: bool = False,
+        yes: bool = False,
+        adopted: bool = False,
+    ) -> model.Fleet:
+        """Plan, make, look at or delete the endpoints of many clusters and VPCs.
+
+        Args:
+            action: init, which writes a template of the file, plan, apply, status or delete.
+            file: path of the TOML file.
+            parallel: rows to work on at a time, at most 16.
+            timeout: seconds to wait for all the rows together.
+            force: make endpoints even though the preflight says stop.
+            yes: has to be True for delete.
+            adopted: delete endpoints that do not carry our tag, too.
+
+        Raises:
+            InvalidRequest: the file is not valid; every problem of it is named, and nothing was done.
+            FleetFailed: some rows failed; its `fleet` tells of every row.
+            WaitCancelled: it was stopped; the clouds' work goes on, and the same call takes it up again.
+        """
+        return self._do(
+            model.Fleet,
+            "fleet",
+            action=action,
+            file=file,
+            parallel=parallel,
+            timeout=timeout,
+            force=force,
+            yes=yes,
+            adopted=adopted,
+        )
+
+    def permissions(self, *, cluster: str | None = None, clean_up: bool = False) -> model.Permissions:
+        """Show the least RAM policy for plan, create, wait and connect, as JSON; nothing is changed.
+
+        Args:
+            cluster: name or ID, for its region alone; default: the last one named, else every region.
+            clean_up: also what `delete` needs.
+        """
+        return self._do(model.Permissions, "permissions", cluster=cluster, clean_up=clean_up)
+
+    def history(self, *, limit: int = 20) -> model.History:
+        """Show what this user changed in Alibaba Cloud from this machine, the latest first.
+
+        Args:
+            limit: changes at most.
+        """
+        return self._do(model.History, "history", limit=limit)
+
+    def export(  # noqa: PLR0913 - the options of the command
+        self,
+        format: str,  # noqa: A002 - the word of the command
+        *,
+        cluster: str | None = None,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+        endpoint: str | None = None,
+        to: str | None = None,
+        replace: bool = False,
+    ) -> model.Export:
+        """Write the endpoint as infrastructure as code, for review; `str()` of the result is the text.
+
+        Args:
+            format: `terraform` or `aliyun-cli`.
+            cluster: as in `create`, as are the next four.
+            vpc: see `cluster`.
+            security_group: see `cluster`.
+            zone: see `cluster`.
+            name: see `cluster`.
+            endpoint: ID of one that exists; default: the one that `plan` would adopt, or else what `create`
+                would make.
+            to: file to write, which is replaced only where it is an earlier export that nobody has changed.
+            replace: replace any other file, too.
+
+        Raises:
+            InvalidRequest: the file exists and is none of ours, or an argument is not valid.
+            StepOrderError: the endpoint is being deleted, or too little is known to plan one.
+        """
+        return self._do(
+            model.Export,
+            "export",
+            format=format,
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+            endpoint=endpoint,
+            to=to,
+            replace=replace,
+        )
+
+
+class SqlMethods(Performer):
+    """From a login to a DataFrame."""
+
+    def connect(  # noqa: PLR0913 - the options of the command
+        self,
+        profile: str | None = None,
+        *,
+        cluster: str | None = None,
+        endpoint: str | None = None,
+        alias: str = "tidb",
+        user: str | None = None,
+        no_prefix: bool = False,
+        database: str | None = None,
+        password_from: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+        save: bool = False,
+    ) -> model.Connection:
+        """Log in to the private host, and register the connection with jupysql where there is a shell.
+
+        Args:
+            profile: `@NAME` of a saved connection, which is made again without asking a cloud; what else is
+                given replaces what is saved.
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            alias: name of the connection; an older one of this name is closed once the login has worked.
+            no_prefix: leave the user's name alone.
+            user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
+            database: default: none.
+            password_from: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`; default: what
+                `sql_user` has kept, then `TIDB_PASSWORD`, then a prompt.
+            tls: auto, off, verify-ca or verify-identity.
+            tls_name: name to expect in the server's certificate.
+            ca: PEM file of certificate authorities.
+            save: save it under its alias, without the password, for `connect("@NAME")`.
+
+        Raises:
+            InvalidRequest: no connection of this name is saved, or its file is broken.
+            StepOrderError: there is no endpoint, or it is not Connected yet.
+            ConnectionFailed: with the stage that failed.
+        """
+        return self._do(
+            model.Connection,
+            "connect",
+            cluster=cluster,
+            endpoint=endpoint,
+            alias=alias,
+            user=user,
+            no_prefix=no_prefix,
+            database=database,
+            password_from=password_from,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+            profile=profile,
+            save=save,
+        )
+
+    def connections(self) -> model.Connections:
+        """List the connections that are open here and those that are saved; iterating gives the open ones."""
+        return self._do(model.Connections, "connections")
+
+    def connection_string(  # noqa: PLR0913 - the options of the command
+        self,
+        *,
+        with_: str | None = None,
+        cluster: str | None = None,
+        endpoint: str | None = None,
+        alias: str | None = None,
+        user: str | None = None,
+        no_prefix: bool = False,
+        database: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+    ) -> model.ConnectionString:
+        """Write the connection as another client reads it (3.4); `str()` of the result is the text alone.
+
+        Args:
+            with_: the client; without it they are listed, and nothing else is looked at.
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            alias: open or saved connection to take the rest from; default: the one that was opened last,
+                unless a cluster or an endpoint is named.
+            no_prefix: leave the user's name alone.
+            user: SQL user, with the cluster's prefix or without it; default: the connection's, or the
+                cluster's root.
+            database: default: the connection's, or none.
+            tls: auto, off, verify-ca or verify-identity; auto is what the connection has, or what the
+                server is seen to offer.
+            tls_name: name to expect in the server's certificate.
+            ca: PEM file of certificate authorities.
+
+        Raises:
+            StepOrderError: there is no connection of this alias, or no endpoint.
+            InvalidRequest: the client's format cannot hold a value.
+            ConnectionFailed: the server's certificate is refused.
+        """
+        return self._do(
+            model.ConnectionString,
+            "connection-string",
+            with_=with_,
+            cluster=cluster,
+            endpoint=endpoint,
+            alias=alias,
+            user=user,
+            no_prefix=no_prefix,
+            database=database,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+        )
+
+    def query(  # noqa: PLR0913 - the options of the command
+        self,
+        sql: str,
+        params: Mapping[str, object] | Sequence[object] | None = None,
+        *,
+        alias: str = "tidb",
+        max_rows: int | None = None,
+        max_memory: int | None = None,
+        arrow: bool = False,
+        dtypes: str = "arrow",
+        to_parquet: str | None = None,
+        partition_on: str | None = None,
+        partitions: int | None = None,
+        engine: str = "pandas",
+    ) -> Any:
+        """Read a statement's result over a connection that `connect` has opened.
+
+        It may be called from several threads at once: each has a connection of the alias's pool. Progress
+        comes as events; `QueryEnded` has rows, bytes, seconds and how many dates were none.
+
+        Args:
+            sql: one statement.
+            params: values for each `?` (a sequence) or `:name` (a mapping); bound, never pasted.
+            alias: of the connection.
+            max_rows: read so many rows at most.
+            max_memory: bytes that the result may take; default: half of what is free.
+            arrow: return a `pyarrow.Table`.
+            dtypes: of the frame's columns: `arrow`, or `numpy_nullable`.
+            to_parquet: write to this file as the rows come; memory does not grow with the result.
+            partition_on: integer column whose ranges are read at the same time, all as of one moment.
+            partitions: how many ranges, each over its own connection; rows come in the ranges' order.
+            engine: `dask` returns a Dask DataFrame whose partitions its workers read.
+
+        Returns:
+            A `pandas.DataFrame`, or what `arrow` or `engine` name; None where it was written to a file.
+
+        Raises:
+            StepOrderError: there is no such connection.
+            MissingDependency: the extra `arrow`, or `dask`, is not installed.
+            QueryError: refused, stopped or too large; the connection can be used again.
+            ConnectionFailed: the connection was lost.
+        """
+        return self._do(
+            model.QueryResult,
+            "query",
+            sql=sql,
+            params=params,
+            alias=alias,
+            max_rows=max_rows,
+            max_memory=max_memory,
+            arrow=arrow,
+            dtypes=dtypes,
+            to_parquet=to_parquet,
+            partition_on=partition_on,
+            partitions=partitions,
+            engine=engine,
+        ).data
+
+    def sql_user(  # noqa: PLR0913 - the options of the command
+        self,
+        action: str,
+        name: str | None = None,
+        *,
+        cluster: str | None = None,
+        role: str | None = None,
+        store: str = "auto",
+        no_prefix: bool = False,
+        yes: bool = False,
+    ) -> model.SqlUsers:
+        """Make, list or delete SQL users, or give one a new password, which is kept and never shown.
+
+        Args:
+            action: create, list, delete or rotate.
+            name: with the cluster's prefix or without it.
+            cluster: name or ID; default: the last one named.
+            role: readonly, readwrite or admin, of a new user.
+            store: auto, keyring or file, where the password is kept.
+            no_prefix: leave the name alone.
+            yes: has to be True for delete.
+
+        Raises:
+            Conflict: there is a user of this name already.
+            NotFound: there is none.
+        """
+        return self._do(
+            model.SqlUsers,
+            "sql-user",
+            action=action,
+            name=name,
+            cluster=cluster,
+            role=role,
+            store=store,
+            no_prefix=no_prefix,
+            yes=yes,
+        )
+
+    def doctor(  # noqa: PLR0913 - the options of the command
+        self,
+        *,
+        cluster: str | None = None,
+        endpoint: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        user: str | None = None,
+        no_prefix: bool = False,
+        database: str | None = None,
+        password_from: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+    ) -> model.Diagnosis:
+        """Examine the connection stage by stage; there is an answer within ten seconds, whatever hangs.
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+            host: examined without asking any cloud, unless a cluster or an endpoint is named too.
+            port: default: the cluster's, or 4000 with a host.
+            no_prefix: leave the user's name alone.
+            user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
+            database: default: none.
+            password_from: as in `connect`; without it, and without `TIDB_PASSWORD`, no login is tried.
+            tls: auto, off, verify-ca or verify-identity.
+            tls_name: name to expect in the server's certificate.
+            ca: PEM file of certificate authorities.
+
+        Raises:
+            StepOrderError: no host is given, and there is no endpoint.
+        """
+        return self._do(
+            model.Diagnosis,
+            "doctor",
+            cluster=cluster,
+            endpoint=endpoint,
+            host=host,
+            port=port,
+            user=user,
+            no_prefix=no_prefix,
+            database=database,
+            password_from=password_from,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+        )
+
+    def disconnect(self, *, alias: str = "tidb", forget: bool = False) -> model.Disconnection:
+        """Close a connection, and delete the saved one of this name where `forget` says so.
+
+        One that is closed already is no error.
+        """
+        return self._do(model.Disconnection, "disconnect", alias=alias, forget=forget)
+
+
+class Runbook(EndpointMethods, SqlMethods):
+    """The tutorial's steps as methods; each looks at what is there first, and may be called twice.
+
+    ::
+
+        with Runbook() as runbook:
+            runbook.cluster("demo")
+            runbook.create(vpc="vpc-…", security_group=["sg-…"])
+            runbook.wait()
+            engine = runbook.connect(database="test").engine
+
+    Keys are looked for at each call, in the order that `whoami` shows: the environment, then the profiles of
+    `ticloud` and of Alibaba Cloud's command line, then RAM roles.
+
+    Every method raises `InvalidRequest` for input that is not valid, `MissingCredentials` where a key is
+    missing, and `ApiError` where a cloud refuses; further errors are named at each.
+    """
+
+    def run(  # noqa: PLR0913 - the options of the command
+        self,
+        cluster: str,
+        *,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+        force: bool = False,
+        timeout: float = 600.0,
+        alias: str = "tidb",
+        user: str | None = None,
+        no_prefix: bool = False,
+        database: str | None = None,
+        password_from: str | None = None,
+        tls: str = "auto",
+        tls_name: str | None = None,
+        ca: str | None = None,
+    ) -> model.RunReport:
+        """Do every step in order, skipping what is done; options as in `create`, `wait` and `connect`."""
+        return self._do(
+            model.RunReport,
+            "run",
+            cluster=cluster,
+            vpc=vpc,
+            security_group=security_group,
+            zone=zone,
+            name=name,
+            force=force,
+            timeout=timeout,
+            alias=alias,
+            user=user,
+            no_prefix=no_prefix,
+            database=database,
+            password_from=password_from,
+            tls=tls,
+            tls_name=tls_name,
+            ca=ca,
+        )
+
+    def whoami(self, *, profile: str | None = None) -> model.Whoami:
+        """Show whose keys are used, where they come from, and whether a read call succeeds with each.
+
+        Args:
+            profile: ticloud profile to use from now on.
+
+        Raises:
+            InvalidRequest: ticloud has no such profile.
+        """
+        return self._do(model.Whoami, "whoami", profile=profile)
+
+    def help(self, topic: str | None = None) -> model.HelpText:
+        """Explain a topic, in Markdown; without one the topics are listed.
+
+        Args:
+            topic: one of `errors.TOPICS`, such as costs, keys or tls.
+        """
+        return self._do(model.HelpText, "help", topic=topic)

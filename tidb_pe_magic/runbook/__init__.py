@@ -1,1 +1,0 @@
-"""What happens in which order: requests, operations, steps, and the Python API over them."""
