@@ -28,7 +28,7 @@ from tidb_pe_magic.errors import (
     Throttled,
 )
 from tidb_pe_magic.model import Cluster, EndpointService
-from tidb_pe_magic.sandbox.tidb_cloud import parse_filter
+from tidb_pe_magic.sandbox.tidb_cloud.filters import parse_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

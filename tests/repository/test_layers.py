@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tidb_pe_magic"
 # Each part may import what stands below it, and nothing of its own level but itself.
 LEVELS = (
-    {"errors", "text"},
+    {"text"},
+    {"errors"},
     {"model"},
     {"files", "threads"},
     {"credentials"},
@@ -100,15 +101,31 @@ def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
     return []
 
 
+def resolved(names: Iterable[str], modules: Container[str]) -> set[str]:
+    """Return the modules of the package that the imported names are, or are taken from."""
+    found = (name if name in modules else name.rpartition(".")[0] for name in names)
+    return {name for name in found if name in modules}
+
+
+def packages_of(module: str) -> list[str]:
+    """Return the packages around a module, outermost first."""
+    parts = module.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
+
+
 def import_graph() -> dict[str, set[str]]:
     """Return which modules of the package each module imports, for type checkers too."""
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
     modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():
-        names = list(imports(ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
-        found = {name if name in modules else name.rpartition(".")[0] for name in names}
-        graph[module] = (found & set(modules)) - {module}
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = resolved(imports(ast.walk(tree)), modules)
+        # Importing a module imports the packages around it; those around the importer are there already.
+        executed_names = resolved(imports(executed(tree)), modules)
+        around = {package for name in executed_names for package in packages_of(name)}
+        around -= set(packages_of(module))
+        graph[module] = (found | around) - {module}
     return graph
 
 

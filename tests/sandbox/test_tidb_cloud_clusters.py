@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidb_pe_magic.sandbox.alibaba import network_seed
-from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.app import create_app
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster, RefusedError
 

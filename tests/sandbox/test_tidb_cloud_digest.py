@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from requests.auth import HTTPDigestAuth
 
 from tidb_pe_magic.sandbox.http_server import HttpServer
-from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.app import create_app
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.tidb_cloud.digest import NONCE_SECONDS, DigestAuthenticator, Verdict
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.app import create_app
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.tidb_cloud.rate_limit import RateLimiter
 

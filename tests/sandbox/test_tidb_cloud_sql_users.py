@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.app import create_app
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from tidb_pe_magic.sandbox.tidb_cloud import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.app import create_app
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 from tidb_pe_magic.sandbox.tidb_cloud.clusters import STATES
 

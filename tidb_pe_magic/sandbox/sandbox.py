@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from tidb_pe_magic.sandbox import scenarios, tidb_cloud
+from tidb_pe_magic.sandbox import scenarios
 from tidb_pe_magic.sandbox.alibaba import app as alibaba
 from tidb_pe_magic.sandbox.alibaba import fleet_seed, network_seed
 from tidb_pe_magic.sandbox.alibaba.keys import Environment, Keys
@@ -28,6 +28,7 @@ from tidb_pe_magic.sandbox.network.gate import Gate
 from tidb_pe_magic.sandbox.request_log import RequestLog
 from tidb_pe_magic.sandbox.snapshot import Snapshot
 from tidb_pe_magic.sandbox.startable import Startable
+from tidb_pe_magic.sandbox.tidb_cloud import app as tidb_cloud
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 if TYPE_CHECKING:

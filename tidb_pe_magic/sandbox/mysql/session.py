@@ -38,8 +38,8 @@ from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from tidb_pe_magic.sandbox.mysql.client import Client
     from tidb_pe_magic.sandbox.mysql.history import History
-    from tidb_pe_magic.sandbox.mysql.wire import ClientConnection
 
 _T = TypeVar("_T")
 _CHUNK_ROWS = 5000
@@ -71,7 +71,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         self,
         cursor: duckdb.DuckDBPyConnection,
         history: History,
-        sessions: Callable[[], Mapping[int, ClientConnection]],
+        sessions: Callable[[], Mapping[int, Client]],
         readers: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         """Take a cursor of its own; `sessions` lists all connections for SHOW PROCESSLIST and KILL.
@@ -83,7 +83,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         self._cursor = cursor
         self._sessions = sessions
         self._readers = readers
-        self._connection: ClientConnection | None = None
+        self._connection: Client | None = None
         self._transaction = Transaction(cursor, history)
         self._snapshot = Snapshot(history)
         self.variables = self._defaults()
@@ -109,7 +109,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         """Refuse a database that does not exist; none means the default one."""
         self._set_schema(self.database or DEFAULT_DATABASE)
 
-    async def init(self, connection: ClientConnection) -> None:
+    async def init(self, connection: Client) -> None:
         """Begin after a login; mysql-mimic comes here also when the login was refused."""
         if self.username is None:
             # The client has been told already. Without this guard one that ignores the error would be in.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import duckdb
     from sqlglot import exp
 
-    from tidb_pe_magic.sandbox.mysql.wire import ClientConnection
+    from tidb_pe_magic.sandbox.mysql.client import Client
 
 _TABLE_MISSING: Final = "Table '{0}.{1}' doesn't exist"
 _EMPTY: Final = ("EVENTS", "TRIGGERS", "PLUGINS", "PROCEDURE STATUS", "FUNCTION STATUS", "OPEN TABLES")
@@ -190,7 +190,7 @@ def _shown(value: object) -> object:
     return "" if value is None else str(value)
 
 
-def processes(sessions: Callable[[], Mapping[int, ClientConnection]]) -> list[Sequence[object]]:
+def processes(sessions: Callable[[], Mapping[int, Client]]) -> list[Sequence[object]]:
     """Return the rows of SHOW PROCESSLIST."""
     return [
         (

@@ -8,8 +8,3 @@ request without a key cannot be charged when it arrives; the nonce that it is gi
 the key that first uses it. A client that has itself challenged before each call so pays two for
 each, and one that goes on with the same challenge pays a single one more.
 """
-
-from tidb_pe_magic.sandbox.tidb_cloud.app import create_app, operation_of, operations
-from tidb_pe_magic.sandbox.tidb_cloud.filters import parse_filter
-
-__all__ = ["create_app", "operation_of", "operations", "parse_filter"]
