@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 from tidb_pe_magic import MissingCredentials
-from tidb_pe_magic.credentials.secrets.prompt import ask
+from tidb_pe_magic.credentials.prompt import ask
 print(ask.somebody())
 try:
     print(ask("Password: ").reveal())

@@ -95,7 +95,7 @@ def test_the_operation_of_the_guide_works_in_every_skin(copy: Path, environ: Map
     shown = _run(copy, environ, console, _NAME, "--cluster", "demo")
     assert f"2 zones of {endpoint_id}" in shown
     assert "--endpoint ID" in _run(copy, environ, console, _NAME, "-h")
-    _run(copy, environ, "reference")
+    _run(copy, environ, "programs.reference")
     written = (copy / "tidb_pe_magic" / "help" / "commands.md").read_text(encoding="utf-8")
     assert "## zones\n\nList an endpoint's zones with their addresses." in written
 
