@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from tidb_pe_magic import model
 from tidb_pe_magic.clouds import hosts
@@ -25,21 +27,55 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret
 
 
-R = TypeVar("R", bound=model.Result)
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
-def _unheard(event: model.Event) -> None:
+def _ignore(event: model.Event) -> None:
     """Take an event that nobody listens to."""
 
 
-class Performer:
-    """Does operations, and owns the clients and connections that they open."""
+def operation(method: Callable[Concatenate[Runbook, P], R]) -> Callable[Concatenate[Runbook, P], R]:
+    """Bind a method, whose body is its docstring, to the operation of its name.
+
+    Its arguments are the fields of the operation's request. It returns the step's result, and for a query the
+    data in it.
+    """
+    name, signature = method.__name__.replace("_", "-"), inspect.signature(method)
+
+    @functools.wraps(method)
+    def perform(self: Runbook, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        values = signature.bind(self, *args, **kwargs).arguments
+        del values["self"]
+        result = self.perform(name, OPERATIONS[name].request.of(**values))
+        return cast("R", result.data if isinstance(result, model.QueryResult) else result)
+
+    return perform
+
+
+class Runbook:
+    """The tutorial's steps as methods; each looks at what is there first, and may be called twice.
+
+    ::
+
+        with Runbook() as runbook:
+            runbook.cluster("demo")
+            runbook.create(vpc="vpc-…", security_group=["sg-…"])
+            runbook.wait()
+            engine = runbook.connect(database="test").engine
+
+    Keys are looked for at each call, in the order that `whoami` shows: the environment, then the profiles of
+    `ticloud` and of Alibaba Cloud's command line, then RAM roles.
+
+    Every method raises `InvalidRequest` for input that is not valid, `MissingCredentials` where a key is
+    missing, and `ApiError` where a cloud refuses; further errors are named at each.
+    """
 
     def __init__(  # noqa: PLR0913 - each is an edge that a test or a skin replaces
         self,
         *,
         shell: InteractiveShell | None = None,
-        on_event: model.EventHook = _unheard,
+        on_event: model.EventHook = _ignore,
         environ: Mapping[str, str] | None = None,
         prompt: Callable[[str], Secret] = ask,
         cancel: threading.Event | None = None,
@@ -77,6 +113,10 @@ class Performer:
         self._context.profile = profile
         if environ is not None:
             self._context.environ = Environment(environ)
+
+    def __repr__(self) -> str:
+        """Return the cluster and the open connections."""
+        return f"Runbook(cluster={self.cluster_id!r}, aliases={self.aliases!r})"
 
     def __enter__(self) -> Self:
         """Return the runbook."""
@@ -147,17 +187,11 @@ class Performer:
         # A connection names the hosts from its beginning: the same object is kept by its alias.
         return result if result.via == via else replace(result, via=via)
 
-    def _do(self, result: type[R], operation: str, /, **values: Any) -> R:  # noqa: ARG002 - binds R
-        return cast("R", self.perform(operation, OPERATIONS[operation].request.of(**values)))
-
-
-class EndpointMethods(Performer):
-    """From the list of clusters to a Connected endpoint, and to its deletion."""
-
+    @operation
     def clusters(self) -> model.Clusters:
         """List the clusters (1.1), usable ones first; each knows the restriction that it meets."""
-        return self._do(model.Clusters, "clusters")
 
+    @operation
     def cluster(self, cluster: str) -> model.Cluster:
         """Take note of a cluster (1.2-1.4), the default of the steps that follow.
 
@@ -167,20 +201,20 @@ class EndpointMethods(Performer):
         Raises:
             NotEligible: provider, plan, state or service do not allow a private endpoint.
         """
-        return self._do(model.Cluster, "cluster", cluster=cluster)
 
+    @operation
     def networks(self, *, cluster: str | None = None) -> model.Networks:
         """List VPCs, vSwitches and security groups of the cluster's region, usable ones first."""
-        return self._do(model.Networks, "networks", cluster=cluster)
 
+    @operation
     def verify(self, *, cluster: str | None = None) -> model.VerifiedService:
         """Look the endpoint service up as the endpoint's owner (2.5-2.6).
 
         Raises:
             NotFound: it is not visible to this account.
         """
-        return self._do(model.VerifiedService, "verify", cluster=cluster)
 
+    @operation
     def plan(
         self,
         *,
@@ -195,16 +229,8 @@ class EndpointMethods(Performer):
         Raises:
             NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
         """
-        return self._do(
-            model.EndpointPlan,
-            "plan",
-            cluster=cluster,
-            vpc=vpc,
-            security_group=security_group,
-            zone=zone,
-            name=name,
-        )
 
+    @operation
     def create(  # noqa: PLR0913 - the options of the command
         self,
         *,
@@ -230,17 +256,8 @@ class EndpointMethods(Performer):
             NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
             PreflightFailed: it would not work; nothing was made.
         """
-        return self._do(
-            model.CreatedEndpoint,
-            "create",
-            cluster=cluster,
-            vpc=vpc,
-            security_group=security_group,
-            zone=zone,
-            name=name,
-            force=force,
-        )
 
+    @operation
     def wait(
         self, *, cluster: str | None = None, endpoint: str | None = None, timeout: float = 600.0
     ) -> model.VpcEndpoint:
@@ -257,162 +274,8 @@ class EndpointMethods(Performer):
             WaitCancelled: the wait was stopped; the cloud's work goes on.
             EndpointFailed: it will never be connected.
         """
-        return self._do(model.VpcEndpoint, "wait", cluster=cluster, endpoint=endpoint, timeout=timeout)
 
-    def status(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.RunbookStatus:
-        """Ask the clouds for each step's state, and name the next command."""
-        return self._do(model.RunbookStatus, "status", cluster=cluster, endpoint=endpoint)
-
-    def endpoints(self, *, cluster: str | None = None, region: str | None = None) -> model.Endpoints:
-        """List this account's endpoints for the cluster's service, the first 20 with zones and addresses.
-
-        Args:
-            cluster: name or ID; default: the last one named.
-            region: ID; instead of a cluster's, every endpoint that was made here in it.
-        """
-        return self._do(model.Endpoints, "endpoints", cluster=cluster, region=region)
-
-    def delete(  # noqa: PLR0913 - the options of the command
-        self,
-        endpoint: str,
-        *,
-        cluster: str | None = None,
-        timeout: float = 600.0,
-        region: str | None = None,
-        yes: bool = False,
-        adopted: bool = False,
-    ) -> model.Deletion:
-        """Delete an endpoint: connections, zones, then the endpoint; returns when it is gone.
-
-        Args:
-            endpoint: ID.
-            cluster: name or ID of a cluster in the endpoint's region; default: the last one named.
-            timeout: seconds.
-            region: ID of the endpoint's region, instead of a cluster in it.
-            yes: has to be True.
-            adopted: has to be True for an endpoint that does not carry our tag.
-
-        Raises:
-            InvalidRequest: there is no such endpoint, and none was ever made or deleted here.
-            NotEligible: it does not carry our tag.
-            WaitTimeout: the time is over; the cloud's work goes on.
-        """
-        return self._do(
-            model.Deletion,
-            "delete",
-            endpoint=endpoint,
-            cluster=cluster,
-            timeout=timeout,
-            region=region,
-            yes=yes,
-            adopted=adopted,
-        )
-
-    def fleet(  # noqa: PLR0913 - the options of the command
-        self,
-        action: str,
-        file: str,
-        *,
-        parallel: int = 4,
-        timeout: float = 600.0,
-        force: bool = False,
-        yes: bool = False,
-        adopted: bool = False,
-    ) -> model.Fleet:
-        """Plan, make, look at or delete the endpoints of many clusters and VPCs.
-
-        Args:
-            action: init, which writes a template of the file, plan, apply, status or delete.
-            file: path of the TOML file.
-            parallel: rows to work on at a time, at most 16.
-            timeout: seconds to wait for all the rows together.
-            force: make endpoints even though the preflight says stop.
-            yes: has to be True for delete.
-            adopted: delete endpoints that do not carry our tag, too.
-
-        Raises:
-            InvalidRequest: the file is not valid; every problem of it is named, and nothing was done.
-            FleetFailed: some rows failed; its `fleet` tells of every row.
-            WaitCancelled: it was stopped; the clouds' work goes on, and the same call takes it up again.
-        """
-        return self._do(
-            model.Fleet,
-            "fleet",
-            action=action,
-            file=file,
-            parallel=parallel,
-            timeout=timeout,
-            force=force,
-            yes=yes,
-            adopted=adopted,
-        )
-
-    def permissions(self, *, cluster: str | None = None, clean_up: bool = False) -> model.Permissions:
-        """Show the least RAM policy for plan, create, wait and connect, as JSON; nothing is changed.
-
-        Args:
-            cluster: name or ID, for its region alone; default: the last one named, else every region.
-            clean_up: also what `delete` needs.
-        """
-        return self._do(model.Permissions, "permissions", cluster=cluster, clean_up=clean_up)
-
-    def history(self, *, limit: int = 20) -> model.History:
-        """Show what this user changed in Alibaba Cloud from this machine, the latest first.
-
-        Args:
-            limit: changes at most.
-        """
-        return self._do(model.History, "history", limit=limit)
-
-    def export(  # noqa: PLR0913 - the options of the command
-        self,
-        format: str,  # noqa: A002 - the word of the command
-        *,
-        cluster: str | None = None,
-        vpc: str | None = None,
-        security_group: Iterable[str] = (),
-        zone: Iterable[str] = (),
-        name: str | None = None,
-        endpoint: str | None = None,
-        to: str | None = None,
-        replace: bool = False,
-    ) -> model.Export:
-        """Write the endpoint as infrastructure as code, for review; `str()` of the result is the text.
-
-        Args:
-            format: `terraform` or `aliyun-cli`.
-            cluster: as in `create`, as are the next four.
-            vpc: see `cluster`.
-            security_group: see `cluster`.
-            zone: see `cluster`.
-            name: see `cluster`.
-            endpoint: ID of one that exists; default: the one that `plan` would adopt, or else what `create`
-                would make.
-            to: file to write, which is replaced only where it is an earlier export that nobody has changed.
-            replace: replace any other file, too.
-
-        Raises:
-            InvalidRequest: the file exists and is none of ours, or an argument is not valid.
-            StepOrderError: the endpoint is being deleted, or too little is known to plan one.
-        """
-        return self._do(
-            model.Export,
-            "export",
-            format=format,
-            cluster=cluster,
-            vpc=vpc,
-            security_group=security_group,
-            zone=zone,
-            name=name,
-            endpoint=endpoint,
-            to=to,
-            replace=replace,
-        )
-
-
-class SqlMethods(Performer):
-    """From a login to a DataFrame."""
-
+    @operation
     def connect(  # noqa: PLR0913 - the options of the command
         self,
         profile: str | None = None,
@@ -452,27 +315,12 @@ class SqlMethods(Performer):
             StepOrderError: there is no endpoint, or it is not Connected yet.
             ConnectionFailed: with the stage that failed.
         """
-        return self._do(
-            model.Connection,
-            "connect",
-            cluster=cluster,
-            endpoint=endpoint,
-            alias=alias,
-            user=user,
-            no_prefix=no_prefix,
-            database=database,
-            password_from=password_from,
-            tls=tls,
-            tls_name=tls_name,
-            ca=ca,
-            profile=profile,
-            save=save,
-        )
 
+    @operation
     def connections(self) -> model.Connections:
         """List the connections that are open here and those that are saved; iterating gives the open ones."""
-        return self._do(model.Connections, "connections")
 
+    @operation
     def connection_string(  # noqa: PLR0913 - the options of the command
         self,
         *,
@@ -509,21 +357,8 @@ class SqlMethods(Performer):
             InvalidRequest: the client's format cannot hold a value.
             ConnectionFailed: the server's certificate is refused.
         """
-        return self._do(
-            model.ConnectionString,
-            "connection-string",
-            with_=with_,
-            cluster=cluster,
-            endpoint=endpoint,
-            alias=alias,
-            user=user,
-            no_prefix=no_prefix,
-            database=database,
-            tls=tls,
-            tls_name=tls_name,
-            ca=ca,
-        )
 
+    @operation
     def query(  # noqa: PLR0913 - the options of the command
         self,
         sql: str,
@@ -566,22 +401,8 @@ class SqlMethods(Performer):
             QueryError: refused, stopped or too large; the connection can be used again.
             ConnectionFailed: the connection was lost.
         """
-        return self._do(
-            model.QueryResult,
-            "query",
-            sql=sql,
-            params=params,
-            alias=alias,
-            max_rows=max_rows,
-            max_memory=max_memory,
-            arrow=arrow,
-            dtypes=dtypes,
-            to_parquet=to_parquet,
-            partition_on=partition_on,
-            partitions=partitions,
-            engine=engine,
-        ).data
 
+    @operation
     def sql_user(  # noqa: PLR0913 - the options of the command
         self,
         action: str,
@@ -608,18 +429,8 @@ class SqlMethods(Performer):
             Conflict: there is a user of this name already.
             NotFound: there is none.
         """
-        return self._do(
-            model.SqlUsers,
-            "sql-user",
-            action=action,
-            name=name,
-            cluster=cluster,
-            role=role,
-            store=store,
-            no_prefix=no_prefix,
-            yes=yes,
-        )
 
+    @operation
     def doctor(  # noqa: PLR0913 - the options of the command
         self,
         *,
@@ -653,48 +464,55 @@ class SqlMethods(Performer):
         Raises:
             StepOrderError: no host is given, and there is no endpoint.
         """
-        return self._do(
-            model.Diagnosis,
-            "doctor",
-            cluster=cluster,
-            endpoint=endpoint,
-            host=host,
-            port=port,
-            user=user,
-            no_prefix=no_prefix,
-            database=database,
-            password_from=password_from,
-            tls=tls,
-            tls_name=tls_name,
-            ca=ca,
-        )
 
+    @operation
     def disconnect(self, *, alias: str = "tidb", forget: bool = False) -> model.Disconnection:
         """Close a connection, and delete the saved one of this name where `forget` says so.
 
         One that is closed already is no error.
         """
-        return self._do(model.Disconnection, "disconnect", alias=alias, forget=forget)
 
+    @operation
+    def status(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.RunbookStatus:
+        """Ask the clouds for each step's state, and name the next command."""
 
-class Runbook(EndpointMethods, SqlMethods):
-    """The tutorial's steps as methods; each looks at what is there first, and may be called twice.
+    @operation
+    def endpoints(self, *, cluster: str | None = None, region: str | None = None) -> model.Endpoints:
+        """List this account's endpoints for the cluster's service, the first 20 with zones and addresses.
 
-    ::
+        Args:
+            cluster: name or ID; default: the last one named.
+            region: ID; instead of a cluster's, every endpoint that was made here in it.
+        """
 
-        with Runbook() as runbook:
-            runbook.cluster("demo")
-            runbook.create(vpc="vpc-…", security_group=["sg-…"])
-            runbook.wait()
-            engine = runbook.connect(database="test").engine
+    @operation
+    def delete(  # noqa: PLR0913 - the options of the command
+        self,
+        endpoint: str,
+        *,
+        cluster: str | None = None,
+        timeout: float = 600.0,
+        region: str | None = None,
+        yes: bool = False,
+        adopted: bool = False,
+    ) -> model.Deletion:
+        """Delete an endpoint: connections, zones, then the endpoint; returns when it is gone.
 
-    Keys are looked for at each call, in the order that `whoami` shows: the environment, then the profiles of
-    `ticloud` and of Alibaba Cloud's command line, then RAM roles.
+        Args:
+            endpoint: ID.
+            cluster: name or ID of a cluster in the endpoint's region; default: the last one named.
+            timeout: seconds.
+            region: ID of the endpoint's region, instead of a cluster in it.
+            yes: has to be True.
+            adopted: has to be True for an endpoint that does not carry our tag.
 
-    Every method raises `InvalidRequest` for input that is not valid, `MissingCredentials` where a key is
-    missing, and `ApiError` where a cloud refuses; further errors are named at each.
-    """
+        Raises:
+            InvalidRequest: there is no such endpoint, and none was ever made or deleted here.
+            NotEligible: it does not carry our tag.
+            WaitTimeout: the time is over; the cloud's work goes on.
+        """
 
+    @operation
     def run(  # noqa: PLR0913 - the options of the command
         self,
         cluster: str,
@@ -715,26 +533,37 @@ class Runbook(EndpointMethods, SqlMethods):
         ca: str | None = None,
     ) -> model.RunReport:
         """Do every step in order, skipping what is done; options as in `create`, `wait` and `connect`."""
-        return self._do(
-            model.RunReport,
-            "run",
-            cluster=cluster,
-            vpc=vpc,
-            security_group=security_group,
-            zone=zone,
-            name=name,
-            force=force,
-            timeout=timeout,
-            alias=alias,
-            user=user,
-            no_prefix=no_prefix,
-            database=database,
-            password_from=password_from,
-            tls=tls,
-            tls_name=tls_name,
-            ca=ca,
-        )
 
+    @operation
+    def fleet(  # noqa: PLR0913 - the options of the command
+        self,
+        action: str,
+        file: str,
+        *,
+        parallel: int = 4,
+        timeout: float = 600.0,
+        force: bool = False,
+        yes: bool = False,
+        adopted: bool = False,
+    ) -> model.Fleet:
+        """Plan, make, look at or delete the endpoints of many clusters and VPCs.
+
+        Args:
+            action: init, which writes a template of the file, plan, apply, status or delete.
+            file: path of the TOML file.
+            parallel: rows to work on at a time, at most 16.
+            timeout: seconds to wait for all the rows together.
+            force: make endpoints even though the preflight says stop.
+            yes: has to be True for delete.
+            adopted: delete endpoints that do not carry our tag, too.
+
+        Raises:
+            InvalidRequest: the file is not valid; every problem of it is named, and nothing was done.
+            FleetFailed: some rows failed; its `fleet` tells of every row.
+            WaitCancelled: it was stopped; the clouds' work goes on, and the same call takes it up again.
+        """
+
+    @operation
     def whoami(self, *, profile: str | None = None) -> model.Whoami:
         """Show whose keys are used, where they come from, and whether a read call succeeds with each.
 
@@ -744,12 +573,61 @@ class Runbook(EndpointMethods, SqlMethods):
         Raises:
             InvalidRequest: ticloud has no such profile.
         """
-        return self._do(model.Whoami, "whoami", profile=profile)
 
+    @operation
+    def permissions(self, *, cluster: str | None = None, clean_up: bool = False) -> model.Permissions:
+        """Show the least RAM policy for plan, create, wait and connect, as JSON; nothing is changed.
+
+        Args:
+            cluster: name or ID, for its region alone; default: the last one named, else every region.
+            clean_up: also what `delete` needs.
+        """
+
+    @operation
+    def history(self, *, limit: int = 20) -> model.History:
+        """Show what this user changed in Alibaba Cloud from this machine, the latest first.
+
+        Args:
+            limit: changes at most.
+        """
+
+    @operation
+    def export(  # noqa: PLR0913 - the options of the command
+        self,
+        format: str,  # noqa: A002 - the word of the command
+        *,
+        cluster: str | None = None,
+        vpc: str | None = None,
+        security_group: Iterable[str] = (),
+        zone: Iterable[str] = (),
+        name: str | None = None,
+        endpoint: str | None = None,
+        to: str | None = None,
+        replace: bool = False,
+    ) -> model.Export:
+        """Write the endpoint as infrastructure as code, for review; `str()` of the result is the text.
+
+        Args:
+            format: `terraform` or `aliyun-cli`.
+            cluster: as in `create`, as are the next four.
+            vpc: see `cluster`.
+            security_group: see `cluster`.
+            zone: see `cluster`.
+            name: see `cluster`.
+            endpoint: ID of one that exists; default: the one that `plan` would adopt, or else what `create`
+                would make.
+            to: file to write, which is replaced only where it is an earlier export that nobody has changed.
+            replace: replace any other file, too.
+
+        Raises:
+            InvalidRequest: the file exists and is none of ours, or an argument is not valid.
+            StepOrderError: the endpoint is being deleted, or too little is known to plan one.
+        """
+
+    @operation
     def help(self, topic: str | None = None) -> model.HelpText:
         """Explain a topic, in Markdown; without one the topics are listed.
 
         Args:
             topic: one of `errors.TOPICS`, such as costs, keys or tls.
         """
-        return self._do(model.HelpText, "help", topic=topic)

@@ -18,8 +18,6 @@ from tidb_pe_magic.runbook import Runbook
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
 
-every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-
 # What tells a method's annotation from its request's: text is what one types for it.
 TYPED = {
     "password_from": str | None,
@@ -74,14 +72,14 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
     assert all(name == operation.name for name, operation in OPERATIONS.items())
 
 
-@every_operation
-def test_every_row_is_complete(operation: Operation) -> None:
+def test_every_row_is_complete() -> None:
     """A summary without a full stop, an example that begins with the name, and a documented request."""
-    assert operation.summary[0].isupper()
-    assert not operation.summary.endswith(".")
-    assert operation.example.split()[0] == operation.name
-    assert "\n" not in operation.summary
-    assert vars(operation.request)["__doc__"]
+    for operation in OPERATIONS.values():
+        assert operation.summary[0].isupper(), operation.name
+        assert not operation.summary.endswith("."), operation.name
+        assert operation.example.split()[0] == operation.name
+        assert "\n" not in operation.summary, operation.name
+        assert vars(operation.request)["__doc__"], operation.name
 
 
 def test_only_these_operations_change_a_cloud() -> None:
@@ -95,109 +93,71 @@ def test_only_these_operations_change_a_cloud() -> None:
     }
 
 
-@every_operation
-def test_every_target_is_a_documented_step(operation: Operation) -> None:
+def test_every_target_is_a_documented_step() -> None:
     """The target exists, takes context, request and hook, and returns what the method promises."""
-    step = operation.resolve()
-    assert list(inspect.signature(step).parameters) == ["context", "request", "on_event"]
-    assert inspect.getdoc(step)
-    returned = inspect.signature(step).return_annotation
-    promised = hints(method(operation))["return"]
-    promised = UNWRAPPED.get(operation.name, promised)
-    assert returned == promised.__name__
-    assert issubclass(promised, model.Result)
+    for operation in OPERATIONS.values():
+        step = operation.resolve()
+        assert list(inspect.signature(step).parameters) == ["context", "request", "on_event"], operation.name
+        assert inspect.getdoc(step), operation.name
+        returned = inspect.signature(step).return_annotation
+        promised = UNWRAPPED.get(operation.name, hints(method(operation))["return"])
+        assert returned == promised.__name__, operation.name
+        assert issubclass(promised, model.Result), operation.name
 
 
-@every_operation
-def test_every_method_has_the_fields_of_its_request(operation: Operation) -> None:
-    """Names, order, defaults and keyword-ness agree: positional fields first, the others by keyword."""
-    fields = {field.name: field for field in dataclasses.fields(operation.request)}
-    options = operation.request.options()
-    parameters = dict(list(inspect.signature(method(operation)).parameters.items())[1:])
-    positional = [name for name, described in options.items() if described.positional]
-    assert set(parameters) == set(fields)
-    assert list(parameters)[: len(positional)] == positional
-    for name, parameter in parameters.items():
-        wanted = fields[name].default
-        assert parameter.default == (inspect.Parameter.empty if wanted is dataclasses.MISSING else wanted), (
-            name
-        )
-        by_place = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        assert by_place == (options[name].positional or (operation.name, name) in BY_PLACE), name
+def test_every_method_has_the_fields_of_its_request() -> None:
+    """Names, order, defaults and types agree: positional fields first, the others by keyword."""
+    for operation in OPERATIONS.values():
+        fields = {field.name: field for field in dataclasses.fields(operation.request)}
+        options = operation.request.options()
+        parameters = dict(list(inspect.signature(method(operation)).parameters.items())[1:])
+        positional = [name for name, described in options.items() if described.positional]
+        of_method, of_request = hints(method(operation)), hints(operation.request)
+        assert set(parameters) == set(fields), operation.name
+        assert list(parameters)[: len(positional)] == positional, operation.name
+        for name, parameter in parameters.items():
+            where, default = f"{operation.name}: {name}", fields[name].default
+            wanted = inspect.Parameter.empty if default is dataclasses.MISSING else default
+            assert parameter.default == wanted, where
+            by_place = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+            assert by_place == (options[name].positional or (operation.name, name) in BY_PLACE), where
+            assert of_method[name] == TYPED.get(name, of_request[name]), where
 
 
-@every_operation
-def test_every_method_takes_what_one_would_type(operation: Operation) -> None:
-    """Annotations are those of the request, with text where the request holds a parsed value."""
-    of_method, of_request = hints(method(operation)), hints(operation.request)
-    for name, wanted in of_request.items():
-        assert of_method[name] == TYPED.get(name, wanted), name
-
-
-@every_operation
-def test_every_method_hands_its_arguments_to_its_operation(operation: Operation) -> None:
-    """Each argument reaches the field of its name, and the default of each is left alone."""
-    seen: dict[str, Any] = {}
+def test_a_method_hands_its_arguments_to_its_operation() -> None:
+    """What is given by place and by name reaches the fields, and the default of each other is left alone."""
+    seen: list[tuple[str, Any]] = []
 
     class Recorder(Runbook):
         """Keeps the request instead of performing it."""
 
         def perform(self, name: str, request: Any, *_: Any, **__: Any) -> model.Result:
-            seen.update(name=name, request=request)
-            return model.QueryResult(alias="tidb")
+            seen.append((name, request))
+            return model.QueryResult(alias="tidb", data="rows")
 
-    texts = {
-        "cluster": "demo",
-        "vpc": "vpc-1",
-        "security_group": ["sg-1", "sg-2"],
-        "zone": ["ap-southeast-1a=vsw-1"],
-        "name": "named",
-        "force": True,
-        "endpoint": "ep-1",
-        "timeout": 7.0,
-        "alias": "other",
-        "host": "h",
-        "port": 4000,
-        "user": "u",
-        "database": "d",
-        "password_from": "env:PW",
-        "tls": "off",
-        "tls_name": "t",
-        "ca": "c",
-        "yes": True,
-        "adopted": True,
-        "clean_up": True,
-        "with_": "jdbc",
-        "limit": 5,
-        "profile": "@saved",
-        "save": True,
-        "forget": True,
-        "sql": "SELECT :a",
-        "params": {"a": 1},
-        "max_rows": 5,
-        "max_memory": 10**9,
-        "arrow": True,
-        "dtypes": "numpy_nullable",
-        "to_parquet": "p",
-        "partition_on": "k",
-        "partitions": 3,
-        "engine": "dask",
-        "action": "create",
-        "role": "admin",
-        "store": "file",
-        "no_prefix": True,
-        "topic": "tls",
-        "region": "ap-southeast-1",
-        "format": "terraform",
-        "to": "main.tf",
-        "replace": True,
-        "file": "fleet.toml",
-        "parallel": 2,
-    }
-    own = {"action": "apply"} if operation.name == "fleet" else {}
-    given = {name: (texts | own)[name] for name in operation.request.options()}
-    getattr(Recorder(environ={}), operation.method)(**given)
-    assert seen == {"name": operation.name, "request": operation.request.of(**given)}
+    recorder = Recorder(environ={})
+    recorder.cluster("demo")
+    recorder.sql_user("create", "analyst", role="admin", yes=False)
+    assert recorder.query("SELECT :a", {"a": 1}, max_rows=5) == "rows"
+    row = {name: operation.request for name, operation in OPERATIONS.items()}
+    assert seen == [
+        ("cluster", row["cluster"].of(cluster="demo")),
+        ("sql-user", row["sql-user"].of(action="create", name="analyst", role="admin")),
+        ("query", row["query"].of(sql="SELECT :a", params={"a": 1}, max_rows=5)),
+    ]
+
+
+def test_a_method_refuses_what_no_field_is_called() -> None:
+    """An argument that the operation does not have is a TypeError, before anything is done."""
+    unknown: Any = {"vcp": "vpc-1"}
+    with Runbook(environ={}) as runbook, pytest.raises(TypeError, match="vcp"):
+        runbook.plan(**unknown)
+
+
+def test_a_runbook_shows_what_it_is_about() -> None:
+    """Its repr has the cluster and the open connections, and no key."""
+    with Runbook(environ={"TIDB_PE_CLUSTER": "demo", "TIDBCLOUD_PRIVATE_KEY": "secret"}) as runbook:
+        assert repr(runbook) == "Runbook(cluster='demo', aliases=())"
 
 
 def test_no_method_is_without_an_operation() -> None:
@@ -208,10 +168,10 @@ def test_no_method_is_without_an_operation() -> None:
     assert methods <= public
 
 
-@every_operation
-def test_every_method_is_documented(operation: Operation) -> None:
+def test_every_method_is_documented() -> None:
     """A method's first line is a sentence."""
-    assert (inspect.getdoc(method(operation)) or "").splitlines()[0].endswith(".")
+    for operation in OPERATIONS.values():
+        assert (inspect.getdoc(method(operation)) or "").splitlines()[0].endswith("."), operation.name
 
 
 def test_a_runbook_checks_its_input_before_it_asks_anyone() -> None:
