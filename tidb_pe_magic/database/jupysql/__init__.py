@@ -1,0 +1,7 @@
+"""Our connections in jupysql's `%sql`, which takes seconds to import: it is imported inside the functions."""
+
+from __future__ import annotations
+
+from tidb_pe_magic.database.jupysql.registration import holds, register, unregister
+
+__all__ = ["holds", "register", "unregister"]
