@@ -59,7 +59,7 @@ def test_a_query_is_a_data_frame(connected: Runbook, events: list[Event]) -> Non
     frame = connected.query("SELECT flight, tailnum, dep_time FROM flights")
     assert isinstance(frame, pd.DataFrame)
     assert len(frame) == FLIGHTS
-    assert str(frame.dtypes["flight"]) == "int32[pyarrow]"
+    assert str(frame.dtypes["flight"]) == "int64[pyarrow]"
     nullable = connected.query("SELECT flight FROM flights", dtypes="numpy_nullable")
     assert str(nullable.dtypes["flight"]) == "Int32"
     table = connected.query("SELECT flight FROM flights", arrow=True)

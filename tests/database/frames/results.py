@@ -11,6 +11,7 @@ from tidb_pe_magic.database.frames import open_reading, prepared
 from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
 from tidb_pe_magic.database.frames.calendar import ZeroDates
+from tidb_pe_magic.database.frames.definitions import Declarations
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.frames.text import TextDecoder
 from tidb_pe_magic.database.frames.types import schema
@@ -56,12 +57,14 @@ def record(connection: Connection[Any], sql: str, *, binary: bool) -> Recording:
     """Run a statement and return the server's bytes, from the first to the last."""
     driver = _Recorder(connection)
     if binary:
-        statement = prepared.prepare(driver, sql)
+        statement = prepared.prepare(driver, sql, Declarations())
         assert statement is not None
         driver.send(COMMAND.COM_STMT_EXECUTE, statement.execution((), driver.encoding))
     else:
         driver.send(COMMAND.COM_QUERY, sql)
-    answer = Answer(driver, on_bytes=lambda _count: None, capacity=1 << 20, interval=60)
+    answer = Answer(
+        driver, on_bytes=lambda _count: None, capacity=1 << 20, interval=60, declarations=Declarations()
+    )
     answer.begin()
     while answer.batch() is not None:
         pass
@@ -80,6 +83,10 @@ class _Player(Driver):
     @property
     def read_timeout(self) -> float | None:
         return None
+
+    @property
+    def sequence(self) -> int:
+        return 1
 
     @property
     def open(self) -> bool:
@@ -103,7 +110,11 @@ def play(
 ) -> pa.Table:
     """Return the result that was recorded, received in pieces of these sizes and then the rest."""
     answer = Answer(
-        _Player(recording.answer, sizes), on_bytes=lambda _count: None, capacity=capacity, interval=interval
+        _Player(recording.answer, sizes),
+        on_bytes=lambda _count: None,
+        capacity=capacity,
+        interval=interval,
+        declarations=Declarations(),
     )
     answer.begin()
     decoder = (BinaryDecoder if recording.binary else TextDecoder)(answer.columns, ZeroDates())

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from database.frames.results import as_text, read
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pymysql.constants import CLIENT
 from pymysql.err import DataError, InterfaceError, NotSupportedError, OperationalError, ProgrammingError
 
@@ -124,6 +126,38 @@ def test_parameters_are_bound(connection: Any) -> None:
     expected: list[Any] = list(PARAMS)
     expected[-1] = dt.timedelta(hours=1, minutes=2, seconds=3, microseconds=4)
     assert values == expected
+
+
+BOUND = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**40), 10**40)
+    | st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+    | st.decimals("-1e30", "1e30", places=9)
+    | st.text(st.characters(codec="utf-8"), max_size=40)
+    | st.binary(max_size=40)
+    | st.dates(dt.date(1000, 1, 1))
+    | st.datetimes(dt.datetime(1000, 1, 1))  # noqa: DTZ001 - SQL's have none
+    | st.timedeltas(-dt.timedelta(hours=838), dt.timedelta(hours=838))
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(params=st.lists(BOUND, min_size=1, max_size=6), escapes=st.booleans())
+def test_a_literal_is_what_would_be_bound(connection: Any, params: list[Any], *, escapes: bool) -> None:
+    """A parameter that is written into the statement has the value and the type of the one that is bound."""
+    modes = "''" if escapes else "'NO_BACKSLASH_ESCAPES'"
+    read(connection, f"SET sql_mode = {modes}")
+    columns = ", ".join(f"? AS c{number}" for number in range(len(params)))
+    read(connection, "DROP TEMPORARY TABLE IF EXISTS bound")
+    # DDL has no column whose type is asked for: this one's parameters are bound.
+    read(connection, f"CREATE TEMPORARY TABLE bound AS SELECT {columns}", params)
+    bound = read(connection, "SELECT * FROM bound")
+    written = read(connection, f"SELECT {columns}", params)
+    for number, value in enumerate(params):
+        right = 1 if value is True else 0 if value is False else value
+        assert written.column(number).to_pylist() == [right]
+        assert bound.column(number).to_pylist() == [right]
 
 
 @pytest.mark.parametrize(
@@ -289,21 +323,49 @@ def test_the_socket_is_given_back(connect: Connect) -> None:
     assert connection.get_autocommit()
 
 
-def test_a_row_above_16_mb(connect: Connect, plain_server: MariaDb) -> None:
-    """A row that spans several packets is read in both protocols, and so are its neighbours."""
+@pytest.fixture
+def roomy(connect: Connect, plain_server: MariaDb) -> pymysql.connections.Connection[Any]:
+    """Give a connection that takes and gives packets of more than 64 MiB."""
     before = plain_server.value("SELECT @@GLOBAL.max_allowed_packet")
-    plain_server.execute("SET GLOBAL max_allowed_packet = 67108864")
+    plain_server.execute("SET GLOBAL max_allowed_packet = 134217728")
     try:
-        connection = connect()
+        return connect()
     finally:
         plain_server.execute(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+@pytest.mark.parametrize("size", [2**24 - 1, 2**24, 2**24 + 1, 2**26])
+def test_a_statement_above_16_mib(roomy: Any, size: int) -> None:
+    """A statement of several packets is carried out once and succeeds, as text and with a parameter."""
+    read(roomy, "CREATE TEMPORARY TABLE sizes (n INT)")
+    # A byte of the first packet is the command's number.
+    head, tail = "INSERT INTO sizes SELECT LENGTH('", "')"
+    read(roomy, head + "x" * (size - len(head + tail) - 1) + tail)
+    read(roomy, "INSERT INTO sizes SELECT LENGTH(?)", ["y" * (size - 17)])
+    assert read(roomy, "SELECT n FROM sizes").column("n").to_pylist() == [
+        size - len(head + tail) - 1,
+        size - 17,
+    ]
+    assert read(roomy, "SELECT LENGTH(?) AS n", ["z" * size]).column("n").to_pylist() == [size]
+    assert usable(roomy)
+
+
+def test_a_statement_beyond_max_allowed_packet(connection: Any) -> None:
+    """A statement that the server would not take is refused with both sizes; the connection goes on."""
+    with pytest.raises(InvalidRequest, match=r"17,000,0\d\d bytes .*16,777,216 \(max_allowed_packet\)"):
+        read(connection, "SELECT LENGTH(?)", ["x" * 17_000_000])
+    assert usable(connection)
+
+
+def test_a_row_above_16_mb(roomy: Any) -> None:
+    """A row that spans several packets is read in both protocols, and so are its neighbours."""
     sizes = "IF(seq = 2, 17000000, IF(seq = 3, 16777200, 3))"
     for form in (str, as_text):
         sql = f"SELECT seq, REPEAT('ab', {sizes}) AS s, -seq AS n FROM seq_1_to_4"
-        table = read(connection, form(sql))
+        table = read(roomy, form(sql))
         assert [len(text.as_py()) for text in table.column("s")] == [6, 34_000_000, 33_554_400, 6]
         assert table.column("n").to_pylist() == [-1, -2, -3, -4]
-    assert usable(connection)
+    assert usable(roomy)
 
 
 def test_a_stored_procedure(connection: Any) -> None:

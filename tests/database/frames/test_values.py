@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pymysql
 import pytest
 from database.frames.results import as_text, read
@@ -25,6 +26,13 @@ NAMES = ", ".join(column.name for column in torture.COLUMNS)
 ALL = f"SELECT {NAMES} FROM torture ORDER BY id"
 # The server writes a FLOAT with six digits as text; no client can get the others back.
 LOST_AS_TEXT = {"float_"}
+
+
+def widest(kind: pa.DataType) -> pa.DataType:
+    """Return the type of such a column where the statement does not name its table."""
+    if pa.types.is_integer(kind) and kind.bit_width < 64:
+        return pa.int64()
+    return pa.decimal256(76, kind.scale) if pa.types.is_decimal(kind) else kind
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +75,8 @@ def test_all_types_side_by_side(connection: Connection[Any], sql: str) -> None:
     expected = torture.expected()
     for column in torture.COLUMNS:
         if sql == ALL or column.name not in LOST_AS_TEXT:
-            assert batch.schema.field(column.name).type == column.arrow, column.name
+            right = column.arrow if sql == ALL else widest(column.arrow)
+            assert batch.schema.field(column.name).type == right, column.name
             assert batch.column(column.name).to_pylist() == expected[column.name], column.name
 
 

@@ -10,6 +10,7 @@ from pymysql.err import NotSupportedError, raise_mysql_exception
 from pymysql.protocol import EOFPacketWrapper, MysqlPacket, OKPacketWrapper
 
 from tidb_pe_magic.database.frames.batch import Batch
+from tidb_pe_magic.database.frames.definitions import Declarations, read_definition
 from tidb_pe_magic.database.frames.failures import lost, malformed
 from tidb_pe_magic.database.frames.packets import PacketBuffer
 from tidb_pe_magic.database.frames.types import Column, column
@@ -34,7 +35,13 @@ class Answer:
     """
 
     def __init__(
-        self, driver: Driver, *, on_bytes: Callable[[int], None], capacity: int, interval: float
+        self,
+        driver: Driver,
+        *,
+        on_bytes: Callable[[int], None],
+        capacity: int,
+        interval: float,
+        declarations: Declarations,
     ) -> None:
         """Take a connection over which a command will be sent.
 
@@ -43,10 +50,12 @@ class Answer:
             on_bytes: told how many bytes have come, and 0 every 0.1 s while none do.
             capacity: bytes of rows in a batch, about.
             interval: seconds after which a batch is handed over that is not full.
+            declarations: which of the columns' declared types hold.
         """
         self._driver = driver
         self._on_bytes = on_bytes
         self._interval = interval
+        self._declarations = declarations
         self._limited, self._timeout = False, driver.read_timeout
         self._heard = 0.0
         self._buffer = PacketBuffer(driver.receive, capacity=capacity)
@@ -55,13 +64,14 @@ class Answer:
         self.ended = False
 
     def begin(self) -> None:
-        """Read what comes before the rows.
+        """Read what comes before the rows of the command that has just been sent.
 
         Raises:
             MySQLError: the server's word on what is wrong.
         """
         self._timeout, self._heard = self._driver.limit(_TICK), time.monotonic()
         self._limited = True
+        self._buffer.begin(self._driver.sequence)
         head = self._packet()
         if head[0] == 0:
             self._ok(head)
@@ -124,7 +134,8 @@ class Answer:
     def _definitions(self, head: bytes) -> None:
         count = MysqlPacket(head, "").read_length_encoded_integer() or 0
         encoding = self._driver.encoding
-        self.columns = tuple(column(self._packet(), encoding) for _ in range(count))
+        definitions = [read_definition(self._packet(), encoding) for _ in range(count)]
+        self.columns = tuple(column(each, self._declarations) for each in definitions)
         if not MysqlPacket(self._packet(), "").is_eof_packet():
             raise malformed("no EOF behind the columns' definitions")
 

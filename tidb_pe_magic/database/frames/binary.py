@@ -69,6 +69,8 @@ class BinaryDecoder:
             values = batch.load(column.number, position)
             width = values.itemsize
             after = position + (width if present is None else width * present.astype(np.int64))
+            if column.narrow:
+                values = values.astype(np.int64)
             return array(values, column.type, present), after
         start, length = batch.lengths(position)
         if present is not None:

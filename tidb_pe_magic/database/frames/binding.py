@@ -1,4 +1,4 @@
-"""Parameters in binary form, as a prepared statement takes them."""
+"""Parameters in binary form, as a prepared statement takes them, and as literals of the same types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import struct
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pymysql.constants import FIELD_TYPE
 
@@ -39,6 +39,56 @@ def bind(params: Sequence[object], encoding: str) -> bytes:
         types += bytes((kind, flag))
         values += value
     return bytes(nulls) + bytes((_TYPES_FOLLOW,)) + bytes(types) + bytes(values)
+
+
+def literals(params: Sequence[object], quote: Callable[[str], str]) -> list[str]:
+    """Return each parameter as an SQL literal of the type that `bind` gives it.
+
+    Args:
+        params: as for `bind`.
+        quote: writes a string as a literal, by the session's own rules.
+
+    Raises:
+        InvalidRequest: SQL has no value for one of them.
+    """
+    return [_literal(param, index, quote) for index, param in enumerate(params)]
+
+
+def _literal(param: object, index: int, quote: Callable[[str], str]) -> str:
+    kind, _, _ = _bound(param, "utf-8", index)
+    if param is None:
+        return "NULL"
+    if isinstance(param, str):
+        return quote(str(param))
+    if isinstance(param, (bytes, bytearray, memoryview)):
+        # Without the cast it would count as a number beside numbers.
+        return f"CAST(X'{bytes(param).hex()}' AS BINARY)"
+    if kind == FIELD_TYPE.DOUBLE:
+        return _signed(f"{float(cast('Real', param))!r}", exponent="e0")
+    if isinstance(param, Decimal):
+        # The point makes a DECIMAL of a whole number, too.
+        text = f"{param:f}"
+        return _signed(text if "." in text else f"{text}.")
+    if isinstance(param, Integral):
+        return _signed(str(int(param)))
+    return _moment(param)
+
+
+def _signed(number: str, *, exponent: str = "") -> str:
+    text = number if "e" in number else number + exponent
+    return f"({text})" if text.startswith("-") else text
+
+
+def _moment(param: object) -> str:
+    if isinstance(param, dt.datetime):
+        return f"TIMESTAMP'{param.date().isoformat()} {param.time().isoformat('microseconds')}'"
+    if isinstance(param, dt.date):
+        return f"DATE'{param.isoformat()}'"
+    span = param if isinstance(param, dt.timedelta) else _since_midnight(cast("dt.time", param))
+    minutes, seconds = divmod(abs(span).seconds, 60)
+    hours = abs(span).days * 24 + minutes // 60
+    sign = "-" if span < _ZERO else ""
+    return f"TIME'{sign}{hours:02}:{minutes % 60:02}:{seconds:02}.{abs(span).microseconds:06}'"
 
 
 def _bound(param: object, encoding: str, index: int) -> Bound:
@@ -104,8 +154,13 @@ def _duration(value: dt.timedelta) -> Bound:
 def _time(value: dt.time) -> Bound | None:
     if value.tzinfo is not None:
         return None
-    parts = {name: getattr(value, f"{name[:-1]}") for name in ("hours", "minutes", "seconds", "microseconds")}
-    return _duration(dt.timedelta(**parts))
+    return _duration(_since_midnight(value))
+
+
+def _since_midnight(value: dt.time) -> dt.timedelta:
+    return dt.timedelta(
+        hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
+    )
 
 
 # The first that fits: a datetime is a date, an integer is a real number.

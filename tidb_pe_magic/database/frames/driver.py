@@ -5,12 +5,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pymysql.err
 from pymysql.constants import SERVER_STATUS
 
 from tidb_pe_magic.database.frames.failures import lost
+from tidb_pe_magic.errors import InvalidRequest
 
 # The character sets whose strings are Arrow's.
 _UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
+# Bytes of a command from which on the server's limit is asked for first: no server's default is lower.
+_LARGE = 1 << 20
+# The least number that 24 bits cannot hold.
+_NOT_24_BITS = 16777217
 
 
 class Driver:
@@ -37,6 +43,20 @@ class Driver:
         return not self.connection.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
 
     @property
+    def counts_sign(self) -> bool:
+        """Whether the server counts a sign in the length of a DECIMAL UNSIGNED.
+
+        TiDB does (`ConvertColumnInfo` in `pkg/server/internal/column/convert.go`), MySQL and MariaDB do not.
+        """
+        return "TiDB" in self.connection.server_version
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number of the next packet: each packet of a command counts."""
+        number: int = self.connection._next_seq_id
+        return number
+
+    @property
     def open(self) -> bool:
         """Whether there is a socket."""
         return bool(self.connection.open)
@@ -60,6 +80,45 @@ class Driver:
             InterfaceError: there is none.
         """
         self.connection._execute_command(command, payload)
+
+    def check_length(self, data: bytes) -> None:
+        """Refuse a command that is longer than the server accepts, which would end the connection.
+
+        Raises:
+            InvalidRequest: it is.
+            MySQLError: the connection is lost.
+        """
+        if len(data) >= _LARGE:
+            most = self._value("SELECT @@max_allowed_packet")
+            if most is not None and len(data) + 1 > int(most):
+                raise InvalidRequest(
+                    "sql",
+                    f"the statement has {len(data):,} bytes with its parameters, and the server accepts "
+                    f"{int(most):,} (max_allowed_packet).",
+                    advice="Send it in parts, or raise max_allowed_packet on the server and connect again.",
+                )
+
+    def exact_float_text(self) -> bool:
+        """Ask whether the server writes a FLOAT with all its digits as text: TiDB does, MySQL writes 6.
+
+        Raises:
+            MySQLError: the connection is lost.
+        """
+        if "TiDB" in self.connection.server_version:
+            return True
+        return bool(self._value(f"SELECT CAST({_NOT_24_BITS}e0 AS FLOAT)") == float(_NOT_24_BITS - 1))
+
+    def _value(self, sql: str) -> Any:
+        """Return the one value of a query; None where the server refuses it."""
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(sql)
+                row = cursor.fetchone()
+        except pymysql.err.MySQLError:
+            if not self.open:
+                raise
+            return None
+        return row[0] if row else None
 
     def packet(self) -> bytes:
         """Read a packet of a short answer.

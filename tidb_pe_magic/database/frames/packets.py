@@ -43,7 +43,7 @@ class PacketBuffer:
     """
 
     def __init__(self, receive: Callable[[memoryview], int], *, capacity: int) -> None:
-        """Begin behind a command, whose answer has the sequence number 1.
+        """Begin with nothing received.
 
         Args:
             receive: puts at least one byte into the memory given to it and returns how many; 0 at the end.
@@ -60,6 +60,10 @@ class PacketBuffer:
         self._heads: list[Offsets] = []
         self._endings: list[int] = []
         self._sequence = 1
+
+    def begin(self, sequence: int) -> None:
+        """Expect an answer from this sequence number on: 1, or more behind a command of several packets."""
+        self._sequence = sequence
 
     @property
     def full(self) -> bool:

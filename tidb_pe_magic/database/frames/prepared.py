@@ -10,8 +10,9 @@ import pymysql.err
 from pymysql.constants import COMMAND, ER
 
 from tidb_pe_magic.database.frames.binding import bind
+from tidb_pe_magic.database.frames.definitions import Declarations, read_definition
+from tidb_pe_magic.database.frames.statement import check_number
 from tidb_pe_magic.database.frames.types import column
-from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,35 +44,48 @@ class Prepared:
         """Whether the length of every value is known in binary form; in text each tells its own."""
         return all(column.known for column in self.columns)
 
+    @property
+    def settled(self) -> bool:
+        """Whether no parameter can change a column's type: there are none, or each is a table's column."""
+        return not self.markers or all(column.settled for column in self.columns)
+
+    def check(self, params: Sequence[object]) -> None:
+        """Refuse another number of parameters than the statement takes.
+
+        Raises:
+            InvalidRequest: it is another one.
+        """
+        check_number(len(params), self.markers)
+
     def execution(self, params: Sequence[object], encoding: str) -> bytes:
         """Return the payload of COM_STMT_EXECUTE.
 
         Raises:
             InvalidRequest: the parameters do not fit.
         """
-        if self.markers != len(params):
-            reason = f"{len(params)} given, but the statement has {self.markers} markers (?)."
-            raise InvalidRequest("params", reason)
+        self.check(params)
         head = struct.pack("<IBI", self.number, _NO_CURSOR, _ONCE)
         return head + (bind(params, encoding) if params else b"")
 
 
-def prepare(driver: Driver, sql: str) -> Prepared | None:
+def prepare(driver: Driver, sql: str, declarations: Declarations) -> Prepared | None:
     """Let the server prepare a statement; None where it does not prepare this one, or any.
 
     Raises:
         MySQLError: the statement is wrong, or the connection is lost.
     """
+    data = sql.encode(driver.encoding)
+    driver.check_length(data)
     try:
-        driver.send(COMMAND.COM_STMT_PREPARE, sql)
+        driver.send(COMMAND.COM_STMT_PREPARE, data)
         answer = driver.packet()
     except pymysql.err.MySQLError as error:
         if error.args and error.args[0] in _NOT_PREPARED:
             return None
         raise
     number, columns, markers = struct.unpack_from("<IHH", answer, 1)
-    _definitions(driver, markers)
-    return Prepared(number, markers, _definitions(driver, columns))
+    _definitions(driver, markers, declarations)
+    return Prepared(number, markers, _definitions(driver, columns, declarations))
 
 
 def close(driver: Driver, prepared: Prepared) -> None:
@@ -79,8 +93,8 @@ def close(driver: Driver, prepared: Prepared) -> None:
     driver.send(COMMAND.COM_STMT_CLOSE, struct.pack("<I", prepared.number))
 
 
-def _definitions(driver: Driver, count: int) -> tuple[Column, ...]:
+def _definitions(driver: Driver, count: int, declarations: Declarations) -> tuple[Column, ...]:
     packets = [driver.packet() for _ in range(count)]
     if count:
         driver.packet()  # the EOF behind them
-    return tuple(column(packet, driver.encoding) for packet in packets)
+    return tuple(column(read_definition(packet, driver.encoding), declarations) for packet in packets)

@@ -13,9 +13,13 @@ from pymysql.constants import COMMAND
 from tidb_pe_magic.database.frames import prepared, statement
 from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
+from tidb_pe_magic.database.frames.binding import literals
 from tidb_pe_magic.database.frames.calendar import ZeroDates
+from tidb_pe_magic.database.frames.definitions import Declarations
 from tidb_pe_magic.database.frames.driver import Driver
+from tidb_pe_magic.database.frames.failures import malformed
 from tidb_pe_magic.database.frames.rows import CursorAnswer
+from tidb_pe_magic.database.frames.statement import Statement
 from tidb_pe_magic.database.frames.text import TextDecoder
 from tidb_pe_magic.database.frames.types import schema
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pymysql.connections import Connection
+
+    from tidb_pe_magic.database.frames.types import Column
 
 _BATCH_BYTES = 1 << 20
 _INTERVAL = 0.5
@@ -105,27 +111,72 @@ class Reading:
         """Send the statement and learn its columns, by the best way that the server has for it."""
         driver = self._driver
         parsed = statement.read(text, backslash_escapes=driver.backslash_escapes)
+        names = statement.tables(parsed, backslash_escapes=driver.backslash_escapes)
+        declarations = Declarations(names, counts_sign=driver.counts_sign)
         if not driver.utf8:
-            self._run_with_cursor(parsed.filled(params, driver.literal))
+            self._run_with_cursor(self._filled(parsed, params), declarations)
             return
         if params or parsed.selects:
-            self._prepared = prepared.prepare(driver, parsed.sql)
+            parsed, params = self._prepare(parsed, params, declarations)
         decoder: type[BinaryDecoder | TextDecoder]
-        if self._prepared is not None and self._prepared.readable:
+        if self._prepared is not None and self._binary(self._prepared):
             command, decoder = COMMAND.COM_STMT_EXECUTE, BinaryDecoder
             payload = self._prepared.execution(params, driver.encoding)
         else:
             command, decoder = COMMAND.COM_QUERY, TextDecoder
-            payload = parsed.filled(params, driver.literal).encode(driver.encoding)
-        answer = Answer(driver, on_bytes=self._count, capacity=capacity, interval=interval)
+            payload = self._filled(parsed, params).encode(driver.encoding)
+        answer = Answer(
+            driver, on_bytes=self._count, capacity=capacity, interval=interval, declarations=declarations
+        )
+        driver.check_length(payload)
         self._answer = answer
         driver.send(command, payload)
         answer.begin()
+        if decoder is BinaryDecoder and self._prepared is not None:
+            _check(self._prepared.columns, answer.columns)
         self._learn(answer)
         self._arrays = map(decoder(answer.columns, self._zero_dates).decode, iter(answer.batch, None))
 
-    def _run_with_cursor(self, text: str) -> None:
-        answer = CursorAnswer(self._driver, on_bytes=self._count, zero_dates=self._zero_dates)
+    def _prepare(
+        self, parsed: Statement, params: Sequence[object], declarations: Declarations
+    ) -> tuple[Statement, Sequence[object]]:
+        """Prepare the statement; return it, and the parameters that are still to be bound.
+
+        The type of an expression with a parameter follows the value, and is known only when it is too late to
+        choose the protocol. Such a statement is prepared once more, with its values as literals.
+        """
+        driver = self._driver
+        self._prepared = prepared.prepare(driver, parsed.sql, declarations)
+        if self._prepared is None or self._prepared.settled:
+            return parsed, params
+        self._prepared.check(params)
+        filled = Statement(self._filled(parsed, params), parsed.selects, ())
+        prepared.close(driver, self._prepared)
+        self._prepared = None
+        self._prepared = prepared.prepare(driver, filled.sql, declarations)
+        return filled, ()
+
+    def _filled(self, parsed: Statement, params: Sequence[object]) -> str:
+        return parsed.filled(literals(params, self._driver.literal))
+
+    def _binary(self, statement: prepared.Prepared) -> bool:
+        """Choose the protocol in which no value of the result is cut.
+
+        Binary form cuts an integer that an expression was declared too narrow for; text has all its digits.
+        Text lacks digits of a FLOAT where the server is MySQL or MariaDB, which declare integers rightly.
+        """
+        if not statement.readable:
+            return False
+        if not any(column.narrow for column in statement.columns):
+            return True
+        if all(column.exact_as_text for column in statement.columns):
+            return False
+        return not self._driver.exact_float_text()
+
+    def _run_with_cursor(self, text: str, declarations: Declarations) -> None:
+        answer = CursorAnswer(
+            self._driver, on_bytes=self._count, zero_dates=self._zero_dates, declarations=declarations
+        )
         self._answer = answer
         answer.begin(text)
         self._learn(answer)
@@ -133,6 +184,16 @@ class Reading:
 
     def _learn(self, answer: Answer | CursorAnswer) -> None:
         self.schema, self.affected_rows = schema(answer.columns), answer.affected_rows
+
+
+def _check(prepared: Sequence[Column], executed: Sequence[Column]) -> None:
+    """Refuse a result that is not what the protocol was chosen for.
+
+    Raises:
+        InternalError: a table or a view was changed between the two.
+    """
+    if any(column.narrow for column in executed) and not any(column.narrow for column in prepared):
+        raise malformed("the columns changed while the statement was being prepared; run it again")
 
 
 def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
@@ -146,13 +207,15 @@ def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
 ) -> Reading:
     """Run one statement, and return its result to be read.
 
-    SELECT and WITH, and whatever has parameters, run as prepared statements, whose values come in binary
-    form; anything else comes as text. The connection serves nothing else until the reading is closed.
+    SELECT, WITH, TABLE and VALUES, and whatever has parameters, run as prepared statements, whose values come
+    in binary form; anything else comes as text, and so does a result in which binary form could cut a number.
+    The connection serves nothing else until the reading is closed.
 
     Args:
         connection: PyMySQL's, open, with no result unread.
         sql: one statement; its parameters are question marks.
-        params: numbers, strings, bytes, Decimals, dates and times, or None; they are bound, not pasted.
+        params: numbers, strings, bytes, Decimals, dates and times, or None; they are bound, or written as
+            literals where a result's types depend on them.
         on_bytes: called with the number of bytes that have just come, and with 0 every 0.1 s while none come;
             what it raises ends the reading.
         batch_bytes: bytes of rows to hand over at a time, about; more, up to 16 MB, when the result is long.

@@ -8,8 +8,9 @@ import pyarrow as pa
 from pymysql.cursors import SSCursor
 from pymysql.err import MySQLError
 
+from tidb_pe_magic.database.frames.definitions import Declarations, of_field
 from tidb_pe_magic.database.frames.failures import unfit
-from tidb_pe_magic.database.frames.types import Column, Kind, from_field
+from tidb_pe_magic.database.frames.types import Column, Kind, column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +24,19 @@ _ROWS = 10_000
 class CursorAnswer:
     """What an `Answer` is, with an object per value."""
 
-    def __init__(self, driver: Driver, *, on_bytes: Callable[[int], None], zero_dates: ZeroDates) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        on_bytes: Callable[[int], None],
+        zero_dates: ZeroDates,
+        declarations: Declarations,
+    ) -> None:
         """Take a connection over which nothing was sent."""
         self._driver = driver
         self._on_bytes = on_bytes
         self._zero_dates = zero_dates
+        self._declarations = declarations
         self._cursor: Any = SSCursor(driver.connection)
         self.columns: tuple[Column, ...] = ()
         self.affected_rows = 0
@@ -44,7 +53,8 @@ class CursorAnswer:
         except MySQLError:
             self.ended = self._driver.open
             raise
-        self.columns = tuple(from_field(field) for field in getattr(self._driver.result, "fields", ()))
+        fields = getattr(self._driver.result, "fields", ())
+        self.columns = tuple(column(of_field(field), self._declarations) for field in fields)
         if not self.columns:
             self.affected_rows, self.ended = affected, True
 

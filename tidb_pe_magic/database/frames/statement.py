@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 # What is not code. A comment with ! or + is read by the server.
 _NO_CODE = r"""
-    (?P<quoted> '(?:[^'{escape}]|{escaped}'')*+' | "(?:[^"{escape}]|{escaped}"")*+" | `(?:[^`]|``)*+` )
+    (?P<quoted> '(?:[^'{escape}]++|{escaped}'')*+' | "(?:[^"{escape}]++|{escaped}"")*+" | `(?:[^`]++|``)*+` )
     | (?P<comment> (?:--(?=\s|\Z)|\#)[^\n]* | /\*(?![!+]|M!|T!).*?\*/ )
 """
 
@@ -38,9 +38,12 @@ _CODE = r"""
     | (?P<other> [^\s(] )
 """
 _PIECES = {escapes: pieces(_CODE, escapes=escapes) for escapes in (True, False)}
+_RECURSIVE = "recursive"
+# With sql_mode=ANSI_QUOTES double quotes are a name's, too.
+_NAME_QUOTES = '`"'
 # Their bodies may hold semicolons.
 _COMPOUND = frozenset({"CREATE", "ALTER", "BEGIN"})
-_SELECTS = frozenset({"SELECT", "WITH"})
+_SELECTS = frozenset({"SELECT", "WITH", "TABLE", "VALUES"})
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Statement:
 
     Attributes:
         sql: the text, without a closing semicolon.
-        selects: it begins with SELECT or WITH.
+        selects: it begins with SELECT, WITH, TABLE or VALUES, perhaps in brackets.
         markers: the places of its parameter markers, which are question marks.
     """
 
@@ -57,22 +60,30 @@ class Statement:
     selects: bool
     markers: tuple[int, ...]
 
-    def filled(self, params: Sequence[object], escape: Callable[[object], str]) -> str:
-        """Return the text with each parameter in its place, as a literal that `escape` has made of it.
+    def filled(self, literals: Sequence[str]) -> str:
+        """Return the text with a literal in the place of each parameter marker.
 
         Raises:
-            InvalidRequest: there are not as many parameters as markers.
+            InvalidRequest: there are not as many literals as markers.
         """
-        if not params:
+        if not literals:
             return self.sql
-        if len(params) != len(self.markers):
-            reason = f"{len(params)} given, but the statement has {len(self.markers)} markers (?)."
-            raise InvalidRequest("params", reason)
+        check_number(len(literals), len(self.markers))
         pieces, position = [], 0
-        for marker, param in zip(self.markers, params, strict=True):
-            pieces += [self.sql[position:marker], escape(param)]
+        for marker, literal in zip(self.markers, literals, strict=True):
+            pieces += [self.sql[position:marker], literal]
             position = marker + 1
         return "".join([*pieces, self.sql[position:]])
+
+
+def check_number(given: int, markers: int) -> None:
+    """Refuse another number of parameters than the statement has markers.
+
+    Raises:
+        InvalidRequest: it is another one.
+    """
+    if given != markers:
+        raise InvalidRequest("params", f"{given} given, but the statement has {markers} markers (?).")
 
 
 def read(sql: str, *, backslash_escapes: bool = True) -> Statement:
@@ -100,3 +111,20 @@ def read(sql: str, *, backslash_escapes: bool = True) -> Statement:
     if first in {"", ";"}:
         raise InvalidRequest("sql", "no statement.")
     return Statement(sql[:end], first in _SELECTS, tuple(markers))
+
+
+def tables(statement: Statement, *, backslash_escapes: bool = True) -> frozenset[str]:
+    """Return every name that a SELECT mentions, in lower case; its tables' names are among them.
+
+    With WITH RECURSIVE there are none: its rows need not be like those of its first rows' table.
+    """
+    names: set[str] = set()
+    if not statement.selects:
+        return frozenset()
+    for token in _PIECES[backslash_escapes].finditer(statement.sql):
+        text = token.group()
+        if token.lastgroup == "word":
+            names.update(text.casefold().split("."))
+        elif token.lastgroup == "quoted" and text[0] in _NAME_QUOTES:
+            names.add(text[1:-1].replace(2 * text[0], text[0]).casefold())
+    return frozenset(names - {""}) if _RECURSIVE not in names else frozenset()

@@ -1,22 +1,34 @@
-"""Column definitions, and the Arrow type that holds a column's values exactly."""
+"""Columns of a result, and the Arrow type that holds a column's values exactly.
+
+What a server declares of an expression need not hold its values. TiDB declares `IF(a, bigint, mediumint)` as
+INT, `GREATEST(100000, 1.234)` as DECIMAL(6,3), and a recursive CTE like its first rows; its binary protocol
+cuts an integer to the declared width, its text protocol does not (`DumpBinaryRow` and `DumpTextRow` in TiDB's
+`pkg/server/internal/column/column.go`). So a declaration is believed only of a table's column.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pymysql.constants import FIELD_TYPE, FLAG
-from pymysql.protocol import FieldDescriptorPacket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tidb_pe_magic.database.frames.definitions import Declarations, Definition
 
 _BINARY_CHARSET = 63
 # Of DECIMAL in MySQL; MariaDB has more decimals.
 _MOST_DIGITS, _MOST_DECIMALS = 65, 38
 _DECIMAL128_DIGITS = 38
+#: The precision of a DECIMAL whose declaration is not believed: the most that Arrow has.
+WIDEST = 76
+# Decimals of a floating-point number that has no fixed number of them.
+_NOT_FIXED = 31
+_WIDE = 8
 # MySQL's newer type, which PyMySQL does not list.
 _VECTOR = 242
 
@@ -80,11 +92,13 @@ _STRINGS = frozenset(
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a result, as the server defines it.
+    """One column of a result.
 
     Attributes:
-        number: numpy's name of the number that a value is in the binary protocol; empty where it is none.
+        number: numpy's name of the number that a value is in the binary protocol; empty where it is not one.
         known: the type is one whose binary form is known.
+        settled: it is a table's column, so that its values are of the declared type.
+        exact_as_text: the text protocol of every server has all digits.
     """
 
     name: str
@@ -92,30 +106,44 @@ class Column:
     type: pa.DataType
     number: str = ""
     known: bool = True
+    settled: bool = True
+    exact_as_text: bool = True
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a value in binary form can be cut: an integer of fewer than 8 bytes that is not settled."""
+        return self.kind is Kind.INTEGER and not self.settled and int(self.number[-1]) < _WIDE
 
 
-def column(definition: bytes, encoding: str) -> Column:
-    """Read the payload of a column definition packet."""
-    return from_field(FieldDescriptorPacket(definition, encoding))
-
-
-def from_field(field: Any) -> Column:
-    """Return the column of a definition that PyMySQL has read."""
-    code = field.type_code
-    unsigned = bool(field.flags & FLAG.UNSIGNED)
-    kind = _KINDS.get(code) or (Kind.BYTES if field.charsetnr == _BINARY_CHARSET else Kind.TEXT)
-    number = ""
+def column(definition: Definition, declarations: Declarations) -> Column:
+    """Return the column that a server has defined."""
+    code = definition.code
+    settled = declarations.hold(definition)
+    unsigned = bool(definition.flags & FLAG.UNSIGNED)
+    kind = _KINDS.get(code) or (Kind.BYTES if definition.charset == _BINARY_CHARSET else Kind.TEXT)
+    number, exact_as_text = "", True
     if kind is Kind.INTEGER:
         number = f"<{'u' if unsigned or code == FIELD_TYPE.YEAR else 'i'}{_INTEGERS[code]}"
     elif kind is Kind.FLOAT:
         number = f"<f{_FLOATS[code]}"
-    if number:
-        arrow = pa.from_numpy_dtype(number)
-    elif kind is Kind.DECIMAL:
-        arrow = _decimal(field.length, field.scale, unsigned=unsigned)
+        fixed = 0 < definition.decimals < _NOT_FIXED
+        # MySQL writes a FLOAT with 6 digits, and every server writes fixed decimals as they are declared.
+        exact_as_text = code == FIELD_TYPE.DOUBLE and (settled or not fixed)
+    if kind is Kind.DECIMAL:
+        arrow = _decimal(definition, signed=not unsigned or declarations.counts_sign, settled=settled)
+    elif kind is Kind.INTEGER and not settled and _INTEGERS[code] < _WIDE:
+        arrow = pa.int64()
     else:
-        arrow = _TYPES[kind]
-    return Column(field.name, kind, arrow, number, known=code in _KINDS or code in _STRINGS)
+        arrow = pa.from_numpy_dtype(number) if number else _TYPES[kind]
+    return Column(
+        definition.name,
+        kind,
+        arrow,
+        number,
+        known=code in _KINDS or code in _STRINGS,
+        settled=settled,
+        exact_as_text=exact_as_text,
+    )
 
 
 _TYPES = {
@@ -134,11 +162,14 @@ def schema(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([pa.field(each.name, each.type) for each in columns])
 
 
-def _decimal(length: int, scale: int, *, unsigned: bool) -> pa.DataType:
+def _decimal(definition: Definition, *, signed: bool, settled: bool) -> pa.DataType:
     """Return the type for a DECIMAL whose longest text has `length` characters."""
-    digits = length - (scale > 0) - (not unsigned)
+    scale = definition.decimals
+    digits = definition.length - (scale > 0) - signed
+    if not settled:
+        return pa.decimal256(WIDEST, min(scale, _MOST_DECIMALS))
     if not (0 <= scale <= _MOST_DECIMALS and scale <= digits and 0 < digits <= _MOST_DIGITS):
-        # Some expressions come without a precision.
+        # Some come without a precision.
         digits, scale = _MOST_DIGITS, min(scale, _MOST_DECIMALS)
     if digits <= _DECIMAL128_DIGITS:
         return pa.decimal128(digits, scale)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tidb_pe_magic.database.frames.batch import POOL
 from tidb_pe_magic.database.frames.failures import malformed, unfit
+from tidb_pe_magic.database.frames.types import Kind
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.frames.types import Column
 
 _BIT_BYTES = 8
+_REASONS = {
+    Kind.TEXT: "a value is not valid UTF-8. Select it as bytes: CAST(... AS BINARY).",
+    Kind.DECIMAL: "a value has more digits than its type can hold. Select it as text: CAST(... AS CHAR).",
+}
 _LOWEST = np.array([(1 << 8 * length) - 1 for length in range(_BIT_BYTES + 1)], np.uint64)
 
 
@@ -30,7 +35,7 @@ def converted(strings: pa.Array, column: Column) -> pa.Array:
     try:
         return strings.cast(column.type, memory_pool=POOL)
     except pa.ArrowInvalid as error:
-        raise unfit(column.name, str(error)) from None
+        raise unfit(column.name, _REASONS.get(column.kind, str(error))) from None
 
 
 def bits(batch: Batch, starts: Offsets, lengths: Offsets) -> npt.NDArray[Any]:

@@ -1,0 +1,285 @@
+"""What a server declares of an expression is not believed: no value is cut, refused or rounded."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pymysql
+import pytest
+from database.frames.results import read
+from database.wire_server import MYSQL, WIDTHS, Declared, Result, WireServer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymysql.constants import COMMAND, FIELD_TYPE, FLAG
+from pymysql.err import DataError, InternalError
+
+from tidb_pe_magic.database.frames import open_reading
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymysql.connections import Connection
+
+LONG, TINY, FLOAT = FIELD_TYPE.LONG, FIELD_TYPE.TINY, FIELD_TYPE.FLOAT
+DECIMAL, TEXT = FIELD_TYPE.NEWDECIMAL, FIELD_TYPE.VAR_STRING
+BIG = 5_000_000_000
+
+
+@contextmanager
+def scripted(sql: str, result: Result, **options: Any) -> Iterator[tuple[WireServer, Connection[Any]]]:
+    """Give a server that knows one statement, and a connection to it."""
+    with WireServer({sql: result}, **options) as server, connected(server) as connection:
+        yield server, connection
+
+
+def connected(server: WireServer) -> Connection[Any]:
+    """Log in."""
+    return pymysql.connect(host=server.host, port=server.port, user="root", ssl_disabled=True)
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "values"),
+    [
+        ("SELECT l FROM r_n UNION ALL SELECT m FROM r_n", LONG, (BIG, 7)),
+        ("SELECT IF(t = 5, l, m) AS n FROM r_n", LONG, (BIG, None)),
+        ("SELECT CASE WHEN t = 5 THEN l ELSE m END FROM r_n", LONG, (-BIG,)),
+        ("SELECT y FROM r_n UNION ALL SELECT t FROM r_n", TINY, (2024, 5)),
+        ("SELECT IF(t = 5, y, t) FROM r_n", TINY, (2024, -(2**63), 2**63 - 1)),
+        ("SELECT LAG(t, 1, 100000) OVER (ORDER BY l) FROM r_n", TINY, (100_000, 5)),
+    ],
+)
+def test_integers_of_an_expression_are_whole(sql: str, code: int, values: tuple[int | None, ...]) -> None:
+    """An integer that TiDB declares too narrow, and would cut in binary form, arrives whole as 64 bits."""
+    result = Result((Declared("n", code),), tuple((value,) for value in values))
+    with scripted(sql, result) as (server, connection):
+        table = read(connection, sql)
+    assert table.column(0).to_pylist() == list(values)
+    assert table.schema.field(0).type == pa.int64()
+    assert COMMAND.COM_STMT_EXECUTE not in server.protocols(sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        ("WITH RECURSIVE q(n) AS (SELECT t FROM r_n UNION ALL SELECT n + 100 FROM q) SELECT n FROM q", "r_n"),
+        ("WITH /* x */ recursive q(n) AS (SELECT t FROM `r_n` UNION ALL SELECT n + 1 FROM q) TABLE q", "r_n"),
+        ("SELECT n FROM (WITH RECURSIVE q AS (SELECT 1 AS n FROM r_n) SELECT n FROM q) AS x", "r_n"),
+        ("SELECT n FROM view_of_a_recursive_cte WHERE note <> 'r_n' /* r_n */", "r_n"),
+        ("TABLE view_of_a_union", ""),
+    ],
+)
+def test_a_recursive_cte_names_a_table_that_declares_nothing(sql: str, table: str) -> None:
+    """The rows of WITH RECURSIVE are whole, though they come as a column of the seed's table."""
+    values = [5, 105, 205, 305]
+    result = Result((Declared("n", TINY, table),), tuple((value,) for value in values))
+    with scripted(sql, result) as (_, connection):
+        assert read(connection, sql).column(0).to_pylist() == values
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT t FROM r_n",
+        "SELECT a.t FROM test.R_N AS a",
+        "SELECT t FROM `test`.`r_n`",
+        "(SELECT t FROM r_n)",
+        "TABLE r_n",
+        "WITH q AS (SELECT * FROM r_n) SELECT t FROM q",
+        "SELECT * FROM (SELECT t FROM r_n\n) AS partitioned WHERE `t` >= 1",
+    ],
+)
+def test_a_tables_column_is_what_it_is_declared(sql: str) -> None:
+    """The column of a table that the statement names comes in binary form, in the column's own width."""
+    columns = (Declared("t", TINY, "r_n"), Declared("f", FLOAT, "r_n"))
+    with scripted(sql, Result(columns, ((5, 16777216.0),)), float_digits=6) as (server, connection):
+        table = read(connection, sql)
+    assert table.to_pylist() == [{"t": 5, "f": 16777216.0}]
+    assert table.schema.types == [pa.int8(), pa.float32()]
+    assert server.protocols(sql) == [COMMAND.COM_STMT_PREPARE, COMMAND.COM_STMT_EXECUTE]
+
+
+def test_a_float_beside_an_expression() -> None:
+    """A FLOAT keeps its digits beside an integer expression, on TiDB as text and on MySQL in binary form."""
+    sql = "SELECT f, IF(t = 5, l, m) AS n FROM r_n"
+    columns = (Declared("f", FLOAT, "r_n", decimals=31), Declared("n", LONG))
+    with scripted(sql, Result(columns, ((16777216.0, BIG),))) as (server, connection):
+        assert read(connection, sql).to_pylist() == [{"f": 16777216.0, "n": BIG}]
+        assert COMMAND.COM_STMT_EXECUTE not in server.protocols(sql)
+    # MySQL declares such an expression rightly, and writes 6 digits of a FLOAT as text.
+    result = Result(columns, ((16777216.0, 7),))
+    with scripted(sql, result, version=MYSQL, float_digits=6) as (server, connection):
+        assert read(connection, sql).to_pylist() == [{"f": 16777216.0, "n": 7}]
+        assert COMMAND.COM_STMT_EXECUTE in server.protocols(sql)
+
+
+def test_a_tidb_that_calls_itself_mysql() -> None:
+    """Where the version does not tell, one question tells whether a FLOAT is whole as text."""
+    sql = "SELECT f, IF(t = 5, l, m) AS n FROM r_n"
+    columns = (Declared("f", FLOAT, "r_n", decimals=31), Declared("n", LONG))
+    question = "SELECT CAST(16777217e0 AS FLOAT)"
+    answers = {
+        sql: Result(columns, ((16777216.0, BIG),)),
+        question: Result((Declared("c", FLOAT, decimals=31),), ((16777216.0,),)),
+    }
+    with WireServer(answers, version=MYSQL) as server, connected(server) as connection:
+        assert read(connection, sql).to_pylist() == [{"f": 16777216.0, "n": BIG}]
+
+
+def test_a_parameter_whose_value_decides_the_type() -> None:
+    """PREPARE cannot know the type of an expression with a parameter: it is judged with its value."""
+    with_marker, filled = "SELECT IF(t = ?, l, ?) FROM r_n", "SELECT IF(t = 5, l, 'a\\'?') FROM r_n"
+    answers = {
+        with_marker: Result((Declared("n", LONG),), ((BIG,),), prepared=(Declared("n", TEXT),)),
+        filled: Result((Declared("n", LONG),), ((BIG,),)),
+        "SELECT t FROM r_n WHERE t = ?": Result((Declared("t", TINY, "r_n"),), ((5,),)),
+    }
+    with WireServer(answers) as server, connected(server) as connection:
+        assert read(connection, with_marker, [5, "a'?"]).column(0).to_pylist() == [BIG]
+        assert read(connection, "SELECT t FROM r_n WHERE t = ?", [5]).column(0).to_pylist() == [5]
+    assert COMMAND.COM_STMT_EXECUTE not in server.protocols(with_marker)
+    # A table's column is of one type whatever is bound.
+    assert COMMAND.COM_STMT_EXECUTE in server.protocols("SELECT t FROM r_n WHERE t = ?")
+
+
+def test_a_view_that_changes_after_prepare() -> None:
+    """Where EXECUTE declares what PREPARE did not, and could cut it, the result is refused."""
+    sql = "SELECT n FROM v"
+    result = Result((Declared("n", LONG),), ((BIG,),), prepared=(Declared("n", FIELD_TYPE.LONGLONG),))
+    with scripted(sql, result) as (_, connection), pytest.raises(InternalError, match="run it again"):
+        read(connection, sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "length", "decimals", "value"),
+    [
+        ("SELECT GREATEST(100000, 1.234)", 8, 3, "100000.000"),
+        ("SELECT GREATEST(p, q) FROM r_d", 10, 4, "123456.7800"),
+        ("SELECT ROUND(b, -1) FROM r_d", 5, 0, "10000"),
+        ("SELECT a * b FROM r_d", 66, 0, "9" * 76),
+        ("SELECT COALESCE(a, b) FROM r_d", 5, 2, "-12345678901234567890123456789012345678901234567890.12"),
+    ],
+)
+def test_a_decimal_expression_has_the_widest_type(sql: str, length: int, decimals: int, value: str) -> None:
+    """A DECIMAL that is longer than TiDB declares it is not refused, and not rounded."""
+    columns = (Declared("d", DECIMAL, length=length, decimals=decimals),)
+    with scripted(sql, Result(columns, ((value,), (None,)))) as (_, connection):
+        table = read(connection, sql)
+    assert table.schema.field(0).type == pa.decimal256(76, decimals)
+    assert table.column(0).to_pylist() == [Decimal(value), None]
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "match"),
+    [
+        (Declared("d", DECIMAL, length=66), "9" * 81, "CAST.* AS CHAR"),
+        (Declared("GROUP_CONCAT(b)", TEXT), b"\xff\x01", "CAST.* AS BINARY"),
+    ],
+)
+def test_values_that_no_type_holds(declared: Declared, value: object, match: str) -> None:
+    """81 digits, and bytes that a server calls text, are an error that names column and cast."""
+    result = Result((declared,), ((value,),))
+    with scripted("SELECT x", result) as (_, connection), pytest.raises(DataError, match=match) as caught:
+        read(connection, "SELECT x")
+    assert declared.name in str(caught.value)
+
+
+@pytest.mark.parametrize(("version", "length"), [(None, 40), (MYSQL, 39)])
+def test_an_unsigned_decimal(version: str | None, length: int) -> None:
+    """DECIMAL(38,2) UNSIGNED is decimal128(38, 2), though TiDB counts a sign in its length."""
+    options = {"version": version} if version else {}
+    column = Declared("d", DECIMAL, "r_d", length=length, decimals=2, flags=FLAG.UNSIGNED)
+    with scripted("SELECT d FROM r_d", Result((column,), (("9.99",),)), **options) as (_, connection):
+        assert read(connection, "SELECT d FROM r_d").schema.field(0).type == pa.decimal128(38, 2)
+
+
+def test_a_name_that_is_cut_within_a_character() -> None:
+    """TiDB cuts a column's name to 256 bytes: what is left of a character is replaced."""
+    raw = ("漢" * 90).encode()[:256]
+    sql = "SELECT n FROM r_n"
+    for code in (FIELD_TYPE.LONGLONG, LONG):
+        result = Result((Declared("n", code, raw_name=raw),), ((7,),))
+        with scripted(sql, result) as (_, connection):
+            table = read(connection, sql)
+        assert table.column_names == ["漢" * 85 + "\ufffd"]
+        assert table.column(0).to_pylist() == [7]
+
+
+@pytest.mark.parametrize("size", [2**24 - 1, 2**24, 2**24 + 1, 2**25])
+@pytest.mark.parametrize("as_parameter", [False, True], ids=["text", "parameter"])
+def test_a_long_statements_answer(size: int, *, as_parameter: bool) -> None:
+    """A statement of several packets is answered from a later sequence number: it succeeds, and once."""
+    # One byte of a packet is the command's number: the sizes are those of what is sent.
+    head, tail = "INSERT INTO t VALUES ('", "')"
+    sql = "INSERT INTO t VALUES (?)" if as_parameter else head + "x" * (size - len(head + tail) - 1) + tail
+    limit = Result((Declared("v", FIELD_TYPE.LONGLONG),), ((2**26 + 1000,),))
+    answers = {"SELECT @@max_allowed_packet": limit, "INSERT INTO t VALUES (?)": Result((), ())}
+    params = ["x" * (size - 17)] if as_parameter else []
+    with WireServer(answers) as server, connected(server) as connection:
+        for _ in range(2):
+            with open_reading(connection, sql, params) as reading:
+                assert list(reading) == []
+        command = COMMAND.COM_STMT_EXECUTE if as_parameter else COMMAND.COM_QUERY
+        assert server.protocols(sql).count(command) == 2
+
+
+def test_a_statement_beyond_the_servers_limit() -> None:
+    """More than max_allowed_packet is refused before it is sent; the connection goes on."""
+    limit = Result((Declared("v", FIELD_TYPE.LONGLONG),), ((2_000_000,),))
+    answers = {"SELECT @@max_allowed_packet": limit, "SELECT ?": Result((Declared("a", TEXT),), (("a",),))}
+    with WireServer(answers) as server, connected(server) as connection:
+        with pytest.raises(InvalidRequest, match=r"2,000,0\d\d bytes .*2,000,000 \(max_allowed_packet\)"):
+            read(connection, "INSERT INTO t VALUES ('" + "x" * 2_000_000 + "')")
+        assert connection.open
+        connection.ping(reconnect=False)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Result:
+    """Draw columns as TiDB may declare them, of tables and of expressions, and the values that they have."""
+    codes = st.sampled_from([*WIDTHS, FLOAT, FIELD_TYPE.DOUBLE, DECIMAL, TEXT])
+    columns, values = [], []
+    for number, code in enumerate(draw(st.lists(codes, min_size=1, max_size=8))):
+        table = draw(st.sampled_from(["", "r_n"]))
+        decimals = draw(st.integers(0, 30)) if code == DECIMAL else 31
+        columns.append(Declared(f"c{number}", code, table, length=65 + 2, decimals=decimals))
+        values.append(st.none() | _values(columns[-1]))
+    return Result(tuple(columns), tuple(draw(st.lists(st.tuples(*values), max_size=12))))
+
+
+def _values(column: Declared) -> st.SearchStrategy[Any]:
+    if width := WIDTHS.get(column.code):
+        bits = 8 * width - 1 if column.table else 63
+        low = 0 if column.code == FIELD_TYPE.YEAR and column.table else -(2**bits)
+        return st.integers(low, 2**bits - 1)
+    if column.code == FLOAT:
+        return st.floats(width=32, allow_nan=False, allow_infinity=False)
+    if column.code == FIELD_TYPE.DOUBLE:
+        return st.floats(allow_nan=False, allow_infinity=False)
+    if column.code == DECIMAL:
+        digits = 65 if column.table else 76
+        return st.integers(-(10**digits) + 1, 10**digits - 1).map(
+            lambda n: f"{Decimal(f'{n}e-{column.decimals}'):f}"
+        )
+    return st.text(max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(result=results())
+def test_whatever_is_declared(result: Result) -> None:
+    """The values are those that PyMySQL's own cursor reads, which asks for text."""
+    sql = "SELECT some, expressions FROM r_n"
+    with scripted(sql, result) as (_, connection):
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            oracle = cursor.fetchall()
+        table = read(connection, sql)
+    for number, column in enumerate(result.columns):
+        right = [row[number] for row in oracle]
+        if column.code == FLOAT:
+            right = [None if value is None else float(np.float32(value)) for value in right]
+        assert table.column(number).to_pylist() == right, column
