@@ -24,6 +24,8 @@ MYSQL2 = "mysql2@^3"
 GO_DRIVER = "github.com/go-sql-driver/mysql@v1.8.1"
 HCL = "github.com/hashicorp/hcl/v2@v2.19.1"  # a release that Debian's Go can build
 
+PLUGIN = "github.com/hashicorp/terraform-plugin-go@v0.26.0"
+
 
 def _fetch(directory: Path, *commands: list[str], files: Iterable[Path] = ()) -> Path:
     """Run the commands in a new directory with the files; it is kept only where all of them succeed."""
@@ -91,6 +93,20 @@ def hcl_reader(source: Path) -> Path:
         [go, "build", "-o", "reader"],
     )
     return _fetch(_CACHE / f"hcl-{built}", *commands, files=(source,)) / "reader"
+
+
+@cache
+def terraform_provider(source: Path) -> Path:
+    """Build the Go program, which is a provider for Terraform; return its directory."""
+    go = need("go", apt="golang-go")
+    built = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    commands = (
+        [go, "mod", "init", "provider"],
+        [go, "get", PLUGIN],
+        [go, "mod", "tidy"],
+        [go, "build", "-o", "terraform-provider-alicloud"],
+    )
+    return _fetch(_CACHE / f"terraform-{built}", *commands, files=(source,))
 
 
 @cache

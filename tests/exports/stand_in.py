@@ -1,7 +1,7 @@
 """A program `aliyun` for tests: what it is called with goes to a function of the test, which answers.
 
-It stands where the Alibaba Cloud CLI would: the scripts run in a real shell, and what they ask for is asked
-of the embedded cloud through the official SDK.
+It stands where the Alibaba Cloud CLI would: the scripts run in a real shell, and a flag that the CLI would
+refuse by its metadata is refused here, before anything is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from exports.cli_metadata import GLOBAL, METADATA
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -33,7 +35,6 @@ with socket.create_connection(("127.0.0.1", {port})) as place:
 print(out, file=sys.stderr if code else sys.stdout)
 sys.exit(code)
 """
-_GLOBAL = {"region", "waiter"}
 _LIST = re.compile(r"(\w+)\.(\d+)(?:\.(\w+))?")
 
 
@@ -65,7 +66,7 @@ class Call:
         """The API's own parameters, lists put together again as the SDK takes them."""
         found: dict[str, Any] = {}
         for name, words in self.options.items():
-            if name in _GLOBAL:
+            if name in GLOBAL:
                 continue
             (value,) = words
             listed = _LIST.fullmatch(name)
@@ -129,6 +130,18 @@ def run(script: str, answer: Callable[[Call], Mapping[str, Any]], place: Path, *
     return Ran(done.returncode, done.stdout, done.stderr, calls)
 
 
+def _answered(call: Call, answer: Callable[[Call], Mapping[str, Any]]) -> tuple[int, str]:
+    """Return the program's exit status and what it prints."""
+    try:
+        body = answer(call)
+    except LookupError as error:
+        return 1, str(error)
+    waited = call.waits_for
+    if waited and body[waited[0]] != waited[1]:
+        return 1, f"{waited[0]} is {body[waited[0]]}"
+    return 0, json.dumps(body, indent="\t")
+
+
 @contextmanager
 def _listening(answer: Callable[[Call], Mapping[str, Any]]) -> Iterator[tuple[int, list[Call]]]:
     calls: list[Call] = []
@@ -138,17 +151,10 @@ def _listening(answer: Callable[[Call], Mapping[str, Any]]) -> Iterator[tuple[in
 
         def handle(self) -> None:
             call = Call.of(json.loads(self.rfile.readline()))
-            calls.append(call)
-            code, out = 0, ""
-            try:
-                body = answer(call)
-                waited = call.waits_for
-                if waited and body[waited[0]] != waited[1]:
-                    code, out = 1, f"{waited[0]} is {body[waited[0]]}"
-                else:
-                    out = json.dumps(body, indent="\t")
-            except LookupError as error:
-                code, out = 1, str(error)
+            code, out = 1, METADATA[call.product, call.operation].refusal(set(call.options))
+            if not out:
+                calls.append(call)
+                code, out = _answered(call, answer)
             self.wfile.write(json.dumps([code, out]).encode())
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)

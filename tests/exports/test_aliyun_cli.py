@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alibabacloud_privatelink20200415 import models
 from exports.cases import BLOCKED, CASES, DETAILED, PLANNED, existing, written
+from exports.cli_metadata import METADATA
 from exports.stand_in import Call, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,16 +29,12 @@ READS = ["GetVpcEndpointAttribute", "ListVpcEndpointZones", "ListVpcEndpointSecu
 RULE = {
     "RegionId": "ap-southeast-1",
     "SecurityGroupId": "sg-t4nabc123",
-    "Permissions": [
-        {
-            "Policy": "Accept",
-            "Priority": "1",
-            "IpProtocol": "TCP",
-            "PortRange": "4000/4000",
-            "Description": "Notebook to TiDB Cloud (preflight: port)",
-            "SourceCidrIp": "10.0.1.5/32",
-        }
-    ],
+    "Policy": "Accept",
+    "Priority": "1",
+    "IpProtocol": "TCP",
+    "PortRange": "4000/4000",
+    "Description": "Notebook to TiDB Cloud (preflight: port)",
+    "SourceCidrIp": "10.0.1.5/32",
 }
 # Every character that an argument can have, more often those that mean something to a shell.
 TEXTS = st.text(
@@ -76,6 +73,24 @@ def test_every_parameter_is_the_apis(case: str, tmp_path: Path) -> None:
             # The SDK writes an empty list for each that was not given.
             assert {name: value for name, value in request.to_map().items() if value != []} == call.fields
             assert request.region_id == "ap-southeast-1"
+
+
+@pytest.mark.parametrize(
+    ("operation", "flag"),
+    [
+        (("ecs", "AuthorizeSecurityGroup"), "Permissions.1.Policy"),
+        (("privatelink", "CreateVpcEndpoint"), "Zone.1.Zone"),
+        (("privatelink", "CreateVpcEndpoint"), "Zone"),
+        (("privatelink", "ListVpcEndpoints"), "Tag.1.Key"),
+        (("privatelink", "GetVpcEndpointAttribute"), "Endpoint"),
+    ],
+)
+def test_the_stand_in_refuses_what_the_cli_refuses(operation: tuple[str, str], flag: str) -> None:
+    """A member of an Array, an unknown member, a list without a number and an unknown flag do not parse."""
+    parameters = METADATA[operation]
+    assert parameters.refusal({*parameters.required, "region"}) == ""
+    assert flag in parameters.refusal({*parameters.required, flag})
+    assert "required" in parameters.refusal(set())
 
 
 def test_a_plan_is_carried_out_and_waited_for(tmp_path: Path) -> None:

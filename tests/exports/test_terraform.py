@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from alibabacloud_privatelink20200415 import models
 from exports.cases import BLOCKED, CASES, DETAILED, PLANNED, existing, written
+from exports.provider_schema import (
+    ENDPOINT,
+    NEVER_READ,
+    REQUIRED,
+    RULE,
+    SCHEMA,
+    VALUES,
+    ZONE,
+    arguments,
+    tells,
+)
 from exports.terraform_text import only, read, terraforms_parser
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,57 +36,6 @@ if TYPE_CHECKING:
 
     from exports.terraform_text import Parse
 
-ENDPOINT, ZONE, RULE = (
-    "alicloud_privatelink_vpc_endpoint",
-    "alicloud_privatelink_vpc_endpoint_zone",
-    "alicloud_security_group_rule",
-)
-# The resource's arguments and what it only tells, by the provider's documentation (website/docs/r, 1.282).
-ENDPOINT_ARGUMENTS = {
-    "address_ip_version",
-    "cross_region_bandwidth",
-    "dry_run",
-    "endpoint_description",
-    "endpoint_type",
-    "policy_document",
-    "protected_enabled",
-    "resource_group_id",
-    "security_group_ids",
-    "service_id",
-    "service_name",
-    "service_region_id",
-    "tags",
-    "vpc_endpoint_name",
-    "vpc_id",
-    "zone_private_ip_address_count",
-}
-ENDPOINT_TELLS = {
-    "bandwidth",
-    "connection_status",
-    "create_time",
-    "endpoint_business_status",
-    "endpoint_domain",
-    "payer",
-    "resource_owner",
-    "status",
-    "zone_affinity_enabled",
-}
-ZONE_ARGUMENTS = {"dry_run", "endpoint_id", "eni_ip", "vswitch_id", "zone_id"}
-RULE_ARGUMENTS = {
-    "cidr_ip",
-    "description",
-    "ip_protocol",
-    "ipv6_cidr_ip",
-    "nic_type",
-    "policy",
-    "port_range",
-    "prefix_list_id",
-    "priority",
-    "security_group_id",
-    "source_group_owner_account",
-    "source_security_group_id",
-    "type",
-}
 # What GetVpcEndpointAttribute answers, and the argument that takes it, or what the resource has instead.
 TABLE = {
     "AddressIpVersion": "address_ip_version",
@@ -90,18 +50,18 @@ TABLE = {
     "EndpointName": "vpc_endpoint_name",
     "EndpointStatus": "tells status",
     "EndpointType": "endpoint_type",
-    "Payer": "tells payer",
+    "Payer": "does not have it",
     "PolicyDocument": "policy_document",
-    "ProtectedEnabled": "protected_enabled",
+    "ProtectedEnabled": "never read",
     "RegionId": "provider block",
     "RequestId": "the answer's",
     "ResourceGroupId": "resource_group_id",
-    "ResourceOwner": "tells resource_owner",
+    "ResourceOwner": "does not have it",
     "ServiceId": "service_id",
     "ServiceName": "service_name",
     "ServiceRegionId": "service_region_id",
     "VpcId": "vpc_id",
-    "ZoneAffinityEnabled": "tells zone_affinity_enabled",
+    "ZoneAffinityEnabled": "does not have it",
     "ZonePrivateIpAddressCount": "zone_private_ip_address_count",
 }
 # Every character but halves of one, more often those that begin or end something in HCL.
@@ -129,7 +89,7 @@ def composed(text: str) -> str:
 
 
 def test_every_attribute_that_is_answered_has_its_argument_or_a_reason() -> None:
-    """The SDK's model of the answer, the provider's documentation and the table of attributes agree."""
+    """The SDK's model of the answer, the provider's schema and the table of attributes agree."""
     answer = models.GetVpcEndpointAttributeResponseBody()
     names = {name: "".join(part.title() for part in name.split("_")) for name in vars(answer)}
     assert set(names.values()) == set(TABLE) == {attribute.name for attribute in ATTRIBUTES}
@@ -137,27 +97,39 @@ def test_every_attribute_that_is_answered_has_its_argument_or_a_reason() -> None
         expected = TABLE[attribute.name]
         if attribute.argument:
             assert (attribute.argument, attribute.why) == (expected, "")
-            assert attribute.argument in ENDPOINT_ARGUMENTS
+            assert attribute.argument in arguments(ENDPOINT) - NEVER_READ[ENDPOINT]
         else:
             assert expected.split()[-1] in attribute.why
             if expected.startswith("tells "):
-                assert expected.split()[-1] in ENDPOINT_TELLS
+                assert expected.split()[-1] in tells(ENDPOINT)
 
 
 def test_nothing_else_can_be_asked_of_the_resource() -> None:
-    """Beside the attributes there are groups and tags, which other operations tell, and the dry run."""
+    """Beside the attributes there are groups and tags, of other operations, and what is never read."""
     taken = {attribute.argument for attribute in ATTRIBUTES if attribute.argument}
-    assert ENDPOINT_ARGUMENTS - taken == {"security_group_ids", "tags", "dry_run"}
+    assert arguments(ENDPOINT) - taken == {"security_group_ids", "tags"} | NEVER_READ[ENDPOINT]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_resource_takes_every_argument_it_is_given(case: str) -> None:
-    """No argument stands in a text that the provider's documentation does not name."""
-    taken = {ENDPOINT: ENDPOINT_ARGUMENTS | {"lifecycle"}, ZONE: ZONE_ARGUMENTS, RULE: RULE_ARGUMENTS}
+    """The provider's schema names each argument, takes its value, and has none that is missing."""
     resources = [block for block in read(written(case, "terraform")) if block.words[0] == "resource"]
     assert resources
     for block in resources:
-        assert set(block.body) <= taken[block.words[1]]
+        kind = block.words[1]
+        assert set(block.body) <= arguments(kind) | {"lifecycle"}
+        assert {name for name, (_, by) in SCHEMA[kind].items() if by == REQUIRED} <= set(block.body)
+        for name in block.body:
+            assert (kind, name) not in VALUES or block.body[name] in VALUES[kind, name]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if CASES[case].existing])
+def test_an_import_has_nothing_that_the_provider_never_reads(case: str) -> None:
+    """Such an argument would be a change in every plan, whatever the endpoint is like."""
+    for kind in (ENDPOINT, ZONE):
+        for block in read(written(case, "terraform")):
+            if block.words[:2] == ("resource", kind):
+                assert not set(block.body) & NEVER_READ[kind]
 
 
 @pytest.mark.parametrize("case", CASES)

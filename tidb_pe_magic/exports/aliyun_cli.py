@@ -149,16 +149,17 @@ def _rule(source: Source) -> Iterator[str]:
         yield comment("- SourceCidrIp: not known here")
         yield ': "${NOTEBOOK_CIDR:?set it to the network or address of the notebook, such as 10.0.1.5/32}"'
         cidr = '"$NOTEBOOK_CIDR"'
+    # One rule by parameters of its own: the CLI does not parse --Permissions.1.…, which the API takes too.
     permission = [
         ("SecurityGroupId", rule.security_group_id),
-        ("Permissions.1.Policy", rule.policy),
-        ("Permissions.1.Priority", rule.priority),
-        ("Permissions.1.IpProtocol", rule.protocol),
-        ("Permissions.1.PortRange", rule.port_range),
-        ("Permissions.1.Description", f"Notebook to TiDB Cloud (preflight: {finding.check})"),
+        ("IpProtocol", rule.protocol),
+        ("PortRange", rule.port_range),
+        ("Policy", rule.policy),
+        ("Priority", rule.priority),
+        ("Description", f"Notebook to TiDB Cloud (preflight: {finding.check})"),
     ]
-    source_cidr = [("Permissions.1.SourceCidrIp", cidr)]
-    yield from _aliyun(source, "ecs AuthorizeSecurityGroup", permission, further=source_cidr)
+    further = [("SourceCidrIp", cidr)]
+    yield from _aliyun(source, "ecs AuthorizeSecurityGroup", permission, further=further)
 
 
 def _aliyun(

@@ -1,6 +1,6 @@
 """What GetVpcEndpointAttribute answers, and what becomes of each attribute in Terraform.
 
-The arguments are those of the provider's public documentation of alicloud_privatelink_vpc_endpoint (1.282).
+The arguments are those of the provider's schema of alicloud_privatelink_vpc_endpoint (aliyun/alicloud 1.289).
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ class Attribute:
     why: str = ""
 
 
+_NEVER_READ = "the resource takes protected_enabled but never reads it: an import would always change it"
+_UNKNOWN = "the resource does not have it"
+
+
 def _read_only(attribute: str) -> str:
     return f"the cloud decides it; the resource tells it as {attribute}"
 
@@ -51,7 +55,6 @@ ATTRIBUTES = (
         lambda e: e.attributes.zone_private_ip_address_count,
         "zone_private_ip_address_count",
     ),
-    Attribute("ProtectedEnabled", lambda e: e.attributes.protected_enabled, "protected_enabled"),
     Attribute("ResourceGroupId", lambda e: e.attributes.resource_group_id, "resource_group_id"),
     # The resource takes it only where the service is in another region; 0 is no bandwidth to ask for.
     Attribute(
@@ -69,14 +72,11 @@ ATTRIBUTES = (
         "EndpointBusinessStatus", lambda e: e.business_status, why=_read_only("endpoint_business_status")
     ),
     Attribute("Bandwidth", lambda e: e.attributes.bandwidth, why=_read_only("bandwidth")),
+    Attribute("ProtectedEnabled", lambda e: e.attributes.protected_enabled, why=_NEVER_READ),
     Attribute("CreateTime", lambda e: e.created or None, why=_read_only("create_time")),
-    Attribute("Payer", lambda e: e.attributes.payer, why=_read_only("payer")),
-    Attribute("ResourceOwner", lambda e: e.attributes.resource_owner, why=_read_only("resource_owner")),
-    Attribute(
-        "ZoneAffinityEnabled",
-        lambda e: e.attributes.zone_affinity_enabled,
-        why=_read_only("zone_affinity_enabled"),
-    ),
+    Attribute("Payer", lambda e: e.attributes.payer, why=_UNKNOWN),
+    Attribute("ResourceOwner", lambda e: e.attributes.resource_owner, why=_UNKNOWN),
+    Attribute("ZoneAffinityEnabled", lambda e: e.attributes.zone_affinity_enabled, why=_UNKNOWN),
     Attribute("RequestId", lambda _: None, why="it is the answer's, not the endpoint's"),
 )
 

@@ -46,7 +46,7 @@ _REQUIRES = (
 _UNTAGGED = f"Without the tag {'='.join(OUR_TAG)}: what Terraform makes, no notebook deletes unasked."
 _ANSWERED = (
     "The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are",
-    "of ListVpcEndpointZones. It also answered what cannot be asked for:",
+    "of ListVpcEndpointZones. It also answered what Terraform does not manage:",
 )
 _NO_KEY = (
     "No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 468843ed8c45b491
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 192fd793847a44b8
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
 # The first command adds the inbound rule that is missing; the others show the endpoint.
@@ -22,12 +22,12 @@ aliyun ecs AuthorizeSecurityGroup \
   --region 'ap-southeast-1' \
   --RegionId 'ap-southeast-1' \
   --SecurityGroupId 'sg-t4nabc123' \
-  --Permissions.1.Policy 'Accept' \
-  --Permissions.1.Priority '1' \
-  --Permissions.1.IpProtocol 'TCP' \
-  --Permissions.1.PortRange '4000/4000' \
-  --Permissions.1.Description 'Notebook to TiDB Cloud (preflight: port)' \
-  --Permissions.1.SourceCidrIp "$NOTEBOOK_CIDR"
+  --IpProtocol 'TCP' \
+  --PortRange '4000/4000' \
+  --Policy 'Accept' \
+  --Priority '1' \
+  --Description 'Notebook to TiDB Cloud (preflight: port)' \
+  --SourceCidrIp "$NOTEBOOK_CIDR"
 
 # As it was answered:
 # - ServiceName: com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4ndemo
@@ -39,7 +39,6 @@ aliyun ecs AuthorizeSecurityGroup \
 # - EndpointType: Interface
 # - AddressIpVersion: IPv4
 # - ZonePrivateIpAddressCount: 1
-# - ProtectedEnabled: false
 # - ResourceGroupId: rg-acfm123
 # - PolicyDocument: {"Version":"1","Statement":[{"Effect":"Allow","Principal":"*","Action":"*"}]}
 # - EndpointId: ep-t4nabc123
@@ -49,6 +48,7 @@ aliyun ecs AuthorizeSecurityGroup \
 # - ConnectionStatus: Disconnected
 # - EndpointBusinessStatus: Normal
 # - Bandwidth: 1024
+# - ProtectedEnabled: false
 # - CreateTime: 2026-11-22T08:00:00Z
 # - Payer: Endpoint
 # - ResourceOwner: false

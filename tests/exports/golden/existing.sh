@@ -1,5 +1,5 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 0ac2a0c49a59d691
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 5a6c28c397dd68d2
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
 # The commands show it, and change nothing.
@@ -21,7 +21,6 @@ set -eu
 # - EndpointType: Interface
 # - AddressIpVersion: IPv4
 # - ZonePrivateIpAddressCount: 1
-# - ProtectedEnabled: false
 # - ResourceGroupId: rg-acfm123
 # - PolicyDocument: {"Version":"1","Statement":[{"Effect":"Allow","Principal":"*","Action":"*"}]}
 # - EndpointId: ep-t4nabc123
@@ -31,6 +30,7 @@ set -eu
 # - ConnectionStatus: Connected
 # - EndpointBusinessStatus: Normal
 # - Bandwidth: 1024
+# - ProtectedEnabled: false
 # - CreateTime: 2026-11-22T08:00:00Z
 # - Payer: Endpoint
 # - ResourceOwner: false

@@ -1,4 +1,4 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 6135094a055e9e9f
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 98dd07a6adfb16af
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would
@@ -31,7 +31,7 @@ import {
 }
 
 # The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are
-# of ListVpcEndpointZones. It also answered what cannot be asked for:
+# of ListVpcEndpointZones. It also answered what Terraform does not manage:
 # - EndpointId: ep-t4nabc123
 # - RegionId: ap-southeast-1
 # - EndpointDomain: ep-t4nabc123.epsrv-t4ndemo.ap-southeast-1.privatelink.aliyuncs.com
@@ -39,6 +39,7 @@ import {
 # - ConnectionStatus: Connected
 # - EndpointBusinessStatus: Normal
 # - Bandwidth: 1024
+# - ProtectedEnabled: false
 # - CreateTime: 2026-11-22T08:00:00Z
 # - Payer: Endpoint
 # - ResourceOwner: false
@@ -53,7 +54,6 @@ resource "alicloud_privatelink_vpc_endpoint" "tidb" {
   endpoint_type                 = "Interface"                                             # EndpointType
   address_ip_version            = "IPv4"                                                  # AddressIpVersion
   zone_private_ip_address_count = 1                                                       # ZonePrivateIpAddressCount
-  protected_enabled             = false                                                   # ProtectedEnabled
   resource_group_id             = "rg-acfm123"                                            # ResourceGroupId
   security_group_ids            = ["sg-t4nabc123", "sg-t4nxyz789"]                        # ListVpcEndpointSecurityGroups
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: bcbc35b3cc6dea4e
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: e692edd7442acaba
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
 # The commands make it and wait for it; nothing has been made yet. An endpoint of this service and VPC
@@ -20,12 +20,12 @@ aliyun ecs AuthorizeSecurityGroup \
   --region 'ap-southeast-1' \
   --RegionId 'ap-southeast-1' \
   --SecurityGroupId 'sg-t4nabc123' \
-  --Permissions.1.Policy 'Accept' \
-  --Permissions.1.Priority '1' \
-  --Permissions.1.IpProtocol 'TCP' \
-  --Permissions.1.PortRange '4000/4000' \
-  --Permissions.1.Description 'Notebook to TiDB Cloud (preflight: port)' \
-  --Permissions.1.SourceCidrIp '10.0.1.5/32'
+  --IpProtocol 'TCP' \
+  --PortRange '4000/4000' \
+  --Policy 'Accept' \
+  --Priority '1' \
+  --Description 'Notebook to TiDB Cloud (preflight: port)' \
+  --SourceCidrIp '10.0.1.5/32'
 
 # What exists already for this service and VPC (what is being deleted, too):
 answer=$(
