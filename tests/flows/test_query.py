@@ -18,7 +18,7 @@ from tidb_pe_magic.model import QueryEnded, QueryResult
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tidb_pe_magic.model import Event
@@ -229,17 +229,6 @@ def test_sizes_and_parameters_are_read_as_typed() -> None:
     request = QueryRequest.of(sql="SELECT ?", params="[1.10, null, 12345678901234567890]", max_memory="1.5GB")
     assert list(map(str, request.params or ())) == ["1.10", "None", "12345678901234567890"]
     assert request.max_memory == 1_500_000_000
-
-
-def test_the_extra_is_named_where_it_is_missing(
-    connected: Runbook, monkeypatch: pytest.MonkeyPatch, hide: Callable[..., None]
-) -> None:
-    """Without pyarrow or psutil the message is how to install them."""
-    for package in ("pyarrow", "psutil"):
-        with monkeypatch.context() as context:
-            hide(context, package)
-            with pytest.raises(errors.MissingDependency, match=r"pip install 'tidb_pe_magic\[arrow\]'"):
-                connected.query("SELECT 1")
 
 
 def test_a_frame_over_the_via_of_a_sandbox_is_kept(connected: Runbook, sandbox: Sandbox) -> None:

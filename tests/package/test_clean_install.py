@@ -53,6 +53,7 @@ def test_without_extras_the_tutorial_ends_in_pandas(core: dict[str, Any]) -> Non
     """From `%load_ext` to a DataFrame by jupysql, and by `pandas.read_sql` over the engine."""
     assert core["tutorial"] == ["Connected", "DataFrame", 200, 3]
     assert core["pandas"] == [200, 3]
+    assert core["query"] == [200, 3]
 
 
 def test_without_extras_the_form_works(core: dict[str, Any]) -> None:
@@ -62,7 +63,7 @@ def test_without_extras_the_form_works(core: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("part", "extra"),
-    [("query", "arrow"), ("dask", "dask"), ("keyring", "keyring"), ("sandbox", "sandbox")],
+    [("dask", "dask"), ("keyring", "keyring"), ("sandbox", "sandbox")],
 )
 def test_a_missing_extra_is_named(core: dict[str, Any], part: str, extra: str) -> None:
     """What needs an extra says in one line which, and how to get it."""
@@ -73,13 +74,12 @@ def test_a_missing_extra_is_named(core: dict[str, Any], part: str, extra: str) -
 
 def test_no_extra_comes_by_itself(core: dict[str, Any]) -> None:
     """What is large, and what is for tests, is not among the packages that everybody gets."""
-    assert not {"pyarrow", "dask", "distributed", "keyring", "duckdb", "flask"} & set(core["versions"])
+    assert not {"dask", "distributed", "keyring", "duckdb", "flask"} & set(core["versions"])
 
 
 @pytest.mark.parametrize(
     ("extra", "works"),
     [
-        ("arrow", {"query": [200, 3]}),
         ("dask", {"dask": [200, 3]}),
         ("keyring", {"keyring": "keyring:tour"}),
     ],

@@ -25,7 +25,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
     Raises:
         StepOrderError: there is no such connection.
         InvalidRequest: options contradict each other, or parameters do not fit.
-        MissingDependency: the extra `arrow`, or `dask`, is not installed.
+        MissingDependency: the extra `dask` is not installed.
         QueryError: refused, stopped or too large; the connection can be used again.
         ConnectionFailed: the connection was lost.
     """
@@ -42,8 +42,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
 def _read(
     context: Context, request: QueryRequest, connection: Connection, on_event: EventHook
 ) -> QueryResult:
-    # It needs pyarrow, which may be missing and is slow to import.
-    from tidb_pe_magic.database.queries import results  # noqa: PLC0415
+    from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415
     from tidb_pe_magic.database.queries.statement import Query  # noqa: PLC0415
 
@@ -85,7 +84,6 @@ def _read(
 
 def _distributed(context: Context, request: QueryRequest, connection: Connection) -> QueryResult:
     if find_spec("dask") is None:
-        # Asked first: the extra brings pyarrow too, without which nothing below can be imported.
         raise errors.MissingDependency.of("dask", "dask")
     from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above

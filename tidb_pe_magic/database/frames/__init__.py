@@ -6,13 +6,6 @@ numpy and pyarrow and without a Python object per value.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from tidb_pe_magic.errors import MissingDependency
-
-if find_spec("pyarrow") is None:
-    raise MissingDependency.of("pyarrow", "arrow")
-
 from tidb_pe_magic.database.frames.pandas import to_pandas
 from tidb_pe_magic.database.frames.reading import Reading, open_reading
 

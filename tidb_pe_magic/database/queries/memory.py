@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tidb_pe_magic.errors import MissingDependency, ResultTooLarge
+import psutil
+
+from tidb_pe_magic.errors import ResultTooLarge
 
 _SHARE = 0.5
 _GROUP = Path("/sys/fs/cgroup")
@@ -22,15 +24,7 @@ _LAYOUTS = (
 
 
 def free_memory() -> int:
-    """Return how many bytes this process can still get: of the machine, or of its container.
-
-    Raises:
-        MissingDependency: psutil is not installed.
-    """
-    try:
-        import psutil  # noqa: PLC0415 - an optional package
-    except ImportError:
-        raise MissingDependency.of("psutil", "arrow") from None
+    """Return how many bytes this process can still get: of the machine, or of its container."""
     return min((int(psutil.virtual_memory().available), *container_memory()))
 
 
