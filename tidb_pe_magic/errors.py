@@ -154,9 +154,12 @@ class ApiError(TidbPeError):
         code: the cloud's error code, or `HTTP <status>` where it gave none.
         request_id: what the cloud's support asks for; may be empty.
         transient: the same call may succeed in a moment.
+        fault: who can change what led to it: request, account, key, service (its owner), cloud, or nobody,
+            where it passes by itself; empty where that is not known.
     """
 
     transient = False
+    fault = ""
 
     def __init__(
         self, message: str, *, operation: str, code: str = "", request_id: str = "", advice: str = ""

@@ -240,7 +240,8 @@ def test_an_account_without_privatelink_is_told_to_activate_it(cloud: Cloud) -> 
     """The order is the user's to make; the console is named."""
     cloud.world.product_open = False
     with pytest.raises(ApiError, match=r"NeedOpenProduct.*Activate PrivateLink in the Alibaba Cloud console"):
-        cloud.alibaba.service(DEMO)
+        create(cloud.alibaba)
+    assert cloud.alibaba.product_open() is False
 
 
 def test_an_unknown_region_is_an_error_of_the_api(cloud: Cloud) -> None:

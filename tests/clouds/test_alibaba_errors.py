@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidb_pe_magic.clouds.alibaba.codes import CODES
 from tidb_pe_magic.clouds.alibaba.errors import translate
 from tidb_pe_magic.errors import (
     ApiError,
@@ -18,54 +19,141 @@ from tidb_pe_magic.errors import (
     Throttled,
 )
 
-# Code, HTTP status, the error, and a word of the advice.
-TABLE: list[tuple[str, int, type[ApiError], str]] = [
-    ("EndpointNotFound", 400, NotFound, "endpoints"),
-    ("EndpointServiceNotFound", 400, NotFound, "verify"),
-    ("EndpointConnectionNotFound", 400, NotFound, "endpoints"),
-    ("EndpointZoneNotFound", 400, NotFound, "endpoints"),
-    ("SecurityGroupNotFound", 400, NotFound, "networks"),
-    ("EndpointOperationDenied", 400, Conflict, "try again"),
-    ("EndpointConnectionOperationDenied", 400, Conflict, "try again"),
-    ("EndpointLocked", 400, Conflict, "try again"),
-    ("ConcurrentCallNotSupported", 400, Conflict, "try again"),
-    ("EndpointDependenceViolation", 400, Conflict, "try again"),
-    ("OperationDenied.EndpointProtected", 400, Conflict, "made this endpoint"),
-    ("EndpointProtected", 400, Conflict, "made this endpoint"),
-    ("NeedOpenProduct", 400, ApiError, "Activate PrivateLink"),
-    ("Throttling", 400, Throttled, "minute"),
-    ("Throttling.User", 429, Throttled, "minute"),
-    ("Throttling.Api", 400, Throttled, "minute"),
-    ("Rejected.Throttling", 400, Throttled, "minute"),
-    ("ServiceUnavailable", 503, ServiceUnavailable, "Try again"),
-    ("ServiceUnavailable", 400, ServiceUnavailable, "Try again"),
-    ("InternalError", 500, ServiceUnavailable, "Try again"),
-    ("InvalidAccessKeyId.NotFound", 404, AuthenticationFailed, "%tidb_pe whoami"),
-    ("InvalidAccessKeyId.Inactive", 400, AuthenticationFailed, "%tidb_pe whoami"),
-    ("SignatureDoesNotMatch", 403, AuthenticationFailed, "%tidb_pe whoami"),
-    ("SignatureNonceUsed", 400, AuthenticationFailed, "Try again"),
-    ("InvalidTimeStamp.Expired", 400, AuthenticationFailed, "clock"),
-    ("InvalidSecurityToken.Expired", 400, AuthenticationFailed, "STS token"),
-    ("InvalidCredentials", 0, AuthenticationFailed, "%tidb_pe whoami"),
-    ("NoPermission", 403, PermissionDenied, "RAM"),
-    ("Forbidden.RAM", 403, PermissionDenied, "RAM"),
-    ("Forbidden", 400, PermissionDenied, "RAM"),
-    ("AnythingElse", 403, PermissionDenied, "RAM"),
-    ("QuotaExceeded.VpcEndpoint", 400, QuotaExceeded, "quota"),
-    ("QuotaExceed.Endpoint", 400, QuotaExceeded, "quota"),
-    ("VpcNotFound", 400, ApiError, ""),
-    ("MissingRegionId", 400, ApiError, ""),
+# Code, HTTP status, the error, a word of the advice, and whose fault it is.
+TABLE: list[tuple[str, int, type[ApiError], str, str]] = [
+    # CreateVpcEndpoint's error table (vendor's OpenAPI metadata, PrivateLink 2020-04-15), each row of it.
+    ("EndpointServiceNotSupportedZone", 400, ApiError, "%tidb_pe verify", "request"),
+    ("ResourceNotEnough.VSwitchIp", 400, Conflict, "--zone ZONE=VSWITCH", "request"),
+    ("VSwitchStatusNotAllowed", 400, Conflict, "Wait until", "nobody"),
+    ("EndpointZoneDuplicated", 400, Conflict, "once", "request"),
+    ("EndpointMustContainSecurityGroup", 400, ApiError, "--security-group", "request"),
+    ("SecurityGroupTypeOnlySingleTypeSupporteded", 400, ApiError, "one type", "request"),
+    ("SecurityGroupTypeNotSupport", 400, ApiError, "one type", "request"),
+    ("SecurityGroupNotFound", 400, NotFound, "networks", "request"),
+    ("VSwitchNotFound", 400, NotFound, "networks", "request"),
+    ("VpcNotFound", 400, NotFound, "networks", "request"),
+    ("EndpointServiceNotFound", 400, NotFound, "verify", "request"),
+    ("EndpointServiceNotAuthorized", 400, NotFound, "TiDB Cloud support", "service"),
+    ("EndpointServiceDeleted", 400, NotFound, "%tidb_pe clusters", "service"),
+    ("EndpointServiceResourceNotFound", 400, NotFound, "TiDB Cloud support", "service"),
+    ("IncorrectStatus.VpcEndpointService", 400, Conflict, "try again", "service"),
+    ("EndpointDuplicated", 400, Conflict, "reuses it", "request"),
+    ("EndpointExist", 400, Conflict, "reuses it", "request"),
+    ("QuotaMisMatched", 400, QuotaExceeded, "quota", "account"),
+    ("QuotaExceeded.IpQuotaPerEp", 400, QuotaExceeded, "quota", "account"),
+    ("QuotaExceeded.epZonePerEndpoint", 400, QuotaExceeded, "fewer zones", "request"),
+    ("QuotaExceeded.totalEpPerVpc", 400, QuotaExceeded, "quota", "account"),
+    ("QuotaExceeded.totalIdleEndpoint", 400, QuotaExceeded, "not connected", "account"),
+    ("EniIpUnavailable", 400, Conflict, "address", "request"),
+    ("MissingParam.ServiceName", 400, ApiError, "option", "request"),
+    ("IllegalParamFormat.EndpointName", 400, ApiError, "value", "request"),
+    ("GenerateResourceIdFailed", 400, ServiceUnavailable, "Alibaba Cloud support", "cloud"),
+    ("VpcTunnelNotFound", 400, ApiError, "Alibaba Cloud support", "cloud"),
+    ("Mismatch.EndpointType", 400, ApiError, "verify", "request"),
+    ("CheckServiceLinkRoleError", 400, ApiError, "ram:CreateServiceLinkedRole", "account"),
+    ("OperationDenied.EndpointPolicyNotSupport", 400, ApiError, "policy", "request"),
+    ("OperationDenied.PrivateDomainNotSupport", 400, ApiError, "private domain", "service"),
+    ("DependencyViolation.PrivateDnsName", 400, Conflict, "endpoints", "request"),
+    # The other operations' tables
+    ("EndpointLocked", 400, Conflict, "try again", "nobody"),
+    ("SecurityGroupExist", 400, Conflict, "already", "request"),
+    ("VpcNatServiceException", 400, ServiceUnavailable, "Try again", "cloud"),
+    ("EndpointZoneNotFound", 400, NotFound, "endpoints", "request"),
+    ("InvalidResourceId.NotFound", 400, NotFound, "endpoints", "request"),
+    ("DuplicatedTagKey", 400, ApiError, "once", "request"),
+    ("QuotaExceed.TagsPerResource", 400, QuotaExceeded, "tag", "request"),
+    ("ResourceNotFound.EndpointConnection", 404, NotFound, "endpoints", "request"),
+    ("NeedOpenProduct", 400, ApiError, "Activate PrivateLink", "account"),
+    ("EndpointNotFound", 400, NotFound, "endpoints", "request"),
+    ("EndpointConnectionNotFound", 400, NotFound, "endpoints", "request"),
+    ("EndpointOperationDenied", 400, Conflict, "try again", "nobody"),
+    ("EndpointConnectionOperationDenied", 400, Conflict, "try again", "nobody"),
+    ("ConcurrentCallNotSupported", 400, Conflict, "try again", "nobody"),
+    ("EndpointDependenceViolation", 400, Conflict, "try again", "nobody"),
+    ("OperationDenied.EndpointProtected", 400, Conflict, "created this endpoint", "cloud"),
+    ("EndpointProtected", 400, Conflict, "created this endpoint", "cloud"),
+    # Tokens: VPC's code, ECS's code, and the same token with other parameters
+    ("OperationFailed.IdempotentTokenProcessing", 400, Conflict, "try again", "nobody"),
+    ("IdempotentProcessing", 403, Conflict, "try again", "nobody"),
+    ("IdempotentParameterMismatch", 400, Conflict, "run the same command", "request"),
+    # RAM: VPC's status and ECS's, and the codes of other products
+    ("Forbidden.RAM", 400, PermissionDenied, "RAM", "account"),
+    ("Forbidden.RAM", 403, PermissionDenied, "RAM", "account"),
+    ("NoPermission", 403, PermissionDenied, "RAM", "account"),
+    ("NotAuthorized", 400, PermissionDenied, "RAM", "account"),
+    ("OperationFailed.NoPermission", 400, PermissionDenied, "RAM", "account"),
+    ("Forbidden", 400, PermissionDenied, "RAM", "account"),
+    ("AnythingElse", 403, PermissionDenied, "RAM", "account"),
+    # The gateway
+    ("Throttling", 400, Throttled, "minute", "nobody"),
+    ("Throttling.User", 429, Throttled, "minute", "nobody"),
+    ("Throttling.Api", 400, Throttled, "minute", "nobody"),
+    ("Rejected.Throttling", 400, Throttled, "minute", "nobody"),
+    ("ServiceUnavailable", 503, ServiceUnavailable, "Try again", "cloud"),
+    ("ServiceUnavailable", 400, ServiceUnavailable, "Try again", "cloud"),
+    ("InternalError", 500, ServiceUnavailable, "Try again", "cloud"),
+    ("InvalidAccessKeyId.NotFound", 404, AuthenticationFailed, "%tidb_pe whoami", "key"),
+    ("InvalidAccessKeyId.Inactive", 400, AuthenticationFailed, "%tidb_pe whoami", "key"),
+    ("SignatureDoesNotMatch", 403, AuthenticationFailed, "%tidb_pe whoami", "key"),
+    ("SignatureNonceUsed", 400, AuthenticationFailed, "Try again", "nobody"),
+    ("InvalidTimeStamp.Expired", 400, AuthenticationFailed, "clock", "key"),
+    ("InvalidSecurityToken.Expired", 400, AuthenticationFailed, "STS token", "key"),
+    ("InvalidCredentials", 0, AuthenticationFailed, "%tidb_pe whoami", "key"),
+    ("QuotaExceeded.VpcEndpoint", 400, QuotaExceeded, "quota", "account"),
+    ("MissingRegionId", 400, ApiError, "", ""),
 ]
 
+PASSING = {
+    "ConcurrentCallNotSupported",
+    "EndpointConnectionOperationDenied",
+    "EndpointLocked",
+    "EndpointOperationDenied",
+    "GenerateResourceIdFailed",
+    "IdempotentProcessing",
+    "InternalError",
+    "OperationFailed.IdempotentTokenProcessing",
+    "Rejected.Throttling",
+    "ServiceUnavailable",
+    "SignatureNonceUsed",
+    "Throttling",
+    "Throttling.Api",
+    "Throttling.User",
+    "VpcNatServiceException",
+}
 
-@pytest.mark.parametrize(("code", "status", "kind", "advice"), TABLE, ids=[f"{r[0]}-{r[1]}" for r in TABLE])
-def test_the_code_decides_the_error(code: str, status: int, kind: type[ApiError], advice: str) -> None:
-    """Each code of the API reference is one kind of error with its advice, whatever the HTTP status."""
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "advice", "fault"), TABLE, ids=[f"{r[0]}-{r[1]}" for r in TABLE]
+)
+def test_the_code_decides_the_error(
+    code: str, status: int, kind: type[ApiError], advice: str, fault: str
+) -> None:
+    """Each code of the API reference is one kind of error, with its advice and whose fault it is."""
     error = translate("Op", code, status, {"Code": code, "Message": "Because.", "RequestId": "R-1"})
     assert type(error) is kind
     assert str(error).startswith(f"Op failed ({code}): Because. [request id R-1]")
     assert advice in error.advice
     assert bool(error.advice) == bool(advice)
+    assert error.fault == fault
+    assert error.transient == (code in PASSING)
+
+
+def test_every_code_of_the_table_is_in_these_tests() -> None:
+    """A row that nobody checks would be one that nobody reads."""
+    checked = [row[0] for row in TABLE]
+    assert [each.beginning for each in CODES if not any(c.startswith(each.beginning) for c in checked)] == []
+
+
+def test_no_rule_hides_behind_an_earlier_one() -> None:
+    """The first rule that fits decides: none begins with what stands before it."""
+    beginnings = [each.beginning for each in CODES]
+    hidden = [
+        (later, earlier)
+        for place, later in enumerate(beginnings)
+        for earlier in beginnings[:place]
+        if later.startswith(earlier)
+    ]
+    assert hidden == []
 
 
 def test_the_first_rule_is_not_the_shorter_one() -> None:

@@ -16,6 +16,7 @@ from flows.places import DEMO_ID, GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.model import OUR_TAG, EndpointObserved, RetryScheduled
+from tidb_pe_magic.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -445,4 +446,43 @@ def test_an_endpoint_outlives_its_cluster(runbook: Runbook, sandbox: Sandbox) ->
     with pytest.raises(errors.InvalidRequest, match=r"--region: stands instead of --cluster"):
         runbook.delete(made.endpoint_id, cluster="reporting", region="ap-southeast-1", yes=True)
     runbook.delete(made.endpoint_id, region="ap-southeast-1", yes=True)
+    assert not sandbox.world.endpoints
+
+
+def test_an_endpoint_that_somebody_else_made_meanwhile_is_reused(
+    sandbox: Sandbox, events: list[Event]
+) -> None:
+    """A call that is still being processed is waited for; one that finds the endpoint there looks again."""
+    sandbox.world.single_endpoints = True
+    sandbox.faults.add(Fault(kind=Kind.REFUSED, operation="CreateVpcEndpoint"))
+    elsewhere: list[str] = []
+
+    def sleep(_: float) -> bool:
+        name = sandbox.clusters.cluster(DEMO_ID).service_name
+        service = next(each for each in sandbox.world.services if each.service_name == name)
+        zones = [("ap-southeast-1a", "vsw-t4na1")]
+        made = sandbox.world.create_endpoint(
+            service=service, vpc_id=VPC, zones=zones, security_groups=[GROUP]
+        )
+        elsewhere.append(made.endpoint_id)
+        return False
+
+    environ = sandbox.environment()
+    with Runbook(environ=environ, on_event=events.append, sleep=sleep) as runbook:
+        created = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
+    waited = [event for event in events if isinstance(event, RetryScheduled)]
+    assert ["IdempotentTokenProcessing" in event.error for event in waited] == [True]
+    assert created.adopted
+    assert [created.endpoint.endpoint_id] == elsewhere == list(sandbox.world.endpoints)
+
+
+@pytest.mark.parametrize("code", ["EndpointDuplicated", "EndpointExist"])
+def test_an_endpoint_that_no_list_shows_is_not_made_again(sandbox: Sandbox, code: str) -> None:
+    """Where looking again finds nothing, the refusal is the error, and running it again the next step."""
+    sandbox.faults.add(Fault(kind=Kind.REFUSED, operation="CreateVpcEndpoint", code=code))
+    with (
+        Runbook(environ=sandbox.environment(), sleep=lambda _: False) as runbook,
+        pytest.raises(errors.Conflict, match=rf"{code}.*it finds the endpoint and reuses it"),
+    ):
+        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
     assert not sandbox.world.endpoints

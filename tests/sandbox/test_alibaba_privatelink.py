@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ from alibabacloud_privatelink20200415 import models
 from alibabacloud_tea_openapi.exceptions._client import ClientException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tidb_pe_magic.sandbox.alibaba import privatelink_changes
+from tidb_pe_magic.sandbox.alibaba.call_limits import CallLimits
+from tidb_pe_magic.sandbox.alibaba.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +50,11 @@ def create_request(**changes: Any) -> models.CreateVpcEndpointRequest:
         "endpoint_name": "tidb-pe",
     }
     return models.CreateVpcEndpointRequest(**{**fields, **changes})
+
+
+def create_tag(key: str) -> models.CreateVpcEndpointRequestTag:
+    """Return a tag of a creation."""
+    return models.CreateVpcEndpointRequestTag(key=key, value="x")
 
 
 def create(client: Client, **changes: Any) -> str:
@@ -165,32 +175,41 @@ def test_a_client_token_makes_one_endpoint(cloud: Cloud) -> None:
 
 
 def test_equal_requests_at_the_same_time_make_one_endpoint(cloud: Cloud) -> None:
-    """Of requests with one token that arrive together, one creates and the others recall."""
+    """Of requests with one token that arrive together, one creates; the others recall it, or have to wait."""
     client = cloud.client()
     ids: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: ids.append(create(client, client_token="race"))) for _ in range(8)
-    ]
+    codes: list[str] = []
+
+    def attempt() -> None:
+        try:
+            ids.append(create(client, client_token="race"))
+        except ClientException as error:
+            codes.append(error.code)
+
+    threads = [threading.Thread(target=attempt) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(ids) == 8
+    assert len(ids) + len(codes) == 8
     assert set(ids) == set(cloud.world.endpoints)
+    assert set(codes) <= {"OperationFailed.IdempotentTokenProcessing"}
 
 
-def test_a_client_token_is_known_before_anyone_sees_the_endpoint(cloud: Cloud) -> None:
-    """A request that is repeated in the midst of the first one finds its endpoint and makes none."""
+def test_a_call_in_the_midst_of_one_with_its_token_has_to_wait(cloud: Cloud) -> None:
+    """A request that is repeated before the first one is answered is refused, and makes nothing."""
     client = cloud.client()
-    repeated: list[str] = []
+    refusals: list[tuple[int, str]] = []
 
     def observer(_: Endpoint) -> None:
-        if not repeated:
-            repeated.append(create(client, client_token="token-1"))
+        if not refusals:
+            refusals.append(refusal(lambda: create(client, client_token="token-1")))
 
     cloud.world.subscribe(observer)
-    assert create(client, client_token="token-1") == repeated[0]
-    assert set(cloud.world.endpoints) == set(repeated)
+    made = create(client, client_token="token-1")
+    assert refusals == [(400, "OperationFailed.IdempotentTokenProcessing")]
+    assert create(client, client_token="token-1") == made
+    assert set(cloud.world.endpoints) == {made}
 
 
 def test_a_client_token_with_other_parameters_is_refused(cloud: Cloud) -> None:
@@ -231,7 +250,7 @@ def test_a_dry_run_finds_what_a_creation_would(cloud: Cloud) -> None:
         ({"region_id": "mars-1"}, "InvalidRegionId.NotFound"),
         ({"vpc_id": None}, "MissingVpcId"),
         ({"vpc_id": "vpc-k1ajakarta4h8n2v"}, "VpcNotFound"),
-        ({"service_name": None}, "MissingServiceName"),
+        ({"service_name": None}, "MissingParam.ServiceName"),
         ({"service_name": f"{DEMO}x"}, "EndpointServiceNotFound"),
         (
             {"service_name": "com.aliyuncs.privatelink.ap-southeast-5.epsrv-k1ajakarta3n7b5x9"},
@@ -239,25 +258,39 @@ def test_a_dry_run_finds_what_a_creation_would(cloud: Cloud) -> None:
         ),
         (
             {"service_name": REPORTING, "zone": zone_list({"ap-southeast-1c": "vsw-t4nc1"})},
-            "ZoneNotSupported",
+            "EndpointServiceNotSupportedZone",
         ),
-        ({"zone": zone_list({"ap-southeast-1a": "vsw-t4nb1"})}, "VSwitchZoneMismatch"),
+        ({"zone": zone_list({"ap-southeast-1a": "vsw-t4nb1"})}, "VSwitchNotFound"),
         ({"zone": zone_list({"ap-southeast-1a": "vsw-t4noa1"})}, "VSwitchNotFound"),
-        ({"zone": zone_list({"ap-southeast-1c": "vsw-t4nc1"})}, "InvalidVSwitchId.IpNotEnough"),
-        ({"zone": zone_list(ZONES) + zone_list({"ap-southeast-1a": "vsw-t4na2"})}, "InvalidParameter"),
-        ({"zone": [models.CreateVpcEndpointRequestZone(zone_id="ap-southeast-1a")]}, "MissingVSwitchId"),
+        ({"zone": zone_list({"ap-southeast-1c": "vsw-t4nc1"})}, "ResourceNotEnough.VSwitchIp"),
+        ({"zone": zone_list(ZONES) + zone_list({"ap-southeast-1a": "vsw-t4na2"})}, "EndpointZoneDuplicated"),
+        (
+            {"zone": [zone_list({f"zone-{n}": "vsw-t4na1"})[0] for n in range(11)]},
+            "QuotaExceeded.epZonePerEndpoint",
+        ),
+        ({"zone_private_ip_address_count": 2}, "QuotaExceeded.IpQuotaPerEp"),
+        (
+            {"zone": [models.CreateVpcEndpointRequestZone(zone_id="ap-southeast-1a")]},
+            "MissingParam.VSwitchId",
+        ),
         ({"security_group_id": ["sg-none"]}, "SecurityGroupNotFound"),
         ({"security_group_id": ["sg-t4nother"]}, "SecurityGroupNotFound"),
-        ({"security_group_id": ["sg-t4nanalytics", "sg-t4nenterprise"]}, "SecurityGroupTypeMismatch"),
-        ({"endpoint_name": "x"}, "InvalidParameter"),
-        ({"endpoint_name": "1st"}, "InvalidParameter"),
-        ({"endpoint_name": "with space"}, "InvalidParameter"),
-        ({"endpoint_description": "http://somewhere"}, "InvalidParameter"),
-        ({"endpoint_type": "Reverse"}, "InvalidParameter"),
-        ({"tag": [models.CreateVpcEndpointRequestTag(key="acs:owner", value="x")]}, "InvalidParameter"),
-        ({"tag": [models.CreateVpcEndpointRequestTag(key="k" * 65, value="x")]}, "InvalidParameter"),
-        ({"client_token": "é"}, "InvalidParameter"),
-        ({"client_token": "t" * 65}, "InvalidParameter"),
+        (
+            {"security_group_id": ["sg-t4nanalytics", "sg-t4nenterprise"]},
+            "SecurityGroupTypeOnlySingleTypeSupporteded",
+        ),
+        ({"security_group_id": None}, "EndpointMustContainSecurityGroup"),
+        ({"endpoint_name": "x"}, "IllegalParamFormat.EndpointName"),
+        ({"endpoint_name": "1st"}, "IllegalParamFormat.EndpointName"),
+        ({"endpoint_name": "with space"}, "IllegalParamFormat.EndpointName"),
+        ({"endpoint_description": "http://somewhere"}, "IllegalParamFormat.EndpointDescription"),
+        ({"endpoint_type": "Reverse"}, "Mismatch.EndpointType"),
+        ({"endpoint_type": "Sideways"}, "IllegalParamFormat.EndpointType"),
+        ({"tag": [create_tag("acs:owner")]}, "IllegalParamFormat.Tag.Key"),
+        ({"tag": [create_tag("k" * 65)]}, "IllegalParamFormat.Tag.Key"),
+        ({"tag": [create_tag("k"), create_tag("k")]}, "DuplicatedTagKey"),
+        ({"client_token": "é"}, "IllegalParamFormat.ClientToken"),
+        ({"client_token": "t" * 65}, "IllegalParamFormat.ClientToken"),
     ],
 )
 def test_a_wrong_creation_is_refused(cloud: Cloud, changes: dict[str, Any], code: str) -> None:
@@ -275,8 +308,97 @@ def test_a_fixed_address_must_lie_in_the_vswitch(cloud: Cloud) -> None:
         return [models.CreateVpcEndpointRequestZone(**fields)]
 
     assert create(client, zone=zone("10.20.1.9")) in cloud.world.endpoints
-    assert refusal(lambda: create(client, zone=zone("10.99.1.9"))) == (400, "InvalidParameter")
-    assert refusal(lambda: create(client, zone=zone("no address"))) == (400, "InvalidParameter")
+    assert refusal(lambda: create(client, zone=zone("10.20.1.9"))) == (400, "EniIpUnavailable")
+    assert refusal(lambda: create(client, zone=zone("10.99.1.9"))) == (400, "IllegalParamFormat.ip")
+    assert refusal(lambda: create(client, zone=zone("no address"))) == (400, "IllegalParamFormat.ip")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"authorized": False}, "EndpointServiceNotAuthorized"),
+        ({"zone_ids": ()}, "EndpointServiceResourceNotFound"),
+        ({"status": "Pending"}, "IncorrectStatus.VpcEndpointService"),
+        ({"policy_supported": False}, "OperationDenied.EndpointPolicyNotSupport"),
+        (None, "EndpointServiceDeleted"),
+    ],
+)
+def test_a_service_that_takes_no_endpoint_has_its_code(
+    cloud: Cloud, changes: dict[str, Any] | None, code: str
+) -> None:
+    """What is wrong with the service is told by the code, and a service that was deleted is remembered."""
+    service_id = DEMO.removeprefix(PREFIX)
+    if changes is None:
+        cloud.world.remove_service(service_id)
+    else:
+        cloud.world.change_service(service_id, **changes)
+    assert refusal(lambda: create(cloud.client(), policy_document="{}")) == (400, code)
+    assert not cloud.world.endpoints
+
+
+def test_what_a_vpc_lacks_has_its_code(cloud: Cloud) -> None:
+    """A vSwitch that is being made, and a security group of neither kind, are refused."""
+    network = cloud.world.network
+    vswitches = tuple(replace(vswitch, status="Pending") for vswitch in network.vswitches)
+    cloud.world.network = replace(network, vswitches=vswitches)
+    assert refusal(lambda: create(cloud.client())) == (400, "VSwitchStatusNotAllowed")
+    groups = tuple(replace(group, kind="managed") for group in network.security_groups)
+    cloud.world.network = replace(network, security_groups=groups)
+    assert refusal(lambda: create(cloud.client())) == (400, "SecurityGroupTypeNotSupport")
+
+
+def test_a_second_endpoint_can_be_refused(start_cloud: StartCloud) -> None:
+    """Where a service takes one endpoint of each VPC, the code tells whether the first one is made yet."""
+    cloud = start_cloud("manual")
+    cloud.world.single_endpoints = True
+    client = cloud.client()
+    create(client)
+    assert refusal(lambda: create(client)) == (400, "EndpointDuplicated")
+    cloud.world.tick()
+    assert refusal(lambda: create(client)) == (400, "EndpointExist")
+    assert create(client, service_name=REPORTING) in cloud.world.endpoints
+
+
+def test_idle_endpoints_have_a_quota(cloud: Cloud) -> None:
+    """Ten endpoints that nobody has accepted are the most that an account may have."""
+    client = cloud.client()
+    for _ in range(10):
+        create(client, service_name=REPORTING, zone=None)
+    assert refusal(lambda: create(client)) == (400, "QuotaExceeded.totalIdleEndpoint")
+    cloud.world.accept(next(iter(cloud.world.endpoints)))
+    assert create(client) in cloud.world.endpoints
+
+
+def test_the_endpoints_of_a_vpc_have_a_quota(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quota of endpoints in a VPC is told with what is used of it."""
+    monkeypatch.setattr(privatelink_changes, "_MOST_IN_VPC", 2)
+    client = cloud.client()
+    for _ in range(2):
+        create(client, zone=None)
+    with pytest.raises(ClientException, match=r"usage 2/2") as caught:
+        create(client)
+    assert caught.value.code == "QuotaExceeded.totalEpPerVpc"
+
+
+def test_calls_can_be_limited(start_cloud: StartCloud) -> None:
+    """Of each region and API, 200 changes and 1,000 look-ups pass in a minute, where limits are on."""
+    now = [1_800_000_000.0]
+    limits = CallLimits(lambda: now[0])
+    for changes, most in ((True, 200), (False, 1000)):
+        for _ in range(most):
+            limits.spend(REGION, f"vpc:{changes}", changes=changes)
+        with pytest.raises(ApiError, match=r"Throttling\.User"):
+            limits.spend(REGION, f"vpc:{changes}", changes=changes)
+        limits.spend("ap-southeast-5", f"vpc:{changes}", changes=changes)
+    now[0] += 60
+    limits.spend(REGION, "vpc:True", changes=True)
+    cloud = start_cloud()
+    cloud.world.limits_calls = True
+    client = cloud.client()
+    request = models.DeleteVpcEndpointRequest(region_id=REGION, endpoint_id="ep-none")
+    codes = {refusal(lambda: client.delete_vpc_endpoint(request))[1] for _ in range(201)}
+    assert codes == {"EndpointNotFound", "Throttling.User"}
+    assert client.check_product_open().body.success is True
 
 
 # States
@@ -394,7 +516,7 @@ def test_a_zone_is_added(cloud: Cloud) -> None:
     )
     client.add_zone_to_vpc_endpoint(request)
     assert zones_of(client, endpoint_id) == dict.fromkeys(ZONES, "Connected")
-    assert refusal(lambda: client.add_zone_to_vpc_endpoint(request)) == (400, "EndpointZoneExist")
+    assert refusal(lambda: client.add_zone_to_vpc_endpoint(request)) == (400, "EndpointZoneDuplicated")
 
 
 def test_security_groups_are_attached_and_detached(start_cloud: StartCloud) -> None:
@@ -415,8 +537,15 @@ def test_security_groups_are_attached_and_detached(start_cloud: StartCloud) -> N
     client.attach_security_group_to_vpc_endpoint(models.AttachSecurityGroupToVpcEndpointRequest(**group))
     assert groups() == {"sg-t4nanalytics": "Attached", "sg-t4nclosed": "Attaching"}
     assert attribute(client, endpoint_id).endpoint_status == "Pending"
+    other = models.AttachSecurityGroupToVpcEndpointRequest(**{**named, "security_group_id": "sg-t4nmanaged"})
+    assert refusal(lambda: client.attach_security_group_to_vpc_endpoint(other)) == (400, "EndpointLocked")
     cloud.world.tick()
     assert groups()["sg-t4nclosed"] == "Attached"
+    once_more = models.AttachSecurityGroupToVpcEndpointRequest(**group)
+    assert refusal(lambda: client.attach_security_group_to_vpc_endpoint(once_more)) == (
+        400,
+        "SecurityGroupExist",
+    )
     again = models.DetachSecurityGroupFromVpcEndpointRequest(**group)
     client.detach_security_group_from_vpc_endpoint(again)
     assert groups()["sg-t4nclosed"] == "Detaching"
@@ -426,6 +555,13 @@ def test_security_groups_are_attached_and_detached(start_cloud: StartCloud) -> N
         400,
         "SecurityGroupNotFound",
     )
+    last = models.DetachSecurityGroupFromVpcEndpointRequest(
+        **{**named, "security_group_id": "sg-t4nanalytics"}
+    )
+    assert refusal(lambda: client.detach_security_group_from_vpc_endpoint(last)) == (
+        400,
+        "EndpointMustContainSecurityGroup",
+    )
 
 
 def test_name_and_description_are_updated(cloud: Cloud) -> None:
@@ -434,11 +570,40 @@ def test_name_and_description_are_updated(cloud: Cloud) -> None:
     endpoint_id = create(client, endpoint_description="an endpoint")
     client.update_vpc_endpoint_attribute(
         models.UpdateVpcEndpointAttributeRequest(
-            region_id=REGION, endpoint_id=endpoint_id, endpoint_name="renamed"
+            region_id=REGION,
+            endpoint_id=endpoint_id,
+            endpoint_name="renamed",
+            policy_document='{"Version": "1"}',
         )
     )
     body = attribute(client, endpoint_id)
     assert (body.endpoint_name, body.endpoint_description) == ("renamed", "an endpoint")
+    assert body.policy_document == '{"Version": "1"}'
+    moved = models.ChangeResourceGroupRequest(
+        resource_id=endpoint_id, resource_group_id="rg-other", resource_type="vpcendpoint"
+    )
+    client.change_resource_group(moved)
+    assert attribute(client, endpoint_id).resource_group_id == "rg-other"
+
+
+def test_one_update_at_a_time_in_an_account(start_cloud: StartCloud) -> None:
+    """While one endpoint is being updated, another one cannot be."""
+    cloud = start_cloud("manual")
+    client = cloud.client()
+    first, second = create(client), create(client)
+    while cloud.world.tick():
+        pass
+
+    def update(endpoint_id: str) -> None:
+        named = {"region_id": REGION, "endpoint_id": endpoint_id}
+        client.update_vpc_endpoint_attribute(
+            models.UpdateVpcEndpointAttributeRequest(**named, endpoint_name="renamed")
+        )
+
+    update(first)
+    assert refusal(lambda: update(second)) == (400, "ConcurrentCallNotSupported")
+    cloud.world.tick()
+    update(second)
 
 
 def test_tags_travel_in_a_form(cloud: Cloud) -> None:
@@ -460,6 +625,15 @@ def test_tags_travel_in_a_form(cloud: Cloud) -> None:
     assert tags() == {"a b+c": "é/~*"}
     client.untag_resources(models.UntagResourcesRequest(**target, all=True))
     assert tags() == {}
+    many = [models.TagResourcesRequestTag(key=f"k{n}", value="x") for n in range(11)]
+    client.tag_resources(models.TagResourcesRequest(**target, tag=many))
+    more = [models.TagResourcesRequestTag(key=f"more{n}", value="x") for n in range(10)]
+    assert refusal(lambda: client.tag_resources(models.TagResourcesRequest(**target, tag=more))) == (
+        400,
+        "QuotaExceed.TagsPerResource",
+    )
+    nobody = models.TagResourcesRequest(**{**target, "resource_id": ["ep-none"]}, tag=more)
+    assert refusal(lambda: client.tag_resources(nobody)) == (400, "InvalidResourceId.NotFound")
 
 
 # Lists
@@ -475,7 +649,7 @@ def test_endpoints_are_found_by_every_filter(cloud: Cloud) -> None:
         service_name=REPORTING,
         vpc_id="vpc-t4nother5d9r1z",
         zone=None,
-        security_group_id=None,
+        security_group_id=["sg-t4nother"],
     )
     filters: list[dict[str, Any]] = [
         {"endpoint_id": wanted},
@@ -518,11 +692,19 @@ def test_any_page_size_lists_each_endpoint_once(cloud: Cloud, size: int) -> None
     assert seen == list(cloud.world.endpoints)
 
 
-@pytest.mark.parametrize("changes", [{"max_results": 0}, {"max_results": 1001}, {"next_token": "!"}])
-def test_a_page_out_of_bounds_is_refused(cloud: Cloud, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"max_results": 0}, "MaxResults"),
+        ({"max_results": 1001}, "MaxResults"),
+        ({"next_token": "!"}, "NextToken"),
+    ],
+)
+def test_a_page_out_of_bounds_is_refused(cloud: Cloud, changes: dict[str, Any], name: str) -> None:
     """A page size outside the documented bounds and a made-up token are refused."""
     request = models.ListVpcEndpointsRequest(region_id=REGION, **changes)
-    assert refusal(lambda: cloud.client().list_vpc_endpoints(request)) == (400, "InvalidParameter")
+    refused = refusal(lambda: cloud.client().list_vpc_endpoints(request))
+    assert refused == (400, f"IllegalParamFormat.{name}")
 
 
 # The product

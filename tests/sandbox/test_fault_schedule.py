@@ -96,6 +96,10 @@ def test_a_fault_for_any_operation_strikes_where_it_makes_sense() -> None:
             "reset:CreateVpcEndpoint:after",
             Fault(kind=Kind.RESET, operation="CreateVpcEndpoint", point=Point.AFTER),
         ),
+        (
+            "refused=QuotaMisMatched:CreateVpcEndpoint",
+            Fault(kind=Kind.REFUSED, operation="CreateVpcEndpoint", code="QuotaMisMatched"),
+        ),
         ("drip::during", Fault(kind=Kind.DRIP)),
         ("cut:INSERT:after", Fault(kind=Kind.CUT, operation="INSERT", point=Point.AFTER)),
     ],

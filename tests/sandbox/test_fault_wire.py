@@ -73,6 +73,7 @@ def create_request(sandbox: Sandbox) -> models.CreateVpcEndpointRequest:
             "ServiceName": sandbox.world.services[0].service_name,
             "VpcId": "vpc-t4nanalytics0k3m7x",
             "Zone": [{"ZoneId": "ap-southeast-1a", "VSwitchId": "vsw-t4na1"}],
+            "SecurityGroupId": ["sg-t4nanalytics"],
         }
     )
 
@@ -102,6 +103,7 @@ def test_a_refusal_with_and_without_a_word_on_when_to_come_back(
         (Kind.THROTTLED_ACS_RETRY_AFTER, 400, "Throttling.User", 7000),
         (Kind.CONCURRENT_CALL, 400, "ConcurrentCallNotSupported", None),
         (Kind.ENDPOINT_LOCKED, 400, "EndpointLocked", None),
+        (Kind.REFUSED, 400, "OperationFailed.IdempotentTokenProcessing", None),
         (Kind.STS_EXPIRED, 400, "InvalidSecurityToken.Expired", None),
         (Kind.SERVER_ERROR, 500, "InternalError", None),
     ],

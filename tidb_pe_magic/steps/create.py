@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.alibaba.codes import ALREADY_EXISTS
 from tidb_pe_magic.model import (
     CreatedEndpoint,
     EndpointPlan,
@@ -113,16 +114,41 @@ def make_once(
         EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
         WaitCancelled: the stop button; the endpoint may have been made.
     """
-    if planned.existing is None:
+    endpoint = planned.existing
+    if endpoint is None:
         with exclusively(context, plan_name(context, planned), "making this endpoint"):
             planned = look_again()
-            if planned.existing is None:
+            endpoint = planned.existing
+            if endpoint is None:
                 if context.cancel.is_set():
                     raise errors.WaitCancelled("stopped before an endpoint was asked for.", advice=_NOT_MADE)
-                return CreatedEndpoint(endpoint=_make(context, planned), adopted=False)
-    endpoint = planned.existing
+                try:
+                    return CreatedEndpoint(endpoint=_make(context, planned), adopted=False)
+                except errors.Conflict as refusal:
+                    if refusal.code not in ALREADY_EXISTS:
+                        raise
+                    planned, endpoint = _found_after_all(context, planned, refusal, look_again)
     context.journal.conclude_found(plan_name(context, planned), endpoint.endpoint_id)
     return CreatedEndpoint(endpoint=endpoint, adopted=True, differences=planned.differences)
+
+
+def _found_after_all(
+    context: Context, planned: EndpointPlan, refusal: errors.Conflict, look_again: Callable[[], EndpointPlan]
+) -> tuple[EndpointPlan, VpcEndpoint]:
+    """Return the endpoint because of which a creation was refused, and the plan that reuses it.
+
+    Raises:
+        Conflict: the refusal, where no list shows that endpoint.
+    """
+    for pause in _LOOK_AGAIN:
+        found = look_again()
+        if found.existing is not None:
+            return found, found.existing
+        if is_unsure(planned):
+            refusal.advice = _MADE_UNSEEN
+            break
+        _pause(context, pause)
+    raise refusal
 
 
 def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba import wire
-from tidb_pe_magic.clouds.alibaba.errors import DRY_RUN_PASSED, NOT_ACTIVATED
+from tidb_pe_magic.clouds.alibaba.codes import DRY_RUN_PASSED, NOT_ACTIVATED
 from tidb_pe_magic.clouds.alibaba.sdk import AlibabaClient
 from tidb_pe_magic.clouds.alibaba.wire import read_rules
 from tidb_pe_magic.clouds.json_fields import text, texts

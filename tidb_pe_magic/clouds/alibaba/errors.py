@@ -1,8 +1,7 @@
 """Alibaba Cloud's error codes to our errors.
 
-PrivateLink answers HTTP 400 to everything, not-found included, so the code decides, not the status.
-The codes are those of the error tables in the PrivateLink API reference (2020-04-15), and of the
-common client errors of the RPC-style APIs.
+PrivateLink answers HTTP 400 to everything, not-found included, so the code decides, not the status:
+`codes` says what each one means.
 """
 
 from __future__ import annotations
@@ -11,67 +10,11 @@ import json
 from typing import Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds.alibaba import codes
 from tidb_pe_magic.clouds.json_fields import mapping
 from tidb_pe_magic.model import ram
 
-DRY_RUN_PASSED = "DryRunOperation"
-NOT_ACTIVATED = "NeedOpenProduct"
-CLOCK_REFUSED = "InvalidTimeStamp"
-
-_KEY_ADVICE = "Check the access key; %tidb_pe whoami shows where it comes from."
-_CLOCK_ADVICE = "Set this machine's clock: it is more than 15 minutes off."
-_BUSY_ADVICE = "The endpoint is being changed; try again in a minute."
-_PROTECTED_ADVICE = "Only the cloud service that made this endpoint can delete it."
-_SEE_ENDPOINTS = "See %tidb_pe endpoints."
-# Refusals that are over in a moment; nothing was changed by the call that met them.
-_PASSING = (
-    "ConcurrentCallNotSupported",
-    "EndpointConnectionOperationDenied",
-    "EndpointLocked",
-    "EndpointOperationDenied",
-    "IdempotentProcessing",
-    "SignatureNonceUsed",
-)
 _FORBIDDEN, _SERVER_ERROR = 403, 500
-
-# The beginning of a code, the error that it is, and what to do; the first row that fits decides.
-_RULES: tuple[tuple[str, type[errors.ApiError], str], ...] = (
-    ("EndpointServiceNotFound", errors.NotFound, "Run %tidb_pe verify."),
-    ("EndpointNotFound", errors.NotFound, _SEE_ENDPOINTS),
-    ("EndpointConnectionNotFound", errors.NotFound, _SEE_ENDPOINTS),
-    ("EndpointZoneNotFound", errors.NotFound, _SEE_ENDPOINTS),
-    ("SecurityGroupNotFound", errors.NotFound, "See %tidb_pe networks."),
-    ("EndpointOperationDenied", errors.Conflict, _BUSY_ADVICE),
-    ("EndpointConnectionOperationDenied", errors.Conflict, _BUSY_ADVICE),
-    ("EndpointLocked", errors.Conflict, _BUSY_ADVICE),
-    ("ConcurrentCallNotSupported", errors.Conflict, _BUSY_ADVICE),
-    ("EndpointDependenceViolation", errors.Conflict, _BUSY_ADVICE),
-    ("IdempotentProcessing", errors.Conflict, "The same call is under way already; try again in a minute."),
-    (
-        "IdempotentParameterMismatch",
-        errors.Conflict,
-        "An earlier call was carried out with other options: run the same command again.",
-    ),
-    ("OperationDenied.EndpointProtected", errors.Conflict, _PROTECTED_ADVICE),
-    ("EndpointProtected", errors.Conflict, _PROTECTED_ADVICE),
-    ("InvalidAccessKeyId", errors.AuthenticationFailed, _KEY_ADVICE),
-    ("SignatureDoesNotMatch", errors.AuthenticationFailed, _KEY_ADVICE),
-    ("SignatureNonceUsed", errors.AuthenticationFailed, "Try again."),
-    ("InvalidCredentials", errors.AuthenticationFailed, _KEY_ADVICE),
-    (
-        "InvalidSecurityToken",
-        errors.AuthenticationFailed,
-        "The STS token has expired, or is another key's: take a new one.",
-    ),
-    (CLOCK_REFUSED, errors.AuthenticationFailed, _CLOCK_ADVICE),
-    ("QuotaExceed", errors.QuotaExceeded, "Raise the quota in the Quota Center, or delete some."),
-    (
-        NOT_ACTIVATED,
-        errors.ApiError,
-        "Activate PrivateLink in the Alibaba Cloud console (it is an order).",
-    ),
-    ("ServiceUnavailable", errors.ServiceUnavailable, "Try again."),
-)
 
 
 def translate(  # noqa: PLR0913 - what is known of one answer
@@ -100,18 +43,26 @@ def translate(  # noqa: PLR0913 - what is known of one answer
         "request_id": str(body.get("RequestId") or body.get("requestId") or ""),
     }
     if retry_after is not None or "Throttling" in code or message.startswith("QPS Limit"):
-        return errors.Throttled(message, retry_after=retry_after, advice="Try again in a minute.", **known)
-    for beginning, error, advice in _RULES:
-        if code.startswith(beginning):
-            found = error(message, advice=advice, **known)
-            found.transient = found.transient or code.startswith(_PASSING)
-            return found
-    if code.startswith(("Forbidden", "NoPermission")) or status == _FORBIDDEN:
-        return errors.PermissionDenied(
+        throttled = errors.Throttled(
+            message, retry_after=retry_after, advice="Try again in a minute.", **known
+        )
+        throttled.fault = codes.Fault.NOBODY
+        return throttled
+    found = codes.find(code)
+    if found is not None:
+        error = found.error(message, advice=found.advice, **known)
+        error.transient, error.fault = error.transient or found.passing, found.fault
+        return error
+    if code.startswith(codes.DENIALS) or status == _FORBIDDEN:
+        denied = errors.PermissionDenied(
             message, advice=_permission_advice(operation, body, region_id), **known
         )
+        denied.fault = codes.Fault.ACCOUNT
+        return denied
     if status >= _SERVER_ERROR:
-        return errors.ServiceUnavailable(message, advice="Try again.", **known)
+        failed = errors.ServiceUnavailable(message, advice="Try again.", **known)
+        failed.fault = codes.Fault.CLOUD
+        return failed
     return errors.ApiError(message, **known)
 
 

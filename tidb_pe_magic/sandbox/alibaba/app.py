@@ -15,6 +15,7 @@ from flask import Flask, Request, Response, jsonify, request
 
 from tidb_pe_magic.sandbox.alibaba import errors
 from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Change, Query
+from tidb_pe_magic.sandbox.alibaba.call_limits import CallLimits
 from tidb_pe_magic.sandbox.alibaba.client_tokens import ClientTokens
 from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
 from tidb_pe_magic.sandbox.alibaba.privatelink_changes import CHANGES
@@ -52,6 +53,8 @@ _PRODUCTS: Mapping[str, _Product] = MappingProxyType(
     }
 )
 
+#: What needs an activated product. The first is documented so, the second is [GUESS].
+_NEED_PRODUCT = frozenset({"CheckProductOpen", "CreateVpcEndpoint"})
 
 OPERATIONS = frozenset(
     name for product in _PRODUCTS.values() for name in (*product.queries, *product.changes)
@@ -127,6 +130,7 @@ class _Gateway:
         self._verifier = verifier
         self._clock = clock
         self._tokens = tokens
+        self._limits = CallLimits(clock)
 
     def answer(self, request: Request, parameters: Parameters) -> Body:
         action = operation_of(request.environ)
@@ -137,9 +141,12 @@ class _Gateway:
         known = action in product.queries or action in product.changes
         if not known or request.path != "/":
             raise errors.ApiError(errors.ACTION_NOT_FOUND)
+        if self._world.limits_calls:
+            operation = f"{product.name}:{action}"
+            self._limits.spend(parameters.text("RegionId"), operation, changes=action in product.changes)
         if (ram_action := f"{product.name}:{action}") in self._world.denied_actions:
             raise errors.ApiError(errors.no_permission(ram_action))
-        if product is _PRIVATELINK and not self._world.product_open:
+        if action in _NEED_PRODUCT and not self._world.product_open:
             raise errors.ApiError(errors.NEED_OPEN_PRODUCT)
         now = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         call = Call(self._world, parameters, now, self._roles, self._roles.key(key_id))
@@ -158,8 +165,8 @@ class _Gateway:
     def _change(self, action: str, change: Change, call: Call) -> Body:
         parameters = call.parameters
         dry_run = parameters.boolean("DryRun")
-        # One change at a time: of two equal requests that arrive together, one must recall the other.
-        with self._world.changing():
+        # One change at a time: a check and the change that it allows are one.
+        with self._tokens.processing(action, parameters), self._world.changing():
             if (earlier := self._tokens.recall(action, parameters)) is not None and not dry_run:
                 return earlier
             apply = change(call)
@@ -188,7 +195,8 @@ def _read_parameters(request: Request) -> Parameters:
     pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True)
     if request.mimetype == "application/x-www-form-urlencoded":
         pairs += parse_qsl(request.get_data().decode(errors="replace"), keep_blank_values=True)
-    return Parameters(dict(pairs))
+    refusal = errors.illegal if _PRODUCTS.get(_version(request)) is _PRIVATELINK else errors.invalid
+    return Parameters(dict(pairs), refusal)
 
 
 def _refusal_body(refusal: errors.Refusal, region_id: str, request_id: str) -> Body:

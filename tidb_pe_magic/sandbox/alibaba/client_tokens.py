@@ -6,7 +6,9 @@ IdempotentParameterMismatch to other parameters, and names no lifetime: a day is
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 from collections.abc import Mapping  # noqa: TC003 - a snapshot's file resolves the fields' types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic.sandbox.alibaba import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
 
@@ -42,13 +44,30 @@ class ClientTokens:
         """Start with no token used; `clock` gives seconds since 1970."""
         self._clock = clock
         self._answered: dict[tuple[str, str], Answered] = {}
+        self._processing: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def processing(self, action: str, parameters: Parameters) -> Iterator[None]:
+        """Refuse a call whose token another call, which is not over, has brought; safe from any thread."""
+        call = action, parameters.text("ClientToken")
+        with self._lock:
+            if call in self._processing:
+                raise errors.ApiError(errors.TOKEN_PROCESSING)
+            if call[1]:
+                self._processing.add(call)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._processing.discard(call)
 
     def recall(self, action: str, parameters: Parameters) -> Mapping[str, object] | None:
         """Return the earlier answer to the same call; refuse a token that another call has used."""
         if not (token := parameters.text("ClientToken")):
             return None
         if not _TOKEN.fullmatch(token):
-            raise errors.ApiError(errors.invalid("ClientToken", "It must be 1 to 64 ASCII characters."))
+            raise parameters.wrong("ClientToken", "It must be 1 to 64 ASCII characters.")
         answered = self._answered.get((action, token))
         if answered is None or answered.until <= self._clock():
             return None

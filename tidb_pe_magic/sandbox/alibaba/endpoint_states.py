@@ -60,13 +60,17 @@ _CONNECTING_ALLOWED = frozenset({"Active", "Pending"})
 
 @dataclass(frozen=True, slots=True)
 class EndpointZone:
-    """An endpoint's network interface in one zone."""
+    """An endpoint's network interface in one zone.
+
+    `fixed_ip` is the address that was asked for; what listens is `eni_ip`, on this machine.
+    """
 
     zone_id: str
     vswitch_id: str
     eni_id: str
     eni_ip: str
     zone_status: str = "Creating"
+    fixed_ip: str = ""
 
     @property
     def zone_domain(self) -> str:
@@ -115,6 +119,12 @@ class Endpoint:
             return frozenset()
         open_zones = {zone.eni_ip for zone in self.zones if zone.zone_status == "Connected"}
         return frozenset({self.domain, *open_zones}) if open_zones else frozenset()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is made and nobody has accepted its connection, or somebody has ended it."""
+        disconnected = self.connection_status in {"Disconnected", "ServiceDeleted"}
+        return self.endpoint_status == "Active" and disconnected and not self.accepted
 
     @property
     def zone_in_progress(self) -> bool:

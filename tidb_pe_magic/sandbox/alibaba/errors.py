@@ -1,9 +1,10 @@
 """What the provider answers when it refuses: HTTP status, code and message.
 
-The codes of the gateway and of the PrivateLink operations are those of the Alibaba Cloud API references
-(common error codes, and the tables of Get, Delete, RemoveZone and CheckProductOpen). What is marked
-"modelled" stands in no such table: its code follows the naming of those that do. Messages are the
-references' where they give one; a client should branch on codes only.
+The codes of the gateway are the Alibaba Cloud API references' common error codes. Those of PrivateLink are
+the vendor's OpenAPI metadata of 2020-04-15 (CreateVpcEndpoint and the operations that change an endpoint)
+and the tables of Get, Delete, RemoveZone and CheckProductOpen; under which condition a code comes is [GUESS]
+where its name leaves that open. Messages are the references' where they give one; a client should branch on
+codes.
 """
 
 from __future__ import annotations
@@ -49,17 +50,27 @@ def missing(parameter: str) -> Refusal:
 
 
 def invalid(parameter: str, detail: str = "") -> Refusal:
-    """Refuse a parameter's value (modelled: the reference gives rules but no code)."""
+    """Refuse a parameter's value in VPC and ECS."""
     reason = f" {detail}" if detail else ""
     return Refusal("InvalidParameter", f"The specified parameter {parameter} is not valid.{reason}")
 
 
+#: How each product refuses what RAM does not allow: code and HTTP status.
+_DENIALS = {
+    "vpc": ("Forbidden.RAM", _BAD_REQUEST),
+    "ecs": ("Forbidden.RAM", _FORBIDDEN),
+    "privatelink": ("NoPermission", _FORBIDDEN),
+    "sts": ("NoPermission", _FORBIDDEN),
+}
+
+
 def no_permission(action: str) -> Refusal:
     """Refuse an action that no policy allows (fields as in the examples of the provider's SDKs)."""
+    code, status = _DENIALS[action.partition(":")[0]]
     return Refusal(
-        "NoPermission",
+        code,
         "You are not authorized to do this action. You should be authorized by RAM.",
-        _FORBIDDEN,
+        status,
         {
             "AuthAction": action,
             "AuthPrincipalType": "SubUser",
@@ -124,6 +135,7 @@ OIDC_NO_PERMISSION = Refusal(
 )
 
 # PrivateLink: HTTP status 400 throughout, "not found" included
+ORDER_OPENED = Refusal("OrderOpend", "The product is activated already.")  # sic
 NEED_OPEN_PRODUCT = Refusal("NeedOpenProduct", "The product is not activated.")
 DRY_RUN = Refusal("DryRunOperation", "Request validation has been passed with DryRun flag set.")
 PARAMETER_MISMATCH = Refusal(
@@ -137,27 +149,102 @@ SECURITY_GROUP_NOT_FOUND = Refusal("SecurityGroupNotFound", "The specified Secur
 OPERATION_DENIED = Refusal("EndpointOperationDenied", "The specified operation of endpoint is not allowed.")
 CONNECTION_OPERATION_DENIED = Refusal("EndpointConnectionOperationDenied", "The endpoint is being connected.")
 DEPENDENCE_VIOLATION = Refusal("EndpointDependenceViolation", "The specified endpoint has dependent zone(s).")
-NO_GROUP_TO_ADD_TO = Refusal(
-    "AddSecurityGroupNotSupportWhenHaveNoSg",
-    "The specified haven not security group endpoint add security group is not supported.",
+ENDPOINT_LOCKED = Refusal("EndpointLocked", "The specified endpoint is locked.")
+CONCURRENT_CALL = Refusal(
+    "ConcurrentCallNotSupported", "The specified operation does not support concurrent calls."
 )
-
-# PrivateLink, modelled
+TOKEN_PROCESSING = Refusal(
+    "OperationFailed.IdempotentTokenProcessing", "The operation with this client token is being processed."
+)
 REGION_NOT_FOUND = Refusal("InvalidRegionId.NotFound", "The specified RegionId does not exist.")
+THROTTLED = Refusal("Throttling.User", "Request was denied due to user flow control.")
+
+# CreateVpcEndpoint, and what changes an endpoint's zones, security groups and tags
 VPC_NOT_FOUND = Refusal("VpcNotFound", "The specified Vpc does not exist.")
 VSWITCH_NOT_FOUND = Refusal("VSwitchNotFound", "The specified VSwitch does not exist.")
-VSWITCH_ZONE_MISMATCH = Refusal("VSwitchZoneMismatch", "The specified VSwitch is not in the specified zone.")
+VSWITCH_STATUS = Refusal("VSwitchStatusNotAllowed", "The status of the specified VSwitch is not allowed.")
 ADDRESSES_NOT_ENOUGH = Refusal(
-    "InvalidVSwitchId.IpNotEnough", "The specified VSwitch does not have enough IP addresses."
+    "ResourceNotEnough.VSwitchIp", "The specified resource of VSwitchIp is not enough."
 )
+ADDRESS_IN_USE = Refusal("EniIpUnavailable", "The specified ip of the eni is unavailable.")
 ZONE_NOT_SUPPORTED = Refusal(
-    "ZoneNotSupported", "The specified zone is not supported by the endpoint service."
+    "EndpointServiceNotSupportedZone", "The specified endpoint service does not support the zone."
 )
-ZONE_EXISTS = Refusal("EndpointZoneExist", "The specified EndpointZone already exists.")
+ZONE_TWICE = Refusal("EndpointZoneDuplicated", "The specified zone of the endpoint is duplicated.")
+NO_SECURITY_GROUP = Refusal(
+    "EndpointMustContainSecurityGroup", "The endpoint must contain at least one security group."
+)
 SECURITY_GROUP_EXISTS = Refusal("SecurityGroupExist", "The specified SecurityGroup already exists.")
 SECURITY_GROUP_TYPES_MIXED = Refusal(
-    "SecurityGroupTypeMismatch", "Basic and advanced security groups cannot be used together."
+    "SecurityGroupTypeOnlySingleTypeSupporteded",  # sic
+    "Only security groups of a single type are supported.",
 )
+SECURITY_GROUP_TYPE = Refusal(
+    "SecurityGroupTypeNotSupport", "The type of the specified security group is not supported."
+)
+SERVICE_NOT_AUTHORIZED = Refusal(
+    "EndpointServiceNotAuthorized", "The specified endpoint service is not authorized."
+)
+SERVICE_DELETED = Refusal("EndpointServiceDeleted", "The specified endpoint service is deleted.")
+SERVICE_WITHOUT_RESOURCE = Refusal(
+    "EndpointServiceResourceNotFound", "The specified endpoint service has no resource."
+)
+SERVICE_STATUS = Refusal(
+    "IncorrectStatus.VpcEndpointService", "The status of the specified endpoint service is incorrect."
+)
+ENDPOINT_DUPLICATED = Refusal("EndpointDuplicated", "The specified endpoint is duplicated.")
+ENDPOINT_EXISTS = Refusal("EndpointExist", "The specified endpoint already exists.")
+ENDPOINT_TYPE_MISMATCH = Refusal(
+    "Mismatch.EndpointType", "The type of the endpoint does not match that of the service."
+)
+POLICY_NOT_SUPPORTED = Refusal(
+    "OperationDenied.EndpointPolicyNotSupport", "The endpoint service does not support endpoint policies."
+)
+RESOURCE_ID_NOT_FOUND = Refusal("InvalidResourceId.NotFound", "The specified ResourceId does not exist.")
+TAG_KEY_TWICE = Refusal("DuplicatedTagKey", "The specified Tag.Key is duplicated.")
+TOO_MANY_TAGS = Refusal("QuotaExceed.TagsPerResource", "The quota of tags per resource is exceeded.")
+
+
+def missing_part(parameter: str) -> Refusal:
+    """Refuse a call of PrivateLink that lacks what only the product, not the gateway, asks for."""
+    return Refusal(f"MissingParam.{parameter}", f"The parameter {parameter} is missing.")
+
+
+def illegal(parameter: str, detail: str = "") -> Refusal:
+    """Refuse a parameter's value in PrivateLink."""
+    reason = f" {detail}" if detail else ""
+    return Refusal(
+        f"IllegalParamFormat.{parameter}", f"The format of the parameter {parameter} is illegal.{reason}"
+    )
+
+
+def quota_exceeded(quota: str, used: int, limit: int) -> Refusal:
+    """Refuse what goes beyond a quota: IpQuotaPerEp, epZonePerEndpoint, totalEpPerVpc, totalIdleEndpoint."""
+    return Refusal(f"QuotaExceeded.{quota}", f"The quota of {quota} is exceeded, usage {used}/{limit}.")
+
+
+#: Codes of the same tables whose condition is Alibaba Cloud's own affair: a fault stages them.
+WITHOUT_CONDITION = {
+    refusal.code: refusal
+    for refusal in (
+        Refusal("QuotaMisMatched", "The quota is mismatched."),
+        Refusal("GenerateResourceIdFailed", "Failed to generate the resource ID."),
+        Refusal("VpcTunnelNotFound", "The specified tunnel of the Vpc does not exist."),
+        Refusal("CheckServiceLinkRoleError", "Failed to check the service-linked role."),
+        Refusal("VpcNatServiceException", "The NAT service of the Vpc is abnormal."),
+        Refusal("OperationDenied.PrivateDomainNotSupport", "The private domain is not supported."),
+        Refusal("DependencyViolation.PrivateDnsName", "The private DNS name is in use."),
+        Refusal("ResourceNotFound.EndpointConnection", "The specified resource is not found.", _NOT_FOUND),
+        Refusal("IdempotentProcessing", "The previous idempotent request is being processed.", _FORBIDDEN),
+        Refusal("NotAuthorized", "You are not authorized to do this action."),
+        Refusal("OperationFailed.NoPermission", "You are not authorized to do this action."),
+        ENDPOINT_LOCKED,
+        CONCURRENT_CALL,
+        TOKEN_PROCESSING,
+        ENDPOINT_DUPLICATED,
+        ENDPOINT_EXISTS,
+    )
+}
 
 # VPC and ECS
 RESOURCE_REGION_NOT_FOUND = Refusal(

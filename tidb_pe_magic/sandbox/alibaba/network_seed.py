@@ -82,7 +82,13 @@ class SecurityGroup:
 
 @dataclass(frozen=True, slots=True)
 class EndpointService:
-    """A service that another account offers through PrivateLink."""
+    """A service that another account offers through PrivateLink.
+
+    Attributes:
+        zone_ids: none is a service without a load balancer.
+        authorized: the account is on the service's allow-list; else it does not see the service.
+        status: `Active`, or what it is while its owner changes it.
+    """
 
     service_id: str
     region_id: str
@@ -90,6 +96,9 @@ class EndpointService:
     auto_accept: bool = True
     payer: str = "Endpoint"
     address_version: str = "IPv4"
+    authorized: bool = True
+    status: str = "Active"
+    policy_supported: bool = True
 
     @property
     def service_name(self) -> str:

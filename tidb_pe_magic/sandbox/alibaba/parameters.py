@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from tidb_pe_magic.sandbox.alibaba import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -31,9 +31,16 @@ class Page(Generic[T]):
 class Parameters:
     """The parameters of one call, from its query and its form together."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        """Take the decoded parameters."""
+    def __init__(
+        self, values: Mapping[str, str], refusal: Callable[[str, str], errors.Refusal] = errors.invalid
+    ) -> None:
+        """Take the decoded parameters, and how the product refuses a value."""
         self.values = dict(values)
+        self._refusal = refusal
+
+    def wrong(self, name: str, detail: str = "") -> errors.ApiError:
+        """Return the error for a value that cannot be used."""
+        return errors.ApiError(self._refusal(name, detail))
 
     def required(self, name: str) -> str:
         """Return a parameter that must be there, or refuse the call as the gateway does."""
@@ -50,7 +57,7 @@ class Parameters:
         if not (value := self.values.get(name, "")):
             return default
         if value.lower() not in _BOOLEANS:
-            raise errors.ApiError(errors.invalid(name))
+            raise self.wrong(name)
         return _BOOLEANS[value.lower()]
 
     def integer(self, name: str, *, default: int, low: int, high: int) -> int:
@@ -58,14 +65,14 @@ class Parameters:
         if not (value := self.values.get(name, "")):
             return default
         if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
-            raise errors.ApiError(errors.invalid(name, f"It must be an integer from {low} to {high}."))
+            raise self.wrong(name, f"It must be an integer from {low} to {high}.")
         return int(value)
 
     def one_of(self, name: str, allowed: Sequence[str]) -> str:
         """Return one of the allowed values; the first is the default."""
         value = self.values.get(name, "") or allowed[0]
         if value not in allowed:
-            raise errors.ApiError(errors.invalid(name))
+            raise self.wrong(name)
         return value
 
     def strings(self, name: str, *, most: int) -> list[str]:
@@ -73,7 +80,7 @@ class Parameters:
         pattern = re.compile(rf"{re.escape(name)}\.([1-9][0-9]*)")
         found = {int(m[1]): value for key, value in self.values.items() if (m := pattern.fullmatch(key))}
         if len(found) > most:
-            raise errors.ApiError(errors.invalid(name, f"At most {most} are allowed."))
+            raise self.wrong(name, f"At most {most} are allowed.")
         return [found[index] for index in sorted(found)]
 
     def records(self, name: str, *, most: int) -> list[Parameters]:
@@ -84,16 +91,27 @@ class Parameters:
             if match := pattern.fullmatch(key):
                 found.setdefault(int(match[1]), {})[match[2]] = value
         if len(found) > most:
-            raise errors.ApiError(errors.invalid(name, f"At most {most} are allowed."))
-        return [Parameters(found[index]) for index in sorted(found)]
+            raise self.wrong(name, f"At most {most} are allowed.")
+        return [Parameters(found[index], self._refusal) for index in sorted(found)]
 
     def page(self, items: Sequence[T], *, default: int, low: int = 1, high: int) -> Page[T]:
         """Cut out the part that MaxResults and NextToken ask for."""
         size = self.integer("MaxResults", default=default, low=low, high=high)
-        start = _decode_token(self.values.get("NextToken", ""))
+        start = self._decoded(self.values.get("NextToken", ""))
         end = start + size
         next_token = _encode_token(end) if end < len(items) else ""
         return Page(items[start:end], next_token, size, len(items))
+
+    def _decoded(self, token: str) -> int:
+        if not token:
+            return 0
+        try:
+            text = base64.urlsafe_b64decode(token.encode()).decode()
+        except (binascii.Error, UnicodeError):
+            raise self.wrong("NextToken") from None
+        if not (match := re.fullmatch(r"offset=([0-9]{1,9})", text)):
+            raise self.wrong("NextToken")
+        return int(match[1])
 
     def numbered_page(self, items: Sequence[T]) -> tuple[Sequence[T], dict[str, int]]:
         """Cut out the page that PageNumber and PageSize ask for; also its fields of the answer."""
@@ -105,15 +123,3 @@ class Parameters:
 
 def _encode_token(offset: int) -> str:
     return base64.urlsafe_b64encode(f"offset={offset}".encode()).decode()
-
-
-def _decode_token(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, UnicodeError):
-        raise errors.ApiError(errors.invalid("NextToken")) from None
-    if not (match := re.fullmatch(r"offset=([0-9]{1,9})", text)):
-        raise errors.ApiError(errors.invalid("NextToken"))
-    return int(match[1])

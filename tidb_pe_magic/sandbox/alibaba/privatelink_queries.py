@@ -105,7 +105,7 @@ def _list_services(call: Call) -> Body:
                 "ServiceSupportIPv6": service.address_version != "IPv4",
                 "ServiceType": "Interface",
                 "Tags": [],
-                "VpcEndpointPolicySupported": False,
+                "VpcEndpointPolicySupported": service.policy_supported,
                 "ZoneAffinityEnabled": False,
                 "Zones": list(service.zone_ids),
             }
@@ -195,7 +195,7 @@ def _list_tags(call: Call) -> Body:
 def check_resource_type(call: Call) -> None:
     """Refuse tags on anything that is no endpoint."""
     if call.parameters.required("ResourceType").lower() not in TAGGED_RESOURCE_TYPES:
-        raise errors.ApiError(errors.invalid("ResourceType"))
+        raise call.parameters.wrong("ResourceType")
 
 
 def _check_product_open(_: Call) -> Body:

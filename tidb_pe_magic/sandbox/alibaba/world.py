@@ -52,7 +52,13 @@ class World(Transitions):
         self.domain = ""
         #: RAM actions that the key's owner is not allowed, such as `privatelink:CreateVpcEndpoint`.
         self.denied_actions: set[str] = set()
+        #: True makes PrivateLink refuse a second endpoint for a service and VPC. Whether, and when, the real
+        #: one does so is [GUESS]; without it a client that creates two is found out.
+        self.single_endpoints = False
+        #: True limits the calls of each region and API, as `call_limits` says.
+        self.limits_calls = False
         self._services = {service.service_id: service for service in self.network.services}
+        self._deleted_services: dict[str, EndpointService] = {}
         self._addresses = LoopbackAddresses(port)
 
     # Reading
@@ -60,8 +66,19 @@ class World(Transitions):
     @property
     def services(self) -> tuple[EndpointService, ...]:
         """The services that the account may see."""
+        return tuple(service for service in self.every_service if service.authorized)
+
+    @property
+    def every_service(self) -> tuple[EndpointService, ...]:
+        """The services that there are, those that the account may not use included."""
         with self._lock:
             return tuple(self._services.values())
+
+    @property
+    def deleted_services(self) -> tuple[EndpointService, ...]:
+        """The services that there were."""
+        with self._lock:
+            return tuple(self._deleted_services.values())
 
     def free_addresses(self, vswitch_id: str) -> int:
         """Count the addresses of a vSwitch that no endpoint has taken."""
@@ -83,7 +100,7 @@ class World(Transitions):
         *,
         service: EndpointService,
         vpc_id: str,
-        zones: Iterable[tuple[str, str]],
+        zones: Iterable[tuple[str, ...]],
         security_groups: Iterable[str] = (),
         name: str = "",
         description: str = "",
@@ -93,7 +110,10 @@ class World(Transitions):
         policy_document: str = "",
         create_time: str = "",
     ) -> Endpoint:
-        """Make an endpoint and return its first state; `zones` are pairs of zone and vSwitch ids."""
+        """Make an endpoint and return its first state.
+
+        `zones` are the IDs of zone and vSwitch, and a fixed address where one was asked for.
+        """
         with self.changing():
             endpoint = Endpoint(
                 endpoint_id=_new_id("ep", service),
@@ -115,11 +135,11 @@ class World(Transitions):
             self._begin(endpoint)
             return endpoint
 
-    def add_zone(self, endpoint_id: str, zone_id: str, vswitch_id: str) -> None:
+    def add_zone(self, endpoint_id: str, zone_id: str, vswitch_id: str, fixed_ip: str = "") -> None:
         """Give the endpoint a network interface in one more zone."""
         with self.changing():
             endpoint = self._endpoints[endpoint_id]
-            zone = self._new_zone(endpoint.service, zone_id, vswitch_id)
+            zone = self._new_zone(endpoint.service, zone_id, vswitch_id, fixed_ip)
             self._begin(replace(endpoint, zones=(*endpoint.zones, zone)))
 
     def remove_zone(self, endpoint_id: str, zone_id: str) -> None:
@@ -142,9 +162,13 @@ class World(Transitions):
             groups = {**self._endpoints[endpoint_id].security_groups, group_id: status}
             self._change(endpoint_id, endpoint_status="Pending", security_groups=groups)
 
-    def rename(self, endpoint_id: str, *, name: str, description: str) -> None:
-        """Begin to change the endpoint's name and description."""
-        self._change(endpoint_id, endpoint_status="Pending", name=name, description=description)
+    def update_endpoint(self, endpoint_id: str, **changes: str) -> None:
+        """Begin to change the endpoint's name, description, or policy document."""
+        self._change(endpoint_id, endpoint_status="Pending", **changes)
+
+    def set_resource_group(self, endpoint_id: str, resource_group_id: str) -> None:
+        """Move the endpoint to another resource group, which takes effect at once."""
+        self._change(endpoint_id, resource_group_id=resource_group_id)
 
     def set_tags(self, endpoint_id: str, tags: Mapping[str, str]) -> None:
         """Replace the endpoint's tags, which takes effect at once."""
@@ -173,7 +197,7 @@ class World(Transitions):
     def remove_service(self, service_id: str) -> None:
         """Withdraw a service from under its endpoints."""
         with self.changing():
-            self._services.pop(service_id)
+            self._deleted_services[service_id] = self._services.pop(service_id)
             for endpoint in list(self._endpoints.values()):
                 if endpoint.service.service_id == service_id:
                     self._begin(replace(endpoint, accepted=False, connection_status="ServiceDeleted"))
@@ -204,6 +228,9 @@ class World(Transitions):
                 services=tuple(self._services.values()),
                 endpoints=tuple(self._endpoints.values()),
                 due=MappingProxyType({endpoint_id: due - now for endpoint_id, due in self._due.items()}),
+                deleted_services=tuple(self._deleted_services.values()),
+                single_endpoints=self.single_endpoints,
+                limits_calls=self.limits_calls,
             )
 
     def restore(self, state: WorldState) -> None:
@@ -214,6 +241,8 @@ class World(Transitions):
             self.denied_actions = set(state.denied_actions)
             self.network = state.network
             self._services = {service.service_id: service for service in state.services}
+            self._deleted_services = {service.service_id: service for service in state.deleted_services}
+            self.single_endpoints, self.limits_calls = state.single_endpoints, state.limits_calls
             before, now = self._endpoints, self._clock()
             self._endpoints = {e.endpoint_id: replace(e, port=self.port) for e in state.endpoints}
             self._due = {endpoint_id: now + seconds for endpoint_id, seconds in state.due.items()}
@@ -224,5 +253,8 @@ class World(Transitions):
             self._start_timer()
             self.announce()
 
-    def _new_zone(self, service: EndpointService, zone_id: str, vswitch_id: str) -> EndpointZone:
-        return EndpointZone(zone_id, vswitch_id, _new_id("eni", service), self._addresses.take())
+    def _new_zone(
+        self, service: EndpointService, zone_id: str, vswitch_id: str, fixed_ip: str = ""
+    ) -> EndpointZone:
+        eni_id, eni_ip = _new_id("eni", service), self._addresses.take()
+        return EndpointZone(zone_id, vswitch_id, eni_id, eni_ip, fixed_ip=fixed_ip)

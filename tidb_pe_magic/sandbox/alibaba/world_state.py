@@ -32,3 +32,6 @@ class WorldState:
     services: tuple[EndpointService, ...]
     endpoints: tuple[Endpoint, ...]
     due: Mapping[str, float]
+    deleted_services: tuple[EndpointService, ...] = ()
+    single_endpoints: bool = False
+    limits_calls: bool = False

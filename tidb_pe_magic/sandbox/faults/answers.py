@@ -9,6 +9,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.sandbox.alibaba.errors import WITHOUT_CONDITION
 from tidb_pe_magic.sandbox.faults.fault import Fault, Kind
 from tidb_pe_magic.sandbox.service import Service
 
@@ -94,12 +95,19 @@ def refusal(service: Service, fault: Fault) -> Answer:
     kind = Kind.THROTTLED if throttled else fault.kind
     headers = {REQUEST_ID[service]: request_id, **_retry_headers(fault)}
     if service is Service.ALIBABA:
-        status, name, message = _ALIBABA[kind]
+        status, name, message = _alibaba(fault, kind)
         body: dict[str, object] = {"RequestId": request_id, "Code": name, "Message": message}
     else:
         status, code, message = _TIDB_CLOUD[kind]
         body = {"code": code, "message": message, "details": []}
     return _answer(status, "application/json", json.dumps(body), headers)
+
+
+def _alibaba(fault: Fault, kind: Kind) -> tuple[int, str, str]:
+    if kind is not Kind.REFUSED:
+        return _ALIBABA[kind]
+    refused = WITHOUT_CONDITION[fault.code]
+    return refused.status, refused.code, refused.message
 
 
 def _retry_headers(fault: Fault) -> dict[str, str]:

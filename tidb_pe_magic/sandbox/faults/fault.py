@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.sandbox.alibaba.errors import TOKEN_PROCESSING, WITHOUT_CONDITION
 from tidb_pe_magic.sandbox.service import Service
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     CLOCK_SKEW = "clock-skew"
     CONCURRENT_CALL = "concurrent-call"
     ENDPOINT_LOCKED = "endpoint-locked"
+    REFUSED = "refused"
     STS_EXPIRED = "sts-expired"
     NONCE_EXPIRED = "nonce-expired"
     CUT = "cut"
@@ -99,6 +101,7 @@ KINDS: Mapping[Kind, Traits] = MappingProxyType(
         Kind.CLOCK_SKEW: Traits("the cloud's clock is 20 minutes ahead", _BEFORE, _CLOUDS),
         Kind.CONCURRENT_CALL: Traits("ConcurrentCallNotSupported", _BEFORE, _ALIBABA, _CHANGES),
         Kind.ENDPOINT_LOCKED: Traits("EndpointLocked", _BEFORE, _ALIBABA, _CHANGES),
+        Kind.REFUSED: Traits("a code of PrivateLink's, such as QuotaMisMatched", _BEFORE, _ALIBABA, _CHANGES),
         Kind.STS_EXPIRED: Traits("the STS token has expired", _BEFORE, _ALIBABA),
         Kind.NONCE_EXPIRED: Traits("the digest nonce has expired (stale=true)", _BEFORE, _TIDB_CLOUD),
         Kind.CUT: Traits("the SQL connection is cut", _ANYWHERE, frozenset({Service.SQL})),
@@ -118,6 +121,7 @@ class Fault:
         times: how many calls it strikes.
         skip: how many calls of the operation it lets pass first.
         seconds: what the retry header says, or how long a black hole or a drip lasts; the kind's default.
+        code: what the call is refused with, of kind `refused`; PrivateLink's codes without a condition.
         seed: what is random in the kind, such as which fields are missing, follows from it.
     """
 
@@ -128,12 +132,13 @@ class Fault:
     skip: int = 0
     seconds: float = field(default=None)  # type: ignore[assignment]  # filled in below
     seed: int = 0
+    code: str = ""
 
     def __post_init__(self) -> None:
         """Fill in the kind's defaults.
 
         Raises:
-            ValueError: the kind has no such point.
+            ValueError: the kind has no such point, or there is no such code.
         """
         kind = Kind(self.kind)
         traits = KINDS[kind]
@@ -146,6 +151,10 @@ class Fault:
         if self.point not in traits.points:
             known = ", ".join(traits.points)
             raise ValueError(f"{kind} does not strike {self.point}; it strikes {known}")
+        if kind is Kind.REFUSED and not self.code:
+            object.__setattr__(self, "code", TOKEN_PROCESSING.code)
+        if (kind is Kind.REFUSED) is not (self.code in WITHOUT_CONDITION):
+            raise ValueError(f"{kind} has no code {self.code!r}; it has {', '.join(WITHOUT_CONDITION)}")
 
     def strikes(self, service: Service, operation: str) -> bool:
         """Tell whether it is about this operation."""
@@ -157,4 +166,5 @@ class Fault:
 
     def __str__(self) -> str:
         """Return it as `--fault` takes it."""
-        return f"{self.kind}:{self.operation}:{self.point}"
+        code = f"={self.code}" if self.code else ""
+        return f"{self.kind}{code}:{self.operation}:{self.point}"

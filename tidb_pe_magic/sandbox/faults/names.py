@@ -16,21 +16,24 @@ _MOST_PARTS = 3
 
 
 def parse(text: str) -> Fault:
-    """Return the fault of `NAME[:OPERATION[:POINT]]`, such as `reset:CreateVpcEndpoint:after`.
+    """Return the fault of `NAME[=CODE][:OPERATION[:POINT]]`, such as `reset:CreateVpcEndpoint:after`.
 
     Raises:
         ValueError: there is no such kind or point; the closest name is shown.
     """
-    name, *rest = text.split(":")
+    first, *rest = text.split(":")
+    name, _, code = first.partition("=")
     if len(rest) >= _MOST_PARTS:
-        raise ValueError(f"{text!r} is not NAME[:OPERATION[:POINT]]")
+        raise ValueError(f"{text!r} is not NAME[=CODE][:OPERATION[:POINT]]")
     if name not in list(Kind):
         raise ValueError(_unknown("fault", name, list(Kind), "--list-faults shows them all"))
     operation, point = (*rest, "", "")[:2]
     points = KINDS[Kind(name)].points
     if point and point not in points:
         raise ValueError(_unknown("point", point, points, f"{name} strikes {', '.join(points)}"))
-    return Fault(kind=Kind(name), operation=operation or "*", point=Point(point) if point else points[0])
+    return Fault(
+        kind=Kind(name), operation=operation or "*", point=Point(point) if point else points[0], code=code
+    )
 
 
 def check_operation(fault: Fault, known: Mapping[Service, frozenset[str]]) -> None:

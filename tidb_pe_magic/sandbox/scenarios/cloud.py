@@ -30,10 +30,6 @@ def _not_activated(sandbox: Staged) -> None:
     sandbox.world.product_open = False
 
 
-def _service_invisible(sandbox: Staged) -> None:
-    sandbox.world.remove_service(_SERVICE)
-
-
 def _service(**changes: Any) -> Callable[[Staged], None]:
     return lambda sandbox: sandbox.world.change_service(_SERVICE, **changes)
 
@@ -99,7 +95,7 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
         (
             "service-invisible",
             "The account is not on the endpoint service's allow-list.",
-            _service_invisible,
+            _service(authorized=False),
             "service-visible",
         ),
         (

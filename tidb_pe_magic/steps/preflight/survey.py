@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds.alibaba.errors import CLOCK_REFUSED
+from tidb_pe_magic.clouds.alibaba.codes import CLOCK_REFUSED
 from tidb_pe_magic.model import VerifiedService
 from tidb_pe_magic.steps.clusters import eligible_cluster, named_cluster, not_eligible, noted_service
 from tidb_pe_magic.steps.networks import region_networks
