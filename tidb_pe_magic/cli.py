@@ -27,6 +27,7 @@ from tidb_pe_magic.commands.requests import WhoamiRequest
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.completion.shell import SHELLS, script
 from tidb_pe_magic.credentials.prompt import Prompt, ask
+from tidb_pe_magic.credentials.redaction import unexpected
 from tidb_pe_magic.display import render
 from tidb_pe_magic.display.as_json import plain
 from tidb_pe_magic.display.events import EventLines
@@ -71,13 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _mend_streams()
     try:
         return _main(sys.argv[1:] if arguments is None else list(arguments))
-    except KeyboardInterrupt:
-        _tell("interrupted.")
-        return Exit.INTERRUPTED
     except BrokenPipeError:
         # The reader has seen enough; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
+    except Exception as error:  # noqa: BLE001 - shown without secrets, which the message can repeat
+        bug = unexpected(error)
+        print(bug.trace, end="", file=sys.stderr)  # noqa: T201 - the console is for it
+        _tell(str(bug))
+        return Exit.FAILED
+    except KeyboardInterrupt:
+        _tell("interrupted.")
+        return Exit.INTERRUPTED
 
 
 def _mend_streams() -> None:

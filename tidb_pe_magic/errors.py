@@ -28,8 +28,9 @@
         ├─ QueryFailed               code: the server refused the statement, or ended it
         ├─ QueryCancelled            the stop button
         └─ ResultTooLarge            more than the memory that a result may take
+    UnexpectedError                  a bug: its traceback as text, without the value of any variable
 
-Anything that is not a `TidbPeError` is a bug and keeps its traceback.
+Anything that is not a `TidbPeError` is a bug; a notebook and the console show it as an `UnexpectedError`.
 """
 
 from __future__ import annotations
@@ -101,6 +102,31 @@ class TidbPeError(Exception):
         IPython calls this method on an exception that has it, and the cell still counts as failed.
         """
         return [self.line]
+
+
+class UnexpectedError(Exception):
+    """A bug, in this package or in one that it calls: its traceback is shown, but no value of a variable.
+
+    Attributes:
+        trace: the traceback as text, without known secrets.
+    """
+
+    def __init__(self, message: str, trace: str) -> None:
+        """Keep text alone: the original exception and its frames can hold keys."""
+        super().__init__(message)
+        self.trace = trace
+        self.add_note(f"The original traceback:\n{trace}")
+
+    def __str__(self) -> str:
+        """Return the original exception's class and message, and what to do."""
+        return (
+            f"{self.args[0]} (a bug in tidb_pe_magic or in a package that it uses. "
+            "Report it with this traceback, which shows no values.)"
+        )
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython the lines to show, whatever its mode of tracebacks is."""
+        return [*self.trace.splitlines(), f"{type(self).__name__}: {self}"]
 
 
 class InvalidRequest(TidbPeError, ValueError):

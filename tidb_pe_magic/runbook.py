@@ -13,6 +13,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.credentials.prompt import ask
+from tidb_pe_magic.credentials.redaction import hide_values
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.errors import StepOrderError
 from tidb_pe_magic.runtime.context import Context
@@ -181,9 +182,19 @@ class Runbook:
         context = self._context.for_call(cancel=cancel, prompt=prompt, remember=remember)
         hosts.overrides(context.environ)  # a host that is not valid is refused before anything is done
         listener = on_event or self._on_event
-        with context.heard_by(listener):
-            result = OPERATIONS[name].resolve()(context, request, listener)
-        via = context.via
+        try:
+            with context.heard_by(listener):
+                result = OPERATIONS[name].resolve()(context, request, listener)
+        except BaseException as error:
+            failure = hide_values(error, context.environ)
+            if failure is error:
+                raise
+        else:
+            return self._named(result, context.via)
+        raise failure
+
+    @staticmethod
+    def _named(result: model.Result, via: tuple[str, ...]) -> model.Result:
         # A connection names the hosts from its beginning: the same object is kept by its alias.
         return result if result.via == via else replace(result, via=via)
 

@@ -224,6 +224,23 @@ def test_an_explicit_denial_says_that_no_other_policy_helps() -> None:
     assert "which no other policy can allow" in advice
 
 
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "IncompleteSignature", "Other"])
+@pytest.mark.parametrize(
+    "signed",
+    [
+        "calculation. server string to sign is:POST&%2F&SecurityToken%3DCAIS-canary",
+        "calculation. server string to sign is:ACS3-HMAC-SHA256\nab, server canonical request is:CAIS",
+        "calculation, the server's StringToSign is [CAIS-canary]",
+        "calculation. Server canonical request: x-acs-security-token:CAIS-canary",
+    ],
+)
+def test_a_refusal_of_a_signature_ends_before_what_was_signed(code: str, signed: str) -> None:
+    """What the cloud says of a signature is shown up to the string to sign, which holds an STS token."""
+    shown = str(translate("ListVpcEndpoints", code, 400, {"Message": f"No match with our {signed}"}))
+    assert "No match with our calculation" in shown
+    assert "CAIS" not in shown
+
+
 def test_without_a_code_the_status_stands_for_it() -> None:
     """An answer that says nothing is still one line with the operation and the status."""
     assert str(translate("Op", "", 418, {})) == "Op failed (HTTP 418): no reason given"

@@ -90,6 +90,16 @@ def test_a_wrong_secret_is_refused(cloud: Cloud) -> None:
     assert refusal(cloud, KEY, f"{SECRET}x") == (400, "SignatureDoesNotMatch")
 
 
+def test_a_refused_signature_repeats_what_was_to_be_signed(cloud: Cloud) -> None:
+    """As the provider's does, the message goes on with the string to sign, an STS token within it."""
+    with pytest.raises(ClientException) as caught:
+        check(cloud, KEY, f"{SECRET}x", "token+of/sts==")
+    message = caught.value.data["Message"]
+    beginning = "Specified signature is not matched with our calculation. server string to sign is:"
+    assert message.startswith(f"{beginning}ACS3-HMAC-SHA256")
+    assert "token+of/sts==" in message
+
+
 def test_an_unknown_key_is_not_found(cloud: Cloud) -> None:
     """A key that does not exist is refused as such, with status 404."""
     assert refusal(cloud, "LTAI5tNobody", SECRET) == (404, "InvalidAccessKeyId.NotFound")

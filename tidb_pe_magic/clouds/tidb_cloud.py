@@ -62,6 +62,7 @@ class TidbCloud:
         self._retries = retries
         self._ahead: float | None = None
         self._rate: RateLimit | None = None
+        variables = "HTTPS_PROXY or ALL_PROXY"
         try:
             self._http = httpx.Client(
                 base_url=base_url + "/v1beta1",
@@ -76,10 +77,13 @@ class TidbCloud:
             reason = "a SOCKS proxy needs a package: pip install 'httpx[socks]'"
         except (ValueError, httpx.InvalidURL):
             reason = "must be http://HOST:PORT or https://HOST:PORT"
+        except OSError as error:  # of a file of certificates; ssl.SSLError is one
+            variables = "SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE"
+            reason = f"names a file that cannot be used: {error.strerror or type(error).__name__}"
         else:
             return
         # Outside the handler: the frames of the exception hold the private key.
-        raise errors.InvalidRequest("HTTPS_PROXY or ALL_PROXY", f"{reason}.")
+        raise errors.InvalidRequest(variables, f"{reason}.")
 
     @property
     def clock_ahead(self) -> float | None:
@@ -154,8 +158,8 @@ class TidbCloud:
         hopeless = False
         try:
             response = self._http.request(method, path, params=dict(query), json=body() if body else None)
-        # httpx raises the other three for a digest challenge that it does not support.
-        except (httpx.HTTPError, KeyError, ValueError, NotImplementedError) as error:
+        # httpx raises the last three for a digest challenge that it does not support.
+        except (httpx.HTTPError, OSError, KeyError, ValueError, NotImplementedError) as error:
             reason = str(error) or type(error).__name__
             hopeless = is_hopeless(error)
         except KeyboardInterrupt:

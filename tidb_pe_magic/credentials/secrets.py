@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
+from weakref import WeakValueDictionary
 
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency
 
@@ -20,18 +21,29 @@ _LONGEST = 4096  # characters of a path, the longest name of a source
 _HALF = re.compile(r"[\ud800-\udfff]")
 
 
+# By identity: equal secrets end one by one. It belongs to the process, as the errors do that may repeat one.
+_secrets: WeakValueDictionary[int, Secret] = WeakValueDictionary()
+
+
+def living_secrets() -> list[Secret]:
+    """Return every secret that this process holds now."""
+    references = _secrets.valuerefs()  # at once: other threads make secrets meanwhile
+    return [secret for secret in (reference() for reference in references) if secret is not None]
+
+
 class Secret:
     """A string that shows itself only to `reveal()`.
 
     Its `repr`, `str` and `format` are `***`; it cannot be pickled, so it cannot reach a file or another
-    process by accident.
+    process by accident. While one exists, its value is cut out of every error that is shown.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
         """Keep `value` out of sight."""
         self._value = value
+        _secrets[id(self)] = self
 
     def reveal(self) -> str:
         """Return the value: call it where it is used, and keep the result in no variable."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql.err
 
+from tidb_pe_magic.credentials.redaction import unexpected
 from tidb_pe_magic.database import greeting, tls
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.session import CannotConnect, CertificateRejected, Session
@@ -74,7 +75,7 @@ class Connector:
             CannotConnect: no frame of the driver is in its traceback.
         """
         self._arguments = dict(arguments)
-        failure = None
+        failure: Exception
         try:
             if deadline is not None:
                 return self._connect(deadline)
@@ -82,6 +83,8 @@ class Connector:
                 return self._connect(own)
         except ConnectionFailed as error:
             failure = CannotConnect(error)
+        except Exception as error:  # noqa: BLE001 - raised below: the driver's frames hold the password
+            failure = unexpected(error)
         raise failure
 
     def report(self) -> TlsReport:

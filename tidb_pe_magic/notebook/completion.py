@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.getipython import get_ipython
 
+from tidb_pe_magic.credentials.redaction import without_values
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -52,6 +54,7 @@ def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] |
 
 
 @context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
+@without_values()
 def _matcher(context: CompletionContext) -> SimpleMatcherResult:
     found = candidates(context.line_with_cursor, _opened())
     if found is None:

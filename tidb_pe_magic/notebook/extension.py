@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, output_can_be_silenced
 
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook import completion, formatters
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class TidbPeMagics(Magics):
 
     # Not as a cell: there a semicolon ends the SQL, and means nothing else.
     @cell_magic("tidb_pe")  # type: ignore[arg-type]
+    @without_values((UsageError,))
     def tidb_pe_cell(self, line: str, cell: str) -> Any:
         """Run the cell's SQL over a connection that `%tidb_pe connect` has opened: `%%tidb_pe query`.
 
@@ -58,6 +61,7 @@ class TidbPeMagics(Magics):
 
     @output_can_be_silenced
     @line_magic("tidb_pe")  # type: ignore[arg-type]
+    @without_values((UsageError,))
     def tidb_pe(self, line: str) -> Any:
         """From a TiDB Cloud cluster on Alibaba Cloud to a DataFrame, over a private endpoint.
 
@@ -66,6 +70,7 @@ class TidbPeMagics(Magics):
         return self.commands.line(line)
 
 
+@without_values()
 def load(shell: InteractiveShell) -> None:
     """Register the magic, its completion and the results' formatters; loading twice starts anew."""
     unload(shell)
@@ -74,6 +79,7 @@ def load(shell: InteractiveShell) -> None:
     formatters.add(shell)
 
 
+@without_values()
 def unload(shell: InteractiveShell) -> None:
     """Take away everything that `load` added, and close the connections; endpoints in the cloud stay.
 

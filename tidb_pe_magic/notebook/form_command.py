@@ -10,6 +10,7 @@ from tidb_pe_magic.commands.fields import one_of, option
 from tidb_pe_magic.commands.parse import Help, parse_options
 from tidb_pe_magic.commands.requests import ClusterStep
 from tidb_pe_magic.commands.table import Operation
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.errors import TidbPeError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class FormCommand:
             made.close()
 
 
+@without_values()
 def make(runbook: Runbook, step: str = "", cluster: str = "") -> Form:
     """Return a form; see `tidb_pe_magic.form`."""
     from tidb_pe_magic.notebook.forms import Form  # noqa: PLC0415 - ipywidgets is slow to import

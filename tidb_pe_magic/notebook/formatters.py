@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tidb_pe_magic.credentials.redaction import without_values
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -56,6 +58,7 @@ def remove(shell: InteractiveShell) -> None:
                 _formatter(shell, mime).pop(f"tidb_pe_magic.model.{module}.{name}", None)
 
 
+@without_values()
 def _plain(result: Result, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's signature
     """Write a result as text/plain; inside a container, and in a cycle, as its short `repr`."""
     from tidb_pe_magic.display import render  # noqa: PLC0415 - where there is a result, it is imported already
@@ -63,6 +66,7 @@ def _plain(result: Result, printer: Any, cycle: bool) -> None:  # noqa: FBT001 -
     printer.text(repr(result) if cycle or printer.stack[1:] else render.text(result))
 
 
+@without_values()
 def _html(result: Result) -> str | None:
     if hasattr(result, "_repr_markdown_"):
         return None  # a notebook would prefer HTML to it

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.retries import Retries
@@ -18,6 +18,7 @@ from tidb_pe_magic.credentials.prompt import ask
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.files import state_directory
 from tidb_pe_magic.model import Notice
+from tidb_pe_magic.runtime.clients import Clients
 from tidb_pe_magic.runtime.journal import Journal
 from tidb_pe_magic.runtime.waiter import Waiter
 from tidb_pe_magic.threads import paused
@@ -81,10 +82,9 @@ class Context:
     terms: dict[str, Hashable] = field(default_factory=dict)
     _no_call: threading.Event = field(default_factory=threading.Event)
     _named: _Named = field(default_factory=_Named)
-    _clients: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+    _clients: Clients = field(default_factory=Clients)
     _places: dict[str, Whereabouts | None] = field(default_factory=dict)
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _clients_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def heard_by(self, on_event: EventHook) -> Iterator[None]:
@@ -92,7 +92,8 @@ class Context:
         before = _listener.set(on_event)
         cancel_before = _cancel.set(self.cancel)
         try:
-            yield
+            with self._clients.in_use():
+                yield
         finally:
             _cancel.reset(cancel_before)
             _listener.reset(before)
@@ -170,7 +171,7 @@ class Context:
         found = tidb_cloud_keys.find(self.environ, self.profile)
         base_url = own_host or self._host_of("api", found.api_host, found.place) or hosts.DEFAULT_TIDB_CLOUD
         key = found.own_key
-        client: TidbCloud = self._client(
+        client: TidbCloud = self._clients.get(
             "tidb_cloud",
             (base_url, key),
             lambda: TidbCloud(base_url, key, now=self.now, retries=self.retries),
@@ -191,7 +192,7 @@ class Context:
         base_url = own_host or self._host_of("iam", found.iam_host, found.place)
         base_url = base_url or hosts.DEFAULT_TIDB_CLOUD_IAM
         key = found.own_key
-        client: TidbCloudIam = self._client(
+        client: TidbCloudIam = self._clients.get(
             "iam", (base_url, key), lambda: TidbCloudIam(base_url, key, now=self.now, retries=self.retries)
         )
         return client
@@ -207,7 +208,7 @@ class Context:
 
         endpoint = hosts.override(self.environ, hosts.ALIBABA)
         key = alibaba_keys.find(self.environ, self.on_ecs)
-        client: Alibaba = self._client(
+        client: Alibaba = self._clients.get(
             f"alibaba {region_id}",
             (endpoint, key),
             lambda: Alibaba(region_id, key, endpoint=endpoint, retries=self.retries),
@@ -250,24 +251,6 @@ class Context:
         self._named.profile_hosts = others if default else others | {api: host}
         return host
 
-    def _client(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
-        """Keep a client for as long as its settings stay the same: it holds connections and a digest."""
-        with self._clients_lock:
-            kept = self._clients.get(name)
-            if kept is None or kept[0] != settings:
-                if kept is not None:
-                    _close(kept[1])
-                self._clients[name] = kept = (settings, make())
-            return kept[1]
-
     def close(self) -> None:
-        """Close the clients."""
-        for _settings, client in self._clients.values():
-            _close(client)
-        self._clients.clear()
-
-
-def _close(client: Any) -> None:
-    close = getattr(client, "close", None)
-    if close is not None:
-        close()
+        """Close the clients, once no call uses them any more."""
+        self._clients.close()

@@ -7,6 +7,7 @@ PrivateLink answers HTTP 400 to everything, not-found included, so the code deci
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from tidb_pe_magic import errors
@@ -15,6 +16,10 @@ from tidb_pe_magic.clouds.json_fields import mapping
 from tidb_pe_magic.model import ram
 
 _FORBIDDEN, _SERVER_ERROR = 403, 500
+_SIGNED = re.compile(
+    r"\s*,?\s*(?:the )?server(?:'s)? (?:string[ -]?to[ -]?sign|canonical)|string[ -]?to[ -]?sign",
+    re.IGNORECASE,
+)
 
 
 def translate(  # noqa: PLR0913 - what is known of one answer
@@ -36,7 +41,7 @@ def translate(  # noqa: PLR0913 - what is known of one answer
         retry_after: seconds that the cloud asks to wait.
         region_id: the region that was asked; empty where it does not matter.
     """
-    message = str(body.get("Message") or body.get("message") or "no reason given")
+    message = _unsigned(str(body.get("Message") or body.get("message") or "no reason given"))
     known: dict[str, str] = {
         "operation": operation,
         "code": code or f"HTTP {status}",
@@ -64,6 +69,14 @@ def translate(  # noqa: PLR0913 - what is known of one answer
         failed.fault = codes.Fault.CLOUD
         return failed
     return errors.ApiError(message, **known)
+
+
+def _unsigned(message: str) -> str:
+    """Return the message without what was signed, such as an STS token: refusals of signatures repeat it.
+
+    Such as "Specified signature is not matched with our calculation. server string to sign is:POST&%2F&Acc…".
+    """
+    return _SIGNED.split(message, maxsplit=1)[0].strip()
 
 
 def _permission_advice(operation: str, body: dict[str, Any], region_id: str) -> str:

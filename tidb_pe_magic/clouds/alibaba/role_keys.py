@@ -15,6 +15,7 @@ from tidb_pe_magic.clouds.alibaba.sdk_http import no_proxy, refuse_redirects
 from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
 from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping, mappings
+from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,7 @@ class Exchange:
         self._found, self._chain, self._endpoint = found, found.chain, endpoint
         self._client: Any = None
         self._current: Any = None
+        self._secrets: tuple[Secret, ...] = ()
         self._accepted = False
         self._lock = threading.Lock()
 
@@ -99,6 +101,11 @@ class Exchange:
                 current = self._client.get_credential()
                 if self._current is None or current.access_key_id != self._current.access_key_id:
                     self._current, self._accepted = current, False
+                    # So that errors that repeat them are shown without.
+                    self._secrets = tuple(
+                        Secret(str(each or ""))
+                        for each in (current.access_key_secret, current.security_token)
+                    )
                 return
         # What its providers raise for a file, an answer, a command or a network that is not as they need it.
         except (

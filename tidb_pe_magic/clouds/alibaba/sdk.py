@@ -19,6 +19,7 @@ from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
 from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping
 from tidb_pe_magic.clouds.retries import NO_RETRIES
+from tidb_pe_magic.credentials.redaction import redacted, unexpected
 from tidb_pe_magic.credentials.search import Found
 
 if TYPE_CHECKING:
@@ -206,12 +207,21 @@ class AlibabaClient:
             with no_proxy(self._endpoint.hostname or ""):
                 answer = call(*arguments)
         except TeaException as error:
+            bug = _bug_within(error)
             refused = _error(operation, error, self.region_id, self._endpoint.hostname or "")
             if exchange is not None and refused.code.startswith("InvalidSecurityToken"):
                 refused.transient = exchange.discard()
             elif exchange is not None and not isinstance(refused, _SAY_NOTHING_OF_THE_KEY):
                 exchange.accept()
-            failure = refused
+            failure = unexpected(bug) if bug is not None else refused
+        except OSError as error:  # of a file that TLS needs, which the SDK does not wrap
+            reason = error.strerror or type(error).__name__
+            failure = errors.ServiceUnavailable(
+                f"no call could be made: {reason}.",
+                operation=operation,
+                advice=unreachable_advice(self._endpoint.hostname or ""),
+            )
+            failure.transient = False
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
         else:
@@ -261,7 +271,7 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
             operation=operation,
             advice="Check the API host that is set in the environment.",
         )
-    reason = str(error)[:300]
+    reason = redacted(str(error))[:300]
     if "header value" in reason:  # which is quoted, and may be an STS token
         reason = "the access key holds a character that cannot be sent"
     failure = errors.ServiceUnavailable(
@@ -271,6 +281,16 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
     )
     failure.transient = not is_hopeless(error)
     return failure
+
+
+def _bug_within(error: BaseException) -> BaseException | None:
+    """Return what the SDK wraps without having made it: no failure of a network, a host or an answer."""
+    from darabonba.exceptions import RetryError  # noqa: PLC0415 - slow to import
+    from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
+
+    inner = getattr(error, "inner_exception", None)
+    wrapped = (TeaException, RetryError, OSError, RuntimeError, ValueError)
+    return inner if isinstance(inner, Exception) and not isinstance(inner, wrapped) else None
 
 
 def _silence_sdk_logger() -> None:

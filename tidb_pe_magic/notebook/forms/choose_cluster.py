@@ -8,6 +8,7 @@ import ipywidgets as widgets
 
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ClusterRequest, ClustersRequest, EndpointsRequest
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.display.views import named
 from tidb_pe_magic.errors import TidbPeError
@@ -54,7 +55,7 @@ class ChooseCluster:
             description="Filter", placeholder="part of a name, an ID, a region or a plan", tooltip="Filter"
         )
         self.filter.add_class("tidb-pe-filter")
-        self.filter.observe(lambda _: self._offer(), "value")
+        self.filter.observe(without_values()(lambda _: self._offer()), "value")
         self.cluster = ListPicker(ClusterRequest, "cluster")
         self.note = Action(
             desk,

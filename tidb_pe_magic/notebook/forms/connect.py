@@ -8,6 +8,7 @@ import ipywidgets as widgets
 
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ConnectRequest, EndpointsRequest, WaitRequest
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.render import timeline
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
@@ -91,7 +92,7 @@ class Connect:
         more = widgets.VBox([self.login[name].box for name in _MORE]).add_class("tidb-pe-fields")
         more.layout.display = "none"
         toggle = widgets.ToggleButton(description=_FOLDED, tooltip="SQL user, password source, certificates")
-        toggle.observe(lambda change: _unfold(toggle, more, shown=change["new"]), "value")
+        toggle.observe(without_values()(lambda change: _unfold(toggle, more, shown=change["new"])), "value")
         return widgets.VBox(
             [
                 waiting,

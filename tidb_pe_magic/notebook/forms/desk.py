@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.credentials.redaction import unexpected, without_values
 from tidb_pe_magic.display.events import Story
 from tidb_pe_magic.display.layout import as_html
 from tidb_pe_magic.display.views import view
@@ -72,7 +73,8 @@ class Desk:
         self.cancel = widgets.Button(
             description="Cancel", tooltip="Stop here; the cloud's work goes on", disabled=True
         )
-        self.cancel.add_class("tidb-pe-cancel").on_click(lambda _: self.worker.cancel())
+        self.cancel.add_class("tidb-pe-cancel")
+        self.cancel.on_click(without_values()(lambda _: self.worker.cancel()))
         self.picture = Picture()
         self.foot: Any = widgets.HBox([self.activity, self.cancel]).add_class("tidb-pe-foot")
         self.foot.layout.visibility = "hidden"
@@ -94,7 +96,7 @@ class Desk:
     def button(self, description: str, tooltip: str, on_click: Callable[[], None]) -> Any:
         """Make a button that cannot be clicked while the form works."""
         button = widgets.Button(description=description, tooltip=tooltip, disabled=self.worker.busy)
-        button.on_click(lambda _: on_click())
+        button.on_click(without_values()(lambda _: on_click()))
         self._buttons.append(button)
         return button
 
@@ -255,8 +257,9 @@ class Action:
         except TidbPeError as error:
             self._fail(request, error)
         except Exception as error:  # noqa: BLE001 - logged and shown: nobody above in this thread would
-            _log.exception("%%tidb_pe form: %s", self.operation)
-            self.outcome.value = self._told(live=False) + fragments.bug(error)
+            bug = unexpected(error)
+            _log.error("%%tidb_pe form: %s: %s\n%s", self.operation, bug, bug.trace)
+            self.outcome.value = self._told(live=False) + fragments.bug(bug)
         finally:
             if not self.outdated:
                 self.outcome.remove_class(_OUTDATED)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from traitlets import TraitError
 
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms.fragments import note, refusal
 
@@ -59,7 +60,7 @@ class Field:
         self._error = widgets.HTML().add_class("tidb-pe-error")
         self.box = widgets.VBox([self.control, self._error])
         self.box.add_class("tidb-pe-field").add_class(f"tidb-pe-field-{name.replace('_', '-')}")
-        self.control.observe(self._changed, "value")
+        self.control.observe(without_values()(self._changed), "value")
 
     @property
     def value(self) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tidb_pe_magic.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tidb_pe_magic.errors import UnexpectedError
     from tidb_pe_magic.model import Result
 
 _WORD = 40  # characters; a longer word may have to be broken
@@ -49,12 +49,11 @@ def note(line: str) -> str:
     return f'<div role="status">· {_escaped(line)}</div>'
 
 
-def bug(error: BaseException) -> str:
+def bug(error: UnexpectedError) -> str:
     """Return an unexpected error: its line, and its traceback behind it."""
-    lines = "".join(traceback.format_exception(error))
-    return (
-        failure(f"{type(error).__name__}: {error}. This is a bug in tidb_pe_magic.")
-        + f"<details {_OWN_KEYS}><summary>Traceback</summary><pre>{html.escape(lines)}</pre></details>"
+    trace = html.escape(error.trace)
+    return failure(str(error)) + (
+        f"<details {_OWN_KEYS}><summary>Traceback</summary><pre>{trace}</pre></details>"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.credentials.redaction import without_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ class Arrival:
         self._question = widgets.Label(value=_FIRST)
         self._answer = widgets.Label(value=_FIRST)
         in_order(self._answer)
-        self._answer.observe(self._heard, "value")
+        self._answer.observe(without_values()(self._heard), "value")
         self._link = widgets.jsdlink((self._question, "value"), (self._answer, "value"))
 
     def settle(self, cancelled: threading.Event) -> bool:

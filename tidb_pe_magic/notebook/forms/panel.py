@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tidb_pe_magic.commands.requests import StatusRequest
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook.forms.choose_cluster import ChooseCluster
 from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint
@@ -179,7 +180,7 @@ class _Page:
     def __init__(self, number: int, name: str, content: Any, on_open: Callable[[str], None]) -> None:
         self._number, self._name, self.content, self._on_open = number, name, content, on_open
         self._head: Any = widgets.Button().add_class("tidb-pe-head")
-        self._head.on_click(lambda _: self._turn())
+        self._head.on_click(without_values()(lambda _: self._turn()))
         self._body: Any = widgets.VBox([content.box]).add_class("tidb-pe-body")
         self._body.layout.display = "none"
         self.box: Any = widgets.VBox([self._head, self._body])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from traitlets import CUnicode
 
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.credentials.secrets import PasswordSource, Secret
 from tidb_pe_magic.errors import MissingCredentials
 
@@ -48,7 +49,7 @@ class PasswordField:
         )
         self.box = widgets.VBox([self.control])
         self.box.add_class("tidb-pe-field").add_class("tidb-pe-field-password")
-        self.control.observe(self._typed, "value")
+        self.control.observe(without_values()(self._typed), "value")
 
     @property
     def source(self) -> PasswordSource | None:

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from traitlets import TraitError
 
 from tidb_pe_magic.commands.requests import ZoneChoice
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook.forms.fields import Field
 from tidb_pe_magic.notebook.forms.order import in_order
 
@@ -144,5 +145,5 @@ class ZonePicker(Field):
             description=f"Zone {zone_id}",
             tooltip=self.option.help,
         )
-        control.observe(self._changed, "value")
+        control.observe(without_values()(self._changed), "value")
         return control

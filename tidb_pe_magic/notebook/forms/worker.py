@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.credentials.redaction import without_values
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -104,7 +106,8 @@ class Worker:
             self._idle.clear()
             self._on_change(True)  # noqa: FBT003 - its only argument
             self.cancelled = threading.Event()
-        threading.Thread(target=self._work, args=(job,), name="tidb_pe-form", daemon=True).start()
+        work = without_values()(self._work)
+        threading.Thread(target=work, args=(job,), name="tidb_pe-form", daemon=True).start()
 
     def _work(self, job: Job) -> None:
         self._thread = threading.get_ident()

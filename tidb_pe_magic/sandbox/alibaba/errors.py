@@ -83,6 +83,18 @@ def no_permission(action: str) -> Refusal:
     )
 
 
+def signature_mismatch(signed: str) -> Refusal:
+    """Refuse a signature; like the provider, repeat what should have been signed, an STS token included.
+
+    The text is the one that users of many SDKs have published, and that the provider's SDKs compare with
+    their own string. For ACS3-HMAC-SHA256 the canonical request that follows is [GUESS].
+    """
+    return Refusal(
+        "SignatureDoesNotMatch",
+        f"Specified signature is not matched with our calculation. server string to sign is:{signed}",
+    )
+
+
 def wrongly_formed(parameter: str) -> Refusal:
     """Refuse a parameter of STS by its shape."""
     return Refusal(f"InvalidParameter.{parameter}", f"The parameter {parameter} is wrongly formed.")
@@ -107,9 +119,6 @@ INCOMPLETE_SIGNATURE = Refusal(
 )
 ACCESS_KEY_NOT_FOUND = Refusal(
     "InvalidAccessKeyId.NotFound", "Specified access key is not found.", _NOT_FOUND
-)
-SIGNATURE_DOES_NOT_MATCH = Refusal(
-    "SignatureDoesNotMatch", "Specified signature is not matched with our calculation."
 )
 NONCE_USED = Refusal("SignatureNonceUsed", "Specified signature nonce was used already.")
 TIMESTAMP_EXPIRED = Refusal("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")

@@ -59,10 +59,10 @@ def canonical_query(query_string: str) -> str:
     return "&".join(f"{_encode(key)}={_encode(value)}" for key, value in sorted(pairs))
 
 
-def string_to_sign(request: SignedRequest, signed_headers: str) -> str:
-    """Build the text whose keyed hash is the signature."""
+def canonical_request(request: SignedRequest, signed_headers: str) -> str:
+    """Write a request in the one form that is signed."""
     headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in signed_headers.split(";"))
-    canonical_request = "\n".join(
+    return "\n".join(
         (
             request.method,
             request.path,
@@ -72,7 +72,11 @@ def string_to_sign(request: SignedRequest, signed_headers: str) -> str:
             hashlib.sha256(request.body).hexdigest(),
         )
     )
-    return f"{ALGORITHM}\n{hashlib.sha256(canonical_request.encode()).hexdigest()}"
+
+
+def string_to_sign(canonical: str) -> str:
+    """Build the text whose keyed hash is the signature, of a canonical request."""
+    return f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def query_string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
@@ -112,12 +116,13 @@ class Verifier:
         self._check_coverage(request, signed_headers.split(";"))
         self._check_date(request.headers["x-acs-date"])
         secret = self._secret(key_id)
-        if request.headers["x-acs-content-sha256"] != hashlib.sha256(request.body).hexdigest():
-            raise errors.ApiError(errors.SIGNATURE_DOES_NOT_MATCH)
-        text = string_to_sign(request, signed_headers)
+        canonical = canonical_request(request, signed_headers)
+        text = string_to_sign(canonical)
         expected = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, match["signature"]):
-            raise errors.ApiError(errors.SIGNATURE_DOES_NOT_MATCH)
+        body_is_signed = request.headers["x-acs-content-sha256"] == hashlib.sha256(request.body).hexdigest()
+        if not (body_is_signed and hmac.compare_digest(expected, match["signature"])):
+            repeated = f"{text}, server canonical request is:{canonical}"
+            raise errors.ApiError(errors.signature_mismatch(repeated))
         self._check_security_token(key_id, request.headers.get("x-acs-security-token", ""))
         if request.headers.get("x-acs-accesskey-id", key_id) != key_id:
             raise errors.ApiError(errors.SECURITY_TOKEN_INVALID)
@@ -138,7 +143,7 @@ class Verifier:
         text = query_string_to_sign(method, parameters)
         digest = hmac.new(f"{self._secret(key_id)}&".encode(), text.encode(), hashlib.sha1).digest()
         if not hmac.compare_digest(base64.b64encode(digest), parameters["Signature"].encode()):
-            raise errors.ApiError(errors.SIGNATURE_DOES_NOT_MATCH)
+            raise errors.ApiError(errors.signature_mismatch(text))
         self._check_security_token(key_id, parameters.get("SecurityToken", ""))
         self._use_nonce(key_id, parameters["SignatureNonce"])
         return key_id

@@ -1,0 +1,128 @@
+"""What is shown of an error holds neither values nor secrets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import traceback
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.credentials.redaction import (
+    hide_values,
+    presentable,
+    redacted,
+    unexpected,
+    without_values,
+)
+from tidb_pe_magic.credentials.secrets import Secret
+from tidb_pe_magic.errors import NotFound, TidbPeError, UnexpectedError
+
+VALUE = "hunter2/Key+4a71=="
+
+
+@given(st.text(min_size=4, max_size=60), st.text(), st.text())
+def test_a_secret_is_cut_in_every_form(value: str, before: str, after: str) -> None:
+    """Plain, percent-encoded once or twice, in JSON, in a repr, in Base64: none is left."""
+    secret = Secret(value)
+    raw = value.encode("utf-8", "surrogatepass")
+    once = quote(raw, safe="")
+    forms = (value, once, quote(once, safe=""), quote_plus(raw), json.dumps(value)[1:-1], repr(value)[1:-1])
+    for form in (*forms, base64.b64encode(raw).decode()):
+        assert form not in redacted(f"{before} {form} {after}", {}).replace("***", "\0")
+    assert secret
+
+
+def test_variables_are_known_by_their_names_and_proxies_by_their_passwords() -> None:
+    """Values of secret variables and passwords in URLs are cut, paths and other values stay."""
+    environ = {
+        "TIDB_PASSWORD": "canary-password\n",
+        "MY_TOKEN": "canary-token",
+        "HTTPS_PROXY": "http://user:canary-proxy@proxy:3128",
+        "SERVICE_TOKEN_FILE": "/run/token-file",
+        "LANG": "C.UTF-8-and-more",
+    }
+    shown = redacted(" ".join(environ.values()), environ)
+    assert "canary" not in shown
+    assert "/run/token-file" in shown
+    assert "C.UTF-8-and-more" in shown
+
+
+def test_a_secret_that_is_gone_is_forgotten() -> None:
+    """The registry keeps no secret alive, and a second one of the same value counts as long as it lives."""
+    first, second = Secret(VALUE), Secret(VALUE)
+    assert redacted(VALUE, {}) == "***"
+    del first
+    assert redacted(VALUE, {}) == "***"
+    del second
+    assert redacted(VALUE, {}) == VALUE
+
+
+def test_a_bug_becomes_its_text() -> None:
+    """The whole chain of tracebacks is there as text, no frame is, and the message is without the secret."""
+    secret = Secret(VALUE)
+
+    def fail() -> None:
+        try:
+            os.environ["INNER"]
+        except KeyError as error:
+            raise RuntimeError(f"with {secret.reveal()}") from error
+
+    failure: UnexpectedError | None = None
+    try:
+        fail()
+    except RuntimeError as error:
+        failure = unexpected(error, {})
+    assert failure is not None
+    assert "KeyError: 'INNER'" in failure.trace
+    assert "direct cause" in failure.trace
+    assert "RuntimeError: with ***" in failure.trace
+    assert VALUE not in "".join(traceback.format_exception(failure)) + repr(vars(failure))
+    assert (failure.__cause__, failure.__context__, failure.__traceback__) == (None, None, None)
+    assert failure._render_traceback_()[-1].startswith("UnexpectedError: RuntimeError: with *** (a bug")
+
+
+def test_an_expected_error_stays_itself_without_frames_and_secrets() -> None:
+    """What a cloud repeats is cut out of message and advice, and nothing leads to a frame."""
+    secret = Secret(VALUE)
+
+    @without_values()
+    def fail() -> None:
+        try:
+            os.environ["INNER"]
+        except KeyError:
+            raise NotFound(f"no {secret.reveal()}", operation="Get", advice=f"Try {secret.reveal()}")  # noqa: B904
+
+    with pytest.raises(NotFound, match=r"Get failed: no \*\*\* Try \*\*\*") as caught:
+        fail()
+    assert VALUE not in f"{caught.value!r} {vars(caught.value)}"
+    assert caught.value.__context__ is None
+
+
+def test_the_python_api_keeps_what_can_be_shown() -> None:
+    """An exception stays itself, unless its message repeats a secret."""
+    secret = Secret(VALUE)
+    harmless, telling = ValueError("of the user's own"), ValueError(f"with {secret.reveal()}")
+    assert hide_values(harmless, {}) is harmless
+    assert isinstance(hide_values(telling, {}), UnexpectedError)
+    expected = TidbPeError("expected")
+    assert hide_values(expected, {}) is expected
+
+
+def test_the_stop_button_stays_the_stop_button() -> None:
+    """KeyboardInterrupt is raised anew, without the frames that it met, and shown as text."""
+
+    @without_values()
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        interrupted()
+    assert caught.value.__context__ is None
+    lines = caught.value._render_traceback_()  # type: ignore[attr-defined]
+    assert lines[-1] == "KeyboardInterrupt"
+    assert presentable(SystemExit(3)).args == (3,)

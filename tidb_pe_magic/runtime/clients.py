@@ -1,0 +1,64 @@
+"""The API clients of one runbook: kept while their settings stay the same, closed when nobody uses them."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+
+class Clients:
+    """Clients by name.
+
+    Several threads work with one runbook: what one call replaces, another may still use. So a client that
+    is replaced is closed at the end of the last call that is under way.
+    """
+
+    def __init__(self) -> None:
+        """Have none."""
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[Hashable, Any]] = {}
+        self._retired: list[Any] = []
+        self._calls = 0
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Let no client be closed within this block, in whichever thread."""
+        with self._lock:
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls -= 1
+            self._close_retired()
+
+    def get(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
+        """Return the client of this name, a new one where the settings are others than those of the last."""
+        with self._lock:
+            kept = self._kept.get(name)
+            if kept is None or kept[0] != settings:
+                new = (settings, make())  # first: where it fails, the old one stays
+                if kept is not None:
+                    self._retired.append(kept[1])
+                self._kept[name] = kept = new
+        self._close_retired()
+        return kept[1]
+
+    def close(self) -> None:
+        """Close every client, now or at the end of the last call that is under way."""
+        with self._lock:
+            self._retired += [client for _, client in self._kept.values()]
+            self._kept.clear()
+        self._close_retired()
+
+    def _close_retired(self) -> None:
+        with self._lock:
+            if self._calls:
+                return
+            retired, self._retired = self._retired, []
+        for client in retired:
+            client.close()
