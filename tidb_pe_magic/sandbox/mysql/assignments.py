@@ -48,7 +48,7 @@ def _value(node: exp.Expr, variables: Variables, user_variables: MutableMapping[
     if isinstance(node, exp.Literal | exp.Neg):
         return node.to_py()
     if isinstance(node, exp.SessionParameter):
-        return variables.get_variable(node.name)
+        return variables.get(node.name)
     if isinstance(node, exp.Parameter):
         return user_variables.get(node.name.lower())
     if isinstance(node, exp.Column | exp.Var | exp.Identifier):

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from mysql_mimic.constants import KillKind
+from typing import Any, Protocol
 
 
 class ClientState(Protocol):
     """The part of a session that SHOW PROCESSLIST shows."""
 
-    username: Any
-    database: Any
-    statement: str
+    username: str | None
+    database: str | None
+    statement: str | None
     variables: Any
 
 
 class Client(Protocol):
     """A client's connection, as other sessions show and kill it."""
 
-    connection_id: Any
+    @property
+    def connection_id(self) -> int:
+        """What CONNECTION_ID() says and KILL takes."""
 
     @property
     def session(self) -> ClientState:
         """The connection's session."""
 
-    def kill(self, kind: KillKind) -> None:
+    def kill(self, *, query: bool) -> None:
         """End the connection, or what it is carrying out."""

@@ -1,131 +1,333 @@
-"""DuckDB's result types as MySQL column definitions, with the text encoding of their values."""
+"""A result's columns: as TiDB declares them, and as their values travel."""
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
-from datetime import time, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
-from mysql_mimic.charset import CharacterSet
-from mysql_mimic.packets import make_column_definition_41
-from mysql_mimic.results import ResultColumn
-from mysql_mimic.types import ColumnDefinition, ColumnType
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidb_pe_magic.sandbox.mysql.calendar import duration_texts
+from tidb_pe_magic.sandbox.mysql.protocol import (
+    BINARY_COLLATION,
+    NOT_FIXED_DECIMALS,
+    UTF8MB4_COLLATION,
+    FieldFlag,
+    FieldType,
+    string,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
 
-_FRACTION_DIGITS: Final = 6
-_BLOB_LENGTH: Final = 2**32 - 1
+_MICROSECONDS: Final = 6
+_NAME_BYTES: Final = 256
+_UTF8MB4_BYTES: Final = 4
+_LONGEST: Final = 2**32 - 1
+_FIXED_TAIL: Final = 0x0C
+_NO_FLAGS: Final = FieldFlag(0)
+_UNSIGNED: Final = FieldFlag.UNSIGNED
+_BINARY: Final = FieldFlag.BINARY
+#: Digits of a FLOAT as text: TiDB sends six.
+_FLOAT_FORMAT: Final = ".6g"
 
-
-@dataclass(frozen=True, slots=True)
-class _Wire:
-    """How a DuckDB type shows in MySQL's protocol; `length` counts display characters."""
-
-    type: ColumnType
-    length: int
-    unsigned: bool = False
-    text: bool = False
-    decimals: int = 0
-    encode: Callable[[Any], str] | None = None
-
-
-def _interval(value: timedelta) -> str:
-    """Return MySQL's TIME text, whose hours go beyond a day."""
-    sign = "-" if value < timedelta(0) else ""
-    seconds, micros = divmod(abs(value) // timedelta(microseconds=1), 1_000_000)
-    text = f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{text}.{micros:06}" if micros else text
-
-
-def _naive(value: datetime | time) -> str:
-    return str(value.replace(tzinfo=None))
-
-
-def _nested(value: object) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)
-
-
-def _single(value: float) -> str:
-    # A FLOAT has about seven digits; Python would print the rounding noise of the double behind it.
-    return f"{value:.7g}"
-
-
-_TEXT: Final = _Wire(ColumnType.VAR_STRING, 65535, text=True)
-_WIDE_INTEGER: Final = _Wire(ColumnType.NEWDECIMAL, 41)
-
-_TYPES: Final[Mapping[str, _Wire]] = {
-    "BOOLEAN": _Wire(ColumnType.TINY, 1),
-    "TINYINT": _Wire(ColumnType.TINY, 4),
-    "UTINYINT": _Wire(ColumnType.TINY, 3, unsigned=True),
-    "SMALLINT": _Wire(ColumnType.SHORT, 6),
-    "USMALLINT": _Wire(ColumnType.SHORT, 5, unsigned=True),
-    "INTEGER": _Wire(ColumnType.LONG, 11),
-    "UINTEGER": _Wire(ColumnType.LONG, 10, unsigned=True),
-    "BIGINT": _Wire(ColumnType.LONGLONG, 20),
-    "UBIGINT": _Wire(ColumnType.LONGLONG, 20, unsigned=True),
-    # SUM() over integers is a HUGEINT here and a DECIMAL in MySQL.
-    "HUGEINT": _WIDE_INTEGER,
-    "UHUGEINT": _WIDE_INTEGER,
-    "BIGNUM": _WIDE_INTEGER,
-    "FLOAT": _Wire(ColumnType.FLOAT, 12, decimals=31, encode=_single),
-    "DOUBLE": _Wire(ColumnType.DOUBLE, 22, decimals=31),
-    "VARCHAR": _TEXT,
-    "UUID": _TEXT,
-    "BIT": _TEXT,
-    "JSON": _Wire(ColumnType.JSON, _BLOB_LENGTH),
-    "BLOB": _Wire(ColumnType.BLOB, _BLOB_LENGTH),
-    "DATE": _Wire(ColumnType.DATE, 10),
-    "TIME": _Wire(ColumnType.TIME, 17, decimals=_FRACTION_DIGITS),
-    "TIME WITH TIME ZONE": _Wire(ColumnType.TIME, 17, decimals=_FRACTION_DIGITS, encode=_naive),
-    "INTERVAL": _Wire(ColumnType.TIME, 17, decimals=_FRACTION_DIGITS, encode=_interval),
-    "TIMESTAMP WITH TIME ZONE": _Wire(ColumnType.DATETIME, 26, decimals=_FRACTION_DIGITS, encode=_naive),
-    '"NULL"': _Wire(ColumnType.NULL, 0),
-    "NULL": _Wire(ColumnType.NULL, 0),
+#: What is a number in the binary protocol, as numpy names it.
+_NUMBERS: Final[Mapping[FieldType, str]] = {
+    FieldType.TINY: "<i1",
+    FieldType.SHORT: "<i2",
+    FieldType.YEAR: "<i2",
+    FieldType.INT24: "<i4",
+    FieldType.LONG: "<i4",
+    FieldType.LONGLONG: "<i8",
+    FieldType.FLOAT: "<f4",
+    FieldType.DOUBLE: "<f8",
 }
 
 
-def _wire(duckdb_type: str) -> _Wire:
-    if known := _TYPES.get(duckdb_type):
+#: Bytes of DuckDB's integers: a declaration that is older than an ALTER TABLE must not cut values.
+_BYTES: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("BOOLEAN", "TINYINT", "UTINYINT"), 1),
+    **dict.fromkeys(("SMALLINT", "USMALLINT"), 2),
+    **dict.fromkeys(("INTEGER", "UINTEGER"), 4),
+    **dict.fromkeys(("BIGINT", "UBIGINT"), 8),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a column definition says of a type; `length` counts characters, and of text bytes."""
+
+    type: FieldType
+    length: int
+    flags: FieldFlag = _BINARY
+    decimals: int = 0
+    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The table's column that a column of a result is, and not an expression of it.
+
+    Attributes:
+        table: as the statement calls the table.
+        kind: its type in MySQL's words, such as "varchar(20)".
+        flags: of its keys, its default and whether it may be NULL.
+    """
+
+    schema: str
+    table: str
+    original_table: str
+    original_name: str
+    kind: str
+    flags: FieldFlag = _NO_FLAGS
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a result.
+
+    Attributes:
+        engine_type: DuckDB's name of the type.
+        source: where it comes from; None for an expression.
+        digits: of the fraction of a second, where an expression is known to have so many.
+    """
+
+    name: str
+    engine_type: str
+    source: Source | None = None
+    digits: int | None = None
+
+    @cached_property
+    def declared(self) -> Declared:
+        """How it is declared."""
+        other = _of_duckdb(self.engine_type, self.digits)
+        known = _of_mysql(self.source.kind) if self.source is not None else None
+        narrow = known is not None and self.engine_type in _BYTES and known.type in _NUMBERS
+        if known is None or (narrow and int(_NUMBERS[known.type][2]) < _BYTES[self.engine_type]):
+            return other
         return known
-    if duckdb_type.startswith("DECIMAL("):
-        precision, scale = duckdb_type[8:-1].split(",")
-        return _Wire(ColumnType.NEWDECIMAL, int(precision) + 2, decimals=int(scale))
-    if duckdb_type.startswith("TIMESTAMP"):
-        return _Wire(ColumnType.DATETIME, 26, decimals=_FRACTION_DIGITS)
-    if duckdb_type.endswith("]") or duckdb_type.startswith(("STRUCT", "MAP")):
-        return _Wire(ColumnType.JSON, _BLOB_LENGTH, encode=_nested)
-    return _TEXT
+
+    @cached_property
+    def number(self) -> str:
+        """The number that a value is in the binary protocol, as numpy names it; empty where it is none."""
+        number = _NUMBERS.get(self.declared.type, "")
+        unsigned = self.declared.flags & _UNSIGNED and number[1:2] == "i"
+        return number.replace("i", "u") if unsigned else number
+
+    @cached_property
+    def definition(self) -> bytes:
+        """The payload of its column definition packet."""
+        source, declared = self.source, self.declared
+        names = (
+            ("def", source.schema, source.table, source.original_table, self.name, source.original_name)
+            if source is not None
+            else ("def", "", "", "", self.name, "")
+        )
+        flags = declared.flags | (source.flags if source is not None else FieldFlag(0))
+        return b"".join(
+            (
+                *(string(name.encode("utf-8", "replace")[:_NAME_BYTES]) for name in names),
+                bytes((_FIXED_TAIL,)),
+                (UTF8MB4_COLLATION if declared.text else BINARY_COLLATION).to_bytes(2, "little"),
+                min(declared.length, _LONGEST).to_bytes(4, "little"),
+                bytes((declared.type,)),
+                int(flags).to_bytes(2, "little"),
+                bytes((declared.decimals, 0, 0)),
+            )
+        )
+
+    def texts(self, array: pa.Array) -> pa.Array:
+        """Return the values as the text protocol has them; NULL stays NULL."""
+        kind = array.type
+        if pa.types.is_boolean(kind):
+            return array.cast(pa.int8()).cast(pa.string())
+        if pa.types.is_float64(kind):
+            return pc.replace_substring(array.cast(pa.string()), "e+", "e")
+        if pa.types.is_float32(kind):
+            return pa.array([None if v is None else format(v, _FLOAT_FORMAT) for v in array.to_pylist()])
+        if pa.types.is_timestamp(kind):
+            return self._moments(array)
+        if self.declared.type is FieldType.TIME and pa.types.is_integer(kind):
+            texts = duration_texts(array.fill_null(0).to_numpy(), self._shown_digits)
+            return pc.if_else(array.is_valid(), pa.array(texts, pa.string()), None)
+        if pa.types.is_string(kind) or pa.types.is_binary(kind):
+            return array
+        return array.cast(pa.string())
+
+    @property
+    def _shown_digits(self) -> int | None:
+        return self.declared.decimals if self.source is not None or self.digits is not None else None
+
+    def _moments(self, array: pa.Array) -> pa.Array:
+        digits = self._shown_digits
+        if digits == 0:
+            return array.cast(pa.timestamp("s"), safe=False).cast(pa.string())
+        texts = array.cast(pa.string())
+        if digits is None:
+            return pc.replace_substring_regex(texts, r"\.000000$", "")
+        return pc.utf8_slice_codeunits(texts, 0, len("2013-01-01 00:00:00.") + digits)
 
 
-def result_column(name: str, duckdb_type: str) -> ResultColumn:
-    """Return the column that mysql-mimic's encoder works from."""
-    wire = _wire(duckdb_type)
-    encode = wire.encode
-    if encode is None:
-        return ResultColumn(name, wire.type)
-    return ResultColumn(name, wire.type, text_encoder=lambda _column, value: encode(value).encode())
+def conversions(types: Sequence[str]) -> str | None:
+    """Return what DuckDB has to select so that every value arrives in a form that `Column` knows.
+
+    None where every value does so already.
+    """
+    converted = [_conversion(f"#{number}", kind) for number, kind in enumerate(types, 1)]
+    if all(expression.startswith("#") for expression in converted):
+        return None
+    return ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(converted))
 
 
-def definition_packet(name: str, duckdb_type: str) -> bytes:
-    """Return the column definition packet, with length, decimals and the unsigned and binary flags."""
-    wire = _wire(duckdb_type)
-    flags = ColumnDefinition(0)
-    if wire.unsigned:
-        flags |= ColumnDefinition.UNSIGNED_FLAG
-    if not wire.text:
-        flags |= ColumnDefinition.BINARY_FLAG
-    if wire.type == ColumnType.BLOB:
-        flags |= ColumnDefinition.BLOB_FLAG
-    packet: bytes = make_column_definition_41(
-        server_charset=CharacterSet.utf8mb4,
-        name=name,
-        character_set=CharacterSet.utf8mb4 if wire.text else CharacterSet.binary,
-        column_length=wire.length,
-        column_type=wire.type,
-        flags=flags,
-        decimals=wire.decimals,
-    )
-    return packet
+def _conversion(value: str, kind: str) -> str:
+    if kind.startswith(("DECIMAL", "ENUM")) or kind in {"HUGEINT", "UHUGEINT", "BIGNUM", "UUID", "BIT"}:
+        return f"CAST({value} AS VARCHAR)"
+    if kind in {"TIME", "INTERVAL", "TIME_NS"}:
+        return f"epoch_us({value})"
+    if kind == "TIME WITH TIME ZONE":
+        return f"epoch_us(CAST({value} AS TIME))"
+    if kind.startswith("TIMESTAMP") and kind != "TIMESTAMP":
+        return f"CAST({value} AS TIMESTAMP)"
+    if _is_nested(kind):
+        return f"CAST(to_json({value}) AS VARCHAR)"
+    return value
+
+
+def _is_nested(kind: str) -> bool:
+    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
+
+
+# What MySQL's types are declared as
+
+_STRING_TYPES: Final[Mapping[str, tuple[FieldType, int]]] = {
+    "char": (FieldType.STRING, 1),
+    "varchar": (FieldType.VAR_STRING, 0),
+    "tinytext": (FieldType.TINY_BLOB, 2**8 - 1),
+    "text": (FieldType.BLOB, 2**16 - 1),
+    "mediumtext": (FieldType.MEDIUM_BLOB, 2**24 - 1),
+    "longtext": (FieldType.LONG_BLOB, _LONGEST),
+    "enum": (FieldType.STRING, 0),
+    "set": (FieldType.STRING, 0),
+}
+_BYTES_TYPES: Final[Mapping[str, tuple[FieldType, int]]] = {
+    "binary": (FieldType.STRING, 1),
+    "varbinary": (FieldType.VAR_STRING, 0),
+    "tinyblob": (FieldType.TINY_BLOB, 2**8 - 1),
+    "blob": (FieldType.BLOB, 2**16 - 1),
+    "mediumblob": (FieldType.MEDIUM_BLOB, 2**24 - 1),
+    "longblob": (FieldType.LONG_BLOB, _LONGEST),
+}
+_INTEGER_TYPES: Final[Mapping[str, tuple[FieldType, int, int]]] = {
+    "tinyint": (FieldType.TINY, 4, 3),
+    "smallint": (FieldType.SHORT, 6, 5),
+    "mediumint": (FieldType.INT24, 9, 8),
+    "int": (FieldType.LONG, 11, 10),
+    "integer": (FieldType.LONG, 11, 10),
+    "bigint": (FieldType.LONGLONG, 20, 20),
+}
+_MOMENT_TYPES: Final[Mapping[str, tuple[FieldType, int]]] = {
+    "datetime": (FieldType.DATETIME, 19),
+    "timestamp": (FieldType.TIMESTAMP, 19),
+    "time": (FieldType.TIME, 10),
+}
+_MYSQL_TYPE: Final = re.compile(r"\s*([a-z]+)\s*(?:\(([^)]*)\))?(.*)", re.DOTALL)
+_BLOBS: Final = frozenset({FieldType.TINY_BLOB, FieldType.BLOB, FieldType.MEDIUM_BLOB, FieldType.LONG_BLOB})
+
+
+def _of_mysql(kind: str) -> Declared | None:
+    """Return what a column of a table is declared as; None for a type that is not MySQL's."""
+    match = _MYSQL_TYPE.match(kind.lower())
+    if match is None:
+        return None
+    name, arguments, rest = match.groups()
+    sizes = [int(part) for part in (arguments or "").split(",") if part.strip().isdigit()]
+    unsigned = _UNSIGNED if "unsigned" in rest else FieldFlag(0)
+    if name in _INTEGER_TYPES:
+        code, signed_length, unsigned_length = _INTEGER_TYPES[name]
+        length = sizes[0] if sizes else unsigned_length if unsigned else signed_length
+        return Declared(code, length, unsigned | _BINARY)
+    if name in {"bool", "boolean"}:
+        return Declared(FieldType.TINY, 1)
+    if name in {"decimal", "numeric", "dec"}:
+        precision, scale = (*sizes, 10, 0)[:2] if len(sizes) != 1 else (sizes[0], 0)
+        return Declared(FieldType.NEWDECIMAL, precision + 1 + (scale > 0), unsigned | _BINARY, scale)
+    if name in {"float", "double", "real"}:
+        return _floating(name, sizes, unsigned)
+    if name in _MOMENT_TYPES:
+        code, length = _MOMENT_TYPES[name]
+        digits = sizes[0] if sizes else 0
+        return Declared(code, length + (digits + 1 if digits else 0), _BINARY, digits)
+    if name in _STRING_TYPES or name in _BYTES_TYPES:
+        return _stringlike(name, sizes, arguments or "")
+    simple = {
+        "date": Declared(FieldType.DATE, 10),
+        "year": Declared(FieldType.YEAR, 4, _UNSIGNED | _BINARY | FieldFlag(1 << 6)),
+        "bit": Declared(FieldType.BIT, (*sizes, 1)[0], _UNSIGNED | _BINARY),
+        "json": Declared(FieldType.JSON, _LONGEST),
+    }
+    return simple.get(name)
+
+
+def _floating(name: str, sizes: Sequence[int], unsigned: FieldFlag) -> Declared:
+    decimals = sizes[1] if len(sizes) > 1 else NOT_FIXED_DECIMALS
+    if name == "float":
+        return Declared(FieldType.FLOAT, 12, unsigned | _BINARY, decimals)
+    return Declared(FieldType.DOUBLE, 22, unsigned | _BINARY, decimals)
+
+
+def _stringlike(name: str, sizes: Sequence[int], arguments: str) -> Declared:
+    text = name in _STRING_TYPES
+    code, length = (_STRING_TYPES if text else _BYTES_TYPES)[name]
+    flags = FieldFlag(0) if text else _BINARY
+    if code in _BLOBS:
+        flags |= FieldFlag.BLOB
+    elif sizes:
+        length = sizes[0]
+    if name in {"enum", "set"}:
+        words: list[str] = re.findall(r"'((?:[^']|'')*)'", arguments)
+        length = max(map(len, words), default=0) if name == "enum" else len(",".join(words))
+        flags |= FieldFlag.ENUM if name == "enum" else FieldFlag.SET
+    return Declared(code, length * (_UTF8MB4_BYTES if text else 1), flags, text=text)
+
+
+# What expressions are declared as
+
+_WIDE_INTEGER: Final = Declared(FieldType.NEWDECIMAL, 41)
+_ANY_TEXT: Final = Declared(FieldType.VAR_STRING, 65535 * _UTF8MB4_BYTES, FieldFlag(0), 31, text=True)
+_DUCKDB_TYPES: Final[Mapping[str, Declared]] = {
+    # TiDB's integer expressions are BIGINT, comparisons among them.
+    "BOOLEAN": Declared(FieldType.LONGLONG, 1),
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), Declared(FieldType.LONGLONG, 20)),
+    **dict.fromkeys(
+        ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
+        Declared(FieldType.LONGLONG, 20, _UNSIGNED | _BINARY),
+    ),
+    # SUM() over integers is a HUGEINT here and a DECIMAL in MySQL.
+    **dict.fromkeys(("HUGEINT", "UHUGEINT", "BIGNUM"), _WIDE_INTEGER),
+    "FLOAT": Declared(FieldType.FLOAT, 12, _BINARY, NOT_FIXED_DECIMALS),
+    "DOUBLE": Declared(FieldType.DOUBLE, 23, _BINARY, NOT_FIXED_DECIMALS),
+    "JSON": Declared(FieldType.JSON, _LONGEST),
+    "BLOB": Declared(FieldType.LONG_BLOB, _LONGEST, _BINARY | FieldFlag.BLOB),
+    "DATE": Declared(FieldType.DATE, 10),
+    "NULL": Declared(FieldType.NULL, 0),
+    '"NULL"': Declared(FieldType.NULL, 0),
+}
+_DECIMAL: Final = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
+
+
+def _of_duckdb(kind: str, digits: int | None) -> Declared:
+    if known := _DUCKDB_TYPES.get(kind):
+        return known
+    if match := _DECIMAL.match(kind):
+        precision, scale = map(int, match.groups())
+        return Declared(FieldType.NEWDECIMAL, precision + 1 + (scale > 0), _BINARY, scale)
+    decimals = _MICROSECONDS if digits is None else digits
+    fraction = decimals + 1 if decimals else 0
+    if kind.startswith("TIMESTAMP"):
+        return Declared(FieldType.DATETIME, 19 + fraction, _BINARY, decimals)
+    if kind.startswith("TIME") or kind == "INTERVAL":
+        return Declared(FieldType.TIME, 10 + fraction, _BINARY, decimals)
+    return Declared(FieldType.JSON, _LONGEST) if _is_nested(kind) else _ANY_TEXT

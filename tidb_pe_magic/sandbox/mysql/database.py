@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from typing import TYPE_CHECKING, Self
 
 import duckdb
-from mysql_mimic.control import LocalControl
-from mysql_mimic.stream import MysqlStream
 
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
+from tidb_pe_magic.sandbox.mysql.connection import ClientConnection
 from tidb_pe_magic.sandbox.mysql.database_state import DatabaseState
 from tidb_pe_magic.sandbox.mysql.history import History
+from tidb_pe_magic.sandbox.mysql.login import Logins
+from tidb_pe_magic.sandbox.mysql.packet_stream import PacketStream
 from tidb_pe_magic.sandbox.mysql.session import Session
 from tidb_pe_magic.sandbox.mysql.state import opened, read
-from tidb_pe_magic.sandbox.mysql.wire import ClientConnection, PacketReader
 from tidb_pe_magic.sandbox.startable import Startable
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 #: Each statement that runs holds one of these threads.
 _WORKERS = 32
+_BUFFER = 1 << 20
+_FIRST_CONNECTION = 2_097_154
 
 
 class FlightsDatabase(Startable):
@@ -54,7 +57,7 @@ class FlightsDatabase(Startable):
         self._history: History | None = None
         self._server: asyncio.Server | None = None
         self._address: tuple[str, int] | None = None
-        self._control = LocalControl(server_id=1)
+        self._numbers = itertools.count(_FIRST_CONNECTION)
         self._connections: dict[int, ClientConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -140,12 +143,7 @@ class FlightsDatabase(Startable):
         self._address = None
 
     async def _listen(self) -> tuple[str, int]:
-        loop = asyncio.get_running_loop()
-
-        def protocol() -> asyncio.StreamReaderProtocol:
-            return asyncio.StreamReaderProtocol(PacketReader(loop=loop), self._accept, loop=loop)
-
-        self._server = await loop.create_server(protocol, _HOST, 0)
+        self._server = await asyncio.start_server(self._accept, _HOST, 0, limit=_BUFFER)
         host, port = self._server.sockets[0].getsockname()
         return host, port
 
@@ -159,14 +157,14 @@ class FlightsDatabase(Startable):
             writer.transport.abort()
             return
         session = Session(self._database.cursor(), self._history, lambda: self._connections, self._readers)
-        connection = ClientConnection(MysqlStream(reader, writer), session, self._control, self._users)
-        number = connection.connection_id = await self._control.add(connection)
+        number = next(self._numbers)
+        stream = PacketStream(reader, writer)
+        connection = ClientConnection(stream, session, Logins(self._users), number)
         self._connections[number] = connection
         try:
             await connection.serve()
         finally:
             del self._connections[number]
-            await self._control.remove(number)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

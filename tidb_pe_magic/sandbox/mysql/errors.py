@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import duckdb
-from mysql_mimic.errors import MysqlError
+from sqlglot.errors import ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlglot.errors import SqlglotError
 
 ACCESS_DENIED: Final = 1045
 NO_DATABASE_SELECTED: Final = 1046
@@ -31,6 +33,10 @@ READ_ONLY_VARIABLE: Final = 1238
 WRONG_VALUE: Final = 1292
 INVALID_CHARACTERS: Final = 1300
 QUERY_INTERRUPTED: Final = 1317
+UNKNOWN_CHARSET: Final = 1115
+WRONG_ARGUMENTS: Final = 1210
+UNKNOWN_STATEMENT: Final = 1243
+MALFORMED_PACKET: Final = 1835
 SNAPSHOT_TOO_OLD: Final = 8055
 MULTI_STATEMENTS_DISABLED: Final = 8130
 GC_TOO_EARLY: Final = 9006
@@ -46,12 +52,12 @@ _SQLSTATES: Final = {
 }  # fmt: skip
 
 
-class SqlError(MysqlError):  # type: ignore[misc]  # mysql-mimic carries no types
+class SqlError(Exception):
     """An error as MySQL's protocol carries it."""
 
     def __init__(self, code: int, message: str) -> None:
-        """Keep the code as a plain number: mysql-mimic's own enumeration lacks most of them."""
-        super().__init__(message, code)
+        """Take MySQL's number and the text for the client."""
+        super().__init__(message)
         self.code: int = code
         self.msg: str = message
 
@@ -59,6 +65,31 @@ class SqlError(MysqlError):  # type: ignore[misc]  # mysql-mimic carries no type
 def sqlstate(code: int) -> bytes:
     """Return the five characters that go with a code."""
     return _SQLSTATES.get(code, "HY000").encode()
+
+
+_SYNTAX: Final = (
+    "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the "
+    "right syntax to use"
+)
+_NEAR: Final = 2048
+
+
+def syntax_error(error: SqlglotError | None, sql: str) -> SqlError:
+    """Say where the text is wrong, as TiDB does: the line, the column behind the word, and the rest from it.
+
+    Args:
+        error: the parser's; None where the first word is wrong already.
+        sql: what the client sent.
+    """
+    found = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    line, column, word = found.get("line"), found.get("col"), found.get("highlight") or ""
+    if line and column:
+        start = sum(map(len, sql.splitlines(keepends=True)[: line - 1])) + column - len(word)
+    else:
+        start = len(sql) - len(sql.lstrip())
+        word = (sql.split(maxsplit=1) or [""])[0]
+        line, column = sql.count("\n", 0, start) + 1, start + len(word)
+    return SqlError(PARSE_ERROR, f'{_SYNTAX} line {line} column {column} near "{sql[start:][:_NEAR]}" ')
 
 
 _Rule = tuple[str, int, str]

@@ -110,7 +110,11 @@ class _State:
 
 
 class History:
-    """The states of one database; every method may be called from any thread."""
+    """The states of one database; every method may be called from any thread.
+
+    Attributes:
+        definitions: counts what has changed the definitions of tables.
+    """
 
     def __init__(
         self,
@@ -137,6 +141,7 @@ class History:
         self._last = 0
         self._commits = 0
         self._dropped = 0
+        self.definitions = 0
         self._past: list[_State] = []
         self._present: _State | None = None
         self._held: dict[object, int] = {}

@@ -10,25 +10,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
-from mysql_mimic.constants import KillKind
-from mysql_mimic.session import BaseSession
-from mysql_mimic.types import ServerStatus
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.assignments import assign
 from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
+from tidb_pe_magic.sandbox.mysql.columns import Column
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
+from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
-    ACCESS_DENIED,
     COMMAND_DENIED,
     QUERY_INTERRUPTED,
     UNKNOWN_DATABASE,
+    UNKNOWN_ERROR,
     UNKNOWN_THREAD,
     SqlError,
     drop_error,
     from_duckdb,
 )
 from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
+from tidb_pe_magic.sandbox.mysql.lineage import outputs
+from tidb_pe_magic.sandbox.mysql.protocol import Status
+from tidb_pe_magic.sandbox.mysql.reading import describe
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
 from tidb_pe_magic.sandbox.mysql.snapshot import Snapshot
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
@@ -38,33 +40,36 @@ from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    import pyarrow as pa
+
     from tidb_pe_magic.sandbox.mysql.client import Client
+    from tidb_pe_magic.sandbox.mysql.columns import Source
+    from tidb_pe_magic.sandbox.mysql.handshake import Login
     from tidb_pe_magic.sandbox.mysql.history import History
 
 _T = TypeVar("_T")
-_CHUNK_ROWS = 5000
 _INTERRUPT_SECONDS = 0.02
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
 _WRITES = (exp.Insert, exp.Update, exp.Delete)
 
 
-async def _no_rows() -> AsyncIterator[Sequence[Sequence[Any]]]:
-    nothing: tuple[Sequence[Sequence[Any]], ...] = ()
+async def _no_rows() -> AsyncIterator[pa.RecordBatch]:
+    nothing: tuple[pa.RecordBatch, ...] = ()
     for rows in nothing:
         yield rows
 
 
 @dataclass(slots=True)
 class Result:
-    """What a statement answers: columns with chunks of rows, or counts."""
+    """What a statement answers: columns with batches of rows, or counts."""
 
-    columns: Sequence[tuple[str, str]] = ()
-    chunks: AsyncIterator[Sequence[Sequence[Any]]] = field(default_factory=_no_rows)
+    columns: Sequence[Column] = ()
+    batches: AsyncIterator[pa.RecordBatch] = field(default_factory=_no_rows)
     affected_rows: int = 0
     last_insert_id: int = 0
 
 
-class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no types
+class Session:
     """The state between login and goodbye; its methods run in the server's loop, DuckDB in worker threads."""
 
     def __init__(
@@ -86,6 +91,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         self._connection: Client | None = None
         self._transaction = Transaction(cursor, history)
         self._snapshot = Snapshot(history)
+        self._definitions = Definitions(cursor, lambda: history.definitions)
         self.variables = self._defaults()
         self._user_variables: dict[str, Any] = {}
         self._last_insert_id = 0
@@ -96,25 +102,20 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         self._show = self._new_show()
 
     @property
-    def status(self) -> ServerStatus:
+    def status(self) -> Status:
         """The flags of every OK packet."""
-        flags = ServerStatus(0)
-        if self.variables.get("autocommit"):
-            flags |= ServerStatus.SERVER_STATUS_AUTOCOMMIT
-        if self._transaction.open:
-            flags |= ServerStatus.SERVER_STATUS_IN_TRANS
-        return flags
+        flags = Status.AUTOCOMMIT if self.variables.get("autocommit") else Status(0)
+        return flags | Status.IN_TRANSACTION if self._transaction.open else flags
 
-    def check_database(self) -> None:
-        """Refuse a database that does not exist; none means the default one."""
-        self._set_schema(self.database or DEFAULT_DATABASE)
+    def begin(self, connection: Client, login: Login) -> None:
+        """Begin as the user who has just logged in.
 
-    async def init(self, connection: Client) -> None:
-        """Begin after a login; mysql-mimic comes here also when the login was refused."""
-        if self.username is None:
-            # The client has been told already. Without this guard one that ignores the error would be in.
-            raise SqlError(ACCESS_DENIED, "Access denied")
-        self._connection = connection
+        Raises:
+            SqlError: the database that was asked for does not exist; nobody is logged in then.
+        """
+        self._set_schema(login.database or DEFAULT_DATABASE)
+        self.username, self._connection = login.user, connection
+        self.variables.set("character_set_client", login.charset)
 
     async def close(self) -> None:
         """Roll back and give the cursor back."""
@@ -157,12 +158,31 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         if running is self._running and not running.done():
             self.interrupt()
 
-    async def run(self, sql: str) -> Result:
+    async def parse(self, sql: str, *, several: bool) -> Sequence[Statement]:
+        """Parse a text of one statement, or of several."""
+        return await asyncio.to_thread(parse, sql, several=several)
+
+    async def describe(self, statement: Statement) -> Sequence[Column]:
+        """Return the columns that a statement will give; none where it gives none, or nobody can tell yet.
+
+        Raises:
+            SqlError: the statement is wrong.
+        """
+        try:
+            return await self._in_thread(lambda: self._described(statement))
+        except duckdb.Error as error:
+            translated = from_duckdb(error, self.database or "")
+            if translated.code != UNKNOWN_ERROR:
+                raise translated from None
+            # NULL in the place of what will be bound fits in nowhere.
+            return ()
+
+    async def run(self, statement: Statement) -> Result:
         """Run one statement."""
         self._interrupted.clear()
-        self.statement = sql
+        self.statement = statement.sql
         try:
-            result = await self._run(sql)
+            result = await self._run(statement)
         except duckdb.Error as error:
             self.statement = None
             raise from_duckdb(error, self.database or "") from None
@@ -171,28 +191,25 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
             raise
         if result.columns:
             self._row_count = -1
-            result.chunks = self._until_read(result.chunks)
+            result.batches = self._until_read(result.batches)
         else:
             self._row_count = result.affected_rows
             self.statement = None
         return result
 
-    async def _until_read(
-        self, chunks: AsyncIterator[Sequence[Sequence[Any]]]
-    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
+    async def _until_read(self, batches: AsyncIterator[pa.RecordBatch]) -> AsyncIterator[pa.RecordBatch]:
         try:
-            async for rows in chunks:
-                yield rows
+            async for batch in batches:
+                yield batch
         except duckdb.Error as error:
             raise from_duckdb(error, self.database or "") from None
         finally:
             self.statement = None
 
-    async def _run(self, sql: str) -> Result:
-        statement = await asyncio.to_thread(parse, sql)
-        if statement is None:
-            return Result()
+    async def _run(self, statement: Statement) -> Result:
         tree = statement.tree
+        if tree is None:
+            return Result()
         if isinstance(tree, exp.Set):
             await self._set(tree)
         elif isinstance(tree, exp.Use):
@@ -205,10 +222,8 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
             await self._in_thread(self._transaction.commit)
         elif isinstance(tree, exp.Rollback):
             await self._in_thread(self._transaction.rollback)
-        elif isinstance(tree, exp.Show):
-            return await self._select(lambda: self._show.query(tree, self.database or ""))
-        elif isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
-            return await self._select(lambda: self._show.columns(tree.this, self.database or ""))
+        elif (shown := self._shown(tree)) is not None:
+            return await self._select(shown)
         else:
             return await self._execute(statement)
         return Result()
@@ -226,10 +241,13 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         return await self._translated(statement, context)
 
     async def _translated(self, statement: Statement, context: Context) -> Result:
-        explain = isinstance(statement.tree, exp.Describe)
-        if explain:
-            statement = Statement(statement.tree.this)
         tree = statement.tree
+        explain = isinstance(tree, exp.Describe)
+        if explain and tree is not None:
+            tree = tree.this
+            statement = Statement(tree)
+        if tree is None:
+            return Result()
         sql = await asyncio.to_thread(to_duckdb, statement, context)
         if context.sleep:
             await self._sleep(context.sleep)
@@ -245,8 +263,8 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         if isinstance(tree, _WRITES):
             return await self._in_thread(lambda: self._write(sql, begin=begin))
         if of_tables and self._snapshot.timestamp and not explain:
-            return await self._select_past(sql)
-        return await self._select(lambda: sql, begin=begin)
+            return await self._select_past(sql, tree)
+        return await self._select(lambda: sql, None if explain else tree, begin=begin)
 
     async def _define(self, tree: exp.Expr, statements: Sequence[str]) -> Result:
         try:
@@ -262,22 +280,50 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
             self._last_insert_id = first_id
         return Result(affected_rows=count, last_insert_id=first_id)
 
-    async def _select(self, query: Callable[[], str], *, begin: bool = False) -> Result:
-        def start() -> Sequence[tuple[str, str]]:
-            self._transaction.read(query(), begin=begin)
-            return [(name, str(kind)) for name, kind, *_ in self._cursor.description or ()]
+    def _shown(self, tree: exp.Expr) -> Callable[[], str] | None:
+        """Return what makes the query behind SHOW and DESCRIBE; None for another statement."""
+        if isinstance(tree, exp.Show):
+            return lambda: self._show.query(tree, self.database or "")
+        if isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
+            return lambda: self._show.columns(tree.this, self.database or "")
+        return None
 
-        return Result(columns=await self._in_thread(start), chunks=self._rows(self._transaction.fetch))
+    def _described(self, statement: Statement) -> Sequence[Column]:
+        tree = statement.tree
+        if tree is None:
+            return ()
+        if (shown := self._shown(tree)) is not None:
+            return _declared(*describe(self._cursor, shown()), [])
+        if not isinstance(tree, exp.Query):
+            return ()
+        names, types = describe(self._cursor, to_duckdb(statement, self._context()))
+        return _declared(names, types, outputs(tree, self._columns_of))
 
-    async def _select_past(self, sql: str) -> Result:
-        read = partial(self._snapshot.read, sql, self._search_path(), _CHUNK_ROWS)
-        return Result(columns=await self._in_thread(read), chunks=self._rows(self._snapshot.fetch))
+    def _columns_of(self, schema: str, table: str) -> Sequence[tuple[str, Source | None]]:
+        return self._definitions.columns(schema or self.database or "", table)
 
-    async def _rows(
-        self, fetch: Callable[[int], Sequence[Sequence[Any]]]
-    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
-        while rows := await self._in_thread(lambda: fetch(_CHUNK_ROWS)):
-            yield rows
+    async def _select(
+        self, query: Callable[[], str], tree: exp.Expr | None = None, *, begin: bool = False
+    ) -> Result:
+        def start() -> Sequence[Column]:
+            # Looked up first: DuckDB ends a query's stream where its cursor runs another one.
+            sources = [] if tree is None else outputs(tree, self._columns_of)
+            reading = self._transaction.read(query(), begin=begin)
+            return _declared(reading.names, reading.types, sources)
+
+        return Result(columns=await self._in_thread(start), batches=self._rows(self._transaction.fetch))
+
+    async def _select_past(self, sql: str, tree: exp.Expr) -> Result:
+        def start() -> Sequence[Column]:
+            sources = outputs(tree, self._columns_of)
+            reading = self._snapshot.read(sql, self._search_path())
+            return _declared(reading.names, reading.types, sources)
+
+        return Result(columns=await self._in_thread(start), batches=self._rows(self._snapshot.fetch))
+
+    async def _rows(self, fetch: Callable[[], pa.RecordBatch | None]) -> AsyncIterator[pa.RecordBatch]:
+        while (batch := await self._in_thread(fetch)) is not None:
+            yield batch
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run DuckDB work in a worker thread; a cancelled caller waits until the work has ended."""
@@ -321,7 +367,7 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         )
         return Context(
             functions=functions,
-            variable=self.variables.get_variable,
+            variable=self.variables.get,
             user_variables=self._user_variables,
             now=now.strftime("%Y-%m-%d %H:%M:%S"),
         )
@@ -375,7 +421,16 @@ class Session(BaseSession):  # type: ignore[misc]  # mysql-mimic carries no type
         connection = self._sessions().get(int(tree.this.name)) if tree.this.name.isdigit() else None
         if connection is None:
             raise SqlError(UNKNOWN_THREAD, f"Unknown thread id: {tree.this.name}")
-        connection.kill(KillKind.QUERY if tree.text("kind").upper() == "QUERY" else KillKind.CONNECTION)
+        connection.kill(query=tree.text("kind").upper() == "QUERY")
+
+
+def _declared(
+    names: Sequence[str], types: Sequence[str], sources: Sequence[tuple[str, Source | None]]
+) -> Sequence[Column]:
+    """Return a query's columns, with the sources where these are surely its own."""
+    if [name.lower() for name, _ in sources] != [name.lower() for name in names]:
+        sources = [(name, None) for name in names]
+    return [Column(n, kind, source) for n, kind, (_, source) in zip(names, types, sources, strict=True)]
 
 
 def _sequences(context: Context) -> list[str]:

@@ -156,8 +156,8 @@ class Show:
             f"SELECT 1 FROM {HIDDEN_SCHEMA}.tables WHERE lower(TABLE_SCHEMA) = lower(?) "
             "AND lower(TABLE_NAME) = lower(?)",
             [database, table],
-        ).fetchone()
-        if found is None:
+        ).fetchall()
+        if not found:
             raise SqlError(NO_SUCH_TABLE, _TABLE_MISSING.format(database, table))
 
     def _create_table(self, database: str, table: str) -> str:

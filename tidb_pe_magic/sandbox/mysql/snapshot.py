@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.mysql.errors import UNKNOWN_ERROR, WRONG_VALUE, SqlError
 from tidb_pe_magic.sandbox.mysql.history import from_datetime
+from tidb_pe_magic.sandbox.mysql.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import duckdb
+    import pyarrow as pa
 
     from tidb_pe_magic.sandbox.mysql.history import History
 
@@ -25,8 +25,7 @@ class Snapshot:
         """Begin with the present."""
         self._history = history
         self._reading: duckdb.DuckDBPyConnection | None = None
-        self._lock = threading.Lock()
-        self._rows: Iterator[Sequence[Any]] = iter(())
+        self._rows: Iterator[pa.RecordBatch] = iter(())
         self.timestamp = 0
 
     def set(self, value: str) -> None:
@@ -42,43 +41,31 @@ class Snapshot:
         if self.timestamp:
             raise SqlError(UNKNOWN_ERROR, "can not execute write statement when 'tidb_snapshot' is set")
 
-    def read(self, sql: str, search_path: str, chunk: int) -> Sequence[tuple[str, str]]:
+    def read(self, sql: str, search_path: str) -> Reading:
         """Run a query to its end, and return its columns; `fetch` gives its rows."""
-        self.close()
         with self._history.reader(self.timestamp) as reader:
-            self._reading, self._lock = reader.cursor, reader.lock
+            self._reading = reader.cursor
             try:
                 reader.cursor.execute(search_path)
-                relation = reader.cursor.sql(sql)
-                rows = relation.iter_rows(chunk)
-                first = next(rows, None)
-                columns = [(name, str(kind)) for name, kind, *_ in relation.description or ()]
-                del relation
+                reading = Reading.start(reader.cursor, sql)
+                # Into memory: the state may be collected meanwhile.
+                self._rows = iter(reading.rest())
             finally:
                 self._reading = None
-        # The rows are in the engine's memory now: the state may be collected meanwhile.
-        self._rows = iter(()) if first is None else _chained(first, rows)
-        return columns
+        return reading
 
-    def fetch(self, rows: int) -> Sequence[Sequence[Any]]:
-        """Return the next rows; none at the end."""
-        with self._lock:
-            return list(islice(self._rows, rows))
+    def fetch(self) -> pa.RecordBatch | None:
+        """Return the next rows; None at the end."""
+        return next(self._rows, None)
 
     def close(self) -> None:
-        """Drop what was not fetched; DuckDB notices, so it is a call too."""
-        with self._lock:
-            self._rows = iter(())
+        """Drop what was not fetched."""
+        self._rows = iter(())
 
     def interrupt(self) -> None:
         """End the query that runs, if one does."""
         if (reading := self._reading) is not None:
             reading.interrupt()
-
-
-def _chained(first: Sequence[Any], rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    yield first
-    yield from rows
 
 
 def _moment(value: str) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from tidb_pe_magic.sandbox.mysql.errors import DEADLOCK, SqlError
+from tidb_pe_magic.sandbox.mysql.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pyarrow as pa
 
     from tidb_pe_magic.sandbox.mysql.history import History
 
@@ -27,6 +30,7 @@ class Transaction:
         self._writes: list[str] = []
         self._open = False
         self._started = 0
+        self._reading: Reading | None = None
 
     @property
     def open(self) -> bool:
@@ -69,6 +73,7 @@ class Transaction:
                 self._cursor.execute(sql)
             with self._history.commit():
                 self._cursor.execute("COMMIT")
+            self._history.definitions += 1
         except duckdb.Error:
             self._abandon()
             raise
@@ -80,30 +85,33 @@ class Transaction:
         try:
             # By itself it commits at its end; within a transaction COMMIT does.
             with contextlib.nullcontext() if self._open else self._history.commit():
-                row = self._cursor.execute(sql).fetchone()
+                rows = self._cursor.execute(sql).fetchall()
         except duckdb.Error:
             self._recover()
             raise
         if self._open:
             self._writes.append(sql)
-        count = int(row[0]) if row else 0
+        count = int(rows[0][0]) if rows else 0
         after = self._generated()
         changed = [value for name, value in after.items() if value != before.get(name)]
         return count, changed[0] - count + 1 if len(changed) == 1 else 0
 
-    def read(self, sql: str, *, begin: bool) -> None:
+    def read(self, sql: str, *, begin: bool) -> Reading:
         """Start a query, whose rows `fetch` gives."""
         self._begin_if(begin)
         try:
-            self._cursor.execute(sql)
+            self._reading = Reading.start(self._cursor, sql)
         except duckdb.Error:
             self._recover()
             raise
+        return self._reading
 
-    def fetch(self, rows: int) -> Sequence[Sequence[Any]]:
-        """Return the next rows; none at the end."""
+    def fetch(self) -> pa.RecordBatch | None:
+        """Return the next rows; None at the end."""
+        if self._reading is None:
+            return None
         try:
-            return self._cursor.fetchmany(rows)
+            return self._reading.fetch()
         except duckdb.Error:
             self._recover()
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import ErrorLevel, exp
@@ -19,8 +19,8 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     INVALID_CHARACTERS,
     MULTI_STATEMENTS_DISABLED,
     NOT_SUPPORTED,
-    PARSE_ERROR,
     SqlError,
+    syntax_error,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sqlglot.tokens import Token  # type: ignore[attr-defined]
 
 _DIALECT: Final = MySQL()
-_NEAR: Final = 80
 _NAME_LENGTH: Final = 256
 _STUB: Final = "(NULL)"
 #: Statements that change nothing here, and that dumps and tools send anyway.
@@ -39,6 +38,7 @@ _IGNORED: Final = re.compile(
 _UNSUPPORTED: Final = re.compile(
     r"\s*(?:savepoint|release|grant|revoke|admin|load|call|prepare)\b", re.IGNORECASE
 )
+_RENAME: Final = re.compile(r"\s*rename\s+table\s+(.+?)\s+to\s+([^,]+?)\s*;?\s*$", re.IGNORECASE | re.DOTALL)
 _REPLACE: Final = re.compile(r"\s*replace\s+(?:into\s+)?", re.IGNORECASE)
 _KILL_TIDB: Final = re.compile(r"(\s*kill\s+)tidb\s+", re.IGNORECASE)
 
@@ -54,8 +54,19 @@ _NAMED_MACROS: Final = frozenset(
 )  # fmt: skip
 
 
+def _marker(parser: _Parser) -> exp.Expr:
+    marker = exp.Placeholder()
+    marker.meta["start"] = parser._prev.start  # noqa: SLF001 - as sqlglot's own parsers of tokens do
+    return marker
+
+
 class _Parser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variable in sqlglot's own types
-    """sqlglot's parser, which refuses what it cannot parse where the original writes a warning."""
+    """sqlglot's parser, which refuses what it cannot parse where the original writes a warning.
+
+    A marker ("?") knows its place in the text, for a tree has an order of its own.
+    """
+
+    PLACEHOLDER_PARSERS: Final = {**MySQL.Parser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _marker}
 
     def _warn_unsupported(self) -> None:
         raise SqlError(NOT_SUPPORTED, "This statement is not supported by the sandbox")
@@ -63,9 +74,15 @@ class _Parser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variable in 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A parsed statement with what its text alone tells."""
+    """A parsed statement with what its text alone tells.
 
-    tree: exp.Expr
+    Attributes:
+        tree: None where there is nothing to do: a comment alone, or what has no effect here.
+        sql: its text.
+    """
+
+    tree: exp.Expr | None
+    sql: str = ""
     names: Sequence[str] | None = None
     #: The rows of an INSERT, in DuckDB's SQL already, in the place of the one row in the tree.
     rows: str | None = None
@@ -85,35 +102,54 @@ class Context:
     follow_up: list[str] = field(default_factory=list)
 
 
-def parse(sql: str) -> Statement | None:
-    """Parse one statement; None for one that has nothing to do here."""
+def parse(sql: str, *, several: bool = False) -> list[Statement]:
+    """Parse a text of one statement, or of several where the client may send so many.
+
+    Raises:
+        SqlError: the text is wrong, or holds what is not supported.
+    """
     if _IGNORED.match(sql):
-        return None
+        return [Statement(None, sql)]
     if _UNSUPPORTED.match(sql):
         raise SqlError(NOT_SUPPORTED, f"{sql.split(maxsplit=1)[0].upper()} is not supported by the sandbox")
     if bulk := bulk_insert.split(sql):
-        stub = parse(f"{bulk[0]} {_STUB}")
-        return stub and Statement(stub.tree, rows=bulk[1])
+        (stub,) = parse(f"{bulk[0]} {_STUB}")
+        return [replace(stub, sql=sql, rows=bulk[1])]
     sql = _KILL_TIDB.sub(r"\1", sql)
-    text = _REPLACE.sub("INSERT INTO ", sql, count=1) if _REPLACE.match(sql) else sql
+    renamed = _RENAME.match(sql)
+    text = f"ALTER TABLE {renamed[1]} RENAME TO {renamed[2]}" if renamed else sql
+    text = _REPLACE.sub("INSERT INTO ", text, count=1)
     try:
         tokens = _DIALECT.tokenize(text)
-        trees = [tree for tree in _Parser(dialect=_DIALECT).parse(tokens, text) if tree is not None]
+        parsed = _Parser(dialect=_DIALECT).parse(tokens, text)
     except SqlglotError as error:
-        near = sql.strip()[:_NEAR]
-        message = f"You have an error in your SQL syntax; {str(error).splitlines()[0]} near '{near}'"
-        raise SqlError(PARSE_ERROR, message) from None
+        raise syntax_error(error, sql) from None
+    return _statements(parsed, tokens, text, sql, several=several)
+
+
+def _statements(
+    parsed: Sequence[exp.Expr | None], tokens: Sequence[Token], text: str, sql: str, *, several: bool
+) -> list[Statement]:
+    trees = [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
     if not trees:
-        raise SqlError(EMPTY_QUERY, "Query was empty")
-    if len(trees) > 1:
-        raise SqlError(MULTI_STATEMENTS_DISABLED, "client has multi-statement capability disabled")
-    tree = trees[0]
-    if isinstance(tree, exp.Alias | exp.Column):
+        if not tokens and not sql.strip(" \t\r\n;"):
+            raise SqlError(EMPTY_QUERY, "Query was empty")
+        return [Statement(None, sql)]
+    if len(trees) > 1 and not several:
+        raise SqlError(
+            MULTI_STATEMENTS_DISABLED,
+            "client has multi-statement capability disabled. Run SET GLOBAL tidb_multi_statement_mode='ON' "
+            "after you understand the security risk",
+        )
+    if any(isinstance(tree, exp.Alias | exp.Column) for tree in trees):
         # Words that are no statement parse as an expression.
-        raise SqlError(PARSE_ERROR, f"You have an error in your SQL syntax near '{sql.strip()[:_NEAR]}'")
-    if text is not sql and isinstance(tree, exp.Insert):
-        tree.set("alternative", "REPLACE")
-    return Statement(tree, _names(tree, tokens, text))
+        raise syntax_error(None, sql)
+    for tree in trees:
+        if text is not sql and isinstance(tree, exp.Insert):
+            tree.set("alternative", "REPLACE")
+    if len(trees) > 1:
+        return [Statement(tree, tree.sql("mysql")) for tree in trees]
+    return [Statement(trees[0], sql, _names(trees[0], tokens, text))]
 
 
 def _names(tree: exp.Expr, tokens: Sequence[Token], sql: str) -> Sequence[str] | None:
@@ -154,6 +190,8 @@ def _names(tree: exp.Expr, tokens: Sequence[Token], sql: str) -> Sequence[str] |
 
 def to_duckdb(statement: Statement, context: Context) -> str:
     """Return the statement in DuckDB's SQL."""
+    if statement.tree is None:
+        return ""
     tree = statement.tree.copy()
     if isinstance(tree, exp.Select):
         _name_columns(tree, statement.names)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mysql_mimic.charset import CharacterSet
-from mysql_mimic.variables import SYSTEM_VARIABLES, GlobalVariables, SessionVariables
-
+from tidb_pe_magic.sandbox.mysql.charsets import CODECS
 from tidb_pe_magic.sandbox.mysql.errors import (
     READ_ONLY_VARIABLE,
+    UNKNOWN_CHARSET,
     UNKNOWN_VARIABLE,
     WRONG_VALUE_FOR_VARIABLE,
     SqlError,
@@ -39,13 +38,42 @@ def _switch(value: object) -> bool:
 
 
 def _charset(value: object) -> str:
-    name: str = CharacterSet[str(value).lower()].name
+    name = str(value).lower()
+    if name not in CODECS:
+        raise SqlError(UNKNOWN_CHARSET, f"Unknown character set: '{value}'")
     return name
 
 
+#: How a variable reads its values, its default, and whether it can be set.
 _Schema = tuple[Any, Any, bool]
 _SCHEMA: Final[Mapping[str, _Schema]] = {
-    **SYSTEM_VARIABLES,
+    "auto_increment_increment": (int, 1, True),
+    "auto_increment_offset": (int, 1, True),
+    "character_set_database": (_charset, "utf8mb4", True),
+    "character_set_server": (_charset, "utf8mb4", True),
+    "event_scheduler": (str, "OFF", True),
+    "have_openssl": (str, "YES", False),
+    "have_ssl": (str, "YES", False),
+    "init_connect": (str, "", True),
+    "interactive_timeout": (int, 28800, True),
+    "max_allowed_packet": (int, 67108864, False),
+    "max_execution_time": (int, 0, True),
+    "net_buffer_length": (int, 16384, True),
+    "net_read_timeout": (int, 30, True),
+    "net_write_timeout": (int, 60, True),
+    "performance_schema": (_switch, False, False),
+    "query_cache_size": (int, 1048576, True),
+    "query_cache_type": (str, "OFF", True),
+    "require_secure_transport": (_switch, False, False),
+    "sql_auto_is_null": (_switch, False, True),
+    "sql_select_limit": (int, 2**64 - 1, True),
+    "system_time_zone": (str, "UTC", False),
+    "tidb_last_query_info": (str, "", False),
+    "tidb_mem_quota_query": (int, 1073741824, True),
+    "time_zone": (str, "SYSTEM", True),
+    "transaction_read_only": (_switch, False, True),
+    "tx_read_only": (_switch, False, True),
+    "wait_timeout": (int, 28800, True),
     "autocommit": (_switch, True, True),
     "character_set_client": (_charset, "utf8mb4", True),
     "character_set_connection": (_charset, "utf8mb4", True),
@@ -77,35 +105,49 @@ _SCHEMA: Final[Mapping[str, _Schema]] = {
 _TWINS: Final = {"tx_isolation": "transaction_isolation", "transaction_isolation": "tx_isolation"}
 
 
-class Variables(SessionVariables):  # type: ignore[misc]  # mysql-mimic carries no types
+class Variables:
     """One session's system variables; an unknown name or a wrong value is MySQL's error."""
 
     def __init__(self, live: Mapping[str, Callable[[], Any]]) -> None:
         """Start from the defaults; `live` has the variables whose value the session knows."""
-        super().__init__(GlobalVariables(dict(_SCHEMA)))
+        self._values: dict[str, Any] = {}
         self._live = live
 
-    def get_variable(self, name: str) -> Any:
-        """Return a variable's value."""
-        self._known(name)
-        live = self._live.get(name.lower())
-        return live() if live else super().get_variable(name)
+    def get(self, name: str) -> Any:
+        """Return a variable's value.
 
-    def set(self, name: str, value: Any, force: bool = False) -> None:  # noqa: FBT001, FBT002 - the base's
-        """Set a variable; its kind decides which values it takes."""
-        _, _, dynamic = self._known(name)
-        if not dynamic and not force:
+        Raises:
+            SqlError: there is none of this name.
+        """
+        name = name.lower()
+        _, default, _ = _known(name)
+        live = self._live.get(name)
+        return live() if live else self._values.get(name, default)
+
+    def set(self, name: str, value: Any) -> None:
+        """Set a variable, or return it to its default with None; its kind decides which values it takes.
+
+        Raises:
+            SqlError: there is none of this name, it is read only, or the value is wrong.
+        """
+        kind, default, dynamic = _known(name)
+        if not dynamic:
             raise SqlError(READ_ONLY_VARIABLE, f"Variable '{name}' is a read only variable")
         try:
-            super().set(name, value, force=force)
-            if twin := _TWINS.get(name.lower()):
-                super().set(twin, value)
+            read = default if value is None else kind(value)
         except (KeyError, ValueError):
             message = f"Variable '{name}' can't be set to the value of '{value}'"
             raise SqlError(WRONG_VALUE_FOR_VARIABLE, message) from None
+        self._values[name.lower()] = read
+        if twin := _TWINS.get(name.lower()):
+            self._values[twin] = read
 
-    @staticmethod
-    def _known(name: str) -> _Schema:
-        if known := _SCHEMA.get(name.lower()):
-            return known
-        raise SqlError(UNKNOWN_VARIABLE, f"Unknown system variable '{name}'")
+    def list(self) -> list[tuple[str, Any]]:
+        """Return all of them, by name."""
+        return [(name, self.get(name)) for name in sorted(_SCHEMA)]
+
+
+def _known(name: str) -> _Schema:
+    if known := _SCHEMA.get(name.lower()):
+        return known
+    raise SqlError(UNKNOWN_VARIABLE, f"Unknown system variable '{name}'")

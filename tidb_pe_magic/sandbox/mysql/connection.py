@@ -1,0 +1,269 @@
+"""One client connection: the login, and then commands, each with its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from tidb_pe_magic.sandbox.mysql.charsets import CODECS
+from tidb_pe_magic.sandbox.mysql.errors import (
+    EMPTY_QUERY,
+    MALFORMED_PACKET,
+    UNKNOWN_COMMAND,
+    SqlError,
+    sqlstate,
+)
+from tidb_pe_magic.sandbox.mysql.handshake import (
+    NATIVE_PASSWORD,
+    greeting,
+    new_scramble,
+    parse_change_user,
+    parse_login,
+    switch_request,
+)
+from tidb_pe_magic.sandbox.mysql.packet_stream import MAX_ALLOWED_PACKET
+from tidb_pe_magic.sandbox.mysql.prepared import PreparedStatements
+from tidb_pe_magic.sandbox.mysql.protocol import Capability, Command, Malformed, Status, integer
+from tidb_pe_magic.sandbox.mysql.rows import RowEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from tidb_pe_magic.sandbox.mysql.handshake import Login
+    from tidb_pe_magic.sandbox.mysql.login import Logins
+    from tidb_pe_magic.sandbox.mysql.packet_stream import PacketStream
+    from tidb_pe_magic.sandbox.mysql.session import Result, Session
+
+_NONE: Final = Status(0)
+_OK, _EOF, _ERROR = 0x00, 0xFE, 0xFF
+#: A client that leaves in the middle, or sends what is no MySQL packet, is not our error.
+_GONE: Final = (ConnectionError, EOFError, Malformed)
+
+
+class ClientConnection:
+    """The server's side of one connection.
+
+    Attributes:
+        connection_id: what CONNECTION_ID() says and KILL takes.
+        session: what the statements run in.
+    """
+
+    def __init__(self, stream: PacketStream, session: Session, logins: Logins, connection_id: int) -> None:
+        """Join a stream and a session."""
+        self.connection_id = connection_id
+        self.session = session
+        self._stream = stream
+        self._logins = logins
+        self._capabilities = Capability(0)
+        self._scramble = new_scramble()
+        self._task: asyncio.Task[None] | None = None
+        self._prepared = PreparedStatements(session)
+        self._commands: Mapping[int, Callable[[bytes], Awaitable[None]]] = {
+            Command.QUERY: self._query,
+            Command.PING: self._ping,
+            Command.INIT_DB: self._init_db,
+            Command.CHANGE_USER: self._change_user,
+            Command.RESET_CONNECTION: self._reset_connection,
+            Command.SET_OPTION: self._set_option,
+            Command.STATISTICS: self._statistics,
+            Command.STMT_PREPARE: self._prepare,
+            Command.STMT_EXECUTE: self._execute,
+            Command.STMT_SEND_LONG_DATA: self._long_data,
+            Command.STMT_RESET: self._reset_statement,
+            Command.STMT_CLOSE: self._close_statement,
+        }
+
+    async def serve(self) -> None:
+        """Talk to the client until it leaves, is refused or is killed."""
+        self._task = asyncio.current_task()
+        try:
+            with contextlib.suppress(*_GONE):
+                if await self._log_in():
+                    await self._answer_commands()
+        except asyncio.CancelledError:
+            # The task ends here in any case; raising on would have asyncio report a killed connection.
+            self._stream.writer.transport.abort()
+        finally:
+            self._task = None
+            await self.session.close()
+
+    def kill(self, *, query: bool) -> None:
+        """End the statement that runs, or the connection, as TiDB does: without a last word."""
+        if query:
+            self.session.interrupt()
+        elif self._task is not None:
+            self._task.cancel()
+
+    # The login
+
+    async def _log_in(self) -> bool:
+        """Greet the client; True where it may go on. Nobody comes further without a password."""
+        version = str(self.session.variables.get("version"))
+        await self._stream.send(greeting(version, self.connection_id, self._scramble, self.session.status))
+        login = parse_login(await self._stream.read())
+        self._capabilities = login.capabilities
+        if not await self._admit(login):
+            return False
+        self._stream.limit = MAX_ALLOWED_PACKET
+        return True
+
+    async def _admit(self, login: Login) -> bool:
+        """Check a login and answer it."""
+        if login.plugin not in {"", NATIVE_PASSWORD}:
+            await self._stream.send(switch_request(self._scramble))
+            login = login.answered(await self._stream.read())
+        try:
+            self._logins.check(login, self._scramble)
+            self.session.begin(self, login)
+        except SqlError as error:
+            await self._stream.send(_error(error))
+            return False
+        await self._stream.send(self._ok())
+        return True
+
+    # Commands
+
+    async def _answer_commands(self) -> None:
+        while True:
+            payload = await self._stream.read()
+            if payload[:1] == bytes((Command.QUIT,)):
+                return
+            try:
+                await self._command(payload)
+            except SqlError as error:
+                await self._stream.send(_error(error))
+            if self.session.username is None:
+                return
+
+    async def _command(self, payload: bytes) -> None:
+        if not payload:
+            raise SqlError(EMPTY_QUERY, "Query was empty")
+        handle = self._commands.get(payload[0])
+        if handle is None:
+            raise SqlError(UNKNOWN_COMMAND, f"command {payload[0]} not supported now")
+        try:
+            await handle(payload[1:])
+        except Malformed:
+            raise SqlError(MALFORMED_PACKET, "malform packet error") from None
+
+    async def _ping(self, _payload: bytes) -> None:
+        await self._stream.send(self._ok())
+
+    async def _statistics(self, _payload: bytes) -> None:
+        await self._stream.send(b"Uptime: 1  Threads: 1  Questions: 1  Slow queries: 0  Opens: 0")
+
+    async def _init_db(self, payload: bytes) -> None:
+        await self.session.use(self._text(payload))
+        await self._stream.send(self._ok())
+
+    async def _change_user(self, payload: bytes) -> None:
+        """Log in anew; a refused client loses what it had, and then the connection."""
+        await self.session.forget_user()
+        self._prepared.forget()
+        await self._admit(parse_change_user(payload, self._capabilities))
+
+    async def _reset_connection(self, _payload: bytes) -> None:
+        await self.session.reset()
+        self._prepared.forget()
+        await self._stream.send(self._ok())
+
+    async def _set_option(self, payload: bytes) -> None:
+        on = payload[:2] == b"\0\0"
+        self._capabilities = (
+            self._capabilities | Capability.MULTI_STATEMENTS
+            if on
+            else self._capabilities & ~Capability.MULTI_STATEMENTS
+        )
+        await self._stream.send(self._eof())
+
+    async def _query(self, payload: bytes) -> None:
+        # Binary literals arrive as raw bytes amid the text; the session turns them into BLOBs.
+        several = bool(self._capabilities & Capability.MULTI_STATEMENTS)
+        statements = await self.session.parse(self._text(payload), several=several)
+        for number, statement in enumerate(statements, 1):
+            more = Status.MORE_RESULTS if number < len(statements) else _NONE
+            await self._answer(await self.session.run(statement), more=more)
+
+    # Prepared statements
+
+    async def _prepare(self, payload: bytes) -> None:
+        number, markers, columns = await self._prepared.prepare(self._text(payload))
+        head = b"".join(
+            (
+                bytes((_OK,)),
+                number.to_bytes(4, "little"),
+                len(columns).to_bytes(2, "little"),
+                len(markers).to_bytes(2, "little"),
+                bytes(3),
+            )
+        )
+        packets = [head]
+        for definitions in (markers, columns):
+            packets += [column.definition for column in definitions]
+            if definitions and not self._capabilities & Capability.DEPRECATE_EOF:
+                packets.append(self._eof())
+        await self._stream.send(*packets)
+
+    async def _execute(self, payload: bytes) -> None:
+        result = await self._prepared.execute(payload)
+        await self._answer(result, binary=True)
+
+    async def _long_data(self, payload: bytes) -> None:
+        # Never answered; what is wrong with it the execution tells.
+        self._prepared.add_long_data(payload)
+
+    async def _reset_statement(self, payload: bytes) -> None:
+        self._prepared.reset(payload)
+        await self._stream.send(self._ok())
+
+    async def _close_statement(self, payload: bytes) -> None:
+        self._prepared.close(payload)
+
+    # Answers
+
+    async def _answer(self, result: Result, *, binary: bool = False, more: Status = _NONE) -> None:
+        """Send a statement's rows, or what it changed."""
+        if not result.columns:
+            await self._stream.send(self._ok(result.affected_rows, result.last_insert_id, more))
+            return
+        head = [integer(len(result.columns)), *(column.definition for column in result.columns)]
+        if not self._capabilities & Capability.DEPRECATE_EOF:
+            head.append(self._eof(more))
+        self._stream.write(*head)
+        encoder = RowEncoder(result.columns, binary=binary)
+        async for batch in result.batches:
+            encoded = encoder.encode(batch, self._stream.sequence)
+            for data, count in await asyncio.to_thread(list, encoded):
+                self._stream.write_framed(data, count)
+                await self._stream.drain()
+        await self._stream.send(self._end(more))
+
+    def _end(self, more: Status) -> bytes:
+        if self._capabilities & Capability.DEPRECATE_EOF:
+            return bytes((_EOF,)) + self._ok(0, 0, more)[1:]
+        return self._eof(more)
+
+    def _ok(self, affected: int = 0, last_id: int = 0, more: Status = _NONE) -> bytes:
+        status = int(self.session.status | more)
+        return b"".join(
+            (
+                bytes((_OK,)),
+                integer(affected),
+                integer(last_id),
+                status.to_bytes(2, "little"),
+                bytes(2),  # warnings
+            )
+        )
+
+    def _eof(self, more: Status = _NONE) -> bytes:
+        return bytes((_EOF, 0, 0)) + int(self.session.status | more).to_bytes(2, "little")
+
+    def _text(self, payload: bytes) -> str:
+        codec = CODECS[str(self.session.variables.get("character_set_client"))]
+        return payload.decode(codec, "surrogateescape")
+
+
+def _error(error: SqlError) -> bytes:
+    text = error.msg.encode("utf-8", "replace")
+    return bytes((_ERROR,)) + error.code.to_bytes(2, "little") + b"#" + sqlstate(error.code) + text

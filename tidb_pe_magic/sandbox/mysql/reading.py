@@ -1,0 +1,81 @@
+"""A query of DuckDB's that runs: its columns, and its rows as Arrow batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from tidb_pe_magic.sandbox.mysql.columns import conversions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_T = TypeVar("_T")
+#: Rows of a batch: enough for vectors to pay, few enough for a client to get the first ones early.
+_BATCH_ROWS: Final = 16_384
+
+
+@dataclass
+class Reading:
+    """A query's rows, as they come.
+
+    Attributes:
+        names: of the columns.
+        types: in DuckDB's words.
+    """
+
+    names: Sequence[str]
+    types: Sequence[str]
+    _reader: pa.RecordBatchReader
+
+    @classmethod
+    def start(cls, cursor: duckdb.DuckDBPyConnection, sql: str) -> Reading:
+        """Run a query.
+
+        Raises:
+            duckdb.Error: it fails.
+        """
+        relation = cursor.sql(sql)
+        names, types = list(relation.columns), list(map(str, relation.types))
+        if (converted := conversions(types)) is not None:
+            relation = relation.project(converted)
+        return cls(names, types, _translated(lambda: relation.to_arrow_reader(_BATCH_ROWS)))
+
+    def fetch(self) -> pa.RecordBatch | None:
+        """Return the next rows; None at the end.
+
+        Raises:
+            duckdb.Error: the query fails.
+        """
+        return _translated(lambda: next(self._reader, None))
+
+    def rest(self) -> list[pa.RecordBatch]:
+        """Return all rows that are left.
+
+        Raises:
+            duckdb.Error: the query fails.
+        """
+        return _translated(lambda: list(self._reader))
+
+
+def describe(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the names and types of a query's columns, without running it.
+
+    Raises:
+        duckdb.Error: it is wrong.
+    """
+    relation = cursor.sql(sql)
+    return list(relation.columns), list(map(str, relation.types))
+
+
+def _translated(work: Callable[[], _T]) -> _T:
+    """Say in DuckDB's exceptions what failed in a stream of Arrow's."""
+    try:
+        return work()
+    except (pa.ArrowException, OSError) as error:
+        if "interrupted" in str(error).lower():
+            raise duckdb.InterruptException("INTERRUPT Error: Interrupted!") from None
+        raise duckdb.Error(str(error)) from None
