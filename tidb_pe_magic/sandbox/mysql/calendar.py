@@ -70,12 +70,13 @@ def _clock(out: Numbers, seconds: Numbers) -> None:
     out[:, 2] = seconds % 60
 
 
-def duration_texts(values: Numbers, digits: int | None) -> list[str]:
-    """Return MySQL's TIME texts, whose hours go beyond a day; None: as many digits as it takes."""
-    return [_duration_text(int(value), digits) for value in values]
+def duration_text(value: int, digits: int | None) -> str:
+    """Return MySQL's TIME text of microseconds, whose hours go beyond a day.
 
-
-def _duration_text(value: int, digits: int | None) -> str:
+    Args:
+        value: the duration.
+        digits: of the fraction; None: none where it is zero, else six.
+    """
     seconds, micros = divmod(abs(value), _SECOND_US)
     text = f"{'-' * (value < 0)}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     if digits is None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tidb_pe_magic.sandbox.mysql.calendar import duration_texts
+from tidb_pe_magic.sandbox.mysql.arrays import strings
+from tidb_pe_magic.sandbox.mysql.calendar import duration_text
 from tidb_pe_magic.sandbox.mysql.protocol import (
     BINARY_COLLATION,
     NOT_FIXED_DECIMALS,
@@ -147,12 +148,14 @@ class Column:
         if pa.types.is_float64(kind):
             return pc.replace_substring(array.cast(pa.string()), "e+", "e")
         if pa.types.is_float32(kind):
-            return pa.array([None if v is None else format(v, _FLOAT_FORMAT) for v in array.to_pylist()])
+            values = array.to_pylist()
+            return strings(
+                [None if value is None else format(value, _FLOAT_FORMAT).encode() for value in values]
+            )
         if pa.types.is_timestamp(kind):
             return self._moments(array)
         if self.declared.type is FieldType.TIME and pa.types.is_integer(kind):
-            texts = duration_texts(array.fill_null(0).to_numpy(), self._shown_digits)
-            return pc.if_else(array.is_valid(), pa.array(texts, pa.string()), None)
+            return strings([_duration(value, self._shown_digits) for value in array.to_pylist()])
         if pa.types.is_string(kind) or pa.types.is_binary(kind):
             return array
         return array.cast(pa.string())
@@ -169,6 +172,14 @@ class Column:
         if digits is None:
             return pc.replace_substring_regex(texts, r"\.000000$", "")
         return pc.utf8_slice_codeunits(texts, 0, len("2013-01-01 00:00:00.") + digits)
+
+
+def _single(value: float | None) -> bytes | None:
+    return None if value is None else format(value, _FLOAT_FORMAT).encode()
+
+
+def _duration(value: int | None, digits: int | None) -> bytes | None:
+    return None if value is None else duration_text(value, digits).encode()
 
 
 def conversions(types: Sequence[str]) -> str | None:

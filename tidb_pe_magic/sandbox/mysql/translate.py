@@ -183,6 +183,8 @@ def _names(tree: exp.Expr, tokens: Sequence[Token], sql: str) -> Sequence[str] |
         }:
             end = token.start
             break
+    if not starts:
+        return None
     ends = [start - 1 for start in starts[1:]] + [end]
     names = [sql[start:stop].strip() for start, stop in zip(starts, ends, strict=True)]
     return names if len(names) == len(tree.expressions) else None
