@@ -32,7 +32,7 @@ def test_a_run_that_does_not_use_it_loads_nothing_heavy(pytester: pytest.Pyteste
         """
         import sys
 
-        HEAVY = {"duckdb", "flask", "mysql_mimic", "numpy", "pandas", "pydantic", "sqlglot", "werkzeug"}
+        HEAVY = {"duckdb", "flask", "numpy", "pandas", "pyarrow", "pydantic", "sqlglot", "werkzeug"}
 
         def test_nothing():
             assert "tidb_pe_magic.sandbox.pytest_plugin" in sys.modules

@@ -244,7 +244,7 @@ _WITHOUT = (
 )
 
 
-@pytest.mark.parametrize("package", ["duckdb", "flask", "mysql_mimic"])
+@pytest.mark.parametrize("package", ["duckdb", "flask", "pyarrow"])
 def test_a_missing_package_is_one_line_of_advice(
     start: Callable[..., subprocess.Popen[str]], package: str
 ) -> None:

@@ -106,7 +106,7 @@ class Sandbox(Startable):
         self.requests = RequestLog()
         self.database = None
         if self._upstream is None:
-            # Imported here: with an upstream neither DuckDB nor mysql-mimic is needed.
+            # Imported here: with an upstream neither DuckDB nor pyarrow is needed.
             from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase  # noqa: PLC0415 - see above
 
             self.database = FlightsDatabase(

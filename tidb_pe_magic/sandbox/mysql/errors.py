@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlglot.errors import SqlglotError
+    from sqlglot.tokens import Token  # type: ignore[attr-defined]  # re-exported without saying so
 
 ACCESS_DENIED: Final = 1045
 NO_DATABASE_SELECTED: Final = 1046
@@ -74,15 +75,18 @@ _SYNTAX: Final = (
 _NEAR: Final = 2048
 
 
-def syntax_error(error: SqlglotError | None, sql: str) -> SqlError:
+def syntax_error(error: SqlglotError | None, sql: str, token: Token | None = None) -> SqlError:
     """Say where the text is wrong, as TiDB does: the line, the column behind the word, and the rest from it.
 
     Args:
         error: the parser's; None where the first word is wrong already.
         sql: what the client sent.
+        token: what is wrong, where the parser has not said so.
     """
     found = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
     line, column, word = found.get("line"), found.get("col"), found.get("highlight") or ""
+    if token is not None:
+        line, column, word = token.line, token.col, token.text
     if line and column:
         start = sum(map(len, sql.splitlines(keepends=True)[: line - 1])) + column - len(word)
     else:

@@ -69,7 +69,7 @@ class PreparedStatements:
         Raises:
             SqlError: the statement is wrong.
         """
-        (statement,) = await self._session.parse(sql, several=False)
+        (statement,) = await self._session.parse(sql, markers=True)
         markers = 0 if statement.tree is None else len(list(statement.tree.find_all(exp.Placeholder)))
         columns = await self._session.describe(_bound(statement, [exp.Null()] * markers))
         self._last += 1

@@ -158,9 +158,13 @@ class Session:
         if running is self._running and not running.done():
             self.interrupt()
 
-    async def parse(self, sql: str, *, several: bool) -> Sequence[Statement]:
-        """Parse a text of one statement, or of several."""
-        return await asyncio.to_thread(parse, sql, several=several)
+    async def parse(self, sql: str, *, several: bool = False, markers: bool = False) -> Sequence[Statement]:
+        """Parse a text of one statement, or of several; only a prepared one may have markers.
+
+        Raises:
+            SqlError: the text is wrong.
+        """
+        return await asyncio.to_thread(parse, sql, several=several, markers=markers)
 
     async def describe(self, statement: Statement) -> Sequence[Column]:
         """Return the columns that a statement will give; none where it gives none, or nobody can tell yet.

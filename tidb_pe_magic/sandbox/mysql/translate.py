@@ -102,8 +102,10 @@ class Context:
     follow_up: list[str] = field(default_factory=list)
 
 
-def parse(sql: str, *, several: bool = False) -> list[Statement]:
+def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Statement]:
     """Parse a text of one statement, or of several where the client may send so many.
+
+    Only a statement that is prepared may have markers ("?").
 
     Raises:
         SqlError: the text is wrong, or holds what is not supported.
@@ -124,6 +126,9 @@ def parse(sql: str, *, several: bool = False) -> list[Statement]:
         parsed = _Parser(dialect=_DIALECT).parse(tokens, text)
     except SqlglotError as error:
         raise syntax_error(error, sql) from None
+    marker = next((token for token in tokens if token.token_type is TokenType.PLACEHOLDER), None)
+    if marker is not None and not markers:
+        raise syntax_error(None, sql, marker)
     return _statements(parsed, tokens, text, sql, several=several)
 
 
