@@ -15,7 +15,6 @@ from IPython.core.error import UsageError
 
 from tidb_pe_magic import TidbPeError, errors, model
 from tidb_pe_magic.commands.table import OPERATIONS
-from tidb_pe_magic.notebook.formatters import RESULTS
 
 if TYPE_CHECKING:
     from notebook.conftest import Shell
@@ -161,22 +160,24 @@ def test_an_alias_of_its_own(shell: Shell, sandbox: Sandbox) -> None:  # noqa: A
     assert list(shell.must("%tidb_pe disconnect --alias flights").value.alias) == list("flights")
 
 
-def test_every_result_has_its_formatters() -> None:
-    """The names that are registered when the extension is loaded are those of the results."""
-    kinds = {(kind.__module__, kind.__name__) for kind in model.Result.__subclasses__()}
-    named = {(f"tidb_pe_magic.model.{module}", name) for module, names in RESULTS.items() for name in names}
-    assert named == kinds
+def test_a_result_is_a_table_without_the_extension(plain_shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+    """What a `Runbook` returns shows itself in any notebook; inside a container it is short."""
+    plain_shell.must("%unload_ext tidb_pe_magic")
+    plain_shell.must("from tidb_pe_magic import Runbook; runbook = Runbook()")
+    assert "Cluster ID   " in plain_shell.must("runbook.cluster('demo')").output
+    inside = plain_shell.must("[runbook.cluster('demo')]").output
+    assert "[Cluster(cluster_id=" in inside
+    assert "Cluster ID   " not in inside
+    plain_shell.must("runbook.close()")
 
 
 def _leftovers(shell: Shell) -> dict[str, object]:
     ip = shell.ip
-    assert ip.display_formatter is not None
     return {
         "magics": sorted(ip.magics_manager.magics["line"]),
         "registry": sorted(ip.magics_manager.registry),
         "matchers": list(ip.Completer.custom_matchers),
         "configurables": list(map(type, ip.configurables)),
-        "formatters": sorted(map(str, ip.display_formatter.formatters["text/html"].type_printers)),
         # The embedded clouds have threads of their own in this process.
         "threads": sorted(t.name for t in threading.enumerate() if not t.name.startswith("sandbox")),
     }
@@ -205,7 +206,7 @@ def _sockets() -> int:
 
 
 def test_two_hundred_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbox: Sandbox) -> None:
-    """No thread, socket, matcher, configurable, formatter or connection of ours is left or doubled."""
+    """No thread, socket, matcher, configurable or connection of ours is left or doubled."""
     cycle = ("%load_ext tidb_pe_magic", "%tidb_pe verify --cluster demo", "%unload_ext tidb_pe_magic")
     for cell in (cycle[1], f"%tidb_pe run demo {PLACEMENT}", cycle[2], *cycle):
         shell.must(cell)

@@ -38,7 +38,7 @@ def test_a_topic_is_markdown_in_a_notebook_and_text_elsewhere(topic: str) -> Non
     with Runbook(environ={}) as runbook:
         shown, listed = runbook.help(topic), runbook.help()
     title = markdown(topic).partition("\n")[0].removeprefix("# ")
-    assert shown._repr_markdown_().startswith(f"### {title}\n")
+    assert shown._repr_mimebundle_()["text/markdown"].startswith(f"### {title}\n")
     assert title in render.text(shown)
     assert f"`%tidb_pe help {topic}`: {title}" in str(listed)
 
@@ -52,7 +52,7 @@ def test_a_topic_names_no_api_host() -> None:
 def test_a_notebook_shows_headings_small_and_code_as_it_is() -> None:
     """A comment in an example is no heading."""
     text = "# Title\n## Part\n```\n# a comment\n```\n# Next"
-    assert HelpText(topic="x", text=text)._repr_markdown_() == (
+    assert HelpText(topic="x", text=text)._repr_mimebundle_()["text/markdown"] == (
         "### Title\n#### Part\n```\n# a comment\n```\n### Next"
     )
 

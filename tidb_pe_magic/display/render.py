@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.layout import as_html, as_text, reworded
 from tidb_pe_magic.display.views import amounts, fleet_summary, in_words, plan_cost, query_summary, view
 from tidb_pe_magic.display.views import timeline as timelines
@@ -16,7 +17,16 @@ from tidb_pe_magic.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["beside", "event_line", "html", "row_line", "text", "timeline", "topology"]
+__all__ = [
+    "beside",
+    "event_line",
+    "html",
+    "mime_bundle",
+    "row_line",
+    "text",
+    "timeline",
+    "topology",
+]
 
 
 def text(result: model.Result, say: Callable[[str], str] = str) -> str:
@@ -32,6 +42,14 @@ def beside(result: model.Result, say: Callable[[str], str] = str) -> str:
 def html(result: model.Result) -> str:
     """Return the result as one self-contained fragment of HTML."""
     return as_html(view(result))
+
+
+@without_values()
+def mime_bundle(result: model.Result) -> dict[str, str]:
+    """Return the result as a notebook shows it: a help topic as Markdown, all others as HTML."""
+    if isinstance(result, model.HelpText):
+        return {"text/plain": text(result), "text/markdown": _markdown(result)}
+    return {"text/plain": text(result), "text/html": html(result)}
 
 
 def topology(
@@ -131,3 +149,12 @@ def _states(endpoint: model.VpcEndpoint | None) -> str:
     # The states come first: a narrow terminal shows no more than the beginning of the line.
     states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
     return f"{states} ({endpoint.endpoint_id})"
+
+
+def _markdown(topic: model.HelpText) -> str:
+    """Return a help topic as Markdown, with headings no larger than a notebook's own sections have."""
+    code, lines = False, []
+    for line in topic.text.split("\n"):
+        code ^= line.startswith("```")
+        lines.append(f"##{line}" if line.startswith("#") and not code else line)
+    return "\n".join(lines)

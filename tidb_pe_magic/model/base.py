@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
 
 WORDED = {"worded": True}
 """Metadata of a field whose sentences may advise a command, which each skin has in its own spelling."""
@@ -17,6 +19,13 @@ class Result:
     """
 
     via: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        """Return what a notebook shows of the result, with or without the extension."""
+        # By its name: the display stands above the model, and only a shell that shows something needs it.
+        render: Any = import_module("tidb_pe_magic.display.render")
+        bundle: dict[str, str] = render.mime_bundle(self)
+        return bundle
 
 
 @dataclass(frozen=True, kw_only=True)

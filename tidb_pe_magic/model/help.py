@@ -17,11 +17,3 @@ class HelpText(Result):
     def __str__(self) -> str:
         """Return the text alone."""
         return self.text
-
-    def _repr_markdown_(self) -> str:
-        """Give a notebook the text as Markdown, with headings no larger than its own sections have."""
-        code, lines = False, []
-        for line in self.text.split("\n"):
-            code ^= line.startswith("```")
-            lines.append(f"##{line}" if line.startswith("#") and not code else line)
-        return "\n".join(lines)

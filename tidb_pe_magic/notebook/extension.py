@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, output_can_be_silenced
 
 from tidb_pe_magic.credentials.redaction import without_values
-from tidb_pe_magic.notebook import completion, formatters
+from tidb_pe_magic.notebook import completion
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -72,11 +72,10 @@ class TidbPeMagics(Magics):
 
 @without_values()
 def load(shell: InteractiveShell) -> None:
-    """Register the magic, its completion and the results' formatters; loading twice starts anew."""
+    """Register the magic and its completion; loading twice starts anew."""
     unload(shell)
     shell.register_magics(TidbPeMagics(shell))
     completion.add(shell)
-    formatters.add(shell)
 
 
 @without_values()
@@ -95,4 +94,3 @@ def unload(shell: InteractiveShell) -> None:
         if magics in configurables:
             configurables.remove(magics)
     completion.remove(shell)
-    formatters.remove(shell)
