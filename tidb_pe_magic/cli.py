@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors, model
 from tidb_pe_magic.commands.parse import Command, Help, flags, parse
 from tidb_pe_magic.commands.requests import WhoamiRequest
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.completion.shell import SHELLS, script
 from tidb_pe_magic.credentials.prompt import Prompt, ask
 from tidb_pe_magic.credentials.redaction import unexpected
@@ -40,14 +40,12 @@ PROG = "tidb-pe"
 _MAGIC = "%tidb_pe"
 # The magic's sandbox sets the environment of its kernel; in a shell the module prints what is to be set.
 _SANDBOX_MAGIC, _SANDBOX = f"{_MAGIC} sandbox start", "python -m tidb_pe_magic.sandbox"
-_NAMES = "|".join(name for name, operation in OPERATIONS.items() if "--cluster" in flags(operation))
+_NAMES = "|".join(
+    name for name, operation in available(Skin.CONSOLE).items() if "--cluster" in flags(operation)
+)
 _CLUSTERED = re.compile(rf"{PROG} (?:{_NAMES})(?![\w-])(?![^\n]*--(?:cluster|region)\b)")
 _COMPLETION = "completion"
 _OUTPUTS = ("table", "json")
-_WITHOUT = {
-    "disconnect": "what it connects is closed when the command ends.",
-    "query": "it needs a connection, which is closed when the command that makes it ends.",
-}
 _FOOT = f"""
 In every command: --output {"|".join(_OUTPUTS)}   (default: table), --profile NAME   (of ticloud's)
 {PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.
@@ -107,7 +105,7 @@ def _main(arguments: list[str]) -> int:
             return _show(f"{PROG} {version('tidb_pe_magic')}")
         if words[:1] == [_COMPLETION]:
             return _show(_script(words[1:]))
-        command = parse(words, prog=PROG, extra=(_COMPLETION,), without=_WITHOUT)
+        command = parse(words, prog=PROG, skin=Skin.CONSOLE, extra=(_COMPLETION,))
     except errors.InvalidRequest as error:
         _tell(str(error))
         return Exit.USAGE
@@ -161,7 +159,6 @@ def _script(words: list[str]) -> str:
         PROG,
         own={_COMPLETION: SHELLS},
         common={"--output": _OUTPUTS, "--profile": ()},
-        without=_WITHOUT,
     )
 
 

@@ -12,20 +12,21 @@ from hypothesis import strategies as st
 
 from tidb_pe_magic.commands.parse import Command, Help, flags, help_for, overview, parse, words
 from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, DeleteRequest, ZoneChoice
-from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
 
 PROG = "%tidb_pe"
 PASSWORD = "hunter2Zx"
-every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+LINES = available(Skin.LINE)
+every_operation = pytest.mark.parametrize("operation", LINES.values(), ids=LINES)
 
 
 def read(line: str) -> Command | Help:
     """Parse a line, which must neither print nor leave the interpreter."""
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
         try:
-            return parse(words(line), prog=PROG, extra=("sandbox",))
+            return parse(words(line), prog=PROG, skin=Skin.LINE, extra=("@file",))
         except SystemExit:
             pytest.fail(f"left the interpreter: {line!r}")
         finally:
@@ -42,10 +43,11 @@ def refused(line: str) -> InvalidRequest:
 @pytest.mark.parametrize("line", ["", "   ", "-h", "--help", "-h connect", "--help whatever"])
 def test_without_a_command_the_commands_are_listed(line: str) -> None:
     """Nothing, and the flags for help, list every command with its summary."""
-    assert read(line) == Help(overview(PROG))
-    for name, operation in OPERATIONS.items():
-        assert f"  {name} " in overview(PROG)
-        assert operation.summary in overview(PROG)
+    shown = overview(PROG, Skin.LINE)
+    assert read(line) == Help(shown)
+    for name, operation in available(Skin.LINE, Skin.CELL).items():
+        assert f"  {name} " in shown
+        assert operation.summary in shown
 
 
 @every_operation

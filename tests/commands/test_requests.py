@@ -27,36 +27,40 @@ from tidb_pe_magic.errors import InvalidRequest
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.fields import Request
 
-every_request = pytest.mark.parametrize(
-    "request_class", [operation.request for operation in OPERATIONS.values()], ids=OPERATIONS
-)
+FIELDS = [
+    (operation.request, field)
+    for operation in OPERATIONS.values()
+    for field in dataclasses.fields(operation.request)
+]
 
 
-@every_request
-def test_every_field_is_described_for_every_skin(request_class: type[Request]) -> None:
+def test_every_field_is_described_for_every_skin() -> None:
     """Each field has help, and a placeholder where it takes a value."""
-    for field in dataclasses.fields(request_class):
-        described = field.metadata["option"]
-        assert described.help
-        assert not described.help.endswith(".")
-        assert bool(described.metavar) == (field.default is not False)
-        assert described.many == (field.default == ())
+    for request_class, field in FIELDS:
+        where, described = (request_class.__name__, field.name), field.metadata["option"]
+        assert described.help, where
+        assert not described.help.endswith("."), where
+        assert bool(described.metavar) == (field.default is not False), where
+        assert described.many == (field.default == ()), where
         # What has to be given is given by its place; of the rest, these alone are.
         required = field.default is dataclasses.MISSING
-        optional = {("ConnectRequest", "profile"), ("SqlUserRequest", "name"), ("HelpRequest", "topic")}
-        by_place = (request_class.__name__, field.name) in optional
-        assert described.positional == (required or by_place)
+        optional = {
+            ("ConnectRequest", "profile"),
+            ("FormRequest", "step"),
+            ("HelpRequest", "topic"),
+            ("SqlUserRequest", "name"),
+        }
+        assert described.positional == (required or where in optional), where
 
 
-@every_request
-def test_every_default_has_the_type_of_its_field(request_class: type[Request]) -> None:
+def test_every_default_has_the_type_of_its_field() -> None:
     """A default is what the annotation promises."""
-    hints = get_type_hints(request_class)
-    for field in dataclasses.fields(request_class):
+    for request_class, field in FIELDS:
+        where, hint = (request_class.__name__, field.name), get_type_hints(request_class)[field.name]
         if field.default is None:
-            assert type(None) in hints[field.name].__args__
+            assert type(None) in hint.__args__, where
         elif field.default not in {dataclasses.MISSING, ()}:
-            assert isinstance(field.default, hints[field.name])
+            assert isinstance(field.default, hint), where
 
 
 @every_request
@@ -218,6 +222,7 @@ def test_every_step_but_the_first_may_name_its_cluster() -> None:
         "help",
         "history",
         "query",
+        "sandbox",
         "whoami",
     }
     assert ClusterRequest.options()["cluster"].positional

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from tidb_pe_magic import model
-from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.errors import InvalidRequest, StepOrderError
 from tidb_pe_magic.runbook import Runbook
 
@@ -68,6 +68,8 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "history",
         "export",
         "help",
+        "form",
+        "sandbox",
     ]
     assert all(name == operation.name for name, operation in OPERATIONS.items())
 
@@ -80,6 +82,14 @@ def test_every_row_is_complete() -> None:
         assert operation.example.split()[0] == operation.name
         assert "\n" not in operation.summary, operation.name
         assert vars(operation.request)["__doc__"], operation.name
+
+
+def test_every_skin_without_an_operation_says_why() -> None:
+    """What one types where it does not exist is answered with a sentence."""
+    for operation in OPERATIONS.values():
+        absent = {Skin.LINE, Skin.CONSOLE} - operation.skins
+        assert absent == set(operation.elsewhere), operation.name
+        assert all(reason.endswith(".") for reason in operation.elsewhere.values()), operation.name
 
 
 def test_only_these_operations_change_a_cloud() -> None:
@@ -95,7 +105,7 @@ def test_only_these_operations_change_a_cloud() -> None:
 
 def test_every_target_is_a_documented_step() -> None:
     """The target exists, takes context, request and hook, and returns what the method promises."""
-    for operation in OPERATIONS.values():
+    for operation in available(Skin.PYTHON).values():
         step = operation.resolve()
         assert list(inspect.signature(step).parameters) == ["context", "request", "on_event"], operation.name
         assert inspect.getdoc(step), operation.name
@@ -107,7 +117,7 @@ def test_every_target_is_a_documented_step() -> None:
 
 def test_every_method_has_the_fields_of_its_request() -> None:
     """Names, order, defaults and types agree: positional fields first, the others by keyword."""
-    for operation in OPERATIONS.values():
+    for operation in available(Skin.PYTHON).values():
         fields = {field.name: field for field in dataclasses.fields(operation.request)}
         options = operation.request.options()
         parameters = dict(list(inspect.signature(method(operation)).parameters.items())[1:])
@@ -139,7 +149,7 @@ def test_a_method_hands_its_arguments_to_its_operation() -> None:
     recorder.cluster("demo")
     recorder.sql_user("create", "analyst", role="admin", yes=False)
     assert recorder.query("SELECT :a", {"a": 1}, max_rows=5) == "rows"
-    row = {name: operation.request for name, operation in OPERATIONS.items()}
+    row = {name: operation.request for name, operation in available(Skin.PYTHON).items()}
     assert seen == [
         ("cluster", row["cluster"].of(cluster="demo")),
         ("sql-user", row["sql-user"].of(action="create", name="analyst", role="admin")),
@@ -163,14 +173,14 @@ def test_a_runbook_shows_what_it_is_about() -> None:
 def test_no_method_is_without_an_operation() -> None:
     """Beyond the operations Runbook has its life cycle and its connections alone."""
     public = {name for name in dir(Runbook) if not name.startswith("_")}
-    methods = {operation.method for operation in OPERATIONS.values()}
+    methods = {operation.method for operation in available(Skin.PYTHON).values()}
     assert public - methods == {"aliases", "close", "cluster_id", "connection", "perform"}
     assert methods <= public
 
 
 def test_every_method_is_documented() -> None:
     """A method's first line is a sentence."""
-    for operation in OPERATIONS.values():
+    for operation in available(Skin.PYTHON).values():
         assert (inspect.getdoc(method(operation)) or "").splitlines()[0].endswith("."), operation.name
 
 

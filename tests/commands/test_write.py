@@ -18,7 +18,7 @@ from tidb_pe_magic.commands.requests import (
     QueryRequest,
     WaitRequest,
 )
-from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.commands.table import Operation, Skin, available
 from tidb_pe_magic.commands.write import PROG, cell, command
 from tidb_pe_magic.text import is_visible
 
@@ -49,6 +49,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "partitions": st.integers(1, 256),
     "params": st.sampled_from(['{"a b": [1.50, null, "x\'y"]}', "[1e400, -0.1, true]", "[]"]),
     "limit": st.integers(1, 10**9),
+    "flights": st.integers(1, 10**9).map(str),
+    "fleet": st.integers(1, 10**3).map(str),
+    "seconds": st.floats(min_value=0, exclude_min=True, allow_infinity=False),
     "parallel": st.integers(1, 16),
     "to": _ids.map("my dir/it's #{}.tf".format),
     "region": st.sampled_from(["ap-southeast-1", "cn-hangzhou"]),
@@ -73,12 +76,12 @@ def read(line: str) -> Request:
     """Read the line as the magic does."""
     prog, *rest = words(line)
     assert prog == PROG
-    parsed = parse(rest, prog=PROG)
+    parsed = parse(rest, prog=PROG, skin=Skin.LINE)
     assert isinstance(parsed, Command)
     return parsed.request
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+@pytest.mark.parametrize("operation", available(Skin.LINE).values(), ids=available(Skin.LINE))
 @given(data=st.data())
 def test_writing_and_reading_are_inverse(operation: Operation, data: st.DataObject) -> None:
     """Every request of every operation is read again from its own command."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tidb_pe_magic import Runbook, TidbPeError, errors
 from tidb_pe_magic.commands.parse import Command, Help, parse, words
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.table import OPERATIONS, Skin
 from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ _LINES = st.text(max_size=40) | st.lists(_WORDS | st.text(max_size=8), max_size=
 def test_any_line_is_a_command_help_or_one_line(line: str) -> None:
     """Whatever is typed after `%tidb_pe` is understood, or refused in one harmless line."""
     try:
-        understood = parse(words(line), prog="%tidb_pe")
+        understood = parse(words(line), prog="%tidb_pe", skin=Skin.LINE)
     except TidbPeError as error:
         check_harmless(str(error).replace("hunter2", "\a"))  # a password that was typed is not repeated
     else:

@@ -14,7 +14,7 @@ from flows.test_hostile import check_harmless
 
 from tidb_pe_magic import InvalidRequest, Runbook, TidbPeError, cli
 from tidb_pe_magic.commands.parse import parse
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.table import OPERATIONS, Skin, available
 from tidb_pe_magic.notebook.magics import Commands
 from tidb_pe_magic.sandbox import Sandbox
 
@@ -72,7 +72,7 @@ POSITIONAL = {
 }
 OPTIONS = [
     (name, field.name)
-    for name, operation in OPERATIONS.items()
+    for name, operation in available(Skin.CONSOLE).items()
     for field in fields(operation.request)
     if field.default is not False
 ]
@@ -123,7 +123,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked() -> None:
             assert len(value) < _LONG or field == "sql", (name, field, value[:20])
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "query"])
+@pytest.mark.parametrize("name", list(available(Skin.CONSOLE)))
 def test_what_an_option_lets_through_ends_in_one_line(
     name: str,
     connected: tuple[Sandbox, Snapshot],
@@ -172,5 +172,5 @@ def test_a_cluster_that_cannot_be_names_its_place(name: str, connected: tuple[Sa
 
 def test_the_longest_names_that_there_are_are_let_through() -> None:
     """TiDB Cloud's clusters have up to 64 characters, Alibaba Cloud's endpoints up to 128."""
-    parsed = parse(["plan", "--cluster", "c" * 64, "--name", "n" * 128], prog="%tidb_pe")
+    parsed = parse(["plan", "--cluster", "c" * 64, "--name", "n" * 128], prog="%tidb_pe", skin=Skin.LINE)
     assert parsed.request.cluster == "c" * 64  # type: ignore[union-attr]

@@ -16,6 +16,7 @@ from support.needles import found
 from traitlets.config import Config
 
 from tidb_pe_magic import Runbook
+from tidb_pe_magic.commands.requests import SandboxRequest
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 
 if TYPE_CHECKING:
@@ -237,4 +238,4 @@ def _files_are_private(directory: Path) -> None:
 def _stop(directory: Path) -> None:
     with Runbook(environ={}) as runbook:
         command = SandboxCommand(runbook, environ={}, directory=directory / "tidb_pe_magic")
-        command.do(["stop"], prog="%tidb_pe")
+        command.do(SandboxRequest.of(action="stop"))

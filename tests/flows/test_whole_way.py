@@ -10,6 +10,7 @@ from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.commands.table import Skin
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.model import FinishedStep, PlanShown, StepFinished, StepStarted
 
@@ -197,7 +198,7 @@ def test_run_keeps_no_connection_that_is_secured_in_another_way(
 
 
 def _typed(line: str) -> tuple[str, Request]:
-    command = parse(words(line.removeprefix("%tidb_pe ")), prog="%tidb_pe")
+    command = parse(words(line.removeprefix("%tidb_pe ")), prog="%tidb_pe", skin=Skin.LINE)
     assert isinstance(command, Command)
     return command.operation.name, command.request
 

@@ -192,7 +192,7 @@ PLANTS = {
     "a click": Plant(
         "form.desk.cancel.click()", "tidb_pe_magic.notebook.forms.worker:Worker.cancel", fails=False
     ),
-    "load_ext": Plant("%reload_ext tidb_pe_magic", "tidb_pe_magic.notebook.formatters:add"),
+    "load_ext": Plant("%reload_ext tidb_pe_magic", "tidb_pe_magic.notebook.completion:add"),
     "chained by the user": Plant(CHAINED, "httpx:Client.request", says="of the user's own"),
     "Python API": Plant(API, "httpx:Client.request"),
 }

@@ -14,7 +14,7 @@ from flows.places import GROUP, VPC
 from IPython.core.error import UsageError
 
 from tidb_pe_magic import TidbPeError, errors, model
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.table import Skin, available
 
 if TYPE_CHECKING:
     from notebook.conftest import Shell
@@ -119,7 +119,7 @@ def test_an_expected_error_keeps_no_traceback_in_any_mode(shell: Shell) -> None:
         assert shell.run("%tidb_pe verify").output.startswith("StepOrderError: no cluster has been named")
 
 
-@pytest.mark.parametrize("name", [*sorted(OPERATIONS.keys() - {"query"}), "form", "sandbox"])
+@pytest.mark.parametrize("name", sorted(available(Skin.LINE)))
 def test_every_command_has_help(shell: Shell, name: str) -> None:
     """`-h` shows usage, options and an example, and is no error."""
     output = shell.must(f"%tidb_pe {name} -h").output
@@ -131,9 +131,7 @@ def test_the_overview_lists_every_command(shell: Shell) -> None:
     """`%tidb_pe`, `-h` and `--help` list every command."""
     for line in ("", "-h", "--help"):
         output = shell.must(f"%tidb_pe {line}").output
-        assert all(f"  {name} " in output for name in OPERATIONS)
-        assert "%tidb_pe form" in output
-        assert "%tidb_pe sandbox" in output
+        assert all(f"  {name} " in output for name in available(Skin.LINE, Skin.CELL))
 
 
 def test_a_terminal_has_no_forms(shell: Shell) -> None:

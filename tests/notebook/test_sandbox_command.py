@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidb_pe_magic import MissingDependency, Runbook, TidbPeError
+from tidb_pe_magic.commands.parse import Command, parse
+from tidb_pe_magic.commands.requests import SandboxRequest
+from tidb_pe_magic.commands.table import Skin
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PROG = "%tidb_pe"
 START = ("start", "--mode", "immediate", "--flights", "50")
 
 
@@ -28,7 +30,10 @@ class Kernel:
 
     def do(self, *arguments: str) -> str:
         """Carry a command out, and return what it says."""
-        return self.command.do(arguments, prog=PROG)
+        command = parse(["sandbox", *arguments], prog="%tidb_pe", skin=Skin.LINE)
+        assert isinstance(command, Command)
+        assert isinstance(command.request, SandboxRequest)
+        return self.command.do(command.request)
 
 
 @pytest.fixture

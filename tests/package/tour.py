@@ -19,7 +19,7 @@ from traitlets.config import Config
 import tidb_pe_magic
 from tidb_pe_magic import Runbook, TidbPeError
 from tidb_pe_magic.cli import main
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.table import Skin, available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,8 +44,12 @@ class Tour:
 
     def commands(self) -> object:
         """Ask each command for its help, in the shell and at the console; return those that show none."""
-        magics = [name for name in OPERATIONS if f"%tidb_pe {name}" not in self._shown(f"{name} -h")]
-        return [magics, [name for name in OPERATIONS if main([name, "-h"]) != 0]]
+        magics = [
+            name
+            for name in available(Skin.LINE, Skin.CELL)
+            if f"%tidb_pe {name}" not in self._shown(f"{name} -h")
+        ]
+        return [magics, [name for name in available(Skin.CONSOLE) if main([name, "-h"]) != 0]]
 
     def tutorial(self) -> object:
         """Go the whole way in the shell, and query with jupysql into pandas."""

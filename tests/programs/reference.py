@@ -11,21 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.commands.parse import explained
-from tidb_pe_magic.commands.table import OPERATIONS, Operation
-from tidb_pe_magic.notebook.form_command import OPERATION as FORM
-from tidb_pe_magic.notebook.sandbox_process import OPERATION as SANDBOX
+from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.fields import Option
 
 PATH = Path(__file__).parents[2] / "tidb_pe_magic" / "help" / "commands.md"
-# These two make something that only a notebook shows.
-_NOTEBOOKS_OWN = (FORM, SANDBOX)
 _INTRODUCTION = """\
 # Every command, with its options
 
-A command stands after `%tidb_pe` in a notebook and after `tidb-pe` in a shell, and is a method of
-`tidb_pe_magic.Runbook` in Python: the same operation each time, with the same options. `-h` behind it shows
+Type a command after `%tidb_pe` in a notebook or after `tidb-pe` in a shell. In Python it is a method of
+`tidb_pe_magic.Runbook`. It is the same operation each time, with the same options. `-h` behind it shows
 what stands here. Numbers are the tutorial's steps. A command that changes something in a cloud says so; every
 other one may be run without a second thought.
 """
@@ -33,7 +29,7 @@ other one may be run without a second thought.
 
 def reference() -> str:
     """Return the reference as Markdown."""
-    sections = (_section(operation) for operation in (*OPERATIONS.values(), *_NOTEBOOKS_OWN))
+    sections = (_section(operation) for operation in OPERATIONS.values())
     return "\n".join((_INTRODUCTION, *sections))
 
 
@@ -49,7 +45,6 @@ def _section(operation: Operation) -> str:
         for field in (*given, *described)
     ]
     table = ["", "| option | what it is |", "|---|---|", *rows] if rows else []
-    example = f"`%tidb_pe {operation.example}`"
     text = " ".join(filter(None, told))
     return "\n".join(
         (
@@ -58,7 +53,7 @@ def _section(operation: Operation) -> str:
             *textwrap.wrap(text, 110),
             *table,
             "",
-            f"Example: {example}{_python(operation)}",
+            *_example(operation),
             "",
         )
     )
@@ -89,8 +84,16 @@ def _tutorial(steps: str) -> str:
     return "All of the tutorial's steps." if steps == "all" else f"Of the tutorial: {steps}."
 
 
+def _example(operation: Operation) -> list[str]:
+    line = f"`%tidb_pe {operation.example}`"
+    if Skin.LINE in operation.skins:
+        return [". ".join(filter(None, (f"Example: {line}", _python(operation))))]
+    cell = ["", "```", *f"%%tidb_pe {operation.example}".split("\n"), "```", ""]
+    return ["Example, as a cell:", *cell, _python(operation)]
+
+
 def _python(operation: Operation) -> str:
-    return "" if operation in _NOTEBOOKS_OWN else f"; in Python: `runbook.{operation.method}`"
+    return f"In Python: `runbook.{operation.method}`" if Skin.PYTHON in operation.skins else ""
 
 
 if __name__ == "__main__":

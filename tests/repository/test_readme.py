@@ -11,8 +11,7 @@ import pytest
 from programs.pictures import IMAGES, MOST_BYTES, SCENES
 
 from tidb_pe_magic.commands.parse import Command, parse, words
-from tidb_pe_magic.commands.table import OPERATIONS
-from tidb_pe_magic.notebook.form_command import OPERATION as FORM
+from tidb_pe_magic.commands.table import OPERATIONS, Skin
 from tidb_pe_magic.steps.fleet.file import read
 
 if TYPE_CHECKING:
@@ -34,11 +33,9 @@ def reference() -> str:
         for field in fields(request):
             if request.options()[field.name].positional:
                 label = request.label(field.name)
-                words.append(label if field.default is MISSING else f"[{label}]")
+                words.append((label if field.default is MISSING else f"[{label}]").replace("|", "\\|"))
         command = " ".join(words)
         rows.append(f"| `{command}` | {operation.tutorial or '-'} | {operation.summary} |")
-    rows.append(f"| `form [STEP]` | {FORM.tutorial} | {FORM.summary} |")
-    rows.append("| `sandbox start\\|stop\\|status` | - | Both clouds and a database on this machine |")
     return "\n".join(rows)
 
 
@@ -82,7 +79,7 @@ def test_every_command_in_the_text_can_be_typed(line: str) -> None:
     for shown, typed in ELLIPSIS.items():
         line = line.replace(shown, typed)
     line = re.sub(r" --vpc \S*$", "", line)
-    assert isinstance(parse(words(line), prog="%tidb_pe"), Command)
+    assert isinstance(parse(words(line), prog="%tidb_pe", skin=Skin.LINE), Command)
 
 
 def test_the_cells_of_sql_can_be_typed() -> None:
@@ -91,7 +88,10 @@ def test_the_cells_of_sql_can_be_typed() -> None:
     assert lines
     for line in lines:
         typed = re.sub(r"--into \w+", "", line)
-        assert isinstance(parse(words(f"query SQL {typed.removeprefix('query')}"), prog="%%tidb_pe"), Command)
+        assert isinstance(
+            parse(words(f"query SQL {typed.removeprefix('query')}"), prog="%%tidb_pe", skin=Skin.CELL),
+            Command,
+        )
 
 
 def test_the_python_example_runs(tidb_pe_sandbox: Sandbox, tidb_pe_environment: Mapping[str, str]) -> None:

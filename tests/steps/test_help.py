@@ -9,6 +9,7 @@ import pytest
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.parse import parse, words
+from tidb_pe_magic.commands.table import Skin
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import HelpText
 from tidb_pe_magic.steps.help import markdown
@@ -29,7 +30,7 @@ def test_every_command_of_a_topic_can_be_typed(topic: str) -> None:
     assert lines
     for line in lines:
         if line.split()[0] not in {"sandbox", "form"}:  # these two are the notebook's own
-            parse(words(" ".join(line.split())), prog="%tidb_pe")
+            parse(words(" ".join(line.split())), prog="%tidb_pe", skin=Skin.LINE)
 
 
 @every_topic

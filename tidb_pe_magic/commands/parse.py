@@ -11,10 +11,9 @@ import io
 import re
 import shlex
 from dataclasses import MISSING, Field, dataclass, fields
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tidb_pe_magic.commands.table import OPERATIONS, Operation
+from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -86,28 +85,28 @@ def parse(
     arguments: Sequence[str],
     *,
     prog: str,
+    skin: Skin,
     extra: Iterable[str] = (),
-    without: Mapping[str, str] = MappingProxyType({}),
 ) -> Command | Help:
     """Make a request from a subcommand and its options, or return the help that was asked for.
 
     Args:
         arguments: the words after the program's name.
         prog: the program's name, as one types it.
-        extra: subcommands that a skin handles itself, named in suggestions.
-        without: operations that a skin does not have, each with the reason.
+        skin: where it is typed.
+        extra: subcommands that are not operations, offered in suggestions.
 
     Raises:
         InvalidRequest: a subcommand or flag is unknown, or a value is not valid.
     """
     if not arguments or arguments[0] in HELP_FLAGS:
-        return Help(overview(prog, without))
+        return Help(overview(prog, skin))
     name, *rest = arguments
-    if name in without:
-        raise InvalidRequest("command", f"{prog} has no {name}: {without[name]}", advice=_see(prog))
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise _unknown_command(name, (*(OPERATIONS.keys() - without.keys()), *extra), prog)
+        raise _unknown_command(name, (*available(skin), *extra), prog)
+    if skin not in operation.skins:
+        raise InvalidRequest("command", operation.elsewhere[skin], advice=_see(prog))
     return parse_options(operation, rest, prog=prog)
 
 
@@ -150,13 +149,13 @@ def _unknown_command(name: str, known: Iterable[str], prog: str) -> InvalidReque
     return InvalidRequest("command", hint, advice=f"{prog} -h lists them.")
 
 
-def overview(prog: str, without: Container[str] = ()) -> str:
-    """Return the list of commands."""
-    width = max(map(len, OPERATIONS))
+def overview(prog: str, skin: Skin) -> str:
+    """Return the list of the commands that exist in the skin; a notebook has its cells too."""
+    shown = available(Skin.LINE, Skin.CELL) if skin is Skin.LINE else available(skin)
+    width = max(map(len, shown))
     lines = [
         f"{name:<{width}}  {operation.summary}" + (f" ({operation.tutorial})" if operation.tutorial else "")
-        for name, operation in OPERATIONS.items()
-        if name not in without
+        for name, operation in shown.items()
     ]
     return "\n".join(
         (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tidb_pe_magic.commands import requests
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tidb_pe_magic.commands.fields import Request
     from tidb_pe_magic.model import EventHook, Result
     from tidb_pe_magic.runtime.context import Context
@@ -21,6 +24,22 @@ class Step(Protocol):
         """Look at what is there, do what is missing, and return what is there now."""
 
 
+class Skin(StrEnum):
+    """Where an operation can be called."""
+
+    LINE = "line"
+    """`%tidb_pe NAME` in a notebook or an IPython terminal."""
+    CELL = "cell"
+    """`%%tidb_pe NAME`, with a body."""
+    CONSOLE = "console"
+    """`tidb-pe NAME` in a shell."""
+    PYTHON = "Python"
+    """A method of `Runbook`."""
+
+
+_USUAL = frozenset({Skin.LINE, Skin.CONSOLE, Skin.PYTHON})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """One row of the table.
@@ -28,11 +47,13 @@ class Operation:
     Attributes:
         name: subcommand.
         request: its request class.
-        target: `module:function`, imported by the first call.
+        target: `module:function`, imported by the first call; empty where the notebook alone carries it out.
         summary: one line, in the imperative.
         tutorial: the steps of the tutorial that it does; empty where it has none.
         mutates: it can change something in a cloud.
-        example: a command line as one would type it.
+        example: a command as one types it; what follows its first line is a cell's body.
+        skins: where it exists.
+        elsewhere: why it does not exist in a skin, and what to do there.
     """
 
     name: str
@@ -42,6 +63,8 @@ class Operation:
     tutorial: str
     example: str
     mutates: bool = False
+    skins: frozenset[Skin] = _USUAL
+    elsewhere: Mapping[Skin, str] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -146,7 +169,12 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "query:query",
             summary="Read a query's result into a DataFrame, an Arrow table or a Parquet file",
             tutorial="",
-            example="query 'SELECT * FROM airlines' --max-rows 1000",
+            example="query --max-rows 1000\nSELECT * FROM airlines",
+            skins=frozenset({Skin.CELL, Skin.PYTHON}),
+            elsewhere={
+                Skin.LINE: "`query` works only as a cell magic. Start the cell with `%%tidb_pe query`.",
+                Skin.CONSOLE: "`query` needs an open connection, and `tidb-pe` closes its own at the end.",
+            },
         ),
         Operation(
             name="sql-user",
@@ -172,6 +200,8 @@ OPERATIONS: dict[str, Operation] = {
             summary="Close a connection and take it from jupysql",
             tutorial="",
             example="disconnect --alias tidb",
+            skins=frozenset({Skin.LINE, Skin.PYTHON}),
+            elsewhere={Skin.CONSOLE: "Connections of `tidb-pe` close when the command ends."},
         ),
         Operation(
             name="status",
@@ -256,5 +286,30 @@ OPERATIONS: dict[str, Operation] = {
             tutorial="",
             example="help tls",
         ),
+        Operation(
+            name="form",
+            request=requests.FormRequest,
+            target="",
+            summary="Show the steps as a form of widgets, each with the command that does the same",
+            tutorial="all",
+            example="form create --cluster demo",
+            skins=frozenset({Skin.LINE}),
+            elsewhere={Skin.CONSOLE: "A form needs a notebook."},
+        ),
+        Operation(
+            name="sandbox",
+            request=requests.SandboxRequest,
+            target="",
+            summary="Start, stop or look at embedded clouds with real data, without an account",
+            tutorial="",
+            example="sandbox start",
+            skins=frozenset({Skin.LINE}),
+            elsewhere={Skin.CONSOLE: "In a shell, run `python -m tidb_pe_magic.sandbox`."},
+        ),
     )
 }
+
+
+def available(*skins: Skin) -> dict[str, Operation]:
+    """Return the operations that exist in one of these skins."""
+    return {name: operation for name, operation in OPERATIONS.items() if operation.skins & set(skins)}

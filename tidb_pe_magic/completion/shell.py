@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.commands.parse import flags
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.completion.suggest import Kind, kind
 from tidb_pe_magic.steps import saved_connections
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterator
 
     from tidb_pe_magic.commands.fields import Option
     from tidb_pe_magic.commands.table import Operation
@@ -102,7 +102,7 @@ _FILES = Offer(files=True)
 _PROFILES = Offer(names=_LISTS[Kind.PROFILE])
 
 
-def script(shell: str, prog: str, *, own: Words, common: Words, without: Container[str] = ()) -> str:
+def script(shell: str, prog: str, *, own: Words, common: Words) -> str:
     """Return the completion script of a program over the table of operations.
 
     Args:
@@ -110,9 +110,8 @@ def script(shell: str, prog: str, *, own: Words, common: Words, without: Contain
         prog: the program's name.
         own: subcommands that are no operations, each with its words.
         common: flags of every operation, each with the words that can follow it.
-        without: operations that the program does not have.
     """
-    operations = [operation for name, operation in OPERATIONS.items() if name not in without]
+    operations = available(Skin.CONSOLE).values()
     cases = [
         *(case for operation in operations for case in _cases(operation, common)),
         *((f"{name} *", Offer(words)) for name, words in own.items()),

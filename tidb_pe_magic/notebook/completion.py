@@ -31,26 +31,19 @@ def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] |
     if matched is None:
         return None
     # Not when the extension is loaded: every kernel start would pay for it.
-    from tidb_pe_magic.commands.parse import flags  # noqa: PLC0415
-    from tidb_pe_magic.commands.table import OPERATIONS  # noqa: PLC0415
+    from tidb_pe_magic.commands.table import Skin, available  # noqa: PLC0415
     from tidb_pe_magic.completion.suggest import following  # noqa: PLC0415
-    from tidb_pe_magic.notebook.form_command import OPERATION as FORM  # noqa: PLC0415
-    from tidb_pe_magic.notebook.form_command import STEPS  # noqa: PLC0415
-    from tidb_pe_magic.notebook.sandbox_process import ACTIONS  # noqa: PLC0415
 
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
+    known = available(Skin.LINE, Skin.CELL)
     if not before:
-        known = [*OPERATIONS, "form", "sandbox"]
-    elif before[0] == "sandbox":
-        known = list(ACTIONS) if len(before) == 1 else []
-    elif before[0] == "form":
-        known = [*(STEPS if len(before) == 1 else ()), *flags(FORM), "--help"]
-    elif before[0] in OPERATIONS:
-        known = following(OPERATIONS[before[0]], before[1:], os.environ, opened)
+        words = list(known)
+    elif before[0] in known:
+        words = following(known[before[0]], before[1:], os.environ, opened)
     else:
-        known = []
-    return current, [word for word in known if word.startswith(current)]
+        words = []
+    return current, [word for word in words if word.startswith(current)]
 
 
 @context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.parse import HELP_FLAGS, Command, Help, options_help, parse, parse_options, words
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.requests import FormRequest, SandboxRequest
+from tidb_pe_magic.commands.table import OPERATIONS, Skin
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import QueryResult
 from tidb_pe_magic.notebook.form_command import FormCommand
@@ -36,7 +37,6 @@ SELECT carrier, dep_delay FROM flights WHERE origin = :origin"""
 
 
 PROG = "%tidb_pe"
-_FORM, _SANDBOX = "form", "sandbox"
 
 
 class Commands:
@@ -64,25 +64,18 @@ class Commands:
         """Do `%tidb_pe`."""
         # IPython leaves the semicolon, which keeps the result from being shown, in the line.
         arguments = words(line.rstrip().removesuffix(";"))
-        if arguments[:1] == [_SANDBOX]:
-            print(self.sandbox.do(arguments[1:], prog=PROG))  # noqa: T201
-            return None
-        if arguments[:1] == [_FORM]:
-            shown = self.form.do(arguments[1:], prog=PROG)
-            if isinstance(shown, Help):
-                print(shown.text)  # noqa: T201
-                return None
-            return shown
-        if arguments[:1] == [QUERY]:
-            if not HELP_FLAGS & set(arguments):
-                raise needs_a_cell()
+        if arguments[:1] == [QUERY] and HELP_FLAGS & set(arguments):
             print(cell_help())  # noqa: T201
             return None
-        command = parse(arguments, prog=PROG, extra=(_FORM, _SANDBOX))
+        command = parse(arguments, prog=PROG, skin=Skin.LINE)
         if isinstance(command, Help):
-            own = () if arguments[1:] else (self.form.summary, self.sandbox.summary)
-            print("\n\n".join((command.text, *own)))  # noqa: T201
+            print(command.text)  # noqa: T201
             return None
+        if isinstance(command.request, SandboxRequest):
+            print(self.sandbox.do(command.request))  # noqa: T201
+            return None
+        if isinstance(command.request, FormRequest):
+            return self.form.do(command.request)
         try:
             with closing(Progress(self.shell)) as progress:
                 return self.runbook.perform(command.operation.name, command.request, progress)
@@ -91,15 +84,6 @@ class Commands:
 
             display(error.fleet)  # type: ignore[no-untyped-call] # every row, before the one line of the error
             raise
-
-
-def needs_a_cell() -> InvalidRequest:
-    """Say how a query is written."""
-    return InvalidRequest(
-        "query",
-        "is a cell magic.",
-        advice="Write %%tidb_pe query [OPTIONS] in the cell's first line, and the SQL below it.",
-    )
 
 
 def cell_help() -> str:

@@ -10,18 +10,15 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.commands.fields import Request, matching, non_empty, one_of, option, seconds
-from tidb_pe_magic.commands.parse import Help, parse_options
-from tidb_pe_magic.commands.table import Operation
+from tidb_pe_magic.commands.requests import SandboxRequest
 from tidb_pe_magic.errors import MissingDependency, TidbPeError
 from tidb_pe_magic.files import ensure_private, open_private, state_directory
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import MutableMapping
     from pathlib import Path
 
     from tidb_pe_magic.runbook import Runbook
@@ -37,64 +34,10 @@ _INHERITED = re.compile(
 )
 _PACKAGE_MISSING = 3  # the process's exit status
 _START_LIMIT, _STOP_LIMIT, _POLL = 120, 15, 0.1  # seconds
-ACTIONS = ("start", "stop", "status")
-MODES = ("immediate", "manual", "time")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SandboxRequest(Request):
-    """Start, stop or look at the sandbox."""
-
-    action: str = option(
-        "start, stop or status",
-        default=...,
-        metavar="start|stop|status",
-        parse=one_of(ACTIONS),
-        positional=True,
-        choices=ACTIONS,
-    )
-    mode: str = option(
-        "when the emulated cloud changes state",
-        default="time",
-        metavar="|".join(MODES),
-        parse=one_of(MODES),
-        choices=MODES,
-    )
-    seconds: float = option(
-        "time from creation to Connected in mode time", default=6.0, metavar="S", parse=seconds
-    )
-    upstream: str | None = option(
-        "another MySQL-protocol server instead of the embedded database", metavar="HOST:PORT", parse=non_empty
-    )
-    flights: str | None = option(
-        "rows of the flights table; default: all",
-        metavar="N",
-        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
-    )
-    fleet: str | None = option(
-        "more clusters, fleet-1 and so on, with two VPCs for them",
-        metavar="N",
-        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
-    )
-
-
-OPERATION = Operation(
-    name="sandbox",
-    request=SandboxRequest,
-    target="tidb_pe_magic.notebook.sandbox_process:SandboxCommand",
-    summary="Start, stop or look at the embedded clouds",
-    tutorial="",
-    example="sandbox start",
-)
 
 
 class SandboxCommand:
     """Starts and stops the process, and points this kernel at it."""
-
-    summary = (
-        "%tidb_pe sandbox start|stop|status: embedded clouds and a database with real data, "
-        "without an account."
-    )
 
     def __init__(
         self,
@@ -116,20 +59,12 @@ class SandboxCommand:
         self._replaced: dict[str, str | None] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def do(self, arguments: Sequence[str], *, prog: str) -> str:
+    def do(self, request: SandboxRequest) -> str:
         """Carry the command out, and return what to tell the user.
 
         Raises:
-            InvalidRequest: the command is not valid.
             TidbPeError: the process could not be started or stopped, or its files cannot be used.
         """
-        command = parse_options(OPERATION, arguments, prog=prog)
-        if isinstance(command, Help):
-            return command.text
-        request = command.request
-        if not isinstance(request, SandboxRequest):
-            msg = "the parser made another operation's request"
-            raise TypeError(msg)
         act = {"start": self._start, "stop": self._stop, "status": self._status}[request.action]
         try:
             return act(request)

@@ -25,6 +25,12 @@ from tidb_pe_magic.commands.requests.cloud import (
     WhoamiRequest,
 )
 from tidb_pe_magic.commands.requests.fleet import FLEET_ACTIONS, FleetRequest
+from tidb_pe_magic.commands.requests.notebook import (
+    FORM_STEPS,
+    SANDBOX_ACTIONS,
+    FormRequest,
+    SandboxRequest,
+)
 from tidb_pe_magic.commands.requests.sql import (
     ConnectionsRequest,
     ConnectionStringRequest,
@@ -60,6 +66,8 @@ from tidb_pe_magic.commands.requests.values import (
 
 __all__ = [
     "FLEET_ACTIONS",
+    "FORM_STEPS",
+    "SANDBOX_ACTIONS",
     "ClusterRequest",
     "ClusterStep",
     "ClustersRequest",
@@ -74,6 +82,7 @@ __all__ = [
     "EndpointsRequest",
     "ExportRequest",
     "FleetRequest",
+    "FormRequest",
     "HelpRequest",
     "HistoryRequest",
     "Login",
@@ -85,6 +94,7 @@ __all__ = [
     "QueryRequest",
     "Resolve",
     "RunRequest",
+    "SandboxRequest",
     "SqlLogin",
     "SqlPassword",
     "SqlTls",

@@ -1,0 +1,53 @@
+"""The examples of the table, one after the other, as a person types them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.cli import main
+from tidb_pe_magic.commands.parse import words
+from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from notebook.conftest import Shell
+
+
+def typed(operation: Operation, prog: str, sandbox: Sandbox) -> str:
+    """Return the example, with the ID of the endpoint that was created before in `delete`."""
+    made = next(iter(sandbox.world.endpoints), "")
+    return f"{prog} {operation.example}".replace("delete ep-t4nabc123", f"delete {made}")
+
+
+def test_the_examples_are_cells_that_work(
+    shell: Shell, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the table's order each example is run in a shell and shows something; a form needs a notebook."""
+    monkeypatch.chdir(tmp_path)  # one of them writes a file
+    monkeypatch.setenv("TIDB_PE_STATE_DIR", str(tmp_path))  # the sandbox of one of them is this test's alone
+    try:
+        for operation in OPERATIONS.values():
+            prog = "%tidb_pe" if Skin.LINE in operation.skins else "%%tidb_pe"
+            cell = shell.run(typed(operation, prog, sandbox))
+            assert cell.ok or "needs a notebook" in cell.output, (operation.example, cell.output)
+            assert cell.output.strip(), operation.example
+    finally:
+        shell.run("%tidb_pe sandbox stop")
+
+
+def test_the_examples_are_commands_that_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the table's order each example of the console is carried out, and has something to show."""
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(flights=20) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("TIDB_PE_CLUSTER", "demo")
+        for operation in available(Skin.CONSOLE).values():
+            line = typed(operation, "", sandbox)
+            assert main(words(line)) == 0, (line, capsys.readouterr().err)
+            assert capsys.readouterr().out.strip(), line

@@ -1,0 +1,62 @@
+"""What only a notebook can be asked for: the form, and the sandbox beside the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidb_pe_magic.commands.fields import Request, matching, non_empty, one_of, option, seconds
+from tidb_pe_magic.commands.requests.cloud import ClusterStep
+
+FORM_STEPS = ("cluster", "create", "connect")
+SANDBOX_ACTIONS = ("start", "stop", "status")
+SANDBOX_MODES = ("immediate", "manual", "time")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormRequest(ClusterStep):
+    """Show the form."""
+
+    step: str | None = option(
+        "one step alone; default: all three",
+        metavar="|".join(FORM_STEPS),
+        parse=one_of(FORM_STEPS),
+        positional=True,
+        choices=FORM_STEPS,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxRequest(Request):
+    """Start, stop or look at the sandbox."""
+
+    action: str = option(
+        "start, stop or status",
+        default=...,
+        metavar="start|stop|status",
+        parse=one_of(SANDBOX_ACTIONS),
+        positional=True,
+        choices=SANDBOX_ACTIONS,
+    )
+    mode: str = option(
+        "when the emulated cloud changes state",
+        default="time",
+        metavar="|".join(SANDBOX_MODES),
+        parse=one_of(SANDBOX_MODES),
+        choices=SANDBOX_MODES,
+    )
+    seconds: float = option(
+        "time from creation to Connected in mode time", default=6.0, metavar="S", parse=seconds
+    )
+    upstream: str | None = option(
+        "another MySQL-protocol server instead of the embedded database", metavar="HOST:PORT", parse=non_empty
+    )
+    flights: str | None = option(
+        "rows of the flights table; default: all",
+        metavar="N",
+        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
+    )
+    fleet: str | None = option(
+        "more clusters, fleet-1 and so on, with two VPCs for them",
+        metavar="N",
+        parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
+    )
