@@ -168,6 +168,7 @@ class Runbook:
         cancel: threading.Event | None = None,
         prompt: Callable[[str], Secret] | None = None,
         remember: bool = True,
+        cell: bool = False,
     ) -> model.Result:
         """Do the operation `name`: what every skin and every method below calls.
 
@@ -178,8 +179,9 @@ class Runbook:
             cancel: ends a wait of this call alone; default: the runbook's own.
             prompt: asks for a password in this call; default: the runbook's own.
             remember: the cluster that this call names is the default of the next ones.
+            cell: the call is a notebook's cell: a query runs in the one session that the alias's cells share.
         """
-        context = self._context.for_call(cancel=cancel, prompt=prompt, remember=remember)
+        context = self._context.for_call(cancel=cancel, prompt=prompt, remember=remember, cell=cell)
         hosts.overrides(context.environ)  # a host that is not valid is refused before anything is done
         listener = on_event or self._on_event
         try:

@@ -148,3 +148,27 @@ def test_unloading_takes_the_cell_magic_away(shell: Shell) -> None:
     shell.must("%unload_ext tidb_pe_magic")
     assert "tidb_pe" not in shell.ip.magics_manager.magics["cell"]
     assert "tidb_pe" not in shell.ip.magics_manager.magics["line"]
+
+
+def test_cells_of_both_magics_share_one_session(connected: Shell) -> None:
+    """BEGIN, UPDATE and ROLLBACK in three cells keep nothing, and SET, USE and @x last for both magics."""
+    connected.must("%%sql\nCREATE TABLE test.accounts (id INT, v INT)")
+    connected.must("%%tidb_pe query\nINSERT INTO test.accounts VALUES (1, 100)")
+    connected.must("%%tidb_pe query\nBEGIN")
+    connected.must("%%sql\nUPDATE test.accounts SET v = 0")
+    assert connected.must("%%tidb_pe query\nSELECT v FROM test.accounts").value["v"].tolist() == [0]
+    connected.must("%%tidb_pe query\nROLLBACK")
+    assert list(connected.must("%sql SELECT v FROM test.accounts").value) == [(100,)]
+    connected.must("%%tidb_pe query\nUSE test")
+    connected.must("%%sql\nSET @x = 5")
+    found = connected.must("%%tidb_pe query\nSELECT DATABASE() AS d, @x AS x").value
+    assert [str(value) for value in found.iloc[0]] == ["test", "5"]
+
+
+@pytest.mark.parametrize("sql", ["BEGIN", "ROLLBACK", "SET @x = 1", "USE test", "SELECT LAST_INSERT_ID()"])
+def test_a_call_of_its_own_refuses_what_would_be_lost(connected: Shell, sql: str) -> None:
+    """`Runbook.query` names the cell and engine.begin(), and does not say that it has worked."""
+    connected.ip.user_ns["runbook"] = connected.ip.magics_manager.registry["TidbPeMagics"].runbook
+    refused = connected.run(f"runbook.query({sql!r})")
+    assert isinstance(refused.error, errors.InvalidRequest)
+    assert "%%tidb_pe query cell, or inside engine.begin()" in refused.output

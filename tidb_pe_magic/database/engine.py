@@ -5,27 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pymysql.err
 import sqlalchemy.exc
 from sqlalchemy import URL, Engine, create_engine, event
 
-from tidb_pe_magic.credentials.redaction import hide_values, without_values
-from tidb_pe_magic.database import greeting
+from tidb_pe_magic.database import engine_events, greeting
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.session import CannotConnect, Session
 from tidb_pe_magic.errors import ConnectionFailed
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, ExceptionContext
-
     from tidb_pe_magic.model import TlsReport
 
 __all__ = ["Opened", "Target", "answers", "open_engine"]
 
 _POOL_SIZE, _MAX_OVERFLOW = 2, 8
-# Another bug in a hook would be shown with the frames by a `%%sql` cell.
-_own_failures = without_values((pymysql.err.MySQLError, Warning))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,29 +112,5 @@ def _make_engine(target: Target, connector: Connector, first: _FirstConnection) 
         _dialect, _record, _positional, arguments = call
         return connector.connect(arguments, first.deadline)
 
-    # A notebook's connection is checked out once and for all, so the pool never looks at it again.
-    @event.listens_for(engine, "before_cursor_execute")
-    @_own_failures
-    def revive(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        _session(connection).revive(statement)
-
-    @event.listens_for(engine, "after_cursor_execute")
-    @_own_failures
-    def remember(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        _session(connection).remember(statement)
-
-    @event.listens_for(engine, "handle_error", retval=True)
-    def hide(context: ExceptionContext) -> BaseException | None:
-        # A bug in the driver: a `%%sql` cell would show the frames. What the server says stays as it is.
-        if isinstance(context.original_exception, pymysql.err.MySQLError):
-            return None
-        failure = hide_values(context.original_exception)
-        return None if failure is context.original_exception else failure
-
+    engine_events.listen(engine, database=target.database)
     return engine
-
-
-def _session(connection: Connection) -> Session:
-    session = connection.connection.dbapi_connection
-    assert isinstance(session, Session)  # noqa: S101 - the engine's pool is filled by `connect` above alone
-    return session

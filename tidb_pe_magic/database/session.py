@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 import ssl
 import struct
-import warnings
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import pymysql.err
 from pymysql.connections import Connection
@@ -14,11 +13,12 @@ from pymysql.constants import CR, SERVER_STATUS
 
 from tidb_pe_magic.database import greeting
 from tidb_pe_magic.database.deadline import Deadline
+from tidb_pe_magic.database.effects import Effect, effect_of
 from tidb_pe_magic.errors import ConnectionFailed
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.database.tls import NamedContext
@@ -32,30 +32,22 @@ _LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
 # What PyMySQL raises where a peer does not keep to the protocol.
 _PROTOCOL_ERRORS = (ValueError, LookupError, AssertionError, struct.error, TypeError)
 
+_LONGEST = 80  # characters of a statement that is named
 # Login methods that give the password away on an unencrypted connection; the last one as a hash that is
 # undone in moments.
 _CLEAR_TEXT = ("mysql_clear_password", "dialog", "mysql_old_password")
 
-_COMMENTS = r"\A(?:\s|/\*.*?\*/|(?:--|\#)[^\n]*(?:\n|\Z))*"
-_USE = re.compile(
-    _COMMENTS + r"USE\s+(?:`((?:[^`]|``)+)`|\"([^\"]+)\"|([^\s;`\"]+))", re.IGNORECASE | re.DOTALL
-)
-_STATE = re.compile(
-    _COMMENTS
-    + r"(SET\s+(?!GLOBAL\b|@@GLOBAL\b|(?:SESSION\s+|@@)?autocommit\b|TRANSACTION\b)\S+"
-    + r"|CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY\s+TABLE|LOCK\s+TABLES?|PREPARE)",
-    re.IGNORECASE | re.DOTALL,
-)
-# What answers for the session's past: in a new session it would be silently wrong, and a ping changes it.
-_PAST = re.compile(
-    r"\b(?:ROW_COUNT|LAST_INSERT_ID|FOUND_ROWS)\s*\(|\bGET\s+DIAGNOSTICS\b"
-    r"|\A\s*SHOW\b.*\b(?:WARNINGS|ERRORS)\b|(?<![\w@'\"`])@\w",
-    re.IGNORECASE | re.DOTALL,
-)
-
 
 class SessionStateLost(UserWarning):
     """A connection was opened again, and what statements like SET had changed in the old one is gone."""
+
+    @classmethod
+    def of(cls, settings: Sequence[str]) -> Self:
+        """Name the statements whose effect is gone."""
+        texts = "; ".join(each if len(each) <= _LONGEST else f"{each[:_LONGEST]}…" for each in settings)
+        return cls(
+            f"The server had closed the connection. It was opened again, without the effect of: {texts}."
+        )
 
 
 class CannotConnect(pymysql.err.OperationalError):
@@ -103,9 +95,12 @@ class Session(_Driver):
 
     Attributes:
         tls_offered: the server's last greeting offered TLS.
+        pinned: it stays its holder's session for good: when it is lost, it is opened again in place, after
+            the error was shown, and whoever uses it is told what the new one lacks.
     """
 
     server_status: int
+    db: str | bytes | None
     _read_timeout: float | None
     _write_timeout: float | None
     _secure: bool
@@ -146,6 +141,7 @@ class Session(_Driver):
             auth_plugin_map=clear_text,
         )
         self.tls_offered = False
+        self.pinned = False
         self.server_status = 0
         self._secret = secret
         self._context = context
@@ -153,7 +149,8 @@ class Session(_Driver):
         self._timeout = timeout
         self._reopen = reopen
         self._kill = kill
-        self._state: list[str] = []
+        self._settings: list[str] = []
+        self._identity = 0
 
     def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
         """Connect, unless the server is `reached` already, and log in.
@@ -205,7 +202,8 @@ class Session(_Driver):
             return KeyboardInterrupt()
         finally:
             self.password = b""
-        self._state.clear()
+        self._settings.clear()
+        self._identity = 0
         return None
 
     def _failure(self, error: pymysql.err.MySQLError, deadline: Deadline) -> ConnectionFailed:
@@ -231,20 +229,63 @@ class Session(_Driver):
         )
 
     @property
+    def in_transaction(self) -> bool:
+        """A transaction is open, as the server said last."""
+        return self.open and self.holds_transaction
+
+    @property
     def holds_transaction(self) -> bool:
         """The server's last word leaves room for uncommitted work, which must not be lost in silence."""
         autocommit = self.autocommit_mode and self.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT
         return not autocommit or bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
-    def revive(self, statement: str) -> None:
+    @property
+    def database(self) -> str:
+        """The database that it is in; empty for none."""
+        # The driver replaces the text when it logs in.
+        return self.db.decode() if isinstance(self.db, bytes) else self.db or ""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The statements whose effect a new session would lack, in their order; USE is repeated in one."""
+        off = not self.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT and self.autocommit_mode
+        return (*self._settings, "SET autocommit = 0") if off else tuple(self._settings)
+
+    def identity(self) -> int:
+        """Return the number that KILL takes; the session must be idle.
+
+        The server's greeting has room for 32 bits of it. TiDB counts in 64 where
+        `enable-32bits-connection-id` is off, and by itself when the short numbers have run out.
+
+        Raises:
+            MySQLError: the connection is lost.
+        """
+        if not self._identity:
+            with contextlib.closing(self.cursor()) as cursor:
+                cursor.execute("SELECT CONNECTION_ID()")
+                row = cursor.fetchone()
+            self._identity = int(row[0]) if row else self.thread_id()
+        return self._identity
+
+    def effect(self, statement: str) -> Effect:
+        """Return what a statement does to this session."""
+        plain = self.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
+        return effect_of(statement, escapes=not plain)
+
+    def revive(self, statement: str) -> tuple[str, ...]:
         """Open the session again if it is gone and neither a transaction nor `statement` needs the old one.
+
+        Returns:
+            The statements whose effect the new session lacks.
 
         Raises:
             CannotConnect: it cannot be opened again; a later call tries once more.
         """
-        if self.holds_transaction or _PAST.search(statement) or self._answers():
-            return
-        lost, failure = tuple(self._state), None
+        # Whoever holds a pinned session has been shown the error that closed it, and what it cost.
+        gone = self.pinned and not self.open
+        if not gone and (self.holds_transaction or self.effect(statement).needs_session or self._answers()):
+            return ()
+        lost, failure = self.settings, None
         try:
             with Deadline(self._timeout) as deadline:
                 self._reopen(self, deadline)
@@ -252,13 +293,7 @@ class Session(_Driver):
             failure = CannotConnect(error)
         if failure is not None:
             raise failure
-        if lost:
-            warnings.warn(
-                "the server had closed the connection; it was opened again, "
-                f"without the effect of: {'; '.join(lost)}",
-                SessionStateLost,
-                stacklevel=2,
-            )
+        return lost
 
     def _answers(self) -> bool:
         if not self.open:
@@ -268,8 +303,11 @@ class Session(_Driver):
         self._read_timeout = self._write_timeout = self._timeout
         try:
             self.ping(reconnect=False)
-        except pymysql.err.MySQLError:
+        except BaseException as error:
+            # An answer that comes later would be taken for the next statement's.
             self._force_close()
+            if not isinstance(error, pymysql.err.MySQLError):
+                raise
             return False
         finally:
             self._read_timeout, self._write_timeout = kept
@@ -282,17 +320,20 @@ class Session(_Driver):
         except KeyboardInterrupt:
             # The driver has closed its socket, which a server notices only when it has something to send.
             self._force_close()
-            self._kill(self.thread_id())
+            self._kill(self._identity or self.thread_id())
             raise
 
     def remember(self, statement: str) -> None:
         """Note what an executed statement changed in the session, for the time after a reconnection."""
-        used = _USE.match(statement)
-        if used:
-            quoted, ansi, bare = used.groups()
-            self.db = quoted.replace("``", "`") if quoted else ansi or bare
-        elif changed := _STATE.match(statement):
-            self._state.append(" ".join(changed[1].split()))
+        effect = self.effect(statement)
+        if effect.database:
+            self.db = effect.database
+        if effect.setting and effect.setting not in self._settings:
+            self._settings.append(effect.setting)
+
+    def discard(self) -> None:
+        """Close the connection without a word: what it would say next is not known."""
+        self._force_close()
 
     def commit(self) -> None:
         """Commit; where every statement was committed by itself, a lost connection loses nothing."""

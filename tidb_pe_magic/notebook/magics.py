@@ -121,7 +121,7 @@ def run_cell(commands: Commands, line: str, cell: str) -> Any:
 
 def _performed(commands: Commands, command: Command) -> QueryResult:
     with closing(Progress(commands.shell)) as progress:
-        result = commands.runbook.perform(QUERY, command.request, progress)
+        result = commands.runbook.perform(QUERY, command.request, progress, cell=True)
     if not isinstance(result, QueryResult):
         raise TypeError(type(result).__name__)
     return result

@@ -20,11 +20,12 @@ from tidb_pe_magic.files import state_directory
 from tidb_pe_magic.model import Notice
 from tidb_pe_magic.runtime.clients import Clients
 from tidb_pe_magic.runtime.journal import Journal
+from tidb_pe_magic.runtime.open_connections import OpenConnections
 from tidb_pe_magic.runtime.waiter import Waiter
 from tidb_pe_magic.threads import paused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
     from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam
     from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.model import Connection, Event, EventHook, Whereabouts
+    from tidb_pe_magic.model import Event, EventHook, Whereabouts
 
 CLUSTER = "TIDB_PE_CLUSTER"
 """The environment variable that names the cluster where neither a command nor an earlier one did."""
@@ -66,7 +67,7 @@ class Context:
         answer_timeout: seconds that a cloud may be silent in one call.
         metadata_timeout: seconds for each answer of the ECS metadata service.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
-        terms: what each of these connections was asked to be, by alias.
+        cell: the call is a notebook's cell, whose statements run in the alias's one session.
     """
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
@@ -78,8 +79,8 @@ class Context:
     now: Callable[[], float] = time.time
     answer_timeout: float = 15.0
     metadata_timeout: float = 0.5
-    connections: dict[str, Connection] = field(default_factory=dict)
-    terms: dict[str, Hashable] = field(default_factory=dict)
+    connections: OpenConnections = field(default_factory=OpenConnections)
+    cell: bool = False
     _no_call: threading.Event = field(default_factory=threading.Event)
     _named: _Named = field(default_factory=_Named)
     _clients: Clients = field(default_factory=Clients)
@@ -142,6 +143,7 @@ class Context:
         cancel: threading.Event | None = None,
         prompt: Callable[[str], Secret] | None = None,
         remember: bool = True,
+        cell: bool = False,
     ) -> Self:
         """Return this context for one call; what is not given here is shared with all other calls.
 
@@ -149,9 +151,12 @@ class Context:
             cancel: ends a wait of this call alone.
             prompt: asks for a password in this call.
             remember: the cluster that this call names is the default of the next ones.
+            cell: the call is a notebook's cell.
         """
         named = self._named if remember else replace(self._named)
-        return replace(self, cancel=cancel or self.cancel, prompt=prompt or self.prompt, _named=named)
+        return replace(
+            self, cancel=cancel or self.cancel, prompt=prompt or self.prompt, cell=cell, _named=named
+        )
 
     @property
     def waiter(self) -> Waiter:

@@ -11,6 +11,7 @@ from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
+from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import doctor, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, noted_service
@@ -134,36 +135,47 @@ def _open_at(context: Context, place: Place, login: Login) -> Connection:
     opened = _opened(context, place, target)
     try:
         saved = _save(context, place, target, login) if getattr(login, "save", False) else ""
-        if context.shell is not None:
-            from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
-
-            jupysql.register(context.shell, opened.engine, login.alias)
+        connection = Connection(
+            alias=login.alias,
+            cluster=place.cluster,
+            endpoint_id=place.endpoint_id,
+            host=place.host,
+            port=place.port,
+            user=user,
+            database=login.database or "",
+            server_version=opened.server_version,
+            tls=opened.tls,
+            password_source=password.source,
+            registered=context.shell is not None,
+            ca=login.ca or "",
+            saved=saved,
+            engine=opened.engine,
+            via=context.via,
+        )
+        replaced = _put(context, connection, _terms(place.cluster, place.endpoint_id, login))
     except BaseException:
         opened.engine.dispose()
         raise
-    replaced = context.connections.pop(login.alias, None)
     if replaced is not None:
-        replaced.engine.dispose()
-    connection = Connection(
-        alias=login.alias,
-        cluster=place.cluster,
-        endpoint_id=place.endpoint_id,
-        host=place.host,
-        port=place.port,
-        user=user,
-        database=login.database or "",
-        server_version=opened.server_version,
-        tls=opened.tls,
-        password_source=password.source,
-        registered=context.shell is not None,
-        ca=login.ca or "",
-        saved=saved,
-        engine=opened.engine,
-        via=context.via,
-    )
-    context.connections[login.alias] = connection
-    context.terms[login.alias] = _terms(place.cluster, place.endpoint_id, login)
+        replaced.session.close()
+        replaced.connection.engine.dispose()
     return connection
+
+
+def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConnection | None:
+    """Make the connection the alias's one, in jupysql too; return the one that had the alias before."""
+    from tidb_pe_magic.database.alias import AliasSession  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    alias, engine = connection.alias, connection.engine
+    with context.connections.lock:
+        if context.shell is None:
+            session = AliasSession(engine)
+        else:
+            from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+
+            jupysql.register(context.shell, engine, alias)
+            session = AliasSession(engine, lambda: jupysql.held(alias, engine))
+        return context.connections.put(OpenConnection(connection=connection, terms=terms, session=session))
 
 
 def _opened(context: Context, place: Place, target: Target) -> Opened:
@@ -237,9 +249,10 @@ def kept_connection(
 def _kept(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Connection | None:
     from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    connection = context.connections.get(login.alias)
-    if connection is None or context.terms.get(login.alias) != _terms(cluster, endpoint_id, login):
+    record = context.connections.record(login.alias)
+    if record is None or record.terms != _terms(cluster, endpoint_id, login):
         return None
+    connection = record.connection
     return connection if is_registered(connection) and answers(connection.engine) else None
 
 
@@ -280,14 +293,16 @@ def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook
 
 def close(context: Context, alias: str) -> bool:
     """Close one of our connections; False where there is none of this alias."""
-    connection = context.connections.pop(alias, None)
-    context.terms.pop(alias, None)
-    if connection is None:
-        return False
-    if connection.registered:
-        from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+    with context.connections.lock:
+        record = context.connections.take(alias)
+        if record is None:
+            return False
+        connection = record.connection
+        if connection.registered:
+            from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
 
-        jupysql.unregister(alias, connection.engine)
+            jupysql.unregister(alias, connection.engine)
+    record.session.close()
     connection.engine.dispose()
     return True
 

@@ -6,41 +6,54 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.model import QueryEnded, QueryResult, RowsRead
+from tidb_pe_magic.database.effects import refuse_session_statement
+from tidb_pe_magic.model import Notice, QueryEnded, QueryResult, RowsRead
 from tidb_pe_magic.steps import connect
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import QueryRequest
+    from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.queries.results import Partitions, Read
     from tidb_pe_magic.database.queries.statement import Tally
     from tidb_pe_magic.model import Connection, EventHook
     from tidb_pe_magic.runtime.context import Context
+    from tidb_pe_magic.runtime.open_connections import OpenConnection
 
 _TOLD_EVERY = 0.5  # seconds between two events
 
 
 def query(context: Context, request: QueryRequest, on_event: EventHook) -> QueryResult:
-    """Read a statement's result over the alias's pool, so that several may run at once.
+    """Read a statement's result: of a cell in the alias's session, of other calls over their own connection.
 
     Raises:
-        StepOrderError: there is no such connection.
-        InvalidRequest: options contradict each other, or parameters do not fit.
+        StepOrderError: there is no such connection, or its session is busy with another cell.
+        InvalidRequest: options contradict each other, parameters do not fit, or the statement changes only
+            a session that nobody else would have.
         MissingDependency: the extra `dask` is not installed.
         QueryError: refused, stopped or too large; the connection can be used again.
         ConnectionFailed: the connection was lost.
     """
     _check(request)
-    connection = _connection(context, request.alias)
+    record = _record(context, request.alias)
+    session = record.session if context.cell else None
+    if session is None:
+        refuse_session_statement(request.sql)
+    elif request.partition_on is not None:
+        session.refuse_ranges("--partition-on")
     if request.engine == "dask":
-        result = _distributed(context, request, connection)
+        result = _distributed(context, request, record.connection, session)
     else:
-        result = _read(context, request, connection, on_event)
+        result = _read(context, request, record.connection, session, on_event)
     on_event(QueryEnded(result=result))
     return result
 
 
 def _read(
-    context: Context, request: QueryRequest, connection: Connection, on_event: EventHook
+    context: Context,
+    request: QueryRequest,
+    connection: Connection,
+    session: AliasSession | None,
+    on_event: EventHook,
 ) -> QueryResult:
     from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415
@@ -59,17 +72,25 @@ def _read(
     reading: Read = results.Read(
         engine=connection.engine,
         query=Query(sql=sql, params=params),
+        cells=session,
         partitions=_partitions(request),
         cancel=context.cancel,
         tell=tell,
     )
     data: Any = None
     path, cut = "", False
-    if request.to_parquet is not None:
-        path = str(results.read_file(reading, request.to_parquet))
-    else:
-        table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
-        data = table if request.arrow else results.frame(table, _dtypes(request))
+    try:
+        if request.to_parquet is not None:
+            path = str(results.read_file(reading, request.to_parquet))
+        else:
+            table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
+            data = table if request.arrow else results.frame(table, _dtypes(request))
+    finally:
+        lost = session.take_lost() if session is not None else ()
+        if lost:
+            from tidb_pe_magic.database.session import SessionStateLost  # noqa: PLC0415 - pymysql is slow
+
+            on_event(Notice(text=str(SessionStateLost.of(lost))))
     return QueryResult(
         alias=request.alias,
         data=data,
@@ -82,7 +103,9 @@ def _read(
     )
 
 
-def _distributed(context: Context, request: QueryRequest, connection: Connection) -> QueryResult:
+def _distributed(
+    context: Context, request: QueryRequest, connection: Connection, session: AliasSession | None
+) -> QueryResult:
     if find_spec("dask") is None:
         raise errors.MissingDependency.of("dask", "dask")
     from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
@@ -94,7 +117,7 @@ def _distributed(context: Context, request: QueryRequest, connection: Connection
         host=connection.host,
         port=connection.port,
         user=connection.user,
-        database=connection.database,
+        database=connection.database if session is None else session.database,
         tls=mode,
         tls_name=name,
         ca=connection.ca,
@@ -106,6 +129,7 @@ def _distributed(context: Context, request: QueryRequest, connection: Connection
         results.Read(
             engine=connection.engine,
             query=Query(sql=sql, params=params),
+            cells=session,
             partitions=_partitions(request),
             cancel=context.cancel,
             tell=_unheard,
@@ -131,15 +155,15 @@ def _partitions(request: QueryRequest) -> Partitions | None:
     return Partitions(column=request.partition_on, count=request.partitions)
 
 
-def _connection(context: Context, alias: str) -> Connection:
-    connection = context.connections.get(alias)
-    if connection is None:
+def _record(context: Context, alias: str) -> OpenConnection:
+    record = context.connections.record(alias)
+    if record is None:
         known = ", ".join(context.connections)
         raise errors.StepOrderError(
             f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
             advice=f"Run %tidb_pe connect --alias {alias}.",
         )
-    return connection
+    return record
 
 
 def _check(request: QueryRequest) -> None:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.database.tokens import pieces
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-# What is not code. A comment with ! or + is read by the server.
-_NO_CODE = r"""
-    (?P<quoted> '(?:[^'{escape}]++|{escaped}'')*+' | "(?:[^"{escape}]++|{escaped}"")*+" | `(?:[^`]++|``)*+` )
-    | (?P<comment> (?:--(?=\s|\Z)|\#)[^\n]* | /\*(?![!+]|M!|T!).*?\*/ )
-"""
-
-
-def pieces(code: str, *, escapes: bool) -> re.Pattern[str]:
-    """Return what finds the pieces of a statement: quoted ones, comments, and those of `code`.
-
-    Args:
-        code: alternatives of a verbose pattern, each a named group.
-        escapes: a backslash in a string escapes what follows it, which the session's sql_mode says.
-    """
-    escape, escaped = (r"\\", r"\\.|") if escapes else ("", "")
-    no_code = _NO_CODE.replace("{escape}", escape).replace("{escaped}", escaped)
-    return re.compile(no_code + code, re.VERBOSE | re.DOTALL)
-
 
 # What the code is looked through for.
 _CODE = r"""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from sql.connection import SQLAlchemyConnection
     from sql.magic import SqlMagic
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 # What `register` has made known, while something still uses it.
 _registered: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
@@ -88,6 +88,17 @@ def holds(alias: str, engine: Engine) -> bool:
 
     manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
     return manager is not None and _engine(manager.connections.get(alias)) is engine
+
+
+def held(alias: str, engine: Engine) -> Connection | None:
+    """Return the connection that jupysql holds for this engine under this name, if it holds one."""
+    import sys  # noqa: PLC0415
+
+    if not holds(alias, engine):
+        return None
+    manager = sys.modules["sql.connection"].ConnectionManager
+    connection: Connection = manager.connections[alias].connection_sqlalchemy
+    return connection
 
 
 def unregister(alias: str, engine: Engine | None = None) -> bool:

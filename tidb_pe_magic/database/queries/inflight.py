@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.pool import PoolProxiedConnection
 
+    from tidb_pe_magic.database.alias import AliasSession
+
 T = TypeVar("T")
 
 _SLICE = 0.1  # seconds; on some platforms only the end of a wait lets the stop button through
@@ -31,12 +33,19 @@ _KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
 class InFlight:
     """The sessions of one engine whose statements run now; safe to use from several threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Begin with none."""
+    def __init__(self, engine: Engine, *, database: str | None = None) -> None:
+        """Begin with none.
+
+        Args:
+            engine: of the connection.
+            database: that the dedicated sessions are in; default: the engine's own.
+        """
         self._engine = engine
+        self._database = database
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._sessions: dict[int, Any] = {}
+        self._told = threading.Event()
         self.stopped = threading.Event()
 
     @contextmanager
@@ -67,7 +76,40 @@ class InFlight:
         with translated():
             connection = dial(self._engine)
         with self._lent(connection, keep=False, watched=watched) as session:
+            if self._database and self._database != session.database:
+                with translated():
+                    session.select_db(self._database)
             yield session
+
+    @contextmanager
+    def of_cells(self, cells: AliasSession, statement: str) -> Iterator[Any]:
+        """Lend the session that the alias's cells share; it outlives the stop button where it can.
+
+        Raises:
+            ConnectionFailed: it cannot be opened, or is lost.
+            StepOrderError: another statement is still running in it.
+        """
+        with cells.lent(statement) as connection:
+            session: Any = connection.dbapi_connection
+            try:
+                self._watch(session)
+                yield session
+            finally:
+                if not self._release(session):
+                    session.discard()
+
+    def _release(self, session: Any) -> bool:
+        """Watch a session no longer; tell whether its next statement is safe from a KILL of this one."""
+        with self._lock:
+            for known in [known for known, kept in self._sessions.items() if kept is session]:
+                del self._sessions[known]
+            self._idle.notify_all()
+            stopped = self.stopped.is_set()
+        if not session.open:
+            return True
+        if stopped and not self._told.wait(_KILL_SECONDS):
+            return False
+        return not stopped or _is_calm(session)
 
     @contextmanager
     def _lent(
@@ -77,7 +119,7 @@ class InFlight:
         intact = False
         try:
             if watched:
-                self._watch(connection)
+                self._watch(session)
             yield session
             intact = bool(session.open)
         finally:
@@ -90,24 +132,26 @@ class InFlight:
             else:
                 connection.invalidate()
 
-    def _watch(self, connection: PoolProxiedConnection) -> None:
+    def _watch(self, session: Any) -> None:
         with translated():
-            number = connection_id(connection)
+            number = session.identity()
         with self._lock:
-            self._sessions[number] = connection.dbapi_connection
+            self._sessions[number] = session
         if self.stopped.is_set():
             raise QueryCancelled
 
     def end(self) -> None:
         """End every statement: KILL QUERY over another connection, then the sockets that are still open."""
-        self.stopped.set()
         with self._lock:
+            self.stopped.set()
             numbers = list(self._sessions)
         if numbers:
             # A daemon: a server that is slow to let it in is told all the same, in its own time.
             killer = threading.Thread(target=self._kill, args=(numbers,), name="tidb_pe kill", daemon=True)
             killer.start()
             killer.join(_KILL_SECONDS)
+        else:
+            self._told.set()
         if not self._await_end():
             with self._lock:
                 for session in self._sessions.values():
@@ -118,9 +162,15 @@ class InFlight:
         """Tell the server that nobody waits for the rest of this session's statement."""
         with self._lock:
             numbers = [number for number, kept in self._sessions.items() if kept is session]
-        self._kill(numbers)
+        self._tell(numbers)
 
     def _kill(self, numbers: Sequence[int]) -> None:
+        try:
+            self._tell(numbers)
+        finally:
+            self._told.set()
+
+    def _tell(self, numbers: Sequence[int]) -> None:
         # Whoever stops a query is not told that the server could not be: the session is cut either way.
         with contextlib.suppress(pymysql.err.MySQLError):
             connection = dial(self._engine)
@@ -140,21 +190,21 @@ class InFlight:
             return not self._sessions
 
 
+def _is_calm(session: Any) -> bool:
+    """Let a KILL QUERY that came too late take a statement of no importance; False where that is lost."""
+    for _ in range(2):
+        try:
+            with contextlib.closing(session.cursor()) as cursor:
+                cursor.execute("DO 0")
+        except pymysql.err.MySQLError:
+            continue
+        return True
+    return False
+
+
 def dial(engine: Engine) -> PoolProxiedConnection:
     """Open a connection beside the engine's pool, which may be exhausted; `invalidate` closes it."""
     return engine.pool.recreate().connect()
-
-
-def connection_id(connection: PoolProxiedConnection) -> int:
-    """Return the number that KILL takes: TiDB's may be longer than the one of the server's greeting."""
-    session: Any = connection.dbapi_connection
-    known = connection.info.get("connection_id")
-    greeted = session.thread_id()
-    if known is None or known[0] != greeted:
-        with contextlib.closing(session.cursor()) as cursor:
-            cursor.execute("SELECT CONNECTION_ID()")
-            known = connection.info["connection_id"] = (greeted, int(cursor.fetchone()[0]))
-    return int(known[1])
 
 
 def _cut(session: Any) -> None:

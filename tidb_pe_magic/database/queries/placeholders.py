@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.database.frames.statement import pieces
+from tidb_pe_magic.database.tokens import pieces
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:

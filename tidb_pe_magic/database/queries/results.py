@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
+from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.frames import to_pandas
 from tidb_pe_magic.database.queries import parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
-from tidb_pe_magic.database.queries.placeholders import outer_words
 from tidb_pe_magic.database.queries.statement import Query, Tally, read
 from tidb_pe_magic.files import in_its_place
 
@@ -25,13 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Engine
 
+    from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.queries.statement import Sink
 
 __all__ = ["Partitions", "Read", "frame", "read_file", "read_table"]
-
-_LEAVING_NO_TRACE = frozenset(
-    {"SELECT", "WITH", "SHOW", "EXPLAIN", "DESC", "DESCRIBE", "INSERT", "REPLACE", "UPDATE", "DELETE"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +46,7 @@ class Read:
     Attributes:
         engine: of the connection.
         query: the statement.
+        cells: the session that it runs in, where it is a cell's; None for a connection of its own.
         partitions: None for one connection.
         cancel: set it to stop.
         tell: is given what has been read, several times a second.
@@ -57,10 +55,15 @@ class Read:
 
     engine: Engine
     query: Query
+    cells: AliasSession | None = None
     partitions: Partitions | None = None
     cancel: threading.Event
     tell: Callable[[Tally], None]
     tally: Tally = field(default_factory=Tally)
+
+    def in_flight(self) -> InFlight:
+        """Return what its statements are watched in; further sessions are in the same database."""
+        return InFlight(self.engine, database=self.cells.database if self.cells is not None else None)
 
 
 class _Rows:
@@ -151,7 +154,7 @@ def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
         ConnectionFailed: the connection was lost.
         InvalidRequest: it cannot be read in ranges.
     """
-    flight = InFlight(reading.engine)
+    flight = reading.in_flight()
     schemas: list[pa.Schema] = []
 
     def begin(schema: pa.Schema) -> Sink:
@@ -177,13 +180,17 @@ def frame(table: pa.Table, dtypes: Literal["arrow", "numpy_nullable"]) -> pd.Dat
 
 def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
     """Read the statement, or its ranges at the same time, into what `begin` returns for each."""
-    flight = InFlight(reading.engine)
+    flight = reading.in_flight()
     attend = partial(attended, flight=flight, cancel=reading.cancel)
 
     def one() -> None:
-        # What SET, USE or BEGIN change must not be there for whichever query has this session next.
-        keep = next(outer_words(reading.query.sql), "") in _LEAVING_NO_TRACE
-        with flight.from_pool(keep=keep) as session:
+        sql = reading.query.sql
+        if reading.cells is not None:
+            lending = flight.of_cells(reading.cells, sql)
+        else:
+            # What it changes must not be there for whichever query has this session next.
+            lending = flight.from_pool(keep=effect_of(sql).leaves_nothing)
+        with lending as session:
             read(flight, session, reading.query, reading.tally, partial(begin, 0))
 
     if reading.partitions is None:

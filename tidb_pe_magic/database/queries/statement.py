@@ -6,10 +6,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pymysql.err
+from pymysql.constants import ER
+
 from tidb_pe_magic.database.queries.failures import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
 
@@ -72,9 +75,29 @@ def read(
 
     with translated(), open_reading(session, query.sql, query.params, on_bytes=tally.received) as reading:
         take = begin(reading.schema)
-        for batch in reading:
+        batches = iter(reading)
+        for batch in batches:
             tally.decoded(batch.num_rows)
-            if not take(batch):
-                flight.kill(session)
+            try:
+                wanted = take(batch)
+            except BaseException:
+                if session.pinned:
+                    _end(flight, session, batches)
+                raise
+            if not wanted:
+                _end(flight, session, batches)
                 break
         tally.found(reading.zero_dates.items())
+
+
+def _end(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> None:
+    """Have the server end a result that nobody wants more of; a session that has to last is read out."""
+    flight.kill(session)
+    if not session.pinned:
+        return
+    try:
+        for _ in batches:
+            pass
+    except pymysql.err.MySQLError as error:
+        if error.args[0] != ER.QUERY_INTERRUPTED:
+            raise

@@ -1,0 +1,169 @@
+"""The one SQL session of an alias, in which every cell of the notebook runs."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.database.effects import effect_of
+from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, QueryFailed, StepOrderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import PoolProxiedConnection
+
+    from tidb_pe_magic.database.session import Session
+
+_BUSY_SECONDS = 2.0
+_ROLLED_BACK = frozenset({"SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"})
+
+
+class AliasSession:
+    """What SET, USE, temporary tables and transactions last in: from one cell to the next, of either magic.
+
+    It is the connection that jupysql holds for the alias; where jupysql holds none, it is one of its own.
+    """
+
+    def __init__(self, engine: Engine, held: Callable[[], Connection | None] = lambda: None) -> None:
+        """Begin with the connection that is held, or without one until a cell needs it.
+
+        Args:
+            engine: of the alias.
+            held: returns the connection that jupysql holds, if it holds one.
+        """
+        self.engine = engine
+        self._held = held
+        self._own: Connection | None = None
+        self._lock = threading.Lock()
+        self._lost: list[str] = []
+        self._pin()
+
+    @property
+    def connection(self) -> Connection:
+        """SQLAlchemy's connection, on which jupysql's own statements run too.
+
+        Raises:
+            CannotConnect: it cannot be opened.
+        """
+        held = self._held()
+        if held is not None and not held.closed:
+            return held
+        if self._own is None or self._own.closed:
+            self._own = self.engine.connect()
+        return self._own
+
+    @property
+    def in_transaction(self) -> bool:
+        """A transaction is open, as the server said last."""
+        session = self._present()
+        return session is not None and session.in_transaction
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The statements, such as SET, whose effect no other session has; USE is not one of them."""
+        session = self._present()
+        return session.settings if session is not None else ()
+
+    @property
+    def database(self) -> str:
+        """The database that the session is in: USE may have changed it. Empty for none."""
+        session = self._present()
+        return session.database if session is not None else (self.engine.url.database or "")
+
+    def take_lost(self) -> tuple[str, ...]:
+        """Return, once, the statements whose effect a reconnection has undone."""
+        lost, self._lost = tuple(self._lost), []
+        return lost
+
+    def refuse_ranges(self, field: str) -> None:
+        """Refuse what is read over further connections, where they would show something else.
+
+        Args:
+            field: the option that asks for it.
+
+        Raises:
+            InvalidRequest: a transaction is open, or the session has settings of its own.
+        """
+        if self.in_transaction:
+            reason = "opens further connections, which do not see the open transaction."
+            raise InvalidRequest(field, reason, advice="COMMIT or ROLLBACK it first.")
+        if self.settings:
+            reason = f"opens further connections, without the effect of: {'; '.join(self.settings)}."
+            raise InvalidRequest(field, reason, advice="Leave the option out, or connect again.")
+
+    @contextmanager
+    def lent(self, statement: str) -> Iterator[PoolProxiedConnection]:
+        """Lend the session's connection for one statement, opened again where it was dropped while idle.
+
+        Raises:
+            ConnectionFailed: the session cannot be opened, or is lost; it says what became of a transaction.
+            StepOrderError: another statement is still running in it.
+        """
+        if not self._lock.acquire(timeout=_BUSY_SECONDS):
+            raise StepOrderError(
+                "another statement is still running in the session of this alias.",
+                advice="Wait for it to end. connection.query() takes a connection of its own.",
+            )
+        try:
+            with translated():
+                session = self._ready()
+                self._lost += session.revive(statement)
+            before = session.in_transaction
+            try:
+                yield self.connection.connection
+            except QueryFailed:
+                raise
+            except ConnectionFailed as error:
+                raise _explained(error, statement, in_transaction=before) from None
+            except BaseException:
+                session.remember(statement)
+                raise
+            session.remember(statement)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close the connection where it is its own: jupysql closes what it holds."""
+        if self._own is not None:
+            self._own.close()
+
+    def _present(self) -> Session | None:
+        """Return the session where it is open already."""
+        for connection in (self._held(), self._own):
+            if connection is not None and not connection.closed and not connection.invalidated:
+                session: Any = connection.connection.dbapi_connection
+                return session  # type: ignore[no-any-return]
+        return None
+
+    def _pin(self) -> None:
+        session = self._present()
+        if session is not None:
+            session.pinned = True
+
+    def _ready(self) -> Session:
+        connection = self.connection
+        if connection.invalidated:
+            # Somebody else has done that; SQLAlchemy wants it said before it goes on.
+            connection.rollback()
+        session: Session = connection.connection.dbapi_connection  # type: ignore[assignment]
+        session.pinned = True
+        return session
+
+
+def _explained(error: ConnectionFailed, statement: str, *, in_transaction: bool) -> ConnectionFailed:
+    """Say what is known of the work that the lost connection was doing."""
+    effect = effect_of(statement)
+    verb = effect.verb
+    if in_transaction and verb in _ROLLED_BACK:
+        advice = "The server rolls the open transaction back. Begin it again."
+    elif in_transaction or not effect.reads_only:
+        advice = (
+            f"It is not known whether {verb or 'the statement'} was carried out. Check before you repeat it."
+        )
+    else:
+        return error
+    return ConnectionFailed(error.stage, error.reason, advice=advice, kind=error.kind)

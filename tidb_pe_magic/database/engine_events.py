@@ -1,0 +1,79 @@
+"""What SQLAlchemy's events do for the sessions of an engine."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pymysql.err
+from sqlalchemy import event
+
+from tidb_pe_magic.credentials.redaction import hide_values, without_values
+from tidb_pe_magic.database.session import Session, SessionStateLost
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.engine import Connection, ExceptionContext
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+# Another bug in a hook would be shown with the frames by a `%%sql` cell.
+_own_failures = without_values((pymysql.err.MySQLError, Warning))
+
+
+def listen(engine: Engine, *, database: str) -> None:
+    """Have the sessions of an engine survive idle drops, and keep their settings to themselves.
+
+    Args:
+        engine: whose connections are all of class `Session`.
+        database: that each of them begins in; empty for none.
+    """
+    # A notebook's connection is checked out once and for all, so the pool never looks at it again.
+    event.listen(engine, "before_cursor_execute", _revive)
+    event.listen(engine, "after_cursor_execute", _remember)
+    event.listen(engine, "handle_error", _hide, retval=True)
+    event.listen(engine, "handle_error", _keep_pinned)
+    event.listen(engine, "checkin", partial(_renew, database))
+
+
+@_own_failures
+def _revive(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    lost = _session(connection).revive(statement)
+    if lost:
+        warnings.warn(SessionStateLost.of(lost), stacklevel=2)
+
+
+@_own_failures
+def _remember(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    _session(connection).remember(statement)
+
+
+def _hide(context: ExceptionContext) -> BaseException | None:
+    # A bug in the driver: a `%%sql` cell would show the frames. What the server says stays as it is.
+    if isinstance(context.original_exception, pymysql.err.MySQLError):
+        return None
+    failure = hide_values(context.original_exception)
+    return None if failure is context.original_exception else failure
+
+
+def _keep_pinned(context: ExceptionContext) -> None:
+    # Another session in its place would have another database, and nobody would be told of its settings.
+    connection = context.connection
+    if connection is None or connection.invalidated or connection.closed or context.is_pre_ping:
+        return
+    session = _session(connection)
+    if session.pinned and context.is_disconnect:
+        session.discard()
+        context.is_disconnect = False
+
+
+def _renew(database: str, session: Session | None, record: ConnectionPoolEntry) -> None:
+    # The next one who is lent this session would have another one's settings.
+    if session is not None and (session.settings or session.database != database):
+        record.invalidate()
+
+
+def _session(connection: Connection) -> Session:
+    session = connection.connection.dbapi_connection
+    assert isinstance(session, Session)  # noqa: S101 - the engine's pool is filled with no others
+    return session
