@@ -20,7 +20,7 @@ from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database import doctor
 from tidb_pe_magic.database.connector import Target
-from tidb_pe_magic.database.remedies import Subject
+from tidb_pe_magic.database.subject import Subject
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import STAGES, Outcome, TlsMode
 from tidb_pe_magic.sandbox.network.black_hole import BlackHole
@@ -120,7 +120,7 @@ def test_every_stage_passes_at_a_real_server(
     ("options", "stage", "detail", "command"),
     [
         ({}, "tls", "unknown authority", "--ca PATH"),
-        ({"tls_name": "other.example.com"}, "tls", "not for other.example.com", "--tls-name 127.0.0.1"),
+        ({"tls_name": "other.example.com"}, "tls", "not for other.example.com", "%tidb_pe clusters"),
         ({"database": "missing"}, "query", "database 'missing'", "%tidb_pe connect"),
         ({"user": "wrong.root"}, "login", "1045", "--password-from prompt"),
     ],
@@ -151,6 +151,20 @@ def test_what_a_real_server_refuses(  # noqa: PLR0913, PLR0917 - fixtures and pa
     assert diagnosis.causes
     shown = repr(diagnosis) + render.text(diagnosis) + render.html(diagnosis)
     assert PASSWORD not in shown
+
+
+def test_the_name_of_a_foreign_certificate_is_no_next_step(
+    examine: Callable[..., Diagnosis], tls_server: MariaDb, authority: Authority
+) -> None:
+    """Only a name of the cluster's own gateway is advised; what a stranger's certificate carries never is."""
+    options = {"ca": str(authority.path), "tls_name": "other.example.com", "timeout": 5.0}
+    strange = examine("127.0.0.1", tls_server.port, **options)
+    assert "do not send a password" in strange.causes[0]
+    assert "--tls-name" not in strange.next_command
+    assert "--tls verify-ca" not in strange.next_command
+    own = examine("127.0.0.1", tls_server.port, gateway_names=("127.0.0.1",), **options)
+    assert "the cluster's gateway's, 127.0.0.1" in own.causes[0]
+    assert "--tls-name 127.0.0.1 " in own.next_command
 
 
 def test_a_server_without_tls_passes_unless_tls_is_asked_for(

@@ -47,7 +47,8 @@ def staged() -> Iterator[Callable[[str], tuple[Sandbox, Runbook]]]:
 @pytest.mark.parametrize(
     ("scenario", "advice"),
     [
-        ("tls-name-mismatch", "--tls-name gateway.example.net"),
+        ("tls-name-mismatch", "do not send a password to it. Next: %tidb_pe endpoints"),
+        ("tls-unknown-authority", "do not send a password to it. Next: %tidb_pe endpoints"),
         ("not-mysql", "%tidb_pe status"),
         ("port-refused", "%tidb_pe status"),
         ("name-does-not-resolve", "%tidb_pe endpoints"),
@@ -82,6 +83,8 @@ def test_connect_does_not_try_a_refused_login_again(
     with pytest.raises(ConnectionFailed, match="Authorized Networks") as caught:
         runbook.connect()
     assert caught.value.diagnosis is None
+    assert "Likely: The password is wrong" in caught.value.advice
+    assert "prefix" not in caught.value.advice
 
 
 @pytest.mark.parametrize(
@@ -120,8 +123,35 @@ def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -
         diagnosis = runbook.doctor()
     assert diagnosis.failed is not None
     assert diagnosis.failed.name == "tcp"
-    assert "Creating" in diagnosis.causes[0]
+    assert "is still connecting (Creating, Disconnected)" in diagnosis.causes[0]
+    assert not any("accept" in cause for cause in diagnosis.causes[:2])
     assert diagnosis.next_command == "%tidb_pe wait"
+
+
+def test_a_connection_that_its_owner_ended_is_not_still_connecting(manual: Sandbox) -> None:
+    """An old endpoint of a service that auto-accepts is disconnected because somebody did that."""
+    manual.clock.ahead = -600.0
+    with Runbook(environ=manual.environment()) as runbook:
+        made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint
+        while manual.tick():
+            pass
+        manual.world.disconnect(made.endpoint_id)
+        while manual.tick():
+            pass
+        diagnosis = runbook.doctor()
+    assert "its owner may have ended the connection" in diagnosis.causes[0]
+
+
+def test_a_dead_zone_behind_a_connected_endpoint_is_the_providers(
+    staged: Callable[[str], tuple[Sandbox, Runbook]],
+) -> None:
+    """Where the cloud shows everything as Connected, the provider's load balancer is the first cause."""
+    _, runbook = staged("zone-black-hole")
+    diagnosis = runbook.doctor()
+    assert diagnosis.failed is not None
+    assert diagnosis.failed.name == "tcp"
+    assert "provider's load balancer" in diagnosis.causes[0]
+    assert diagnosis.next_command == "%tidb_pe endpoints"
 
 
 def test_a_missing_prefix_is_named(staged: Callable[[str], tuple[Sandbox, Runbook]]) -> None:

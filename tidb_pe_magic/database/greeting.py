@@ -12,8 +12,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pymysql.constants import CLIENT, CR, ER
+from pymysql.constants import CLIENT, CR
 
+from tidb_pe_magic.database import refusals
 from tidb_pe_magic.errors import ConnectionFailed
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ _LARGEST_GREETING = 4096
 _PROTOCOL_VERSION = 10
 _ERROR = 0xFF
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 60, 10, 3
-_INSECURE_TRANSPORT = 3159
-_USER_LIMIT_REACHED = 1226
 _LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
 
 _NOT_REACHED = (
@@ -33,31 +32,6 @@ _NOT_REACHED = (
     "must be in the endpoint's VPC or be routed to it."
 )
 _REFUSED = "Check host and port, and that the endpoint is Connected: %tidb_pe status"
-_LOGIN = (
-    "Check the password, that the user name carries the cluster's prefix (<prefix>.root), and that the "
-    "cluster's Authorized Networks (endpoint allow-list) let this endpoint in."
-)
-_STAGES: dict[int, tuple[str, str]] = {
-    ER.ACCESS_DENIED_ERROR: ("login", _LOGIN),
-    ER.HOST_NOT_PRIVILEGED: ("login", _LOGIN),
-    ER.BAD_DB_ERROR: ("query", "Name an existing database: --database NAME"),
-    ER.DBACCESS_DENIED_ERROR: ("query", "The user may not use this database: --database NAME, or grant it."),
-    ER.CON_COUNT_ERROR: ("handshake", "Too many connections are open: close some, then try again."),
-    ER.TOO_MANY_USER_CONNECTIONS: ("handshake", "This user has too many connections: close some."),
-    _USER_LIMIT_REACHED: ("handshake", "A limit of this user on the server is reached."),
-    ER.HOST_IS_BLOCKED: ("handshake", "The server blocks this machine: FLUSH HOSTS on it unblocks."),
-    _INSECURE_TRANSPORT: ("tls", "The server takes encrypted connections only: --tls auto"),
-}
-# The sorts of failure that `remedies` knows more about.
-_KINDS: dict[int, str] = {
-    ER.ACCESS_DENIED_ERROR: "password",
-    ER.BAD_DB_ERROR: "database",
-    ER.DBACCESS_DENIED_ERROR: "database",
-    ER.CON_COUNT_ERROR: "limit",
-    ER.TOO_MANY_USER_CONNECTIONS: "limit",
-    _USER_LIMIT_REACHED: "limit",
-    _INSECURE_TRANSPORT: "required",
-}
 
 
 class Reached(NamedTuple):
@@ -232,7 +206,7 @@ def server_error(code: int, message: str, *, stage: str, plain: bool = False) ->
     Args:
         code: the server's error number.
         message: the server's error message.
-        stage: where it happened, unless the number says better.
+        stage: where it happened, unless the error says better.
         plain: the connection is unencrypted, though the server offers TLS.
     """
     if message.startswith("#"):
@@ -240,14 +214,13 @@ def server_error(code: int, message: str, *, stage: str, plain: bool = False) ->
     if code in _LOST:
         detail = f" ({code} {message})" if code else ""
         return ConnectionFailed(stage, f"the server ended the connection{detail}.")
-    known, advice = _STAGES.get(code, (stage, ""))
+    refusal = refusals.find(code, message)
+    if refusal is None:
+        kind = refusals.OTHER.kind if stage == "login" else ""
+        return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", kind=kind)
+    advice = refusal.advice
     # An error of a query is one of the query, whatever its number means at login.
-    stage = stage if stage == "query" else known
-    if stage == "login" and not advice:
-        advice = _LOGIN
-    if stage == "login" and plain:
+    stage = stage if stage == "query" else refusal.stage
+    if refusal.kind == "password" and plain:
         advice += " Some servers refuse unencrypted logins with this error: --tls auto"
-    kind = _KINDS.get(code, "")
-    if kind == "password" and "prefix" in message.lower():
-        kind = "prefix"
-    return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", advice=advice, kind=kind)
+    return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", advice=advice, kind=refusal.kind)

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.errors import ConnectionFailed
-from tidb_pe_magic.model import (
-    STAGES,
-    Cluster,
-    ConnectionStatus,
-    EndpointStatus,
-    Outcome,
-    Stage,
-    TlsMode,
-    VpcEndpoint,
-    Whereabouts,
-)
+from tidb_pe_magic.database import login_remedies
+from tidb_pe_magic.database.subject import command
+from tidb_pe_magic.model import ConnectionStatus, EndpointStatus, Outcome, TlsMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.database.connector import Target
+    from tidb_pe_magic.database.subject import Subject
     from tidb_pe_magic.errors import ConnectionFailed
-    from tidb_pe_magic.model import Stage
+    from tidb_pe_magic.model import Stage, VpcEndpoint
 
 Remedy = tuple[tuple[str, ...], str]
 
 _USUAL_PORT = 4000
+_CONNECTED = "Connected"  # ZoneStatus of ListVpcEndpointZones
 
 
 def gravest(kinds: Iterable[str]) -> str:
@@ -44,19 +33,19 @@ def explain(failure: ConnectionFailed | None, stages: Iterable[Stage], subject: 
     if failure is None:
         unsure = any(stage.name == "login" and stage.outcome == Outcome.UNKNOWN for stage in stages)
         options = ["--password-from", "prompt"] if unsure else []
-        return (), _command("connect", subject, *options)
+        return (), command("connect", subject, *options)
     amiss = _state(subject) if failure.stage in {"dns", "tcp", "handshake"} else None
-    own, command = _REMEDIES[failure.stage](failure, subject)
+    own, next_command = _REMEDIES[failure.stage](failure, subject)
     elsewhere = next((stage for stage in stages if stage.name == "dns"), None)
     doubted = elsewhere is not None and elsewhere.outcome == Outcome.UNKNOWN and subject.zone_addresses
     if failure.stage != "dns" and doubted:
         wrong_name = "The name leads to another machine: a hosts file, a proxy or a private DNS zone."
         own = (wrong_name, *own)
-        command = "%tidb_pe endpoints" if subject.endpoint else command
+        next_command = "%tidb_pe endpoints" if subject.endpoint else next_command
     if amiss is not None:
         causes, next_command = amiss
         return (*causes, *own), next_command
-    return own, command
+    return own, next_command
 
 
 def _state(subject: Subject) -> Remedy | None:
@@ -73,10 +62,23 @@ def _state(subject: Subject) -> Remedy | None:
             f"The endpoint's billing status is {endpoint.business_status}: see the Alibaba Cloud account.",
         ), "%tidb_pe endpoints"
     state = f"The endpoint is {endpoint.endpoint_status} and its connection {endpoint.connection_status}"
-    if endpoint.connection_status == ConnectionStatus.DISCONNECTED:
-        state += ": where the service does not auto-accept, its owner has to accept it first"
-    gone = endpoint.endpoint_status == EndpointStatus.DELETING
-    return (f"{state}.",), "%tidb_pe endpoints" if gone else "%tidb_pe wait"
+    if endpoint.endpoint_status == EndpointStatus.DELETING:
+        return (f"{state}.",), "%tidb_pe endpoints"
+    apart = endpoint.connection_status == ConnectionStatus.DISCONNECTED
+    causes = [f"{state}."]
+    if apart and subject.auto_accept is None:
+        causes = [f"{state}: where the service does not auto-accept, its owner has to accept it first."]
+    elif apart and not subject.auto_accept:
+        causes = [f"{state}: the service does not auto-accept, its owner has to accept it first."]
+    elif apart and not subject.is_new:
+        causes = [f"{state}, though the service auto-accepts: its owner may have ended the connection."]
+    if subject.is_new and subject.auto_accept is not False:
+        causes.insert(
+            0,
+            f"The endpoint was created minutes ago and is still connecting ({endpoint.endpoint_status}, "
+            f"{endpoint.connection_status}).",
+        )
+    return tuple(causes), "%tidb_pe wait"
 
 
 def _dns(failure: ConnectionFailed, subject: Subject) -> Remedy:  # noqa: ARG001 - all of them take both
@@ -102,10 +104,13 @@ def _network(failure: ConnectionFailed, subject: Subject) -> Remedy:  # noqa: AR
 def _tcp(failure: ConnectionFailed, subject: Subject) -> Remedy:
     port, endpoint = subject.target.port, subject.endpoint
     if failure.kind == "zone":
-        return (
-            "A zone of the endpoint is still being made, or its network interface has a fault.",
-            "A network ACL of that zone's vSwitch blocks the port.",
-        ), "%tidb_pe endpoints"
+        dead = (
+            "The provider's load balancer, behind the endpoint service, has left that zone: connections that "
+            "go there time out. Contact TiDB Cloud support with the endpoint ID and the zone."
+        )
+        making = "That zone of the endpoint is still being created."
+        first, second = (dead, making) if _all_connected(endpoint) else (making, dead)
+        return (first, second, "A network ACL of that zone's vSwitch blocks the port."), "%tidb_pe endpoints"
     if failure.kind == "elsewhere":
         return (
             "The endpoint's own addresses answer: the name leads elsewhere, or to a zone that is gone.",
@@ -117,6 +122,11 @@ def _tcp(failure: ConnectionFailed, subject: Subject) -> Remedy:
             return (other, *causes), f"%tidb_pe doctor --host {shlex.quote(subject.target.host)} --port 4000"
         return (*causes, other), "%tidb_pe status" if subject.cluster else "%tidb_pe clusters"
     return _unanswered(subject)
+
+
+def _all_connected(endpoint: VpcEndpoint | None) -> bool:
+    """Tell whether Alibaba Cloud shows the endpoint and each of its zones as Connected."""
+    return endpoint is not None and endpoint.ready and all(z.status == _CONNECTED for z in endpoint.zones)
 
 
 def _unanswered(subject: Subject) -> Remedy:
@@ -155,7 +165,11 @@ def _handshake(failure: ConnectionFailed, subject: Subject) -> Remedy:
             return causes, f"%tidb_pe doctor --host {shlex.quote(subject.target.host)} --port {usual}"
         return causes, state
     if failure.kind == "limit":
-        return ("Too many connections are open; closing some, or waiting, helps.",), "%tidb_pe disconnect"
+        many = (
+            "Too many connections are open: close some, here (%tidb_pe disconnect) or in other programs. A "
+            "Starter cluster takes 400, and 5,000 with a spending limit."
+        )
+        return (many,), "%tidb_pe connections"
     if failure.kind == "silent":
         return (
             "The cluster is paused, or is just waking up.",
@@ -171,55 +185,56 @@ def _handshake(failure: ConnectionFailed, subject: Subject) -> Remedy:
 
 def _tls(failure: ConnectionFailed, subject: Subject) -> Remedy:
     names = tuple(getattr(failure, "names", ()))
+    if failure.kind == "required":
+        return ("The server accepts encrypted connections only.",), command(
+            "doctor", subject, "--tls", TlsMode.AUTO.value
+        )
     if failure.kind == "name":
-        likely = next((name for name in names if "*" not in name), "")
-        command = _command("doctor", subject, *(("--tls-name", likely) if likely else ("--tls", "verify-ca")))
-        return (
-            "The certificate carries another name of the cluster's gateway: right only if it is one.",
-            "Another server answers at this address: do not send a password to it.",
-        ), command
+        return _other_name(subject, names)
     if failure.kind == "authority":
-        return (
-            "This machine does not know the authority: its certificate goes with --ca.",
-            "A proxy that opens TLS stands in between, or another server answers.",
-        ), _command("doctor", subject, "--ca", "PATH")
+        return _other_authority(subject)
     if failure.kind == "expired":
         return (
             "This machine's clock is wrong.",
             "The server's certificate was not renewed: TiDB Cloud support can tell.",
         ), "!date -u"
     if failure.kind == "not offered":
-        return ("TLS is optional on a private endpoint, and this one has none.",), _command(
+        return ("TLS is optional on a private endpoint, and this one has none.",), command(
             "doctor", subject, "--tls", TlsMode.AUTO.value
         )
-    return ("The server speaks no TLS 1.2 or later, or a middlebox breaks it.",), _command(
+    return ("The server speaks no TLS 1.2 or later, or a middlebox breaks it.",), command(
         "doctor", subject, "--tls", TlsMode.OFF.value
     )
 
 
-def _login(failure: ConnectionFailed, subject: Subject) -> Remedy:
-    user, cluster, endpoint = subject.target.user, subject.cluster, subject.endpoint
-    prefix = f"{cluster.user_prefix}." if cluster and cluster.user_prefix else ""
-    if prefix and not user.startswith(prefix):
-        right = prefix + user.rpartition(".")[2]
-        return (f"The user name lacks the cluster's prefix: {right}.", *_password(endpoint)), _command(
-            "doctor", subject, "--user", right
+_FOREIGN = "Another server, or a proxy that opens TLS, answers at this address: do not send a password to it."
+
+
+def _other_name(subject: Subject, names: tuple[str, ...]) -> Remedy:
+    """Advise the cluster's own names only: a name that a stranger's certificate carries proves nothing."""
+    own = next((name for name in subject.target.gateway_names if name in names), "")
+    if own:
+        asked = subject.target.tls_name or subject.target.host
+        return (f"The certificate is the cluster's gateway's, {own}, and was checked for {asked}.",), command(
+            "doctor", subject, "--tls-name", own
         )
-    if failure.kind == "prefix":
-        return (
-            "The prefix of the user name is not that of the cluster behind this host.",
-        ), f"%tidb_pe cluster {shlex.quote(cluster.cluster_id)}" if cluster else "%tidb_pe clusters"
-    if failure.kind == "password":
-        return _password(endpoint), _command("connect", subject, "--password-from", "prompt")
-    return ("The server or a proxy before it ended the login.",), _command("doctor", subject)
+    if subject.cluster is None:
+        unknown = (
+            "The certificate may be a cluster's gateway's: name the cluster, so that its names are known."
+        )
+        return (_FOREIGN, unknown), "%tidb_pe clusters"
+    return (_FOREIGN,), "%tidb_pe endpoints"
 
 
-def _password(endpoint: object) -> tuple[str, ...]:
-    named = f" ({getattr(endpoint, 'endpoint_id', '')})" if endpoint else ""
-    return (
-        "The password is wrong, or the user does not exist.",
-        f"The cluster's allow-list of endpoints (Authorized Networks in TiDB Cloud) lacks this one{named}.",
+def _other_authority(subject: Subject) -> Remedy:
+    known = (
+        "This machine's certificate store is old or incomplete: the gateway's certificate is issued by Let's "
+        "Encrypt (ISRG Root X1)."
     )
+    if subject.cluster is None:
+        own = "A server of your own has an authority of your own: give its certificate with --ca PATH."
+        return (_FOREIGN, own), command("doctor", subject, "--ca", "PATH")
+    return (_FOREIGN, known), "%tidb_pe endpoints"
 
 
 def _query(failure: ConnectionFailed, subject: Subject) -> Remedy:
@@ -230,7 +245,7 @@ def _query(failure: ConnectionFailed, subject: Subject) -> Remedy:
     return (
         "The cluster is overloaded or is just waking up.",
         "A firewall on the way drops what is larger than the login: check the MTU.",
-    ), _command("doctor", subject)
+    ), command("doctor", subject)
 
 
 _REMEDIES = {
@@ -239,77 +254,10 @@ _REMEDIES = {
     "tcp": _tcp,
     "handshake": _handshake,
     "tls": _tls,
-    "login": _login,
+    "login": login_remedies.explain,
     "query": _query,
 }
 
 
 def _networks(subject: Subject) -> str:
     return "%tidb_pe networks" if subject.cluster else "%tidb_pe clusters"
-
-
-def _command(operation: str, subject: Subject, *options: str) -> str:
-    """Return the command for this subject, with what was given and what is to be different."""
-    target = subject.target
-    given: dict[str, str] = {}
-    if subject.cluster is not None:
-        given["--cluster"] = subject.cluster.cluster_id
-        if subject.endpoint is not None:
-            given["--endpoint"] = subject.endpoint.endpoint_id
-        if target.user != f"{subject.cluster.user_prefix}.root":
-            given["--user"] = target.user
-    elif operation == "doctor" or subject.endpoint is None:
-        # `connect` goes by an endpoint; a host alone has none.
-        operation = "doctor"
-        given |= {"--host": target.host, "--port": str(target.port), "--user": target.user}
-    given |= {"--database": target.database, "--tls-name": target.tls_name, "--ca": target.ca}
-    given["--password-from"] = subject.password_from
-    if target.tls != TlsMode.AUTO:
-        given["--tls"] = target.tls.value
-    given |= dict(zip(options[::2], options[1::2], strict=True))
-    words = [word for name, value in given.items() if value for word in (name, value)]
-    return f"%tidb_pe {shlex.join((operation, *words))}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What is known of the connection before it is looked at; all but the target may be unknown.
-
-    Attributes:
-        target: its user may be empty; its password is not used.
-        password: gives the password when the login is reached; None where there is none at hand.
-        password_from: where that is, as it was typed.
-        endpoint: what the host's zones, VPC and state are compared with.
-        here: where this machine is.
-        unknown: why the endpoint is not known, where it should be.
-        last: the stage to end with.
-    """
-
-    target: Target
-    password: Callable[[], Secret] | None = None
-    password_from: str = ""
-    cluster: Cluster | None = None
-    endpoint: VpcEndpoint | None = None
-    here: Whereabouts | None = None
-    unknown: str = ""
-    last: str = STAGES[-1]
-
-    @property
-    def zone_addresses(self) -> dict[str, str]:
-        """Each address of the endpoint's network interfaces, as a resolver writes it, and its zone."""
-        zones = self.endpoint.zones if self.endpoint else ()
-        return {
-            str(ipaddress.ip_address(address)): zone.zone_id
-            for zone in zones
-            for address in (zone.eni_ip, zone.ipv6_address)
-            if is_address(address)
-        }
-
-
-def is_address(host: str) -> bool:
-    """Tell whether the host is an IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,7 @@ import pymysql.err
 from pymysql.connections import Connection
 from pymysql.constants import CR, SERVER_STATUS
 
-from tidb_pe_magic.database import greeting
+from tidb_pe_magic.database import greeting, refusals
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.effects import Effect, effect_of
 from tidb_pe_magic.errors import ConnectionFailed
@@ -36,6 +36,9 @@ _LONGEST = 80  # characters of a statement that is named
 # Login methods that give the password away on an unencrypted connection; the last one as a hash that is
 # undone in moments.
 _CLEAR_TEXT = ("mysql_clear_password", "dialog", "mysql_old_password")
+_CLEAR_TEXT_ASKED = "The server asks for the password in clear text, and the connection is not encrypted"
+# Login methods whose full exchange TiDB does over TLS only: without it, the right password is refused too.
+_NEEDS_ENCRYPTION = ("caching_sha2_password", "tidb_sm3_password", "sha256_password")
 
 
 class SessionStateLost(UserWarning):
@@ -84,10 +87,7 @@ class _ClearTextRefused:
 
     def authenticate(self, _: object) -> NoReturn:
         """Send nothing."""
-        raise pymysql.err.OperationalError(
-            CR.CR_AUTH_PLUGIN_CANNOT_LOAD,
-            "The server asks for the password in clear text, and the connection is not encrypted",
-        )
+        raise pymysql.err.OperationalError(CR.CR_AUTH_PLUGIN_CANNOT_LOAD, _CLEAR_TEXT_ASKED)
 
 
 class Session(_Driver):
@@ -104,6 +104,7 @@ class Session(_Driver):
     _read_timeout: float | None
     _write_timeout: float | None
     _secure: bool
+    _auth_plugin_name: str
     _force_close: Callable[[], None]
     thread_id: Callable[[], int]
 
@@ -143,6 +144,7 @@ class Session(_Driver):
         self.tls_offered = False
         self.pinned = False
         self.server_status = 0
+        self._login_method = ""
         self._secret = secret
         self._context = context
         self._plain_if_offered = plain_if_offered
@@ -195,7 +197,10 @@ class Session(_Driver):
         except pymysql.err.MySQLError as error:
             return self._failure(error, deadline)
         except RuntimeError as error:  # the driver lacks a package for this login method
-            return ConnectionFailed("login", f"{error}.", advice="pip install cryptography, or --tls auto")
+            kind = refusals.ENCRYPTION_FIRST.kind
+            return ConnectionFailed(
+                "login", f"{error}.", advice="pip install cryptography, or --tls auto", kind=kind
+            )
         except _PROTOCOL_ERRORS as error:
             return greeting.closed_early(f"it does not keep to the MySQL protocol ({type(error).__name__})")
         except KeyboardInterrupt:
@@ -214,9 +219,30 @@ class Session(_Driver):
         if isinstance(origin, ssl.SSLError):
             return CertificateRejected(origin)
         if len(error.args) > 1 and isinstance(error.args[0], int):
-            plain = self._context is None and self.tls_offered
-            return greeting.server_error(error.args[0], str(error.args[1]), stage=stage, plain=plain)
+            return self._refusal(error.args[0], str(error.args[1]), stage)
         return ConnectionFailed(stage, f"{error}.")
+
+    def _refusal(self, code: int, message: str, stage: str) -> ConnectionFailed:
+        unencrypted = self._context is None
+        plain = unencrypted and self.tls_offered
+        failure = greeting.server_error(code, message, stage=stage, plain=plain)
+        better = None
+        if unencrypted and failure.kind == "password" and self._login_method.startswith(_NEEDS_ENCRYPTION):
+            better = refusals.ENCRYPTION_FIRST
+        elif unencrypted and message == _CLEAR_TEXT_ASKED:
+            better = refusals.CLEAR_TEXT
+        if better is None:
+            return failure
+        return ConnectionFailed(better.stage, failure.reason, advice=better.advice, kind=better.kind)
+
+    def _request_authentication(self) -> None:
+        # The greeting's method; a request to switch to the user's own replaces it.
+        self._login_method = str(self._auth_plugin_name)
+        super()._request_authentication()  # type: ignore[misc]
+
+    def _process_auth(self, plugin_name: bytes, *rest: Any) -> Any:  # what follows differs between releases
+        self._login_method = plugin_name.decode("ascii", "replace")
+        return super()._process_auth(plugin_name, *rest)  # type: ignore[misc]
 
     def _read_query_result(self, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - PyMySQL's signature
         try:

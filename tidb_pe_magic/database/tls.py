@@ -80,8 +80,8 @@ class NameMismatch(ConnectionFailed):
         super().__init__(
             "tls",
             f"the server's certificate is for {carried}, not for {' or '.join(tried)}.",
-            advice="If one of its names is the server's: --tls-name NAME; another authority: --ca PATH; "
-            "to verify the chain alone: --tls verify-ca; without encryption: --tls off",
+            advice="Another server may answer at this address: do not send a password to it. "
+            "%tidb_pe doctor looks closer.",
             kind="name",
         )
         self.names = names
@@ -182,21 +182,21 @@ def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
         return ConnectionFailed(
             "tls",
             f"the server's certificate is issued by an unknown authority{issuer}: {error.verify_message}.",
-            advice="Give the authority's certificate: --ca PATH",
+            advice="Another server, or a proxy that opens TLS, may answer: do not send a password to it. For "
+            "a server of your own, give the authority's certificate: --ca PATH",
             kind="authority",
         )
     if error.verify_code == _EXPIRED:
         return ConnectionFailed(
             "tls",
             f"the server's certificate expired on {summary.not_after}{issuer}.".replace(" on  ", " "),
-            advice="Check this machine's clock; the server needs a new certificate "
-            "(if another authority is meant: --ca PATH)",
+            advice="Check this machine's clock; the server needs a new certificate.",
             kind="expired",
         )
     return ConnectionFailed(
         "tls",
         f"the server's certificate is refused{issuer}: {error.verify_message}.",
-        advice="Check the certificate; for another authority: --ca PATH",
+        advice="Another server may answer at this address: do not send a password to it.",
     )
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import Secret
-from tidb_pe_magic.database.remedies import Subject
+from tidb_pe_magic.database.subject import Subject
 from tidb_pe_magic.model import (
     STAGES,
     Cluster,
+    ConnectionStatus,
     Diagnosis,
     Outcome,
     Stage,
@@ -41,6 +44,8 @@ _USUAL_PORT = 4000
 _ALL, _CLOUDS, _LEAST = 9.5, 5.0, 3.5
 # Stages whose failure a closer look explains; a refused login is not tried again.
 _EXAMINED = frozenset({"dns", "tcp", "handshake", "tls"})
+# What the server has said itself: no closer look tells more.
+_SAID = frozenset({"required", "limit", "blocked"})
 
 
 def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Diagnosis:  # noqa: ARG001
@@ -81,12 +86,14 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
     """
     from tidb_pe_magic.database import doctor, remedies  # noqa: PLC0415 - pymysql is imported by need
 
+    subject = Subject(target=target, cluster=cluster, endpoint=endpoint, age=_age(context, endpoint))
+    if failure.stage == "login" or failure.kind in _SAID:
+        return _advised(failure, *remedies.explain(failure, (), subject))
     if failure.stage == "query" and not failure.advice:
-        known = Subject(target=target, cluster=cluster, endpoint=endpoint)
-        return _advised(failure, *remedies.explain(failure, (), known))
+        return _advised(failure, *remedies.explain(failure, (), subject))
     if failure.stage not in _EXAMINED:
         return failure
-    subject = Subject(target=target, cluster=cluster, endpoint=endpoint, here=_here(context), last="tls")
+    subject = replace(subject, here=_here(context), last="tls")
     diagnosis = doctor.examine(subject, timeout=_left(context, end))
     better = _advised(failure, diagnosis.causes, diagnosis.next_command)
     better.diagnosis = diagnosis
@@ -96,8 +103,11 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
 def _advised(
     failure: errors.ConnectionFailed, causes: Sequence[str], next_command: str
 ) -> errors.ConnectionFailed:
-    """Return the failure with the likeliest of the causes, if there is one."""
-    advice = f"Likely: {causes[0]} Next: {next_command}" if causes else failure.advice
+    """Return the failure with the likeliest of the causes, if there is one; of a login, with all of them."""
+    if not causes:
+        return failure
+    likely = " Or: ".join(causes if failure.stage == "login" else causes[:1])
+    advice = f"Likely: {likely} Next: {next_command}"
     return errors.ConnectionFailed(failure.stage, failure.reason, advice=advice, kind=failure.kind)
 
 
@@ -113,15 +123,17 @@ class _Known(NamedTuple):
     endpoint: VpcEndpoint | None = None
     unknown: str = ""
     denied: Denied | None = None
+    auto_accept: bool | None = None
 
 
 def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject:
     from tidb_pe_magic.database.connector import Target  # noqa: PLC0415 - pymysql is imported by need
-    from tidb_pe_magic.database.remedies import Subject  # noqa: PLC0415
+    from tidb_pe_magic.database.subject import Subject  # noqa: PLC0415
 
     cluster, endpoint = known.cluster, known.endpoint
     user = login_name(cluster, request.user, no_prefix=request.no_prefix) if cluster else request.user or ""
     return Subject(
+        auto_accept=known.auto_accept,
         target=Target(
             host=request.host or (endpoint.domain if endpoint else ""),
             port=_port(request, cluster),
@@ -138,6 +150,7 @@ def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject
         cluster=cluster,
         endpoint=endpoint,
         here=_here(context) if endpoint else None,
+        age=_age(context, endpoint),
         unknown=known.unknown,
     )
 
@@ -179,7 +192,8 @@ def _known(context: Context, request: DoctorRequest) -> _Known:
         try:
             with once():  # the time limit leaves none for a second call
                 cluster = named_cluster(context, request.cluster)
-                return _Known(cluster, chosen_endpoint(context, cluster, request.endpoint))
+                endpoint = chosen_endpoint(context, cluster, request.endpoint)
+                return _Known(cluster, endpoint, auto_accept=_auto_accept(context, endpoint))
         except errors.PermissionDenied as error:
             denied = gap(error)
             return _Known(cluster, None, f"the endpoint is not known: {denied}", denied)
@@ -190,6 +204,17 @@ def _known(context: Context, request: DoctorRequest) -> _Known:
         if not request.host or isinstance(error, errors.InvalidRequest):
             raise
         return _Known(unknown=str(error))
+
+
+def _auto_accept(context: Context, endpoint: VpcEndpoint) -> bool | None:
+    """Ask whether an endpoint that is not connected has to be accepted; None where nothing tells."""
+    if endpoint.connection_status != ConnectionStatus.DISCONNECTED:
+        return None
+    try:
+        service = context.alibaba(endpoint.region_id).service(endpoint.service_name)
+    except errors.ApiError:
+        return None
+    return service.auto_accept if service else None
 
 
 def _in_time(ask: Callable[[], T]) -> T:
@@ -203,6 +228,17 @@ def _in_time(ask: Callable[[], T]) -> T:
             operation="asking the clouds for the endpoint",
             advice="Without the clouds: %tidb_pe doctor --host HOST --port PORT",
         ) from None
+
+
+def _age(context: Context, endpoint: VpcEndpoint | None) -> float | None:
+    """Return the seconds since the endpoint was created, by this machine's clock; None where unknown."""
+    try:
+        created = datetime.fromisoformat(endpoint.created) if endpoint else None
+    except ValueError:
+        return None
+    if created is None or created.tzinfo is None:
+        return None
+    return max(0.0, context.now() - created.timestamp())
 
 
 def _here(context: Context) -> Whereabouts | None:

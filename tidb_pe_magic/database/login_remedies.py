@@ -1,0 +1,87 @@
+"""What is likely to be behind a refused login, the likeliest first, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.database.subject import command
+from tidb_pe_magic.model import TlsMode
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.database.subject import Subject
+    from tidb_pe_magic.errors import ConnectionFailed
+
+# What the server says so clearly that there is one cause: the cause, and the next command.
+_SAID: dict[str, tuple[str, ...]] = {
+    "quota": (
+        (
+            "The cluster has used up this month's quota: set or raise its spending limit in the TiDB Cloud "
+            "console, or wait for the next month."
+        ),
+        "connect",
+    ),
+    "locked": (
+        "The SQL user {user} is locked: another user can unlock it (ALTER USER … ACCOUNT UNLOCK).",
+        "connect",
+        "--user",
+        "OTHER",
+    ),
+    "method": (
+        (
+            "This client does not know the login method of {user}: give the user mysql_native_password or "
+            "caching_sha2_password (ALTER USER … IDENTIFIED WITH …)."
+        ),
+        "connect",
+        "--user",
+        "OTHER",
+    ),
+    "clear text": (
+        "The server asks for the password in clear text, which is sent over encrypted connections only.",
+        "doctor",
+        "--tls",
+        TlsMode.AUTO.value,
+    ),
+}
+
+
+def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...], str]:
+    """Return the likely causes of a refused login in order, and the exact next command."""
+    user, cluster, endpoint = subject.target.user, subject.cluster, subject.endpoint
+    if failure.kind in _SAID:
+        cause, operation, *options = _SAID[failure.kind]
+        return (cause.format(user=user),), command(operation, subject, *options)
+    if failure.kind == "password expired":
+        name = shlex.quote(user.rpartition(".")[2] or user)
+        return (f"The password of {user} has expired.",), f"%tidb_pe sql-user rotate {name}"
+    prefix = f"{cluster.user_prefix}." if cluster and cluster.user_prefix else ""
+    if prefix and not user.startswith(prefix):
+        right = prefix + user.rpartition(".")[2]
+        return (f"The user name lacks the cluster's prefix: {right}.", *_password(endpoint)), command(
+            "doctor", subject, "--user", right
+        )
+    if failure.kind == "prefix":
+        return (
+            "The prefix of the user name is not that of the cluster behind this host.",
+        ), f"%tidb_pe cluster {shlex.quote(cluster.cluster_id)}" if cluster else "%tidb_pe clusters"
+    prompt = command("connect", subject, "--password-from", "prompt")
+    if failure.kind == "encryption first":
+        return (
+            f"The login method of {user} (caching_sha2_password) needs an encrypted connection.",
+            *_password(endpoint),
+        ), command("doctor", subject, "--tls", TlsMode.AUTO.value)
+    if failure.kind in {"password", "user", "host"}:
+        bare = cluster is None and "." not in user
+        missing = ("The user name has no cluster prefix (<prefix>.root): %tidb_pe clusters shows it.",)
+        return (*_password(endpoint), *(missing if bare else ())), prompt
+    if failure.kind == "other":
+        return ("The server refuses the login for the reason that it gives.",), command("doctor", subject)
+    return ("The server or a proxy before it ended the login.",), command("doctor", subject)
+
+
+def _password(endpoint: object) -> tuple[str, ...]:
+    named = f" ({getattr(endpoint, 'endpoint_id', '')})" if endpoint else ""
+    return (
+        "The password is wrong, or the user does not exist.",
+        f"The cluster's allow-list of endpoints (Authorized Networks in TiDB Cloud) lacks this one{named}.",
+    )

@@ -1,0 +1,117 @@
+"""What a server means by an error at login: by its number, and by how its whole text begins.
+
+TiDB Cloud's gateway answers most of its refusals with errno 1105, and TiDB's own "Access denied" carries a
+link to the page on user name prefixes whatever was wrong: a word of the text decides nothing. Texts: TiDB
+Cloud's documentation, and public reports of 2026; errnos of the gateway's texts are less sure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pymysql.constants import CR, ER
+
+_UNKNOWN = 1105  # ER_UNKNOWN_ERROR: the gateway's
+_LOCKED, _PASSWORD_EXPIRED, _MUST_CHANGE, _INSECURE = 3118, 1862, 1820, 3159
+_USER_LIMIT_REACHED, _PLUGIN_NOT_LOADED, _OLD_METHOD = 1226, 1524, 1251
+
+_CHECK_LOGIN = (
+    "Check the password, that the user name carries the cluster's prefix (<prefix>.root), and that the "
+    "cluster's Authorized Networks allow this endpoint."
+)
+_ENCRYPT = "The server accepts encrypted connections only: --tls auto"
+_LIMIT = "Close connections that you do not need, then try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an error at login means.
+
+    Attributes:
+        kind: the sort of refusal, in a word or two.
+        stage: the stage that it belongs to.
+        advice: what to do where nothing more is known.
+    """
+
+    kind: str
+    stage: str
+    advice: str
+
+
+_PASSWORD = Refusal("password", "login", _CHECK_LOGIN)
+_CONNECTIONS = Refusal("limit", "handshake", _LIMIT)
+_DATABASE = Refusal("database", "query", "Name an existing database: --database NAME")
+
+# The gateway's texts, whatever their number: how each begins.
+_TEXTS: tuple[tuple[str, Refusal], ...] = (
+    (
+        "Missing user name prefix",
+        Refusal("prefix", "login", "Put the cluster's prefix before the user name: --user <prefix>.root"),
+    ),
+    ("Access denied. Please check your user name and password", Refusal("user", "login", _CHECK_LOGIN)),
+    (
+        "Due to the usage quota being exhausted",
+        Refusal(
+            "quota",
+            "login",
+            "The cluster's monthly quota is used up: raise its spending limit in the TiDB Cloud console.",
+        ),
+    ),
+    ("Connections using insecure transport are prohibited", Refusal("required", "tls", _ENCRYPT)),
+    ("Connection limit exceeded", _CONNECTIONS),
+)
+
+_NUMBERS: dict[int, Refusal] = {
+    ER.ACCESS_DENIED_ERROR: _PASSWORD,
+    ER.HOST_NOT_PRIVILEGED: Refusal("host", "login", _CHECK_LOGIN),
+    ER.BAD_DB_ERROR: _DATABASE,
+    ER.DBACCESS_DENIED_ERROR: Refusal(
+        "database", "query", "The user may not use this database: --database NAME, or grant it."
+    ),
+    ER.CON_COUNT_ERROR: _CONNECTIONS,
+    ER.TOO_MANY_USER_CONNECTIONS: Refusal(
+        "limit", "handshake", "This user has too many connections: close some."
+    ),
+    _USER_LIMIT_REACHED: Refusal("limit", "handshake", "A limit of this user on the server is reached."),
+    ER.HOST_IS_BLOCKED: Refusal(
+        "blocked", "handshake", "The server blocks this machine: FLUSH HOSTS on it unblocks."
+    ),
+    _INSECURE: Refusal("required", "tls", _ENCRYPT),
+    _LOCKED: Refusal(
+        "locked", "login", "The SQL user is locked. Another user can unlock it: ALTER USER … ACCOUNT UNLOCK"
+    ),
+    _PASSWORD_EXPIRED: Refusal(
+        "password expired", "login", "The password has expired. Set a new one: %tidb_pe sql-user rotate NAME"
+    ),
+    _MUST_CHANGE: Refusal(
+        "password expired", "login", "The password has expired. Set a new one: %tidb_pe sql-user rotate NAME"
+    ),
+    CR.CR_AUTH_PLUGIN_CANNOT_LOAD: Refusal(
+        "method",
+        "login",
+        "Give the SQL user another login method: ALTER USER … IDENTIFIED WITH mysql_native_password BY …",
+    ),
+    _PLUGIN_NOT_LOADED: Refusal("method", "login", "Give the SQL user another login method."),
+    _OLD_METHOD: Refusal("method", "login", "Give the SQL user another login method."),
+}
+
+CLEAR_TEXT = Refusal("clear text", "login", "Encrypt the connection: --tls auto")
+"""The server asks for the password itself, and the connection is not encrypted."""
+ENCRYPTION_FIRST = Refusal(
+    "encryption first",
+    "login",
+    "The SQL user's login method, caching_sha2_password, needs an encrypted connection: --tls auto",
+)
+"""A full login with caching_sha2_password was refused on an unencrypted connection."""
+OTHER = Refusal("other", "login", "")
+"""The server gives a reason of its own."""
+
+
+def find(code: int, message: str) -> Refusal | None:
+    """Return what the error means; None where neither its number nor its text is known."""
+    text = message.strip()
+    if code not in _NUMBERS or code == _UNKNOWN:
+        for beginning, refusal in _TEXTS:
+            if text.startswith(beginning):
+                return refusal
+    return _NUMBERS.get(code)
