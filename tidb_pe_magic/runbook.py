@@ -381,7 +381,8 @@ class Runbook:
         max_rows: int | None = None,
         max_memory: int | None = None,
         arrow: bool = False,
-        dtypes: str = "arrow",
+        dtypes: str = "pandas",
+        decimals: str = "auto",
         to_parquet: str | None = None,
         partition_on: str | None = None,
         partitions: int | None = None,
@@ -399,7 +400,10 @@ class Runbook:
             max_rows: read so many rows at most.
             max_memory: bytes that the result may take; default: half of what is free.
             arrow: return a `pyarrow.Table`.
-            dtypes: of the frame's columns: `arrow`, or `numpy_nullable`.
+            dtypes: of the frame's columns: `pandas` (int64, float64, str, datetime64), `arrow`, or
+                `numpy_nullable`.
+            decimals: `auto` makes DECIMAL columns Int64 or float64 where no value loses a digit, `exact`
+                never does, `float` always.
             to_parquet: write to this file as the rows come; memory does not grow with the result.
             partition_on: integer column whose ranges are read at the same time, all as of one moment.
             partitions: how many ranges, each over its own connection; rows come in the ranges' order.

@@ -48,7 +48,7 @@ def connected(sandbox: Sandbox, password: str) -> Iterator[Runbook]:
         yield runbook
 
 
-@pytest.mark.parametrize("dtypes", ["arrow", "numpy_nullable"])
+@pytest.mark.parametrize("dtypes", ["pandas", "arrow", "numpy_nullable"])
 def test_partitions_are_read_by_workers(connected: Runbook, dtypes: str) -> None:
     """The whole is what one connection reads, with the same columns, from a process of its own."""
     plain = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes)
@@ -57,8 +57,11 @@ def test_partitions_are_read_by_workers(connected: Runbook, dtypes: str) -> None
     assert lazy.npartitions == 5
     with dask.config.set(scheduler="processes", num_workers=1):
         found: pd.DataFrame = lazy.compute()  # type: ignore[no-untyped-call]
+    assert lazy.dtypes.equals(found.dtypes)
+    if dtypes == "pandas":
+        # A NULL may come in any partition, so that all have Int64.
+        plain = plain.astype({name: dtype for name, dtype in found.dtypes.items() if str(dtype) == "Int64"})
     assert found.dtypes.equals(plain.dtypes)
-    assert lazy.dtypes.equals(plain.dtypes)
     order = ["flight", "tailnum", "time_hour"]
     assert (
         found.sort_values(order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.requests import QueryRequest
+from tidb_pe_magic.display.views.queries import query_summary
 from tidb_pe_magic.model import QueryEnded, QueryResult
 from tidb_pe_magic.sandbox import Sandbox
 
@@ -55,19 +57,34 @@ def events(heard: list[Event]) -> list[Event]:
 
 
 def test_a_query_is_a_data_frame(connected: Runbook, events: list[Event]) -> None:
-    """The frame has Arrow's types or pandas' nullable ones; what was read is told at the end."""
+    """The frame has pandas' types, or Arrow's, or nullable ones; what was read is told at the end."""
     frame = connected.query("SELECT flight, tailnum, dep_time FROM flights")
     assert isinstance(frame, pd.DataFrame)
     assert len(frame) == FLIGHTS
-    assert str(frame.dtypes["flight"]) == "int64[pyarrow]"
+    assert [str(dtype) for dtype in frame.dtypes] == ["int64", str(pd.Series(["x"]).dtype), "int64"]
+    arrow = connected.query("SELECT flight FROM flights", dtypes="arrow")
+    assert str(arrow.dtypes["flight"]) == "int32[pyarrow]"
     nullable = connected.query("SELECT flight FROM flights", dtypes="numpy_nullable")
-    assert str(nullable.dtypes["flight"]) == "Int32"
+    assert str(nullable.dtypes["flight"]) == "Int64"
     table = connected.query("SELECT flight FROM flights", arrow=True)
     assert isinstance(table, pa.Table)
     ended = [event.result for event in events if isinstance(event, QueryEnded)]
-    assert [result.rows for result in ended] == [FLIGHTS] * 3
+    assert [result.rows for result in ended] == [FLIGHTS] * 4
     assert all(result.bytes > 0 and result.alias == "tidb" for result in ended)
     assert "DataFrame" not in repr(ended)
+
+
+def test_a_decimal_is_a_number_unless_that_loses_a_digit(connected: Runbook, events: list[Event]) -> None:
+    """A DECIMAL that float64 cannot hold stays exact, and the line under the result names it."""
+    sql = "SELECT CAST(1.25 AS DECIMAL(10,2)) AS fee, CAST(12345678901234567.25 AS DECIMAL(30,2)) AS total"
+    frame = connected.query(sql)
+    assert str(frame["fee"].dtype) == "float64"
+    assert frame["total"].tolist() == [Decimal("12345678901234567.25")]
+    assert str(connected.query(sql, decimals="float")["total"].dtype) == "float64"
+    assert connected.query(sql, decimals="exact")["fee"].tolist() == [Decimal("1.25")]
+    results = [event.result for event in events if isinstance(event, QueryEnded)]
+    assert [result.exact_decimals for result in results] == [("total",), (), ()]
+    assert [line for line in query_summary(results[0]) if "total" in line and "--decimals float" in line]
 
 
 @pytest.mark.parametrize("params", [{"origin": "JFK", "least": 30}, ["JFK", 30]], ids=["by name", "by place"])

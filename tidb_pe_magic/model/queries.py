@@ -21,6 +21,7 @@ class QueryResult(Result):
         bytes: how many the server sent.
         seconds: from the statement to the result.
         zero_dates: column -> how many dates that no calendar has (0000-00-00) became NaT.
+        exact_decimals: DECIMAL columns that stay exact because a float64 would lose digits of a value.
         cut: there were more rows than `--max-rows`.
         deferred: nothing has been read yet: Dask's workers will.
     """
@@ -32,5 +33,6 @@ class QueryResult(Result):
     bytes: int = 0
     seconds: float = 0.0
     zero_dates: Mapping[str, int] = field(default_factory=dict)
+    exact_decimals: tuple[str, ...] = ()
     cut: bool = False
     deferred: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.database.effects import refuse_session_statement
@@ -13,6 +13,7 @@ from tidb_pe_magic.steps import connect
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import QueryRequest
     from tidb_pe_magic.database.alias import AliasSession
+    from tidb_pe_magic.database.frames import Decimals, Dtypes
     from tidb_pe_magic.database.queries.results import Partitions, Read
     from tidb_pe_magic.database.queries.statement import Tally
     from tidb_pe_magic.model import Connection, EventHook
@@ -79,12 +80,20 @@ def _read(
     )
     data: Any = None
     path, cut = "", False
+    exact: tuple[str, ...] = ()
     try:
         if request.to_parquet is not None:
             path = str(results.read_file(reading, request.to_parquet))
         else:
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
-            data = table if request.arrow else results.frame(table, _dtypes(request))
+            data = table
+            if not request.arrow:
+                data, exact = results.frame(
+                    table,
+                    cast("Dtypes", request.dtypes),
+                    cast("Decimals", request.decimals),
+                    declared=reading.partitions is not None,
+                )
     finally:
         lost = session.take_lost() if session is not None else ()
         if lost:
@@ -100,6 +109,7 @@ def _read(
         seconds=context.clock() - started,
         zero_dates=dict(reading.tally.zero_dates),
         cut=cut,
+        exact_decimals=exact,
     )
 
 
@@ -135,16 +145,19 @@ def _distributed(
             tell=_unheard,
         )
     )
-    data = distributed.distributed_frame(queries, source, moment, schema, _dtypes(request))
+    data = distributed.distributed_frame(
+        queries,
+        source,
+        moment,
+        schema,
+        dtypes=cast("Dtypes", request.dtypes),
+        decimals=cast("Decimals", request.decimals),
+    )
     return QueryResult(alias=request.alias, data=data, seconds=context.clock() - started, deferred=True)
 
 
 def _unheard(tally: Tally) -> None:
     """Tell nobody: there is nothing to read yet."""
-
-
-def _dtypes(request: QueryRequest) -> Literal["arrow", "numpy_nullable"]:
-    return cast('Literal["arrow", "numpy_nullable"]', request.dtypes)
 
 
 def _partitions(request: QueryRequest) -> Partitions | None:

@@ -51,6 +51,7 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "max_memory": ("800000000", 800_000_000, "much"),
     "arrow": (True, True, "perhaps"),
     "dtypes": ("numpy_nullable", "numpy_nullable", "float"),
+    "decimals": ("exact", "exact", "double"),
     "to_parquet": ("out.parquet", "out.parquet", " "),
     "partition_on": ("id", "id", " "),
     "partitions": ("8", 8, "0"),

@@ -191,6 +191,10 @@ class DisconnectRequest(Request):
     forget: bool = option("delete the saved connection of this name, too", default=False, parse=switch)
 
 
+_DTYPES = ("pandas", "arrow", "numpy_nullable")
+_DECIMALS = ("auto", "exact", "float")
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueryRequest(Request):
     """Read a query's result."""
@@ -210,11 +214,18 @@ class QueryRequest(Request):
     )
     arrow: bool = option("return a pyarrow Table", default=False, parse=switch)
     dtypes: str = option(
-        "the frame's columns: of Arrow's types, or of pandas' nullable ones",
-        default="arrow",
-        metavar="arrow|numpy_nullable",
-        parse=one_of(("arrow", "numpy_nullable")),
-        choices=("arrow", "numpy_nullable"),
+        "types of the frame's columns: pandas' usual ones, Arrow's, or pandas' nullable ones",
+        default="pandas",
+        metavar="|".join(_DTYPES),
+        parse=one_of(_DTYPES),
+        choices=_DTYPES,
+    )
+    decimals: str = option(
+        "DECIMAL columns: auto makes them numbers where no value loses a digit, exact never, float always",
+        default="auto",
+        metavar="|".join(_DECIMALS),
+        parse=one_of(_DECIMALS),
+        choices=_DECIMALS,
     )
     to_parquet: str | None = option(
         "write the result to this Parquet file as it comes; an older one is replaced once the new one is "

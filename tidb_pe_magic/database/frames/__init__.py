@@ -6,7 +6,19 @@ numpy and pyarrow and without a Python object per value.
 
 from __future__ import annotations
 
-from tidb_pe_magic.database.frames.pandas import to_pandas
-from tidb_pe_magic.database.frames.reading import Reading, open_reading
+from tidb_pe_magic.database.frames.decimals import narrowed
+from tidb_pe_magic.database.frames.pandas import Decimals, Dtypes, Layout, to_pandas, unique_names
+from tidb_pe_magic.database.frames.reading import Reading, Rows, open_reading, read_rows
 
-__all__ = ["Reading", "open_reading", "to_pandas"]
+__all__ = [
+    "Decimals",
+    "Dtypes",
+    "Layout",
+    "Reading",
+    "Rows",
+    "narrowed",
+    "open_reading",
+    "read_rows",
+    "to_pandas",
+    "unique_names",
+]

@@ -1,70 +1,244 @@
-"""Arrow tables as pandas frames."""
+"""Arrow tables as pandas frames, and the dtypes of their columns."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from tidb_pe_magic.database.frames import decimals as decimal_columns
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Sequence
+
+Dtypes: TypeAlias = Literal["pandas", "arrow", "numpy_nullable"]
+Decimals: TypeAlias = Literal["auto", "exact", "float"]
 
 # What 32-bit offsets can address: pandas joins a column's chunks when it sorts or takes.
 _LARGEST = 2**31 - 1
-
-_NULLABLE: dict[Any, Any] = {
-    pa.int8(): pd.Int8Dtype(),
-    pa.int16(): pd.Int16Dtype(),
-    pa.int32(): pd.Int32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-    pa.uint8(): pd.UInt8Dtype(),
-    pa.uint16(): pd.UInt16Dtype(),
-    pa.uint32(): pd.UInt32Dtype(),
-    pa.uint64(): pd.UInt64Dtype(),
-    pa.float32(): pd.Float32Dtype(),
-    pa.float64(): pd.Float64Dtype(),
-}
+_MOST_INT64 = 2**63 - 1
+_WIDE = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
+# Strings are objects by default before pandas 3.
+_STR = int(pd.__version__.split(".", maxsplit=1)[0]) >= 3  # noqa: PLR2004
+_MICROSECONDS = pa.timestamp("us")
 
 
-def to_pandas(table: pa.Table, dtypes: Literal["arrow", "numpy_nullable"] = "arrow") -> pd.DataFrame:
-    """Return a frame with the table's values, none of which changes.
+@dataclass(frozen=True)
+class _Place:
+    """Where a column goes.
 
-    Args:
-        table: what a reading has read.
-        dtypes: `arrow` keeps every column's Arrow type, and its memory; `numpy_nullable` gives Int64,
-            Float64, string, datetime64 and timedelta64, and Arrow's types where numpy has none (decimals,
-            bytes).
+    Attributes:
+        type: the Arrow type that pandas is given.
+        dtype: pandas' extension type; None where the column is numpy's own.
+        name: of the dtype, as a Parquet file tells it to pandas.
+        exact: a DECIMAL that no number of the machine's can hold.
     """
-    # The conversion finds types by name, and columns may share one.
-    numbered = _addressable(table).rename_columns([str(number) for number in range(table.num_columns)])
-    mapper: Callable[[Any], Any] = pd.ArrowDtype if dtypes == "arrow" else _nullable
-    frame: pd.DataFrame = numbered.to_pandas(
-        types_mapper=mapper, date_as_object=False, ignore_metadata=True, split_blocks=True
-    )
-    frame.columns = pd.Index(table.column_names)
-    return frame
+
+    type: pa.DataType
+    dtype: Any = None
+    name: str = "object"
+    exact: bool = False
+
+    def cast(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return the column's values in the type of this place."""
+        if pt.is_decimal(column.type) and pt.is_int64(self.type):
+            return decimal_columns.integers(column)
+        if pt.is_decimal(column.type) and pt.is_float64(self.type):
+            return decimal_columns.floats(column)
+        return column.cast(self.type)
 
 
-def _nullable(kind: pa.DataType) -> Any:
-    if pt.is_decimal(kind) or pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_null(kind):
-        return pd.ArrowDtype(kind)
+class Layout:
+    """The dtypes of a frame's columns.
+
+    - `pandas`: int64, float64, `str`, datetime64, timedelta64, bytes as objects; Int64 and UInt64 only where
+      NULLs or values beyond int64 demand it; a DECIMAL as `decimals` says.
+    - `numpy_nullable`: Int64, Float64, string, datetime64, timedelta64, as `pandas.read_sql` has it, and
+      Arrow's types where numpy has none.
+    - `arrow`: the types that the server declares.
+
+    Attributes:
+        exact: names of the DECIMAL columns that stay exact though `decimals` is auto.
+        names: of the columns; a name that comes again has a number behind it, as in jupysql's frames.
+    """
+
+    def __init__(self, schema: pa.Schema, places: Sequence[_Place], dtypes: Dtypes) -> None:
+        """Use `of` or `declared`."""
+        self._places = places
+        self._dtypes = dtypes
+        self.names = unique_names(schema.names)
+        self.exact = tuple(name for name, place in zip(self.names, places, strict=True) if place.exact)
+
+    @classmethod
+    def of(cls, table: pa.Table, dtypes: Dtypes, decimals: Decimals) -> Layout:
+        """Return the layout for these rows, in which no value changes unless `decimals` is float."""
+        places = [
+            _place(field.type, column, dtypes, decimals)
+            for field, column in zip(table.schema, table.columns, strict=True)
+        ]
+        return cls(table.schema, places, dtypes)
+
+    @classmethod
+    def declared(cls, schema: pa.Schema, dtypes: Dtypes, decimals: Decimals) -> Layout:
+        """Return the layout for whatever rows have these types: all parts of a result get the same one."""
+        return cls(schema, [_place(field.type, None, dtypes, decimals) for field in schema], dtypes)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow types, with what pandas asks of a Parquet file."""
+        return self._schema(self.names)
+
+    def cast(self, table: pa.Table, names: Sequence[str] | None = None) -> pa.Table:
+        """Return the table's values in the layout's types."""
+        columns = [place.cast(column) for place, column in zip(self._places, table.columns, strict=True)]
+        return pa.Table.from_arrays(columns, schema=self._schema(names or self.names))
+
+    def frame(self, table: pa.Table) -> pd.DataFrame:
+        """Return the rows as a frame."""
+        # The conversion finds types by name.
+        numbered = _addressable(self.cast(table, [str(number) for number in range(table.num_columns)]))
+        mapped = {place.type: place.dtype for place in self._places if isinstance(place.dtype, _MAPPED)}
+        mapped |= {_WIDE[kind]: dtype for kind, dtype in mapped.items() if kind in _WIDE}
+        if self._dtypes == "arrow":
+            mapped = {field.type: pd.ArrowDtype(field.type) for field in numbered.schema}
+        frame: pd.DataFrame = numbered.to_pandas(types_mapper=mapped.get, split_blocks=True)
+        frame.columns = pd.Index(self.names)
+        return frame
+
+    def _schema(self, names: Sequence[str]) -> pa.Schema:
+        fields = [pa.field(name, place.type) for name, place in zip(names, self._places, strict=True)]
+        if self._dtypes == "arrow":
+            return pa.schema(fields)
+        columns = [
+            {
+                "name": name,
+                "field_name": name,
+                "pandas_type": _pandas_type(place.type),
+                "numpy_type": place.name,
+                "metadata": None,
+            }
+            for name, place in zip(names, self._places, strict=True)
+        ]
+        told = {
+            "index_columns": [],
+            "column_indexes": [],
+            "columns": columns,
+            "creator": {"library": "pyarrow", "version": pa.__version__},
+            "pandas_version": pd.__version__,
+        }
+        return pa.schema(fields, {b"pandas": json.dumps(told).encode()})
+
+
+# Types that are found by the Arrow type; Int64 and int64 are of one, and are told by the column's metadata.
+_MAPPED = (pd.StringDtype, pd.ArrowDtype)
+
+
+def to_pandas(table: pa.Table, dtypes: Dtypes = "pandas", decimals: Decimals = "auto") -> pd.DataFrame:
+    """Return a frame with the table's values, none of which changes unless `decimals` is float."""
+    return Layout.of(table, dtypes, decimals).frame(table)
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return the names, where one that was there before has a number behind it: id, id_1."""
+    found: dict[str, None] = {}
+    for name in names:
+        unique, number = name, 0
+        while unique in found:
+            number += 1
+            unique = f"{name}_{number}"
+        found[unique] = None
+    return list(found)
+
+
+def _place(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, decimals: Decimals) -> _Place:
+    """Return the place of a column; without one, a place for any values of this type."""
+    if pt.is_decimal(kind):
+        return _decimal(kind, column, dtypes, decimals)
+    if dtypes == "arrow":
+        return _Place(kind, pd.ArrowDtype(kind))
+    nullable = dtypes == "numpy_nullable"
+    if pt.is_integer(kind):
+        return _integer(kind, column, nullable=nullable)
+    if pt.is_floating(kind):
+        return _FLOAT64 if nullable else _Place(pa.float64(), name="float64")
+    if pt.is_string(kind):
+        return _string(kind, nullable=nullable)
+    if pt.is_date(kind) or pt.is_timestamp(kind):
+        return _Place(_MICROSECONDS, name="datetime64[us]")
+    if pt.is_duration(kind):
+        return _Place(kind, name="timedelta64[us]")
+    return _Place(kind, pd.ArrowDtype(kind) if nullable else None)
+
+
+_INT64 = _Place(pa.int64(), pd.Int64Dtype(), "Int64")
+_FLOAT64 = _Place(pa.float64(), pd.Float64Dtype(), "Float64")
+
+
+def _integer(kind: pa.DataType, column: pa.ChunkedArray | None, *, nullable: bool) -> _Place:
+    if pt.is_uint64(kind) and (column is None or (pc.max(column).as_py() or 0) > _MOST_INT64):
+        return _Place(kind, pd.UInt64Dtype(), "UInt64")
+    if nullable or column is None or column.null_count:
+        return _INT64
+    return _Place(pa.int64(), name="int64")
+
+
+def _string(kind: pa.DataType, *, nullable: bool) -> _Place:
+    # The default storage depends on an option, which other packages set in one process and not in another.
+    if nullable:
+        return _Place(kind, pd.StringDtype("pyarrow"), "string")
+    return _Place(kind, pd.StringDtype("pyarrow", na_value=np.nan), "str") if _STR else _Place(kind)
+
+
+def _decimal(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, decimals: Decimals) -> _Place:
+    as_float = {
+        "pandas": _Place(pa.float64(), name="float64"),
+        "numpy_nullable": _FLOAT64,
+        "arrow": _Place(pa.float64(), pd.ArrowDtype(pa.float64())),
+    }[dtypes]
+    if decimals == "float":
+        return as_float
+    exact = _Place(kind, pd.ArrowDtype(kind))
+    if dtypes == "arrow" or decimals == "exact":
+        return exact
+    if column is None:
+        as_integers = kind.scale == 0 and kind.precision <= decimal_columns.INTEGER_DIGITS
+        as_floats = kind.precision <= decimal_columns.SURE_DIGITS
+    else:
+        as_integers = decimal_columns.fits_integers(column)
+        as_floats = not as_integers and decimal_columns.fits_floats(column)
+    if as_integers:
+        return _INT64
+    return as_float if as_floats else _Place(kind, exact.dtype, exact=True)
+
+
+def _pandas_type(kind: pa.DataType) -> str:
+    """Return pandas' word for the kind of values, as its files' metadata has it."""
+    if pt.is_timestamp(kind):
+        return "datetime"
+    if pt.is_duration(kind):
+        return "timedelta"
     if pt.is_string(kind) or pt.is_large_string(kind):
-        # The default depends on an option, which other packages set in one process and not in another.
-        return pd.StringDtype("pyarrow")
-    # The other ones, dates and times, are numpy's own, with NaT.
-    return _NULLABLE.get(kind)
+        return "unicode"
+    if pt.is_binary(kind) or pt.is_large_binary(kind):
+        return "bytes"
+    if pt.is_decimal(kind):
+        return "decimal"
+    return "empty" if pt.is_null(kind) else str(kind).replace("double", "float64")
 
 
 def _addressable(table: pa.Table) -> pa.Table:
     """Give strings wide offsets where a column has too many bytes for narrow ones."""
-    wide = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
     fields = [
-        field.with_type(wide[field.type])
-        if field.type in wide and table.column(number).nbytes > _LARGEST
+        field.with_type(_WIDE[field.type])
+        if field.type in _WIDE and table.column(number).nbytes > _LARGEST
         else field
         for number, field in enumerate(table.schema)
     ]
-    schema = pa.schema(fields)
+    schema = pa.schema(fields, table.schema.metadata)
     return table if schema.equals(table.schema) else table.cast(schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +16,7 @@ from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
 from tidb_pe_magic.database.frames.binding import literals
 from tidb_pe_magic.database.frames.calendar import ZeroDates
+from tidb_pe_magic.database.frames.decimals import narrowed
 from tidb_pe_magic.database.frames.definitions import Declarations
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.frames.failures import malformed
@@ -184,6 +186,54 @@ class Reading:
 
     def _learn(self, answer: Answer | CursorAnswer) -> None:
         self.schema, self.affected_rows = schema(answer.columns), answer.affected_rows
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A result that has been read whole.
+
+    Attributes:
+        table: the rows; without columns for a statement that returns none.
+        affected_rows: what a statement without rows changed.
+        bytes: how many were received.
+        zero_dates: column -> how many dates became NaT because no calendar has them, like 0000-00-00.
+    """
+
+    table: pa.Table
+    affected_rows: int
+    bytes: int
+    zero_dates: Mapping[str, int]
+
+
+def read_rows(
+    connection: Connection[Any],
+    sql: str,
+    params: Sequence[object] = (),
+    *,
+    on_bytes: Callable[[int], None] | None = None,
+    on_batch: Callable[[pa.RecordBatch], None] | None = None,
+) -> Rows:
+    """Run one statement, and read its result whole.
+
+    Args:
+        connection: PyMySQL's, open, with no result unread.
+        sql: one statement; its parameters are question marks.
+        params: as for `open_reading`.
+        on_bytes: as for `open_reading`.
+        on_batch: called with the rows that have just come; what it raises ends the reading.
+
+    Raises:
+        InvalidRequest: no statement, more than one, or parameters that do not fit it.
+        MySQLError: the server refuses the statement, or the connection is lost.
+    """
+    with open_reading(connection, sql, params, on_bytes=on_bytes) as reading:
+        batches = []
+        for batch in reading:
+            if on_batch is not None:
+                on_batch(batch)
+            batches.append(batch)
+        table = narrowed(pa.Table.from_batches(batches, reading.schema))
+        return Rows(table, reading.affected_rows, reading.bytes, dict(reading.zero_dates))
 
 
 def _check(prepared: Sequence[Column], executed: Sequence[Column]) -> None:

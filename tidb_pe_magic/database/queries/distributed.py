@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from tidb_pe_magic.credentials.secrets import PasswordSource, sql_password
 from tidb_pe_magic.database.engine import Target, open_engine
-from tidb_pe_magic.database.frames import to_pandas
+from tidb_pe_magic.database.frames import Layout
 from tidb_pe_magic.database.queries.inflight import InFlight
 from tidb_pe_magic.database.queries.statement import Query, Tally, read
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tidb_pe_magic.credentials.secrets import Secret
+    from tidb_pe_magic.database.frames import Decimals, Dtypes
     from tidb_pe_magic.database.queries.ranges import Snapshot
     from tidb_pe_magic.database.queries.statement import Sink
-
-    Dtypes = Literal["arrow", "numpy_nullable"]
 
 _PROMPTED, _DEFAULT = "prompt", "TIDB_PASSWORD"
 
@@ -88,26 +87,40 @@ def password_reference(source: str) -> str:
     return source
 
 
-def distributed_frame(
-    queries: Sequence[Query], source: Source, moment: Snapshot, schema: pa.Schema, dtypes: Dtypes
+def distributed_frame(  # noqa: PLR0913 - what a worker needs
+    queries: Sequence[Query],
+    source: Source,
+    moment: Snapshot,
+    schema: pa.Schema,
+    *,
+    dtypes: Dtypes,
+    decimals: Decimals,
 ) -> Any:
-    """Return a Dask DataFrame with a partition for each query; nothing is read yet."""
-    from dask import dataframe  # noqa: PLC0415 - an optional package
+    """Return a Dask DataFrame with a partition for each query; nothing is read yet.
+
+    The declared types decide the dtypes, so that all partitions have the same ones.
+    """
+    from dask import config, dataframe  # noqa: PLC0415 - an optional package
 
     make: Callable[..., Any] = dataframe.from_map
-    return make(
-        read_partition,
-        queries,
-        source=source,
-        moment=moment,
-        dtypes=dtypes,
-        meta=to_pandas(schema.empty_table(), dtypes),
-        enforce_metadata=False,
-        label="tidb",
-    )
+    # Text stays what it is in a frame of pandas.
+    with config.set({"dataframe.convert-string": False}):
+        return make(
+            read_partition,
+            queries,
+            source=source,
+            moment=moment,
+            dtypes=dtypes,
+            decimals=decimals,
+            meta=Layout.declared(schema, dtypes, decimals).frame(schema.empty_table()),
+            enforce_metadata=False,
+            label="tidb",
+        )
 
 
-def read_partition(query: Query, *, source: Source, moment: Snapshot, dtypes: Dtypes) -> pd.DataFrame:
+def read_partition(
+    query: Query, *, source: Source, moment: Snapshot, dtypes: Dtypes, decimals: Decimals
+) -> pd.DataFrame:
     """Read one range: what a worker runs.
 
     Raises:
@@ -134,7 +147,8 @@ def read_partition(query: Query, *, source: Source, moment: Snapshot, dtypes: Dt
             read(flight, session, query, Tally(), begin)
     finally:
         engine.dispose()
-    return to_pandas(pa.Table.from_batches(batches, schema=schemas[0]), dtypes)
+    table = pa.Table.from_batches(batches, schema=schemas[0])
+    return Layout.declared(table.schema, dtypes, decimals).frame(table)
 
 
 def _nobody(question: str) -> Secret:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from tidb_pe_magic.database.effects import effect_of
-from tidb_pe_magic.database.frames import to_pandas
+from tidb_pe_magic.database.frames import Layout, narrowed
 from tidb_pe_magic.database.queries import parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tidb_pe_magic.database.alias import AliasSession
+    from tidb_pe_magic.database.frames import Decimals, Dtypes
     from tidb_pe_magic.database.queries.statement import Sink
 
 __all__ = ["Partitions", "Read", "frame", "read_file", "read_table"]
@@ -110,7 +111,7 @@ def read_table(
 
     _read(reading, begin)
     tables = [made[number].table() for number in sorted(made)]
-    return pa.concat_tables(tables), any(rows.cut for rows in made.values())
+    return narrowed(pa.concat_tables(tables)), any(rows.cut for rows in made.values())
 
 
 def read_file(reading: Read, path: str) -> Path:
@@ -173,9 +174,20 @@ def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
     return moment, queries, schemas[0]
 
 
-def frame(table: pa.Table, dtypes: Literal["arrow", "numpy_nullable"]) -> pd.DataFrame:
-    """Return the table as a pandas frame."""
-    return to_pandas(table, dtypes)
+def frame(
+    table: pa.Table, dtypes: Dtypes = "pandas", decimals: Decimals = "auto", *, declared: bool = False
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the table as a pandas frame, and the names of the DECIMAL columns that stay exact.
+
+    Args:
+        table: the rows.
+        dtypes: the frame's columns.
+        decimals: `auto` makes a DECIMAL Int64 or float64 where every value survives it, `exact` never does,
+            `float` always.
+        declared: the declared types decide, whatever the values are.
+    """
+    make = Layout.declared(table.schema, dtypes, decimals) if declared else Layout.of(table, dtypes, decimals)
+    return make.frame(table), make.exact
 
 
 def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:

@@ -1,0 +1,108 @@
+"""DECIMAL columns: what of them survives as a number of the machine's, and the conversion.
+
+A DECIMAL of up to 15 significant digits comes back from a float64 unchanged (C's DBL_DIG).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from tidb_pe_magic.database.frames.types import WIDEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Integers: TypeAlias = npt.NDArray[np.int64]
+_Flags: TypeAlias = npt.NDArray[np.bool_]
+
+#: Significant digits that every float64 keeps.
+SURE_DIGITS = 15
+#: Digits that every int64 has room for.
+INTEGER_DIGITS = 18
+_SURE = 10**SURE_DIGITS
+_DECIMAL128_DIGITS = 38
+# Up to here a quotient of the unscaled number and a power of ten is the nearest float64: both are exact.
+_EXACT_INTEGER, _EXACT_POWER = 2**53, 22
+_WORD = 8
+
+
+def fits_integers(column: pa.ChunkedArray) -> bool:
+    """Whether the column has no decimals and all values are int64."""
+    return bool(column.type.scale == 0 and all(fits.all() for _, fits in _unscaled(column)))
+
+
+def fits_floats(column: pa.ChunkedArray) -> bool:
+    """Whether no value has more significant digits than a float64 is sure to keep."""
+    short = all(bool(fits.all() and (np.abs(low) < _SURE).all()) for low, fits in _unscaled(column))
+    return short or all(_significant_digits(chunk) <= SURE_DIGITS for chunk in column.chunks)
+
+
+def integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the values of a column that `fits_integers` as int64."""
+    chunks = [
+        pa.array(low, pa.int64(), mask=_mask(chunk))
+        for chunk, (low, _) in zip(column.chunks, _unscaled(column), strict=True)
+    ]
+    return pa.chunked_array(chunks, pa.int64())
+
+
+def floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the float64 that is nearest to each value."""
+    scale = column.type.scale
+    chunks = []
+    for chunk, (low, fits) in zip(column.chunks, _unscaled(column), strict=True):
+        if scale <= _EXACT_POWER and fits.all() and (np.abs(low) < _EXACT_INTEGER).all():
+            chunks.append(pa.array(low / 10.0**scale, pa.float64(), mask=_mask(chunk)))
+        else:
+            chunks.append(chunk.cast(pa.string()).cast(pa.float64()))
+    return pa.chunked_array(chunks, pa.float64())
+
+
+def narrowed(table: pa.Table) -> pa.Table:
+    """Return the table with the DECIMALs of expressions as decimal128 where all values fit."""
+    for number, field in enumerate(table.schema):
+        if pt.is_decimal256(field.type) and field.type.precision == WIDEST:
+            column = _narrowed(table.column(number))
+            table = table.set_column(number, field.with_type(column.type), column)
+    return table
+
+
+def _narrowed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if column.type.scale > _DECIMAL128_DIGITS:
+        return column
+    try:
+        return column.cast(pa.decimal128(_DECIMAL128_DIGITS, column.type.scale))
+    except pa.ArrowInvalid:
+        return column
+
+
+def _unscaled(column: pa.ChunkedArray) -> Iterator[tuple[_Integers, _Flags]]:
+    """Yield, for each chunk, the values times 10**scale, and which of them are int64; NULL is 0."""
+    for chunk in column.chunks:
+        words = np.frombuffer(chunk.buffers()[1], "<i8").reshape(-1, chunk.type.byte_width // _WORD)
+        words = words[chunk.offset : chunk.offset + len(chunk)]
+        low = words[:, 0]
+        # What is not in the lowest word is its sign, over and over.
+        fits: _Flags = (words[:, 1:] == (low >> 63)[:, None]).all(axis=1)
+        # The least int64 has no absolute value.
+        fits &= low != np.iinfo(np.int64).min
+        mask = _mask(chunk)
+        yield (low, fits) if mask is None else (np.where(mask, 0, low), fits | mask)
+
+
+def _mask(chunk: pa.Array) -> _Flags | None:
+    """Return which values are NULL; None where none is."""
+    return chunk.is_null().to_numpy(zero_copy_only=False) if chunk.null_count else None
+
+
+def _significant_digits(chunk: pa.Array) -> int:
+    """Return the most significant digits that a value has."""
+    digits = pc.replace_substring_regex(chunk.cast(pa.string()), r"[-.]|E.*$", "")
+    digits = pc.utf8_rtrim(pc.utf8_ltrim(digits, "0"), "0")
+    return pc.max(pc.utf8_length(digits)).as_py() or 0
