@@ -10,25 +10,58 @@ import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from support.requirements import need, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _CACHE = Path(sys.prefix) / "clients"
-_MINUTES = 300.0
+_SECONDS = 900.0  # building the crates of one client takes a minute or two of a free machine
 CONNECTOR_J = "com.mysql:mysql-connector-j:9.1.0"
 MYSQL2 = "mysql2@^3"
+PRISMA = ("prisma@^7", "@prisma/client@^7", "@prisma/adapter-mariadb@^7")
+_PRISMA_SCHEMA = """\
+generator client {
+  provider = "prisma-client-js"
+  output   = "generated/prisma"
+}
+
+datasource db {
+  provider = "mysql"
+}
+"""
+_CRATE = """\
+[package]
+name = "login"
+edition = "2021"
+
+[dependencies.sqlx]
+version = "0.9"
+default-features = false
+features = ["mysql", "runtime-tokio", "tls-rustls-ring-native-roots"]
+
+[dependencies]
+tokio = { version = "1", features = ["rt"] }
+
+[profile.dev]
+debug = false
+"""
 GO_DRIVER = "github.com/go-sql-driver/mysql@v1.8.1"
 HCL = "github.com/hashicorp/hcl/v2@v2.19.1"  # a release that Debian's Go can build
 
 PLUGIN = "github.com/hashicorp/terraform-plugin-go@v0.26.0"
 
 
-def _fetch(directory: Path, *commands: list[str], files: Iterable[Path] = ()) -> Path:
-    """Run the commands in a new directory with the files; it is kept only where all of them succeed."""
+def _fetch(
+    directory: Path,
+    *commands: list[str],
+    files: Iterable[Path] = (),
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Run the commands in a new directory with files and texts; it is kept only where all of them succeed."""
     if directory.is_dir():
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}")
@@ -36,10 +69,13 @@ def _fetch(directory: Path, *commands: list[str], files: Iterable[Path] = ()) ->
     partial.mkdir(parents=True)
     for file in files:
         shutil.copy(file, partial)
+    for name, text in texts.items():
+        (partial / name).parent.mkdir(exist_ok=True)
+        (partial / name).write_text(text, encoding="utf-8")
     for command in commands:
         try:
             done = subprocess.run(
-                command, cwd=partial, capture_output=True, text=True, timeout=_MINUTES, check=False
+                command, cwd=partial, capture_output=True, text=True, timeout=_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:
             unavailable(f"the registry did not answer: {' '.join(command)}")
@@ -69,6 +105,32 @@ def mysql2() -> Path:
     npm = need("npm", apt="npm")
     install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", MYSQL2]
     return _fetch(_CACHE / "node", install)
+
+
+@cache
+def prisma() -> Path:
+    """Install Prisma 7 and generate its client; return the directory of node_modules and generated."""
+    need("node", apt="nodejs")
+    npm = need("npm", apt="npm")
+    install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", *PRISMA]
+    # It would download an engine for migrations, which it does not run.
+    engine = f"PRISMA_SCHEMA_ENGINE_BINARY={shutil.which('true')}"
+    prepare = ["env", engine, "CHECKPOINT_DISABLE=1", "node_modules/.bin/prisma", "generate"]
+    return _fetch(
+        _CACHE / "prisma",
+        install,
+        [*prepare, "--schema", "schema.prisma"],
+        texts={"package.json": "{}", "schema.prisma": _PRISMA_SCHEMA},
+    )
+
+
+@cache
+def crate() -> Path:
+    """Build the dependencies of a Rust program with sqlx; return the crate's directory."""
+    cargo = need("cargo", apt="cargo")
+    need("gcc", apt="gcc")
+    texts = {"Cargo.toml": _CRATE, "src/main.rs": "fn main() {}\n"}
+    return _fetch(_CACHE / "rust", [cargo, "build", "--quiet"], texts=texts)
 
 
 @cache

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from clients import fetched
 from support.requirements import need
 
@@ -215,7 +219,80 @@ def _go(written: Text, place: Path, password: str) -> Login:
     return _run([str(place / "program")], place, password, QUERY=QUERY)
 
 
+_PRISMA = """
+try {
+  const [row] = await prisma.$queryRawUnsafe(process.env.QUERY);
+  console.log(JSON.stringify(Object.values(row)));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
+await prisma.$disconnect();
+"""
+
+
+def _prisma(written: Text, place: Path, password: str) -> Login:
+    """Run the module with the client that Prisma has generated; it tries for four seconds instead of ten."""
+    project = fetched.prisma()
+    for name in ("node_modules", "generated"):
+        if not (place / name).exists():
+            (place / name).symlink_to(project / name)
+    module = written.text.replace("/prisma/client", "/prisma/client.js")
+    module = module.replace("PrismaMariaDb({", "PrismaMariaDb({ acquireTimeout: 4000,")
+    (place / "program.mjs").write_text(module + _PRISMA, encoding="utf-8")
+    return _run(["node", "program.mjs"], place, password, QUERY=QUERY)
+
+
+_RUST = """
+use sqlx::Row;
+
+async fn log_in() -> Result<(), Box<dyn std::error::Error>> {
+    %s
+    let row = sqlx::query(%s).fetch_one(&pool).await?;
+    let words: Vec<String> = (0..3).map(|index| row.try_get_unchecked(index)).collect::<Result<_, _>>()?;
+    println!("{}", words.join("\\t"));
+    Ok(())
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if let Err(error) = runtime.block_on(log_in()) {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+"""
+
+
+@cache
+def _rust_program(statements: str) -> Path:
+    """Build the program with the statements; it reads the URL from its environment."""
+    crate = fetched.crate()
+    (crate / "src" / "main.rs").write_text(_RUST % (statements, json.dumps(QUERY)), encoding="utf-8")
+    command = ["cargo", "build", "--quiet", "--offline"]
+    subprocess.run(command, cwd=crate, check=True, capture_output=True, timeout=_SECONDS * 3)
+    return crate / "target" / "debug" / "login"
+
+
+def _rust(written: Text, place: Path, password: str) -> Login:
+    """Build the statements once: the one literal among them, read as JSON, is in a variable instead."""
+    (literal,) = re.findall(r'^ +("mysql://.*")\.parse\(\)', written.text, re.MULTILINE)
+    statements = written.text.replace(literal, 'std::env::var("URL")?')
+    return _run([str(_rust_program(statements))], place, password, URL=json.loads(literal))
+
+
+def _mysql(written: Text, place: Path, password: str) -> Login:
+    program = shutil.which("mysql")
+    version = [program, "--version"] if program else ["true"]
+    shown = subprocess.run(version, capture_output=True, text=True, check=True).stdout
+    if not shown or "MariaDB" in shown:  # as Debian's is
+        pytest.skip("MySQL's own client is not on this machine")
+    line = f'{written.text} --batch --skip-column-names --execute="$QUERY"'
+    return _run([need("bash", apt="bash"), "-c", line], place, password, QUERY=QUERY)
+
+
 LOGINS: dict[str, Callable[[Text, Path, str], Login]] = {
+    "mysql": _mysql,
     "mariadb": _mariadb,
     "pymysql": _python(_DB_API),
     "mysqlclient": _python(_DB_API),
@@ -227,4 +304,12 @@ LOGINS: dict[str, Callable[[Text, Path, str], Login]] = {
     "dbeaver": _dbeaver,
     "node": _node,
     "go": _go,
+    "prisma": _prisma,
+    "rust": _rust,
+}
+# Formats that no program of a registry reads, or that have no options of TLS.
+NOT_RUN = {
+    "env": "a file of variables, for any program",
+    "prisma-6": "its engine is in no package registry",
+    "dbt": "the driver alone is run: test_dbts_driver_verifies_nothing",
 }

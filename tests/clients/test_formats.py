@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import dotenv
 import pytest
@@ -100,9 +100,13 @@ def test_python_reads_its_own_strings(name: str, user: str, database: str) -> No
 
 @_patient
 @given(user=NAMES, database=NAMES)
-def test_prismas_url_is_a_url(user: str, database: str) -> None:
-    """User and database are encoded; the password is a variable, which dotenv-expand puts in."""
-    written = write("prisma", named(user, database)).text
+def test_prisma_6s_url_is_a_url(user: str, database: str) -> None:
+    """The user is encoded, the database is what needs no encoding; the password is a variable in .env."""
+    try:
+        written = write("prisma-6", named(user, database)).text
+    except InvalidRequest:
+        assert quote(database, safe="") != database
+        return
     read = dotenv.dotenv_values(stream=io.StringIO(written), interpolate=False)["DATABASE_URL"]
     assert url(read or "") == {
         "scheme": "mysql",
@@ -113,6 +117,16 @@ def test_prismas_url_is_a_url(user: str, database: str) -> None:
         "database": database,
         "query": {"sslaccept": "strict", "sslcert": CA},
     }
+
+
+@_patient
+@given(user=NAMES, database=NAMES)
+def test_prismas_module_holds_strings_of_javascript(user: str, database: str) -> None:
+    """Each string is JSON, which JavaScript reads alike; the name to expect is given for every host."""
+    lines = write("prisma", named(user, database)).text.splitlines()
+    given = {line.split(":")[0].strip(): quoted(line) for line in lines if ': "' in line}
+    assert given == {"host": HOST, "user": user, "database": database, "servername": HOST}
+    assert f"ca: readFileSync({json.dumps(CA)})" in "\n".join(lines)
 
 
 @_patient
@@ -247,9 +261,9 @@ def test_a_command_line_is_split_by_a_real_shell(name: str, at: Target, tmp_path
 def test_no_format_leaves_verification_out_in_silence(name: str, mode: TlsMode) -> None:
     """Where a name that is asked for cannot be told to the client, there is a warning, and otherwise none."""
     at = Target(host=HOST, port=4000, user="u", database="d", tls=mode, system_ca="/system.pem")
-    able = {"pymysql", "sqlalchemy", "go", "node", "env"}
+    able = {"pymysql", "sqlalchemy", "go", "node", "prisma", "env"}
     other = Target(**{**vars(at), "tls_name": GATEWAY})
-    chain = {"mariadb", "prisma", "mysqlclient", "django"} if mode == TlsMode.VERIFY_CA else set()
+    chain = {"mariadb", "prisma-6", "mysqlclient", "django"} if mode == TlsMode.VERIFY_CA else set()
     never = {"dbt"} if mode != TlsMode.OFF else set()
     assert bool(write(name, at).warnings) == (name in chain | never)
     by_name = mode == TlsMode.VERIFY_IDENTITY

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import mysql.connector
 import pytest
-from clients.logins import LOGINS, Login
+from clients.logins import LOGINS, NOT_RUN, Login
 from support.certificates import make_authority
+from support.mariadb import running
 
 from tidb_pe_magic.clients.base import Target
-from tidb_pe_magic.clients.formats import write
+from tidb_pe_magic.clients.formats import FORMATS, write
 from tidb_pe_magic.model import TlsMode
 
 if TYPE_CHECKING:
@@ -26,8 +28,11 @@ DATABASE = "odd & %20db'\"`$HOME;?#=+é"
 OTHER = "gateway01.ap-southeast-1.prod.alicloud.tidbcloud.example"
 # Those that can be told to expect another name than the host's, and those that then verify the chain alone;
 # the others, among them mysqlclient with MariaDB's library, verify chain and name together.
-BY_NAME = ("pymysql", "sqlalchemy", "node", "go")
-CHAIN_ALONE = ("mysql-connector", "jdbc", "dbeaver", "jupysql")
+BY_NAME = ("pymysql", "sqlalchemy", "node", "go", "prisma")
+CHAIN_ALONE = ("mysql", "mysql-connector", "jdbc", "dbeaver", "jupysql", "rust")
+# Know MariaDB by its version, and then take any certificate: they are given a server that says it is TiDB.
+KNOW_MARIADB = ("prisma",)
+VERSION = "8.0.11-TiDB-v8.5.3-serverless"
 
 every_client = pytest.mark.parametrize("client", LOGINS)
 
@@ -41,11 +46,32 @@ def account(server: MariaDb) -> None:
 
 
 @pytest.fixture(scope="module")
-def secured(tls_server: MariaDb, authority: Authority) -> Iterator[MariaDb]:
-    """Give the server with TLS, its certificate for its address and for localhost."""
+def as_mariadb(tls_server: MariaDb) -> MariaDb:
+    """Give the server with TLS."""
     account(tls_server)
-    with tls_server.certificate(authority, tls_server.host, "localhost"):
-        yield tls_server
+    return tls_server
+
+
+@pytest.fixture(scope="module")
+def as_tidb(authority: Authority) -> Iterator[MariaDb]:
+    """Give a server with TLS that says it is TiDB."""
+    with running(authority, {"version": VERSION}) as server:
+        account(server)
+        yield server
+
+
+@pytest.fixture
+def server(client: str, request: pytest.FixtureRequest) -> MariaDb:
+    """Give the server with TLS that the client is to log in to."""
+    found: MariaDb = request.getfixturevalue("as_tidb" if client in KNOW_MARIADB else "as_mariadb")
+    return found
+
+
+@pytest.fixture
+def secured(server: MariaDb, authority: Authority) -> Iterator[MariaDb]:
+    """Give the server with TLS, its certificate for its address and for localhost."""
+    with server.certificate(authority, server.host, "localhost"):
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +81,11 @@ def plain(plain_server: MariaDb) -> MariaDb:
     return plain_server
 
 
-@pytest.fixture(scope="module")
-def renamed(secured: MariaDb, authority: Authority) -> Iterator[MariaDb]:
+@pytest.fixture
+def renamed(server: MariaDb, authority: Authority) -> Iterator[MariaDb]:
     """Give the server with TLS, its certificate for another name than its host."""
-    with secured.certificate(authority, OTHER):
-        yield secured
+    with server.certificate(authority, OTHER):
+        yield server
 
 
 def target(client: str, server: MariaDb, ca: Authority | None = None) -> Target:
@@ -76,6 +102,12 @@ def log_in(client: str, at: Target, server: MariaDb, place: Path) -> Login:
     if login.answer is not None:
         assert login.answer[:2] == [f"{USER}@%", DATABASE]
     return login
+
+
+def test_every_format_is_run_or_there_is_a_reason() -> None:
+    """No format is added without a client that logs in with it."""
+    assert LOGINS.keys() | NOT_RUN.keys() == FORMATS.keys()
+    assert not LOGINS.keys() & NOT_RUN.keys()
 
 
 @every_client
@@ -120,7 +152,7 @@ def test_the_name_is_verified_or_there_is_a_warning(
         assert (login.answer is not None) == (client in CHAIN_ALONE), login.error
 
 
-@pytest.mark.parametrize("client", ["pymysql", "mysql-connector", "jdbc", "node", "go"])
+@pytest.mark.parametrize("client", ["pymysql", "mysql-connector", "jdbc", "node", "go", "prisma", "rust"])
 def test_the_chain_is_verified_alone_where_that_is_asked(
     client: str, renamed: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
@@ -131,3 +163,16 @@ def test_the_chain_is_verified_alone_where_that_is_asked(
     assert login.encrypted
     strangers = make_authority("strangers", tmp_path)
     assert log_in(client, replace(at, ca=str(strangers.path)), renamed, tmp_path).answer is None
+
+
+@pytest.mark.parametrize("client", ["dbt"])
+def test_dbts_driver_verifies_nothing(client: str, renamed: MariaDb) -> None:
+    """As the warning says: what dbt-tidb gives its driver encrypts, and takes any certificate."""
+    at = target(client, renamed)
+    given = {"host": at.host, "port": at.port, "user": at.user, "passwd": renamed.password, "buffered": True}
+    with mysql.connector.connect(**given) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
+        ((_, cipher),) = cursor.fetchall()
+    assert cipher
+    (warning,) = write(client, replace(at, tls=TlsMode.VERIFY_CA)).warnings
+    assert "neither chain nor name" in warning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from tidb_pe_magic.model import TlsMode
 from tidb_pe_magic.text import is_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 PASSWORD = "TIDB_PASSWORD"  # noqa: S105 - the name of a variable
 """The environment variable that the texts read the password from, as `connect` does."""
@@ -111,6 +112,19 @@ def url_part(text: str) -> str:
     return quote(text, safe="")
 
 
+def quoted(text: str) -> str:
+    """Quote for Go, JavaScript and Rust, which read what is visible as it stands."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def mysql_url(target: Target, parameters: Mapping[str, str], password: str = "") -> str:
+    """Return a URL with the scheme mysql; `password` is a reference to a variable, which is not encoded."""
+    pairs = "&".join(f"{name}={url_part(value)}" for name, value in parameters.items())
+    user = url_part(target.user) + (f":{password}" if password else "")
+    address = f"mysql://{user}@{target.address}/{url_part(target.database)}"
+    return f"{address}?{pairs}" if pairs else address
+
+
 def ssl_mode(target: Target) -> str:
     """Return the `ssl-mode` of MySQL's own clients; another name than the host's cannot be told to them."""
     if not target.encrypted:
@@ -124,7 +138,7 @@ def chain_alone(client: str, target: Target) -> tuple[str, ...]:
         return ()
     warning = (
         f"{client} cannot be told to expect {target.tls_name} in the certificate of another host: "
-        "it verifies the chain alone (PyMySQL, SQLAlchemy, Go and Node can)."
+        "it verifies the chain alone (PyMySQL, SQLAlchemy, Go, Node and Prisma 7 can)."
     )
     return (warning,)
 

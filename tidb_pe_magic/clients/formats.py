@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.clients import languages, python, shell, tools
+from tidb_pe_magic.clients import languages, prisma, python, shell, tools
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from tidb_pe_magic.clients.base import Format, Target, Text
 
-FORMATS: dict[str, Format] = {
-    entry.name: entry for entry in (*shell.FORMATS, *python.FORMATS, *languages.FORMATS, *tools.FORMATS)
-}
+_FAMILIES = (shell, python, languages, prisma, tools)
+FORMATS: dict[str, Format] = {entry.name: entry for family in _FAMILIES for entry in family.FORMATS}
 
 
 def write(name: str, target: Target) -> Text:

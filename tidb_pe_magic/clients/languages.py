@@ -11,7 +11,8 @@ from tidb_pe_magic.clients.base import (
     Target,
     Text,
     chain_alone,
-    name_as_dialled,
+    mysql_url,
+    quoted,
     ssl_mode,
     url_part,
 )
@@ -19,11 +20,6 @@ from tidb_pe_magic.model import TlsMode
 
 # Not a secret: what it would protect is the public certificate of an authority.
 _STORE_PASSWORD = "changeit"  # noqa: S105
-
-
-def _quoted(text: str) -> str:
-    """Quote for Go, JavaScript and Rust, which read what is visible as it stands."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def jdbc_properties(target: Target) -> dict[str, str]:
@@ -98,10 +94,10 @@ def go(target: Target) -> Text:
     config = [
         "\tconfig := mysql.NewConfig()",
         '\tconfig.Net = "tcp"',
-        f"\tconfig.Addr = {_quoted(target.address)}",
-        f"\tconfig.User = {_quoted(target.user)}",
+        f"\tconfig.Addr = {quoted(target.address)}",
+        f"\tconfig.User = {quoted(target.user)}",
         f'\tconfig.Passwd = os.Getenv("{PASSWORD}")',
-        *([f"\tconfig.DBName = {_quoted(target.database)}"] if target.database else []),
+        *([f"\tconfig.DBName = {quoted(target.database)}"] if target.database else []),
     ]
     lines = [
         "import (",
@@ -129,7 +125,7 @@ def _go_tls(target: Target) -> tuple[list[str], list[str]]:
     before: list[str] = []
     if target.ca:
         before = [
-            f"\tpem, err := os.ReadFile({_quoted(target.ca)})",
+            f"\tpem, err := os.ReadFile({quoted(target.ca)})",
             "\tif err != nil {",
             "\t\treturn nil, err",
             "\t}",
@@ -145,22 +141,22 @@ def _go_tls(target: Target) -> tuple[list[str], list[str]]:
         return before, [*settings, _GO_CHAIN]
     if target.ca:
         settings.append("\tconfig.TLS.RootCAs = roots")
-    settings.append(f"\tconfig.TLS.ServerName = {_quoted(target.tls_name or target.host)}")
+    settings.append(f"\tconfig.TLS.ServerName = {quoted(target.tls_name or target.host)}")
     return before, settings
 
 
 def node(target: Target) -> Text:
     """Return the call of Node's mysql2; to expect another name it is given that name, and its own socket."""
-    place, ssl = [f"  host: {_quoted(target.host)},"], ["  ssl: undefined,"]
+    place, ssl = [f"  host: {quoted(target.host)},"], ["  ssl: undefined,"]
     imports = ['const mysql = require("mysql2/promise");']
     if target.encrypted:
-        ca = f'ca: require("fs").readFileSync({_quoted(target.ca)}), ' if target.ca else ""
+        ca = f'ca: require("fs").readFileSync({quoted(target.ca)}), ' if target.ca else ""
         identity = str(target.tls == TlsMode.VERIFY_IDENTITY).lower()
         ssl = [f'  ssl: {{ {ca}minVersion: "TLSv1.2", verifyIdentity: {identity} }},']
     if target.by_other_name:
-        dialled = f"{{ host: {_quoted(target.host)}, port: {target.port} }}"
+        dialled = f"{{ host: {quoted(target.host)}, port: {target.port} }}"
         place = [
-            f"  host: {_quoted(target.tls_name)}, // the name in the certificate",
+            f"  host: {quoted(target.tls_name)}, // the name in the certificate",
             f'  stream: () => require("net").connect({dialled}), // the host that is dialled',
         ]
     lines = [
@@ -169,37 +165,13 @@ def node(target: Target) -> Text:
         "const open = () => mysql.createConnection({",
         *place,
         f"  port: {target.port},",
-        f"  user: {_quoted(target.user)},",
+        f"  user: {quoted(target.user)},",
         f"  password: process.env.{PASSWORD},",
-        *([f"  database: {_quoted(target.database)},"] if target.database else []),
+        *([f"  database: {quoted(target.database)},"] if target.database else []),
         *ssl,
         "});",
     ]
     return Text("\n".join(lines), notes=("npm install mysql2",))
-
-
-def _url(target: Target, parameters: dict[str, str], password: str = "") -> str:
-    pairs = "&".join(f"{name}={url_part(value)}" for name, value in parameters.items())
-    user = url_part(target.user) + (f":{password}" if password else "")
-    address = f"mysql://{user}@{target.address}/{url_part(target.database)}"
-    return f"{address}?{pairs}" if pairs else address
-
-
-def prisma(target: Target) -> Text:
-    """Return DATABASE_URL for Prisma, whose one strict mode verifies chain and name."""
-    parameters: dict[str, str] = {}
-    if target.encrypted:
-        parameters["sslaccept"] = "strict"
-        if target.ca:
-            parameters["sslcert"] = target.ca
-    return Text(
-        f'DATABASE_URL="{_url(target, parameters, password=f"${{{PASSWORD}}}")}"',
-        notes=(
-            'In .env, which Prisma expands; in schema.prisma: provider = "mysql", url = env("DATABASE_URL")',
-            f"In {PASSWORD}, characters with a meaning in URLs have to be percent-encoded.",
-        ),
-        warnings=name_as_dialled("Prisma", target),
-    )
 
 
 def rust(target: Target) -> Text:
@@ -209,7 +181,7 @@ def rust(target: Target) -> Text:
         parameters["ssl-ca"] = target.ca
     lines = [
         "let options: sqlx::mysql::MySqlConnectOptions =",
-        f"    {_quoted(_url(target, parameters))}.parse()?;",
+        f"    {quoted(mysql_url(target, parameters))}.parse()?;",
         "let pool = sqlx::MySqlPool::connect_with(",
         f'    options.password(&std::env::var("{PASSWORD}")?)).await?;',
     ]
@@ -224,6 +196,5 @@ FORMATS = (
     Format("jdbc", "Java (JDBC, MySQL Connector/J)", jdbc),
     Format("go", "Go (go-sql-driver/mysql)", go),
     Format("node", "Node.js (mysql2)", node),
-    Format("prisma", "Prisma", prisma, needs_database=True),
     Format("rust", "Rust (sqlx)", rust),
 )

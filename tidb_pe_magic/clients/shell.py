@@ -33,11 +33,14 @@ def mysql(target: Target) -> Text:
     tls = [f"--ssl-mode={ssl_mode(target)}"]
     if target.encrypted:
         tls.append(f"--ssl-ca={target.ca_file}")
-    # MySQL 9.0 Release Notes: the plugin mysql_native_password was removed.
-    old = "Take a client of 8.x: from 9.0 it lacks mysql_native_password, by which TiDB Cloud's users log in."
+    # MySQL 9.0 Release Notes: the client loads this plugin from a file, which some packages leave out.
+    plugin = (
+        "TiDB Cloud's users log in with mysql_native_password: a client of MySQL 9 needs it as a plugin, "
+        "one of 8.4 has it built in."
+    )
     return Text(
         _command("mysql", target, *tls),
-        notes=(_WHERE, *ca_notes(target), old),
+        notes=(_WHERE, *ca_notes(target), plugin),
         warnings=chain_alone("The mysql client", target),
     )
 
