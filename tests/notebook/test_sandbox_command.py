@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,25 @@ def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
     assert child is not None
     assert child.wait(60) == 0  # both kernels are this one process, which has to take leave of its child
     assert "No sandbox" in first.do("status")
+
+
+def test_stop_ends_nothing_but_the_sandbox(directory: Path) -> None:
+    """A number in the file that is another process's, or no process's at all, gets no signal."""
+    kernel = Kernel(directory)
+    kernel.do(*START)
+    pid_file = directory / "sandbox.pid"
+    own = pid_file.read_text(encoding="ascii")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
+        for number in (str(other.pid), "-1", "0", "999999999", "none", ""):
+            pid_file.write_text(number, encoding="ascii")
+            with pytest.raises(TidbPeError, match="which is not the sandbox"):
+                kernel.do("stop")
+        assert other.poll() is None
+        assert other.stdin is not None
+        other.stdin.close()
+        assert other.wait(60) == 0
+    pid_file.write_text(own, encoding="ascii")
+    assert "has stopped" in kernel.do("stop")
 
 
 def test_stop_without_a_sandbox_is_no_error(directory: Path) -> None:

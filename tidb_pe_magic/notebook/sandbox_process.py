@@ -5,21 +5,23 @@ The product knows the sandbox only as a module to start and an environment file 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.commands.requests import SandboxRequest
 from tidb_pe_magic.errors import MissingDependency, TidbPeError
 from tidb_pe_magic.files import ensure_private, open_private, state_directory
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
-    from pathlib import Path
 
     from tidb_pe_magic.runbook import Runbook
 
@@ -172,14 +174,19 @@ class SandboxCommand:
     def _end_process(self) -> None:
         pid_file, env_file = self._file("pid"), self._file("env")
         try:
-            pid = int(pid_file.read_text(encoding="ascii"))
-            os.kill(pid, signal.SIGTERM)
+            written = pid_file.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:
             raise TidbPeError(
                 "the sandbox was not started by %tidb_pe.", advice="End it where it was started."
             ) from None
-        except ProcessLookupError:
-            pass
+        if not (written.isdigit() and str(env_file) in _command_line(int(written))):
+            raise TidbPeError(
+                f"{pid_file} names process {one_line(written)[:20]}, which is not the sandbox.",
+                advice="End the sandbox where it was started, or end its process.",
+            )
+        pid = int(written)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
         if self._process is not None and self._process.pid == pid:
             self._process.wait(_STOP_LIMIT)
         else:
@@ -218,6 +225,19 @@ def _answers(url: str) -> bool:
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
     return answer.status_code == httpx.codes.UNAUTHORIZED
+
+
+def _command_line(pid: int) -> str:
+    """Return what a process was started with; an empty text where there is no such process."""
+    if Path("/proc/self").exists():
+        try:
+            return (
+                Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+            )
+        except OSError:  # it has ended
+            return ""
+    command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
 
 
 def _await_absence(path: Path) -> None:
