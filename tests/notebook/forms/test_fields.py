@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +15,7 @@ from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, ZoneC
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
+from tidb_pe_magic.notebook.forms.fields import Field, Sheet, field_for
 
 # A field's name: what is typed, the value that it stands for, and what no rule lets through.
 EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
@@ -196,3 +198,29 @@ def test_markup_in_an_error_is_text() -> None:
     field.control.value = "<img src=x>"
     assert "<img" not in field.box.children[1].value
     assert "&lt;img" in field.box.children[1].value
+
+
+def test_two_threads_may_set_a_field_at_once() -> None:
+    """What either of them displays is not taken for what a person typed, whichever ends first."""
+    started, other_done = threading.Event(), threading.Event()
+
+    class Slow(Field):
+        """Displays "first" only after another thread has displayed something else."""
+
+        def _display(self, value: Any) -> None:
+            if value == "first":
+                started.set()
+                assert other_done.wait(60)
+            super()._display(value)
+
+    field, heard = Slow(CreateRequest, "cluster"), []
+    field.on_change(lambda: heard.append(field.value))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(setattr, field, "value", "first")
+        assert started.wait(60)
+        field.value = "second"
+        other_done.set()
+        slow.result()
+    assert (heard, field.value) == ([], "first")
+    field.control.value = "typed"
+    assert heard == ["typed"]

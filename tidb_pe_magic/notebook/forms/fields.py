@@ -55,7 +55,7 @@ class Field:
         self.reason = ""
         self._value: Any = self.default
         self._listeners: list[Callable[[], None]] = []
-        self._displaying: int | None = None
+        self._displaying = threading.local()
         self.control = self._make()
         self._error = widgets.HTML().add_class("tidb-pe-error")
         self.box = widgets.VBox([self.control, self._error])
@@ -126,7 +126,7 @@ class Field:
         return self.control.value or None
 
     def _changed(self, change: Any) -> None:  # noqa: ARG002 - traitlets' signature
-        if self._displaying == threading.get_ident():
+        if getattr(self._displaying, "depth", 0):
             return
         typed = self._typed()
         try:
@@ -146,12 +146,12 @@ class Field:
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
-        """Keep what this thread displays from being taken for what a person typed."""
-        self._displaying = threading.get_ident()
+        """Keep what this thread displays from being taken for what a person typed; others display at will."""
+        self._displaying.depth = getattr(self._displaying, "depth", 0) + 1
         try:
             yield
         finally:
-            self._displaying = None
+            self._displaying.depth -= 1
 
 
 class Lines(Field):
