@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
+import re
 import shlex
+import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -61,6 +65,31 @@ def test_every_operation_has_help(operation: Operation, flag: str) -> None:
         assert typed in found.text
         assert described.help.split()[0] in found.text
     assert f"{PROG} {operation.example}" in found.text
+
+
+@every_operation
+def test_help_lists_every_value_that_an_argument_takes(operation: Operation) -> None:
+    """Each value stands whole among the words, whatever hyphens it has, and refusals list the same."""
+    shown = re.split(r"[\s,;|]+", help_for(operation, PROG))
+    for name, described in operation.request.options().items():
+        assert set(described.choices) <= set(shown)
+        if described.choices:
+            with pytest.raises(InvalidRequest, match=re.escape(", ".join(described.choices))):
+                operation.request.checked(name, "none-of-these-values")
+
+
+def test_help_has_no_colors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment asks for colors, which argparse obeys from Python 3.14 on, help is plain text."""
+    operation, plain = OPERATIONS["create"], argparse.ArgumentParser.format_help
+
+    def colored(parser: Any) -> str:
+        return f"\x1b[1m{plain(parser)}" if parser.color else plain(parser)
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    if sys.version_info < (3, 14):
+        monkeypatch.setattr(argparse.ArgumentParser, "color", True, raising=False)
+        monkeypatch.setattr(argparse.ArgumentParser, "format_help", colored)
+    assert "\x1b" not in help_for(operation, PROG)
 
 
 @every_operation

@@ -42,7 +42,7 @@ class Option:
         write: value to the text that `parse` reads.
         positional: given by place, not by flag.
         many: may be given more than once.
-        choices: every valid text, where there are few.
+        choices: every valid text, where there are few; help lists them.
         taken: Python values of these types are valid as they are.
     """
 
@@ -68,15 +68,20 @@ def option(  # noqa: PLR0913 - each is one property of the option
     choices: Iterable[str] = (),
     taken: tuple[type, ...] = (),
 ) -> Any:
-    """Declare a request's field; one without a default (`...`) has to be given."""
+    """Declare a request's field; one without a default (`...`) has to be given.
+
+    With `choices` the text has to be one of them, unless there is another rule; they are the metavar, too,
+    unless there is another one.
+    """
+    texts = tuple(choices)
     described = Option(
         help=help,
-        metavar=metavar,
-        parse=parse,
+        metavar=metavar or "|".join(texts),
+        parse=one_of(texts) if texts and parse is str else parse,
         write=write,
         positional=positional,
         many=many,
-        choices=tuple(choices),
+        choices=texts,
         taken=taken,
     )
     if default is ...:

@@ -10,9 +10,11 @@ import difflib
 import io
 import re
 import shlex
+import textwrap
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tidb_pe_magic.commands.fields import written
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.errors import InvalidRequest
 
@@ -46,6 +48,8 @@ class Command:
 class _Parser(argparse.ArgumentParser):
     """argparse that raises our errors instead of leaving the interpreter."""
 
+    color: bool  # argparse's own from Python 3.14 on
+
     def error(self, message: str) -> NoReturn:
         """Raise the message without the values that argparse quotes in it."""
         flag = re.match(r"argument ([^:]+): (.*)", message, re.DOTALL)
@@ -56,6 +60,13 @@ class _Parser(argparse.ArgumentParser):
         if missing:
             raise InvalidRequest(missing[1], "is missing.", advice=_see(self.prog))
         raise InvalidRequest("", f"{_unquoted(message)}.", advice=_see(self.prog))
+
+
+class _Formatter(argparse.HelpFormatter):
+    """argparse's formatter, which would break a value such as mysql-connector at its hyphen."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 def words(line: str) -> list[str]:
@@ -200,8 +211,10 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
         # argparse's own leaves the interpreter.
         add_help=False,
         # A fixed width: help is the same in a terminal, a notebook and a test.
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=110, max_help_position=34),
+        formatter_class=lambda prog: _Formatter(prog, width=110, max_help_position=34),
     )
+    # From Python 3.14 on argparse colors its help for a terminal, and for FORCE_COLOR anywhere else.
+    parser.color = False
     parser.add_argument("-h", "--help", dest=_HELP, action="store_true", help="show this help")
     for field in fields(request):
         if field.name in given:
@@ -224,11 +237,12 @@ def _parser(operation: Operation, prog: str, given: Container[str] = ()) -> argp
 
 
 def explained(field: Field[Any]) -> str:
-    """Return what a field is for, and its default."""
+    """Return what a field is for, the values that it takes where there are few, and its default."""
     described: Option = field.metadata["option"]
-    if isinstance(field.default, float):
-        return f"{described.help}; default: {field.default:g}"
-    return f"{described.help}; default: {field.default}" if isinstance(field.default, str) else described.help
+    values = described.choices if described.metavar != "|".join(described.choices) else ()
+    listed = [f"one of {', '.join(values)}"] if values else []
+    default = [f"default: {written(field.default)}"] if isinstance(field.default, (float, str)) else []
+    return "; ".join((described.help, *listed, *default))
 
 
 def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> InvalidRequest:

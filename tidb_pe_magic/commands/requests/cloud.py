@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidb_pe_magic.commands.fields import Request, count, one_of, option, seconds, switch, text_up_to
+from tidb_pe_magic.commands.fields import Request, count, option, seconds, switch, text_up_to
 from tidb_pe_magic.commands.requests.values import (
     ZoneChoice,
     cluster_name,
@@ -31,7 +31,6 @@ class HelpRequest(Request):
     topic: str | None = option(
         "what to explain; without it the topics are listed",
         metavar="TOPIC",
-        parse=one_of(TOPICS),
         positional=True,
         choices=TOPICS,
     )
@@ -127,10 +126,9 @@ class ExportRequest(Placement, ClusterStep):
     """Write the endpoint as infrastructure as code."""
 
     format: str = option(
-        f"what to write: {' or '.join(EXPORT_FORMATS)}",
+        "what to write",
         default=...,
         metavar="FORMAT",
-        parse=one_of(EXPORT_FORMATS),
         positional=True,
         choices=EXPORT_FORMATS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidb_pe_magic.commands.fields import one_of, option, switch, whole_number
+from tidb_pe_magic.commands.fields import option, switch, whole_number
 from tidb_pe_magic.commands.requests.cloud import Patience, Resolve
 from tidb_pe_magic.commands.requests.values import file_path
 
@@ -20,7 +20,6 @@ class FleetRequest(Resolve, Patience):
         "what to do: init writes a template of the file",
         default=...,
         metavar="ACTION",
-        parse=one_of(FLEET_ACTIONS),
         positional=True,
         choices=FLEET_ACTIONS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidb_pe_magic.commands.fields import Request, matching, non_empty, one_of, option, seconds
+from tidb_pe_magic.commands.fields import Request, matching, non_empty, option, seconds
 from tidb_pe_magic.commands.requests.cloud import ClusterStep
 
 FORM_STEPS = ("cluster", "create", "connect")
@@ -18,8 +18,6 @@ class FormRequest(ClusterStep):
 
     step: str | None = option(
         "one step alone; default: all three",
-        metavar="|".join(FORM_STEPS),
-        parse=one_of(FORM_STEPS),
         positional=True,
         choices=FORM_STEPS,
     )
@@ -30,18 +28,14 @@ class SandboxRequest(Request):
     """Start, stop or look at the sandbox."""
 
     action: str = option(
-        "start, stop or status",
+        "what to do",
         default=...,
-        metavar="start|stop|status",
-        parse=one_of(SANDBOX_ACTIONS),
         positional=True,
         choices=SANDBOX_ACTIONS,
     )
     mode: str = option(
         "when the emulated cloud changes state",
         default="time",
-        metavar="|".join(SANDBOX_MODES),
-        parse=one_of(SANDBOX_MODES),
         choices=SANDBOX_MODES,
     )
     seconds: float = option(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidb_pe_magic.clients.formats import FORMATS
-from tidb_pe_magic.commands.fields import Request, non_empty, one_of, option, switch, whole_number
+from tidb_pe_magic.commands.fields import Request, non_empty, option, switch, whole_number
 from tidb_pe_magic.commands.requests.cloud import (
     ClusterRequest,
     ClusterStep,
@@ -55,10 +55,9 @@ class SqlUserRequest(ClusterStep):
     """Manage a cluster's SQL users."""
 
     action: str = option(
-        "create, list, delete or rotate (a new password)",
+        "what to do; rotate sets a new password",
         default=...,
         metavar="ACTION",
-        parse=one_of(_SQL_USER_ACTIONS),
         positional=True,
         choices=_SQL_USER_ACTIONS,
     )
@@ -68,14 +67,10 @@ class SqlUserRequest(ClusterStep):
         parse=sql_user_name,
         positional=True,
     )
-    role: str | None = option(
-        "what a new user may do", metavar="|".join(SQL_ROLES), parse=one_of(SQL_ROLES), choices=SQL_ROLES
-    )
+    role: str | None = option("what a new user may do", choices=SQL_ROLES)
     store: str = option(
         "where the password is kept; auto is the keyring where there is one, else a file for its owner alone",
         default="auto",
-        metavar="auto|keyring|file",
-        parse=one_of(("auto", "keyring", "file")),
         choices=("auto", "keyring", "file"),
     )
     no_prefix: bool = option("leave the name alone: add no cluster's prefix", default=False, parse=switch)
@@ -89,9 +84,7 @@ class SqlTls(Request):
     tls: str = option(
         "TLS; auto verifies chain and name wherever the server offers TLS",
         default=TlsMode.AUTO.value,
-        metavar="|".join(TlsMode),
-        parse=one_of(TlsMode),
-        choices=tuple(TlsMode),
+        choices=TlsMode,
     )
     tls_name: str | None = option(
         "name to expect in the server's certificate; default: the host or the cluster's gateway names",
@@ -172,9 +165,7 @@ class DoctorRequest(SqlLogin, EndpointStep):
 class ConnectionStringRequest(SqlTls, SqlUser, EndpointStep):
     """Write a connection for another client."""
 
-    with_: str | None = option(
-        "the client; without it they are listed", metavar="CLIENT", parse=one_of(FORMATS), choices=FORMATS
-    )
+    with_: str | None = option("the client; without it they are listed", metavar="CLIENT", choices=FORMATS)
     alias: str | None = option(
         "open or saved connection to take everything from that is not given; default: the one opened last, "
         "unless a cluster or an endpoint is named",
@@ -216,15 +207,11 @@ class QueryRequest(Request):
     dtypes: str = option(
         "types of the frame's columns: pandas' usual ones, Arrow's, or pandas' nullable ones",
         default="pandas",
-        metavar="|".join(_DTYPES),
-        parse=one_of(_DTYPES),
         choices=_DTYPES,
     )
     decimals: str = option(
         "DECIMAL columns: auto makes them numbers where no value loses a digit, exact never, float always",
         default="auto",
-        metavar="|".join(_DECIMALS),
-        parse=one_of(_DECIMALS),
         choices=_DECIMALS,
     )
     to_parquet: str | None = option(
@@ -244,8 +231,6 @@ class QueryRequest(Request):
     engine: str = option(
         "dask: a Dask DataFrame, whose partitions its workers read",
         default="pandas",
-        metavar="pandas|dask",
-        parse=one_of(("pandas", "dask")),
         choices=("pandas", "dask"),
     )
 
