@@ -50,6 +50,15 @@ def test_marks_are_counted_where_code_is(pieces: list[str]) -> None:
         bind(sql, range(wanted + 1))
 
 
+@pytest.mark.parametrize(("params", "bound"), [([5], (5,)), ({"b": 5}, (5,))])
+def test_a_session_without_backslash_escapes(params: Any, bound: tuple[object, ...]) -> None:
+    """With NO_BACKSLASH_ESCAPES a backslash ends no string's escape: what follows the quote is code."""
+    sql = r"SELECT '\' AS a, ? AS b, 'c'" if isinstance(params, list) else r"SELECT '\' AS a, :b AS b, 'c'"
+    assert bind(sql, params, backslash_escapes=lambda: False) == (r"SELECT '\' AS a, ? AS b, 'c'", bound)
+    with pytest.raises(InvalidRequest):
+        bind(sql, params, backslash_escapes=lambda: True)
+
+
 @given(st.lists(INERT))
 def test_a_statement_without_parameters_is_not_touched(pieces: list[str]) -> None:
     """In quotes and comments, question marks and colons are the server's business."""

@@ -16,7 +16,7 @@ from flows.places import GROUP, VPC
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.requests import QueryRequest
 from tidb_pe_magic.display.views.queries import query_summary
-from tidb_pe_magic.model import QueryEnded, QueryResult
+from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -178,6 +178,32 @@ def test_every_row_is_in_one_partition(connected: Runbook, partitions: int) -> N
     assert sorted(frame["v"].tolist()) == list(range(1, 9))
     keys = frame["k"].dropna().tolist()
     assert keys == sorted(keys)
+
+
+def test_ranges_without_an_index_are_told_before_they_are_read(
+    connected: Runbook, events: list[Event]
+) -> None:
+    """Where no index begins with the column, it is said before the first row comes; with one, nothing is."""
+    with connected.connection.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE test.keyed (k BIGINT PRIMARY KEY, v INT)")
+        connection.exec_driver_sql("INSERT INTO test.keyed VALUES (1, 3), (2, 4), (9, 5)")
+    ranges: dict[str, Any] = {"partitions": 2}
+    for column, sql in (("k", "SELECT * FROM test.keyed"), ("v", "SELECT * FROM test.keyed")):
+        assert len(connected.query(sql, partition_on=column, **ranges)) == 3
+    assert len(connected.query("SELECT k + 1 AS n FROM test.keyed", partition_on="n", **ranges)) == 3
+    notes = [event.text for event in events if isinstance(event, Notice)]
+    cost = "each of the 2 ranges scans all rows, which is slower than one connection."
+    assert notes == [
+        f"keyed.v leads no index: {cost}",
+        f"n is an expression, which no index leads to: {cost}",
+    ]
+
+
+def test_two_columns_of_one_name_have_no_ranges(connected: Runbook) -> None:
+    """A join whose columns share a name is refused in ranges, with the alias that helps."""
+    sql = "SELECT a.flight, b.flight FROM flights a JOIN flights b USING (tailnum)"
+    with pytest.raises(errors.InvalidRequest, match="two columns of the result are named flight"):
+        connected.query(sql, partition_on="flight", partitions=2)
 
 
 def test_partitions_of_nothing_are_nothing(connected: Runbook) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,7 +43,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
     elif request.partition_on is not None:
         session.refuse_ranges("--partition-on")
     if request.engine == "dask":
-        result = _distributed(context, request, record.connection, session)
+        result = _distributed(context, request, record.connection, session, on_event)
     else:
         result = _read(context, request, record.connection, session, on_event)
     on_event(QueryEnded(result=result))
@@ -69,15 +70,17 @@ def _read(
             told = now
             on_event(RowsRead(rows=tally.rows, bytes=tally.bytes, seconds=now - started))
 
-    sql, params = bind(request.sql, request.params)
     reading: Read = results.Read(
         engine=connection.engine,
-        query=Query(sql=sql, params=params),
+        query=Query(sql=request.sql),
         cells=session,
         partitions=_partitions(request),
         cancel=context.cancel,
         tell=tell,
+        note=lambda text: on_event(Notice(text=text)),
     )
+    sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
+    reading = replace(reading, query=Query(sql=sql, params=params))
     data: Any = None
     path, cut = "", False
     exact: tuple[str, ...] = ()
@@ -114,7 +117,11 @@ def _read(
 
 
 def _distributed(
-    context: Context, request: QueryRequest, connection: Connection, session: AliasSession | None
+    context: Context,
+    request: QueryRequest,
+    connection: Connection,
+    session: AliasSession | None,
+    on_event: EventHook,
 ) -> QueryResult:
     if find_spec("dask") is None:
         raise errors.MissingDependency.of("dask", "dask")
@@ -134,17 +141,17 @@ def _distributed(
         password_from=distributed.password_reference(connection.password_source),
     )
     started = context.clock()
-    sql, params = bind(request.sql, request.params)
-    moment, queries, schema = results.plan(
-        results.Read(
-            engine=connection.engine,
-            query=Query(sql=sql, params=params),
-            cells=session,
-            partitions=_partitions(request),
-            cancel=context.cancel,
-            tell=_unheard,
-        )
+    reading = results.Read(
+        engine=connection.engine,
+        query=Query(sql=request.sql),
+        cells=session,
+        partitions=_partitions(request),
+        cancel=context.cancel,
+        tell=_unheard,
+        note=lambda text: on_event(Notice(text=text)),
     )
+    sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
+    moment, queries, schema = results.plan(replace(reading, query=Query(sql=sql, params=params)))
     data = distributed.distributed_frame(
         queries,
         source,

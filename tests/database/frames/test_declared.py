@@ -18,6 +18,8 @@ from pymysql.constants import COMMAND, FIELD_TYPE, FLAG
 from pymysql.err import DataError, InternalError
 
 from tidb_pe_magic.database.frames import open_reading
+from tidb_pe_magic.database.queries.ranges import split
+from tidb_pe_magic.database.queries.statement import Query
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -236,6 +238,29 @@ def test_a_statement_beyond_the_servers_limit() -> None:
             read(connection, "INSERT INTO t VALUES ('" + "x" * 2_000_000 + "')")
         assert connection.open
         connection.ping(reconnect=False)
+
+
+def test_ranges_of_the_hidden_key() -> None:
+    """`*` over a derived table omits _tidb_rowid: the ranges name the statement's columns, as it does."""
+    sql = "SELECT `a b`, _tidb_rowid FROM t"
+    inner = f"({sql}\n) AS partitioned"
+    big = FIELD_TYPE.LONGLONG
+    hidden, shown = Declared("_tidb_rowid", big, "t"), Declared("a b", LONG, "t")
+    limits = (Declared("low", big), Declared("high", big))
+    answers = {
+        sql: Result((shown, hidden), ()),
+        f"SELECT * FROM {inner}": Result((shown,), ()),
+        f"SELECT MIN(`_tidb_rowid`), MAX(`_tidb_rowid`) FROM {inner}": Result(limits, ((1, 10),)),
+    }
+    with WireServer(answers) as server, connected(server) as connection:
+        found = split(connection, Query(sql=sql), "_tidb_rowid", 2)
+    whole = f"SELECT `a b`, `_tidb_rowid` FROM {inner} WHERE"
+    assert [query.sql for query in found.queries] == [
+        f"{whole} (`_tidb_rowid` < 6 OR `_tidb_rowid` IS NULL)",
+        f"{whole} `_tidb_rowid` >= 6",
+    ]
+    assert found.empty.sql == f"{whole} FALSE"
+    assert not found.note
 
 
 @st.composite

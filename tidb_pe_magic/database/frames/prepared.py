@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pymysql.err
 from pymysql.constants import COMMAND, ER
 
 from tidb_pe_magic.database.frames.binding import bind
 from tidb_pe_magic.database.frames.definitions import Declarations, read_definition
+from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.frames.statement import check_number
 from tidb_pe_magic.database.frames.types import column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidb_pe_magic.database.frames.driver import Driver
+    from pymysql.connections import Connection
+
+    from tidb_pe_magic.database.frames.definitions import Definition
     from tidb_pe_magic.database.frames.types import Column
 
 _NO_CURSOR, _ONCE = 0, 1
@@ -33,11 +36,13 @@ class Prepared:
     Attributes:
         markers: how many parameters it takes.
         columns: of its rows, as they are known before it runs.
+        definitions: of the same, as the server declares them.
     """
 
     number: int
     markers: int
     columns: tuple[Column, ...]
+    definitions: tuple[Definition, ...]
 
     @property
     def readable(self) -> bool:
@@ -84,8 +89,10 @@ def prepare(driver: Driver, sql: str, declarations: Declarations) -> Prepared | 
             return None
         raise
     number, columns, markers = struct.unpack_from("<IHH", answer, 1)
-    _definitions(driver, markers, declarations)
-    return Prepared(number, markers, _definitions(driver, columns, declarations))
+    _definitions(driver, markers)
+    definitions = _definitions(driver, columns)
+    found = tuple(column(each, declarations) for each in definitions)
+    return Prepared(number, markers, found, definitions)
 
 
 def close(driver: Driver, prepared: Prepared) -> None:
@@ -93,8 +100,22 @@ def close(driver: Driver, prepared: Prepared) -> None:
     driver.send(COMMAND.COM_STMT_CLOSE, struct.pack("<I", prepared.number))
 
 
-def _definitions(driver: Driver, count: int, declarations: Declarations) -> tuple[Column, ...]:
+def describe(connection: Connection[Any], sql: str) -> tuple[Definition, ...] | None:
+    """Return a statement's columns without running it; None where the server does not prepare it.
+
+    Raises:
+        MySQLError: the statement is wrong, or the connection is lost.
+    """
+    driver = Driver(connection)
+    prepared = prepare(driver, sql, Declarations())
+    if prepared is None:
+        return None
+    close(driver, prepared)
+    return prepared.definitions
+
+
+def _definitions(driver: Driver, count: int) -> tuple[Definition, ...]:
     packets = [driver.packet() for _ in range(count)]
     if count:
         driver.packet()  # the EOF behind them
-    return tuple(column(read_definition(packet, driver.encoding), declarations) for packet in packets)
+    return tuple(read_definition(packet, driver.encoding) for packet in packets)

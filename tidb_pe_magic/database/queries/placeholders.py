@@ -12,7 +12,7 @@ from tidb_pe_magic.database.tokens import pieces
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _FIELD = "--params"
 # JSON can write one half of what UTF-16 takes two for.
@@ -33,10 +33,21 @@ _PLAIN_TOKEN = pieces(_CODE, escapes=False)
 _NO_PARAMETER = re.compile(r"[\w$:`]\Z")
 
 
-def bind(sql: str, params: Mapping[str, object] | Sequence[object] | None) -> tuple[str, tuple[object, ...]]:
+def bind(
+    sql: str,
+    params: Mapping[str, object] | Sequence[object] | None,
+    *,
+    backslash_escapes: Callable[[], bool] = lambda: True,
+) -> tuple[str, tuple[object, ...]]:
     """Return the statement with `?` in the place of each parameter, and the parameters in that order.
 
     Without parameters the statement stays as it is.
+
+    Args:
+        sql: the statement.
+        params: its parameters.
+        backslash_escapes: tells whether a backslash in a string escapes what follows it; it is asked only
+            where there are parameters and a backslash.
 
     Raises:
         InvalidRequest: a parameter is missing, is not used, or cannot be bound.
@@ -49,10 +60,11 @@ def bind(sql: str, params: Mapping[str, object] | Sequence[object] | None) -> tu
                 _FIELD, f"is missing: no value came for {unbound} in the SQL.", advice=_ADVICE
             )
         return sql, ()
+    token = _TOKEN if "\\" not in sql or backslash_escapes() else _PLAIN_TOKEN
     if isinstance(params, Mapping):
-        return _named(sql, params)
+        return _named(sql, params, token)
     values = tuple(params)
-    markers = sum(token.lastgroup == "marker" for token in _TOKEN.finditer(sql))
+    markers = sum(each.lastgroup == "marker" for each in token.finditer(sql))
     if markers != len(values):
         raise InvalidRequest(_FIELD, f"the SQL has {markers} question marks, and {len(values)} values came.")
     return sql, tuple(_bindable(value, f"number {place}") for place, value in enumerate(values, 1))
@@ -68,12 +80,14 @@ def _unbound(sql: str, token: re.Pattern[str]) -> str:
     return ""
 
 
-def _named(sql: str, params: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
+def _named(
+    sql: str, params: Mapping[str, object], pattern: re.Pattern[str]
+) -> tuple[str, tuple[object, ...]]:
     pieces: list[str] = []
     values: list[object] = []
     used: set[str] = set()
     last = 0
-    for token in _TOKEN.finditer(sql):
+    for token in pattern.finditer(sql):
         if token.lastgroup == "marker":
             raise InvalidRequest(
                 _FIELD, "the SQL has question marks, which take a list of values, not names."

@@ -16,11 +16,19 @@ from tidb_pe_magic.database.queries.statement import Query
 from tidb_pe_magic.errors import InvalidRequest, QueryFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from tidb_pe_magic.database.frames.definitions import Definition
     from tidb_pe_magic.database.queries.inflight import InFlight
 
 _FIELD = "--partition-on"
+# TiDB's hidden key of a table without an integer one.
+_ROW_ID = "_tidb_rowid"
+# Whether each index of a column begins with it.
+_INDEXES = """
+SELECT SEQ_IN_INDEX = 1 FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND COLUMN_NAME = %s
+"""
 # What would be carried out in each range for itself: a part of the result would come twice, or not at all.
 _WHOLE = ("LIMIT", "INTO", "FOR")
 
@@ -69,13 +77,26 @@ def snapshot(flight: InFlight) -> Iterator[Snapshot]:
         yield Snapshot(timestamp)
 
 
-def split(session: Any, query: Query, column: str, partitions: int) -> list[Query]:
-    """Return the query as one for each range of the column's values, in their order.
+@dataclass(frozen=True)
+class Split:
+    """A statement in ranges.
 
-    Rows whose key is NULL are in the first.
+    Attributes:
+        queries: one for each range of the column's values, in their order; NULL is in the first.
+        empty: has the same columns, and no rows.
+        note: what makes it slow; empty where nothing is known that does.
+    """
+
+    queries: list[Query]
+    empty: Query
+    note: str = ""
+
+
+def split(session: Any, query: Query, column: str, partitions: int) -> Split:
+    """Split a statement into ranges of a column's values.
 
     Raises:
-        InvalidRequest: the column is none of whole numbers, or the statement cannot be split.
+        InvalidRequest: the column is not one of whole numbers, or the statement cannot be split.
     """
     refused = next((word for word in outer_words(query.sql) if word in _WHOLE), "")
     if refused:
@@ -83,13 +104,16 @@ def split(session: Any, query: Query, column: str, partitions: int) -> list[Quer
             _FIELD, f"a statement with {refused} cannot be split: each range would have its own."
         )
     sql = _without_end(session, query.sql)
-    key = "`" + column.replace("`", "``") + "`"
+    key = _quoted(column)
     # The line break ends a comment at the end of the statement.
     inner = f"({sql}\n) AS partitioned"
+    definitions = _described(session, sql)
+    whole = f"SELECT {_selected(session, definitions, inner)} FROM {inner}"  # noqa: S608 - see above
+    empty = Query(sql=f"{whole} WHERE FALSE", params=query.params)
     limits = f"SELECT MIN({key}), MAX({key}) FROM {inner}"  # noqa: S608 - the user's own statement
     low, high = _bounds(session, Query(sql=limits, params=query.params))
     if low is None or high is None:
-        return [Query(sql=f"SELECT * FROM {inner}", params=query.params)]  # noqa: S608 - see above
+        return Split([Query(sql=whole, params=query.params)], empty)
     count = min(partitions, high - low + 1)
     edges = [low + (high - low + 1) * number // count for number in range(count + 1)]
     queries = []
@@ -100,8 +124,66 @@ def split(session: Any, query: Query, column: str, partitions: int) -> list[Quer
         where = " AND ".join(conditions) or "TRUE"
         if number == 0:
             where = f"({where} OR {key} IS NULL)"
-        queries.append(Query(sql=f"SELECT * FROM {inner} WHERE {where}", params=query.params))  # noqa: S608 - see above
-    return queries
+        queries.append(Query(sql=f"{whole} WHERE {where}", params=query.params))
+    return Split(queries, empty, _note(session, definitions, column, len(queries)))
+
+
+def _described(session: Any, sql: str) -> tuple[Definition, ...]:
+    """Return the definitions of the statement's columns; none where the server does not prepare it.
+
+    Raises:
+        InvalidRequest: two columns have one name, which no table may have.
+    """
+    from tidb_pe_magic.database.frames.prepared import describe  # noqa: PLC0415 - needs pyarrow
+
+    with translated():
+        definitions = describe(session, sql) or ()
+    names = [definition.name.casefold() for definition in definitions]
+    twice = next((name for name in names if names.count(name) > 1), "")
+    if twice:
+        raise InvalidRequest(
+            _FIELD,
+            f"two columns of the result are named {twice}.",
+            advice=f"Give one of them another name: SELECT ... AS {twice}_2.",
+        )
+    return definitions
+
+
+def _selected(session: Any, definitions: Sequence[Definition], inner: str) -> str:
+    """Return what to select of the statement as a table: `*` omits a hidden column, TiDB's _tidb_rowid."""
+    from tidb_pe_magic.database.frames.prepared import describe  # noqa: PLC0415 - needs pyarrow
+
+    if not definitions:
+        return "*"
+    with translated():
+        shown = describe(session, f"SELECT * FROM {inner}")  # noqa: S608 - see above
+    if shown is None or len(shown) == len(definitions):
+        return "*"
+    return ", ".join(_quoted(definition.name) for definition in definitions)
+
+
+def _note(session: Any, definitions: Sequence[Definition], column: str, ranges: int) -> str:
+    """Return that no index leads to the ranges, if that is so: each of them scans all rows."""
+    found = next((each for each in definitions if each.name.casefold() == column.casefold()), None)
+    if found is None or ranges == 1 or found.original_name.casefold() == _ROW_ID:
+        return ""
+    cost = f"each of the {ranges} ranges scans all rows, which is slower than one connection."
+    if not found.original_table:
+        return f"{column} is an expression, which no index leads to: {cost}"
+    arguments = (found.database, found.original_table, found.original_name)
+    try:
+        with contextlib.closing(session.cursor()) as cursor:
+            cursor.execute(_INDEXES, arguments)
+            leading = {bool(row[0]) for row in cursor.fetchall()}
+    except pymysql.err.MySQLError:
+        if not session.open:
+            raise
+        return ""
+    return "" if True in leading else f"{found.original_table}.{found.original_name} leads no index: {cost}"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _without_end(session: Any, sql: str) -> str:
@@ -110,11 +192,6 @@ def _without_end(session: Any, sql: str) -> str:
     from tidb_pe_magic.database.frames.statement import read  # noqa: PLC0415 - as above
 
     return read(sql, backslash_escapes=Driver(session).backslash_escapes).sql
-
-
-def empty(query: Query) -> Query:
-    """Return a query of the same columns, without rows."""
-    return Query(sql=f"SELECT * FROM ({query.sql}\n) AS columns_only WHERE FALSE", params=query.params)  # noqa: S608 - see above
 
 
 def _bounds(session: Any, query: Query) -> tuple[int | None, int | None]:

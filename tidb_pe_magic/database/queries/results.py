@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.frames import Layout, narrowed
+from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
@@ -51,6 +52,7 @@ class Read:
         partitions: None for one connection.
         cancel: set it to stop.
         tell: is given what has been read, several times a second.
+        note: is given, before anything is read, what makes reading in ranges slow.
         tally: what has been read.
     """
 
@@ -60,7 +62,20 @@ class Read:
     partitions: Partitions | None = None
     cancel: threading.Event
     tell: Callable[[Tally], None]
+    note: Callable[[str], None] = lambda _: None
     tally: Tally = field(default_factory=Tally)
+
+    def backslash_escapes(self) -> bool:
+        """Whether a backslash escapes what follows it in the session's strings, which its sql_mode says.
+
+        Raises:
+            ConnectionFailed: the session cannot be opened.
+        """
+        if self.cells is not None:
+            with self.cells.lent("") as connection:
+                return Driver(connection.dbapi_connection).backslash_escapes
+        with self.in_flight().from_pool() as session:
+            return Driver(session).backslash_escapes
 
     def in_flight(self) -> InFlight:
         """Return what its statements are watched in; further sessions are in the same database."""
@@ -162,16 +177,18 @@ def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
         schemas.append(schema)
         return lambda _: False
 
-    def look(moment: ranges.Snapshot, queries: list[Query]) -> None:
+    def look(moment: ranges.Snapshot, query: Query) -> None:
         with flight.dedicated() as session:
             moment.enter(session)
-            read(flight, session, ranges.empty(queries[0]), reading.tally, begin)
+            read(flight, session, query, reading.tally, begin)
 
     with ExitStack() as stack:
         attend = partial(attended, flight=flight, cancel=reading.cancel, tell=_nothing)
-        moment, queries = attend([partial(_prepared, reading, flight, stack)])[0]
-        attend([partial(look, moment, queries)])
-    return moment, queries, schemas[0]
+        moment, split = attend([partial(_prepared, reading, flight, stack)])[0]
+        if split.note:
+            reading.note(split.note)
+        attend([partial(look, moment, split.empty)])
+    return moment, split.queries, schemas[0]
 
 
 def frame(
@@ -209,18 +226,20 @@ def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
         attend([one], tell=lambda: reading.tell(reading.tally))
         return
     with ExitStack() as stack:
-        moment, queries = attend([partial(_prepared, reading, flight, stack)], tell=_nothing)[0]
+        moment, split = attend([partial(_prepared, reading, flight, stack)], tell=_nothing)[0]
+        if split.note:
+            reading.note(split.note)
 
         def part(number: int) -> None:
             with flight.dedicated() as session:
                 moment.enter(session)
-                read(flight, session, queries[number], reading.tally, partial(begin, number))
+                read(flight, session, split.queries[number], reading.tally, partial(begin, number))
 
-        works = [partial(part, number) for number in range(len(queries))]
+        works = [partial(part, number) for number in range(len(split.queries))]
         attend(works, tell=lambda: reading.tell(reading.tally))
 
 
-def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.Snapshot, list[Query]]:
+def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.Snapshot, ranges.Split]:
     """Take a moment, which `stack` holds, and split the statement as the data was then."""
     assert reading.partitions is not None  # noqa: S101 - it is why this is called
     moment = stack.enter_context(ranges.snapshot(flight))
@@ -230,5 +249,5 @@ def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges
         return moment, ranges.split(session, reading.query, wanted.column, wanted.count)
 
 
-def _nothing() -> None:
+def _nothing(_: str = "") -> None:
     """Tell nothing."""
