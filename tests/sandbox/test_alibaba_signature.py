@@ -254,7 +254,7 @@ def test_any_form_that_the_sdk_signs_is_accepted(cloud: Cloud, key: str, value: 
     )
     with pytest.raises(ClientException) as caught:
         cloud.client().tag_resources(request)
-    assert caught.value.code == "EndpointNotFound"
+    assert caught.value.code == "InvalidResourceId.NotFound"
     params = cloud.calls[-1].params
     assert (params["Tag.1.Key"], params["Tag.1.Value"]) == (key, value)
 

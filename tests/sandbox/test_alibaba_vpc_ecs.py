@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import hashlib
+import hmac
+import io
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
+import httpx
 import pytest
 from alibabacloud_tea_openapi.exceptions._client import ClientException
+from sandbox.conftest import ACCESS_KEY_ID, ACCESS_KEY_SECRET
+
+from tidb_pe_magic.sandbox.alibaba.app import operation_of
 
 if TYPE_CHECKING:
     from sandbox.conftest import Cloud
@@ -145,3 +156,142 @@ def test_a_wrong_look_up_is_refused(  # noqa: PLR0913, PLR0917 - one argument fo
     with pytest.raises(ClientException) as caught:
         cloud.rpc(action, version, **query)
     assert (caught.value.status_code, caught.value.code) == (status, code)
+
+
+# What the Terraform provider and other foreign clients ask
+
+
+def test_no_field_that_foreign_clients_reach_into_is_missing(cloud: Cloud) -> None:
+    """The Terraform provider 1.289 panics where a VPC lacks UserCidrs, or a vSwitch its route table."""
+    vpcs = cloud.rpc("DescribeVpcs", VPC_VERSION, RegionId=REGION, PageSize=50)["Vpcs"]["Vpc"]
+    vswitches = cloud.rpc("DescribeVSwitches", VPC_VERSION, RegionId=REGION, PageSize=50)
+    tables = {vpc["VpcId"]: vpc["RouterTableIds"]["RouterTableIds"] for vpc in vpcs}
+    assert all(vpc["UserCidrs"]["UserCidr"] == [] for vpc in vpcs)
+    for vswitch in vswitches["VSwitches"]["VSwitch"]:
+        assert [vswitch["RouteTable"]["RouteTableId"]] == tables[vswitch["VpcId"]]
+    rules = cloud.rpc(
+        "DescribeSecurityGroupAttribute", ECS_VERSION, RegionId=REGION, SecurityGroupId="sg-t4nanalytics"
+    )["Permissions"]["Permission"]
+    assert all(rule["SecurityGroupRuleId"].startswith("sgr-") for rule in rules)
+    assert len({rule["SecurityGroupRuleId"] for rule in rules}) == len(rules)
+
+
+def test_regions_zones_and_stock_are_told(cloud: Cloud) -> None:
+    """A provider's data sources find each zone of the region, with something to have in it."""
+    regions = cloud.rpc("DescribeRegions", ECS_VERSION)["Regions"]["Region"]
+    assert [region["RegionId"] for region in regions] == [REGION, "ap-southeast-5"]
+    zones = cloud.rpc("DescribeZones", ECS_VERSION, RegionId=REGION)["Zones"]["Zone"]
+    stock = cloud.rpc(
+        "DescribeAvailableResource", ECS_VERSION, RegionId=REGION, DestinationResource="InstanceType"
+    )["AvailableZones"]["AvailableZone"]
+    assert [zone["ZoneId"] for zone in zones] == [zone["ZoneId"] for zone in stock]
+    for zone, here in zip(zones, stock, strict=True):
+        (available,) = here["AvailableResources"]["AvailableResource"]
+        (supported,) = available["SupportedResources"]["SupportedResource"]
+        assert supported["Value"] in zone["AvailableInstanceTypes"]["InstanceTypes"]
+
+
+def test_the_services_of_others_are_not_the_accounts_own(cloud: Cloud) -> None:
+    """Whoever only uses services has neither services of its own nor connections to them."""
+    for action, items in (
+        ("ListVpcEndpointServices", "Services"),
+        ("ListVpcEndpointConnections", "Connections"),
+    ):
+        body = cloud.rpc(action, "2020-04-15", RegionId=REGION, MaxResults=50)
+        assert (body[items], body["TotalCount"]) == ([], 0)
+
+
+@pytest.mark.parametrize("prefix", ["", "Permissions.1."])
+def test_a_rule_is_added_once_and_taken_away(cloud: Cloud, prefix: str) -> None:
+    """Both forms of a rule are kept as the API writes them; the same one again makes no second."""
+    group = {"RegionId": REGION, "SecurityGroupId": "sg-t4nclosed"}
+    rule = {
+        "IpProtocol": "tcp",
+        "PortRange": "4000/4000",
+        "SourceCidrIp": "10.20.0.0/16",
+        "Policy": "accept",
+        "Priority": "5",
+        "Description": "TiDB Cloud",
+        "NicType": "intranet",
+    }
+    sent = {**group, **{f"{prefix}{name}": value for name, value in rule.items()}}
+
+    def rules() -> list[dict[str, Any]]:
+        body = cloud.rpc("DescribeSecurityGroupAttribute", ECS_VERSION, **group, Direction="ingress")
+        permissions: list[dict[str, Any]] = body["Permissions"]["Permission"]
+        return permissions
+
+    for _ in range(2):
+        cloud.rpc("AuthorizeSecurityGroup", ECS_VERSION, **sent)
+    (added,) = rules()
+    assert added | {"IpProtocol": "TCP", "Policy": "Accept", "Priority": "5"} == added
+    assert (added["PortRange"], added["SourceCidrIp"]) == ("4000/4000", "10.20.0.0/16")
+    assert added["Description"] == "TiDB Cloud"
+    cloud.rpc("RevokeSecurityGroup", ECS_VERSION, **sent)
+    assert rules() == []
+    cloud.rpc("AuthorizeSecurityGroup", ECS_VERSION, **sent)
+    rule_id = rules()[0]["SecurityGroupRuleId"]
+    cloud.rpc("RevokeSecurityGroup", ECS_VERSION, **group, **{"SecurityGroupRuleId.1": rule_id})
+    assert rules() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"IpProtocol": ""}, "MissingParameter"),
+        ({"IpProtocol": "sctp"}, "InvalidIpProtocol.ValueNotSupported"),
+        ({"PortRange": ""}, "MissingParameter"),
+        ({"PortRange": "4000"}, "InvalidIpPortRange.Malformed"),
+        ({"PortRange": "1/65536"}, "InvalidIpPortRange.Malformed"),
+        ({"Policy": "perhaps"}, "InvalidPolicy.Malformed"),
+        ({"SourceCidrIp": ""}, "MissingParameter.Source"),
+        ({"SourceCidrIp": "10.20.0.0/33"}, "InvalidSourceCidrIp.Malformed"),
+        ({"Priority": "101"}, "InvalidParameter"),
+        ({"SecurityGroupId": "sg-none"}, "InvalidSecurityGroupId.NotFound"),
+    ],
+)
+def test_a_wrong_rule_is_refused(cloud: Cloud, changes: dict[str, str], code: str) -> None:
+    """Each wrong or missing part of a rule has its code, and changes nothing."""
+    before = cloud.world.network
+    rule = {"IpProtocol": "tcp", "PortRange": "4000/4000", "SourceCidrIp": "10.20.0.0/16"}
+    sent = {"RegionId": REGION, "SecurityGroupId": "sg-t4nclosed", **rule, **changes}
+    with pytest.raises(ClientException) as caught:
+        cloud.rpc("AuthorizeSecurityGroup", ECS_VERSION, **sent)
+    assert caught.value.code == code
+    assert cloud.world.network == before
+
+
+@pytest.mark.parametrize("where", ["query", "form"])
+def test_the_older_signature_counts_in_a_form_too(cloud: Cloud, where: str) -> None:
+    """A call of version 1 (HMAC-SHA1) is taken with its parameters in the query or in the form of a POST."""
+    sent = {
+        "Action": "DescribeVpcs",
+        "Version": VPC_VERSION,
+        "Format": "JSON",
+        "RegionId": REGION,
+        "VpcName": "analytics & more / ~ é +",
+        "AccessKeyId": ACCESS_KEY_ID,
+        "SignatureMethod": "HMAC-SHA1",
+        "SignatureVersion": "1.0",
+        "SignatureNonce": uuid.uuid4().hex,
+        "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    canonical = "&".join(f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in sorted(sent.items()))
+    text = f"POST&%2F&{quote(canonical, safe='-_.~')}"
+    digest = hmac.new(f"{ACCESS_KEY_SECRET}&".encode(), text.encode(), hashlib.sha1).digest()
+    sent["Signature"] = base64.b64encode(digest).decode()
+
+    def post(parameters: dict[str, str]) -> httpx.Response:
+        if where == "query":
+            return httpx.post(cloud.url, params=parameters)
+        return httpx.post(cloud.url, data=parameters)
+
+    answer = post(sent)
+    assert (answer.status_code, answer.json()["TotalCount"]) == (200, 0)
+    assert [call.operation for call in cloud.calls] == ["DescribeVpcs"]
+    form = io.BytesIO(urlencode(sent).encode())
+    environ = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "wsgi.input": form}
+    assert operation_of(environ) == "DescribeVpcs"
+    assert form.tell() == 0
+    forged = post({**sent, "RegionId": "ap-southeast-5", "SignatureNonce": uuid.uuid4().hex})
+    assert forged.json()["Code"] == "SignatureDoesNotMatch"

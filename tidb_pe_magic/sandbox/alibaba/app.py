@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from flask import Flask, Request, Response, jsonify, request
@@ -21,6 +22,7 @@ from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
 from tidb_pe_magic.sandbox.alibaba.privatelink_changes import CHANGES
 from tidb_pe_magic.sandbox.alibaba.privatelink_queries import QUERIES
 from tidb_pe_magic.sandbox.alibaba.roles import Roles
+from tidb_pe_magic.sandbox.alibaba.security_group_changes import ECS_CHANGES
 from tidb_pe_magic.sandbox.alibaba.signature import SignedRequest, Verifier
 from tidb_pe_magic.sandbox.alibaba.sts import STS_QUERIES, UNSIGNED
 from tidb_pe_magic.sandbox.alibaba.vpc_ecs import ECS_QUERIES, VPC_QUERIES
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.alibaba.world import World
 
+_FORM = "application/x-www-form-urlencoded"
 _NO_CHANGES: Mapping[str, Change] = MappingProxyType({})
 
 
@@ -49,7 +52,7 @@ _PRODUCTS: Mapping[str, _Product] = MappingProxyType(
         "2020-04-15": _PRIVATELINK,
         "2016-04-28": _Product("vpc", VPC_QUERIES, _NO_CHANGES),
         "2015-04-01": _Product("sts", STS_QUERIES, _NO_CHANGES),
-        "2014-05-26": _Product("ecs", ECS_QUERIES, _NO_CHANGES),
+        "2014-05-26": _Product("ecs", ECS_QUERIES, ECS_CHANGES),
     }
 )
 
@@ -62,11 +65,17 @@ OPERATIONS = frozenset(
 
 
 def operation_of(environ: WSGIEnvironment) -> str:
-    """Return the action that a request asks for, by its header or in its query."""
-    action = environ.get("HTTP_X_ACS_ACTION") or dict(parse_qsl(environ.get("QUERY_STRING", ""))).get(
-        "Action"
-    )
-    return str(action or "")
+    """Return the action that a request asks for, by its header, in its query or in its form.
+
+    The body has to be one that can be read again, as `FaultyApp` makes it.
+    """
+    if action := environ.get("HTTP_X_ACS_ACTION"):
+        return str(action)
+    pairs = parse_qsl(environ.get("QUERY_STRING", ""))
+    body: Any = environ["wsgi.input"]
+    if str(environ.get("CONTENT_TYPE", "")).startswith(_FORM) and isinstance(body, io.BytesIO):
+        pairs += parse_qsl(body.getvalue().decode(errors="replace"))
+    return str(dict(pairs).get("Action", ""))
 
 
 def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
@@ -96,7 +105,7 @@ def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
         del path  # Everything but "/" is refused, after the signature, like any unknown action.
         params = _read_parameters(request)
         request_id = str(uuid.uuid4()).upper()
-        action = operation_of(request.environ)
+        action = _action(request, params)
         code, status = "", HTTPStatus.OK.value
         try:
             body = gateway.answer(request, params)
@@ -133,7 +142,7 @@ class _Gateway:
         self._limits = CallLimits(clock)
 
     def answer(self, request: Request, parameters: Parameters) -> Body:
-        action = operation_of(request.environ)
+        action = _action(request, parameters)
         key_id = self._signer(request, parameters, action)
         product = _PRODUCTS.get(_version(request))
         if product is None:
@@ -158,7 +167,8 @@ class _Gateway:
         """Return the ID of the key that signed; empty where the operation needs none."""
         if action in UNSIGNED:
             return ""
-        if "Signature" in request.args and "Authorization" not in request.headers:
+        # The older signature is a parameter; pop-core and others send it in the form of a POST.
+        if parameters.text("Signature") and "Authorization" not in request.headers:
             return self._verifier.verify_query(request.method, parameters.values)
         return self._verifier.verify(_signed_request(request))
 
@@ -177,8 +187,13 @@ class _Gateway:
             return body
 
 
+def _action(request: Request, parameters: Parameters) -> str:
+    return request.headers.get("x-acs-action") or parameters.text("Action")
+
+
 def _version(request: Request) -> str:
-    return request.headers.get("x-acs-version") or request.args.get("Version", "")
+    named = request.headers.get("x-acs-version") or request.args.get("Version", "")
+    return named or dict(_form(request)).get("Version", "")
 
 
 def _signed_request(request: Request) -> SignedRequest:
@@ -191,10 +206,15 @@ def _signed_request(request: Request) -> SignedRequest:
     )
 
 
+def _form(request: Request) -> list[tuple[str, str]]:
+    if request.mimetype != _FORM:
+        return []
+    # The body stays readable: a signature covers it.
+    return parse_qsl(request.get_data().decode(errors="replace"), keep_blank_values=True)
+
+
 def _read_parameters(request: Request) -> Parameters:
-    pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True)
-    if request.mimetype == "application/x-www-form-urlencoded":
-        pairs += parse_qsl(request.get_data().decode(errors="replace"), keep_blank_values=True)
+    pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True) + _form(request)
     refusal = errors.illegal if _PRODUCTS.get(_version(request)) is _PRIVATELINK else errors.invalid
     return Parameters(dict(pairs), refusal)
 

@@ -255,7 +255,29 @@ WITHOUT_CONDITION = {
     )
 }
 
+
 # VPC and ECS
+PROTOCOL_NOT_SUPPORTED = Refusal(
+    "InvalidIpProtocol.ValueNotSupported", "The parameter IpProtocol must be one of the supported values."
+)
+PORTS_MALFORMED = Refusal("InvalidIpPortRange.Malformed", "The specified parameter PortRange is not valid.")
+POLICY_MALFORMED = Refusal("InvalidPolicy.Malformed", "The specified parameter Policy is not valid.")
+SOURCE_MALFORMED = Refusal(
+    "InvalidSourceCidrIp.Malformed", "The specified parameter SourceCidrIp is not valid."
+)
+SOURCE_MISSING = Refusal(
+    "MissingParameter.Source",
+    "One of the parameters SourceCidrIp, Ipv6SourceCidrIp, SourceGroupId or SourcePrefixListId is required.",
+)
+
+
+def missing_input(parameter: str) -> Refusal:
+    """Refuse a rule of a security group that lacks a part."""
+    return Refusal(
+        "MissingParameter", f'The input parameter "{parameter}" that is mandatory is not supplied.'
+    )
+
+
 RESOURCE_REGION_NOT_FOUND = Refusal(
     "InvalidRegionId.NotFound", "The specified RegionId does not exist.", _NOT_FOUND
 )

@@ -7,6 +7,7 @@ service whose owner accepts by hand.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 SINGAPORE = "ap-southeast-1"
@@ -57,6 +58,13 @@ class Permission:
     source_group_id: str = ""
     source_prefix_list_id: str = ""
     port_range_list_id: str = ""
+    description: str = ""
+
+    @property
+    def rule_id(self) -> str:
+        """The rule's ID, which the same rule always has."""
+        fields = "|".join(getattr(self, name) for name in sorted(self.__slots__))
+        return f"sgr-{hashlib.sha256(fields.encode()).hexdigest()[:20]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,18 @@ def _list_services(call: Call) -> Body:
     }
 
 
+def _list_owned_services(call: Call) -> Body:
+    """List the services that the account offers itself: none."""
+    call.region()
+    return {**_paging_fields(call.parameters.page((), default=50, high=1000)), "Services": []}
+
+
+def _list_connections(call: Call) -> Body:
+    """List the connections to the services that the account offers itself: none."""
+    call.region()
+    return {**_paging_fields(call.parameters.page((), default=50, high=1000)), "Connections": []}
+
+
 def _get_endpoint(call: Call) -> Body:
     endpoint = find_endpoint(call)
     return {**_listed_fields(endpoint), "Payer": endpoint.service.payer, "ZonePrivateIpAddressCount": 1}
@@ -232,7 +244,9 @@ QUERIES: Mapping[str, Query] = MappingProxyType(
         "DescribeZones": _describe_zones,
         "GetVpcEndpointAttribute": _get_endpoint,
         "ListTagResources": _list_tags,
+        "ListVpcEndpointConnections": _list_connections,
         "ListVpcEndpointSecurityGroups": _list_security_groups,
+        "ListVpcEndpointServices": _list_owned_services,
         "ListVpcEndpointServicesByEndUser": _list_services,
         "ListVpcEndpointZones": _list_zones,
         "ListVpcEndpoints": _list_endpoints,

@@ -1,4 +1,4 @@
-"""VPC 2016-04-28 and ECS 2014-05-26: the look-ups that choosing a network needs."""
+"""VPC 2016-04-28 and ECS 2014-05-26: the look-ups that choosing a network needs, here and in Terraform."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.alibaba import errors
+from tidb_pe_magic.sandbox.alibaba.security_group_changes import find_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Query
     from tidb_pe_magic.sandbox.alibaba.network_seed import Permission, SecurityGroup, Vpc, VSwitch
 
+_INSTANCE_TYPE, _DISK = "ecs.g7.large", "cloud_essd"
 _CREATION_TIME = "2026-01-15T02:00:00Z"
+_OWNER_ID = 5123456789012345
 _RESOURCE_GROUP = "rg-acfmsandbox0000"
 
 
@@ -53,9 +56,25 @@ def _vpc(vpc: Vpc, vswitches: Sequence[VSwitch]) -> dict[str, object]:
         "Description": "",
         "CreationTime": _CREATION_TIME,
         "VSwitchIds": {"VSwitchId": inside},
+        # Clients read what is in these without looking whether they are there.
+        "UserCidrs": {"UserCidr": []},
+        "Ipv6CidrBlock": "",
+        "Ipv6CidrBlocks": {"Ipv6CidrBlock": []},
+        "NatGatewayIds": {"NatGatewayIds": []},
+        "RouterTableIds": {"RouterTableIds": [_route_table_id(vpc.vpc_id)]},
+        "VRouterId": f"vrt-{vpc.vpc_id.removeprefix('vpc-')}",
+        "AssociatedCens": {"AssociatedCen": []},
+        "CenStatus": "Detached",
+        "DhcpOptionsSetId": "",
+        "DhcpOptionsSetStatus": "",
+        "OwnerId": _OWNER_ID,
         "ResourceGroupId": _RESOURCE_GROUP,
         "Tags": {"Tag": []},
     }
+
+
+def _route_table_id(vpc_id: str) -> str:
+    return f"vtb-{vpc_id.removeprefix('vpc-')}"
 
 
 def _describe_vswitches(call: Call) -> Body:
@@ -88,6 +107,10 @@ def _describe_vswitches(call: Call) -> Body:
             "CreationTime": _CREATION_TIME,
             "ResourceGroupId": _RESOURCE_GROUP,
             "ShareType": "",
+            "Ipv6CidrBlock": "",
+            "NetworkAclId": "",
+            "OwnerId": _OWNER_ID,
+            "RouteTable": {"RouteTableId": _route_table_id(vswitch.vpc_id), "RouteTableType": "System"},
             "Tags": {"Tag": []},
         }
         for vswitch in page
@@ -150,19 +173,12 @@ def _group(group: SecurityGroup) -> dict[str, object]:
 
 def _describe_security_group_attribute(call: Call) -> Body:
     parameters = call.parameters
-    region_id = _region_id(call)
-    group_id = parameters.required("SecurityGroupId")
+    group = find_group(call)
     direction = parameters.one_of("Direction", ("all", "ingress", "egress"))
-    regions = {vpc.vpc_id: vpc.region_id for vpc in call.world.network.vpcs}
-    for group in call.world.network.security_groups:
-        if group.security_group_id == group_id and regions[group.vpc_id] == region_id:
-            break
-    else:
-        raise errors.ApiError(errors.GROUP_ID_NOT_FOUND)
     rules = [rule for rule in group.permissions if direction in {"all", rule.direction}]
     page = parameters.page(rules, default=500, low=10, high=1000)
     return {
-        "RegionId": region_id,
+        "RegionId": parameters.text("RegionId"),
         "SecurityGroupId": group.security_group_id,
         "SecurityGroupName": group.name,
         "Description": "",
@@ -175,6 +191,7 @@ def _describe_security_group_attribute(call: Call) -> Body:
 
 def _permission(rule: Permission) -> dict[str, object]:
     return {
+        "SecurityGroupRuleId": rule.rule_id,
         "Direction": rule.direction,
         "IpProtocol": rule.ip_protocol,
         "PortRange": rule.port_range,
@@ -187,13 +204,79 @@ def _permission(rule: Permission) -> dict[str, object]:
         "Ipv6SourceCidrIp": "",
         "DestCidrIp": "",
         "DestGroupId": "",
+        "DestGroupOwnerAccount": "",
+        "DestPrefixListId": "",
+        "DestPrefixListName": "",
+        "Ipv6DestCidrIp": "",
+        "SourceGroupName": "",
+        "SourcePrefixListName": "",
+        "DestGroupName": "",
         "Policy": rule.policy,
         # A string on the wire, although it is a number.
         "Priority": rule.priority,
         "NicType": "intranet",
-        "Description": "",
+        "Description": rule.description,
         "CreateTime": _CREATION_TIME,
     }
+
+
+def _describe_regions(call: Call) -> Body:
+    regions = [
+        {
+            "RegionId": region.region_id,
+            "LocalName": region.local_name,
+            "RegionEndpoint": f"ecs.{region.region_id}.aliyuncs.com",
+            "Status": "available",
+        }
+        for region in call.world.network.regions
+    ]
+    return {"Regions": {"Region": regions}}
+
+
+def _describe_zones(call: Call) -> Body:
+    zones = [
+        {
+            "ZoneId": zone_id,
+            "LocalName": f"Zone {zone_id[-1].upper()}",
+            "ZoneType": "AvailabilityZone",
+            "AvailableResourceCreation": {"ResourceTypes": ["VSwitch", "Instance", "Disk"]},
+            "AvailableInstanceTypes": {"InstanceTypes": [_INSTANCE_TYPE]},
+            "AvailableDiskCategories": {"DiskCategories": [_DISK]},
+            "AvailableVolumeCategories": {"VolumeCategories": []},
+            "DedicatedHostGenerations": {"DedicatedHostGeneration": []},
+            "AvailableDedicatedHostTypes": {"DedicatedHostType": []},
+            "AvailableResources": {"ResourcesInfo": []},
+        }
+        for zone_id in call.region(errors.RESOURCE_REGION_NOT_FOUND).zone_ids
+    ]
+    return {"Zones": {"Zone": zones}}
+
+
+def _describe_available_resource(call: Call) -> Body:
+    region = call.region(errors.RESOURCE_REGION_NOT_FOUND)
+    kind = call.parameters.required("DestinationResource")
+    values = {"InstanceType": _INSTANCE_TYPE, "SystemDisk": _DISK, "DataDisk": _DISK}
+    stock = {"Status": "Available", "StatusCategory": "WithStock"}
+    zones = [
+        {
+            "RegionId": region.region_id,
+            "ZoneId": zone_id,
+            **stock,
+            "AvailableResources": {
+                "AvailableResource": [
+                    {
+                        "Type": kind,
+                        "SupportedResources": {
+                            "SupportedResource": [{"Value": values.get(kind, zone_id), **stock}]
+                        },
+                    }
+                ]
+            },
+        }
+        for zone_id in region.zone_ids
+        if call.parameters.text("ZoneId") in {"", zone_id}
+    ]
+    return {"AvailableZones": {"AvailableZone": zones}}
 
 
 VPC_QUERIES: Mapping[str, Query] = MappingProxyType(
@@ -201,6 +284,9 @@ VPC_QUERIES: Mapping[str, Query] = MappingProxyType(
 )
 ECS_QUERIES: Mapping[str, Query] = MappingProxyType(
     {
+        "DescribeAvailableResource": _describe_available_resource,
+        "DescribeRegions": _describe_regions,
+        "DescribeZones": _describe_zones,
         "DescribeSecurityGroupAttribute": _describe_security_group_attribute,
         "DescribeSecurityGroups": _describe_security_groups,
     }
