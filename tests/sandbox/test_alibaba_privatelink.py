@@ -14,7 +14,7 @@ from alibabacloud_tea_openapi.exceptions._client import ClientException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidb_pe_magic.sandbox.alibaba import privatelink_changes
+from tidb_pe_magic.sandbox.alibaba import privatelink_checks
 from tidb_pe_magic.sandbox.alibaba.call_limits import CallLimits
 from tidb_pe_magic.sandbox.alibaba.errors import ApiError
 
@@ -371,7 +371,7 @@ def test_idle_endpoints_have_a_quota(cloud: Cloud) -> None:
 
 def test_the_endpoints_of_a_vpc_have_a_quota(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quota of endpoints in a VPC is told with what is used of it."""
-    monkeypatch.setattr(privatelink_changes, "_MOST_IN_VPC", 2)
+    monkeypatch.setattr(privatelink_checks, "_MOST_IN_VPC", 2)
     client = cloud.client()
     for _ in range(2):
         create(client, zone=None)
