@@ -6,7 +6,7 @@ import logging
 import select
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 import pytest
@@ -19,6 +19,7 @@ from tidb_pe_magic.database.session import SessionStateLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine
     from support.mariadb import MariaDb
@@ -80,14 +81,71 @@ def test_a_killed_connection_goes_on_and_loses_no_insert(
     assert count(plain_server) == 3
 
 
-def test_a_kill_between_the_last_statement_and_the_commit_is_no_error(
-    plain_server: MariaDb, engine: Engine
-) -> None:
-    """With autocommit, the end of a block has nothing left to commit that a KILL could lose."""
+def fail_in(block: AbstractContextManager[object], connection: Connection | None = None) -> None:
+    """Insert a row in a block, and leave it with an exception."""
+    with block as begun:
+        (connection or cast("Connection", begun)).exec_driver_sql("INSERT INTO numbers VALUES (1)")
+        raise LookupError
+
+
+def test_a_block_that_fails_leaves_nothing(plain_server: MariaDb, engine: Engine) -> None:
+    """`engine.begin()`, `connection.begin()` and savepoints roll back; a single statement commits."""
+    with pytest.raises(LookupError):
+        fail_in(engine.begin())
+    with engine.connect() as connection:
+        with pytest.raises(LookupError):
+            fail_in(connection.begin(), connection)
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (2)")
+        assert count(plain_server) == 1
+    with engine.execution_options(logging_token="x").connect() as connection, pytest.raises(LookupError):
+        fail_in(connection.begin(), connection)
     with engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
-        kill(plain_server, connection)
-    assert count(plain_server) == 1
+        with pytest.raises(LookupError):
+            fail_in(connection.begin_nested(), connection)
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (3)")
+        assert count(plain_server) == 1
+    assert plain_server.execute("SELECT n FROM test.numbers ORDER BY n") == ((2,), (3,))
+
+
+@pytest.mark.parametrize("if_exists", ["append", "replace"])
+def test_a_failed_to_sql_leaves_no_rows(plain_server: MariaDb, engine: Engine, if_exists: Any) -> None:
+    """Its batches are one transaction, also where it creates the table, which commits in between."""
+    plain_server.execute("INSERT INTO test.numbers VALUES (5)")
+    # Text of a byte too many for the column is refused by the third batch.
+    frame = pd.DataFrame({"n": ["1", "2", "3", "4", "55"]})
+    if if_exists == "append":
+        plain_server.execute("ALTER TABLE test.numbers MODIFY n CHAR(1)")
+    with pytest.raises(pd.errors.DatabaseError, match="1406"):
+        frame.to_sql(
+            "numbers",
+            engine,
+            index=False,
+            if_exists=if_exists,
+            chunksize=2,
+            dtype={"n": sqlalchemy.CHAR(1)},
+        )
+    left = [row[0] for row in plain_server.execute("SELECT n FROM test.numbers")]
+    assert left == (["5"] if if_exists == "append" else [])
+    frame[:4].to_sql("fresh", engine, index=False, if_exists="replace")
+    assert plain_server.value("SELECT COUNT(*) FROM test.fresh") == 4
+
+
+@pytest.mark.parametrize("more", [(), (3,)])
+def test_a_block_whose_connection_is_killed_is_an_error(
+    plain_server: MariaDb, engine: Engine, more: tuple[int, ...]
+) -> None:
+    """Nothing of it is committed, and the block says so, also where only its COMMIT was left to do."""
+
+    def work() -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (2)")
+            kill(plain_server, connection)
+            for number in more:
+                connection.exec_driver_sql("INSERT INTO numbers VALUES (%s)", (number,))
+
+    with pytest.raises(sqlalchemy.exc.OperationalError, match=r"2006|2013"):
+        work()
+    assert count(plain_server) == 0
 
 
 def test_pandas_reads_after_a_kill(plain_server: MariaDb, engine: Engine) -> None:
@@ -151,6 +209,25 @@ def test_a_kill_before_the_commit_of_a_transaction_is_an_error(
     with pytest.raises(sqlalchemy.exc.OperationalError, match=r"2006|2013"):
         connection.commit()
     assert count(plain_server) == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 'thanks @bob'",
+        "SELECT '%%@example.com' /* for @bob */ -- @bob",
+        "SELECT 1 AS `@bob`",
+        "SELECT '<@U123>', \"$.@type\"",
+        "SELECT @@time_zone",
+    ],
+)
+def test_an_at_sign_in_a_string_is_not_a_variable(
+    plain_server: MariaDb, connection: Connection, statement: str
+) -> None:
+    """A statement that holds one in a string, a comment or a quoted name survives a KILL as any other."""
+    identity(connection)
+    kill(plain_server, connection)
+    connection.exec_driver_sql(statement).all()
 
 
 def test_a_finished_transaction_no_longer_stands_in_the_way(

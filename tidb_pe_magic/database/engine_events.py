@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pymysql.err
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from tidb_pe_magic.credentials.redaction import hide_values, without_values
 from tidb_pe_magic.database.session import Session, SessionStateLost
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-    from sqlalchemy.engine import Connection, ExceptionContext
+    from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
 # Another bug in a hook would be shown with the frames by a `%%sql` cell.
 _own_failures = without_values((pymysql.err.MySQLError, Warning))
+
+
+class _AutocommitConnection(Connection):
+    """Knows which of its transactions somebody asked for: SQLAlchemy begins one for every statement, too."""
+
+    begins_by_itself = False
+
+    def _autobegin(self) -> None:
+        self.begins_by_itself = True
+        try:
+            super()._autobegin()
+        finally:
+            self.begins_by_itself = False
 
 
 def listen(engine: Engine, *, database: str) -> None:
@@ -34,6 +49,10 @@ def listen(engine: Engine, *, database: str) -> None:
     event.listen(engine, "handle_error", _hide, retval=True)
     event.listen(engine, "handle_error", _keep_pinned)
     event.listen(engine, "checkin", partial(_renew, database))
+    event.listen(engine, "engine_connect", _tell_begins_apart)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "savepoint", _begin_for_savepoint)
+    event.listen(engine, "commit", _undo_failed_to_sql)
 
 
 @_own_failures
@@ -71,6 +90,44 @@ def _renew(database: str, session: Session | None, record: ConnectionPoolEntry) 
     # The next one who is lent this session would have another one's settings.
     if session is not None and (session.settings or session.database != database):
         record.invalidate()
+
+
+def _tell_begins_apart(connection: Connection) -> None:
+    # The engines that execution_options() returns make plain connections, too.
+    connection.__class__ = _AutocommitConnection
+
+
+@_own_failures
+def _begin(connection: Connection) -> None:
+    """Make a transaction of a block: `engine.begin()`, `connection.begin()`, `to_sql`, an ORM session."""
+    if not getattr(connection, "begins_by_itself", False):
+        _begin_block(connection)
+
+
+@_own_failures
+def _begin_for_savepoint(connection: Connection, _name: str) -> None:
+    if not _session(connection).holds_transaction:
+        _begin_block(connection)
+
+
+@_own_failures
+def _undo_failed_to_sql(connection: Connection) -> None:
+    """Roll back where pandas commits the rows of a `to_sql` that failed.
+
+    `pandas.io.sql.SQLDatabase.__exit__` closes its transaction without passing the exception on (3.1.1).
+    """
+    if sys.exc_info()[1] is None or not _session(connection).holds_transaction:
+        return
+    if any(frame.f_globals.get("__name__") == "pandas.io.sql" for frame, _ in traceback.walk_stack(None)):
+        _session(connection).rollback()
+
+
+def _begin_block(connection: Connection) -> None:
+    by_user = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    if by_user or not _session(connection).get_autocommit():
+        return
+    connection.exec_driver_sql("SET autocommit = 0")
+    _session(connection).begin_block()
 
 
 def _session(connection: Connection) -> Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import pymysql.err
@@ -153,6 +154,7 @@ class Session(_Driver):
         self._kill = kill
         self._settings: list[str] = []
         self._identity = 0
+        self._in_block = False
 
     def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
         """Connect, unless the server is `reached` already, and log in.
@@ -361,13 +363,30 @@ class Session(_Driver):
         """Close the connection without a word: what it would say next is not known."""
         self._force_close()
 
+    def begin_block(self) -> None:
+        """Take note that statements no longer commit by themselves, until `commit` or `rollback`.
+
+        Without autocommit, unlike after BEGIN, a DDL statement or a deadlock in the block does not end it.
+        """
+        self.autocommit_mode = False
+        self._in_block = True
+
     def commit(self) -> None:
         """Commit; where every statement was committed by itself, a lost connection loses nothing."""
         self._end(super().commit, nothing_to_lose=not self.holds_transaction)
+        self._end_block()
 
     def rollback(self) -> None:
         """Roll back; a lost connection was rolled back by the server."""
         self._end(super().rollback, nothing_to_lose=True)
+        self._end_block()
+
+    def _end_block(self) -> None:
+        if not self._in_block:
+            return
+        self._in_block, self.autocommit_mode = False, True
+        if self.open:
+            self._end(partial(self.autocommit, True), nothing_to_lose=True)  # noqa: FBT003 - the driver's signature
 
     def _end(self, statement: Callable[[], None], *, nothing_to_lose: bool) -> None:
         try:
