@@ -116,10 +116,15 @@ def _jupysql(written: Text, place: Path, password: str) -> Login:
     return _run([sys.executable, "-W", "ignore", "program.py"], place, password)
 
 
+def run_in_bash(command: str, place: Path, password: str) -> Login:
+    """Run a command of MySQL's or MariaDB's client with the query."""
+    line = f'{command} --batch --skip-column-names --execute="$QUERY"'
+    return _run([need("bash", apt="bash"), "-c", line], place, password, QUERY=QUERY)
+
+
 def _mariadb(written: Text, place: Path, password: str) -> Login:
     need("mariadb", apt="mariadb-client")
-    line = f'{written.text} --batch --skip-column-names --execute="$QUERY"'
-    return _run([need("bash", apt="bash"), "-c", line], place, password, QUERY=QUERY)
+    return run_in_bash(written.text, place, password)
 
 
 _NODE = """
@@ -287,8 +292,7 @@ def _mysql(written: Text, place: Path, password: str) -> Login:
     shown = subprocess.run(version, capture_output=True, text=True, check=True).stdout
     if not shown or "MariaDB" in shown:  # as Debian's is
         pytest.skip("MySQL's own client is not on this machine")
-    line = f'{written.text} --batch --skip-column-names --execute="$QUERY"'
-    return _run([need("bash", apt="bash"), "-c", line], place, password, QUERY=QUERY)
+    return run_in_bash(written.text, place, password)
 
 
 LOGINS: dict[str, Callable[[Text, Path, str], Login]] = {

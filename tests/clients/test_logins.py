@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import mysql.connector
 import pytest
-from clients.logins import LOGINS, NOT_RUN, Login
+from clients.logins import LOGINS, NOT_RUN, Login, run_in_bash
 from support.certificates import make_authority
 from support.mariadb import running
+from support.requirements import need
 
 from tidb_pe_magic.clients.base import Target
 from tidb_pe_magic.clients.formats import FORMATS, write
@@ -176,3 +177,30 @@ def test_dbts_driver_verifies_nothing(client: str, renamed: MariaDb) -> None:
     assert cipher
     (warning,) = write(client, replace(at, tls=TlsMode.VERIFY_CA)).warnings
     assert "neither chain nor name" in warning
+
+
+@pytest.mark.parametrize("client", ["mysql"])
+def test_mariadbs_client_refuses_what_is_meant_for_mysqls(
+    client: str, secured: MariaDb, authority: Authority, tmp_path: Path
+) -> None:
+    """Under MySQL's name, as on Debian, it ends instead of leaving the options of TLS out."""
+    (tmp_path / "mysql").symlink_to(need("mariadb", apt="mariadb-client"))
+    written = write(client, target(client, secured, authority))
+    login = run_in_bash(f'PATH="$PWD:$PATH"; {written.text}', tmp_path, secured.password)
+    assert login.answer is None
+    assert "unknown variable 'ssl-mode" in login.error
+    assert any("--with mariadb" in note for note in written.notes)
+
+
+@pytest.mark.parametrize("client", ["node"])
+def test_mysql2_takes_no_certificate_for_an_address(
+    client: str, server: MariaDb, authority: Authority, tmp_path: Path
+) -> None:
+    """It refuses even a right one, and there is a warning; a name is verified."""
+    at = replace(target(client, server, authority), host=server.host)
+    with server.certificate(authority, server.host):
+        login = log_in(client, at, server, tmp_path)
+    assert login.answer is None
+    (warning,) = write(client, at).warnings
+    assert "cannot verify an IP address" in warning
+    assert write(client, replace(at, tls=TlsMode.VERIFY_CA)).warnings == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -110,6 +111,15 @@ class Format:
 def url_part(text: str) -> str:
     """Return the text as it stands in a part of a URL."""
     return quote(text, safe="")
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a host is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def quoted(text: str) -> str:

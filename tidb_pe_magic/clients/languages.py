@@ -11,6 +11,7 @@ from tidb_pe_magic.clients.base import (
     Target,
     Text,
     chain_alone,
+    is_address,
     mysql_url,
     quoted,
     ssl_mode,
@@ -171,7 +172,11 @@ def node(target: Target) -> Text:
         *ssl,
         "});",
     ]
-    return Text("\n".join(lines), notes=("npm install mysql2",))
+    warnings: tuple[str, ...] = ()
+    if target.tls == TlsMode.VERIFY_IDENTITY and is_address(target.tls_name or target.host):
+        expected = "it expects localhost in the certificate instead"
+        warnings = (f"mysql2 cannot verify an IP address: {expected}. Use the host's name, or --tls-name.",)
+    return Text("\n".join(lines), notes=("npm install mysql2",), warnings=warnings)
 
 
 def rust(target: Target) -> Text:

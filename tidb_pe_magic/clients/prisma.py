@@ -7,13 +7,12 @@ engine: prisma/prisma-engines, quaint/src/connector/mysql/url.rs.)
 
 from __future__ import annotations
 
-import ipaddress
-
 from tidb_pe_magic.clients.base import (
     PASSWORD,
     Format,
     Target,
     Text,
+    is_address,
     mysql_url,
     name_as_dialled,
     quoted,
@@ -64,21 +63,13 @@ def _tls(target: Target) -> tuple[list[str], list[str]]:
         options.append("checkServerIdentity: () => undefined")
     else:
         name = target.tls_name or target.host
-        if _is_address(name):  # which the TLS extension for names does not take
+        if is_address(name):  # which the TLS extension for names does not take
             imports.append('import { checkServerIdentity } from "node:tls";')
             check = f"checkServerIdentity({quoted(name)}, certificate)"
             options.append(f"checkServerIdentity: (_, certificate) => {check}")
         else:
             options.append(f"servername: {quoted(name)}")
     return imports, ["  ssl: {", *(f"    {option}," for option in options), "  },"]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def prisma_6(target: Target) -> Text:

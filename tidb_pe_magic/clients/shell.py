@@ -38,9 +38,10 @@ def mysql(target: Target) -> Text:
         "TiDB Cloud's users log in with mysql_native_password: a client of MySQL 9 needs it as a plugin, "
         "one of 8.4 has it built in."
     )
+    debian = "Where mysql is MariaDB's client, as on Debian, it refuses --ssl-mode: use --with mariadb."
     return Text(
         _command("mysql", target, *tls),
-        notes=(_WHERE, *ca_notes(target), plugin),
+        notes=(_WHERE, *ca_notes(target), plugin, debian),
         warnings=chain_alone("The mysql client", target),
     )
 
