@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import hypothesis
 import keyring
 import keyring.backends.null
 import pytest
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from support.certificates import Authority
     from support.mariadb import MariaDb
+
+# A machine that others use, too, takes as long as it takes.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
