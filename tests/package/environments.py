@@ -48,9 +48,9 @@ def tools() -> dict[str, str]:
     dump = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
     found: dict[str, str] = json.loads(_run([str(ROOT / ".ci" / "indexed"), *dump], os.environ).stdout)
     found["UV_PYTHON_DOWNLOADS"] = "never"
-    asked = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--refresh-package", "tenacity", "-"]
+    asked = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--refresh-package", "idna", "-"]
     reached = subprocess.run(
-        asked, env=found, input="tenacity", capture_output=True, text=True, timeout=_SECONDS, check=False
+        asked, env=found, input="idna", capture_output=True, text=True, timeout=_SECONDS, check=False
     )
     if reached.returncode != _OK:
         unavailable(f"uv cannot reach a package index: {reached.stderr.strip().splitlines()[-1]}")

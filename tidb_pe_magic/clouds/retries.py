@@ -6,6 +6,7 @@ creations that carry a ClientToken.
 
 from __future__ import annotations
 
+import random
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,8 +20,6 @@ from tidb_pe_magic.threads import paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tenacity import RetryCallState
 
     from tidb_pe_magic.model import Event, EventHook
 
@@ -72,36 +71,19 @@ class Retries:
         """
         if self.attempts == 1 or _single.get():
             return work()
-        import tenacity  # noqa: PLC0415 - only a call needs it
-
-        end = self.clock() + self.deadline
-        base = tenacity.wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
-        jitter = tenacity.wait_random(0, _JITTER)
-
-        def pause(state: RetryCallState) -> float:
-            asked = getattr(_failure(state), "retry_after", None) or 0.0
-            return max(asked, base(state)) + jitter(state)
-
-        def announced_pause(state: RetryCallState) -> None:
-            event = RetryScheduled(
-                operation=operation,
-                error=str(_failure(state)),
-                attempt=state.attempt_number,
-                pause=state.upcoming_sleep,
-            )
+        end, attempt, doubled = self.clock() + self.deadline, 1, _FIRST_PAUSE
+        while True:
+            try:
+                return work()
+            except errors.ApiError as error:
+                # Not for secrets: callers that failed together shall not all come back at once.
+                asked = error.retry_after if isinstance(error, errors.Throttled) else None
+                pause = max(asked or 0.0, doubled) + random.uniform(0, _JITTER)  # noqa: S311
+                if not error.transient or attempt >= self.attempts or self.clock() + pause > end:
+                    raise
+                event = RetryScheduled(operation=operation, error=str(error), attempt=attempt, pause=pause)
             self._pause(event)
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_transient),
-            wait=pause,
-            stop=lambda state: (
-                state.attempt_number >= self.attempts or self.clock() + state.upcoming_sleep > end
-            ),
-            before_sleep=announced_pause,
-            sleep=lambda _: None,  # that was the pause
-            reraise=True,
-        )
-        return retrying(work)
+            attempt, doubled = attempt + 1, min(2 * doubled, _LONGEST_PAUSE)
 
     def _pause(self, event: RetryScheduled) -> None:
         try:
@@ -128,11 +110,3 @@ def once() -> Iterator[None]:
         yield
     finally:
         _single.reset(before)
-
-
-def _failure(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, errors.ApiError) and error.transient

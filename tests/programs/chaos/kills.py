@@ -33,7 +33,6 @@ _IMPORTED = (
     "alibabacloud_privatelink20200415.client",
     "sqlalchemy",
     "pymysql",
-    "tenacity",
 )
 
 
