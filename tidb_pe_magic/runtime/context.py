@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Self
 
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.retries import Retries
-from tidb_pe_magic.credentials import alibaba as alibaba_keys
-from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
 from tidb_pe_magic.credentials.prompt import ask
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.files import state_directory
@@ -21,6 +19,7 @@ from tidb_pe_magic.model import Notice
 from tidb_pe_magic.runtime.clients import Clients
 from tidb_pe_magic.runtime.journal import Journal
 from tidb_pe_magic.runtime.open_connections import OpenConnections
+from tidb_pe_magic.runtime.settings import Settings
 from tidb_pe_magic.runtime.waiter import Waiter
 from tidb_pe_magic.threads import paused
 
@@ -85,6 +84,7 @@ class Context:
     _named: _Named = field(default_factory=_Named)
     _clients: Clients = field(default_factory=Clients)
     _places: dict[str, Whereabouts | None] = field(default_factory=dict)
+    _settings: Settings | None = field(default=None, repr=False)
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
@@ -136,6 +136,14 @@ class Context:
     @profile.setter
     def profile(self, profile: str) -> None:
         self._named.profile = profile
+        self._settings = None
+
+    @property
+    def settings(self) -> Settings:
+        """The keys and hosts of this call."""
+        if self._settings is None:
+            self._settings = Settings(environ=self.environ, profile=self.profile, on_ecs=self.on_ecs)
+        return self._settings
 
     def for_call(
         self,
@@ -155,7 +163,12 @@ class Context:
         """
         named = self._named if remember else replace(self._named)
         return replace(
-            self, cancel=cancel or self.cancel, prompt=prompt or self.prompt, cell=cell, _named=named
+            self,
+            cancel=cancel or self.cancel,
+            prompt=prompt or self.prompt,
+            cell=cell,
+            _named=named,
+            _settings=None,
         )
 
     @property
@@ -172,8 +185,7 @@ class Context:
         """
         from tidb_pe_magic.clouds.tidb_cloud import TidbCloud  # noqa: PLC0415 - httpx is slow to import
 
-        own_host = hosts.override(self.environ, hosts.TIDB_CLOUD)
-        found = tidb_cloud_keys.find(self.environ, self.profile)
+        own_host, found = self.settings.tidb_cloud_host, self.settings.tidb_cloud
         base_url = own_host or self._host_of("api", found.api_host, found.place) or hosts.DEFAULT_TIDB_CLOUD
         key = found.own_key
         client: TidbCloud = self._clients.get(
@@ -192,8 +204,7 @@ class Context:
         """
         from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam  # noqa: PLC0415 - httpx is slow to import
 
-        own_host = hosts.override(self.environ, hosts.TIDB_CLOUD_IAM)
-        found = tidb_cloud_keys.find(self.environ, self.profile)
+        own_host, found = self.settings.iam_host, self.settings.tidb_cloud
         base_url = own_host or self._host_of("iam", found.iam_host, found.place)
         base_url = base_url or hosts.DEFAULT_TIDB_CLOUD_IAM
         key = found.own_key
@@ -211,8 +222,7 @@ class Context:
         """
         from tidb_pe_magic.clouds.alibaba.api import Alibaba  # noqa: PLC0415 - only some steps need it
 
-        endpoint = hosts.override(self.environ, hosts.ALIBABA)
-        key = alibaba_keys.find(self.environ, self.on_ecs)
+        endpoint, key = self.settings.alibaba_host, self.settings.alibaba
         client: Alibaba = self._clients.get(
             f"alibaba {region_id}",
             (endpoint, key),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.model import (
     Cluster,
     EndpointPlan,
@@ -202,7 +201,7 @@ def request_creation(
 
 def plan_name(context: Context, planned: EndpointPlan) -> str:
     """Return what is the same wherever the same endpoint would be made: a VPC belongs to one account."""
-    host = hosts.override(context.environ, hosts.ALIBABA)
+    host = context.settings.alibaba_host
     said = (host, planned.cluster.region_id, planned.service.service_name, planned.vpc.vpc_id)
     return digest(repr(said))
 
