@@ -730,8 +730,8 @@ def test_regions_and_zones_are_listed(cloud: Cloud) -> None:
 
 def test_an_unknown_action_is_not_found(cloud: Cloud) -> None:
     """An action that is not served answers InvalidAction.NotFound with status 404."""
-    request = models.ListVpcEndpointServicesRequest(region_id=REGION)
-    refused = refusal(lambda: cloud.client().list_vpc_endpoint_services(request))
+    request = models.EnableVpcEndpointConnectionRequest(region_id=REGION)
+    refused = refusal(lambda: cloud.client().enable_vpc_endpoint_connection(request))
     assert refused == (404, "InvalidAction.NotFound")
 
 
