@@ -17,6 +17,7 @@ from support.secrets_in_traceback import holders
 
 from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
+from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import (
     ApiError,
@@ -478,3 +479,22 @@ def test_a_nonce_that_was_too_old_is_no_wrong_key() -> None:
     with pytest.raises(AuthenticationFailed):
         refused.clusters()
     assert len(wrong.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"code": "X", "error": {}, "msgPrefix": "the user exists", "status": 400}, "the user exists"),
+        ({"msgPrefix": "the user exists: ", "error": {"message": "root"}}, "the user exists: root"),
+        ({"msgPrefix": "the user exists", "error": "root"}, "the user exists: root"),
+        ({"error": "the user exists"}, "the user exists"),
+        ({"message": "the user exists", "error": None}, "the user exists"),
+        ({"error": {}, "msgPrefix": ""}, "Bad Request"),
+    ],
+)
+def test_an_error_of_the_iam_api_keeps_its_reason(body: dict[str, object], reason: str) -> None:
+    """The reason stands in msgPrefix, and `error` is an object; older answers had it in a string."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(400, json=body))
+    client = TidbCloudIam("http://127.0.0.1", KEY, transport=transport)
+    with pytest.raises(ApiError, match=rf"\(HTTP 400\): {re.escape(reason)}$"):
+        client.sql_users("1")

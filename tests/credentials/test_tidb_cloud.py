@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from credentials.rings import Ring, using
 from support.secrets_in_traceback import holders
@@ -11,8 +14,11 @@ from support.secrets_in_traceback import holders
 from tidb_pe_magic import Runbook
 from tidb_pe_magic.credentials import tidb_cloud
 from tidb_pe_magic.credentials.secrets import Key, Secret
-from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, TidbPeError
+from tidb_pe_magic.errors import AuthenticationFailed, InvalidRequest, MissingCredentials, TidbPeError
 from tidb_pe_magic.model import KeyState
+from tidb_pe_magic.sandbox.http_server import HttpServer
+from tidb_pe_magic.sandbox.tidb_cloud.app import create_app
+from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +88,7 @@ def test_the_older_name_of_the_file_is_read(environ: dict[str, str], tmp_path: P
     ("profile", "reason"),
     [
         ("prod", r"has no profile prod; it has default, half, login, staging"),
-        ("login", r"a login of ticloud's, which is no API key"),
+        ("login", r"whose login has expired.*ticloud auth login"),
         ("half", r"no private-key, nor has keyring:tidbcloud"),
     ],
 )
@@ -186,3 +192,91 @@ def test_a_file_that_others_can_read_is_told(tmp_path: Path, mode: int, told: bo
     searched = tidb_cloud.look({"HOME": str(tmp_path)})
     assert searched.found is not None
     assert (f"chmod 600 {path}" in searched.places[-1].detail) is told
+
+
+def logged_in(tmp_path: Path, *, expires: str, token: str = "", name: str = "Work") -> dict[str, str]:
+    """Write the profile that `ticloud auth login` leaves, and return the user's environment."""
+    directory = tmp_path / ".ticloud"
+    directory.mkdir(exist_ok=True)
+    kept = f'access-token = "{token}"\n' if token else ""
+    (directory / "config.toml").write_text(
+        f'current-profile = "{name}"\n[{name.lower()}]\n{kept}token-expired-at = {expires}\n'
+        'token-type = "Bearer"\n',
+        encoding="utf-8",
+    )
+    return {"HOME": str(tmp_path)}
+
+
+def in_hours(hours: float) -> str:
+    """Write a moment as ticloud's library for TOML does: nine digits of a second, and an offset."""
+    moment = datetime.now(UTC) + timedelta(hours=hours)
+    return f"{moment.astimezone(timezone(timedelta(hours=8))):%Y-%m-%dT%H:%M:%S}.123456789+08:00"
+
+
+@pytest.mark.parametrize("store", ["profile", "keyring", "keyring, lower case", "keyring of macOS"])
+def test_the_login_of_ticloud_is_read_where_ticloud_keeps_it(tmp_path: Path, store: str) -> None:
+    """The token stands in the profile or in the keyring under the profile's name; it is shown nowhere."""
+    token = f"{HIDDEN}-login"
+    encoded = "go-keyring-base64:" + base64.b64encode(token.encode()).decode()
+    ring = {
+        "profile": {},
+        "keyring": {("ticloud_access_token", "Work"): token},
+        "keyring, lower case": {("ticloud_access_token", "work"): token},
+        "keyring of macOS": {("ticloud_access_token", "Work"): encoded},
+    }[store]
+    environ = logged_in(tmp_path, expires=in_hours(1), token=token if store == "profile" else "")
+    with using(Ring(ring)):
+        found = tidb_cloud.find(environ)
+    assert found.place == f"the login of ticloud profile work in {tmp_path}/.ticloud/config.toml"
+    key = found.own_key
+    assert (key.public, bool(key.private)) == ("", False)
+    assert key.token is not None
+    assert key.token.reveal() == token
+    assert token not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("expires", "reason"),
+    [
+        (in_hours(-1), r"whose login has expired on \d{4}-\d\d-\d\d \d\d:\d\d UTC.*ticloud auth login"),
+        ('"some time"', r"whose login has expired"),
+        (in_hours(1), r"its token neither there nor in keyring:ticloud_access_token"),
+    ],
+)
+def test_a_login_that_is_over_is_said_to_be(tmp_path: Path, expires: str, reason: str) -> None:
+    """A login that has expired, or whose token is gone, ends the search with what to run."""
+    environ = logged_in(tmp_path, expires=expires)
+    with using(Ring({})), pytest.raises(MissingCredentials, match=reason):
+        tidb_cloud.find(environ)
+
+
+def test_an_api_key_of_the_profile_comes_before_its_login(tmp_path: Path) -> None:
+    """As in ticloud: whoever has set a key means it."""
+    environ = logged_in(tmp_path, expires=in_hours(1), token=f"{HIDDEN}-login")
+    path = tmp_path / ".ticloud" / "config.toml"
+    path.write_text(path.read_text(encoding="utf-8") + f'public-key = "p"\nprivate-key = "{HIDDEN}"\n')
+    assert tidb_cloud.find(environ).own_key == Key("p", Secret(HIDDEN))
+
+
+def test_a_login_lists_clusters_and_projects_until_it_is_refused(tmp_path: Path) -> None:
+    """The token goes to the API as ticloud sends it; one that the API refuses names `ticloud auth login`."""
+    store = ClusterStore(port=4000)
+    tokens = {f"{HIDDEN}-login": "owner@example.com"}
+    environ = logged_in(tmp_path, expires=in_hours(1), token=f"{HIDDEN}-login")
+    with HttpServer(create_app(store, {}, tokens=tokens)) as server:
+        environ |= {"TIDBCLOUD_SERVERLESS_ENDPOINT": server.url, "TIDBCLOUD_IAM_ENDPOINT": server.url}
+        with Runbook(environ=environ) as runbook:
+            assert "demo" in [cluster.display_name for cluster in runbook.clusters()]
+            identity = runbook.whoami().tidb_cloud
+        assert (identity.works, identity.hint) == (True, "")
+        assert identity.source.startswith("the login of ticloud profile work")
+        bearer = {"Authorization": f"Bearer {HIDDEN}-login"}
+        answer = httpx.get(f"{server.url}/v1beta1/projects", headers=bearer)
+        assert [project["cluster_count"] for project in answer.json()["projects"]] == [9, 4]
+        logged_in(tmp_path, expires=in_hours(1), token=f"{HIDDEN}-other")
+        with Runbook(environ=environ) as runbook:
+            with pytest.raises(
+                AuthenticationFailed, match=r"public_key not found.*ticloud auth login"
+            ) as caught:
+                runbook.clusters()
+            assert holders(caught.value, HIDDEN) == []

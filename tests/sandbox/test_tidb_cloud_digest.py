@@ -141,9 +141,9 @@ def header(values: dict[str, str | None]) -> dict[str, str]:
 
 
 def test_without_credentials_the_answer_is_a_challenge_for_each_algorithm(plain: httpx.Client) -> None:
-    """A request without a key gets 401, google.rpc's code 16, and SHA-256 before MD5."""
+    """A request without a key gets 401, the gateway's own code, and SHA-256 before MD5."""
     answer = plain.get(PATH)
-    assert (answer.status_code, answer.json()["code"]) == (401, 16)
+    assert (answer.status_code, answer.json()["code"]) == (401, 49900001)
     every = [parameters(value) for value in answer.headers.get_list("WWW-Authenticate")]
     assert [each["algorithm"] for each in every] == ["SHA-256", "MD5"]
     assert all(each["qop"] == "auth" and "stale" not in each for each in every)

@@ -51,8 +51,8 @@ class Api:
         assert answer.status_code == 400, answer.text
         body = answer.json()
         assert body.keys() == {"code", "error", "msgPrefix", "status"}
-        assert body["status"] == 400
-        return body["code"], body["error"]
+        assert (body["status"], body["error"]) == (400, {})
+        return body["code"], body["msgPrefix"]
 
 
 @pytest.fixture

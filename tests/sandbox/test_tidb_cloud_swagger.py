@@ -197,3 +197,15 @@ def test_an_invented_field_would_be_noticed(client: httpx.Client, cluster_api: S
         wrong = httpx.Response(200, json=answer.json() | change, request=answer.request)
         with pytest.raises(AssertionError):
             cluster_api.check("/clusters/{clusterId}", wrong)
+
+
+def test_projects_are_as_published(client: httpx.Client, iam_api: Specification) -> None:
+    """Each page of the list, and the refusal of a made-up token, are valid by TiDB Cloud's own file."""
+    path = "/v1beta1/projects"
+    first = client.get(path, params={"pageSize": 1})
+    second = client.get(path, params={"pageSize": 1, "pageToken": first.json()["nextPageToken"]})
+    refused = client.get(path, params={"pageToken": "made-up"})
+    assert [answer.status_code for answer in (first, second, refused)] == [200, 200, 400]
+    assert second.json()["nextPageToken"] == ""
+    for answer in (first, second, refused):
+        iam_api.check(path, answer)

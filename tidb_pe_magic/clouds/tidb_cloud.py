@@ -17,10 +17,10 @@ from tidb_pe_magic.clouds.retries import NO_RETRIES
 from tidb_pe_magic.model import Cluster, EndpointService, RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from tidb_pe_magic.clouds.retries import Retries
-    from tidb_pe_magic.credentials.secrets import Key
+    from tidb_pe_magic.credentials.secrets import Key, Secret
 
 _PAGE_SIZE = 100
 _CONNECT_SECONDS = 5.0
@@ -28,6 +28,7 @@ _KEY_ADVICE = (
     "Check the API key (TiDB Cloud console, Organization Settings > API Keys); "
     "%tidb_pe whoami shows where it comes from."
 )
+_LOGIN_ADVICE = "Log in again: ticloud auth login. %tidb_pe whoami shows where the login comes from."
 
 
 class TidbCloud:
@@ -50,7 +51,7 @@ class TidbCloud:
 
         Args:
             base_url: `scheme://host[:port]`.
-            key: public and private key.
+            key: public and private key, or the token of ticloud's login alone.
             transport: instead of the network.
             now: this machine's clock, in seconds since 1970.
             retries: makes a call again that failed in passing.
@@ -66,7 +67,7 @@ class TidbCloud:
         try:
             self._http = httpx.Client(
                 base_url=base_url + "/v1beta1",
-                auth=httpx.DigestAuth(key.public, key.private.reveal()),
+                auth=_auth(key),
                 timeout=httpx.Timeout(retries.answer, connect=_CONNECT_SECONDS),
                 follow_redirects=False,
                 transport=transport,
@@ -197,7 +198,7 @@ def _body(operation: str, response: httpx.Response, now: float) -> dict[str, Any
 
 def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: float) -> errors.ApiError:
     status = response.status_code
-    message = text(body, "message") or text(body, "error") or response.reason_phrase or "no reason given"
+    message = _reason(body) or response.reason_phrase or "no reason given"
     known: dict[str, str] = {"operation": operation, "code": f"HTTP {status}"}
     if response.is_redirect:
         # No failure of the service, and no better in a moment: somebody else answers in its place.
@@ -207,7 +208,9 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: 
             **known,
         )
     if status == httpx.codes.UNAUTHORIZED:
-        refusal = errors.AuthenticationFailed(message, advice=_KEY_ADVICE, **known)
+        bearer = response.request.headers.get("authorization", "").startswith("Bearer ")
+        advice = _LOGIN_ADVICE if bearer else _KEY_ADVICE
+        refusal = errors.AuthenticationFailed(message, advice=advice, **known)
         refusal.transient = _is_stale(response)
         return refusal
     if status == httpx.codes.FORBIDDEN:
@@ -225,6 +228,34 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: 
             message if response.is_server_error else "the answer is not JSON", advice="Try again.", **known
         )
     return errors.ApiError(message, **known)
+
+
+def _reason(body: dict[str, Any]) -> str:
+    """Return what an error says, in the cluster API's shape or in the IAM API's (`api.OpenApiError`).
+
+    There the reason stands in `msgPrefix`, and `error` is an object, which is usually empty.
+    """
+    inner = text(body, "error") or text(mapping(body.get("error")), "message")
+    outer = text(body, "message") or text(body, "msgPrefix")
+    return ": ".join(dict.fromkeys(part for part in (outer.rstrip(": "), inner) if part))
+
+
+class _Bearer(httpx.Auth):
+    """Sends the token of ticloud's login, as ticloud does to the same hosts."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        yield request
+
+
+def _auth(key: Key) -> httpx.Auth:
+    """Return how the key is shown: an API key by Digest, a key without halves by its token."""
+    if key.token and not key.public:
+        return _Bearer(key.token)
+    return httpx.DigestAuth(key.public, key.private.reveal())
 
 
 def _ahead(date: str, now: float) -> float | None:

@@ -2,11 +2,18 @@
 
 ticloud keeps its profiles in ~/.ticloud/config.toml (or config): TOML, one table for each profile, and
 `current-profile` beside them; names are compared without regard to case, as its library does.
+
+`ticloud auth login` keeps a token: in the keyring, service `ticloud_access_token` and user the profile's
+name, or, with --insecure-storage, in the profile; `token-expired-at` is there in both cases. As in ticloud,
+an API key of the profile comes first (source: tidbcloud-cli of 2026-05, and go-keyring, which it uses).
 """
 
 from __future__ import annotations
 
+import base64
+import sys
 import tomllib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.credentials.search import (
@@ -20,7 +27,7 @@ from tidb_pe_magic.credentials.search import (
     read,
     search,
 )
-from tidb_pe_magic.credentials.secrets import Key
+from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
 
 if TYPE_CHECKING:
@@ -32,6 +39,9 @@ PROFILE = "TIDBCLOUD_PROFILE"
 """The environment variable that names a ticloud profile."""
 KEYRING = "tidbcloud"
 """The keyring's service; its user is the public key."""
+LOGIN_KEYRING = "ticloud_access_token"
+"""The service under which ticloud keeps the token of a login; its user is the profile."""
+_BASE64 = "go-keyring-base64:"
 WHAT = "TiDB Cloud API key"
 
 _FILES = ("config.toml", "config")
@@ -109,7 +119,8 @@ def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | No
     """Return the key of the profile that is named, else of the current one."""
     path, settings = _settings(environ)
     current = settings.get("current-profile")
-    wanted = (name or (current if isinstance(current, str) else "") or "default").lower()
+    written = name or (current if isinstance(current, str) else "") or "default"
+    wanted = written.lower()
     profile = settings.get(wanted)
     if not isinstance(profile, dict):
         if not name:
@@ -128,16 +139,72 @@ def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | No
             api_host=_text(profile, "serverless-endpoint"),
             iam_host=_text(profile, "iam-endpoint"),
         )
-    login = bool(profile.get("token-type") or profile.get("access-token"))
-    if not (name or public or private or login):
+    if any(profile.get(each) for each in ("token-type", "access-token", "token-expired-at")):
+        return Found(
+            place=f"the login of {place}",
+            key=Key("", Secret(""), _login(profile, written, place)),
+            api_host=_text(profile, "serverless-endpoint"),
+            iam_host=_text(profile, "iam-endpoint"),
+        )
+    if not (name or public or private):
         return None
     lack = "no public-key" if private else f"no private-key, nor has keyring:{KEYRING}"
-    reason = (
-        "a login of ticloud's, which is no API key" if login else lack if public or private else "no API key"
-    )
+    reason = lack if public or private else "no API key"
     raise MissingCredentials(
         WHAT, (f"{place}, which has {reason}",), advice=f"Run ticloud config set. {_ADVICE}"
     )
+
+
+def _login(profile: Mapping[str, Any], written: str, place: str) -> Secret:
+    """Return the token of ticloud's login.
+
+    Args:
+        profile: its settings.
+        written: its name as it was typed, under which the keyring has the token.
+        place: what it is called in an error.
+
+    Raises:
+        MissingCredentials: the login has expired, or its token is nowhere.
+    """
+    expires = _moment(profile.get("token-expired-at"))
+    if expires is None or expires <= datetime.now(UTC):
+        when = f" on {expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if expires else ""
+        raise MissingCredentials(
+            WHAT, (f"{place}, whose login has expired{when}",), advice=f"Run ticloud auth login. {_ADVICE}"
+        )
+    token = part(profile.get("access-token"), f"access-token of {place}")
+    if token:
+        return token
+    token = next(filter(None, (_kept(user) for user in dict.fromkeys((written, written.lower())))), token)
+    if not token:
+        looked_in = f"{place}, whose login has its token neither there nor in keyring:{LOGIN_KEYRING}"
+        raise MissingCredentials(WHAT, (looked_in,), advice=f"Run ticloud auth login. {_ADVICE}")
+    return token
+
+
+def _kept(user: str) -> Secret:
+    """Return the token that go-keyring has kept.
+
+    It names entries of Windows its own way, and encodes them on macOS.
+    """
+    service = f"{LOGIN_KEYRING}:{user}" if sys.platform == "win32" else LOGIN_KEYRING
+    kept = private_half(service, user).reveal()
+    if kept.startswith(_BASE64):
+        try:
+            kept = base64.b64decode(kept.removeprefix(_BASE64), validate=True).decode()
+        except ValueError:
+            kept = ""
+    return part(kept, f"keyring {LOGIN_KEYRING}")
+
+
+def _moment(value: object) -> datetime | None:
+    """Return a time of TOML, which ticloud writes with its offset; None where it is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value.astimezone(UTC) if isinstance(value, datetime) else None
 
 
 def _settings(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:

@@ -79,7 +79,7 @@ def _sought(cloud: str, search: Search) -> CloudIdentity:
     return CloudIdentity(
         cloud=cloud,
         source=found.place if found else "",
-        hint=key_hint(found.key.public) if found and found.key else "",
+        hint=key_hint(found.key.public) if found and found.key and found.key.public else "",
         places=search.places,
         detail=str(problem) if problem else "" if found else "no key was found",
     )

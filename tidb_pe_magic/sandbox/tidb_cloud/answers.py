@@ -25,10 +25,10 @@ _STATUS = {
 }
 
 
-def status_answer(code: Code, message: str, http_status: int | None = None) -> Response:
+def status_answer(code: int, message: str, http_status: int | None = None) -> Response:
     """Return an error in the shape of google.rpc.Status."""
     answer = jsonify({"code": int(code), "message": message, "details": []})
-    answer.status_code = http_status or _STATUS[code]
+    answer.status_code = http_status or _STATUS[Code(code)]
     return answer
 
 
@@ -39,8 +39,8 @@ def refusal(error: RefusedError) -> Response:
 
 def open_api_error(error: RefusedError) -> Response:
     """Answer what the IAM API refuses."""
-    # The Swagger of the IAM API knows no error but 400; it gives the fields and no values.
-    body = {"code": error.code.name, "error": error.message, "msgPrefix": "sqlUsers", "status": 400}
+    # The Swagger of the IAM API knows no error but 400. `error` is an object; ticloud reads no string there.
+    body = {"code": error.code.name, "error": {}, "msgPrefix": error.message, "status": 400}
     answer = jsonify(body)
     answer.status_code = HTTPStatus.BAD_REQUEST
     return answer

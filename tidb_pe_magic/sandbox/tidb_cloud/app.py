@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
@@ -15,6 +16,7 @@ from tidb_pe_magic.sandbox.tidb_cloud.clusters import RefusedError
 from tidb_pe_magic.sandbox.tidb_cloud.digest import DigestAuthenticator
 from tidb_pe_magic.sandbox.tidb_cloud.gateway import Gateway
 from tidb_pe_magic.sandbox.tidb_cloud.pager import Pager
+from tidb_pe_magic.sandbox.tidb_cloud.project_api import ProjectApi
 from tidb_pe_magic.sandbox.tidb_cloud.rate_limit import REQUESTS_PER_MINUTE, RateLimiter
 from tidb_pe_magic.sandbox.tidb_cloud.sql_user_api import SqlUserApi
 
@@ -25,15 +27,16 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
     store: ClusterStore,
     keys: Mapping[str, str],
     clock: Callable[[], float] = time.time,
     *,
     requests_per_minute: int = REQUESTS_PER_MINUTE,
+    tokens: Mapping[str, str] = MappingProxyType({}),
     log: RequestLog | None = None,
 ) -> Flask:
-    """Return the application; `keys` maps public keys to private keys.
+    """Return the application; `keys` maps public keys to private keys, `tokens` those of logins to names.
 
     `app.config["requests"]` is the log of every call answered so far: `log`, or one of its own.
     """
@@ -43,7 +46,7 @@ def create_app(
     requests = app.config["requests"] = RequestLog() if log is None else log
     authenticator = app.config["authenticator"] = DigestAuthenticator(keys, clock=clock)
     limiter = app.config["rate_limiter"] = RateLimiter(limit=requests_per_minute, clock=clock)
-    gateway = Gateway(authenticator, limiter, requests, clock)
+    gateway = Gateway(authenticator, limiter, requests, clock, tokens)
     app.before_request(gateway.admit)
     app.after_request(gateway.finish)
     app.register_error_handler(RefusedError, refusal)
@@ -59,6 +62,7 @@ def create_app(
     ):
         app.add_url_rule(path, name, view)
     app.register_blueprint(_iam(SqlUserApi(store, pager)))
+    app.register_blueprint(_projects(ProjectApi(store, pager)))
     return app
 
 
@@ -74,6 +78,14 @@ def operation_of(app: Flask, environ: WSGIEnvironment) -> str:
 def operations(app: Flask) -> frozenset[str]:
     """Return the names of all operations."""
     return frozenset(name.rpartition(".")[2] for name in app.view_functions if name != "static")
+
+
+def _projects(projects: ProjectApi) -> Blueprint:
+    """Return the part of the IAM API that is about no cluster."""
+    blueprint = Blueprint("projects", __name__, url_prefix="/v1beta1/projects")
+    blueprint.register_error_handler(RefusedError, open_api_error)
+    blueprint.add_url_rule("", "ListProjects", projects.list)
+    return blueprint
 
 
 def _iam(users: SqlUserApi) -> Blueprint:

@@ -12,14 +12,18 @@ from flask import Response, g, jsonify, request
 from tidb_pe_magic.sandbox.service import Service
 from tidb_pe_magic.sandbox.tidb_cloud.answers import status_answer
 from tidb_pe_magic.sandbox.tidb_cloud.clusters import Code
-from tidb_pe_magic.sandbox.tidb_cloud.digest import request_target
+from tidb_pe_magic.sandbox.tidb_cloud.digest import Verdict, request_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from werkzeug.datastructures import Authorization
 
     from tidb_pe_magic.sandbox.request_log import RequestLog
-    from tidb_pe_magic.sandbox.tidb_cloud.digest import DigestAuthenticator, Verdict
+    from tidb_pe_magic.sandbox.tidb_cloud.digest import DigestAuthenticator
     from tidb_pe_magic.sandbox.tidb_cloud.rate_limit import Quota, RateLimiter
+
+_UNKNOWN_KEY = 49900001
 
 
 class Gateway:
@@ -31,8 +35,10 @@ class Gateway:
         limiter: RateLimiter,
         log: RequestLog,
         clock: Callable[[], float],
+        tokens: Mapping[str, str],
     ) -> None:
-        """Take note of every call in `log`."""
+        """Take note of every call in `log`; `tokens` are those of ticloud's logins, each with a name."""
+        self._tokens = tokens
         self._authenticator = authenticator
         self._limiter = limiter
         self._log = log
@@ -41,8 +47,7 @@ class Gateway:
     def admit(self) -> Response | None:
         """Let a request in (None), or return the answer that refuses it."""
         sent = request.authorization
-        credentials = sent.parameters if sent is not None and sent.type == "digest" else None
-        verdict = self._authenticator.judge(request.method, request_target(request.environ), credentials)
+        verdict = self._judged(sent)
         quota = self._limiter.spend(verdict.key, 2 if verdict.first_use_of_keyless_nonce else 1)
         g.verdict, g.quota = verdict, quota
         if quota.exceeded:
@@ -50,11 +55,23 @@ class Gateway:
             answer.status_code = HTTPStatus.TOO_MANY_REQUESTS
             return answer
         if verdict.refusal is not None:
-            answer = status_answer(Code.UNAUTHENTICATED, "The API key cannot be authenticated.")
+            unknown = verdict.key is None
+            answer = status_answer(
+                _UNKNOWN_KEY if unknown else Code.UNAUTHENTICATED,
+                "public_key not found" if unknown else "The API key cannot be authenticated.",
+                HTTPStatus.UNAUTHORIZED,
+            )
             for challenge in self._authenticator.challenges(verdict):
                 answer.headers.add("WWW-Authenticate", challenge)
             return answer
         return None
+
+    def _judged(self, sent: Authorization | None) -> Verdict:
+        if sent is not None and sent.type == "bearer":
+            name = self._tokens.get(sent.token or "")
+            return Verdict(name) if name else Verdict(refusal="unknown token")
+        credentials = sent.parameters if sent is not None and sent.type == "digest" else None
+        return self._authenticator.judge(request.method, request_target(request.environ), credentials)
 
     def finish(self, answer: Response) -> Response:
         """Put the headers on that every answer has, and record the call."""
