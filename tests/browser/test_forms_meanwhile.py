@@ -203,7 +203,7 @@ def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
         f"def show(name):\n    environ = json.loads(pathlib.Path({str(directory)!r}, name).read_text())\n"
         "    return form(Runbook(environ=environ, metadata_timeout=10), cluster='demo')"
     )
-    cells = {name: f"show({name!r})" for name in (*STOPS, "cluster-paused")}
+    cells = {name: f"show({name!r})" for name in (*STOPS, "cluster-restoring")}
     notebook = lab.open(page, lab.write("stops.ipynb", show=show, **cells))
     assert notebook.run("show")
     return notebook
@@ -235,10 +235,10 @@ def test_a_preflight_stop(stops: OpenNotebook, directory: Path, name: str) -> No
 
 def test_a_paused_cluster(stops: OpenNotebook, directory: Path) -> None:
     """A cluster that cannot be used is not offered, and its reason is told."""
-    with Sandbox(flights=20, scenario="cluster-paused") as sandbox:
-        environment(directory / "cluster-paused", sandbox)
-        assert stops.run("cluster-paused")
-        form = FormPage(stops.output("cluster-paused"))
-        expect(form.outcome("clusters")).to_contain_text("cluster demo is PAUSED")
-        expect(form.outcome("cluster")).to_contain_text("demo is PAUSED")
+    with Sandbox(flights=20, scenario="cluster-restoring") as sandbox:
+        environment(directory / "cluster-restoring", sandbox)
+        assert stops.run("cluster-restoring")
+        form = FormPage(stops.output("cluster-restoring"))
+        expect(form.outcome("clusters")).to_contain_text("cluster demo is RESTORING")
+        expect(form.outcome("cluster")).to_contain_text("demo is RESTORING")
         expect(form.field("Cluster").locator("option", has_text="demo")).to_have_count(0)

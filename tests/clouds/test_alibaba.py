@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REGION = "ap-southeast-1"
 KEY = Key("LTAI5tSandboxKey", Secret("hunter2-alibaba-secret"))
 DEMO = f"com.aliyuncs.privatelink.{REGION}.epsrv-t4ndemo7c1x0qk2p9s8e"
-TWIN = f"com.aliyuncs.privatelink.{REGION}.epsrv-t4ntwin1a"
+PARTNER = f"com.aliyuncs.privatelink.{REGION}.epsrv-t4npartner4r6b9y2h5j"
 VPC = "vpc-t4nanalytics0k3m7x"
 ZONES = (
     EndpointZone(zone_id="ap-southeast-1a", vswitch_id="vsw-t4na1"),
@@ -130,19 +130,19 @@ def test_the_same_token_makes_one_endpoint(cloud: Cloud) -> None:
 def test_endpoints_are_found_by_service_network_and_id(cloud: Cloud) -> None:
     """Each filter, and none, gives what matches and nothing else."""
     demo = created(cloud)
-    twin = created(cloud, service_name=TWIN, client_token="token-2", zones=ZONES[:1])
+    partner = created(cloud, service_name=PARTNER, client_token="token-2", zones=ZONES[:1])
     found = {
         "all": cloud.alibaba.endpoints(),
         "service": cloud.alibaba.endpoints(service_name=DEMO),
         "vpc": cloud.alibaba.endpoints(vpc_id="vpc-t4nother5d9r1z"),
-        "id": cloud.alibaba.endpoints(endpoint_id=twin.endpoint_id),
+        "id": cloud.alibaba.endpoints(endpoint_id=partner.endpoint_id),
     }
     ids = {name: {endpoint.endpoint_id for endpoint in endpoints} for name, endpoints in found.items()}
     assert ids == {
-        "all": {demo.endpoint_id, twin.endpoint_id},
+        "all": {demo.endpoint_id, partner.endpoint_id},
         "service": {demo.endpoint_id},
         "vpc": set(),
-        "id": {twin.endpoint_id},
+        "id": {partner.endpoint_id},
     }
 
 
@@ -157,11 +157,11 @@ def test_an_endpoint_without_our_tag_is_not_ours(cloud: Cloud) -> None:
 
 def test_many_endpoints_are_listed_page_by_page(cloud: Cloud) -> None:
     """More endpoints than fit a page are all listed, once each."""
-    [service] = [service for service in cloud.world.services if service.service_name == TWIN]
+    [service] = [service for service in cloud.world.services if service.service_name == PARTNER]
     made = {
         cloud.world.create_endpoint(service=service, vpc_id=VPC, zones=()).endpoint_id for _ in range(1020)
     }
-    found = [endpoint.endpoint_id for endpoint in cloud.alibaba.endpoints(service_name=TWIN)]
+    found = [endpoint.endpoint_id for endpoint in cloud.alibaba.endpoints(service_name=PARTNER)]
     assert len(found) == len(made)
     assert set(found) == made
     assert len(cloud.calls) == 2

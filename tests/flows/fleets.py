@@ -1,4 +1,7 @@
-"""Fleets for tests: a sandbox without a database, and the files of its clusters and VPCs."""
+"""Fleets for tests: a sandbox without a database, and the files of its clusters and VPCs.
+
+Each of the clusters has an endpoint service of its own, so that every row of a fleet is another endpoint.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,18 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def fleet_sandbox(clusters: int, **options: Any) -> Iterator[Sandbox]:
-    """Give the clouds with so many clusters and two VPCs; behind the gate is a socket that says nothing."""
+def fleet_sandbox(clusters: int, *, shared: bool = False, **options: Any) -> Iterator[Sandbox]:
+    """Give the clouds with so many clusters and two VPCs; behind the gate is a socket that says nothing.
+
+    Args:
+        clusters: how many.
+        shared: whether they share their region's endpoint service.
+        options: of the sandbox.
+    """
+    exclusive = () if shared else ("fleet-*",)
     with socket.create_server(("127.0.0.1", 0)) as upstream:
         host, port = upstream.getsockname()
-        with Sandbox(upstream=f"{host}:{port}", fleet=clusters, **options) as sandbox:
+        with Sandbox(upstream=f"{host}:{port}", fleet=clusters, exclusive=exclusive, **options) as sandbox:
             yield sandbox
 
 
@@ -48,4 +58,9 @@ def placed(sandbox: Sandbox) -> list[tuple[str, str]]:
 
 def wanted(clusters: int) -> list[tuple[str, str]]:
     """Return service and VPC of each endpoint that a fleet of so many clusters in both VPCs has."""
-    return sorted((f"epsrv-t4nfleet{number}", vpc) for number in range(1, clusters + 1) for vpc in VPCS)
+    return sorted((service_id(number), vpc) for number in range(1, clusters + 1) for vpc in VPCS)
+
+
+def service_id(number: int) -> str:
+    """Return the ID of a cluster's own endpoint service."""
+    return f"epsrv-t4nexclusive{93700000 + number}"

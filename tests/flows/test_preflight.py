@@ -105,7 +105,7 @@ def test_a_stop_keeps_create_and_run_from_making_anything(staged: tuple[Sandbox,
 
 
 @pytest.mark.parametrize(
-    "staged", ["security-group-blocks-port", "ipv6-only", "cluster-paused"], indirect=True
+    "staged", ["security-group-blocks-port", "ipv6-only", "cluster-restoring"], indirect=True
 )
 def test_force_goes_on(staged: tuple[Sandbox, Runbook]) -> None:
     """What only we hold against it is made where that is insisted on."""
@@ -123,7 +123,7 @@ def test_what_the_cloud_itself_refuses_stays_refused(staged: tuple[Sandbox, Runb
     assert not sandbox.requests.of("OpenPrivateLinkService")
 
 
-@pytest.mark.parametrize("staged", ["cluster-paused"], indirect=True)
+@pytest.mark.parametrize("staged", ["cluster-restoring"], indirect=True)
 def test_a_paused_cluster_is_no_default_for_the_next_step(staged: tuple[Sandbox, Runbook]) -> None:
     """`plan` shows the state, `create` refuses as ever, and the cluster is not remembered."""
     runbook = staged[1]

@@ -253,7 +253,7 @@ def test_a_dry_run_finds_what_a_creation_would(cloud: Cloud) -> None:
         ({"service_name": None}, "MissingParam.ServiceName"),
         ({"service_name": f"{DEMO}x"}, "EndpointServiceNotFound"),
         (
-            {"service_name": "com.aliyuncs.privatelink.ap-southeast-5.epsrv-k1ajakarta3n7b5x9"},
+            {"service_name": "com.aliyuncs.privatelink.ap-southeast-5.epsrv-k1ajakarta3n7b5x9q2w"},
             "EndpointServiceNotFound",
         ),
         (

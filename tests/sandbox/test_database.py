@@ -37,7 +37,7 @@ ENDLESS = (
 @pytest.fixture(scope="module")
 def database() -> Iterator[FlightsDatabase]:
     """Give a database with part of the flights."""
-    with FlightsDatabase(users=lambda: {USER: PASSWORD}, flights=ROWS) as database:
+    with FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=ROWS) as database:
         yield database
 
 
@@ -162,7 +162,7 @@ def test_a_changed_user_must_log_in_too(connect: Callable[..., Any]) -> None:
 def test_users_are_asked_for_at_each_login() -> None:
     """A password that has changed counts from the next login on, without a restart."""
     users = {USER: "old"}
-    with FlightsDatabase(users=lambda: users, flights=0) as database:
+    with FlightsDatabase(users=lambda _client: users, flights=0) as database:
         host, port = database.address
         pymysql.connect(host=host, port=port, user=USER, password="old").close()
         users[USER] = "new"
@@ -598,7 +598,7 @@ def test_a_killed_query_leaves_its_connection(
 
 def test_every_flight_arrives() -> None:
     """The full table of 336,776 flights comes through as a DataFrame with its NULLs and times."""
-    with FlightsDatabase(users=lambda: {USER: PASSWORD}) as database:
+    with FlightsDatabase(users=lambda _client: {USER: PASSWORD}) as database:
         host, port = database.address
         engine = sa.create_engine(sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port))
         flights = pd.read_sql("SELECT * FROM flights", engine)
@@ -681,7 +681,7 @@ def test_jupysql_works(engine: sa.Engine) -> None:
 def test_stopping_ends_clients_and_threads() -> None:
     """A stop ends connections, also one whose query runs, and leaves no thread; a second does nothing."""
     before = set(threading.enumerate())
-    database = FlightsDatabase(users=lambda: {USER: PASSWORD}, flights=0).start()
+    database = FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=0).start()
     host, port = database.address
     idle, busy = (pymysql.connect(host=host, port=port, user=USER, password=PASSWORD) for _ in range(2))
     thread, failures = _in_thread(lambda: busy.query(ENDLESS))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.alibaba.fleet_seed import GROUPS, VPCS
 
 
-def test_each_further_cluster_has_a_service_that_the_account_sees() -> None:
-    """Names, IDs, prefixes and services differ, and the service's zones are the cluster's."""
+def test_the_further_clusters_share_the_regions_service() -> None:
+    """Names, IDs and prefixes differ; the service is the one of every other cluster of the region."""
     sandbox = Sandbox(fleet=120)
     services = {service.service_name: service for service in sandbox.world.services}
     fleet = [c for c in sandbox.clusters.clusters.values() if c.display_name.startswith("fleet-")]
     assert [cluster.display_name for cluster in fleet] == [f"fleet-{number}" for number in range(1, 121)]
     assert len({cluster.user_prefix for cluster in fleet}) == len({c.cluster_id for c in fleet}) == 120
     assert all(services[cluster.service_name or ""].zone_ids == cluster.zones for cluster in fleet)
-    assert len({cluster.service_name for cluster in fleet}) == 120
+    every = sandbox.clusters.clusters.values()
+    (demo,) = (cluster for cluster in every if cluster.display_name == "demo")
+    assert {cluster.service_name for cluster in fleet} == {demo.service_name}
     assert all(cluster.accepts_sql for cluster in fleet)
 
 
@@ -23,7 +27,7 @@ def test_each_further_vpc_has_room_in_every_zone() -> None:
     network = Sandbox(fleet=1).world.network
     for vpc_id, group_id in zip(VPCS, GROUPS, strict=True):
         vswitches = [vswitch for vswitch in network.vswitches if vswitch.vpc_id == vpc_id]
-        assert {vswitch.zone_id for vswitch in vswitches} == set(network.services[-1].zone_ids)
+        assert {vswitch.zone_id for vswitch in vswitches} == set(network.services[0].zone_ids)
         assert all(vswitch.free > 1000 for vswitch in vswitches)
         assert [g.security_group_id for g in network.security_groups if g.vpc_id == vpc_id] == [group_id]
 
@@ -33,3 +37,23 @@ def test_without_a_fleet_there_is_nothing_more() -> None:
     plain = Sandbox()
     assert not {vpc.vpc_id for vpc in plain.world.network.vpcs} & set(VPCS)
     assert not any(c.display_name.startswith("fleet-") for c in plain.clusters.clusters.values())
+
+
+def test_an_exclusive_cluster_has_its_own_service_and_no_prefix() -> None:
+    """Names are patterns; the account sees the services, whose IDs have twenty characters; users are bare."""
+    sandbox = Sandbox(fleet=3, exclusive=("fleet-[12]", "reporting"))
+    clusters = {c.display_name: c for c in sandbox.clusters.clusters.values()}
+    own = [clusters[name] for name in ("fleet-1", "fleet-2", "reporting")]
+    assert len({cluster.service_name for cluster in (*own, clusters["demo"])}) == 4
+    assert clusters["fleet-3"].service_name == clusters["demo"].service_name
+    for cluster in own:
+        assert cluster.user_prefix == cluster.to_json()["userPrefix"] == ""
+        assert len((cluster.service_name or "").rpartition("epsrv-")[2]) == 20
+        assert [user.user_name for user in sandbox.clusters.list_sql_users(cluster.cluster_id)] == ["root"]
+        assert any(each.service_name == cluster.service_name for each in sandbox.world.services)
+
+
+def test_an_exclusive_cluster_has_to_exist() -> None:
+    """A name that no cluster with a private endpoint service has is refused."""
+    with pytest.raises(ValueError, match="no cluster 'nobody' with a private endpoint service"):
+        Sandbox(exclusive=("nobody",))

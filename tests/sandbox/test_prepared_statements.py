@@ -30,7 +30,7 @@ PREPARE, EXECUTE, LONG_DATA, RESET, CLOSE = 0x16, 0x17, 0x18, 0x1A, 0x19
 @pytest.fixture(scope="module")
 def database() -> Iterator[FlightsDatabase]:
     """Give a database with part of the flights."""
-    with FlightsDatabase(users=lambda: {USER: PASSWORD}, flights=ROWS) as database:
+    with FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=ROWS) as database:
         yield database
 
 

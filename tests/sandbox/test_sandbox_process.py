@@ -258,7 +258,7 @@ def test_a_missing_package_is_one_line_of_advice(
 
 def test_with_an_upstream_no_database_is_needed(start: Callable[..., subprocess.Popen[str]]) -> None:
     """With an upstream the process runs without DuckDB, and leaves the password to its owner."""
-    with FlightsDatabase(users=dict, flights=0) as upstream:
+    with FlightsDatabase(users=lambda _client: {}, flights=0) as upstream:
         host, port = upstream.address
         process = start("duckdb", "--upstream", f"{host}:{port}", program=("-c", _WITHOUT))
         assert set(_exports(process)) == _NAMES - {"TIDB_PASSWORD"}
@@ -294,7 +294,7 @@ def test_wrong_input_is_one_line(
 def test_an_upstream_serves_its_own_tables() -> None:
     """Behind a connected endpoint the upstream answers, with its own users and tables."""
     with (
-        FlightsDatabase(users=lambda: {_ROOT: "its own"}, flights=7) as upstream,
+        FlightsDatabase(users=lambda _client: {_ROOT: "its own"}, flights=7) as upstream,
         Sandbox(upstream="{}:{}".format(*upstream.address)) as sandbox,
     ):
         endpoint = _create_endpoint(sandbox)

@@ -42,7 +42,7 @@ def clock() -> Clock:
 def login(clock: Clock) -> Iterator[Callable[[], Any]]:
     """Give a function that logs in and returns a function that asks."""
     with (
-        FlightsDatabase(users=lambda: {USER: PASSWORD}, flights=20, clock=clock) as database,
+        FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=20, clock=clock) as database,
         contextlib.ExitStack() as stack,
     ):
         host, port = database.address

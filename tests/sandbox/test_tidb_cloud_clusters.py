@@ -150,7 +150,7 @@ def test_a_malformed_number_is_refused(shared: Api, params: dict[str, str]) -> N
 
 @pytest.mark.parametrize(
     "changed",
-    [{"pageSize": 3}, {"filter": 'state="PAUSED"'}, {"orderBy": "displayName"}, {"skip": 1}],
+    [{"pageSize": 3}, {"filter": 'state="RESTORING"'}, {"orderBy": "displayName"}, {"skip": 1}],
     ids=str,
 )
 def test_a_page_token_is_good_for_the_same_parameters_only(shared: Api, changed: dict[str, Any]) -> None:
@@ -182,7 +182,7 @@ def test_skipping_beyond_the_end_is_an_empty_list(shared: Api) -> None:
         ("region.cloudProvider=aws", ["aws-sales"]),
         ('region.name="regions/alicloud-ap-southeast-5"', ["jakarta"]),
         ("region.regionId=alicloud-ap-southeast-5", ["jakarta"]),
-        ('region.provider="alicloud" AND state="PAUSED"', ["archive"]),
+        ('region.provider="alicloud" AND state="RESTORING"', ["archive"]),
         ('displayName="twin"', ["twin", "twin"]),
         ("displayName = 'demo'", ["demo"]),
         (f"clusterId={DEMO},{ARCHIVE}", ["demo", "archive"]),
@@ -193,7 +193,7 @@ def test_skipping_beyond_the_end_is_an_empty_list(shared: Api) -> None:
         ("labels.nothing=1", []),
         ("displayName=nobody", []),
         ('displayName="demo,twin"', []),
-        ('  state="PAUSED"  ', ["archive"]),
+        ('  state="RESTORING"  ', ["archive"]),
     ],
 )
 def test_a_filter_keeps_what_it_says(shared: Api, expression: str, names: list[str]) -> None:
@@ -212,9 +212,9 @@ def test_a_filter_keeps_what_it_says(shared: Api, expression: str, names: list[s
             'state="ACTIVE"displayName=demo',
             "state=ACTIVE AND",
             "AND state=ACTIVE",
-            "state=ACTIVE and state=PAUSED",
+            "state=ACTIVE and state=RESTORING",
         ),
-        *("state=ACTIVE OR state=PAUSED", "(state=ACTIVE)", "NOT state=ACTIVE", "colour=red", "labels.=x"),
+        *("state=ACTIVE OR state=RESTORING", "(state=ACTIVE)", "NOT state=ACTIVE", "colour=red", "labels.=x"),
         *("state=active", "region.provider=alibaba", "displayName=a AND AND state=ACTIVE"),
     ],
 )
@@ -279,17 +279,18 @@ def test_a_cluster_is_described_as_the_tutorial_reads_it(shared: Api) -> None:
         "availabilityZone": ["ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1c"],
     }
     assert cluster["region"]["regionId"] == "alicloud-ap-southeast-1"
-    assert (cluster["userPrefix"], cluster["clusterPlan"]) == ("2vKmPqRsTuWxYzA", "STARTER")
+    assert (cluster["userPrefix"], cluster["servicePlan"]) == ("2vKmPqRsTuWxYzA", "Starter")
+    assert "clusterPlan" not in cluster
 
 
 def test_the_seed_holds_each_restriction(shared: Api) -> None:
-    """Another provider, no private service, a paused state and a plan without clusterPlan are all there."""
+    """Another provider, no private service, another state and another plan are all there."""
     every = {each["displayName"]: each for each in shared.get("/clusters", pageSize=100)["clusters"]}
     assert "aws" in every["aws-sales"]["endpoints"]["private"]
     assert "alicloud" not in every["no-private"]["endpoints"]["private"]
-    assert every["archive"]["state"] == "PAUSED"
+    assert every["archive"]["state"] == "RESTORING"
     assert every["premium-hr"]["servicePlan"] == "Premium"
-    assert "clusterPlan" not in every["premium-hr"]
+    assert every["premium-hr"]["servicePlan"] == "Premium"
 
 
 def test_every_private_service_exists_on_alibaba_cloud(shared: Api) -> None:
@@ -377,9 +378,9 @@ def test_what_is_not_served_is_unimplemented_or_not_found(shared: Api) -> None:
 def test_an_update_shows_in_the_next_answer(api: Api) -> None:
     """A test can change a cluster while the API runs, and the time of the change is told."""
     before = api.get(f"/clusters/{DEMO}")
-    api.store.update(DEMO, state="PAUSED", display_name="rested")
+    api.store.update(DEMO, state="RESTORING", display_name="rested")
     after = api.get(f"/clusters/{DEMO}")
-    assert (after["state"], after["displayName"]) == ("PAUSED", "rested")
+    assert (after["state"], after["displayName"]) == ("RESTORING", "rested")
     assert after["updateTime"] > before["updateTime"]
     assert after["createTime"] == before["createTime"]
 
@@ -389,7 +390,7 @@ def test_an_update_of_nothing_known_is_an_error(api: Api) -> None:
     with pytest.raises(TypeError, match="colour"):
         api.store.update(DEMO, colour="red")
     with pytest.raises(RefusedError, match="not found"):
-        api.store.update("1", state="PAUSED")
+        api.store.update("1", state="RESTORING")
 
 
 @pytest.mark.usefixtures("often_switching")

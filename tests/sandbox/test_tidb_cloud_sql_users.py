@@ -251,7 +251,7 @@ def test_logins_follow_the_cluster(api: Api) -> None:
     """Nobody logs in to a cluster that has been paused, and everybody does when it is back."""
     api.call("POST", json=ANALYST)
     before = api.store.sql_logins()
-    api.store.update(DEMO, state="PAUSED")
+    api.store.update(DEMO, state="RESTORING")
     assert {name for name in before if name not in api.store.sql_logins()} == {
         f"{PREFIX}.root",
         f"{PREFIX}.analyst",

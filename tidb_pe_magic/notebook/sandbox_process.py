@@ -137,6 +137,8 @@ class SandboxCommand:
         for name in ("upstream", "flights", "fleet"):
             value = getattr(request, name)
             command += [request.label(name), value] if value else []
+        for name in request.exclusive:
+            command += [request.label("exclusive"), name]
         with os.fdopen(open_private(log_file, os.O_WRONLY | os.O_TRUNC), "wb") as log:
             # Its own session: the stop button's signal, and the kernel's end, do not reach it.
             process = subprocess.Popen(  # noqa: S603 - our own module

@@ -103,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
         help="have N more clusters, fleet-1 and so on, and two VPCs for them",
     )
     parser.add_argument(
+        "--exclusive",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="give the cluster, or each that a pattern such as 'fleet-*' matches, an endpoint service of its "
+        "own and no user prefix; may be given again",
+    )
+    parser.add_argument(
         "--scenario", metavar="NAME", help="stage something that goes wrong (see --list-scenarios)"
     )
     parser.add_argument("--list-scenarios", action="store_true", help="list what can be staged, and end")
@@ -176,6 +184,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         scenario=options.scenario,
         fault_seed=options.fault_seed,
         fleet=options.fleet,
+        exclusive=options.exclusive,
     )
     sandbox.faults.add(*map(parse, options.fault))
     try:

@@ -30,6 +30,7 @@ _OPTIONS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
         "flights": (int,),
         "upstream": (str,),
         "fleet": (int,),
+        "exclusive": (list, tuple),
     }
 )
 _MODES: Final = ("immediate", "manual", "time")
@@ -54,8 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{MARKER}(scenario=NAME, fault_seed=N, mode='immediate'|'manual'|'time', seconds=S, flights=N, "
-        "upstream='HOST:PORT', fleet=N): what tidb_pe_sandbox is like; of each option the nearest marker's "
-        "counts",
+        "upstream='HOST:PORT', fleet=N, exclusive=(NAME, ...)): what tidb_pe_sandbox is like; of each option "
+        "the nearest marker's counts",
     )
 
 

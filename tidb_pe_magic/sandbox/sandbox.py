@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import functools
 import secrets
 import socket
@@ -30,8 +31,10 @@ from tidb_pe_magic.sandbox.snapshot import Snapshot
 from tidb_pe_magic.sandbox.startable import Startable
 from tidb_pe_magic.sandbox.tidb_cloud import app as tidb_cloud
 from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
+from tidb_pe_magic.sandbox.tidb_cloud.clusters import exclusive as exclusive_cluster
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from wsgiref.types import WSGIApplication
 
     from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage
@@ -76,6 +79,7 @@ class Sandbox(Startable):
         scenario: str | None = None,
         fault_seed: int | None = None,
         fleet: int = 0,
+        exclusive: Collection[str] = (),
     ) -> None:
         """Prepare a sandbox; nothing listens before `start`.
 
@@ -87,9 +91,11 @@ class Sandbox(Startable):
             scenario: The name of what shall go wrong, of those in `scenarios.SCENARIOS`.
             fault_seed: Stages the faults of `faults.schedule` for this seed.
             fleet: How many more clusters there are, fleet-1 and so on, with two VPCs for all of them.
+            exclusive: Names of clusters that have an endpoint service of their own and no user prefix, or
+                patterns such as `fleet-*`; the others of a region share its service.
 
         Raises:
-            ValueError: The upstream is no address, or there is no such scenario.
+            ValueError: The upstream is no address, or there is no such scenario or cluster.
         """
         self._scenario = None if scenario is None else scenarios.find(scenario)
         self._staged = contextlib.ExitStack()
@@ -99,8 +105,9 @@ class Sandbox(Startable):
         network = fleet_seed.grown(network_seed.seed(), fleet)
         self.world = World(mode=mode, seconds=seconds, port=port, network=network)
         self.clusters = ClusterStore(port=port, root_password=secrets.token_urlsafe(12))
-        for cluster in fleet_seed.clusters(fleet, port):
+        for cluster in fleet_seed.clusters(network, fleet, port):
             self.clusters.add(cluster)
+        self._make_exclusive(exclusive)
         self.clock = CloudClock()
         self.roles = Roles(self.clock)
         self.requests = RequestLog()
@@ -110,7 +117,9 @@ class Sandbox(Startable):
             from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase  # noqa: PLC0415 - see above
 
             self.database = FlightsDatabase(
-                users=self.clusters.sql_logins, readers=self.clusters.sql_readers, flights=flights
+                users=lambda client: self.clusters.sql_logins(self._services_before(client)),
+                readers=lambda client: self.clusters.sql_readers(self._services_before(client)),
+                flights=flights,
             )
         with _ONE_BY_ONE:
             self._tidb_cloud = tidb_cloud.create_app(
@@ -275,7 +284,7 @@ class Sandbox(Startable):
                 app.forget()
             self.world.restore(snapshot.world)
 
-    def renew(
+    def renew(  # noqa: PLR0913 - some of the constructor's choices
         self,
         snapshot: Snapshot,
         *,
@@ -283,13 +292,14 @@ class Sandbox(Startable):
         seconds: float = 6.0,
         scenario: str | None = None,
         fault_seed: int | None = None,
+        exclusive: Collection[str] = (),
     ) -> None:
         """Make a new sandbox of this one: restored, with other keys, an empty log, and no observers.
 
         What an earlier user has left running is refused. The arguments are those of the constructor.
 
         Raises:
-            ValueError: there is no such scenario, and nothing was changed.
+            ValueError: there is no such scenario, and nothing was changed; or there is no such cluster.
             OSError: an endpoint's address is taken by another process.
         """
         found = None if scenario is None else scenarios.find(scenario)
@@ -298,10 +308,31 @@ class Sandbox(Startable):
         self.world.subscribe_only(self._doors.follow)
         self.restore(snapshot)
         self.requests.clear()
+        self._make_exclusive(exclusive)
         self.world.set_pace(mode, seconds)
         self._stage(found)
         if fault_seed is not None:
             self.faults.add(*schedule(fault_seed))
+
+    def _make_exclusive(self, names: Collection[str]) -> None:
+        """Give these clusters an endpoint service of their own, and no user prefix."""
+        offering = [c for c in self.clusters.clusters.values() if c.accepts_sql]
+        for name in names:
+            found = [c for c in offering if fnmatch.fnmatchcase(c.display_name, name)]
+            if not found:
+                raise ValueError(f"there is no cluster {name!r} with a private endpoint service")
+            for cluster in found:
+                own, service = exclusive_cluster(cluster)
+                self.world.add_service(service)
+                self.clusters.add(own)
+
+    def _services_before(self, client: Address) -> frozenset[str] | None:
+        """Return the services of the endpoint by which a client of the database came; None: by none."""
+        address = self.gate.origin(client)
+        if address is None:
+            return None
+        endpoints = self.world.endpoints.values()
+        return frozenset(e.service.service_name for e in endpoints if address[0] in e.addresses)
 
     def _check_running(self) -> None:
         if not self.running:

@@ -445,7 +445,7 @@ def test_over_tls(tls_server: MariaDb, opened: Callable[..., Opened]) -> None:
 
 def test_the_sandbox(connect: Connect) -> None:
     """The sandbox's database prepares no statements; what it says as text is read, parameters included."""
-    with FlightsDatabase(users=lambda: {"prefix.root": "secret"}, flights=1000) as database:
+    with FlightsDatabase(users=lambda _client: {"prefix.root": "secret"}, flights=1000) as database:
         host, port = database.address
         connection = connect(host=host, port=port, password="secret", database="nycflights13")
         table = read(connection, "SELECT * FROM flights WHERE origin = ? LIMIT 500", ["JFK"])

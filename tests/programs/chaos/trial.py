@@ -75,7 +75,7 @@ class Database:
     def __init__(self) -> None:
         """Prepare it."""
         self.password = secrets.token_urlsafe(12)
-        self._server = FlightsDatabase(users=lambda: {USER: self.password}, flights=0)
+        self._server = FlightsDatabase(users=lambda _client: {USER: self.password}, flights=0)
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -189,7 +189,7 @@ class _Trial:
 
     def _delete_all(self) -> None:
         for endpoint in self._runbook.endpoints(cluster="demo"):
-            self._runbook.delete(endpoint.endpoint_id, cluster="demo", yes=True)
+            self._runbook.delete(endpoint.endpoint_id, cluster="demo", yes=True, shared=True)
 
     def _restart(self) -> None:
         self._runbook.close()

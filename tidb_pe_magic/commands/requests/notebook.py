@@ -54,3 +54,11 @@ class SandboxRequest(Request):
         metavar="N",
         parse=matching(r"[1-9][0-9]*", "must be a whole number above 0"),
     )
+    exclusive: tuple[str, ...] = option(
+        "cluster, or a pattern such as 'fleet-*', with an endpoint service of its own and no user prefix; "
+        "repeatable; the other clusters of a region share one service",
+        default=(),
+        metavar="NAME",
+        parse=non_empty,
+        many=True,
+    )

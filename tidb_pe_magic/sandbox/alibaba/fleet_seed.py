@@ -1,4 +1,7 @@
-"""More clusters and VPCs than the seed has, all of them alike: for `%tidb_pe fleet`."""
+"""More clusters and VPCs than the seed has, all of them alike: for `%tidb_pe fleet`.
+
+The clusters share the region's service, as those of the seed do.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.alibaba.network_seed import (
+    GATEWAY_SERVICES,
     SINGAPORE,
-    EndpointService,
     Network,
     Permission,
     SecurityGroup,
@@ -21,13 +24,13 @@ if TYPE_CHECKING:
 
 VPCS = ("vpc-t4nfleet1", "vpc-t4nfleet2")
 GROUPS = ("sg-t4nfleet1", "sg-t4nfleet2")
-_ZONES = (f"{SINGAPORE}a", f"{SINGAPORE}b")
+_ZONES = tuple(f"{SINGAPORE}{letter}" for letter in "abc")
 _FREE = 16_000
 _LABELS = {ORGANIZATION_LABEL: "1372813089209061000", PROJECT_LABEL: "1372813089454525002"}
 
 
 def grown(network: Network, clusters: int) -> Network:
-    """Return the network with two more VPCs, each with room for every endpoint, and a service per cluster."""
+    """Return the network with two more VPCs, each with room for an endpoint per cluster."""
     if not clusters:
         return network
     vpcs = tuple(
@@ -49,13 +52,14 @@ def grown(network: Network, clusters: int) -> Network:
         vpcs=(*network.vpcs, *vpcs),
         vswitches=(*network.vswitches, *vswitches),
         security_groups=(*network.security_groups, *groups),
-        services=(*network.services, *_services(clusters)),
     )
 
 
-def clusters(count: int, port: int) -> Iterable[Cluster]:
-    """Return so many clusters, fleet-1 and so on, each with the service that `grown` has for it."""
-    for number, service in enumerate(_services(count), 1):
+def clusters(network: Network, count: int, port: int) -> Iterable[Cluster]:
+    """Return so many clusters, fleet-1 and so on, of the region whose VPCs `grown` adds."""
+    ident = GATEWAY_SERVICES[SINGAPORE]
+    service = next(each for each in network.services if each.service_id == ident)
+    for number in range(1, count + 1):
         yield Cluster(
             str(10430185274093700000 + number),
             f"fleet-{number}",
@@ -65,7 +69,3 @@ def clusters(count: int, port: int) -> Iterable[Cluster]:
             private_port=port,
             labels=_LABELS,
         )
-
-
-def _services(count: int) -> tuple[EndpointService, ...]:
-    return tuple(EndpointService(f"epsrv-t4nfleet{n}", SINGAPORE, _ZONES) for n in range(1, count + 1))

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SINGAPORE = "ap-southeast-1"
 JAKARTA = "ap-southeast-5"
+#: The service of each region's gateway, which all clusters of the region share, with its ID.
+GATEWAY_SERVICES: Mapping[str, str] = MappingProxyType(
+    {SINGAPORE: "epsrv-t4ndemo7c1x0qk2p9s8e", JAKARTA: "epsrv-k1ajakarta3n7b5x9q2w"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +157,11 @@ _JAKARTA_ZONES = (f"{JAKARTA}a", f"{JAKARTA}b")
 def _services() -> tuple[EndpointService, ...]:
     everywhere = (_A, _B, _C)
     return (
-        EndpointService("epsrv-t4ndemo7c1x0qk2p9s8e", SINGAPORE, everywhere),
+        EndpointService(GATEWAY_SERVICES[SINGAPORE], SINGAPORE, everywhere),
         EndpointService("epsrv-t4nreport5w8z2m6k1v0", SINGAPORE, (_A, _B), auto_accept=False),
-        EndpointService("epsrv-k1ajakarta3n7b5x9", JAKARTA, _JAKARTA_ZONES),
-        EndpointService("epsrv-t4narchive0j4f8d2", SINGAPORE, everywhere),
-        EndpointService("epsrv-t4ntwin1a", SINGAPORE, everywhere),
-        EndpointService("epsrv-t4ntwin2b", SINGAPORE, everywhere),
-        EndpointService("epsrv-t4npremiumhr", SINGAPORE, everywhere, auto_accept=False),
-        *(EndpointService(f"epsrv-t4nstaging{number}", SINGAPORE, everywhere) for number in range(1, 5)),
+        EndpointService(GATEWAY_SERVICES[JAKARTA], JAKARTA, _JAKARTA_ZONES),
+        EndpointService("epsrv-t4npartner4r6b9y2h5j", SINGAPORE, everywhere),
+        EndpointService("epsrv-t4npremiumhr1k8d4z7f", SINGAPORE, everywhere, auto_accept=False),
     )
 
 

@@ -202,6 +202,11 @@ class World(Transitions):
                 if endpoint.service.service_id == service_id:
                     self._begin(replace(endpoint, accepted=False, connection_status="ServiceDeleted"))
 
+    def add_service(self, service: EndpointService) -> None:
+        """Offer one more service to the account."""
+        with self.changing():
+            self._services[service.service_id] = service
+
     def change_service(self, service_id: str, **changes: object) -> None:
         """Change what a service is, for endpoints that are made from now on."""
         with self.changing():

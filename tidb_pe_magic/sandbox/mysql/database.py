@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import time
 from typing import TYPE_CHECKING, Self
@@ -23,6 +24,8 @@ from tidb_pe_magic.sandbox.startable import Startable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tidb_pe_magic.sandbox.network.addresses import Address
+
 _HOST = "127.0.0.1"
 #: Each statement that runs holds one of these threads.
 _WORKERS = 32
@@ -33,16 +36,16 @@ _FIRST_CONNECTION = 2_097_154
 class FlightsDatabase(Startable):
     """A MySQL-protocol server on a free port of 127.0.0.1; a context manager.
 
-    `users` is asked at each login for the user names and their passwords. `readers` names
-    those who may only read. `flights` loads only the
+    `users` is asked at each login for the user names and their passwords, with the address that the client
+    came from. `readers`, asked in the same way, names those who may only read. `flights` loads only the
     first rows of the flights table. `clock` dates the commits, in seconds since 1970.
     """
 
     def __init__(
         self,
         *,
-        users: Callable[[], Mapping[str, str]],
-        readers: Callable[[], frozenset[str]] = frozenset,
+        users: Callable[[Address], Mapping[str, str]],
+        readers: Callable[[Address], frozenset[str]] = lambda _client: frozenset(),
         flights: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -156,10 +159,13 @@ class FlightsDatabase(Startable):
         if self._database is None or self._history is None:
             writer.transport.abort()
             return
-        session = Session(self._database.cursor(), self._history, lambda: self._connections, self._readers)
+        client: Address = writer.get_extra_info("peername")
+        users = functools.partial(self._users, client)
+        readers = functools.partial(self._readers, client)
+        session = Session(self._database.cursor(), self._history, lambda: self._connections, readers)
         number = next(self._numbers)
         stream = PacketStream(reader, writer)
-        connection = ClientConnection(stream, session, Logins(self._users), number)
+        connection = ClientConnection(stream, session, Logins(users), number)
         self._connections[number] = connection
         try:
             await connection.serve()

@@ -38,7 +38,8 @@ class Logins:
     @staticmethod
     def _refusal(login: Login, users: Mapping[str, str]) -> SqlError:
         prefixes = {name.partition(".")[0] for name in users if "." in name}
-        if login.user.partition(".")[0] not in prefixes:
+        # Behind a service of its own a cluster has no prefix, so none can be missing.
+        if prefixes and login.user.partition(".")[0] not in prefixes:
             message = f"Access denied for user '{login.user}': Missing user name prefix, see {_PREFIX_PAGE}"
         else:
             used = "YES" if login.answer else "NO"

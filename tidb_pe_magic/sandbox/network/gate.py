@@ -44,6 +44,7 @@ class Gate(Startable):
         self._thread = LoopThread("sandbox-gate")
         self._servers: dict[Address, asyncio.Server] = {}
         self._connections: dict[asyncio.Task[None], Address] = {}
+        self._origins: dict[Address, Address] = {}
 
     def reset(self, upstream: Address) -> None:
         """Forward what comes in from now on there."""
@@ -59,6 +60,14 @@ class Gate(Startable):
     def live_connections(self) -> int:
         """How many connections are being forwarded."""
         return len(self._connections)
+
+    def origin(self, client: Address) -> Address | None:
+        """Return the opened address by which a client of the upstream came in; None: not through the gate.
+
+        Args:
+            client: the address that the upstream sees the connection come from.
+        """
+        return self._origins.get(client)
 
     def start(self) -> Self:
         """Start the gate's thread with no address open; opening an address does so too."""
@@ -111,7 +120,7 @@ class Gate(Startable):
 
     async def _listen(self, address: Address) -> asyncio.Server:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
+            task = asyncio.get_running_loop().create_task(self._forward(reader, writer, address))
             self._connections[task] = address
 
             def end(done: asyncio.Task[None]) -> None:
@@ -144,13 +153,17 @@ class Gate(Startable):
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: Address
+    ) -> None:
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream, limit=_CHUNK)
         except (OSError, asyncio.CancelledError):
             # A TCP load balancer without a healthy backend resets the client too.
             writer.transport.abort()
             return
+        client: Address = upstream_writer.get_extra_info("sockname")[:2]
+        self._origins[client] = address
         try:
             tap = Tap(self._faults)
             await asyncio.gather(
@@ -163,6 +176,8 @@ class Gate(Startable):
             # comes only from this class, which waits for this task, so it ends here.
             for end in (writer, upstream_writer):
                 end.transport.abort()
+        finally:
+            del self._origins[client]
         for end in (writer, upstream_writer):
             with contextlib.suppress(OSError):
                 await end.wait_closed()

@@ -83,8 +83,8 @@ def _denied(action: str) -> Callable[[Staged], None]:
     return lambda sandbox: sandbox.world.denied_actions.add(action)
 
 
-def _cluster_paused(sandbox: Staged) -> None:
-    sandbox.clusters.update(_CLUSTER, state="PAUSED")
+def _cluster_restoring(sandbox: Staged) -> None:
+    sandbox.clusters.update(_CLUSTER, state="RESTORING")
     sandbox.impersonate(Impostor(impostors.silent))
 
 
@@ -232,6 +232,12 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
             _service(address_version="IPv6"),
             "address-version",
         ),
-        ("cluster-paused", "The cluster is paused.", _cluster_paused, "cluster", "handshake"),
+        (
+            "cluster-restoring",
+            "The cluster is being restored from a backup.",
+            _cluster_restoring,
+            "cluster",
+            "handshake",
+        ),
     )
 )

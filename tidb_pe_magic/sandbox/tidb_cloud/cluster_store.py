@@ -23,7 +23,7 @@ from tidb_pe_magic.sandbox.tidb_cloud.clusters import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 # The limit of MySQL's user table; the prefix counts.
 MAX_USER_NAME = 32
@@ -42,8 +42,8 @@ class ClusterState:
 class ClusterStore:
     """The clusters and SQL users of one organization; safe to use from several threads.
 
-    Every cluster starts with the SQL user `<prefix>.root`, whose password is `root_password`, or a
-    random one.
+    Every cluster starts with the SQL user `<prefix>.root`, or `root` where it has no prefix. Its password is
+    `root_password`, or a random one.
     """
 
     def __init__(
@@ -54,7 +54,8 @@ class ClusterStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._clusters: dict[str, Cluster] = {}
-        self._users: dict[str, SqlUser] = {}
+        # By cluster and full name: without prefixes, two clusters have a user of the same name.
+        self._users: dict[tuple[str, str], SqlUser] = {}
         for cluster in seed(port):
             self.add(cluster)
 
@@ -66,9 +67,9 @@ class ClusterStore:
 
     @property
     def sql_users(self) -> dict[str, SqlUser]:
-        """The SQL users by full name, as they are at this moment."""
+        """The SQL users by full name, as they are at this moment; of the same name, the last one made."""
         with self._lock:
-            return dict(self._users)
+            return {user.user_name: user for user in self._users.values()}
 
     def state(self) -> ClusterState:
         """Return what there is now."""
@@ -86,30 +87,41 @@ class ClusterStore:
                 )
                 for cluster in state.clusters
             }
-            self._users = {user.user_name: user for user in state.sql_users}
+            self._users = {_key(user): user for user in state.sql_users}
 
     def user_prefixes(self) -> frozenset[str]:
         """Return the prefixes of all clusters, those that cannot be used included."""
         return frozenset(cluster.user_prefix for cluster in self.clusters.values())
 
-    def sql_logins(self) -> dict[str, str]:
-        """Return full user name and password of everybody whom the database has to let in now."""
-        with self._lock:
-            users = self._users.values()
-            return {u.user_name: u.password for u in users if self._clusters[u.cluster_id].accepts_sql}
+    def sql_logins(self, services: Collection[str] | None = None) -> dict[str, str]:
+        """Return full user name and password of everybody whom the database has to let in now.
 
-    def sql_readers(self) -> frozenset[str]:
-        """Return the full names of the SQL users whose role only reads."""
+        Args:
+            services: only those whose cluster is behind one of these endpoint services; None for all.
+        """
+        return {user.user_name: user.password for user in self._behind(services)}
+
+    def sql_readers(self, services: Collection[str] | None = None) -> frozenset[str]:
+        """Return the full names of the SQL users whose role only reads; the argument as in `sql_logins`."""
+        users = self._behind(services)
+        return frozenset(user.user_name for user in users if user.builtin_role.endswith("role_readonly"))
+
+    def _behind(self, services: Collection[str] | None) -> list[SqlUser]:
         with self._lock:
-            users = self._users.values()
-            return frozenset(user.user_name for user in users if user.builtin_role.endswith("role_readonly"))
+            return [
+                user
+                for user in self._users.values()
+                if (cluster := self._clusters[user.cluster_id]).accepts_sql
+                and (services is None or cluster.service_name in services)
+            ]
 
     def add(self, cluster: Cluster) -> None:
-        """Add a cluster, with its root user."""
+        """Add a cluster, with its root user; one of the same ID is replaced, and its users with it."""
         with self._lock:
             self._clusters[cluster.cluster_id] = cluster
-            root = f"{cluster.user_prefix}.root"
-            self._users[root] = SqlUser(root, cluster.cluster_id, self.root_password)
+            self._remove_users(cluster.cluster_id)
+            root = SqlUser(f"{cluster.name_prefix}root", cluster.cluster_id, self.root_password)
+            self._users[_key(root)] = root
 
     def update(self, cluster_id: str, **changes: Any) -> Cluster:
         """Change fields of a cluster, as the console would, and return it as it is then."""
@@ -123,7 +135,10 @@ class ClusterStore:
         """Delete a cluster with its SQL users, as its owner does in the console."""
         with self._lock:
             del self._clusters[cluster_id]
-            self._users = {name: user for name, user in self._users.items() if user.cluster_id != cluster_id}
+            self._remove_users(cluster_id)
+
+    def _remove_users(self, cluster_id: str) -> None:
+        self._users = {key: user for key, user in self._users.items() if user.cluster_id != cluster_id}
 
     def cluster(self, cluster_id: str) -> Cluster:
         """Return one cluster."""
@@ -143,8 +158,8 @@ class ClusterStore:
         """Return the SQL user of that full name."""
         with self._lock:
             self.cluster(cluster_id)
-            user = self._users.get(user_name)
-        if user is None or user.cluster_id != cluster_id:
+            user = self._users.get((cluster_id, user_name))
+        if user is None:
             raise RefusedError(Code.NOT_FOUND, f"SQL user {user_name} not found in cluster {cluster_id}")
         return user
 
@@ -162,7 +177,7 @@ class ClusterStore:
         """Create a SQL user; with `auto_prefix` the cluster's prefix is put before name and role."""
         with self._lock:
             cluster = self._writable(cluster_id)
-            prefix = f"{cluster.user_prefix}."
+            prefix = cluster.name_prefix
             if auto_prefix:
                 user_name = prefix + user_name if user_name else ""
                 builtin_role = prefix + builtin_role if builtin_role in PREFIXED_ROLES else builtin_role
@@ -171,10 +186,10 @@ class ClusterStore:
             _check_password(password)
             if auth_method != AUTH_METHOD:
                 raise RefusedError(Code.INVALID_ARGUMENT, f"authMethod must be {AUTH_METHOD}")
-            if user_name in self._users:
+            if (cluster_id, user_name) in self._users:
                 raise RefusedError(Code.ALREADY_EXISTS, f"SQL user {user_name} already exists")
             user = SqlUser(user_name, cluster_id, password, builtin_role, tuple(custom_roles))
-            self._users[user_name] = user
+            self._users[_key(user)] = user
             return user
 
     def update_sql_user(
@@ -195,14 +210,14 @@ class ClusterStore:
                 _check_password(password)
                 changes["password"] = password
             if builtin_role is not None:
-                _check_role(builtin_role, f"{cluster.user_prefix}.")
+                _check_role(builtin_role, cluster.name_prefix)
                 changes["builtin_role"] = builtin_role
             if custom_roles is not None:
                 changes["custom_roles"] = tuple(custom_roles)
             if not changes:
                 reason = "one of password, builtinRole and customRoles is required"
                 raise RefusedError(Code.INVALID_ARGUMENT, reason)
-            self._users[user_name] = user = dataclasses.replace(user, **changes)
+            self._users[_key(user)] = user = dataclasses.replace(user, **changes)
             return user
 
     def delete_sql_user(self, cluster_id: str, user_name: str) -> None:
@@ -210,9 +225,9 @@ class ClusterStore:
         with self._lock:
             cluster = self._writable(cluster_id)
             user = self.sql_user(cluster_id, user_name)
-            if user.user_name == f"{cluster.user_prefix}.root":
+            if user.user_name == f"{cluster.name_prefix}root":
                 raise RefusedError(Code.FAILED_PRECONDITION, "the root user cannot be deleted")
-            del self._users[user_name]
+            del self._users[_key(user)]
 
     def _writable(self, cluster_id: str) -> Cluster:
         cluster = self.cluster(cluster_id)
@@ -220,6 +235,10 @@ class ClusterStore:
             reason = f"cluster {cluster_id} is {cluster.state}: its SQL users cannot be changed"
             raise RefusedError(Code.FAILED_PRECONDITION, reason)
         return cluster
+
+
+def _key(user: SqlUser) -> tuple[str, str]:
+    return user.cluster_id, user.user_name
 
 
 def _check_user_name(user_name: str, prefix: str) -> None:

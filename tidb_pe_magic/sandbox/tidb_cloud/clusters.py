@@ -1,5 +1,8 @@
 """What clusters and SQL users of TiDB Cloud are, and the clusters that each sandbox starts with.
 
+The clusters of a region share its gateway and the gateway's endpoint service; the user prefix tells whose
+login it is. A cluster of the other model has a service of its own, and no user prefix.
+
 A cluster is a frozen record; a change makes a new record, so that an answer under way never shows
 half of a change.
 """
@@ -8,10 +11,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping  # noqa: TC003 - a snapshot's file resolves the fields' types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidb_pe_magic.sandbox.alibaba import network_seed
+from tidb_pe_magic.sandbox.alibaba.network_seed import JAKARTA, SINGAPORE, EndpointService
 
 ORGANIZATION_LABEL = "tidb.cloud/organization"
 PROJECT_LABEL = "tidb.cloud/project"
@@ -90,7 +94,12 @@ REGIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One cluster. A `service_name` of None is a cluster that offers no private service."""
+    """One cluster.
+
+    Attributes:
+        user_prefix: empty where the cluster has an endpoint service of its own.
+        service_name: None is a cluster that offers no private service.
+    """
 
     cluster_id: str
     display_name: str
@@ -115,9 +124,14 @@ class Cluster:
         return REGIONS[self.region_id]
 
     @property
-    def cluster_plan(self) -> str | None:
-        """STARTER or ESSENTIAL; the field knows no other plan."""
-        return self.service_plan.upper() if self.service_plan in ("Starter", "Essential") else None
+    def is_serverless(self) -> bool:
+        """Whether it is of the plan Starter or Essential."""
+        return self.service_plan in {"Starter", "Essential"}
+
+    @property
+    def name_prefix(self) -> str:
+        """What each of its SQL users' names begins with, the dot included."""
+        return f"{self.user_prefix}." if self.user_prefix else ""
 
     @property
     def accepts_sql(self) -> bool:
@@ -125,7 +139,7 @@ class Cluster:
         return (
             self.state == "ACTIVE"
             and self.region.cloud_provider == "alicloud"
-            and self.cluster_plan is not None
+            and self.is_serverless
             and self.service_name is not None
         )
 
@@ -147,8 +161,6 @@ class Cluster:
             "updateTime": self.update_time,
             "servicePlan": self.service_plan,
         }
-        if self.cluster_plan is not None:
-            answer["clusterPlan"] = self.cluster_plan
         return answer | self._settings() if full else answer
 
     def _endpoints(self) -> dict[str, Any]:
@@ -175,7 +187,7 @@ class Cluster:
             "highAvailabilityType": "ZONAL",
             "auditLogConfig": {"enabled": False, "unredacted": False},
         }
-        if self.cluster_plan == "STARTER":
+        if self.service_plan == "Starter":
             return settings | {"spendingLimit": {"monthly": 0}}
         return settings | {"autoScaling": {"minRcu": 2000, "maxRcu": 4000}}
 
@@ -205,14 +217,15 @@ def seed(port: int) -> list[Cluster]:
     """Return the clusters of a new sandbox, each of them there to meet one restriction or none."""
     services = {service.service_id: service for service in network_seed.seed().services}
     aws_service = "com.amazonaws.vpce.us-east-1.vpce-svc-0a1b2c3d4e5f60718"
+    singapore, jakarta = (network_seed.GATEWAY_SERVICES[code] for code in (SINGAPORE, JAKARTA))
     # Columns: name, prefix, service on Alibaba Cloud, whatever differs from a plain Starter cluster.
     rows: list[tuple[str, str, str | None, dict[str, Any]]] = [
-        ("demo", "2vKmPqRsTuWxYzA", "epsrv-t4ndemo7c1x0qk2p9s8e", {}),
-        ("reporting", "3hBcDfGhJkLmNpQ", "epsrv-t4nreport5w8z2m6k1v0", {"service_plan": "Essential"}),
+        ("demo", "2vKmPqRsTuWxYzA", singapore, {}),
+        ("reporting", "3hBcDfGhJkLmNpQ", singapore, {"service_plan": "Essential"}),
         (
             "jakarta",
             "4tVwXyZaBcDeFgH",
-            "epsrv-k1ajakarta3n7b5x9",
+            jakarta,
             {"service_plan": "Essential", "region_id": "alicloud-ap-southeast-5"},
         ),
         (
@@ -221,20 +234,12 @@ def seed(port: int) -> list[Cluster]:
             None,
             {"region_id": "aws-us-east-1", "service_name": aws_service, "zones": ("use1-az1", "use1-az2")},
         ),
-        (
-            "archive",
-            "6rStUvWxYzAbCdE",
-            "epsrv-t4narchive0j4f8d2",
-            {"service_plan": "Essential", "state": "PAUSED"},
-        ),
+        ("archive", "6rStUvWxYzAbCdE", singapore, {"service_plan": "Essential", "state": "RESTORING"}),
         ("no-private", "7gHjKmNpQrStUvW", None, {}),
-        ("premium-hr", "8dEfGhJkMnPqRsT", "epsrv-t4npremiumhr", {"service_plan": "Premium"}),
-        ("twin", "9wXyZaBcDeFgHjK", "epsrv-t4ntwin1a", {"gateway": "gateway02"}),
-        ("twin", "Ax2YzAbCdEfGhJk", "epsrv-t4ntwin2b", {"gateway": "gateway02"}),
-        *(
-            (f"staging-{number}", f"B{number}StUvWxYzAbCdE", f"epsrv-t4nstaging{number}", {})
-            for number in range(1, 5)
-        ),
+        ("premium-hr", "8dEfGhJkMnPqRsT", "epsrv-t4npremiumhr1k8d4z7f", {"service_plan": "Premium"}),
+        ("twin", "9wXyZaBcDeFgHjK", singapore, {}),
+        ("twin", "Ax2YzAbCdEfGhJk", singapore, {}),
+        *((f"staging-{number}", f"B{number}StUvWxYzAbCdE", singapore, {}) for number in range(1, 5)),
     ]
     clusters = []
     for number, (name, prefix, service_id, differences) in enumerate(rows):
@@ -248,3 +253,14 @@ def seed(port: int) -> list[Cluster]:
         cluster_id = str(10430185274093617152 + number)
         clusters.append(Cluster(cluster_id, name, prefix, **(fields | differences)))
     return clusters
+
+
+def exclusive(cluster: Cluster) -> tuple[Cluster, EndpointService]:
+    """Return the cluster with an endpoint service of its own and without a user prefix, and the service."""
+    region = cluster.region.code
+    # IDs of one region share three characters; all have twenty after the hyphen.
+    region_code = network_seed.GATEWAY_SERVICES[region].removeprefix("epsrv-")[:3]
+    service = EndpointService(f"epsrv-{region_code}exclusive{cluster.cluster_id[-8:]}", region, cluster.zones)
+    gateway = f"gateway-{cluster.cluster_id}"
+    own = replace(cluster, user_prefix="", service_name=service.service_name, gateway=gateway)
+    return own, service
