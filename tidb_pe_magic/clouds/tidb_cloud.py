@@ -303,8 +303,8 @@ def _cluster(wire: dict[str, Any]) -> Cluster:
         display_name=text(wire, "displayName"),
         provider=provider,
         region_id=region_id,
-        # A Premium cluster has no clusterPlan; servicePlan names it.
-        plan=(text(wire, "clusterPlan") or text(wire, "servicePlan")).upper(),
+        # The public Cluster has servicePlan; clusterPlan is an older field, which may be absent.
+        plan=(text(wire, "servicePlan") or text(wire, "clusterPlan")).upper(),
         state=text(wire, "state"),
         user_prefix=text(wire, "userPrefix"),
         service=_service(private, region_id),

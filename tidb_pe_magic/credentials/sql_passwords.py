@@ -32,6 +32,7 @@ _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~
 # A plus sign is in no file name that is made of a user's.
 _IN_KEYRING = "+keyring"
 _UNFINISHED = re.compile(r"\..*\.[0-9a-f]{8}")  # a file that is being written
+_CLUSTER = re.compile(r"@[0-9]+$")
 _NEXT = "+next"  # what a password becomes where its change is known to have happened
 
 
@@ -96,13 +97,13 @@ def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> P
 
 
 def users(environ: Mapping[str, str]) -> list[str]:
-    """Return the users whose passwords were made here."""
+    """Return the users whose passwords were made here; a name without a prefix is stored with its cluster."""
     try:
         names = [path.name for path in (state_directory(environ) / "sql-users").iterdir()]
     except (OSError, errors.TidbPeError):
         return []
     kept = {name.removesuffix(_IN_KEYRING) for name in names if not _UNFINISHED.fullmatch(name)}
-    return sorted(unquote(name) for name in kept if not name.endswith(_NEXT))
+    return sorted({_CLUSTER.sub("", unquote(name)) for name in kept if not name.endswith(_NEXT)})
 
 
 def promote(environ: Mapping[str, str], user: str) -> str:
@@ -128,21 +129,40 @@ def forget(environ: Mapping[str, str], user: str, *, pending: bool = False) -> N
 
 
 def password_of(
-    environ: Mapping[str, str], user: str, source: PasswordSource | None, prompt: Callable[[str], Secret]
+    environ: Mapping[str, str],
+    user: str,
+    source: PasswordSource | None,
+    prompt: Callable[[str], Secret],
+    *,
+    entry: str,
 ) -> Password:
     """Return the password of a login: what is named, else what is kept for this user, else as without one.
+
+    Args:
+        environ: names the state directory.
+        user: full name.
+        source: where it is, as it was typed.
+        prompt: asks for it.
+        entry: what the user's password is stored under.
 
     Raises:
         MissingCredentials: there is none.
     """
-    kept = None if source is not None else stored(environ, user)
+    kept = None if source is not None else stored(environ, entry)
     return kept or sql_password(source, user=user, environ=environ, prompt=prompt)
 
 
 def check(
-    environ: Mapping[str, str], user: str, source: PasswordSource | None, prompt: Callable[[str], Secret]
+    environ: Mapping[str, str],
+    user: str,
+    source: PasswordSource | None,
+    prompt: Callable[[str], Secret],
+    *,
+    entry: str,
 ) -> None:
     """Refuse what `password_of` is known to refuse; nobody is asked, and no password is kept.
+
+    The arguments are those of `password_of`.
 
     Raises:
         MissingCredentials: there is none, or nobody could be asked.
@@ -156,7 +176,7 @@ def check(
 
     # What is no plain file, such as a shell's <(command), may be read only once.
     if source is None or source.kind != "file" or not _is_stream(source.name):
-        password_of(environ, user, source, would_ask)
+        password_of(environ, user, source, would_ask, entry=entry)
 
 
 def _nobody(question: str) -> Secret:

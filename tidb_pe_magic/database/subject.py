@@ -84,7 +84,7 @@ def command(operation: str, subject: Subject, *options: str) -> str:
         given["--cluster"] = subject.cluster.cluster_id
         if subject.endpoint is not None:
             given["--endpoint"] = subject.endpoint.endpoint_id
-        if target.user != f"{subject.cluster.user_prefix}.root":
+        if target.user != subject.cluster.root_user:
             given["--user"] = target.user
     elif operation == "doctor" or subject.endpoint is None:
         # `connect` goes by an endpoint; a host alone has none.

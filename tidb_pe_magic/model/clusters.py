@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.model.base import Restriction, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,9 @@ class Cluster(Result):
         provider: alicloud, aws, gcp or azure.
         region_id: region without the provider's prefix.
         plan: STARTER, ESSENTIAL, or another plan's name in capitals.
-        state: ACTIVE, PAUSED and so on.
-        user_prefix: every SQL user's name begins with it and a dot.
+        state: CREATING, ACTIVE, RESTORING or DELETED (TiDB Cloud's public API of 2026-08); others may come.
+        user_prefix: every SQL user's name begins with it and a dot; empty where the names have none, as
+            behind an endpoint service that is the cluster's own.
         service: what the tutorial notes; absent where the cluster has no private endpoint on Alibaba Cloud.
         gateway_names: host names that the cluster's own certificate can carry.
     """
@@ -55,6 +56,16 @@ class Cluster(Result):
     service: EndpointService | None
     gateway_names: tuple[str, ...] = ()
     version: str = ""
+
+    @property
+    def name_prefix(self) -> str:
+        """What every SQL user's name begins with, the dot included; empty where the names have no prefix."""
+        return f"{self.user_prefix}." if self.user_prefix else ""
+
+    @property
+    def root_user(self) -> str:
+        """Full name of the cluster's root."""
+        return f"{self.name_prefix}root"
 
     @property
     def restriction(self) -> Restriction | None:
@@ -83,6 +94,30 @@ class Cluster(Result):
                 reason=f"cluster {self.display_name} has no private endpoint service on Alibaba Cloud",
             )
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedCluster:
+    """A cluster whose logins an endpoint carries.
+
+    Attributes:
+        state: ACTIVE, RESTORING and so on, as TiDB Cloud has it.
+    """
+
+    cluster_id: str
+    display_name: str
+    state: str
+
+    @property
+    def active(self) -> bool:
+        """SQL users can log in now."""
+        return self.state == "ACTIVE"
+
+    def name_among(self, clusters: Iterable[ServedCluster]) -> str:
+        """Return its name, with the ID where others of these have the same, and the state if not ACTIVE."""
+        unique = sum(each.display_name == self.display_name for each in clusters) == 1
+        more = [*(() if unique else (self.cluster_id,)), *(() if self.active else (self.state,))]
+        return f"{self.display_name} ({', '.join(more)})" if more else self.display_name
 
 
 @dataclass(frozen=True, kw_only=True)

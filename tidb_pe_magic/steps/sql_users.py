@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 _MOST = 32  # characters of a user name of MySQL's protocol
 
 
-def full_name(prefix: str, name: str, *, no_prefix: bool = False) -> str:
-    """Return the name with its cluster's prefix, which TiDB Cloud demands of every SQL user."""
-    if no_prefix or not prefix or name.startswith(f"{prefix}."):
+def full_name(cluster: Cluster, name: str, *, no_prefix: bool = False) -> str:
+    """Return the name with its cluster's prefix, which TiDB Cloud requires where the cluster has one."""
+    if no_prefix or name.startswith(cluster.name_prefix):
         return name
-    return f"{prefix}.{name}"
+    return f"{cluster.name_prefix}{name}"
 
 
 def login_name(cluster: Cluster, user: str | None, *, no_prefix: bool = False) -> str:
     """Return as whom to log in: the user that is named, with the cluster's prefix, or the cluster's root."""
     if not user:
-        return f"{cluster.user_prefix}.root"
-    return full_name(cluster.user_prefix, user, no_prefix=no_prefix)
+        return cluster.root_user
+    return full_name(cluster, user, no_prefix=no_prefix)
+
+
+def password_name(cluster: Cluster, user: str) -> str:
+    """Return what a SQL user's password is stored under: of a name without a prefix, each cluster has one."""
+    return user if cluster.user_prefix else f"{user}@{cluster.cluster_id}"
 
 
 def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> SqlUsers:  # noqa: ARG001
@@ -49,14 +54,15 @@ def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> 
         return SqlUsers(action="list", cluster=cluster.display_name, items=users)
     if not request.name:
         raise errors.InvalidRequest("NAME", f"is missing: which SQL user to {request.action}.")
-    name = full_name(cluster.user_prefix, request.name, no_prefix=request.no_prefix)
+    name = full_name(cluster, request.name, no_prefix=request.no_prefix)
     if len(name) > _MOST:
         raise errors.InvalidRequest("NAME", f"{name} is longer than {_MOST} characters.")
     act = {"create": _create, "delete": _delete, "rotate": _rotate}[request.action]
     # Of two kernels that make one user, the one that is refused would delete the other's password.
-    with exclusively(context, f"sql-user-{quote(name, safe='')}", f"changing the SQL user {name}"):
+    lock = f"sql-user-{quote(password_name(cluster, name), safe='')}"
+    with exclusively(context, lock, f"changing the SQL user {name}"):
         user, stored = act(context, request, cluster, name)
-    added = f"{cluster.user_prefix}." if name != request.name else ""
+    added = cluster.name_prefix if name != request.name else ""
     command = "" if request.action == "delete" else f"%tidb_pe connect --user {user.name}"
     return SqlUsers(
         action=request.action,
@@ -72,11 +78,11 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
     if not request.role:
         raise errors.InvalidRequest("--role", "is missing: readonly, readwrite or admin.")
     role = f"role_{request.role}"
-    if request.role != "admin" and cluster.user_prefix:  # the one that clusters share has no prefix
-        role = f"{cluster.user_prefix}.{role}"
-    user = SqlUser(name=name, role=role)
+    if request.role != "admin":  # the one that clusters share has no prefix
+        role = f"{cluster.name_prefix}{role}"
+    user, entry = SqlUser(name=name, role=role), password_name(cluster, name)
     if _find(context, cluster, name) is not None:
-        kept = sql_passwords.stored(context.environ, name) is not None
+        kept = sql_passwords.stored(context.environ, entry) is not None
         raise errors.Conflict(
             f"there is a SQL user {name} already.",
             operation="CreateSqlUser",
@@ -86,13 +92,13 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
         )
     password = sql_passwords.new_password()
     # Before the call: a password that only the cloud knows is lost.
-    place = sql_passwords.store(context.environ, name, password, where=request.store)
+    place = sql_passwords.store(context.environ, entry, password, where=request.store)
     try:
         with context.journal.change("CreateSqlUser", name, region_id=cluster.region_id):
             context.iam().create_sql_user(cluster.cluster_id, user, password)
     except (errors.TidbPeError, KeyboardInterrupt) as failure:
         if _is_refusal(failure):
-            sql_passwords.forget(context.environ, name)
+            sql_passwords.forget(context.environ, entry)
             raise
         advice = (
             f"It may have been made: see %tidb_pe sql-user list; its password is kept in {place}. "
@@ -103,25 +109,25 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
 
 
 def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
-    user = _needed(context, cluster, name, "UpdateSqlUser")
+    user, entry = _needed(context, cluster, name, "UpdateSqlUser"), password_name(cluster, name)
     # What an earlier call may have set counts until this one succeeds.
-    earlier = sql_passwords.stored(context.environ, name, pending=True)
+    earlier = sql_passwords.stored(context.environ, entry, pending=True)
     password = earlier.secret if earlier else sql_passwords.new_password()
-    place = sql_passwords.store(context.environ, name, password, where=request.store, pending=True)
+    place = sql_passwords.store(context.environ, entry, password, where=request.store, pending=True)
     try:
         with context.journal.change("UpdateSqlUser", name, region_id=cluster.region_id):
             context.iam().set_sql_password(cluster.cluster_id, name, password)
     except (errors.TidbPeError, KeyboardInterrupt) as failure:
         if _is_refusal(failure):
             if earlier is None:
-                sql_passwords.forget(context.environ, name, pending=True)
+                sql_passwords.forget(context.environ, entry, pending=True)
             raise
         advice = (
             f"The old password or the new one counts, and both are kept, the new one in {place}: "
             "run the same command again, which settles it."
         )
         raise _uncertain(failure, "rotating", name, advice) from None
-    return user, sql_passwords.promote(context.environ, name)
+    return user, sql_passwords.promote(context.environ, entry)
 
 
 def _delete(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
@@ -129,11 +135,11 @@ def _delete(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
         raise errors.InvalidRequest(
             "--yes", f"is missing: it would delete the SQL user {name}.", advice="Add --yes to delete it."
         )
-    user = _needed(context, cluster, name, "DeleteSqlUser")
+    user, entry = _needed(context, cluster, name, "DeleteSqlUser"), password_name(cluster, name)
     with context.journal.change("DeleteSqlUser", name, region_id=cluster.region_id):
         context.iam().delete_sql_user(cluster.cluster_id, name)
-    sql_passwords.forget(context.environ, name)
-    sql_passwords.forget(context.environ, name, pending=True)
+    sql_passwords.forget(context.environ, entry)
+    sql_passwords.forget(context.environ, entry, pending=True)
     return user, ""
 
 

@@ -37,7 +37,7 @@ def _cluster(cluster: model.Cluster) -> View:
             ("Plan", cluster.plan.capitalize()),
             ("State", cluster.state),
             *noted,
-            ("User prefix", Code(cluster.user_prefix)),
+            ("User prefix", Code(cluster.user_prefix) if cluster.user_prefix else "none: log in as root"),
         ),
         notes=(Mark("warn", f"Cannot be used: {restriction.reason}."),) if restriction else (),
         next_command="%tidb_pe clusters" if restriction else "%tidb_pe verify",
