@@ -33,5 +33,5 @@ def test_a_cell_that_fails_has_shown_every_row(shell: Shell, sandbox: Sandbox, t
     path.write_text(lines.format("staging-1", VPC), encoding="utf-8")
     mended = shell.must(f"%tidb_pe fleet apply {path}")
     assert isinstance(mended.value, model.Fleet)
-    assert [row.adopted for row in mended.value] == [True, False]
-    assert len(sandbox.world.endpoints) == 2
+    assert [(row.adopted, row.shares_row) for row in mended.value] == [(True, 0), (True, 1)]
+    assert len(sandbox.world.endpoints) == 1

@@ -6,8 +6,9 @@ never a failure.
 
 from __future__ import annotations
 
+from tidb_pe_magic.model.authorization import Authorization
 from tidb_pe_magic.model.base import Restriction, Result
-from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService
+from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService, ServedCluster
 from tidb_pe_magic.model.connections import (
     BrokenProfile,
     ClientFormat,
@@ -82,6 +83,7 @@ __all__ = [
     "SQL_ROLES",
     "STAGES",
     "Access",
+    "Authorization",
     "BrokenProfile",
     "ClientFormat",
     "CloudIdentity",
@@ -140,6 +142,7 @@ __all__ = [
     "SecurityGroup",
     "SecurityRule",
     "SecurityRules",
+    "ServedCluster",
     "Severity",
     "SqlUser",
     "SqlUsers",

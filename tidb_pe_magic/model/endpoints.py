@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model.base import Result
-from tidb_pe_magic.model.clusters import Cluster
+from tidb_pe_magic.model.clusters import Cluster, ServedCluster
 from tidb_pe_magic.model.findings import Finding, Severity
 from tidb_pe_magic.model.networks import Vpc
 
@@ -147,6 +147,8 @@ class VpcEndpoint(Result):
         tags: in the order of the answer.
         attributes: what is shown to nobody but those who export the endpoint.
         request_id: of the answer that told this, where it was about this endpoint alone.
+        clusters: those of this TiDB Cloud account that it serves, all that are behind its service; None where
+            they were not looked up.
     """
 
     endpoint_id: str
@@ -167,6 +169,7 @@ class VpcEndpoint(Result):
     tags: tuple[EndpointTag, ...] = field(default=(), repr=False, compare=False)
     attributes: EndpointAttributes = field(default=EndpointAttributes(), repr=False, compare=False)
     request_id: str = field(default="", repr=False, compare=False)
+    clusters: tuple[ServedCluster, ...] | None = field(default=None, repr=False, compare=False)
 
     @property
     def ready(self) -> bool:
@@ -209,6 +212,8 @@ class EndpointPlan(Result):
         findings: what the preflight found, the gravest first.
         dry_run: what the API said to a dry run; empty where it was not asked: where an endpoint would be
             adopted, or the preflight says stop.
+        clusters: the clusters of this account that the endpoint serves, or will; None where they could not
+            be looked up.
     """
 
     cluster: Cluster
@@ -221,6 +226,7 @@ class EndpointPlan(Result):
     differences: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     dry_run: str = ""
+    clusters: tuple[ServedCluster, ...] | None = None
 
     @property
     def stops(self) -> tuple[Finding, ...]:
@@ -257,6 +263,7 @@ class Deletion(Result):
         found: False where there was no such endpoint, so that nothing had to be done.
         zones: the zones that were removed first.
         aliases: the SQL connections over this endpoint that were closed.
+        clusters: the clusters of this account that it served; None where they were not looked up.
     """
 
     endpoint_id: str
@@ -264,3 +271,4 @@ class Deletion(Result):
     found: bool = True
     zones: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    clusters: tuple[ServedCluster, ...] | None = None

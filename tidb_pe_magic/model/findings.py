@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tidb_pe_magic.model.authorization import Authorization
 from tidb_pe_magic.model.base import WORDED, Result
 from tidb_pe_magic.model.security_rules import SecurityRule
 
@@ -90,6 +91,7 @@ class Diagnosis(Result):
         host: empty where it could not be looked up.
         causes: likely causes of the first failure, the likeliest first.
         next_command: what to type next.
+        authorization: the rule that allows the endpoint, where the login was refused.
     """
 
     host: str
@@ -97,6 +99,7 @@ class Diagnosis(Result):
     stages: tuple[Stage, ...]
     causes: tuple[str, ...] = field(default=(), metadata=WORDED)
     next_command: str = field(default="", metadata=WORDED)
+    authorization: Authorization | None = None
 
     @property
     def failed(self) -> Stage | None:

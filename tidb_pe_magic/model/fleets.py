@@ -55,6 +55,8 @@ class FleetRow:
         remarks: how an endpoint that exists differs from what the file says, and others beside it.
         findings: what the preflight warns of, and what stops the row.
         next_command: what to run for this row alone.
+        shares_row: number of the row that this one shares its endpoint with, which is created, waited for and
+            billed there; 0 for an endpoint of its own.
     """
 
     number: int
@@ -71,6 +73,7 @@ class FleetRow:
     remarks: tuple[str, ...] = field(default=(), metadata=WORDED)
     findings: tuple[Finding, ...] = ()
     next_command: str = field(default="", metadata=WORDED)
+    shares_row: int = 0
 
     @property
     def failed(self) -> bool:

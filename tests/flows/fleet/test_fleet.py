@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from flows.fleets import fleet_sandbox, named, placed, wanted, written
+from flows.fleets import fleet_sandbox, named, placed, service_id, wanted, written
 from flows.places import JAKARTA_VPC, OTHER_VPC
 from programs.chaos.kills import CLOUDS
 
@@ -92,7 +92,7 @@ def test_what_others_made_is_adopted_and_not_deleted(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Without our tag an endpoint is used as it is, and only --adopted deletes it."""
-    service = next(each for each in sandbox.world.services if each.service_id == "epsrv-t4nfleet1")
+    service = next(each for each in sandbox.world.services if each.service_id == service_id(1))
     theirs = sandbox.world.create_endpoint(
         service=service, vpc_id=VPCS[0], zones=[("ap-southeast-1a", "vsw-t4nfleet1a")], name="theirs"
     )
@@ -103,8 +103,10 @@ def test_what_others_made_is_adopted_and_not_deleted(
     assert [row.row_state for row in runbook.fleet("plan", file)] == [RowState.ADOPT, RowState.MAKE]
     made = runbook.fleet("apply", file)
     assert made.rows[0].endpoint_id == theirs.endpoint_id
-    assert made.rows[0].remarks == ("zone ap-southeast-1b was asked for and is not in it",)
-    assert made.billed_zones == 2
+    assert made.rows[0].remarks == tuple(
+        f"zone ap-southeast-1{zone} was asked for and is not in it" for zone in "bc"
+    )
+    assert made.billed_zones == 3
     with pytest.raises(errors.FleetFailed, match="was not made here"):
         runbook.fleet("delete", file, yes=True)
     assert list(sandbox.world.endpoints) == [theirs.endpoint_id]

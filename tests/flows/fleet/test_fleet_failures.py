@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from flows.fleets import fleet_sandbox, named, placed, wanted, written
+from flows.fleets import fleet_sandbox, named, placed, service_id, wanted, written
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.display import render
@@ -37,7 +37,7 @@ def test_a_row_that_fails_stops_no_other(runbook: Runbook, sandbox: Sandbox, tmp
     rows = failed.value.fleet.rows
     assert [row.row_state for row in rows] == ["ready", "failed", "failed", "failed", "ready"]
     assert "did you mean fleet-2?" in rows[1].detail
-    assert "archive is PAUSED" in rows[2].detail
+    assert "archive is RESTORING" in rows[2].detail
     assert "VPC vpc-t4nelsewhere is not in ap-southeast-1" in rows[3].detail
     assert rows[3].next_command == "%tidb_pe plan --cluster fleet-3 --vpc vpc-t4nelsewhere"
     assert "what is done is skipped" in failed.value.advice
@@ -56,7 +56,7 @@ def test_a_stop_of_the_preflight_is_a_failed_row_unless_forced(
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     with pytest.raises(errors.FleetFailed, match=r"1 of 2 rows failed.*preflight .port."):
         runbook.fleet("apply", file)
-    assert placed(sandbox) == [("epsrv-t4nfleet1", VPCS[1])]
+    assert placed(sandbox) == [(service_id(1), VPCS[1])]
     assert runbook.fleet("apply", file, force=True).failures == 0
     assert placed(sandbox) == wanted(1)
 

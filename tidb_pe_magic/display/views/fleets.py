@@ -124,6 +124,8 @@ def _table(rows: Sequence[model.FleetRow], caption: str = "", *more: str) -> Tab
     columns.append(("State", [Mark(_KINDS.get(row.row_state, "aside"), row.row_state) for row in rows]))
     if any(row.endpoint_id for row in rows):
         columns.append(("Endpoint ID", [Code(row.endpoint_id) for row in rows]))
+    if any(row.shares_row for row in rows):
+        columns.append(("Shared with", [f"row {row.shares_row}" if row.shares_row else "" for row in rows]))
     # Of a row that is ready, or failed, something else says it.
     details = ["" if row.failed or row.row_state == model.RowState.READY else row.detail for row in rows]
     if any(details):

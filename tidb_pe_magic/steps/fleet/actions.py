@@ -73,7 +73,7 @@ def _plan(run: Run) -> None:
         if not run.request.force:
             refuse_stops(planned, force=False)
 
-    run.each(run.targets(), work)
+    run.each(run.endpoint_targets(), work)
 
 
 def _apply(run: Run) -> None:
@@ -100,7 +100,7 @@ def _apply(run: Run) -> None:
         )
         made.append((target, created.endpoint))
 
-    run.each(run.targets(), work)
+    run.each(run.endpoint_targets(), work)
     wait_for_all(run, made)
 
 
@@ -122,7 +122,7 @@ def _status(run: Run) -> None:
         else:
             run.board.change(entry, row_state=RowState.ABSENT)
 
-    for target in run.targets():
+    for target in run.endpoint_targets():
         run.attempt(target, work)
 
 

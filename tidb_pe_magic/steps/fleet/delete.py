@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.retries import once
-from tidb_pe_magic.commands.requests import FleetRequest
+from tidb_pe_magic.commands.requests import DeleteRequest, FleetRequest
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.model import EndpointStatus, RowState
 from tidb_pe_magic.steps import connect
@@ -15,6 +15,7 @@ from tidb_pe_magic.steps.clusters import noted_service
 from tidb_pe_magic.steps.delete import Removal
 from tidb_pe_magic.steps.fleet.rows import of_endpoint
 from tidb_pe_magic.steps.plan import preference
+from tidb_pe_magic.steps.sharing import refuse_shared
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
@@ -30,7 +31,7 @@ def delete(run: Run) -> None:
         WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
     """
     removing = _Removing(run)
-    for target in run.targets():
+    for target in run.endpoint_targets():
         run.attempt(target, removing.add)
     removing.begin()
     run.see_through(
@@ -62,7 +63,8 @@ class _Removing:
         One that is being deleted is waited for where there is no other.
 
         Raises:
-            NotEligible: it was not made here, and --adopted is not given.
+            NotEligible: it was not made here, and --adopted is not given; or it serves ACTIVE clusters that
+                none of its rows names, or that cannot be told, and --shared is not given.
         """
         run, entry = self._run, target.entry
         service = noted_service(target.cluster).service_name
@@ -81,6 +83,15 @@ class _Removing:
                 f"{endpoint.endpoint_id} was not made here and may be in use by others.",
                 advice=f"If it may go: %tidb_pe delete {endpoint.endpoint_id} --yes --adopted",
             )
+        if endpoint.endpoint_status != EndpointStatus.DELETING and not run.request.shared:
+            alone = DeleteRequest(
+                endpoint=endpoint.endpoint_id,
+                cluster=target.cluster.cluster_id,
+                yes=True,
+                adopted=run.request.adopted,
+                shared=True,
+            )
+            refuse_shared(run.shared, endpoint, target.cluster_ids, command=command("delete", alone))
         removal = Removal(run.live, run.live.alibaba(region_id), endpoint)
         self._left[entry.number] = _Doomed(target, endpoint, removal)
 

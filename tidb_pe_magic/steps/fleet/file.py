@@ -32,12 +32,14 @@ class Entry:
         cluster: name or ID.
         vpc_id: where the endpoint shall be.
         request: what `plan` would be asked.
+        named_by_cluster: its endpoint's name has the cluster's in it, or none was given.
     """
 
     number: int
     cluster: str
     vpc_id: str
     request: PlanRequest
+    named_by_cluster: bool = True
 
     def __str__(self) -> str:
         """Name it as messages do."""
@@ -160,6 +162,7 @@ class _Reader:
 
     def _entry(self, number: int, where: str, values: dict[str, Any]) -> Entry | None:
         cluster, vpc = values["cluster"], values["vpc"]
+        named_by_cluster = "{cluster}" in values.get("name", "{cluster}")
         if "name" in values:
             name = values["name"].replace("{cluster}", cluster).replace("{vpc}", vpc)
             values = values | {"name": name}
@@ -175,4 +178,6 @@ class _Reader:
         if len(checked) < len(values):
             return None
         request = PlanRequest(**checked)
-        return Entry(number=number, cluster=cluster, vpc_id=vpc, request=request)
+        return Entry(
+            number=number, cluster=cluster, vpc_id=vpc, request=request, named_by_cluster=named_by_cluster
+        )

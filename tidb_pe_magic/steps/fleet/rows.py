@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.steps.fleet.file import Entry
 
 
+# Of these fields each row has its own, also where rows share an endpoint.
+_OWN = frozenset({"number", "cluster", "vpc_id", "billed_zones", "remarks", "next_command", "shares_row"})
+
+
 class Board:
     """What is known of each row, and what has not been told yet."""
 
@@ -29,6 +33,7 @@ class Board:
             entry.number: FleetRow(number=entry.number, cluster=entry.cluster, vpc_id=entry.vpc_id)
             for entry in entries
         }
+        self._followers: dict[int, dict[int, str]] = {}
         self._changed: set[int] = set()
         self._heard: list[Event] = []
 
@@ -43,14 +48,34 @@ class Board:
         """Seconds since the run began."""
         return self._clock() - self._started
 
-    def change(self, entry: Entry, **changes: Any) -> None:
-        """Change what is known of a row."""
+    def share(self, entry: Entry, follower: Entry, *, alone: str) -> None:
+        """Have a row's endpoint be another row's, too: what becomes of it is told of both, and billed once.
+
+        Args:
+            entry: the row that is worked on.
+            follower: the other row.
+            alone: the command that looks at the other row alone, where they fail.
+        """
         with self._lock:
-            before = self._rows[entry.number]
-            now = replace(before, **changes)
-            if now != before:
-                self._rows[entry.number] = now
-                self._changed.add(entry.number)
+            self._followers.setdefault(entry.number, {})[follower.number] = alone
+        self.change(follower, shares_row=entry.number)
+
+    def change(self, entry: Entry, **changes: Any) -> None:
+        """Change what is known of a row, and of those that share its endpoint."""
+        with self._lock:
+            self._change(entry.number, changes)
+            for number, alone in self._followers.get(entry.number, {}).items():
+                followed = {name: value for name, value in changes.items() if name not in _OWN}
+                self._change(
+                    number, followed | ({"next_command": alone} if "next_command" in changes else {})
+                )
+
+    def _change(self, number: int, changes: dict[str, Any]) -> None:
+        before = self._rows[number]
+        now = replace(before, **changes)
+        if now != before:
+            self._rows[number] = now
+            self._changed.add(number)
 
     def fail(self, entry: Entry, reason: str, **changes: Any) -> None:
         """Say why a row failed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from tidb_pe_magic import errors
@@ -11,6 +11,7 @@ from tidb_pe_magic.commands.requests import EndpointsRequest
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.fleet.rows import Board
+from tidb_pe_magic.steps.fleet.same_endpoint import contradictions, merged
 from tidb_pe_magic.steps.fleet.shared_context import LiveContext, SharedContext
 from tidb_pe_magic.threads import work_through
 
@@ -25,10 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A row whose cluster is known."""
+    """A row whose cluster is known.
+
+    Attributes:
+        cluster_ids: its cluster's, and those of the rows that share its endpoint.
+    """
 
     entry: Entry
     cluster: Cluster
+    cluster_ids: frozenset[str] = frozenset()
 
 
 class Pending(Protocol):
@@ -94,6 +100,54 @@ class Run:
             found.append(Target(entry=entry, cluster=cluster))
         self.board.tell()
         return found
+
+    def endpoint_targets(self) -> list[Target]:
+        """Return a row for each endpoint, the first one; what becomes of it is told of its other rows, too.
+
+        Rows mean the same endpoint where service and VPC are the same. Before an endpoint is made, a row
+        whose cluster cannot be used stays by itself, so that it fails alone.
+
+        Raises:
+            InvalidRequest: two rows are the same cluster and VPC, or rows of one endpoint contradict each
+                other.
+            ApiError: the clusters cannot be listed.
+        """
+        groups: dict[tuple[str, ...], list[Target]] = {}
+        for target in self.targets():
+            groups.setdefault(self._endpoint_key(target), []).append(target)
+        makes = self.request.action in {"plan", "apply"}
+        problems = [
+            problem
+            for group in groups.values()
+            if makes
+            for problem in contradictions([target.entry for target in group])
+        ]
+        if problems:
+            raise errors.InvalidRequest(
+                self.request.label("file"),
+                f"{self.request.file} is not valid: {'; '.join(problems)}. These rows share an endpoint.",
+                advice="Give each of them the same options, or only one of them.",
+            )
+        return [self._shared(group) for group in groups.values()]
+
+    def _endpoint_key(self, target: Target) -> tuple[str, ...]:
+        cluster, entry = target.cluster, target.entry
+        restriction = cluster.restriction
+        tolerated = self.request.force and restriction is not None and restriction.name == "state"
+        usable = restriction is None or tolerated or self.request.action not in {"plan", "apply"}
+        if cluster.service is None or not usable:
+            return (str(entry.number),)
+        return cluster.region_id, cluster.service.service_name, entry.vpc_id
+
+    def _shared(self, group: Sequence[Target]) -> Target:
+        first, *others = group
+        for other in others:
+            self.board.share(first.entry, other.entry, alone=self.alone(other))
+        return replace(
+            first,
+            entry=merged([target.entry for target in group]),
+            cluster_ids=frozenset(target.cluster.cluster_id for target in group),
+        )
 
     def each(self, targets: Iterable[Target], work: Callable[[Target], None]) -> None:
         """Have `work` done for each row, a few at a time; one that fails does not stop the others.

@@ -1,0 +1,42 @@
+"""What the owner of a cluster has to allow, where the cluster allows only some endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from tidb_pe_magic.model.base import Result
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model.endpoints import VpcEndpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorization(Result):
+    """The rule that allows an endpoint in a cluster's Authorized Networks.
+
+    Where: My TiDB > the instance > Settings > Networking > Private Endpoint > Authorized Networks > Add Rule
+    (TiDB Cloud's tutorial of 2026-07, step 3). An empty table allows every endpoint. No public API reads or
+    changes it.
+
+    Attributes:
+        cluster: name of the cluster; empty where every cluster of the endpoint may be meant.
+        service_name: the rule's Endpoint Service Name.
+        rule_name: the rule's Firewall Rule Name; any name does.
+        endpoint_id: the rule's Your Endpoint ID, of 23 characters.
+    """
+
+    cluster: str
+    service_name: str
+    rule_name: str
+    endpoint_id: str
+
+    @classmethod
+    def of(cls, endpoint: VpcEndpoint, *, cluster: str = "") -> Self:
+        """Return the rule for an endpoint."""
+        return cls(
+            cluster=cluster,
+            service_name=endpoint.service_name,
+            rule_name=endpoint.name or "tidb-pe",
+            endpoint_id=endpoint.endpoint_id,
+        )

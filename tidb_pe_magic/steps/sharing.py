@@ -1,0 +1,103 @@
+"""Which clusters of this TiDB Cloud account an endpoint serves: one service can carry those of a region.
+
+Clusters of a region share its gateway, and the gateway's endpoint service; the prefix of the SQL user's name
+routes a login (TiDB Cloud's documentation of private endpoints for Starter and Essential, 2026-07).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import ServedCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from tidb_pe_magic.model import VpcEndpoint
+    from tidb_pe_magic.runtime.context import Context
+
+# Of a cluster that is gone, or going, no login is carried any more.
+_GONE = frozenset({"DELETED", "DELETING"})
+# What leaves it open which clusters there are.
+_UNKNOWN = (errors.ApiError, errors.MissingCredentials)
+
+
+def served_clusters(context: Context, service_name: str) -> tuple[ServedCluster, ...]:
+    """Return the clusters behind an endpoint service that this TiDB Cloud key can see, ACTIVE ones first.
+
+    Raises:
+        MissingCredentials: there is no TiDB Cloud key.
+        ApiError: the clusters cannot be listed.
+    """
+    found = [
+        ServedCluster(cluster_id=each.cluster_id, display_name=each.display_name, state=each.state)
+        for each in context.tidb_cloud().clusters()
+        if each.service is not None and each.service.service_name == service_name and each.state not in _GONE
+    ]
+    found.sort(key=lambda each: (not each.active, each.display_name, each.cluster_id))
+    # A list that changes between two pages may show one of its clusters twice.
+    return tuple({each.cluster_id: each for each in found}.values())
+
+
+def known_clusters(context: Context, service_name: str) -> tuple[ServedCluster, ...] | None:
+    """Return the clusters behind an endpoint service; None where they cannot be listed."""
+    try:
+        return served_clusters(context, service_name)
+    except _UNKNOWN:
+        return None
+
+
+def with_clusters(context: Context, endpoint: VpcEndpoint) -> VpcEndpoint:
+    """Return the endpoint with the clusters that it serves, as far as they can be listed."""
+    return replace(endpoint, clusters=known_clusters(context, endpoint.service_name))
+
+
+def refuse_shared(
+    context: Context, endpoint: VpcEndpoint, meant: Collection[str], *, command: str
+) -> VpcEndpoint:
+    """Refuse to delete an endpoint over which other clusters are reached; return it with its clusters.
+
+    Where none of the clusters behind it is meant, a single one is no other: it is the one that the endpoint
+    was made for.
+
+    Args:
+        context: the clients.
+        endpoint: what is to be deleted.
+        meant: IDs of the clusters that may lose it.
+        command: what deletes it all the same.
+
+    Raises:
+        NotEligible: it serves other ACTIVE clusters, or which clusters it serves cannot be told.
+    """
+    try:
+        served = served_clusters(context, endpoint.service_name)
+    except _UNKNOWN as failure:
+        raise errors.NotEligible(
+            "shared",
+            f"cannot tell which clusters {endpoint.endpoint_id} serves: {failure.message}",
+            advice=f"To delete it anyway: {command}",
+        ) from None
+    active = [each for each in served if each.active]
+    others = [each for each in active if each.cluster_id not in meant]
+    alone = len(others) == 1 and not any(each.cluster_id in meant for each in served)
+    if others and not alone:
+        serves = f"also serves {_counted(others, 'other ')}"
+        if len(others) == len(active) and not any(each.cluster_id in meant for each in served):
+            serves = f"serves {_counted(others)}"
+        raise errors.NotEligible(
+            "shared",
+            f"{endpoint.endpoint_id} {serves}: {names(others)}. Deleting it ends their private connections.",
+            advice=f"To delete it for all of them: {command}",
+        )
+    return replace(endpoint, clusters=served)
+
+
+def _counted(clusters: Sequence[ServedCluster], kind: str = "") -> str:
+    return f"{len(clusters)} {kind}ACTIVE cluster{'' if len(clusters) == 1 else 's'}"
+
+
+def names(clusters: Sequence[ServedCluster]) -> str:
+    """Return the clusters' names in one phrase, with the ID where a name is not unique."""
+    return ", ".join(each.name_among(clusters) for each in clusters)
