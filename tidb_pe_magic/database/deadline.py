@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -19,14 +20,23 @@ class Deadline:
     never be given up. A shut-down socket ends whatever waits for it.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """Start the clock."""
+    def __init__(
+        self, seconds: float, *, login: float | None = None, on_login: Callable[[], None] | None = None
+    ) -> None:
+        """Start the clock.
+
+        Args:
+            seconds: the limit.
+            login: another limit, from the beginning too, that holds as soon as the login is reached.
+            on_login: is called then.
+        """
+        self._login, self._on_login = login, on_login
+        self._before_login = seconds
         self.seconds = seconds
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._guarded: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._shut_down)
-        self._timer.daemon = True
+        self._timer = self._new_timer(seconds)
 
     @property
     def remaining(self) -> float:
@@ -37,6 +47,31 @@ class Deadline:
     def expired(self) -> bool:
         """The time is over."""
         return self.remaining <= 0
+
+    def reach_login(self) -> None:
+        """Give the server the time that a login may take: a cluster that is asleep wakes first."""
+        if self._login is None:
+            return
+        self._renew(self._login, self.remaining + self._login - self._before_login)
+        if self._on_login is not None:
+            self._on_login()
+
+    def pass_login(self) -> None:
+        """Give what follows the login the time that what preceded it had."""
+        if self._login is not None:
+            self._renew(self._before_login, self._before_login)
+
+    def _renew(self, seconds: float, left: float) -> None:
+        with self._lock:
+            self._timer.cancel()
+            self.seconds, self._end = seconds, time.monotonic() + left
+            self._timer = self._new_timer(max(0.0, left))
+            self._timer.start()
+
+    def _new_timer(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(seconds, self._shut_down)
+        timer.daemon = True
+        return timer
 
     def guard(self, sock: socket.socket) -> None:
         """End the socket's connection at the end of the time.

@@ -15,6 +15,8 @@ from tidb_pe_magic.database.session import CannotConnect, Session
 from tidb_pe_magic.errors import ConnectionFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tidb_pe_magic.model import TlsReport
 
 __all__ = ["Opened", "Target", "answers", "open_engine"]
@@ -37,12 +39,21 @@ class _FirstConnection:
     deadline: Deadline | None = None
 
 
-def open_engine(target: Target, *, timeout: float = 10.0) -> Opened:
+def open_engine(
+    target: Target,
+    *,
+    timeout: float = 10.0,
+    login_timeout: float | None = None,
+    on_login: Callable[[], None] | None = None,
+) -> Opened:
     """Return an engine after a login and a query have succeeded.
 
     Args:
         target: where to connect, as whom, and what the server has to prove.
         timeout: seconds for all of it together: name, connection, TLS, login and query.
+        login_timeout: seconds from the beginning until the login is given up, where it may take longer; the
+            query has `timeout` for itself then.
+        on_login: is called when the login is reached.
 
     Raises:
         ConnectionFailed: with the first stage that failed; nothing is left open.
@@ -52,9 +63,10 @@ def open_engine(target: Target, *, timeout: float = 10.0) -> Opened:
     first = _FirstConnection()
     engine = _make_engine(target, connector, first)
     failure, version = None, None
-    first.deadline = deadline = Deadline(timeout)
+    first.deadline = deadline = Deadline(timeout, login=login_timeout, on_login=on_login)
     try:
         with deadline, engine.connect() as connection:
+            deadline.pass_login()
             version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
     except sqlalchemy.exc.DBAPIError as error:
         failure = _failure(error, deadline)

@@ -11,9 +11,11 @@ from tidb_pe_magic.model import TlsMode
 if TYPE_CHECKING:
     from tidb_pe_magic.database.subject import Subject
     from tidb_pe_magic.errors import ConnectionFailed
+    from tidb_pe_magic.model import VpcEndpoint
 
-# What the server says so clearly that there is one cause: the cause, and the next command.
+# What is so clear that there is one cause: the cause, and the next command.
 _SAID: dict[str, tuple[str, ...]] = {
+    "timeout": ("The cluster is asleep: an idle Starter cluster wakes at its first login.", "connect"),
     "quota": (
         (
             "The cluster has used up this month's quota: set or raise its spending limit in the TiDB Cloud "
@@ -54,7 +56,7 @@ def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...
     if failure.kind == "password expired":
         name = shlex.quote(user.rpartition(".")[2] or user)
         return (f"The password of {user} has expired.",), f"%tidb_pe sql-user rotate {name}"
-    prefix = f"{cluster.user_prefix}." if cluster and cluster.user_prefix else ""
+    prefix = cluster.name_prefix if cluster else ""
     if prefix and not user.startswith(prefix):
         right = prefix + user.rpartition(".")[2]
         return (f"The user name lacks the cluster's prefix: {right}.", *_password(endpoint)), command(
@@ -79,9 +81,11 @@ def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...
     return ("The server or a proxy before it ended the login.",), command("doctor", subject)
 
 
-def _password(endpoint: object) -> tuple[str, ...]:
-    named = f" ({getattr(endpoint, 'endpoint_id', '')})" if endpoint else ""
-    return (
-        "The password is wrong, or the user does not exist.",
-        f"The cluster's allow-list of endpoints (Authorized Networks in TiDB Cloud) lacks this one{named}.",
+def _password(endpoint: VpcEndpoint | None) -> tuple[str, ...]:
+    named = f" ({endpoint.endpoint_id})" if endpoint else ""
+    option = f" --endpoint {endpoint.endpoint_id}" if endpoint else ""
+    not_authorized = (
+        f"The cluster's Authorized Networks have rules, and none of them is for this endpoint{named}: "
+        f"%tidb_pe authorize{option} shows the rule to add. An empty table allows every endpoint."
     )
+    return ("The password is wrong, or the user does not exist.", not_authorized)

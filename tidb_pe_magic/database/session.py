@@ -104,7 +104,6 @@ class Session(_Driver):
     db: str | bytes | None
     _read_timeout: float | None
     _write_timeout: float | None
-    _secure: bool
     _auth_plugin_name: str
     _force_close: Callable[[], None]
     thread_id: Callable[[], int]
@@ -155,6 +154,19 @@ class Session(_Driver):
         self._settings: list[str] = []
         self._identity = 0
         self._in_block = False
+        self._encrypted = False
+        self._deadline: Deadline | None = None
+
+    @property
+    def _secure(self) -> bool:
+        return self._encrypted
+
+    @_secure.setter
+    def _secure(self, secure: bool) -> None:
+        # PyMySQL sets it between the TLS handshake and the login.
+        self._encrypted = secure
+        if secure and self._deadline is not None:
+            self._deadline.reach_login()
 
     def establish(self, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
         """Connect, unless the server is `reached` already, and log in.
@@ -192,6 +204,9 @@ class Session(_Driver):
 
     def _log_in(self, sock: socket.socket, deadline: Deadline) -> BaseException | None:
         self._secure = False
+        self._deadline = deadline
+        if self._context is None:
+            deadline.reach_login()
         # As bytes: the driver would encode a string as Latin-1, the server compares UTF-8.
         self.password = self._secret.reveal().encode()
         try:
@@ -208,7 +223,7 @@ class Session(_Driver):
         except KeyboardInterrupt:
             return KeyboardInterrupt()
         finally:
-            self.password = b""
+            self.password, self._deadline = b"", None
         self._settings.clear()
         self._identity = 0
         return None
@@ -217,7 +232,7 @@ class Session(_Driver):
         origin = getattr(error, "original_exception", None)
         stage = "tls" if self._context is not None and not self._secure else "login"
         if deadline.expired:
-            return ConnectionFailed(stage, f"no answer in {deadline.seconds:.3g} s.")
+            return ConnectionFailed(stage, f"no answer in {deadline.seconds:.3g} s.", kind="timeout")
         if isinstance(origin, ssl.SSLError):
             return CertificateRejected(origin)
         if len(error.args) > 1 and isinstance(error.args[0], int):

@@ -70,7 +70,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
 
     progress.start("connect")
     kept = connect.kept_connection(context, cluster, endpoint, request)
-    connection = kept or connect.open_connection(context, cluster, endpoint, request)
+    connection = kept or connect.open_connection(context, cluster, endpoint, request, on_event)
     progress.finish(
         "connect", f"{connection.alias} at {connection.host}:{connection.port}", skipped=kept is not None
     )

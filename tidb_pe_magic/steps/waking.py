@@ -1,0 +1,87 @@
+"""Logging in to a cluster that may be asleep: an idle Starter cluster wakes at its first login."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import Notice
+from tidb_pe_magic.threads import SLICE
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.database.engine import Opened, Target
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+# Seconds: until the login is reached, and for the first query after it.
+_REACHED = 8.0
+# Seconds after which a login without an answer is explained.
+_EXPLAINED = 3.0
+WAKING = "waking the cluster… (an idle Starter cluster wakes at its first login)"
+
+
+def open_awake(context: Context, target: Target, *, patience: float, on_event: EventHook) -> Opened:
+    """Return an engine after a login and a query have succeeded; only the login is waited for longer.
+
+    The stop button and the cancel event end the waiting at once; the login is left to its own time limit.
+
+    Args:
+        context: its clock, and the cancel event.
+        target: where to connect.
+        patience: seconds from the beginning until the login is given up.
+        on_event: is told where the cluster seems to be asleep.
+
+    Raises:
+        ConnectionFailed: with the first stage that failed.
+        WaitCancelled: the stop button, or the cancel event.
+    """
+    reached = threading.Event()
+    answer = _begin(target, patience, reached)
+    since: float | None = None
+    told = False
+    try:
+        while not wait([answer], timeout=SLICE).done and not context.cancel.is_set():
+            if reached.is_set() and since is None:
+                since = context.clock()
+            if since is not None and not told and context.clock() - since >= _EXPLAINED:
+                told = True
+                on_event(Notice(text=WAKING))
+    except KeyboardInterrupt:
+        pass
+    else:
+        if answer.done():
+            return answer.result()
+    answer.add_done_callback(_dispose)
+    what = "while the cluster was waking up" if told else "before the connection was made"
+    raise errors.WaitCancelled(f"stopped {what}.", advice="Run the same command again.")
+
+
+def _begin(target: Target, patience: float, reached: threading.Event) -> Future[Opened]:
+    """Open the engine in a thread of its own, which a server that does not answer cannot block."""
+    from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    answer: Future[Opened] = Future()
+
+    def work() -> None:
+        try:
+            opened = open_engine(
+                target,
+                timeout=min(_REACHED, patience),
+                login_timeout=patience,
+                on_login=reached.set,
+            )
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            answer.set_exception(error)
+        else:
+            answer.set_result(opened)
+
+    threading.Thread(target=work, name="tidb_pe-login", daemon=True).start()
+    return answer
+
+
+def _dispose(answer: Future[Opened]) -> None:
+    """Close what was opened after nobody waited for it any more."""
+    if answer.exception() is None:
+        answer.result().engine.dispose()
