@@ -229,4 +229,7 @@ def test_every_step_but_the_first_may_name_its_cluster() -> None:
 def test_the_steps_on_an_endpoint_may_name_it() -> None:
     """Steps over one endpoint take --endpoint; delete takes it as its argument."""
     named = {name for name, operation in OPERATIONS.items() if "endpoint" in operation.request.options()}
-    assert named == {"wait", "connect", "connection-string", "doctor", "status", "delete", "export"}
+    assert named == {
+        *("wait", "authorize", "connect", "connection-string"),
+        *("doctor", "status", "delete", "export"),
+    }

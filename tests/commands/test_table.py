@@ -51,6 +51,7 @@ def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
         "plan",
         "create",
         "wait",
+        "authorize",
         "connect",
         "connections",
         "connection-string",

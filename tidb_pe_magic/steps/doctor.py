@@ -14,6 +14,7 @@ from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.subject import Subject
 from tidb_pe_magic.model import (
     STAGES,
+    Authorization,
     Cluster,
     ConnectionStatus,
     Diagnosis,
@@ -26,7 +27,7 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.preflight.facts import Denied, gap
-from tidb_pe_magic.steps.sql_users import login_name
+from tidb_pe_magic.steps.sql_users import login_name, password_name
 from tidb_pe_magic.threads import within
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Dia
     if known.denied and not request.host:
         return _hostless(request, known)
     subject = _subject(context, request, known)
-    return doctor.examine(subject, timeout=_left(context, started + _ALL))
+    diagnosis = doctor.examine(subject, timeout=_left(context, started + _ALL))
+    failed = diagnosis.failed
+    if known.endpoint is None or failed is None or failed.name != "login":
+        return diagnosis
+    cluster = known.cluster.display_name if known.cluster else ""
+    return replace(diagnosis, authorization=Authorization.of(known.endpoint, cluster=cluster))
 
 
 def explained(  # noqa: PLR0913 - what was tried, and the time that is left
@@ -145,7 +151,7 @@ def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject
             gateway_names=cluster.gateway_names if cluster else (),
             ca=request.ca or "",
         ),
-        password=_password(context, request, user),
+        password=_password(context, request, user, password_name(cluster, user) if cluster else user),
         password_from=str(request.password_from or ""),
         cluster=cluster,
         endpoint=endpoint,
@@ -245,13 +251,15 @@ def _here(context: Context) -> Whereabouts | None:
     return context.whereabouts()
 
 
-def _password(context: Context, request: SqlLogin, user: str) -> Callable[[], Secret] | None:
+def _password(context: Context, request: SqlLogin, user: str, entry: str) -> Callable[[], Secret] | None:
     """Return how to get the password, where there is a source; nobody is asked unless that was asked for."""
-    kept = sql_passwords.stored(context.environ, user) if request.password_from is None else None
+    kept = sql_passwords.stored(context.environ, entry) if request.password_from is None else None
     if kept is None and request.password_from is None and not context.environ.get("TIDB_PASSWORD"):
         return None
 
     def give() -> Secret:
-        return sql_passwords.password_of(context.environ, user, request.password_from, context.prompt).secret
+        return sql_passwords.password_of(
+            context.environ, user, request.password_from, context.prompt, entry=entry
+        ).secret
 
     return give

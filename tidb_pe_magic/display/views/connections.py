@@ -45,7 +45,7 @@ def _connection(connection: model.Connection) -> View:
 
 
 def _least_privilege(user: str) -> tuple[Mark, ...]:
-    if not user.endswith(".root"):
+    if user.rpartition(".")[2] != "root":
         return ()
     return (
         Mark(
@@ -151,8 +151,14 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
         tables.append(
             Table(caption="Likely causes, the likeliest first", header=("No.", "Cause"), rows=causes)
         )
+    rule = diagnosis.authorization
     return View(
-        title=title, kind=kind, ident=place, tables=tuple(tables), next_command=diagnosis.next_command
+        title=title,
+        kind=kind,
+        ident=place,
+        tables=tuple(tables),
+        parts=(replace(view_of(rule), next_command=""),) if rule else (),
+        next_command=diagnosis.next_command,
     )
 
 

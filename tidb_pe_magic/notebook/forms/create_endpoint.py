@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
@@ -12,6 +12,7 @@ from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Field, Sheet, Switch
+from tidb_pe_magic.notebook.forms.fragments import note, notes
 from tidb_pe_magic.notebook.forms.pickers import Picker, SeveralPicker, ZonePicker
 
 if TYPE_CHECKING:
@@ -67,13 +68,22 @@ class CreateEndpoint:
             then=self._created,
         )
         self.create.button.button_style = "primary"
+        self.rule: Any = widgets.HTML().add_class("tidb-pe-authorize")
         self.force.box.layout.display = "none"
         self.vpc.on_change(self._offer_within)
         for field in placement:
             field.on_change(self._replan)
         fields = widgets.VBox([field.box for field in placement]).add_class("tidb-pe-fields")
         self.box = widgets.VBox(
-            [self.verify.box, fields, self.networks.box, self.plan.box, self.force.box, self.create.box]
+            [
+                self.verify.box,
+                fields,
+                self.networks.box,
+                self.plan.box,
+                self.force.box,
+                self.create.box,
+                self.rule,
+            ]
         )
 
     @property
@@ -94,6 +104,7 @@ class CreateEndpoint:
         for action in (self.verify, self.networks, self.plan, self.create):
             action.outcome.value = ""
         self.create.button.description = _CREATE
+        self.rule.value = ""
         self.force.box.layout.display = "none"
         self.force.value = None
 
@@ -171,6 +182,7 @@ class CreateEndpoint:
     def _created(self, created: model.CreatedEndpoint) -> None:
         # What the plan would have made is there now.
         self.plan.outcome.value, self.create.button.description = "", _ADOPT
+        self.rule.value = _rule(model.Authorization.of(created.endpoint))
         self._desk.picture.see(created.endpoint)
         self._on_created(created.endpoint)
 
@@ -186,6 +198,20 @@ def _show(field: Field, value: object) -> None:
         field.value = value
     except InvalidRequest:
         field.value = None
+
+
+def _rule(rule: model.Authorization) -> str:
+    """Return the rule of the optional step Authorize, as fields to copy from."""
+    return note(
+        "Optional, where the cluster allows only some endpoints. In TiDB Cloud: My TiDB > the instance > "
+        "Settings > Networking > Private Endpoint > Authorized Networks > Add Rule."
+    ) + notes(
+        (
+            ("Endpoint Service Name", rule.service_name),
+            ("Firewall Rule Name", rule.rule_name),
+            ("Your Endpoint ID", rule.endpoint_id),
+        )
+    )
 
 
 def _here(networks: model.Networks, vpc: model.Vpc) -> str:
