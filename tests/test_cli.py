@@ -77,7 +77,8 @@ def test_the_whole_way_in_a_script(environment: dict[str, str]) -> None:
     endpoint_id = report["endpoint"]["endpoint_id"]
     named = environment | {"TIDB_PE_CLUSTER": "demo"}
     assert [item["endpoint_id"] for item in must(named, "endpoints")["items"]] == [endpoint_id]
-    assert must(named, "--output", "json", "delete", endpoint_id, "--yes")["endpoint_id"] == endpoint_id
+    deletion = must(named, "--output", "json", "delete", endpoint_id, "--yes", "--shared")
+    assert deletion["endpoint_id"] == endpoint_id
 
 
 def test_without_output_there_is_a_table(environment: dict[str, str]) -> None:
@@ -95,9 +96,10 @@ def test_the_next_command_names_the_cluster(environment: dict[str, str]) -> None
     (following,) = re.findall(r"Next: tidb-pe (.*)", " ".join(done.stdout.split()))
     made = must(environment, *shlex.split(following))
     endpoint_id = made["endpoint"]["endpoint_id"]
-    missing = run(environment, "wait", "--cluster", "reporting")
-    assert "--cluster reporting" in missing.stderr
-    assert must(environment, "delete", endpoint_id, "--yes", "--region", "ap-southeast-1")["found"]
+    missing = run(environment, "wait", "--cluster", "jakarta")
+    assert "--cluster jakarta" in missing.stderr
+    region = ("--region", "ap-southeast-1")
+    assert must(environment, "delete", endpoint_id, "--yes", "--shared", *region)["found"]
 
 
 @pytest.mark.parametrize(

@@ -190,8 +190,8 @@ def test_runs_twice_and_is_explored(execute: Callable[..., NotebookNode], sandbo
 
 
 def test_cleans_up_what_it_made(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:
-    """With papermill's `clean_up="yes"` the endpoint goes, even where the creating cell ran twice."""
-    notebook = with_parameters(RUNBOOK, clean_up="yes")
+    """With papermill's `clean_up="shared"` the endpoint goes, even where the creating cell ran twice."""
+    notebook = with_parameters(RUNBOOK, clean_up="shared")
     again = deepcopy(cell(notebook, "create"))
     again.id = "create-again"
     notebook.cells.insert(notebook.cells.index(cell(notebook, "wait")), again)

@@ -267,7 +267,7 @@ class NotEligible(TidbPeError):
     """A restriction of private endpoints on Alibaba Cloud.
 
     Attributes:
-        restriction: provider, plan, state, service, region, zone, or tag (of an endpoint to delete).
+        restriction: provider, plan, state, service, region, zone; of an endpoint to delete: tag or shared.
     """
 
     topic = "troubleshooting"

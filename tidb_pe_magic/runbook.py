@@ -289,6 +289,15 @@ class Runbook:
         """
 
     @operation
+    def authorize(self, *, cluster: str | None = None, endpoint: str | None = None) -> model.Authorization:
+        """Show the rule that allows the endpoint in the cluster's Authorized Networks; nothing is changed.
+
+        Args:
+            cluster: name or ID; default: the last one named.
+            endpoint: ID; default: the cluster's only one.
+        """
+
+    @operation
     def connect(  # noqa: PLR0913 - the options of the command
         self,
         profile: str | None = None,
@@ -296,6 +305,7 @@ class Runbook:
         cluster: str | None = None,
         endpoint: str | None = None,
         alias: str = "tidb",
+        connect_timeout: float = 60.0,
         user: str | None = None,
         no_prefix: bool = False,
         database: str | None = None,
@@ -313,6 +323,7 @@ class Runbook:
             cluster: name or ID; default: the last one named.
             endpoint: ID; default: the cluster's only one.
             alias: name of the connection; an older one of this name is closed once the login has worked.
+            connect_timeout: seconds until the login is given up: a cluster that is asleep wakes at it.
             no_prefix: leave the user's name alone.
             user: SQL user, with the cluster's prefix or without it; default: the cluster's root.
             database: default: none.
@@ -512,6 +523,7 @@ class Runbook:
         region: str | None = None,
         yes: bool = False,
         adopted: bool = False,
+        shared: bool = False,
     ) -> model.Deletion:
         """Delete an endpoint: connections, zones, then the endpoint; returns when it is gone.
 
@@ -522,10 +534,11 @@ class Runbook:
             region: ID of the endpoint's region, instead of a cluster in it.
             yes: has to be True.
             adopted: has to be True for an endpoint that does not carry our tag.
+            shared: has to be True for an endpoint that serves other ACTIVE clusters.
 
         Raises:
             InvalidRequest: there is no such endpoint, and none was ever made or deleted here.
-            NotEligible: it does not carry our tag.
+            NotEligible: it does not carry our tag, or serves other ACTIVE clusters.
             WaitTimeout: the time is over; the cloud's work goes on.
         """
 
@@ -541,6 +554,7 @@ class Runbook:
         force: bool = False,
         timeout: float = 600.0,
         alias: str = "tidb",
+        connect_timeout: float = 60.0,
         user: str | None = None,
         no_prefix: bool = False,
         database: str | None = None,
@@ -562,6 +576,7 @@ class Runbook:
         force: bool = False,
         yes: bool = False,
         adopted: bool = False,
+        shared: bool = False,
     ) -> model.Fleet:
         """Plan, make, look at or delete the endpoints of many clusters and VPCs.
 
@@ -573,6 +588,7 @@ class Runbook:
             force: make endpoints even though the preflight says stop.
             yes: has to be True for delete.
             adopted: delete endpoints that do not carry our tag, too.
+            shared: delete endpoints that also serve ACTIVE clusters that none of their rows names.
 
         Raises:
             InvalidRequest: the file is not valid; every problem of it is named, and nothing was done.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 from flows.detour import detour
-from flows.places import DEMO_ID, GROUP, VPC
+from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.model import OUR_TAG, EndpointObserved, RetryScheduled
@@ -97,9 +97,9 @@ def test_an_endpoint_of_the_console_is_adopted_and_kept_from_deletion(
     assert created.adopted
     assert not created.endpoint.ours
     with pytest.raises(errors.NotEligible, match="--adopted"):
-        runbook.delete(endpoint_id, yes=True)
+        runbook.delete(endpoint_id, yes=True, shared=True)
     assert endpoint_id in sandbox.world.endpoints
-    runbook.delete(endpoint_id, yes=True, adopted=True)
+    runbook.delete(endpoint_id, yes=True, shared=True, adopted=True)
     assert endpoint_id not in sandbox.world.endpoints
 
 
@@ -218,7 +218,7 @@ def test_delete_removes_zones_then_the_endpoint(manual: Sandbox) -> None:
     with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
         endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
         runbook.wait()
-        deletion = runbook.delete(endpoint_id, yes=True)
+        deletion = runbook.delete(endpoint_id, yes=True, shared=True)
     assert deletion.zones == ("ap-southeast-1a", "ap-southeast-1b")
     assert endpoint_id not in manual.world.endpoints
 
@@ -234,24 +234,24 @@ def test_delete_needs_a_yes(runbook: Runbook, sandbox: Sandbox) -> None:
 def test_delete_again_finds_nothing_to_do(runbook: Runbook) -> None:
     """Deleting what is gone is no error."""
     endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
-    assert runbook.delete(endpoint_id, yes=True).found
-    assert not runbook.delete(endpoint_id, yes=True).found
+    assert runbook.delete(endpoint_id, yes=True, shared=True).found
+    assert not runbook.delete(endpoint_id, yes=True, shared=True).found
 
 
 def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox) -> None:
     """A mistyped ID is no success: what was meant is still billed. The line says what exists."""
     runbook.cluster("demo")
     with pytest.raises(errors.InvalidRequest, match=r"no ep-typo in ap-southeast-1.*no other exists"):
-        runbook.delete("ep-typo", yes=True)
+        runbook.delete("ep-typo", yes=True, shared=True)
     made = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     with pytest.raises(errors.InvalidRequest, match=f"what exists: {made} .Active.*See %tidb_pe endpoints"):
-        runbook.delete("ep-typo", yes=True)
+        runbook.delete("ep-typo", yes=True, shared=True)
     with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*--region ap-southeast-1"):
-        runbook.delete(f"{made}x", region="ap-southeast-1", yes=True)
+        runbook.delete(f"{made}x", region="ap-southeast-1", yes=True, shared=True)
     with pytest.raises(
         errors.InvalidRequest, match=f"the journal has it in ap-southeast-1.*{made} --yes --region ap-southea"
     ):
-        runbook.delete(made, cluster="jakarta", yes=True)
+        runbook.delete(made, cluster="jakarta", yes=True, shared=True)
     assert list(sandbox.world.endpoints) == [made]
 
 
@@ -261,11 +261,11 @@ def test_delete_of_what_is_known_here_and_gone_is_a_success(
     """What was made here and deleted elsewhere, or adopted and deleted here, may be deleted twice."""
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as elsewhere:
-        elsewhere.delete(made, cluster="demo", yes=True)
+        elsewhere.delete(made, cluster="demo", yes=True, shared=True)
     adopted = _console_endpoint(sandbox)
     for _ in range(2):
-        runbook.delete(adopted, yes=True, adopted=True)
-        assert not runbook.delete(made, yes=True).found
+        runbook.delete(adopted, yes=True, shared=True, adopted=True)
+        assert not runbook.delete(made, yes=True, shared=True).found
 
 
 @pytest.mark.parametrize("content", ["no record\n", None], ids=["corrupt", "unreadable"])
@@ -276,14 +276,14 @@ def test_a_journal_that_cannot_tell_refuses_no_deletion(
     journal = tmp_path / "journal.jsonl"
     journal.mkdir() if content is None else journal.write_text(content, encoding="utf-8")
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as runbook:
-        assert not runbook.delete("ep-typo", cluster="demo", yes=True).found
+        assert not runbook.delete("ep-typo", cluster="demo", yes=True, shared=True).found
 
 
 def test_delete_closes_the_connections_over_the_endpoint(runbook: Runbook) -> None:
     """Connections over the endpoint are closed, others stay."""
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
-    runbook.run("staging-1", vpc=VPC, security_group=[GROUP], alias="other")
-    deletion = runbook.delete(first, yes=True)
+    runbook.run("staging-1", vpc=OTHER_VPC, alias="other")
+    deletion = runbook.delete(first, yes=True, shared=True)
     assert deletion.aliases == ("tidb",)
     assert [connection.alias for connection in runbook.connections()] == ["other"]
 
@@ -302,9 +302,9 @@ def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:
         Runbook(environ=manual.environment(), sleep=stop) as runbook,
         pytest.raises(errors.WaitCancelled, match=words),
     ):
-        runbook.delete(endpoint_id, cluster="demo", yes=True)
+        runbook.delete(endpoint_id, cluster="demo", yes=True, shared=True)
     with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
-        assert runbook.delete(endpoint_id, cluster="demo", yes=True).found
+        assert runbook.delete(endpoint_id, cluster="demo", yes=True, shared=True).found
     assert endpoint_id not in manual.world.endpoints
 
 
@@ -429,7 +429,7 @@ def test_a_zone_that_goes_by_itself_does_not_end_the_deletion_early(sandbox: San
         Runbook(environ=environ, sleep=one_pause) as runbook,
     ):
         endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
-        runbook.delete(endpoint_id, yes=True)
+        runbook.delete(endpoint_id, yes=True, shared=True)
     assert not world.endpoints
 
 
@@ -444,8 +444,8 @@ def test_an_endpoint_outlives_its_cluster(runbook: Runbook, sandbox: Sandbox) ->
     assert [endpoint.endpoint_id for endpoint in listed] == [made.endpoint_id]
     assert list(runbook.endpoints(region="ap-southeast-5")) == []
     with pytest.raises(errors.InvalidRequest, match=r"--region: stands instead of --cluster"):
-        runbook.delete(made.endpoint_id, cluster="reporting", region="ap-southeast-1", yes=True)
-    runbook.delete(made.endpoint_id, region="ap-southeast-1", yes=True)
+        runbook.delete(made.endpoint_id, cluster="reporting", region="ap-southeast-1", yes=True, shared=True)
+    runbook.delete(made.endpoint_id, region="ap-southeast-1", yes=True, shared=True)
     assert not sandbox.world.endpoints
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import filelock
 import pytest
 from flows.detour import detour
-from flows.places import GROUP, VPC
+from flows.places import GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.display import render
@@ -74,7 +74,7 @@ def test_history_shows_each_change_with_its_request_id(runbook: Runbook, sandbox
     """Creation, removal of each zone and deletion are there, the latest first, as the cloud answered them."""
     assert runbook.history().items == ()
     endpoint_id = runbook.create(**PLACE).endpoint.endpoint_id
-    runbook.delete(endpoint_id, yes=True)
+    runbook.delete(endpoint_id, yes=True, shared=True)
     seen = runbook.history()
     assert [item.operation for item in seen.items] == [
         "DeleteVpcEndpoint",
@@ -97,7 +97,7 @@ def test_history_shows_each_change_with_its_request_id(runbook: Runbook, sandbox
 
 def test_every_change_carries_the_token_that_was_written_down(runbook: Runbook, sandbox: Sandbox) -> None:
     """What the cloud was sent is what the journal had before."""
-    runbook.delete(runbook.create(**PLACE).endpoint.endpoint_id, yes=True)
+    runbook.delete(runbook.create(**PLACE).endpoint.endpoint_id, yes=True, shared=True)
     sent = [
         call.params["ClientToken"] for call in sandbox.requests.to("alibaba") if "ClientToken" in call.params
     ]
@@ -191,7 +191,7 @@ def test_an_adopted_endpoint_closes_the_lost_creation(sandbox: Sandbox) -> None:
             adopted = runbook.create(**PLACE)
             assert adopted.adopted
             assert runbook.history().items[0].result == "found later"
-            runbook.delete(adopted.endpoint.endpoint_id, yes=True)
+            runbook.delete(adopted.endpoint.endpoint_id, yes=True, shared=True)
             again = runbook.create(**PLACE, name="another-name")
     assert list(sandbox.world.endpoints) == [again.endpoint.endpoint_id]
 
@@ -237,8 +237,8 @@ def test_what_was_made_just_now_is_deleted_while_the_list_lags(sandbox: Sandbox)
         detour(sandbox, "ListVpcEndpoints", alter=_listing_none) as environment,
         Runbook(environ=environment) as runbook,
     ):
-        assert runbook.delete(made, cluster="demo", yes=True).found
-        assert not runbook.delete(made, yes=True).found
+        assert runbook.delete(made, cluster="demo", yes=True, shared=True).found
+        assert not runbook.delete(made, yes=True, shared=True).found
     assert not sandbox.world.endpoints
 
 
@@ -303,7 +303,7 @@ def test_a_killed_process_leaves_no_lock(sandbox: Sandbox) -> None:
 def _locked(sandbox: Sandbox) -> Iterator[None]:
     """Hold the lock of the plan, as another process would."""
     with Runbook(environ=sandbox.environment()) as runbook:
-        runbook.delete(runbook.create(**PLACE).endpoint.endpoint_id, yes=True)
+        runbook.delete(runbook.create(**PLACE).endpoint.endpoint_id, yes=True, shared=True)
     [path] = (state_directory({}) / "locks").iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
     with filelock.FileLock(path):
@@ -371,10 +371,10 @@ def test_a_broken_journal_refuses_changes_and_stops_no_read(
         before = len(sandbox.requests.to("alibaba"))
         if broken != "locks is a file":  # which only a creation takes
             with pytest.raises(errors.JournalError, match="nothing was changed"):
-                runbook.delete(endpoint_id, yes=True)
+                runbook.delete(endpoint_id, yes=True, shared=True)
             assert [connection.alias for connection in runbook.connections()] == ["tidb"]
         with pytest.raises(errors.JournalError, match="nothing was changed"):
-            runbook.create(cluster="staging-1", vpc=VPC, security_group=[GROUP])
+            runbook.create(cluster="staging-1", vpc=OTHER_VPC)
         changes = ("Create", "Delete", "Remove")
         assert not [
             call for call in sandbox.requests.to("alibaba")[before:] if call.operation.startswith(changes)
@@ -382,12 +382,12 @@ def test_a_broken_journal_refuses_changes_and_stops_no_read(
         assert runbook.create(**PLACE).adopted
         assert runbook.status(cluster="demo").steps
         assert runbook.endpoints().items
-        assert runbook.plan(cluster="staging-1", vpc=VPC, security_group=[GROUP]).dry_run == "passed"
+        assert runbook.plan(cluster="staging-1", vpc=OTHER_VPC).dry_run == "passed"
         shown = runbook.history()
         assert bool(shown.problem) == (broken != "locks is a file")
         assert ("damaged" in render.text(shown)) == bool(shown.problem)
     assert list(sandbox.world.endpoints) == [endpoint_id]
-    runbook.delete(endpoint_id, yes=True)
+    runbook.delete(endpoint_id, yes=True, shared=True)
 
 
 @contextmanager
@@ -446,7 +446,7 @@ def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
     assert runbook.create(**PLACE).endpoint.endpoint_id == made
     assert list(sandbox.world.endpoints) == [made]
     sandbox.world.denied_actions = set()
-    runbook.delete(made, cluster="demo", yes=True)
+    runbook.delete(made, cluster="demo", yes=True, shared=True)
     sandbox.world.denied_actions = {"privatelink:ListVpcEndpoints"}
     another = runbook.create(**PLACE).endpoint.endpoint_id
     assert runbook.create(**PLACE).endpoint.endpoint_id == another
@@ -467,7 +467,7 @@ def test_what_was_made_and_deleted_elsewhere_is_not_reported_as_made(
         sandbox.world.denied_actions = unlisted
         gone = first.create(**PLACE).endpoint.endpoint_id
         sandbox.world.denied_actions = set()
-        first.delete(gone, cluster="demo", yes=True)
+        first.delete(gone, cluster="demo", yes=True, shared=True)
         sandbox.world.denied_actions = unlisted
         with pytest.raises(errors.EndpointFailed, match=rf"{gone}.*does not exist.*[Rr]un the same command"):
             second.create(**PLACE)

@@ -236,6 +236,7 @@ def test_several_endpoints_are_listed_and_refused(runbook: Runbook) -> None:
     assert runbook.wait(endpoint=first).endpoint_id == first
 
 
+@pytest.mark.tidb_pe_sandbox(exclusive=("staging-1",))
 def test_an_endpoint_of_another_service_is_refused(runbook: Runbook) -> None:
     """`--endpoint` of another cluster is not taken for this one's."""
     other = runbook.create(cluster="staging-1", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id

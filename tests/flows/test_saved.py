@@ -92,7 +92,7 @@ def test_an_endpoint_that_is_gone_is_explained(saved: Sandbox, directory: dict[s
     with Runbook(environ=saved.environment()) as runbook:
         runbook.cluster("demo")
         (endpoint,) = runbook.endpoints()
-        runbook.delete(endpoint.endpoint_id, yes=True)
+        runbook.delete(endpoint.endpoint_id, yes=True, shared=True)
     with (
         next_kernel(saved, directory) as runbook,
         pytest.raises(ConnectionFailed, match=r"no connection \(tcp\).*%tidb_pe doctor"),

@@ -134,7 +134,7 @@ CELLS = [
     "%tidb_pe verify --cluster demo",
     "%tb Verbose",
     "del os.environ['ALIBABA_CLOUD_SECURITY_TOKEN']",
-    "%tidb_pe delete {created.endpoint.endpoint_id} --yes",
+    "%tidb_pe delete {created.endpoint.endpoint_id} --yes --shared",
     "%tidb_pe history",
     "%tidb_pe sandbox start --mode immediate --flights 20",
     "%tidb_pe clusters",

@@ -72,7 +72,7 @@ def test_a_deleted_endpoint_ends_the_connection(sandbox: Sandbox, plain_server: 
     """After `delete` the private host answers no more."""
     connection = connect(sandbox, plain_server)
     with Runbook(environ=sandbox.environment()) as runbook:
-        runbook.delete(connection.endpoint_id, cluster="demo", yes=True)
+        runbook.delete(connection.endpoint_id, cluster="demo", yes=True, shared=True)
     with pytest.raises(Exception, match="refused") as failure, connection.engine.connect():
         pass
     connection.engine.dispose()

@@ -75,7 +75,7 @@ def test_run_again_skips_what_is_done(runbook: Runbook, sandbox: Sandbox) -> Non
 def test_run_replaces_a_connection_that_is_dead(runbook: Runbook, sandbox: Sandbox) -> None:
     """`run` keeps an open connection only where it still answers."""
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
-    runbook.delete(first.endpoint.endpoint_id, yes=True)
+    runbook.delete(first.endpoint.endpoint_id, yes=True, shared=True)
     second = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     assert second.endpoint.endpoint_id != first.endpoint.endpoint_id
     assert not second.steps[-1].skipped
@@ -119,7 +119,7 @@ def test_status_tells_where_one_stands(runbook: Runbook) -> None:
     assert _seen(runbook.status()) == (5, "%%sql tidb")
     runbook.disconnect()
     assert _seen(runbook.status()) == (4, "%tidb_pe connect")
-    runbook.delete(endpoint_id, yes=True)
+    runbook.delete(endpoint_id, yes=True, shared=True)
     assert _seen(runbook.status()) == (2, "%tidb_pe networks")
 
 
@@ -137,11 +137,13 @@ def test_status_of_an_endpoint_that_is_not_ready_names_wait(manual: Sandbox) -> 
             assert f"{zone.zone_id} {zone.eni_ip} {zone.status}" in made.detail
 
 
-@pytest.mark.parametrize("name", ["reporting", "jakarta"])
+@pytest.mark.tidb_pe_sandbox(exclusive=("staging-1",))
+@pytest.mark.parametrize("name", ["reporting", "jakarta", "staging-1"])
 def test_other_clusters_go_the_same_way(sandbox: Sandbox, name: str) -> None:
-    """A cluster of another plan, or in another region, needs nothing but its own network."""
+    """A cluster of another plan, in another region, or with its own service needs nothing but a network."""
     vpc, group = {
         "reporting": (VPC, GROUP),
+        "staging-1": (VPC, GROUP),
         "jakarta": ("vpc-k1ajakarta4h8n2v", "sg-k1ajakarta"),
     }[name]
     with Runbook(environ=sandbox.environment(), sleep=lambda _: _accept_all(sandbox)) as runbook:
@@ -208,7 +210,7 @@ def test_the_next_command_works_as_it_is_written(runbook: Runbook) -> None:
     results: list[Result] = [runbook.cluster("demo")]
     results.append(runbook.status())
     runbook.create(vpc=OTHER_VPC)
-    results.append(runbook.endpoints(cluster="staging-1"))
+    results.append(runbook.endpoints(cluster="jakarta"))
     results.append(runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]))
     results.append(runbook.plan(vpc=VPC))
     endpoint_id = results[-2].endpoint.endpoint_id  # type: ignore[attr-defined]  # what `create` made

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def typed(operation: Operation, prog: str, sandbox: Sandbox) -> str:
-    """Return the example, with the ID of the endpoint that was created before in `delete`."""
+    """Return the example; `delete` gets the ID of the endpoint that was created before, and --shared."""
     made = next(iter(sandbox.world.endpoints), "")
-    return f"{prog} {operation.example}".replace("delete ep-t4nabc123", f"delete {made}")
+    return f"{prog} {operation.example}".replace("delete ep-t4nabc123", f"delete {made} --shared")
 
 
 def test_the_examples_are_cells_that_work(

@@ -45,7 +45,7 @@ def test_the_table_of_commands_works_from_first_to_last(shell: Shell, sandbox: S
     endpoint_id = created.endpoint.endpoint_id
     assert endpoint_id in shell.must("%tidb_pe endpoints").output
     assert "closed" in shell.must("%tidb_pe disconnect").output
-    assert endpoint_id in shell.must(f"%tidb_pe delete {endpoint_id} --yes").output
+    assert endpoint_id in shell.must(f"%tidb_pe delete {endpoint_id} --yes --shared").output
     assert not sandbox.world.endpoints
 
 

@@ -75,7 +75,7 @@ def test_the_policy_is_what_the_whole_way_calls(runbook: Runbook, sandbox: Sandb
 
 def test_the_policy_with_clean_up_is_what_deletion_calls_too(runbook: Runbook, sandbox: Sandbox) -> None:
     """With --clean-up the calls of `delete` are allowed besides."""
-    runbook.delete(whole_way(runbook), yes=True)
+    runbook.delete(whole_way(runbook), yes=True, shared=True)
     assert called(sandbox) == set(allowed(policy(clean_up=True))) - {WITH_CREATE}
 
 
@@ -133,7 +133,7 @@ def test_a_denied_deletion_points_to_clean_up(runbook: Runbook, sandbox: Sandbox
     endpoint_id = whole_way(runbook)
     sandbox.world.denied_actions.add("privatelink:DeleteVpcEndpoint")
     with pytest.raises(errors.PermissionDenied) as denied:
-        runbook.delete(endpoint_id, yes=True)
+        runbook.delete(endpoint_id, yes=True, shared=True)
     assert denied.value.advice == (
         "Ask for the RAM action privatelink:DeleteVpcEndpoint on "
         "acs:privatelink:ap-southeast-1:*:vpcendpoint/*. See %tidb_pe permissions --clean-up."

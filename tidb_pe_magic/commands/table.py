@@ -140,11 +140,19 @@ OPERATIONS: dict[str, Operation] = {
             example="wait --timeout 300",
         ),
         Operation(
+            name="authorize",
+            request=requests.AuthorizeRequest,
+            target=_STEPS + "authorize:authorize",
+            summary="Show the rule that allows the endpoint, where the cluster has Authorized Networks",
+            tutorial="3",
+            example="authorize",
+        ),
+        Operation(
             name="connect",
             request=requests.ConnectRequest,
             target=_STEPS + "connect:connect",
             summary="Connect to the private host and register the connection with jupysql",
-            tutorial="3.1-3.3, 3.5",
+            tutorial="4.1-4.3, 4.5",
             example="connect --database nycflights13",
         ),
         Operation(
@@ -160,7 +168,7 @@ OPERATIONS: dict[str, Operation] = {
             request=requests.ConnectionStringRequest,
             target=_STEPS + "connection_string:connection_string",
             summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
-            tutorial="3.4",
+            tutorial="4.4",
             example="connection-string --with jdbc",
         ),
         Operation(

@@ -17,7 +17,8 @@ from tidb_pe_magic.steps import doctor, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, noted_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight import checks
-from tidb_pe_magic.steps.sql_users import login_name
+from tidb_pe_magic.steps.sql_users import login_name, password_name
+from tidb_pe_magic.steps.waking import open_awake
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 _DEFAULT = ConnectRequest()
 
 
-# Seconds. What hangs is answered in twelve: the login leaves the doctor enough to name the stage.
-_LOGIN, _LOGIN_AND_DOCTOR = 8.0, 12.0
+# Seconds. What hangs before the login is answered in twelve: that leaves the doctor time to name the stage.
+_LOGIN_AND_DOCTOR = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +46,27 @@ class Place:
     endpoint: VpcEndpoint | None = None
 
 
-def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> Connection:  # noqa: ARG001
+def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> Connection:
     """Log in over the private endpoint, and register the connection under its alias.
 
-    A login that fails leaves an older connection of the same alias as it is.
+    A cluster that is asleep is waited for. A login that fails leaves an older connection of the same alias
+    as it is.
 
     Raises:
         StepOrderError: there is no endpoint, or it is not Connected yet.
         InvalidRequest: no connection of this name is saved, its file is broken, or it cannot be saved.
         MissingCredentials: no password was found.
         ConnectionFailed: with the stage that failed, and with a diagnosis where a closer look helps.
+        WaitCancelled: the stop button, or the cancel event.
     """
     if request.profile is not None:
-        return _connect_again(context, request.profile, request)
+        return _connect_again(context, request.profile, request, on_event)
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
-    return open_connection(context, cluster, endpoint, request)
+    return open_connection(context, cluster, endpoint, request, on_event)
 
 
-def _connect_again(context: Context, name: str, request: ConnectRequest) -> Connection:
+def _connect_again(context: Context, name: str, request: ConnectRequest, on_event: EventHook) -> Connection:
     """Make a saved connection again; what the request gives replaces what is saved."""
     for flag, given in (("--cluster", request.cluster), ("--endpoint", request.endpoint)):
         if given:
@@ -88,12 +91,14 @@ def _connect_again(context: Context, name: str, request: ConnectRequest) -> Conn
         ca=request.ca or saved.ca or None,
     )
     place = Place(cluster=saved.cluster, endpoint_id=saved.endpoint_id, host=saved.host, port=saved.port)
-    connection = _open_at(context, place, login)
+    connection = _open_at(context, place, login, on_event)
     context.cluster_id = saved.cluster.cluster_id
     return connection
 
 
-def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login) -> Connection:
+def open_connection(
+    context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login, on_event: EventHook
+) -> Connection:
     """Log in over this endpoint, and register the connection under its alias.
 
     Raises:
@@ -113,14 +118,20 @@ def open_connection(context: Context, cluster: Cluster, endpoint: VpcEndpoint, l
         port=noted_service(cluster).port,
         endpoint=endpoint,
     )
-    return _open_at(context, place, login)
+    return _open_at(context, place, login, on_event)
 
 
-def _open_at(context: Context, place: Place, login: Login) -> Connection:
+def _open_at(context: Context, place: Place, login: Login, on_event: EventHook) -> Connection:
     from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
 
     user = sql_user(place.cluster, login)
-    password = sql_passwords.password_of(context.environ, user, login.password_from, context.prompt)
+    password = sql_passwords.password_of(
+        context.environ,
+        user,
+        login.password_from,
+        context.prompt,
+        entry=password_name(place.cluster, user),
+    )
     target = Target(
         host=place.host,
         port=place.port,
@@ -132,7 +143,7 @@ def _open_at(context: Context, place: Place, login: Login) -> Connection:
         gateway_names=place.cluster.gateway_names,
         ca=login.ca or "",
     )
-    opened = _opened(context, place, target)
+    opened = _opened(context, place, target, login.connect_timeout, on_event)
     try:
         saved = _save(context, place, target, login) if getattr(login, "save", False) else ""
         connection = Connection(
@@ -178,15 +189,17 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
         return context.connections.put(OpenConnection(connection=connection, terms=terms, session=session))
 
 
-def _opened(context: Context, place: Place, target: Target) -> Opened:
-    from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
-
+def _opened(context: Context, place: Place, target: Target, patience: float, on_event: EventHook) -> Opened:
     started = context.clock()
     try:
-        return open_engine(target, timeout=_LOGIN)
+        return open_awake(context, target, patience=patience, on_event=on_event)
     except errors.ConnectionFailed as error:
         failure = error
     # Outside the handler: the driver's own error is no part of what is told.
+    if (failure.stage, failure.kind) == ("login", "timeout"):
+        longer = f"--connect-timeout {2 * patience:g}"
+        failure.advice = f"The cluster may still be waking up. Run the same command again, or add {longer}."
+        raise failure
     end = started + _LOGIN_AND_DOCTOR
     raise doctor.explained(context, failure, target, place.cluster, place.endpoint, end=end)
 
@@ -236,7 +249,8 @@ def check_password(context: Context, planned: EndpointPlan, login: Login) -> Non
         endpoint_id = connection.endpoint_id
     if _kept(context, cluster, endpoint_id, login) is None:
         user = sql_user(cluster, login)
-        sql_passwords.check(context.environ, user, login.password_from, context.prompt)
+        entry = password_name(cluster, user)
+        sql_passwords.check(context.environ, user, login.password_from, context.prompt, entry=entry)
 
 
 def kept_connection(
@@ -276,7 +290,8 @@ def settled_tls(connection: Connection) -> tuple[TlsMode, str]:
 def _terms(cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
     """Return what makes one connection another one: where, as whom, and what the server has to prove."""
     user = sql_user(cluster, login)
-    return endpoint_id, user, login.database, login.tls, login.tls_name, login.ca
+    where = (cluster.cluster_id, endpoint_id)  # one endpoint can serve several clusters
+    return *where, user, login.database, login.tls, login.tls_name, login.ca
 
 
 def sql_user(cluster: Cluster, login: Login) -> str:

@@ -18,7 +18,15 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.journal import MISMATCH, new_token
 from tidb_pe_magic.runtime.lock import exclusively
 from tidb_pe_magic.steps.endpoints import detailed, not_listed
-from tidb_pe_magic.steps.plan import adoption, alive, digest, make_plan, plan_name, request_creation
+from tidb_pe_magic.steps.plan import (
+    adoption,
+    alive,
+    digest,
+    make_plan,
+    plan_name,
+    request_creation,
+    serving,
+)
 from tidb_pe_magic.steps.preflight.checks import is_unsure
 from tidb_pe_magic.steps.preflight.facts import look, told
 from tidb_pe_magic.threads import paused
@@ -93,7 +101,8 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
         if not existing:
             return planned
         existing[0] = detailed(context.alibaba(planned.cluster.region_id), existing[0])
-        return adoption(planned.cluster, planned.service, planned.vpc, existing, request)
+        found = adoption(planned.cluster, planned.service, planned.vpc, existing, request)
+        return serving(found, planned.clusters)
 
     return make_once(context, planned, look_again)
 
@@ -123,11 +132,13 @@ def make_once(
                 if context.cancel.is_set():
                     raise errors.WaitCancelled("stopped before an endpoint was asked for.", advice=_NOT_MADE)
                 try:
-                    return CreatedEndpoint(endpoint=_make(context, planned), adopted=False)
+                    made = _make(context, planned)
                 except errors.Conflict as refusal:
                     if refusal.code not in ALREADY_EXISTS:
                         raise
                     planned, endpoint = _found_after_all(context, planned, refusal, look_again)
+                else:
+                    return CreatedEndpoint(endpoint=replace(made, clusters=planned.clusters), adopted=False)
     context.journal.conclude_found(plan_name(context, planned), endpoint.endpoint_id)
     return CreatedEndpoint(endpoint=endpoint, adopted=True, differences=planned.differences)
 

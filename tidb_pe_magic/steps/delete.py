@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.model import Deletion, EndpointStatus
 from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.endpoints import detailed, not_listed, place_of
+from tidb_pe_magic.steps.sharing import names, refuse_shared, with_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,8 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         InvalidRequest: `--yes` is missing, both a cluster and a region are named, or there is no such
             endpoint and the journal has never had one.
         JournalError: nothing can be written down; nothing was deleted.
-        NotEligible: it does not carry our tag and `--adopted` is missing.
+        NotEligible: it does not carry our tag and `--adopted` is missing; or it serves other ACTIVE clusters,
+            or which it serves cannot be told, and `--shared` is missing.
         WaitTimeout: the time is over; the cloud's work goes on.
         WaitCancelled: the stop button; the cloud's work goes on.
     """
@@ -41,11 +44,11 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
     endpoint = detailed(alibaba, found[0]) if found else not_listed(alibaba, request.endpoint)
     if endpoint is None:
         return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
-    _refuse_unless_meant(endpoint, request)
+    endpoint = _refuse_unless_meant(context, endpoint, request, cluster)
     context.journal.check()  # before anything is closed
     aliases = connect.close_all(context, endpoint.endpoint_id)
     removal = Removal(context, alibaba, endpoint)
-    wait = _Wait(context, endpoint, request.timeout, on_event)
+    wait = _Wait(context, endpoint, request, on_event)
     if endpoint.endpoint_status != EndpointStatus.DELETING:
         wait.until(removal.of_zones, lambda seen: seen is None or not seen.zones, "the removal of its zones")
     wait.until(removal.of_endpoint, lambda seen: seen is None, "its deletion")
@@ -54,6 +57,7 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         region_id=region_id,
         zones=tuple(zone.zone_id for zone in endpoint.zones),
         aliases=aliases,
+        clusters=endpoint.clusters,
     )
 
 
@@ -105,20 +109,36 @@ def _known_regions(context: Context, endpoint_id: str) -> set[str] | None:
     return {m.region_id for m in mutations if m.resource.partition(" ")[0] == endpoint_id}
 
 
-def _refuse_unless_meant(endpoint: VpcEndpoint, request: DeleteRequest) -> None:
+def _refuse_unless_meant(
+    context: Context, endpoint: VpcEndpoint, request: DeleteRequest, cluster: Cluster | None
+) -> VpcEndpoint:
+    """Return the endpoint with the clusters that it serves, unless an option is missing."""
     if not endpoint.ours and not request.adopted:
         raise errors.NotEligible(
             "tag",
             f"{endpoint.endpoint_id} was not made here and may be in use by others.",
-            advice=f"If it may go: %tidb_pe delete {endpoint.endpoint_id} --yes --adopted",
+            advice=f"If it may go: {_command(request, adopted=True)}",
         )
     if not request.yes:
-        zones = ", ".join(zone.zone_id for zone in endpoint.zones) or "no zone"
+        endpoint = with_clusters(context, endpoint)
+        facts = [endpoint.name or "no name", ", ".join(zone.zone_id for zone in endpoint.zones) or "no zone"]
+        if endpoint.clusters:
+            facts.append(f"serves {names(endpoint.clusters)}")
         raise errors.InvalidRequest(
             "--yes",
-            f"is missing: this deletes {endpoint.endpoint_id} ({endpoint.name or 'no name'}; {zones}) "
+            f"is missing: this deletes {endpoint.endpoint_id} ({'; '.join(facts)}) "
             "and ends every connection over it.",
         )
+    if endpoint.endpoint_status == EndpointStatus.DELETING or request.shared:
+        return with_clusters(context, endpoint)
+    meant = {cluster.cluster_id} if cluster else frozenset[str]()
+    return refuse_shared(context, endpoint, meant, command=_command(request, shared=True))
+
+
+def _command(request: DeleteRequest, *, adopted: bool = False, shared: bool = False) -> str:
+    """Return the request with `--yes` and what else has to be given, as it is typed."""
+    adopted, shared = adopted or request.adopted, shared or request.shared
+    return command("delete", replace(request, yes=True, adopted=adopted, shared=shared))
 
 
 class Removal:
@@ -173,11 +193,14 @@ class Removal:
 class _Wait:
     """The two waits of a deletion, under one time limit."""
 
-    def __init__(self, context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook) -> None:
+    def __init__(
+        self, context: Context, endpoint: VpcEndpoint, request: DeleteRequest, on_event: EventHook
+    ) -> None:
         self._context = context
         self._endpoint = endpoint
+        self._request = request
         self._on_event = on_event
-        self._end = context.clock() + timeout
+        self._end = context.clock() + request.timeout
 
     def until(
         self,
@@ -187,19 +210,20 @@ class _Wait:
     ) -> None:
         """Call `observe` again and again until the goal is reached."""
         endpoint_id = self._endpoint.endpoint_id
-        command = f"delete {endpoint_id} --yes" + ("" if self._endpoint.ours else " --adopted")
+        again = f"delete {endpoint_id} --yes" + ("" if self._endpoint.ours else " --adopted")
+        again += " --shared" if self._request.shared else ""
         try:
             self._context.waiter.until(
                 observe,
                 reached=reached,
                 goal=goal,
-                command=command,
+                command=again,
                 timeout=max(0.0, self._end - self._context.clock()),
                 on_event=self._on_event,
             )
         except (errors.WaitCancelled, errors.WaitTimeout) as unfinished:
             unfinished.advice = (
                 f"{endpoint_id} still exists, and is billed for the zones that it has; "
-                f"run %tidb_pe {command} again to finish."
+                f"run %tidb_pe {again} again to finish."
             )
             raise

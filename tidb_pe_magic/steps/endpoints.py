@@ -14,6 +14,7 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.steps.clusters import named_cluster, noted_service
 from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
+from tidb_pe_magic.steps.sharing import known_clusters
 
 if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba.api import Alibaba
@@ -39,7 +40,10 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
         found = alibaba.endpoints(service_name=noted_service(noted).service_name)
     # Each endpoint's zones and groups cost two requests; the states of all came with the list.
     shown = tuple(detailed(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
-    return Endpoints(cluster=noted, region_id=region_id, items=(*shown, *found[_MOST_DETAILED:]))
+    every = (*shown, *found[_MOST_DETAILED:])
+    clusters = {name: known_clusters(context, name) for name in {each.service_name for each in every}}
+    items = tuple(replace(each, clusters=clusters[each.service_name]) for each in every)
+    return Endpoints(cluster=noted, region_id=region_id, items=items)
 
 
 def place_of(context: Context, cluster: str | None, region: str | None) -> tuple[Cluster | None, str]:

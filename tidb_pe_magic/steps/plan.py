@@ -24,12 +24,13 @@ from tidb_pe_magic.steps.networks import unseen_vpc
 from tidb_pe_magic.steps.preflight import survey
 from tidb_pe_magic.steps.preflight.checks import gravest_first, unchecked
 from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
+from tidb_pe_magic.steps.sharing import known_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidb_pe_magic.commands.requests import Placement, PlanRequest
-    from tidb_pe_magic.model import EventHook, VpcEndpoint
+    from tidb_pe_magic.model import EventHook, ServedCluster, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
 
 
@@ -75,6 +76,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     denied = looked_up if isinstance(looked_up, Denied) else None
     listed = told(looked_up)
     existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
+    clusters = known_clusters(context, service.service_name)
     if existing:
         existing[0] = detailed(context.alibaba(cluster.region_id), existing[0])
         planned = adoption(cluster, service, vpc, existing, request)
@@ -91,6 +93,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
             else request.security_group,
             name=request.name or _default_name(cluster),
         )
+    planned = serving(planned, clusters)
     found = survey.judged(
         context,
         known,
@@ -135,6 +138,12 @@ def adoption(
         existing=adopted,
         differences=_differences(adopted, existing[1:], request, service.zones),
     )
+
+
+def serving(planned: EndpointPlan, clusters: tuple[ServedCluster, ...] | None) -> EndpointPlan:
+    """Return the plan with the clusters that its endpoint serves, or will."""
+    existing = planned.existing
+    return replace(planned, clusters=clusters, existing=existing and replace(existing, clusters=clusters))
 
 
 def _differences(

@@ -16,6 +16,7 @@ from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.clusters import eligible_cluster, visible_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight.facts import gap
+from tidb_pe_magic.steps.sharing import names, with_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,7 +116,8 @@ def _verified(context: Context, cluster: Cluster) -> tuple[object, str]:
 
 
 def _created(context: Context, cluster: Cluster, request: StatusRequest) -> tuple[VpcEndpoint, str]:
-    endpoint = chosen_endpoint(context, cluster, request.endpoint)
+    endpoint = with_clusters(context, chosen_endpoint(context, cluster, request.endpoint))
     origin = "" if endpoint.ours else " (not made here)"
     zones = "".join(f", {zone.zone_id} {zone.eni_ip} {zone.status}".rstrip() for zone in endpoint.zones)
-    return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}{origin}{zones}"
+    serves = f"; serves {names(endpoint.clusters)}" if endpoint.clusters else ""
+    return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}{origin}{zones}{serves}"

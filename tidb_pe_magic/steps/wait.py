@@ -10,6 +10,7 @@ from tidb_pe_magic.model import changes_with
 from tidb_pe_magic.runtime.waiter import connected
 from tidb_pe_magic.steps.clusters import eligible_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, detailed, for_endpoint, refreshed
+from tidb_pe_magic.steps.sharing import with_clusters
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import WaitRequest
@@ -27,7 +28,7 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
         EndpointFailed: the endpoint will never be connected.
     """
     cluster = eligible_cluster(context, request.cluster)
-    endpoint = chosen_endpoint(context, cluster, request.endpoint)
+    endpoint = with_clusters(context, chosen_endpoint(context, cluster, request.endpoint))
     command = for_endpoint("wait", request.endpoint)
     return wait_for(context, endpoint, request.timeout, on_event, command=command)
 
@@ -66,4 +67,5 @@ def wait_for(
         timeout=timeout,
         on_event=listen,
     )
-    return replace(detailed(alibaba, refreshed(alibaba, endpoint)), changes=changes)
+    ready = detailed(alibaba, refreshed(alibaba, endpoint))
+    return replace(ready, changes=changes, clusters=endpoint.clusters)

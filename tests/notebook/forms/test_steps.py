@@ -205,14 +205,15 @@ def test_two_forms_and_a_cell_do_not_disturb_each_other(
         assert runbook.verify().region_id == "ap-southeast-5", "a form's own look-ups are no default"
 
 
-def test_a_new_form_finds_where_the_clouds_are(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """A runbook that knows nothing finds the cluster with the endpoint, and goes on at Connect."""
-    create(open_form(sandbox))
-    clicker = open_form(sandbox)
-    assert clicker.form.desk.cluster_name == "demo"
-    assert heads(clicker)[2].startswith("▾ 3. Connect — ✔ ep-")
-    assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
-    assert "ep-" in heads(clicker)[1]
+def test_a_new_form_finds_where_the_clouds_are(open_form: Callable[..., Clicker]) -> None:
+    """A runbook that knows nothing finds the only cluster with an endpoint, and goes on at Connect."""
+    with Sandbox(flights=0, exclusive=("demo",)) as sandbox:
+        create(open_form(sandbox))
+        clicker = open_form(sandbox)
+        assert clicker.form.desk.cluster_name == "demo"
+        assert heads(clicker)[2].startswith("▾ 3. Connect — ✔ ep-")
+        assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
+        assert "ep-" in heads(clicker)[1]
 
 
 def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -221,13 +222,16 @@ def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callabl
         runbook.create(cluster="demo", vpc=OTHER_VPC)
     clicker = open_form(sandbox)
     form = clicker.form
-    clicker.click(form._pages["create"].box.children[0])
+    choose(clicker)
+    clicker.click(clicker.head("create"))
     clicker.put(form.create.groups, (GROUP,))
     clicker.click(form.create.create.button)
     (made,) = [e.endpoint_id for e in sandbox.world.endpoints.values() if e.vpc_id == VPC]
     assert form.connect.endpoint.value == made
     assert made in command_of(form.connect.connect)
-    later = open_form(sandbox).form.connect
+    again = open_form(sandbox)
+    choose(again)
+    later = again.form.connect
     assert later.endpoint.value is None
     assert len(later.endpoint.control.options) == 3
 
@@ -366,3 +370,33 @@ def test_a_cloud_that_refuses_everything_is_explained(open_form: Callable[..., C
         assert "clock is more than 15 minutes off" in words(step.plan.outcome)
         clicker.click(step.create.button)
         assert "preflight (clock)" in words(step.create.outcome)
+
+
+def test_an_endpoint_that_serves_others_is_not_deleted(
+    sandbox: Sandbox, open_form: Callable[..., Clicker]
+) -> None:
+    """The second cluster's form uses the endpoint that exists; deleting it needs consent for the others."""
+    create(open_form(sandbox))
+    clicker = open_form(sandbox)
+    choose(clicker, "reporting")
+    clicker.click(clicker.head("create"))
+    step, form = clicker.form.create, clicker.form.connect
+    clicker.put(step.groups, (GROUP,))
+    assert step.create.button.description == "Use the one that exists"
+    assert "demo, reporting, staging-1" in words(step.plan.outcome)
+    clicker.click(step.create.button)
+    (endpoint_id,) = sandbox.world.endpoints
+    assert f'value="{endpoint_id}"' in step.rule.value
+    clicker.click(form.connect.button)
+    assert clicker.form.desk.picture.aliases == ("tidb",)
+    assert "also serves demo, staging-1" in clicker.form.desk.picture.box.value
+    clicker.put(form.delete.switches["yes"], value=True)
+    clicker.click(form.delete.action.button)
+    assert "also serves 7 other ACTIVE clusters: demo, staging-1" in words(form.delete.action.outcome)
+    assert list(sandbox.world.endpoints) == [endpoint_id]
+    clicker.put(form.delete.switches["shared"], value=True)
+    assert command_of(form.delete.action).endswith(f"delete {endpoint_id} --cluster reporting --yes --shared")
+    clicker.click(form.delete.action.button)
+    assert not sandbox.world.endpoints
+    assert not form.delete.switches["yes"].value
+    assert clicker.form.desk.picture.endpoint is None

@@ -80,7 +80,7 @@ def test_an_endpoint_that_is_gone(
     (connect if connected else create)(clicker)
     assert all("✔" in head for head in heads(clicker)[1:])
     with Runbook(environ=sandbox.environment()) as runbook:
-        runbook.delete(*sandbox.world.endpoints, cluster="demo", yes=True)
+        runbook.delete(*sandbox.world.endpoints, cluster="demo", yes=True, shared=True)
     clicker.click((clicker.form.status if look == "status" else clicker.form.connect.list).button)
     assert not any("✔" in head for head in heads(clicker)[1:])
 

@@ -75,7 +75,7 @@ def operate(operation: str, environ: Mapping[str, str]) -> None:
             runbook.run("demo", vpc=VPC, security_group=[GROUP], database="test")
             return
         for endpoint in runbook.endpoints(cluster="demo"):
-            runbook.delete(endpoint.endpoint_id, cluster="demo", yes=True)
+            runbook.delete(endpoint.endpoint_id, cluster="demo", yes=True, shared=True)
 
 
 def forking() -> ForkServerContext:

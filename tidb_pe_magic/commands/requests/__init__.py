@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidb_pe_magic.commands.requests.cloud import (
+    AuthorizeRequest,
     ClusterRequest,
     ClustersRequest,
     ClusterStep,
@@ -68,6 +69,7 @@ __all__ = [
     "FLEET_ACTIONS",
     "FORM_STEPS",
     "SANDBOX_ACTIONS",
+    "AuthorizeRequest",
     "ClusterRequest",
     "ClusterStep",
     "ClustersRequest",

@@ -170,6 +170,11 @@ class WaitRequest(Patience, EndpointStep):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuthorizeRequest(EndpointStep):
+    """Show the rule that allows the endpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusRequest(EndpointStep):
     """Show each step's state."""
 
@@ -220,3 +225,6 @@ class DeleteRequest(Patience, ClusterStep):
     )
     yes: bool = option("really delete it", default=False, parse=switch)
     adopted: bool = option("delete it even though it was not made here", default=False, parse=switch)
+    shared: bool = option(
+        "delete it even though it serves other ACTIVE clusters", default=False, parse=switch
+    )

@@ -34,3 +34,8 @@ class FleetRequest(Resolve, Patience):
     )
     yes: bool = option("really delete the endpoints", default=False, parse=switch)
     adopted: bool = option("delete those that were not made here, too", default=False, parse=switch)
+    shared: bool = option(
+        "delete those that also serve ACTIVE clusters that none of their rows names",
+        default=False,
+        parse=switch,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidb_pe_magic.clients.formats import FORMATS
-from tidb_pe_magic.commands.fields import Request, non_empty, option, switch, whole_number
+from tidb_pe_magic.commands.fields import Request, non_empty, option, seconds, switch, whole_number
 from tidb_pe_magic.commands.requests.cloud import (
     ClusterRequest,
     ClusterStep,
@@ -120,6 +120,12 @@ class Login(SqlLogin):
 
     alias: str = option(
         "name of the connection in %%sql cells", default="tidb", metavar="A", parse=alias_name
+    )
+    connect_timeout: float = option(
+        "seconds until the login is given up: a cluster that is asleep wakes at it",
+        default=60.0,
+        metavar="S",
+        parse=seconds,
     )
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.display.layout import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.display.layout import View
+    from tidb_pe_magic.display.layout import Cell, View
 
 
 @singledispatch
@@ -32,6 +32,18 @@ def who_pays(payer: str) -> str:
         "Endpoint": "the endpoint's owner, this account: each zone by the hour, from creation until deletion",
         "EndpointService": "the service's owner",
     }.get(payer, payer)
+
+
+def served(clusters: Sequence[model.ServedCluster] | None) -> tuple[tuple[str, Cell], ...]:
+    """Return the fact of which clusters an endpoint serves; nothing where they were not looked up."""
+    if not clusters:
+        return ()
+    return (("Serves clusters", served_names(clusters)),)
+
+
+def served_names(clusters: Sequence[model.ServedCluster]) -> str:
+    """Return every cluster's name."""
+    return ", ".join(each.name_among(clusters) for each in clusters)
 
 
 def cannot_tell(missing_actions: Iterable[str]) -> tuple[Mark, ...]:

@@ -11,6 +11,8 @@ from tidb_pe_magic.display.views.base import (
     cannot_tell,
     command_line,
     for_endpoint,
+    served,
+    served_names,
     view_of,
     who_pays,
     yes_or_no,
@@ -39,6 +41,7 @@ def _plan(plan: model.EndpointPlan) -> View:
         ("Service Name", Code(plan.service.service_name)),
         ("VPC", Code(plan.vpc.vpc_id)),
         ("Security groups", Code(*plan.security_group_ids)),
+        *served(plan.clusters),
     )
     if existing is not None:
         return View(
@@ -93,11 +96,6 @@ def _passed(findings: Iterable[model.Finding]) -> tuple[Mark, ...]:
 
 @view_of.register(model.CreatedEndpoint)
 def _created(created: model.CreatedEndpoint) -> View:
-    allow_list = Mark(
-        "info",
-        "Where the cluster's allow-list of endpoint IDs (Authorized Networks in TiDB Cloud) is not empty, "
-        f"add {created.endpoint.endpoint_id} to it, else logins are refused.",
-    )
     shown = _endpoint(created.endpoint)
     title = "Endpoint adopted, used as it is:" if created.adopted else "Endpoint created"
     return replace(
@@ -105,7 +103,32 @@ def _created(created: model.CreatedEndpoint) -> View:
         title=title,
         kind="ok",
         tables=(*shown.tables, *_findings(created.findings)),
-        notes=(*_differences(created.differences), *shown.notes, allow_list),
+        notes=(*_differences(created.differences), *shown.notes),
+        parts=(_authorization(model.Authorization.of(created.endpoint)),),
+    )
+
+
+@view_of.register(model.Authorization)
+def _authorization(rule: model.Authorization) -> View:
+    whose = f"cluster {rule.cluster}" if rule.cluster else "a cluster"
+    return View(
+        title=f"Optional: authorize the endpoint for {whose}",
+        facts=(
+            ("Endpoint Service Name", Code(rule.service_name)),
+            ("Firewall Rule Name", Code(rule.rule_name)),
+            ("Your Endpoint ID", Code(rule.endpoint_id)),
+        ),
+        notes=(
+            Mark(
+                "info",
+                "TiDB Cloud: My TiDB > the instance > Settings > Networking > Private Endpoint > Authorized "
+                "Networks > Add Rule.",
+            ),
+            Mark(
+                "info", "An empty table allows every endpoint. With rules in it, other endpoints are refused."
+            ),
+        ),
+        next_command=command_line("connect", "--endpoint", rule.endpoint_id) if rule.cluster else "",
     )
 
 
@@ -144,6 +167,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
             ("Security groups", Code(*endpoint.security_group_ids)),
             ("Created", endpoint.created),
             ("Made by tidb_pe", _made_here(endpoint)),
+            *served(endpoint.clusters),
         ),
         # Of an endpoint that was waited for, the picture; each other command shows it as its words alone.
         pictures=(topology(None, endpoint), timeline(endpoint.changes)) if endpoint.changes else (),
@@ -157,7 +181,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
 def _endpoints(endpoints: model.Endpoints) -> View:
     cluster = endpoints.cluster
     of = f"of cluster {cluster.display_name}" if cluster else f"made here in {endpoints.region_id}"
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             Code(endpoint.endpoint_id),
             endpoint.name,
@@ -175,9 +199,16 @@ def _endpoints(endpoints: model.Endpoints) -> View:
         note = Mark("info", f"None of this account's endpoints in {endpoints.region_id} {none}.")
         following = "%tidb_pe networks" if cluster else ""
         return View(title=f"Endpoints {of}", notes=(note,), next_command=following)
-    header = ("Endpoint ID", "Name", "VPC", "Zones", "Addresses", "State", "Made by tidb_pe")
+    header: tuple[str, ...] = ("Endpoint ID", "Name", "VPC", "Zones", "Addresses", "State", "Made by tidb_pe")
+    if cluster is None:
+        # Each may be of another service; those of one cluster are all of its service.
+        header = (*header, "Serves clusters")
+        rows = tuple(
+            (*row, served_names(each.clusters or ())) for row, each in zip(rows, endpoints, strict=True)
+        )
     return View(
         title=f"Endpoints {of}",
+        facts=served(endpoints.items[0].clusters) if cluster else (),
         tables=(Table(caption="", header=header, rows=rows),),
         notes=cannot_tell(missing),
     )
@@ -199,6 +230,8 @@ def _deletion(deletion: model.Deletion) -> View:
         facts.append(("Zones removed first", Code(*deletion.zones)))
     if deletion.aliases:
         facts.append(("Connections closed", Code(*deletion.aliases)))
+    if deletion.clusters:
+        facts.append(("Served clusters", served_names(deletion.clusters)))
     return View(title="Endpoint deleted:", kind="ok", ident=deletion.endpoint_id, facts=tuple(facts))
 
 

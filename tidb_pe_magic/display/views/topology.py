@@ -22,6 +22,7 @@ _STATION_HEIGHT, _LINE = 64.0, 17.0
 # Within the endpoint's box: its own words, then a box for each zone.
 _HEAD, _ZONE_HEIGHT, _ZONE_STEP, _INDENT = 42.0, 40.0, 46.0, 6.0
 _MOST_ZONES = 4
+_MOST_OTHERS = 4  # clusters beside the one that is meant
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class _Station:
     note: str = ""
     kind: Kind | None = None
 
-    def shapes(self, column: _Column, middle: float, *, after: Literal["→", ""] = "→") -> Iterator[Shape]:
+    def shapes(
+        self, column: _Column, middle: float, *, after: Literal["→", "·", ""] = "→"
+    ) -> Iterator[Shape]:
         """Draw it around a height."""
         x, room = column.left + _PAD, column.width - 2 * _PAD
         top = middle - _STATION_HEIGHT / 2
@@ -107,14 +110,14 @@ def topology(
         *_endpoint(endpoint, zones, height, looked_up=looked_up),
         *_connection(endpoint, way_out),
         *_service(cluster, endpoint).shapes(_SERVICE, middle),
-        *_cluster(cluster).shapes(_CLUSTER, middle, after=""),
+        *_clusters(cluster, endpoint, middle),
         *_fan((_NOTEBOOK.right, middle), [(_ENDPOINT.left + inside, y) for y in middles or [middle]], way_in),
         *_fan((_SERVICE.left, middle), [(_ENDPOINT.right - inside, y) for y in middles or [middle]], way_out),
         Line(start=(_SERVICE.right, middle), end=(_CLUSTER.left, middle)),
     )
     label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
     # Without zones, or with one, the stations beside the endpoint reach below it.
-    bottom = max(height + 1, middle + _STATION_HEIGHT / 2)
+    bottom = max(height + 1, middle + _STATION_HEIGHT / 2, _clusters_bottom(cluster, endpoint, middle))
     return Picture(label=label, height=bottom + 1, shapes=shapes)
 
 
@@ -138,6 +141,50 @@ def _cluster(cluster: model.Cluster | None) -> _Station:
         return _Station(title="Cluster")
     kind: Kind = "ok" if cluster.state in _GOOD else "warn"
     return _Station(title="Cluster", code=cluster.display_name, note=cluster.state, kind=kind)
+
+
+def _others(
+    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None
+) -> tuple[model.ServedCluster, ...]:
+    """Return the other clusters that the endpoint serves."""
+    served = endpoint.clusters if endpoint else None
+    own = cluster.cluster_id if cluster else ""
+    return tuple(each for each in served or () if each.cluster_id != own)
+
+
+def _other_lines(others: Sequence[model.ServedCluster]) -> list[tuple[Kind, str]]:
+    """Return a line for each other cluster; of many, the first ones and how many more there are."""
+    shown = others if len(others) <= _MOST_OTHERS else others[: _MOST_OTHERS - 1]
+    lines: list[tuple[Kind, str]] = [
+        ("ok" if each.active else "warn", each.name_among(others)) for each in shown
+    ]
+    more = len(others) - len(shown)
+    return [*lines, ("info", f"+{more} more")] if more else lines
+
+
+def _clusters_bottom(
+    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, middle: float
+) -> float:
+    lines = len(_other_lines(_others(cluster, endpoint)))
+    return middle + _STATION_HEIGHT / 2 + (lines * _LINE + _PAD if lines else 0)
+
+
+def _clusters(
+    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, middle: float
+) -> Iterator[Shape]:
+    """Draw the cluster, and below it the others to which the endpoint carries logins, too."""
+    lines = _other_lines(_others(cluster, endpoint))
+    yield from _cluster(cluster).shapes(_CLUSTER, middle, after="·" if lines else "")
+    if lines:
+        top = middle + _STATION_HEIGHT / 2
+        x, room = _CLUSTER.left + _PAD, _CLUSTER.width - 2 * _PAD
+        height = len(lines) * _LINE + _PAD
+        yield Box(x=_CLUSTER.left, y=top, width=_CLUSTER.width, height=height, kind="info")
+        for number, (kind, text) in enumerate(lines, 1):
+            y = top + number * _LINE
+            yield Sign(x=x + 6, y=y - 4, kind=kind)
+            after: Literal["·", ""] = "·" if number < len(lines) else ""
+            yield Words(x=x + _SIGN, y=y, text=text, room=room - _SIGN, face="code", after=after)
 
 
 def _endpoint(
@@ -219,4 +266,7 @@ def _in_words(
         told.append(f"service {endpoint.service_name}")
     if cluster is not None:
         told.append(f"cluster {cluster.display_name} {cluster.state}")
+    others = _others(cluster, endpoint)
+    if others:
+        told.append(f"{'also ' if cluster else ''}serves {', '.join(e.name_among(others) for e in others)}")
     return "; ".join(told)

@@ -106,10 +106,14 @@ class ChooseCluster:
 
     def _left(self) -> str:
         """Return the only cluster that has an endpoint; empty where it cannot be told, or one was chosen."""
-        usable = [cluster for cluster in self._clusters if cluster.restriction is None]
         found = []
-        for cluster in usable[:_MOST_LOOKED_AT]:
-            name = named(cluster, self._clusters)
+        # Clusters of one service have the same endpoints.
+        services: dict[str, list[model.Cluster]] = {}
+        for cluster in self._clusters:
+            if cluster.restriction is None and cluster.service is not None:
+                services.setdefault(cluster.service.service_name, []).append(cluster)
+        for sharing in tuple(services.values())[:_MOST_LOOKED_AT]:
+            name = named(sharing[0], self._clusters)
             try:
                 endpoints = self._desk.perform("endpoints", EndpointsRequest.of(cluster=name))
             except TidbPeError as error:
@@ -117,8 +121,9 @@ class ChooseCluster:
                 self.list.outcome.value += as_html(View(title="Endpoints", notes=(note,)))
                 return ""
             if isinstance(endpoints, model.Endpoints) and endpoints.items:
-                found.append(name)
-                self._endpoints[cluster.cluster_id] = ", ".join(e.endpoint_id for e in endpoints)
+                found += [named(cluster, self._clusters) for cluster in sharing]
+                listed = ", ".join(e.endpoint_id for e in endpoints)
+                self._endpoints |= dict.fromkeys((cluster.cluster_id for cluster in sharing), listed)
         self._offer()
         if self.cluster.value is not None:
             return ""  # somebody has chosen meanwhile

@@ -10,6 +10,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ConnectRequest, EndpointsRequest, WaitRequest
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.render import timeline
+from tidb_pe_magic.notebook.forms.delete_endpoint import DeleteEndpoint
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
 from tidb_pe_magic.notebook.forms.fragments import folded
@@ -38,6 +39,7 @@ class Connect:
         title: the step's name.
         box: its controls.
         query: the first query.
+        delete: ends the endpoint.
     """
 
     title = "Connect"
@@ -83,6 +85,7 @@ class Connect:
             prompt=self._prompt,
         )
         self.query = Query(desk)
+        self.delete = DeleteEndpoint(desk, self._gone)
         self.password.on_change(self.connect.refresh)
         self.box = self._laid_out()
 
@@ -103,6 +106,7 @@ class Connect:
                 more,
                 self.connect.box,
                 self.query.box,
+                self.delete.box,
             ]
         )
 
@@ -139,6 +143,7 @@ class Connect:
         self.endpoint.offer((), none=_NO_ENDPOINT)
         self.password.forget()
         self.query.hide()
+        self.delete.forget()
         for action in (self.list, self.wait, self.connect):
             action.outcome.value = ""
 
@@ -177,6 +182,13 @@ class Connect:
         meant = next((e for e in self._alive if not several or e.endpoint_id == self.endpoint.value), None)
         self.wait.outcome.value = folded(meant) if meant is not None else ""
         self._desk.mean(meant, looked_up=not several)
+        self.delete.action.refresh()
+
+    def _gone(self) -> None:
+        """Look at what is left after a deletion; the connections over the endpoint are closed."""
+        self._new = None
+        self.query.hide()
+        self._desk.worker.then(self._look)
 
     def _wait(self) -> None:
         self.wait.do()

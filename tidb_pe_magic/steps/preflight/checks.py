@@ -102,7 +102,7 @@ def check_cluster(facts: Facts) -> Finding:
         )
     mend = "See %tidb_pe clusters for those that can be used."
     if restriction.name == "state":
-        mend = "Wait until it is ACTIVE, or resume it in TiDB Cloud."
+        mend = "Wait until it is ACTIVE. TiDB Cloud shows the instance's state under My TiDB."
     return Finding(check="cluster", severity=_STOP, summary=f"{capital(restriction.reason)}.", mend=mend)
 
 
@@ -178,6 +178,12 @@ def check_business_status(facts: Facts) -> Finding | None:
     )
 
 
+def _serves(endpoint: VpcEndpoint) -> str:
+    clusters = endpoint.clusters or ()
+    listed = ", ".join(each.name_among(clusters) for each in clusters)
+    return f" It serves {listed}." if clusters else ""
+
+
 def check_existing(facts: Facts) -> Finding | None:
     """An endpoint that exists for this service and VPC is adopted."""
     check = _UNSURE
@@ -192,6 +198,7 @@ def check_existing(facts: Facts) -> Finding | None:
         check=check,
         severity=_WARN,
         summary=f"{facts.existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged."
+        + _serves(facts.existing)
         + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
         evidence=_states(facts.existing),
         mend=ASK_FOR_IT if hidden else "Nothing, or %tidb_pe endpoints for what there is.",
