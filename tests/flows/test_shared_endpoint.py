@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flows.places import GROUP, JAKARTA_VPC, OTHER_VPC, VPC
@@ -12,17 +12,19 @@ from tidb_pe_magic import Runbook, cli, errors
 from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from tidb_pe_magic.model import ServedCluster
     from tidb_pe_magic.sandbox import Sandbox
 
 # Of the sandbox's clusters in Singapore, those that share its service; two are named twin.
 ACTIVE = ("demo", "reporting", "staging-1", "staging-2", "staging-3", "staging-4", "twin", "twin")
-PLACE = {"vpc": VPC, "security_group": [GROUP]}
+PLACE: Any = {"vpc": VPC, "security_group": [GROUP]}
 
 
-def _names(clusters: object) -> tuple[str, ...]:
-    return tuple(each.display_name for each in clusters or ())  # type: ignore[attr-defined]
+def _names(clusters: Iterable[ServedCluster] | None) -> tuple[str, ...]:
+    return tuple(each.display_name for each in clusters or ())
 
 
 def test_a_second_cluster_reuses_the_endpoint_at_no_cost(runbook: Runbook, sandbox: Sandbox) -> None:
@@ -65,7 +67,8 @@ def test_status_endpoints_and_the_drawing_name_every_cluster(runbook: Runbook) -
             flat = " ".join(shown.split())
             for name in ("reporting", "staging-4", "twin (10430185274093617159)"):
                 assert name in flat, shown
-    drawing = render.topology(results[0].cluster, results[0].endpoint)  # type: ignore[attr-defined]
+    status = results[0]
+    drawing = render.topology(status.cluster, status.endpoint)
     label = drawing.partition('aria-label="')[2].partition('"')[0]
     assert "cluster demo ACTIVE; also serves reporting, staging-1, staging-2" in label
     assert "archive (RESTORING)" in label
@@ -166,7 +169,7 @@ def test_by_console(sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixt
     assert (fleet["billed_zones"], [row["shares_row"] for row in fleet["rows"]]) == (2, [0, 1, 1])
 
 
-def _console(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+def _console(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     assert cli.main([*words, "--output", "json"]) == cli.Exit.DONE, capsys.readouterr().err
     told = json.loads(capsys.readouterr().out)
     assert isinstance(told, dict)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
 
 from tidb_pe_magic.model.base import Result
-
-if TYPE_CHECKING:
-    from tidb_pe_magic.model.endpoints import VpcEndpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +26,3 @@ class Authorization(Result):
     service_name: str
     rule_name: str
     endpoint_id: str
-
-    @classmethod
-    def of(cls, endpoint: VpcEndpoint, *, cluster: str = "") -> Self:
-        """Return the rule for an endpoint."""
-        return cls(
-            cluster=cluster,
-            service_name=endpoint.service_name,
-            rule_name=endpoint.name or "tidb-pe",
-            endpoint_id=endpoint.endpoint_id,
-        )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.model.authorization import Authorization
 from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.clusters import Cluster, ServedCluster
 from tidb_pe_magic.model.findings import Finding, Severity
@@ -170,6 +171,15 @@ class VpcEndpoint(Result):
     attributes: EndpointAttributes = field(default=EndpointAttributes(), repr=False, compare=False)
     request_id: str = field(default="", repr=False, compare=False)
     clusters: tuple[ServedCluster, ...] | None = field(default=None, repr=False, compare=False)
+
+    def authorization(self, *, cluster: str = "") -> Authorization:
+        """Return the rule that allows this endpoint in the Authorized Networks of a cluster, by its name."""
+        return Authorization(
+            cluster=cluster,
+            service_name=self.service_name,
+            rule_name=self.name or "tidb-pe",
+            endpoint_id=self.endpoint_id,
+        )
 
     @property
     def ready(self) -> bool:

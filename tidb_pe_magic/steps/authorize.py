@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.model import Authorization
 from tidb_pe_magic.steps.clusters import eligible_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import AuthorizeRequest
-    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.model import Authorization, EventHook
     from tidb_pe_magic.runtime.context import Context
 
 
@@ -23,4 +22,4 @@ def authorize(context: Context, request: AuthorizeRequest, on_event: EventHook) 
     """
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
-    return Authorization.of(endpoint, cluster=cluster.display_name)
+    return endpoint.authorization(cluster=cluster.display_name)

@@ -14,7 +14,6 @@ from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.subject import Subject
 from tidb_pe_magic.model import (
     STAGES,
-    Authorization,
     Cluster,
     ConnectionStatus,
     Diagnosis,
@@ -68,7 +67,7 @@ def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Dia
     if known.endpoint is None or failed is None or failed.name != "login":
         return diagnosis
     cluster = known.cluster.display_name if known.cluster else ""
-    return replace(diagnosis, authorization=Authorization.of(known.endpoint, cluster=cluster))
+    return replace(diagnosis, authorization=known.endpoint.authorization(cluster=cluster))
 
 
 def explained(  # noqa: PLR0913 - what was tried, and the time that is left

@@ -104,7 +104,7 @@ def _created(created: model.CreatedEndpoint) -> View:
         kind="ok",
         tables=(*shown.tables, *_findings(created.findings)),
         notes=(*_differences(created.differences), *shown.notes),
-        parts=(_authorization(model.Authorization.of(created.endpoint)),),
+        parts=(_authorization(created.endpoint.authorization()),),
     )
 
 

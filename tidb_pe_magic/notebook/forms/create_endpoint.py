@@ -182,7 +182,7 @@ class CreateEndpoint:
     def _created(self, created: model.CreatedEndpoint) -> None:
         # What the plan would have made is there now.
         self.plan.outcome.value, self.create.button.description = "", _ADOPT
-        self.rule.value = _rule(model.Authorization.of(created.endpoint))
+        self.rule.value = _rule(created.endpoint.authorization())
         self._desk.picture.see(created.endpoint)
         self._on_created(created.endpoint)
 
