@@ -8,15 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tidb_pe_magic.database.frames import Form
 from tidb_pe_magic.database.queries import memory
 from tidb_pe_magic.database.queries.placeholders import bind
-from tidb_pe_magic.database.queries.results import Partitions, Read, read_file, read_table
+from tidb_pe_magic.database.queries.results import Partitions, Read, frame, read_file, read_table
 from tidb_pe_magic.database.queries.statement import Query, Tally
 from tidb_pe_magic.errors import (
     ConnectionFailed,
@@ -236,16 +238,47 @@ def test_a_file_is_written_and_replaced_only_when_it_is_whole(engine: Engine, tm
     assert list(tmp_path.iterdir()) == [path]
 
 
+TYPES = (
+    "SELECT CAST(1.50 AS DECIMAL(10,2)) a, CAST(18446744073709551615 AS UNSIGNED) b, "
+    "TIMESTAMP'1000-01-01 00:00:00.000001' c, DATE'9999-12-31' d, CAST('-838:59:59' AS TIME) e, "
+    "_binary 'x' f, NULL g, 1.5e0 h, '{}' i, 7 j, CAST(12345678901234567890.25 AS DECIMAL(30,2)) k"
+)
+
+
 def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
-    """What is read back from the file is what the same query gives as a table."""
-    sql = (
-        "SELECT CAST(1.50 AS DECIMAL(10,2)) a, CAST(18446744073709551615 AS UNSIGNED) b, "
-        "TIMESTAMP'1000-01-01 00:00:00.000001' c, DATE'9999-12-31' d, CAST('-838:59:59' AS TIME) e, "
-        "_binary 'x' f, NULL g, 1.5e0 h, '{}' i"
-    )
-    table, _ = read_table(reading(engine, sql))
-    path = read_file(reading(engine, sql), str(tmp_path / "types.parquet"))
+    """With Arrow's types, what is read back from the file is what the same query gives as a table."""
+    table, _ = read_table(reading(engine, TYPES))
+    path = read_file(reading(engine, TYPES), str(tmp_path / "types.parquet"), Form("arrow"))
     assert pq.read_table(path).equals(table)
+
+
+@pytest.mark.parametrize("form", [Form(), Form("numpy_nullable"), Form("pandas", "float")], ids=str)
+def test_pandas_reads_the_frames_dtypes_from_a_file(engine: Engine, tmp_path: Path, form: Form) -> None:
+    """read_parquet gives the query's frame and its dtypes: a BIGINT beside a NULL keeps its digits."""
+    sql = f"{TYPES} UNION ALL SELECT " + ", ".join(["NULL"] * 9 + ["9007199254740993", "NULL"])
+    table, _ = read_table(reading(engine, sql))
+    expected, exact = frame(table, form)
+    found = pd.read_parquet(read_file(reading(engine, sql), str(tmp_path / "types.parquet"), form))
+    for name in exact:
+        # pandas has no way to say Arrow's DECIMAL in a file, and reads it as exact objects.
+        expected[name] = expected[name].astype(object).where(expected[name].notna(), None)
+    pd.testing.assert_frame_equal(found, expected)
+    assert 9007199254740993 in found["j"].tolist()
+
+
+def test_a_long_file_says_what_fits_all_its_rows(engine: Engine, tmp_path: Path) -> None:
+    """The dtypes are written before the last rows have come, so that NULLs among these lose no digit."""
+    sql = "SELECT IF(seq = 3000, NULL, 9007199254740993) AS id, REPEAT('x', 10000) AS pad FROM seq_1_to_3000"
+    path = read_file(reading(engine, sql), str(tmp_path / "long.parquet"))
+    assert pq.read_metadata(path).num_row_groups > 1
+    assert pd.read_parquet(path)["id"].tolist() == [9007199254740993] * 2999 + [pd.NA]
+
+
+def test_two_columns_of_one_name_are_not_written(engine: Engine, tmp_path: Path) -> None:
+    """A file that pandas could not read is refused before anything is read, with the alias that helps."""
+    with pytest.raises(InvalidRequest, match=r"two columns of the result are named id.*AS id_2"):
+        read_file(reading(engine, "SELECT 1 AS id, 2 AS id"), str(tmp_path / "join.parquet"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

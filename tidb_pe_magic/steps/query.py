@@ -14,7 +14,7 @@ from tidb_pe_magic.steps import connect
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import QueryRequest
     from tidb_pe_magic.database.alias import AliasSession
-    from tidb_pe_magic.database.frames import Decimals, Dtypes
+    from tidb_pe_magic.database.frames import Decimals, Dtypes, Form
     from tidb_pe_magic.database.queries.results import Partitions, Read
     from tidb_pe_magic.database.queries.statement import Tally
     from tidb_pe_magic.model import Connection, EventHook
@@ -84,19 +84,15 @@ def _read(
     data: Any = None
     path, cut = "", False
     exact: tuple[str, ...] = ()
+    form = _form(request)
     try:
         if request.to_parquet is not None:
-            path = str(results.read_file(reading, request.to_parquet))
+            path = str(results.read_file(reading, request.to_parquet, form))
         else:
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
             data = table
             if not request.arrow:
-                data, exact = results.frame(
-                    table,
-                    cast("Dtypes", request.dtypes),
-                    cast("Decimals", request.decimals),
-                    declared=reading.partitions is not None,
-                )
+                data, exact = results.frame(table, form, declared=reading.partitions is not None)
     finally:
         lost = session.take_lost() if session is not None else ()
         if lost:
@@ -157,14 +153,19 @@ def _distributed(
         source,
         moment,
         schema,
-        dtypes=cast("Dtypes", request.dtypes),
-        decimals=cast("Decimals", request.decimals),
+        _form(request),
     )
     return QueryResult(alias=request.alias, data=data, seconds=context.clock() - started, deferred=True)
 
 
 def _unheard(tally: Tally) -> None:
     """Tell nobody: there is nothing to read yet."""
+
+
+def _form(request: QueryRequest) -> Form:
+    from tidb_pe_magic.database.frames import Form  # noqa: PLC0415 - pyarrow is slow to import
+
+    return Form(cast("Dtypes", request.dtypes), cast("Decimals", request.decimals))
 
 
 def _partitions(request: QueryRequest) -> Partitions | None:

@@ -70,6 +70,7 @@ class Layout:
 
     def __init__(self, schema: pa.Schema, places: Sequence[_Place], dtypes: Dtypes) -> None:
         """Use `of` or `declared`."""
+        self._source = schema
         self._places = places
         self._dtypes = dtypes
         self.names = unique_names(schema.names)
@@ -88,6 +89,14 @@ class Layout:
     def declared(cls, schema: pa.Schema, dtypes: Dtypes, decimals: Decimals) -> Layout:
         """Return the layout for whatever rows have these types: all parts of a result get the same one."""
         return cls(schema, [_place(field.type, None, dtypes, decimals) for field in schema], dtypes)
+
+    def with_decimals_of(self, other: Layout) -> Layout:
+        """Return this layout, with the other one's places for DECIMALs."""
+        places = [
+            theirs if pt.is_decimal(kind) else ours
+            for kind, ours, theirs in zip(self._source.types, self._places, other._places, strict=True)
+        ]
+        return Layout(self._source, places, self._dtypes)
 
     @property
     def schema(self) -> pa.Schema:
@@ -135,6 +144,22 @@ class Layout:
         return pa.schema(fields, {b"pandas": json.dumps(told).encode()})
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a result's columns become: the two options of a query."""
+
+    dtypes: Dtypes = "pandas"
+    decimals: Decimals = "auto"
+
+    def of(self, table: pa.Table) -> Layout:
+        """Return the layout for these rows."""
+        return Layout.of(table, self.dtypes, self.decimals)
+
+    def declared(self, schema: pa.Schema) -> Layout:
+        """Return the layout for whatever rows have these types."""
+        return Layout.declared(schema, self.dtypes, self.decimals)
+
+
 # Types that are found by the Arrow type; Int64 and int64 are of one, and are told by the column's metadata.
 _MAPPED = (pd.StringDtype, pd.ArrowDtype)
 
@@ -173,7 +198,7 @@ def _place(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, de
         return _Place(_MICROSECONDS, name="datetime64[us]")
     if pt.is_duration(kind):
         return _Place(kind, name="timedelta64[us]")
-    return _Place(kind, pd.ArrowDtype(kind) if nullable else None)
+    return _Place(kind, pd.ArrowDtype(kind), f"{kind}[pyarrow]") if nullable else _Place(kind)
 
 
 _INT64 = _Place(pa.int64(), pd.Int64Dtype(), "Int64")

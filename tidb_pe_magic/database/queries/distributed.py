@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from tidb_pe_magic.credentials.secrets import PasswordSource, sql_password
 from tidb_pe_magic.database.engine import Target, open_engine
-from tidb_pe_magic.database.frames import Layout
 from tidb_pe_magic.database.queries.inflight import InFlight
 from tidb_pe_magic.database.queries.statement import Query, Tally, read
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.database.frames import Decimals, Dtypes
+    from tidb_pe_magic.database.frames import Form
     from tidb_pe_magic.database.queries.ranges import Snapshot
     from tidb_pe_magic.database.queries.statement import Sink
 
@@ -87,14 +86,12 @@ def password_reference(source: str) -> str:
     return source
 
 
-def distributed_frame(  # noqa: PLR0913 - what a worker needs
+def distributed_frame(
     queries: Sequence[Query],
     source: Source,
     moment: Snapshot,
     schema: pa.Schema,
-    *,
-    dtypes: Dtypes,
-    decimals: Decimals,
+    form: Form,
 ) -> Any:
     """Return a Dask DataFrame with a partition for each query; nothing is read yet.
 
@@ -110,17 +107,14 @@ def distributed_frame(  # noqa: PLR0913 - what a worker needs
             queries,
             source=source,
             moment=moment,
-            dtypes=dtypes,
-            decimals=decimals,
-            meta=Layout.declared(schema, dtypes, decimals).frame(schema.empty_table()),
+            form=form,
+            meta=form.declared(schema).frame(schema.empty_table()),
             enforce_metadata=False,
             label="tidb",
         )
 
 
-def read_partition(
-    query: Query, *, source: Source, moment: Snapshot, dtypes: Dtypes, decimals: Decimals
-) -> pd.DataFrame:
+def read_partition(query: Query, *, source: Source, moment: Snapshot, form: Form) -> pd.DataFrame:
     """Read one range: what a worker runs.
 
     Raises:
@@ -148,7 +142,7 @@ def read_partition(
     finally:
         engine.dispose()
     table = pa.Table.from_batches(batches, schema=schemas[0])
-    return Layout.declared(table.schema, dtypes, decimals).frame(table)
+    return form.declared(table.schema).frame(table)
 
 
 def _nobody(question: str) -> Secret:

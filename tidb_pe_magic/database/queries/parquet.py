@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tidb_pe_magic.database.frames import Form, Layout, narrowed
 from tidb_pe_magic.errors import InvalidRequest
 
 FIELD = "--to-parquet"
@@ -19,45 +20,79 @@ _ROW_GROUP_BYTES = 16 * 2**20
 class Writer:
     """Takes record batches, and writes a row group whenever enough of them have come.
 
+    The file tells pandas the dtypes of its columns, so that `pandas.read_parquet` gives those of the frame.
+    Where the rows are more than a row group, or the file is one of several, these are the dtypes that fit any
+    rows of the declared types: a column that might have NULLs is Int64.
+
     It can be abandoned by one thread while another one still writes.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        """Begin the file."""
-        self._writer = pq.ParquetWriter(path, schema)
+    def __init__(self, path: Path, schema: pa.Schema, form: Form, *, several: bool = False) -> None:
+        """Prepare the file; it is opened with the first row group.
+
+        Args:
+            path: of the file.
+            schema: of the batches.
+            form: what the columns become.
+            several: the file is one of several, which have to have the same columns.
+
+        Raises:
+            InvalidRequest: two columns have one name, which no file may have.
+        """
+        twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
+        if twice is not None:
+            raise InvalidRequest(
+                FIELD,
+                f"two columns of the result are named {twice}, which a Parquet file cannot have.",
+                advice=f"Give one of them another name: SELECT ... AS {twice}_2.",
+            )
+        self._path = path
+        self._schema = schema
+        self._form = form
+        self._layout = form.declared(schema) if several else None
+        self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
+        self._closed = False
         self._lock = threading.Lock()
 
     def take(self, batch: pa.RecordBatch) -> bool:
         """Take a batch; False where no more are wanted."""
         with self._lock:
-            if not self._writer.is_open:
+            if self._closed:
                 return False
             self._held.append(batch)
             self._bytes += batch.nbytes
             if self._bytes >= _ROW_GROUP_BYTES:
-                self._flush()
+                self._layout = self._layout or self._form.declared(self._schema)
+                self._flush(self._layout)
             return True
 
     def close(self) -> None:
         """Write what is left, and the file's end."""
         with self._lock:
-            if self._held:
-                self._flush()
-            self._writer.close()
+            self._closed = True
+            table = pa.Table.from_batches(self._held, self._schema)
+            self._flush(self._layout or self._form.of(narrowed(table)))
+            if self._writer is not None:
+                self._writer.close()
 
     def abandon(self) -> None:
         """Close the file as it is: it will be removed."""
         with self._lock:
+            self._closed = True
             self._held.clear()
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
 
-    def _flush(self) -> None:
-        table = pa.Table.from_batches(self._held)
+    def _flush(self, layout: Layout) -> None:
+        table = layout.cast(pa.Table.from_batches(self._held, self._schema))
         self._held.clear()
         self._bytes = 0
-        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, layout.schema)
+        if table.num_rows:
+            self._writer.write_table(table, row_group_size=table.num_rows)
         # What the encoder has used would else be kept, and with each row group a little more of it.
         pa.default_memory_pool().release_unused()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from tidb_pe_magic.database.effects import effect_of
-from tidb_pe_magic.database.frames import Layout, narrowed
+from tidb_pe_magic.database.frames import Form, narrowed
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tidb_pe_magic.database.alias import AliasSession
-    from tidb_pe_magic.database.frames import Decimals, Dtypes
     from tidb_pe_magic.database.queries.statement import Sink
 
 __all__ = ["Partitions", "Read", "frame", "read_file", "read_table"]
@@ -129,10 +128,10 @@ def read_table(
     return narrowed(pa.concat_tables(tables)), any(rows.cut for rows in made.values())
 
 
-def read_file(reading: Read, path: str) -> Path:
+def read_file(reading: Read, path: str, form: Form | None = None) -> Path:
     """Write a statement's rows to a Parquet file, or one for each range to a new directory; return its path.
 
-    The memory that it takes does not grow with the result.
+    The memory that it takes does not grow with the result; the file has the columns that a frame would have.
 
     Raises:
         QueryError: refused or stopped; nothing is left at the path, or what was there before.
@@ -145,7 +144,8 @@ def read_file(reading: Read, path: str) -> Path:
     with in_its_place(place, parquet.FIELD, directory=several) as temporary:
 
         def begin(number: int, schema: pa.Schema) -> Sink:
-            writer = parquet.Writer(temporary / f"part-{number:05}.parquet" if several else temporary, schema)
+            file = temporary / f"part-{number:05}.parquet" if several else temporary
+            writer = parquet.Writer(file, schema, form or Form(), several=several)
             made.append(writer)
             return writer.take
 
@@ -192,19 +192,20 @@ def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
 
 
 def frame(
-    table: pa.Table, dtypes: Dtypes = "pandas", decimals: Decimals = "auto", *, declared: bool = False
+    table: pa.Table, form: Form | None = None, *, declared: bool = False
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the table as a pandas frame, and the names of the DECIMAL columns that stay exact.
 
     Args:
         table: the rows.
-        dtypes: the frame's columns.
-        decimals: `auto` makes a DECIMAL Int64 or float64 where every value survives it, `exact` never does,
-            `float` always.
-        declared: the declared types decide, whatever the values are.
+        form: the dtypes of the frame's columns; default: pandas' own.
+        declared: the declared types of DECIMALs decide, whatever the values are.
     """
-    make = Layout.declared(table.schema, dtypes, decimals) if declared else Layout.of(table, dtypes, decimals)
-    return make.frame(table), make.exact
+    chosen = form or Form()
+    layout = chosen.of(table)
+    if declared:
+        layout = layout.with_decimals_of(chosen.declared(table.schema))
+    return layout.frame(table), layout.exact
 
 
 def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
