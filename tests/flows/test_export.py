@@ -12,6 +12,7 @@ import pytest
 from alibabacloud_privatelink20200415 import models
 from alibabacloud_privatelink20200415.client import Client
 from alibabacloud_tea_openapi import utils_models
+from darabonba.runtime import RuntimeOptions
 from exports.stand_in import Call, run
 from exports.terraform_text import only, read
 from flows.places import GROUP, OTHER_VPC, VPC
@@ -60,18 +61,20 @@ def answering(sandbox: Sandbox) -> Callable[[Call], Mapping[str, Any]]:
 
     def answer(call: Call) -> Mapping[str, Any]:
         if call.product == "ecs":
-            (permission,) = call.fields["Permissions"]
-            groups = sandbox.world.network.security_groups
-            (group,) = (g for g in groups if g.security_group_id == call.fields["SecurityGroupId"])
-            added = Permission(
-                permission["PortRange"],
-                permission["SourceCidrIp"],
-                ip_protocol=permission["IpProtocol"],
-                policy=permission["Policy"],
-                priority=permission["Priority"],
+            params = utils_models.Params(
+                action=call.operation,
+                version="2014-05-26",
+                protocol="HTTP",
+                method="POST",
+                auth_type="AK",
+                style="RPC",
+                pathname="/",
+                req_body_type="formData",
+                body_type="json",
             )
-            sandbox.world.set_rules(group.security_group_id, *group.permissions, added)
-            return {}
+            asked = utils_models.OpenApiRequest(query=call.fields)
+            body: Mapping[str, Any] = client.call_api(params, asked, RuntimeOptions())["body"]
+            return body
         request = getattr(models, f"{call.operation}Request")().from_map(call.fields)
         method = "".join(f"_{c.lower()}" if c.isupper() else c for c in call.operation).removeprefix("_")
         found: Mapping[str, Any] = getattr(client, method)(request).body.to_map()
