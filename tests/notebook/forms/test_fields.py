@@ -70,12 +70,19 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "format": ("terraform", "terraform", "pulumi"),
     "to": ("main.tf", "main.tf", " "),
     "replace": (True, True, "perhaps"),
+    "step": ("create", "create", "everything"),
+    "mode": ("manual", "manual", "warp"),
+    "seconds": ("2.5", 2.5, "soon"),
+    "upstream": ("db.example.net:4000", "db.example.net:4000", " "),
+    "flights": ("100", "100", "0"),
+    "fleet": ("3", "3", "0"),
 }
 # The same of fields whose name has another rule in this request.
 OF_REQUEST: dict[tuple[str, str], tuple[Any, Any, Any]] = {
     ("WhoamiRequest", "profile"): ("work", "work", " "),
     ("SqlUserRequest", "name"): ("analyst", "analyst", "an alyst"),
     ("FleetRequest", "action"): ("status", "status", "destroy"),
+    ("SandboxRequest", "action"): ("status", "status", "restart"),
 }
 
 
@@ -114,6 +121,7 @@ def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
     others = {"endpoint": "ep-1", "cluster": "demo", "sql": "SELECT 1", "action": "list", "file": "f.toml"}
     others |= {"format": "terraform"}
     others |= {"action": "plan"} if "file" in request_class.options() else {}
+    others |= {"action": "status"} if "flights" in request_class.options() else {}
     needed = {each: text for each, text in others.items() if each in request_class.options() and each != name}
     assert getattr(Sheet(request_class, [field]).request(**needed), name) == value
 
