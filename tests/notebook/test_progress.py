@@ -314,7 +314,7 @@ def test_a_shell_without_a_kernel_prints_to_standard_output(capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_event_is_shown_everywhere(kind: type, data: st.DataObject) -> None:
     """Whatever an event holds, kernel, terminal and file show it, and no escape sequence gets through."""

@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.folding import for_each
 from traitlets import TraitError
 
 from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, ZoneChoice
-from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms.fields import Field, Sheet, field_for
@@ -91,12 +92,13 @@ def example(request_class: Any, name: str) -> tuple[Any, Any, Any]:
     return OF_REQUEST.get((request_class.__name__, name)) or EXAMPLES[name]
 
 
-FIELDS = [
-    pytest.param(operation.request, name, id=f"{operation.name}-{name}")
-    for operation in OPERATIONS.values()
-    for name in operation.request.options()
-]
-every_field = pytest.mark.parametrize(("request_class", "name"), FIELDS)
+every_field = for_each(
+    {
+        f"{operation.name} {name}": (operation.request, name)
+        for operation in available(Skin.PYTHON).values()
+        for name in operation.request.options()
+    }
+)
 
 
 @every_field
