@@ -90,6 +90,35 @@ def test_connect_does_not_try_a_refused_login_again(
 @pytest.mark.parametrize(
     ("scenario", "cause", "command"),
     [
+        ("login-wrong-password", "The password is wrong", "--password-from prompt"),
+        ("login-wrong-user", "The password is wrong, or the user does not exist", "--password-from prompt"),
+        ("login-missing-prefix", "is not that of the cluster behind this host", "%tidb_pe cluster"),
+        ("login-quota-exhausted", "spending limit in the TiDB Cloud console", "%tidb_pe connect"),
+        ("login-insecure-transport", "accepts encrypted connections only", "%tidb_pe doctor"),
+        ("login-connection-limit", "5,000 with a spending limit", "%tidb_pe connections"),
+        ("login-user-locked", "is locked", "--user OTHER"),
+        ("login-password-expired", "has expired", "%tidb_pe sql-user rotate root"),
+    ],
+)
+def test_a_refused_login_has_one_cause_for_connect_and_doctor(
+    staged: Callable[[str], tuple[Sandbox, Runbook]], scenario: str, cause: str, command: str
+) -> None:
+    """Both name the same first cause and the same next step, and blame no prefix that is right."""
+    _, runbook = staged(scenario)
+    with pytest.raises(ConnectionFailed) as caught:
+        runbook.connect()
+    diagnosis = runbook.doctor()
+    assert cause in diagnosis.causes[0]
+    assert command in diagnosis.next_command
+    assert f"Likely: {diagnosis.causes[0]}" in caught.value.advice
+    assert caught.value.advice.endswith(f"Next: {diagnosis.next_command}")
+    if scenario != "login-missing-prefix":
+        assert "prefix" not in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("scenario", "cause", "command"),
+    [
         (
             "security-group-blocks-port",
             f"The endpoint's security group ({GROUP}) does not allow inbound TCP",

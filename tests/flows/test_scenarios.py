@@ -13,7 +13,7 @@ from tidb_pe_magic import Runbook
 from tidb_pe_magic.errors import NotEligible, TidbPeError
 from tidb_pe_magic.model import Severity
 from tidb_pe_magic.sandbox import Sandbox
-from tidb_pe_magic.sandbox.scenarios import SCENARIOS, Scenario, cloud, connection, find, place
+from tidb_pe_magic.sandbox.scenarios import SCENARIOS, Scenario, cloud, connection, find, logins, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +94,7 @@ def test_every_scenario_is_found(capsys: pytest.CaptureFixture[str]) -> None:
 def test_there_are_thirty_scenarios_and_a_control() -> None:
     """Each has a name, a summary and an expectation; no two share a name."""
     assert len(SCENARIOS) >= 30
-    assert len(SCENARIOS) == sum(len(module.SCENARIOS) for module in (cloud, connection, place))
+    assert len(SCENARIOS) == sum(len(module.SCENARIOS) for module in (cloud, connection, logins, place))
     assert SCENARIOS["clean"].expected == ""
     for name, scenario in SCENARIOS.items():
         assert name == scenario.name

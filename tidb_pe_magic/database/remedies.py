@@ -186,6 +186,11 @@ def _handshake(failure: ConnectionFailed, subject: Subject) -> Remedy:
 def _tls(failure: ConnectionFailed, subject: Subject) -> Remedy:
     names = tuple(getattr(failure, "names", ()))
     if failure.kind == "required":
+        if subject.target.tls == TlsMode.AUTO:
+            return (
+                "The server accepts encrypted connections only.",
+                "A proxy on the way answers without offering TLS.",
+            ), command("doctor", subject)
         return ("The server accepts encrypted connections only.",), command(
             "doctor", subject, "--tls", TlsMode.AUTO.value
         )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 
-from tidb_pe_magic.sandbox.scenarios import cloud, connection, place
+from tidb_pe_magic.sandbox.scenarios import cloud, connection, logins, place
 from tidb_pe_magic.sandbox.scenarios.scenario import Scenario
 
 __all__ = ["SCENARIOS", "Scenario", "find"]
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.name: scenario for module in (connection, place, cloud) for scenario in module.SCENARIOS
+    scenario.name: scenario for module in (connection, logins, place, cloud) for scenario in module.SCENARIOS
 }
 
 
