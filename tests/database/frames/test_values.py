@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+import pandas as pd
 import pyarrow as pa
 import pymysql
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import torture
 
-from tidb_pe_magic.database.frames import open_reading
+from tidb_pe_magic.database.frames import Dtypes, open_reading, to_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,6 +114,19 @@ TYPES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+def plain(value: Any, right: Any) -> Any:
+    """Return a frame's value as an object of the right one's class, without a digit more or less."""
+    if pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        moment = value.to_pydatetime()
+        # Of DATE frames have the midnight.
+        return moment if isinstance(right, datetime) else moment.date() if moment.time() == time() else moment
+    if isinstance(right, Decimal):
+        return Decimal(repr(float(value))) if isinstance(value, float) else Decimal(str(value))
+    return value
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Draw the types of a table's columns, and its rows."""
@@ -126,7 +140,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[tuple[Any, ...]]]:
 def test_the_same_as_pymysqls_cursor(
     connection: Connection[Any], made: tuple[list[str], list[tuple[Any, ...]]]
 ) -> None:
-    """Whatever the columns and the values, both protocols give what PyMySQL's own cursor gives."""
+    """Whatever the columns and the values, both protocols and all dtypes give what PyMySQL's cursor gives."""
     types, rows = made
     with connection.cursor() as cursor:
         cursor.execute("SET sql_mode = 'ALLOW_INVALID_DATES'")
@@ -143,6 +157,8 @@ def test_the_same_as_pymysqls_cursor(
         "DATE": lambda value: None if isinstance(value, str) else value,
         "DATETIME": lambda value: None if isinstance(value, str) else value,
     }
+    table = read(connection, sql)
+    frames = [to_pandas(table, mode, choice) for mode in get_args(Dtypes) for choice in ("auto", "exact")]
     for number, kind in enumerate(["INT", *types]):
         right = [
             value if value is None else convert.get(kind, lambda same: same)(value)
@@ -150,3 +166,6 @@ def test_the_same_as_pymysqls_cursor(
         ]
         for statement in (sql, as_text(sql)):
             assert read(connection, statement).column(number).to_pylist() == right, kind
+        for frame in frames:
+            found = frame.iloc[:, number]
+            assert [plain(*pair) for pair in zip(found, right, strict=True)] == right, (kind, found.dtype)
