@@ -396,11 +396,7 @@ class QueryFailed(QueryError):
 
 
 class QueryCancelled(QueryError):
-    """The query was stopped."""
-
-    def __init__(self) -> None:
-        """Say where it was stopped."""
-        super().__init__("the query was stopped, here and on the server.")
+    """The query was stopped here; the message is what is known of it on the server."""
 
 
 class ResultTooLarge(QueryError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import select
 import signal
+import socket
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -306,6 +307,39 @@ def test_a_frozen_connection_is_replaced(plain_server: MariaDb, opened: Open) ->
             relay.freeze()
             assert identity(connection) != first
         engine.dispose()
+
+
+def test_a_forgotten_connection_is_replaced_on_every_path(plain_server: MariaDb, opened: Open) -> None:
+    """The pool, pandas, and the end of a connection give up after the time limit."""
+    with Relay((plain_server.host, plain_server.port)) as relay:
+        engine = opened(plain_server.target(port=relay.port), timeout=0.5).engine
+        held = engine.connect()
+        first = identity(held)
+        relay.freeze()
+        assert pd.read_sql("SELECT CONNECTION_ID() AS n", engine)["n"].tolist() != [first]
+        held.close()
+        engine.dispose()
+
+
+def test_a_forgotten_connection_with_a_transaction_is_an_error(plain_server: MariaDb, opened: Open) -> None:
+    """After an idle time the statement fails within the limit, and is not sent in another session."""
+    with Relay((plain_server.host, plain_server.port)) as relay:
+        engine = opened(plain_server.target(port=relay.port), timeout=0.5).engine
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            connection.connection.dbapi_connection.idle_limit = 0.0  # type: ignore[union-attr]
+            relay.freeze()
+            with pytest.raises(sqlalchemy.exc.OperationalError, match="while the session was idle"):
+                connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+        engine.dispose()
+
+
+def test_connections_give_up_what_is_not_acknowledged(connection: Connection) -> None:
+    """Where the platform has it, the kernel ends a connection whose bytes nobody acknowledges."""
+    sock = connection.connection.dbapi_connection._sock  # type: ignore[union-attr]
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        assert 0 < sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 10_000
 
 
 def test_an_interrupted_query_leaves_the_engine_usable(plain_server: MariaDb, engine: Engine) -> None:

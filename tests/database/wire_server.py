@@ -7,6 +7,7 @@ an integer is cut to the declared width, as text all of it is written.
 from __future__ import annotations
 
 import struct
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -155,10 +156,18 @@ class WireServer(Listener):
 
     Attributes:
         commands: what was asked: the command's number, and the statement.
+        full: while it is set, further clients are refused with error 1040.
+        hanging: a statement that has no end but KILL, or that of its client.
+        hung: is set when it runs.
     """
 
     def __init__(
-        self, results: Mapping[str, Result], *, version: str = TIDB, float_digits: int | None = None
+        self,
+        results: Mapping[str, Result],
+        *,
+        version: str = TIDB,
+        float_digits: int | None = None,
+        connection_id: int = 7,
     ) -> None:
         """Listen on a free loopback port.
 
@@ -166,12 +175,23 @@ class WireServer(Listener):
             results: by statement.
             version: of the greeting.
             float_digits: how many digits of a FLOAT are written as text; None for all, as TiDB does.
+            connection_id: of every client; the greeting has room for 32 bits of it.
         """
+        self.full = threading.Event()
+        self.hanging = ""
+        self.hung = threading.Event()
+        self._ended = threading.Event()
+        self._connection_id = connection_id
         self.results = dict(results)
         self.version = version
         self.float_digits = float_digits
         self.commands: list[tuple[int, str]] = []
         super().__init__(self._serve_client)
+
+    def close(self) -> None:
+        """Stop listening, end every connection and wait for the threads."""
+        self._ended.set()
+        super().close()
 
     def protocols(self, sql: str) -> list[int]:
         """Return the commands that had to do with a statement."""
@@ -179,8 +199,18 @@ class WireServer(Listener):
 
     def _serve_client(self, sock: socket.socket) -> None:
         client = Client(sock)
+        if self.full.is_set():
+            client.send(b"\xff" + struct.pack("<H", 1040) + b"Too many connections")
+            return
         salt = b"x" * 8
-        greeting = b"\x0a" + self.version.encode() + b"\0" + struct.pack("<I", 7) + salt + b"\0"
+        greeting = (
+            b"\x0a"
+            + self.version.encode()
+            + b"\0"
+            + struct.pack("<I", self._connection_id & 0xFFFF_FFFF)
+            + salt
+            + b"\0"
+        )
         greeting += struct.pack("<HBHHB", _CAPABILITIES & 0xFFFF, _UTF8, _AUTOCOMMIT, _CAPABILITIES >> 16, 21)
         client.send(greeting + bytes(10) + b"y" * 12 + b"\0" + b"mysql_native_password\0")
         client.receive()
@@ -196,7 +226,14 @@ class WireServer(Listener):
         if result is not None:
             rows = [text_row(result.columns, row, float_digits=self.float_digits) for row in result.rows]
             self._rows(client, result.columns, rows)
-        elif sql.lstrip().upper().startswith(("SET", "INSERT", "ROLLBACK", "COMMIT", "KILL")):
+        elif sql == self.hanging:
+            self.hung.set()
+            self._ended.wait()
+            client.send(b"\xff" + struct.pack("<H", 1317) + b"#70100Query execution was interrupted")
+        elif sql == f"KILL QUERY {self._connection_id}":
+            self._ended.set()
+            client.send(_OK)
+        elif sql.lstrip().upper().startswith(("SET", "INSERT", "ROLLBACK", "COMMIT", "KILL", "DO")):
             client.send(_OK)
         else:
             client.send(_error(sql))

@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.database import forks
 from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.queries.failures import translated
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, QueryFailed, StepOrderError
@@ -26,6 +27,9 @@ class AliasSession:
     """What SET, USE, temporary tables and transactions last in: from one cell to the next, of either magic.
 
     It is the connection that jupysql holds for the alias; where jupysql holds none, it is one of its own.
+
+    Attributes:
+        engine: of the alias.
     """
 
     def __init__(self, engine: Engine, held: Callable[[], Connection | None] = lambda: None) -> None:
@@ -40,6 +44,7 @@ class AliasSession:
         self._own: Connection | None = None
         self._lock = threading.Lock()
         self._lost: list[str] = []
+        forks.watch(self)
         self._pin()
 
     @property
@@ -125,6 +130,10 @@ class AliasSession:
             session.remember(statement)
         finally:
             self._lock.release()
+
+    def leave_to_parent(self) -> None:
+        """Let it be used in a forked process, whichever thread of the parent used it at the time."""
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connection where it is its own: jupysql closes what it holds."""

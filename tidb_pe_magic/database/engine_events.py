@@ -12,6 +12,7 @@ import pymysql.err
 from sqlalchemy import Connection, event
 
 from tidb_pe_magic.credentials.redaction import hide_values, without_values
+from tidb_pe_magic.database import forks
 from tidb_pe_magic.database.session import Session, SessionStateLost
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def listen(engine: Engine, *, database: str) -> None:
         engine: whose connections are all of class `Session`.
         database: that each of them begins in; empty for none.
     """
+    forks.watch_engine(engine)
     # A notebook's connection is checked out once and for all, so the pool never looks at it again.
     event.listen(engine, "before_cursor_execute", _revive)
     event.listen(engine, "after_cursor_execute", _remember)
@@ -57,9 +59,13 @@ def listen(engine: Engine, *, database: str) -> None:
 
 @_own_failures
 def _revive(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-    lost = _session(connection).revive(statement)
+    session = _session(connection)
+    lost = session.revive(statement)
     if lost:
         warnings.warn(SessionStateLost.of(lost), stacklevel=2)
+    if session.open and not session.effect(statement).about_past:
+        # Asked once, before an interrupt needs it.
+        session.identity()
 
 
 @_own_failures

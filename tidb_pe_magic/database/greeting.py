@@ -25,6 +25,7 @@ _LARGEST_GREETING = 4096
 _PROTOCOL_VERSION = 10
 _ERROR = 0xFF
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 60, 10, 3
+_UNACKNOWLEDGED = 10_000  # milliseconds; without a limit Linux sends again for 15 minutes
 _LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
 
 _NOT_REACHED = (
@@ -132,6 +133,7 @@ def tune(sock: socket.socket) -> None:
         ("TCP_KEEPALIVE", _KEEPALIVE_IDLE),  # macOS's name for it
         ("TCP_KEEPINTVL", _KEEPALIVE_INTERVAL),
         ("TCP_KEEPCNT", _KEEPALIVE_COUNT),
+        ("TCP_USER_TIMEOUT", _UNACKNOWLEDGED),
     ):
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ssl
 import struct
+import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -12,14 +14,14 @@ import pymysql.err
 from pymysql.connections import Connection
 from pymysql.constants import CR, SERVER_STATUS
 
-from tidb_pe_magic.database import greeting, refusals
+from tidb_pe_magic.database import forks, greeting, refusals
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.effects import Effect, effect_of
 from tidb_pe_magic.errors import ConnectionFailed
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.database.tls import NamedContext
@@ -33,6 +35,7 @@ _LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
 # What PyMySQL raises where a peer does not keep to the protocol.
 _PROTOCOL_ERRORS = (ValueError, LookupError, AssertionError, struct.error, TypeError)
 
+_PING_SECONDS = 3.0
 _LONGEST = 80  # characters of a statement that is named
 # Login methods that give the password away on an unencrypted connection; the last one as a hash that is
 # undone in moments.
@@ -98,6 +101,7 @@ class Session(_Driver):
         tls_offered: the server's last greeting offered TLS.
         pinned: it stays its holder's session for good: when it is lost, it is opened again in place, after
             the error was shown, and whoever uses it is told what the new one lacks.
+        idle_limit: seconds after which a NAT may have forgotten the connection.
     """
 
     server_status: int
@@ -143,6 +147,7 @@ class Session(_Driver):
         )
         self.tls_offered = False
         self.pinned = False
+        self.idle_limit = 5.0
         self.server_status = 0
         self._login_method = ""
         self._secret = secret
@@ -156,6 +161,8 @@ class Session(_Driver):
         self._in_block = False
         self._encrypted = False
         self._deadline: Deadline | None = None
+        self._used = time.monotonic()
+        forks.watch(self)
 
     @property
     def _secure(self) -> bool:
@@ -325,9 +332,15 @@ class Session(_Driver):
             CannotConnect: it cannot be opened again; a later call tries once more.
         """
         # Whoever holds a pinned session has been shown the error that closed it, and what it cost.
-        gone = self.pinned and not self.open
-        if not gone and (self.holds_transaction or self.effect(statement).needs_session or self._answers()):
-            return ()
+        if not (self.pinned and not self.open):
+            effect = self.effect(statement)
+            if effect.about_past:
+                return ()
+            if self.holds_transaction or effect.reads_variables:
+                self._refuse_silence()
+                return ()
+            if self._answers():
+                return ()
         lost, failure = self.settings, None
         try:
             with Deadline(self._timeout) as deadline:
@@ -338,12 +351,16 @@ class Session(_Driver):
             raise failure
         return lost
 
+    def _refuse_silence(self) -> None:
+        """Fail now where an idle connection is gone: the statement might wait for its answer for ever."""
+        if time.monotonic() - self._used > self.idle_limit and not self._answers():
+            raise pymysql.err.OperationalError(
+                CR.CR_SERVER_LOST, "Lost connection to MySQL server while the session was idle"
+            )
+
     def _answers(self) -> bool:
         if not self.open:
             return False
-        # A peer behind a dead load balancer or a frozen proxy never answers.
-        kept = self._read_timeout, self._write_timeout
-        self._read_timeout = self._write_timeout = self._timeout
         try:
             self.ping(reconnect=False)
         except BaseException as error:
@@ -352,9 +369,46 @@ class Session(_Driver):
             if not isinstance(error, pymysql.err.MySQLError):
                 raise
             return False
+        return True
+
+    def ping(self, reconnect: bool = False) -> None:  # type: ignore[override]  # noqa: FBT001, FBT002 - the driver's
+        """Ask for a sign of life, for a few seconds: behind a NAT that forgot it, none ever comes."""
+        with self._bounded(min(self._timeout, _PING_SECONDS)):
+            super().ping(reconnect)  # type: ignore[call-overload]
+
+    def is_calm(self) -> bool:
+        """Let a KILL QUERY that came too late end a statement of no importance; False where that is lost."""
+        with self._bounded(min(self._timeout, _PING_SECONDS)):
+            for _ in range(2):
+                try:
+                    with contextlib.closing(self.cursor()) as cursor:
+                        cursor.execute("DO 0")
+                except pymysql.err.MySQLError:
+                    continue
+                return True
+        return False
+
+    @contextmanager
+    def _bounded(self, seconds: float) -> Iterator[None]:
+        """Wait for each packet no longer than this."""
+        kept = self._read_timeout, self._write_timeout
+        self._read_timeout = self._write_timeout = seconds
+        try:
+            yield
         finally:
             self._read_timeout, self._write_timeout = kept
-        return True
+
+    def _execute_command(self, command: int, sql: str | bytes) -> None:
+        super()._execute_command(command, sql)  # type: ignore[misc]
+        self._used = time.monotonic()
+
+    def leave_to_parent(self) -> None:
+        """Close this process's end of a connection that belongs to the process that it was forked off."""
+        if not self.open:
+            return
+        if self.pinned and self.holds_transaction:
+            self._settings.append("BEGIN")
+        self._force_close()
 
     def query(self, sql: str, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - the driver's signature
         """Execute a statement; where it is interrupted, the server is told to end it too."""
@@ -405,7 +459,12 @@ class Session(_Driver):
 
     def _end(self, statement: Callable[[], None], *, nothing_to_lose: bool) -> None:
         try:
-            statement()
+            if nothing_to_lose:
+                # A pool takes connections back with a ROLLBACK, which a forgotten one would never answer.
+                with self._bounded(self._timeout):
+                    statement()
+            else:
+                statement()
         except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
             if error.args[0] not in _LOST or not nothing_to_lose:
                 raise

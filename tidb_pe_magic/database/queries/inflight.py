@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymysql.err
+from pymysql.constants import ER
 
 from tidb_pe_magic.database.queries.failures import translated
-from tidb_pe_magic.errors import QueryCancelled
+from tidb_pe_magic.database.queries.stop import Stop
+from tidb_pe_magic.database.session import CannotConnect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
     from tidb_pe_magic.database.alias import AliasSession
+    from tidb_pe_magic.errors import QueryCancelled
 
 T = TypeVar("T")
 
@@ -33,12 +36,13 @@ _KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
 class InFlight:
     """The sessions of one engine whose statements run now; safe to use from several threads."""
 
-    def __init__(self, engine: Engine, *, database: str | None = None) -> None:
+    def __init__(self, engine: Engine, *, database: str | None = None, statement: str = "") -> None:
         """Begin with none.
 
         Args:
             engine: of the connection.
             database: that the dedicated sessions are in; default: the engine's own.
+            statement: what is asked for.
         """
         self._engine = engine
         self._database = database
@@ -46,6 +50,7 @@ class InFlight:
         self._idle = threading.Condition(self._lock)
         self._sessions: dict[int, Any] = {}
         self._told = threading.Event()
+        self._stop = Stop(statement=statement)
         self.stopped = threading.Event()
 
     @contextmanager
@@ -109,7 +114,7 @@ class InFlight:
             return True
         if stopped and not self._told.wait(_KILL_SECONDS):
             return False
-        return not stopped or _is_calm(session)
+        return not stopped or bool(session.is_calm())
 
     @contextmanager
     def _lent(
@@ -138,13 +143,14 @@ class InFlight:
         with self._lock:
             self._sessions[number] = session
         if self.stopped.is_set():
-            raise QueryCancelled
+            raise self.cancelled()
 
     def end(self) -> None:
         """End every statement: KILL QUERY over another connection, then the sockets that are still open."""
         with self._lock:
             self.stopped.set()
             numbers = list(self._sessions)
+            self._stop.sessions = len(numbers)
         if numbers:
             # A daemon: a server that is slow to let it in is told all the same, in its own time.
             killer = threading.Thread(target=self._kill, args=(numbers,), name="tidb_pe kill", daemon=True)
@@ -155,8 +161,13 @@ class InFlight:
         if not self._await_end():
             with self._lock:
                 for session in self._sessions.values():
+                    self._stop.costs_transaction |= session.pinned and session.in_transaction
                     _cut(session)
             self._await_end()
+
+    def cancelled(self) -> QueryCancelled:
+        """Return the error that says what is known of the stopped statement."""
+        return self._stop.error()
 
     def kill(self, session: Any) -> None:
         """Tell the server that nobody waits for the rest of this session's statement."""
@@ -166,21 +177,30 @@ class InFlight:
 
     def _kill(self, numbers: Sequence[int]) -> None:
         try:
-            self._tell(numbers)
+            self._stop.refusal = self._tell(numbers)
         finally:
+            self._stop.answered = True
             self._told.set()
 
-    def _tell(self, numbers: Sequence[int]) -> None:
-        # Whoever stops a query is not told that the server could not be: the session is cut either way.
-        with contextlib.suppress(pymysql.err.MySQLError):
+    def _tell(self, numbers: Sequence[int]) -> str:
+        """Tell the server to end the statements of these sessions; return why that could not be done."""
+        try:
             connection = dial(self._engine)
-            try:
-                with contextlib.closing(connection.cursor()) as cursor:
-                    for number in numbers:
-                        with contextlib.suppress(pymysql.err.MySQLError):
-                            cursor.execute(f"KILL QUERY {number:d}")
-            finally:
-                connection.invalidate()
+        except pymysql.err.MySQLError as error:
+            return error.failure.reason if isinstance(error, CannotConnect) else _words(error)
+        refusal = ""
+        try:
+            with contextlib.closing(connection.cursor()) as cursor:
+                for number in numbers:
+                    try:
+                        cursor.execute(f"KILL QUERY {number:d}")
+                    except pymysql.err.MySQLError as error:
+                        # A session that is gone has nothing left to end.
+                        if error.args[0] != ER.NO_SUCH_THREAD:
+                            refusal = _words(error)
+        finally:
+            connection.invalidate()
+        return refusal
 
     def _await_end(self) -> bool:
         end = time.monotonic() + _CUT_SECONDS
@@ -190,16 +210,8 @@ class InFlight:
             return not self._sessions
 
 
-def _is_calm(session: Any) -> bool:
-    """Let a KILL QUERY that came too late take a statement of no importance; False where that is lost."""
-    for _ in range(2):
-        try:
-            with contextlib.closing(session.cursor()) as cursor:
-                cursor.execute("DO 0")
-        except pymysql.err.MySQLError:
-            continue
-        return True
-    return False
+def _words(error: pymysql.err.MySQLError) -> str:
+    return " ".join(str(each) for each in error.args).rstrip(".") + "."
 
 
 def dial(engine: Engine) -> PoolProxiedConnection:
@@ -256,4 +268,4 @@ def attended(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     # Outside the handler: an interrupt is no part of what is told.
-    raise QueryCancelled
+    raise flight.cancelled()

@@ -78,7 +78,8 @@ class Read:
 
     def in_flight(self) -> InFlight:
         """Return what its statements are watched in; further sessions are in the same database."""
-        return InFlight(self.engine, database=self.cells.database if self.cells is not None else None)
+        database = self.cells.database if self.cells is not None else None
+        return InFlight(self.engine, database=database, statement=self.query.sql)
 
 
 class _Rows:

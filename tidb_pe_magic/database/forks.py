@@ -1,0 +1,44 @@
+"""What a process forked off this one does with the connections: it leaves them to its parent."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+class Inherited(Protocol):
+    """Something that a forked process must not use as its parent does."""
+
+    def leave_to_parent(self) -> None:
+        """Begin anew, in the forked process."""
+
+
+# Sockets are shared with a child process: two of them reading one would each get parts of the other's rows.
+_inherited: weakref.WeakSet[Inherited] = weakref.WeakSet()
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def watch(inherited: Inherited) -> None:
+    """Have it begin anew in a forked process."""
+    _inherited.add(inherited)
+
+
+def watch_engine(engine: Engine) -> None:
+    """Give the engine a pool of its own in a forked process."""
+    _engines.add(engine)
+
+
+def _leave_to_parent() -> None:
+    for inherited in list(_inherited):
+        inherited.leave_to_parent()
+    for engine in list(_engines):
+        engine.dispose(close=False)
+
+
+# Windows has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
