@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import secrets
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 _SHOWN = 40  # characters of a name, which is not too long with what is added
 _FIELD = "--to"
 _LARGEST = 2**20  # bytes; no text of ours comes near
+# Byte order marks; that of UTF-32 begins as UTF-16's does.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BEGINNING = 4096  # bytes in which UTF-16 has its NULs
 
 
 VARIABLE = "TIDB_PE_STATE_DIR"
@@ -99,6 +109,26 @@ def _make_private(descriptor: int, path: Path) -> None:
 
 def _is_mine(found: os.stat_result) -> bool:
     return os.name != "posix" or found.st_uid == os.geteuid()
+
+
+def decoded(content: bytes) -> str:
+    """Return a file's text as people's editors write it: UTF-8, or UTF-16 and UTF-32 that begin with a mark.
+
+    Windows' tools put a mark before UTF-8 too, and it is no part of a key.
+
+    Raises:
+        UnicodeError: it is none of these; the reason holds nothing of the content.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    reason = f"it is not {encoding.upper()}"
+    if encoding == "utf-8" and b"\0" in content[:_BEGINNING]:
+        reason = "it is UTF-16 without a byte order mark, or no text: save it as UTF-8"
+    else:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:  # which holds the content
+            pass
+    raise UnicodeError(reason)
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def test_a_broken_file_of_the_cli_is_named(tmp_path: Path, content: str) -> None
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (HIDDEN, "it is no INI file"),
+        (HIDDEN, "it is not an INI file"),
         (f"[default]\ntype = guess\naccess_key_id = {HIDDEN}\n", "a type that the SDK does not know"),
         (INI.replace("access_key_id = ini-id\n", ""), "has no access_key_id"),
         (INI.replace("default", "prod"), "names no profile of"),
@@ -191,7 +191,7 @@ def test_an_answer_that_holds_a_key_is_not_repeated(
         settings |= {"ALIBABA_CLOUD_CREDENTIALS_URI": uri, "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
         with Runbook(environ=settings) as runbook:
             identity = runbook.whoami().alibaba
-            with pytest.raises(MissingCredentials, match="error retrieving credentials") as caught:
+            with pytest.raises(MissingCredentials, match=r"URI \(CredentialException\)") as caught:
                 runbook.networks(cluster="demo")
     assert not identity.works
     assert HIDDEN not in f"{identity!r} {caught.value}"
@@ -220,3 +220,29 @@ def answering(text: str) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+AK = {"mode": "AK", "access_key_id": "id", "access_key_secret": "secret"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            ".aliyun/config.json",
+            json.dumps({"current": "a", "profiles": [{"name": "a", **AK}]}, indent=1).replace("\n", "\r\n"),
+        ),
+        (
+            ".alibabacloud/credentials.ini",
+            "[default]\r\ntype = access_key\r\naccess_key_id = id\r\naccess_key_secret = secret\r\n",
+        ),
+    ],
+)
+def test_a_file_that_windows_wrote_is_read(tmp_path: Path, name: str, content: str, encoding: str) -> None:
+    """A byte order mark and CRLF are no part of a file, as PowerShell and Notepad write both."""
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_bytes(content.encode(encoding))
+    key = alibaba.find({"HOME": str(tmp_path)}, lambda: False).own_key
+    assert (key.public, key.private.reveal()) == ("id", "secret")

@@ -22,7 +22,7 @@ from tidb_pe_magic.credentials.redaction import (
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.errors import NotFound, TidbPeError, UnexpectedError
 
-VALUE = "hunter2/Key+4a71=="
+VALUE = "canary-of-redaction/Key+4a71=="
 
 
 @given(st.text(min_size=4, max_size=60), st.text(), st.text())

@@ -103,7 +103,7 @@ def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str,
     ("content", "reason"),
     [
         (f'private-key = "{HIDDEN}'.encode(), "it is no TOML"),
-        (HIDDEN.encode() + b"\xe9", "it is no UTF-8"),
+        (HIDDEN.encode() + b"\xe9", "it is not UTF-8"),
         (
             f'[default]\npublic-key="a"\nprivate-key="{HIDDEN} {HIDDEN}"'.encode(),
             "private-key of ticloud profile",
@@ -280,3 +280,13 @@ def test_a_login_lists_clusters_and_projects_until_it_is_refused(tmp_path: Path)
             ) as caught:
                 runbook.clusters()
             assert holders(caught.value, HIDDEN) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_that_windows_wrote_is_read(tmp_path: Path, encoding: str) -> None:
+    """A byte order mark and CRLF are no part of the file, as PowerShell and Notepad write both."""
+    path = tmp_path / ".ticloud" / "config.toml"
+    path.parent.mkdir()
+    path.write_bytes('[default]\r\npublic-key = "pub"\r\nprivate-key = "private"\r\n'.encode(encoding))
+    key = tidb_cloud.find({"HOME": str(tmp_path)}).own_key
+    assert (key.public, key.private.reveal()) == ("pub", "private")

@@ -107,9 +107,6 @@ PLANTS = {
     "SSL_CERT_FILE no certificate": Plant(
         "%tidb_pe clusters", environ={"SSL_CERT_FILE": "/etc/passwd", **REAL_HOST}, says="SSL_CERT_FILE"
     ),
-    "SSLKEYLOGFILE": Plant(
-        "%tidb_pe clusters", environ={"SSLKEYLOGFILE": "{dir}/none/log", **REAL_HOST}, says="SSLKEYLOGFILE"
-    ),
     "--ca": Plant(f"{CONNECT} --alias ca --tls verify-ca --ca /etc/passwd", says="--ca"),
     "password file": Plant(f"{CONNECT} --alias file --password-from file:/none", says="--password-from"),
     "ticloud's file": Plant(

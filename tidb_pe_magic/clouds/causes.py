@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
+
+from tidb_pe_magic.errors import TidbPeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Nothing that answers is there, or it is not who it says it is: asking again changes neither.
+_URL = re.compile(r" with url: \S+")
+_TAGS = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_LONGEST = 600  # characters; a page that stands in the place of an answer has no end
 _HOPELESS = (ConnectionRefusedError, ssl.SSLCertVerificationError)
+
+
+def is_untrusted(error: BaseException) -> bool:
+    """Tell whether no trusted authority vouches for the host."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
 def is_hopeless(error: BaseException) -> bool:
@@ -20,6 +31,34 @@ def is_hopeless(error: BaseException) -> bool:
         or (isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN)
         for cause in _causes(error)
     )
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why it failed, on one line: what the system said, where it has, without what was sent.
+
+    HTTP libraries put the reason behind the URL, whose query holds what is signed.
+    """
+    said = [str(cause) for cause in _causes(error) if _is_own(cause)]
+    text = said[-1] if said else _URL.sub("", str(error))
+    if "<html" in text.lower():  # somebody else's page: its words say who and why
+        text = _TAGS.sub(" ", text)
+    return " ".join(text.split())[:_LONGEST] or type(error).__name__
+
+
+def is_of_the_system(error: BaseException) -> bool:
+    """Tell whether the system has said why: a file, a name, a connection or a certificate."""
+    return any(map(_is_own, _causes(error)))
+
+
+def own_error(error: BaseException) -> TidbPeError | None:
+    """Return the error of this package that a library has wrapped; None where there is none."""
+    return next((cause for cause in _causes(error) if isinstance(cause, TidbPeError)), None)
+
+
+def _is_own(cause: BaseException) -> bool:
+    """Tell whether it is Python's own OSError, and no library's that is derived from it."""
+    python = {"builtins", "ssl", "socket"}
+    return isinstance(cause, OSError) and type(cause).__module__ in python and bool(str(cause))
 
 
 def redirect_target(error: BaseException) -> str | None:

@@ -61,8 +61,13 @@ def overrides(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in hosts if host))
 
 
-def unreachable_advice(host: str) -> str:
-    """Return what to do about an API host that gives no usable answer."""
+def unreachable_advice(host: str, *, untrusted: bool = False) -> str:
+    """Return what to do about an API host that gives no usable answer, or is not trusted."""
+    if untrusted:
+        return (
+            "If a proxy of your company inspects TLS, set SSL_CERT_FILE to the file of its authority; "
+            "%tidb_pe whoami shows what is trusted now."
+        )
     if is_loopback(host):
         return "The environment names this machine as the API's host; see %tidb_pe sandbox status."
     return "Check the region's name and this machine's way to the internet (proxy, firewall), then try again."

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.clouds.causes import is_hopeless
-from tidb_pe_magic.clouds.hosts import is_loopback, unreachable_advice
+from tidb_pe_magic.clouds.causes import is_hopeless, is_untrusted
+from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping, mappings, number, text, texts
+from tidb_pe_magic.clouds.network import Network
 from tidb_pe_magic.clouds.retries import NO_RETRIES
 from tidb_pe_magic.model import Cluster, EndpointService, RateLimit
 
@@ -38,7 +39,7 @@ class TidbCloud:
     requests that count against the limit of 100 per minute and key.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an edge that a test or the context replaces
         self,
         base_url: str,
         key: Key,
@@ -46,6 +47,7 @@ class TidbCloud:
         transport: httpx.BaseTransport | None = None,
         now: Callable[[], float] = time.time,
         retries: Retries = NO_RETRIES,
+        network: Network | None = None,
     ) -> None:
         """Talk to `base_url`; redirects are refused, so that the digest goes nowhere else.
 
@@ -55,36 +57,29 @@ class TidbCloud:
             transport: instead of the network.
             now: this machine's clock, in seconds since 1970.
             retries: makes a call again that failed in passing.
+            network: proxy and trust store; default: those of `os.environ`.
 
         Raises:
-            InvalidRequest: the environment names a proxy that cannot be used.
+            InvalidRequest: the environment names a proxy or a trust store that cannot be used.
         """
         self._now = now
         self._retries = retries
         self._ahead: float | None = None
         self._rate: RateLimit | None = None
-        variables = "HTTPS_PROXY or ALL_PROXY"
-        try:
-            self._http = httpx.Client(
-                base_url=base_url + "/v1beta1",
-                auth=_auth(key),
-                timeout=httpx.Timeout(retries.answer, connect=_CONNECT_SECONDS),
-                follow_redirects=False,
-                transport=transport,
-                # A proxy of the environment cannot reach this machine's own loopback.
-                trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
-            )
-        except ImportError:
-            reason = "a SOCKS proxy needs a package: pip install 'httpx[socks]'"
-        except (ValueError, httpx.InvalidURL):
-            reason = "must be http://HOST:PORT or https://HOST:PORT"
-        except OSError as error:  # of a file of certificates; ssl.SSLError is one
-            variables = "SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE"
-            reason = f"names a file that cannot be used: {error.strerror or type(error).__name__}"
-        else:
-            return
-        # Outside the handler: the frames of the exception hold the private key.
-        raise errors.InvalidRequest(variables, f"{reason}.")
+        network = network or Network.of()
+        proxy = "" if transport else network.proxy(base_url)
+        # A host of this machine is called by http: no certificate, no store to be read.
+        verified = transport is None and base_url.lower().startswith("https:")
+        self._http = httpx.Client(
+            base_url=base_url + "/v1beta1",
+            auth=_auth(key),
+            timeout=httpx.Timeout(retries.answer, connect=_CONNECT_SECONDS),
+            follow_redirects=False,
+            transport=transport,
+            verify=network.context() if verified else False,
+            proxy=_proxy(proxy, network) if proxy else None,
+            trust_env=False,
+        )
 
     @property
     def clock_ahead(self) -> float | None:
@@ -156,13 +151,13 @@ class TidbCloud:
     ) -> dict[str, Any]:
         """Make one request; `body` is called where it is sent, so that no frame holds a password."""
         reason: str | None
-        hopeless = False
+        hopeless = untrusted = False
         try:
             response = self._http.request(method, path, params=dict(query), json=body() if body else None)
         # httpx raises the last three for a digest challenge that it does not support.
         except (httpx.HTTPError, OSError, KeyError, ValueError, NotImplementedError) as error:
             reason = str(error) or type(error).__name__
-            hopeless = is_hopeless(error)
+            hopeless, untrusted = is_hopeless(error), is_untrusted(error)
         except KeyboardInterrupt:
             reason = None
         else:
@@ -175,10 +170,14 @@ class TidbCloud:
         failure = errors.ServiceUnavailable(
             f"{self._http.base_url.host} did not answer: {reason}.",
             operation=operation,
-            advice=unreachable_advice(self._http.base_url.host),
+            advice=unreachable_advice(self._http.base_url.host, untrusted=untrusted),
         )
         failure.transient = not hopeless
         raise failure
+
+
+def _proxy(url: str, network: Network) -> httpx.Proxy:
+    return httpx.Proxy(url, ssl_context=network.context() if url.startswith("https:") else None)
 
 
 def _quoted(value: str) -> str:

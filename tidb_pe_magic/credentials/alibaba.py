@@ -22,7 +22,7 @@ from tidb_pe_magic.credentials.search import (
     home,
     part,
     private_half,
-    read,
+    read_text,
     search,
 )
 from tidb_pe_magic.credentials.secrets import Key, Secret
@@ -198,7 +198,7 @@ def _read_by_the_sdk(profile: Mapping[str, Any], name: str, path: Path, place: s
 
 
 def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
-    content = read(path)
+    content = read_text(path)
     if content is None:
         return {}, ""
     try:
@@ -246,18 +246,18 @@ def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
 
 
 def _ini_sections(path: Path) -> dict[str, dict[str, str]]:
-    content = read(path)
+    content = read_text(path)
     if content is None:
         return {}
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(content.decode("utf-8"))
-    except (configparser.Error, UnicodeDecodeError):
+        parser.read_string(content)
+    except configparser.Error:
         pass
     else:
         return {name: dict(parser.items(name)) for name in parser.sections()}
     # Outside the handler: its error holds the file's content.
-    raise broken(path, "it is no INI file in UTF-8")
+    raise broken(path, "it is not an INI file")
 
 
 def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:

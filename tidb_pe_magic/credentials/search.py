@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.credentials.secrets import Secret, from_keyring, printable
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency, TidbPeError
+from tidb_pe_magic.files import decoded
 from tidb_pe_magic.model import KeyPlace, KeyState
 
 if TYPE_CHECKING:
@@ -216,6 +217,22 @@ def read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         reason = error.strerror or type(error).__name__
+    raise broken(path, reason)
+
+
+def read_text(path: Path) -> str | None:
+    """Return the file's text, None where there is no such file.
+
+    Raises:
+        InvalidRequest: it cannot be read, or is no text in UTF-8, UTF-16 or UTF-32.
+    """
+    content = read(path)
+    if content is None:
+        return None
+    try:
+        return decoded(content)
+    except ValueError as error:
+        reason = str(error)
     raise broken(path, reason)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, MissingDependency
+from tidb_pe_magic.files import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,14 +177,14 @@ def sql_password(
     """
     if source is None:
         if environ.get("TIDB_PASSWORD"):
-            return _sendable(Secret(environ["TIDB_PASSWORD"]), "TIDB_PASSWORD")
+            return _sendable(_whole(environ["TIDB_PASSWORD"]), "TIDB_PASSWORD")
         source = PasswordSource("prompt")
     if source.kind == "env":
-        secret = Secret(environ.get(source.name, ""))
+        secret = _whole(environ.get(source.name, ""))
     elif source.kind == "file":
         secret = _from_file(source.name)
     elif source.kind == "keyring":
-        secret = from_keyring(source.name, user)
+        secret = _whole(from_keyring(source.name, user).reveal())
     else:
         secret = prompt(f"Password of {user}: ")
     if not secret:
@@ -206,11 +207,15 @@ def _from_file(path: str) -> Secret:
     from pathlib import Path  # noqa: PLC0415 - only this source needs it
 
     try:
-        return Secret(Path(path).expanduser().read_text(encoding="utf-8").rstrip("\r\n"))
+        return _whole(decoded(Path(path).expanduser().read_bytes()))
     except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-    # Outside the handler: a decoding error holds the file's content.
-    raise InvalidRequest("--password-from", f"file {path} cannot be read: {reason}")
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    raise InvalidRequest("--password-from", f"file {path} cannot be read: {reason}.")
+
+
+def _whole(text: str) -> Secret:
+    """Return a password without the line break that editors and shells put behind it."""
+    return Secret(text.rstrip("\r\n"))
 
 
 def from_keyring(service: str, user: str, *, what: str = "SQL password") -> Secret:

@@ -24,7 +24,7 @@ from tidb_pe_magic.credentials.search import (
     home,
     part,
     private_half,
-    read,
+    read_text,
     search,
 )
 from tidb_pe_magic.credentials.secrets import Key, Secret
@@ -211,17 +211,15 @@ def _settings(environ: Mapping[str, str]) -> tuple[Path, dict[str, Any]]:
     directory = home(environ) / ".ticloud"
     for name in _FILES:
         path = directory / name
-        content = read(path)
+        content = read_text(path)
         if content is not None:
             return path, _parsed(path, content)
     return directory / _FILES[0], {}
 
 
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+def _parsed(path: Path, content: str) -> dict[str, Any]:
     try:
-        settings = tomllib.loads(content.decode("utf-8"))
-    except UnicodeDecodeError:
-        reason = "it is no UTF-8"
+        settings = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError):
         reason = "it is no TOML"
     else:

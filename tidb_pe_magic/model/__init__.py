@@ -69,7 +69,7 @@ from tidb_pe_magic.model.findings import (
 from tidb_pe_magic.model.fleets import IN_MOTION, Fleet, FleetRow, RowState, row_counts
 from tidb_pe_magic.model.help import HelpText
 from tidb_pe_magic.model.history import History, Mutation, MutationResult
-from tidb_pe_magic.model.keys import CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
+from tidb_pe_magic.model.keys import ApiRoute, CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
 from tidb_pe_magic.model.queries import QueryResult
 from tidb_pe_magic.model.ram import RamAction
@@ -83,6 +83,7 @@ __all__ = [
     "SQL_ROLES",
     "STAGES",
     "Access",
+    "ApiRoute",
     "Authorization",
     "BrokenProfile",
     "ClientFormat",

@@ -68,12 +68,36 @@ class CloudIdentity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApiRoute:
+    """How the API of one cloud is reached.
+
+    Attributes:
+        cloud: its name.
+        proxy: URL of the proxy, without a password; empty where there is none.
+        trust: the store of authorities that vouch for the API's host.
+        problem: why the proxy or the store cannot be used; empty where they can.
+    """
+
+    cloud: str
+    proxy: str = ""
+    trust: str = ""
+    problem: str = field(default="", metadata=WORDED)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Whoami(Result):
-    """The keys of both clouds, and what is left of TiDB Cloud's calls per minute."""
+    """The keys of both clouds, what is left of TiDB Cloud's calls per minute, and how the APIs are reached.
+
+    Attributes:
+        routes: one for each cloud.
+        skipped: entries of NO_PROXY that cannot be read.
+    """
 
     tidb_cloud: CloudIdentity
     alibaba: CloudIdentity
     rate: RateLimit | None = None
+    routes: tuple[ApiRoute, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def key_hint(public: str) -> str:

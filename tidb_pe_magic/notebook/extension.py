@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -94,3 +95,6 @@ def unload(shell: InteractiveShell) -> None:
         if magics in configurables:
             configurables.remove(magics)
     completion.remove(shell)
+    process = sys.modules.get("tidb_pe_magic.clouds.alibaba.sdk_process")
+    if process is not None:  # the SDK was used
+        process.restore()

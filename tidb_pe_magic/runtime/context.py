@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.clouds.network import Network
 from tidb_pe_magic.clouds.retries import Retries
 from tidb_pe_magic.credentials.prompt import ask
 from tidb_pe_magic.credentials.secrets import Environment
@@ -41,6 +42,7 @@ CLUSTER = "TIDB_PE_CLUSTER"
 # Who hears the events of the command that this thread works at: clients outlive commands.
 # Clients are kept for many calls: whom they tell, and what cancels them, is the present call's.
 _listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
+_NO_LASTS = 30.0  # seconds that "not an ECS instance" holds
 _cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
 
 
@@ -83,7 +85,8 @@ class Context:
     _no_call: threading.Event = field(default_factory=threading.Event)
     _named: _Named = field(default_factory=_Named)
     _clients: Clients = field(default_factory=Clients)
-    _places: dict[str, Whereabouts | None] = field(default_factory=dict)
+    _places: dict[str, tuple[Whereabouts | None, float]] = field(default_factory=dict)
+    _skipped: set[str] = field(default_factory=set)
     _settings: Settings | None = field(default=None, repr=False)
     _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -176,6 +179,16 @@ class Context:
         """A waiter over this context's clock and cancel event."""
         return Waiter(clock=self.clock, cancel=self.cancel, sleep=self.sleep)
 
+    @property
+    def network(self) -> Network:
+        """Proxy and trust store of the environment; entries of NO_PROXY that cannot be read are told once."""
+        network = Network.of(self.environ)
+        for entry in network.proxies.skipped:
+            if entry not in self._skipped:
+                self._skipped.add(entry)
+                self.tell(Notice(text=f"NO_PROXY: the entry {entry} cannot be read and is skipped."))
+        return network
+
     def tidb_cloud(self) -> TidbCloud:
         """Return the client for the key and host that the environment names now.
 
@@ -190,8 +203,8 @@ class Context:
         key = found.own_key
         client: TidbCloud = self._clients.get(
             "tidb_cloud",
-            (base_url, key),
-            lambda: TidbCloud(base_url, key, now=self.now, retries=self.retries),
+            (base_url, key, network := self.network),
+            lambda: TidbCloud(base_url, key, now=self.now, retries=self.retries, network=network),
         )
         return client
 
@@ -209,7 +222,9 @@ class Context:
         base_url = base_url or hosts.DEFAULT_TIDB_CLOUD_IAM
         key = found.own_key
         client: TidbCloudIam = self._clients.get(
-            "iam", (base_url, key), lambda: TidbCloudIam(base_url, key, now=self.now, retries=self.retries)
+            "iam",
+            (base_url, key, network := self.network),
+            lambda: TidbCloudIam(base_url, key, now=self.now, retries=self.retries, network=network),
         )
         return client
 
@@ -225,13 +240,15 @@ class Context:
         endpoint, key = self.settings.alibaba_host, self.settings.alibaba
         client: Alibaba = self._clients.get(
             f"alibaba {region_id}",
-            (endpoint, key),
-            lambda: Alibaba(region_id, key, endpoint=endpoint, retries=self.retries),
+            (endpoint, key, network := self.network),
+            lambda: Alibaba(region_id, key, endpoint=endpoint, retries=self.retries, network=network),
         )
         return client
 
     def whereabouts(self) -> Whereabouts | None:
-        """Return where this machine is, None where that cannot be told; it is asked once for each host.
+        """Return where this machine is, None where it is no ECS instance or does not answer in time.
+
+        An instance stays one; a no is asked again after half a minute, since one answer may be slow.
 
         Raises:
             InvalidRequest: the host is not valid.
@@ -240,9 +257,11 @@ class Context:
 
         base_url = hosts.override(self.environ, hosts.METADATA) or metadata.DEFAULT_METADATA
         with self._asking:  # two threads that ask at once wait for the same answer
-            if base_url not in self._places:
-                self._places[base_url] = metadata.whereabouts(base_url, timeout=self.metadata_timeout)
-            return self._places[base_url]
+            known, until = self._places.get(base_url, (None, float("-inf")))
+            if known is None and self.clock() >= until:
+                known = metadata.whereabouts(base_url, timeout=self.metadata_timeout)
+                self._places[base_url] = (known, self.clock() + _NO_LASTS)
+            return known
 
     @property
     def via(self) -> tuple[str, ...]:

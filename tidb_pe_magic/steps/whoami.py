@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.clouds import hosts
+from tidb_pe_magic.clouds.proxies import without_password
 from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.credentials import alibaba as alibaba_keys
 from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
-from tidb_pe_magic.model import CloudIdentity, Whoami, key_hint
+from tidb_pe_magic.model import ApiRoute, CloudIdentity, Whoami, key_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +38,28 @@ def whoami(context: Context, request: WhoamiRequest, on_event: EventHook) -> Who
         tidb_cloud, clusters = _tidb_cloud(context)
         alibaba = _alibaba(context, _region(context, clusters))
     rate = context.tidb_cloud().rate if tidb_cloud.call else None
-    return Whoami(tidb_cloud=tidb_cloud, alibaba=alibaba, rate=rate)
+    routes = _routes(context, _region(context, clusters))
+    skipped = context.network.proxies.skipped
+    return Whoami(tidb_cloud=tidb_cloud, alibaba=alibaba, rate=rate, routes=routes, skipped=skipped)
+
+
+def _routes(context: Context, region_id: str) -> tuple[ApiRoute, ...]:
+    network, environ = context.network, context.environ
+    urls = {
+        "TiDB Cloud": hosts.override(environ, hosts.TIDB_CLOUD) or hosts.DEFAULT_TIDB_CLOUD,
+        "Alibaba Cloud": hosts.override(environ, hosts.ALIBABA)
+        or f"https://privatelink.{region_id}.aliyuncs.com",
+    }
+    routes = []
+    for cloud, url in urls.items():
+        route = ApiRoute(cloud=cloud, trust=str(network.trust))
+        try:
+            route = replace(route, proxy=without_password(network.proxy(url)))
+            network.context()
+        except errors.InvalidRequest as error:
+            route = replace(route, problem=str(error))
+        routes.append(route)
+    return tuple(routes)
 
 
 def _tidb_cloud(context: Context) -> tuple[CloudIdentity, tuple[Cluster, ...]]:
@@ -69,6 +92,8 @@ def _alibaba(context: Context, region_id: str) -> CloudIdentity:
         account, arn = client.caller()
     except errors.MissingCredentials as error:
         return replace(identity, works=False, detail=str(error))
+    except errors.InvalidRequest as error:
+        return replace(identity, detail=str(error))
     except errors.ApiError as error:
         return replace(identity, call=call or error.operation, works=False, detail=str(error))
     return replace(identity, call=call, works=True, detail=f"account {account}, {arn}")

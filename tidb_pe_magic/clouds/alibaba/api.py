@@ -27,6 +27,7 @@ from tidb_pe_magic.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tidb_pe_magic.clouds.network import Network
     from tidb_pe_magic.clouds.retries import Retries
     from tidb_pe_magic.credentials.search import Found
     from tidb_pe_magic.credentials.secrets import Key
@@ -44,7 +45,13 @@ class Alibaba:
     """
 
     def __init__(
-        self, region_id: str, key: Key | Found, *, endpoint: str = "", retries: Retries = NO_RETRIES
+        self,
+        region_id: str,
+        key: Key | Found,
+        *,
+        endpoint: str = "",
+        retries: Retries = NO_RETRIES,
+        network: Network | None = None,
     ) -> None:
         """Make a client; nothing is called yet.
 
@@ -53,9 +60,10 @@ class Alibaba:
             key: the key, or where the SDK gets one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
             retries: makes a call again that failed in passing.
+            network: proxy and trust store; default: those of `os.environ`.
         """
         self.region_id = region_id
-        self._client = AlibabaClient(region_id, key, endpoint=endpoint, retries=retries)
+        self._client = AlibabaClient(region_id, key, endpoint=endpoint, retries=retries, network=network)
 
     def close(self) -> None:
         """Close the HTTP connections."""

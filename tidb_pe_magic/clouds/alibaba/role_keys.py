@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,29 +10,28 @@ from urllib.parse import urlsplit
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba.errors import translate
-from tidb_pe_magic.clouds.alibaba.sdk_http import no_proxy, refuse_redirects
-from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
+from tidb_pe_magic.clouds.alibaba.imports import load_sdk
+from tidb_pe_magic.clouds.causes import (
+    is_hopeless,
+    is_of_the_system,
+    is_untrusted,
+    own_error,
+    reason_of,
+    redirect_target,
+)
 from tidb_pe_magic.clouds.hosts import unreachable_advice
-from tidb_pe_magic.clouds.json_fields import mapping, mappings
+from tidb_pe_magic.clouds.json_fields import mapping
+from tidb_pe_magic.clouds.network import Network
+from tidb_pe_magic.credentials.redaction import redacted, unexpected
 from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tidb_pe_magic.credentials.search import Chain, Found
 
-_LONGEST = 200
-_SHORTEST = 9  # characters of what could be a key
-# The SDK repeats the answers that it cannot use, which may hold all of a key.
-_NAMED_SECRET = re.compile(
-    r"""((?:secret|token|password|access_?key)\w*["']?\s*[:=]\s*)"""
-    r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;&}]+)""",
-    re.IGNORECASE,
-)
-# And the URL that it could not reach, which holds an OIDC token.
-_URL = re.compile(r" with url: \S+")
-_QUERY_SECRET = re.compile(r"((?:Token|Signature)=)[^&\s\"]+")
 _REFUSED = re.compile(r"error refreshing credentials from \w+, http_code: (\d{3}), result: (.*)", re.DOTALL)
+# Of any other refusal nothing else is shown: what was answered can hold all of a key.
+_STATUS = re.compile(r"(?:http_?code|status code)\s*[:=]\s*(\d{3})", re.IGNORECASE)
+_CODE = re.compile(r"[\"']Code[\"']\s*:\s*[\"']([A-Za-z][A-Za-z.]{2,60})[\"']")
 _OPERATIONS = {"role": "AssumeRole", "oidc": "AssumeRoleWithOIDC"}
 # A part of the code of STS, and what to do.
 _ADVICE = (
@@ -48,6 +46,8 @@ _ADVICE = (
     ("SignatureDoesNotMatch", "Check the access key there."),
     ("DurationSeconds", "Shorten expired_seconds, or have the role's longest session prolonged."),
 )
+_WHAT = "Alibaba Cloud access key"
+_SHORTEST_SESSION = 900  # seconds (STS API reference, AssumeRole, DurationSeconds)
 _NO_ROLE = "HttpCode=404"
 _INSTANCE_ADVICE = (
     "Attach a RAM role that trusts ecs.aliyuncs.com to this instance, run: aliyun configure, or set "
@@ -62,12 +62,13 @@ class Exchange:
     the SDK's clients wrap what is raised within them, with all that it repeats.
     """
 
-    def __init__(self, found: Found, endpoint: str) -> None:
-        """Take what makes the key, and the `scheme://host[:port]` of an STS that is not the cloud's own."""
+    def __init__(self, found: Found, endpoint: str, network: Network) -> None:
+        """Take what makes the key, the way to it, and the `scheme://host[:port]` of another STS."""
         if found.chain is None:
             msg = "a key of its own needs no exchange"
             raise AssertionError(msg)
         self._found, self._chain, self._endpoint = found, found.chain, endpoint
+        self._network = network
         self._client: Any = None
         self._current: Any = None
         self._secrets: tuple[Secret, ...] = ()
@@ -87,42 +88,37 @@ class Exchange:
             MissingCredentials: there is none to be had; the reason is told.
             ApiError: STS refuses the role, or does not answer.
         """
-        from alibabacloud_credentials.exceptions import CredentialException  # noqa: PLC0415 - slow to import
-        from Tea.core import TeaCore  # noqa: PLC0415 - slow to import
-        from Tea.exceptions import RetryError, TeaException  # noqa: PLC0415 - slow to import
+        load_sdk()
+        if self._chain.seconds is not None and self._chain.seconds < _SHORTEST_SESSION:
+            place = f"{self._found.place} (expired_seconds is less than {_SHORTEST_SESSION}s)"
+            raise errors.MissingCredentials(_WHAT, (place,), advice=f"Set it to {_SHORTEST_SESSION} or more.")
+        from Tea.exceptions import RetryError  # noqa: PLC0415 - slow to import
 
-        _silence()
-        refuse_redirects(TeaCore)
+        from tidb_pe_magic.clouds.alibaba.sdk_process import SdkSession, through  # noqa: PLC0415 - see load_sdk
+
         failure: BaseException
         try:
-            with self._lock, no_proxy(self._host(), always=self._chain.kind == "ecs"):
+            with self._lock, SdkSession(self._network) as session, through(session):
                 if self._client is None:
                     self._client = _client(self._chain, self._endpoint)
                 current = self._client.get_credential()
-                if self._current is None or current.access_key_id != self._current.access_key_id:
-                    self._current, self._accepted = current, False
-                    # So that errors that repeat them are shown without.
-                    self._secrets = tuple(
-                        Secret(str(each or ""))
-                        for each in (current.access_key_secret, current.security_token)
-                    )
-                return
-        # What its providers raise for a file, an answer, a command or a network that is not as they need it.
-        except (
-            CredentialException,
-            TeaException,
-            RetryError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            OSError,
-        ) as error:
+        # Its providers raise whatever comes of a file, an answer, a command or a network.
+        except Exception as error:  # noqa: BLE001 - raised below: the SDK's frames hold keys
             failure = self._failure(error, unreachable=isinstance(error, RetryError))
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
-        # Outside the handler: the SDK's frames hold keys.
+        else:
+            self._take(current)
+            return
         raise failure
+
+    def _take(self, current: Any) -> None:
+        if self._current is None or current.access_key_id != self._current.access_key_id:
+            self._current, self._accepted = current, False
+            # So that errors that repeat them are shown without.
+            self._secrets = tuple(
+                Secret(str(each or "")) for each in (current.access_key_secret, current.security_token)
+            )
 
     def accept(self) -> None:
         """Note that the cloud has taken the key."""
@@ -138,35 +134,62 @@ class Exchange:
     def _host(self) -> str:
         return urlsplit(self._endpoint).hostname or ""
 
-    def _failure(self, error: Exception, *, unreachable: bool) -> errors.TidbPeError:
+    def _failure(self, error: Exception, *, unreachable: bool) -> Exception:
+        """Return what to raise: nothing of the SDK's text, which repeats what it read and was answered."""
         chain, place = self._chain, self._found.place
-        text = str(error) or type(error).__name__
+        own = own_error(error)
+        if own is not None:
+            return own
+        if not _is_of_the_sdk(error):
+            return unexpected(error)
         operation = _OPERATIONS.get(chain.kind, "")
-        refused = _REFUSED.match(text)
+        refused = _REFUSED.search(str(error))
         if operation and refused:
             return _refusal(operation, int(refused[1]), refused[2], chain, place)
         elsewhere = redirect_target(error)
-        reason = _harmless(text if elsewhere is None else f"a redirect to {elsewhere}; not followed", chain)
+        reason = _reason(error) if elsewhere is None else f"a redirect to {elsewhere}; not followed"
         if operation and unreachable:
             failure = errors.ServiceUnavailable(
-                f"no usable answer: {reason}", operation=operation, advice=unreachable_advice(self._host())
+                f"no usable answer: {reason.rstrip('.')}.",
+                operation=operation,
+                advice=unreachable_advice(self._host(), untrusted=is_untrusted(error)),
             )
             failure.transient = elsewhere is None and not is_hopeless(error)
             return failure
         advice = "See %tidb_pe whoami."
-        if chain.kind == "ecs" and _NO_ROLE in text:
+        if chain.kind == "ecs" and _NO_ROLE in str(error):
             reason, advice = "the metadata service has no key of such a role", _INSTANCE_ADVICE
-        return errors.MissingCredentials("Alibaba Cloud access key", (f"{place} ({reason})",), advice=advice)
+        return errors.MissingCredentials(_WHAT, (f"{place} ({reason})",), advice=advice)
 
 
-_exchanges: dict[tuple[Chain | None, str], Exchange] = {}
+_exchanges: dict[tuple[Chain | None, str, Network], Exchange] = {}
 _making = threading.Lock()
 
 
-def exchange(found: Found, endpoint: str = "") -> Exchange:
-    """Return the one exchange of a source, which all clients share."""
+def exchange(found: Found, endpoint: str = "", network: Network | None = None) -> Exchange:
+    """Return the one exchange of a source, which all clients of one network share."""
+    network = network or Network.of()
     with _making:
-        return _exchanges.setdefault((found.chain, endpoint), Exchange(found, endpoint))
+        return _exchanges.setdefault((found.chain, endpoint, network), Exchange(found, endpoint, network))
+
+
+def _is_of_the_sdk(error: Exception) -> bool:
+    """Tell whether the error comes out of the SDK, or of what it calls, and is no bug of this package."""
+    trace = error.__traceback__
+    innermost = ""
+    while trace is not None:
+        innermost = str(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    return not innermost.startswith("tidb_pe_magic.")
+
+
+def _reason(error: Exception) -> str:
+    """Return why there is no key: the system's own words, or a status and code, or the error's class."""
+    status = _STATUS.search(str(error))
+    if status is None:
+        return reason_of(error) if is_of_the_system(error) else type(error).__name__
+    code = _CODE.search(str(error))
+    return f"HTTP {status[1]}" + (f" {code[1]}" if code else "")
 
 
 def _refusal(operation: str, status: int, answer: str, chain: Chain, place: str) -> errors.ApiError:
@@ -179,7 +202,7 @@ def _refusal(operation: str, status: int, answer: str, chain: Chain, place: str)
     except (ValueError, RecursionError):
         body = {}
     code = str(body.get("Code") or "")
-    message = _harmless(str(body.get("Message") or "no reason given"), chain)
+    message = redacted(str(body.get("Message") or "no reason given"))
     failure = translate(operation, code, status, {**body, "Message": message})
     if isinstance(failure, errors.Throttled | errors.ServiceUnavailable):
         return failure
@@ -191,28 +214,6 @@ def _refusal(operation: str, status: int, answer: str, chain: Chain, place: str)
         request_id=failure.request_id,
         advice=f"The role is {chain.role}, of {place}. {advice}".strip(),
     )
-
-
-def _silence() -> None:
-    """Keep the SDK from printing: each failure with the answer, and with `DEBUG=sdk` each request.
-
-    It sends tokens in the query of a GET, which its HTTP library logs at DEBUG. Adding a filter again
-    changes nothing.
-    """
-    logging.getLogger("credentials").addFilter(_is_foreign)
-    logging.getLogger("urllib3.connectionpool").addFilter(_without_tokens)
-    logging.getLogger("alibabacloud-tea").disabled = True
-
-
-def _is_foreign(record: logging.LogRecord) -> bool:
-    return "alibabacloud_credentials" not in record.pathname
-
-
-def _without_tokens(record: logging.LogRecord) -> bool:
-    message = record.getMessage()
-    if "Token=" in message:
-        record.msg, record.args = _QUERY_SECRET.sub(r"\1***", message), ()
-    return True
 
 
 def _client(chain: Chain, endpoint: str) -> Any:
@@ -278,61 +279,3 @@ def _signer(chain: Chain, endpoint: str) -> Any:
 def _sts(endpoint: str) -> str:
     """Return the endpoint as the SDK's providers take it: https unless a scheme says otherwise."""
     return endpoint.removeprefix("https://")
-
-
-def _harmless(reason: str, chain: Chain) -> str:
-    """Return the SDK's reason without what could be a part of a key, and not longer than a line."""
-    reason = _URL.sub("", reason)
-    for value in _values(chain):
-        reason = reason.replace(value, "***")
-    return " ".join(_NAMED_SECRET.sub(r"\1***", reason).split())[:_LONGEST]
-
-
-def _values(chain: Chain) -> Iterator[str]:
-    """Yield what the SDK was given, the longest first, which its reason may repeat."""
-    found: list[str] = []
-    if chain.kind == "cli":
-        found = _cli_values(chain.path)
-    elif chain.kind == "ini":
-        found = _ini_values(chain.path)
-    elif chain.kind == "oidc":
-        found = [_text(chain.path).strip()]
-    elif chain.key is not None:
-        found = [
-            chain.key.public,
-            chain.key.private.reveal(),
-            chain.key.token.reveal() if chain.key.token else "",
-        ]
-    elif chain.uri is not None:
-        parts = urlsplit(chain.uri.reveal())
-        found = [chain.uri.reveal(), f"{parts.path}?{parts.query}", parts.path, parts.query]
-    yield from sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
-    if chain.source is not None:
-        yield from _values(chain.source)
-
-
-def _cli_values(path: str) -> list[str]:
-    try:
-        config = mapping(json.loads(_text(path)))
-    except (ValueError, RecursionError):
-        return []
-    return [
-        value
-        for profile in mappings(config.get("profiles"))
-        for name, value in profile.items()
-        if name not in {"name", "mode"} and isinstance(value, str)
-    ]
-
-
-def _ini_values(path: str) -> list[str]:
-    pairs = (line.partition("=") for line in _text(path).splitlines())
-    return [value.partition("#")[0].strip() for name, _, value in pairs if name.strip() != "type"]
-
-
-def _text(path: str) -> str:
-    from pathlib import Path  # noqa: PLC0415 - only a failure needs it
-
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""

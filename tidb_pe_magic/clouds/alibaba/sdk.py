@@ -5,7 +5,6 @@ The only module that imports `alibabacloud_*`, and only inside functions: the im
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,10 +13,11 @@ from urllib.parse import urlsplit
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba import role_keys
 from tidb_pe_magic.clouds.alibaba.errors import translate
-from tidb_pe_magic.clouds.alibaba.sdk_http import no_proxy, refuse_redirects
-from tidb_pe_magic.clouds.causes import is_hopeless, redirect_target
+from tidb_pe_magic.clouds.alibaba.imports import load_sdk
+from tidb_pe_magic.clouds.causes import is_hopeless, is_untrusted, own_error, reason_of, redirect_target
 from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping
+from tidb_pe_magic.clouds.network import Network
 from tidb_pe_magic.clouds.retries import NO_RETRIES
 from tidb_pe_magic.credentials.redaction import redacted, unexpected
 from tidb_pe_magic.credentials.search import Found
@@ -25,6 +25,7 @@ from tidb_pe_magic.credentials.search import Found
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tidb_pe_magic.clouds.alibaba.sdk_process import SdkSession
     from tidb_pe_magic.clouds.retries import Retries
     from tidb_pe_magic.credentials.secrets import Key
 
@@ -51,7 +52,13 @@ class AlibabaClient:
     """
 
     def __init__(
-        self, region_id: str, key: Key | Found, *, endpoint: str = "", retries: Retries = NO_RETRIES
+        self,
+        region_id: str,
+        key: Key | Found,
+        *,
+        endpoint: str = "",
+        retries: Retries = NO_RETRIES,
+        network: Network | None = None,
     ) -> None:
         """Keep the settings; the SDK is imported by the first call.
 
@@ -60,12 +67,17 @@ class AlibabaClient:
             key: the key, or where the SDK gets one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
             retries: makes a call again that failed in passing.
+            network: proxy and trust store; default: those of `os.environ`.
         """
         self.region_id = region_id
         self._found = key if isinstance(key, Found) else Found(place="a key that was given", key=key)
         self._retries = retries
         self._endpoint = urlsplit(endpoint)
-        self._exchange = None if self._found.key is not None else role_keys.exchange(self._found, endpoint)
+        self._network = network or Network.of()
+        self._exchange = (
+            None if self._found.key is not None else role_keys.exchange(self._found, endpoint, self._network)
+        )
+        self._session: SdkSession | None = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -89,15 +101,9 @@ class AlibabaClient:
         return self._exchange.get_credential()
 
     def close(self) -> None:
-        """Close the HTTP connections, which the SDK keeps for the process; a later call opens others."""
-        if not self._clients:
-            return
-        from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
-
-        hosts = {self._endpoint.netloc or _host(product, self.region_id) for product in self._clients}
-        for name, session in tuple(DaraCore._sessions.items()):  # noqa: SLF001 - the SDK has no such function
-            if any(f"://{host}:" in name for host in hosts):
-                session.close()
+        """Close the HTTP connections; a later call opens others."""
+        if self._session is not None:
+            self._session.close()
 
     def privatelink(self, operation: str, fields: Mapping[str, Any], read: Callable[[Body], T]) -> T:
         """Call an operation of PrivateLink 2020-04-15 through its SDK.
@@ -107,6 +113,7 @@ class AlibabaClient:
             fields: of the request; None leaves one out.
             read: takes what is wanted from the answer; one that it refuses is asked for again.
         """
+        load_sdk()
         from alibabacloud_privatelink20200415 import models  # noqa: PLC0415 - slow to import
         from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
 
@@ -130,6 +137,7 @@ class AlibabaClient:
 
     def lookup(self, product: str, operation: str, read: Callable[[Body], T], /, **query: Any) -> T:
         """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26; the rest is as in `privatelink`."""
+        load_sdk()
         from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
         from alibabacloud_tea_openapi.utils import Utils  # noqa: PLC0415 - slow to import
         from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
@@ -164,15 +172,22 @@ class AlibabaClient:
                 self._clients[product] = self._new_client(product)
             return self._clients[product]
 
+    def _http(self) -> SdkSession:
+        """Return the session of this client's calls."""
+        from tidb_pe_magic.clouds.alibaba.sdk_process import SdkSession  # noqa: PLC0415 - imports requests
+
+        with self._lock:
+            self._session = self._session or SdkSession(self._network)
+            return self._session
+
     def _new_client(self, product: str) -> Any:
         from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
-        from darabonba.core import DaraCore  # noqa: PLC0415 - slow to import
 
-        _silence_sdk_logger()
-        refuse_redirects(DaraCore)
+        host = self._endpoint.netloc or _host(product, self.region_id)
+        self._network.proxy(f"{self._protocol.lower()}://{host}")  # what cannot be used is refused here
         config = utils_models.Config(
             region_id=self.region_id,
-            endpoint=self._endpoint.netloc or _host(product, self.region_id),
+            endpoint=host,
             protocol=self._protocol,
             connect_timeout=_CONNECT_MS,
             read_timeout=round(self._retries.answer * _MS),
@@ -199,25 +214,26 @@ class AlibabaClient:
         """
         from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
-        exchange = self._exchange
+        from tidb_pe_magic.clouds.alibaba.sdk_process import through  # noqa: PLC0415 - imports requests
+
+        exchange, session = self._exchange, self._http()
         if exchange is not None:
             exchange.renew()
         failure: BaseException
         try:
-            with no_proxy(self._endpoint.hostname or ""):
+            with through(session):
                 answer = call(*arguments)
         except TeaException as error:
-            bug = _bug_within(error)
+            bug, own = _bug_within(error), own_error(error)
             refused = _error(operation, error, self.region_id, self._endpoint.hostname or "")
             if exchange is not None and refused.code.startswith("InvalidSecurityToken"):
                 refused.transient = exchange.discard()
             elif exchange is not None and not isinstance(refused, _SAY_NOTHING_OF_THE_KEY):
                 exchange.accept()
-            failure = unexpected(bug) if bug is not None else refused
+            failure = own or (unexpected(bug) if bug is not None else refused)
         except OSError as error:  # of a file that TLS needs, which the SDK does not wrap
-            reason = error.strerror or type(error).__name__
             failure = errors.ServiceUnavailable(
-                f"no call could be made: {reason}.",
+                f"no call could be made: {reason_of(error)}.",
                 operation=operation,
                 advice=unreachable_advice(self._endpoint.hostname or ""),
             )
@@ -271,13 +287,13 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
             operation=operation,
             advice="Check the API host that is set in the environment.",
         )
-    reason = redacted(str(error))[:300]
+    reason = redacted(reason_of(error))
     if "header value" in reason:  # which is quoted, and may be an STS token
         reason = "the access key holds a character that cannot be sent"
     failure = errors.ServiceUnavailable(
-        f"no usable answer: {reason}",
+        f"no usable answer: {reason.rstrip('.')}.",
         operation=operation,
-        advice=unreachable_advice(replaced_host),
+        advice=unreachable_advice(replaced_host, untrusted=is_untrusted(error)),
     )
     failure.transient = not is_hopeless(error)
     return failure
@@ -289,16 +305,11 @@ def _bug_within(error: BaseException) -> BaseException | None:
     from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
     inner = getattr(error, "inner_exception", None)
-    wrapped = (TeaException, RetryError, OSError, RuntimeError, ValueError)
-    return inner if isinstance(inner, Exception) and not isinstance(inner, wrapped) else None
-
-
-def _silence_sdk_logger() -> None:
-    """Stop the logger that the SDK sets to DEBUG when it is imported.
-
-    With `DEBUG=sdk` in the environment it writes the signed headers, an STS token among them.
-    """
-    logging.getLogger("darabonba-core").disabled = True
+    # The second row comes of an answer of another shape, which the SDK reads without a look.
+    of_the_network = (TeaException, RetryError, OSError, RuntimeError, ValueError)
+    of_the_answer = (AttributeError, LookupError, TypeError)
+    known = isinstance(inner, of_the_network + of_the_answer)
+    return inner if isinstance(inner, Exception) and not known else None
 
 
 def _host(product: str, region_id: str) -> str:

@@ -45,7 +45,27 @@ def _whoami(whoami: model.Whoami) -> View:
             for each in clouds
         ),
     ]
-    return View(title="Keys in use", tables=tuple(tables), notes=_notes(whoami.rate))
+    if whoami.routes:
+        tables.insert(1, _routes(whoami.routes))
+    notes = _notes(whoami.rate) + tuple(
+        Mark("warn", f"NO_PROXY: the entry {entry} cannot be read and is skipped.")
+        for entry in whoami.skipped
+    )
+    return View(title="Keys in use", tables=tuple(tables), notes=notes)
+
+
+def _routes(routes: tuple[model.ApiRoute, ...]) -> Table:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            each.cloud,
+            Code(each.proxy) if each.proxy else "none",
+            Mark("no", each.problem) if each.problem else each.trust,
+        )
+        for each in routes
+    )
+    return Table(
+        caption="How the APIs are reached", header=("Cloud", "Proxy", "Trusted authorities"), rows=rows
+    )
 
 
 def _call(identity: model.CloudIdentity) -> Cell:

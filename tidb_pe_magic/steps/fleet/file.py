@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.commands.requests import FleetRequest, PlanRequest
 from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.files import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,15 +89,15 @@ def _label() -> str:
 
 def _document(file: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(file).expanduser().read_text(encoding="utf-8"))
+        return tomllib.loads(decoded(Path(file).expanduser().read_bytes()))
     except FileNotFoundError:
         raise InvalidRequest(
             _label(), f"there is no {file}.", advice="%tidb_pe fleet init FILE writes a template."
         ) from None
     except OSError as error:
         raise InvalidRequest(_label(), f"{file} cannot be read: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise InvalidRequest(_label(), f"{file} is not UTF-8.") from None
+    except UnicodeError as error:
+        raise InvalidRequest(_label(), f"{file} cannot be read: {error}.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidRequest(_label(), f"{file} is not TOML: {error}.") from None
 

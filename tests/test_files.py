@@ -1,0 +1,52 @@
+"""Text files as people's editors write them."""
+
+from __future__ import annotations
+
+import codecs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.files import decoded
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), min_size=1)
+
+
+@given(TEXT)
+def test_text_with_a_mark_and_without_is_the_same(text: str) -> None:
+    """UTF-8 with a byte order mark or none, UTF-16 and UTF-32 with one, of either order."""
+    assert decoded(text.encode()) == text
+    assert decoded(codecs.BOM_UTF8 + text.encode()) == text
+    for mark, encoding in (
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+    ):
+        assert decoded(mark + text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("hunter2".encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        (b"hunter2\xff", "not UTF-8"),
+        (codecs.BOM_UTF16_LE + b"hunter2", "not UTF-16"),
+    ],
+)
+def test_what_is_no_text_is_named_without_its_content(content: bytes, words: str) -> None:
+    """The encoding is named, the content is neither in the reason nor in the error's chain."""
+    with pytest.raises(UnicodeError, match=words) as caught:
+        decoded(content)
+    assert "hunter2" not in f"{caught.value!r}"
+    assert caught.value.__context__ is None
+
+
+@given(st.binary())
+def test_any_bytes_are_text_or_an_error(content: bytes) -> None:
+    """There is no third outcome."""
+    try:
+        assert isinstance(decoded(content), str)
+    except UnicodeError as error:
+        assert str(error)  # noqa: PT017 - both outcomes are right
