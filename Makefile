@@ -1,7 +1,7 @@
 # Every target does its own set-up: a Python >= 3.11 is all that a fresh machine needs.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint lab bench pictures reference lock clean
+.PHONY: help setup demo test foreign chaos lint lab bench pictures reference lock clean
 
 BIN = .venv/bin
 # Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
@@ -23,8 +23,11 @@ $(INSTALLED): pyproject.toml .ci/constraints.txt .ci/environment .ci/indexed
 demo: setup ## execute the runbook notebook against the sandbox, step by step
 	@$(BIN)/python notebooks/demo.py $(DEMO)
 
-test: lint ## lint, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: lint ## lint, types and all tests but those of foreign programs
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not foreign"
+
+foreign: setup ## connection strings and exports in the programs that they are for, which are fetched first
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m foreign
 
 chaos: setup ## run N=1000 trials of faults, cuts and kills from SEED=1 on; all the bad columns are 0
 	@PYTHONPATH=tests $(BIN)/python -m programs.chaos --runs $(N) --seed $(SEED)

@@ -112,6 +112,7 @@ def test_every_format_is_run_or_there_is_a_reason() -> None:
 
 
 @every_client
+@pytest.mark.foreign
 def test_without_tls_the_client_logs_in(client: str, plain: MariaDb, tmp_path: Path) -> None:
     """User and database arrive as they are, whatever characters they have."""
     login = log_in(client, target(client, plain), plain, tmp_path)
@@ -120,6 +121,7 @@ def test_without_tls_the_client_logs_in(client: str, plain: MariaDb, tmp_path: P
 
 
 @every_client
+@pytest.mark.foreign
 def test_with_tls_the_client_verifies_the_host(
     client: str, secured: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
@@ -134,6 +136,7 @@ def test_with_tls_the_client_verifies_the_host(
 
 
 @every_client
+@pytest.mark.foreign
 def test_the_name_is_verified_or_there_is_a_warning(
     client: str, renamed: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
@@ -153,6 +156,7 @@ def test_the_name_is_verified_or_there_is_a_warning(
         assert (login.answer is not None) == (client in CHAIN_ALONE), login.error
 
 
+@pytest.mark.foreign
 @pytest.mark.parametrize("client", ["pymysql", "mysql-connector", "jdbc", "node", "go", "prisma", "rust"])
 def test_the_chain_is_verified_alone_where_that_is_asked(
     client: str, renamed: MariaDb, authority: Authority, tmp_path: Path
@@ -166,6 +170,7 @@ def test_the_chain_is_verified_alone_where_that_is_asked(
     assert log_in(client, replace(at, ca=str(strangers.path)), renamed, tmp_path).answer is None
 
 
+@pytest.mark.foreign
 @pytest.mark.parametrize("client", ["dbt"])
 def test_dbts_driver_verifies_nothing(client: str, renamed: MariaDb) -> None:
     """As the warning says: what dbt-tidb gives its driver encrypts, and takes any certificate."""
@@ -179,6 +184,7 @@ def test_dbts_driver_verifies_nothing(client: str, renamed: MariaDb) -> None:
     assert "neither chain nor name" in warning
 
 
+@pytest.mark.foreign
 @pytest.mark.parametrize("client", ["mysql"])
 def test_mariadbs_client_refuses_what_is_meant_for_mysqls(
     client: str, secured: MariaDb, authority: Authority, tmp_path: Path
@@ -192,6 +198,7 @@ def test_mariadbs_client_refuses_what_is_meant_for_mysqls(
     assert any("--with mariadb" in note for note in written.notes)
 
 
+@pytest.mark.foreign
 @pytest.mark.parametrize("client", ["node"])
 def test_mysql2_takes_no_certificate_for_an_address(
     client: str, server: MariaDb, authority: Authority, tmp_path: Path

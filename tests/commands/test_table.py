@@ -41,38 +41,11 @@ def hints(annotated: Any) -> dict[str, Any]:
     return get_type_hints(annotated, localns={"Iterable": Iterable, "Mapping": Mapping, "Sequence": Sequence})
 
 
-def test_the_table_has_the_commands_of_the_tutorial_in_order() -> None:
-    """The operations, by name, are the commands that the documentation promises."""
-    assert list(OPERATIONS) == [
-        "clusters",
-        "cluster",
-        "networks",
-        "verify",
-        "plan",
-        "create",
-        "wait",
-        "authorize",
-        "connect",
-        "connections",
-        "connection-string",
-        "query",
-        "sql-user",
-        "doctor",
-        "disconnect",
-        "status",
-        "endpoints",
-        "delete",
-        "run",
-        "fleet",
-        "whoami",
-        "permissions",
-        "history",
-        "export",
-        "help",
-        "form",
-        "sandbox",
-    ]
+def test_the_tutorials_steps_stand_in_its_order() -> None:
+    """A row is found by its name, and the steps of the tutorial come as the tutorial has them."""
     assert all(name == operation.name for name, operation in OPERATIONS.items())
+    steps = ["clusters", "cluster", "networks", "verify", "plan", "create", "wait", "authorize"]
+    assert list(OPERATIONS)[: len(steps)] == steps
 
 
 def test_every_row_is_complete() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -30,6 +30,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.display import render
 from tidb_pe_magic.display.layout import Mark, Table, View, as_html, as_text, columns
 from tidb_pe_magic.display.views import view
+from tidb_pe_magic.display.views.base import view_of
 
 # A loaded machine is no failure.
 _patient = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -127,10 +128,21 @@ def test_there_are_results_to_test() -> None:
     assert len(RESULTS) >= 13
 
 
-def test_a_result_without_a_view_is_refused() -> None:
-    """A kind of result that nobody wrote a view for is an error, not an empty output."""
-    with pytest.raises(TypeError, match="no view of Result"):
-        render.text(model.Result())
+@dataclass(frozen=True, kw_only=True)
+class _Zones(model.Result):
+    """A result that nobody wrote a view for."""
+
+    endpoint_id: str
+    items: tuple[model.EndpointZone, ...]
+
+
+def test_a_result_without_a_view_of_its_own_shows_its_fields() -> None:
+    """Fields are facts, and items are rows of a table; every result of the product has a view of its own."""
+    shown = render.text(_Zones(endpoint_id="ep-1", items=ENDPOINT.zones))
+    assert "Endpoint id  ep-1" in shown
+    assert all(zone.eni_ip in shown for zone in ENDPOINT.zones)
+    default = view_of.dispatch(model.Result)
+    assert [kind for kind in RESULTS if view_of.dispatch(kind) is default] == []
 
 
 @_patient

@@ -30,6 +30,7 @@ from exports.provider_schema import (
 from tidb_pe_magic.exports.attributes import ATTRIBUTES
 
 _SECONDS = 120.0
+pytestmark = pytest.mark.foreign
 
 
 def _schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from tidb_pe_magic.commands import requests
+from tidb_pe_magic.commands.requests import cloud, fleet, notebook, sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,7 @@ OPERATIONS: dict[str, Operation] = {
     for operation in (
         Operation(
             name="clusters",
-            request=requests.ClustersRequest,
+            request=cloud.ClustersRequest,
             target=_STEPS + "clusters:clusters",
             summary="List the clusters, and why some cannot be used",
             tutorial="1.1",
@@ -92,7 +92,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="cluster",
-            request=requests.ClusterRequest,
+            request=cloud.ClusterRequest,
             target=_STEPS + "clusters:cluster",
             summary="Take note of a cluster's service name, zones, region and port",
             tutorial="1.2-1.4",
@@ -100,7 +100,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="networks",
-            request=requests.NetworksRequest,
+            request=cloud.NetworksRequest,
             target=_STEPS + "networks:networks",
             summary="List VPCs, vSwitches and security groups of the cluster's region, usable ones first",
             tutorial="2.7",
@@ -108,7 +108,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="verify",
-            request=requests.VerifyRequest,
+            request=cloud.VerifyRequest,
             target=_STEPS + "clusters:verify",
             summary="Verify that this account can reach the endpoint service",
             tutorial="2.5-2.6",
@@ -116,7 +116,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="plan",
-            request=requests.PlanRequest,
+            request=cloud.PlanRequest,
             target=_STEPS + "plan:plan",
             summary="Show what create would make and bill, with the API's dry run",
             tutorial="2.1-2.8",
@@ -124,7 +124,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="create",
-            request=requests.CreateRequest,
+            request=cloud.CreateRequest,
             target=_STEPS + "create:create",
             summary="Make the endpoint, or adopt the one that exists for this service and VPC",
             tutorial="2.1-2.8",
@@ -133,7 +133,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="wait",
-            request=requests.WaitRequest,
+            request=cloud.WaitRequest,
             target=_STEPS + "wait:wait",
             summary="Wait until the endpoint is Active and its connection Connected",
             tutorial="2.9",
@@ -141,7 +141,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="authorize",
-            request=requests.AuthorizeRequest,
+            request=cloud.AuthorizeRequest,
             target=_STEPS + "authorize:authorize",
             summary="Show the rule that allows the endpoint, where the cluster has Authorized Networks",
             tutorial="3",
@@ -149,7 +149,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="connect",
-            request=requests.ConnectRequest,
+            request=sql.ConnectRequest,
             target=_STEPS + "connect:connect",
             summary="Connect to the private host and register the connection with jupysql",
             tutorial="4.1-4.3, 4.5",
@@ -157,7 +157,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="connections",
-            request=requests.ConnectionsRequest,
+            request=sql.ConnectionsRequest,
             target=_STEPS + "connect:connections",
             summary="List the open connections, and those that connect --save has saved",
             tutorial="",
@@ -165,7 +165,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="connection-string",
-            request=requests.ConnectionStringRequest,
+            request=sql.ConnectionStringRequest,
             target=_STEPS + "connection_string:connection_string",
             summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
             tutorial="4.4",
@@ -173,7 +173,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="query",
-            request=requests.QueryRequest,
+            request=sql.QueryRequest,
             target=_STEPS + "query:query",
             summary="Read a query's result into a DataFrame, an Arrow table or a Parquet file",
             tutorial="",
@@ -186,7 +186,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="sql-user",
-            request=requests.SqlUserRequest,
+            request=sql.SqlUserRequest,
             target=_STEPS + "sql_users:sql_user",
             summary="Make, list or delete SQL users, or rotate a password, which is kept and never shown",
             tutorial="",
@@ -195,7 +195,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="doctor",
-            request=requests.DoctorRequest,
+            request=sql.DoctorRequest,
             target=_STEPS + "doctor:doctor",
             summary="Examine name, network, port, TLS and login, and name the cause of the first failure",
             tutorial="",
@@ -203,7 +203,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="disconnect",
-            request=requests.DisconnectRequest,
+            request=sql.DisconnectRequest,
             target=_STEPS + "connect:disconnect",
             summary="Close a connection and take it from jupysql",
             tutorial="",
@@ -213,7 +213,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="status",
-            request=requests.StatusRequest,
+            request=cloud.StatusRequest,
             target=_STEPS + "status:status",
             summary="Show each step's state as the clouds have it now, and the next command",
             tutorial="all",
@@ -221,7 +221,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="endpoints",
-            request=requests.EndpointsRequest,
+            request=cloud.EndpointsRequest,
             target=_STEPS + "endpoints:endpoints",
             summary="List the endpoints of the cluster's service",
             tutorial="",
@@ -229,7 +229,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="delete",
-            request=requests.DeleteRequest,
+            request=cloud.DeleteRequest,
             target=_STEPS + "delete:delete",
             summary="Delete an endpoint: its zones, then the endpoint, then wait until it is gone",
             tutorial="",
@@ -238,7 +238,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="run",
-            request=requests.RunRequest,
+            request=sql.RunRequest,
             target=_STEPS + "run:run",
             summary="Show the plan, then do every step in order, skipping what is done",
             tutorial="all",
@@ -247,7 +247,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="fleet",
-            request=requests.FleetRequest,
+            request=fleet.FleetRequest,
             target=_STEPS + "fleet.actions:fleet",
             summary="Plan, make, look at or delete the endpoints of many clusters and VPCs, listed in a file",
             tutorial="2.1-2.9",
@@ -256,7 +256,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="whoami",
-            request=requests.WhoamiRequest,
+            request=cloud.WhoamiRequest,
             target=_STEPS + "whoami:whoami",
             summary="Show which key comes from where, whether it works, and what is left of the rate limit",
             tutorial="",
@@ -264,7 +264,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="permissions",
-            request=requests.PermissionsRequest,
+            request=cloud.PermissionsRequest,
             target=_STEPS + "permissions:permissions",
             summary="Show the least RAM policy that the access key's owner needs, as JSON",
             tutorial="",
@@ -272,7 +272,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="history",
-            request=requests.HistoryRequest,
+            request=cloud.HistoryRequest,
             target=_STEPS + "history:history",
             summary="Show what was changed in the clouds from here, with the request IDs",
             tutorial="",
@@ -280,7 +280,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="export",
-            request=requests.ExportRequest,
+            request=cloud.ExportRequest,
             target=_STEPS + "export:export",
             summary="Write the endpoint, existing or planned, as Terraform or as aliyun CLI commands",
             tutorial="",
@@ -288,7 +288,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="help",
-            request=requests.HelpRequest,
+            request=cloud.HelpRequest,
             target=_STEPS + "help:help_topic",
             summary="Explain a topic: costs, keys, permissions, queries, TLS, troubleshooting and others",
             tutorial="",
@@ -296,7 +296,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="form",
-            request=requests.FormRequest,
+            request=notebook.FormRequest,
             target="",
             summary="Show the steps as a form of widgets, each with the command that does the same",
             tutorial="all",
@@ -306,7 +306,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             name="sandbox",
-            request=requests.SandboxRequest,
+            request=notebook.SandboxRequest,
             target="",
             summary="Start, stop or look at embedded clouds with real data, without an account",
             tutorial="",

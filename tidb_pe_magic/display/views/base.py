@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from dataclasses import fields, is_dataclass
 from functools import singledispatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.display.layout import Mark
+from tidb_pe_magic.display.layout import Mark, Table, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.display.layout import Cell, View
+    from tidb_pe_magic.display.layout import Cell
 
 
 @singledispatch
 def view_of(result: model.Result) -> View:
-    """Refuse a kind of result that has no view yet."""
-    raise TypeError(f"no view of {type(result).__name__}")
+    """Return the view of a result that has none of its own: its fields as facts, its items as tables."""
+    values = {each.name: getattr(result, each.name) for each in fields(result) if each.name != "via"}
+    return View(
+        title=_label(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(result).__name__)),
+        facts=tuple((_label(name), f"{value}") for name, value in values.items() if not _is_table(value)),
+        tables=tuple(_table(_label(name), value) for name, value in values.items() if _is_table(value)),
+    )
+
+
+def _label(name: str) -> str:
+    """Return a field's name in words."""
+    return name.replace("_", " ").capitalize()
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(is_dataclass(each) for each in value)
+
+
+def _table(caption: str, items: Sequence[Any]) -> Table:
+    names = [each.name for each in fields(items[0])]
+    rows = tuple(tuple(f"{getattr(item, name)}" for name in names) for item in items)
+    return Table(caption=caption, header=tuple(map(_label, names)), rows=rows)
 
 
 def yes_or_no(fact: bool) -> str:  # noqa: FBT001 - it is the only argument
