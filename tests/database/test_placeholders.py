@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+import sqlite3
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.database.queries.placeholders import bind, outer_words
+from tidb_pe_magic.database.queries.placeholders import bind, outer_words, with_variables
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -109,19 +115,128 @@ def test_a_parameter_without_values_is_refused_before_the_server(sql: str, param
         ("SELECT :a", {"a": 1, "b": 2}, "b: no such :name"),
         ("SELECT ?, :a", {"a": 1}, "take a list"),
         ("SELECT ?", [], "has 1 question marks, and 0 values"),
-        ("SELECT :a", {"a": [1, 2]}, "a is a collection"),
-        ("SELECT ?", [{"x": 1}], "number 1 is a collection"),
-        ("SELECT ?", [float("nan")], "number 1 is nan"),
-        ("SELECT :a", {"a": Decimal("Infinity")}, "a is Infinity"),
-        ("SELECT :a", {"a": "\ud83d"}, "a holds half of a character"),
+        ("SELECT :a", {"a": [1, 2]}, ":a: holds 2 values, and this place takes one. Write IN (:a)."),
+        ("SELECT f(:a, 1)", {"a": []}, ":a: is empty, and only IN takes an empty list."),
+        ("SELECT 1 IN (:a)", {"a": [[1]]}, ":a: a value is a list; one parameter is one value."),
+        ("SELECT 1 IN (:a)", {"a": pd.DataFrame({"b": [1]})}, ":a: is a DataFrame of several columns."),
+        ("SELECT 1 IN (?)", [[1, float("nan")]], "--params: a value of number 1 is nan"),
+        ("SELECT ?", [{"x": 1}], "--params: number 1 is a dict"),
+        ("SELECT ?", [float("nan")], "--params: number 1 is nan"),
+        ("SELECT :a", {"a": Decimal("Infinity")}, ":a: is Infinity"),
+        ("SELECT :a", {"a": "\ud83d"}, ":a: holds half of a character"),
+        ("SELECT :a", {"a": pd.Timestamp("2013-01-01", tz="UTC")}, ":a: has a time zone"),
+        ("SELECT :a", {"a": np.timedelta64(1, "ns")}, ":a: is np.timedelta64(1,'ns'); SQL's times end"),
+        ("SELECT :a", {"a": pd.Timestamp(1)}, "SQL's times end at microseconds. Round it"),
+        ("SELECT :a", {"a": np.timedelta64(1, "M")}, "for which SQL has no value"),
+        ("SELECT :a", {"a": dt.timedelta(hours=839)}, "SQL's TIME ends at 838:59:59"),
+        ("SELECT :a", {"a": object()}, "of type object, for which SQL has no value"),
     ],
 )
 def test_what_does_not_fit_is_refused(
     sql: str, params: Mapping[str, Any] | Sequence[Any], words: str
 ) -> None:
     """The message names the parameter and what is wrong with it."""
-    with pytest.raises(InvalidRequest, match="--params") as caught:
+    with pytest.raises(InvalidRequest) as caught:
         bind(sql, params)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        (None, None),
+        (pd.NA, None),
+        (pd.NaT, None),
+        (np.datetime64("NaT"), None),
+        (np.timedelta64("NaT"), None),
+        (np.True_, True),
+        (np.int8(-3), -3),
+        (np.uint64(2**64 - 1), 2**64 - 1),
+        (np.float32(0.1), 0.10000000149011612),
+        (np.str_("a"), "a"),
+        (np.bytes_(b"a"), b"a"),
+        (np.array(7), 7),
+        (pa.scalar(Decimal("1.10")), Decimal("1.10")),
+        (pa.scalar(None, pa.int64()), None),
+        (pd.Timestamp("2013-01-01 10:00:00.000001"), dt.datetime.fromisoformat("2013-01-01 10:00:00.000001")),
+        (np.datetime64("2013-01-01T10", "ns"), dt.datetime.fromisoformat("2013-01-01 10:00")),
+        (np.datetime64("2013-01-01"), dt.date(2013, 1, 1)),
+        (pd.Timedelta("-1h"), dt.timedelta(hours=-1)),
+        (np.timedelta64(3600 * 10**9, "ns"), dt.timedelta(hours=1)),
+        (np.timedelta64(1, "h"), dt.timedelta(hours=1)),
+        (dt.time(1, 2, 3), dt.time(1, 2, 3)),
+    ],
+    ids=repr,
+)
+def test_scalars_of_numpy_and_pandas_are_bound_as_themselves(given: object, plain: object) -> None:
+    """Each becomes the value of Python's own that it equals; what stands for a missing one is NULL."""
+    (value,) = bind("SELECT :a", {"a": given})[1]
+    assert (type(value), value) == (type(plain), plain)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [1, 2],
+        (1, 2),
+        {1: 0, 2: 0}.keys(),
+        np.array([1, 2]),
+        pd.Series([1, 2]),
+        pd.Index([1, 2]),
+        pa.array([1, 2]),
+    ],
+    ids=lambda ids: type(ids).__name__,
+)
+@pytest.mark.parametrize("written", ["IN (:ids)", "IN :ids", "IN ( :ids /* so many */ )"])
+def test_a_list_is_as_many_values(ids: object, written: str) -> None:
+    """In IN, with brackets or without, each value has its own question mark; a name may stand twice."""
+    bound, values = bind(f"SELECT a {written} OR b NOT IN (0, :ids)", {"ids": ids})
+    assert bound.count("?") == 4
+    assert values == (1, 2, 1, 2)
+    assert {type(value) for value in values} == {int}
+
+
+def test_an_iterator_is_read_once() -> None:
+    """A generator has its values in each place where its name stands."""
+    assert bind("SELECT 1 IN (:ids), 2 IN (:ids)", {"ids": iter([1, 2])})[1] == (1, 2, 1, 2)
+
+
+@given(
+    st.lists(st.integers(0, 9), max_size=5),
+    st.sampled_from(["IN (:ids)", "IN :ids", "NOT IN (:ids)", "NOT IN :ids"]),
+    st.integers(0, 9),
+)
+def test_in_means_what_it_means_in_python(ids: list[int], written: str, value: int) -> None:
+    """Of an empty list, too: nothing is in it, and everything is not."""
+    bound, values = bind(f"SELECT {value} {written}", {"ids": ids})
+    with sqlite3.connect(":memory:") as connection:
+        ((found,),) = connection.execute(bound, values).fetchall()
+    connection.close()
+    assert bool(found) == ((value in ids) != ("NOT" in written))
+
+
+def test_variables_stand_in_for_what_is_not_given() -> None:
+    """Only the names in the statement are taken, and a given value comes first."""
+    sql = "SELECT :a, :b, ':c', :a -- :d"
+    variables = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
+    assert with_variables(sql, None, variables) == {"a": 1, "b": 2}
+    assert with_variables(sql, {"b": 7}, variables) == {"b": 7, "a": 1}
+    assert with_variables("SELECT '12:30', x->'$.a' -- :a", None, variables) is None
+    assert with_variables("SELECT ?", [1], variables) == [1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, ":origin: the notebook has no variable origin. Assign it in a cell before this one: origin = …"),
+        ({"origin": math}, ":origin: the variable origin is a module."),
+        ({"origin": print}, ":origin: the variable origin is a function or a class."),
+    ],
+)
+def test_a_name_that_is_no_value_is_refused(variables: Mapping[str, object], words: str) -> None:
+    """One line says which name, and what it is."""
+    with pytest.raises(InvalidRequest) as caught:
+        with_variables("SELECT :origin", None, variables)
     assert words in str(caught.value)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,12 @@ ROWS = 50_000
 MANY = f"SELECT seq AS n, REPEAT('x', 200) AS filler FROM seq_1_to_{ROWS}"
 ENDLESS = "SELECT seq, SLEEP(0.01) FROM seq_1_to_100000"
 SILENT = "SELECT SLEEP(1000)"
+TIMES = [
+    dt.date(2013, 1, 31),
+    dt.datetime.fromisoformat("2013-01-31 23:59:59.000001"),
+    dt.timedelta(hours=-1, minutes=-30),
+    dt.timedelta(hours=838, seconds=1, microseconds=5),
+]
 
 
 @pytest.fixture
@@ -68,6 +76,29 @@ def test_a_result_is_whole_and_counted(engine: Engine) -> None:
     assert table.column("n").to_pylist() == list(range(1, ROWS + 1))
     assert read.tally.rows == ROWS
     assert read.tally.bytes > 200 * ROWS
+
+
+def test_a_list_is_longer_than_a_prepared_statement_takes(engine: Engine) -> None:
+    """A list of 70,000 values is asked for in one statement: no server prepares so many."""
+    sql, params = bind("SELECT COUNT(*) FROM seq_1_to_100000 WHERE seq IN (:ids)", {"ids": range(70_000)})
+    assert numbers(engine, sql, *params) == [69_999]
+
+
+SCALARS = [None, True, -7, 2**64 - 1, 1.5, Decimal("-1.10"), "it's \\ %", b"\0\xff'", *TIMES]
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_a_bound_value_comes_back_as_itself(plain_server: MariaDb, opened: Any, *, prepares: bool) -> None:
+    """Whether the server prepares the statement or not: the same value, of the same type."""
+    engine = opened(plain_server.target()).engine
+    allowed = plain_server.value("SELECT @@max_prepared_stmt_count")
+    if not prepares:
+        plain_server.execute("SET GLOBAL max_prepared_stmt_count = 0")
+    try:
+        found = {repr(value): numbers(engine, "SELECT ?", value)[0] for value in SCALARS}
+    finally:
+        plain_server.execute(f"SET GLOBAL max_prepared_stmt_count = {allowed}")
+    assert found == {repr(value): value for value in SCALARS}
 
 
 def test_ten_queries_at_once_are_each_right(engine: Engine) -> None:

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.frames.types import Column
 
 _NO_CURSOR, _ONCE = 0, 1
-_TOO_MANY_STATEMENTS = 1461
+_TOO_MANY_STATEMENTS, _TOO_MANY_PARAMETERS = 1461, 1390
 # With these the server has nothing against the statement, but will not prepare it.
-_NOT_PREPARED = frozenset({ER.UNSUPPORTED_PS, ER.UNKNOWN_COM_ERROR, _TOO_MANY_STATEMENTS})
+_NOT_PREPARED = frozenset(
+    {ER.UNSUPPORTED_PS, ER.UNKNOWN_COM_ERROR, _TOO_MANY_STATEMENTS, _TOO_MANY_PARAMETERS}
+)
 
 
 @dataclass(frozen=True)

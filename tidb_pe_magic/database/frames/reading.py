@@ -21,6 +21,7 @@ from tidb_pe_magic.database.frames.definitions import Declarations
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.frames.failures import malformed
 from tidb_pe_magic.database.frames.rows import CursorAnswer
+from tidb_pe_magic.database.frames.scalars import plain
 from tidb_pe_magic.database.frames.statement import Statement
 from tidb_pe_magic.database.frames.text import TextDecoder
 from tidb_pe_magic.database.frames.types import schema
@@ -264,8 +265,8 @@ def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
     Args:
         connection: PyMySQL's, open, with no result unread.
         sql: one statement; its parameters are question marks.
-        params: numbers, strings, bytes, Decimals, dates and times, or None; they are bound, or written as
-            literals where a result's types depend on them.
+        params: numbers, strings, bytes, Decimals, dates and times, of numpy and pandas too, or None; they are
+            bound, or written as literals where a result's types depend on them.
         on_bytes: called with the number of bytes that have just come, and with 0 every 0.1 s while none come;
             what it raises ends the reading.
         batch_bytes: bytes of rows to hand over at a time, about; more, up to 16 MB, when the result is long.
@@ -275,9 +276,10 @@ def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
         InvalidRequest: no statement, more than one, or parameters that do not fit it.
         MySQLError: the server refuses the statement, or the connection is lost.
     """
+    values = [plain(param, "params", f"number {number}") for number, param in enumerate(params, 1)]
     reading = Reading(connection, on_bytes)
     try:
-        reading._run(sql, params, capacity=batch_bytes, interval=interval)  # noqa: SLF001 - its own class
+        reading._run(sql, values, capacity=batch_bytes, interval=interval)  # noqa: SLF001 - its own class
     except BaseException:
         reading.close()
         raise

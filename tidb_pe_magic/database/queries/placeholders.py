@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import TYPE_CHECKING
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tidb_pe_magic.database.frames.scalars import plain
 from tidb_pe_magic.database.tokens import pieces
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    import re
+    from collections.abc import Callable
+
+    from tidb_pe_magic.database.frames.scalars import Plain
 
 _FIELD = "--params"
-# JSON can write one half of what UTF-16 takes two for.
-_HALF = re.compile(r"[\ud800-\udfff]")
 _ADVICE = """Give --params '{"name": value}' for each :name, or '[value]' for each ?."""
 
 _CODE = r"""
     | (?P<marker> \? )
     | (?P<word> [\w$@.]+ )
     | (?P<assigned> := )
-    | : (?P<name> [A-Za-z_]\w* )
+    | (?P<cast> :: )
+    | : (?P<name> [^\W\d]\w* )
     | (?P<bracket> [()] )
+    | (?P<comma> , )
+    | (?P<other> [^\s] )
 """
 # Where a session takes backslashes for themselves, the reader counts the markers once more, and refuses.
 _TOKEN = pieces(_CODE, escapes=True)
 _PLAIN_TOKEN = pieces(_CODE, escapes=False)
-# Behind a word a colon ends a label (a routine's `again: LOOP`), and behind another it is no parameter's.
-_NO_PARAMETER = re.compile(r"[\w$:`]\Z")
+# No row: for `x IN ()`, which SQL does not have. `x NOT IN` of it is true, as Python has it.
+_NOTHING = "SELECT NULL FROM (SELECT 1 AS one) AS empty_list WHERE FALSE"
+_ONE_VALUE = (str, bytes, bytearray, memoryview, Mapping)
+_TELLING = frozenset({"word", "bracket", "comma"})
+_NAMES = frozenset({"word", "quoted", "cast"})
+_NO_VALUE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+
+
+class _Parameter(NamedTuple):
+    """One place of the statement that takes a value.
+
+    Attributes:
+        name: empty for a question mark.
+        start: where it begins.
+        end: behind it.
+        before: the code before it, nearest first: one or two tokens.
+        after: the token behind it.
+    """
+
+    name: str
+    start: int
+    end: int
+    before: tuple[str, str]
+    after: str
 
 
 def bind(
@@ -41,82 +66,58 @@ def bind(
 ) -> tuple[str, tuple[object, ...]]:
     """Return the statement with `?` in the place of each parameter, and the parameters in that order.
 
-    Without parameters the statement stays as it is.
+    A list, tuple, set, array or Series becomes as many parameters as it has values, in `IN (:ids)` or in any
+    other list of the statement. An empty one is a list in which nothing is.
 
     Args:
         sql: the statement.
-        params: its parameters.
+        params: names with values for each `:name`, or values for each `?`.
         backslash_escapes: tells whether a backslash in a string escapes what follows it; it is asked only
             where there are parameters and a backslash.
 
     Raises:
         InvalidRequest: a parameter is missing, is not used, or cannot be bound.
     """
+    found = _parameters(sql, _TOKEN)
     if params is None:
-        # In both readings of a backslash: what one takes for a string may be code in the other.
-        unbound = _unbound(sql, _TOKEN)
-        if unbound and _unbound(sql, _PLAIN_TOKEN):
-            raise InvalidRequest(
-                _FIELD, f"is missing: no value came for {unbound} in the SQL.", advice=_ADVICE
-            )
+        if found and _certain(sql):
+            first = f":{found[0].name}" if found[0].name else "?"
+            raise InvalidRequest(_FIELD, f"is missing: no value came for {first} in the SQL.", advice=_ADVICE)
         return sql, ()
-    token = _TOKEN if "\\" not in sql or backslash_escapes() else _PLAIN_TOKEN
+    if "\\" in sql and not backslash_escapes():
+        found = _parameters(sql, _PLAIN_TOKEN)
     if isinstance(params, Mapping):
-        return _named(sql, params, token)
-    values = tuple(params)
-    markers = sum(each.lastgroup == "marker" for each in token.finditer(sql))
-    if markers != len(values):
-        raise InvalidRequest(_FIELD, f"the SQL has {markers} question marks, and {len(values)} values came.")
-    return sql, tuple(_bindable(value, f"number {place}") for place, value in enumerate(values, 1))
+        return _filled(sql, found, _values(found, params))
+    marks = [each for each in found if not each.name]
+    if len(marks) != len(params):
+        reason = f"the SQL has {len(marks)} question marks, and {len(params)} values came."
+        raise InvalidRequest(_FIELD, reason)
+    return _filled(sql, marks, list(params))
 
 
-def _unbound(sql: str, token: re.Pattern[str]) -> str:
-    """Return the first parameter of the statement, as it is written; empty where it has none."""
-    for each in token.finditer(sql):
-        if each.lastgroup == "marker":
-            return "?"
-        if each["name"] and not _NO_PARAMETER.search(sql[max(0, each.start() - 1) : each.start()]):
-            return each.group()
-    return ""
+def with_variables(
+    sql: str,
+    params: Mapping[str, object] | Sequence[object] | None,
+    variables: Mapping[str, object],
+) -> Mapping[str, object] | Sequence[object] | None:
+    """Return the parameters with a notebook's variable for each `:name` that they do not have.
 
+    Args:
+        sql: the statement.
+        params: what was given with it, if anything.
+        variables: of the notebook.
 
-def _named(
-    sql: str, params: Mapping[str, object], pattern: re.Pattern[str]
-) -> tuple[str, tuple[object, ...]]:
-    pieces: list[str] = []
-    values: list[object] = []
-    used: set[str] = set()
-    last = 0
-    for token in pattern.finditer(sql):
-        if token.lastgroup == "marker":
-            raise InvalidRequest(
-                _FIELD, "the SQL has question marks, which take a list of values, not names."
-            )
-        name = token["name"]
-        if name is None:
-            continue
-        if name not in params:
-            raise InvalidRequest(_FIELD, f":{name} is in the SQL, and no value came for it.")
-        used.add(name)
-        values.append(_bindable(params[name], name))
-        pieces += (sql[last : token.start()], "?")
-        last = token.end()
-    unused = [str(name) for name in params if name not in used]
-    if unused:
-        raise InvalidRequest(_FIELD, f"{', '.join(unused)}: no such :name is in the SQL.")
-    return "".join((*pieces, sql[last:])), tuple(values)
-
-
-def _bindable(value: object, name: str) -> object:
-    if isinstance(value, (list, tuple, set, frozenset, Mapping)):
-        raise InvalidRequest(_FIELD, f"{name} is a collection; one parameter is one value.")
-    if (isinstance(value, float) and not math.isfinite(value)) or (
-        isinstance(value, Decimal) and not value.is_finite()
-    ):
-        raise InvalidRequest(_FIELD, f"{name} is {value}, which SQL has no value for.")
-    if isinstance(value, str) and _HALF.search(value):
-        raise InvalidRequest(_FIELD, f"{name} holds half of a character, which cannot be sent.")
-    return value
+    Raises:
+        InvalidRequest: there is no such variable, or it holds a module, a function or a class.
+    """
+    if params is not None and not isinstance(params, Mapping):
+        return params
+    found = _parameters(sql, _TOKEN)
+    given = params or {}
+    names = dict.fromkeys(each.name for each in found if each.name and each.name not in given)
+    if not names or not _certain(sql):
+        return params
+    return {**given, **{name: _variable(name, variables) for name in names}}
 
 
 def outer_words(sql: str) -> Iterator[str]:
@@ -127,3 +128,124 @@ def outer_words(sql: str) -> Iterator[str]:
             depth += 1 if token.group() == "(" else -1
         elif token.lastgroup == "word" and depth == 0:
             yield token.group().upper()
+
+
+def _certain(sql: str) -> bool:
+    """Tell whether there are parameters however a backslash is read: what is a string to one may be code."""
+    return "\\" not in sql or bool(_parameters(sql, _PLAIN_TOKEN))
+
+
+def _parameters(sql: str, pattern: re.Pattern[str]) -> list[_Parameter]:
+    """Return the parameters of a statement; colons of labels, casts and assignments are none."""
+    found: list[_Parameter] = []
+    if ":" not in sql and "?" not in sql:
+        return found
+    before = further = ""
+    name_end = -1  # a colon directly behind a name is the name's own: `again:LOOP` labels a loop
+    open_ended = False
+    for token in pattern.finditer(sql):
+        kind = token.lastgroup
+        if kind == "comment":
+            continue
+        # The text of a quoted piece may be long, and does not matter here.
+        text = token.group().upper() if kind in _TELLING else ""
+        if open_ended:
+            found[-1] = found[-1]._replace(after=text)
+        open_ended = kind == "marker" or (kind == "name" and token.start() != name_end)
+        if open_ended:
+            name = token["name"] or ""
+            found.append(_Parameter(name, token.start(), token.end(), (before, further), ""))
+        before, further = text, before
+        name_end = token.end() if kind in _NAMES else -1
+    return found
+
+
+def _values(found: list[_Parameter], params: Mapping[str, object]) -> list[object]:
+    if any(not each.name for each in found):
+        raise InvalidRequest(_FIELD, "the SQL has question marks, which take a list of values, not names.")
+    for each in found:
+        if each.name not in params:
+            raise InvalidRequest(_FIELD, f":{each.name} is in the SQL, and no value came for it.")
+    used = {each.name for each in found}
+    if unused := [str(name) for name in params if name not in used]:
+        raise InvalidRequest(_FIELD, f"{', '.join(unused)}: no such :name is in the SQL.")
+    return [params[each.name] for each in found]
+
+
+def _variable(name: str, variables: Mapping[str, object]) -> object:
+    if name not in variables:
+        raise InvalidRequest(
+            f":{name}",
+            f"the notebook has no variable {name}.",
+            advice=f"Assign it in a cell before this one: {name} = …",
+        )
+    value = variables[name]
+    if isinstance(value, _NO_VALUE):
+        kind = "module" if isinstance(value, types.ModuleType) else "function or a class"
+        raise InvalidRequest(f":{name}", f"the variable {name} is a {kind}.", advice="Use another name.")
+    return value
+
+
+def _filled(sql: str, found: list[_Parameter], values: list[object]) -> tuple[str, tuple[object, ...]]:
+    """Return the statement with as many question marks for each parameter as it has values, and these."""
+    parts: list[str] = []
+    bound: list[object] = []
+    once: dict[int, list[object]] = {}  # an iterator can be read only once, and a name may stand twice
+    last = 0
+    for number, (each, value) in enumerate(zip(found, values, strict=True), 1):
+        field, subject = (f":{each.name}", "") if each.name else (_FIELD, f"number {number}")
+        marks = "?"
+        if _is_collection(value):
+            if id(value) not in once:
+                once[id(value)] = _elements(value, field, subject)
+            elements = once[id(value)]
+            bound += [_bindable(element, field, f"a value of {subject}".strip(" of")) for element in elements]
+            marks = _marks(each, len(elements), field, subject)
+        else:
+            bound.append(_bindable(value, field, subject))
+        parts += (sql[last : each.start], marks)
+        last = each.end
+    return "".join((*parts, sql[last:])), tuple(bound)
+
+
+def _is_collection(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, _ONE_VALUE) and _dimensions(value) != 0
+
+
+def _dimensions(value: object) -> object:
+    return getattr(value, "ndim", 1)
+
+
+def _elements(value: Any, field: str, subject: str) -> list[object]:
+    if _dimensions(value) != 1:
+        kind = type(value).__name__
+        raise InvalidRequest(
+            field, f"{subject} is a {kind} of several columns.".strip(), advice="Bind one column of it."
+        )
+    return list(value)
+
+
+def _marks(place: _Parameter, count: int, field: str, subject: str) -> str:
+    """Return the question marks for a list: `IN (:ids)`, `IN :ids`, or among the arguments of a function."""
+    before, further = place.before
+    marks = ", ".join("?" * count)
+    if before == "IN":
+        return f"({marks or _NOTHING})"
+    listed = before in {"(", ","} and place.after in {")", ","}
+    if listed and count:
+        return marks
+    if (further, before, place.after) == ("IN", "(", ")"):
+        return _NOTHING
+    if listed:
+        reason, advice = "is empty, and only IN takes an empty list.", ""
+    else:
+        reason = f"holds {count:,} values, and this place takes one."
+        advice = f"Write IN ({field if place.name else '?'})."
+    raise InvalidRequest(field, f"{subject} {reason}".strip(), advice=advice)
+
+
+def _bindable(value: object, field: str, subject: str) -> Plain:
+    if _is_collection(value) or isinstance(value, Mapping):
+        reason = f"{subject} is a {type(value).__name__}; one parameter is one value.".strip()
+        raise InvalidRequest(field, reason, advice="Bind a list of plain values, or one of them.")
+    return plain(value, field, subject)

@@ -1,0 +1,177 @@
+"""One value of a parameter: of Python, numpy, pandas or Arrow, as what SQL has for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Plain: TypeAlias = (
+    "bool | int | float | Decimal | str | bytes | dt.datetime | dt.date | dt.time | dt.timedelta | None"
+)
+
+# What MySQL's TIME holds.
+_LONGEST = dt.timedelta(hours=838, minutes=59, seconds=59)
+_FINE = frozenset({"ns", "ps", "fs", "as"})  # units of numpy's that SQL does not have
+_BIND = "Bind numbers, strings, bytes, dates and times without a time zone, or None for NULL."
+
+
+class _NoValueError(Exception):
+    """SQL has no value for it; why, and what to bind instead."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.advice = advice
+
+
+def plain(value: object, field: str, subject: str = "") -> Plain:
+    """Return the value as one of Python's own types, unchanged; None, NaT and NA are NULL.
+
+    Args:
+        value: of Python, numpy, pandas or Arrow.
+        field: where it was given, for an error.
+        subject: which value of that it is.
+
+    Raises:
+        InvalidRequest: SQL has no value for it, or only another one.
+    """
+    value = _unwrapped(value)
+    if value is None:
+        return None
+    try:
+        for kinds, convert in _CONVERSIONS:
+            if isinstance(value, kinds):
+                return convert(value)
+    except _NoValueError as error:
+        raise InvalidRequest(field, f"{subject} {error.reason}".strip(), advice=error.advice) from None
+    reason = f"{subject} is {value!r:.200} of type {type(value).__name__}, for which SQL has no value."
+    raise InvalidRequest(field, reason.strip(), advice=_BIND)
+
+
+def _unwrapped(value: object) -> object:
+    """Take a value out of what holds exactly one; what stands for a missing one is None."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, pa.Scalar):
+        value = value.as_py()
+    if value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, (np.datetime64, np.timedelta64)) and np.isnat(value):
+        return None
+    return value
+
+
+def _decimal(value: Decimal) -> Decimal:
+    if not value.is_finite():
+        raise _no_number(value)
+    return Decimal(value)
+
+
+def _real(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise _no_number(number)
+    return number
+
+
+def _no_number(value: object) -> _NoValueError:
+    return _NoValueError(f"is {value}, which SQL has no value for.", "Bind None for NULL.")
+
+
+def _text(value: str) -> str:
+    # What a subclass shows of itself need not be its text.
+    text = str.__str__(value)
+    # JSON can write one half of what UTF-16 takes two for.
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise _NoValueError("holds half of a character, which cannot be sent.", "")
+    return text
+
+
+def _datetime(value: dt.datetime) -> dt.datetime:
+    if value.tzinfo is not None:
+        raise _zoned()
+    if isinstance(value, pd.Timestamp):
+        if value.nanosecond:
+            raise _too_fine(value)
+        return value.to_pydatetime()
+    return value.replace(fold=0)
+
+
+def _date(value: dt.date) -> dt.date:
+    return dt.date(value.year, value.month, value.day)
+
+
+def _time(value: dt.time) -> dt.time:
+    if value.tzinfo is not None:
+        raise _zoned()
+    return value.replace(fold=0)
+
+
+def _duration(value: dt.timedelta) -> dt.timedelta:
+    if isinstance(value, pd.Timedelta):
+        if value.nanoseconds:
+            raise _too_fine(value)
+        value = value.to_pytimedelta()
+    if abs(value) > _LONGEST:
+        raise _NoValueError(
+            f"is {value}; SQL's TIME ends at 838:59:59.", "Bind its seconds: total_seconds()."
+        )
+    return value
+
+
+def _numpy_time(value: Any) -> dt.datetime | dt.date | dt.timedelta:
+    """Return a datetime64 or timedelta64 of whatever unit."""
+    kind = "M" if isinstance(value, np.datetime64) else "m"
+    unit, _ = np.datetime_data(value.dtype)
+    if unit in _FINE:
+        whole = value.astype(f"{kind}8[us]")
+        if whole != value:
+            raise _too_fine(value)
+        value = whole
+    found = value.item()
+    if isinstance(found, dt.timedelta):
+        return _duration(found)
+    if isinstance(found, dt.date):
+        return found
+    # Months have no fixed length, and Python's calendar ends with the year 9999, as SQL's does.
+    raise _NoValueError(f"is {value!r}, for which SQL has no value.", _BIND)
+
+
+def _zoned() -> _NoValueError:
+    return _NoValueError(
+        "has a time zone, which SQL's dates and times do not have.",
+        "Convert it to the session's time zone, and take the zone away: "
+        "value.tz_convert('UTC').tz_localize(None)",
+    )
+
+
+def _too_fine(value: object) -> _NoValueError:
+    return _NoValueError(f"is {value!r}; SQL's times end at microseconds.", "Round it: value.round('us')")
+
+
+# The first that fits: a bool is an integer, an integer a real number, a datetime a date.
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any], Plain]], ...] = (
+    ((bool, np.bool_), bool),
+    ((np.datetime64, np.timedelta64), _numpy_time),
+    (Integral, int),
+    (Decimal, _decimal),
+    (Real, _real),
+    (str, _text),
+    ((bytes, bytearray, memoryview), bytes),
+    (dt.datetime, _datetime),
+    (dt.date, _date),
+    (dt.time, _time),
+    (dt.timedelta, _duration),
+)
