@@ -6,6 +6,7 @@ import functools
 import inspect
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
@@ -20,6 +21,7 @@ from tidb_pe_magic.runtime.context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -85,6 +87,7 @@ class Runbook:
         answer_timeout: float = 15.0,
         profile: str = "",
         metadata_timeout: float = 0.5,
+        cell_events: Callable[[], AbstractContextManager[model.EventHook]] | None = None,
     ) -> None:
         """Make a runbook; nothing is called yet.
 
@@ -100,6 +103,7 @@ class Runbook:
             answer_timeout: seconds that a cloud may be silent in one call.
             profile: ticloud profile whose key is used, whatever the environment holds.
             metadata_timeout: seconds for each answer of the ECS metadata service.
+            cell_events: opens what shows the events of one statement of `%%sql`; default: `on_event`.
         """
         self._on_event = on_event
         self._context = Context(
@@ -110,6 +114,7 @@ class Runbook:
             cancel=cancel or threading.Event(),
             answer_timeout=answer_timeout,
             metadata_timeout=metadata_timeout,
+            cell_events=cell_events or (lambda: nullcontext(on_event)),
         )
         self._context.profile = profile
         if environ is not None:

@@ -168,7 +168,10 @@ PLANTS = {
     "PyMySQL in %%sql": Plant("%%sql tidb\nSELECT 1", "pymysql.connections:Connection._execute_command"),
     "a cursor in %%sql": Plant("%%sql tidb\nSELECT 1", "pymysql.cursors:Cursor.execute"),
     "SQLAlchemy": Plant(f"{CONNECT} --alias engine", "sqlalchemy:Engine.connect"),
-    "jupysql": Plant(f"{CONNECT} --alias other", "sql.connection:ConnectionManager.set"),
+    "jupysql": Plant(
+        f"{CONNECT} --alias other",
+        "sql.connection.connection:SQLAlchemyConnection._start_sqlalchemy_connection",
+    ),
     "pandas": Plant(QUERY, "pandas:DataFrame.__setattr__"),
     "pyarrow": Plant(QUERY, "pyarrow:schema"),
     "keyring": Plant(f"{CONNECT} --alias ring --password-from keyring:tidb", "keyring:get_password"),

@@ -36,11 +36,14 @@ def test_the_table_of_commands_works_from_first_to_last(shell: Shell, sandbox: S
     assert "Connected" in shell.must("%tidb_pe wait").output
     connected = shell.must("%tidb_pe connect --database nycflights13")
     assert "%%sql tidb" in connected.output
-    shell.must("%config SqlMagic.autopandas = True")
+    assert "SqlMagic.autopandas is on" in connected.output
     frame = shell.must("%%sql tidb\nSELECT origin, COUNT(*) AS n FROM flights GROUP BY origin").value
     assert isinstance(frame, pd.DataFrame)
     assert frame["n"].sum() == 500
     assert shell.must("%sql SELECT COUNT(*) AS n FROM airlines").value["n"].tolist() == [16]
+    shown = shell.must("airlines = 3\n%sql SELECT * FROM airlines WHERE LENGTH(name) > :airlines").output
+    assert "16 rows · " in shown.splitlines()[-1]
+    assert "2 rows changed" in shell.must("%sql DELETE FROM airlines WHERE carrier IN ('AA', 'UA')").output
     assert "%%sql tidb" in shell.must("%tidb_pe status").output
     endpoint_id = created.endpoint.endpoint_id
     assert endpoint_id in shell.must("%tidb_pe endpoints").output

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).parents[2] / "notebooks" / "images"
 MOST_BYTES = 200_000
 _COLOURS = 256
-_LOAD = "%load_ext tidb_pe_magic\n%config SqlMagic.autopandas = True\n%tidb_pe cluster demo;"
+_LOAD = "%load_ext tidb_pe_magic\n%tidb_pe cluster demo;"
 _NETWORK = "--vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics"
 _STATEMENT = """SELECT carrier, COUNT(*) AS flights, ROUND(AVG(dep_delay), 1) AS delay
 FROM flights GROUP BY carrier ORDER BY delay DESC LIMIT 5"""

@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pymysql.err
 from sqlalchemy import Connection, event
@@ -47,6 +47,7 @@ def listen(engine: Engine, *, database: str) -> None:
     forks.watch_engine(engine)
     # A notebook's connection is checked out once and for all, so the pool never looks at it again.
     event.listen(engine, "before_cursor_execute", _revive)
+    event.listen(engine, "do_execute", _execute_as_written)
     event.listen(engine, "after_cursor_execute", _remember)
     event.listen(engine, "handle_error", _hide, retval=True)
     event.listen(engine, "handle_error", _keep_pinned)
@@ -66,6 +67,22 @@ def _revive(connection: Connection, _cursor: object, statement: str, *_: object)
     if session.open and not session.effect(statement).about_past:
         # Asked once, before an interrupt needs it.
         session.identity()
+
+
+def _execute_as_written(cursor: Any, statement: str, parameters: object, context: Any) -> bool:
+    """Send a plain string without parameters as it is, where its % are not doubled: `LIKE 'U%'`.
+
+    SQLAlchemy gives the driver empty parameters with it, and the driver then takes each % for a placeholder.
+    What SQLAlchemy has compiled has every % doubled.
+    """
+    if parameters or "%" not in statement or getattr(context, "compiled", None) is not None:
+        return False
+    try:
+        _ = statement % ()
+    except (TypeError, ValueError):
+        cursor.execute(statement)
+        return True
+    return False
 
 
 @_own_failures

@@ -71,6 +71,11 @@ class EventLines:
             if row.failed or (is_news and not self._stream.isatty()):
                 self._print(self._say(render.row_line(row)))
 
+    def clear(self) -> None:
+        """Take away the line that was being rewritten."""
+        self._write(self._blank())
+        self._transient = 0
+
     def close(self) -> None:
         """End the line that was being rewritten, and say which step did not finish."""
         if self._transient:
@@ -193,6 +198,10 @@ class Story:
                 self._reading = event
             case model.QueryEnded():
                 self._reading, self._query = None, event.result
+
+    def forget_rows(self) -> None:
+        """Tell no more of rows that are being read."""
+        self._reading = None
 
     def views(self, *, live: bool) -> list[View]:
         """Return what is shown, while it works or after it."""

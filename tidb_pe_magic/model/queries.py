@@ -18,6 +18,8 @@ class QueryResult(Result):
         data: a pandas DataFrame, a pyarrow Table or a Dask DataFrame; None where it was written to a file.
         path: the Parquet file, or the directory of several; empty where none was written.
         rows: how many were read.
+        changed: how many a statement changed that returns none; None where there is nothing to count.
+        returned: the statement returns rows, if only none.
         bytes: how many the server sent.
         seconds: from the statement to the result.
         zero_dates: column -> how many dates that no calendar has (0000-00-00) became NaT.
@@ -30,6 +32,8 @@ class QueryResult(Result):
     data: Any = field(default=None, repr=False, compare=False, metadata={"plain": False})
     path: str = ""
     rows: int = 0
+    changed: int | None = None
+    returned: bool = True
     bytes: int = 0
     seconds: float = 0.0
     zero_dates: Mapping[str, int] = field(default_factory=dict)

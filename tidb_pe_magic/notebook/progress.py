@@ -52,6 +52,10 @@ class Progress:
         """Show the event."""
         self._output.show(event)
 
+    def clear(self) -> None:
+        """Take away what was shown of rows that are being read: they are all there."""
+        self._output.clear()
+
     def close(self) -> None:
         """Say what was left unfinished; may be called twice."""
         self._output.close()
@@ -70,6 +74,12 @@ class _Output:
         """Take the event in, and update the output."""
         self._story.take(event)
         self._update(live=True)
+
+    def clear(self) -> None:
+        """Show no rows that are being read."""
+        self._story.forget_rows()
+        if self._shown:
+            self._update(live=False)
 
     def close(self) -> None:
         """Leave no output that still says it is waiting."""

@@ -26,6 +26,7 @@ from tidb_pe_magic.threads import paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -44,6 +45,12 @@ CLUSTER = "TIDB_PE_CLUSTER"
 _listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
 _NO_LASTS = 30.0  # seconds that "not an ECS instance" holds
 _cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
+
+
+@contextmanager
+def unheard() -> Iterator[EventHook]:
+    """Open a hook for events that nobody listens to."""
+    yield lambda _: None
 
 
 @dataclass
@@ -69,6 +76,7 @@ class Context:
         metadata_timeout: seconds for each answer of the ECS metadata service.
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         cell: the call is a notebook's cell, whose statements run in the alias's one session.
+        cell_events: opens what shows the events of one statement of `%%sql`.
     """
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
@@ -82,6 +90,7 @@ class Context:
     metadata_timeout: float = 0.5
     connections: OpenConnections = field(default_factory=OpenConnections)
     cell: bool = False
+    cell_events: Callable[[], AbstractContextManager[EventHook]] = field(default=unheard)
     _no_call: threading.Event = field(default_factory=threading.Event)
     _named: _Named = field(default_factory=_Named)
     _clients: Clients = field(default_factory=Clients)

@@ -10,7 +10,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import PasswordSource
-from tidb_pe_magic.model import Connection, Connections, Disconnection, SavedConnection, TlsMode
+from tidb_pe_magic.model import Connection, Connections, Disconnection, Notice, SavedConnection, TlsMode
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import doctor, saved_connections
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _DEFAULT = ConnectRequest()
 
 
+_FRAMES = "%sql and %%sql return DataFrames now: SqlMagic.autopandas is on until the connection is closed."
 # Seconds. What hangs before the login is answered in twelve: that leaves the doctor time to name the stage.
 _LOGIN_AND_DOCTOR = 12.0
 
@@ -183,8 +184,11 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
             session = AliasSession(engine)
         else:
             from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
+            from tidb_pe_magic.steps.sql_cells import SqlCells  # noqa: PLC0415 - it needs this module
 
-            jupysql.register(context.shell, engine, alias)
+            statements = SqlCells(context, alias)
+            if jupysql.register(context.shell, engine, alias, statements, framed=True):
+                context.tell(Notice(text=_FRAMES))
             session = AliasSession(engine, lambda: jupysql.held(alias, engine))
         return context.connections.put(OpenConnection(connection=connection, terms=terms, session=session))
 

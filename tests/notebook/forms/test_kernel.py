@@ -54,7 +54,6 @@ def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path:
         for click in CLICKS.values():
             kernel.must(click)
         assert "500" in kernel.must("print(f.frame['n'].tolist())").text
-        kernel.must("%config SqlMagic.autopandas = True")
         assert "500" in kernel.must("%sql SELECT COUNT(*) FROM flights").text
         assert "connected" in kernel.must("%tidb_pe status").text.lower()
         kernel.restart()

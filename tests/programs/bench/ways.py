@@ -59,10 +59,38 @@ def frames(task: Mapping[str, Any]) -> Read:
     return read
 
 
+def sql_cell(task: Mapping[str, Any]) -> Read:
+    """Use `%sql` with its option autopandas on a connection of ours."""
+    from tidb_pe_magic.credentials.secrets import Secret
+    from tidb_pe_magic.database.engine import Target, open_engine
+    from tidb_pe_magic.database.jupysql import register
+    from tidb_pe_magic.model import TlsMode
+
+    shell = _shell_with_jupysql()
+    target = Target(
+        host=task["host"],
+        port=task["port"],
+        user=task["user"],
+        database=task["database"],
+        password=Secret(task["password"]),
+        tls=TlsMode.OFF,
+    )
+    register(shell, open_engine(target).engine, "tidb")
+    return lambda sql: shell.run_line_magic("sql", sql)
+
+
 def jupysql(task: Mapping[str, Any]) -> Read:
-    """Use `%sql` with its option autopandas."""
-    from IPython.core.interactiveshell import InteractiveShell
+    """Use `%sql` with its option autopandas on an ordinary connection."""
     from sqlalchemy import create_engine
+
+    shell = _shell_with_jupysql()
+    shell.user_ns["engine"] = create_engine(_url(task, "mysql+pymysql", "charset=utf8mb4"))
+    shell.run_line_magic("sql", "engine")
+    return lambda sql: shell.run_line_magic("sql", sql)
+
+
+def _shell_with_jupysql() -> Any:
+    from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
     config = Config()
@@ -71,9 +99,7 @@ def jupysql(task: Mapping[str, Any]) -> Read:
     shell.run_line_magic("load_ext", "sql")
     for option in ("autopandas=True", "displaycon=False", "feedback=0"):
         shell.run_line_magic("config", f"SqlMagic.{option}")
-    shell.user_ns["engine"] = create_engine(_url(task, "mysql+pymysql", "charset=utf8mb4"))
-    shell.run_line_magic("sql", "engine")
-    return lambda sql: shell.run_line_magic("sql", sql)
+    return shell
 
 
 def read_sql(task: Mapping[str, Any]) -> Read:
@@ -174,6 +200,7 @@ def drain_binary(task: Mapping[str, Any]) -> Read:
 
 WAYS: Mapping[str, Callable[[Mapping[str, Any]], Read]] = {
     "tidb_pe_magic": frames,
+    "%%sql through jupysql": sql_cell,
     "jupysql autopandas": jupysql,
     "pandas.read_sql": read_sql,
     "connectorx": connectorx,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _ERR, _LOCAL_INFILE = 0xFF, 0xFB
 # Seconds between two looks at whoever wants to know whether anything happens.
 _TICK = 0.1
+_CHANGED = re.compile(rb"Changed: (\d+)")
 
 
 class Answer:
@@ -144,7 +146,7 @@ class Answer:
 
     def _ok(self, payload: bytes) -> None:
         packet = OKPacketWrapper(MysqlPacket(payload, ""))
-        self.affected_rows = packet.affected_rows
+        self.affected_rows = changed_rows(packet.affected_rows, packet.message)
         self._settle(packet.server_status)
 
     def _settle(self, status: int) -> None:
@@ -163,3 +165,12 @@ class Answer:
     def _fail(self, payload: bytes) -> None:
         self.ended = True
         raise_mysql_exception(payload)
+
+
+def changed_rows(affected: int, message: bytes) -> int:
+    """Return how many rows a statement changed: UPDATE may count those that it found in `affected`.
+
+    The driver asks for that (`CLIENT.FOUND_ROWS`), as SQLAlchemy wants it; the message has both numbers.
+    """
+    found = _CHANGED.search(message)
+    return int(found[1]) if found else affected

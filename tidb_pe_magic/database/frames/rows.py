@@ -8,6 +8,7 @@ import pyarrow as pa
 from pymysql.cursors import SSCursor
 from pymysql.err import MySQLError
 
+from tidb_pe_magic.database.frames.answer import changed_rows
 from tidb_pe_magic.database.frames.definitions import Declarations, of_field
 from tidb_pe_magic.database.frames.failures import unfit
 from tidb_pe_magic.database.frames.types import Column, Kind, column
@@ -56,7 +57,8 @@ class CursorAnswer:
         fields = getattr(self._driver.result, "fields", ())
         self.columns = tuple(column(of_field(field), self._declarations) for field in fields)
         if not self.columns:
-            self.affected_rows, self.ended = affected, True
+            message = getattr(self._driver.result, "message", None) or b""
+            self.affected_rows, self.ended = changed_rows(affected, message), True
 
     def arrays(self) -> list[pa.Array] | None:
         """Return the next rows, column by column; None behind the last ones."""

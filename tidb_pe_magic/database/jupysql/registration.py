@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import sqlalchemy.exc
 
+from tidb_pe_magic.database.jupysql import autopandas
 from tidb_pe_magic.database.session import CannotConnect
 from tidb_pe_magic.errors import InvalidRequest, MissingDependency, StepOrderError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sql.connection import SQLAlchemyConnection
     from sql.magic import SqlMagic
     from sqlalchemy import Connection, Engine
+
+    from tidb_pe_magic.database.jupysql.connection import Statements
 
 # What `register` has made known, while something still uses it.
 _registered: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
@@ -46,11 +49,27 @@ class _NoConnection:
         )
 
 
-def register(shell: InteractiveShell, engine: Engine, alias: str) -> None:
+def register(
+    shell: InteractiveShell,
+    engine: Engine,
+    alias: str,
+    statements: Statements | None = None,
+    *,
+    framed: bool = False,
+) -> bool:
     """Make `engine` the current connection of `%sql`, under the name `alias`.
 
-    jupysql is loaded where it is not, its configuration is left alone, and a connection that had the alias
-    is closed.
+    jupysql is loaded where it is not, and a connection that had the alias is closed.
+
+    Args:
+        shell: IPython's.
+        engine: of the connection.
+        alias: its name.
+        statements: runs what is asked in `%sql`; by default in silence.
+        framed: `%sql` is to return DataFrames, where the user has set nothing.
+
+    Returns:
+        Whether it does that because of this call.
 
     Raises:
         InvalidRequest: `%sql` belongs to another extension.
@@ -60,13 +79,17 @@ def register(shell: InteractiveShell, engine: Engine, alias: str) -> None:
     magic = _sql_magic(shell)
     from sql.connection import ConnectionManager  # noqa: PLC0415
 
+    from tidb_pe_magic.database.jupysql.connection import ColumnarConnection  # noqa: PLC0415 - imports jupysql
+    from tidb_pe_magic.database.jupysql.silent import SilentStatements  # noqa: PLC0415 - imports pandas
+
+    statements = statements or SilentStatements(engine, lambda: held(alias, engine))
     _try(engine)
     old = ConnectionManager.connections.get(alias)
     if old is not None and _engine(old) is engine:
         # Closing it disposes of the engine's pool, so it cannot wait for its successor.
         old.close()
         old = None
-    ConnectionManager.set(engine, displaycon=False, alias=alias, config=magic)
+    ColumnarConnection(engine, alias=alias, config=magic, statements=statements)
     if old is not None:
         # jupysql forgets it without closing it.
         old.close()
@@ -75,6 +98,7 @@ def register(shell: InteractiveShell, engine: Engine, alias: str) -> None:
     # at its end, no longer can.
     atexit.unregister(_close_registered)
     atexit.register(_close_registered)
+    return framed and autopandas.turn_on(magic, alias)
 
 
 def _close_registered() -> None:
@@ -118,6 +142,8 @@ def unregister(alias: str, engine: Engine | None = None) -> bool:
     ours = connection is not None and (engine is None or _engine(connection) is engine)
     if ours:
         ConnectionManager.close_connection_with_descriptor(alias)
+    if connection is None or ours:
+        autopandas.put_back(alias)
     current = ConnectionManager.current
     if current is not None and all(current is not other for other in ConnectionManager.connections.values()):
         ConnectionManager.current = _NoConnection(alias)

@@ -31,10 +31,15 @@ class Query:
 
 @dataclass
 class Tally:
-    """What has been read so far, by one thread or by several."""
+    """What has been read so far, by one thread or by several.
+
+    Attributes:
+        changed: rows that a statement changed which returns none.
+    """
 
     rows: int = 0
     bytes: int = 0
+    changed: int | None = None
     zero_dates: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -88,6 +93,8 @@ def read(
                 _end(flight, session, batches)
                 break
         tally.found(reading.zero_dates.items())
+        if not reading.schema.names:
+            tally.changed = reading.affected_rows
 
 
 def _end(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> None:

@@ -36,7 +36,7 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
         yield f"ready in {result.seconds:.1f} s; Dask's workers read when they are asked to"
         return
     where = f" to {result.path}" if result.path else ""
-    yield amounts(result.rows, result.bytes, result.seconds) + where
+    yield _first(result) + where
     if result.cut:
         yield f"the first {result.rows:,} rows only: there are more (--max-rows)"
     if result.exact_decimals:
@@ -47,10 +47,18 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
         yield f"dates that no calendar has (0000-00-00) are NaT here: {columns}"
 
 
+def _first(result: model.QueryResult) -> str:
+    if result.returned:
+        return amounts(result.rows, result.bytes, result.seconds)
+    done = "done" if result.changed is None else f"{_rows(result.changed)} changed"
+    return f"{done} · {result.seconds:.1f} s"
+
+
 def amounts(rows: int, received: int, seconds: float) -> str:
-    """Return rows and seconds, and of what is worth measuring megabytes and rows per second, too."""
-    counted = f"{rows:,} {'row' if rows == 1 else 'rows'}"
-    if received < _MEGABYTE:
-        return f"{counted} in {seconds:.1f} s"
-    speed = f", {rows / seconds:,.0f} rows/s" if seconds > 0 else ""
-    return f"{counted}, {received / _MEGABYTE:,.1f} MB in {seconds:.1f} s{speed}"
+    """Return rows, megabytes and seconds."""
+    size = f"{received / _MEGABYTE:,.1f} MB" if received >= _MEGABYTE / 10 else f"{received / 1000:.1f} kB"
+    return f"{_rows(rows)} · {size} · {seconds:.1f} s"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"

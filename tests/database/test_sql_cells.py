@@ -1,0 +1,218 @@
+"""jupysql's features on our connections and on an ordinary one: the same cell, the same values and texts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import polars as pl
+import pytest
+import sqlalchemy
+from support import shells
+from traitlets.config import Config
+
+from tidb_pe_magic.database.engine import open_engine
+from tidb_pe_magic.database.jupysql import register, unregister
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.mariadb import MariaDb
+
+OURS, PLAIN = "ours", "plain"
+ROWS = (
+    "(1, 'one', 1.10, 0.1, 0.25, '2013-01-01 10:00:00', '2013-01-01', '-01:30:00', 'a', '{\"a\": 1}')",
+    "(2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+    "(3, 'it''s <b> %  three', -0.05, 1e300, 1.5, '1000-01-01', '9999-12-31', '838:59:59', X'00FF', '[]')",
+)
+
+
+class Cells:
+    """Runs each cell on both connections."""
+
+    def __init__(self, ip: Any, capture: pytest.CaptureFixture[str]) -> None:
+        """Take a shell that has both."""
+        self.ip = ip
+        self._capture = capture
+
+    def run(self, alias: str, *cells: str) -> tuple[Any, str]:
+        """Run cells on one connection; return the last value, and the text without the count of rows."""
+        self.ip.run_line_magic("sql", alias)
+        result: Any = None
+        for cell in cells:
+            self._capture.readouterr()
+            result = self.ip.run_cell(cell)
+            result.raise_error()
+        written = "".join(self._capture.readouterr()).replace(repr(alias), "'alias'")
+        kept = [line for line in written.splitlines() if not line.endswith("rows affected.")]
+        return result.result, "\n".join(kept)
+
+    def both(self, *cells: str) -> tuple[tuple[Any, str], tuple[Any, str]]:
+        """Run cells on both connections."""
+        return self.run(OURS, *cells), self.run(PLAIN, *cells)
+
+
+@pytest.fixture(scope="module")
+def shell(plain_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give a shell in which jupysql has a connection of ours, and an ordinary one to the same server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("DATABASE_URL", raising=False)
+        patch.chdir(tmp_path_factory.mktemp("notebooks"))
+        config = Config()
+        config.HistoryManager.enabled = False
+        opened = open_engine(plain_server.target())
+        with shells.started(config, ipython_dir=str(tmp_path_factory.mktemp("ipython"))) as ip:
+            register(ip, opened.engine, OURS)
+            url = sqlalchemy.URL.create(
+                "mysql+pymysql",
+                plain_server.user,
+                plain_server.password,
+                "127.0.0.1",
+                plain_server.port,
+                "test",
+            )
+            ip.user_ns["engine"] = sqlalchemy.create_engine(url)
+            ip.run_line_magic("sql", f"engine --alias {PLAIN}")
+            yield ip
+            unregister(OURS)
+            ip.run_line_magic("sql", f"--close {PLAIN}")
+        opened.engine.dispose()
+
+
+@pytest.fixture
+def cells(shell: Any, plain_server: MariaDb, capsys: pytest.CaptureFixture[str]) -> Iterator[Cells]:
+    """Give both connections a table `things`, and put jupysql's options back afterwards."""
+    plain_server.execute(
+        "CREATE OR REPLACE TABLE test.things (id BIGINT PRIMARY KEY, name VARCHAR(40), price DECIMAL(10,2), "
+        "ratio DOUBLE, small FLOAT, at DATETIME, day DATE, span TIME, raw BLOB, doc JSON)"
+    )
+    plain_server.execute(f"INSERT INTO test.things VALUES {', '.join(ROWS)}")
+    magic = shell.find_line_magic("sql").__self__
+    before = {name: getattr(magic, name) for name in magic.trait_names(config=True)}
+    yield Cells(shell, capsys)
+    with magic.hold_trait_notifications():
+        for name, value in before.items():
+            setattr(magic, name, value)
+
+
+def views(value: Any) -> Any:
+    """Return everything that a person can see or take of a cell's value."""
+    if type(value).__name__ == "ResultSet":
+        shown = str(value), value._repr_html_()
+        rows = [tuple(row) for row in value]
+        return *shown, list(value.keys), rows, value.dict(), list(value.dicts()), len(value), value.csv()
+    if isinstance(value, pd.DataFrame):
+        return list(value.columns), [[known(item) for item in row] for row in value.itertuples(index=False)]
+    if isinstance(value, pl.DataFrame):
+        return value.columns, value.rows()
+    if hasattr(value, "_repr_html_"):
+        return str(value)
+    return value
+
+
+def known(value: Any) -> Any:
+    """Return a value of a frame as Python's own; every value that stands for none is None."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, pd.Timestamp) and plain == plain.normalize():
+        return plain.date()
+    return plain.date() if isinstance(plain, dt.datetime) and plain.time() == dt.time() else plain
+
+
+MANY = "SELECT seq AS n, seq * 2 AS m FROM seq_1_to_25"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("%sql SELECT * FROM things ORDER BY id",),
+        ("%%sql\nSELECT id, name -- a comment: :x\nFROM things\nWHERE id > 1 ORDER BY id;",),
+        ("%sql found << SELECT id, price FROM things", "found"),
+        ("%%sql found <<\nSELECT id, price FROM things ORDER BY id DESC", "found"),
+        ("%sql found= << SELECT id FROM things",),
+        ("found = %sql SELECT id, name FROM things", "found[1], found[1][0], found[0].name"),
+        (
+            "%sql --save few --no-execute SELECT * FROM things WHERE id < 3",
+            "%sql --with few SELECT id FROM few",
+        ),
+        ("%sql --save few SELECT id FROM things WHERE id < 3", "%sql SELECT COUNT(*) AS n FROM few"),
+        ("least = 2\n%sql SELECT id FROM things WHERE id >= {{least}}",),
+        (
+            "names = ['id', 'name']",
+            "%%sql\nSELECT {{names | join(', ')}} FROM things",
+        ),
+        ("%config SqlMagic.displaylimit = 3", f"%sql {MANY}"),
+        ("%config SqlMagic.displaylimit = 0", f"%sql {MANY}"),
+        ("%config SqlMagic.displaylimit = 25", f"%sql {MANY}"),
+        ("%config SqlMagic.autolimit = 4", f"%sql {MANY}"),
+        ("%config SqlMagic.style = 'MARKDOWN'", f"%sql {MANY}"),
+        ("%config SqlMagic.feedback = 2", f"%sql {MANY}"),
+        ("%config SqlMagic.column_local_vars = True", "%sql SELECT id AS kept FROM things", "kept"),
+        (f"%sql {MANY} WHERE FALSE",),
+        ("%sql SELECT 1 AS a, 2 AS a, 3 AS b",),
+        ("%%sql\nSELECT 1 AS a;\nSELECT 2 AS b",),
+        ("%sql SHOW TABLES LIKE 'things'",),
+        ("%sql SELECT 'a %' AS a, 5 % 3 AS b, '%s' AS c, '%%' AS d FROM DUAL",),
+        ("%sql REPLACE INTO things (id) VALUES (4), (5)",),
+        ("%sql UPDATE things SET name = 'x' WHERE id < 0",),
+        ("%config SqlMagic.autopandas = True", f"%sql {MANY}"),
+        ("%config SqlMagic.autopandas = True", "%sql SELECT * FROM things ORDER BY id"),
+        ("%config SqlMagic.autopandas = True", "%sql DELETE FROM things WHERE id = 3"),
+        ("%config SqlMagic.autopolars = True", f"%sql {MANY}"),
+        ("found = %sql SELECT id, name FROM things ORDER BY id", "found.DataFrame()"),
+        ("found = %sql SELECT id, name FROM things ORDER BY id", "found.PolarsDataFrame()"),
+        (
+            "%config SqlMagic.named_parameters = 'enabled'",
+            "least = 2\n%sql SELECT id FROM things WHERE id >= :least",
+        ),
+        ("%config SqlMagic.named_parameters = 'disabled'", "%sql SELECT ':least' AS a, '12:30' AS b"),
+        (
+            "%config SqlMagic.named_parameters = 'enabled'",
+            "def ask(least):\n    return get_ipython().run_line_magic('sql', 'SELECT 1')\nask(2)",
+        ),
+        ("%sqlcmd tables",),
+        ("%sqlcmd columns --table things",),
+        ("%sqlcmd profile --table things",),
+        ("%sqlcmd snippets",),
+    ],
+    ids=lambda typed: typed[-1][:60],
+)
+def test_a_cell_is_the_same_as_on_an_ordinary_connection(cells: Cells, typed: tuple[str, ...]) -> None:
+    """Values, texts and everything that it wrote: only how many rows were read is said in another way."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        (ours, written), (plain, expected) = cells.both(*typed)
+    assert type(ours) is type(plain)
+    assert views(ours) == views(plain)
+    if not typed[-1].startswith("%config"):
+        assert written.split("Out[0]:")[0] == expected.split("Out[0]:")[0]
+
+
+def plotted(axes: Any) -> list[Any]:
+    """Return what stands in a plot."""
+    return [[patch.get_bbox().bounds for patch in axes.patches], axes.get_title(), axes.get_xlabel()]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["%sqlplot bar --table things --column name", "%sqlplot histogram --table things --column id --bins 3"],
+)
+def test_a_plot_is_the_same(cells: Cells, cell: str) -> None:
+    """The same bars in the same places, or the same refusal."""
+    import matplotlib  # noqa: ICN001, PLC0415 - slow to import
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    matplotlib.use("agg")
+    found = []
+    for alias in (OURS, PLAIN):
+        try:
+            found.append(plotted(cells.run(alias, cell)[0]))
+        except Exception as error:  # noqa: BLE001 - whatever jupysql makes of it
+            found.append([type(error).__name__])
+        finally:
+            plt.close("all")
+    assert found[0] == found[1]

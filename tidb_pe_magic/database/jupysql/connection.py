@@ -1,0 +1,140 @@
+"""jupysql's connection whose results come through the columnar reader."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sql.connection.connection import ResultSetCollection, SQLAlchemyConnection
+from sql.magic import SqlMagic
+from sql.parse import escape_string_literals_with_colon_prefix
+from sql.warnings import JupySQLQuotedNamedParametersWarning
+
+from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.database.jupysql.results import ColumnarResult
+from tidb_pe_magic.database.queries.placeholders import bind, with_variables
+from tidb_pe_magic.database.queries.statement import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import pyarrow as pa
+    from sqlalchemy import Engine
+
+
+class Statements(Protocol):
+    """Runs the statements of a connection, whatever becomes of their rows."""
+
+    def run(self, query: Query, *, shown: bool, framed: bool) -> tuple[pa.Table, pd.DataFrame | None]:
+        """Run a statement in the alias's session; return its rows, and a frame of them where one is wanted.
+
+        Args:
+            query: the statement with its parameters.
+            shown: a person has typed it: what it read is said in a line under its result.
+            framed: a frame is wanted at once.
+        """
+        ...
+
+    def frame(self, table: pa.Table) -> pd.DataFrame:
+        """Return rows as a frame."""
+        ...
+
+
+class _ResultSets(ResultSetCollection):  # type: ignore[misc]
+    """Keeps no result: each has all its rows already, and would live as long as the connection.
+
+    jupysql hands over each ResultSet that it has made, which here learns how its columns become a frame.
+    """
+
+    def append(self, result: Any) -> None:
+        """Let the result make its frames of columns instead of rows."""
+        rows = result._sqlaproxy  # noqa: SLF001 - what raw_execute below has returned
+        if isinstance(rows, ColumnarResult):
+            result.DataFrame, result.PolarsDataFrame = rows.to_pandas, rows.to_polars
+
+    def is_last(self, result: Any) -> bool:  # noqa: ARG002 - jupysql's signature
+        """Tell that no later result has made this one unreadable."""
+        return True
+
+
+class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
+    """A connection of jupysql, on which everything that returns rows is read column by column."""
+
+    def __init__(self, engine: Engine, *, alias: str, config: SqlMagic, statements: Statements) -> None:
+        """Connect, and become jupysql's current connection.
+
+        Args:
+            engine: of the alias.
+            alias: its name.
+            config: jupysql's options.
+            statements: runs what is asked.
+        """
+        self._statements = statements
+        self._config = config
+        super().__init__(engine, alias=alias, config=config)
+        self._result_sets = _ResultSets()
+        if not config.autocommit:
+            session: Any = self._connection.connection.dbapi_connection
+            session.autocommit(False)  # noqa: FBT003 - PyMySQL's signature
+
+    @without_values((Warning,))
+    def raw_execute(
+        self, query: str, parameters: Mapping[str, Any] | None = None, with_: list[str] | None = None
+    ) -> ColumnarResult:
+        """Run a statement, and return its rows.
+
+        Args:
+            query: one statement.
+            parameters: None, and each `:name` takes the notebook's variable of that name. Where
+                SqlMagic.named_parameters is enabled, the variables; where it is disabled, an empty dict.
+            with_: names of stored snippets that the statement uses.
+
+        Raises:
+            TidbPeError: shown in one line.
+        """
+        if with_:
+            query = self._resolve_cte(query, with_)
+        if parameters:
+            _warn_of_quoted(query, parameters)
+        typed = _typed_variables()
+        variables = parameters or typed or self._config.shell.user_ns
+        params = None if parameters == {} else with_variables(query, None, variables)
+        bound = Query(sql=query) if params is None else Query(**_bound(query, params))
+        shown = typed is not None and self._config.feedback > 0
+        framed = typed is not None and self._config.autopandas
+        table, frame = self._statements.run(bound, shown=shown, framed=framed)
+        return ColumnarResult(table, self._statements.frame, frame)
+
+
+def _bound(query: str, params: Any) -> dict[str, Any]:
+    sql, values = bind(query, params)
+    return {"sql": sql, "params": values}
+
+
+def _typed_variables() -> Mapping[str, Any] | None:
+    """Return the variables that the cell sees, those of a function around `%sql` too.
+
+    None where no cell's statement is being run, but one of jupysql's own, for a plot or a profile. jupysql
+    hands them on only where SqlMagic.named_parameters is enabled.
+    """
+    frame = sys._getframe(1)  # noqa: SLF001 - the only way to what jupysql knows
+    while frame is not None:
+        if frame.f_code is SqlMagic._execute.__code__:  # noqa: SLF001 - see above
+            found: Mapping[str, Any] | None = frame.f_locals.get("user_ns")
+            return found
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def _warn_of_quoted(query: str, parameters: Mapping[str, Any]) -> None:
+    """Warn as jupysql does of names in quotes, which are text."""
+    _, quoted = escape_string_literals_with_colon_prefix(query)
+    if names := sorted(set(quoted) & set(parameters)):
+        warnings.warn(
+            f"The following variables are defined: {', '.join(names)}. However the parameters are quoted in "
+            "the query, if you want to use them as named parameters, remove the quotes.",
+            JupySQLQuotedNamedParametersWarning,
+            stacklevel=2,
+        )

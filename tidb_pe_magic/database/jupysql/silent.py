@@ -1,0 +1,46 @@
+"""Statements of a connection that is registered by itself, without a notebook that shows what they do."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.database.alias import AliasSession
+from tidb_pe_magic.database.frames import to_pandas
+from tidb_pe_magic.database.queries.results import Read, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    import pyarrow as pa
+    from sqlalchemy import Connection, Engine
+
+    from tidb_pe_magic.database.queries.statement import Query
+
+
+class SilentStatements:
+    """Runs statements in the session that jupysql holds, and says nothing of them."""
+
+    def __init__(self, engine: Engine, held: Callable[[], Connection | None], **frames: Any) -> None:
+        """Take an engine, what returns jupysql's connection, and options of `to_pandas`."""
+        self._engine = engine
+        self._session = AliasSession(engine, held)
+        self._frames = frames
+
+    def run(self, query: Query, *, shown: bool, framed: bool) -> tuple[pa.Table, pd.DataFrame | None]:  # noqa: ARG002
+        """Run a statement, and return its rows."""
+        table, _ = read_table(
+            Read(
+                engine=self._engine,
+                query=query,
+                cells=self._session,
+                cancel=threading.Event(),
+                tell=lambda _: None,
+            )
+        )
+        return table, self.frame(table) if framed else None
+
+    def frame(self, table: pa.Table) -> pd.DataFrame:
+        """Return rows as a frame."""
+        return to_pandas(table, **self._frames)

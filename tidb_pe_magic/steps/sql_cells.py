@@ -1,0 +1,79 @@
+"""What `%sql` and `%%sql` run: jupysql's statements, in the session of their alias."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.model import QueryEnded, QueryResult
+from tidb_pe_magic.steps.query import changes, report_lost, telling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from tidb_pe_magic.database.queries.statement import Query
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+
+
+class SqlCells:
+    """Runs the statements of one alias; each is shown while it takes long, and has a line at its end."""
+
+    def __init__(self, context: Context, alias: str) -> None:
+        """Run them with what a context has."""
+        self._context = context
+        self._alias = alias
+
+    def run(self, query: Query, *, shown: bool, framed: bool) -> tuple[pa.Table, pd.DataFrame | None]:
+        """Run a statement in the alias's session; return its rows, and a frame of them where one is wanted.
+
+        Raises:
+            StepOrderError: the connection is closed, or its session is busy with another cell.
+            QueryError: refused, stopped or too large; the connection can be used again.
+            ConnectionFailed: the connection was lost.
+        """
+        context = self._context.for_call(cell=True)
+        with context.cell_events() as on_event, context.heard_by(on_event):
+            table, result = self._read(context, query, on_event)
+            frame = self.frame(table) if framed else None
+            if shown:
+                on_event(QueryEnded(result=result))
+        return table, frame
+
+    def frame(self, table: pa.Table) -> pd.DataFrame:
+        """Return rows as a frame."""
+        from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
+
+        return results.frame(table, cast("Any", "arrow"))
+
+    def _read(self, context: Context, query: Query, on_event: EventHook) -> tuple[pa.Table, QueryResult]:
+        from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
+
+        record = context.connections.record(self._alias)
+        if record is None:
+            raise errors.StepOrderError(
+                f"the connection {self._alias} is closed.",
+                advice=f"Run %tidb_pe connect --alias {self._alias}.",
+            )
+        started = context.clock()
+        reading = results.Read(
+            engine=record.connection.engine,
+            query=query,
+            cells=record.session,
+            cancel=context.cancel,
+            tell=telling(context, on_event),
+        )
+        try:
+            table, _ = results.read_table(reading)
+        finally:
+            report_lost(record.session, on_event)
+        tally = reading.tally
+        return table, QueryResult(
+            alias=self._alias,
+            rows=tally.rows,
+            bytes=tally.bytes,
+            seconds=context.clock() - started,
+            zero_dates=dict(tally.zero_dates),
+            **changes(query.sql, tally),
+        )
