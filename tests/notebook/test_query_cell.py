@@ -68,6 +68,42 @@ def test_parameters_are_json_or_a_variable(connected: Shell) -> None:
     assert typed.value["n"].tolist() == named.value["n"].tolist() != [0]
 
 
+def test_a_name_takes_the_variable_of_the_notebook(connected: Shell) -> None:
+    """A value, a numpy scalar and a list, which may be empty; what --params gives comes first."""
+    connected.must(
+        "import numpy as np\norigin, least, carriers, none = 'JFK', np.float64(30), ['UA', 'AA'], ()"
+    )
+    sql = "\nSELECT COUNT(*) AS n FROM flights WHERE origin = :origin AND dep_delay > :least"
+    typed = connected.must('%%tidb_pe query --params \'{"origin": "JFK", "least": 30}\'' + sql)
+    mixed = connected.must("%%tidb_pe query --params '{\"least\": 30}'" + sql)
+    named = connected.must("%%tidb_pe query" + sql)
+    assert typed.value["n"].tolist() == named.value["n"].tolist() == mixed.value["n"].tolist() != [0]
+    listed = connected.must(
+        "%%tidb_pe query\nSELECT SUM(carrier IN (:carriers)) AS a, SUM(carrier IN (:none)) AS b, "
+        "SUM(carrier NOT IN (:none)) = COUNT(*) AS c, SUM(carrier IN ('UA', 'AA')) AS d FROM flights"
+    ).value
+    assert listed["a"].tolist() == listed["d"].tolist() != [0]
+    assert (listed["b"].tolist(), listed["c"].tolist()) == ([0], [1])
+
+
+@pytest.mark.parametrize(
+    ("line", "sql", "value"),
+    [
+        ("--params '[\"^a{2}$\"]'", "?", "^a{2}$"),
+        ('--params={\\"p\\":\\"{total}\\"}', ":p", "{total}"),
+        ('--params "[\\"US$total\\"]" --alias $alias', "?", "US$total"),
+        ("--params $text --into {name}", ":p", "$total"),
+        ("--params {given}", ":p", "{total}"),
+    ],
+)
+def test_what_is_bound_is_not_expanded(connected: Shell, line: str, sql: str, value: str) -> None:
+    """Braces and dollars of --params stay; elsewhere in the line `$name` and `{name}` are filled in."""
+    connected.must("total, alias, name = 9, 'tidb', 'kept'")
+    connected.must("text, given = '{\"p\": \"$total\"}', {'p': '{total}'}")
+    cell = connected.must(f"%%tidb_pe query {line}\nSELECT {sql} AS value")
+    assert cell.value["value"].tolist() == [value]
+
+
 @pytest.mark.parametrize("cell", ["%tidb_pe query -h", "%%tidb_pe query -h\nSELECT 1"])
 def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
     """Its usage and example are what works: two percent signs, the SQL below, and the cell's own --into."""
@@ -95,6 +131,12 @@ def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
         ),
         ('%%tidb_pe query --params {"a":1}\nSELECT :a', "must be JSON in single quotes"),
         ("%%tidb_pe query\n   ", "SQL: must not be empty"),
+        ("%%tidb_pe query\nSELECT :nowhere", ":nowhere: the notebook has no variable nowhere. Assign it"),
+        (
+            "%%tidb_pe query\nSELECT '{{ carrier }}'",
+            "{{ carrier }} is not filled in in this cell. Write :carrier",
+        ),
+        ("%%tidb_pe query\nSELECT {{ ', '.join(a) }}", "Assign it to a variable, and write :name."),
         ("%%tidb_pe query nonsense\nSELECT 1", "takes no further argument"),
         ("%%tidb_pe clusters\nSELECT 1", "only query takes the cell's body"),
         ("%%tidb_pe\nSELECT 1", "only query takes the cell's body"),
@@ -158,7 +200,7 @@ def test_cells_of_both_magics_share_one_session(connected: Shell) -> None:
     connected.must("%%sql\nUPDATE test.accounts SET v = 0")
     assert connected.must("%%tidb_pe query\nSELECT v FROM test.accounts").value["v"].tolist() == [0]
     connected.must("%%tidb_pe query\nROLLBACK")
-    assert list(connected.must("%sql SELECT v FROM test.accounts").value) == [(100,)]
+    assert connected.must("%sql SELECT v FROM test.accounts").value["v"].tolist() == [100]
     connected.must("%%tidb_pe query\nUSE test")
     connected.must("%%sql\nSET @x = 5")
     found = connected.must("%%tidb_pe query\nSELECT DATABASE() AS d, @x AS x").value

@@ -7,7 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, output_can_be_silenced
+from IPython.core.magic import (
+    Magics,
+    cell_magic,
+    line_magic,
+    magics_class,
+    no_var_expand,
+    output_can_be_silenced,
+)
 
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook import completion
@@ -50,7 +57,9 @@ class TidbPeMagics(Magics):
         if "commands" in vars(self):
             self.commands.close()
 
-    # Not as a cell: there a semicolon ends the SQL, and means nothing else.
+    # Not as a cell: there a semicolon ends the SQL, and means nothing else. And what the line binds is JSON,
+    # whose braces IPython would fill in.
+    @no_var_expand
     @cell_magic("tidb_pe")  # type: ignore[arg-type]
     @without_values((UsageError,))
     def tidb_pe_cell(self, line: str, cell: str) -> Any:

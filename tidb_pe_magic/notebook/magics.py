@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import keyword
+import re
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
@@ -12,13 +14,14 @@ from tidb_pe_magic.commands.requests import FormRequest, SandboxRequest
 from tidb_pe_magic.commands.table import OPERATIONS, Skin
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import QueryResult
+from tidb_pe_magic.notebook.cell_events import CellEvents
 from tidb_pe_magic.notebook.form_command import FormCommand
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 from tidb_pe_magic.runbook import Runbook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -26,17 +29,26 @@ if TYPE_CHECKING:
 QUERY = "query"
 _CELL = "%%tidb_pe"
 _INTO, _PARAMS = "--into", "--params"
+# `--params` and its value, which is a word of the shell: quoted pieces and others without a space between.
+_PARAMS_VALUE = re.compile(
+    r"""(?<!\S)--params(?:=|\s+)(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])*""", re.DOTALL
+)
+_NAMED = re.compile(r"([^\W\d]\w*)|\$([^\W\d]\w*)|\{([^\W\d]\w*)\}")
+_TEMPLATE = re.compile(r"\{\{\s*(?:(?P<name>[^\W\d]\w*)|[^{}]*[^\W\d{}][^{}]*?)\s*\}\}")
 _OWN = """\
 of the cell alone:
   --into NAME                    keep the result under this name too; without it, it is only shown
   --params NAME                  a variable of the notebook in the place of JSON
 
+:name in the SQL takes the notebook's variable of that name; a list goes into IN (:names).
+
 example:
-%%tidb_pe query --into delays --params '{"origin": "JFK"}'
+%%tidb_pe query --into delays
 SELECT carrier, dep_delay FROM flights WHERE origin = :origin"""
 
 
 PROG = "%tidb_pe"
+_NO_FRAME = 1_000_000
 
 
 class Commands:
@@ -45,20 +57,26 @@ class Commands:
     def __init__(self, shell: InteractiveShell | None) -> None:
         """Make the runbook that every cell of this shell shares."""
         self.shell = shell
-        self.runbook = Runbook(shell=shell)
+        self.events = CellEvents(shell)
+        self.runbook = Runbook(shell=shell, cell_events=self.events.query)
         self.sandbox = SandboxCommand(self.runbook)
         self.form = FormCommand(self.runbook, widgets=getattr(shell, "kernel", None) is not None)
 
     def close(self) -> None:
         """Close the forms and connections, and put the environment back; a sandbox goes on running."""
         self.form.close()
+        self.events.close()
         self.runbook.close()
         if self.sandbox.restore():
             print("This kernel's environment is as it was before the sandbox.")  # noqa: T201
 
     def cell(self, line: str, cell: str) -> Any:
-        """Do `%%tidb_pe`."""
-        return run_cell(self, line, cell)
+        """Do `%%tidb_pe`; the line is as it was typed."""
+        return run_cell(self, expanded(line, self._expand), cell)
+
+    def _expand(self, text: str) -> str:
+        # Beyond the end of the stack there are the notebook's variables alone, not this method's.
+        return self.shell.var_expand(text, depth=_NO_FRAME) if self.shell else text  # type: ignore[no-untyped-call]
 
     def line(self, line: str) -> Any:
         """Do `%tidb_pe`."""
@@ -113,15 +131,41 @@ def run_cell(commands: Commands, line: str, cell: str) -> Any:
     if isinstance(command, Help):
         print(cell_help())  # noqa: T201
         return None
-    result = _performed(commands, command)
+    refuse_templates(given["sql"])
+    result = _performed(commands, _with_variables(command, namespace))
     if into is not None:
         namespace[into] = result.data
     return result.data
 
 
+def refuse_templates(sql: str) -> None:
+    """Refuse `{{name}}`, which `%%sql` fills in and this cell would send to the server as it is.
+
+    Raises:
+        InvalidRequest: it names what does the same here.
+    """
+    found = _TEMPLATE.search(sql)
+    if found is None:
+        return
+    name = found["name"]
+    advice = (
+        f"Write :{name} instead, without quotes." if name else "Assign it to a variable, and write :name."
+    )
+    raise InvalidRequest("SQL", f"{found.group()} is not filled in in this cell.", advice=advice)
+
+
+def _with_variables(command: Command, namespace: Mapping[str, Any]) -> Command:
+    """Give each `:name` that has no value yet the notebook's variable of that name."""
+    from tidb_pe_magic.database.queries.placeholders import with_variables  # noqa: PLC0415 - slow to import
+
+    request: Any = command.request
+    params = with_variables(request.sql, request.params, namespace)
+    return replace(command, request=replace(request, params=params))
+
+
 def _performed(commands: Commands, command: Command) -> QueryResult:
-    with closing(Progress(commands.shell)) as progress:
-        result = commands.runbook.perform(QUERY, command.request, progress, cell=True)
+    with commands.events.query() as on_event:
+        result = commands.runbook.perform(QUERY, command.request, on_event, cell=True)
     if not isinstance(result, QueryResult):
         raise TypeError(type(result).__name__)
     return result
@@ -144,11 +188,32 @@ def _taken(options: list[str], flag: str) -> tuple[str | None, list[str]]:
 
 
 def _variable(options: list[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters where `--params` names a variable of the notebook, which is then taken out."""
+    """Return the parameters where `--params` names a variable of the notebook, which is then taken out.
+
+    The name may be written as IPython's lines have it, `$name` or `{name}`. A variable's text is JSON.
+    """
     typed, left = _taken(options, _PARAMS)
-    if typed is None or HELP_FLAGS & set(left) or not typed.isidentifier():
+    named = _NAMED.fullmatch(typed or "")
+    if named is None or HELP_FLAGS & set(left):
         return {}
-    if typed not in namespace:
+    name = named[1] or named[2] or named[3]
+    if name not in namespace:
         raise InvalidRequest(_PARAMS, "the notebook has no variable of this name.")
-    options[:] = left
-    return {"params": namespace[typed]}
+    value = namespace[name]
+    options[:] = [*left, f"{_PARAMS}={value}"] if isinstance(value, str) else left
+    return {} if isinstance(value, str) else {"params": value}
+
+
+def expanded(line: str, expand: Callable[[str], str]) -> str:
+    """Return the cell's first line with `$name` and `{name}` filled in by IPython, but for what is bound.
+
+    Args:
+        line: what follows the magic's name.
+        expand: IPython's own expansion.
+
+    The value of `--params` stays as it is typed: JSON has braces of its own.
+    """
+    found = _PARAMS_VALUE.search(line)
+    if found is None:
+        return expand(line)
+    return expand(line[: found.start()]) + found.group() + expand(line[found.end() :])
