@@ -17,7 +17,7 @@ from tidb_pe_magic.credentials.prompt import ask
 from tidb_pe_magic.credentials.redaction import hide_values
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.errors import StepOrderError
-from tidb_pe_magic.runtime.context import Context
+from tidb_pe_magic.runtime.context import Context, usual_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,6 +88,7 @@ class Runbook:
         profile: str = "",
         metadata_timeout: float = 0.5,
         cell_events: Callable[[], AbstractContextManager[model.EventHook]] | None = None,
+        cell_frames: Callable[[], tuple[str, str]] = usual_frames,
     ) -> None:
         """Make a runbook; nothing is called yet.
 
@@ -104,6 +105,7 @@ class Runbook:
             profile: ticloud profile whose key is used, whatever the environment holds.
             metadata_timeout: seconds for each answer of the ECS metadata service.
             cell_events: opens what shows the events of one statement of `%%sql`; default: `on_event`.
+            cell_frames: returns `dtypes` and `decimals` of the frames that `%%sql` returns.
         """
         self._on_event = on_event
         self._context = Context(
@@ -115,6 +117,7 @@ class Runbook:
             answer_timeout=answer_timeout,
             metadata_timeout=metadata_timeout,
             cell_events=cell_events or (lambda: nullcontext(on_event)),
+            cell_frames=cell_frames,
         )
         self._context.profile = profile
         if environ is not None:

@@ -14,7 +14,8 @@ from support import shells
 from traitlets.config import Config
 
 from tidb_pe_magic.database.engine import open_engine
-from tidb_pe_magic.database.jupysql import register, unregister
+from tidb_pe_magic.database.jupysql import held, register, unregister
+from tidb_pe_magic.database.jupysql.silent import SilentStatements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,8 @@ def shell(plain_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> It
         config.HistoryManager.enabled = False
         opened = open_engine(plain_server.target())
         with shells.started(config, ipython_dir=str(tmp_path_factory.mktemp("ipython"))) as ip:
-            register(ip, opened.engine, OURS)
+            exact = SilentStatements(opened.engine, lambda: held(OURS, opened.engine), decimals="exact")
+            register(ip, opened.engine, OURS, exact)
             url = sqlalchemy.URL.create(
                 "mysql+pymysql",
                 plain_server.user,

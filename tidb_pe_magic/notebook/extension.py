@@ -15,6 +15,7 @@ from IPython.core.magic import (
     no_var_expand,
     output_can_be_silenced,
 )
+from traitlets import Enum
 
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook import completion
@@ -31,12 +32,23 @@ if TYPE_CHECKING:
 class TidbPeMagics(Magics):
     """The extension's one magic; what works behind it is imported by the first command."""
 
+    dtypes = Enum(
+        ("pandas", "arrow", "numpy_nullable"),
+        "pandas",
+        help="Types of the columns of the DataFrames that %sql and %%sql return, as of query --dtypes",
+    ).tag(config=True)
+    decimals = Enum(
+        ("auto", "exact", "float"),
+        "auto",
+        help="DECIMAL columns of the DataFrames that %sql and %%sql return, as of query --decimals",
+    ).tag(config=True)
+
     @cached_property
     def commands(self) -> Commands:
         """What the shell's cells share."""
         from tidb_pe_magic.notebook.magics import Commands  # noqa: PLC0415 - slow to import
 
-        return Commands(self.shell)
+        return Commands(self.shell, frames=lambda: (self.dtypes, self.decimals))
 
     @property
     def runbook(self) -> Runbook:

@@ -19,6 +19,7 @@ from tidb_pe_magic.notebook.form_command import FormCommand
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 from tidb_pe_magic.runbook import Runbook
+from tidb_pe_magic.runtime.context import usual_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,11 +55,18 @@ _NO_FRAME = 1_000_000
 class Commands:
     """What the lines and cells of one shell do, and what it keeps between them."""
 
-    def __init__(self, shell: InteractiveShell | None) -> None:
-        """Make the runbook that every cell of this shell shares."""
+    def __init__(
+        self, shell: InteractiveShell | None, frames: Callable[[], tuple[str, str]] = usual_frames
+    ) -> None:
+        """Make the runbook that every cell of this shell shares.
+
+        Args:
+            shell: IPython's.
+            frames: returns `dtypes` and `decimals` of what `%%sql` returns.
+        """
         self.shell = shell
         self.events = CellEvents(shell)
-        self.runbook = Runbook(shell=shell, cell_events=self.events.query)
+        self.runbook = Runbook(shell=shell, cell_events=self.events.query, cell_frames=frames)
         self.sandbox = SandboxCommand(self.runbook)
         self.form = FormCommand(self.runbook, widgets=getattr(shell, "kernel", None) is not None)
 

@@ -53,6 +53,11 @@ def unheard() -> Iterator[EventHook]:
     yield lambda _: None
 
 
+def usual_frames() -> tuple[str, str]:
+    """Return `dtypes` and `decimals` where nobody has chosen them."""
+    return "pandas", "auto"
+
+
 @dataclass
 class _Named:
     """What was named last; one object for a context and those made from it."""
@@ -77,6 +82,7 @@ class Context:
         connections: what `connect` has opened and `disconnect` has not closed, by alias.
         cell: the call is a notebook's cell, whose statements run in the alias's one session.
         cell_events: opens what shows the events of one statement of `%%sql`.
+        cell_frames: returns `dtypes` and `decimals` of the frames that `%%sql` returns.
     """
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
@@ -91,6 +97,7 @@ class Context:
     connections: OpenConnections = field(default_factory=OpenConnections)
     cell: bool = False
     cell_events: Callable[[], AbstractContextManager[EventHook]] = field(default=unheard)
+    cell_frames: Callable[[], tuple[str, str]] = field(default=usual_frames)
     _no_call: threading.Event = field(default_factory=threading.Event)
     _named: _Named = field(default_factory=_Named)
     _clients: Clients = field(default_factory=Clients)

@@ -17,6 +17,7 @@ from tidb_pe_magic.steps import doctor, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, noted_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight import checks
+from tidb_pe_magic.steps.sql_cells import SqlCells
 from tidb_pe_magic.steps.sql_users import login_name, password_name
 from tidb_pe_magic.steps.waking import open_awake
 
@@ -184,7 +185,6 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
             session = AliasSession(engine)
         else:
             from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
-            from tidb_pe_magic.steps.sql_cells import SqlCells  # noqa: PLC0415 - it needs this module
 
             statements = SqlCells(context, alias)
             if jupysql.register(context.shell, engine, alias, statements, framed=True):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import QueryEnded, QueryResult
-from tidb_pe_magic.steps.query import changes, report_lost, telling
+from tidb_pe_magic.steps.query_events import changes, report_lost, telling
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from tidb_pe_magic.database.frames import Decimals, Dtypes
     from tidb_pe_magic.database.queries.statement import Query
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
@@ -35,17 +37,24 @@ class SqlCells:
         """
         context = self._context.for_call(cell=True)
         with context.cell_events() as on_event, context.heard_by(on_event):
+            started = context.clock()
             table, result = self._read(context, query, on_event)
-            frame = self.frame(table) if framed else None
+            frame, exact = self._framed(table) if framed else (None, ())
             if shown:
-                on_event(QueryEnded(result=result))
+                seconds = context.clock() - started
+                on_event(QueryEnded(result=replace(result, seconds=seconds, exact_decimals=exact)))
         return table, frame
 
     def frame(self, table: pa.Table) -> pd.DataFrame:
         """Return rows as a frame."""
-        from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
+        return self._framed(table)[0]
 
-        return results.frame(table, cast("Any", "arrow"))
+    def _framed(self, table: pa.Table) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        from tidb_pe_magic.database.frames import Form  # noqa: PLC0415 - pyarrow is slow to import
+        from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - as above
+
+        dtypes, decimals = self._context.cell_frames()
+        return results.frame(table, Form(cast("Dtypes", dtypes), cast("Decimals", decimals)))
 
     def _read(self, context: Context, query: Query, on_event: EventHook) -> tuple[pa.Table, QueryResult]:
         from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
@@ -56,7 +65,6 @@ class SqlCells:
                 f"the connection {self._alias} is closed.",
                 advice=f"Run %tidb_pe connect --alias {self._alias}.",
             )
-        started = context.clock()
         reading = results.Read(
             engine=record.connection.engine,
             query=query,
@@ -73,7 +81,6 @@ class SqlCells:
             alias=self._alias,
             rows=tally.rows,
             bytes=tally.bytes,
-            seconds=context.clock() - started,
             zero_dates=dict(tally.zero_dates),
             **changes(query.sql, tally),
         )

@@ -10,6 +10,7 @@ from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.database.frames.pandas import unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,23 +57,11 @@ class ColumnarResult(IteratorResult[Any]):
         """
         import polars as pl  # noqa: PLC0415 - an optional package
 
-        names = unduplicated(self.table.column_names)
+        names = unique_names(self.table.column_names)
         overrides = options.get("schema_overrides")
         # polars has decimals of 128 bits.
         narrow = pa.table([_narrow(column) for column in self.table.columns], names=names)
         return pl.from_arrow(narrow, schema_overrides=overrides)
-
-
-def unduplicated(names: list[str]) -> list[str]:
-    """Return the names with numbers behind those that came before, as jupysql shows them: `id`, `id_1`."""
-    found: dict[str, None] = {}
-    for name in names:
-        unique, number = name, 0
-        while unique in found:
-            number += 1
-            unique = f"{name}_{number}"
-        found[unique] = None
-    return list(found)
 
 
 def _narrow(column: pa.ChunkedArray) -> pa.ChunkedArray:

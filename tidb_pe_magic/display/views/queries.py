@@ -41,7 +41,10 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
         yield f"the first {result.rows:,} rows only: there are more (--max-rows)"
     if result.exact_decimals:
         columns = ", ".join(result.exact_decimals)
-        yield f"DECIMAL columns kept exact, because float64 would lose digits: {columns} (--decimals float)"
+        yield (
+            f"DECIMAL columns kept exact, because float64 would lose digits: {columns} (--decimals float; "
+            "for %%sql: %config TidbPeMagics.decimals = 'float')"
+        )
     if result.zero_dates:
         columns = ", ".join(f"{column}: {count:,}" for column, count in result.zero_dates.items())
         yield f"dates that no calendar has (0000-00-00) are NaT here: {columns}"
