@@ -1,0 +1,71 @@
+"""One endpoint for two clusters, in cells: reused, named, used by both, and not deleted under the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.places import GROUP, OTHER_VPC, VPC
+
+from tidb_pe_magic import errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from notebook.conftest import Shell
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+PLACEMENT = f"--vpc {VPC} --security-group {GROUP}"
+
+
+def test_two_clusters_use_one_endpoint(shell: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Each step is a cell; a fleet of three rows in another VPC is billed once."""
+    made = shell.must(f"%tidb_pe create --cluster demo {PLACEMENT}").value
+    planned = shell.must(f"%tidb_pe plan --cluster reporting {PLACEMENT}")
+    assert planned.value.billed_zones == 0
+    assert "demo, reporting, staging-1" in " ".join(planned.output.split())
+    reused = shell.must(f"%tidb_pe create --cluster reporting {PLACEMENT}").value
+    assert (reused.adopted, reused.endpoint.endpoint_id) == (True, made.endpoint.endpoint_id)
+    shell.must("%config SqlMagic.autopandas = True")
+    users = []
+    for name in ("demo", "reporting"):
+        shell.must(f"%tidb_pe connect --cluster {name} --alias {name}")
+        users += shell.must(f"%%sql {name}\nSELECT CURRENT_USER() AS who").value["who"].tolist()
+    clusters = {each.display_name: each.user_prefix for each in sandbox.clusters.clusters.values()}
+    assert [user.partition(".")[0] for user in users] == [clusters["demo"], clusters["reporting"]]
+    endpoint_id = made.endpoint.endpoint_id
+    refused = shell.run(f"%tidb_pe delete {endpoint_id} --cluster demo --yes")
+    assert isinstance(refused.error, errors.NotEligible)
+    assert "also serves 7 other ACTIVE clusters: reporting" in refused.output
+    path = tmp_path / "fleet.toml"
+    rows = ("demo", "reporting", "staging-1")
+    path.write_text(
+        "".join(f'[[endpoint]]\ncluster = "{name}"\nvpc = "{OTHER_VPC}"\n' for name in rows), encoding="utf-8"
+    )
+    fleet = shell.must(f"%tidb_pe fleet apply {path}").value
+    assert fleet.billed_zones == 2
+    assert len({row.endpoint_id for row in fleet}) == 1
+    assert len(sandbox.world.endpoints) == 2
+    shell.must(f"%tidb_pe delete {endpoint_id} --cluster demo --yes --shared")
+    assert len(sandbox.world.endpoints) == 1
+
+
+def test_the_rule_that_authorizes_the_endpoint(shell: Shell, sandbox: Sandbox) -> None:
+    """After create, as a command, and after a refused login: the three values that the console asks for."""
+    created = shell.must(f"%tidb_pe create --cluster demo {PLACEMENT}")
+    (endpoint,) = sandbox.world.endpoints.values()
+    values = (endpoint.service.service_name, endpoint.name, endpoint.endpoint_id)
+    assert len(endpoint.endpoint_id) == 23
+    rule = shell.must("%tidb_pe authorize")
+    shell.must("import os; os.environ['TIDB_PASSWORD'] = 'wrong'")
+    diagnosis = shell.must("%tidb_pe doctor")
+    for cell in (created, rule, diagnosis):
+        flat = " ".join(cell.output.split())
+        for label, value in zip(
+            ("Endpoint Service Name", "Firewall Rule Name", "Your Endpoint ID"), values, strict=True
+        ):
+            assert f"{label} {value}" in flat, cell.output
+        assert "An empty table allows every endpoint." in flat
+        assert "My TiDB > the instance > Settings" in flat
+    assert diagnosis.value.failed.name == "login"
+    assert (rule.value.service_name, rule.value.rule_name, rule.value.endpoint_id) == values
