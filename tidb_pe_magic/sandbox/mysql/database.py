@@ -38,7 +38,8 @@ class FlightsDatabase(Startable):
 
     `users` is asked at each login for the user names and their passwords, with the address that the client
     came from. `readers`, asked in the same way, names those who may only read. `flights` loads only the
-    first rows of the flights table. `clock` dates the commits, in seconds since 1970.
+    first rows of the flights table. `clock` dates the commits, in seconds since 1970. `cipher` tells TLS's
+    version and cipher of a client, by the address that it comes from; empty without TLS.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class FlightsDatabase(Startable):
         readers: Callable[[Address], frozenset[str]] = lambda _client: frozenset(),
         flights: int | None = None,
         clock: Callable[[], float] = time.time,
+        cipher: Callable[[Address], tuple[str, str]] = lambda _address: ("", ""),
     ) -> None:
         """Remember what to serve; nothing is loaded before `start`."""
         self._clock = clock
         self._users = users
         self._readers = readers
+        self._cipher = cipher
         # What the tables are after so many commits.
         self._known = (0, DatabaseState(flights))
         self._thread = LoopThread("sandbox-database", workers=_WORKERS)
@@ -162,7 +165,13 @@ class FlightsDatabase(Startable):
         client: Address = writer.get_extra_info("peername")
         users = functools.partial(self._users, client)
         readers = functools.partial(self._readers, client)
-        session = Session(self._database.cursor(), self._history, lambda: self._connections, readers)
+        session = Session(
+            self._database.cursor(),
+            self._history,
+            lambda: self._connections,
+            readers,
+            cipher=functools.partial(self._cipher, client),
+        )
         number = next(self._numbers)
         stream = PacketStream(reader, writer)
         connection = ClientConnection(stream, session, Logins(users), number)

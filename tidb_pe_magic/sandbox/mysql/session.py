@@ -31,6 +31,7 @@ from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.protocol import Status
 from tidb_pe_magic.sandbox.mysql.reading import describe
+from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
 from tidb_pe_magic.sandbox.mysql.snapshot import Snapshot
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
@@ -78,14 +79,18 @@ class Session:
         history: History,
         sessions: Callable[[], Mapping[int, Client]],
         readers: Callable[[], frozenset[str]] = frozenset,
+        cipher: Callable[[], tuple[str, str]] = lambda: ("", ""),
     ) -> None:
         """Take a cursor of its own; `sessions` lists all connections for SHOW PROCESSLIST and KILL.
 
-        `readers` names the users who may only read.
+        `readers` names the users who may only read; `cipher` tells TLS's version and cipher.
         """
+        self._cipher = cipher
         self.username: str | None = None
         self.database: str | None = None
         self._cursor = cursor
+        self._history = history
+        self._last_query = LastQuery()
         self._sessions = sessions
         self._readers = readers
         self._connection: Client | None = None
@@ -187,6 +192,12 @@ class Session:
         self.statement = statement.sql
         try:
             result = await self._run(statement)
+            if isinstance(statement.tree, exp.Query | exp.DML):
+                self._last_query = LastQuery(
+                    statement.tree,
+                    self._transaction.started or self._history.timestamp(),
+                    result.affected_rows,
+                )
         except duckdb.Error as error:
             self.statement = None
             raise from_duckdb(error, self.database or "") from None
@@ -374,6 +385,7 @@ class Session:
             variable=self.variables.get,
             user_variables=self._user_variables,
             now=now.strftime("%Y-%m-%d %H:%M:%S"),
+            tables=self._show.tables(),
         )
 
     def _set_schema(self, database: str) -> None:
@@ -393,10 +405,25 @@ class Session:
 
     def _new_show(self) -> Show:
         listed = partial(processes, self._sessions)
-        return Show(self._cursor, self.variables.list, listed, lambda: self.username or "")
+        return Show(self._cursor, self.variables.list, self._status, listed, lambda: self.username or "")
+
+    def _status(self) -> Sequence[tuple[str, object]]:
+        version, cipher = self._cipher()
+        return [
+            ("Ssl_cipher", cipher),
+            ("Ssl_cipher_list", cipher),
+            ("Ssl_version", version),
+            ("Threads_connected", len(self._sessions())),
+            ("Uptime", 1),
+        ]
 
     def _defaults(self) -> Variables:
-        return Variables({"tidb_current_ts": lambda: self._transaction.started})
+        return Variables(
+            {
+                "tidb_current_ts": lambda: self._transaction.started,
+                "tidb_last_query_info": lambda: self._last_query.info(self._cursor, self.database or ""),
+            }
+        )
 
     async def _set(self, tree: exp.Set) -> None:
         autocommit, snapshot = self.variables.get("autocommit"), self.variables.get("tidb_snapshot")

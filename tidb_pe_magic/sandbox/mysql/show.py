@@ -45,12 +45,14 @@ class Show:
         self,
         cursor: duckdb.DuckDBPyConnection,
         variables: Callable[[], Iterable[tuple[str, object]]],
+        status: Callable[[], Iterable[tuple[str, object]]],
         processes: Callable[[], Iterable[Sequence[object]]],
         user: Callable[[], str],
     ) -> None:
         """Take what only the session and the server know."""
         self._cursor = cursor
         self._variables = variables
+        self._status = status
         self._processes = processes
         self._user = user
 
@@ -75,6 +77,23 @@ class Show:
             raise SqlError(NO_DATABASE_SELECTED, "No database selected")
         return self._filter(self._listing(kind, database, show), show)
 
+    def tables(self) -> Mapping[str, Callable[[], str]]:
+        """Return queries for the tables of information_schema whose rows only the session knows, by name."""
+        names = ("VARIABLE_NAME", "VARIABLE_VALUE")
+
+        def rows(pairs: Callable[[], Iterable[tuple[str, object]]]) -> Callable[[], str]:
+            return lambda: rows_query(names, [(name, _shown(value)) for name, value in pairs()])
+
+        status, variables = rows(self._status), rows(self._variables)
+        listed = ("ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATE", "INFO")
+        return {
+            "session_status": status,
+            "global_status": status,
+            "session_variables": variables,
+            "global_variables": variables,
+            "processlist": lambda: rows_query(listed, self._processes()),
+        }
+
     def columns(self, table: exp.Table, database: str) -> str:
         """Return the query for DESCRIBE."""
         database = table.db or database
@@ -96,7 +115,7 @@ class Show:
                 f"WHERE TABLE_SCHEMA = {sql_string(database)} ORDER BY 1"
             )
         if kind in {"VARIABLES", "STATUS"}:
-            pairs = self._variables() if kind == "VARIABLES" else [("Uptime", 1)]
+            pairs = self._variables() if kind == "VARIABLES" else self._status()
             return rows_query(("Variable_name", "Value"), [(name, _shown(value)) for name, value in pairs])
         if kind == "PROCESSLIST":
             names = ("Id", "User", "Host", "db", "Command", "Time", "State", "Info")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlglot import ErrorLevel, exp
+from sqlglot import ErrorLevel, exp, parse_one
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType  # type: ignore[attr-defined]  # re-exported without saying so
@@ -96,6 +96,8 @@ class Context:
     variable: Callable[[str], Any]
     user_variables: Mapping[str, Any]
     now: str
+    #: Tables of information_schema that are the session's own, by name; their queries in DuckDB's SQL.
+    tables: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     #: Whether means and quotients of exact numbers become DECIMAL, as far as DuckDB can tell their type.
     exact: bool = True
     sleep: float = 0.0
@@ -280,7 +282,13 @@ def _replace(node: exp.Expr, context: Context) -> exp.Expr:
     if isinstance(node, exp.Introducer):
         raw = node.expression.name.encode("utf-8", "surrogateescape")
         return exp.func("unhex", exp.Literal.string(raw.hex())) if node.name == "_binary" else node.expression
-    if isinstance(node, exp.Table) and node.db.lower() == "information_schema":
+    if isinstance(node, exp.Table) and node.db.lower() in {"information_schema", "performance_schema"}:
+        if query := context.tables.get(node.name.lower()):
+            return exp.Subquery(
+                this=parse_one(query(), read="duckdb"),
+                alias=exp.TableAlias(this=exp.to_identifier(node.alias_or_name)),
+                joins=node.args.get("joins"),
+            )
         node.set("db", exp.to_identifier(HIDDEN_SCHEMA))
     if isinstance(node, exp.Div) and context.exact and not node.find(*_UNTYPED):
         return exp.Anonymous(this="mysql_div", expressions=[node.left, node.right])
