@@ -55,20 +55,23 @@ def test_what_is_printed_for_python_connects(sandbox: Sandbox, runbook: Runbook,
     assert sandbox.environment()["TIDB_PASSWORD"] not in repr(written)
 
 
-def test_a_saved_connection_is_written_without_any_key(runbook: Runbook, tmp_path: Path) -> None:
+def test_a_saved_connection_is_written_without_any_key(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """In another kernel or a shell its user, database and TLS count, and no cloud is asked."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     made = runbook.connect(database="nycflights13", save=True)
-    with Runbook(environ={"HOME": str(tmp_path)}) as other:
+    with Runbook(environ={"HOME": str(tmp_path), "TIDB_CA": sandbox.ca}) as other:
         written = str(other.connection_string(with_="env", alias="tidb"))
         insisting = str(other.connection_string(with_="env", alias="tidb", database="test", tls="verify-ca"))
     lines = dict(line.split("=", 1) for line in written.splitlines())
     assert (lines["TIDB_HOST"], lines["TIDB_USER"]) == (made.host, made.user)
-    assert (lines["TIDB_DATABASE"], lines["TIDB_TLS"]) == ("nycflights13", "off")
+    assert (lines["TIDB_DATABASE"], lines["TIDB_TLS"]) == ("nycflights13", "verify-identity")
+    assert (lines["TIDB_TLS_NAME"], lines["TIDB_CA"]) == (made.tls.verified_name, sandbox.ca)
     assert {"TIDB_DATABASE=test", "TIDB_TLS=verify-ca"} <= set(insisting.splitlines())
 
 
-def test_without_a_connection_the_clouds_and_the_server_are_asked(runbook: Runbook) -> None:
+def test_without_a_connection_the_clouds_and_the_server_are_asked(runbook: Runbook, sandbox: Sandbox) -> None:
     """Host, port and user are the cluster's; what auto means is seen at the server, without a login."""
     runbook.cluster("demo")
     with pytest.raises(StepOrderError, match="no endpoint"):
@@ -79,7 +82,14 @@ def test_without_a_connection_the_clouds_and_the_server_are_asked(runbook: Runbo
     lines = dict(line.split("=", 1) for line in written.splitlines())
     assert lines["TIDB_HOST"] == created.endpoint.domain
     assert lines["TIDB_USER"].endswith(".root")
-    assert (lines["TIDB_DATABASE"], lines["TIDB_TLS"], lines["TIDB_PASSWORD"]) == ("test", "off", "")
+    assert (lines["TIDB_DATABASE"], lines["TIDB_TLS"], lines["TIDB_PASSWORD"]) == (
+        "test",
+        "verify-identity",
+        "",
+    )
+    assert lines["TIDB_CA"] == sandbox.ca
+    sandbox.stage("no-tls")
+    assert "TIDB_TLS=off\n" in f"{runbook.connection_string(with_='env')}\n"
 
 
 def test_a_host_that_does_not_answer_is_said(manual: Sandbox) -> None:

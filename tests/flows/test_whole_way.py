@@ -43,8 +43,8 @@ def test_each_step_leads_to_a_data_frame(runbook: Runbook, sandbox: Sandbox) -> 
     connection = runbook.connect(database="nycflights13")
     assert connection.host == endpoint.domain
     assert connection.user == f"{cluster.user_prefix}.root"
-    assert not connection.tls.encrypted
-    assert connection.tls.description == "not encrypted: the server offers no TLS"
+    assert connection.tls.encrypted
+    assert connection.tls.verified_name in cluster.gateway_names
     frame = pd.read_sql("SELECT COUNT(*) AS flights FROM flights", runbook.connection.engine)
     assert frame["flights"].tolist() == [500]
 
@@ -185,9 +185,10 @@ def test_every_result_names_an_api_host_that_is_not_the_clouds_own(
     "asked", [{"tls": "verify-identity"}, {"tls": "verify-ca"}, {"tls": "off"}, {"tls_name": "gateway"}]
 )
 def test_run_keeps_no_connection_that_is_secured_in_another_way(
-    runbook: Runbook, asked: dict[str, Any]
+    runbook: Runbook, sandbox: Sandbox, asked: dict[str, Any]
 ) -> None:
     """What `--tls` asks for is made or fails; a plain connection that is open does not stand in for it."""
+    sandbox.stage("no-tls")
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     placement: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP]}
     if asked.get("tls", "").startswith("verify"):

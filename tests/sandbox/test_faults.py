@@ -85,9 +85,9 @@ def test_an_impostor_leaves_nothing_behind(behave: impostors.Behaviour) -> None:
 
 def test_a_driver_works_over_the_sandboxs_own_tls() -> None:
     """The gate's TLS end carries a whole session: handshake, login, a large result and a second query."""
-    with Sandbox(scenario="tls", flights=3000) as sandbox:
+    with Sandbox(flights=3000) as sandbox:
         host, port = _endpoint_address(sandbox)
-        context = ssl.create_default_context(cafile=sandbox.environment()["TIDB_PE_SANDBOX_CA"])
+        context = ssl.create_default_context(cafile=sandbox.environment()["TIDB_CA"])
         context.check_hostname = False
         password = sandbox.environment()["TIDB_PASSWORD"]
         with pymysql.connect(host=host, port=port, user=_ROOT, password=password, ssl=context) as connection:
@@ -140,7 +140,7 @@ def test_the_command_line_stages_a_scenario(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert "ready" in process.stdout.readline()
         environment = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
-        authority = environment["TIDB_PE_SANDBOX_CA"]
+        authority = environment["TIDB_CA"]
         assert os.path.exists(authority)  # noqa: PTH110
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0

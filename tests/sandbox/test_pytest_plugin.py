@@ -152,7 +152,7 @@ def test_what_cannot_be_fails_in_one_line(pytester: pytest.Pytester, *, extra: b
     """A mistyped marker names what exists; where the extra is missing, each test fails with its name."""
     pytester.makeconftest("" if extra else "import sys\nsys.modules['duckdb'] = None")
     cases = {
-        "(scenario='tlss')": "there is no scenario 'tlss': did you mean tls? There are clean, tls, *",
+        "(scenario='no-tl')": "there is no scenario 'no-tl': did you mean no-tls? There are clean, no-tls, *",
         "(scenaro='tls')": "there is no option 'scenaro': did you mean scenario? There are scenario, *",
         "(mode='never')": "there is no mode 'never': There are immediate, manual, time",
         "('tls')": "the marker takes its options by name: scenario='tls', for one",

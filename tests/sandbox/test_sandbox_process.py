@@ -36,6 +36,7 @@ _NAMES = {
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
     "TIDB_PE_ALIBABA_ENDPOINT",
     "TIDB_PE_METADATA_ENDPOINT",
+    "TIDB_CA",
     "TIDB_PASSWORD",
 }
 
@@ -261,7 +262,7 @@ def test_with_an_upstream_no_database_is_needed(start: Callable[..., subprocess.
     with FlightsDatabase(users=lambda _client: {}, flights=0) as upstream:
         host, port = upstream.address
         process = start("duckdb", "--upstream", f"{host}:{port}", program=("-c", _WITHOUT))
-        assert set(_exports(process)) == _NAMES - {"TIDB_PASSWORD"}
+        assert set(_exports(process)) == _NAMES - {"TIDB_CA", "TIDB_PASSWORD"}
         process.terminate()
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")

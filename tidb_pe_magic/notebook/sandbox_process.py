@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MODULE = "tidb_pe_magic.sandbox"
 _URL = "TIDBCLOUD_SERVERLESS_ENDPOINT"
 # Variables of the user's own accounts that would reach past the sandbox.
-_FOREIGN = ("ALIBABA_CLOUD_SECURITY_TOKEN", "TIDB_PASSWORD")
+_FOREIGN = ("ALIBABA_CLOUD_SECURITY_TOKEN", "TIDB_CA", "TIDB_PASSWORD")
 # What a Python process needs of its parent's environment; keys and passwords are not among it.
 _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|PYTHON\w+|VIRTUAL_ENV|LD_LIBRARY_PATH"

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 CLUSTER = "TIDB_PE_CLUSTER"
 """The environment variable that names the cluster where neither a command nor an earlier one did."""
+CA = "TIDB_CA"
+"""The environment variable that names the file of the SQL server's certificate authorities."""
 
 
 # Who hears the events of the command that this thread works at: clients outlive commands.
@@ -137,6 +139,13 @@ class Context:
 
     def _paused(self, seconds: float) -> bool:
         return paused(seconds, _cancel.get() or self._no_call, self.sleep)
+
+    def authorities(self, named: str | None) -> str:
+        """Return the file of authorities that a SQL server's certificate is verified against.
+
+        The named one comes first, then the environment's; empty means the system's.
+        """
+        return named or self.environ.get(CA, "")
 
     @property
     def cluster_id(self) -> str:

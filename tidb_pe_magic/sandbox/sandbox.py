@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage
     from tidb_pe_magic.sandbox.alibaba.world import Endpoint
     from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
+    from tidb_pe_magic.sandbox.network.certificates import ServerTls
     from tidb_pe_magic.sandbox.network.impostors import Impostor
     from tidb_pe_magic.sandbox.scenarios import Scenario
 
@@ -120,6 +121,7 @@ class Sandbox(Startable):
                 users=lambda client: self.clusters.sql_logins(self._services_before(client)),
                 readers=lambda client: self.clusters.sql_readers(self._services_before(client)),
                 flights=flights,
+                cipher=self._cipher,
             )
         with _ONE_BY_ONE:
             self._tidb_cloud = tidb_cloud.create_app(
@@ -143,6 +145,7 @@ class Sandbox(Startable):
         self._servers = tuple(map(HttpServer, apps))
         self._directory: Path | None = None
         self.ca = ""
+        self._tls: ServerTls | None = None
         self._routed = True
         self._running = contextlib.ExitStack()
         self._state = "new"
@@ -158,6 +161,9 @@ class Sandbox(Startable):
             stack.callback(self.world.close)
             self._served = self._start_database(stack)
             self.gate = stack.enter_context(Gate(self._served, self.faults))
+            self._running = stack
+            self._tls = self._own_tls()
+            self._offer_tls()
             self._doors = Doors(self.gate, self._admits)
             self.world.subscribe(self._doors.follow)
             for server in self._servers:
@@ -165,7 +171,6 @@ class Sandbox(Startable):
             # Ended first: a black hole keeps a server's thread.
             stack.callback(self.faults.close)
             stack.callback(self._staged.close)
-            self._running = stack
             self._stage(self._scenario)
             self._running = stack.pop_all()
         self._state = "running"
@@ -194,7 +199,7 @@ class Sandbox(Startable):
         if self._upstream is None:
             variables["TIDB_PASSWORD"] = self.clusters.root_password
         if self.ca:
-            variables["TIDB_PE_SANDBOX_CA"] = self.ca
+            variables["TIDB_CA"] = self.ca
         return Environment(variables)
 
     @property
@@ -357,11 +362,46 @@ class Sandbox(Startable):
         self._doors.close()
         self._staged.close()
         self.gate.reset(self._served)
-        self.ca = ""
+        self._offer_tls()
 
     def impersonate(self, impostor: Impostor) -> None:
         """Have the gate forward to this server until the sandbox ends, or is restored."""
         self.gate.upstream = self._staged.enter_context(impostor).address
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The names of the gateways of all clusters, private and public."""
+        endpoints = [cluster.to_json()["endpoints"] for cluster in self.clusters.clusters.values()]
+        hosts = (each[kind]["host"] for each in endpoints for kind in ("private", "public"))
+        return tuple(dict.fromkeys(hosts))
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names in the gateways' certificate: all hosts of each region, as clusters come and go."""
+        return tuple(dict.fromkeys(f"*.{host.partition('.')[2]}" for host in self.gateways))
+
+    def _cipher(self, address: Address) -> tuple[str, str]:
+        return self.gate.cipher(address)
+
+    def _own_tls(self) -> ServerTls | None:
+        if self._upstream is not None:
+            # Its own TLS passes through the gate.
+            return None
+        from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - by need
+
+        return server_tls(*self.certificate_names)
+
+    def _offer_tls(self) -> None:
+        """Have the gate prove itself with the sandbox's own authority."""
+        if self._tls is not None:
+            self.offer_tls(self._tls)
+
+    def offer_tls(self, tls: ServerTls | None, *, trusted: bool = True) -> None:
+        """Have the gate offer TLS, and hand its authority out; None: it offers none, and no authority is."""
+        self.gate.tls = None if tls is None else tls.context
+        self.ca = ""
+        if tls is not None and trusted:
+            self.hand_out(tls.authority)
 
     def hand_out(self, authority: bytes) -> None:
         """Write an authority's certificate, in PEM form, to the file `ca`; it goes with the sandbox."""

@@ -143,7 +143,7 @@ def _open_at(context: Context, place: Place, login: Login, on_event: EventHook) 
         tls=TlsMode(login.tls),
         tls_name=login.tls_name or "",
         gateway_names=place.cluster.gateway_names,
-        ca=login.ca or "",
+        ca=context.authorities(login.ca),
     )
     opened = _opened(context, place, target, login.connect_timeout, on_event)
     try:
@@ -160,12 +160,12 @@ def _open_at(context: Context, place: Place, login: Login, on_event: EventHook) 
             tls=opened.tls,
             password_source=password.source,
             registered=context.shell is not None,
-            ca=login.ca or "",
+            ca=target.ca,
             saved=saved,
             engine=opened.engine,
             via=context.via,
         )
-        replaced = _put(context, connection, _terms(place.cluster, place.endpoint_id, login))
+        replaced = _put(context, connection, _terms(context, place.cluster, place.endpoint_id, login))
     except BaseException:
         opened.engine.dispose()
         raise
@@ -219,7 +219,7 @@ def _save(context: Context, place: Place, target: Target, login: Login) -> str:
         database=target.database,
         tls=target.tls.value,
         tls_name=target.tls_name,
-        # Another kernel may start in another directory.
+        # Another kernel may start in another directory, and without TIDB_CA.
         ca=str(Path(target.ca).expanduser().absolute()) if target.ca else "",
         password_from=str(login.password_from or ""),
     )
@@ -268,7 +268,7 @@ def _kept(context: Context, cluster: Cluster, endpoint_id: str, login: Login) ->
     from tidb_pe_magic.database.engine import answers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     record = context.connections.record(login.alias)
-    if record is None or record.terms != _terms(cluster, endpoint_id, login):
+    if record is None or record.terms != _terms(context, cluster, endpoint_id, login):
         return None
     connection = record.connection
     return connection if is_registered(connection) and answers(connection.engine) else None
@@ -291,11 +291,11 @@ def settled_tls(connection: Connection) -> tuple[TlsMode, str]:
     return (TlsMode.VERIFY_IDENTITY if name else TlsMode.VERIFY_CA), name
 
 
-def _terms(cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
+def _terms(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
     """Return what makes one connection another one: where, as whom, and what the server has to prove."""
     user = sql_user(cluster, login)
     where = (cluster.cluster_id, endpoint_id)  # one endpoint can serve several clusters
-    return *where, user, login.database, login.tls, login.tls_name, login.ca
+    return *where, user, login.database, login.tls, login.tls_name, context.authorities(login.ca)
 
 
 def sql_user(cluster: Cluster, login: Login) -> str:

@@ -49,7 +49,7 @@ def connection_string(
     connection = _known_connection(context, request)
     unseen: tuple[str, ...] = ()
     if isinstance(connection, SavedConnection):
-        target, unseen = _as_saved(connection, request)
+        target, unseen = _as_saved(context, connection, request)
     elif connection is not None:
         target = _as_connected(connection, request)
     else:
@@ -82,7 +82,9 @@ def _known_connection(
     return next(reversed(tuple(context.connections.values())), None)
 
 
-def _as_saved(saved: SavedConnection, request: ConnectionStringRequest) -> tuple[Target, tuple[str, ...]]:
+def _as_saved(
+    context: Context, saved: SavedConnection, request: ConnectionStringRequest
+) -> tuple[Target, tuple[str, ...]]:
     """Return what `connect @NAME` would do with these options; no cloud is asked."""
     target = Target(
         host=saved.host,
@@ -93,7 +95,7 @@ def _as_saved(saved: SavedConnection, request: ConnectionStringRequest) -> tuple
         database=request.database or saved.database,
         tls=TlsMode(saved.tls if request.tls == TlsMode.AUTO else request.tls),
         tls_name=request.tls_name or saved.tls_name,
-        ca=_absolute(request.ca or saved.ca),
+        ca=_absolute(context.authorities(request.ca or saved.ca)),
     )
     return _settled(target, saved.cluster) if target.tls == TlsMode.AUTO else (target, ())
 
@@ -129,7 +131,7 @@ def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Targe
         database=request.database or "",
         tls=TlsMode(request.tls),
         tls_name=request.tls_name or "",
-        ca=_absolute(request.ca or ""),
+        ca=_absolute(context.authorities(request.ca)),
     )
     return _settled(target, cluster) if target.tls == TlsMode.AUTO else (target, ())
 

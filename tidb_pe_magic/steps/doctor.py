@@ -148,7 +148,7 @@ def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject
             tls=TlsMode(request.tls),
             tls_name=request.tls_name or "",
             gateway_names=cluster.gateway_names if cluster else (),
-            ca=request.ca or "",
+            ca=context.authorities(request.ca),
         ),
         password=_password(context, request, user, password_name(cluster, user) if cluster else user),
         password_from=str(request.password_from or ""),

@@ -92,7 +92,7 @@ class SqlTls(Request):
         parse=certificate_name,
     )
     ca: str | None = option(
-        "PEM file of the certificate authorities to trust; default: the system's",
+        "PEM file of the certificate authorities to trust; default: TIDB_CA, then the system's",
         metavar="PATH",
         parse=file_path,
     )

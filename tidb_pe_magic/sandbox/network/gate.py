@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Literal, Self
 
 from tidb_pe_magic.sandbox.faults import Faults
 from tidb_pe_magic.sandbox.faults.sql import Cut, Tap
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
 from tidb_pe_magic.sandbox.network.black_hole import BlackHole
+from tidb_pe_magic.sandbox.network.tls_offer import begin
 from tidb_pe_magic.sandbox.startable import Startable
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Collection, Iterable
 
     from tidb_pe_magic.sandbox.network.addresses import Address
+    from tidb_pe_magic.sandbox.network.tls_offer import Reader, Writer
 
 Manner = Literal["forward", "refuse", "swallow"]
 
@@ -32,6 +36,7 @@ class Gate(Startable):
 
     Attributes:
         upstream: where new connections go; may be changed at any time.
+        tls: what the gate offers and ends TLS with, before an upstream that has none; None: it offers none.
         manner: how an address behaves that is opened from now on: it forwards, it refuses as if it were
             closed, or it swallows every attempt without an answer.
     """
@@ -45,16 +50,25 @@ class Gate(Startable):
         self._servers: dict[Address, asyncio.Server] = {}
         self._connections: dict[asyncio.Task[None], Address] = {}
         self._origins: dict[Address, Address] = {}
+        self._ciphers: dict[Address, tuple[str, str]] = {}
 
-    def reset(self, upstream: Address) -> None:
+    def reset(self, upstream: Address, tls: ssl.SSLContext | None = None) -> None:
         """Forward what comes in from now on there."""
-        self.upstream = upstream
+        self.upstream, self.tls = upstream, tls
         self.manner: Callable[[Address], Manner] = lambda _address: "forward"
 
     @property
     def open_addresses(self) -> frozenset[Address]:
         """The addresses that are open now: they accept connections, unless their manner is another."""
         return frozenset((*self._servers, *self._silent))
+
+    def cipher(self, address: Address) -> tuple[str, str]:
+        """Return TLS's version and cipher between a client and the gate; empty where it is not encrypted.
+
+        Args:
+            address: the gate's own, from which it forwards the client to the upstream.
+        """
+        return self._ciphers.get(address, ("", ""))
 
     @property
     def live_connections(self) -> int:
@@ -162,22 +176,36 @@ class Gate(Startable):
             # A TCP load balancer without a healthy backend resets the client too.
             writer.transport.abort()
             return
-        client: Address = upstream_writer.get_extra_info("sockname")[:2]
-        self._origins[client] = address
+        own: Address = upstream_writer.get_extra_info("sockname")[:2]
+        self._origins[own] = address
         try:
             tap = Tap(self._faults)
+            client: tuple[Reader, Writer] = reader, writer
+            if self.tls is not None:
+                try:
+                    client = await begin(
+                        (reader, writer),
+                        (upstream_reader, upstream_writer),
+                        self.tls,
+                        tap,
+                        functools.partial(self._ciphers.__setitem__, own),
+                    )
+                except Cut as cut:
+                    writer.write(cut.last)
+                    raise
             await asyncio.gather(
-                _pump(reader, upstream_writer, tap.sent), _pump(upstream_reader, writer, tap.answered)
+                _pump(client[0], upstream_writer, tap.sent), _pump(upstream_reader, client[1], tap.answered)
             )
             for end in (writer, upstream_writer):
                 end.close()
-        except (OSError, asyncio.CancelledError):
+        except (OSError, EOFError, asyncio.CancelledError):
             # Dropped or broken: neither side is to believe that what is still buffered arrived. Cancellation
             # comes only from this class, which waits for this task, so it ends here.
             for end in (writer, upstream_writer):
                 end.transport.abort()
         finally:
-            del self._origins[client]
+            del self._origins[own]
+            self._ciphers.pop(own, None)
         for end in (writer, upstream_writer):
             with contextlib.suppress(OSError):
                 await end.wait_closed()
@@ -197,9 +225,7 @@ async def _let_in(servers: Iterable[asyncio.Server]) -> None:
         await asyncio.sleep(0)
 
 
-async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tap: Callable[[bytes], bytes]
-) -> None:
+async def _pump(reader: Reader, writer: Writer, tap: Callable[[bytes], bytes]) -> None:
     """Copy until the sender has finished, then pass the half-close on; `drain` is the backpressure."""
     while data := await reader.read(_CHUNK):
         try:

@@ -23,11 +23,6 @@ def _demo(sandbox: Staged) -> Cluster:
     return next(cluster for cluster in sandbox.clusters.clusters.values() if cluster.display_name == "demo")
 
 
-def _gateways(sandbox: Staged) -> tuple[str, ...]:
-    endpoints = _demo(sandbox).to_json()["endpoints"]
-    return tuple(endpoints[kind]["host"] for kind in ("private", "public"))
-
-
 def _nothing(sandbox: Staged) -> None:
     """Leave the sandbox as it is."""
 
@@ -36,13 +31,16 @@ def _tls(sandbox: Staged, *names: str, expired: bool = False, trusted: bool = Tr
     # Imported here: no other scenario needs `cryptography`.
     from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - see above
 
-    tls = server_tls(*(names or _gateways(sandbox)), expired=expired)
-    if trusted:
-        sandbox.hand_out(tls.authority)
-    sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, tls.context)))
+    tls = server_tls(*(names or sandbox.certificate_names), expired=expired)
+    sandbox.offer_tls(tls, trusted=trusted)
+
+
+def _no_tls(sandbox: Staged) -> None:
+    sandbox.offer_tls(None)
 
 
 def _broken_tls(sandbox: Staged) -> None:
+    sandbox.offer_tls(None)
     sandbox.impersonate(Impostor(impostors.tls_end(sandbox.gate.upstream, None)))
 
 
@@ -88,8 +86,8 @@ def _other_prefix(sandbox: Staged) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("clean", "Nothing is wrong; the server offers no TLS.", _nothing),
-    Scenario("tls", "Nothing is wrong; the certificate carries the gateway's names.", _tls),
+    Scenario("clean", "Nothing is wrong; the certificate carries the gateway's names.", _nothing),
+    Scenario("no-tls", "Nothing is wrong; the server offers no TLS.", _no_tls),
     Scenario(
         "tls-name-mismatch",
         "The certificate is for another server.",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.metadata import ForeignPage, Place
     from tidb_pe_magic.sandbox.alibaba.world import World
     from tidb_pe_magic.sandbox.clock import CloudClock
+    from tidb_pe_magic.sandbox.network.certificates import ServerTls
     from tidb_pe_magic.sandbox.network.gate import Gate
     from tidb_pe_magic.sandbox.network.impostors import Impostor
     from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
@@ -29,8 +30,12 @@ class Staged(Protocol):
     def impersonate(self, impostor: Impostor) -> None:
         """Answer in place of the database."""
 
-    def hand_out(self, authority: bytes) -> None:
-        """Hand out this authority's certificate."""
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names that a certificate carries."""
+
+    def offer_tls(self, tls: ServerTls | None, *, trusted: bool = True) -> None:
+        """Have the gate offer TLS, and hand out the authority where it shall be trusted."""
 
 
 @dataclass(frozen=True)
