@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ from tidb_pe_magic.credentials import alibaba
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import MissingCredentials, TidbPeError
 from tidb_pe_magic.model import KeyState
+from tidb_pe_magic.sandbox.alibaba.metadata import ANALYTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +94,7 @@ def test_the_credentials_file_comes_after_the_cli(tmp_path: Path) -> None:
         ({**AK, "access_key_id": ""}, "has no access_key_id"),
         ({**STS, "name": "ak", "sts_token": ""}, "has no sts_token"),
         ({**AK, "mode": "RamRoleArn"}, "has no ram_role_arn"),
-        ({**AK, "mode": "Telepathy"}, "a mode that the SDK does not know"),
+        ({**AK, "mode": "Telepathy"}, "has the mode Telepathy; accepted are AK, StsToken"),
         ({**AK, "name": "other"}, "current profile ak is not among its profiles"),
         ({**AK, "access_key_secret": f"{HIDDEN}\n{HIDDEN}"}, "access_key_secret of the Alibaba Cloud CLI's"),
         ({"name": "ak", "mode": "EcsRamRole"}, "is no ECS instance"),
@@ -222,7 +226,7 @@ def answering(text: str) -> Iterator[str]:
             thread.join()
 
 
-AK = {"mode": "AK", "access_key_id": "id", "access_key_secret": "secret"}
+OWN_KEY = {"mode": "AK", "access_key_id": "id", "access_key_secret": "secret"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -231,7 +235,9 @@ AK = {"mode": "AK", "access_key_id": "id", "access_key_secret": "secret"}
     [
         (
             ".aliyun/config.json",
-            json.dumps({"current": "a", "profiles": [{"name": "a", **AK}]}, indent=1).replace("\n", "\r\n"),
+            json.dumps({"current": "a", "profiles": [{"name": "a", **OWN_KEY}]}, indent=1).replace(
+                "\n", "\r\n"
+            ),
         ),
         (
             ".alibabacloud/credentials.ini",
@@ -246,3 +252,113 @@ def test_a_file_that_windows_wrote_is_read(tmp_path: Path, name: str, content: s
     path.write_bytes(content.encode(encoding))
     key = alibaba.find({"HOME": str(tmp_path)}, lambda: False).own_key
     assert (key.public, key.private.reveal()) == ("id", "secret")
+
+
+written = partial(configure, current="a")
+
+
+@pytest.mark.parametrize("mode", ["RsaKeyPair", "BearerToken", "Anonymous"])
+def test_a_mode_that_is_not_accepted_is_named_with_those_that_are(tmp_path: Path, mode: str) -> None:
+    """A profile of another mode ends the search, and says what would be accepted."""
+    environ = written(tmp_path, {"name": "a", **OWN_KEY, "mode": mode})
+    with pytest.raises(TidbPeError, match=rf"has the mode {mode}; accepted are AK.*CredentialsURI, CloudSSO"):
+        alibaba.find(environ, lambda: False)
+
+
+def test_a_profile_can_name_who_gives_keys(tmp_path: Path) -> None:
+    """The mode CredentialsURI takes the URI of the profile, which counts as a secret."""
+    environ = written(
+        tmp_path, {"name": "a", "mode": "CredentialsURI", "credentials_uri": f"http://127.0.0.1/{HIDDEN}"}
+    )
+    found = alibaba.find(environ, lambda: False)
+    assert found.chain is not None
+    assert found.chain.uri == Secret(f"http://127.0.0.1/{HIDDEN}")
+    assert HIDDEN not in repr(found)
+
+
+def test_an_instances_role_can_assume_another(tmp_path: Path) -> None:
+    """The mode RamRoleArnWithRoleName signs AssumeRole with the key of the instance's own role."""
+    profile = {"name": "a", "mode": "RamRoleArnWithRoleName", "ram_role_name": "own", "ram_role_arn": "acs:x"}
+    environ = written(tmp_path, profile)
+    chain = alibaba.find(environ, lambda: True).chain
+    assert chain is not None
+    assert chain.source is not None
+    assert (chain.kind, chain.role, chain.source.kind, chain.source.role) == ("role", "acs:x", "ecs", "own")
+    with pytest.raises(MissingCredentials, match="ECS instance"):
+        alibaba.find(environ, lambda: False)
+
+
+@pytest.mark.parametrize("mode", ["CloudSSO", "OAuth"])
+def test_the_temporary_key_of_a_sign_in_is_used_until_it_expires(tmp_path: Path, mode: str) -> None:
+    """While the key in the file holds, nobody is asked for another one."""
+    kept = {
+        "name": "a",
+        **OWN_KEY,
+        "mode": mode,
+        "sts_token": HIDDEN,
+        "sts_expiration": int(time.time()) + 600,
+    }
+    found = alibaba.find(written(tmp_path, kept), lambda: False)
+    assert found.own_key == Key("id", Secret("secret"), Secret(HIDDEN))
+    assert HIDDEN not in repr(found)
+
+
+def test_a_sign_in_that_is_over_says_when_its_key_expired(tmp_path: Path) -> None:
+    """Where neither key nor login hold, the time and the command are told."""
+    over = {
+        "name": "a",
+        **OWN_KEY,
+        "mode": "CloudSSO",
+        "sts_token": HIDDEN,
+        "sts_expiration": 1_700_000_000,
+        "cloud_sso_sign_in_url": "https://x",
+        "cloud_sso_access_token_expire": 1_700_000_000,
+    }
+    with pytest.raises(MissingCredentials, match=r"expired on 2023-11-14 22:13 UTC.*aliyun configure"):
+        alibaba.find(written(tmp_path, over), lambda: False)
+
+
+def test_the_profile_is_named_as_the_cli_reads_it(tmp_path: Path) -> None:
+    """ALIBABACLOUD_PROFILE comes before ALIBABA_CLOUD_PROFILE and ALICLOUD_PROFILE, as in the CLI."""
+    profiles = [{"name": name, **OWN_KEY, "access_key_id": name} for name in ("a", "b", "c", "d")]
+    environ = written(tmp_path, *profiles)
+    for variable, name in (
+        ("ALICLOUD_PROFILE", "d"),
+        ("ALIBABA_CLOUD_PROFILE", "c"),
+        ("ALIBABACLOUD_PROFILE", "b"),
+    ):
+        environ[variable] = name
+        assert alibaba.find(environ, lambda: False).own_key.public == name
+    with pytest.raises(TidbPeError, match="ALIBABACLOUD_PROFILE: names no profile"):
+        alibaba.find(environ | {"ALIBABACLOUD_PROFILE": "nobody"}, lambda: False)
+
+
+def test_sts_is_asked_where_the_profile_says(tmp_path: Path) -> None:
+    """`sts_endpoint` counts; what is no host is refused before anything is signed."""
+    role = {"name": "a", **OWN_KEY, "mode": "RamRoleArn", "ram_role_arn": "acs:x", "ram_session_name": "s"}
+    chain = alibaba.find(written(tmp_path, role | {"sts_endpoint": "sts.example.com"}), lambda: False).chain
+    assert chain is not None
+    assert chain.sts_endpoint == "sts.example.com"
+    with pytest.raises(TidbPeError, match=r"sts_endpoint of .* must be a host"):
+        alibaba.find(written(tmp_path, role | {"sts_endpoint": "http://sts.example.com/x"}), lambda: False)
+
+
+def test_an_instance_without_a_role_goes_on_to_the_credentials_uri(sandbox: Sandbox) -> None:
+    """As in the SDK's chain: what the environment names after the instance's role gives the key."""
+    settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
+    own = sandbox.environment()
+    key = {
+        "Code": "Success",
+        "AccessKeyId": own["ALIBABA_CLOUD_ACCESS_KEY_ID"],
+        "AccessKeySecret": own["ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
+        "SecurityToken": "",
+        "Expiration": "2999-01-01T00:00:00Z",
+    }
+    with (
+        answering(json.dumps(key)) as url,
+        Runbook(environ=settings | {"ALIBABA_CLOUD_CREDENTIALS_URI": url}) as rb,
+    ):
+        sandbox.place = replace(ANALYTICS, role="")
+        identity = rb.whoami().alibaba
+    assert identity.works, identity
+    assert identity.provider == "credential_uri"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import configparser
 import json
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
 KEY_ID, KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105 - a variable's name
-PROFILE = "ALIBABA_CLOUD_PROFILE"
+PROFILES = ("ALIBABACLOUD_PROFILE", "ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE")
+"""The variables that name a profile, in the order in which the CLI reads them."""
 KEYRING = "alibabacloud"
 """The keyring's service; its user is the access key ID."""
 
@@ -49,6 +52,14 @@ _EXCHANGED = {
     "OAuth": "oauth_refresh_token",
     "External": "process_command",
 }
+# Those that keep a temporary key in the file.
+_CACHED = ("CloudSSO", "OAuth")
+_NEARLY_OVER = 60  # seconds; a call takes some of them
+MODES = (
+    *("AK", "StsToken", "RamRoleArn", "RamRoleArnWithRoleName", "ChainableRamRoleArn", "EcsRamRole", "OIDC"),
+    *("CredentialsURI", *_EXCHANGED),
+)
+"""The modes of the CLI's profiles that are accepted; RsaKeyPair, BearerToken and Anonymous are not."""
 _ADVICE = (
     "Set both variables in the environment, before a kernel starts, or run: aliyun configure; "
     "to try without an account: %tidb_pe sandbox start"
@@ -136,12 +147,18 @@ def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
     if _is_on(environ, "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"):
         return None
     profiles, current = _cli_profiles(path)
-    wanted = environ.get(PROFILE, "") or current
+    named = _named_profile(environ)
+    wanted = named or current
     if wanted not in profiles:
-        if wanted and not environ.get(PROFILE) and profiles:
+        if wanted and not named and profiles:
             raise broken(path, f"its current profile {wanted} is not among its profiles")
         return None
     return _of_cli(profiles, wanted, path, lambda place, role: _instance(environ, on_ecs, place, role))
+
+
+def _named_profile(environ: Mapping[str, str]) -> str:
+    """Return the profile that the environment names, by either of the names that the CLI reads."""
+    return next((environ[name] for name in PROFILES if environ.get(name)), "")
 
 
 def _of_cli(
@@ -160,8 +177,11 @@ def _of_cli(
             raise lacking("sts_token", place)
         key = _key_of(profile, place)
         return None if key is None else Found(place=place, key=Key(key.public, key.private, token))
-    if mode == "EcsRamRole":
-        return instance(place, str(profile.get("ram_role_name") or ""))
+    if mode in {"EcsRamRole", "RamRoleArnWithRoleName"}:
+        found = instance(place, str(profile.get("ram_role_name") or ""))
+        if found is None or mode == "EcsRamRole":
+            return found
+        return Found(place=place, chain=assumed(profile, place, None, found.chain))
     if mode == "OIDC":
         return Found(place=place, chain=identity_provider(profile, place))
     if mode == "RamRoleArn":
@@ -175,7 +195,7 @@ def _of_cli(
         if found is None:
             raise lacking("key", f"{place}, whose source_profile {source}")
         return Found(place=place, chain=assumed(profile, place, found.key, found.chain))
-    return _read_by_the_sdk(profile, name, path, place)
+    return _of_other_modes(profile, name, path, place)
 
 
 def _assuming(profile: Mapping[str, Any], place: str) -> Found:
@@ -186,15 +206,46 @@ def _assuming(profile: Mapping[str, Any], place: str) -> Found:
     return Found(place=place, chain=assumed(profile, place, key))
 
 
-def _read_by_the_sdk(profile: Mapping[str, Any], name: str, path: Path, place: str) -> Found:
+def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: str) -> Found:
     mode = profile.get("mode")
+    if mode == "CredentialsURI":
+        uri = profile.get("credentials_uri")
+        if not (isinstance(uri, str) and uri):
+            raise lacking("credentials_uri", place)
+        return Found(place=place, chain=Chain(kind="uri", uri=Secret(uri)))
     needed = _EXCHANGED.get(mode) if isinstance(mode, str) else None
     if needed is None:
-        raise broken(path, f"profile {name} has a mode that the SDK does not know")
+        raise broken(path, f"profile {name} has the mode {mode}; accepted are {', '.join(MODES)}")
+    if mode in _CACHED and (key := _cached(profile, place)) is not None:
+        return Found(place=place, key=key)
     if not profile.get(needed):
         raise lacking(needed, place)
     chain = Chain(kind="cli", profile=name, path=str(path), version=path.stat().st_mtime_ns)
     return Found(place=place, chain=chain)
+
+
+def _cached(profile: Mapping[str, Any], place: str) -> Key | None:
+    """Return the temporary key that the CLI keeps in a profile; None where the SDK can get another one.
+
+    Raises:
+        MissingCredentials: it has expired, and so has the login that another one would be got with.
+    """
+    now, end = time.time(), profile.get("sts_expiration")
+    key = _key_of(profile, place) if profile.get("access_key_secret") else None
+    token = part(profile.get("sts_token"), f"sts_token of {place}")
+    if key is None or not token or not isinstance(end, int) or isinstance(end, bool):
+        return None
+    if end > now + _NEARLY_OVER:
+        return Key(key.public, key.private, token)
+    login = profile.get("cloud_sso_access_token_expire")
+    if profile["mode"] == "CloudSSO" and isinstance(login, int) and login <= now:
+        over = datetime.fromtimestamp(end, UTC)
+        raise MissingCredentials(
+            WHAT,
+            (f"{place}, whose temporary key expired on {over:%Y-%m-%d %H:%M} UTC",),
+            advice="Sign in again: aliyun configure --mode CloudSSO",
+        )
+    return None
 
 
 def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
@@ -220,11 +271,12 @@ def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
 def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None:
     path = _ini_path(environ)
     sections = _ini_sections(path)
-    wanted = environ.get(PROFILE, "")
+    wanted = _named_profile(environ)
     section = sections.get(wanted or "default")
     if section is None:
         if wanted:
-            raise InvalidRequest(PROFILE, f"names no profile of ~/.aliyun/config.json or {path}: {wanted}.")
+            variable = next(name for name in PROFILES if environ.get(name))
+            raise InvalidRequest(variable, f"names no profile of ~/.aliyun/config.json or {path}: {wanted}.")
         return None
     place = f"profile {wanted or 'default'} in {path}"
     section = {option: value.partition("#")[0].strip() for option, value in section.items()}
@@ -284,8 +336,15 @@ def _instance(
             WHAT, (f"{place}, and this machine is no ECS instance that may be asked",), advice=_ADVICE
         )
     role = role or environ.get(_ROLE, "")
-    chain = Chain(kind="ecs", role=role, metadata=urlsplit(environ.get(_METADATA, "")).netloc)
-    return Found(place=place or f"the ECS instance's RAM role {role}".strip(), chain=chain)
+    uri = "" if place else environ.get(_URI, "")  # where no profile names the role, it need not have one
+    chain = Chain(
+        kind="ecs",
+        role=role,
+        metadata=urlsplit(environ.get(_METADATA, "")).netloc,
+        fallback=Chain(kind="uri", uri=Secret(uri)) if uri else None,
+    )
+    own = f"the ECS instance's RAM role {role}".strip()
+    return Found(place=place or (f"{own}, else {_URI}" if uri else own), chain=chain)
 
 
 def _uri(environ: Mapping[str, str]) -> Found | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.credentials.search import Chain
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 WHAT = "Alibaba Cloud access key"
 
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
 _ROLE = ("ram_role_arn", "role_arn")
 _PROVIDER = ("oidc_provider_arn",)
 _TOKEN_FILE = ("oidc_token_file", "oidc_token_file_path")
@@ -62,8 +64,17 @@ def _common(profile: Mapping[str, Any], place: str) -> dict[str, Any]:
         "seconds": seconds or None,
         "policy": _text(profile, ("policy",), place),
         "sts_region": _text(profile, ("sts_region",), place),
+        "sts_endpoint": _host(profile, place),
         "vpc": vpc if isinstance(vpc, bool) else None,
     }
+
+
+def _host(profile: Mapping[str, Any], place: str) -> str:
+    """Return the profile's `sts_endpoint`, a host that is called by https."""
+    host = _text(profile, ("sts_endpoint",), place).removeprefix("https://").removesuffix("/")
+    if host and not _HOST.fullmatch(host):
+        raise InvalidRequest(f"sts_endpoint of {place}", "must be a host, such as sts.aliyuncs.com.")
+    return host
 
 
 def _needed(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:

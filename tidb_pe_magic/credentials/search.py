@@ -40,8 +40,10 @@ class Chain:
         policy: narrows what the session may do.
         external_id: what the role's owner demands.
         sts_region: whose STS is asked; empty for the central one.
+        sts_endpoint: host of the STS that is asked; empty for that of the region.
         vpc: STS is asked at its host inside of VPCs.
         metadata: host of the ECS metadata service where it is not the cloud's own.
+        fallback: makes the key where the instance has no role.
     """
 
     kind: str
@@ -58,8 +60,10 @@ class Chain:
     policy: str = ""
     external_id: str = ""
     sts_region: str = ""
+    sts_endpoint: str = ""
     vpc: bool | None = None
     metadata: str = ""
+    fallback: Chain | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,12 +105,17 @@ class Exchange:
         # Its providers raise whatever comes of a file, an answer, a command or a network.
         except Exception as error:  # noqa: BLE001 - raised below: the SDK's frames hold keys
             failure = self._failure(error, unreachable=isinstance(error, RetryError))
+            fallback = self._chain.fallback if _NO_ROLE in str(error) else None
         except KeyboardInterrupt:
-            failure = KeyboardInterrupt()
+            failure, fallback = KeyboardInterrupt(), None
         else:
             self._take(current)
             return
-        raise failure
+        if fallback is None:
+            raise failure
+        # As in the SDK's own chain: an instance without a role goes on to what the environment names.
+        self._chain, self._client = fallback, None
+        self.renew()
 
     def _take(self, current: Any) -> None:
         if self._current is None or current.access_key_id != self._current.access_key_id:
@@ -245,7 +250,7 @@ def _provider(chain: Chain, endpoint: str) -> Any:
         "policy": chain.policy or None,
         "sts_region_id": chain.sts_region or None,
         "enable_vpc": chain.vpc,
-        "sts_endpoint": _sts(endpoint) or None,
+        "sts_endpoint": _sts(endpoint) or chain.sts_endpoint or None,
     }
     if chain.kind == "oidc":
         return provider.OIDCRoleArnCredentialsProvider(
