@@ -54,12 +54,13 @@ def test_variables_are_known_by_their_names_and_proxies_by_their_passwords() -> 
 
 def test_a_secret_that_is_gone_is_forgotten() -> None:
     """The registry keeps no secret alive, and a second one of the same value counts as long as it lives."""
-    first, second = Secret(VALUE), Secret(VALUE)
-    assert redacted(VALUE, {}) == "***"
+    value = "only-of-this-test"
+    first, second = Secret(value), Secret(value)
+    assert redacted(value, {}) == "***"
     del first
-    assert redacted(VALUE, {}) == "***"
+    assert redacted(value, {}) == "***"
     del second
-    assert redacted(VALUE, {}) == VALUE
+    assert redacted(value, {}) == value
 
 
 def test_a_bug_becomes_its_text() -> None:
