@@ -152,7 +152,7 @@ def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callabl
 def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Of several endpoints the chosen one is drawn and told, and none before one is chosen."""
     make_two(sandbox)
-    clicker = open_form(sandbox)
+    clicker = open_form(sandbox, cluster="demo")
     step, picture = clicker.form.connect, clicker.form.desk.picture
     assert "not known" in picture.box.value
     for endpoint in sandbox.world.endpoints.values():
@@ -177,7 +177,7 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
 def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """What is told of the one that is waited for does not draw it in the place of the one that was chosen."""
     make_two(manual)
-    clicker = open_form(manual)
+    clicker = open_form(manual, cluster="demo")
     step, picture = clicker.form.connect, clicker.form.desk.picture
     first, second = manual.world.endpoints
     clicker.put(step.endpoint, first)
