@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import polars as pl
 import pytest
 import sqlalchemy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support import shells
 from traitlets.config import Config
 
 from tidb_pe_magic.database.engine import open_engine
 from tidb_pe_magic.database.jupysql import held, register, unregister
 from tidb_pe_magic.database.jupysql.silent import SilentStatements
+from tidb_pe_magic.errors import InvalidRequest, QueryFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +86,21 @@ def shell(plain_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> It
             unregister(OURS)
             ip.run_line_magic("sql", f"--close {PLAIN}")
         opened.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def opened_modes(shell: Any, plain_server: MariaDb) -> Iterator[dict[str, str]]:
+    """Give a connection for each mode, in which no DECIMAL becomes a float."""
+    opened = {
+        mode: open_engine(plain_server.target()).engine for mode in ("pandas", "arrow", "numpy_nullable")
+    }
+    for mode, engine in opened.items():
+        statements = SilentStatements(engine, partial(held, mode, engine), dtypes=mode, decimals="exact")
+        register(shell, engine, mode, statements)
+    yield dict.fromkeys(opened, "")
+    for mode, engine in opened.items():
+        unregister(mode)
+        engine.dispose()
 
 
 @pytest.fixture
@@ -218,3 +237,129 @@ def test_a_plot_is_the_same(cells: Cells, cell: str) -> None:
         finally:
             plt.close("all")
     assert found[0] == found[1]
+
+
+def test_a_name_takes_the_variable_that_the_cell_sees(cells: Cells) -> None:
+    """Without any option: the notebook's variables, and those of a function around `%sql` first."""
+    assert cells.run(
+        OURS,
+        "least, ids = 3, [1, 3]",
+        "def ask(least):\n    found = %sql SELECT id FROM things WHERE id >= :least AND id IN (:ids)\n"
+        "    return list(found)",
+        "ask(2), ask(4)",
+    )[0] == ([(3,)], [])
+    (found,) = cells.run(OURS, "%sql SELECT id FROM things WHERE id >= :least")[0]
+    assert tuple(found) == (3,)
+
+
+@pytest.mark.parametrize("setting", ["warn", "enabled", "disabled"])
+def test_colons_that_are_no_parameters_reach_the_server(cells: Cells, setting: str) -> None:
+    """JSON, times, and names in strings and comments, whatever jupysql's option is."""
+    ((found, clock),) = cells.run(
+        OURS,
+        f"%config SqlMagic.named_parameters = {setting!r}",
+        """%%sql\nSELECT JSON_EXTRACT('{"a":1}', '$.a') AS j, '10:30:00' AS t -- :x\n""",
+    )[0]
+    assert (str(found), clock) == ("1", "10:30:00")
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "words"),
+    [
+        ("%sql SELECT nope FROM things", QueryFailed, "1054"),
+        ("%sql SELECT :nope", InvalidRequest, ":nope: the notebook has no variable nope."),
+    ],
+)
+def test_an_error_is_one_line(
+    cells: Cells, capsys: pytest.CaptureFixture[str], cell: str, error: type, words: str
+) -> None:
+    """What is wrong, and nothing of the way to it; the next cell works."""
+    cells.ip.run_line_magic("sql", OURS)
+    cells.ip.run_line_magic("config", "SqlMagic.displaycon = False")
+    capsys.readouterr()
+    failed = cells.ip.run_cell(cell).error_in_exec
+    assert isinstance(failed, error)
+    (line,) = capsys.readouterr().out.strip().splitlines()
+    assert words in line
+    ((one,),) = cells.run(OURS, "%sql SELECT 1")[0]
+    assert one == 1
+
+
+def test_an_autocommit_that_is_off_is_off(shell: Any, plain_server: MariaDb, cells: Cells) -> None:
+    """With jupysql's option off when the connection is made, nothing is kept without COMMIT."""
+    magic = shell.find_line_magic("sql").__self__
+    magic.autocommit = False
+    opened = open_engine(plain_server.target())
+    try:
+        register(shell, opened.engine, "manual")
+        for end, count in (("ROLLBACK", 3), ("COMMIT", 4)):
+            cells.run("manual", "%sql INSERT INTO things (id) VALUES (9)", f"%sql {end}")
+            assert plain_server.value("SELECT COUNT(*) FROM test.things") == count
+    finally:
+        unregister("manual")
+        opened.engine.dispose()
+
+
+TYPES = {
+    "BIGINT": st.integers(-(2**63), 2**63 - 1),
+    "BIGINT UNSIGNED": st.integers(0, 2**64 - 1),
+    "TINYINT": st.integers(-128, 127),
+    "DOUBLE": st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),
+    "DECIMAL(20,4)": st.decimals(-(10**15), 10**15, places=4),
+    "VARCHAR(20) CHARACTER SET utf8mb4": st.text(
+        st.characters(codec="utf-8", exclude_characters="\0"), max_size=20
+    ),
+    "VARBINARY(20)": st.binary(max_size=20),
+    "DATE": st.dates(dt.date(1000, 1, 1)),
+    "DATETIME(6)": st.datetimes(dt.datetime.fromisoformat("1000-01-01")),
+    "TIME(6)": st.timedeltas(dt.timedelta(hours=-838), dt.timedelta(hours=838)),
+}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
+    """Draw a table: the types of its columns, and its rows."""
+    types = draw(st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=5))
+    row = st.tuples(*(st.none() | TYPES[each] for each in types)).map(list)
+    return types, draw(st.lists(row, max_size=6))
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tables())
+def test_every_mode_has_what_the_driver_reads(
+    shell: Any, cells: Cells, opened_modes: dict[str, str], drawn: tuple[list[str], list[list[Any]]]
+) -> None:
+    """On tables of random types and values, with NULLs: `%%sql` in each mode, and PyMySQL's own cursor."""
+    types, rows = drawn
+    engine = shell.user_ns["engine"]
+    names = [f"c{number}" for number in range(len(types))]
+    columns = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS random_table")
+        connection.exec_driver_sql(f"CREATE TABLE random_table (place INT, {columns})")
+        for number, row in enumerate(rows):
+            marks = ", ".join(["%s"] * (len(row) + 1))
+            connection.exec_driver_sql(f"INSERT INTO random_table VALUES ({marks})", (number, *row))
+        sql = f"SELECT {', '.join(names)} FROM random_table ORDER BY place"
+        expected = [list(row) for row in connection.exec_driver_sql(sql)]
+    shell.run_line_magic("config", "SqlMagic.autopandas = True")
+    for alias in opened_modes:
+        frame, _ = cells.run(alias, f"%sql {sql}")
+        assert list(frame.columns) == names
+        found = [[known(item) for item in row] for row in frame.itertuples(index=False)]
+        assert found == [[known(item) for item in row] for row in expected], alias
+
+
+def test_a_percent_sign_in_a_plain_string_is_one(plain_server: MariaDb) -> None:
+    """For pandas and the engine, as it is, doubled, and beside parameters; compiled ones keep theirs."""
+    engine = open_engine(plain_server.target()).engine
+    wanted = "SELECT 'U%' LIKE 'U%' AS found"
+    try:
+        assert pd.read_sql(wanted, engine)["found"].tolist() == [1]
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT '5%', '%Y'").one() == ("5%", "%Y")
+            assert connection.exec_driver_sql("SELECT '5%%'").scalar() == "5%"
+            assert connection.exec_driver_sql("SELECT '5%%', %s", ("a%",)).one() == ("5%", "a%")
+            assert connection.execute(sqlalchemy.text("SELECT '5%', '%%'")).one() == ("5%", "%%")
+    finally:
+        engine.dispose()
