@@ -19,7 +19,7 @@
     ├─ JournalError                  what was to be changed cannot be written down, so it was not
     ├─ PreflightFailed               check: what would go wrong, found before anything was made
     ├─ WaitError                     the last observation
-    │   ├─ WaitTimeout(TimeoutError)
+    │   ├─ WaitTimeout
     │   ├─ WaitCancelled
     │   └─ EndpointFailed
     ├─ FleetFailed                   fleet: some rows of a fleet failed, the others are done
@@ -322,7 +322,7 @@ class WaitError(TidbPeError):
         self.last = last
 
 
-class WaitTimeout(WaitError, TimeoutError):
+class WaitTimeout(WaitError):
     """The time given was not enough; the cloud's work goes on."""
 
 

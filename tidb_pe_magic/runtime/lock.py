@@ -43,8 +43,6 @@ def exclusively(context: Context, plan: str, what: str) -> Iterator[None]:
         lock = filelock.FileLock(path, mode=FILE_MODE)
         _acquire(context, lock, what)
     except OSError as error:
-        if isinstance(error, errors.TidbPeError):
-            raise  # WaitTimeout is one too
         raise errors.JournalError(
             f"nothing was changed, for {path} cannot be locked: {error.strerror or error}.",
             advice="Mend that; TIDB_PE_STATE_DIR names another directory.",

@@ -225,8 +225,6 @@ def _auto_accept(context: Context, endpoint: VpcEndpoint) -> bool | None:
 def _in_time(ask: Callable[[], T]) -> T:
     try:
         return within(_CLOUDS, ask, name="tidb_pe-doctor")
-    except errors.TidbPeError:
-        raise  # some of them are TimeoutErrors too
     except TimeoutError:
         raise errors.ServiceUnavailable(
             f"no answer in {_CLOUDS:g} s.",
