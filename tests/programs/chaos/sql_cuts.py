@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
 import signal
 import socket
@@ -16,14 +17,19 @@ import threading
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from support import shells
 from traitlets.config import Config
 
 from tidb_pe_magic.credentials.secrets import Secret
+from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.engine import Target, open_engine
-from tidb_pe_magic.database.jupysql import register, unregister
+from tidb_pe_magic.database.jupysql import held, register, unregister
+from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.statement import Query
+from tidb_pe_magic.errors import TidbPeError
 from tidb_pe_magic.sandbox.faults import KINDS, Fault, Faults, Kind
 from tidb_pe_magic.sandbox.network.gate import Gate
 
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
 
 _ALIAS, _TABLE = "cuts", "sql_cuts"
 _LOOKS = 100
+_READ = 0.5  # of the cells
+_FORK_SECONDS = 20
 #: What the cuts strike; with None the connection is dropped between two cells, as an idle limit does.
 _STRUCK = ("INSERT", "SELECT", "COMMIT", "PING", "START", None)
 
@@ -62,6 +70,7 @@ class Losses:
         doubled: rows that are there more than once.
         torn: transactions of which a part took effect, or that went on over another connection.
         left_running: queries that the server still executes though their cell was interrupted.
+        wrong_rows: answers in a forked process that are not those of its query.
     """
 
     cuts: int = 0
@@ -70,11 +79,12 @@ class Losses:
     doubled: int = 0
     torn: int = 0
     left_running: int = 0
+    wrong_rows: int = 0
 
     @property
     def bad(self) -> bool:
         """Something was lost, doubled, torn or left running."""
-        return bool(self.lost or self.doubled or self.torn or self.left_running)
+        return bool(self.lost or self.doubled or self.torn or self.left_running or self.wrong_rows)
 
 
 @dataclass
@@ -83,7 +93,9 @@ class _Session:
 
     cell: Callable[[str], bool]
     draw: random.Random
+    fork: Callable[[int], bool] | None = None
     used: int = 0
+    wrong_rows: int = 0
     acknowledged: set[int] = field(default_factory=set)
     transactions: list[tuple[int, ...]] = field(default_factory=list)
 
@@ -113,6 +125,11 @@ class _Session:
             # What a person does who starts again from above.
             self.cell("ROLLBACK")
 
+    def ask_in_fork(self) -> None:
+        """Read in a process that is forked off between two cells."""
+        if self.fork is not None:
+            self.wrong_rows += self.fork(self.draw.randint(0, 10**6))
+
     def look(self) -> None:
         """Read the rows."""
         self.cell(f"SELECT COUNT(*) FROM {_TABLE}")
@@ -125,6 +142,7 @@ class _Session:
             acknowledged=len(self.acknowledged),
             lost=sum(number not in there for number in self.acknowledged),
             doubled=sum(times > 1 for times in there.values()),
+            wrong_rows=self.wrong_rows,
             torn=sum(0 < sum(n in there for n in each) < len(each) for each in self.transactions),
         )
 
@@ -145,13 +163,21 @@ def cut_session(server: Server, seed: int, cuts: int, *, plain: bool) -> Losses:
     with Gate((server.host, server.port), faults) as gate, _shell() as shell:
         address = ("127.0.0.1", _free_port())
         gate.open([address])
-        with _connected(shell, server, address, plain=plain):
-            session = _Session(lambda cell: _succeeds(shell, cell), draw)
+        with _connected(shell, server, address, plain=plain) as alias:
+            if alias is None:
+                session = _Session(lambda cell: _succeeds(shell, cell), draw)
+            else:
+                # Cells of both kinds, in one session.
+                session = _Session(
+                    lambda cell: _cell(shell, alias, cell, read=draw.random() < _READ),
+                    draw,
+                    fork=partial(_is_wrong_in_fork, alias),
+                )
             struck = 0
             while struck < cuts:
                 struck += _staged(draw, faults, gate)
                 for _ in range(draw.randint(1, 3)):
-                    draw.choice((session.insert, session.transact, session.look))()
+                    draw.choice((session.insert, session.transact, session.look, session.ask_in_fork))()
                 struck -= len(faults.pending)
                 faults.clear()
     rows = [row[0] for row in server.execute(f"SELECT id FROM test.{_TABLE}")]
@@ -208,6 +234,53 @@ def _succeeds(shell: Any, statement: str) -> bool:
         return bool(shell.run_cell(f"%sql {statement}").success)
 
 
+def _cell(shell: Any, alias: AliasSession, statement: str, *, read: bool) -> bool:
+    """Run a cell of either kind."""
+    if not read:
+        return _succeeds(shell, statement)
+    try:
+        _rows(alias, statement, alias)
+    except TidbPeError:
+        return False
+    return True
+
+
+def _rows(alias: AliasSession, statement: str, cells: AliasSession | None) -> list[Any]:
+    reading = Read(
+        engine=alias.engine,
+        query=Query(sql=statement),
+        cells=cells,
+        cancel=threading.Event(),
+        tell=lambda _: None,
+    )
+    table, _ = read_table(reading)
+    return list(table.column(0).to_pylist()) if table.num_columns else []
+
+
+def _is_wrong_in_fork(alias: AliasSession, number: int) -> bool:
+    """Ask for a number in a forked process, over the pool and in the session; tell whether it came wrong."""
+    if not hasattr(os, "fork"):
+        return False
+    with warnings.catch_warnings():
+        # From Python 3.12 on: the gate has threads.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            # What was held by a thread at the time of the fork may never be released here.
+            signal.alarm(_FORK_SECONDS)
+            wrong = False
+            for cells in (None, alias):
+                with contextlib.suppress(TidbPeError):
+                    wrong |= _rows(alias, f"SELECT {number}", cells) != [number]
+            code = int(wrong)
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) == 1
+
+
 @contextlib.contextmanager
 def _shell() -> Iterator[Any]:
     """Give a fresh shell with jupysql."""
@@ -224,9 +297,12 @@ def _shell() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _connected(shell: Any, server: Server, address: tuple[str, int], *, plain: bool) -> Iterator[None]:
+def _connected(
+    shell: Any, server: Server, address: tuple[str, int], *, plain: bool
+) -> Iterator[AliasSession | None]:
+    """Give the alias's session, where the connection is ours."""
     host, port = address
-    engine = None
+    engine = alias = None
     if plain:
         url = f"mysql+pymysql://{server.user}:{server.password}@{host}:{port}/test"
         assert _succeeds(shell, f"{url} --alias {_ALIAS}")
@@ -236,8 +312,9 @@ def _connected(shell: Any, server: Server, address: tuple[str, int], *, plain: b
         )
         engine = open_engine(target).engine
         register(shell, engine, _ALIAS)
+        alias = AliasSession(engine, partial(held, _ALIAS, engine))
     try:
-        yield
+        yield alias
     finally:
         with contextlib.redirect_stdout(io.StringIO()):
             unregister(_ALIAS)
