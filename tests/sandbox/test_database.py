@@ -100,10 +100,10 @@ def engine(database: FlightsDatabase) -> Iterator[sa.Engine]:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        ({"password": "wrong"}, 1045, "using password: YES"),
+        ({"password": "wrong"}, 1045, "using password: YES.*user-name-prefix for more details"),
         ({"password": ""}, 1045, "using password: NO"),
-        ({"user": "root"}, 1045, "Missing user name prefix"),
-        ({"user": "someoneelse.root"}, 1045, "Missing user name prefix"),
+        ({"user": "root"}, 1105, "Missing user name prefix. See"),
+        ({"user": "someoneelse.root"}, 1105, "Access denied. Please check your user name and password. See"),
         ({"user": "2vKmPqRsTuWxYzA.nobody"}, 1045, "using password: YES"),
         ({"user": "2vKmPqRsTuWxYzA.nobody", "password": ""}, 1045, "using password: NO"),
         ({"database": "nope"}, 1049, "Unknown database 'nope'"),

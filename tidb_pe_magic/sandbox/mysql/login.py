@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.sandbox.mysql.errors import ACCESS_DENIED, SqlError
+from tidb_pe_magic.sandbox.mysql.errors import ACCESS_DENIED, UNKNOWN_ERROR, SqlError
 from tidb_pe_magic.sandbox.mysql.handshake import is_password
 
 if TYPE_CHECKING:
@@ -37,11 +37,18 @@ class Logins:
 
     @staticmethod
     def _refusal(login: Login, users: Mapping[str, str]) -> SqlError:
+        """Refuse as the gateway does, which routes by prefix, or as TiDB behind it does.
+
+        Texts: TiDB Cloud's documentation and public reports of 2026; errno 1105 is less sure.
+        """
         prefixes = {name.partition(".")[0] for name in users if "." in name}
+        prefix, dot, _ = login.user.partition(".")
         # Behind a service of its own a cluster has no prefix, so none can be missing.
-        if prefixes and login.user.partition(".")[0] not in prefixes:
-            message = f"Access denied for user '{login.user}': Missing user name prefix, see {_PREFIX_PAGE}"
-        else:
-            used = "YES" if login.answer else "NO"
-            message = f"Access denied for user '{login.user}'@'127.0.0.1' (using password: {used})"
-        return SqlError(ACCESS_DENIED, message)
+        if prefixes and prefix not in prefixes:
+            if not dot:
+                return SqlError(UNKNOWN_ERROR, f"Missing user name prefix. See {_PREFIX_PAGE}")
+            message = f"Access denied. Please check your user name and password. See {_PREFIX_PAGE}"
+            return SqlError(UNKNOWN_ERROR, message)
+        used = "YES" if login.answer else "NO"
+        reason = f"Access denied for user '{login.user}'@'127.0.0.1' (using password: {used})"
+        return SqlError(ACCESS_DENIED, f"{reason}, see {_PREFIX_PAGE} for more details.")
