@@ -164,7 +164,7 @@ PLANTS = {
     "PyMySQL's login": Plant(
         f"{CONNECT} --alias login", "pymysql.connections:Connection._request_authentication"
     ),
-    "PyMySQL's query": Plant(QUERY, "pymysql.connections:Connection.query"),
+    "PyMySQL's query": Plant(QUERY, "pymysql.connections:Connection._execute_command"),
     "PyMySQL in %%sql": Plant("%%sql tidb\nSELECT 1", "pymysql.connections:Connection._execute_command"),
     "a cursor in %%sql": Plant("%%sql tidb\nSELECT 1", "pymysql.cursors:Cursor.execute"),
     "SQLAlchemy": Plant(f"{CONNECT} --alias engine", "sqlalchemy:Engine.connect"),
