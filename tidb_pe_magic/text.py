@@ -14,10 +14,10 @@ def one_line(text: str) -> str:
     Names and messages come from remote systems: an ANSI escape or a right-to-left mark in one of them
     must not repaint the reader's terminal.
     """
-    return made_visible(" ".join(text.split()))
+    return escape_invisible(" ".join(text.split()))
 
 
-def made_visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     """Return `text` with its blanks as they are, and every control and direction character made visible."""
     return "".join(character if is_visible(character) else f"\\u{ord(character):04x}" for character in text)
 

@@ -89,7 +89,7 @@ def work_through(
     def run() -> None:
         end: Future[None] = Future()
         try:
-            for item in _taken(waiting, stop):
+            for item in _drain(waiting, stop):
                 work(item)
             end.set_result(None)
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
@@ -110,7 +110,7 @@ def work_through(
         raise
 
 
-def _taken(waiting: queue.SimpleQueue[T], stop: threading.Event) -> Iterator[T]:
+def _drain(waiting: queue.SimpleQueue[T], stop: threading.Event) -> Iterator[T]:
     while not stop.is_set():
         try:
             yield waiting.get_nowait()

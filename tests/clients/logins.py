@@ -21,7 +21,7 @@ from support.requirements import need
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.clients.base import Text
+    from tidb_pe_magic.clients.base import ClientText
 
 QUERY = (
     "SELECT CURRENT_USER(), DATABASE(), (SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS "
@@ -87,8 +87,8 @@ connection.close()
 """
 
 
-def _python(rest: str) -> Callable[[Text, Path, str], Login]:
-    def log_in(written: Text, place: Path, password: str) -> Login:
+def _python(rest: str) -> Callable[[ClientText, Path, str], Login]:
+    def log_in(written: ClientText, place: Path, password: str) -> Login:
         program = f"import json\nQUERY = {QUERY!r}\n{written.text}\n{rest}\nprint(json.dumps(list(answer)))\n"
         (place / "program.py").write_text(program, encoding="utf-8")
         path = str(fetched.mysqlclient()) if "MySQLdb" in program or "django" in program else ""
@@ -107,7 +107,7 @@ engine = create_engine(connection_str_from_dsn_section("tidb", config))
 """
 
 
-def _jupysql(written: Text, place: Path, password: str) -> Login:
+def _jupysql(written: ClientText, place: Path, password: str) -> Login:
     """Read the section as jupysql reads it, with the password in the option file that it names."""
     (place / "connections.ini").write_text(written.text, encoding="utf-8")
     (place / ".my.cnf").write_text(f"[client]\npassword={password}\n", encoding="utf-8")
@@ -122,7 +122,7 @@ def run_in_bash(command: str, place: Path, password: str) -> Login:
     return _run([need("bash", apt="bash"), "-c", line], place, password, QUERY=QUERY)
 
 
-def _mariadb(written: Text, place: Path, password: str) -> Login:
+def _mariadb(written: ClientText, place: Path, password: str) -> Login:
     need("mariadb", apt="mariadb-client")
     return run_in_bash(written.text, place, password)
 
@@ -136,7 +136,7 @@ open().then(async (connection) => {
 """
 
 
-def _node(written: Text, place: Path, password: str) -> Login:
+def _node(written: ClientText, place: Path, password: str) -> Login:
     modules = fetched.mysql2() / "node_modules"
     (place / "program.js").write_text(written.text + _NODE, encoding="utf-8")
     return _run(["node", "program.js"], place, password, QUERY=QUERY, NODE_PATH=str(modules))
@@ -156,7 +156,7 @@ public class Program {
 """
 
 
-def make_store(written: Text) -> None:
+def make_store(written: ClientText) -> None:
     """Make the trust store as the note says that it is made."""
     for note in written.notes:
         _, found, command = note.partition("made once by: ")
@@ -177,12 +177,12 @@ def java(statement: str, place: Path, password: str) -> Login:
     )
 
 
-def _jdbc(written: Text, place: Path, password: str) -> Login:
+def _jdbc(written: ClientText, place: Path, password: str) -> Login:
     make_store(written)
     return java(written.text, place, password)
 
 
-def _dbeaver(written: Text, place: Path, password: str) -> Login:
+def _dbeaver(written: ClientText, place: Path, password: str) -> Login:
     """Connect as DBeaver does: its driver, the URL, and the connection's properties."""
     make_store(written)
     configuration: dict[str, Any] = json.loads(written.text)["connections"]["tidb-cloud"]["configuration"]
@@ -215,7 +215,7 @@ func main() {
 """
 
 
-def _go(written: Text, place: Path, password: str) -> Login:
+def _go(written: ClientText, place: Path, password: str) -> Login:
     module = fetched.go_module()
     source = place / "main.go"
     source.write_text("package main\n\n" + written.text + _GO, encoding="utf-8")
@@ -236,7 +236,7 @@ await prisma.$disconnect();
 """
 
 
-def _prisma(written: Text, place: Path, password: str) -> Login:
+def _prisma(written: ClientText, place: Path, password: str) -> Login:
     """Run the module with the client that Prisma has generated; it tries for four seconds instead of ten."""
     project = fetched.prisma()
     for name in ("node_modules", "generated"):
@@ -279,14 +279,14 @@ def _rust_program(statements: str) -> Path:
     return crate / "target" / "debug" / "login"
 
 
-def _rust(written: Text, place: Path, password: str) -> Login:
+def _rust(written: ClientText, place: Path, password: str) -> Login:
     """Build the statements once: the one literal among them, read as JSON, is in a variable instead."""
     (literal,) = re.findall(r'^ +("mysql://.*")\.parse\(\)', written.text, re.MULTILINE)
     statements = written.text.replace(literal, 'std::env::var("URL")?')
     return _run([str(_rust_program(statements))], place, password, URL=json.loads(literal))
 
 
-def _mysql(written: Text, place: Path, password: str) -> Login:
+def _mysql(written: ClientText, place: Path, password: str) -> Login:
     program = shutil.which("mysql")
     version = [program, "--version"] if program else ["true"]
     shown = subprocess.run(version, capture_output=True, text=True, check=True).stdout
@@ -295,7 +295,7 @@ def _mysql(written: Text, place: Path, password: str) -> Login:
     return run_in_bash(written.text, place, password)
 
 
-LOGINS: dict[str, Callable[[Text, Path, str], Login]] = {
+LOGINS: dict[str, Callable[[ClientText, Path, str], Login]] = {
     "mysql": _mysql,
     "mariadb": _mariadb,
     "pymysql": _python(_DB_API),

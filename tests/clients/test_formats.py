@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment
 from support.requirements import need
 
-from tidb_pe_magic.clients.base import PASSWORD, Target, ca_notes, chain_alone
+from tidb_pe_magic.clients.base import PASSWORD, ClientTarget, ca_notes, chain_alone
 from tidb_pe_magic.clients.formats import FORMATS, write
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import TlsMode
@@ -33,17 +33,19 @@ if TYPE_CHECKING:
 HOST = "ep-t4nabc123.epsrv-t4ndemo.ap-southeast-1.privatelink.aliyuncs.com"
 GATEWAY = "gateway01.ap-southeast-1.prod.alicloud.tidbcloud.com"
 CA = "/etc/our ca's/root%20.pem"
-SECURED = Target(host=HOST, port=4000, user="3kXJ2.root", database="test", ca=CA, system_ca="/system.pem")
-PLAIN = Target(host=HOST, port=4000, user="3kXJ2.root", database="test", tls=TlsMode.OFF)
+SECURED = ClientTarget(
+    host=HOST, port=4000, user="3kXJ2.root", database="test", ca=CA, system_ca="/system.pem"
+)
+PLAIN = ClientTarget(host=HOST, port=4000, user="3kXJ2.root", database="test", tls=TlsMode.OFF)
 # A name has a visible character at least, and no blanks around it.
 NAMES = st.text(min_size=1, max_size=12).filter(lambda text: is_visible(text) and text == text.strip() != "")
 every_format = pytest.mark.parametrize("name", FORMATS)
 _patient = settings(deadline=None, max_examples=60)
 
 
-def named(user: str, database: str) -> Target:
+def named(user: str, database: str) -> ClientTarget:
     """Return a target as this user, in this database."""
-    return Target(host=HOST, port=4000, user=user, database=database, ca=CA, system_ca="/system.pem")
+    return ClientTarget(host=HOST, port=4000, user=user, database=database, ca=CA, system_ca="/system.pem")
 
 
 def literals(code: str) -> dict[str, Any]:
@@ -203,7 +205,9 @@ def test_dotenv_reads_the_variables_as_a_shell_does(user: str, database: str) ->
 
 def test_a_shell_reads_the_variables(tmp_path: Path) -> None:
     """`. file` in a shell gives the same values."""
-    at = Target(host=HOST, port=4000, user="p.o $x", database='a "b" é', tls_name=GATEWAY, ca="/a b.pem")
+    at = ClientTarget(
+        host=HOST, port=4000, user="p.o $x", database='a "b" é', tls_name=GATEWAY, ca="/a b.pem"
+    )
     (tmp_path / "variables").write_text(write("env", at).text, encoding="utf-8")
     shown = '"$TIDB_USER|$TIDB_DATABASE|$TIDB_TLS|$TIDB_TLS_NAME|$TIDB_CA|$TIDB_PORT"'
     done = subprocess.run(
@@ -220,7 +224,7 @@ def test_a_shell_reads_the_variables(tmp_path: Path) -> None:
 @given(user=NAMES, database=NAMES)
 def test_jupysqls_file_is_read_as_jupysql_reads_it(user: str, database: str) -> None:
     """Python's configparser with interpolation gives every value back, and there is no password."""
-    written = write("jupysql", Target(host=HOST, port=4000, user=user, database=database, ca=CA)).text
+    written = write("jupysql", ClientTarget(host=HOST, port=4000, user=user, database=database, ca=CA)).text
     reader = configparser.ConfigParser()
     reader.read_string(written)
     section = dict(reader.items("tidb"))
@@ -231,12 +235,12 @@ def test_jupysqls_file_is_read_as_jupysql_reads_it(user: str, database: str) -> 
 
 @pytest.mark.parametrize("name", ["mysql", "mariadb"])
 @pytest.mark.parametrize("at", [SECURED, PLAIN], ids=["tls", "plain"])
-def test_a_command_line_is_split_by_a_real_shell(name: str, at: Target, tmp_path: Path) -> None:
+def test_a_command_line_is_split_by_a_real_shell(name: str, at: ClientTarget, tmp_path: Path) -> None:
     """The program gets each option as one word, and the password by its variable, not as a word."""
     stub = tmp_path / name
     stub.write_text('#!/bin/sh\nprintf "%s\\n" "$MYSQL_PWD" "$@"\n', encoding="utf-8")
     stub.chmod(0o755)
-    odd = Target(**{**vars(at), "user": "p.o'brien $x", "database": 'd"b`é'})
+    odd = ClientTarget(**{**vars(at), "user": "p.o'brien $x", "database": 'd"b`é'})
     done = subprocess.run(
         [need("bash", apt="bash"), "-c", write(name, odd).text],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin", "TIDB_PASSWORD": "s3 cret"},
@@ -260,9 +264,9 @@ def test_a_command_line_is_split_by_a_real_shell(name: str, at: Target, tmp_path
 @pytest.mark.parametrize("mode", [TlsMode.OFF, TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY])
 def test_no_format_leaves_verification_out_in_silence(name: str, mode: TlsMode) -> None:
     """Where a name that is asked for cannot be told to the client, there is a warning, and otherwise none."""
-    at = Target(host=HOST, port=4000, user="u", database="d", tls=mode, system_ca="/system.pem")
+    at = ClientTarget(host=HOST, port=4000, user="u", database="d", tls=mode, system_ca="/system.pem")
     able = {"pymysql", "sqlalchemy", "go", "node", "prisma", "env"}
-    other = Target(**{**vars(at), "tls_name": GATEWAY})
+    other = ClientTarget(**{**vars(at), "tls_name": GATEWAY})
     chain = {"mariadb", "prisma-6", "mysqlclient", "django"} if mode == TlsMode.VERIFY_CA else set()
     never = {"dbt"} if mode != TlsMode.OFF else set()
     assert bool(write(name, at).warnings) == (name in chain | never)
@@ -273,7 +277,7 @@ def test_no_format_leaves_verification_out_in_silence(name: str, mode: TlsMode) 
 @every_format
 def test_without_a_ca_file_the_systems_is_used(name: str) -> None:
     """A client that needs a file is given the system's, with a note; the others find theirs themselves."""
-    at = Target(host=HOST, port=4000, user="u", database="d", system_ca="/system.pem")
+    at = ClientTarget(host=HOST, port=4000, user="u", database="d", system_ca="/system.pem")
     written = write(name, at)
     assert ("/system.pem" in written.text) == (ca_notes(at)[0] in written.notes)
     assert CA not in written.text
@@ -290,7 +294,7 @@ def test_the_password_is_looked_up(name: str) -> None:
 @every_format
 def test_without_a_database_there_is_none_or_a_reason(name: str) -> None:
     """A format that cannot leave the database out says so; the others leave it out."""
-    at = Target(host=HOST, port=4000, user="u", system_ca="/system.pem")
+    at = ClientTarget(host=HOST, port=4000, user="u", system_ca="/system.pem")
     if FORMATS[name].needs_database:
         with pytest.raises(InvalidRequest, match=r"--database: is missing: .* needs one\."):
             write(name, at)
@@ -302,22 +306,22 @@ def test_without_a_database_there_is_none_or_a_reason(name: str) -> None:
 def test_what_cannot_be_seen_is_refused(text: str) -> None:
     """A name that cannot be copied from a screen is refused, and named by its flag."""
     with pytest.raises(InvalidRequest, match="--database: holds a character that cannot be seen"):
-        Target(host=HOST, port=4000, user="u", database=text)
+        ClientTarget(host=HOST, port=4000, user="u", database=text)
 
 
 def test_an_address_of_version_6_stands_in_brackets() -> None:
     """The colons of the address are no port."""
-    at = Target(host="2001:db8::7", port=4000, user="u", database="d", tls=TlsMode.OFF)
+    at = ClientTarget(host="2001:db8::7", port=4000, user="u", database="d", tls=TlsMode.OFF)
     assert '"[2001:db8::7]:4000"' in write("go", at).text
     assert "mysql://[2001:db8::7]:4000/d" in write("jdbc", at).text
 
 
 @pytest.mark.parametrize("at", [SECURED, PLAIN], ids=["tls", "plain"])
 @pytest.mark.parametrize("mode", [TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY])
-def test_the_go_function_is_formatted_as_go_wants_it(at: Target, mode: TlsMode) -> None:
+def test_the_go_function_is_formatted_as_go_wants_it(at: ClientTarget, mode: TlsMode) -> None:
     """Gofmt parses it, and would change nothing."""
     gofmt = shutil.which("gofmt") or need("gofmt", apt="golang-go")
-    shown = Target(**{**vars(at), "tls": mode if at.encrypted else at.tls})
+    shown = ClientTarget(**{**vars(at), "tls": mode if at.encrypted else at.tls})
     source = f"package main\n\n{write('go', shown).text}\n"
     done = subprocess.run([gofmt], input=source, capture_output=True, text=True, check=True)
     assert done.stdout == source
@@ -325,6 +329,6 @@ def test_the_go_function_is_formatted_as_go_wants_it(at: Target, mode: TlsMode) 
 
 def test_the_warning_names_the_name() -> None:
     """A reader knows which name the client cannot be told, and which clients can."""
-    (warning,) = chain_alone("X", Target(host=HOST, port=1, user="u", tls_name=GATEWAY))
+    (warning,) = chain_alone("X", ClientTarget(host=HOST, port=1, user="u", tls_name=GATEWAY))
     assert GATEWAY in warning
     assert "PyMySQL" in warning

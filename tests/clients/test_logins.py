@@ -12,7 +12,7 @@ from support.certificates import make_authority
 from support.mariadb import running
 from support.requirements import need
 
-from tidb_pe_magic.clients.base import Target
+from tidb_pe_magic.clients.base import ClientTarget
 from tidb_pe_magic.clients.formats import FORMATS, write
 from tidb_pe_magic.model import TlsMode
 
@@ -89,15 +89,15 @@ def renamed(server: MariaDb, authority: Authority) -> Iterator[MariaDb]:
         yield server
 
 
-def target(client: str, server: MariaDb, ca: Authority | None = None) -> Target:
+def target(client: str, server: MariaDb, ca: Authority | None = None) -> ClientTarget:
     """Return the server as the client dials it."""
     # Node compares a certificate with names alone, not with addresses.
     host = "localhost" if client == "node" else server.host
-    found = Target(host=host, port=server.port, user=USER, database=DATABASE, tls=TlsMode.OFF)
+    found = ClientTarget(host=host, port=server.port, user=USER, database=DATABASE, tls=TlsMode.OFF)
     return replace(found, tls=TlsMode.VERIFY_IDENTITY, ca=str(ca.path)) if ca else found
 
 
-def log_in(client: str, at: Target, server: MariaDb, place: Path) -> Login:
+def log_in(client: str, at: ClientTarget, server: MariaDb, place: Path) -> Login:
     """Log in with what is written, and check whom the server saw."""
     login = LOGINS[client](write(client, at), place, server.password)
     if login.answer is not None:

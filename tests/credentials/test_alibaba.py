@@ -63,7 +63,7 @@ def test_the_environment_comes_before_the_files(tmp_path: Path) -> None:
     environ = configure(tmp_path, AK) | KEYS
     (tmp_path / ".alibabacloud").mkdir()
     (tmp_path / ".alibabacloud" / "credentials.ini").write_text(INI, encoding="utf-8")
-    searched = alibaba.look(environ, nowhere, everywhere=True)
+    searched = alibaba.search_keys(environ, nowhere, everywhere=True)
     assert searched.found is not None
     assert searched.found.place == "the environment"
     assert [place.state for place in searched.places] == [

@@ -148,9 +148,9 @@ def test_a_locked_keyring_says_so(environ: dict[str, str]) -> None:
 
 def test_every_place_is_shown_in_the_order_in_which_it_counts(environ: dict[str, str]) -> None:
     """What is passed over is told, and so is a place that is broken behind the one in use."""
-    states = [place.state for place in tidb_cloud.look(environ | KEYS, everywhere=True).places]
+    states = [place.state for place in tidb_cloud.search_keys(environ | KEYS, everywhere=True).places]
     assert states == [KeyState.USED, KeyState.PASSED_OVER]
-    broken = tidb_cloud.look(environ | KEYS | {"TIDBCLOUD_PROFILE": "prod"}, everywhere=True)
+    broken = tidb_cloud.search_keys(environ | KEYS | {"TIDBCLOUD_PROFILE": "prod"}, everywhere=True)
     assert [place.state for place in broken.places] == [KeyState.USED, KeyState.BROKEN]
     assert broken.problem is None
 
@@ -189,7 +189,7 @@ def test_a_file_that_others_can_read_is_told(tmp_path: Path, mode: int, told: bo
     path.parent.mkdir()
     path.write_text('[default]\npublic-key = "p"\nprivate-key = "hunter2"\n', encoding="utf-8")
     path.chmod(mode)
-    searched = tidb_cloud.look({"HOME": str(tmp_path)})
+    searched = tidb_cloud.search_keys({"HOME": str(tmp_path)})
     assert searched.found is not None
     assert (f"chmod 600 {path}" in searched.places[-1].detail) is told
 

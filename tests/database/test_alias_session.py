@@ -9,7 +9,7 @@ import pytest
 
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.queries.results import Read, read_table
-from tidb_pe_magic.database.queries.statement import Query
+from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, QueryCancelled, QueryFailed, ResultTooLarge
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ask(
     """Return the first column of what a cell reads."""
     reading = Read(
         engine=session.engine,
-        query=Query(sql=sql),
+        query=BoundStatement(sql=sql),
         cells=session,
         cancel=cancel or threading.Event(),
         tell=lambda _: None,

@@ -11,7 +11,7 @@ import pytest
 
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.queries.results import Read, read_table
-from tidb_pe_magic.database.queries.statement import Query
+from tidb_pe_magic.database.queries.statement import BoundStatement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,11 @@ if "fork" not in multiprocessing.get_all_start_methods():
 def ask(engine: Engine, sql: str, session: AliasSession | None = None) -> list[Any]:
     """Return the first column."""
     reading = Read(
-        engine=engine, query=Query(sql=sql), cells=session, cancel=threading.Event(), tell=lambda _: None
+        engine=engine,
+        query=BoundStatement(sql=sql),
+        cells=session,
+        cancel=threading.Event(),
+        tell=lambda _: None,
     )
     table, _ = read_table(reading)
     return list(table.column(0).to_pylist())

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidb_pe_magic.database.frames import Form
+from tidb_pe_magic.database.frames import FrameOptions
 from tidb_pe_magic.database.queries import memory
 from tidb_pe_magic.database.queries.placeholders import bind
 from tidb_pe_magic.database.queries.results import Partitions, Read, frame, read_file, read_table
-from tidb_pe_magic.database.queries.statement import Query, Tally
+from tidb_pe_magic.database.queries.statement import BoundStatement, Tally
 from tidb_pe_magic.errors import (
     ConnectionFailed,
     InvalidRequest,
@@ -59,7 +59,7 @@ def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
 def reading(engine: Engine, sql: str, *params: object, **options: Any) -> Read:
     """Return how to read a statement, by default without anybody who listens or stops."""
     usual: dict[str, Any] = {"cancel": threading.Event(), "tell": lambda _: None}
-    return Read(engine=engine, query=Query(sql=sql, params=params), **(usual | options))
+    return Read(engine=engine, query=BoundStatement(sql=sql, params=params), **(usual | options))
 
 
 def numbers(engine: Engine, sql: str, *params: object) -> list[Any]:
@@ -279,12 +279,16 @@ TYPES = (
 def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
     """With Arrow's types, what is read back from the file is what the same query gives as a table."""
     table, _ = read_table(reading(engine, TYPES))
-    path = read_file(reading(engine, TYPES), str(tmp_path / "types.parquet"), Form("arrow"))
+    path = read_file(reading(engine, TYPES), str(tmp_path / "types.parquet"), FrameOptions("arrow"))
     assert pq.read_table(path).equals(table)
 
 
-@pytest.mark.parametrize("form", [Form(), Form("numpy_nullable"), Form("pandas", "float")], ids=str)
-def test_pandas_reads_the_frames_dtypes_from_a_file(engine: Engine, tmp_path: Path, form: Form) -> None:
+@pytest.mark.parametrize(
+    "form", [FrameOptions(), FrameOptions("numpy_nullable"), FrameOptions("pandas", "float")], ids=str
+)
+def test_pandas_reads_the_frames_dtypes_from_a_file(
+    engine: Engine, tmp_path: Path, form: FrameOptions
+) -> None:
     """read_parquet gives the query's frame and its dtypes: a BIGINT beside a NULL keeps its digits."""
     sql = f"{TYPES} UNION ALL SELECT " + ", ".join(["NULL"] * 9 + ["9007199254740993", "NULL"])
     table, _ = read_table(reading(engine, sql))

@@ -11,7 +11,7 @@ from pathlib import Path
 from support.results import ENDPOINT, PLAN, SERVICE, ZONES
 
 from tidb_pe_magic import model
-from tidb_pe_magic.exports.base import Origins, Source
+from tidb_pe_magic.exports.base import ExportSource, Origins
 from tidb_pe_magic.exports.formats import FORMATS
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -24,7 +24,7 @@ ORIGINS = Origins(
     vswitches="the one with the most free addresses",
     name="made from the cluster's name",
 )
-PLANNED = Source(plan=PLAN, origins=ORIGINS, token="0123456789abcdef" * 3)
+PLANNED = ExportSource(plan=PLAN, origins=ORIGINS, token="0123456789abcdef" * 3)
 RULE = model.SecurityRule(
     security_group_id="sg-t4nabc123",
     policy="Accept",
@@ -77,7 +77,7 @@ DETAILED = replace(
 )
 
 
-def existing(endpoint: model.VpcEndpoint, *findings: model.Finding) -> Source:
+def existing(endpoint: model.VpcEndpoint, *findings: model.Finding) -> ExportSource:
     """Return what the text of an endpoint that exists is written from."""
     plan = replace(
         PLAN,

@@ -20,7 +20,7 @@ PASSWORD = "TIDB_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ClientTarget:
     """Where to connect, as whom, and what the server has to prove.
 
     Attributes:
@@ -77,7 +77,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Text:
+class ClientText:
     """A connection as a client reads it.
 
     Attributes:
@@ -92,7 +92,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Format:
+class ClientFormat:
     """A client's format.
 
     Attributes:
@@ -104,7 +104,7 @@ class Format:
 
     name: str
     title: str
-    write: Callable[[Target], Text]
+    write: Callable[[ClientTarget], ClientText]
     needs_database: bool = False
 
 
@@ -127,7 +127,7 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def mysql_url(target: Target, parameters: Mapping[str, str], password: str = "") -> str:
+def mysql_url(target: ClientTarget, parameters: Mapping[str, str], password: str = "") -> str:
     """Return a URL with the scheme mysql; `password` is a reference to a variable, which is not encoded."""
     pairs = "&".join(f"{name}={url_part(value)}" for name, value in parameters.items())
     user = url_part(target.user) + (f":{password}" if password else "")
@@ -135,14 +135,14 @@ def mysql_url(target: Target, parameters: Mapping[str, str], password: str = "")
     return f"{address}?{pairs}" if pairs else address
 
 
-def ssl_mode(target: Target) -> str:
+def ssl_mode(target: ClientTarget) -> str:
     """Return the `ssl-mode` of MySQL's own clients; another name than the host's cannot be told to them."""
     if not target.encrypted:
         return "DISABLED"
     return "VERIFY_IDENTITY" if target.by_host else "VERIFY_CA"
 
 
-def chain_alone(client: str, target: Target) -> tuple[str, ...]:
+def chain_alone(client: str, target: ClientTarget) -> tuple[str, ...]:
     """Return the warning of a client that checks the chain, but no other name than the host's."""
     if not target.by_other_name:
         return ()
@@ -153,7 +153,7 @@ def chain_alone(client: str, target: Target) -> tuple[str, ...]:
     return (warning,)
 
 
-def name_as_dialled(client: str, target: Target) -> tuple[str, ...]:
+def name_as_dialled(client: str, target: ClientTarget) -> tuple[str, ...]:
     """Return the warning of a client that checks chain and name together, the name being the host's."""
     if not target.encrypted or target.by_host:
         return ()
@@ -166,7 +166,7 @@ def name_as_dialled(client: str, target: Target) -> tuple[str, ...]:
     return (warning,)
 
 
-def ca_notes(target: Target) -> tuple[str, ...]:
+def ca_notes(target: ClientTarget) -> tuple[str, ...]:
     """Return the note of a client that had to be given the file of the system's authorities."""
     if not target.encrypted or target.ca:
         return ()

@@ -8,13 +8,13 @@ from tidb_pe_magic.clients import languages, prisma, python, shell, tools
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.clients.base import Format, Target, Text
+    from tidb_pe_magic.clients.base import ClientFormat, ClientTarget, ClientText
 
 _FAMILIES = (shell, python, languages, prisma, tools)
-FORMATS: dict[str, Format] = {entry.name: entry for family in _FAMILIES for entry in family.FORMATS}
+FORMATS: dict[str, ClientFormat] = {entry.name: entry for family in _FAMILIES for entry in family.FORMATS}
 
 
-def write(name: str, target: Target) -> Text:
+def write(name: str, target: ClientTarget) -> ClientText:
     """Return the connection as the client `name` reads it.
 
     Raises:

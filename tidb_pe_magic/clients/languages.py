@@ -7,9 +7,9 @@ import shlex
 
 from tidb_pe_magic.clients.base import (
     PASSWORD,
-    Format,
-    Target,
-    Text,
+    ClientFormat,
+    ClientTarget,
+    ClientText,
     chain_alone,
     is_address,
     mysql_url,
@@ -23,7 +23,7 @@ from tidb_pe_magic.model import TlsMode
 _STORE_PASSWORD = "changeit"  # noqa: S105
 
 
-def jdbc_properties(target: Target) -> dict[str, str]:
+def jdbc_properties(target: ClientTarget) -> dict[str, str]:
     """Return Connector/J's TLS properties; without a CA file it asks Java's own authorities."""
     properties = {"sslMode": ssl_mode(target)}
     if target.encrypted and target.ca:
@@ -33,7 +33,7 @@ def jdbc_properties(target: Target) -> dict[str, str]:
     return properties
 
 
-def jdbc_notes(target: Target) -> tuple[str, ...]:
+def jdbc_notes(target: ClientTarget) -> tuple[str, ...]:
     """Return how to make the trust store that Java reads instead of a PEM file."""
     if not (target.encrypted and target.ca):
         return ()
@@ -42,18 +42,18 @@ def jdbc_notes(target: Target) -> tuple[str, ...]:
     return (f"Java reads authorities from a trust store, made once by: {shlex.join(command)}",)
 
 
-def _store(target: Target) -> str:
+def _store(target: ClientTarget) -> str:
     return f"{target.ca}.p12"
 
 
-def jdbc_url(target: Target, properties: dict[str, str] | None = None) -> str:
+def jdbc_url(target: ClientTarget, properties: dict[str, str] | None = None) -> str:
     """Return the URL of MySQL Connector/J, without user and password."""
     parameters = "&".join(f"{name}={url_part(value)}" for name, value in (properties or {}).items())
     address = f"jdbc:mysql://{target.address}/{url_part(target.database)}"
     return f"{address}?{parameters}" if parameters else address
 
 
-def jdbc(target: Target) -> Text:
+def jdbc(target: ClientTarget) -> ClientText:
     """Return the call of JDBC with MySQL Connector/J."""
     lines = [
         "var connection = java.sql.DriverManager.getConnection(",
@@ -61,7 +61,7 @@ def jdbc(target: Target) -> Text:
         f"    {json.dumps(target.user)},",
         f'    System.getenv("{PASSWORD}"));',
     ]
-    return Text(
+    return ClientText(
         "\n".join(lines),
         notes=("Maven: com.mysql:mysql-connector-j", *jdbc_notes(target)),
         warnings=chain_alone("Connector/J", target),
@@ -80,7 +80,7 @@ _GO_CHAIN = """\
 	}"""
 
 
-def go(target: Target) -> Text:
+def go(target: ClientTarget) -> ClientText:
     """Return a function that opens the database with go-sql-driver/mysql."""
     imports = {"database/sql", "os"}
     before: list[str] = []
@@ -118,10 +118,10 @@ def go(target: Target) -> Text:
         "\treturn sql.OpenDB(connector), nil",
         "}",
     ]
-    return Text("\n".join(lines), notes=("go get github.com/go-sql-driver/mysql",))
+    return ClientText("\n".join(lines), notes=("go get github.com/go-sql-driver/mysql",))
 
 
-def _go_tls(target: Target) -> tuple[list[str], list[str]]:
+def _go_tls(target: ClientTarget) -> tuple[list[str], list[str]]:
     """Return the lines that make `roots`, where they are needed, and those of the TLS settings."""
     before: list[str] = []
     if target.ca:
@@ -146,7 +146,7 @@ def _go_tls(target: Target) -> tuple[list[str], list[str]]:
     return before, settings
 
 
-def node(target: Target) -> Text:
+def node(target: ClientTarget) -> ClientText:
     """Return the call of Node's mysql2; to expect another name it is given that name, and its own socket."""
     place, ssl = [f"  host: {quoted(target.host)},"], ["  ssl: undefined,"]
     imports = ['const mysql = require("mysql2/promise");']
@@ -176,10 +176,10 @@ def node(target: Target) -> Text:
     if target.tls == TlsMode.VERIFY_IDENTITY and is_address(target.tls_name or target.host):
         expected = "it expects localhost in the certificate instead"
         warnings = (f"mysql2 cannot verify an IP address: {expected}. Use the host's name, or --tls-name.",)
-    return Text("\n".join(lines), notes=("npm install mysql2",), warnings=warnings)
+    return ClientText("\n".join(lines), notes=("npm install mysql2",), warnings=warnings)
 
 
-def rust(target: Target) -> Text:
+def rust(target: ClientTarget) -> ClientText:
     """Return the options of Rust's sqlx, from a URL; the password is added to them."""
     parameters = {"ssl-mode": ssl_mode(target)}
     if target.encrypted and target.ca:
@@ -190,7 +190,7 @@ def rust(target: Target) -> Text:
         "let pool = sqlx::MySqlPool::connect_with(",
         f'    options.password(&std::env::var("{PASSWORD}")?)).await?;',
     ]
-    return Text(
+    return ClientText(
         "\n".join(lines),
         notes=("cargo add sqlx --features mysql,runtime-tokio,tls-rustls-ring-native-roots",),
         warnings=chain_alone("sqlx", target),
@@ -198,8 +198,8 @@ def rust(target: Target) -> Text:
 
 
 FORMATS = (
-    Format("jdbc", "Java (JDBC, MySQL Connector/J)", jdbc),
-    Format("go", "Go (go-sql-driver/mysql)", go),
-    Format("node", "Node.js (mysql2)", node),
-    Format("rust", "Rust (sqlx)", rust),
+    ClientFormat("jdbc", "Java (JDBC, MySQL Connector/J)", jdbc),
+    ClientFormat("go", "Go (go-sql-driver/mysql)", go),
+    ClientFormat("node", "Node.js (mysql2)", node),
+    ClientFormat("rust", "Rust (sqlx)", rust),
 )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from tidb_pe_magic.clients.base import (
     PASSWORD,
-    Format,
-    Target,
-    Text,
+    ClientFormat,
+    ClientTarget,
+    ClientText,
     is_address,
     mysql_url,
     name_as_dialled,
@@ -22,7 +22,7 @@ from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import TlsMode
 
 
-def prisma(target: Target) -> Text:
+def prisma(target: ClientTarget) -> ClientText:
     """Return the module that makes the client of Prisma 7, over the adapter of Node's driver mariadb."""
     imports, tls = _tls(target)
     lines = [
@@ -40,7 +40,7 @@ def prisma(target: Target) -> Text:
         "});",
         "export const prisma = new PrismaClient({ adapter });",
     ]
-    return Text(
+    return ClientText(
         "\n".join(lines),
         notes=(
             "npm install @prisma/client@7 @prisma/adapter-mariadb@7",
@@ -51,7 +51,7 @@ def prisma(target: Target) -> Text:
     )
 
 
-def _tls(target: Target) -> tuple[list[str], list[str]]:
+def _tls(target: ClientTarget) -> tuple[list[str], list[str]]:
     """Return the imports that `ssl` needs, and its lines; it takes the options of Node's tls.connect."""
     if not target.encrypted:
         return [], ["  ssl: false,"]
@@ -72,7 +72,7 @@ def _tls(target: Target) -> tuple[list[str], list[str]]:
     return imports, ["  ssl: {", *(f"    {option}," for option in options), "  },"]
 
 
-def prisma_6(target: Target) -> Text:
+def prisma_6(target: ClientTarget) -> ClientText:
     """Return DATABASE_URL for the engine of Prisma 6, whose one strict mode verifies chain and name.
 
     Raises:
@@ -88,7 +88,7 @@ def prisma_6(target: Target) -> Text:
         parameters["sslaccept"] = "strict"
         if target.ca:
             parameters["sslcert"] = target.ca
-    return Text(
+    return ClientText(
         f'DATABASE_URL="{mysql_url(target, parameters, password=f"${{{PASSWORD}}}")}"',
         notes=(
             'In schema.prisma: provider = "mysql", url = env("DATABASE_URL")',
@@ -101,6 +101,6 @@ def prisma_6(target: Target) -> Text:
 
 
 FORMATS = (
-    Format("prisma", "Prisma 7", prisma, needs_database=True),
-    Format("prisma-6", "Prisma 6", prisma_6, needs_database=True),
+    ClientFormat("prisma", "Prisma 7", prisma, needs_database=True),
+    ClientFormat("prisma-6", "Prisma 6", prisma_6, needs_database=True),
 )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.clients.base import (
     PASSWORD,
-    Format,
-    Target,
-    Text,
+    ClientFormat,
+    ClientTarget,
+    ClientText,
     ca_notes,
     chain_alone,
     ssl_mode,
@@ -28,15 +28,15 @@ def _call(name: str, arguments: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{name}(", *(f"    {key}={value}," for key, value in arguments), ")"]
 
 
-def _place(target: Target) -> list[tuple[str, str]]:
+def _place(target: ClientTarget) -> list[tuple[str, str]]:
     return [("host", repr(target.host)), ("port", str(target.port)), ("user", repr(target.user))]
 
 
-def _database(target: Target) -> list[tuple[str, str]]:
+def _database(target: ClientTarget) -> list[tuple[str, str]]:
     return [("database", repr(target.database))] if target.database else []
 
 
-def _context(target: Target) -> list[str]:
+def _context(target: ClientTarget) -> list[str]:
     """Return the lines that make `context`; PyMySQL verifies what an SSLContext says, and nothing else."""
     ca = f"cafile={target.ca!r}" if target.ca else ""
     if target.by_other_name:
@@ -58,14 +58,14 @@ def _context(target: Target) -> list[str]:
     return lines
 
 
-def _pymysql_tls(target: Target) -> tuple[list[str], str, str]:
+def _pymysql_tls(target: ClientTarget) -> tuple[list[str], str, str]:
     """Return the lines before the call, the argument's name and its value."""
     if not target.encrypted:
         return [], "ssl_disabled", "True"
     return [*_context(target), ""], "ssl", "context"
 
 
-def pymysql(target: Target) -> Text:
+def pymysql(target: ClientTarget) -> ClientText:
     """Return the call of PyMySQL."""
     before, name, value = _pymysql_tls(target)
     imports = ["import os", *(["import ssl"] if target.encrypted else []), "", "import pymysql", ""]
@@ -74,10 +74,10 @@ def pymysql(target: Target) -> Text:
         "connection = pymysql.connect",
         [*_place(target), *password, *_database(target), ("charset", "'utf8mb4'"), (name, value)],
     )
-    return Text("\n".join([*imports, *before, *call]))
+    return ClientText("\n".join([*imports, *before, *call]))
 
 
-def sqlalchemy(target: Target) -> Text:
+def sqlalchemy(target: ClientTarget) -> ClientText:
     """Return SQLAlchemy's engine over PyMySQL; the password is in no URL."""
     before, name, value = _pymysql_tls(target)
     imports = ["import os", *(["import ssl"] if target.encrypted else []), ""]
@@ -105,10 +105,10 @@ def sqlalchemy(target: Target) -> Text:
         *_call("", url)[1:],
         *engine,
     ]
-    return Text("\n".join(lines), notes=("pip install sqlalchemy pymysql",))
+    return ClientText("\n".join(lines), notes=("pip install sqlalchemy pymysql",))
 
 
-def mysqlclient(target: Target) -> Text:
+def mysqlclient(target: ClientTarget) -> ClientText:
     """Return the call of mysqlclient (MySQLdb)."""
     tls = [("ssl_mode", repr(ssl_mode(target)))]
     if target.encrypted:
@@ -118,10 +118,10 @@ def mysqlclient(target: Target) -> Text:
         [*_place(target), ("password", _SECRET), *_database(target), ("charset", "'utf8mb4'"), *tls],
     )
     notes, warnings = _mysqlclient_words("mysqlclient", target)
-    return Text("\n".join(["import os", "", "import MySQLdb", "", *call]), notes, warnings)
+    return ClientText("\n".join(["import os", "", "import MySQLdb", "", *call]), notes, warnings)
 
 
-def _mysqlclient_words(client: str, target: Target) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _mysqlclient_words(client: str, target: ClientTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return notes and warnings; how it verifies depends on the C library that it was built with."""
     if not target.encrypted or target.by_host:
         return ca_notes(target), ()
@@ -132,7 +132,7 @@ def _mysqlclient_words(client: str, target: Target) -> tuple[tuple[str, ...], tu
     return ca_notes(target), (*chain_alone(client, target), built)
 
 
-def mysql_connector(target: Target) -> Text:
+def mysql_connector(target: ClientTarget) -> ClientText:
     """Return the call of MySQL Connector/Python."""
     if target.encrypted:
         tls = [
@@ -146,14 +146,14 @@ def mysql_connector(target: Target) -> Text:
         "connection = mysql.connector.connect",
         [*_place(target), ("password", _SECRET), *_database(target), *tls],
     )
-    return Text(
+    return ClientText(
         "\n".join(["import os", "", "import mysql.connector", "", *call]),
         notes=("pip install mysql-connector-python", *ca_notes(target)),
         warnings=chain_alone("MySQL Connector/Python", target),
     )
 
 
-def django(target: Target) -> Text:
+def django(target: ClientTarget) -> ClientText:
     """Return Django's setting DATABASES, over mysqlclient."""
     options = [f"            'ssl_mode': {ssl_mode(target)!r},"]
     if target.encrypted:
@@ -178,10 +178,10 @@ def django(target: Target) -> Text:
     ]
     notes, warnings = _mysqlclient_words("mysqlclient", target)
     install = "pip install django mysqlclient; with PingCAP's django-tidb the ENGINE is django_tidb."
-    return Text("\n".join(lines), (install, *notes), warnings)
+    return ClientText("\n".join(lines), (install, *notes), warnings)
 
 
-def jupysql(target: Target) -> Text:
+def jupysql(target: ClientTarget) -> ClientText:
     """Return a section of jupysql's connections.ini; PyMySQL takes the password from an option file."""
     query = {"charset": "utf8mb4", "read_default_file": "~/.my.cnf"}
     if target.encrypted:
@@ -205,7 +205,7 @@ def jupysql(target: Target) -> Text:
             )
     # Its reader expands %(name)s.
     lines = [f"{name} = {value.replace('%', '%%')}" for name, value in values.items() if value]
-    return Text(
+    return ClientText(
         "\n".join(["[tidb]", *lines]),
         notes=(
             "Add it to ~/.jupysql/connections.ini, then: %sql --section tidb",
@@ -217,10 +217,10 @@ def jupysql(target: Target) -> Text:
 
 
 FORMATS = (
-    Format("pymysql", "PyMySQL", pymysql),
-    Format("mysqlclient", "mysqlclient", mysqlclient),
-    Format("mysql-connector", "MySQL Connector/Python", mysql_connector),
-    Format("sqlalchemy", "SQLAlchemy", sqlalchemy),
-    Format("django", "Django", django, needs_database=True),
-    Format("jupysql", "jupysql's connections.ini", jupysql),
+    ClientFormat("pymysql", "PyMySQL", pymysql),
+    ClientFormat("mysqlclient", "mysqlclient", mysqlclient),
+    ClientFormat("mysql-connector", "MySQL Connector/Python", mysql_connector),
+    ClientFormat("sqlalchemy", "SQLAlchemy", sqlalchemy),
+    ClientFormat("django", "Django", django, needs_database=True),
+    ClientFormat("jupysql", "jupysql's connections.ini", jupysql),
 )

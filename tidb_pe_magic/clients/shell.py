@@ -7,9 +7,9 @@ import shlex
 
 from tidb_pe_magic.clients.base import (
     PASSWORD,
-    Format,
-    Target,
-    Text,
+    ClientFormat,
+    ClientTarget,
+    ClientText,
     ca_notes,
     chain_alone,
     name_as_dialled,
@@ -21,14 +21,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-]*")
 _WHERE = f"The password is read from ${PASSWORD}."
 
 
-def _command(program: str, target: Target, *tls: str) -> str:
+def _command(program: str, target: ClientTarget, *tls: str) -> str:
     options = [f"--host={target.host}", f"--port={target.port}", f"--user={target.user}", *tls]
     if target.database:
         options.append(f"--database={target.database}")
     return f'MYSQL_PWD="${PASSWORD}" ' + shlex.join([program, *options])
 
 
-def mysql(target: Target) -> Text:
+def mysql(target: ClientTarget) -> ClientText:
     """Return the command of MySQL's client."""
     tls = [f"--ssl-mode={ssl_mode(target)}"]
     if target.encrypted:
@@ -39,24 +39,24 @@ def mysql(target: Target) -> Text:
         "one of 8.4 has it built in."
     )
     debian = "Where mysql is MariaDB's client, as on Debian, it refuses --ssl-mode: use --with mariadb."
-    return Text(
+    return ClientText(
         _command("mysql", target, *tls),
         notes=(_WHERE, *ca_notes(target), plugin, debian),
         warnings=chain_alone("The mysql client", target),
     )
 
 
-def mariadb(target: Target) -> Text:
+def mariadb(target: ClientTarget) -> ClientText:
     """Return the command of MariaDB's client, which has no mode that verifies the chain alone."""
     tls = ["--ssl-verify-server-cert", f"--ssl-ca={target.ca_file}"] if target.encrypted else ["--skip-ssl"]
-    return Text(
+    return ClientText(
         _command("mariadb", target, *tls),
         notes=(_WHERE, *ca_notes(target)),
         warnings=name_as_dialled("The mariadb client", target),
     )
 
 
-def env(target: Target) -> Text:
+def env(target: ClientTarget) -> ClientText:
     """Return variables as a file that dotenv libraries and shells read alike."""
     values = {
         "TIDB_HOST": target.host,
@@ -68,7 +68,7 @@ def env(target: Target) -> Text:
         "TIDB_CA": target.ca if target.encrypted else "",
     }
     lines = [f"{name}={_env_value(name, value)}" for name, value in values.items() if value]
-    return Text(
+    return ClientText(
         "\n".join([*lines, f"{PASSWORD}="]),
         notes=(
             f"Fill {PASSWORD} in, and keep the file out of version control and unreadable for others.",
@@ -93,7 +93,7 @@ def _env_value(name: str, value: str) -> str:
 
 
 FORMATS = (
-    Format("mysql", "MySQL command line", mysql),
-    Format("mariadb", "MariaDB command line", mariadb),
-    Format("env", "Variables (.env)", env),
+    ClientFormat("mysql", "MySQL command line", mysql),
+    ClientFormat("mariadb", "MariaDB command line", mariadb),
+    ClientFormat("env", "Variables (.env)", env),
 )

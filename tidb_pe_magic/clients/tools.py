@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from tidb_pe_magic.clients.base import PASSWORD, Format, Target, Text, chain_alone
+from tidb_pe_magic.clients.base import PASSWORD, ClientFormat, ClientTarget, ClientText, chain_alone
 from tidb_pe_magic.clients.languages import jdbc_notes, jdbc_properties, jdbc_url
 from tidb_pe_magic.errors import InvalidRequest
 
 
-def dbeaver(target: Target) -> Text:
+def dbeaver(target: ClientTarget) -> ClientText:
     """Return a connection of DBeaver's data-sources.json; the driver is MySQL Connector/J."""
     name = f"TiDB Cloud {target.database}".rstrip()
     configuration = {
@@ -28,7 +28,7 @@ def dbeaver(target: Target) -> Text:
         "save-password": False,
         "configuration": configuration,
     }
-    return Text(
+    return ClientText(
         json.dumps({"folders": {}, "connections": {"tidb-cloud": connection}}, indent=2, ensure_ascii=False),
         notes=(
             "As General/.dbeaver/data-sources-tidb.json in DBeaver's workspace; it asks for the password.",
@@ -38,7 +38,7 @@ def dbeaver(target: Target) -> Text:
     )
 
 
-def dbt(target: Target) -> Text:
+def dbt(target: ClientTarget) -> ClientText:
     """Return a profile for dbt-tidb, which has no options for TLS."""
     values = {"server": target.host, "username": target.user, "schema": target.database}
     for name, value in values.items():
@@ -62,7 +62,7 @@ def dbt(target: Target) -> Text:
         "dbt-tidb has no options for TLS: its driver encrypts where the server offers it, and verifies "
         "neither chain nor name."
     )
-    return Text(
+    return ClientText(
         "\n".join(lines),
         notes=("pip install dbt-tidb; in ~/.dbt/profiles.yml, with profile: tidb_cloud in dbt_project.yml.",),
         warnings=(unverified,) if target.encrypted else (),
@@ -70,6 +70,6 @@ def dbt(target: Target) -> Text:
 
 
 FORMATS = (
-    Format("dbeaver", "DBeaver", dbeaver),
-    Format("dbt", "dbt", dbt, needs_database=True),
+    ClientFormat("dbeaver", "DBeaver", dbeaver),
+    ClientFormat("dbt", "dbt", dbt, needs_database=True),
 )

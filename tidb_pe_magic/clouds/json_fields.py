@@ -22,7 +22,7 @@ def number(wire: Mapping[str, Any], key: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def told(wire: Mapping[str, Any], key: str) -> str | None:
+def string_at(wire: Mapping[str, Any], key: str) -> str | None:
     """Return the string at `key`; None where there is none."""
     value = wire.get(key)
     return value if isinstance(value, str) else None

@@ -29,7 +29,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = 0.5, 8.0, 0.5  # seconds; the pauses dou
 _single: ContextVar[bool] = ContextVar("single", default=False)
 
 
-def _unheard(event: Event) -> None:
+def _ignore(event: Event) -> None:
     """Take an event that nobody listens to."""
 
 
@@ -54,7 +54,7 @@ class Retries:
     cancel: Flag = field(default_factory=Flag)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] | None = None
-    on_event: EventHook = _unheard
+    on_event: EventHook = _ignore
 
     def call(self, operation: str, work: Callable[[], T]) -> T:
         """Return what `work` returns, or raise what it raised last.

@@ -24,7 +24,7 @@ _COMPARED = 80  # characters; comparing takes long, and no choice is as long
 _HALF = "holds half of a character, which cannot be sent"
 
 
-def written(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a field's value as it is typed, from which its rule makes the same value again."""
     if isinstance(value, float) and float(f"{value:g}") == value:
         return f"{value:g}"
@@ -49,7 +49,7 @@ class Option:
     help: str
     metavar: str = ""
     parse: Callable[[str], Any] = str
-    write: Callable[[Any], str] = written
+    write: Callable[[Any], str] = format_value
     positional: bool = False
     many: bool = False
     choices: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
     default: Any = None,
     metavar: str = "",
     parse: Callable[[str], Any] = str,
-    write: Callable[[Any], str] = written,
+    write: Callable[[Any], str] = format_value,
     positional: bool = False,
     many: bool = False,
     choices: Iterable[str] = (),

@@ -14,7 +14,7 @@ import textwrap
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tidb_pe_magic.commands.fields import written
+from tidb_pe_magic.commands.fields import format_value
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.errors import InvalidRequest
 
@@ -241,7 +241,7 @@ def explained(field: Field[Any]) -> str:
     described: Option = field.metadata["option"]
     values = described.choices if described.metavar != "|".join(described.choices) else ()
     listed = [f"one of {', '.join(values)}"] if values else []
-    default = [f"default: {written(field.default)}"] if isinstance(field.default, (float, str)) else []
+    default = [f"default: {format_value(field.default)}"] if isinstance(field.default, (float, str)) else []
     return "; ".join((described.help, *listed, *default))
 
 

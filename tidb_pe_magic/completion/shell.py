@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.commands.parse import flags
 from tidb_pe_magic.commands.table import Skin, available
-from tidb_pe_magic.completion.suggest import Kind, kind
+from tidb_pe_magic.completion.suggest import ValueKind, kind
 from tidb_pe_magic.steps import saved_connections
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ _ZSH = """\
 
 _INDENT = {"bash": " " * 12, "zsh": " " * 8}
 # The functions of the script, and their arguments, that list the names of a kind.
-_LISTS = {Kind.SAVED: "saved @", Kind.CONNECTION: "saved", Kind.PROFILE: "profiles"}
+_LISTS = {ValueKind.SAVED: "saved @", ValueKind.CONNECTION: "saved", ValueKind.PROFILE: "profiles"}
 _NULL_GLOB = {"bash": ":", "zsh": "setopt localoptions null_glob"}
 
 
@@ -99,7 +99,7 @@ class Offer:
 Words = Mapping[str, tuple[str, ...]]
 
 _FILES = Offer(files=True)
-_PROFILES = Offer(names=_LISTS[Kind.PROFILE])
+_PROFILES = Offer(names=_LISTS[ValueKind.PROFILE])
 
 
 def script(shell: str, prog: str, *, own: Words, common: Words) -> str:
@@ -149,14 +149,14 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
         first, *others = positional
         offered = _values(*first, operation)
         yield f"{operation.name} {operation.name}", Offer((*offered.words, *always), offered.names)
-        if any(kind(*each, operation) is Kind.FILE for each in others):
+        if any(kind(*each, operation) is ValueKind.FILE for each in others):
             yield from ((f"{operation.name} {word}", _FILES) for word in offered.words)
     yield f"{operation.name} *", Offer(always)
 
 
 def _values(name: str, option: Option, operation: Operation) -> Offer:
     found = kind(name, option, operation)
-    return _FILES if found is Kind.FILE else Offer(option.choices, _LISTS.get(found, ""))
+    return _FILES if found is ValueKind.FILE else Offer(option.choices, _LISTS.get(found, ""))
 
 
 def _quoted(path: str) -> str:

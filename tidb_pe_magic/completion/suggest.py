@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FILE_NAMES = frozenset({"PATH", "FILE"})  # the metavars of what is a file's name
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """What a value is, for whoever completes it."""
 
     CHOICE = auto()  # of the option's own
@@ -31,18 +31,18 @@ class Kind(Enum):
     OTHER = auto()
 
 
-def kind(name: str, option: Option, operation: Operation) -> Kind:
+def kind(name: str, option: Option, operation: Operation) -> ValueKind:
     """Return what the value of an option is; `name` is the field's, or the flag's without dashes."""
     if option.choices:
-        return Kind.CHOICE
+        return ValueKind.CHOICE
     if option.metavar in _FILE_NAMES:
-        return Kind.FILE
+        return ValueKind.FILE
     if name == "profile":
-        return Kind.SAVED if option.positional else Kind.PROFILE
+        return ValueKind.SAVED if option.positional else ValueKind.PROFILE
     if name == "alias":
-        return Kind.CONNECTION
+        return ValueKind.CONNECTION
     is_user = name == "user" or (name == "name" and operation.name == "sql-user")
-    return Kind.SQL_USER if is_user else Kind.OTHER
+    return ValueKind.SQL_USER if is_user else ValueKind.OTHER
 
 
 def following(
@@ -80,15 +80,15 @@ def _values(
     name: str, option: Option, operation: Operation, environ: Mapping[str, str], opened: Iterable[str]
 ) -> list[str]:
     match kind(name, option, operation):
-        case Kind.CHOICE:
+        case ValueKind.CHOICE:
             return list(option.choices)
-        case Kind.SAVED:
+        case ValueKind.SAVED:
             return [f"@{each}" for each in saved_connections.names(environ)]
-        case Kind.PROFILE:
+        case ValueKind.PROFILE:
             return tidb_cloud_keys.profile_names(environ)
-        case Kind.CONNECTION:
+        case ValueKind.CONNECTION:
             return sorted({*opened, *saved_connections.names(environ)})
-        case Kind.SQL_USER:
+        case ValueKind.SQL_USER:
             return sql_passwords.users(environ)
-        case Kind.FILE | Kind.OTHER:
+        case ValueKind.FILE | ValueKind.OTHER:
             return []

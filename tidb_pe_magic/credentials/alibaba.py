@@ -18,7 +18,7 @@ from tidb_pe_magic.credentials.alibaba_roles import WHAT, assumed, identity_prov
 from tidb_pe_magic.credentials.search import (
     Chain,
     Found,
-    Place,
+    KeyLocation,
     Search,
     broken,
     home,
@@ -77,26 +77,28 @@ def find(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found:
         MissingCredentials: there is none, or half of one.
         InvalidRequest: a file or a value cannot be used, or there is no such profile.
     """
-    return look(environ, on_ecs).needed(WHAT, advice=_ADVICE)
+    return search_keys(environ, on_ecs).needed(WHAT, advice=_ADVICE)
 
 
-def look(environ: Mapping[str, str], on_ecs: Callable[[], bool], *, everywhere: bool = False) -> Search:
+def search_keys(
+    environ: Mapping[str, str], on_ecs: Callable[[], bool], *, everywhere: bool = False
+) -> Search:
     """Look for the key; `everywhere` looks at every place, also after one was found."""
     places = (
-        Place(name=f"{KEY_ID} and {KEY_SECRET} in the environment", look=lambda: _environment(environ)),
-        Place(name=f"the OIDC role of {_OIDC[0]}", look=lambda: _oidc(environ)),
-        Place(
+        KeyLocation(name=f"{KEY_ID} and {KEY_SECRET} in the environment", look=lambda: _environment(environ)),
+        KeyLocation(name=f"the OIDC role of {_OIDC[0]}", look=lambda: _oidc(environ)),
+        KeyLocation(
             name="the Alibaba Cloud CLI's profile in ~/.aliyun/config.json",
             look=lambda: _cli(environ, on_ecs),
             files=(_cli_path(environ),),
         ),
-        Place(
+        KeyLocation(
             name="~/.alibabacloud/credentials.ini",
             look=lambda: _ini(environ, on_ecs),
             files=(_ini_path(environ),),
         ),
-        Place(name="the ECS instance's RAM role", look=lambda: _instance(environ, on_ecs), costly=True),
-        Place(name=_URI, look=lambda: _uri(environ)),
+        KeyLocation(name="the ECS instance's RAM role", look=lambda: _instance(environ, on_ecs), costly=True),
+        KeyLocation(name=_URI, look=lambda: _uri(environ)),
     )
     return search(places, everywhere=everywhere)
 

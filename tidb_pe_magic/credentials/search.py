@@ -92,7 +92,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class KeyLocation:
     """A place to look in: `look` returns what it holds, None where that is nothing.
 
     Attributes:
@@ -134,7 +134,7 @@ class Search:
         return self.found
 
 
-def search(places: Iterable[Place], *, everywhere: bool = False) -> Search:
+def search(places: Iterable[KeyLocation], *, everywhere: bool = False) -> Search:
     """Look into the places in order, until one is not empty; `everywhere` looks at the others, too.
 
     A place that is broken ends the search: another identity must not take its place unseen.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.credentials.search import (
     Found,
-    Place,
+    KeyLocation,
     Search,
     broken,
     home,
@@ -62,16 +62,16 @@ def find(environ: Mapping[str, str], profile: str = "") -> Found:
         MissingCredentials: there is none, or half of one.
         InvalidRequest: a file or a value cannot be used, or there is no such profile.
     """
-    return look(environ, profile).needed(WHAT, advice=_ADVICE)
+    return search_keys(environ, profile).needed(WHAT, advice=_ADVICE)
 
 
-def look(environ: Mapping[str, str], profile: str = "", *, everywhere: bool = False) -> Search:
+def search_keys(environ: Mapping[str, str], profile: str = "", *, everywhere: bool = False) -> Search:
     """Look for the key; `everywhere` looks at every place, also after one was found."""
     named = environ.get(PROFILE, "").strip()
     files = tuple(home(environ) / ".ticloud" / name for name in _FILES)
     places = [
-        Place(name=f"{PUBLIC} and {PRIVATE} in the environment", look=lambda: _environment(environ)),
-        Place(
+        KeyLocation(name=f"{PUBLIC} and {PRIVATE} in the environment", look=lambda: _environment(environ)),
+        KeyLocation(
             name="ticloud's profile in ~/.ticloud/config.toml",
             look=lambda: _profile(environ, named, PROFILE),
             files=files,
@@ -80,7 +80,7 @@ def look(environ: Mapping[str, str], profile: str = "", *, everywhere: bool = Fa
     if profile:
         places.insert(
             0,
-            Place(
+            KeyLocation(
                 name=f"--profile {profile}",
                 look=lambda: _profile(environ, profile, "--profile"),
                 files=files,

@@ -18,7 +18,7 @@ from tidb_pe_magic.display.views import (
     steps_table,
     view,
 )
-from tidb_pe_magic.display.views.timeline import seen, timeline
+from tidb_pe_magic.display.views.timeline import observed_changes, timeline
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
@@ -95,13 +95,13 @@ class EventLines:
         """In a file, where no line can be rewritten, leave out what is as it was."""
         if self._stream.isatty():
             return
-        seen: tuple[object, ...] = ("no answer",)
+        observed_changes: tuple[object, ...] = ("no answer",)
         if isinstance(event, model.EndpointObserved):
             endpoint = event.endpoint
             states = (endpoint.endpoint_status, endpoint.connection_status) if endpoint else ()
-            seen = (event.waiting_for, *states)
-        if seen != self._last:
-            self._last = seen
+            observed_changes = (event.waiting_for, *states)
+        if observed_changes != self._last:
+            self._last = observed_changes
             self._print(line)
 
     def _print(self, text: str) -> None:
@@ -252,7 +252,7 @@ def _waiting(
             if live and awaits_owner(endpoint):
                 notes.append(OWNER_ACCEPTS)
     if changes and told:
-        notes.append(seen(changes))
+        notes.append(observed_changes(changes))
     return View(
         title=("Waiting" if live else f"Waited {elapsed}") + goal,
         kind="busy" if live else "info",

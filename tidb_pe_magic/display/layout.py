@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tidb_pe_magic.text import made_visible, one_line
+from tidb_pe_magic.text import escape_invisible, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -66,7 +66,7 @@ class Code:
         self.texts = tuple(text for text in texts if text)
 
 
-class Command(Code):
+class CommandText(Code):
     """Cell of commands as they are typed: one that is too long is broken between its words."""
 
 
@@ -206,7 +206,7 @@ def _text(view: View, width: int) -> Iterator[str]:
 
 def _kept(line: str) -> str:
     """Return a line of a block, every blank kept: it is there to be copied."""
-    return made_visible(line.replace("\t", "    "))
+    return escape_invisible(line.replace("\t", "    "))
 
 
 def _text_table(table: Table, width: int) -> Iterator[str]:
@@ -291,7 +291,7 @@ def _sign(kind: Kind | None) -> str:
 
 def _rich(cell: Cell) -> str:
     if isinstance(cell, Code):
-        style = "command" if isinstance(cell, Command) else "code"
+        style = "command" if isinstance(cell, CommandText) else "code"
         return ", ".join(_code(text, style) for text in cell.texts) or _NOTHING
     if isinstance(cell, Mark):
         return f"{_sign(cell.kind)}{_words(cell.text)}"

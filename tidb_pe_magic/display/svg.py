@@ -99,7 +99,7 @@ Shape = Words | Box | Line | Sign
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class Drawing:
     """Shapes in reading order, and in `label` the same in words, in full."""
 
     label: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.exports.attributes import everything
-from tidb_pe_magic.exports.base import Text, comment, header, warnings
+from tidb_pe_magic.exports.base import ExportText, comment, header, warnings
 from tidb_pe_magic.exports.marks import SHEBANG, marked
 from tidb_pe_magic.exports.shell import command, quoted
 from tidb_pe_magic.model import OUR_TAG, RamAction
@@ -18,7 +18,7 @@ from tidb_pe_magic.model import OUR_TAG, RamAction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tidb_pe_magic.exports.base import Source
+    from tidb_pe_magic.exports.base import ExportSource
     from tidb_pe_magic.model import VpcEndpoint
 
 NAME = "aliyun-cli"
@@ -36,7 +36,7 @@ _LONGEST_WAIT = "600"  # seconds; the most that --waiter takes
 _ANSWERED = r's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p'
 
 
-def write(source: Source) -> Text:
+def write(source: ExportSource) -> ExportText:
     """Return the script.
 
     Raises:
@@ -47,10 +47,10 @@ def write(source: Source) -> Text:
     for part in (_rule(source), _shown(source, source.existing) if source.existing else _made(source)):
         written = tuple(part)
         lines += ["", *written] if written else []
-    return Text(marked(NAME, lines, first=SHEBANG), warnings(source))
+    return ExportText(marked(NAME, lines, first=SHEBANG), warnings(source))
 
 
-def _made(source: Source) -> Iterator[str]:
+def _made(source: ExportSource) -> Iterator[str]:
     plan, origins = source.plan, source.origins
     yield comment("What exists already for this service and VPC (what is being deleted, too):")
     asked = [("ServiceName", plan.service.service_name), ("VpcId", plan.vpc.vpc_id)]
@@ -76,7 +76,7 @@ def _made(source: Source) -> Iterator[str]:
     yield from _read(source, '"$endpoint_id"', "ListVpcEndpointZones")
 
 
-def _answered(source: Source, operation: str, parameters: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _answered(source: ExportSource, operation: str, parameters: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield the command of `operation`, whose answer is shown, and the first endpoint in it kept."""
     yield "answer=$("
     yield from _aliyun(source, operation, parameters, indent="  ")
@@ -85,7 +85,7 @@ def _answered(source: Source, operation: str, parameters: Iterable[tuple[str, st
     yield f"endpoint_id=$(printf '%s\\n' \"$answer\" | tr ',' '\\n' | sed -n '{_ANSWERED}' | head -n 1)"
 
 
-def _creation(source: Source) -> Iterator[tuple[str, str]]:
+def _creation(source: ExportSource) -> Iterator[tuple[str, str]]:
     plan = source.plan
     yield "ServiceName", plan.service.service_name
     yield "VpcId", plan.vpc.vpc_id
@@ -99,7 +99,7 @@ def _creation(source: Source) -> Iterator[tuple[str, str]]:
     yield "ClientToken", source.token
 
 
-def _shown(source: Source, endpoint: VpcEndpoint) -> Iterator[str]:
+def _shown(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[str]:
     ident = quoted(endpoint.endpoint_id)
     yield comment("As it was answered:")
     yield from (comment(f"- {name}: {value}") for name, value in everything(endpoint))
@@ -124,18 +124,18 @@ def _shown(source: Source, endpoint: VpcEndpoint) -> Iterator[str]:
         yield from _waited(source, ident)
 
 
-def _read(source: Source, ident: str, operation: str) -> Iterator[str]:
+def _read(source: ExportSource, ident: str, operation: str) -> Iterator[str]:
     return _aliyun(source, f"privatelink {operation}", (), further=[("EndpointId", ident)])
 
 
-def _waited(source: Source, ident: str) -> Iterator[str]:
+def _waited(source: ExportSource, ident: str) -> Iterator[str]:
     yield comment("Until the private host answers, for 10 minutes at most:")
     until = f"expr='ConnectionStatus' to='Connected' timeout={_LONGEST_WAIT}"
     further = [("EndpointId", ident), ("waiter", until)]
     yield from _aliyun(source, "privatelink GetVpcEndpointAttribute", (), further=further)
 
 
-def _rule(source: Source) -> Iterator[str]:
+def _rule(source: ExportSource) -> Iterator[str]:
     finding = source.blocked
     if finding is None or finding.rule is None:
         return
@@ -163,7 +163,7 @@ def _rule(source: Source) -> Iterator[str]:
 
 
 def _aliyun(
-    source: Source,
+    source: ExportSource,
     operation: str,
     parameters: Iterable[tuple[str, str]],
     *,

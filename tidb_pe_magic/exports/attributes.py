@@ -88,12 +88,12 @@ def arguments(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
 
 def read_only(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
     """Yield name and value of the known attributes that nobody can ask for."""
-    return ((each.name, written(value)) for each, value in _known(endpoint) if not each.argument)
+    return ((each.name, format_value(value)) for each, value in _known(endpoint) if not each.argument)
 
 
 def everything(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
     """Yield name and value of every attribute that is known."""
-    return ((each.name, written(value)) for each, value in _known(endpoint))
+    return ((each.name, format_value(value)) for each, value in _known(endpoint))
 
 
 def _known(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
@@ -103,6 +103,6 @@ def _known(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
             yield attribute, value
 
 
-def written(value: Value) -> str:
+def format_value(value: Value) -> str:
     """Return the value as the API's JSON has it, without quotes."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -27,7 +27,7 @@ class Origins:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ExportSource:
     """What a text is written from.
 
     Attributes:
@@ -88,7 +88,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Text:
+class ExportText:
     """An endpoint as a tool reads it.
 
     Attributes:
@@ -105,7 +105,7 @@ def comment(text: str = "") -> str:
     return f"# {one_line(text)}".rstrip()
 
 
-def subject(source: Source) -> str:
+def subject(source: ExportSource) -> str:
     """Say what the text is of."""
     endpoint = source.existing
     what = (
@@ -116,7 +116,7 @@ def subject(source: Source) -> str:
     return f"{what}, for TiDB Cloud cluster {source.cluster.display_name} ({source.cluster.cluster_id})"
 
 
-def bill(source: Source) -> str:
+def bill(source: ExportSource) -> str:
     """Say what is billed, in one sentence."""
     zones = "1 zone" if len(source.zones) == 1 else f"{len(source.zones)} zones"
     payer = source.plan.service.payer
@@ -131,7 +131,7 @@ def bill(source: Source) -> str:
     return f"Billed to {'the service' if payer == 'EndpointService' else payer}: {zones}."
 
 
-def warnings(source: Source) -> tuple[str, ...]:
+def warnings(source: ExportSource) -> tuple[str, ...]:
     """Return what has to be judged before the text is used, each in one line."""
     found = [
         f"{finding.check} ({finding.severity}): {finding.summary}{_unmended(finding)}"
@@ -162,13 +162,13 @@ def _unmended(finding: Finding) -> str:
     return " No rule is added: a Drop rule outweighs any." if blocked else ""
 
 
-def _says_what_exists(source: Source, finding: Finding) -> bool:
+def _says_what_exists(source: ExportSource, finding: Finding) -> bool:
     """Tell whether the finding says no more than the text itself."""
     known = source.existing is not None and finding.check == "existing-endpoint"
     return known and finding.severity == Severity.WARN
 
 
-def header(source: Source, *, how: Iterable[str]) -> Iterator[str]:
+def header(source: ExportSource, *, how: Iterable[str]) -> Iterator[str]:
     """Yield the comment that a text begins with, after its mark."""
     yield comment()
     yield comment(f"{subject(source)[:1].upper()}{subject(source)[1:]}.")

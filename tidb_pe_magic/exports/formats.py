@@ -10,11 +10,11 @@ from tidb_pe_magic.exports import aliyun_cli, terraform
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.exports.base import Source, Text
+    from tidb_pe_magic.exports.base import ExportSource, ExportText
 
 
 @dataclass(frozen=True)
-class Format:
+class ExportFormat:
     """A format.
 
     Attributes:
@@ -23,10 +23,10 @@ class Format:
     """
 
     title: str
-    write: Callable[[Source], Text]
+    write: Callable[[ExportSource], ExportText]
 
 
 FORMATS = {
-    terraform.NAME: Format("Terraform", terraform.write),
-    aliyun_cli.NAME: Format("Alibaba Cloud CLI", aliyun_cli.write),
+    terraform.NAME: ExportFormat("Terraform", terraform.write),
+    aliyun_cli.NAME: ExportFormat("Alibaba Cloud CLI", aliyun_cli.write),
 }

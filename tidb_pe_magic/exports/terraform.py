@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.exports.attributes import arguments, read_only
-from tidb_pe_magic.exports.base import Text, comment, header, warnings
+from tidb_pe_magic.exports.base import ExportText, comment, header, warnings
 from tidb_pe_magic.exports.hcl import Argument, aligned, block, label, literal, mapping, string, strings
 from tidb_pe_magic.exports.marks import marked
 from tidb_pe_magic.model import OUR_TAG, RamAction
@@ -17,7 +17,7 @@ from tidb_pe_magic.model import OUR_TAG, RamAction
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tidb_pe_magic.exports.base import Source
+    from tidb_pe_magic.exports.base import ExportSource
     from tidb_pe_magic.model import EndpointZone, Finding, SecurityRule, VpcEndpoint
 
 NAME = "terraform"
@@ -54,7 +54,7 @@ _NO_KEY = (
 )
 
 
-def write(source: Source) -> Text:
+def write(source: ExportSource) -> ExportText:
     """Return the configuration.
 
     Raises:
@@ -65,16 +65,16 @@ def write(source: Source) -> Text:
     for part in parts:
         written = tuple(part)
         lines += ["", *written] if written else []
-    return Text(marked(NAME, lines), warnings(source))
+    return ExportText(marked(NAME, lines), warnings(source))
 
 
-def _provider(source: Source) -> Iterator[str]:
+def _provider(source: ExportSource) -> Iterator[str]:
     yield from map(comment, _NO_KEY)
     region = Argument("region", string(source.cluster.region_id), "TiDB Cloud: where the service is")
     yield from block('provider "alicloud"', [region])
 
 
-def _endpoint(source: Source) -> Iterator[str]:
+def _endpoint(source: ExportSource) -> Iterator[str]:
     endpoint = source.existing
     if endpoint is None:
         yield comment(_UNTAGGED)
@@ -87,7 +87,7 @@ def _endpoint(source: Source) -> Iterator[str]:
     yield from block(_resource(_ENDPOINT, _LABEL), _found(source, endpoint), *_further(source, endpoint))
 
 
-def _planned(source: Source) -> Iterator[Argument]:
+def _planned(source: ExportSource) -> Iterator[Argument]:
     origins = source.origins
     yield Argument(
         "service_name", string(source.plan.service.service_name), "TiDB Cloud: the cluster's service"
@@ -98,7 +98,7 @@ def _planned(source: Source) -> Iterator[Argument]:
     yield Argument("security_group_ids", strings(source.security_group_ids), origins.security_groups)
 
 
-def _found(source: Source, endpoint: VpcEndpoint) -> Iterator[Argument]:
+def _found(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[Argument]:
     for attribute, value in arguments(endpoint):
         if attribute.argument != _POLICY:
             yield Argument(attribute.argument, literal(value), attribute.name)
@@ -107,7 +107,7 @@ def _found(source: Source, endpoint: VpcEndpoint) -> Iterator[Argument]:
         yield Argument("security_group_ids", groups, "ListVpcEndpointSecurityGroups")
 
 
-def _further(source: Source, endpoint: VpcEndpoint) -> Iterator[tuple[str, ...]]:
+def _further(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[tuple[str, ...]]:
     """Yield the policy, the tags, and what Terraform must not touch because it is not known here."""
     unknown = [
         name
@@ -128,7 +128,7 @@ def _further(source: Source, endpoint: VpcEndpoint) -> Iterator[tuple[str, ...]]
         yield (f"  {comment(reason)}", "  lifecycle {", f"    {ignored.name} = {ignored.expression}", "  }")
 
 
-def _zones(source: Source) -> Iterator[Iterator[str]]:
+def _zones(source: ExportSource) -> Iterator[Iterator[str]]:
     endpoint, names = source.existing, set[str]()
     for zone in source.zones:
         name = label(f"zone_{zone.zone_id}")
@@ -140,7 +140,7 @@ def _zones(source: Source) -> Iterator[Iterator[str]]:
         yield block(_resource(_ZONE, name), _zone(source, zone))
 
 
-def _zone(source: Source, zone: EndpointZone) -> Iterator[Argument]:
+def _zone(source: ExportSource, zone: EndpointZone) -> Iterator[Argument]:
     found, origins = source.existing is not None, source.origins
     yield Argument("endpoint_id", f"{_ENDPOINT}.{_LABEL}.id")
     yield Argument("zone_id", string(zone.zone_id), "ZoneId" if found else origins.zones)
@@ -149,7 +149,7 @@ def _zone(source: Source, zone: EndpointZone) -> Iterator[Argument]:
         yield Argument("eni_ip", string(zone.eni_ip), "EniIp")
 
 
-def _rule(source: Source) -> Iterator[str]:
+def _rule(source: ExportSource) -> Iterator[str]:
     finding = source.blocked
     if finding is None or finding.rule is None:
         return
@@ -183,7 +183,7 @@ def _rule_arguments(finding: Finding, rule: SecurityRule) -> Iterator[Argument]:
     yield Argument("description", string(f"Notebook to TiDB Cloud (preflight: {finding.check})"))
 
 
-def _outputs(source: Source) -> Iterator[str]:
+def _outputs(source: ExportSource) -> Iterator[str]:
     host = f"Private host of cluster {source.cluster.display_name}, port {source.port}"
     for name, attribute, description in (
         ("endpoint_id", "id", "What TiDB Cloud calls the Endpoint Resource ID"),

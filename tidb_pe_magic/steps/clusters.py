@@ -117,7 +117,7 @@ def not_eligible(restriction: Restriction) -> errors.NotEligible:
     )
 
 
-def noted_service(cluster: Cluster) -> EndpointService:
+def service_of(cluster: Cluster) -> EndpointService:
     """Return the cluster's service.
 
     Raises:
@@ -136,7 +136,7 @@ def visible_service(context: Context, cluster: Cluster) -> VerifiedService:
     Raises:
         NotFound: it is not visible to this account.
     """
-    service = noted_service(cluster)
+    service = service_of(cluster)
     verified = context.alibaba(cluster.region_id).service(service.service_name)
     if verified is None:
         raise errors.NotFound(

@@ -14,7 +14,7 @@ from tidb_pe_magic.model import Connection, Connections, Disconnection, Notice, 
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import doctor, saved_connections
-from tidb_pe_magic.steps.clusters import eligible_cluster, noted_service
+from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight import checks
 from tidb_pe_magic.steps.sql_cells import SqlCells
@@ -38,7 +38,7 @@ _LOGIN_AND_DOCTOR = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Destination:
     """Where to connect: from the clouds, or as it was saved; then the endpoint is known by its ID alone."""
 
     cluster: Cluster
@@ -92,7 +92,9 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
         tls_name=request.tls_name or saved.tls_name or None,
         ca=request.ca or saved.ca or None,
     )
-    place = Place(cluster=saved.cluster, endpoint_id=saved.endpoint_id, host=saved.host, port=saved.port)
+    place = Destination(
+        cluster=saved.cluster, endpoint_id=saved.endpoint_id, host=saved.host, port=saved.port
+    )
     connection = _open_at(context, place, login, on_event)
     context.cluster_id = saved.cluster.cluster_id
     return connection
@@ -113,17 +115,17 @@ def open_connection(
         raise errors.StepOrderError(
             f"{describe(endpoint)}: not connected yet.", advice=f"Run %tidb_pe {command}."
         )
-    place = Place(
+    place = Destination(
         cluster=cluster,
         endpoint_id=endpoint.endpoint_id,
         host=endpoint.domain,
-        port=noted_service(cluster).port,
+        port=service_of(cluster).port,
         endpoint=endpoint,
     )
     return _open_at(context, place, login, on_event)
 
 
-def _open_at(context: Context, place: Place, login: Login, on_event: EventHook) -> Connection:
+def _open_at(context: Context, place: Destination, login: Login, on_event: EventHook) -> Connection:
     from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
 
     user = sql_user(place.cluster, login)
@@ -193,7 +195,9 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
         return context.connections.put(OpenConnection(connection=connection, terms=terms, session=session))
 
 
-def _opened(context: Context, place: Place, target: Target, patience: float, on_event: EventHook) -> Opened:
+def _opened(
+    context: Context, place: Destination, target: Target, patience: float, on_event: EventHook
+) -> Opened:
     started = context.clock()
     try:
         return open_awake(context, target, patience=patience, on_event=on_event)
@@ -208,7 +212,7 @@ def _opened(context: Context, place: Place, target: Target, patience: float, on_
     raise doctor.explained(context, failure, target, place.cluster, place.endpoint, end=end)
 
 
-def _save(context: Context, place: Place, target: Target, login: Login) -> str:
+def _save(context: Context, place: Destination, target: Target, login: Login) -> str:
     saved = SavedConnection(
         name=login.alias,
         cluster=place.cluster,
@@ -257,7 +261,7 @@ def check_password(context: Context, planned: EndpointPlan, login: Login) -> Non
         sql_passwords.check(context.environ, user, login.password_from, context.prompt, entry=entry)
 
 
-def kept_connection(
+def reusable_connection(
     context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login
 ) -> Connection | None:
     """Return the open connection of the alias where it is what is asked for, and still answers."""

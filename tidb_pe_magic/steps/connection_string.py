@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clients import formats
-from tidb_pe_magic.clients.base import Target
+from tidb_pe_magic.clients.base import ClientTarget
 from tidb_pe_magic.model import ClientFormat, ConnectionString, SavedConnection, TlsMode
 from tidb_pe_magic.steps import connect, saved_connections
-from tidb_pe_magic.steps.clusters import eligible_cluster, noted_service
+from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.sql_users import login_name
 
@@ -84,9 +84,9 @@ def _known_connection(
 
 def _as_saved(
     context: Context, saved: SavedConnection, request: ConnectionStringRequest
-) -> tuple[Target, tuple[str, ...]]:
+) -> tuple[ClientTarget, tuple[str, ...]]:
     """Return what `connect @NAME` would do with these options; no cloud is asked."""
-    target = Target(
+    target = ClientTarget(
         host=saved.host,
         port=saved.port,
         user=login_name(saved.cluster, request.user, no_prefix=request.no_prefix)
@@ -100,14 +100,14 @@ def _as_saved(
     return _settled(target, saved.cluster) if target.tls == TlsMode.AUTO else (target, ())
 
 
-def _as_connected(connection: Connection, request: ConnectionStringRequest) -> Target:
+def _as_connected(connection: Connection, request: ConnectionStringRequest) -> ClientTarget:
     """Return the open connection's terms, changed by what the request gives."""
     mode, name = TlsMode(request.tls), request.tls_name or ""
     if mode == TlsMode.AUTO and not name:
         mode, name = connect.settled_tls(connection)
     elif mode == TlsMode.AUTO:
         mode = TlsMode.VERIFY_IDENTITY
-    return Target(
+    return ClientTarget(
         host=connection.host,
         port=connection.port,
         user=login_name(connection.cluster, request.user, no_prefix=request.no_prefix)
@@ -120,13 +120,13 @@ def _as_connected(connection: Connection, request: ConnectionStringRequest) -> T
     )
 
 
-def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Target, tuple[str, ...]]:
+def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[ClientTarget, tuple[str, ...]]:
     """Return what `connect` would do with these options, and what could not be seen of the server."""
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
-    target = Target(
+    target = ClientTarget(
         host=endpoint.domain,
-        port=noted_service(cluster).port,
+        port=service_of(cluster).port,
         user=login_name(cluster, request.user, no_prefix=request.no_prefix),
         database=request.database or "",
         tls=TlsMode(request.tls),
@@ -136,7 +136,7 @@ def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Targe
     return _settled(target, cluster) if target.tls == TlsMode.AUTO else (target, ())
 
 
-def _settled(target: Target, cluster: Cluster) -> tuple[Target, tuple[str, ...]]:
+def _settled(target: ClientTarget, cluster: Cluster) -> tuple[ClientTarget, tuple[str, ...]]:
     """Look at what the server offers and by which name it is known, without a login.
 
     Raises:

@@ -20,15 +20,15 @@ from tidb_pe_magic.runtime.lock import exclusively
 from tidb_pe_magic.steps.endpoints import detailed, not_listed
 from tidb_pe_magic.steps.plan import (
     adoption,
-    alive,
     digest,
+    existing_endpoints,
     make_plan,
     plan_name,
     request_creation,
     serving,
 )
 from tidb_pe_magic.steps.preflight.checks import is_unsure
-from tidb_pe_magic.steps.preflight.facts import look, told
+from tidb_pe_magic.steps.preflight.facts import answer_of, look_up
 from tidb_pe_magic.threads import paused
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
     """
 
     def look_again() -> EndpointPlan:
-        listed = told(look(lambda: alive(context, planned.cluster)))
+        listed = answer_of(look_up(lambda: existing_endpoints(context, planned.cluster)))
         existing = [endpoint for endpoint in listed if endpoint.vpc_id == planned.vpc.vpc_id]
         if not existing:
             return planned

@@ -25,7 +25,7 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
-from tidb_pe_magic.steps.preflight.facts import Denied, gap
+from tidb_pe_magic.steps.preflight.facts import Denied, denial_of
 from tidb_pe_magic.steps.sql_users import login_name, password_name
 from tidb_pe_magic.threads import within
 
@@ -200,7 +200,7 @@ def _known(context: Context, request: DoctorRequest) -> _Known:
                 endpoint = chosen_endpoint(context, cluster, request.endpoint)
                 return _Known(cluster, endpoint, auto_accept=_auto_accept(context, endpoint))
         except errors.PermissionDenied as error:
-            denied = gap(error)
+            denied = denial_of(error)
             return _Known(cluster, None, f"the endpoint is not known: {denied}", denied)
 
     try:

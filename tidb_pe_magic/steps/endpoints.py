@@ -12,8 +12,8 @@ from tidb_pe_magic.model import (
     EndpointStatus,
     VpcEndpoint,
 )
-from tidb_pe_magic.steps.clusters import named_cluster, noted_service
-from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
+from tidb_pe_magic.steps.clusters import named_cluster, service_of
+from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, denial_of, look_up
 from tidb_pe_magic.steps.sharing import known_clusters
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
     if noted is None:
         found = tuple(endpoint for endpoint in alibaba.endpoints() if endpoint.ours)
     else:
-        found = alibaba.endpoints(service_name=noted_service(noted).service_name)
+        found = alibaba.endpoints(service_name=service_of(noted).service_name)
     # Each endpoint's zones and groups cost two requests; the states of all came with the list.
     shown = tuple(detailed(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
     every = (*shown, *found[_MOST_DETAILED:])
@@ -66,13 +66,13 @@ def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     Raises:
         NotFound: it is gone.
     """
-    zones = look(lambda: alibaba.zones(endpoint.endpoint_id))
-    groups = look(lambda: alibaba.endpoint_security_groups(endpoint.endpoint_id))
+    zones = look_up(lambda: alibaba.zones(endpoint.endpoint_id))
+    groups = look_up(lambda: alibaba.endpoint_security_groups(endpoint.endpoint_id))
     missing = tuple(found.action for found in (zones, groups) if isinstance(found, Denied))
     return replace(
         endpoint,
-        zones=told(zones),
-        security_group_ids=told(groups),
+        zones=answer_of(zones),
+        security_group_ids=answer_of(groups),
         missing_actions=tuple(dict.fromkeys((*endpoint.missing_actions, *missing))),
     )
 
@@ -98,12 +98,12 @@ def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
     try:
         return alibaba.refreshed(endpoint)
     except errors.PermissionDenied as denial:
-        found = look(lambda: alibaba.endpoints(endpoint_id=endpoint.endpoint_id))
+        found = look_up(lambda: alibaba.endpoints(endpoint_id=endpoint.endpoint_id))
         if isinstance(found, Denied):
             raise
         if not found:
             raise errors.NotFound("it is not listed", operation="ListVpcEndpoints") from None
-        missing = tuple(dict.fromkeys((*endpoint.missing_actions, gap(denial).action)))
+        missing = tuple(dict.fromkeys((*endpoint.missing_actions, denial_of(denial).action)))
         return replace(
             found[0],
             zones=endpoint.zones,
@@ -122,7 +122,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
         PermissionDenied: none is named, and endpoints may not be listed.
     """
     alibaba = context.alibaba(cluster.region_id)
-    service_name = noted_service(cluster).service_name
+    service_name = service_of(cluster).service_name
     if endpoint_id is not None:
         named = _endpoint(alibaba, endpoint_id)
         if named is None:
@@ -160,7 +160,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
 
 def _endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
     """Return the endpoint of this ID, by either of the two operations that tell it; None: there is none."""
-    found = look(lambda: alibaba.endpoints(endpoint_id=endpoint_id))
+    found = look_up(lambda: alibaba.endpoints(endpoint_id=endpoint_id))
     if not isinstance(found, Denied):
         return found[0] if found else None
     try:

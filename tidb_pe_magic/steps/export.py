@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.exports.base import Origins, Source, subject
+from tidb_pe_magic.exports.base import ExportSource, Origins, subject
 from tidb_pe_magic.exports.formats import FORMATS
 from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.files import TextFile
 from tidb_pe_magic.model import EndpointStatus, Export
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, refreshed
-from tidb_pe_magic.steps.networks import unseen_vpc
+from tidb_pe_magic.steps.networks import vpc_by_id_only
 from tidb_pe_magic.steps.plan import adoption, make_plan, plan_token
 from tidb_pe_magic.steps.preflight import survey
 
@@ -39,7 +39,9 @@ def export(context: Context, request: ExportRequest, on_event: EventHook) -> Exp
         file.check()
     planned = _named(context, request) if request.endpoint else make_plan(context, request, tolerant=True)
     planned = _present(context, planned)
-    source = Source(plan=planned, origins=_origins(request, planned), token=plan_token(context, planned))
+    source = ExportSource(
+        plan=planned, origins=_origins(request, planned), token=plan_token(context, planned)
+    )
     chosen = FORMATS[request.format]
     text = chosen.write(source)
     return Export(
@@ -69,7 +71,7 @@ def _named(context: Context, request: ExportRequest) -> EndpointPlan:
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
     known = survey.survey(context, cluster)
     vpcs = known.networks.vpcs if known.networks else ()
-    unseen = unseen_vpc(endpoint.vpc_id, cluster.region_id)
+    unseen = vpc_by_id_only(endpoint.vpc_id, cluster.region_id)
     vpc = next((vpc for vpc in vpcs if vpc.vpc_id == endpoint.vpc_id), unseen)
     planned = adoption(cluster, known.assumed_service, vpc, [endpoint], request)
     found = survey.judged(context, known, planned, zones_asked=False, existing=None, elsewhere=())

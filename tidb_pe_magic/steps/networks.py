@@ -11,7 +11,7 @@ from tidb_pe_magic.model import (
     Vpc,
 )
 from tidb_pe_magic.steps.clusters import eligible_cluster
-from tidb_pe_magic.steps.preflight.facts import Denied, look, told
+from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, look_up
 
 if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba.api import Alibaba
@@ -60,12 +60,16 @@ def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
 
     Where VPCs may not be looked up, those are returned that a vSwitch or a security group names.
     """
-    vpcs, vswitches, groups = look(alibaba.vpcs), look(alibaba.vswitches), look(alibaba.security_groups)
+    vpcs, vswitches, groups = (
+        look_up(alibaba.vpcs),
+        look_up(alibaba.vswitches),
+        look_up(alibaba.security_groups),
+    )
     missing = tuple(found.action for found in (vpcs, vswitches, groups) if isinstance(found, Denied))
-    vswitches, groups = told(vswitches), told(groups)
+    vswitches, groups = answer_of(vswitches), answer_of(groups)
     if isinstance(vpcs, Denied):
         named = dict.fromkeys((*(v.vpc_id for v in vswitches), *(g.vpc_id for g in groups)))
-        vpcs = tuple(unseen_vpc(vpc_id, alibaba.region_id) for vpc_id in named)
+        vpcs = tuple(vpc_by_id_only(vpc_id, alibaba.region_id) for vpc_id in named)
     return tuple(
         replace(
             vpc,
@@ -76,6 +80,6 @@ def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
     ), missing
 
 
-def unseen_vpc(vpc_id: str, region_id: str) -> Vpc:
+def vpc_by_id_only(vpc_id: str, region_id: str) -> Vpc:
     """Return a VPC of which nothing but its ID is known."""
     return Vpc(vpc_id=vpc_id, name="", region_id=region_id, cidr_block="", status="")

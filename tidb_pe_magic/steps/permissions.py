@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.model import Permissions, ram
 from tidb_pe_magic.runtime.context import CLUSTER
-from tidb_pe_magic.steps.clusters import named_cluster, noted_service
+from tidb_pe_magic.steps.clusters import named_cluster, service_of
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import PermissionsRequest
@@ -25,7 +25,7 @@ def permissions(context: Context, request: PermissionsRequest, on_event: EventHo
     region_id = ram.ANY
     if request.cluster or context.cluster_id or context.environ.get(CLUSTER):
         cluster = named_cluster(context, request.cluster)
-        region_id = noted_service(cluster).region_id
+        region_id = service_of(cluster).region_id
     return Permissions(policy=policy(region_id, clean_up=request.clean_up), clean_up=request.clean_up)
 
 

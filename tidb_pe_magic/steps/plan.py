@@ -18,12 +18,12 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.runtime.journal import new_token
 from tidb_pe_magic.steps import placement
-from tidb_pe_magic.steps.clusters import noted_service
+from tidb_pe_magic.steps.clusters import service_of
 from tidb_pe_magic.steps.endpoints import detailed
-from tidb_pe_magic.steps.networks import unseen_vpc
+from tidb_pe_magic.steps.networks import vpc_by_id_only
 from tidb_pe_magic.steps.preflight import survey
 from tidb_pe_magic.steps.preflight.checks import gravest_first, unchecked
-from tidb_pe_magic.steps.preflight.facts import Denied, gap, look, told
+from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, denial_of, look_up
 from tidb_pe_magic.steps.sharing import known_clusters
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def plan(context: Context, request: PlanRequest, on_event: EventHook) -> Endpoin
         dry_run(context, planned)
     except errors.PermissionDenied as denial:
         # It would have said what only the API knows; `create` is what fails without the permission.
-        return replace(planned, findings=gravest_first((*planned.findings, unchecked(gap(denial)))))
+        return replace(planned, findings=gravest_first((*planned.findings, unchecked(denial_of(denial)))))
     return replace(planned, dry_run="passed")
 
 
@@ -68,13 +68,13 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     cluster = survey.planned_cluster(context, getattr(request, "cluster", None), tolerant=tolerant)
     known = survey.survey(context, cluster)
     networks, service = known.networks, known.assumed_service
-    vpc = unseen_vpc(request.vpc or "", cluster.region_id)
+    vpc = vpc_by_id_only(request.vpc or "", cluster.region_id)
     if networks is not None:
         vpc = placement.chosen_vpc(networks, request.vpc)
         placement.refuse_foreign_vswitches(networks, vpc, request.zone)
-    looked_up = () if known.closed else look(lambda: alive(context, cluster))
+    looked_up = () if known.closed else look_up(lambda: existing_endpoints(context, cluster))
     denied = looked_up if isinstance(looked_up, Denied) else None
-    listed = told(looked_up)
+    listed = answer_of(looked_up)
     existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
     clusters = known_clusters(context, service.service_name)
     if existing:
@@ -110,9 +110,9 @@ def _default_name(cluster: Cluster) -> str:
     return f"tidb-{kept}"[:128].rstrip("-")
 
 
-def alive(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
+def existing_endpoints(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
     """Return the service's endpoints in every VPC: first what was made here, then the oldest, each time."""
-    name = noted_service(cluster).service_name
+    name = service_of(cluster).service_name
     found = context.alibaba(cluster.region_id).endpoints(service_name=name)
     staying = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
     return tuple(sorted(staying, key=preference))

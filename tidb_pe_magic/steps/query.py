@@ -15,7 +15,7 @@ from tidb_pe_magic.steps.query_events import changes, report_lost, telling
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import QueryRequest
     from tidb_pe_magic.database.alias import AliasSession
-    from tidb_pe_magic.database.frames import Decimals, Dtypes, Form
+    from tidb_pe_magic.database.frames import Decimals, Dtypes, FrameOptions
     from tidb_pe_magic.database.queries.results import Partitions, Read
     from tidb_pe_magic.database.queries.statement import Tally
     from tidb_pe_magic.model import Connection, EventHook
@@ -58,12 +58,12 @@ def _read(
 ) -> QueryResult:
     from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415
-    from tidb_pe_magic.database.queries.statement import Query  # noqa: PLC0415
+    from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415
 
     started = context.clock()
     reading: Read = results.Read(
         engine=connection.engine,
-        query=Query(sql=request.sql),
+        query=BoundStatement(sql=request.sql),
         cells=session,
         partitions=_partitions(request),
         cancel=context.cancel,
@@ -71,7 +71,7 @@ def _read(
         note=lambda text: on_event(Notice(text=text)),
     )
     sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
-    reading = replace(reading, query=Query(sql=sql, params=params))
+    reading = replace(reading, query=BoundStatement(sql=sql, params=params))
     data: Any = None
     path, cut = "", False
     exact: tuple[str, ...] = ()
@@ -111,10 +111,10 @@ def _distributed(
         raise errors.MissingDependency.of("dask", "dask")
     from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
-    from tidb_pe_magic.database.queries.statement import Query  # noqa: PLC0415 - see above
+    from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - see above
 
     mode, name = connect.settled_tls(connection)
-    source = distributed.Source(
+    source = distributed.WorkerLogin(
         host=connection.host,
         port=connection.port,
         user=connection.user,
@@ -127,15 +127,15 @@ def _distributed(
     started = context.clock()
     reading = results.Read(
         engine=connection.engine,
-        query=Query(sql=request.sql),
+        query=BoundStatement(sql=request.sql),
         cells=session,
         partitions=_partitions(request),
         cancel=context.cancel,
-        tell=_unheard,
+        tell=_ignore,
         note=lambda text: on_event(Notice(text=text)),
     )
     sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
-    moment, queries, schema = results.plan(replace(reading, query=Query(sql=sql, params=params)))
+    moment, queries, schema = results.plan(replace(reading, query=BoundStatement(sql=sql, params=params)))
     data = distributed.distributed_frame(
         queries,
         source,
@@ -146,14 +146,14 @@ def _distributed(
     return QueryResult(alias=request.alias, data=data, seconds=context.clock() - started, deferred=True)
 
 
-def _unheard(tally: Tally) -> None:
+def _ignore(tally: Tally) -> None:
     """Tell nobody: there is nothing to read yet."""
 
 
-def _form(request: QueryRequest) -> Form:
-    from tidb_pe_magic.database.frames import Form  # noqa: PLC0415 - pyarrow is slow to import
+def _form(request: QueryRequest) -> FrameOptions:
+    from tidb_pe_magic.database.frames import FrameOptions  # noqa: PLC0415 - pyarrow is slow to import
 
-    return Form(cast("Dtypes", request.dtypes), cast("Decimals", request.decimals))
+    return FrameOptions(cast("Dtypes", request.dtypes), cast("Decimals", request.decimals))
 
 
 def _partitions(request: QueryRequest) -> Partitions | None:

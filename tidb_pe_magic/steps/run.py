@@ -69,7 +69,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     progress.finish("wait", describe(endpoint), skipped=was_ready)
 
     progress.start("connect")
-    kept = connect.kept_connection(context, cluster, endpoint, request)
+    kept = connect.reusable_connection(context, cluster, endpoint, request)
     connection = kept or connect.open_connection(context, cluster, endpoint, request, on_event)
     progress.finish(
         "connect", f"{connection.alias} at {connection.host}:{connection.port}", skipped=kept is not None

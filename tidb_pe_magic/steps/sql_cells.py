@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidb_pe_magic.database.frames import Decimals, Dtypes
-    from tidb_pe_magic.database.queries.statement import Query
+    from tidb_pe_magic.database.queries.statement import BoundStatement
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
 
@@ -27,7 +27,9 @@ class SqlCells:
         self._context = context
         self._alias = alias
 
-    def run(self, query: Query, *, shown: bool, framed: bool) -> tuple[pa.Table, pd.DataFrame | None]:
+    def run(
+        self, query: BoundStatement, *, shown: bool, framed: bool
+    ) -> tuple[pa.Table, pd.DataFrame | None]:
         """Run a statement in the alias's session; return its rows, and a frame of them where one is wanted.
 
         Raises:
@@ -50,13 +52,15 @@ class SqlCells:
         return self._framed(table)[0]
 
     def _framed(self, table: pa.Table) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        from tidb_pe_magic.database.frames import Form  # noqa: PLC0415 - pyarrow is slow to import
+        from tidb_pe_magic.database.frames import FrameOptions  # noqa: PLC0415 - pyarrow is slow to import
         from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - as above
 
         dtypes, decimals = self._context.cell_frames()
-        return results.frame(table, Form(cast("Dtypes", dtypes), cast("Decimals", decimals)))
+        return results.frame(table, FrameOptions(cast("Dtypes", dtypes), cast("Decimals", decimals)))
 
-    def _read(self, context: Context, query: Query, on_event: EventHook) -> tuple[pa.Table, QueryResult]:
+    def _read(
+        self, context: Context, query: BoundStatement, on_event: EventHook
+    ) -> tuple[pa.Table, QueryResult]:
         from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
 
         record = context.connections.record(self._alias)

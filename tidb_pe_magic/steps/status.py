@@ -15,7 +15,7 @@ from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.clusters import eligible_cluster, visible_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
-from tidb_pe_magic.steps.preflight.facts import gap
+from tidb_pe_magic.steps.preflight.facts import denial_of
 from tidb_pe_magic.steps.sharing import names, with_clusters
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
             steps.append(StepStatus(step=step, done=False, detail=error.message))
             return None
         except errors.PermissionDenied as error:
-            steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {gap(error)}"))
+            steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {denial_of(error)}"))
             return None
         steps.append(StepStatus(step=step, done=True, detail=detail))
         return found

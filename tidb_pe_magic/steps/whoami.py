@@ -63,7 +63,7 @@ def _routes(context: Context, region_id: str) -> tuple[ApiRoute, ...]:
 
 
 def _tidb_cloud(context: Context) -> tuple[CloudIdentity, tuple[Cluster, ...]]:
-    search = tidb_cloud_keys.look(context.environ, context.profile, everywhere=True)
+    search = tidb_cloud_keys.search_keys(context.environ, context.profile, everywhere=True)
     identity = _sought("TiDB Cloud", search)
     if search.found is None:
         return identity, ()
@@ -78,7 +78,7 @@ def _tidb_cloud(context: Context) -> tuple[CloudIdentity, tuple[Cluster, ...]]:
 
 
 def _alibaba(context: Context, region_id: str) -> CloudIdentity:
-    search = alibaba_keys.look(context.environ, context.on_ecs, everywhere=True)
+    search = alibaba_keys.search_keys(context.environ, context.on_ecs, everywhere=True)
     identity, found = _sought("Alibaba Cloud", search), search.found
     if found is None:
         return identity

@@ -19,7 +19,7 @@ from pymysql.err import DataError, InternalError
 
 from tidb_pe_magic.database.frames import open_reading
 from tidb_pe_magic.database.queries.ranges import split
-from tidb_pe_magic.database.queries.statement import Query
+from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def test_ranges_of_the_hidden_key() -> None:
         f"SELECT MIN(`_tidb_rowid`), MAX(`_tidb_rowid`) FROM {inner}": Result(limits, ((1, 10),)),
     }
     with WireServer(answers) as server, connected(server) as connection:
-        found = split(connection, Query(sql=sql), "_tidb_rowid", 2)
+        found = split(connection, BoundStatement(sql=sql), "_tidb_rowid", 2)
     whole = f"SELECT `a b`, `_tidb_rowid` FROM {inner} WHERE"
     assert [query.sql for query in found.queries] == [
         f"{whole} (`_tidb_rowid` < 6 OR `_tidb_rowid` IS NULL)",

@@ -53,7 +53,7 @@ def run(server: MariaDb, options: Namespace) -> None:
 
 def _writer(task: Mapping[str, Any], path: Path) -> Callable[[str], int]:
     from tidb_pe_magic.database.queries.results import Read, read_file
-    from tidb_pe_magic.database.queries.statement import Query
+    from tidb_pe_magic.database.queries.statement import BoundStatement
 
     target = Target(
         host=task["host"],
@@ -66,7 +66,9 @@ def _writer(task: Mapping[str, Any], path: Path) -> Callable[[str], int]:
     engine = open_engine(target).engine
 
     def write(sql: str) -> int:
-        reading = Read(engine=engine, query=Query(sql=sql), cancel=threading.Event(), tell=lambda _: None)
+        reading = Read(
+            engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event(), tell=lambda _: None
+        )
         read_file(reading, str(path))
         return reading.tally.rows
 

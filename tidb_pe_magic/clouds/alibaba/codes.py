@@ -19,7 +19,7 @@ ALREADY_EXISTS = frozenset({"EndpointDuplicated", "EndpointExist"})
 """The service has an endpoint in this VPC: look again, and reuse it. Which of the two comes when: [GUESS]."""
 
 
-class Fault(StrEnum):
+class Responsible(StrEnum):
     """Who can change what led to a refusal."""
 
     REQUEST = "request"
@@ -37,7 +37,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class ErrorCode:
     """What a code means.
 
     Attributes:
@@ -50,12 +50,12 @@ class Code:
 
     beginning: str
     error: type[errors.ApiError]
-    fault: Fault
+    fault: Responsible
     advice: str
     passing: bool = False
 
 
-_REQUEST, _ACCOUNT, _KEY, _SERVICE, _CLOUD, _NOBODY = Fault
+_REQUEST, _ACCOUNT, _KEY, _SERVICE, _CLOUD, _NOBODY = Responsible
 
 _CHECK_KEY = "Check the access key. %tidb_pe whoami shows where it comes from."
 _BUSY = "The endpoint is being changed; try again in a minute."
@@ -70,79 +70,79 @@ _ASK_ALIBABA = "If it stays so, contact Alibaba Cloud support with the request I
 _ONE_TYPE = "Choose security groups of one type, basic or advanced: --security-group. See %tidb_pe networks."
 _QUOTA = "Raise the quota in the Quota Center, or delete endpoints you do not need. See %tidb_pe endpoints."
 
-CODES: tuple[Code, ...] = (
+CODES: tuple[ErrorCode, ...] = (
     # The endpoint
-    Code("EndpointDuplicated", errors.Conflict, _REQUEST, _REUSE),
-    Code("EndpointExist", errors.Conflict, _REQUEST, _REUSE),
-    Code("EndpointNotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
-    Code("EndpointConnectionNotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
-    Code("EndpointOperationDenied", errors.Conflict, _NOBODY, _BUSY, passing=True),
-    Code("EndpointConnectionOperationDenied", errors.Conflict, _NOBODY, _BUSY, passing=True),
-    Code("EndpointLocked", errors.Conflict, _NOBODY, _BUSY, passing=True),
-    Code("ConcurrentCallNotSupported", errors.Conflict, _NOBODY, _BUSY, passing=True),
-    Code("EndpointDependenceViolation", errors.Conflict, _NOBODY, _BUSY),
-    Code("OperationDenied.EndpointProtected", errors.Conflict, _CLOUD, _PROTECTED),
-    Code("EndpointProtected", errors.Conflict, _CLOUD, _PROTECTED),
-    Code(
+    ErrorCode("EndpointDuplicated", errors.Conflict, _REQUEST, _REUSE),
+    ErrorCode("EndpointExist", errors.Conflict, _REQUEST, _REUSE),
+    ErrorCode("EndpointNotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
+    ErrorCode("EndpointConnectionNotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
+    ErrorCode("EndpointOperationDenied", errors.Conflict, _NOBODY, _BUSY, passing=True),
+    ErrorCode("EndpointConnectionOperationDenied", errors.Conflict, _NOBODY, _BUSY, passing=True),
+    ErrorCode("EndpointLocked", errors.Conflict, _NOBODY, _BUSY, passing=True),
+    ErrorCode("ConcurrentCallNotSupported", errors.Conflict, _NOBODY, _BUSY, passing=True),
+    ErrorCode("EndpointDependenceViolation", errors.Conflict, _NOBODY, _BUSY),
+    ErrorCode("OperationDenied.EndpointProtected", errors.Conflict, _CLOUD, _PROTECTED),
+    ErrorCode("EndpointProtected", errors.Conflict, _CLOUD, _PROTECTED),
+    ErrorCode(
         "Mismatch.EndpointType",
         errors.ApiError,
         _REQUEST,
         f"The service takes endpoints of another type than Interface. {_SEE_SERVICE}",
     ),
-    Code(
+    ErrorCode(
         "OperationDenied.EndpointPolicyNotSupport",
         errors.ApiError,
         _REQUEST,
         "Leave the endpoint policy out: the service does not support one.",
     ),
-    Code(
+    ErrorCode(
         "OperationDenied.PrivateDomain",
         errors.ApiError,
         _SERVICE,
         "Create the endpoint without a private domain name. " + _ASK_TIDB_CLOUD,
     ),
-    Code(
+    ErrorCode(
         "DependencyViolation.PrivateDnsName",
         errors.Conflict,
         _REQUEST,
         "Another endpoint of this VPC has the private domain name. " + _SEE_ENDPOINTS,
     ),
     # Its zones, vSwitches and addresses
-    Code(
+    ErrorCode(
         "EndpointServiceNotSupportedZone",
         errors.ApiError,
         _REQUEST,
         "Choose a zone that the service is in: --zone. %tidb_pe verify lists them.",
     ),
-    Code(
+    ErrorCode(
         "EndpointZoneDuplicated",
         errors.Conflict,
         _REQUEST,
         "Name each zone once; a zone the endpoint has cannot be added again.",
     ),
-    Code("EndpointZoneNotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
-    Code(
+    ErrorCode("EndpointZoneNotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
+    ErrorCode(
         "ResourceNotEnough.VSwitchIp",
         errors.Conflict,
         _REQUEST,
         "Choose a vSwitch with free addresses: --zone ZONE=VSWITCH. See %tidb_pe networks.",
     ),
-    Code(
+    ErrorCode(
         "VSwitchStatusNotAllowed",
         errors.Conflict,
         _NOBODY,
         "Wait until the vSwitch is Available, or choose another: --zone ZONE=VSWITCH. See %tidb_pe networks.",
     ),
-    Code("VSwitchNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
-    Code("VpcNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
-    Code(
+    ErrorCode("VSwitchNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
+    ErrorCode("VpcNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
+    ErrorCode(
         "EniIpUnavailable",
         errors.Conflict,
         _REQUEST,
         "Another network interface has the address: choose another one, or none.",
     ),
-    Code("VpcTunnelNotFound", errors.ApiError, _CLOUD, "Try again in a few minutes. " + _ASK_ALIBABA),
-    Code(
+    ErrorCode("VpcTunnelNotFound", errors.ApiError, _CLOUD, "Try again in a few minutes. " + _ASK_ALIBABA),
+    ErrorCode(
         "VpcNatServiceException",
         errors.ServiceUnavailable,
         _CLOUD,
@@ -150,122 +150,128 @@ CODES: tuple[Code, ...] = (
         passing=True,
     ),
     # Its security groups
-    Code(
+    ErrorCode(
         "EndpointMustContainSecurityGroup",
         errors.ApiError,
         _REQUEST,
         "Name at least one security group: --security-group. See %tidb_pe networks.",
     ),
-    Code("SecurityGroupTypeOnlySingleTypeSupporteded", errors.ApiError, _REQUEST, _ONE_TYPE),  # sic
-    Code("SecurityGroupTypeNotSupport", errors.ApiError, _REQUEST, _ONE_TYPE),
-    Code("SecurityGroupNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
-    Code("SecurityGroupExist", errors.Conflict, _REQUEST, "The endpoint has this security group already."),
+    ErrorCode("SecurityGroupTypeOnlySingleTypeSupporteded", errors.ApiError, _REQUEST, _ONE_TYPE),  # sic
+    ErrorCode("SecurityGroupTypeNotSupport", errors.ApiError, _REQUEST, _ONE_TYPE),
+    ErrorCode("SecurityGroupNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
+    ErrorCode(
+        "SecurityGroupExist", errors.Conflict, _REQUEST, "The endpoint has this security group already."
+    ),
     # The service
-    Code("EndpointServiceNotFound", errors.NotFound, _REQUEST, _SEE_SERVICE),
-    Code(
+    ErrorCode("EndpointServiceNotFound", errors.NotFound, _REQUEST, _SEE_SERVICE),
+    ErrorCode(
         "EndpointServiceNotAuthorized",
         errors.NotFound,
         _SERVICE,
         "Ask TiDB Cloud support to allow this Alibaba Cloud account to use the endpoint service.",
     ),
-    Code(
+    ErrorCode(
         "EndpointServiceDeleted",
         errors.NotFound,
         _SERVICE,
         "Look the service name up again: %tidb_pe clusters. " + _ASK_TIDB_CLOUD,
     ),
-    Code(
+    ErrorCode(
         "EndpointServiceResourceNotFound",
         errors.NotFound,
         _SERVICE,
         "The endpoint service has no load balancer: contact TiDB Cloud support with the request ID.",
     ),
-    Code(
+    ErrorCode(
         "IncorrectStatus.VpcEndpointService",
         errors.Conflict,
         _SERVICE,
         "The endpoint service is being changed; try again in a few minutes. " + _ASK_TIDB_CLOUD,
     ),
     # Quotas
-    Code(
+    ErrorCode(
         "QuotaExceeded.epZonePerEndpoint",
         errors.QuotaExceeded,
         _REQUEST,
         "Choose fewer zones: --zone. The quota can be raised in the Quota Center.",
     ),
-    Code("QuotaExceeded.IpQuotaPerEp", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
-    Code(
+    ErrorCode("QuotaExceeded.IpQuotaPerEp", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
+    ErrorCode(
         "QuotaExceeded.totalIdleEndpoint",
         errors.QuotaExceeded,
         _ACCOUNT,
         "Delete endpoints that are not connected. See %tidb_pe endpoints.",
     ),
-    Code(
+    ErrorCode(
         "QuotaExceed.TagsPerResource",
         errors.QuotaExceeded,
         _REQUEST,
         "Remove a tag that you do not need first.",
     ),
-    Code("QuotaExceed", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
-    Code("QuotaMisMatched", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
+    ErrorCode("QuotaExceed", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
+    ErrorCode("QuotaMisMatched", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
     # Tags, and other resources
-    Code("DuplicatedTagKey", errors.ApiError, _REQUEST, "Give each tag key once."),
-    Code("InvalidResourceId.NotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
-    Code("ResourceNotFound.", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
+    ErrorCode("DuplicatedTagKey", errors.ApiError, _REQUEST, "Give each tag key once."),
+    ErrorCode("InvalidResourceId.NotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
+    ErrorCode("ResourceNotFound.", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
     # The call
-    Code("OperationFailed.IdempotentTokenProcessing", errors.Conflict, _NOBODY, _SAME_CALL, passing=True),
-    Code("IdempotentProcessing", errors.Conflict, _NOBODY, _SAME_CALL, passing=True),
-    Code(
+    ErrorCode(
+        "OperationFailed.IdempotentTokenProcessing", errors.Conflict, _NOBODY, _SAME_CALL, passing=True
+    ),
+    ErrorCode("IdempotentProcessing", errors.Conflict, _NOBODY, _SAME_CALL, passing=True),
+    ErrorCode(
         "IdempotentParameterMismatch",
         errors.Conflict,
         _REQUEST,
         "An earlier call was carried out with other options: run the same command again.",
     ),
-    Code(
+    ErrorCode(
         "MissingParam.",
         errors.ApiError,
         _REQUEST,
         "Set the option; if there is none for it, report this message.",
     ),
-    Code("IllegalParamFormat.", errors.ApiError, _REQUEST, "Correct the value, and run the command again."),
+    ErrorCode(
+        "IllegalParamFormat.", errors.ApiError, _REQUEST, "Correct the value, and run the command again."
+    ),
     # The account, the key, the cloud
-    Code(
+    ErrorCode(
         NOT_ACTIVATED,
         errors.ApiError,
         _ACCOUNT,
         "Activate PrivateLink in the Alibaba Cloud console (it is an order).",
     ),
-    Code(
+    ErrorCode(
         "CheckServiceLinkRoleError",
         errors.ApiError,
         _ACCOUNT,
         "PrivateLink needs its service-linked role. Ask for the RAM action ram:CreateServiceLinkedRole, or "
         "have the account's owner create the first endpoint.",
     ),
-    Code("InvalidAccessKeyId", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
-    Code("SignatureDoesNotMatch", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
-    Code("SignatureNonceUsed", errors.AuthenticationFailed, _NOBODY, "Try again.", passing=True),
-    Code("InvalidCredentials", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
-    Code(
+    ErrorCode("InvalidAccessKeyId", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
+    ErrorCode("SignatureDoesNotMatch", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
+    ErrorCode("SignatureNonceUsed", errors.AuthenticationFailed, _NOBODY, "Try again.", passing=True),
+    ErrorCode("InvalidCredentials", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
+    ErrorCode(
         "InvalidSecurityToken",
         errors.AuthenticationFailed,
         _KEY,
         "The STS token has expired, or belongs to another key: get a new one.",
     ),
-    Code(
+    ErrorCode(
         CLOCK_REFUSED,
         errors.AuthenticationFailed,
         _KEY,
         "Set this machine's clock: it is more than 15 minutes off.",
     ),
-    Code(
+    ErrorCode(
         "GenerateResourceIdFailed",
         errors.ServiceUnavailable,
         _CLOUD,
         "Try again. " + _ASK_ALIBABA,
         passing=True,
     ),
-    Code("ServiceUnavailable", errors.ServiceUnavailable, _CLOUD, "Try again.", passing=True),
+    ErrorCode("ServiceUnavailable", errors.ServiceUnavailable, _CLOUD, "Try again.", passing=True),
 )
 """Each code once; of those that fit, the first decides."""
 
@@ -273,6 +279,6 @@ DENIALS = ("Forbidden", "NoPermission", "NotAuthorized", "OperationFailed.NoPerm
 """How the codes of RAM begin: VPC answers `Forbidden.RAM` with HTTP 400, ECS with 403."""
 
 
-def find(code: str) -> Code | None:
+def find(code: str) -> ErrorCode | None:
     """Return what the code means; None for one that is not known."""
     return next((each for each in CODES if code.startswith(each.beginning)), None)

@@ -51,7 +51,7 @@ def translate(  # noqa: PLR0913 - what is known of one answer
         throttled = errors.Throttled(
             message, retry_after=retry_after, advice="Try again in a minute.", **known
         )
-        throttled.fault = codes.Fault.NOBODY
+        throttled.fault = codes.Responsible.NOBODY
         return throttled
     found = codes.find(code)
     if found is not None:
@@ -62,11 +62,11 @@ def translate(  # noqa: PLR0913 - what is known of one answer
         denied = errors.PermissionDenied(
             message, advice=_permission_advice(operation, body, region_id), **known
         )
-        denied.fault = codes.Fault.ACCOUNT
+        denied.fault = codes.Responsible.ACCOUNT
         return denied
     if status >= _SERVER_ERROR:
         failed = errors.ServiceUnavailable(message, advice="Try again.", **known)
-        failed.fault = codes.Fault.CLOUD
+        failed.fault = codes.Responsible.CLOUD
         return failed
     return errors.ApiError(message, **known)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.clouds.json_fields import mapping, mappings, number, text, told, truth, whole
+from tidb_pe_magic.clouds.json_fields import mapping, mappings, number, string_at, text, truth, whole
 from tidb_pe_magic.clouds.pages import unusable
 from tidb_pe_magic.model import (
     OUR_TAG,
@@ -61,14 +61,14 @@ def endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
 
 def _attributes(wire: dict[str, Any]) -> EndpointAttributes:
     return EndpointAttributes(
-        service_id=told(wire, "ServiceId"),
-        service_region_id=told(wire, "ServiceRegionId"),
-        description=told(wire, "EndpointDescription"),
-        endpoint_type=told(wire, "EndpointType"),
-        payer=told(wire, "Payer"),
-        resource_group_id=told(wire, "ResourceGroupId"),
-        policy_document=told(wire, "PolicyDocument"),
-        address_version=told(wire, "AddressIpVersion"),
+        service_id=string_at(wire, "ServiceId"),
+        service_region_id=string_at(wire, "ServiceRegionId"),
+        description=string_at(wire, "EndpointDescription"),
+        endpoint_type=string_at(wire, "EndpointType"),
+        payer=string_at(wire, "Payer"),
+        resource_group_id=string_at(wire, "ResourceGroupId"),
+        policy_document=string_at(wire, "PolicyDocument"),
+        address_version=string_at(wire, "AddressIpVersion"),
         bandwidth=whole(wire, "Bandwidth"),
         cross_region_bandwidth=whole(wire, "CrossRegionBandwidth"),
         zone_private_ip_address_count=whole(wire, "ZonePrivateIpAddressCount"),

@@ -44,7 +44,7 @@ from tidb_pe_magic.commands.requests.sql import (
     SqlLogin,
     SqlPassword,
     SqlTls,
-    SqlUser,
+    SqlUserFields,
     SqlUserRequest,
 )
 from tidb_pe_magic.commands.requests.values import (
@@ -100,7 +100,7 @@ __all__ = [
     "SqlLogin",
     "SqlPassword",
     "SqlTls",
-    "SqlUser",
+    "SqlUserFields",
     "SqlUserRequest",
     "StatusRequest",
     "VerifyRequest",

@@ -33,7 +33,7 @@ from tidb_pe_magic.model import SQL_ROLES, TlsMode
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqlUser(Request):
+class SqlUserFields(Request):
     """As whom to log in, and in which database."""
 
     user: str | None = option(
@@ -110,7 +110,7 @@ class SqlPassword(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqlLogin(SqlTls, SqlPassword, SqlUser):
+class SqlLogin(SqlTls, SqlPassword, SqlUserFields):
     """How to log in to the SQL service."""
 
 
@@ -168,7 +168,7 @@ class DoctorRequest(SqlLogin, EndpointStep):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionStringRequest(SqlTls, SqlUser, EndpointStep):
+class ConnectionStringRequest(SqlTls, SqlUserFields, EndpointStep):
     """Write a connection for another client."""
 
     with_: str | None = option("the client; without it they are listed", metavar="CLIENT", choices=FORMATS)

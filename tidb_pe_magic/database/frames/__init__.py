@@ -7,13 +7,20 @@ numpy and pyarrow and without a Python object per value.
 from __future__ import annotations
 
 from tidb_pe_magic.database.frames.decimals import narrowed
-from tidb_pe_magic.database.frames.pandas import Decimals, Dtypes, Form, Layout, to_pandas, unique_names
+from tidb_pe_magic.database.frames.pandas import (
+    Decimals,
+    Dtypes,
+    FrameOptions,
+    Layout,
+    to_pandas,
+    unique_names,
+)
 from tidb_pe_magic.database.frames.reading import Reading, Rows, open_reading, read_rows
 
 __all__ = [
     "Decimals",
     "Dtypes",
-    "Form",
+    "FrameOptions",
     "Layout",
     "Reading",
     "Rows",

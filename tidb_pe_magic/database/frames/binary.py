@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tidb_pe_magic.database.frames import calendar
 from tidb_pe_magic.database.frames.batch import Flags, array
-from tidb_pe_magic.database.frames.types import Kind
+from tidb_pe_magic.database.frames.types import ColumnKind
 from tidb_pe_magic.database.frames.values import bits, converted
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class BinaryDecoder:
         self, batch: Batch, column: Column, position: Offsets, present: Flags | None
     ) -> tuple[pa.Array, Offsets]:
         """Return the values that begin at `position`, and where the next ones do."""
-        if column.kind is Kind.NULL:
+        if column.kind is ColumnKind.NULL:
             return pa.nulls(batch.rows), position
         if column.number:
             values = batch.load(column.number, position)
@@ -124,9 +124,9 @@ def _bit(batch: Batch, start: Offsets, length: Offsets) -> Times:
     return bits(batch, start, length), None
 
 
-_DECODERS: dict[Kind, Callable[[Batch, Offsets, Offsets], Times]] = {
-    Kind.DATE: _date,
-    Kind.DATETIME: _datetime,
-    Kind.TIME: _time,
-    Kind.BIT: _bit,
+_DECODERS: dict[ColumnKind, Callable[[Batch, Offsets, Offsets], Times]] = {
+    ColumnKind.DATE: _date,
+    ColumnKind.DATETIME: _datetime,
+    ColumnKind.TIME: _time,
+    ColumnKind.BIT: _bit,
 }

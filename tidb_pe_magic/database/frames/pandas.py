@@ -145,7 +145,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Form:
+class FrameOptions:
     """What a result's columns become: the two options of a query."""
 
     dtypes: Dtypes = "pandas"

@@ -11,7 +11,7 @@ from pymysql.err import MySQLError
 from tidb_pe_magic.database.frames.answer import changed_rows
 from tidb_pe_magic.database.frames.definitions import Declarations, of_field
 from tidb_pe_magic.database.frames.failures import unfit
-from tidb_pe_magic.database.frames.types import Column, Kind, column
+from tidb_pe_magic.database.frames.types import Column, ColumnKind, column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,12 +76,12 @@ class CursorAnswer:
         self._cursor.close()
 
     def _array(self, column: Column, values: tuple[Any, ...]) -> pa.Array:
-        if column.kind in {Kind.DATE, Kind.DATETIME}:
+        if column.kind in {ColumnKind.DATE, ColumnKind.DATETIME}:
             # PyMySQL gives a date that is none as it came.
             if zeros := sum(isinstance(value, str) for value in values):
                 self._zero_dates[column.name] = self._zero_dates.get(column.name, 0) + zeros
             values = tuple(None if isinstance(value, str) else value for value in values)
-        elif column.kind is Kind.BIT:
+        elif column.kind is ColumnKind.BIT:
             values = tuple(None if value is None else int.from_bytes(value, "big") for value in values)
         try:
             return pa.array(values, column.type)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tidb_pe_magic.database.frames import calendar
 from tidb_pe_magic.database.frames.batch import NULL, Flags, array
 from tidb_pe_magic.database.frames.failures import unfit
-from tidb_pe_magic.database.frames.types import Kind
+from tidb_pe_magic.database.frames.types import ColumnKind
 from tidb_pe_magic.database.frames.values import bits, converted
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ class TextDecoder:
     def _values(
         self, batch: Batch, column: Column, start: Offsets, length: Offsets, present: Flags | None
     ) -> pa.Array:
-        if column.kind is Kind.NULL:
+        if column.kind is ColumnKind.NULL:
             return pa.nulls(batch.rows)
         batch.check(start + length)
-        if column.kind is Kind.BIT:
+        if column.kind is ColumnKind.BIT:
             return array(bits(batch, start, length), column.type, present)
-        if column.kind is Kind.TIME:
+        if column.kind is ColumnKind.TIME:
             return _times(batch.values(start, length, present).cast(pa.string()), column)
         decode = _DECODERS.get(column.kind)
         if decode is None:
@@ -111,9 +111,9 @@ def _datetime(batch: Batch, start: Offsets, length: Offsets) -> Times:
     return calendar.instants(since, clock), real
 
 
-_DECODERS: dict[Kind, Callable[[Batch, Offsets, Offsets], Times]] = {
-    Kind.DATE: _date,
-    Kind.DATETIME: _datetime,
+_DECODERS: dict[ColumnKind, Callable[[Batch, Offsets, Offsets], Times]] = {
+    ColumnKind.DATE: _date,
+    ColumnKind.DATETIME: _datetime,
 }
 
 

@@ -33,7 +33,7 @@ _WIDE = 8
 _VECTOR = 242
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """How a value travels."""
 
     INTEGER = auto()
@@ -59,18 +59,18 @@ _INTEGERS = {
 }
 _FLOATS = {FIELD_TYPE.FLOAT: 4, FIELD_TYPE.DOUBLE: 8}
 _KINDS = {
-    **dict.fromkeys(_INTEGERS, Kind.INTEGER),
-    **dict.fromkeys(_FLOATS, Kind.FLOAT),
-    FIELD_TYPE.DECIMAL: Kind.DECIMAL,
-    FIELD_TYPE.NEWDECIMAL: Kind.DECIMAL,
-    FIELD_TYPE.DATE: Kind.DATE,
-    FIELD_TYPE.NEWDATE: Kind.DATE,
-    FIELD_TYPE.DATETIME: Kind.DATETIME,
-    FIELD_TYPE.TIMESTAMP: Kind.DATETIME,
-    FIELD_TYPE.TIME: Kind.TIME,
-    FIELD_TYPE.BIT: Kind.BIT,
-    FIELD_TYPE.JSON: Kind.TEXT,
-    FIELD_TYPE.NULL: Kind.NULL,
+    **dict.fromkeys(_INTEGERS, ColumnKind.INTEGER),
+    **dict.fromkeys(_FLOATS, ColumnKind.FLOAT),
+    FIELD_TYPE.DECIMAL: ColumnKind.DECIMAL,
+    FIELD_TYPE.NEWDECIMAL: ColumnKind.DECIMAL,
+    FIELD_TYPE.DATE: ColumnKind.DATE,
+    FIELD_TYPE.NEWDATE: ColumnKind.DATE,
+    FIELD_TYPE.DATETIME: ColumnKind.DATETIME,
+    FIELD_TYPE.TIMESTAMP: ColumnKind.DATETIME,
+    FIELD_TYPE.TIME: ColumnKind.TIME,
+    FIELD_TYPE.BIT: ColumnKind.BIT,
+    FIELD_TYPE.JSON: ColumnKind.TEXT,
+    FIELD_TYPE.NULL: ColumnKind.NULL,
 }
 # What is text or bytes by its character set.
 _STRINGS = frozenset(
@@ -102,7 +102,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     type: pa.DataType
     number: str = ""
     known: bool = True
@@ -112,7 +112,7 @@ class Column:
     @property
     def narrow(self) -> bool:
         """Whether a value in binary form can be cut: an integer of fewer than 8 bytes that is not settled."""
-        return self.kind is Kind.INTEGER and not self.settled and int(self.number[-1]) < _WIDE
+        return self.kind is ColumnKind.INTEGER and not self.settled and int(self.number[-1]) < _WIDE
 
 
 def column(definition: Definition, declarations: Declarations) -> Column:
@@ -120,18 +120,20 @@ def column(definition: Definition, declarations: Declarations) -> Column:
     code = definition.code
     settled = declarations.hold(definition)
     unsigned = bool(definition.flags & FLAG.UNSIGNED)
-    kind = _KINDS.get(code) or (Kind.BYTES if definition.charset == _BINARY_CHARSET else Kind.TEXT)
+    kind = _KINDS.get(code) or (
+        ColumnKind.BYTES if definition.charset == _BINARY_CHARSET else ColumnKind.TEXT
+    )
     number, exact_as_text = "", True
-    if kind is Kind.INTEGER:
+    if kind is ColumnKind.INTEGER:
         number = f"<{'u' if unsigned or code == FIELD_TYPE.YEAR else 'i'}{_INTEGERS[code]}"
-    elif kind is Kind.FLOAT:
+    elif kind is ColumnKind.FLOAT:
         number = f"<f{_FLOATS[code]}"
         fixed = 0 < definition.decimals < _NOT_FIXED
         # MySQL writes a FLOAT with 6 digits, and every server writes fixed decimals as they are declared.
         exact_as_text = code == FIELD_TYPE.DOUBLE and (settled or not fixed)
-    if kind is Kind.DECIMAL:
+    if kind is ColumnKind.DECIMAL:
         arrow = _decimal(definition, signed=not unsigned or declarations.counts_sign, settled=settled)
-    elif kind is Kind.INTEGER and not settled and _INTEGERS[code] < _WIDE:
+    elif kind is ColumnKind.INTEGER and not settled and _INTEGERS[code] < _WIDE:
         arrow = pa.int64()
     else:
         arrow = pa.from_numpy_dtype(number) if number else _TYPES[kind]
@@ -147,13 +149,13 @@ def column(definition: Definition, declarations: Declarations) -> Column:
 
 
 _TYPES = {
-    Kind.DATE: pa.date32(),
-    Kind.DATETIME: pa.timestamp("us"),
-    Kind.TIME: pa.duration("us"),
-    Kind.BIT: pa.uint64(),
-    Kind.TEXT: pa.string(),
-    Kind.BYTES: pa.binary(),
-    Kind.NULL: pa.null(),
+    ColumnKind.DATE: pa.date32(),
+    ColumnKind.DATETIME: pa.timestamp("us"),
+    ColumnKind.TIME: pa.duration("us"),
+    ColumnKind.BIT: pa.uint64(),
+    ColumnKind.TEXT: pa.string(),
+    ColumnKind.BYTES: pa.binary(),
+    ColumnKind.NULL: pa.null(),
 }
 
 

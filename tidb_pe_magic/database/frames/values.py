@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tidb_pe_magic.database.frames.batch import POOL
 from tidb_pe_magic.database.frames.failures import malformed, unfit
-from tidb_pe_magic.database.frames.types import Kind
+from tidb_pe_magic.database.frames.types import ColumnKind
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _BIT_BYTES = 8
 _REASONS = {
-    Kind.TEXT: "a value is not valid UTF-8. Select it as bytes: CAST(... AS BINARY).",
-    Kind.DECIMAL: "a value has more digits than its type can hold. Select it as text: CAST(... AS CHAR).",
+    ColumnKind.TEXT: "a value is not valid UTF-8. Select it as bytes: CAST(... AS BINARY).",
+    ColumnKind.DECIMAL: "a value has more digits than its type holds. Select it as text: CAST(... AS CHAR).",
 }
 _LOWEST = np.array([(1 << 8 * length) - 1 for length in range(_BIT_BYTES + 1)], np.uint64)
 

@@ -14,7 +14,7 @@ from sql.warnings import JupySQLQuotedNamedParametersWarning
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.database.jupysql.results import ColumnarResult
 from tidb_pe_magic.database.queries.placeholders import bind, with_variables
-from tidb_pe_magic.database.queries.statement import Query
+from tidb_pe_magic.database.queries.statement import BoundStatement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class Statements(Protocol):
     """Runs the statements of a connection, whatever becomes of their rows."""
 
-    def run(self, query: Query, *, shown: bool, framed: bool) -> tuple[pa.Table, pd.DataFrame | None]:
+    def run(
+        self, query: BoundStatement, *, shown: bool, framed: bool
+    ) -> tuple[pa.Table, pd.DataFrame | None]:
         """Run a statement in the alias's session; return its rows, and a frame of them where one is wanted.
 
         Args:
@@ -101,7 +103,7 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
         typed = _typed_variables()
         variables = parameters or typed or self._config.shell.user_ns
         params = None if parameters == {} else with_variables(query, None, variables)
-        bound = Query(sql=query) if params is None else Query(**_bound(query, params))
+        bound = BoundStatement(sql=query) if params is None else BoundStatement(**_bound(query, params))
         shown = typed is not None and self._config.feedback > 0
         framed = typed is not None and self._config.autopandas
         table, frame = self._statements.run(bound, shown=shown, framed=framed)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
-    from tidb_pe_magic.database.queries.statement import Query
+    from tidb_pe_magic.database.queries.statement import BoundStatement
 
 
 class SilentStatements:
@@ -28,7 +28,13 @@ class SilentStatements:
         self._session = AliasSession(engine, held)
         self._frames = frames
 
-    def run(self, query: Query, *, shown: bool, framed: bool) -> tuple[pa.Table, pd.DataFrame | None]:  # noqa: ARG002
+    def run(
+        self,
+        query: BoundStatement,
+        *,
+        shown: bool,  # noqa: ARG002 - nothing is shown here
+        framed: bool,
+    ) -> tuple[pa.Table, pd.DataFrame | None]:
         """Run a statement, and return its rows."""
         table, _ = read_table(
             Read(

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tidb_pe_magic.credentials.secrets import PasswordSource, sql_password
 from tidb_pe_magic.database.engine import Target, open_engine
 from tidb_pe_magic.database.queries.inflight import InFlight
-from tidb_pe_magic.database.queries.statement import Query, Tally, read
+from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
 from tidb_pe_magic.model import TlsMode
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.database.frames import Form
-    from tidb_pe_magic.database.queries.ranges import Snapshot
+    from tidb_pe_magic.database.frames import FrameOptions
+    from tidb_pe_magic.database.queries.ranges import ReadTimestamp
     from tidb_pe_magic.database.queries.statement import Sink
 
 _PROMPTED, _DEFAULT = "prompt", "TIDB_PASSWORD"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class WorkerLogin:
     """Where workers log in, and where each of them finds the password.
 
     Attributes:
@@ -87,11 +87,11 @@ def password_reference(source: str) -> str:
 
 
 def distributed_frame(
-    queries: Sequence[Query],
-    source: Source,
-    moment: Snapshot,
+    queries: Sequence[BoundStatement],
+    source: WorkerLogin,
+    moment: ReadTimestamp,
     schema: pa.Schema,
-    form: Form,
+    form: FrameOptions,
 ) -> Any:
     """Return a Dask DataFrame with a partition for each query; nothing is read yet.
 
@@ -114,7 +114,9 @@ def distributed_frame(
         )
 
 
-def read_partition(query: Query, *, source: Source, moment: Snapshot, form: Form) -> pd.DataFrame:
+def read_partition(
+    query: BoundStatement, *, source: WorkerLogin, moment: ReadTimestamp, form: FrameOptions
+) -> pd.DataFrame:
     """Read one range: what a worker runs.
 
     Raises:

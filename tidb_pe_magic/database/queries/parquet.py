@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidb_pe_magic.database.frames import Form, Layout, narrowed
+from tidb_pe_magic.database.frames import FrameOptions, Layout, narrowed
 from tidb_pe_magic.errors import InvalidRequest
 
 FIELD = "--to-parquet"
@@ -27,7 +27,7 @@ class Writer:
     It can be abandoned by one thread while another one still writes.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, form: Form, *, several: bool = False) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, form: FrameOptions, *, several: bool = False) -> None:
         """Prepare the file; it is opened with the first row group.
 
         Args:

@@ -12,7 +12,7 @@ import pymysql.err
 
 from tidb_pe_magic.database.queries.failures import UNKNOWN_SYSTEM_VARIABLE, translated
 from tidb_pe_magic.database.queries.placeholders import outer_words
-from tidb_pe_magic.database.queries.statement import Query
+from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import InvalidRequest, QueryFailed
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _WHOLE = ("LIMIT", "INTO", "FOR")
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ReadTimestamp:
     """A moment that the server's data can be read at, by its timestamp."""
 
     timestamp: str
@@ -50,7 +50,7 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(flight: InFlight) -> Iterator[Snapshot]:
+def snapshot(flight: InFlight) -> Iterator[ReadTimestamp]:
     """Take a moment, and hold it against garbage collection: TiDB keeps what an open transaction can see.
 
     Raises:
@@ -74,7 +74,7 @@ def snapshot(flight: InFlight) -> Iterator[Snapshot]:
                 f"the server ({version}) has no tidb_snapshot: its partitions would show different moments.",
                 advice="Leave it out: one connection reads one moment.",
             )
-        yield Snapshot(timestamp)
+        yield ReadTimestamp(timestamp)
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class Split:
         note: what makes it slow; empty where nothing is known that does.
     """
 
-    queries: list[Query]
-    empty: Query
+    queries: list[BoundStatement]
+    empty: BoundStatement
     note: str = ""
 
 
-def split(session: Any, query: Query, column: str, partitions: int) -> Split:
+def split(session: Any, query: BoundStatement, column: str, partitions: int) -> Split:
     """Split a statement into ranges of a column's values.
 
     Raises:
@@ -109,11 +109,11 @@ def split(session: Any, query: Query, column: str, partitions: int) -> Split:
     inner = f"({sql}\n) AS partitioned"
     definitions = _described(session, sql)
     whole = f"SELECT {_selected(session, definitions, inner)} FROM {inner}"  # noqa: S608 - see above
-    empty = Query(sql=f"{whole} WHERE FALSE", params=query.params)
+    empty = BoundStatement(sql=f"{whole} WHERE FALSE", params=query.params)
     limits = f"SELECT MIN({key}), MAX({key}) FROM {inner}"  # noqa: S608 - the user's own statement
-    low, high = _bounds(session, Query(sql=limits, params=query.params))
+    low, high = _bounds(session, BoundStatement(sql=limits, params=query.params))
     if low is None or high is None:
-        return Split([Query(sql=whole, params=query.params)], empty)
+        return Split([BoundStatement(sql=whole, params=query.params)], empty)
     count = min(partitions, high - low + 1)
     edges = [low + (high - low + 1) * number // count for number in range(count + 1)]
     queries = []
@@ -124,7 +124,7 @@ def split(session: Any, query: Query, column: str, partitions: int) -> Split:
         where = " AND ".join(conditions) or "TRUE"
         if number == 0:
             where = f"({where} OR {key} IS NULL)"
-        queries.append(Query(sql=f"{whole} WHERE {where}", params=query.params))
+        queries.append(BoundStatement(sql=f"{whole} WHERE {where}", params=query.params))
     return Split(queries, empty, _note(session, definitions, column, len(queries)))
 
 
@@ -194,7 +194,7 @@ def _without_end(session: Any, sql: str) -> str:
     return read(sql, backslash_escapes=Driver(session).backslash_escapes).sql
 
 
-def _bounds(session: Any, query: Query) -> tuple[int | None, int | None]:
+def _bounds(session: Any, query: BoundStatement) -> tuple[int | None, int | None]:
     from tidb_pe_magic.database.frames import open_reading  # noqa: PLC0415 - needs pyarrow
 
     try:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from tidb_pe_magic.database.effects import effect_of
-from tidb_pe_magic.database.frames import Form, narrowed
+from tidb_pe_magic.database.frames import FrameOptions, narrowed
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
-from tidb_pe_magic.database.queries.statement import Query, Tally, read
+from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
 from tidb_pe_magic.files import in_its_place
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Read:
     """
 
     engine: Engine
-    query: Query
+    query: BoundStatement
     cells: AliasSession | None = None
     partitions: Partitions | None = None
     cancel: threading.Event
@@ -129,7 +129,7 @@ def read_table(
     return narrowed(pa.concat_tables(tables)), any(rows.cut for rows in made.values())
 
 
-def read_file(reading: Read, path: str, form: Form | None = None) -> Path:
+def read_file(reading: Read, path: str, form: FrameOptions | None = None) -> Path:
     """Write a statement's rows to a Parquet file, or one for each range to a new directory; return its path.
 
     The memory that it takes does not grow with the result; the file has the columns that a frame would have.
@@ -146,7 +146,7 @@ def read_file(reading: Read, path: str, form: Form | None = None) -> Path:
 
         def begin(number: int, schema: pa.Schema) -> Sink:
             file = temporary / f"part-{number:05}.parquet" if several else temporary
-            writer = parquet.Writer(file, schema, form or Form(), several=several)
+            writer = parquet.Writer(file, schema, form or FrameOptions(), several=several)
             made.append(writer)
             return writer.take
 
@@ -161,7 +161,7 @@ def read_file(reading: Read, path: str, form: Form | None = None) -> Path:
     return place
 
 
-def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
+def plan(reading: Read) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.Schema]:
     """Return a moment, the statement's ranges as the data was then, and the result's columns.
 
     Nothing holds the moment: the server keeps it for as long as its garbage collection lets it.
@@ -178,7 +178,7 @@ def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
         schemas.append(schema)
         return lambda _: False
 
-    def look(moment: ranges.Snapshot, query: Query) -> None:
+    def look(moment: ranges.ReadTimestamp, query: BoundStatement) -> None:
         with flight.dedicated() as session:
             moment.enter(session)
             read(flight, session, query, reading.tally, begin)
@@ -193,7 +193,7 @@ def plan(reading: Read) -> tuple[ranges.Snapshot, list[Query], pa.Schema]:
 
 
 def frame(
-    table: pa.Table, form: Form | None = None, *, declared: bool = False
+    table: pa.Table, form: FrameOptions | None = None, *, declared: bool = False
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the table as a pandas frame, and the names of the DECIMAL columns that stay exact.
 
@@ -202,7 +202,7 @@ def frame(
         form: the dtypes of the frame's columns; default: pandas' own.
         declared: the declared types of DECIMALs decide, whatever the values are.
     """
-    chosen = form or Form()
+    chosen = form or FrameOptions()
     layout = chosen.of(table)
     if declared:
         layout = layout.with_decimals_of(chosen.declared(table.schema))
@@ -241,7 +241,7 @@ def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
         attend(works, tell=lambda: reading.tell(reading.tally))
 
 
-def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.Snapshot, ranges.Split]:
+def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.ReadTimestamp, ranges.Split]:
     """Take a moment, which `stack` holds, and split the statement as the data was then."""
     assert reading.partitions is not None  # noqa: S101 - it is why this is called
     moment = stack.enter_context(ranges.snapshot(flight))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Query:
+class BoundStatement:
     """A statement with its parameters, bound by position."""
 
     sql: str
@@ -61,7 +61,7 @@ class Tally:
 
 
 def read(
-    flight: InFlight, session: Any, query: Query, tally: Tally, begin: Callable[[pa.Schema], Sink]
+    flight: InFlight, session: Any, query: BoundStatement, tally: Tally, begin: Callable[[pa.Schema], Sink]
 ) -> None:
     """Read a statement's rows, batch by batch.
 

@@ -24,7 +24,7 @@ from tidb_pe_magic.display.views import (  # noqa: F401 - each adds its views to
 )
 from tidb_pe_magic.display.views.base import view_of
 from tidb_pe_magic.display.views.connections import steps_table
-from tidb_pe_magic.display.views.discovery import named
+from tidb_pe_magic.display.views.discovery import command_name
 from tidb_pe_magic.display.views.endpoints import OWNER_ACCEPTS, awaits_owner, plan_cost
 from tidb_pe_magic.display.views.fleets import fleet_progress, fleet_summary, in_words
 from tidb_pe_magic.display.views.queries import amounts, query_summary
@@ -36,10 +36,10 @@ __all__ = [
     "OWNER_ACCEPTS",
     "amounts",
     "awaits_owner",
+    "command_name",
     "fleet_progress",
     "fleet_summary",
     "in_words",
-    "named",
     "plan_cost",
     "query_summary",
     "steps_table",

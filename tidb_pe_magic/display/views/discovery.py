@@ -65,7 +65,7 @@ def _clusters(clusters: model.Clusters) -> View:
         tables=(
             Table(caption="", header=("Name", "Cluster ID", "Region", "Plan", "State", "Usable"), rows=rows),
         ),
-        next_command=f"%tidb_pe cluster {shlex.quote(named(usable[0], clusters))}" if usable else "",
+        next_command=f"%tidb_pe cluster {shlex.quote(command_name(usable[0], clusters))}" if usable else "",
     )
 
 
@@ -196,7 +196,7 @@ def _without_name(reason: str, cluster: model.Cluster) -> str:
     return reason.removeprefix(f"cluster {cluster.display_name} ")
 
 
-def named(cluster: model.Cluster, clusters: model.Clusters) -> str:
+def command_name(cluster: model.Cluster, clusters: model.Clusters) -> str:
     """Return how to name the cluster in a command: by its ID where the name is no plain, unique word."""
     unique = sum(other.display_name == cluster.display_name for other in clusters) == 1
     plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", cluster.display_name)

@@ -17,7 +17,7 @@ from tidb_pe_magic.display.views.base import (
     who_pays,
     yes_or_no,
 )
-from tidb_pe_magic.display.views.timeline import seen, timeline
+from tidb_pe_magic.display.views.timeline import observed_changes, timeline
 from tidb_pe_magic.display.views.topology import topology
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
     if awaits_owner(endpoint):
         notes.append(OWNER_ACCEPTS)
     if endpoint.changes:
-        notes.append(seen(endpoint.changes))
+        notes.append(observed_changes(endpoint.changes))
     if endpoint.ready:
         title, kind, command = (
             "Endpoint ready: Active and Connected",

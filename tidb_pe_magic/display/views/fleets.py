@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.layout import Code, Command, Mark, Table, View
+from tidb_pe_magic.display.layout import Code, CommandText, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _table(rows: Sequence[model.FleetRow], caption: str = "", *more: str) -> Tab
 def _failures(failed: Sequence[model.FleetRow]) -> tuple[Table, ...]:
     if not failed:
         return ()
-    rows = tuple((str(row.number), row.cluster, row.detail, Command(row.next_command)) for row in failed)
+    rows = tuple((str(row.number), row.cluster, row.detail, CommandText(row.next_command)) for row in failed)
     return (Table(caption="Failed", header=("#", "Cluster", "Why", "Look at it alone"), rows=rows),)
 
 

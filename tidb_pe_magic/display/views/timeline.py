@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.display.layout import Mark
-from tidb_pe_magic.display.svg import WIDTH, Line, Picture, Shape, Sign, Words
+from tidb_pe_magic.display.svg import WIDTH, Drawing, Line, Shape, Sign, Words
 from tidb_pe_magic.display.views.topology import state_kind
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _LEAD, _SIGN = 84.0, 10.0  # the lanes' names; from a sign's centre to where a l
 _MOST, _LEAST = 5, 4  # columns
 
 
-def timeline(changes: Sequence[model.StateChange]) -> Picture:
+def timeline(changes: Sequence[model.StateChange]) -> Drawing:
     """Draw the endpoint's and the connection's states, each where it was first seen.
 
     Where there are too many for one line, those after the first are left out; `seen` has them all.
@@ -36,10 +36,10 @@ def timeline(changes: Sequence[model.StateChange]) -> Picture:
     ):
         shapes.append(Words(x=0, y=y + 4, text=name, room=_LEAD, face="title"))
         shapes += _lane(y, states, places, step)
-    return Picture(label=seen(changes).text, height=98, shapes=tuple(shapes))
+    return Drawing(label=observed_changes(changes).text, height=98, shapes=tuple(shapes))
 
 
-def seen(changes: Sequence[model.StateChange]) -> Mark:
+def observed_changes(changes: Sequence[model.StateChange]) -> Mark:
     """Return each change with its time, in words."""
     told = "; ".join(
         f"{_after(change)}: {change.endpoint_status}, connection {change.connection_status}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.svg import Box, Line, Picture, Shape, Sign, Words
+from tidb_pe_magic.display.svg import Box, Drawing, Line, Shape, Sign, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ def topology(
     aliases: Sequence[str] | None = None,
     *,
     looked_up: bool = True,
-) -> Picture:
+) -> Drawing:
     """Draw notebook, endpoint with its zones, service and cluster, and what is between them.
 
     Args:
@@ -118,7 +118,7 @@ def topology(
     label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
     # Without zones, or with one, the stations beside the endpoint reach below it.
     bottom = max(height + 1, middle + _STATION_HEIGHT / 2, _clusters_bottom(cluster, endpoint, middle))
-    return Picture(label=label, height=bottom + 1, shapes=shapes)
+    return Drawing(label=label, height=bottom + 1, shapes=shapes)
 
 
 def _notebook(aliases: Sequence[str] | None) -> _Station:

@@ -10,7 +10,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import ClusterRequest, ClustersRequest, EndpointsRequest
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.layout import Mark, View, as_html
-from tidb_pe_magic.display.views import named
+from tidb_pe_magic.display.views import command_name
 from tidb_pe_magic.errors import TidbPeError
 from tidb_pe_magic.notebook.forms.desk import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet
@@ -94,7 +94,7 @@ class ChooseCluster:
     def _choose(self, wanted: str) -> None:
         for cluster in self._clusters:
             if (
-                wanted in {cluster.cluster_id, name := named(cluster, self._clusters)}
+                wanted in {cluster.cluster_id, name := command_name(cluster, self._clusters)}
                 and not cluster.restriction
             ):
                 self.cluster.value = name
@@ -113,7 +113,7 @@ class ChooseCluster:
             if cluster.restriction is None and cluster.service is not None:
                 services.setdefault(cluster.service.service_name, []).append(cluster)
         for sharing in tuple(services.values())[:_MOST_LOOKED_AT]:
-            name = named(sharing[0], self._clusters)
+            name = command_name(sharing[0], self._clusters)
             try:
                 endpoints = self._desk.perform("endpoints", EndpointsRequest.of(cluster=name))
             except TidbPeError as error:
@@ -121,7 +121,7 @@ class ChooseCluster:
                 self.list.outcome.value += as_html(View(title="Endpoints", notes=(note,)))
                 return ""
             if isinstance(endpoints, model.Endpoints) and endpoints.items:
-                found += [named(cluster, self._clusters) for cluster in sharing]
+                found += [command_name(cluster, self._clusters) for cluster in sharing]
                 listed = ", ".join(e.endpoint_id for e in endpoints)
                 self._endpoints |= dict.fromkeys((cluster.cluster_id for cluster in sharing), listed)
         self._offer()
@@ -152,10 +152,10 @@ class ChooseCluster:
         parts = [cluster.display_name, cluster.region_id, cluster.plan.capitalize(), cluster.cluster_id]
         if endpoints:
             parts.append(f"has {endpoints}")
-        return one_line(" · ".join(parts)), named(cluster, self._clusters)
+        return one_line(" · ".join(parts)), command_name(cluster, self._clusters)
 
     def _noted(self, cluster: model.Cluster) -> None:
-        self._desk.choose(cluster, named(cluster, self._clusters))
+        self._desk.choose(cluster, command_name(cluster, self._clusters))
         self.state = f"{cluster.display_name} in {cluster.region_id}"
         self._on_chosen()
 

@@ -16,7 +16,7 @@ from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
 from tidb_pe_magic.notebook.forms.fragments import folded
 from tidb_pe_magic.notebook.forms.password import PasswordField
 from tidb_pe_magic.notebook.forms.pickers import Picker
-from tidb_pe_magic.notebook.forms.query import Query
+from tidb_pe_magic.notebook.forms.query import QueryStep
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Connect:
             then=self._connected,
             prompt=self._prompt,
         )
-        self.query = Query(desk)
+        self.query = QueryStep(desk)
         self.delete = DeleteEndpoint(desk, self._gone)
         self.password.on_change(self.connect.refresh)
         self.box = self._laid_out()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic import model
 
 
-class Picture:
+class FormDrawing:
     """What is known of the way, drawn anew with each change; the steps tell the same in words.
 
     Attributes:

@@ -25,7 +25,7 @@ _VERSION = "SELECT VERSION()"
 _TABLES = "SHOW TABLES"
 
 
-class Query:
+class QueryStep:
     """A statement, and the rows that it answers.
 
     Attributes:

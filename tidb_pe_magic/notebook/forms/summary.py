@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.display.layout import Command, Mark, Table, View, as_html, as_text
+from tidb_pe_magic.display.layout import CommandText, Mark, Table, View, as_html, as_text
 
 if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Kind
@@ -68,14 +68,14 @@ class Summary:
     def view(self) -> View:
         """Return what is shown."""
         if not self._done:
-            rows = tuple((title, Command(*commands)) for title, commands in _COMMANDS)
+            rows = tuple((title, CommandText(*commands)) for title, commands in _COMMANDS)
             table = Table(caption="", header=("Step", "Commands that do the same"), rows=rows)
             return View(title="Private endpoint, step by step", tables=(table,))
-        done = tuple((each.mark, Command(each.line.partition("\n")[0])) for each in self._done)
+        done = tuple((each.mark, CommandText(each.line.partition("\n")[0])) for each in self._done)
         cells = (each.line.splitlines() for each in self._done if "\n" in each.line)
         return View(
             title="Done with the form, and the commands that do the same",
-            tables=(Table(caption="", header=("Outcome", "Command"), rows=done),),
+            tables=(Table(caption="", header=("Outcome", "CommandText"), rows=done),),
             parts=tuple(View(title="As a cell", block=tuple(lines)) for lines in cells),
         )
 

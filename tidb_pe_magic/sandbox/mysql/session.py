@@ -33,9 +33,9 @@ from tidb_pe_magic.sandbox.mysql.protocol import Status
 from tidb_pe_magic.sandbox.mysql.reading import describe
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
-from tidb_pe_magic.sandbox.mysql.snapshot import Snapshot
+from tidb_pe_magic.sandbox.mysql.snapshot import HistoricRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
-from tidb_pe_magic.sandbox.mysql.translate import Context, Statement, parse, to_duckdb
+from tidb_pe_magic.sandbox.mysql.translate import Statement, TranslationContext, parse, to_duckdb
 from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Session:
         self._readers = readers
         self._connection: Client | None = None
         self._transaction = Transaction(cursor, history)
-        self._snapshot = Snapshot(history)
+        self._snapshot = HistoricRead(history)
         self._definitions = Definitions(cursor, lambda: history.definitions)
         self.variables = self._defaults()
         self._user_variables: dict[str, Any] = {}
@@ -255,7 +255,7 @@ class Session:
         context.exact = False
         return await self._translated(statement, context)
 
-    async def _translated(self, statement: Statement, context: Context) -> Result:
+    async def _translated(self, statement: Statement, context: TranslationContext) -> Result:
         tree = statement.tree
         explain = isinstance(tree, exp.Describe)
         if explain and tree is not None:
@@ -364,7 +364,7 @@ class Session:
             await asyncio.wait_for(self._interrupted.wait(), seconds)
             raise SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
 
-    def _context(self) -> Context:
+    def _context(self) -> TranslationContext:
         now = datetime.now(UTC)
         connection_id = 0 if self._connection is None else self._connection.connection_id
         functions: dict[str, Callable[[], Any]] = {
@@ -380,7 +380,7 @@ class Session:
         functions |= dict.fromkeys(
             ("USER", "CURRENT_USER", "SESSION_USER", "SYSTEM_USER"), lambda: f"{self.username}@%"
         )
-        return Context(
+        return TranslationContext(
             functions=functions,
             variable=self.variables.get,
             user_variables=self._user_variables,
@@ -464,9 +464,9 @@ def _declared(
     return [Column(n, kind, source) for n, kind, (_, source) in zip(names, types, sources, strict=True)]
 
 
-def _sequences(context: Context) -> list[str]:
+def _sequences(context: TranslationContext) -> list[str]:
     return [sql for sql in context.follow_up if sql.startswith("CREATE SEQUENCE")]
 
 
-def _comments(context: Context) -> list[str]:
+def _comments(context: TranslationContext) -> list[str]:
     return [sql for sql in context.follow_up if sql.startswith("COMMENT")]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.mysql.history import History
 
 
-class Snapshot:
+class HistoricRead:
     """What the session reads instead of the present; none while `timestamp` is 0."""
 
     def __init__(self, history: History) -> None:

@@ -89,7 +89,7 @@ class Statement:
 
 
 @dataclass(slots=True)
-class Context:
+class TranslationContext:
     """What a session contributes to a translation, and what the translation asks of it."""
 
     functions: Mapping[str, Callable[[], Any]]
@@ -197,7 +197,7 @@ def _names(tree: exp.Expr, tokens: Sequence[Token], sql: str) -> Sequence[str] |
     return names if len(names) == len(tree.expressions) else None
 
 
-def to_duckdb(statement: Statement, context: Context) -> str:
+def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     """Return the statement in DuckDB's SQL."""
     if statement.tree is None:
         return ""
@@ -272,7 +272,7 @@ def _literal(value: Any) -> exp.Expr:
     return exp.convert(value)
 
 
-def _replace(node: exp.Expr, context: Context) -> exp.Expr:
+def _replace(node: exp.Expr, context: TranslationContext) -> exp.Expr:
     if isinstance(node, exp.Func):
         return _replace_function(node, context)
     if isinstance(node, exp.SessionParameter):
@@ -301,7 +301,7 @@ def _arguments(node: exp.Func) -> list[exp.Expr]:
     return [node.args[key] for key in node.arg_types if isinstance(node.args.get(key), exp.Expr)]
 
 
-def _replace_function(node: exp.Func, context: Context) -> exp.Expr:
+def _replace_function(node: exp.Func, context: TranslationContext) -> exp.Expr:
     name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
     if name == "SLEEP" and node.expressions:
         context.sleep += float(node.expressions[0].name)

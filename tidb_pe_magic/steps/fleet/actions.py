@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import Fleet, FleetEnded, RowState, Severity, row_counts
-from tidb_pe_magic.steps.clusters import noted_service
+from tidb_pe_magic.steps.clusters import service_of
 from tidb_pe_magic.steps.create import create_planned, refuse_stops
 from tidb_pe_magic.steps.fleet import file
 from tidb_pe_magic.steps.fleet.delete import delete
 from tidb_pe_magic.steps.fleet.rows import of_endpoint
 from tidb_pe_magic.steps.fleet.run import Run
 from tidb_pe_magic.steps.fleet.wait import wait_for_all
-from tidb_pe_magic.steps.plan import alive, make_plan, plan
+from tidb_pe_magic.steps.plan import existing_endpoints, make_plan, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import FleetRequest
     from tidb_pe_magic.model import EndpointPlan, EventHook, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
-    from tidb_pe_magic.steps.fleet.run import Target
+    from tidb_pe_magic.steps.fleet.run import FleetTarget
 
 _GOES_ON = "What a cloud has begun goes on; run {command} again: what is done is skipped."
 
@@ -65,7 +65,7 @@ def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet
 def _plan(run: Run) -> None:
     """Plan each row, with the API's dry run; nothing is changed."""
 
-    def work(target: Target) -> None:
+    def work(target: FleetTarget) -> None:
         entry = target.entry
         run.board.change(entry, row_state=RowState.PLANNING)
         planned = plan(run.shared.for_call(remember=False), entry.request, run.board.hear)
@@ -79,9 +79,9 @@ def _plan(run: Run) -> None:
 def _apply(run: Run) -> None:
     """Make or adopt the endpoint of each row, then wait for all of them together."""
     run.context.journal.check()
-    made: list[tuple[Target, VpcEndpoint]] = []
+    made: list[tuple[FleetTarget, VpcEndpoint]] = []
 
-    def work(target: Target) -> None:
+    def work(target: FleetTarget) -> None:
         entry = target.entry
         force = run.request.force
         run.board.change(entry, row_state=RowState.PLANNING)
@@ -107,10 +107,10 @@ def _apply(run: Run) -> None:
 def _status(run: Run) -> None:
     """Show what there is: a request for a thousand endpoints, and one for a hundred clusters."""
 
-    def work(target: Target) -> None:
+    def work(target: FleetTarget) -> None:
         entry, cluster = target.entry, target.cluster
-        service = noted_service(cluster).service_name
-        staying = [e for e in alive(run.shared, cluster) if e.vpc_id == entry.vpc_id]
+        service = service_of(cluster).service_name
+        staying = [e for e in existing_endpoints(run.shared, cluster) if e.vpc_id == entry.vpc_id]
         going = run.shared.alibaba(cluster.region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
         if staying:
             others = [f"{other.endpoint_id} exists, too" for other in staying[1:]]
@@ -126,7 +126,7 @@ def _status(run: Run) -> None:
         run.attempt(target, work)
 
 
-def _show_plan(run: Run, target: Target, planned: EndpointPlan) -> None:
+def _show_plan(run: Run, target: FleetTarget, planned: EndpointPlan) -> None:
     existing = planned.existing
     state = RowState.MAKE
     if existing is not None:

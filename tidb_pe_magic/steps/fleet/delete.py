@@ -11,7 +11,7 @@ from tidb_pe_magic.commands.requests import DeleteRequest, FleetRequest
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.model import EndpointStatus, RowState
 from tidb_pe_magic.steps import connect
-from tidb_pe_magic.steps.clusters import noted_service
+from tidb_pe_magic.steps.clusters import service_of
 from tidb_pe_magic.steps.delete import Removal
 from tidb_pe_magic.steps.fleet.rows import of_endpoint
 from tidb_pe_magic.steps.plan import preference
@@ -19,7 +19,7 @@ from tidb_pe_magic.steps.sharing import refuse_shared
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
-    from tidb_pe_magic.steps.fleet.run import Run, Target
+    from tidb_pe_magic.steps.fleet.run import FleetTarget, Run
 
 
 def delete(run: Run) -> None:
@@ -45,7 +45,7 @@ def delete(run: Run) -> None:
 class _Doomed:
     """A row, and what is to be deleted."""
 
-    target: Target
+    target: FleetTarget
     endpoint: VpcEndpoint
     removal: Removal
 
@@ -57,7 +57,7 @@ class _Removing:
         self._run = run
         self._left: dict[int, _Doomed] = {}
 
-    def add(self, target: Target) -> None:
+    def add(self, target: FleetTarget) -> None:
         """Find the row's endpoint: one that was made here, or else the one that `apply` would adopt.
 
         One that is being deleted is waited for where there is no other.
@@ -67,7 +67,7 @@ class _Removing:
                 none of its rows names, or that cannot be told, and --shared is not given.
         """
         run, entry = self._run, target.entry
-        service = noted_service(target.cluster).service_name
+        service = service_of(target.cluster).service_name
         region_id = target.cluster.region_id
         found = run.shared.alibaba(region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
         if not found:
@@ -120,7 +120,7 @@ class _Removing:
     def look(self) -> str:
         """Take each endpoint as far as the cloud lets it now, and return how many are left, in words."""
         listed = self._run.endpoints(doomed.endpoint.region_id for doomed in self._left.values())
-        at_rest: list[Target] = []
+        at_rest: list[FleetTarget] = []
         for doomed in tuple(self._left.values()):
             seen = listed.get(doomed.endpoint.endpoint_id)
             if seen is None:
@@ -135,7 +135,7 @@ class _Removing:
         for doomed in self._left.values():
             self._run.board.fail(doomed.target.entry, reason, next_command=self._run.command)
 
-    def _advance(self, target: Target) -> None:
+    def _advance(self, target: FleetTarget) -> None:
         doomed = self._left[target.entry.number]
         self._run.board.change(target.entry, row_state=RowState.DELETING, detail="")
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OWN = frozenset({"number", "cluster", "vpc_id", "billed_zones", "remarks", "next_command", "shares_row"})
 
 
-class Board:
+class RowProgress:
     """What is known of each row, and what has not been told yet."""
 
     def __init__(

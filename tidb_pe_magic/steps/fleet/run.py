@@ -10,7 +10,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import EndpointsRequest
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.steps.clusters import named_cluster
-from tidb_pe_magic.steps.fleet.rows import Board
+from tidb_pe_magic.steps.fleet.rows import RowProgress
 from tidb_pe_magic.steps.fleet.same_endpoint import contradictions, merged
 from tidb_pe_magic.steps.fleet.shared_context import LiveContext, SharedContext
 from tidb_pe_magic.threads import work_through
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class FleetTarget:
     """A row whose cluster is known.
 
     Attributes:
@@ -67,13 +67,13 @@ class Run:
         self.entries = entries
         self.on_event = on_event
         self.stop = threading.Event()
-        self.board = Board(request.action, entries, clock=context.clock, on_event=on_event)
+        self.board = RowProgress(request.action, entries, clock=context.clock, on_event=on_event)
         self.command = command("fleet", request)
         self.context = context
         self.live = LiveContext.over(context.for_call(cancel=self.stop))
         self.shared = SharedContext.over(self.live)
 
-    def targets(self) -> list[Target]:
+    def targets(self) -> list[FleetTarget]:
         """Return the rows whose cluster is found; the others fail.
 
         Raises:
@@ -81,7 +81,7 @@ class Run:
             ApiError: the clusters cannot be listed.
         """
         self.shared.tidb_cloud()  # by which the run's context learns of the API hosts of the key's profile
-        found: list[Target] = []
+        found: list[FleetTarget] = []
         seen: dict[tuple[str, str], Entry] = {}
         for entry in self.entries:
             try:
@@ -97,11 +97,11 @@ class Run:
                     f"({entry}) are the same cluster and VPC.",
                 )
             self.board.change(entry, region_id=cluster.region_id)
-            found.append(Target(entry=entry, cluster=cluster))
+            found.append(FleetTarget(entry=entry, cluster=cluster))
         self.board.tell()
         return found
 
-    def endpoint_targets(self) -> list[Target]:
+    def endpoint_targets(self) -> list[FleetTarget]:
         """Return a row for each endpoint, the first one; what becomes of it is told of its other rows, too.
 
         Rows mean the same endpoint where service and VPC are the same. Before an endpoint is made, a row
@@ -112,7 +112,7 @@ class Run:
                 other.
             ApiError: the clusters cannot be listed.
         """
-        groups: dict[tuple[str, ...], list[Target]] = {}
+        groups: dict[tuple[str, ...], list[FleetTarget]] = {}
         for target in self.targets():
             groups.setdefault(self._endpoint_key(target), []).append(target)
         makes = self.request.action in {"plan", "apply"}
@@ -130,7 +130,7 @@ class Run:
             )
         return [self._shared(group) for group in groups.values()]
 
-    def _endpoint_key(self, target: Target) -> tuple[str, ...]:
+    def _endpoint_key(self, target: FleetTarget) -> tuple[str, ...]:
         cluster, entry = target.cluster, target.entry
         restriction = cluster.restriction
         tolerated = self.request.force and restriction is not None and restriction.name == "state"
@@ -139,7 +139,7 @@ class Run:
             return (str(entry.number),)
         return cluster.region_id, cluster.service.service_name, entry.vpc_id
 
-    def _shared(self, group: Sequence[Target]) -> Target:
+    def _shared(self, group: Sequence[FleetTarget]) -> FleetTarget:
         first, *others = group
         for other in others:
             self.board.share(first.entry, other.entry, alone=self.alone(other))
@@ -149,21 +149,21 @@ class Run:
             cluster_ids=frozenset(target.cluster.cluster_id for target in group),
         )
 
-    def each(self, targets: Iterable[Target], work: Callable[[Target], None]) -> None:
+    def each(self, targets: Iterable[FleetTarget], work: Callable[[FleetTarget], None]) -> None:
         """Have `work` done for each row, a few at a time; one that fails does not stop the others.
 
         Raises:
             WaitCancelled: the cancel event; threads end with the call that they are in.
         """
 
-        def done(target: Target) -> None:
+        def done(target: FleetTarget) -> None:
             with self.shared.heard_by(self.board.hear):
                 self.attempt(target, work)
 
         work_through(targets, done, threads=self.request.parallel, stop=self.stop, meanwhile=self._meanwhile)
         self.board.tell()
 
-    def attempt(self, target: Target, work: Callable[[Target], None]) -> None:
+    def attempt(self, target: FleetTarget, work: Callable[[FleetTarget], None]) -> None:
         """Do `work` for a row, in this thread; an expected error is the row's."""
         try:
             work(target)
@@ -172,7 +172,7 @@ class Run:
                 alone = self.alone(target)
                 self.board.fail(target.entry, str(error), billed_zones=0, next_command=alone)
 
-    def alone(self, target: Target) -> str:
+    def alone(self, target: FleetTarget) -> str:
         """Return the command that looks at this row alone."""
         if self.request.action in {"plan", "apply"}:
             return command("plan", target.entry.request)

@@ -9,16 +9,16 @@ from tidb_pe_magic.commands.requests import WaitRequest
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.runtime.waiter import connected
 from tidb_pe_magic.steps.fleet.rows import of_endpoint, states
-from tidb_pe_magic.steps.preflight.facts import Denied, look
+from tidb_pe_magic.steps.preflight.facts import Denied, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tidb_pe_magic.model import VpcEndpoint
-    from tidb_pe_magic.steps.fleet.run import Run, Target
+    from tidb_pe_magic.steps.fleet.run import FleetTarget, Run
 
 
-def wait_for_all(run: Run, made: Iterable[tuple[Target, VpcEndpoint]]) -> None:
+def wait_for_all(run: Run, made: Iterable[tuple[FleetTarget, VpcEndpoint]]) -> None:
     """Wait until each endpoint is Active and Connected; those that are not in time, or never, fail.
 
     Raises:
@@ -34,7 +34,7 @@ def wait_for_all(run: Run, made: Iterable[tuple[Target, VpcEndpoint]]) -> None:
 class _Waiting:
     """The rows whose endpoint is not ready yet."""
 
-    def __init__(self, run: Run, made: Iterable[tuple[Target, VpcEndpoint]]) -> None:
+    def __init__(self, run: Run, made: Iterable[tuple[FleetTarget, VpcEndpoint]]) -> None:
         self._run = run
         self._left = {
             endpoint.endpoint_id: (target, endpoint) for target, endpoint in made if not endpoint.ready
@@ -47,7 +47,7 @@ class _Waiting:
     def look(self) -> str:
         """Look at all of them, and return how many are left, in words."""
         regions = [endpoint.region_id for _, endpoint in self._left.values()]
-        found = look(lambda: self._run.endpoints(regions))
+        found = look_up(lambda: self._run.endpoints(regions))
         listed = {} if isinstance(found, Denied) else found
         for ident, (target, before) in tuple(self._left.items()):
             seen = listed.get(ident) or self._unlisted(before)

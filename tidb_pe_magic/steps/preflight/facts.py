@@ -42,20 +42,20 @@ class Denied:
         return f"RAM action {self.action} is missing" if known else f"{self.action} is not allowed"
 
 
-def look(call: Callable[[], T]) -> T | Denied:
+def look_up(call: Callable[[], T]) -> T | Denied:
     """Return what the look-up finds, or the permission that it lacks."""
     try:
         return call()
     except errors.PermissionDenied as error:
-        return gap(error)
+        return denial_of(error)
 
 
-def told(found: tuple[T, ...] | Denied) -> tuple[T, ...]:
+def answer_of(found: tuple[T, ...] | Denied) -> tuple[T, ...]:
     """Return what a look-up of several things found: none where it lacked its permission."""
     return () if isinstance(found, Denied) else found
 
 
-def gap(error: errors.PermissionDenied) -> Denied:
+def denial_of(error: errors.PermissionDenied) -> Denied:
     """Return the permission whose lack the error tells of; of TiDB Cloud's, which has none, the operation."""
     return Denied(ram.action_of(error.operation) or error.operation)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba.codes import CLOCK_REFUSED
 from tidb_pe_magic.model import VerifiedService
-from tidb_pe_magic.steps.clusters import eligible_cluster, named_cluster, not_eligible, noted_service
+from tidb_pe_magic.steps.clusters import eligible_cluster, named_cluster, not_eligible, service_of
 from tidb_pe_magic.steps.networks import region_networks
 from tidb_pe_magic.steps.preflight.checks import findings
-from tidb_pe_magic.steps.preflight.facts import Denied, Facts, look
+from tidb_pe_magic.steps.preflight.facts import Denied, Facts, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ class Survey:
         """The service as this account sees it, or else as TiDB Cloud describes it."""
         if isinstance(self.service, VerifiedService):
             return self.service
-        noted = noted_service(self.cluster)
+        noted = service_of(self.cluster)
         return VerifiedService(
             service_name=noted.service_name,
             service_id="",
@@ -71,18 +71,18 @@ def survey(context: Context, cluster: Cluster) -> Survey:
     alibaba = context.alibaba(cluster.region_id)
     clock_ahead, here = context.tidb_cloud().clock_ahead, context.whereabouts()
     try:
-        product_open = look(alibaba.product_open)
+        product_open = look_up(alibaba.product_open)
     except errors.AuthenticationFailed as error:
         if not error.code.startswith(CLOCK_REFUSED):
             raise
         return Survey(cluster=cluster, clock_ahead=clock_ahead, clock_refused=True, here=here)
-    name = noted_service(cluster).service_name
+    name = service_of(cluster).service_name
     return Survey(
         cluster=cluster,
         clock_ahead=clock_ahead,
         product_open=product_open,
         networks=region_networks(context, cluster),
-        service=None if product_open is False else look(lambda: alibaba.service(name)),
+        service=None if product_open is False else look_up(lambda: alibaba.service(name)),
         here=here,
     )
 
@@ -157,4 +157,4 @@ def _rules(
     context: Context, cluster: Cluster, group_ids: Iterable[str]
 ) -> Mapping[str, SecurityRules | Denied]:
     alibaba = context.alibaba(cluster.region_id)
-    return {group_id: look(partial(alibaba.security_rules, group_id)) for group_id in group_ids}
+    return {group_id: look_up(partial(alibaba.security_rules, group_id)) for group_id in group_ids}
