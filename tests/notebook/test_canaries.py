@@ -166,7 +166,9 @@ PLANTS = {
     ),
     "PyMySQL's query": Plant(QUERY, "pymysql.connections:Connection._execute_command"),
     "PyMySQL in %%sql": Plant("%%sql tidb\nSELECT 1", "pymysql.connections:Connection._execute_command"),
-    "a cursor in %%sql": Plant("%%sql tidb\nSELECT 1", "pymysql.cursors:Cursor.execute"),
+    "the reader in %%sql": Plant(
+        "%%sql tidb\nSELECT 1", "tidb_pe_magic.database.frames.reading:Reading._run"
+    ),
     "SQLAlchemy": Plant(f"{CONNECT} --alias engine", "sqlalchemy:Engine.connect"),
     "jupysql": Plant(
         f"{CONNECT} --alias other",
