@@ -42,6 +42,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "alias": _ids.map("_{}".format),
     "host": _ids,
     "port": st.integers(1, 65535),
+    "connect_timeout": st.floats(min_value=0, exclude_min=True, allow_infinity=False),
     "timeout": st.floats(min_value=0, exclude_min=True, allow_infinity=False),
     "profile": _ids.map("@_{}".format),
     "max_rows": st.integers(1, 10**9),
