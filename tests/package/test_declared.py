@@ -23,7 +23,11 @@ EXTRA = {
     "credentials/": "keyring",
 }
 # What has loaded a part is there when it is imported.
-LOADERS = {"sandbox/pytest_plugin.py": {"pytest"}}
+LOADERS = {
+    "sandbox/pytest_plugin.py": {"pytest"},
+    "database/jupysql/results.py": {"polars"},  # of whoever has asked for polars' frames
+    "clouds/alibaba/sdk_process.py": {"darabonba-core"},  # of the SDK, which sends with requests
+}
 
 
 def names(requirements: list[str]) -> set[str]:

@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OLDEST = PROJECT["requires-python"].removeprefix(">=")
 EXTRAS = ",".join(sorted(PROJECT["optional-dependencies"]))
 WORKS: dict[str, Any] = {
-    "commands": [[], ["query", "disconnect"]],
+    "commands": [[], []],
     "tutorial": ["Connected", "DataFrame", 200, 3],
     "pandas": [200, 3],
     "form": [True, "<tidb_pe form, cluster demo>"],

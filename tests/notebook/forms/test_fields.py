@@ -20,6 +20,8 @@ from tidb_pe_magic.notebook.forms.fields import Field, Sheet, field_for
 
 # A field's name: what is typed, the value that it stands for, and what no rule lets through.
 EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
+    "connect_timeout": ("7.5", 7.5, "soon"),
+    "shared": (True, True, "perhaps"),
     "cluster": ("demo", "demo", " "),
     "endpoint": ("ep-1a", "ep-1a", "vpc-1"),
     "vpc": ("vpc-1a", "vpc-1a", "vsw-1"),
