@@ -143,7 +143,7 @@ def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) ->
 
 @pytest.mark.usefixtures("waiting")
 def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
-    """After a restart in the middle the form finds the endpoint in the clouds, and sees it through."""
+    """After a restart, choosing the cluster finds its endpoint, and the form waits for it again."""
     opened.restart()
     lost = FormPage(opened.output("form")).root.locator(".tidb-pe-form")
     expect(lost).to_have_class(re.compile("jupyter-widgets-disconnected"))
@@ -154,6 +154,7 @@ def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
     assert opened.run("form")
     form = FormPage(opened.output("form"))
     (endpoint,) = manual.world.endpoints
+    form.choose()  # the endpoint serves other clusters too, so that none is meant before
     expect(form.head("1. Choose a cluster — ✔ demo")).to_be_visible()
     expect(form.head("2. Create the endpoint — ✔")).to_contain_text(endpoint)
     expect(form.outcome("wait")).to_contain_text("Waiting for: Active and Connected")
@@ -225,7 +226,7 @@ def test_a_preflight_stop(stops: OpenNotebook, directory: Path, name: str) -> No
         if check != "clock":  # with that nothing can be looked up, and so no group be chosen
             form.place(GROUP)
         expect(form.outcome("plan")).to_contain_text("create refuses")
-        expect(form.outcome("plan").get_by_role("row", name=check)).to_be_visible()
+        expect(form.outcome("plan").get_by_role("row", name=re.compile(rf"^\S {check} "))).to_be_visible()
         form.rests()
         form.doing("create").click()
         expect(form.outcome("create").get_by_role("alert")).to_contain_text(f"preflight ({check})")
