@@ -76,7 +76,7 @@ def test_counts_what_is_there(tmp_path: Path, temporary: Path) -> None:
         r"demo ok: 1234 flights in a DataFrame of 1234 rows, endpoint ep-[a-z0-9]+ Connected", last
     )
     assert all(re.search(r"\.\. +\d+\.\d\d s$", step) for step in steps)
-    assert [step.partition(".")[0] for step in steps[1:]] == [str(number) for number in range(1, 12)]
+    assert [step.partition(".")[0] for step in steps[1:]] == [str(number) for number in range(1, 13)]
     assert nbformat.read(saved, as_version=4).cells[-1].outputs  # type: ignore[no-untyped-call]
     assert list(temporary.iterdir()) == []
     assert files() == before

@@ -24,7 +24,7 @@ WORKS: dict[str, Any] = {
     "pandas": [200, 3],
     "form": [True, "<tidb_pe form, cluster demo>"],
     "query": [200, 3],
-    "nullable": ["Int32", "string", "datetime64[us]"],
+    "nullable": ["Int64", "string", "datetime64[us]"],
     "dask": [200, 3],
 }
 

@@ -60,6 +60,7 @@ def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path:
         kernel.must(LOAD)
         kernel.must(SHOW)
         kernel.must(BEGIN)
+        kernel.must(CLICKS["choose"])  # the endpoint serves other clusters too
         heads = "print([page.box.children[0].description for page in f._pages.values()])"
         assert "demo" in kernel.must("print(f)").text
         assert "▾ 3. Connect" in kernel.must(heads).text
