@@ -145,6 +145,12 @@ def known(value: Any) -> Any:
 
 
 MANY = "SELECT seq AS n, seq * 2 AS m FROM seq_1_to_25"
+# A profile names each column's most frequent value; among equally frequent ones a server may choose.
+PROFILED = (
+    "%sql CREATE OR REPLACE TABLE profiled AS SELECT 1 AS id, 'one' AS name, 1.10 AS price, "
+    "TIMESTAMP '2013-01-01 10:00:00' AS at UNION ALL SELECT 1, 'one', 1.10, '2013-01-01 10:00:00' "
+    "UNION ALL SELECT 2, 'it''s <b>  three', -0.05, '1000-01-01' UNION ALL SELECT NULL, NULL, NULL, NULL"
+)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ MANY = "SELECT seq AS n, seq * 2 AS m FROM seq_1_to_25"
         ),
         ("%sqlcmd tables",),
         ("%sqlcmd columns --table things",),
-        ("%sqlcmd profile --table things",),
+        (PROFILED, "%sqlcmd profile --table profiled"),
         ("%sqlcmd snippets",),
     ],
     ids=lambda typed: typed[-1][:60],
