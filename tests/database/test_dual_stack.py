@@ -10,8 +10,8 @@ from support.results import ENDPOINT
 
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.connector import Target
-from tidb_pe_magic.database.dialing import Address, Attempt, faults
 from tidb_pe_magic.database.subject import Subject
+from tidb_pe_magic.database.tcp import Address, Attempt, faults
 from tidb_pe_magic.display import render
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pymysql.err
 
 from tidb_pe_magic.credentials.secrets import Secret
-from tidb_pe_magic.database import dialing, greeting, remedies
+from tidb_pe_magic.database import greeting, remedies, tcp
 from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
@@ -77,7 +77,7 @@ class _Examination:
 
     def __post_init__(self) -> None:
         self._end = time.monotonic() + self.timeout
-        self._addresses: list[dialing.Address] = []
+        self._addresses: list[tcp.Address] = []
         self._sock: socket.socket | None = None
         self._tls_offered = False
         self._session: tuple[Session, Deadline] | None = None
@@ -133,7 +133,7 @@ class _Examination:
         target, zones = self.subject.target, self.subject.zone_addresses
         with self._share() as deadline:
             found = greeting.resolve(target.host, target.port, deadline)
-        self._addresses = [dialing.Address(family, place, "") for family, place in found]
+        self._addresses = [tcp.Address(family, place, "") for family, place in found]
         texts = [address.text for address in self._addresses]
         listed = ", ".join(dict.fromkeys(texts))
         leads = f"{target.host} resolves to {listed}"
@@ -159,7 +159,7 @@ class _Examination:
 
     def _network(self) -> Seen:
         endpoint, here = self.subject.endpoint, self.subject.here
-        sources = [dialing.source(address) for address in self._addresses]
+        sources = [tcp.source(address) for address in self._addresses]
         if not any(sources):
             raise ConnectionFailed(
                 "network",
@@ -185,16 +185,16 @@ class _Examination:
         zones, port = self.subject.zone_addresses, self.subject.target.port
         places = [replace(a, label=zones.get(a.text, "")) for a in self._addresses]
         known = {address.text for address in places}
-        places += [dialing.literal(ip, port, zone) for ip, zone in zones.items() if ip not in known]
+        places += [tcp.literal(ip, port, zone) for ip, zone in zones.items() if ip not in known]
         with self._share() as deadline:
-            attempts = dialing.dial(places, deadline)
+            attempts = tcp.dial(places, deadline)
         for attempt in attempts:
             if attempt.sock is not None:
                 self.opened.enter_context(attempt.sock)
         detail = "; ".join(map(str, attempts))
         own = attempts[: len(self._addresses)]
         self._sock = next((attempt.sock for attempt in own if attempt.sock is not None), None)
-        kinds = dialing.faults(attempts)
+        kinds = tcp.faults(attempts)
         if self._sock is None:
             answering = any(attempt.sock is not None for attempt in attempts)
             kind = "elsewhere" if answering else remedies.gravest(kinds)

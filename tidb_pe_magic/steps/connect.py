@@ -16,10 +16,10 @@ from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import doctor, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
+from tidb_pe_magic.steps.login import open_awake
 from tidb_pe_magic.steps.preflight import checks
 from tidb_pe_magic.steps.sql_cells import SqlCells
 from tidb_pe_magic.steps.sql_users import login_name, password_name
-from tidb_pe_magic.steps.waking import open_awake
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -11,7 +11,7 @@ from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.model import Deletion, EndpointStatus
 from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.endpoints import detailed, not_listed, place_of
-from tidb_pe_magic.steps.sharing import names, refuse_shared, with_clusters
+from tidb_pe_magic.steps.served_clusters import names, refuse_shared, with_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

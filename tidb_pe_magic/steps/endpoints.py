@@ -14,7 +14,7 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.steps.clusters import named_cluster, service_of
 from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, denial_of, look_up
-from tidb_pe_magic.steps.sharing import known_clusters
+from tidb_pe_magic.steps.served_clusters import known_clusters
 
 if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba.api import Alibaba

@@ -24,7 +24,7 @@ from tidb_pe_magic.steps.networks import vpc_by_id_only
 from tidb_pe_magic.steps.preflight import survey
 from tidb_pe_magic.steps.preflight.checks import gravest_first, unchecked
 from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, denial_of, look_up
-from tidb_pe_magic.steps.sharing import known_clusters
+from tidb_pe_magic.steps.served_clusters import known_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.clusters import eligible_cluster, visible_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight.facts import denial_of
-from tidb_pe_magic.steps.sharing import names, with_clusters
+from tidb_pe_magic.steps.served_clusters import names, with_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from tidb_pe_magic.model import changes_with
 from tidb_pe_magic.runtime.waiter import connected
 from tidb_pe_magic.steps.clusters import eligible_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, detailed, for_endpoint, refreshed
-from tidb_pe_magic.steps.sharing import with_clusters
+from tidb_pe_magic.steps.served_clusters import with_clusters
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import WaitRequest

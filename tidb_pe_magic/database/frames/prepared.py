@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pymysql.err
 from pymysql.constants import COMMAND, ER
 
-from tidb_pe_magic.database.frames.binding import bind
 from tidb_pe_magic.database.frames.definitions import Declarations, read_definition
 from tidb_pe_magic.database.frames.driver import Driver
+from tidb_pe_magic.database.frames.parameters import bind
 from tidb_pe_magic.database.frames.statement import check_number
 from tidb_pe_magic.database.frames.types import column
 

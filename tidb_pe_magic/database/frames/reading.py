@@ -14,12 +14,12 @@ from pymysql.constants import COMMAND
 from tidb_pe_magic.database.frames import prepared, statement
 from tidb_pe_magic.database.frames.answer import Answer
 from tidb_pe_magic.database.frames.binary import BinaryDecoder
-from tidb_pe_magic.database.frames.binding import literals
 from tidb_pe_magic.database.frames.calendar import ZeroDates
 from tidb_pe_magic.database.frames.decimals import narrowed
 from tidb_pe_magic.database.frames.definitions import Declarations
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.frames.failures import malformed
+from tidb_pe_magic.database.frames.parameters import literals
 from tidb_pe_magic.database.frames.rows import CursorAnswer
 from tidb_pe_magic.database.frames.scalars import plain
 from tidb_pe_magic.database.frames.statement import Statement

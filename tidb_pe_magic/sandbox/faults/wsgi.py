@@ -12,7 +12,7 @@ from werkzeug.test import run_wsgi_app
 
 from tidb_pe_magic.sandbox.faults.answers import REQUEST_ID, Answer, refusal
 from tidb_pe_magic.sandbox.faults.fault import Fault, Kind, Point
-from tidb_pe_magic.sandbox.faults.rewriting import rewritten
+from tidb_pe_magic.sandbox.faults.json_answers import rewritten
 from tidb_pe_magic.sandbox.http_server import HangUp
 from tidb_pe_magic.sandbox.service import Service
 

@@ -30,8 +30,8 @@ from tidb_pe_magic.sandbox.mysql.errors import (
 from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.protocol import Status
-from tidb_pe_magic.sandbox.mysql.reading import describe
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery
+from tidb_pe_magic.sandbox.mysql.result import describe
 from tidb_pe_magic.sandbox.mysql.show import Show, processes
 from tidb_pe_magic.sandbox.mysql.snapshot import HistoricRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic.sandbox.mysql.errors import UNKNOWN_ERROR, WRONG_VALUE, SqlError
 from tidb_pe_magic.sandbox.mysql.history import from_datetime
-from tidb_pe_magic.sandbox.mysql.reading import Reading
+from tidb_pe_magic.sandbox.mysql.result import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from tidb_pe_magic.sandbox.mysql.errors import DEADLOCK, SqlError
-from tidb_pe_magic.sandbox.mysql.reading import Reading
+from tidb_pe_magic.sandbox.mysql.result import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from tidb_pe_magic.steps.clusters import service_of
 from tidb_pe_magic.steps.delete import Removal
 from tidb_pe_magic.steps.fleet.rows import of_endpoint
 from tidb_pe_magic.steps.plan import preference
-from tidb_pe_magic.steps.sharing import refuse_shared
+from tidb_pe_magic.steps.served_clusters import refuse_shared
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
