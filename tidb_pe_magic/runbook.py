@@ -34,10 +34,6 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 
-def _ignore(event: model.Event) -> None:
-    """Take an event that nobody listens to."""
-
-
 def operation(method: Callable[Concatenate[Runbook, P], R]) -> Callable[Concatenate[Runbook, P], R]:
     """Bind a method, whose body is its docstring, to the operation of its name.
 
@@ -78,7 +74,7 @@ class Runbook:
         self,
         *,
         shell: InteractiveShell | None = None,
-        on_event: model.EventHook = _ignore,
+        on_event: model.EventHook = model.ignore_event,
         environ: Mapping[str, str] | None = None,
         prompt: Callable[[str], Secret] = ask,
         cancel: threading.Event | None = None,

@@ -1,12 +1,11 @@
-"""A pause that the stop button and the cancel event end at once."""
+"""Pauses and threads that the stop button and the cancel event end at once."""
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -36,29 +35,41 @@ def paused(seconds: float, cancel: Flag, sleep: Callable[[float], bool] | None =
     return cancel.is_set()
 
 
-def within(seconds: float, work: Callable[[], T], *, name: str) -> T:
-    """Return what `work` returns or raises, unless that takes longer: then it is left to itself.
+def in_thread(work: Callable[[], T], *, name: str) -> Future[T]:
+    """Begin `work` in a daemon thread; return what will hold its result, or its error.
 
-    It runs in a daemon thread, which can be abandoned: a name server that hangs cannot be interrupted.
+    A daemon can be abandoned: a name server or a database that hangs cannot be interrupted.
 
     Args:
-        seconds: the limit.
         work: what is done in the thread.
         name: of the thread.
-
-    Raises:
-        TimeoutError: the time is over.
     """
     answer: Future[T] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(work())
+            result = work()
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             answer.set_exception(error)
+        else:
+            answer.set_result(result)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    return answer.result(seconds)
+    return answer
+
+
+def within(seconds: float, work: Callable[[], T], *, name: str) -> T:
+    """Return what `work` returns or raises, unless that takes longer: then it is left to itself.
+
+    Args:
+        seconds: the limit.
+        work: what is done in a daemon thread.
+        name: of the thread.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    return in_thread(work, name=name).result(seconds)
 
 
 def work_through(
@@ -84,26 +95,20 @@ def work_through(
     waiting: queue.SimpleQueue[T] = queue.SimpleQueue()
     for item in items:
         waiting.put(item)
-    ended: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
 
-    def run() -> None:
-        end: Future[None] = Future()
-        try:
-            for item in _drain(waiting, stop):
-                work(item)
-            end.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-            end.set_exception(error)
-        ended.put(end)
+    def take() -> None:
+        for item in _drain(waiting, stop):
+            work(item)
 
-    running = min(threads, waiting.qsize())
     try:
-        for number in range(running):
-            threading.Thread(target=run, name=f"tidb-pe-fleet-{number + 1}", daemon=True).start()
+        running = {
+            in_thread(take, name=f"tidb-pe-fleet-{number + 1}")
+            for number in range(min(threads, waiting.qsize()))
+        }
         while running:
-            with contextlib.suppress(queue.Empty):
-                ended.get(timeout=SLICE).result()
-                running -= 1
+            ended, running = wait(running, timeout=SLICE, return_when=FIRST_COMPLETED)
+            for each in ended:
+                each.result()
             meanwhile()
     except BaseException:
         stop.set()

@@ -15,22 +15,18 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.model import RetryScheduled
+from tidb_pe_magic.model import RetryScheduled, ignore_event
 from tidb_pe_magic.threads import paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tidb_pe_magic.model import Event, EventHook
+    from tidb_pe_magic.model import EventHook
 
 T = TypeVar("T")
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = 0.5, 8.0, 0.5  # seconds; the pauses double
 _single: ContextVar[bool] = ContextVar("single", default=False)
-
-
-def _ignore(event: Event) -> None:
-    """Take an event that nobody listens to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +50,7 @@ class Retries:
     cancel: Flag = field(default_factory=Flag)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] | None = None
-    on_event: EventHook = _ignore
+    on_event: EventHook = ignore_event
 
     def call(self, operation: str, work: Callable[[], T]) -> T:
         """Return what `work` returns, or raise what it raised last.

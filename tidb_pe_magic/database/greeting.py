@@ -6,9 +6,7 @@ something else, is told apart from one that does not open, and both from a refus
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +14,7 @@ from pymysql.constants import CLIENT, CR
 
 from tidb_pe_magic.database import refusals
 from tidb_pe_magic.errors import ConnectionFailed
+from tidb_pe_magic.threads import within
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.deadline import Deadline
@@ -99,24 +98,18 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[s
         ConnectionFailed: at stage dns.
     """
     # The resolver of the operating system takes no time limit and cannot be interrupted.
-    answers: queue.Queue[list[tuple[int, tuple[str, int]]] | OSError | UnicodeError] = queue.Queue()
-
-    def ask() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-        else:
-            answers.put([(int(family), address) for family, _, _, _, address in found])  # type: ignore[misc]
-
-    threading.Thread(target=ask, daemon=True, name="tidb_pe-resolver").start()
     try:
-        answer = answers.get(timeout=deadline.remaining)
-    except queue.Empty:
-        answer = TimeoutError(f"no answer in {deadline.seconds:.3g} s")
-    if isinstance(answer, list):
-        return answer
-    reason = getattr(answer, "strerror", None) or str(answer)
+        found = within(
+            deadline.remaining,
+            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM),
+            name="tidb_pe-resolver",
+        )
+    except TimeoutError:
+        reason = f"no answer in {deadline.seconds:.3g} s"
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    else:
+        return [(int(family), address) for family, _, _, _, address in found]  # type: ignore[misc]
     raise ConnectionFailed(
         "dns",
         f"{host} does not resolve: {reason}.",

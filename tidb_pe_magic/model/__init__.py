@@ -54,6 +54,7 @@ from tidb_pe_magic.model.events import (
     StepFinished,
     StepStarted,
     changes_with,
+    ignore_event,
 )
 from tidb_pe_magic.model.exports import EXPORT_FORMATS, Export
 from tidb_pe_magic.model.findings import (
@@ -161,6 +162,7 @@ __all__ = [
     "Whereabouts",
     "Whoami",
     "changes_with",
+    "ignore_event",
     "judge",
     "key_hint",
     "row_counts",

@@ -137,6 +137,10 @@ Event = (
 EventHook = Callable[[Event], None]
 
 
+def ignore_event(event: Event) -> None:
+    """Do nothing with an event: the hook of a caller that has none."""
+
+
 _GONE = "gone"
 
 

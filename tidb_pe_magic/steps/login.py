@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import Notice
-from tidb_pe_magic.threads import SLICE
+from tidb_pe_magic.threads import SLICE, in_thread
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tidb_pe_magic.database.engine import Opened, Target
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
@@ -62,23 +64,15 @@ def _begin(target: Target, patience: float, reached: threading.Event) -> Future[
     """Open the engine in a thread of its own, which a server that does not answer cannot block."""
     from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    answer: Future[Opened] = Future()
-
-    def work() -> None:
-        try:
-            opened = open_engine(
-                target,
-                timeout=min(_REACHED, patience),
-                login_timeout=patience,
-                on_login=reached.set,
-            )
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-            answer.set_exception(error)
-        else:
-            answer.set_result(opened)
-
-    threading.Thread(target=work, name="tidb_pe-login", daemon=True).start()
-    return answer
+    return in_thread(
+        lambda: open_engine(
+            target,
+            timeout=min(_REACHED, patience),
+            login_timeout=patience,
+            on_login=reached.set,
+        ),
+        name="tidb_pe-login",
+    )
 
 
 def _dispose(answer: Future[Opened]) -> None:
