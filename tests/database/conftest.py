@@ -21,8 +21,8 @@ def opened() -> Iterator[Callable[..., Opened]]:
     """Give `open_engine`, whose engines are closed at the end of the test."""
     engines: list[Engine] = []
 
-    def open_and_keep(target: Target, *, timeout: float = 10.0) -> Opened:
-        result = open_engine(target, timeout=timeout)
+    def open_and_keep(target: Target, *, timeout: float = 10.0, login_timeout: float | None = None) -> Opened:
+        result = open_engine(target, timeout=timeout, login_timeout=login_timeout)
         engines.append(result.engine)
         return result
 

@@ -65,11 +65,17 @@ class Listener:
 
 
 class Relay(Listener):
-    """Passes bytes on to `upstream`, which may change between connections; `freeze` holds them back."""
+    """Passes bytes on to `upstream`, which may change between connections; `freeze` holds them back.
+
+    Attributes:
+        upstream: host and port of the server.
+        asleep: seconds for which a new connection's login is held back, as a cluster's that wakes.
+    """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         """Listen on a free loopback port."""
         self.upstream = upstream
+        self.asleep = 0.0
         self._flowing = threading.Event()
         self._flowing.set()
         super().__init__(self._pass_on)
@@ -85,6 +91,7 @@ class Relay(Listener):
         with self.track(socket.create_connection(self.upstream)) as server:
             back = threading.Thread(target=self._copy, args=(server, client, flowing))
             back.start()
+            threading.Event().wait(self.asleep)
             self._copy(client, server, flowing)
             back.join()
 

@@ -81,7 +81,7 @@ def examine() -> Callable[..., Diagnosis]:
         here = model.Whereabouts(
             region_id="ap-southeast-1", zone_id="ap-southeast-1a", vpc_id="vpc-t4n1", vswitch_id="vsw-t4n1"
         )
-        known = {"endpoint": ENDPOINT, "here": here} | given
+        known = {"endpoint": ENDPOINT, "here": here, "ca": options.get("ca", "")} | given
         return doctor.examine(Subject(target=target(host, port, **options), **known), timeout=timeout)
 
     return examine
@@ -156,7 +156,10 @@ def test_what_a_real_server_refuses(  # noqa: PLR0913, PLR0917 - fixtures and pa
 def test_the_name_of_a_foreign_certificate_is_no_next_step(
     examine: Callable[..., Diagnosis], tls_server: MariaDb, authority: Authority
 ) -> None:
-    """Only a name of the cluster's own gateway is advised; what a stranger's certificate carries never is."""
+    """Only a name of the cluster's own gateway is advised; what a stranger's certificate carries never is.
+
+    The command repeats the file of authorities that was named, and not the one of the environment.
+    """
     options = {"ca": str(authority.path), "tls_name": "other.example.com", "timeout": 5.0}
     strange = examine("127.0.0.1", tls_server.port, **options)
     assert "do not send a password" in strange.causes[0]
@@ -165,6 +168,11 @@ def test_the_name_of_a_foreign_certificate_is_no_next_step(
     own = examine("127.0.0.1", tls_server.port, gateway_names=("127.0.0.1",), **options)
     assert "the cluster's gateway's, 127.0.0.1" in own.causes[0]
     assert "--tls-name 127.0.0.1 " in own.next_command
+    assert f"--ca {authority.path}" in own.next_command
+    from_environment = examine(
+        "127.0.0.1", tls_server.port, gateway_names=("127.0.0.1",), subject={"ca": ""}, **options
+    )
+    assert "--ca" not in from_environment.next_command
 
 
 def test_a_server_without_tls_passes_unless_tls_is_asked_for(

@@ -321,6 +321,25 @@ def test_a_forgotten_connection_is_replaced_on_every_path(plain_server: MariaDb,
         engine.dispose()
 
 
+@pytest.mark.parametrize("where", ["session", "pool"])
+def test_a_cluster_that_fell_asleep_is_waited_for(plain_server: MariaDb, opened: Open, where: str) -> None:
+    """A connection that is opened again has as long for its login as the first one."""
+    with Relay((plain_server.host, plain_server.port)) as relay:
+        engine = opened(plain_server.target(port=relay.port), timeout=1.0, login_timeout=60.0).engine
+        connection = engine.connect()
+        first = identity(connection)
+        relay.asleep = 1.5
+        if where == "session":
+            connection.connection.dbapi_connection._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        else:
+            connection.close()
+            engine.dispose()
+            connection = engine.connect()
+        assert identity(connection) != first
+        connection.close()
+        engine.dispose()
+
+
 def test_a_forgotten_connection_with_a_transaction_is_an_error(plain_server: MariaDb, opened: Open) -> None:
     """After an idle time the statement fails within the limit, and is not sent in another session."""
     with Relay((plain_server.host, plain_server.port)) as relay:

@@ -50,14 +50,20 @@ class Target:
 class Connector:
     """Opens sessions; the first decides between TLS and none, and by which name the server is known."""
 
-    def __init__(self, target: Target, *, timeout: float) -> None:
+    def __init__(self, target: Target, *, timeout: float, login_timeout: float | None = None) -> None:
         """Check the TLS options, without connecting.
+
+        Args:
+            target: where to connect, as whom, and what the server has to prove.
+            timeout: seconds for each session, from the name to the end of the login.
+            login_timeout: seconds from the beginning until a login is given up, where it may take longer: a
+                cluster that fell asleep wakes at the login of a connection that is opened again, too.
 
         Raises:
             InvalidRequest: the CA file or the TLS name cannot be used.
         """
         self._target = target
-        self._timeout = timeout
+        self._timeout, self._login_timeout = timeout, login_timeout
         self._names = tls.candidate_names(target.tls, target.host, target.tls_name, target.gateway_names)
         self._context = None if target.tls == TlsMode.OFF else tls.make_context(target.tls, target.ca)
         self._settled = target.tls == TlsMode.OFF
@@ -79,7 +85,7 @@ class Connector:
         try:
             if deadline is not None:
                 return self._connect(deadline)
-            with Deadline(self._timeout) as own:
+            with Deadline(self._timeout, login=self._login_timeout) as own:
                 return self._connect(own)
         except ConnectionFailed as error:
             failure = CannotConnect(error)
@@ -194,6 +200,7 @@ class Connector:
             context=context,
             plain_if_offered=self._target.tls == TlsMode.OFF,
             timeout=self._timeout,
+            login_timeout=self._login_timeout,
             reopen=self._open,
             kill=self._kill,
             **self._arguments,

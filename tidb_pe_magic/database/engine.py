@@ -51,15 +51,15 @@ def open_engine(
     Args:
         target: where to connect, as whom, and what the server has to prove.
         timeout: seconds for all of it together: name, connection, TLS, login and query.
-        login_timeout: seconds from the beginning until the login is given up, where it may take longer; the
-            query has `timeout` for itself then.
+        login_timeout: seconds from the beginning until a login is given up, where it may take longer, now and
+            when a connection is opened again; the query has `timeout` for itself then.
         on_login: is called when the login is reached.
 
     Raises:
         ConnectionFailed: with the first stage that failed; nothing is left open.
         InvalidRequest: an option of TLS cannot be used.
     """
-    connector = Connector(target, timeout=timeout)
+    connector = Connector(target, timeout=timeout, login_timeout=login_timeout)
     first = _FirstConnection()
     engine = _make_engine(target, connector, first)
     failure, version = None, None

@@ -119,6 +119,7 @@ class Session(_Driver):
         context: NamedContext | None,
         plain_if_offered: bool,
         timeout: float,
+        login_timeout: float | None,
         reopen: Callable[[Session, Deadline], None],
         kill: Callable[[int], None],
         **arguments: Any,
@@ -130,6 +131,7 @@ class Session(_Driver):
             context: what the certificate is verified with; None for an unencrypted session.
             plain_if_offered: stay unencrypted even where the server offers TLS.
             timeout: seconds for opening it again, and for the answer to a ping.
+            login_timeout: seconds for opening it again, once the login is reached, where it may take longer.
             reopen: calls `establish`, and explains its failure.
             kill: ends a session of the server's, by its number there.
             arguments: what SQLAlchemy would give to PyMySQL.
@@ -153,7 +155,7 @@ class Session(_Driver):
         self._secret = secret
         self._context = context
         self._plain_if_offered = plain_if_offered
-        self._timeout = timeout
+        self._timeout, self._login_timeout = timeout, login_timeout
         self._reopen = reopen
         self._kill = kill
         self._settings: list[str] = []
@@ -343,7 +345,7 @@ class Session(_Driver):
                 return ()
         lost, failure = self.settings, None
         try:
-            with Deadline(self._timeout) as deadline:
+            with Deadline(self._timeout, login=self._login_timeout) as deadline:
                 self._reopen(self, deadline)
         except ConnectionFailed as error:
             failure = CannotConnect(error)

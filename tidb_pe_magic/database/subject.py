@@ -28,6 +28,7 @@ class Subject:
         target: its user may be empty; its password is not used.
         password: gives the password when the login is reached; None where there is none at hand.
         password_from: where that is, as it was typed.
+        ca: the file of authorities, as it was typed; empty where it comes from the environment.
         endpoint: what the host's zones, VPC and state are compared with.
         here: where this machine is.
         age: seconds since the endpoint was created; None where that is not known.
@@ -39,6 +40,7 @@ class Subject:
     target: Target
     password: Callable[[], Secret] | None = None
     password_from: str = ""
+    ca: str = ""
     cluster: Cluster | None = None
     endpoint: VpcEndpoint | None = None
     here: Whereabouts | None = None
@@ -90,7 +92,7 @@ def command(operation: str, subject: Subject, *options: str) -> str:
         # `connect` goes by an endpoint; a host alone has none.
         operation = "doctor"
         given |= {"--host": target.host, "--port": str(target.port), "--user": target.user}
-    given |= {"--database": target.database, "--tls-name": target.tls_name, "--ca": target.ca}
+    given |= {"--database": target.database, "--tls-name": target.tls_name, "--ca": subject.ca}
     given["--password-from"] = subject.password_from
     if target.tls != TlsMode.AUTO:
         given["--tls"] = target.tls.value

@@ -152,6 +152,7 @@ def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject
         ),
         password=_password(context, request, user, password_name(cluster, user) if cluster else user),
         password_from=str(request.password_from or ""),
+        ca=request.ca or "",
         cluster=cluster,
         endpoint=endpoint,
         here=_here(context) if endpoint else None,

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
@@ -167,6 +168,26 @@ def frozen_at_query(upstream: Address) -> Behaviour:
             _log_in(connection, server, shift=0)
             _relay(connection, server, until=b"SELECT")
             silent(connection)
+
+    return behave
+
+
+def waking(upstream: Address, seconds: float) -> Behaviour:
+    """Return a behaviour: pass everything on, logins only from so many seconds after the first."""
+    lock = threading.Lock()
+    awake: float | None = None
+
+    def behave(connection: socket.socket) -> None:
+        nonlocal awake
+        with socket.create_connection(upstream) as server:
+            _send(connection, *_receive(server))
+            login = _receive(connection)
+            with lock:
+                awake = awake or time.monotonic() + seconds
+            # Readable is a client that leaves.
+            if not select.select([connection], [], [], max(0.0, awake - time.monotonic()))[0]:
+                _send(server, *login)
+                _relay(connection, server)
 
     return behave
 

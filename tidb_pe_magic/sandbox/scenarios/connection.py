@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster
 
 _TOO_MANY_CONNECTIONS, _ACCESS_DENIED = 1040, 1045
+_WAKING = 20.0  # seconds; people set time limits of 20 to 60 s for it (public reports of 2026)
 
 
 def _demo(sandbox: Staged) -> Cluster:
@@ -65,6 +66,10 @@ def _behaving(behave: impostors.Behaviour) -> Callable[[Staged], None]:
 
 def _frozen(sandbox: Staged) -> None:
     sandbox.impersonate(Impostor(impostors.frozen_at_query(sandbox.gate.upstream)))
+
+
+def _asleep(sandbox: Staged) -> None:
+    sandbox.impersonate(Impostor(impostors.waking(sandbox.gate.upstream, _WAKING)))
 
 
 def _domain(name: str) -> Callable[[Staged], None]:
@@ -161,7 +166,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "endpoint-not-allowed",
         "The cluster's Authorized Networks do not name the endpoint.",
+        # With which number and text the gateway refuses it: [GUESS].
         _behaving(impostors.refusing_login(_ACCESS_DENIED, "Access denied for user (using password: YES)")),
+        doctor="login",
+    ),
+    Scenario(
+        "cluster-asleep",
+        "The cluster is idle: it answers logins 20 seconds after the first one.",
+        _asleep,
         doctor="login",
     ),
     Scenario("query-hangs", "The login works, and no query is answered.", _frozen, doctor="query"),
