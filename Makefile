@@ -7,6 +7,8 @@ BIN = .venv/bin
 # Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
 INSTALLED = .venv/installed
 PEERS = .venv/peers
+# Hundreds of processes are started: each would compile all that it imports again, where this is set.
+TESTS = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile
 # Of chaos.
 N = 1000
 SEED = 1
@@ -16,7 +18,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## make the environment .venv in this checkout
 
-$(INSTALLED): pyproject.toml .ci/constraints.txt .ci/environment .ci/indexed
+$(INSTALLED): pyproject.toml .ci/constraints.txt .ci/overrides.txt .ci/environment .ci/indexed
 	@.ci/environment
 	@touch $(INSTALLED)
 
@@ -24,10 +26,10 @@ demo: setup ## execute the runbook notebook against the sandbox, step by step
 	@$(BIN)/python notebooks/demo.py $(DEMO)
 
 test: lint ## lint, types and all tests but those of foreign programs
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not foreign"
+	$(TESTS) -m "not foreign"
 
 foreign: setup ## connection strings and exports in the programs that they are for, which are fetched first
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m foreign
+	$(TESTS) -m foreign
 
 chaos: setup ## run N=1000 trials of faults, cuts and kills from SEED=1 on; all the bad columns are 0
 	@PYTHONPATH=tests $(BIN)/python -m programs.chaos --runs $(N) --seed $(SEED)
@@ -35,7 +37,7 @@ chaos: setup ## run N=1000 trials of faults, cuts and kills from SEED=1 on; all 
 lint: setup ## lint and types alone
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
-	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy -n 2
 
 lab: setup ## open JupyterLab on the notebooks, with the sandbox beside it
 	@$(BIN)/python notebooks/demo.py --lab
