@@ -14,6 +14,7 @@ from flows.places import GROUP, VPC
 from support.inspecting_proxy import InspectingProxy
 
 from tidb_pe_magic import Runbook
+from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.errors import ServiceUnavailable
 from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.alibaba.roles import ACCOUNT
@@ -84,6 +85,51 @@ def test_one_variable_is_enough_for_every_cloud(
         "ecs",
         "sts",
     }
+
+
+# What asks no cloud, or is a skin of its own.
+APART = {"connections", "disconnect", "form", "help", "load", "query", "sandbox", "tables"}
+
+
+def test_every_command_works_behind_the_proxy(
+    sandbox: Sandbox, proxy: InspectingProxy, tmp_path: Path
+) -> None:
+    """From the first look to the deletion, each operation of the table that asks a cloud, by this proxy."""
+    rows = tmp_path / "fleet.toml"
+    rows.write_text(
+        f'[[endpoint]]\ncluster = "demo"\nvpc = "{VPC}"\nsecurity_group = "{GROUP}"\n', encoding="utf-8"
+    )
+    place: dict[str, object] = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP]}
+    environ = company(sandbox, proxy, SSL_CERT_FILE=proxy.authority)
+    with Runbook(environ=environ) as runbook:
+        calls: list[tuple[str, dict[str, object]]] = [
+            ("clusters", {}),
+            ("cluster", {"cluster": "demo"}),
+            ("networks", {}),
+            ("verify", {}),
+            ("permissions", {}),
+            ("plan", place),
+            ("create", place),
+            ("wait", {}),
+            ("authorize", {}),
+            ("status", {}),
+            ("endpoints", {}),
+            ("connect", {"database": "nycflights13"}),
+            ("connection-string", {"with_": "jdbc"}),
+            ("doctor", {"cluster": "demo"}),
+            ("sql-user", {"action": "list"}),
+            ("export", {"format": "terraform", "to": str(tmp_path / "main.tf")}),
+            ("fleet", {"action": "plan", "file": str(rows)}),
+            ("run", place),
+            ("history", {}),
+            ("whoami", {}),
+        ]
+        asked = {name for name, _ in calls}
+        assert asked | {"delete"} == set(OPERATIONS) - APART
+        for name, fields in calls:
+            runbook.perform(name, OPERATIONS[name].request.of(**fields))
+        (made,) = runbook.endpoints().items
+        runbook.delete(made.endpoint_id, yes=True, shared=True)
 
 
 def test_a_ram_role_is_assumed_through_the_proxy(
