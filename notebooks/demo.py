@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).resolve().parent
-RUNBOOK = NOTEBOOKS / "private_endpoint_runbook.ipynb"
+RUNBOOK = NOTEBOOKS / "02_step_by_step.ipynb"
 
 # The variables of a user's own accounts: whoever runs a demo does not mean those.
 _ACCOUNTS = ("TIDBCLOUD_", "TIDB_PE_", "TIDB_PASSWORD", "ALIBABA_CLOUD_")

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-RUNBOOK = "private_endpoint_runbook.ipynb"
-EXPLORE = "explore_flights.ipynb"
-TROUBLESHOOT = "troubleshoot.ipynb"
-FORM = "private_endpoint_form.ipynb"
+RUNBOOK = "02_step_by_step.ipynb"
+EXPLORE = "03_explore.ipynb"
+TROUBLESHOOT = "04_troubleshoot.ipynb"
+FORM = "05_form.ipynb"
 LISTED = (EXPLORE, FORM, RUNBOOK, TROUBLESHOOT)
 FLIGHTS = 2000
 ACCOUNTS = ("TIDB", "ALIBABA_CLOUD_")

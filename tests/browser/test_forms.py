@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from browser.lab import Lab, OpenNotebook
     from playwright.sync_api import Page
 
-FORM = "private_endpoint_form.ipynb"
+FORM = "05_form.ipynb"
 SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
 WRONG, UNSENT = "canary-Wrong1", "canary-Unsent2"
 WIDGETS = "application/vnd.jupyter.widget-state+json"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox import Sandbox
 
-RUNBOOK = "private_endpoint_runbook.ipynb"
+RUNBOOK = "02_step_by_step.ipynb"
 # What each step of the runbook shows as HTML, by the ID of its cell.
 SHOWN = {
     "clusters": "can be used",

@@ -99,7 +99,7 @@ def test_an_extra_is_enough(
 def test_the_runbook_notebook_runs(wheel: Wheel, clean: Clean) -> None:
     """With the extra `sandbox` and a notebook's runner, the runbook goes from its first cell to its last."""
     clean.install(f"{wheel.path}[sandbox]", "nbclient", "ipykernel")
-    for name in ("demo.py", "private_endpoint_runbook.ipynb"):
+    for name in ("demo.py", "02_step_by_step.ipynb"):
         shutil.copy(ROOT / "notebooks" / name, clean.home)
     done = clean.run("python", "demo.py", "--mode", "immediate", "--flights", "1000")
     assert done.returncode == 0, done.stderr
