@@ -215,7 +215,7 @@ def test_show_and_describe(ask: Callable[..., Any], table: str) -> None:
     assert ask("SHOW TABLES FROM nycflights13") == tuple((name,) for name in names)
     assert ask("SHOW TABLES FROM nycflights13 LIKE 'air%'") == (("airlines",), ("airports",))
     assert ask("SHOW FULL TABLES") == ((table, "BASE TABLE"),)
-    assert ask("SHOW DATABASES") == (("information_schema",), ("nycflights13",), ("test",))
+    assert ask("SHOW DATABASES") == (("INFORMATION_SCHEMA",), ("nycflights13",), ("test",))
     expected = (("id", "int", "NO", "PRI", None, ""), ("v", "varchar(20)", "NO", "", None, ""))
     assert ask("DESCRIBE t") == expected
     assert ask("SHOW COLUMNS FROM t LIKE 'v'") == expected[1:]
@@ -237,6 +237,70 @@ def test_information_schema(ask: Callable[..., Any]) -> None:
     )
     assert rows == (("airlines", 2), ("airports", 8), ("flights", 19), ("planes", 9), ("weather", 15))
     assert ask("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%main%'") == ()
+
+
+def test_the_catalog_has_what_tidb_shows(ask: Callable[..., Any], connect: Callable[..., Any]) -> None:
+    """Keys, comments, sizes and defaults are in information_schema and in SHOW, with TiDB's columns and types."""
+    ask(
+        "CREATE TABLE orders (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY COMMENT 'the order', "
+        "who VARCHAR(20) DEFAULT 'x' COMMENT 'it''s a name', n INT UNSIGNED UNIQUE, at_ DATETIME(3), price DECIMAL(8,2), "
+        "KEY by_who (who, n), UNIQUE KEY once (who, at_), INDEX (price) COMMENT 'for sums') COMMENT='all of them'"
+    )
+    ask("INSERT INTO orders (who) VALUES ('ann'), ('bob')")
+    where = "table_schema = DATABASE() AND table_name = 'orders'"
+    tables = ask(
+        f"SELECT table_type, table_rows, data_length > 0, index_length > 0, table_comment, tidb_pk_type "
+        f"FROM information_schema.tables WHERE {where}"
+    )
+    assert tables == (("BASE TABLE", 2, 1, 1, "all of them", "CLUSTERED"),)
+    columns = ask(
+        f"SELECT column_name, column_type, is_nullable, column_key, column_default, column_comment, "
+        f"numeric_precision, numeric_scale, character_maximum_length, datetime_precision "
+        f"FROM information_schema.columns WHERE {where} ORDER BY ordinal_position"
+    )
+    assert columns == (
+        ("id", "bigint", "NO", "PRI", None, "the order", 19, 0, None, None),
+        ("who", "varchar(20)", "YES", "MUL", "x", "it's a name", None, None, 20, None),
+        ("n", "int unsigned", "YES", "UNI", None, "", 10, 0, None, None),
+        ("at_", "datetime(3)", "YES", "", None, "", None, None, None, 3),
+        ("price", "decimal(8,2)", "YES", "MUL", None, "", 8, 2, None, None),
+    )
+    keys = ask(
+        f"SELECT index_name, GROUP_CONCAT(column_name ORDER BY seq_in_index), MIN(non_unique), MAX(index_comment) "
+        f"FROM information_schema.statistics WHERE {where} GROUP BY index_name ORDER BY index_name"
+    )
+    assert keys == (
+        ("PRIMARY", "id", "0", ""),
+        ("by_who", "who,n", "1", ""),
+        ("n", "n", "0", ""),
+        ("once", "who,at_", "0", ""),
+        ("price", "price", "1", "for sums"),
+    )
+    constrained = f"SELECT DISTINCT constraint_name FROM information_schema.key_column_usage WHERE {where} ORDER BY 1"
+    assert ask(constrained) == (("PRIMARY",), ("n",), ("once",))
+    assert ask(f"SELECT clustered FROM information_schema.tidb_indexes WHERE {where} AND key_name = 'PRIMARY'") == (
+        ("YES",),
+    )
+    created = ask("SHOW CREATE TABLE orders")[0][1]
+    for line in (
+        "`who` varchar(20) DEFAULT 'x' COMMENT 'it''s a name'",
+        "KEY `by_who` (`who`,`n`)",
+        "UNIQUE KEY `once` (`who`,`at_`)",
+        "COMMENT='all of them'",
+    ):
+        assert line in created
+    assert ask("SHOW FULL COLUMNS FROM orders")[1][-1] == "it's a name"
+    assert [row[2:5] for row in ask("SHOW INDEX FROM orders") if row[2] == "by_who"] == [
+        ("by_who", 1, "who"),
+        ("by_who", 2, "n"),
+    ]
+    with connect().cursor() as cursor:
+        cursor.execute("SELECT * FROM information_schema.columns LIMIT 0")
+        declared = {name: kind for name, kind, *_ in cursor.description}
+    assert list(declared)[:4] == ["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME"]
+    assert (declared["ORDINAL_POSITION"], declared["COLUMN_NAME"], declared["COLUMN_DEFAULT"]) == (8, 253, 252)
+    system = "SELECT column_type FROM information_schema.columns WHERE table_schema = 'INFORMATION_SCHEMA' "
+    assert ask(system + "AND table_name = 'TABLES' AND column_name = 'TABLE_ROWS'") == (("bigint(21)",),)
 
 
 # Values

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import Any, Final
 
 from sqlglot import exp
 
+#: What stands in DuckDB's comment on a column between its type in MySQL's words and its own comment.
+COMMENT_MARK: Final = "\n"
 #: A FLOAT(p) of up to so many bits is single precision.
 _SINGLE_BITS: Final = 24
 _D: Final = exp.DataType.Type
@@ -45,9 +48,11 @@ def sql_name(text: str) -> str:
 def rewrite_create_table(tree: exp.Create) -> list[str]:
     """Rewrite the tree in place; return the DuckDB statements to run afterwards.
 
-    A column's MySQL type goes into its comment, from which SHOW and information_schema take it:
-    DuckDB forgets the length of a VARCHAR, and has no MEDIUMTEXT or YEAR.
+    A column's MySQL type goes into its comment, before its own comment, from which SHOW and
+    information_schema take it: DuckDB forgets the length of a VARCHAR, and has no MEDIUMTEXT or YEAR.
+    The table's comment and its keys, of which DuckDB has only some, go into the table's comment.
     """
+    remark = _remark(tree)
     tree.set("properties", _temporary_only(tree))
     schema = tree.this
     if not isinstance(schema, exp.Schema):
@@ -55,13 +60,16 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
     table = schema.this.sql("duckdb")
     follow_up: list[str] = []
     kept: list[exp.Expr] = []
+    keys: list[dict[str, Any]] = []
     for item in schema.expressions:
+        if key := _key(item, keys):
+            keys.append(key)
         if isinstance(item, exp.IndexColumnConstraint):
             continue
         if isinstance(item, exp.ColumnDef) and item.kind is not None:
             _widen(item.kind)
             kind = item.kind.sql("mysql").lower().replace(", ", ",")
-            comment = f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind)}"
+            comment = f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind + _own_remark(item))}"
             _rewrite_column(item, table, follow_up)
             follow_up.append(comment)
         elif isinstance(item, exp.UniqueColumnConstraint) and isinstance(item.this, exp.Schema):
@@ -74,7 +82,53 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
             item.set("expressions", _plain(item.expressions))
         kept.append(item)
     schema.set("expressions", kept)
+    if keys or remark:
+        text = json.dumps({"comment": remark, "keys": keys}, ensure_ascii=False)
+        follow_up.append(f"COMMENT ON TABLE {table} IS {sql_string(text)}")
     return follow_up
+
+
+def _key(item: exp.Expr, keys: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return a key other than the primary one, as MySQL names it: after its first column, if not otherwise."""
+    unique, named, note = False, item, ""
+    if isinstance(item, exp.Constraint):
+        named = item.expressions[0] if item.expressions else item
+    if isinstance(item, exp.ColumnDef):
+        if not any(isinstance(each.kind, exp.UniqueColumnConstraint) for each in item.constraints):
+            return None
+        return {"name": _free(item.name, keys), "unique": True, "columns": [item.name], "comment": ""}
+    if isinstance(named, exp.UniqueColumnConstraint) and isinstance(named.this, exp.Schema):
+        unique, named = True, named.this
+    elif not isinstance(named, exp.IndexColumnConstraint):
+        return None
+    for option in named.args.get("options") or ():
+        note = option.text("comment") or note
+    columns = [column.name for part in named.expressions if (column := part.find(exp.Identifier))]
+    name = named.name or (item.name if isinstance(item, exp.Constraint) else "")
+    return {
+        "name": name or _free(columns[0] if columns else "", keys),
+        "unique": unique,
+        "columns": columns,
+        "comment": note,
+    }
+
+
+def _free(name: str, keys: list[dict[str, Any]]) -> str:
+    """Return the name, with the next number behind it where a key of the table has it already."""
+    taken = {key["name"].lower() for key in keys}
+    numbers = (f"{name}_{number}" for number in range(2, len(taken) + 2))
+    return name if name.lower() not in taken else next(each for each in numbers if each.lower() not in taken)
+
+
+def _remark(tree: exp.Create) -> str:
+    properties = tree.args.get("properties")
+    found = properties.find(exp.SchemaCommentProperty) if properties else None
+    return found.name if found is not None else ""
+
+
+def _own_remark(column: exp.ColumnDef) -> str:
+    found = next((c.kind for c in column.constraints if isinstance(c.kind, exp.CommentColumnConstraint)), None)
+    return f"{COMMENT_MARK}{found.name}" if found is not None and found.name else ""
 
 
 def _widen(kind: exp.DataType) -> None:

@@ -16,6 +16,7 @@ class TableState:
         sql: makes it, in DuckDB's words.
         columns: name, type and comment of each, without generated ones.
         values: of each column, as text; None is NULL.
+        comment: on the table, as DuckDB has it.
     """
 
     schema: str
@@ -23,6 +24,7 @@ class TableState:
     sql: str
     columns: tuple[tuple[str, str, str | None], ...]
     values: tuple[tuple[str | None, ...], ...]
+    comment: str | None = None
 
 
 @dataclass(frozen=True)

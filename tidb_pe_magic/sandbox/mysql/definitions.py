@@ -10,6 +10,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from tidb_pe_magic.sandbox.mysql.columns import Source
+from tidb_pe_magic.sandbox.mysql.create_table import COMMENT_MARK
+from tidb_pe_magic.sandbox.mysql.information_schema import NAME, SYSTEM_TABLES
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.protocol import FieldFlag
 
@@ -47,8 +49,6 @@ _KINDS: Final = {
     "INTERVAL": "time(6)",
     "TIME": "time(6)",
 }
-#: What stands before a column's own comment in DuckDB's: its type in MySQL's words.
-COMMENT_MARK: Final = "\n"
 
 
 def mysql_type(engine_type: str, comment: str | None) -> str:
@@ -77,7 +77,7 @@ class Definitions:
             self._seen = changes
         key = schema.lower(), table.lower()
         if key not in self._known:
-            self._known[key] = self._table(*key) or self._view(*key)
+            self._known[key] = _system_table(*key) or self._table(*key) or self._view(*key)
         return self._known[key]
 
     def forget(self) -> None:
@@ -115,6 +115,15 @@ class Definitions:
                 names = [column.name for column in create.this.expressions] if create.this.expressions else []
                 return [(name, source) for name, (_, source) in zip(names, found, strict=False)] or found
         return ()
+
+
+def _system_table(schema: str, table: str) -> Sequence[Output]:
+    """Return the columns of a table of information_schema, as TiDB declares them."""
+    described = SYSTEM_TABLES.get(table) if schema == NAME.lower() else None
+    if described is None:
+        return ()
+    shown = table.upper()
+    return [(name, Source(NAME, shown, shown, name, kind)) for name, kind, _ in described.columns]
 
 
 def _key_flags(rows: Sequence[tuple[str, Sequence[str]]]) -> dict[str, FieldFlag]:

@@ -11,6 +11,7 @@ from typing import Final
 import duckdb
 
 from tidb_pe_magic.sandbox.mysql.catalog import SCRIPT
+from tidb_pe_magic.sandbox.mysql.create_table import COMMENT_MARK, sql_string
 
 #: The database that a login without one gets.
 DEFAULT_DATABASE: Final = "nycflights13"
@@ -37,6 +38,25 @@ _COLUMNS: Final = {
         "origin varchar(3), dest varchar(3), air_time int, distance int, hour int, minute int, "
         "time_hour datetime"
     ),
+}
+
+#: Comments on the tables and on some of their columns (reference of the R package nycflights13).
+_TABLE_REMARKS: Final = {
+    "airlines": "Names of the airlines by carrier code",
+    "airports": "Airports by FAA code",
+    "planes": "Planes by tail number",
+    "weather": "Hourly weather at New York's airports",
+    "flights": "All flights that departed from New York in 2013",
+}
+_COLUMN_REMARKS: Final = {
+    ("flights", "dep_delay"): "minutes; negative: early",
+    ("flights", "arr_delay"): "minutes; negative: early",
+    ("flights", "air_time"): "minutes",
+    ("flights", "distance"): "miles",
+    ("flights", "time_hour"): "scheduled departure, to the hour",
+    ("airports", "alt"): "feet",
+    ("airports", "tz"): "hours from GMT",
+    ("weather", "temp"): "degrees Fahrenheit",
 }
 
 
@@ -87,4 +107,7 @@ def _load(
         [str(csv), {column: kind.partition("(")[0] for column, kind, *_ in definitions}, limit],
     )
     for column, kind, *_ in definitions:
-        database.execute(f"COMMENT ON COLUMN {name}.{column} IS '{kind}'")
+        remark = _COLUMN_REMARKS.get((table, column))
+        text = kind + (f"{COMMENT_MARK}{remark}" if remark else "")
+        database.execute(f"COMMENT ON COLUMN {name}.{column} IS {sql_string(text)}")
+    database.execute(f"COMMENT ON TABLE {name} IS {sql_string(_TABLE_REMARKS[table])}")

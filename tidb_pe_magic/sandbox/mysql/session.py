@@ -13,7 +13,6 @@ import duckdb
 from sqlglot import exp
 
 from tidb_pe_magic.sandbox.mysql.assignments import assign
-from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.columns import Column
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.definitions import Definitions
@@ -28,6 +27,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     from_duckdb,
 )
 from tidb_pe_magic.sandbox.mysql.flights import DEFAULT_DATABASE
+from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.lineage import outputs
 from tidb_pe_magic.sandbox.mysql.protocol import Status
 from tidb_pe_magic.sandbox.mysql.request_units import LastQuery

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.errors import NO_DATABASE_SELECTED, NO_SUCH_TABLE, NOT_SUPPORTED, SqlError
+from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +20,47 @@ if TYPE_CHECKING:
 
 _TABLE_MISSING: Final = "Table '{0}.{1}' doesn't exist"
 _EMPTY: Final = ("EVENTS", "TRIGGERS", "PLUGINS", "PROCEDURE STATUS", "FUNCTION STATUS", "OPEN TABLES")
+
+#: The columns of SHOW TABLE STATUS and SHOW INDEX, and what of information_schema they are (TiDB v8.5).
+_TABLE_STATUS: Final = (
+    ("Name", "TABLE_NAME"),
+    ("Engine", "ENGINE"),
+    ("Version", "VERSION"),
+    ("Row_format", "ROW_FORMAT"),
+    ("Rows", "TABLE_ROWS"),
+    ("Avg_row_length", "AVG_ROW_LENGTH"),
+    ("Data_length", "DATA_LENGTH"),
+    ("Max_data_length", "MAX_DATA_LENGTH"),
+    ("Index_length", "INDEX_LENGTH"),
+    ("Data_free", "DATA_FREE"),
+    ("Auto_increment", "AUTO_INCREMENT"),
+    ("Create_time", "CREATE_TIME"),
+    ("Update_time", "UPDATE_TIME"),
+    ("Check_time", "CHECK_TIME"),
+    ("Collation", "TABLE_COLLATION"),
+    ("Checksum", "CHECKSUM"),
+    ("Create_options", "CREATE_OPTIONS"),
+    ("Comment", "TABLE_COMMENT"),
+)
+_INDEX: Final = (
+    ("Table", "TABLE_NAME"),
+    ("Non_unique", "CAST(NON_UNIQUE AS BIGINT)"),
+    ("Key_name", "INDEX_NAME"),
+    ("Seq_in_index", "SEQ_IN_INDEX"),
+    ("Column_name", "COLUMN_NAME"),
+    ("Collation", '"COLLATION"'),
+    ("Cardinality", "CARDINALITY"),
+    ("Sub_part", "SUB_PART"),
+    ("Packed", "PACKED"),
+    ("Null", "NULLABLE"),
+    ("Index_type", "INDEX_TYPE"),
+    ("Comment", "COMMENT"),
+    ("Index_comment", "INDEX_COMMENT"),
+    ("Visible", "IS_VISIBLE"),
+    ("Expression", '"Expression"'),
+    ("Clustered", "CASE INDEX_NAME WHEN 'PRIMARY' THEN 'YES' ELSE 'NO' END"),
+    ("Global", "'NO'"),
+)
 
 
 def rows_query(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -109,10 +150,10 @@ class Show:
                 f"WHERE lower(TABLE_SCHEMA) = {sql_string(database.lower())} ORDER BY 1"
             )
         if kind == "TABLE STATUS":
+            listed = ", ".join(f'{column} AS "{name}"' for name, column in _TABLE_STATUS)
             return (
-                'SELECT TABLE_NAME AS "Name", ENGINE AS "Engine", TABLE_ROWS AS "Rows", '
-                f'TABLE_COLLATION AS "Collation", TABLE_COMMENT AS "Comment" FROM {schema}.tables '
-                f"WHERE TABLE_SCHEMA = {sql_string(database)} ORDER BY 1"
+                f"SELECT {listed} FROM {schema}.tables "
+                f"WHERE lower(TABLE_SCHEMA) = {sql_string(database.lower())} ORDER BY 1"
             )
         if kind in {"VARIABLES", "STATUS"}:
             pairs = self._variables() if kind == "VARIABLES" else self._status()
@@ -145,12 +186,8 @@ class Show:
             f"AND lower(TABLE_NAME) = {sql_string(table.lower())}"
         )
         if kind == "INDEX":
-            return (
-                'SELECT TABLE_NAME AS "Table", CAST(NON_UNIQUE AS BIGINT) AS "Non_unique", '
-                'INDEX_NAME AS "Key_name", SEQ_IN_INDEX AS "Seq_in_index", COLUMN_NAME AS "Column_name", '
-                '"COLLATION" AS "Collation", INDEX_TYPE AS "Index_type" '
-                f"FROM {HIDDEN_SCHEMA}.statistics {where}"
-            )
+            listed = ", ".join(f'{column} AS "{name}"' for name, column in _INDEX)
+            return f"SELECT {listed} FROM {HIDDEN_SCHEMA}.statistics {where}"
         fields = 'COLUMN_NAME AS "Field", COLUMN_TYPE AS "Type"'
         if full:
             fields += ', COLLATION_NAME AS "Collation"'
@@ -180,9 +217,9 @@ class Show:
             raise SqlError(NO_SUCH_TABLE, _TABLE_MISSING.format(database, table))
 
     def _create_table(self, database: str, table: str) -> str:
-        columns = self._cursor.execute(self._of_table("COLUMNS", database, table, full=False)).fetchall()
+        columns = self._cursor.execute(self._of_table("COLUMNS", database, table, full=True)).fetchall()
         lines = []
-        for field, kind, nullable, _key, default, extra in columns:
+        for field, kind, _collation, nullable, _key, default, extra, _privileges, comment in columns:
             line = f"  `{field}` {kind}"
             line += " NOT NULL" if nullable == "NO" else ""
             if default is not None:
@@ -191,16 +228,28 @@ class Show:
                 )
             elif nullable == "YES":
                 line += " DEFAULT NULL"
-            lines.append(line + (f" {extra.upper()}" if extra else ""))
-        keys: dict[str, list[str]] = {}
+            line += f" {extra.upper()}" if extra else ""
+            lines.append(line + (f" COMMENT {sql_string(comment)}" if comment else ""))
+        keys: dict[tuple[str, int], list[str]] = {}
         for row in self._cursor.execute(self._of_table("INDEX", database, table, full=False)).fetchall():
-            keys.setdefault(row[2], []).append(f"`{row[4]}`")
-        for name, parts in keys.items():
-            head = "PRIMARY KEY" if name == "PRIMARY" else f"UNIQUE KEY `{name}`"
-            lines.append(f"  {head} ({','.join(parts)})")
+            keys.setdefault((row[2], row[1]), []).append(f"`{row[4]}`")
+        for (name, non_unique), parts in keys.items():
+            head = f"{'' if non_unique else 'UNIQUE '}KEY `{name}`"
+            if name == "PRIMARY":
+                lines.append(f"  PRIMARY KEY ({','.join(parts)}) /*T![clustered_index] CLUSTERED */")
+            else:
+                lines.append(f"  {head} ({','.join(parts)})")
         body = ",\n".join(lines)
-        tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+        tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin" + self._table_comment(database, table)
         return rows_query(("Table", "Create Table"), [(table, f"CREATE TABLE `{table}` (\n{body}\n) {tail}")])
+
+    def _table_comment(self, database: str, table: str) -> str:
+        rows = self._cursor.execute(
+            f"SELECT TABLE_COMMENT FROM {HIDDEN_SCHEMA}.tables "
+            "WHERE lower(TABLE_SCHEMA) = lower(?) AND lower(TABLE_NAME) = lower(?)",
+            [database, table],
+        ).fetchall()
+        return f" COMMENT={sql_string(rows[0][0])}" if rows and rows[0][0] else ""
 
 
 def _shown(value: object) -> object:

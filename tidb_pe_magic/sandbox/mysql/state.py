@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.database_state import DatabaseState, TableState
 from tidb_pe_magic.sandbox.mysql.flights import open_database
+from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,7 +18,7 @@ SELECT schema_name FROM duckdb_schemas()
 WHERE NOT internal AND database_name = 'memory' AND {_OWN}
 ORDER BY oid"""  # noqa: S608 - of constants
 _TABLES: Final = f"""
-SELECT schema_name, table_name, sql FROM duckdb_tables()
+SELECT schema_name, table_name, sql, comment FROM duckdb_tables()
 WHERE NOT internal AND NOT temporary AND {_OWN}
 ORDER BY table_oid"""  # noqa: S608 - of constants
 _COLUMNS: Final = """
@@ -72,7 +72,7 @@ def opened(state: DatabaseState) -> duckdb.DuckDBPyConnection:
 
 
 def _write(database: duckdb.DuckDBPyConnection, state: DatabaseState, schemas: tuple[str, ...]) -> None:
-    for schema, table, _ in database.execute(_TABLES).fetchall():
+    for schema, table, _, _ in database.execute(_TABLES).fetchall():
         if f"{schema}.{table}" not in state.unchanged:
             database.execute(f"DROP TABLE {sql_name(schema)}.{sql_name(table)}")
     for schema in _column(database, _SCHEMAS):
@@ -98,28 +98,31 @@ def _fill(database: duckdb.DuckDBPyConnection, table: TableState) -> None:
     for column, _, comment in table.columns:
         if comment is not None:
             database.execute(f"COMMENT ON COLUMN {name}.{sql_name(column)} IS {sql_string(comment)}")
+    if table.comment is not None:
+        database.execute(f"COMMENT ON TABLE {name} IS {sql_string(table.comment)}")
 
 
 def _table(cursor: duckdb.DuckDBPyConnection, schema: str, name: str) -> TableState:
-    (sql,) = next((sql,) for s, t, sql in cursor.execute(_TABLES).fetchall() if (s, t) == (schema, name))
+    tables = cursor.execute(_TABLES).fetchall()
+    sql, comment = next(rest for s, t, *rest in tables if (s, t) == (schema, name))
     columns = tuple(cursor.execute(_COLUMNS, [schema, name]).fetchall())
     shown = ", ".join(f"CAST({sql_name(column)} AS VARCHAR)" for column, _, _ in columns)
     rows = cursor.execute(
         f"SELECT {shown} FROM {sql_name(schema)}.{sql_name(name)} ORDER BY rowid"  # noqa: S608 - quoted
     ).fetchall()
     values = tuple(zip(*rows, strict=True)) if rows else ((),) * len(columns)
-    return TableState(schema, name, sql, columns, values)
+    return TableState(schema, name, sql, columns, values, comment)
 
 
 def _prints(database: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Print]:
     """Return for each table what differs where its definition, its rows or their order differ."""
     found: dict[tuple[str, str], Print] = {}
-    for schema, name, sql in database.execute(_TABLES).fetchall():
+    for schema, name, sql, comment in database.execute(_TABLES).fetchall():
         columns = tuple(database.execute(_COLUMNS, [schema, name]).fetchall())
         rows = database.execute(
             f"SELECT count(*), hash(list(hash(t) ORDER BY rowid)) FROM {sql_name(schema)}.{sql_name(name)} t"  # noqa: S608 - quoted
         ).fetchone()
-        found[schema, name] = (sql, columns, rows)
+        found[schema, name] = (sql, columns, rows, comment)
     return found
 
 

@@ -12,7 +12,6 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType  # type: ignore[attr-defined]  # re-exported without saying so
 
 from tidb_pe_magic.sandbox.mysql import bulk_insert
-from tidb_pe_magic.sandbox.mysql.catalog import HIDDEN_SCHEMA
 from tidb_pe_magic.sandbox.mysql.create_table import rewrite_create_table
 from tidb_pe_magic.sandbox.mysql.errors import (
     EMPTY_QUERY,
@@ -22,6 +21,7 @@ from tidb_pe_magic.sandbox.mysql.errors import (
     SqlError,
     syntax_error,
 )
+from tidb_pe_magic.sandbox.mysql.information_schema import HIDDEN_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
