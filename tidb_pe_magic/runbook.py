@@ -435,6 +435,28 @@ class Runbook:
         """
 
     @operation
+    def tables(
+        self, name: str | None = None, *, alias: str = "tidb", system: bool = False
+    ) -> model.Tables | model.TableDetails:
+        """List databases and tables, or describe one table, from information_schema.
+
+        Args:
+            name: `table`, `database.table` or `database`, with `*` for any characters; default: every table.
+            alias: open or saved connection; a saved one is opened first.
+            system: the server's own databases too.
+
+        Returns:
+            `TableDetails` of one table: columns, indexes, five rows as a DataFrame (`sample`) and a query to
+            start from (`select`); otherwise `Tables`.
+
+        Raises:
+            StepOrderError: there is no such connection, neither open nor saved.
+            InvalidRequest: there is no such table or database.
+            QueryError: the server refuses it.
+            ConnectionFailed: the connection was lost.
+        """
+
+    @operation
     def sql_user(  # noqa: PLR0913 - the options of the command
         self,
         action: str,

@@ -240,11 +240,12 @@ def test_information_schema(ask: Callable[..., Any]) -> None:
 
 
 def test_the_catalog_has_what_tidb_shows(ask: Callable[..., Any], connect: Callable[..., Any]) -> None:
-    """Keys, comments, sizes and defaults are in information_schema and in SHOW, with TiDB's columns and types."""
+    """Keys, comments, sizes and defaults are in information_schema and in SHOW, as TiDB declares them."""
     ask(
         "CREATE TABLE orders (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY COMMENT 'the order', "
-        "who VARCHAR(20) DEFAULT 'x' COMMENT 'it''s a name', n INT UNSIGNED UNIQUE, at_ DATETIME(3), price DECIMAL(8,2), "
-        "KEY by_who (who, n), UNIQUE KEY once (who, at_), INDEX (price) COMMENT 'for sums') COMMENT='all of them'"
+        "who VARCHAR(20) DEFAULT 'x' COMMENT 'it''s a name', n INT UNSIGNED UNIQUE, at_ DATETIME(3), "
+        "price DECIMAL(8,2), KEY by_who (who, n), UNIQUE KEY once (who, at_), "
+        "INDEX (price) COMMENT 'for sums') COMMENT='all of them'"
     )
     ask("INSERT INTO orders (who) VALUES ('ann'), ('bob')")
     where = "table_schema = DATABASE() AND table_name = 'orders'"
@@ -266,8 +267,8 @@ def test_the_catalog_has_what_tidb_shows(ask: Callable[..., Any], connect: Calla
         ("price", "decimal(8,2)", "YES", "MUL", None, "", 8, 2, None, None),
     )
     keys = ask(
-        f"SELECT index_name, GROUP_CONCAT(column_name ORDER BY seq_in_index), MIN(non_unique), MAX(index_comment) "
-        f"FROM information_schema.statistics WHERE {where} GROUP BY index_name ORDER BY index_name"
+        f"SELECT index_name, GROUP_CONCAT(column_name ORDER BY seq_in_index), MIN(non_unique), "
+        f"MAX(index_comment) FROM information_schema.statistics WHERE {where} GROUP BY index_name ORDER BY 1"
     )
     assert keys == (
         ("PRIMARY", "id", "0", ""),
@@ -276,11 +277,13 @@ def test_the_catalog_has_what_tidb_shows(ask: Callable[..., Any], connect: Calla
         ("once", "who,at_", "0", ""),
         ("price", "price", "1", "for sums"),
     )
-    constrained = f"SELECT DISTINCT constraint_name FROM information_schema.key_column_usage WHERE {where} ORDER BY 1"
-    assert ask(constrained) == (("PRIMARY",), ("n",), ("once",))
-    assert ask(f"SELECT clustered FROM information_schema.tidb_indexes WHERE {where} AND key_name = 'PRIMARY'") == (
-        ("YES",),
+    constrained = (
+        f"SELECT DISTINCT constraint_name FROM information_schema.key_column_usage WHERE {where} ORDER BY 1"
     )
+    assert ask(constrained) == (("PRIMARY",), ("n",), ("once",))
+    assert ask(
+        f"SELECT clustered FROM information_schema.tidb_indexes WHERE {where} AND key_name = 'PRIMARY'"
+    ) == (("YES",),)
     created = ask("SHOW CREATE TABLE orders")[0][1]
     for line in (
         "`who` varchar(20) DEFAULT 'x' COMMENT 'it''s a name'",
@@ -298,7 +301,11 @@ def test_the_catalog_has_what_tidb_shows(ask: Callable[..., Any], connect: Calla
         cursor.execute("SELECT * FROM information_schema.columns LIMIT 0")
         declared = {name: kind for name, kind, *_ in cursor.description}
     assert list(declared)[:4] == ["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME"]
-    assert (declared["ORDINAL_POSITION"], declared["COLUMN_NAME"], declared["COLUMN_DEFAULT"]) == (8, 253, 252)
+    assert (declared["ORDINAL_POSITION"], declared["COLUMN_NAME"], declared["COLUMN_DEFAULT"]) == (
+        8,
+        253,
+        252,
+    )
     system = "SELECT column_type FROM information_schema.columns WHERE table_schema = 'INFORMATION_SCHEMA' "
     assert ask(system + "AND table_name = 'TABLES' AND column_name = 'TABLE_ROWS'") == (("bigint(21)",),)
 

@@ -153,7 +153,7 @@ OPERATIONS: dict[str, Operation] = {
             target=_STEPS + "connect:connect",
             summary="Connect to the private host and register the connection with jupysql",
             tutorial="4.1-4.3, 4.5",
-            example="connect --database nycflights13",
+            example="connect --database nycflights13 --save",
         ),
         Operation(
             name="connections",
@@ -183,6 +183,14 @@ OPERATIONS: dict[str, Operation] = {
                 Skin.LINE: "`query` works only as a cell magic. Start the cell with `%%tidb_pe query`.",
                 Skin.CONSOLE: "`query` needs an open connection, and `tidb-pe` closes its own at the end.",
             },
+        ),
+        Operation(
+            name="tables",
+            request=sql.TablesRequest,
+            target=_STEPS + "tables:tables",
+            summary="List databases and tables; of one table its columns, indexes and first rows",
+            tutorial="",
+            example="tables",
         ),
         Operation(
             name="sql-user",

@@ -74,6 +74,7 @@ from tidb_pe_magic.model.keys import ApiRoute, CloudIdentity, KeyPlace, KeyState
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
 from tidb_pe_magic.model.queries import QueryResult
 from tidb_pe_magic.model.ram import RamAction
+from tidb_pe_magic.model.schemas import TableColumn, TableDetails, TableIndex, Tables, TableSummary
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
 from tidb_pe_magic.model.sql_users import SQL_ROLES, SqlUser, SqlUsers
 
@@ -153,6 +154,11 @@ __all__ = [
     "StepFinished",
     "StepStarted",
     "StepStatus",
+    "TableColumn",
+    "TableDetails",
+    "TableIndex",
+    "TableSummary",
+    "Tables",
     "TlsMode",
     "TlsReport",
     "VSwitch",

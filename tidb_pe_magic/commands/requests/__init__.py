@@ -46,6 +46,7 @@ from tidb_pe_magic.commands.requests.sql import (
     SqlTls,
     SqlUserFields,
     SqlUserRequest,
+    TablesRequest,
 )
 from tidb_pe_magic.commands.requests.values import (
     ZoneChoice,
@@ -103,6 +104,7 @@ __all__ = [
     "SqlUserFields",
     "SqlUserRequest",
     "StatusRequest",
+    "TablesRequest",
     "VerifyRequest",
     "WaitRequest",
     "WhoamiRequest",

@@ -242,5 +242,21 @@ class QueryRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TablesRequest(Request):
+    """Look at what the databases hold."""
+
+    name: str | None = option(
+        "table, database.table or database; a * stands for any characters; default: every table",
+        metavar="NAME",
+        parse=sql_name,
+        positional=True,
+    )
+    alias: str = option(
+        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
+    )
+    system: bool = option("list the server's own databases too", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRequest(Login, Patience, Resolve, Placement, ClusterRequest):
     """Every step in order."""

@@ -19,6 +19,7 @@ from tidb_pe_magic.display.views import (  # noqa: F401 - each adds its views to
     history,
     identity,
     queries,
+    schemas,
     sql_users,
     topics,
 )

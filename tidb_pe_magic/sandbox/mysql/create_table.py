@@ -69,7 +69,9 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
         if isinstance(item, exp.ColumnDef) and item.kind is not None:
             _widen(item.kind)
             kind = item.kind.sql("mysql").lower().replace(", ", ",")
-            comment = f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind + _own_remark(item))}"
+            comment = (
+                f"COMMENT ON COLUMN {table}.{sql_name(item.name)} IS {sql_string(kind + _own_remark(item))}"
+            )
             _rewrite_column(item, table, follow_up)
             follow_up.append(comment)
         elif isinstance(item, exp.UniqueColumnConstraint) and isinstance(item.this, exp.Schema):
@@ -89,7 +91,7 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
 
 
 def _key(item: exp.Expr, keys: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return a key other than the primary one, as MySQL names it: after its first column, if not otherwise."""
+    """Return a key other than the primary one; by default MySQL names it after its first column."""
     unique, named, note = False, item, ""
     if isinstance(item, exp.Constraint):
         named = item.expressions[0] if item.expressions else item
@@ -127,7 +129,9 @@ def _remark(tree: exp.Create) -> str:
 
 
 def _own_remark(column: exp.ColumnDef) -> str:
-    found = next((c.kind for c in column.constraints if isinstance(c.kind, exp.CommentColumnConstraint)), None)
+    found = next(
+        (c.kind for c in column.constraints if isinstance(c.kind, exp.CommentColumnConstraint)), None
+    )
     return f"{COMMENT_MARK}{found.name}" if found is not None and found.name else ""
 
 

@@ -29,10 +29,10 @@ _COLUMN_TYPE: Final = f"""coalesce({_KEPT_TYPE}, CASE
   WHEN c.data_type = 'BLOB' THEN 'longblob'
   WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'datetime(6)'
   ELSE lower(replace(c.data_type, ', ', ',')) END)"""
-#: Bytes of a value on average: TiDB takes 8 for each type of a fixed length, and has statistics of the others.
+#: Bytes of a value on average: TiDB takes 8 for each type of fixed length, and statistics of others.
 _WIDTH: Final = (
-    "CASE WHEN data_type = 'VARCHAR' THEN coalesce(TRY_CAST(regexp_extract(comment, '\\d+') AS BIGINT) / 2, 16) "
-    "ELSE 8 END"
+    "CASE WHEN data_type = 'VARCHAR' "
+    "THEN coalesce(TRY_CAST(regexp_extract(comment, '\\d+') AS BIGINT) / 2, 16) ELSE 8 END"
 )
 # The sandbox does not know when a table was created.
 _CREATED: Final = "TIMESTAMP '2026-01-01 00:00:00'"
@@ -55,8 +55,8 @@ CREATE VIEW {HIDDEN_SCHEMA}."base keys" AS
       CASE constraint_type WHEN 'PRIMARY KEY' THEN 'PRIMARY' ELSE constraint_name END AS key_name,
       constraint_column_names AS names
     FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND {_OWN})
-  SELECT schema_name, table_name, key_name, true AS is_unique, names, '' AS note, key_name = 'PRIMARY' AS first
-    FROM constrained c WHERE constraint_type = 'PRIMARY KEY' OR NOT EXISTS (
+  SELECT schema_name, table_name, key_name, true AS is_unique, names, '' AS note,
+    key_name = 'PRIMARY' AS first FROM constrained c WHERE constraint_type = 'PRIMARY KEY' OR NOT EXISTS (
       SELECT 1 FROM stated s WHERE s.schema_name = c.schema_name AND s.table_name = c.table_name
       AND s.is_unique AND s.names = c.names)
   UNION ALL SELECT schema_name, table_name, key_name, is_unique, names, coalesce(note, ''), false FROM stated
@@ -96,8 +96,8 @@ class SystemTable:
 
 
 _SCHEMATA = SystemTable(
-    f"(SELECT schema_name FROM duckdb_schemas() WHERE NOT internal AND database_name = 'memory' AND {_OWN} "  # noqa: S608 - of constants
-    f"UNION ALL SELECT '{NAME}')",
+    f"""(SELECT schema_name FROM duckdb_schemas() WHERE NOT internal AND database_name = 'memory' AND {_OWN}
+    UNION ALL SELECT '{NAME}')""",  # noqa: S608 - of constants
     (
         ("CATALOG_NAME", _CATALOG_TYPE, "'def'"),
         ("SCHEMA_NAME", _NAME_TYPE, "schema_name"),
@@ -107,10 +107,11 @@ _SCHEMATA = SystemTable(
         ("TIDB_PLACEMENT_POLICY_NAME", _NAME_TYPE, _NO_TEXT),
     ),
 )
-_BASE, _SYSTEM = "kind = 'BASE TABLE'", "kind = 'SYSTEM VIEW'"
+_BASE, _HANDLE = "kind = 'BASE TABLE'", "'(PK_IS_HANDLE)'"
 _TABLES = SystemTable(
-    f"""(SELECT t.schema_name, t.table_name, 'BASE TABLE' AS kind, t.estimated_size AS rows, s.bytes, s.key_bytes,
-    CASE WHEN t.comment LIKE '{{%' THEN json_extract_string(t.comment, '$.comment') ELSE t.comment END AS note,
+    f"""(SELECT t.schema_name, t.table_name, 'BASE TABLE' AS kind, t.estimated_size AS rows, s.bytes,
+    s.key_bytes,
+    CASE WHEN t.comment LIKE '{{%' THEN t.comment ->> '$.comment' ELSE t.comment END AS note,
     t.table_oid AS number, t.has_primary_key AS clustered
     FROM duckdb_tables() t JOIN {HIDDEN_SCHEMA}."base sizes" s USING (schema_name, table_name)
     WHERE NOT t.internal AND {_OWN.replace("schema_name", "t.schema_name")}
@@ -144,7 +145,7 @@ _TABLES = SystemTable(
         (
             "TIDB_ROW_ID_SHARDING_INFO",
             "varchar(255)",
-            f"CASE WHEN {_BASE} AND clustered THEN 'NOT_SHARDED(PK_IS_HANDLE)' WHEN {_BASE} THEN 'NOT_SHARDED' END",
+            f"CASE WHEN {_BASE} THEN concat('NOT_SHARDED', CASE WHEN clustered THEN {_HANDLE} END) END",
         ),
         (
             "TIDB_PK_TYPE",
@@ -197,7 +198,8 @@ _TIDB_INDEXES = SystemTable(
     ),
 )
 _TABLE_CONSTRAINTS = SystemTable(
-    f"""(SELECT schema_name, table_name, key_name, CASE WHEN first THEN 'PRIMARY KEY' ELSE 'UNIQUE' END AS kind
+    f"""(SELECT schema_name, table_name, key_name,
+    CASE WHEN first THEN 'PRIMARY KEY' ELSE 'UNIQUE' END AS kind
     FROM {HIDDEN_SCHEMA}."base keys" WHERE is_unique
     UNION ALL SELECT schema_name, table_name, constraint_name, 'FOREIGN KEY' FROM duckdb_constraints()
     WHERE constraint_type = 'FOREIGN KEY' AND {_OWN})""",  # noqa: S608 - of constants
@@ -236,25 +238,45 @@ _KEY_COLUMN_USAGE = SystemTable(
         ("REFERENCED_COLUMN_NAME", _NAME_TYPE, "of_column"),
     ),
 )
+_KIND, _SIZE = "regexp_extract(kind, '^[a-z]+')", "TRY_CAST(regexp_extract(kind, '\\d+') AS BIGINT)"
 _TEXT_TYPE = "char|varchar|tinytext|text|mediumtext|longtext|enum|set"
-_INTEGER_DIGITS = (
-    "CASE regexp_extract(kind, '^[a-z]+') WHEN 'tinyint' THEN 3 WHEN 'smallint' THEN 5 WHEN 'mediumint' THEN 7 "
-    "WHEN 'int' THEN 10 WHEN 'bigint' THEN CASE WHEN kind LIKE '%unsigned' THEN 20 ELSE 19 END "
-    "WHEN 'float' THEN 12 WHEN 'double' THEN 22 WHEN 'year' THEN 4 "
-    "WHEN 'decimal' THEN coalesce(TRY_CAST(regexp_extract(kind, '\\d+') AS BIGINT), 10) END"
+_LENGTHS = {
+    "text": 65535,
+    "blob": 65535,
+    "tinytext": 255,
+    "tinyblob": 255,
+    "mediumtext": 2**24 - 1,
+    "mediumblob": 2**24 - 1,
+    "longtext": 2**32 - 1,
+    "longblob": 2**32 - 1,
+    "enum": 64,
+    "set": 64,
+}
+_DIGITS = {"tinyint": 3, "smallint": 5, "mediumint": 7, "int": 10, "float": 12, "double": 22, "year": 4}
+
+
+def _case(values: dict[str, int], *more: str) -> str:
+    """Return an expression for what is known of a kind of type."""
+    cases = (*(f"WHEN '{kind}' THEN {value}" for kind, value in values.items()), *more)
+    return f"CASE {_KIND} {' '.join(cases)} END"
+
+
+_INTEGER_DIGITS = _case(
+    _DIGITS,
+    "WHEN 'bigint' THEN CASE WHEN kind LIKE '%unsigned' THEN 20 ELSE 19 END",
+    f"WHEN 'decimal' THEN coalesce({_SIZE}, 10)",
 )
-_TEXT_LENGTH = (
-    "CASE regexp_extract(kind, '^[a-z]+') WHEN 'tinytext' THEN 255 WHEN 'text' THEN 65535 "
-    "WHEN 'mediumtext' THEN 16777215 WHEN 'longtext' THEN 4294967295 WHEN 'tinyblob' THEN 255 WHEN 'blob' THEN 65535 "
-    "WHEN 'mediumblob' THEN 16777215 WHEN 'longblob' THEN 4294967295 "
-    "WHEN 'char' THEN coalesce(TRY_CAST(regexp_extract(kind, '\\d+') AS BIGINT), 1) "
-    "WHEN 'binary' THEN coalesce(TRY_CAST(regexp_extract(kind, '\\d+') AS BIGINT), 1) "
-    "WHEN 'varchar' THEN TRY_CAST(regexp_extract(kind, '\\d+') AS BIGINT) "
-    "WHEN 'varbinary' THEN TRY_CAST(regexp_extract(kind, '\\d+') AS BIGINT) "
-    "WHEN 'enum' THEN 64 WHEN 'set' THEN 64 END"
+_TEXT_LENGTH = _case(
+    _LENGTHS,
+    *(f"WHEN '{kind}' THEN coalesce({_SIZE}, 1)" for kind in ("char", "binary", "varchar", "varbinary")),
 )
-_IS_TEXT = f"regexp_full_match(regexp_extract(kind, '^[a-z]+'), '{_TEXT_TYPE}')"
+_IS_TEXT = f"regexp_full_match({_KIND}, '{_TEXT_TYPE}')"
 _BYTES_OF_TEXT = f"CASE WHEN {_IS_TEXT} AND kind NOT LIKE '%text' THEN 4 ELSE 1 END"
+_SCALE = (
+    "CASE WHEN kind LIKE 'decimal%' THEN coalesce(TRY_CAST(regexp_extract(kind, ',(\\d+)', 1) AS BIGINT), 0) "
+    f"WHEN regexp_full_match({_KIND}, '(tiny|small|medium|big)?int|year') THEN 0 END"
+)
+_FRACTION = f"CASE WHEN regexp_full_match({_KIND}, 'datetime|timestamp|time') THEN coalesce({_SIZE}, 0) END"
 _COLUMNS = SystemTable(
     f"""(SELECT c.schema_name, c.table_name, c.column_name, CAST(c.column_index AS BIGINT) AS place,
     CASE WHEN c.column_default LIKE 'nextval(%' THEN NULL ELSE trim(c.column_default, '''') END AS value,
@@ -277,22 +299,12 @@ _COLUMNS = SystemTable(
         ("ORDINAL_POSITION", "bigint(64)", "place"),
         ("COLUMN_DEFAULT", "text", "value"),
         ("IS_NULLABLE", "varchar(3)", "CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END"),
-        ("DATA_TYPE", _NAME_TYPE, "regexp_extract(kind, '^[a-z]+')"),
+        ("DATA_TYPE", _NAME_TYPE, _KIND),
         ("CHARACTER_MAXIMUM_LENGTH", _COUNT, _TEXT_LENGTH),
         ("CHARACTER_OCTET_LENGTH", _COUNT, f"{_TEXT_LENGTH} * {_BYTES_OF_TEXT}"),
         ("NUMERIC_PRECISION", _COUNT, f"CAST({_INTEGER_DIGITS} AS BIGINT)"),
-        (
-            "NUMERIC_SCALE",
-            _COUNT,
-            "CASE WHEN kind LIKE 'decimal%' THEN coalesce(TRY_CAST(regexp_extract(kind, ',(\\d+)', 1) AS BIGINT), 0) "
-            "WHEN regexp_full_match(regexp_extract(kind, '^[a-z]+'), '(tiny|small|medium|big)?int|year') THEN 0 END",
-        ),
-        (
-            "DATETIME_PRECISION",
-            _COUNT,
-            "CASE WHEN regexp_full_match(regexp_extract(kind, '^[a-z]+'), 'datetime|timestamp|time') "
-            "THEN coalesce(TRY_CAST(regexp_extract(kind, '\\d+') AS BIGINT), 0) END",
-        ),
+        ("NUMERIC_SCALE", _COUNT, _SCALE),
+        ("DATETIME_PRECISION", _COUNT, _FRACTION),
         ("CHARACTER_SET_NAME", "varchar(32)", f"CASE WHEN {_IS_TEXT} THEN 'utf8mb4' END"),
         ("COLLATION_NAME", "varchar(32)", f"CASE WHEN {_IS_TEXT} THEN 'utf8mb4_bin' END"),
         ("COLUMN_TYPE", "text", "kind"),

@@ -240,7 +240,9 @@ class Show:
             else:
                 lines.append(f"  {head} ({','.join(parts)})")
         body = ",\n".join(lines)
-        tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin" + self._table_comment(database, table)
+        tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin" + self._table_comment(
+            database, table
+        )
         return rows_query(("Table", "Create Table"), [(table, f"CREATE TABLE `{table}` (\n{body}\n) {tail}")])
 
     def _table_comment(self, database: str, table: str) -> str:

@@ -1,0 +1,100 @@
+"""What MariaDB's information_schema says of databases and tables."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidb_pe_magic.database.engine import open_engine
+from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.statement import BoundStatement
+from tidb_pe_magic.database.schema import catalog
+from tidb_pe_magic.database.schema.identifiers import parts, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.mariadb import MariaDb
+
+    from tidb_pe_magic.database.schema.catalog import Ask
+
+ORDERS = """CREATE TABLE shop.orders (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, who VARCHAR(20) COMMENT 'a name', at_ DATETIME(3),
+    KEY by_time (at_, who), UNIQUE KEY once (who)) COMMENT 'what was bought'"""
+
+
+@pytest.fixture(scope="module")
+def ask(plain_server: MariaDb) -> Iterator[Ask]:
+    """Give what asks the server, which has a database of two tables and a view, and an empty one."""
+    for sql in (
+        "CREATE OR REPLACE DATABASE shop",
+        "CREATE OR REPLACE DATABASE `an empty one`",
+        ORDERS,
+        "CREATE TABLE shop.`it's` (`a``b` INT)",
+        "CREATE VIEW shop.names AS SELECT who FROM shop.orders",
+        "INSERT INTO shop.orders (who) VALUES ('ann'), ('bob')",
+        "ANALYZE TABLE shop.orders",
+    ):
+        plain_server.execute(sql)
+    opened = open_engine(plain_server.target())
+
+    def asked(sql: str, params: Any) -> Any:
+        query = BoundStatement(sql=sql, params=tuple(params))
+        return read_table(
+            Read(engine=opened.engine, query=query, cancel=threading.Event(), tell=lambda _: None)
+        )[0]
+
+    yield asked
+    opened.engine.dispose()
+    plain_server.execute("DROP DATABASE shop")
+    plain_server.execute("DROP DATABASE `an empty one`")
+
+
+def test_a_listing_has_every_database_and_table(ask: Ask) -> None:
+    """Databases without a table are there too; the server's own only where they are wanted."""
+    found = catalog.listing(ask)
+    assert {"an empty one", "shop", "test"} <= set(found.databases)
+    assert not {name.lower() for name in found.databases} & set(catalog.SYSTEM_DATABASES)
+    shop = [table for table in found.tables if table.database == "shop"]
+    assert [(table.name, table.kind) for table in shop] == [
+        ("it's", "BASE TABLE"),
+        ("names", "VIEW"),
+        ("orders", "BASE TABLE"),
+    ]
+    assert (shop[2].rows, shop[2].comment) == (2, "what was bought")
+    assert shop[2].bytes
+    assert (shop[1].rows, shop[1].bytes, shop[1].comment) == (None, None, "")
+    assert "information_schema" in catalog.listing(ask, system=True).databases
+
+
+def test_a_table_has_its_columns_and_indexes(ask: Ask) -> None:
+    """Types are in the server's words, and the columns of an index are in its order."""
+    orders = catalog.table(ask, "shop", "orders")
+    assert orders is not None
+    columns = catalog.columns(ask, orders)
+    assert [(column.name, column.type, column.nullable, column.key) for column in columns] == [
+        ("id", "bigint(20) unsigned", False, "PRI"),
+        ("who", "varchar(20)", True, "UNI"),
+        ("at_", "datetime(3)", True, "MUL"),
+    ]
+    assert (columns[0].extra, columns[1].comment) == ("auto_increment", "a name")
+    assert [(index.name, index.unique, index.columns) for index in catalog.indexes(ask, orders)] == [
+        ("PRIMARY", True, ("id",)),
+        ("once", True, ("who",)),
+        ("by_time", False, ("at_", "who")),
+    ]
+    odd = catalog.table(ask, "shop", "it's")
+    assert odd is not None
+    assert [column.name for column in catalog.columns(ask, odd)] == ["a`b"]
+    assert catalog.table(ask, "shop", "order") is None
+
+
+@given(st.text(min_size=1).filter(str.strip), st.text(min_size=1).filter(str.strip))
+def test_a_written_name_is_read_again(database: str, name: str) -> None:
+    """Whatever a name holds, what is written of it means the same name."""
+    assert parts(written(database, name)) == (database, name)
+    assert parts(written(name)) == ("", name)

@@ -1,0 +1,177 @@
+"""`tables` on the sandbox: what the databases hold, and what one table is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pymysql
+import pytest
+from flows.places import GROUP, VPC
+
+from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.display import render
+from tidb_pe_magic.model import TableDetails, Tables
+from tidb_pe_magic.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FLIGHTS = 50
+ORDERS = """CREATE TABLE test.`order` (
+    `order id` BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY COMMENT 'a number', who VARCHAR(20) DEFAULT 'x',
+    price DECIMAL(8,2), scan BLOB, KEY by_who (who, price)) COMMENT='what was bought'"""
+
+
+@pytest.fixture(scope="module")
+def connected() -> Iterator[Runbook]:
+    """Give a runbook that is connected to a sandbox, with a table of our own in another database."""
+    with Sandbox(flights=FLIGHTS) as sandbox, Runbook(environ=sandbox.environment()) as runbook:
+        runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
+        runbook.query(ORDERS)
+        runbook.query(
+            "INSERT INTO test.`order` (who, price, scan) VALUES ('ann', 1.5, x'00ff'), (NULL, NULL, NULL)"
+        )
+        runbook.query("CREATE VIEW test.cheap AS SELECT who FROM test.`order` WHERE price < 2")
+        yield runbook
+
+
+def listed(runbook: Runbook, name: str | None = None, *, system: bool = False) -> Tables:
+    """Return a list of tables."""
+    found = runbook.tables(name, system=system)
+    assert isinstance(found, Tables)
+    return found
+
+
+def described(runbook: Runbook, name: str) -> TableDetails:
+    """Return what is said of one table."""
+    found = runbook.tables(name)
+    assert isinstance(found, TableDetails)
+    return found
+
+
+def test_databases_and_tables_are_listed_with_rows_and_size(connected: Runbook) -> None:
+    """Every database and table is there but for the server's own, each with about how large it is."""
+    found = listed(connected)
+    assert found.databases == ("nycflights13", "test")
+    assert [table.name for table in found] == [
+        "airlines",
+        "airports",
+        "flights",
+        "planes",
+        "weather",
+        "cheap",
+        "order",
+    ]
+    flights, order = found.items[2], found.items[-1]
+    assert (flights.rows, order.comment, found.items[5].rows) == (FLIGHTS, "what was bought", None)
+    assert flights.bytes
+    text = render.text(found)
+    assert "nycflights13 (current database): 5 tables" in text
+    assert "All flights that departed from New York in 2013" in text
+    assert "Next: %tidb_pe tables airlines" in text
+    assert {"INFORMATION_SCHEMA", "test"} < set(listed(connected, system=True).databases)
+
+
+def test_a_table_is_described(connected: Runbook) -> None:
+    """Columns, indexes, the first rows and a query to start from, with names quoted where they have to be."""
+    found = described(connected, "test.order")
+    assert [(c.name, c.type, c.nullable, c.key, c.default, c.extra, c.comment) for c in found.columns] == [
+        ("order id", "bigint", False, "PRI", None, "auto_increment", "a number"),
+        ("who", "varchar(20)", True, "MUL", "x", "", ""),
+        ("price", "decimal(8,2)", True, "", None, "", ""),
+        ("scan", "blob", True, "", None, "", ""),
+    ]
+    assert [(index.name, index.unique, index.columns) for index in found.indexes] == [
+        ("PRIMARY", True, ("order id",)),
+        ("by_who", False, ("who", "price")),
+    ]
+    assert found.sample["who"].tolist()[0] == "ann"
+    assert found.rows == (("1", "ann", "1.50", "0x00ff"), ("2", None, None, None))
+    assert found.select == "SELECT `order id`, who, price, scan\nFROM test.`order`\nLIMIT 100"
+    assert len(connected.query(found.select)) == 2
+    text = render.text(found)
+    for piece in (
+        "Table test.order",
+        "auto_increment",
+        "a number",
+        "First 2 rows",
+        "NULL",
+        *found.select.splitlines(),
+    ):
+        assert piece in text
+
+
+def test_a_wide_tables_rows_stand_in_columns(connected: Runbook) -> None:
+    """A table of many columns is shown turned around, and its query is broken into lines that run."""
+    found = described(connected, "flights")
+    assert "First 5 rows" in (text := render.text(found))
+    assert max(map(len, text.splitlines())) <= 130
+    assert "nycflights13" not in found.select
+    assert max(map(len, found.select.splitlines())) <= 90
+    assert len(connected.query(found.select)) == FLIGHTS
+
+
+def test_a_name_finds_what_it_means(connected: Runbook) -> None:
+    """A table of another database, a database, a pattern and another case are found, a view as a view."""
+    assert described(connected, "order").table.database == "test"
+    assert described(connected, "FLIGHTS").table.name == "flights"
+    assert "View test.cheap" in render.text(described(connected, "`test`.`cheap`"))
+    assert [table.name for table in listed(connected, "test")] == ["cheap", "order"]
+    assert [table.name for table in listed(connected, "air*")] == ["airlines", "airports"]
+    assert [table.name for table in listed(connected, "test.*e%")] == ["cheap", "order"]
+    assert described(connected, "information_schema.tables").columns[0].name == "TABLE_CATALOG"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("flight", "Did you mean flights?"),
+        ("oder", "Did you mean test.`order`?"),
+        (
+            "nycflight.flights",
+            'database "nycflight" does not exist on this server. Did you mean nycflights13?',
+        ),
+        ("zzz", "%tidb_pe tables lists them."),
+    ],
+)
+def test_a_name_that_is_close_is_suggested(connected: Runbook, name: str, words: str) -> None:
+    """A table or database that does not exist is refused, with the one that was meant."""
+    with pytest.raises(errors.InvalidRequest) as caught:
+        connected.tables(name)
+    assert words in str(caught.value)
+
+
+def test_rows_that_cannot_be_read_leave_the_rest(connected: Runbook) -> None:
+    """A view whose table is gone has its columns, and a note in the place of its rows."""
+    connected.query("CREATE TABLE test.base (a INT)")
+    connected.query("CREATE VIEW test.broken AS SELECT a FROM test.base")
+    connected.query("DROP TABLE test.base")
+    found = described(connected, "test.broken")
+    assert found.sample is None
+    assert found.notes[0].startswith("Its rows cannot be read: ")
+    connected.query("DROP VIEW test.broken")
+
+
+def test_a_saved_connection_is_opened(
+    tidb_pe_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    """In another process the saved connection is enough; without one the command that makes it is named."""
+    monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path))
+    environ = {**tidb_pe_sandbox.environment(), "TIDB_PE_CONFIG_DIR": str(tmp_path)}
+    with Runbook(environ=environ) as runbook:
+        with pytest.raises(errors.StepOrderError, match="connect --alias tidb"):
+            runbook.tables()
+        runbook.run("demo", vpc=VPC, security_group=[GROUP])
+        runbook.connect(save=True)
+    with Runbook(environ=environ) as another:
+        assert len(listed(another, "nycflights13")) == 5
+
+
+def test_the_cells_session_is_left_alone(connected: Runbook) -> None:
+    """Tables are read over a connection of their own, and are quick where the session is busy."""
+    session = connected._context.connections.record("tidb").session  # type: ignore[union-attr]
+    with session.lent("SELECT 1") as busy:
+        before = busy.dbapi_connection.thread_id()  # type: ignore[union-attr]
+        assert len(listed(connected)) > 0
+        assert busy.dbapi_connection.thread_id() == before  # type: ignore[union-attr]
+    assert isinstance(session._present(), pymysql.connections.Connection)

@@ -1,0 +1,37 @@
+"""Names of databases, tables and columns, as they are written in SQL."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.dialects.mysql.reserved_words import RESERVED_WORDS_MYSQL
+
+_PLAIN = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
+_PARTS = re.compile(r"(`(?:[^`]|``)*`|[^`.]+)(?:\.(`(?:[^`]|``)*`|[^`.]+))?")
+
+
+def written(*names: str) -> str:
+    """Return a name as it stands in SQL: parts joined by dots, in backticks only where they need them."""
+    return ".".join(_written(name) for name in names if name)
+
+
+def _written(name: str) -> str:
+    if _PLAIN.fullmatch(name) and name.lower() not in RESERVED_WORDS_MYSQL:
+        return name
+    return "`" + name.replace("`", "``") + "`"
+
+
+def bare(text: str) -> str:
+    """Return a name without its backticks."""
+    if len(text) > 1 and text[0] == text[-1] == "`":
+        return text[1:-1].replace("``", "`")
+    return text
+
+
+def parts(text: str) -> tuple[str, str]:
+    """Return the database, empty where it is not named, and the table of `table` or `database.table`."""
+    found = _PARTS.fullmatch(text.strip())
+    if found is None:
+        return "", text
+    first, second = found.groups()
+    return ("", bare(first)) if second is None else (bare(first), bare(second))

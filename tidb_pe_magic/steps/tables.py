@@ -1,0 +1,183 @@
+"""The databases and tables of an open connection."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.commands.requests import ConnectRequest
+from tidb_pe_magic.model import TableDetails, Tables
+from tidb_pe_magic.steps import connect, saved_connections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+
+    from tidb_pe_magic.commands.requests import TablesRequest
+    from tidb_pe_magic.database.schema.catalog import Ask, Listing
+    from tidb_pe_magic.model import EventHook, TableColumn, TableSummary
+    from tidb_pe_magic.runtime.context import Context
+    from tidb_pe_magic.runtime.open_connections import OpenConnection
+
+_SAMPLE = 5  # rows
+_LINE, _LONGEST_TEXT = 88, 60  # characters
+_STARS = re.compile(r"[*%]")
+
+
+def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tables | TableDetails:
+    """List databases and tables, or describe the table that is named.
+
+    Raises:
+        StepOrderError: there is no such connection, neither open nor saved.
+        InvalidRequest: there is no such database or table, or several databases have the table.
+        QueryError: the server refuses, or the request was stopped.
+        ConnectionFailed: the connection was lost.
+    """
+    from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    record = _record(context, request.alias, on_event)
+    ask = _asking(context, record)
+    current = record.session.database
+    wanted = request.name or ""
+    database, name = identifiers.parts(wanted)
+    if wanted and not _STARS.search(wanted) and (database or current):
+        found = catalog.table(ask, database or current, name)
+        if found is not None:
+            return _details(request.alias, ask, found, current)
+    everything = catalog.listing(ask, system=request.system or database.lower() in catalog.SYSTEM_DATABASES)
+    if not wanted:
+        return _listed(request.alias, current, everything)
+    return _chosen(request.alias, current, everything, wanted, ask)
+
+
+def _record(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
+    """Return the connection of an alias, which is made again where it is only saved."""
+    if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
+        connect.connect(context, ConnectRequest(profile=alias), on_event)
+    record = context.connections.record(alias)
+    if record is None:
+        known = ", ".join(context.connections)
+        raise errors.StepOrderError(
+            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
+            advice=f"Run %tidb_pe connect --alias {alias}. With --save, other processes can open it again.",
+        )
+    return record
+
+
+def _asking(context: Context, record: OpenConnection) -> Ask:
+    """Return what runs a statement over a connection of its own: the cells' session is left alone."""
+    from tidb_pe_magic.database.queries.results import Read, read_table  # noqa: PLC0415 - needs pyarrow
+    from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - as above
+
+    def ask(sql: str, params: Sequence[object]) -> pa.Table:
+        query = BoundStatement(sql=sql, params=tuple(params))
+        engine = record.connection.engine
+        return read_table(Read(engine=engine, query=query, cancel=context.cancel, tell=lambda _: None))[0]
+
+    return ask
+
+
+def _listed(alias: str, current: str, found: Listing, shown: str = "") -> Tables:
+    return Tables(alias=alias, database=current, databases=found.databases, items=found.tables, shown=shown)
+
+
+def _chosen(alias: str, current: str, found: Listing, wanted: str, ask: Ask) -> Tables | TableDetails:
+    """Return what a name means that is no table of the current database: a pattern, a database or a table."""
+    from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
+    from tidb_pe_magic.database.schema.catalog import Listing  # noqa: PLC0415 - as above
+
+    database, name = identifiers.parts(wanted)
+    within = [each for each in found.tables if not database or each.database.lower() == database.lower()]
+    if _STARS.search(wanted):
+        pattern = _pattern(name)
+        kept = tuple(each for each in within if pattern.fullmatch(each.name))
+        databases = tuple(dict.fromkeys(each.database for each in kept))
+        return _listed(alias, current, Listing(databases, kept), wanted)
+    same = [each for each in within if each.name.lower() == name.lower()]
+    here = [each for each in same if each.database.lower() == (database or current).lower()]
+    if len(here or same) == 1:
+        return _details(alias, ask, (here or same)[0], current)
+    databases = tuple(each for each in found.databases if not database and each.lower() == name.lower())
+    if databases:
+        inside = tuple(each for each in found.tables if each.database in databases)
+        return _listed(alias, current, Listing(databases, inside), databases[0])
+    if same:
+        listed = ", ".join(identifiers.written(each.database, each.name) for each in same)
+        raise errors.InvalidRequest("NAME", f"several databases have a table {name}: {listed}.")
+    raise _unknown(wanted, database, name, current, found)
+
+
+def _unknown(wanted: str, database: str, name: str, current: str, found: Listing) -> errors.InvalidRequest:
+    from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    known = {each.lower(): each for each in found.databases} if not database else {}
+    for each in found.tables:
+        # Of two that are equally close the one in the current database is meant.
+        text = identifiers.written(each.database if each.database != current else "", each.name)
+        if not database or each.database.lower() == database.lower():
+            known.setdefault(each.name.lower(), text)
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    if database and database.lower() not in {each.lower() for each in found.databases}:
+        close = difflib.get_close_matches(database.lower(), [each.lower() for each in found.databases], n=1)
+        known = {each.lower(): each for each in found.databases}
+        reason = f'database "{database}" does not exist on this server'
+    else:
+        reason = f'there is no table or database "{wanted}" on this server'
+    hint = f"Did you mean {known[close[0]]}?" if close else "%tidb_pe tables lists them."
+    return errors.InvalidRequest("NAME", f"{reason}.", advice=hint)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return what `*` and `%` stand for any characters in."""
+    return re.compile(".*".join(map(re.escape, _STARS.split(text))), re.IGNORECASE | re.DOTALL)
+
+
+def _details(alias: str, ask: Ask, table: TableSummary, current: str) -> TableDetails:
+    from tidb_pe_magic.database.frames import to_pandas  # noqa: PLC0415 - pandas is slow to import
+    from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - as above
+
+    columns = catalog.columns(ask, table)
+    indexes = catalog.indexes(ask, table)
+    name = identifiers.written(table.database, table.name)
+    short = name if table.database != current else identifiers.written(table.name)
+    notes: tuple[str, ...] = ()
+    rows: pa.Table | None = None
+    try:
+        rows = ask(f"SELECT * FROM {name} LIMIT {_SAMPLE}", ())  # noqa: S608 - the name is quoted
+    except errors.QueryFailed as error:  # such as a missing permission, or a view over a table that is gone
+        notes = (f"Its rows cannot be read: {error.message}",)
+    return TableDetails(
+        alias=alias,
+        table=table,
+        columns=columns,
+        indexes=indexes,
+        select=_select(short, columns),
+        sample=None if rows is None else to_pandas(rows),
+        rows=() if rows is None else tuple(zip(*map(_texts, rows.columns), strict=True)),
+        notes=notes,
+    )
+
+
+def _select(name: str, columns: Iterable[TableColumn]) -> str:
+    """Return a query of all columns, broken into lines that can be read."""
+    from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
+
+    words = [identifiers.written(column.name) for column in columns]
+    lines = ["SELECT"]
+    for number, word in enumerate(words, 1):
+        if len(lines[-1]) + len(word) >= _LINE:
+            lines.append(" " * len("SELECT"))
+        lines[-1] += f" {word}" + ("," if number < len(words) else "")
+    return "\n".join((*lines, f"FROM {name}", "LIMIT 100"))
+
+
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    return [None if value is None else _text(value) for value in column.to_pylist()]
+
+
+def _text(value: Any) -> str:
+    text = f"0x{value[:_LONGEST_TEXT].hex()}" if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
