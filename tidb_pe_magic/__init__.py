@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.errors import (
     ApiError,
     AuthenticationFailed,
+    ChoiceRequired,
     Conflict,
     ConnectionFailed,
     EndpointFailed,
@@ -23,6 +24,7 @@ from tidb_pe_magic.errors import (
     JournalError,
     MissingCredentials,
     MissingDependency,
+    NotConfirmed,
     NotEligible,
     NotFound,
     PermissionDenied,
@@ -52,6 +54,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApiError",
     "AuthenticationFailed",
+    "ChoiceRequired",
     "Conflict",
     "ConnectionFailed",
     "EndpointFailed",
@@ -60,6 +63,7 @@ __all__ = [
     "JournalError",
     "MissingCredentials",
     "MissingDependency",
+    "NotConfirmed",
     "NotEligible",
     "NotFound",
     "PermissionDenied",

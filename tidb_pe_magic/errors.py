@@ -4,9 +4,10 @@
 
     TidbPeError                      one line in a notebook, yet the cell fails
     ├─ InvalidRequest(ValueError)    field, reason, what would be valid
+    │   └─ ChoiceRequired            commands: the complete command for each candidate
     ├─ StepOrderError                what is missing, and the command that provides it
     ├─ MissingCredentials            every place that was looked in
-    ├─ MissingDependency             the extra to install
+    ├─ MissingDependency             the command that installs it
     ├─ ApiError                      operation, code, request_id, advice
     │   ├─ AuthenticationFailed
     │   ├─ PermissionDenied
@@ -16,6 +17,7 @@
     │   ├─ Throttled                 retry_after
     │   └─ ServiceUnavailable
     ├─ NotEligible                   a restriction of the tutorial, named
+    ├─ NotConfirmed                  a billed creation that nobody confirmed; nothing was created
     ├─ JournalError                  what was to be changed cannot be written down, so it was not
     ├─ PreflightFailed               check: what would go wrong, found before anything was made
     ├─ WaitError                     the last observation
@@ -144,6 +146,40 @@ class InvalidRequest(TidbPeError, ValueError):
         self.reason = reason
 
 
+class ChoiceRequired(InvalidRequest):
+    """Several values are possible, and none is the clear choice.
+
+    Attributes:
+        candidates: each value, and what it is.
+        commands: the complete command for each candidate, with what it is as a comment.
+    """
+
+    def __init__(
+        self, field: str, reason: str, candidates: Iterable[tuple[str, str]], commands: Iterable[str] = ()
+    ) -> None:
+        """List the commands where they are known, and the values elsewhere."""
+        self.candidates, self.commands = tuple(candidates), tuple(commands)
+        listed = " | ".join(self.commands) or ", ".join(f"{value} ({what})" for value, what in self.candidates)
+        super().__init__(field, reason, advice=f"Choose one: {listed}")
+
+    @property
+    def line(self) -> str:
+        """The reason, then one command in each line, so that it can be copied."""
+        if not self.commands:
+            return super().line
+        first = one_line(f"{type(self).__name__}: {self.message} Choose one:")
+        return "\n".join((first, *(f"  {one_line(command)}" for command in self.commands)))
+
+    def _render_traceback_(self) -> list[str]:
+        return self.line.splitlines()
+
+
+class NotConfirmed(TidbPeError):
+    """A creation that is billed was not confirmed, and nothing was created."""
+
+    topic = "costs"
+
+
 class StepOrderError(TidbPeError):
     """A step lacks what an earlier one provides; the advice is the command that provides it."""
 
@@ -167,9 +203,9 @@ class MissingDependency(TidbPeError):
     """An optional package is absent; the advice is the command that installs it."""
 
     @classmethod
-    def of(cls, package: str, extra: str) -> Self:
-        """Name the package and the extra that brings it."""
-        return cls(f"{package} is not installed.", advice=f"Install it: pip install 'tidb_pe_magic[{extra}]'")
+    def of(cls, package: str, requirement: str) -> Self:
+        """Name the package, and what pip installs it by."""
+        return cls(f"{package} is not installed.", advice=f"Install it: pip install {requirement}")
 
 
 class ApiError(TidbPeError):

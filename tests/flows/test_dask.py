@@ -109,7 +109,7 @@ def test_without_the_extra(
     with monkeypatch.context() as context:
         context.setitem(sys.modules, "dask", None)
         hide(context, missing)
-        with pytest.raises(errors.MissingDependency, match=r"dask is .*pip install 'tidb_pe_magic\[dask\]'"):
+        with pytest.raises(errors.MissingDependency, match=r'dask is .*pip install "dask\[dataframe,distributed\]"'):
             connected.query(SQL, {"origin": "JFK"}, **RANGES)
 
 

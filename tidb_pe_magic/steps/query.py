@@ -108,7 +108,7 @@ def _distributed(
     on_event: EventHook,
 ) -> QueryResult:
     if find_spec("dask") is None:
-        raise errors.MissingDependency.of("dask", "dask")
+        raise errors.MissingDependency.of("dask", '"dask[dataframe,distributed]"')
     from tidb_pe_magic.database.queries import distributed, results  # noqa: PLC0415 - they need pyarrow
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - see above
