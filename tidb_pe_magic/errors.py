@@ -159,7 +159,9 @@ class ChoiceRequired(InvalidRequest):
     ) -> None:
         """List the commands where they are known, and the values elsewhere."""
         self.candidates, self.commands = tuple(candidates), tuple(commands)
-        listed = " | ".join(self.commands) or ", ".join(f"{value} ({what})" for value, what in self.candidates)
+        listed = " | ".join(self.commands) or ", ".join(
+            f"{value} ({what})" for value, what in self.candidates
+        )
         super().__init__(field, reason, advice=f"Choose one: {listed}")
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, ca
 from tidb_pe_magic import model
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.table import OPERATIONS
-from tidb_pe_magic.credentials.prompt import ask
+from tidb_pe_magic.credentials.prompt import ask, confirmed
 from tidb_pe_magic.credentials.redaction import hide_values
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.errors import StepOrderError
@@ -77,6 +77,7 @@ class Runbook:
         on_event: model.EventHook = model.ignore_event,
         environ: Mapping[str, str] | None = None,
         prompt: Callable[[str], Secret] = ask,
+        confirm: Callable[[str], bool] = confirmed,
         cancel: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], bool] | None = None,
@@ -94,6 +95,7 @@ class Runbook:
             on_event: is given the frozen events of `model.Event` while a step works.
             environ: instead of `os.environ`.
             prompt: asks the person for a password.
+            confirm: asks before a billed creation; raises EOFError where nobody can be asked.
             cancel: set it to end a wait.
             clock: seconds, monotonic.
             sleep: waits for at most so many seconds; returns True where the wait was cancelled.
@@ -107,6 +109,7 @@ class Runbook:
         self._context = Context(
             shell=shell,
             prompt=prompt,
+            confirm=confirm,
             clock=clock,
             sleep=sleep,
             cancel=cancel or threading.Event(),
@@ -196,13 +199,16 @@ class Runbook:
             if failure is error:
                 raise
         else:
-            return self._named(result, context.via)
+            return self._named(result, context)
         raise failure
 
     @staticmethod
-    def _named(result: model.Result, via: tuple[str, ...]) -> model.Result:
+    def _named(result: model.Result, context: Context) -> model.Result:
         # A connection names the hosts from its beginning: the same object is kept by its alias.
-        return result if result.via == via else replace(result, via=via)
+        via, emulated = context.via, context.emulated
+        if (result.via, result.emulated) == (via, emulated):
+            return result
+        return replace(result, via=via, emulated=emulated)
 
     @operation
     def clusters(self) -> model.Clusters:
@@ -262,8 +268,9 @@ class Runbook:
 
         Args:
             cluster: name or ID; default: the last one named.
-            vpc: ID; default: this notebook's where it is usable, else the only usable one of the region.
-            security_group: IDs, at most 10; default: the only one of the VPC.
+            vpc: ID; default: this notebook's where it is usable, else the only usable one of the region, else
+                the only one that has an endpoint.
+            security_group: IDs, at most 10; default: one whose rules allow this notebook to reach the port.
             zone: `ZONE`, `ZONE=VSWITCH` or `all`; each zone is billed by the hour; default: two zones,
                 this notebook's first.
             name: of the endpoint.
@@ -282,7 +289,7 @@ class Runbook:
 
         Args:
             cluster: name or ID; default: the last one named.
-            endpoint: ID; default: the cluster's only one.
+            endpoint: ID; default: the one that this kernel created or used last, else the cluster's only one.
             timeout: seconds.
 
         Raises:
@@ -578,6 +585,7 @@ class Runbook:
         zone: Iterable[str] = (),
         name: str | None = None,
         force: bool = False,
+        yes: bool = False,
         timeout: float = 600.0,
         alias: str = "tidb",
         connect_timeout: float = 60.0,
@@ -589,7 +597,15 @@ class Runbook:
         tls_name: str | None = None,
         ca: str | None = None,
     ) -> model.RunReport:
-        """Do every step in order, skipping what is done; options as in `create`, `wait` and `connect`."""
+        """Do every step in order, skipping what is done; further options as in `create` and `connect`.
+
+        With `yes` an endpoint that is billed is created without asking.
+
+        Raises:
+            ChoiceRequired: several VPCs or security groups are possible, and none is the clear choice.
+            NotConfirmed: a billed creation was not confirmed, or nobody can be asked; nothing was created.
+            StepOrderError: the service's owner has to accept the connection first.
+        """
 
     @operation
     def fleet(  # noqa: PLR0913 - the options of the command

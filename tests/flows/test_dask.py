@@ -109,7 +109,9 @@ def test_without_the_extra(
     with monkeypatch.context() as context:
         context.setitem(sys.modules, "dask", None)
         hide(context, missing)
-        with pytest.raises(errors.MissingDependency, match=r'dask is .*pip install "dask\[dataframe,distributed\]"'):
+        with pytest.raises(
+            errors.MissingDependency, match=r'dask is .*pip install "dask\[dataframe,distributed\]"'
+        ):
             connected.query(SQL, {"origin": "JFK"}, **RANGES)
 
 

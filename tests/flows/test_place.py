@@ -61,9 +61,9 @@ def test_a_zone_that_is_named_is_the_only_one(runbook: Runbook) -> None:
 def test_where_the_place_is_of_no_use_the_vpc_is_asked_for(
     runbook: Runbook, sandbox: Sandbox, place: Place | ForeignPage | None
 ) -> None:
-    """Unknown, in another region, or in a VPC that cannot be used: --vpc is missing, as ever."""
+    """Unknown, in another region, or in a VPC that cannot be used: the usable ones are listed."""
     sandbox.place = place
-    with pytest.raises(errors.InvalidRequest, match="--vpc: is missing; usable in ap-southeast-1"):
+    with pytest.raises(errors.InvalidRequest, match="--vpc: 2 VPCs in ap-southeast-1 are usable"):
         runbook.plan(cluster="demo", security_group=[GROUP])
 
 

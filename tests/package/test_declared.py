@@ -104,6 +104,6 @@ def test_the_guard_sees_what_is_missing(path: str, code: str) -> None:
 )
 def test_the_sandboxs_packages_are_those_of_its_extra(module: str) -> None:
     """The command that installs the sandbox's packages names each of the extra, and works with any index."""
-    source = (PACKAGE / module).read_text(encoding="utf-8")
+    source = (ROOT / PACKAGE / module).read_text(encoding="utf-8")
     line = next(line for line in source.splitlines() if "cryptography duckdb" in line)
     assert set(line.split('"')[1].removeprefix("pip install ").split()) == EXTRAS["sandbox"]

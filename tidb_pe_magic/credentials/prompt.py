@@ -1,4 +1,4 @@
-"""Asking a person for a password, and telling beforehand whether there is one."""
+"""Asking a person for a password or a yes, and telling beforehand whether there is one."""
 
 from __future__ import annotations
 
@@ -94,6 +94,29 @@ def _is_null_device() -> bool:
         return stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode) and not sys.stdin.isatty()
     except (OSError, ValueError):
         return False
+
+
+def confirmed(question: str) -> bool:
+    """Ask a question whose answer is yes or no; anything but yes is no.
+
+    Raises:
+        EOFError: nobody can be asked.
+    """
+    # A kernel's own input asks the front end; elsewhere a person is at a terminal.
+    if not (_asks_front_end() or (sys.stdin is not None and sys.stdin.isatty())):
+        raise EOFError(question)
+    try:
+        answer = input(f"{question} [y/N] ")
+    except (NotImplementedError, OSError):  # the kernel runs without a front end
+        raise EOFError(question) from None
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def _asks_front_end() -> bool:
+    """Tell whether this is a kernel whose front end answers questions of the present cell."""
+    from getpass import getpass  # noqa: PLC0415 - looked up late: kernels replace it
+
+    return hasattr(getattr(getpass, "__self__", None), "get_parent") and _somebody()
 
 
 ask = Prompt(_read, _somebody)

@@ -56,7 +56,7 @@ class EventLines:
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
-            case model.RowsRead():
+            case model.RowsRead() | model.PackageLoading():
                 self._rewrite(line)
             case model.FleetProgressed():
                 self._show_rows(event)

@@ -117,6 +117,11 @@ def _noticed(event: model.Notice) -> str:
     return f"note: {event.text}"
 
 
+@_line.register(model.PackageLoading)
+def _loading(event: model.PackageLoading) -> str:
+    return f"loading {event.package}…"
+
+
 @_line.register(model.RowsRead)
 def _reading(event: model.RowsRead) -> str:
     return f"reading: {amounts(event.rows, event.bytes, event.seconds)}"

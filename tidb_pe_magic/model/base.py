@@ -16,9 +16,13 @@ class Result:
 
     Attributes:
         via: API hosts that replace the clouds' own by an environment variable; empty against the real clouds.
+        emulated: Alibaba Cloud's API is replaced by one on this machine: nothing is billed.
+        verbose: the text is shown with its details.
     """
 
     via: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    emulated: bool = field(default=False, repr=False, compare=False, metadata={"plain": False})
+    verbose: bool = field(default=False, repr=False, compare=False, metadata={"plain": False})
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         """Return what a notebook shows of the result, with or without the extension."""

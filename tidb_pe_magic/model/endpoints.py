@@ -224,6 +224,7 @@ class EndpointPlan(Result):
             adopted, or the preflight says stop.
         clusters: the clusters of this account that the endpoint serves, or will; None where they could not
             be looked up.
+        here: this machine is in the VPC.
     """
 
     cluster: Cluster
@@ -237,11 +238,17 @@ class EndpointPlan(Result):
     findings: tuple[Finding, ...] = ()
     dry_run: str = ""
     clusters: tuple[ServedCluster, ...] | None = None
+    here: bool = False
 
     @property
     def stops(self) -> tuple[Finding, ...]:
         """The findings for which `create` refuses."""
         return tuple(finding for finding in self.findings if finding.severity == Severity.STOP)
+
+    @property
+    def billed(self) -> bool:
+        """What `create` would create is billed to this account, as far as is known."""
+        return self.existing is None and self.service.payer != "EndpointService" and not self.emulated
 
     @property
     def billed_zones(self) -> int:

@@ -80,6 +80,13 @@ class Notice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackageLoading:
+    """Event: a package that takes seconds to import is being imported."""
+
+    package: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RowsRead:
     """Event: so much of a query's result has been read."""
 
@@ -127,6 +134,7 @@ Event = (
     | ObservationFailed
     | RetryScheduled
     | Notice
+    | PackageLoading
     | RowsRead
     | QueryEnded
     | FleetProgressed

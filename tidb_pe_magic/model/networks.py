@@ -38,7 +38,9 @@ class SecurityGroup:
 
     Attributes:
         group_type: `normal` (basic) or `enterprise` (advanced).
-        service_managed: made by a cloud service; the user cannot attach it.
+        service_managed: created by a cloud service; the user cannot attach it.
+        inbound: whether its rules allow this machine to reach the service's port, an `Access`; empty where
+            they were not looked up.
     """
 
     security_group_id: str
@@ -46,6 +48,7 @@ class SecurityGroup:
     vpc_id: str
     group_type: str
     service_managed: bool = False
+    inbound: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.clouds.network import Network
 from tidb_pe_magic.clouds.retries import Retries
-from tidb_pe_magic.credentials.prompt import ask
+from tidb_pe_magic.credentials.prompt import ask, confirmed
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.files import state_directory
 from tidb_pe_magic.model import Notice
@@ -65,6 +66,7 @@ class _Named:
     """What was named last; one object for a context and those made from it."""
 
     cluster_id: str = ""
+    endpoint_id: str = ""
     profile: str = ""
     profile_hosts: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +78,7 @@ class Context:
     Attributes:
         environ: read at each use, so that a variable set in a cell counts.
         prompt: asks the person for a password.
+        confirm: asks a question that is answered by yes or no; raises EOFError where nobody can be asked.
         shell: IPython's shell; None where only an engine is wanted.
         cancel: set it to end a wait.
         now: this machine's clock, in seconds since 1970.
@@ -89,6 +92,7 @@ class Context:
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
     prompt: Callable[[str], Secret] = ask
+    confirm: Callable[[str], bool] = confirmed
     shell: InteractiveShell | None = None
     cancel: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.monotonic
@@ -155,6 +159,15 @@ class Context:
     @cluster_id.setter
     def cluster_id(self, cluster_id: str) -> None:
         self._named.cluster_id = cluster_id
+
+    @property
+    def endpoint_id(self) -> str:
+        """The endpoint that this kernel created or used last; empty where there was none."""
+        return self._named.endpoint_id
+
+    @endpoint_id.setter
+    def endpoint_id(self, endpoint_id: str) -> None:
+        self._named.endpoint_id = endpoint_id
 
     @property
     def profile(self) -> str:
@@ -296,6 +309,15 @@ class Context:
             InvalidRequest: one of them is not valid.
         """
         return tuple(dict.fromkeys((*hosts.overrides(self.environ), *self._named.profile_hosts.values())))
+
+    @property
+    def emulated(self) -> bool:
+        """Alibaba Cloud's API is replaced by one on this machine: nothing is billed.
+
+        Raises:
+            InvalidRequest: the host is not valid.
+        """
+        return hosts.is_loopback(urlsplit(self.settings.alibaba_host).hostname or "")
 
     def on_ecs(self) -> bool:
         """Tell whether this machine is an ECS instance."""

@@ -167,6 +167,19 @@ def describe(endpoint: VpcEndpoint | None) -> str:
     return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
 
+def accepted_or_to_be_accepted(endpoint: VpcEndpoint | None) -> bool:
+    """Tell whether the endpoint is Connected, or waits for the service's owner: Active and Disconnected.
+
+    Raises:
+        EndpointFailed: it never will be connected.
+    """
+    return connected(endpoint) or (
+        endpoint is not None
+        and endpoint.endpoint_status == EndpointStatus.ACTIVE
+        and endpoint.connection_status == ConnectionStatus.DISCONNECTED
+    )
+
+
 def connected(endpoint: VpcEndpoint | None) -> bool:
     """Tell whether the endpoint is Active and Connected.
 

@@ -10,12 +10,21 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import PasswordSource
-from tidb_pe_magic.model import Connection, Connections, Disconnection, Notice, SavedConnection, TlsMode
+from tidb_pe_magic.model import (
+    Connection,
+    Connections,
+    Disconnection,
+    Notice,
+    PackageLoading,
+    SavedConnection,
+    TlsMode,
+)
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import doctor, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
+from tidb_pe_magic.steps.loading import is_loaded
 from tidb_pe_magic.steps.login import open_awake
 from tidb_pe_magic.steps.preflight import checks
 from tidb_pe_magic.steps.sql_cells import SqlCells
@@ -126,6 +135,8 @@ def open_connection(
 
 
 def _open_at(context: Context, place: Destination, login: Login, on_event: EventHook) -> Connection:
+    if context.shell is not None and not is_loaded():
+        on_event(PackageLoading(package="jupysql"))
     from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
 
     user = sql_user(place.cluster, login)
@@ -166,6 +177,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
             saved=saved,
             engine=opened.engine,
             via=context.via,
+            emulated=context.emulated,
         )
         replaced = _put(context, connection, _terms(context, place.cluster, place.endpoint_id, login))
     except BaseException:

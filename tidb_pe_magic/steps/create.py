@@ -18,6 +18,7 @@ from tidb_pe_magic.model import (
 from tidb_pe_magic.runtime.journal import MISMATCH, new_token
 from tidb_pe_magic.runtime.lock import exclusively
 from tidb_pe_magic.steps.endpoints import detailed, not_listed
+from tidb_pe_magic.steps.loading import load_in_background
 from tidb_pe_magic.steps.plan import (
     adoption,
     digest,
@@ -69,6 +70,7 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
     """
     planned = make_plan(context, request, tolerant=request.force)
     refuse_stops(planned, force=request.force)
+    load_in_background(context)
     created = create_planned(context, planned, request)
     if created.adopted:  # nothing was made, so nothing is to be judged in time to undo it
         return created
@@ -104,7 +106,9 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
         found = adoption(planned.cluster, planned.service, planned.vpc, existing, request)
         return serving(found, planned.clusters)
 
-    return make_once(context, planned, look_again)
+    created = make_once(context, planned, look_again)
+    context.endpoint_id = created.endpoint.endpoint_id
+    return created
 
 
 def make_once(

@@ -113,7 +113,9 @@ def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
 
 
 def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None) -> VpcEndpoint:
-    """Return the endpoint that is named, or the cluster's only one, with zones and security groups.
+    """Return the endpoint that is named, or else this kernel's last one, or else the cluster's only one.
+
+    It comes with zones and security groups, and is this kernel's last one from now on.
 
     Raises:
         StepOrderError: there is none.
@@ -138,6 +140,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
                 f"not of cluster {cluster.display_name}.",
                 advice="See %tidb_pe endpoints.",
             )
+        context.endpoint_id = endpoint_id
         return detailed(alibaba, named)
     try:
         every = alibaba.endpoints(service_name=service_name)
@@ -150,11 +153,13 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
             f"cluster {cluster.display_name} has no endpoint in this account yet.",
             advice="Run %tidb_pe create (%tidb_pe plan shows what it would make).",
         )
+    alive = [each for each in alive if each.endpoint_id == context.endpoint_id] or alive
     if len(alive) > 1:
         listed = ", ".join(f"{e.endpoint_id} (in {e.vpc_id}, {e.endpoint_status})" for e in alive)
         raise errors.InvalidRequest(
             "--endpoint", f"cluster {cluster.display_name} has several endpoints: {listed}; name one."
         )
+    context.endpoint_id = alive[0].endpoint_id
     return detailed(alibaba, alive[0])
 
 

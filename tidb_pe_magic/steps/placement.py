@@ -9,28 +9,42 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import (
+    Access,
     EndpointZone,
     Networks,
     RamAction,
     VerifiedService,
     Vpc,
+    VpcEndpoint,
     VSwitch,
 )
 from tidb_pe_magic.steps.networks import vpc_by_id_only
 from tidb_pe_magic.steps.preflight.network import DEFAULT_ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from tidb_pe_magic.commands.requests import ZoneChoice
 
+_BASIC = "normal"
+_INBOUND = {
+    "": "rules not looked up",
+    Access.UNKNOWN: "cannot tell whether it allows this notebook",
+    Access.DROPPED: "does not allow this notebook",
+}
 _MOST_ZONES = _MOST_GROUPS = 10  # limits of CreateVpcEndpoint (Alibaba Cloud API reference)
 
 
-def chosen_vpc(networks: Networks, vpc_id: str | None) -> Vpc:
-    """Return the VPC that was named, or this machine's, or the only one that can be used.
+def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcEndpoint] = ()) -> Vpc:
+    """Return the VPC that was named, or this machine's, or the only usable one, or the only one in use.
+
+    Args:
+        networks: the region's.
+        vpc_id: the one that was named.
+        existing: the service's endpoints.
 
     Raises:
+        ChoiceRequired: several are usable.
         InvalidRequest: it has to be named.
         StepOrderError: none can be used.
         NotEligible: the one that was named is not in the region.
@@ -40,6 +54,9 @@ def chosen_vpc(networks: Networks, vpc_id: str | None) -> Vpc:
         if networks.default_vpc is not None:
             return networks.default_vpc
         usable = networks.usable_vpcs()
+        in_use = [vpc for vpc in networks.vpcs if vpc.vpc_id in {each.vpc_id for each in existing}]
+        if len(in_use) == 1:
+            return in_use[0]
         here = networks.here
         if not networks.tells(RamAction.VPCS) and here is not None and here.region_id == region:
             return vpc_by_id_only(here.vpc_id, region)
@@ -51,8 +68,11 @@ def chosen_vpc(networks: Networks, vpc_id: str | None) -> Vpc:
                 advice="See %tidb_pe networks for the reasons; "
                 f"then make a VPC with a vSwitch in one of the zones {', '.join(networks.zones)}.",
             )
-        listed = ", ".join(f"{vpc.vpc_id} ({vpc.name})" for vpc in usable)
-        raise errors.InvalidRequest("--vpc", f"is missing; usable in {region}: {listed}.")
+        raise errors.ChoiceRequired(
+            "--vpc",
+            f"{len(usable)} VPCs in {region} are usable.",
+            [(vpc.vpc_id, vpc.name or "no name") for vpc in usable],
+        )
     for vpc in networks.vpcs:
         if vpc.vpc_id == vpc_id:
             return vpc
@@ -203,22 +223,19 @@ def _roomiest(networks: Networks, vpc: Vpc, zone_id: str) -> VSwitch | None:
 
 
 def chosen_security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return the security groups that were named, or the only one that can be used.
+    """Return the security groups that were named, or one that allows this machine, or the only usable one.
+
+    Of several that allow this machine, each is enough: a basic one is taken before an advanced one.
 
     Raises:
+        ChoiceRequired: several are usable, and none is known to allow this machine.
         InvalidRequest: one cannot be used, or has to be named.
     """
     hidden = not networks.tells(RamAction.SECURITY_GROUPS)
     if not chosen and hidden:
         raise _has_to_be_named("--security-group", RamAction.SECURITY_GROUPS)
     if not chosen:
-        usable = networks.usable_security_groups(vpc)
-        if len(usable) == 1:
-            return (usable[0].security_group_id,)
-        listed = ", ".join(f"{group.security_group_id} ({group.name})" for group in usable)
-        raise errors.InvalidRequest(
-            "--security-group", f"is missing; in {vpc.vpc_id} there are: {listed or 'none, make one first'}."
-        )
+        return (_default_security_group(networks, vpc),)
     if len(chosen) > _MOST_GROUPS:
         raise errors.InvalidRequest("--security-group", f"at most {_MOST_GROUPS} security groups.")
     if hidden:
@@ -241,3 +258,25 @@ def chosen_security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) 
                 "--security-group", f"{group_id} is managed by a cloud service and cannot be attached."
             )
     return tuple(chosen)
+
+
+def _default_security_group(networks: Networks, vpc: Vpc) -> str:
+    usable = list(networks.usable_security_groups(vpc))
+    allowing = [group for group in usable if group.inbound == Access.ACCEPTED]
+    if allowing:
+        first = min(allowing, key=lambda group: (group.group_type != _BASIC, group.name))
+        return first.security_group_id
+    if len(usable) == 1:
+        return usable[0].security_group_id
+    if not usable:
+        raise errors.InvalidRequest(
+            "--security-group",
+            f"{vpc.vpc_id} has no security group that can be attached.",
+            advice="Create one in the Alibaba Cloud console.",
+        )
+    usable.sort(key=lambda group: group.inbound == Access.DROPPED)
+    raise errors.ChoiceRequired(
+        "--security-group",
+        f"no security group of {vpc.vpc_id} is known to allow this notebook.",
+        [(group.security_group_id, f"{group.name}: {_INBOUND[group.inbound]}") for group in usable],
+    )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.model import (
     Cluster,
     EndpointPlan,
@@ -24,10 +27,11 @@ from tidb_pe_magic.steps.networks import vpc_by_id_only
 from tidb_pe_magic.steps.preflight import survey
 from tidb_pe_magic.steps.preflight.checks import gravest_first, unchecked
 from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, denial_of, look_up
+from tidb_pe_magic.steps.preflight.inbound import with_inbound
 from tidb_pe_magic.steps.served_clusters import known_clusters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tidb_pe_magic.commands.requests import Placement, PlanRequest
     from tidb_pe_magic.model import EventHook, ServedCluster, VpcEndpoint
@@ -68,19 +72,26 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
     cluster = survey.planned_cluster(context, getattr(request, "cluster", None), tolerant=tolerant)
     known = survey.survey(context, cluster)
     networks, service = known.networks, known.assumed_service
-    vpc = vpc_by_id_only(request.vpc or "", cluster.region_id)
-    if networks is not None:
-        vpc = placement.chosen_vpc(networks, request.vpc)
-        placement.refuse_foreign_vswitches(networks, vpc, request.zone)
     looked_up = () if known.closed else look_up(lambda: existing_endpoints(context, cluster))
     denied = looked_up if isinstance(looked_up, Denied) else None
     listed = answer_of(looked_up)
+    vpc = vpc_by_id_only(request.vpc or "", cluster.region_id)
+    if networks is not None:
+        with _complete_commands(request):
+            vpc = placement.chosen_vpc(networks, request.vpc, listed)
+        placement.refuse_foreign_vswitches(networks, vpc, request.zone)
     existing = [endpoint for endpoint in listed if endpoint.vpc_id == vpc.vpc_id]
     clusters = known_clusters(context, service.service_name)
     if existing:
         existing[0] = detailed(context.alibaba(cluster.region_id), existing[0])
         planned = adoption(cluster, service, vpc, existing, request)
     else:
+        groups = request.security_group
+        if networks is not None:
+            if not groups and len(networks.usable_security_groups(vpc)) > 1:
+                vpc = with_inbound(context, cluster, vpc, known.rules)
+            with _complete_commands(request):
+                groups = placement.chosen_security_groups(networks, vpc, groups)
         planned = EndpointPlan(
             cluster=cluster,
             service=service,
@@ -88,12 +99,12 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
             zones=placement.chosen_zones(networks, service, vpc, request.zone)
             if networks
             else placement.complete_zones(request.zone),
-            security_group_ids=placement.chosen_security_groups(networks, vpc, request.security_group)
-            if networks
-            else request.security_group,
+            security_group_ids=groups,
             name=request.name or _default_name(cluster),
         )
-    planned = serving(planned, clusters)
+    planned = serving(
+        replace(planned, emulated=context.emulated, here=bool(networks and networks.is_here(vpc))), clusters
+    )
     found = survey.judged(
         context,
         known,
@@ -103,6 +114,25 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
         elsewhere=tuple(endpoint for endpoint in listed if endpoint.vpc_id != vpc.vpc_id),
     )
     return replace(planned, findings=found)
+
+
+@contextmanager
+def _complete_commands(request: Placement) -> Iterator[None]:
+    """Put into an open choice the complete command for each candidate."""
+    try:
+        yield
+    except errors.ChoiceRequired as choice:
+        found = [name for name, each in OPERATIONS.items() if each.request is type(request)]
+        field = choice.field.removeprefix("--").replace("-", "_")
+        commands = []
+        for name in found[:1]:
+            for value, what in choice.candidates:
+                # Security groups and vSwitches are of one VPC, and none was named.
+                chosen: Any = {"security_group": (value,)}
+                if field == "vpc":
+                    chosen = {"vpc": value, "security_group": (), "zone": ()}
+                commands.append(f"{command(name, replace(request, **chosen))} # {what}")
+        raise errors.ChoiceRequired(choice.field, choice.reason, choice.candidates, commands) from None
 
 
 def _default_name(cluster: Cluster) -> str:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic import errors
+from tidb_pe_magic.commands import write
 from tidb_pe_magic.model import (
     FinishedStep,
     PlanShown,
     RunReport,
     StepFinished,
     StepStarted,
-    VpcEndpoint,
 )
-from tidb_pe_magic.runtime.waiter import describe
+from tidb_pe_magic.runtime.waiter import accepted_or_to_be_accepted, connected
 from tidb_pe_magic.steps import connect, wait
 from tidb_pe_magic.steps.create import create_planned, refuse_stops
 from tidb_pe_magic.steps.endpoints import for_endpoint
+from tidb_pe_magic.steps.loading import load_in_background
 from tidb_pe_magic.steps.plan import make_plan
 from tidb_pe_magic.steps.preflight import survey
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.requests import RunRequest
-    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.model import EndpointPlan, EventHook, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
 
 
@@ -52,49 +55,85 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     """Show the plan, then do every step in order, skipping what is done.
 
     Raises:
-        MissingCredentials: the login has no password, and nobody could be asked; nothing was made.
+        ChoiceRequired: several VPCs or security groups are possible, and none is the clear choice.
+        NotConfirmed: a billed creation was not confirmed, or nobody can be asked; nothing was created.
+        MissingCredentials: the login has no password, and nobody could be asked; nothing was created.
+        StepOrderError: the service's owner has to accept the connection first.
         TidbPeError: what the step that failed raises; those before it stay done.
     """
+    load_in_background(context)
     progress = _Progress(context, on_event)
     progress.start("cluster")
     cluster = survey.planned_cluster(context, request.cluster, tolerant=request.force, field="NAME_OR_ID")
     progress.finish("cluster", f"{cluster.display_name} in {cluster.region_id}")
 
-    endpoint = _create(context, request, progress, on_event)
+    planned, endpoint = _create(context, request, progress, on_event)
 
     progress.start("wait")
     was_ready = endpoint.ready
     command = for_endpoint("wait", endpoint.endpoint_id)
-    endpoint = wait.wait_for(context, endpoint, request.timeout, on_event, command=command)
-    progress.finish("wait", describe(endpoint), skipped=was_ready)
+    by_hand = not planned.service.auto_accept
+    reached = accepted_or_to_be_accepted if by_hand else connected
+    endpoint = wait.wait_for(context, endpoint, request.timeout, on_event, command=command, reached=reached)
+    if not endpoint.ready:
+        raise errors.StepOrderError(
+            f"the owner of the service has to accept the connection of {endpoint.endpoint_id}.",
+            advice=f"Give this ID to whoever manages {cluster.display_name} in TiDB Cloud. After that, run "
+            f"{write.command('run', request)}",
+        )
+    progress.finish("wait", f"{endpoint.endpoint_status} and {endpoint.connection_status}", skipped=was_ready)
 
     progress.start("connect")
     kept = connect.reusable_connection(context, cluster, endpoint, request)
     connection = kept or connect.open_connection(context, cluster, endpoint, request, on_event)
-    progress.finish(
-        "connect", f"{connection.alias} at {connection.host}:{connection.port}", skipped=kept is not None
-    )
+    progress.finish("connect", f"as {connection.alias}", skipped=kept is not None)
     return RunReport(steps=tuple(progress.steps), endpoint=endpoint, connection=connection)
 
 
-def _create(context: Context, request: RunRequest, progress: _Progress, on_event: EventHook) -> VpcEndpoint:
-    """Show the plan, then make or adopt the endpoint."""
+def _create(
+    context: Context, request: RunRequest, progress: _Progress, on_event: EventHook
+) -> tuple[EndpointPlan, VpcEndpoint]:
+    """Show the plan, then create or reuse the endpoint."""
     progress.start("verify")
     planned = make_plan(context, request, tolerant=request.force)
-    progress.finish(
-        "verify", f"{planned.service.service_name} is visible in {', '.join(planned.service.zones)}"
-    )
+    progress.finish("verify", f"{planned.service.service_name} is available")
     on_event(PlanShown(plan=planned))
 
     if request.force or not planned.stops:
-        # What is made is billed: a login that cannot be is refused before.
+        # What is created is billed: a login that cannot be is refused before.
         connect.check_password(context, planned, request)
+        _confirm(context, planned, request)
 
     progress.start("create")
     refuse_stops(planned, force=request.force)
     created = create_planned(context, planned, request)
-    detail = f"{created.endpoint.endpoint_id} in {created.endpoint.vpc_id}"
+    detail = created.endpoint.endpoint_id
     if created.differences:
         detail += "; it differs: " + "; ".join(created.differences)
     progress.finish("create", detail, skipped=created.adopted)
-    return created.endpoint
+    return planned, created.endpoint
+
+
+def _confirm(context: Context, planned: EndpointPlan, request: RunRequest) -> None:
+    """Ask before an endpoint is created that this account is billed for.
+
+    Raises:
+        NotConfirmed: the answer is no, or nobody can be asked.
+    """
+    if request.yes or not planned.billed:
+        return
+    zones = "1 zone" if len(planned.zones) == 1 else f"{len(planned.zones)} zones"
+    with_yes = write.command("run", replace(request, yes=True))
+    try:
+        confirmed = context.confirm(f"Create this endpoint? {zones} billed by the hour until you delete it.")
+    except EOFError:
+        raise errors.NotConfirmed(
+            f"the endpoint is billed ({zones}, by the hour), and nobody can be asked here.",
+            advice=f"To create it without asking, run {with_yes}",
+        ) from None
+    except KeyboardInterrupt:
+        confirmed = False
+    if not confirmed:
+        raise errors.NotConfirmed(
+            "nothing was created, because the answer was no.", advice=f"To create it, run {with_yes}"
+        )

@@ -13,7 +13,7 @@ from tidb_pe_magic.commands import requests
 from tidb_pe_magic.commands.fields import one_of
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.files import ensure_private, write_private
-from tidb_pe_magic.model import BrokenProfile, Cluster, EndpointService, SavedConnection, TlsMode
+from tidb_pe_magic.model import BrokenProfile, Cluster, EndpointService, Result, SavedConnection, TlsMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DIRECTORY = "TIDB_PE_CONFIG_DIR"
 """The environment variable that replaces the user's configuration directory."""
 
+# What every result has, and no saved cluster.
+_OF_RESULTS = frozenset(field.name for field in dataclasses.fields(Result))
 _VERSION = 1
 _LARGEST = 100_000  # bytes; what is larger was not written here
 _RULES: dict[str, Callable[[str], object]] = {
@@ -56,7 +58,8 @@ def save(environ: Mapping[str, str], connection: SavedConnection) -> Path:
     """
     path = _path(environ, connection.name)
     content = {"version": _VERSION, **dataclasses.asdict(connection)}
-    content["cluster"].pop("via")
+    for name in _OF_RESULTS:
+        content["cluster"].pop(name)
     try:
         ensure_private(path.parent)
         write_private(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -174,7 +177,7 @@ def _built(kind: type[Any], content: dict[str, Any]) -> Any:
     """
     made: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
-        if field.name == "via":
+        if field.name in _OF_RESULTS:
             continue
         value = content.get(field.name)
         wanted = str(field.type)

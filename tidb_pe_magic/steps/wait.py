@@ -10,9 +10,12 @@ from tidb_pe_magic.model import changes_with
 from tidb_pe_magic.runtime.waiter import connected
 from tidb_pe_magic.steps.clusters import eligible_cluster
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, detailed, for_endpoint, refreshed
+from tidb_pe_magic.steps.loading import load_in_background
 from tidb_pe_magic.steps.served_clusters import with_clusters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tidb_pe_magic.commands.requests import WaitRequest
     from tidb_pe_magic.model import Event, EventHook, StateChange, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
@@ -27,14 +30,21 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
         WaitCancelled: the stop button; the cloud's work goes on.
         EndpointFailed: the endpoint will never be connected.
     """
+    load_in_background(context)
     cluster = eligible_cluster(context, request.cluster)
     endpoint = with_clusters(context, chosen_endpoint(context, cluster, request.endpoint))
     command = for_endpoint("wait", request.endpoint)
     return wait_for(context, endpoint, request.timeout, on_event, command=command)
 
 
-def wait_for(
-    context: Context, endpoint: VpcEndpoint, timeout: float, on_event: EventHook, *, command: str
+def wait_for(  # noqa: PLR0913 - what tells one wait from another
+    context: Context,
+    endpoint: VpcEndpoint,
+    timeout: float,
+    on_event: EventHook,
+    *,
+    command: str,
+    reached: Callable[[VpcEndpoint | None], bool] = connected,
 ) -> VpcEndpoint:
     """Wait for this endpoint, and return it with its zones as they are at the end and its changes of state.
 
@@ -44,6 +54,7 @@ def wait_for(
         timeout: seconds.
         on_event: is given each observation.
         command: takes the wait up again.
+        reached: whether the wait is over; default: the endpoint is Active and Connected.
     """
     alibaba = context.alibaba(endpoint.region_id)
     changes: tuple[StateChange, ...] = ()
@@ -61,7 +72,7 @@ def wait_for(
 
     context.waiter.until(
         observe,
-        reached=connected,
+        reached=reached,
         goal="Active and Connected",
         command=command,
         timeout=timeout,

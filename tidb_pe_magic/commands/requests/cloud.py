@@ -73,7 +73,9 @@ class EndpointStep(ClusterStep):
     """Base of the steps that concern one endpoint of a cluster."""
 
     endpoint: str | None = option(
-        "ID of the endpoint; default: the only one of this cluster", metavar="ID", parse=endpoint_id
+        "ID of the endpoint; default: this kernel's last one, then the cluster's only one",
+        metavar="ID",
+        parse=endpoint_id,
     )
 
 
@@ -92,12 +94,12 @@ class Placement(Request):
     """Where the endpoint shall be, and what it is called."""
 
     vpc: str | None = option(
-        "ID of the VPC; default: this notebook's, or the only usable one of the region",
+        "ID of the VPC; default: this notebook's, the only usable one, or the one that has an endpoint",
         metavar="ID",
         parse=vpc_id,
     )
     security_group: tuple[str, ...] = option(
-        "ID of a security group of that VPC; repeatable; default: the only one",
+        "ID of a security group of that VPC; repeatable; default: one whose rules allow this notebook",
         default=(),
         metavar="ID",
         parse=security_group_id,

@@ -260,3 +260,5 @@ class TablesRequest(Request):
 @dataclass(frozen=True, kw_only=True)
 class RunRequest(Login, Patience, Resolve, Placement, ClusterRequest):
     """Every step in order."""
+
+    yes: bool = option("create an endpoint that is billed without asking", default=False, parse=switch)

@@ -54,6 +54,7 @@ def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet
         rows=run.board.rows,
         seconds=run.board.elapsed,
         via=context.via,
+        emulated=context.emulated,
     )
     on_event(FleetEnded(fleet=result))
     if result.failures:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
@@ -13,10 +12,9 @@ from tidb_pe_magic.steps.clusters import eligible_cluster, named_cluster, not_el
 from tidb_pe_magic.steps.networks import region_networks
 from tidb_pe_magic.steps.preflight.checks import findings
 from tidb_pe_magic.steps.preflight.facts import Denied, Facts, look_up
+from tidb_pe_magic.steps.preflight.inbound import inbound_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from tidb_pe_magic.model import (
         Cluster,
         EndpointPlan,
@@ -40,6 +38,7 @@ class Survey:
     networks: Networks | None = None
     service: VerifiedService | Denied | None = None
     here: Whereabouts | None = None
+    rules: dict[str, SecurityRules | Denied] = field(default_factory=dict)
 
     @property
     def closed(self) -> bool:
@@ -144,17 +143,10 @@ def judged(  # noqa: PLR0913 - one for each source of facts
             zones=planned.zones,
             zones_asked=zones_asked,
             security_group_ids=planned.security_group_ids,
-            rules=_rules(context, known.cluster, groups),
+            rules=inbound_rules(context, known.cluster, groups, known.rules),
             here=known.here,
             existing=existing or planned.existing,
             elsewhere=elsewhere,
             name=planned.name,
         )
     )
-
-
-def _rules(
-    context: Context, cluster: Cluster, group_ids: Iterable[str]
-) -> Mapping[str, SecurityRules | Denied]:
-    alibaba = context.alibaba(cluster.region_id)
-    return {group_id: look_up(partial(alibaba.security_rules, group_id)) for group_id in group_ids}

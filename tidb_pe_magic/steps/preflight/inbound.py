@@ -1,0 +1,57 @@
+"""Whether security groups allow this machine to reach the service's port."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.model import Access, SecurityRules, judge
+from tidb_pe_magic.steps.preflight.facts import Denied, look_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableMapping
+
+    from tidb_pe_magic.model import Cluster, Vpc
+    from tidb_pe_magic.runtime.context import Context
+
+    Rules = MutableMapping[str, SecurityRules | Denied]
+
+_MOST_GROUPS = 20  # each costs a request
+
+
+def inbound_rules(
+    context: Context, cluster: Cluster, group_ids: Iterable[str], known: Rules
+) -> dict[str, SecurityRules | Denied]:
+    """Return the groups' inbound rules; those that are not known yet are looked up, and added to them."""
+    alibaba, group_ids = context.alibaba(cluster.region_id), tuple(group_ids)
+    for group_id in group_ids:
+        if group_id not in known:
+            known[group_id] = look_up(partial(alibaba.security_rules, group_id))
+    return {group_id: known[group_id] for group_id in group_ids}
+
+
+def with_inbound(context: Context, cluster: Cluster, vpc: Vpc, known: Rules) -> Vpc:
+    """Return the VPC, each of its security groups with whether it alone allows this machine.
+
+    Args:
+        context: the clients.
+        cluster: whose port is meant.
+        vpc: where the endpoint is to be.
+        known: rules that were looked up before; more are added.
+    """
+    here = context.whereabouts()
+    port = cluster.service.port if cluster.service else 0
+    asked = [group.security_group_id for group in vpc.security_groups if not group.service_managed]
+    found = inbound_rules(context, cluster, asked[:_MOST_GROUPS], known)
+
+    def access(group_id: str) -> str:
+        rules = found.get(group_id)
+        if rules is None:
+            return ""
+        if isinstance(rules, Denied):
+            return Access.UNKNOWN
+        return judge([rules], port, here.private_ip if here else "").access
+
+    groups = tuple(replace(each, inbound=access(each.security_group_id)) for each in vpc.security_groups)
+    return replace(vpc, security_groups=groups)
