@@ -1,8 +1,8 @@
-"""What several packages of tests need: a real MariaDB, with TLS and without, started once."""
+"""What several packages of tests need: a real MariaDB, with TLS and without, and sandboxes, started once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import keyring
@@ -12,10 +12,13 @@ from support.certificates import make_authority
 from support.mariadb import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support.certificates import Authority
     from support.mariadb import MariaDb
+
+    from tidb_pe_magic.sandbox import Sandbox
+    from tidb_pe_magic.sandbox.pytest_plugin import Sandboxes
 
 # A machine that others use, too, takes as long as it takes.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -40,6 +43,19 @@ def plain_server() -> Iterator[MariaDb]:
     """Give a server that offers no TLS."""
     with running() as server:
         yield server
+
+
+@pytest.fixture
+def lend(_tidb_pe_sandboxes: Sandboxes) -> Callable[..., Sandbox]:
+    """Give a function that returns a sandbox as if new, with 20 flights and with what else it is asked for.
+
+    It is the same one for the same number of flights: a test that needs two asks for different numbers.
+    """
+
+    def lend(*, flights: int | None = 20, **options: Any) -> Sandbox:
+        return _tidb_pe_sandboxes.lend(flights=flights, **({"upstream": None, "fleet": 0} | options))
+
+    return lend
 
 
 @pytest.fixture(autouse=True)

@@ -16,12 +16,12 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
-from tidb_pe_magic.sandbox import Sandbox
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from nbformat import NotebookNode
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 RUNBOOK = "02_step_by_step.ipynb"
@@ -82,10 +82,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(lend: Callable[..., Sandbox]) -> Sandbox:
     """Give embedded clouds without any endpoint, with a part of the flights."""
-    with Sandbox(flights=FLIGHTS) as sandbox:
-        yield sandbox
+    return lend(flights=FLIGHTS)
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidb_pe_magic.sandbox import Sandbox
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(lend: Callable[..., Sandbox]) -> Sandbox:
     """Give the embedded clouds."""
-    with Sandbox(flights=20) as sandbox:
-        yield sandbox
+    return lend()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidb_pe_magic import Runbook, database
-from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tidb_pe_magic.model import Event
+    from tidb_pe_magic.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -23,10 +23,9 @@ def sandbox(tidb_pe_sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def manual() -> Iterator[Sandbox]:
+def manual(lend: Callable[..., Sandbox]) -> Sandbox:
     """Give the embedded clouds, whose states change only when they are told to."""
-    with Sandbox(mode="manual", flights=500) as sandbox:
-        yield sandbox
+    return lend(flights=100, mode="manual")
 
 
 @pytest.fixture

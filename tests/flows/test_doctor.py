@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from tidb_pe_magic.database.connector import Target
 from tidb_pe_magic.display import render
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, ServiceUnavailable, StepOrderError
 from tidb_pe_magic.model import Outcome
-from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.network.black_hole import BlackHole
 from tidb_pe_magic.sandbox.scenarios import SCENARIOS
 from tidb_pe_magic.steps import doctor
@@ -23,25 +23,23 @@ from tidb_pe_magic.steps import doctor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tidb_pe_magic.sandbox import Sandbox
+
 SECRET = Secret("")
 
 
 @pytest.fixture
-def staged() -> Iterator[Callable[[str], tuple[Sandbox, Runbook]]]:
+def staged(lend: Callable[..., Sandbox]) -> Iterator[Callable[[str], tuple[Sandbox, Runbook]]]:
     """Give a function that stages a scenario with an endpoint in it."""
-    running: list[Sandbox | Runbook] = []
+    with contextlib.ExitStack() as stack:
 
-    def stage(name: str) -> tuple[Sandbox, Runbook]:
-        sandbox = Sandbox(flights=20, scenario=name)
-        running.append(sandbox.start())
-        runbook = Runbook(environ=sandbox.environment())
-        running.append(runbook)
-        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
-        return sandbox, runbook
+        def stage(name: str) -> tuple[Sandbox, Runbook]:
+            sandbox = lend(scenario=name)
+            runbook = stack.enter_context(Runbook(environ=sandbox.environment()))
+            runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
+            return sandbox, runbook
 
-    yield stage
-    for each in reversed(running):
-        each.close() if isinstance(each, Runbook) else each.stop()
+        yield stage
 
 
 @pytest.mark.parametrize(
@@ -129,14 +127,12 @@ def test_a_refused_login_has_one_cause_for_connect_and_doctor(
         ("auto-accept-off", "its owner has to accept it first", "%tidb_pe wait"),
     ],
 )
-def test_silence_and_refusal_have_their_first_cause(scenario: str, cause: str, command: str) -> None:
+def test_silence_and_refusal_have_their_first_cause(
+    staged: Callable[[str], tuple[Sandbox, Runbook]], scenario: str, cause: str, command: str
+) -> None:
     """Of what makes TCP fail, the one that the clouds' answers point to comes first, with its command."""
-    with (
-        Sandbox(flights=20, scenario=scenario) as sandbox,
-        Runbook(environ=sandbox.environment()) as runbook,
-    ):
-        runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
-        diagnosis = runbook.doctor()
+    _, runbook = staged(scenario)
+    diagnosis = runbook.doctor()
     assert diagnosis.failed is not None
     assert diagnosis.failed.name == "tcp"
     assert cause in diagnosis.causes[0]

@@ -20,13 +20,14 @@ from flows.places import GROUP, OTHER_VPC, VPC
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.exports.attributes import ATTRIBUTES
 from tidb_pe_magic.model import EXPORT_FORMATS, Severity
-from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.alibaba.metadata import Place
 from tidb_pe_magic.sandbox.alibaba.network_seed import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 REGION = "ap-southeast-1"
 ENDPOINT, ZONE = "alicloud_privatelink_vpc_endpoint", "alicloud_privatelink_vpc_endpoint_zone"
@@ -187,12 +188,10 @@ def test_the_script_takes_an_endpoint_that_was_made_meanwhile(
     assert sandbox.requests.count("CreateVpcEndpoint", status=200) == 1
 
 
-def test_the_scripts_rule_opens_the_port(tmp_path: Path) -> None:
+def test_the_scripts_rule_opens_the_port(lend: Callable[..., Sandbox], tmp_path: Path) -> None:
     """Where the preflight stops for a blocked port, the commands mend exactly that."""
-    with (
-        Sandbox(scenario="security-group-blocks-port", flights=20) as sandbox,
-        Runbook(environ=sandbox.environment()) as runbook,
-    ):
+    sandbox = lend(scenario="security-group-blocks-port")
+    with Runbook(environ=sandbox.environment()) as runbook:
         assert [finding.check for finding in runbook.plan(**PLACE).stops] == ["port"]
         place = sandbox.place
         assert isinstance(place, Place)
@@ -255,10 +254,10 @@ def test_an_endpoint_that_exists_is_not_placed(option: str) -> None:
         runbook.export("terraform", cluster="demo", endpoint="ep-1", **given)
 
 
-def test_with_a_wrong_clock_nothing_is_planned() -> None:
+def test_with_a_wrong_clock_nothing_is_planned(lend: Callable[..., Sandbox]) -> None:
     """Where no zone can be known, one line says why."""
+    sandbox = lend(scenario="clock-skew")
     with (
-        Sandbox(scenario="clock-skew", flights=20) as sandbox,
         Runbook(environ=sandbox.environment()) as runbook,
         pytest.raises(errors.StepOrderError, match=r"no zone can be looked up: .*clock"),
     ):

@@ -10,14 +10,14 @@ from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import PlanShown, Severity
-from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.sandbox.alibaba.network_seed import Permission
 from tidb_pe_magic.sandbox.scenarios.cloud import SCENARIOS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tidb_pe_magic.model import EndpointPlan, Event
+    from tidb_pe_magic.sandbox import Sandbox
 
 STOPS = (
     "not-activated",
@@ -37,12 +37,10 @@ NETWORK_LOOKUPS = (
 
 
 @pytest.fixture
-def staged(request: pytest.FixtureRequest) -> Iterator[tuple[Sandbox, Runbook]]:
+def staged(request: pytest.FixtureRequest, lend: Callable[..., Sandbox]) -> Iterator[tuple[Sandbox, Runbook]]:
     """Give a sandbox in the scenario that the test names, and a runbook on it."""
-    with (
-        Sandbox(flights=20, scenario=request.param) as sandbox,
-        Runbook(environ=sandbox.environment()) as runbook,
-    ):
+    sandbox = lend(scenario=request.param)
+    with Runbook(environ=sandbox.environment()) as runbook:
         yield sandbox, runbook
 
 

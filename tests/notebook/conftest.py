@@ -11,13 +11,13 @@ import pytest
 from support import shells
 from traitlets.config import Config
 
-from tidb_pe_magic.sandbox import Sandbox
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 
 @dataclass
@@ -100,8 +100,7 @@ def shell(plain_shell: Shell) -> Shell:
 
 
 @pytest.fixture
-def sandbox(shell: Shell) -> Iterator[Sandbox]:  # noqa: ARG001 - the shell puts the environment back
+def sandbox(shell: Shell, tidb_pe_sandbox: Sandbox) -> Sandbox:  # noqa: ARG001 - the shell puts the environment back
     """Give the embedded clouds, with the shell's environment pointing at them."""
-    with Sandbox(flights=500) as sandbox:
-        os.environ.update(sandbox.environment())
-        yield sandbox
+    os.environ.update(tidb_pe_sandbox.environment())
+    return tidb_pe_sandbox

@@ -10,11 +10,12 @@ import pytest
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import ram
-from tidb_pe_magic.sandbox import Sandbox
 from tidb_pe_magic.steps.permissions import policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 VPC, GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"
 # Not a call of its own: RAM may ask for it where an endpoint is created with tags.
@@ -22,10 +23,9 @@ WITH_CREATE = "privatelink:TagResources"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(lend: Callable[..., Sandbox]) -> Sandbox:
     """Give the embedded clouds."""
-    with Sandbox(flights=5) as sandbox:
-        yield sandbox
+    return lend()
 
 
 @pytest.fixture

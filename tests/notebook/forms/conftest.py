@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(tidb_pe_sandbox: Sandbox) -> Sandbox:
     """Give embedded clouds whose endpoints are Connected at once."""
-    with Sandbox(flights=500) as sandbox:
-        yield sandbox
+    return tidb_pe_sandbox
 
 
 @pytest.fixture
-def manual() -> Iterator[Sandbox]:
+def manual(lend: Callable[..., Sandbox]) -> Sandbox:
     """Give embedded clouds whose states change only when they are told to."""
-    with Sandbox(mode="manual", flights=500) as sandbox:
-        yield sandbox
+    return lend(flights=100, mode="manual")
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 from support.clicking import choose, command_of, create, heads, place, settle, words
 
 from tidb_pe_magic import Runbook, model
-from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
     from support.clicking import Clicker
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 
 DATABASE = "nycflights13"
@@ -205,15 +206,17 @@ def test_two_forms_and_a_cell_do_not_disturb_each_other(
         assert runbook.verify().region_id == "ap-southeast-5", "a form's own look-ups are no default"
 
 
-def test_a_new_form_finds_where_the_clouds_are(open_form: Callable[..., Clicker]) -> None:
+def test_a_new_form_finds_where_the_clouds_are(
+    lend: Callable[..., Sandbox], open_form: Callable[..., Clicker]
+) -> None:
     """A runbook that knows nothing finds the only cluster with an endpoint, and goes on at Connect."""
-    with Sandbox(flights=0, exclusive=("demo",)) as sandbox:
-        create(open_form(sandbox))
-        clicker = open_form(sandbox)
-        assert clicker.form.desk.cluster_name == "demo"
-        assert heads(clicker)[2].startswith("▾ 3. Connect — ✔ ep-")
-        assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
-        assert "ep-" in heads(clicker)[1]
+    sandbox = lend(exclusive=("demo",))
+    create(open_form(sandbox))
+    clicker = open_form(sandbox)
+    assert clicker.form.desk.cluster_name == "demo"
+    assert heads(clicker)[2].startswith("▾ 3. Connect — ✔ ep-")
+    assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
+    assert "ep-" in heads(clicker)[1]
 
 
 def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -361,15 +364,16 @@ def test_nothing_touches_a_field_that_is_typed_into(
     assert changes == []
 
 
-def test_a_cloud_that_refuses_everything_is_explained(open_form: Callable[..., Clicker]) -> None:
+def test_a_cloud_that_refuses_everything_is_explained(
+    lend: Callable[..., Sandbox], open_form: Callable[..., Clicker]
+) -> None:
     """Where not even the networks can be looked up, the form goes to the preflight, which says why."""
-    with Sandbox(flights=20, scenario="clock-skew") as sandbox:
-        clicker = open_form(sandbox, cluster="demo")
-        assert heads(clicker)[1].startswith("▾ 2. Create the endpoint")
-        step = clicker.form.create
-        assert "clock is more than 15 minutes off" in words(step.plan.outcome)
-        clicker.click(step.create.button)
-        assert "preflight (clock)" in words(step.create.outcome)
+    clicker = open_form(lend(scenario="clock-skew"), cluster="demo")
+    assert heads(clicker)[1].startswith("▾ 2. Create the endpoint")
+    step = clicker.form.create
+    assert "clock is more than 15 minutes off" in words(step.plan.outcome)
+    clicker.click(step.create.button)
+    assert "preflight (clock)" in words(step.create.outcome)
 
 
 def test_an_endpoint_that_serves_others_is_not_deleted(

@@ -13,12 +13,13 @@ from support.clicking import Shown, choose, command_of, create, heads, place, se
 from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.errors import WaitCancelled
 from tidb_pe_magic.notebook.forms import Form
-from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.clicking import Clicker
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 _SECONDS = 60.0
 
@@ -281,14 +282,13 @@ def test_networks_that_cannot_be_looked_up(sandbox: Sandbox, open_form: Callable
     assert not step.zones.control.children
 
 
-def test_zones_follow_the_vpc(open_form: Callable[..., Clicker]) -> None:
+def test_zones_follow_the_vpc(lend: Callable[..., Sandbox], open_form: Callable[..., Clicker]) -> None:
     """Before a VPC is chosen nothing says that its zones have no usable vSwitch."""
-    with Sandbox(scenario="notebook-outside-any-vpc", flights=20) as sandbox:
-        clicker = open_form(sandbox, cluster="demo")
-        zones = clicker.form.create.zones.control
-        assert {zone.label for zone in zones.children} == {"— after the VPC —"}
-        clicker.put(clicker.form.create.vpc, VPC)
-        assert "— no usable vSwitch —" in {zone.label for zone in zones.children}
+    clicker = open_form(lend(scenario="notebook-outside-any-vpc"), cluster="demo")
+    zones = clicker.form.create.zones.control
+    assert {zone.label for zone in zones.children} == {"— after the VPC —"}
+    clicker.put(clicker.form.create.vpc, VPC)
+    assert "— no usable vSwitch —" in {zone.label for zone in zones.children}
 
 
 def test_a_query_that_was_stopped(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
