@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox import Sandbox
     from tidb_pe_magic.sandbox.pytest_plugin import Sandboxes
+
+# `nohup make test &` ignores Control-C, which some tests send, and every process inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that others use, too, takes as long as it takes.
 hypothesis.settings.register_profile("untimed", deadline=None)
