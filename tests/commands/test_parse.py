@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.commands.parse import Command, Help, flags, help_for, overview, parse, words
+from tidb_pe_magic.commands.parse import Command, Help, flags, help_for, overview, parse
 from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, DeleteRequest, ZoneChoice
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
 
@@ -334,3 +335,38 @@ def test_any_line_is_a_command_help_or_wrong_input(line: str) -> None:
 def test_a_comment_ends_the_line(line: str, expected: list[str]) -> None:
     """A word that begins with # ends the line, whatever follows it; inside a word it is part of it."""
     assert words(line) == expected
+
+
+@given(st.lists(st.text(max_size=8) | st.text(st.sampled_from("\\'\" C:#a$"), max_size=8), max_size=5))
+def test_what_is_quoted_as_in_a_shell_comes_back(texts: list[str]) -> None:
+    """Words that are quoted for a shell are the same words again; a shell splits the others alike."""
+    assert words(shlex.join(texts)) == texts
+    plain = " ".join(text for text in texts if not set(text) & set("\\'\"#"))
+    assert words(plain) == shlex.split(plain)
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [
+        (r"C:\Users\me\out.parquet", r"C:\Users\me\out.parquet"),
+        (r"--to-csv=C:\Users\me\out.csv", r"--to-csv=C:\Users\me\out.csv"),
+        (r"C:\\Users\\me", r"C:\Users\me"),
+        (r"d:\(1)\$a\new", r"d:\(1)\$a\new"),
+        ("C:\\data\\", "C:\\data\\"),
+        (r"\\server\share\out.csv", r"\\server\share\out.csv"),
+        (r'"\\server\my share\out.csv"', r"\\server\my share\out.csv"),
+        (r'"C:\Program Files\out.csv"', r"C:\Program Files\out.csv"),
+        (r"C:\'Program Files'\out.csv", r"C:\Program Files\out.csv"),
+        (r"data\out.csv", r"data\out.csv"),
+        (r"my\ data/it\'s\ mine\(1\).csv", "my data/it's mine(1).csv"),
+    ],
+)
+def test_a_path_of_windows_keeps_its_backslashes(typed: str, word: str) -> None:
+    """A backslash is itself in such a path and before a letter; before a blank or a sign it escapes."""
+    assert words(f"query {typed}") == ["query", word]
+
+
+def test_a_blank_in_a_path_of_windows_has_to_be_in_quotes() -> None:
+    """A backslash before a blank could end a directory's name or escape the blank: nothing is guessed."""
+    with pytest.raises(InvalidRequest, match="single quotes"):
+        words(r"query --to-csv C:\Program\ Files\out.csv")

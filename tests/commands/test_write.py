@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.commands.parse import Command, parse
 from tidb_pe_magic.commands.requests import (
     ClusterRequest,
     ConnectRequest,
@@ -19,6 +19,7 @@ from tidb_pe_magic.commands.requests import (
     WaitRequest,
 )
 from tidb_pe_magic.commands.table import Operation, Skin, available
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.commands.write import PROG, cell, command
 from tidb_pe_magic.text import is_visible
 

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tidb_pe_magic import Runbook, TidbPeError, errors
-from tidb_pe_magic.commands.parse import Command, Help, parse, words
+from tidb_pe_magic.commands.parse import Command, Help, parse
 from tidb_pe_magic.commands.table import OPERATIONS, Skin
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:

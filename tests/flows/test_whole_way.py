@@ -9,8 +9,9 @@ import pytest
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors
-from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.commands.parse import Command, parse
 from tidb_pe_magic.commands.table import Skin
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.model import FinishedStep, PlanShown, StepFinished, StepStarted
 

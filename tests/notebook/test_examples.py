@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.cli import main
-from tidb_pe_magic.commands.parse import words
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:

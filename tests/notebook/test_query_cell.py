@@ -59,6 +59,16 @@ def test_a_cell_of_sql_is_a_frame(connected: Shell, tmp_path: Path) -> None:
     assert len(pd.read_parquet(path)) == 16
 
 
+def test_a_path_of_windows_is_written_as_it_is_typed(
+    connected: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unquoted backslashes stay in it; another system takes them as a part of the file's name."""
+    monkeypatch.chdir(tmp_path)
+    path = "C:\\Users\\me\\out.parquet"
+    connected.must(f"%%tidb_pe query --to-parquet {path}\nSELECT carrier FROM airlines")
+    assert len(pd.read_parquet(path)) == 16
+
+
 def test_parameters_are_json_or_a_variable(connected: Shell) -> None:
     """Both are bound; a variable may hold what JSON cannot."""
     sql = "\nSELECT COUNT(*) AS n FROM flights WHERE origin = :origin AND dep_delay > :least"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from programs.pictures import IMAGES, MOST_BYTES, SCENES
 
-from tidb_pe_magic.commands.parse import Command, parse, words
+from tidb_pe_magic.commands.parse import Command, parse
 from tidb_pe_magic.commands.table import OPERATIONS, Skin
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.steps.fleet.file import read
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from importlib import resources
 import pytest
 
 from tidb_pe_magic import Runbook, errors
-from tidb_pe_magic.commands.parse import parse, words
+from tidb_pe_magic.commands.parse import parse
 from tidb_pe_magic.commands.table import Skin
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import HelpText
 from tidb_pe_magic.steps.help import markdown

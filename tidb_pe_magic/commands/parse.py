@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import io
 import re
-import shlex
 import textwrap
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -67,29 +65,6 @@ class _Formatter(argparse.HelpFormatter):
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
-
-
-def words(line: str) -> list[str]:
-    """Split a line as a shell does; a word that begins with # begins a comment.
-
-    Raises:
-        InvalidRequest: a quote is not closed.
-    """
-    stream = io.StringIO(line)
-    lexer = shlex.shlex(stream, posix=True)
-    lexer.whitespace_split = True
-    # A # within a word, which the lexer would take too, is a part of that word.
-    lexer.commenters = ""
-    found: list[str] = []
-    try:
-        while not line[stream.tell() :].lstrip().startswith("#"):
-            word = lexer.get_token()
-            if word is None:
-                break
-            found.append(word)
-    except ValueError:
-        raise InvalidRequest("quotes", "a quote is opened and not closed.") from None
-    return found
 
 
 def parse(

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.commands.parse import HELP_FLAGS, Command, Help, options_help, parse, parse_options, words
+from tidb_pe_magic.commands.parse import HELP_FLAGS, Command, Help, options_help, parse, parse_options
 from tidb_pe_magic.commands.requests import FormRequest, SandboxRequest
 from tidb_pe_magic.commands.table import OPERATIONS, Skin
+from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import QueryResult
 from tidb_pe_magic.notebook.cell_events import CellEvents

@@ -1,0 +1,111 @@
+"""A typed line cut into its words, as a shell does it; a path of Windows keeps its backslashes."""
+
+from __future__ import annotations
+
+import re
+
+from tidb_pe_magic.errors import InvalidRequest
+
+# What a path of Windows begins with, alone or as the value of `--flag=`.
+_DRIVE = re.compile(r"(?:--[\w-]+=)?[A-Za-z]:")
+_SHARE = re.compile(r"\\\\[\w.?]")
+_FLAG = re.compile(r"(?:--[\w-]+=)?")
+_BLANKS = frozenset(" \t\r\n")
+# What means something to a shell, so that a backslash before it takes that meaning away.
+_SPECIAL = frozenset("\\'\"#$&*?!|;<>()[]{}~`")
+
+
+def words(line: str) -> list[str]:
+    r"""Split a line as a shell does; a word that begins with # begins a comment.
+
+    A backslash takes the meaning from a blank, a quote or another sign of the shell. Before any other
+    character, and everywhere in an unquoted path such as `C:\data\out.csv` or `\\server\share`, it stands for
+    itself.
+
+    Raises:
+        InvalidRequest: a quote is not closed, or a path of Windows has a blank that is not in quotes.
+    """
+    return _Line(line).words()
+
+
+class _Line:
+    """A line being read, character by character."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+        self._at = 0
+
+    def words(self) -> list[str]:
+        found: list[str] = []
+        while True:
+            while self._char() in _BLANKS:
+                self._at += 1
+            if self._char() in {"", "#"}:
+                return found
+            found.append(self._word())
+
+    def _char(self, ahead: int = 0) -> str:
+        return self._line[self._at + ahead : self._at + ahead + 1]
+
+    def _word(self) -> str:
+        word, windows = "", False
+        while (char := self._char()) and char not in _BLANKS:
+            if char == "'":
+                word += self._single_quoted()
+            elif char == '"':
+                word += self._double_quoted(word)
+            elif char == "\\":
+                windows = windows or bool(_DRIVE.match(word)) or self._begins_share(word)
+                word += self._escaped(word, windows=windows)
+            else:
+                word += char
+                self._at += 1
+        return word
+
+    def _begins_share(self, word: str) -> bool:
+        return bool(_FLAG.fullmatch(word) and _SHARE.match(self._line, self._at))
+
+    def _single_quoted(self) -> str:
+        end = self._line.find("'", self._at + 1)
+        if end < 0:
+            raise _not_closed()
+        text = self._line[self._at + 1 : end]
+        self._at = end + 1
+        return text
+
+    def _double_quoted(self, word: str) -> str:
+        self._at += 1
+        text = ""
+        if self._begins_share(word):
+            text = "\\\\"
+            self._at += len(text)
+        while (char := self._char()) != '"':
+            if not char:
+                raise _not_closed()
+            escaping = char == "\\" and self._char(1) in {'"', "\\"}
+            text += self._char(1) if escaping else char
+            self._at += 1 + escaping
+        self._at += 1
+        return text
+
+    def _escaped(self, word: str, *, windows: bool) -> str:
+        """Return what a backslash outside quotes stands for, with what it escapes."""
+        following = self._char(1)
+        if windows:
+            if following in _BLANKS:
+                raise InvalidRequest(
+                    "quotes",
+                    "a path of Windows has a blank behind a backslash.",
+                    advice=r"Put the path in single quotes: 'C:\Program Files\out.csv'.",
+                )
+            share = self._begins_share(word)
+            self._at += 1 + (following == "\\")
+            return "\\\\" if share else "\\"
+        if not following:
+            raise _not_closed()
+        self._at += 2
+        return following if following in _BLANKS or following in _SPECIAL else f"\\{following}"
+
+
+def _not_closed() -> InvalidRequest:
+    return InvalidRequest("quotes", "a quote is opened and not closed.")
