@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import stat
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidb_pe_magic.database.frames import FrameOptions, Layout, narrowed
+from tidb_pe_magic.database.queries.target import FIELD
 from tidb_pe_magic.errors import InvalidRequest
 
-FIELD = "--to-parquet"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 #: A row group is what is held in memory: large enough to be read fast, small enough to be held.
 _ROW_GROUP_BYTES = 16 * 2**20
 
@@ -95,32 +97,3 @@ class Writer:
             self._writer.write_table(table, row_group_size=table.num_rows)
         # What the encoder has used would else be kept, and with each row group a little more of it.
         pa.default_memory_pool().release_unused()
-
-
-def target(text: str, *, directory: bool) -> Path:
-    """Return where the result is to be, after a look at whether it can be there.
-
-    Raises:
-        InvalidRequest: it cannot.
-    """
-    try:
-        path = Path(text).expanduser()
-        if not path.parent.is_dir():
-            raise InvalidRequest(FIELD, f"there is no directory {path.parent}.")
-        found = path.stat().st_mode
-        taken = not stat.S_ISDIR(found) or any(path.iterdir())
-    except FileNotFoundError:
-        return path
-    except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, InvalidRequest):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidRequest(FIELD, f"{text} cannot be written: {reason}.") from None
-    if directory and taken:
-        raise InvalidRequest(FIELD, f"{path} exists; with --partitions it has to be a new directory.")
-    if not directory and stat.S_ISDIR(found):
-        raise InvalidRequest(FIELD, f"{path} is a directory; name the file in it.")
-    # The new file would take the place of a device or a pipe, which others need.
-    if not directory and not stat.S_ISREG(found):
-        raise InvalidRequest(FIELD, f"{path} is no regular file; name one, or a new one.")
-    return path

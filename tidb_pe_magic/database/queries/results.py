@@ -16,6 +16,7 @@ from tidb_pe_magic.database.queries import parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
+from tidb_pe_magic.database.queries.target import FIELD, target
 from tidb_pe_magic.files import in_its_place
 
 if TYPE_CHECKING:
@@ -140,9 +141,9 @@ def read_file(reading: Read, path: str, form: FrameOptions | None = None) -> Pat
         InvalidRequest: the path cannot be written to, or the statement cannot be read in ranges.
     """
     several = reading.partitions is not None
-    place = parquet.target(path, directory=several)
+    place = target(path, directory=several)
     made: list[parquet.Writer] = []
-    with in_its_place(place, parquet.FIELD, directory=several) as temporary:
+    with in_its_place(place, FIELD, directory=several) as temporary:
 
         def begin(number: int, schema: pa.Schema) -> Sink:
             file = temporary / f"part-{number:05}.parquet" if several else temporary
