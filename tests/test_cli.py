@@ -182,7 +182,8 @@ def test_a_missing_key_is_one_line_and_code_1() -> None:
         (["clusters", "--output", "xml"], "--output: must be one of table, json."),
         (["clusters", "--output"], "--output: must be one of table, json."),
         (["disconnect"], "Connections of `tidb-pe` close when the command ends."),
-        (["query", "SELECT 1"], "`query` needs an open connection"),
+        (["clusters", "--output", "csv"], "csv is only for query: table, json."),
+        (["query", "@tidb", "SELECT 1", "--engine", "dask"], "which a console cannot show"),
         (["completion"], "completion: takes one word: bash or zsh."),
         (["completion", "fish"], "completion: takes one word: bash or zsh."),
         (["connect", "--password", "hunter2"], "there is no such flag"),
@@ -198,6 +199,62 @@ def test_a_wrong_command_line_is_code_2(
     assert told in written.err
     assert "hunter2" not in written.err
     assert len(written.err.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def saved(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Give an environment in which the connection @db is saved, and no cloud's key is left."""
+    known = environment | {"TIDB_PE_CONFIG_DIR": str(tmp_path_factory.mktemp("config"))}
+    run(known, "run", "demo", "--vpc", VPC, "--security-group", GROUP)
+    named = ("connect", "--cluster", "demo", "--database", "nycflights13", "--alias", "db", "--save")
+    done = run(known, *named)
+    assert done.returncode == 0, done.stderr
+    return {name: value for name, value in known.items() if "KEY" not in name}
+
+
+ROWS = "SELECT 1 AS id, CAST(1.50 AS DECIMAL(10,2)) AS fee, 'é, \"x\"' AS name UNION ALL SELECT 2, NULL, ''"
+
+
+@pytest.mark.parametrize(
+    ("output", "written"),
+    [
+        ("csv", 'id,fee,name\n1,1.50,"é, ""x"""\n2,,""\n'),
+        (
+            "json",
+            '[\n{"id": 1, "fee": "1.50", "name": "é, \\"x\\""},\n{"id": 2, "fee": null, "name": ""}\n]\n',
+        ),
+        ("table", 'id   fee  name\n--  ----  ------\n 1  1.50  é, "x"\n 2  NULL\n'),
+    ],
+)
+def test_a_query_over_a_saved_connection_writes_its_rows(
+    saved: dict[str, str], output: str, written: str
+) -> None:
+    """Standard output has the rows alone, exact and in UTF-8; what was read is on standard error."""
+    done = run(saved, "query", "@db", ROWS, "--output", output)
+    assert (done.returncode, done.stdout) == (0, written), done.stderr
+    assert "2 rows" in done.stderr
+
+
+def test_a_query_writes_a_file_or_says_what_is_wrong(saved: dict[str, str], tmp_path: Path) -> None:
+    """A file for cron, with parameters; a refused statement and a name that is not saved are code 1."""
+    path = tmp_path / "long.csv"
+    ask = "SELECT carrier FROM airlines WHERE carrier IN (:some) ORDER BY carrier"
+    done = run(saved, "query", "@db", ask, "--params", '{"some": ["UA", "AA"]}', "--to-csv", str(path))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert path.read_text(encoding="utf-8") == "carrier\nAA\nUA\n"
+    assert "2 rows" in done.stderr
+    assert str(path) in done.stderr
+    refused = run(saved, "query", "@db", "SELECT nope FROM airlines")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "nope" in refused.stderr
+    missing = run(saved, "query", "SELECT 1")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "tidb-pe connect --alias tidb" in missing.stderr
+    other = run(saved, "query", "SELECT 1", "--alias", "db")
+    assert "query @db" in other.stderr
+    wide = run(saved, "query", "@db", "SELECT flight FROM flights, airlines, airlines b")
+    assert len(wide.stdout.splitlines()) == 1002
+    assert "first 1,000 of 12,800 rows" in wide.stderr
 
 
 @pytest.mark.parametrize("words", [[], ["-h"], ["--help"]])

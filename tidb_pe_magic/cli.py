@@ -15,15 +15,16 @@ import re
 import shlex
 import sys
 from contextlib import closing
+from dataclasses import replace
 from enum import IntEnum
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors, model
 from tidb_pe_magic.commands.parse import Command, Help, flags, parse
-from tidb_pe_magic.commands.requests import WhoamiRequest
+from tidb_pe_magic.commands.requests import QueryRequest, WhoamiRequest
 from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.completion.shell import SHELLS, script
 from tidb_pe_magic.credentials.prompt import Prompt, ask
@@ -46,8 +47,11 @@ _NAMES = "|".join(
 _CLUSTERED = re.compile(rf"{PROG} (?:{_NAMES})(?![\w-])(?![^\n]*--(?:cluster|region)\b)")
 _COMPLETION = "completion"
 _OUTPUTS = ("table", "json")
+_CSV = "csv"  # of the rows of a query alone
+_MOST_SHOWN = 1000  # rows of a table, which is for a person
 _FOOT = f"""
 In every command: --output {"|".join(_OUTPUTS)}   (default: table), --profile NAME   (of ticloud's)
+Of query also --output {_CSV}, which writes its rows alone, as json does.
 {PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.
 Exit codes: 0 done, 1 an expected error, 2 wrong usage, 130 interrupted."""
 
@@ -106,12 +110,32 @@ def _main(arguments: list[str]) -> int:
         if words[:1] == [_COMPLETION]:
             return _show(_script(words[1:]))
         command = parse(words, prog=PROG, skin=Skin.CONSOLE, extra=(_COMPLETION,))
+        if isinstance(command, Command):
+            command = _of_console(command, output)
     except errors.InvalidRequest as error:
         _tell(str(error))
         return Exit.USAGE
     if isinstance(command, Help):
         return _show(command.text + (_FOOT if not words[1:] else ""))
     return _do(command, output, profile)
+
+
+def _of_console(command: Command, output: str) -> Command:
+    """Return the command, whose rows are read as they will be printed.
+
+    Raises:
+        InvalidRequest: there are no rows to print in this form, or none that a console can take.
+    """
+    request = command.request
+    if not isinstance(request, QueryRequest):
+        if output == _CSV:
+            raise errors.InvalidRequest("--output", f"csv is only for query: {', '.join(_OUTPUTS)}.")
+        return command
+    if request.engine == "dask":
+        raise errors.InvalidRequest("--engine", "dask returns a DataFrame, which a console cannot show.")
+    if request.to_csv or request.to_parquet:
+        return command
+    return replace(command, request=replace(request, arrow=True))
 
 
 def _do(command: Command, output: str, profile: str) -> int:
@@ -146,7 +170,7 @@ def _common(arguments: list[str]) -> tuple[str, str, list[str]]:
     if found.profile == "":
         raise errors.InvalidRequest("--profile", "takes the name of a ticloud profile.")
     profile = WhoamiRequest.checked("profile", found.profile) if found.profile else ""
-    if found.output not in _OUTPUTS:
+    if found.output not in {*_OUTPUTS, _CSV}:
         raise errors.InvalidRequest("--output", f"must be one of {', '.join(_OUTPUTS)}.")
     return str(found.output), profile, words
 
@@ -158,7 +182,7 @@ def _script(words: list[str]) -> str:
         words[0],
         PROG,
         own={_COMPLETION: SHELLS},
-        common={"--output": _OUTPUTS, "--profile": ()},
+        common={"--output": (*_OUTPUTS, _CSV), "--profile": ()},
     )
 
 
@@ -169,7 +193,9 @@ def _at_a_terminal() -> bool:
 
 def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
     say = partial(_typed, cluster=cluster)
-    if output == "json":
+    if isinstance(result, model.QueryResult):
+        _show_rows(result, output)
+    elif output == "json":
         _show(json.dumps(plain(result, say), indent=2, ensure_ascii=not _takes_everything()))
     elif isinstance(result, model.Export) and not result.path:
         # The text alone, so that it can go to a file.
@@ -177,6 +203,37 @@ def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
         _show(result.text)
     else:
         _show(render.text(result, say))
+
+
+def _show_rows(result: model.QueryResult, output: str) -> None:
+    """Write the rows that a query returned; what was read is told on standard error."""
+    if result.data is None or not result.returned:
+        return
+    from tidb_pe_magic.database.queries import csv_file, json_rows  # noqa: PLC0415 - they need pyarrow
+
+    if output == _CSV:
+        sys.stdout.flush()
+        csv_file.write_names(sys.stdout.buffer, result.data.column_names)
+        csv_file.write_rows(sys.stdout.buffer, result.data)
+        sys.stdout.buffer.flush()
+    elif output == "json":
+        _show("\n".join(json_rows.lines(result.data, ascii_only=not _takes_everything())))
+    else:
+        _show_table(result.data)
+
+
+def _show_table(table: Any) -> None:
+    from tidb_pe_magic.database.queries.texts import is_number, texts  # noqa: PLC0415 - they need pyarrow
+    from tidb_pe_magic.display.rows import table_lines  # noqa: PLC0415 - only a query needs it
+
+    rows: list[tuple[str | None, ...]] = []
+    for batch in table.slice(0, _MOST_SHOWN).to_batches():
+        rows += zip(*(texts(column).to_pylist() for column in batch.columns), strict=True)
+    numbers = {place for place, kind in enumerate(table.schema.types) if is_number(kind)}
+    _show("\n".join(table_lines(table.column_names, rows, numbers)))
+    if table.num_rows > _MOST_SHOWN:
+        shown = f"these are the first {_MOST_SHOWN:,} of {table.num_rows:,} rows."
+        _tell(f"{shown} Use --output csv to write all of them.")
 
 
 def _typed(text: str, cluster: str = "") -> str:

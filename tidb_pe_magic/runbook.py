@@ -118,6 +118,7 @@ class Runbook:
             cell_events=cell_events or (lambda: nullcontext(on_event)),
             cell_frames=cell_frames,
         )
+        self._context.perform = self.perform
         self._context.profile = profile
         if environ is not None:
             self._context.environ = Environment(environ)
@@ -399,6 +400,7 @@ class Runbook:
         sql: str,
         params: Mapping[str, object] | Sequence[object] | None = None,
         *,
+        profile: str | None = None,
         alias: str = "tidb",
         max_rows: int | None = None,
         max_memory: int | None = None,
@@ -406,6 +408,7 @@ class Runbook:
         dtypes: str = "pandas",
         decimals: str = "auto",
         to_parquet: str | None = None,
+        to_csv: str | None = None,
         partition_on: str | None = None,
         partitions: int | None = None,
         engine: str = "pandas",
@@ -418,6 +421,7 @@ class Runbook:
         Args:
             sql: one statement.
             params: values for each `?` (a sequence) or `:name` (a mapping); bound, never pasted.
+            profile: `@NAME` of an open or saved connection instead of `alias`; a saved one is opened first.
             alias: of the connection.
             max_rows: read so many rows at most.
             max_memory: bytes that the result may take; default: half of what is free.
@@ -427,6 +431,7 @@ class Runbook:
             decimals: `auto` makes DECIMAL columns Int64 or float64 where no value loses a digit, `exact`
                 never does, `float` always.
             to_parquet: write to this file as the rows come; memory does not grow with the result.
+            to_csv: write to this CSV file in the same way, with every value exact.
             partition_on: integer column whose ranges are read at the same time, all as of one moment.
             partitions: how many ranges, each over its own connection; rows come in the ranges' order.
             engine: `dask` returns a Dask DataFrame whose partitions its workers read.

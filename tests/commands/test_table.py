@@ -26,6 +26,8 @@ TYPED = {
 }
 # Given by place in Python, as every driver takes it, and by its flag in a cell.
 BY_PLACE = {("query", "params")}
+# Given by its name in Python, and by its @ before the SQL in a line.
+BY_NAME = {("query", "profile")}
 # What returns the data themselves instead of the result that holds them.
 UNWRAPPED = {"query": model.QueryResult}
 
@@ -95,7 +97,11 @@ def test_every_method_has_the_fields_of_its_request() -> None:
         fields = {field.name: field for field in dataclasses.fields(operation.request)}
         options = operation.request.options()
         parameters = dict(list(inspect.signature(method(operation)).parameters.items())[1:])
-        positional = [name for name, described in options.items() if described.positional]
+        positional = [
+            name
+            for name, described in options.items()
+            if described.positional and (operation.name, name) not in BY_NAME
+        ]
         of_method, of_request = hints(method(operation)), hints(operation.request)
         assert set(parameters) == set(fields), operation.name
         assert list(parameters)[: len(positional)] == positional, operation.name
@@ -104,7 +110,7 @@ def test_every_method_has_the_fields_of_its_request() -> None:
             wanted = inspect.Parameter.empty if default is dataclasses.MISSING else default
             assert parameter.default == wanted, where
             by_place = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-            assert by_place == (options[name].positional or (operation.name, name) in BY_PLACE), where
+            assert by_place == (name in positional or (operation.name, name) in BY_PLACE), where
             assert of_method[name] == TYPED.get(name, of_request[name]), where
 
 

@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 from tidb_pe_magic.database.frames import FrameOptions
 from tidb_pe_magic.database.queries import memory
 from tidb_pe_magic.database.queries.placeholders import bind
-from tidb_pe_magic.database.queries.results import Partitions, Read, frame, read_file, read_table
+from tidb_pe_magic.database.queries.results import (
+    Partitions,
+    Read,
+    frame,
+    parquet_file,
+    read_file,
+    read_table,
+)
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally
 from tidb_pe_magic.errors import (
     ConnectionFailed,
@@ -66,6 +73,11 @@ def numbers(engine: Engine, sql: str, *params: object) -> list[Any]:
     """Return a result's first column."""
     table, _ = read_table(reading(engine, sql, *params))
     return list(table.column(0).to_pylist())
+
+
+def written(engine: Engine, sql: str, path: Path, form: FrameOptions | None = None) -> Path:
+    """Write a statement's rows to a Parquet file; return its path."""
+    return read_file(reading(engine, sql), str(path), parquet_file(form))[0]
 
 
 def test_a_result_is_whole_and_counted(engine: Engine) -> None:
@@ -257,7 +269,7 @@ def test_parameters_arrive_as_they_are(engine: Engine, text: str, number: int, d
 def test_a_file_is_written_and_replaced_only_when_it_is_whole(engine: Engine, tmp_path: Path) -> None:
     """The file has every row in order; a failure leaves what was there, and nothing beside it."""
     path = tmp_path / "rows.parquet"
-    assert read_file(reading(engine, MANY), str(path)) == path
+    assert read_file(reading(engine, MANY), str(path)) == (path, ())
     assert pq.read_table(path).column("n").to_pylist() == list(range(1, ROWS + 1))
     before = path.read_bytes()
     with pytest.raises(QueryFailed):
@@ -279,7 +291,7 @@ TYPES = (
 def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
     """With Arrow's types, what is read back from the file is what the same query gives as a table."""
     table, _ = read_table(reading(engine, TYPES))
-    path = read_file(reading(engine, TYPES), str(tmp_path / "types.parquet"), FrameOptions("arrow"))
+    path = written(engine, TYPES, tmp_path / "types.parquet", FrameOptions("arrow"))
     assert pq.read_table(path).equals(table)
 
 
@@ -293,7 +305,7 @@ def test_pandas_reads_the_frames_dtypes_from_a_file(
     sql = f"{TYPES} UNION ALL SELECT " + ", ".join(["NULL"] * 9 + ["9007199254740993", "NULL"])
     table, _ = read_table(reading(engine, sql))
     expected, exact = frame(table, form)
-    found = pd.read_parquet(read_file(reading(engine, sql), str(tmp_path / "types.parquet"), form))
+    found = pd.read_parquet(written(engine, sql, tmp_path / "types.parquet", form))
     for name in exact:
         # pandas has no way to say Arrow's DECIMAL in a file, and reads it as exact objects.
         expected[name] = expected[name].astype(object).where(expected[name].notna(), None)
@@ -304,7 +316,7 @@ def test_pandas_reads_the_frames_dtypes_from_a_file(
 def test_a_long_file_says_what_fits_all_its_rows(engine: Engine, tmp_path: Path) -> None:
     """The dtypes are written before the last rows have come, so that NULLs among these lose no digit."""
     sql = "SELECT IF(seq = 3000, NULL, 9007199254740993) AS id, REPEAT('x', 10000) AS pad FROM seq_1_to_3000"
-    path = read_file(reading(engine, sql), str(tmp_path / "long.parquet"))
+    path = written(engine, sql, tmp_path / "long.parquet")
     assert pq.read_metadata(path).num_row_groups > 1
     assert pd.read_parquet(path)["id"].tolist() == [9007199254740993] * 2999 + [pd.NA]
 
@@ -347,7 +359,7 @@ def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> Non
 def test_a_name_may_be_as_long_as_the_file_system_takes(engine: Engine, tmp_path: Path) -> None:
     """The name that is written to before is no longer than the one that is asked for."""
     place = tmp_path / ("ü" * 123 + ".parquet")
-    assert pq.read_table(read_file(reading(engine, "SELECT 1 AS a"), str(place))).num_rows == 1
+    assert pq.read_table(read_file(reading(engine, "SELECT 1 AS a"), str(place))[0]).num_rows == 1
 
 
 def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, engine: Engine) -> None:

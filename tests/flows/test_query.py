@@ -87,6 +87,21 @@ def test_a_decimal_is_a_number_unless_that_loses_a_digit(connected: Runbook, eve
     assert [line for line in query_summary(results[0]) if "total" in line and "--decimals float" in line]
 
 
+def test_a_file_names_the_decimals_that_stay_exact(
+    connected: Runbook, events: list[Event], tmp_path: Path
+) -> None:
+    """Its DECIMALs are as exact as the frame's, and the line says which are no numbers; CSV has every digit."""
+    sql = "SELECT CAST(1.25 AS DECIMAL(10,2)) AS fee, CAST(12345678901234567.25 AS DECIMAL(30,2)) AS total"
+    path = tmp_path / "fees.parquet"
+    connected.query(sql, to_parquet=str(path))
+    assert pd.read_parquet(path)["total"].tolist() == [Decimal("12345678901234567.25")]
+    connected.query(sql, to_csv=str(tmp_path / "fees.csv"))
+    assert (tmp_path / "fees.csv").read_text(encoding="utf-8") == "fee,total\n1.25,12345678901234567.25\n"
+    results = [event.result for event in events if isinstance(event, QueryEnded)]
+    assert [result.exact_decimals for result in results] == [("total",), ()]
+    assert [result.rows for result in results] == [1, 1]
+
+
 @pytest.mark.parametrize("params", [{"origin": "JFK", "least": 30}, ["JFK", 30]], ids=["by name", "by place"])
 def test_parameters_are_bound(connected: Runbook, params: Any) -> None:
     """Both forms give what the same values in the SQL give."""

@@ -43,6 +43,7 @@ def test_the_examples_are_commands_that_work(
 ) -> None:
     """In the table's order each example of the console is carried out, and has something to show."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path / "config"))
     with Sandbox(flights=20) as sandbox:
         for name, value in sandbox.environment().items():
             monkeypatch.setenv(name, value)

@@ -59,6 +59,47 @@ def test_a_cell_of_sql_is_a_frame(connected: Shell, tmp_path: Path) -> None:
     assert len(pd.read_parquet(path)) == 16
 
 
+def test_a_line_is_a_query_as_well(connected: Shell) -> None:
+    """`%tidb_pe query 'SELECT'` is the frame, with the notebook's variables; a semicolon hides it."""
+    connected.must("origin = 'JFK'")
+    cell = connected.must("%tidb_pe query 'SELECT COUNT(*) FROM flights WHERE origin = :origin' --into kept")
+    assert isinstance(cell.value, pd.DataFrame)
+    assert cell.value is connected.ip.user_ns["kept"]
+    assert "1 row ·" in cell.output
+    assigned = connected.must("n = %tidb_pe query 'SELECT 5 AS n'")
+    assert assigned.value is None
+    assert connected.ip.user_ns["n"]["n"].tolist() == [5]
+    assert "5" not in connected.must("%tidb_pe query 'SELECT 5 AS n';").output.replace("0.0 s", "")
+    shared = connected.must("%tidb_pe query 'SET @x = 4'\n%tidb_pe query @tidb 'SELECT @x AS x'")
+    assert shared.value["x"].tolist() == [4]
+
+
+def test_the_last_result_is_the_underscore(connected: Shell) -> None:
+    """The frame of a cell or line is `_` and Out[n] for the next cell, `%%sql` included."""
+    for source in (
+        "%%tidb_pe query\nSELECT 7 AS n",
+        "%tidb_pe query 'SELECT 8 AS n'",
+        "%%sql\nSELECT 9 AS n",
+    ):
+        value = connected.must(source).value
+        number = connected.ip.execution_count - 1
+        assert connected.must(f"_ is Out[{number}]").value is True
+        assert connected.ip.user_ns["Out"][number] is value
+
+
+def test_a_connection_asks_over_its_own(connected: Shell) -> None:
+    """connection.query takes the options of runbook.query, and is refused once the connection is closed."""
+    connected.must("connection = %tidb_pe connect --database nycflights13 --alias second")
+    asked = connected.must("connection.query('SELECT carrier FROM airlines WHERE carrier = :c', {'c': 'UA'})")
+    assert asked.value["carrier"].tolist() == ["UA"]
+    table = connected.must("connection.query('SELECT ? AS n', [1], arrow=True)").value
+    assert table.to_pylist() == [{"n": 1}]
+    connected.must("%tidb_pe disconnect --alias second")
+    closed = connected.run("connection.query('SELECT 1')")
+    assert isinstance(closed.error, errors.StepOrderError)
+    assert "second is closed" in str(closed.error)
+
+
 def test_a_path_of_windows_is_written_as_it_is_typed(
     connected: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +163,7 @@ def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
     assert "--into NAME" in output
     assert "--max-rows N" in output
     assert "example:\n%%tidb_pe query" in output
-    assert " %tidb_pe query" not in output
+    assert "in a line:\n%tidb_pe query 'SELECT" in output
 
 
 @pytest.mark.parametrize(
@@ -133,7 +174,7 @@ def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
         ("%%tidb_pe query --into\nSELECT 1", "--into"),
         ("%%tidb_pe query --into a --into b\nSELECT 1", "given twice"),
         ("%%tidb_pe query --inot a\nSELECT 1", "no such flag"),
-        ('%%tidb_pe query --params {"a": 1}\nSELECT :a', "a value with a space is put in single quotes"),
+        ('%%tidb_pe query --params {"a": 1}\nSELECT :a', "any value with a space, is put in single quotes"),
         ("%%tidb_pe query --params '{'\nSELECT 1", "--params: must be JSON"),
         (
             "%%tidb_pe query --params nowhere\nSELECT :a",
@@ -147,11 +188,11 @@ def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
             "{{ carrier }} is not filled in in this cell. Write :carrier",
         ),
         ("%%tidb_pe query\nSELECT {{ ', '.join(a) }}", "Assign it to a variable, and write :name."),
-        ("%%tidb_pe query nonsense\nSELECT 1", "takes no further argument"),
+        ("%%tidb_pe query nonsense\nSELECT 1", "@NAME: must be @ and a connection's name"),
         ("%%tidb_pe clusters\nSELECT 1", "only query takes the cell's body"),
         ("%%tidb_pe\nSELECT 1", "only query takes the cell's body"),
-        ("%tidb_pe query SELECT 1", "%%tidb_pe query"),
-        ("%tidb_pe query", "%%tidb_pe query"),
+        ("%tidb_pe query SELECT 1", "a statement, or any value with a space, is put in single quotes"),
+        ("%tidb_pe query", "SQL: is missing. See %tidb_pe query -h."),
     ],
 )
 def test_a_mistake_is_one_line_and_fails_the_cell(shell: Shell, cell: str, words: str) -> None:

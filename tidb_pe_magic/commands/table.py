@@ -175,14 +175,10 @@ OPERATIONS: dict[str, Operation] = {
             name="query",
             request=sql.QueryRequest,
             target=_STEPS + "query:query",
-            summary="Read a query's result into a DataFrame, an Arrow table or a Parquet file",
+            summary="Read a query's result into a DataFrame, an Arrow table, or a Parquet or CSV file",
             tutorial="",
-            example="query --max-rows 1000\nSELECT * FROM airlines",
-            skins=frozenset({Skin.CELL, Skin.PYTHON}),
-            elsewhere={
-                Skin.LINE: "`query` works only as a cell magic. Start the cell with `%%tidb_pe query`.",
-                Skin.CONSOLE: "`query` needs an open connection, and `tidb-pe` closes its own at the end.",
-            },
+            example="query @tidb 'SELECT * FROM airlines' --max-rows 1000",
+            skins=frozenset(Skin),
         ),
         Operation(
             name="tables",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - types can be resolved at run time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.model.base import WORDED, Result
 from tidb_pe_magic.model.clusters import Cluster
@@ -40,6 +41,10 @@ class TlsReport:
     description: str
 
 
+def _not_opened(name: str, **values: Any) -> Result:  # noqa: ARG001 - what `connect` replaces
+    raise RuntimeError("this connection was not opened by connect")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Connection(Result):
     """A SQL connection over a private endpoint, registered with jupysql where there is a shell.
@@ -50,6 +55,7 @@ class Connection(Result):
         password_source: where the password came from, never the password.
         ca: file of the certificate authorities that are trusted; empty for the system's.
         saved: file in which it was saved for other kernels; empty where that was not asked for.
+        operate: does an operation over it, by its name and with the values of its fields.
     """
 
     alias: str
@@ -66,6 +72,32 @@ class Connection(Result):
     ca: str = ""
     saved: str = ""
     engine: Engine = field(repr=False, compare=False, metadata={"plain": False})
+    operate: Callable[..., Any] = field(
+        default=_not_opened, repr=False, compare=False, metadata={"plain": False}
+    )
+
+    def query(
+        self,
+        sql: str,
+        params: Mapping[str, object] | Sequence[object] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Read a statement's result, as `Runbook.query` does: over a connection of its own.
+
+        Args:
+            sql: one statement.
+            params: values for each `?` (a sequence) or `:name` (a mapping); bound, never pasted.
+            options: of `Runbook.query`, such as `max_rows`, `dtypes` or `to_parquet`.
+
+        Returns:
+            A `pandas.DataFrame`, or what the options name.
+
+        Raises:
+            StepOrderError: the connection is closed.
+            QueryError: refused, stopped or too large; the connection can be used again.
+            ConnectionFailed: it was lost.
+        """
+        return self.operate("query", sql=sql, params=params, **options).data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ _PARAMS_VALUE = re.compile(
 _NAMED = re.compile(r"([^\W\d]\w*)|\$([^\W\d]\w*)|\{([^\W\d]\w*)\}")
 _TEMPLATE = re.compile(r"\{\{\s*(?:(?P<name>[^\W\d]\w*)|[^{}]*[^\W\d{}][^{}]*?)\s*\}\}")
 _OWN = """\
-of the cell alone:
+of a notebook alone:
   --into NAME                    keep the result under this name too; without it, it is only shown
   --params NAME                  a variable of the notebook in the place of JSON
 
@@ -46,7 +46,10 @@ of the cell alone:
 
 example:
 %%tidb_pe query --into delays
-SELECT carrier, dep_delay FROM flights WHERE origin = :origin"""
+SELECT carrier, dep_delay FROM flights WHERE origin = :origin
+
+in a line:
+%tidb_pe query 'SELECT COUNT(*) FROM flights WHERE origin = :origin'"""
 
 
 PROG = "%tidb_pe"
@@ -91,9 +94,8 @@ class Commands:
         """Do `%tidb_pe`."""
         # IPython leaves the semicolon, which keeps the result from being shown, in the line.
         arguments = words(line.rstrip().removesuffix(";"))
-        if arguments[:1] == [QUERY] and HELP_FLAGS & set(arguments):
-            print(cell_help())  # noqa: T201
-            return None
+        if arguments[:1] == [QUERY]:
+            return _asked(self, arguments[1:], {}, prog=PROG)
         command = parse(arguments, prog=PROG, skin=Skin.LINE)
         if isinstance(command, Help):
             print(command.text)  # noqa: T201
@@ -119,10 +121,10 @@ def cell_help() -> str:
 
 
 def run_cell(commands: Commands, line: str, cell: str) -> Any:
-    """Run the cell's SQL, and return its data to be shown; `--into` keeps them under a name too.
+    """Run the cell's SQL, and return its data to be shown.
 
     Raises:
-        TidbPeError: the name is as it was.
+        TidbPeError: nothing was kept.
     """
     name, *options = words(line) or [""]
     if name != QUERY:
@@ -131,16 +133,31 @@ def run_cell(commands: Commands, line: str, cell: str) -> Any:
             "only query takes the cell's body.",
             advice=f"Write it in a line: %tidb_pe {name}".rstrip(),
         )
+    return _asked(commands, options, {"sql": cell.strip()}, prog=_CELL)
+
+
+def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, prog: str) -> Any:
+    """Run a query, and return its data to be shown; `--into` keeps them under a name too.
+
+    Args:
+        commands: of the shell.
+        options: as typed.
+        given: the SQL, where it is a cell's body.
+        prog: the magic's name, as one types it.
+
+    Raises:
+        TidbPeError: the name is as it was.
+    """
     into, options = _taken(options, _INTO)
     if into is not None and (not into.isidentifier() or keyword.iskeyword(into)):
         raise InvalidRequest(_INTO, "must be a name that Python can give, such as frame.")
     namespace: dict[str, Any] = commands.shell.user_ns  # type: ignore[union-attr]
-    given: dict[str, Any] = {"sql": cell.strip(), **_variable(options, namespace)}
-    command = parse_options(OPERATIONS[QUERY], options, prog=_CELL, given=given)
+    given = given | _variable(options, namespace)
+    command = parse_options(OPERATIONS[QUERY], options, prog=prog, given=given)
     if isinstance(command, Help):
         print(cell_help())  # noqa: T201
         return None
-    refuse_templates(given["sql"])
+    refuse_templates(getattr(command.request, "sql", ""))
     result = _performed(commands, _with_variables(command, namespace))
     if into is not None:
         namespace[into] = result.data

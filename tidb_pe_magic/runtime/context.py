@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba.api import Alibaba
     from tidb_pe_magic.clouds.tidb_cloud import TidbCloud
     from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam
+    from tidb_pe_magic.commands.fields import Request
     from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.model import Event, EventHook, Whereabouts
+    from tidb_pe_magic.model import Event, EventHook, Result, Whereabouts
 
 CLUSTER = "TIDB_PE_CLUSTER"
 """The environment variable that names the cluster where neither a command nor an earlier one did."""
@@ -59,6 +60,10 @@ def unheard() -> Iterator[EventHook]:
 def usual_frames() -> tuple[str, str]:
     """Return `dtypes` and `decimals` where nobody has chosen them."""
     return "pandas", "auto"
+
+
+def _no_runbook(name: str, request: Request) -> Result:  # noqa: ARG001 - what a runbook replaces
+    raise RuntimeError("no runbook has this context")
 
 
 @dataclass
@@ -88,6 +93,7 @@ class Context:
         cell: the call is a notebook's cell, whose statements run in the alias's one session.
         cell_events: opens what shows the events of one statement of `%%sql`.
         cell_frames: returns `dtypes` and `decimals` of the frames that `%%sql` returns.
+        perform: does an operation, by its name and with its request, as a call of its own.
     """
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
@@ -104,6 +110,7 @@ class Context:
     cell: bool = False
     cell_events: Callable[[], AbstractContextManager[EventHook]] = field(default=unheard)
     cell_frames: Callable[[], tuple[str, str]] = field(default=usual_frames)
+    perform: Callable[[str, Request], Result] = field(default=_no_runbook)
     _no_call: threading.Event = field(default_factory=threading.Event)
     _named: _Named = field(default_factory=_Named)
     _clients: Clients = field(default_factory=Clients)

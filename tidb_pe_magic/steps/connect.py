@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import ConnectRequest
+from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.model import (
@@ -33,9 +35,11 @@ from tidb_pe_magic.steps.sql_users import login_name, password_name
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from sqlalchemy import Engine
+
     from tidb_pe_magic.commands.requests import ConnectionsRequest, DisconnectRequest, Login
     from tidb_pe_magic.database.engine import Opened, Target
-    from tidb_pe_magic.model import Cluster, EndpointPlan, EventHook, VpcEndpoint
+    from tidb_pe_magic.model import Cluster, EndpointPlan, EventHook, Result, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
 
 _DEFAULT = ConnectRequest()
@@ -176,6 +180,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
             ca=target.ca,
             saved=saved,
             engine=opened.engine,
+            operate=partial(_operate, context, login.alias, opened.engine),
             via=context.via,
             emulated=context.emulated,
         )
@@ -187,6 +192,20 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
         replaced.session.close()
         replaced.connection.engine.dispose()
     return connection
+
+
+def _operate(context: Context, alias: str, engine: Engine, name: str, **values: Any) -> Result:
+    """Do an operation over this connection.
+
+    Raises:
+        StepOrderError: the connection is closed, or another one has its alias now.
+    """
+    record = context.connections.record(alias)
+    if record is None or record.connection.engine is not engine:
+        raise errors.StepOrderError(
+            f"this connection {alias} is closed.", advice=f"Run %tidb_pe connect --alias {alias}."
+        )
+    return context.perform(name, OPERATIONS[name].request.of(alias=alias, **values))
 
 
 def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConnection | None:

@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
-from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps import connect, saved_connections
 from tidb_pe_magic.steps.query_events import changes, report_lost, telling
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.commands.requests import QueryRequest
     from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.frames import Decimals, Dtypes, FrameOptions
     from tidb_pe_magic.database.queries.results import Partitions, Read
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.context import Context
     from tidb_pe_magic.runtime.open_connections import OpenConnection
 
+_USUAL = QueryRequest(sql="")
+
 
 def query(context: Context, request: QueryRequest, on_event: EventHook) -> QueryResult:
     """Read a statement's result: of a cell in the alias's session, of other calls over their own connection.
 
     Raises:
         StepOrderError: there is no such connection, or its session is busy with another cell.
+        MissingCredentials: the connection is only saved, and its password was not found.
         InvalidRequest: options contradict each other, parameters do not fit, or the statement changes only
             a session that nobody else would have.
         MissingDependency: the extra `dask` is not installed.
@@ -35,7 +38,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
         ConnectionFailed: the connection was lost.
     """
     _check(request)
-    record = _record(context, request.alias)
+    record = _record(context, request, on_event)
     session = record.session if context.cell else None
     if session is None:
         refuse_session_statement(request.sql)
@@ -77,8 +80,12 @@ def _read(
     exact: tuple[str, ...] = ()
     form = _form(request)
     try:
-        if request.to_parquet is not None:
-            path = str(results.read_file(reading, request.to_parquet, form))
+        if request.to_csv is not None:
+            place, exact = results.read_file(reading, request.to_csv, results.CSV_FILE)
+            path = str(place)
+        elif request.to_parquet is not None:
+            place, exact = results.read_file(reading, request.to_parquet, results.parquet_file(form))
+            path = str(place)
         else:
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
             data = table
@@ -87,7 +94,7 @@ def _read(
     finally:
         report_lost(session, on_event)
     return QueryResult(
-        alias=request.alias,
+        alias=connection.alias,
         data=data,
         path=path,
         rows=reading.tally.rows if data is None else len(data),
@@ -143,7 +150,7 @@ def _distributed(
         schema,
         _form(request),
     )
-    return QueryResult(alias=request.alias, data=data, seconds=context.clock() - started, deferred=True)
+    return QueryResult(alias=connection.alias, data=data, seconds=context.clock() - started, deferred=True)
 
 
 def _ignore(tally: Tally) -> None:
@@ -164,15 +171,29 @@ def _partitions(request: QueryRequest) -> Partitions | None:
     return Partitions(column=request.partition_on, count=request.partitions)
 
 
-def _record(context: Context, alias: str) -> OpenConnection:
+def _record(context: Context, request: QueryRequest, on_event: EventHook) -> OpenConnection:
+    """Return the connection that is named, which is made again where it is only saved."""
+    alias, saved = request.alias, request.profile
+    if saved is not None:
+        if alias != _USUAL.alias:
+            raise errors.InvalidRequest("--alias", f"does not go together with @{saved}.")
+        if context.connections.record(saved) is None:
+            connect.connect(context, ConnectRequest(profile=saved), on_event)
+        alias = saved
     record = context.connections.record(alias)
     if record is None:
         known = ", ".join(context.connections)
+        is_saved = alias in saved_connections.names(context.environ)
         raise errors.StepOrderError(
             f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=f"Run %tidb_pe connect --alias {alias}.",
+            advice=f"Name the saved one: query @{alias}." if is_saved else _connecting(alias),
         )
     return record
+
+
+def _connecting(alias: str) -> str:
+    again = f"With --save, query @{alias} opens it again in another process."
+    return f"Run %tidb_pe connect --alias {alias}. {again}"
 
 
 def _check(request: QueryRequest) -> None:
@@ -182,13 +203,18 @@ def _check(request: QueryRequest) -> None:
         raise errors.InvalidRequest(
             missing, "is missing: --partition-on COLUMN and --partitions K go together."
         )
-    file, dask = request.to_parquet is not None, request.engine == "dask"
+    csv, dask = request.to_csv is not None, request.engine == "dask"
+    file = csv or request.to_parquet is not None
+    option = "--to-csv" if csv else "--to-parquet"
     for first, second, together in (
-        ("--arrow", "--to-parquet", request.arrow and file),
+        ("--to-parquet", "--to-csv", csv and request.to_parquet is not None),
+        ("--arrow", option, request.arrow and file),
         ("--arrow", "--engine dask", request.arrow and dask),
-        ("--max-rows", "--to-parquet", request.max_rows is not None and file),
+        ("--dtypes", "--to-csv", request.dtypes != _USUAL.dtypes and csv),
+        ("--decimals", "--to-csv", request.decimals != _USUAL.decimals and csv),
+        ("--max-rows", option, request.max_rows is not None and file),
         ("--max-rows", "--partitions", request.max_rows is not None and request.partitions is not None),
-        ("--to-parquet", "--engine dask", file and dask),
+        (option, "--engine dask", file and dask),
     ):
         if together:
             raise errors.InvalidRequest(first, f"does not go together with {second}.")

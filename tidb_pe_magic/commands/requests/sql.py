@@ -22,6 +22,7 @@ from tidb_pe_magic.commands.requests.values import (
     file_path,
     host_name,
     port_number,
+    queried_name,
     saved_name,
     sql_name,
     sql_parameters,
@@ -196,6 +197,13 @@ _DECIMALS = ("auto", "exact", "float")
 class QueryRequest(Request):
     """Read a query's result."""
 
+    profile: str | None = option(
+        "open or saved connection to use instead of --alias; a saved one is opened first",
+        metavar="@NAME",
+        parse=queried_name,
+        write="@{}".format,
+        positional=True,
+    )
     sql: str = option("the statement", default=..., metavar="SQL", parse=non_empty, positional=True)
     params: Mapping[str, object] | Sequence[object] | None = option(
         "values for each ? (a list) or :name (an object) in the SQL, as JSON; they are bound, never pasted",
@@ -223,6 +231,11 @@ class QueryRequest(Request):
     to_parquet: str | None = option(
         "write the result to this Parquet file as it comes; an older one is replaced once the new one is "
         "whole. With --partitions: to this new directory",
+        metavar="PATH",
+        parse=file_path,
+    )
+    to_csv: str | None = option(
+        "write the result to this CSV file in the same way, with every value exact",
         metavar="PATH",
         parse=file_path,
     )

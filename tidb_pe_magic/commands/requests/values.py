@@ -116,6 +116,7 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+_saved = re.compile(r"@[A-Za-z_][A-Za-z0-9_]{0,127}")
 _sizes = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _size = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)B?", re.ASCII | re.IGNORECASE)
 
@@ -158,7 +159,15 @@ def saved_name(text: str) -> str:
 
     What is not one is not repeated, it may be a password.
     """
-    if re.fullmatch(r"@[A-Za-z_][A-Za-z0-9_]{0,127}", text):
+    if _saved.fullmatch(text):
         return text[1:]
     msg = "must be the name of a saved connection with an @ before it (see %tidb_pe connections)"
+    raise ValueError(msg)
+
+
+def queried_name(text: str) -> str:
+    """Read `@NAME` before a statement, where a word of SQL that is not in quotes would be read, too."""
+    if _saved.fullmatch(text):
+        return text[1:]
+    msg = "must be @ and a connection's name; a statement, or any value with a space, is put in single quotes"
     raise ValueError(msg)

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidb_pe_magic.database.frames import FrameOptions, Layout, narrowed
-from tidb_pe_magic.database.queries.target import FIELD
-from tidb_pe_magic.errors import InvalidRequest
+from tidb_pe_magic.database.queries.target import refuse_twins
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+FIELD = "--to-parquet"
 #: A row group is what is held in memory: large enough to be read fast, small enough to be held.
 _ROW_GROUP_BYTES = 16 * 2**20
 
@@ -27,6 +27,9 @@ class Writer:
     rows of the declared types: a column that might have NULLs is Int64.
 
     It can be abandoned by one thread while another one still writes.
+
+    Attributes:
+        exact: once it is closed, the DECIMAL columns that stay exact because float64 would lose digits.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, form: FrameOptions, *, several: bool = False) -> None:
@@ -41,13 +44,7 @@ class Writer:
         Raises:
             InvalidRequest: two columns have one name, which no file may have.
         """
-        twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
-        if twice is not None:
-            raise InvalidRequest(
-                FIELD,
-                f"two columns of the result are named {twice}, which a Parquet file cannot have.",
-                advice=f"Give one of them another name: SELECT ... AS {twice}_2.",
-            )
+        refuse_twins(FIELD, "Parquet", schema.names)
         self._path = path
         self._schema = schema
         self._form = form
@@ -57,6 +54,7 @@ class Writer:
         self._bytes = 0
         self._closed = False
         self._lock = threading.Lock()
+        self.exact: tuple[str, ...] = ()
 
     def take(self, batch: pa.RecordBatch) -> bool:
         """Take a batch; False where no more are wanted."""
@@ -88,6 +86,7 @@ class Writer:
                 self._writer.close()
 
     def _flush(self, layout: Layout) -> None:
+        self.exact = layout.exact
         table = layout.cast(pa.Table.from_batches(self._held, self._schema))
         self._held.clear()
         self._bytes = 0

@@ -5,18 +5,18 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.frames import FrameOptions, narrowed
 from tidb_pe_magic.database.frames.driver import Driver
-from tidb_pe_magic.database.queries import parquet, ranges
+from tidb_pe_magic.database.queries import csv_file, parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
-from tidb_pe_magic.database.queries.target import FIELD, target
+from tidb_pe_magic.database.queries.target import target
 from tidb_pe_magic.files import in_its_place
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.queries.statement import Sink
 
-__all__ = ["Partitions", "Read", "frame", "read_file", "read_table"]
+__all__ = ["CSV_FILE", "Partitions", "Read", "frame", "parquet_file", "read_file", "read_table"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,24 +130,84 @@ def read_table(
     return narrowed(pa.concat_tables(tables)), any(rows.cut for rows in made.values())
 
 
-def read_file(reading: Read, path: str, form: FrameOptions | None = None) -> Path:
-    """Write a statement's rows to a Parquet file, or one for each range to a new directory; return its path.
+class FileWriter(Protocol):
+    """Writes the rows of one file.
 
-    The memory that it takes does not grow with the result; the file has the columns that a frame would have.
+    Attributes:
+        exact: once it is closed, the DECIMAL columns that stay exact because float64 would lose digits.
+    """
+
+    exact: tuple[str, ...]
+
+    def take(self, batch: pa.RecordBatch) -> bool:
+        """Take a batch; False where no more are wanted."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left, and the file's end."""
+        ...
+
+    def abandon(self) -> None:
+        """Close the file as it is: it will be removed."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileKind:
+    """A kind of file that a result can be written to.
+
+    Attributes:
+        field: the option that names the file.
+        suffix: of the files in a directory, one for each range.
+        open: opens a file for rows of a schema; `several` where it is one of many with the same columns.
+    """
+
+    field: str
+    suffix: str
+    open: Callable[[Path, pa.Schema, bool], FileWriter]
+
+
+def parquet_file(form: FrameOptions | None = None) -> FileKind:
+    """Return the kind that has the columns that a frame would have."""
+
+    def begin(path: Path, schema: pa.Schema, several: bool) -> FileWriter:  # noqa: FBT001 - the kind's signature
+        return parquet.Writer(path, schema, form or FrameOptions(), several=several)
+
+    return FileKind(field=parquet.FIELD, suffix="parquet", open=begin)
+
+
+CSV_FILE = FileKind(
+    field=csv_file.FIELD, suffix="csv", open=lambda path, schema, _: csv_file.Writer(path, schema)
+)
+
+
+def read_file(reading: Read, path: str, kind: FileKind | None = None) -> tuple[Path, tuple[str, ...]]:
+    """Write a statement's rows to a file, or one for each range to a new directory.
+
+    The memory that it takes does not grow with the result.
+
+    Args:
+        reading: what to read.
+        path: of the file or the directory.
+        kind: of file; default: Parquet with pandas' usual dtypes.
+
+    Returns:
+        Its path, and the names of the DECIMAL columns that stay exact though others have become numbers.
 
     Raises:
         QueryError: refused or stopped; nothing is left at the path, or what was there before.
         ConnectionFailed: the connection was lost.
         InvalidRequest: the path cannot be written to, or the statement cannot be read in ranges.
     """
+    kind = kind or parquet_file()
     several = reading.partitions is not None
-    place = target(path, directory=several)
-    made: list[parquet.Writer] = []
-    with in_its_place(place, FIELD, directory=several) as temporary:
+    place = target(path, kind.field, directory=several)
+    made: list[FileWriter] = []
+    with in_its_place(place, kind.field, directory=several) as temporary:
 
         def begin(number: int, schema: pa.Schema) -> Sink:
-            file = temporary / f"part-{number:05}.parquet" if several else temporary
-            writer = parquet.Writer(file, schema, form or FrameOptions(), several=several)
+            file = temporary / f"part-{number:05}.{kind.suffix}" if several else temporary
+            writer = kind.open(file, schema, several)
             made.append(writer)
             return writer.take
 
@@ -159,7 +219,7 @@ def read_file(reading: Read, path: str, form: FrameOptions | None = None) -> Pat
             for writer in made:
                 writer.abandon()
             raise
-    return place
+    return place, made[0].exact if made else ()
 
 
 def plan(reading: Read) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.Schema]:

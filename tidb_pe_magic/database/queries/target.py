@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidb_pe_magic.errors import InvalidRequest
 
-FIELD = "--to-parquet"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def target(text: str, *, directory: bool) -> Path:
+def target(text: str, field: str, *, directory: bool) -> Path:
     """Return where the result is to be, after a look at whether it can be there.
+
+    Args:
+        text: the path.
+        field: what named it.
+        directory: several files are to be written, in a new directory of this name.
 
     Raises:
         InvalidRequest: it cannot.
@@ -19,7 +26,7 @@ def target(text: str, *, directory: bool) -> Path:
     try:
         path = Path(text).expanduser()
         if not path.parent.is_dir():
-            raise InvalidRequest(FIELD, f"there is no directory {path.parent}.")
+            raise InvalidRequest(field, f"there is no directory {path.parent}.")
         found = path.stat().st_mode
         taken = not stat.S_ISDIR(found) or any(path.iterdir())
     except FileNotFoundError:
@@ -28,12 +35,32 @@ def target(text: str, *, directory: bool) -> Path:
         if isinstance(error, InvalidRequest):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidRequest(FIELD, f"{text} cannot be written: {reason}.") from None
+        raise InvalidRequest(field, f"{text} cannot be written: {reason}.") from None
     if directory and taken:
-        raise InvalidRequest(FIELD, f"{path} exists; with --partitions it has to be a new directory.")
+        raise InvalidRequest(field, f"{path} exists; with --partitions it has to be a new directory.")
     if not directory and stat.S_ISDIR(found):
-        raise InvalidRequest(FIELD, f"{path} is a directory; name the file in it.")
+        raise InvalidRequest(field, f"{path} is a directory; name the file in it.")
     # The new file would take the place of a device or a pipe, which others need.
     if not directory and not stat.S_ISREG(found):
-        raise InvalidRequest(FIELD, f"{path} is no regular file; name one, or a new one.")
+        raise InvalidRequest(field, f"{path} is no regular file; name one, or a new one.")
     return path
+
+
+def refuse_twins(field: str, kind: str, names: Sequence[str]) -> None:
+    """Refuse columns of one name, which no file may have.
+
+    Args:
+        field: what named the file.
+        kind: of the file.
+        names: of the columns.
+
+    Raises:
+        InvalidRequest: two of them are equal.
+    """
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidRequest(
+            field,
+            f"two columns of the result are named {twice}, which a {kind} file cannot have.",
+            advice=f"Give one of them another name: SELECT ... AS {twice}_2.",
+        )

@@ -1,0 +1,40 @@
+"""Rows of a result as aligned text, for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.display.layout import columns
+from tidb_pe_magic.text import escape_invisible
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+_NULL = "NULL"
+_GAP = "  "
+
+
+def table_lines(
+    names: Sequence[str], rows: Sequence[Sequence[str | None]], numbers: Container[int] = ()
+) -> Iterator[str]:
+    """Yield a line of names, one of dashes, and one for each row; nothing is cut, wrapped or left out.
+
+    Args:
+        names: of the columns.
+        rows: as texts; None is NULL. What a terminal would not show is escaped.
+        numbers: places of the columns that are aligned to the right.
+    """
+    head = [escape_invisible(name) for name in names]
+    body = [[_NULL if cell is None else escape_invisible(cell) for cell in row] for row in rows]
+    widths = [max(map(columns, cells)) for cells in zip(head, *body, strict=True)]
+    for row in (head, ["-" * width for width in widths], *body):
+        cells = (
+            _aligned(cell, width, right=place in numbers)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield _GAP.join(cells).rstrip()
+
+
+def _aligned(cell: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - columns(cell))
+    return blanks + cell if right else cell + blanks
