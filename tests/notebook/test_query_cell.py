@@ -155,15 +155,21 @@ def test_what_is_bound_is_not_expanded(connected: Shell, line: str, sql: str, va
     assert cell.value["value"].tolist() == [value]
 
 
-@pytest.mark.parametrize("cell", ["%tidb_pe query -h", "%%tidb_pe query -h\nSELECT 1"])
-def test_help_is_of_the_cell(shell: Shell, cell: str) -> None:
-    """Its usage and example are what works: two percent signs, the SQL below, and the cell's own --into."""
+@pytest.mark.parametrize(
+    ("cell", "usage"),
+    [
+        ("%tidb_pe query -h", "usage: %tidb_pe query [-h]"),
+        ("%%tidb_pe query -h\nSELECT 1", "usage: %%tidb_pe query [-h]"),
+    ],
+)
+def test_help_is_of_the_notebook(shell: Shell, cell: str, usage: str) -> None:
+    """Its usage is of the line or of the cell, with the notebook's own --into and an example that works."""
     output = shell.must(cell).output
-    assert "usage: %%tidb_pe query" in output
+    assert usage in output
     assert "--into NAME" in output
     assert "--max-rows N" in output
-    assert "example:\n%%tidb_pe query" in output
-    assert "in a line:\n%tidb_pe query 'SELECT" in output
+    assert "as a cell:\n%%tidb_pe query" in output
+    assert (" SQL" in output.split("options:")[0]) == ("%%" not in usage)
 
 
 @pytest.mark.parametrize(

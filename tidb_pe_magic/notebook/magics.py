@@ -9,7 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.commands.parse import HELP_FLAGS, Command, Help, options_help, parse, parse_options
+from tidb_pe_magic.commands.parse import (
+    HELP_FLAGS,
+    Command,
+    Help,
+    help_for,
+    options_help,
+    parse,
+    parse_options,
+)
 from tidb_pe_magic.commands.requests import FormRequest, SandboxRequest
 from tidb_pe_magic.commands.table import OPERATIONS, Skin
 from tidb_pe_magic.commands.words import words
@@ -44,12 +52,9 @@ of a notebook alone:
 
 :name in the SQL takes the notebook's variable of that name; a list goes into IN (:names).
 
-example:
+as a cell:
 %%tidb_pe query --into delays
-SELECT carrier, dep_delay FROM flights WHERE origin = :origin
-
-in a line:
-%tidb_pe query 'SELECT COUNT(*) FROM flights WHERE origin = :origin'"""
+SELECT carrier, dep_delay FROM flights WHERE origin = :origin"""
 
 
 PROG = "%tidb_pe"
@@ -115,9 +120,11 @@ class Commands:
             raise
 
 
-def cell_help() -> str:
-    """Return the help of the cell: its SQL is no option, and some options are only here."""
-    return f"{options_help(OPERATIONS[QUERY], _CELL, ('sql',))}\n\n{_OWN}"
+def query_help(prog: str) -> str:
+    """Return the help of a query: some options are only here, and in a cell the SQL is no option."""
+    if prog == PROG:
+        return f"{help_for(OPERATIONS[QUERY], PROG)}\n\n{_OWN}"
+    return f"{options_help(OPERATIONS[QUERY], prog, ('sql',))}\n\n{_OWN}"
 
 
 def run_cell(commands: Commands, line: str, cell: str) -> Any:
@@ -155,7 +162,7 @@ def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, pro
     given = given | _variable(options, namespace)
     command = parse_options(OPERATIONS[QUERY], options, prog=prog, given=given)
     if isinstance(command, Help):
-        print(cell_help())  # noqa: T201
+        print(query_help(prog))  # noqa: T201
         return None
     refuse_templates(getattr(command.request, "sql", ""))
     result = _performed(commands, _with_variables(command, namespace))
