@@ -90,7 +90,7 @@ def test_a_decimal_is_a_number_unless_that_loses_a_digit(connected: Runbook, eve
 def test_a_file_names_the_decimals_that_stay_exact(
     connected: Runbook, events: list[Event], tmp_path: Path
 ) -> None:
-    """Its DECIMALs are as exact as the frame's, and the line names those that are no numbers; CSV has all digits."""
+    """Its DECIMALs are as exact as the frame's, and the line names those that are no numbers; so is CSV."""
     sql = "SELECT CAST(1.25 AS DECIMAL(10,2)) AS fee, CAST(12345678901234567.25 AS DECIMAL(30,2)) AS total"
     path = tmp_path / "fees.parquet"
     connected.query(sql, to_parquet=str(path))
