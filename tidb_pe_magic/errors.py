@@ -61,6 +61,7 @@ TOPICS = (
     "queries",
     "sandbox",
     "scripts",
+    "speed",
     "tls",
     "troubleshooting",
     "versions",

@@ -10,14 +10,14 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-README: Final = Path(__file__).parents[2] / "README.md"
+PAGE: Final = Path(__file__).parents[2] / "tidb_pe_magic" / "help" / "sandbox.md"
 #: What the plugin warned of would fail each test.
 STRICT: Final = ("-p", "no:cacheprovider", "--strict-markers", "-W", "error")
 
 
 def test_the_readmes_example_passes(pytester: pytest.Pytester) -> None:
-    """The README's tests, with the official SDK and httpx alone, pass as they stand, and in two workers."""
-    section = README.read_text(encoding="utf-8").partition("## The sandbox, for your own tests")[2]
+    """The tests of the page, with the official SDK and httpx alone, pass as they are, in two workers."""
+    section = PAGE.read_text(encoding="utf-8").partition("## In pytest")[2]
     (example,) = re.findall(r"```python\n(# test_platform\.py\n.*?)```", section, re.DOTALL)
     assert "tidb_pe_magic" not in example
     pytester.makepyfile(test_platform=example)

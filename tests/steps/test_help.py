@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,11 @@ from tidb_pe_magic.commands.table import Skin
 from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import HelpText
+from tidb_pe_magic.steps.fleet.file import read
 from tidb_pe_magic.steps.help import markdown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 every_topic = pytest.mark.parametrize("topic", errors.TOPICS)
 
@@ -67,3 +72,14 @@ def test_every_topic_that_an_error_names_exists() -> None:
     assert errors.ConnectionFailed("tcp", "no").line.endswith("More: %tidb_pe help troubleshooting")
     (line,) = errors.MissingCredentials("key", ["here"])._render_traceback_()
     assert line.endswith("More: %tidb_pe help keys")
+
+
+def test_the_fleet_of_its_topic_is_a_valid_file(tmp_path: Path) -> None:
+    """Its rows are those that the text promises: each cluster in each VPC, and one more."""
+    (block,) = re.findall(r"```toml\n(.*?)```", markdown("fleets"), re.DOTALL)
+    path = tmp_path / "fleet.toml"
+    path.write_text(block, encoding="utf-8")
+    assert [str(entry).split(" in ")[0] for entry in read(str(path))] == [
+        *("sales", "sales", "orders", "orders"),
+        "archive",
+    ]
