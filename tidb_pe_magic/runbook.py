@@ -86,6 +86,7 @@ class Runbook:
         metadata_timeout: float = 0.5,
         cell_events: Callable[[], AbstractContextManager[model.EventHook]] | None = None,
         cell_frames: Callable[[], tuple[str, str]] = usual_frames,
+        counts_units: Callable[[], bool] = lambda: True,
     ) -> None:
         """Make a runbook; nothing is called yet.
 
@@ -104,6 +105,7 @@ class Runbook:
             metadata_timeout: seconds for each answer of the ECS metadata service.
             cell_events: opens what shows the events of one statement of `%%sql`; default: `on_event`.
             cell_frames: returns `dtypes` and `decimals` of the frames that `%%sql` returns.
+            counts_units: tells whether to ask for the Request Units of statements that take 50 ms or longer.
         """
         self._on_event = on_event
         self._context = Context(
@@ -117,6 +119,7 @@ class Runbook:
             metadata_timeout=metadata_timeout,
             cell_events=cell_events or (lambda: nullcontext(on_event)),
             cell_frames=cell_frames,
+            counts_units=counts_units,
         )
         self._context.perform = self.perform
         self._context.profile = profile
@@ -664,11 +667,12 @@ class Runbook:
         """
 
     @operation
-    def history(self, *, limit: int = 20) -> model.History:
+    def history(self, *, limit: int = 20, queries: bool = False) -> model.History:
         """Show what this user changed in Alibaba Cloud from this machine, the latest first.
 
         Args:
-            limit: changes at most.
+            limit: entries at most.
+            queries: the queries of this process instead, which no file keeps.
         """
 
     @operation

@@ -15,6 +15,8 @@ from flows.places import GROUP, VPC
 
 from tidb_pe_magic import Runbook, errors
 from tidb_pe_magic.commands.requests import QueryRequest
+from tidb_pe_magic.database.queries.results import Read, read_table
+from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.display.views.queries import query_summary
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.sandbox import Sandbox
@@ -100,6 +102,32 @@ def test_a_file_names_the_decimals_that_stay_exact(
     results = [event.result for event in events if isinstance(event, QueryEnded)]
     assert [result.exact_decimals for result in results] == [("total",), ()]
     assert [result.rows for result in results] == [1, 1]
+
+
+def test_only_a_slow_query_is_asked_what_it_cost(connected: Runbook, sandbox: Sandbox) -> None:
+    """From 50 ms on, one more statement in the same session asks for the Request Units."""
+
+    def ask(*times: float) -> tuple[float | None, int]:
+        sent = len(sandbox.requests)
+        clock = iter(times).__next__
+        query = BoundStatement(sql="SELECT COUNT(*) AS n FROM flights")
+        reading = Read(
+            engine=connected.connection.engine,
+            query=query,
+            cancel=threading.Event(),
+            tell=lambda _: None,
+            clock=clock,
+        )
+        read_table(reading)
+        return reading.tally.request_units, len(sandbox.requests) - sent
+
+    ask(0.0, 0.0)  # the session of the pool is known from now on
+    quick, statements = ask(5.0, 5.049)
+    assert quick is None
+    slow, more = ask(5.0, 5.0625)
+    assert slow is not None
+    assert slow > 0
+    assert more == statements + 1
 
 
 @pytest.mark.parametrize("params", [{"origin": "JFK", "least": 30}, ["JFK", 30]], ids=["by name", "by place"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -98,6 +99,37 @@ def test_a_connection_asks_over_its_own(connected: Shell) -> None:
     closed = connected.run("connection.query('SELECT 1')")
     assert isinstance(closed.error, errors.StepOrderError)
     assert "second is closed" in str(closed.error)
+
+
+SLOW = "SELECT SLEEP(0.06), COUNT(*) AS n FROM flights WHERE origin <> 'hunter2Zx'"
+
+
+def test_the_cost_of_a_slow_query_is_shown_and_listed(connected: Shell) -> None:
+    """The line under the result has Request Units; the history has statements without their strings."""
+    for cell in (f"%%sql\n{SLOW}", f"%%tidb_pe query\n{SLOW}", f'%tidb_pe query "{SLOW}"'):
+        assert re.search(r" s · [\d.]+ RU", connected.must(cell).output), cell
+    refused = connected.run("%%sql\nSELECT nope FROM flights")
+    assert not refused.ok
+    history = connected.must("%tidb_pe history --queries")
+    assert "hunter2Zx" not in history.output
+    assert history.value.queries[1].statement.endswith("FROM flights WHERE origin <> …")
+    assert [query.outcome for query in history.value.queries] == ["failed", "done", "done", "done"]
+    assert all(query.request_units > 0 for query in history.value.queries[1:])
+    assert [query.rows for query in history.value.queries] == [0, 1, 1, 1]
+    assert len(connected.must("%tidb_pe history --queries --limit 2").value.queries) == 2
+
+
+def test_a_question_about_an_overtaken_statement_is_refused(connected: Shell) -> None:
+    """After Request Units were read no other statement's numbers are shown; without that, they are right."""
+    connected.must(f"%%sql\n{SLOW}")
+    connected.must("%%sql\nSHOW WARNINGS")
+    connected.must(f"%%sql\n{SLOW}")
+    refused = connected.run("%%tidb_pe query\nSELECT ROW_COUNT()")
+    assert isinstance(refused.error, errors.InvalidRequest)
+    assert "%config TidbPeMagics.request_units = False" in refused.output
+    connected.must("%config TidbPeMagics.request_units = False")
+    assert "RU" not in connected.must(f"%%sql\n{SLOW}").output
+    assert connected.must("%%tidb_pe query\nSELECT ROW_COUNT() AS n").value["n"].tolist() == [-1]
 
 
 def test_a_path_of_windows_is_written_as_it_is_typed(

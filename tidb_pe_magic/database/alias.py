@@ -30,6 +30,7 @@ class AliasSession:
 
     Attributes:
         engine: of the alias.
+        overtaken: a statement of ours came after the last one that was asked for, and took its place.
     """
 
     def __init__(self, engine: Engine, held: Callable[[], Connection | None] = lambda: None) -> None:
@@ -44,6 +45,7 @@ class AliasSession:
         self._own: Connection | None = None
         self._lock = threading.Lock()
         self._lost: list[str] = []
+        self.overtaken = False
         forks.watch(self)
         self._pin()
 
@@ -116,6 +118,7 @@ class AliasSession:
         try:
             with translated():
                 session = self._ready()
+                self._pass_on(session, statement)
                 self._lost += session.revive(statement)
             before = session.in_transaction
             try:
@@ -130,6 +133,20 @@ class AliasSession:
             session.remember(statement)
         finally:
             self._lock.release()
+
+    def _pass_on(self, session: Session, statement: str) -> None:
+        """Begin a statement, unless it asks about one that was overtaken.
+
+        Raises:
+            InvalidRequest: it does; the answer would be about another statement.
+        """
+        if self.overtaken and session.effect(statement).about_statement:
+            raise InvalidRequest(
+                "SQL",
+                "it asks about the previous statement, after which its Request Units were read.",
+                advice="Run %config TidbPeMagics.request_units = False, then both statements again.",
+            )
+        self.overtaken = self.overtaken and not statement
 
     def leave_to_parent(self) -> None:
         """Let it be used in a forked process, whichever thread of the parent used it at the time."""

@@ -49,6 +49,11 @@ _PAST_VARIABLES = frozenset(
     | {"LAST_PLAN_FROM_BINDING", "LAST_SQL_USE_ALLOC"}
 )
 
+# Of these, the answer is the same behind another SELECT, where the statement before had no warnings.
+_LASTING_PAST = frozenset(
+    {"LAST_INSERT_ID", "IDENTITY", "WARNINGS", "ERRORS", "WARNING_COUNT", "ERROR_COUNT"}
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
@@ -60,6 +65,7 @@ class Effect:
         setting: the statement on one line where a new connection would be without what it did.
         database: what USE chooses; empty for any other statement.
         about_past: it asks about the statement before.
+        about_statement: it asks what no other statement may come before: not for warnings or a generated key.
         reads_variables: it reads a user variable.
         leaves_nothing: the session is afterwards as it was before.
     """
@@ -69,6 +75,7 @@ class Effect:
     setting: str = ""
     database: str = ""
     about_past: bool = False
+    about_statement: bool = False
     reads_variables: bool = False
     leaves_nothing: bool = False
 
@@ -98,13 +105,15 @@ def effect_of(sql: str, *, escapes: bool = True) -> Effect:
     targets = _targets(verb, found)
     variables = any(token.kind == "variable" for token in found)
     locks = "GET_LOCK" in _calls(found)
+    past = _asked_past(verb, pair, found)
     session_only = _first_words(verb, pair, found, locks=locks, targets=targets)
     return Effect(
         verb=verb,
         session_only=session_only,
         setting=_one_line(sql, found) if _is_lost(verb, pair, found, locks=locks, targets=targets) else "",
         database=_chosen(found) if verb == "USE" else "",
-        about_past=_asks_past(verb, pair, found),
+        about_past=bool(past),
+        about_statement=not past <= _LASTING_PAST,
         reads_variables=any(token.kind == "variable" and token.start not in targets for token in found),
         leaves_nothing=verb in _PLAIN and not session_only and not variables,
     )
@@ -227,21 +236,20 @@ def _is_transient(assignment: Sequence[Token]) -> bool:
     return words[0].rpartition(".")[2] in {"AUTOCOMMIT", "TRANSACTION"}
 
 
-def _asks_past(verb: str, pair: tuple[str, str], found: Sequence[Token]) -> bool:
+def _asked_past(verb: str, pair: tuple[str, str], found: Sequence[Token]) -> frozenset[str]:
+    """Return what it asks about the statement before, by the names of the functions and variables."""
     if pair == ("GET", "DIAGNOSTICS") or {"GET", "DIAGNOSTICS"} <= {token.word for token in found[:3]}:
-        return True
-    if verb == "SHOW" and {"WARNINGS", "ERRORS"} & {token.word for token in found}:
-        return True
-    if any(
-        token.kind == "system" and token.text[2:].rpartition(".")[2].upper() in _PAST_VARIABLES
-        for token in found
-    ):
-        return True
+        return frozenset({"DIAGNOSTICS"})
+    if verb == "SHOW" and (shown := {"WARNINGS", "ERRORS"} & {token.word for token in found}):
+        return frozenset(shown)
+    systems = (token.text[2:].rpartition(".")[2].upper() for token in found if token.kind == "system")
     # With an argument LAST_INSERT_ID sets what it returns.
-    return any(
-        token.word in _PAST_FUNCTIONS and [each.text for each in found[place + 1 : place + 3]] == ["(", ")"]
+    functions = (
+        token.word
         for place, token in enumerate(found)
+        if [each.text for each in found[place + 1 : place + 3]] == ["(", ")"]
     )
+    return frozenset(systems) & _PAST_VARIABLES | frozenset(functions) & _PAST_FUNCTIONS
 
 
 def _calls(found: Sequence[Token]) -> set[str]:

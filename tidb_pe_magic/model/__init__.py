@@ -70,7 +70,7 @@ from tidb_pe_magic.model.findings import (
 )
 from tidb_pe_magic.model.fleets import IN_MOTION, Fleet, FleetRow, RowState, row_counts
 from tidb_pe_magic.model.help import HelpText
-from tidb_pe_magic.model.history import History, Mutation, MutationResult
+from tidb_pe_magic.model.history import History, Mutation, MutationResult, PastQuery, QueryOutcome
 from tidb_pe_magic.model.keys import ApiRoute, CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
 from tidb_pe_magic.model.queries import QueryResult
@@ -130,9 +130,11 @@ __all__ = [
     "ObservationFailed",
     "Outcome",
     "PackageLoading",
+    "PastQuery",
     "Permissions",
     "PlanShown",
     "QueryEnded",
+    "QueryOutcome",
     "QueryResult",
     "RamAction",
     "RateLimit",

@@ -41,13 +41,47 @@ class Mutation:
     request_id: str = ""
 
 
+class QueryOutcome(StrEnum):
+    """How a query ended."""
+
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, kw_only=True)
-class History(Result):
-    """The latest mutations, the latest first.
+class PastQuery:
+    """A query of this process.
 
     Attributes:
-        path: the journal's file.
-        total: how many the journal has.
+        time: of its beginning, UTC, as in 2026-11-22T20:15:03Z.
+        alias: of the connection.
+        statement: its beginning, without the strings in it and without values of parameters.
+        rows: that were read; 0 where it failed.
+        changed: rows that were changed; None for a statement that returns rows, or that failed.
+        seconds: that it took.
+        request_units: what it cost; None where it is not known: the server is not asked about quick queries.
+        outcome: one of `QueryOutcome`.
+    """
+
+    time: str
+    alias: str
+    statement: str
+    rows: int = 0
+    changed: int | None = None
+    seconds: float = 0.0
+    request_units: float | None = None
+    outcome: str = QueryOutcome.DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class History(Result):
+    """The latest mutations, or the latest queries of this process, the latest first.
+
+    Attributes:
+        path: the journal's file; empty for queries, which are in no file.
+        total: how many the journal has, or how many queries there were.
+        queries: None where these are mutations.
         problem: why some of it cannot be read; empty where all of it can.
     """
 
@@ -55,3 +89,4 @@ class History(Result):
     path: str
     total: int
     problem: str = field(default="", metadata=WORDED)
+    queries: tuple[PastQuery, ...] | None = None

@@ -23,6 +23,8 @@ class QueryResult(Result):
         bytes: how many the server sent.
         seconds: from the statement to the result.
         zero_dates: column -> how many dates that no calendar has (0000-00-00) became NaT.
+        request_units: what the statement cost; None where it is not known: the server is not asked about what
+            was quick.
         exact_decimals: DECIMAL columns that stay exact because a float64 would lose digits of a value.
         cut: there were more rows than `--max-rows`.
         deferred: nothing has been read yet: Dask's workers will.
@@ -37,6 +39,7 @@ class QueryResult(Result):
     bytes: int = 0
     seconds: float = 0.0
     zero_dates: Mapping[str, int] = field(default_factory=dict)
+    request_units: float | None = None
     exact_decimals: tuple[str, ...] = ()
     cut: bool = False
     deferred: bool = False

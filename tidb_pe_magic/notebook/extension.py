@@ -15,7 +15,7 @@ from IPython.core.magic import (
     no_var_expand,
     output_can_be_silenced,
 )
-from traitlets import Enum
+from traitlets import Bool, Enum
 
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook import completion
@@ -43,12 +43,21 @@ class TidbPeMagics(Magics):
         help="DECIMAL columns of the DataFrames that %sql and %%sql return, as of query --decimals",
     ).tag(config=True)
 
+    request_units = Bool(
+        True,  # noqa: FBT003 - traitlets' signature
+        help="Ask what a statement that took 50 ms or longer has cost in Request Units",
+    ).tag(config=True)
+
     @cached_property
     def commands(self) -> Commands:
         """What the shell's cells share."""
         from tidb_pe_magic.notebook.magics import Commands  # noqa: PLC0415 - slow to import
 
-        return Commands(self.shell, frames=lambda: (self.dtypes, self.decimals))
+        return Commands(
+            self.shell,
+            frames=lambda: (self.dtypes, self.decimals),
+            counts_units=lambda: bool(self.request_units),
+        )
 
     @property
     def runbook(self) -> Runbook:

@@ -65,17 +65,23 @@ class Commands:
     """What the lines and cells of one shell do, and what it keeps between them."""
 
     def __init__(
-        self, shell: InteractiveShell | None, frames: Callable[[], tuple[str, str]] = usual_frames
+        self,
+        shell: InteractiveShell | None,
+        frames: Callable[[], tuple[str, str]] = usual_frames,
+        counts_units: Callable[[], bool] = lambda: True,
     ) -> None:
         """Make the runbook that every cell of this shell shares.
 
         Args:
             shell: IPython's.
             frames: returns `dtypes` and `decimals` of what `%%sql` returns.
+            counts_units: tells whether Request Units are asked for.
         """
         self.shell = shell
         self.events = CellEvents(shell)
-        self.runbook = Runbook(shell=shell, cell_events=self.events.query, cell_frames=frames)
+        self.runbook = Runbook(
+            shell=shell, cell_events=self.events.query, cell_frames=frames, counts_units=counts_units
+        )
         self.sandbox = SandboxCommand(self.runbook)
         self.form = FormCommand(self.runbook, widgets=getattr(shell, "kernel", None) is not None)
 

@@ -21,6 +21,7 @@ from tidb_pe_magic.model import Notice
 from tidb_pe_magic.runtime.clients import Clients
 from tidb_pe_magic.runtime.journal import Journal
 from tidb_pe_magic.runtime.open_connections import OpenConnections
+from tidb_pe_magic.runtime.query_log import QueryLog
 from tidb_pe_magic.runtime.settings import Settings
 from tidb_pe_magic.runtime.waiter import Waiter
 from tidb_pe_magic.threads import paused
@@ -93,6 +94,8 @@ class Context:
         cell: the call is a notebook's cell, whose statements run in the alias's one session.
         cell_events: opens what shows the events of one statement of `%%sql`.
         cell_frames: returns `dtypes` and `decimals` of the frames that `%%sql` returns.
+        counts_units: tells whether the Request Units of statements that take long are asked for.
+        queries: what was asked in this process.
         perform: does an operation, by its name and with its request, as a call of its own.
     """
 
@@ -110,6 +113,8 @@ class Context:
     cell: bool = False
     cell_events: Callable[[], AbstractContextManager[EventHook]] = field(default=unheard)
     cell_frames: Callable[[], tuple[str, str]] = field(default=usual_frames)
+    counts_units: Callable[[], bool] = field(default=lambda: True)
+    queries: QueryLog = field(default_factory=QueryLog)
     perform: Callable[[str, Request], Result] = field(default=_no_runbook)
     _no_call: threading.Event = field(default_factory=threading.Event)
     _named: _Named = field(default_factory=_Named)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def history(context: Context, request: HistoryRequest, on_event: EventHook) -> History:  # noqa: ARG001
-    """Return the latest mutations, the latest first; what cannot be read is told, never an error."""
+    """Return mutations or queries, the latest first; what cannot be read is told, never an error."""
+    if request.queries:
+        queries, total = context.queries.latest(request.limit)
+        return History(items=(), path="", total=total, queries=queries)
     journal = context.journal
     path = str(journal.path)
     try:

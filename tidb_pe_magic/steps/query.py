@@ -11,7 +11,7 @@ from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.steps import connect, saved_connections
-from tidb_pe_magic.steps.query_events import changes, report_lost, telling
+from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
 
 if TYPE_CHECKING:
     from tidb_pe_magic.database.alias import AliasSession
@@ -44,10 +44,10 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
         refuse_session_statement(request.sql)
     elif request.partition_on is not None:
         session.refuse_ranges("--partition-on")
-    if request.engine == "dask":
-        result = _distributed(context, request, record.connection, session, on_event)
-    else:
-        result = _read(context, request, record.connection, session, on_event)
+    work = _distributed if request.engine == "dask" else _read
+    with logged(context, record.connection.alias, request.sql) as ended:
+        result = work(context, request, record.connection, session, on_event)
+        ended(result)
     on_event(QueryEnded(result=result))
     return result
 
@@ -72,6 +72,7 @@ def _read(
         cancel=context.cancel,
         tell=telling(context, on_event),
         note=lambda text: on_event(Notice(text=text)),
+        clock=asking_clock(context),
     )
     sql, params = bind(request.sql, request.params, backslash_escapes=reading.backslash_escapes)
     reading = replace(reading, query=BoundStatement(sql=sql, params=params))
@@ -101,6 +102,7 @@ def _read(
         **changes(request.sql, reading.tally),
         bytes=reading.tally.bytes,
         seconds=context.clock() - started,
+        request_units=reading.tally.request_units,
         zero_dates=dict(reading.tally.zero_dates),
         cut=cut,
         exact_decimals=exact,

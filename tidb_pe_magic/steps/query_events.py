@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database.effects import effect_of
-from tidb_pe_magic.model import Notice, RowsRead
+from tidb_pe_magic.errors import QueryCancelled
+from tidb_pe_magic.model import Notice, PastQuery, QueryOutcome, RowsRead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.queries.statement import Tally
-    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.model import EventHook, QueryResult
     from tidb_pe_magic.runtime.context import Context
 
 _WRITES = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH", "IMPORT"})
@@ -33,6 +37,46 @@ def telling(context: Context, on_event: EventHook) -> Callable[[Tally], None]:
             on_event(RowsRead(rows=tally.rows, bytes=tally.bytes, seconds=now - started))
 
     return tell
+
+
+def asking_clock(context: Context) -> Callable[[], float] | None:
+    """Return the clock by which a statement takes long enough to be asked what it cost; None for never."""
+    return context.clock if context.counts_units() else None
+
+
+@contextmanager
+def logged(context: Context, alias: str, sql: str) -> Iterator[Callable[[QueryResult], None]]:
+    """Note the query in this process's log, whatever becomes of it; give what is told of its result."""
+    from tidb_pe_magic.database.shortened import shortened  # noqa: PLC0415 - only a query needs it
+
+    started = context.clock()
+    query = PastQuery(
+        time=datetime.fromtimestamp(context.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        alias=alias,
+        statement=shortened(sql),
+        outcome=QueryOutcome.FAILED,
+    )
+
+    def ended(result: QueryResult) -> None:
+        nonlocal query
+        query = replace(
+            query,
+            rows=result.rows,
+            changed=result.changed,
+            seconds=result.seconds,
+            request_units=result.request_units,
+            outcome=QueryOutcome.DONE,
+        )
+
+    try:
+        yield ended
+    except QueryCancelled:
+        query = replace(query, outcome=QueryOutcome.STOPPED)
+        raise
+    finally:
+        if query.outcome != QueryOutcome.DONE:
+            query = replace(query, seconds=context.clock() - started)
+        context.queries.add(query)
 
 
 def report_lost(session: AliasSession | None, on_event: EventHook) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import QueryEnded, QueryResult
-from tidb_pe_magic.steps.query_events import changes, report_lost, telling
+from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,9 @@ class SqlCells:
         context = self._context.for_call(cell=True)
         with context.cell_events() as on_event, context.heard_by(on_event):
             started = context.clock()
-            table, result = self._read(context, query, on_event)
+            with logged(context, self._alias, query.sql) as ended:
+                table, result = self._read(context, query, on_event)
+                ended(replace(result, seconds=context.clock() - started))
             frame, exact = self._framed(table) if framed else (None, ())
             if shown:
                 seconds = context.clock() - started
@@ -75,6 +77,7 @@ class SqlCells:
             cells=record.session,
             cancel=context.cancel,
             tell=telling(context, on_event),
+            clock=asking_clock(context),
         )
         try:
             table, _ = results.read_table(reading)
@@ -85,6 +88,7 @@ class SqlCells:
             alias=self._alias,
             rows=tally.rows,
             bytes=tally.bytes,
+            request_units=tally.request_units,
             zero_dates=dict(tally.zero_dates),
             **changes(query.sql, tally),
         )

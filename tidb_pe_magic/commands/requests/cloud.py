@@ -210,7 +210,12 @@ class PermissionsRequest(Request):
 class HistoryRequest(Request):
     """Show the journal."""
 
-    limit: int = option("changes to show at most, the latest ones", default=20, metavar="N", parse=count)
+    limit: int = option("entries to show at most, the latest ones", default=20, metavar="N", parse=count)
+    queries: bool = option(
+        "show the queries of this kernel instead, with their rows, seconds and Request Units",
+        default=False,
+        parse=switch,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ class Answer:
     Attributes:
         columns: of the rows; empty where the statement has none.
         affected_rows: what a statement without rows changed.
+        warnings: how many the server has for SHOW WARNINGS, once it has ended.
         ended: the connection is ready for the next command.
     """
 
@@ -62,7 +63,7 @@ class Answer:
         self._heard = 0.0
         self._buffer = PacketBuffer(driver.receive, capacity=capacity)
         self.columns: tuple[Column, ...] = ()
-        self.affected_rows = 0
+        self.affected_rows = self.warnings = 0
         self.ended = False
 
     def begin(self) -> None:
@@ -142,11 +143,14 @@ class Answer:
             raise malformed("no EOF behind the columns' definitions")
 
     def _end(self, payload: bytes) -> None:
-        self._settle(EOFPacketWrapper(MysqlPacket(payload, "")).server_status)
+        packet = EOFPacketWrapper(MysqlPacket(payload, ""))
+        self.warnings = packet.warning_count
+        self._settle(packet.server_status)
 
     def _ok(self, payload: bytes) -> None:
         packet = OKPacketWrapper(MysqlPacket(payload, ""))
         self.affected_rows = changed_rows(packet.affected_rows, packet.message)
+        self.warnings = packet.warning_count
         self._settle(packet.server_status)
 
     def _settle(self, status: int) -> None:

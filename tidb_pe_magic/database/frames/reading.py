@@ -64,6 +64,11 @@ class Reading:
         """Column -> how many dates so far became NaT because no calendar has them, like 0000-00-00."""
         return MappingProxyType(self._zero_dates)
 
+    @property
+    def warnings(self) -> int:
+        """How many the server has for SHOW WARNINGS once the rows have been read; 1 where it is not known."""
+        return self._answer.warnings if self._answer is not None else 0
+
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows as they come, in batches of 1 to 16 MB, or of what came in half a second.
 

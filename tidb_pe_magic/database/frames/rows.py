@@ -40,6 +40,8 @@ class CursorAnswer:
         self._declarations = declarations
         self._cursor: Any = SSCursor(driver.connection)
         self.columns: tuple[Column, ...] = ()
+        # The driver's count is of a result that it has read itself.
+        self.warnings = 1
         self.affected_rows = 0
         self.ended = False
 

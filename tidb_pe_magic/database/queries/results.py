@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -15,6 +15,7 @@ from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import csv_file, parquet, ranges
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
+from tidb_pe_magic.database.queries.request_units import SLOW, are_counted, request_units
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
 from tidb_pe_magic.database.queries.target import target
 from tidb_pe_magic.files import in_its_place
@@ -53,6 +54,7 @@ class Read:
         cancel: set it to stop.
         tell: is given what has been read, several times a second.
         note: is given, before anything is read, what makes reading in ranges slow.
+        clock: in seconds; None where nobody wants to know what a slow statement costs.
         tally: what has been read.
     """
 
@@ -63,6 +65,7 @@ class Read:
     cancel: threading.Event
     tell: Callable[[Tally], None]
     note: Callable[[str], None] = lambda _: None
+    clock: Callable[[], float] | None = None
     tally: Tally = field(default_factory=Tally)
 
     def backslash_escapes(self) -> bool:
@@ -283,7 +286,10 @@ def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
             # What it changes must not be there for whichever query has this session next.
             lending = flight.from_pool(keep=effect_of(sql).leaves_nothing)
         with lending as session:
+            started = reading.clock() if reading.clock else 0.0
             read(flight, session, reading.query, reading.tally, partial(begin, 0))
+            if reading.clock and reading.clock() - started >= SLOW:
+                _ask_cost(reading, session)
 
     if reading.partitions is None:
         attend([one], tell=lambda: reading.tell(reading.tally))
@@ -300,6 +306,21 @@ def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
 
         works = [partial(part, number) for number in range(len(split.queries))]
         attend(works, tell=lambda: reading.tell(reading.tally))
+
+
+def _ask_cost(reading: Read, session: Any) -> None:
+    """Ask what the statement cost, where that takes nothing away from the session's next statement.
+
+    A lost connection would cost an open transaction, and warnings would be gone.
+    """
+    tally, cells = reading.tally, reading.cells
+    if tally.cut or not are_counted(session, reading.query.sql):
+        return
+    if cells is not None:
+        if tally.warnings or session.in_transaction:
+            return
+        cells.overtaken = True
+    tally.request_units = request_units(session)
 
 
 def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.ReadTimestamp, ranges.Split]:

@@ -35,11 +35,17 @@ class Tally:
 
     Attributes:
         changed: rows that a statement changed which returns none.
+        warnings: that the server has about the statement.
+        cut: the result was not read to its end.
+        request_units: what it cost; None where that is not known.
     """
 
     rows: int = 0
     bytes: int = 0
     changed: int | None = None
+    warnings: int = 0
+    cut: bool = False
+    request_units: float | None = None
     zero_dates: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -90,9 +96,11 @@ def read(
                     _end(flight, session, batches)
                 raise
             if not wanted:
+                tally.cut = True
                 _end(flight, session, batches)
                 break
         tally.found(reading.zero_dates.items())
+        tally.warnings = reading.warnings
         if not reading.schema.names:
             tally.changed = reading.affected_rows
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.display.layout import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
+from tidb_pe_magic.display.views.queries import units
 
 if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Kind
@@ -17,12 +18,21 @@ _KINDS: dict[str, Kind] = {
     model.MutationResult.REFUSED: "no",
 }
 
+_OUTCOMES: dict[str, Kind] = {
+    model.QueryOutcome.DONE: "ok",
+    model.QueryOutcome.STOPPED: "warn",
+    model.QueryOutcome.FAILED: "no",
+}
+_TOTAL = "{:,.1f} RU in these; a query that took less than 50 ms is not asked for them"
+
 
 @view_of.register(model.History)
 def _history(history: model.History) -> View:
+    if history.queries is not None:
+        return _queries(history, history.queries)
     rows = tuple(
         (
-            mutation.time.replace("T", " ").replace("Z", " UTC"),
+            _time(mutation.time),
             mutation.operation,
             Code(mutation.resource),
             Mark(_KINDS.get(mutation.result, "warn"), _result(mutation)),
@@ -39,6 +49,32 @@ def _history(history: model.History) -> View:
         tables=(Table(caption="", header=header, rows=rows),) if rows else (),
         notes=tuple(notes),
     )
+
+
+def _queries(history: model.History, queries: tuple[model.PastQuery, ...]) -> View:
+    rows = tuple(
+        (
+            _time(query.time),
+            query.alias,
+            Code(query.statement),
+            f"{query.rows:,}" if query.changed is None else f"{query.changed:,} changed",
+            f"{query.seconds:.2f}",
+            "" if query.request_units is None else units(query.request_units).removesuffix(" RU"),
+            Mark(_OUTCOMES[query.outcome], query.outcome),
+        )
+        for query in queries
+    )
+    header = ("Time", "Alias", "Statement", "Rows", "Seconds", "RU", "Result")
+    notes = [_TOTAL.format(sum(query.request_units or 0 for query in queries))] if rows else []
+    return View(
+        title=f"{len(rows)} of {history.total} queries" if rows else "No queries in this process",
+        tables=(Table(caption="", header=header, rows=rows),) if rows else (),
+        notes=tuple(Mark("aside", note) for note in notes),
+    )
+
+
+def _time(written: str) -> str:
+    return written.replace("T", " ").replace("Z", " UTC")
 
 
 def _result(mutation: model.Mutation) -> str:

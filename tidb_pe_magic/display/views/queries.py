@@ -51,10 +51,16 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
 
 
 def _first(result: model.QueryResult) -> str:
+    cost = "" if result.request_units is None else f" · {units(result.request_units)}"
     if result.returned:
-        return amounts(result.rows, result.bytes, result.seconds)
+        return amounts(result.rows, result.bytes, result.seconds) + cost
     done = "done" if result.changed is None else f"{_rows(result.changed)} changed"
-    return f"{done} · {result.seconds:.1f} s"
+    return f"{done} · {result.seconds:.1f} s{cost}"
+
+
+def units(count: float) -> str:
+    """Return Request Units, with at least one digit that is not 0."""
+    return f"{count:,.1f} RU" if count >= 1 else f"{count:.1g} RU"
 
 
 def amounts(rows: int, received: int, seconds: float) -> str:

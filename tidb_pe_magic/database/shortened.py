@@ -1,0 +1,48 @@
+"""A statement as a list shows it: on one line, without the texts that are in it."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic.database.tokens import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidb_pe_magic.database.tokens import Token
+
+_LONGEST = 120
+_HIDDEN = "…"
+_QUOTES = ("'", '"')
+# What follows names a password, in whatever form.
+_SECRET = frozenset({"IDENTIFIED", "PASSWORD"})
+
+
+def shortened(sql: str) -> str:
+    """Return a statement's beginning, with an ellipsis for each string, and for what names a password.
+
+    A string may be a password, a key or a person's data. Where it is not sure what a string is, because a
+    quote is not closed or a backslash may end one, the statement ends there.
+    """
+    found = list(tokens(sql))
+    if "\\" in sql:
+        plain = tokens(sql, escapes=False)
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(found, plain, strict=False))
+        found = [token for token, _ in alike]
+    text, end = "", 0
+    for token in _sure(found):
+        shown = _HIDDEN if token.text.startswith(_QUOTES) or token.word.startswith("0X") else token.text
+        text += (" " if text and token.start > end else "") + shown
+        end = token.start + len(token.text)
+        if token.word in _SECRET or len(text) > _LONGEST:
+            break
+    text = " ".join(text.split())
+    complete = bool(found) and end >= len(sql.rstrip()) and len(text) <= _LONGEST
+    return text if complete else f"{text[:_LONGEST].rstrip()} {_HIDDEN}".lstrip()
+
+
+def _sure(found: Sequence[Token]) -> list[Token]:
+    """Return the tokens up to a quote that is not closed."""
+    signs = [place for place, token in enumerate(found) if token.kind == "sign" and token.text in _QUOTES]
+    return list(found[: signs[0]] if signs else found)
