@@ -18,6 +18,7 @@ from tidb_pe_magic.credentials.redaction import hide_values
 from tidb_pe_magic.credentials.secrets import Environment
 from tidb_pe_magic.errors import StepOrderError
 from tidb_pe_magic.runtime.context import Context, usual_frames
+from tidb_pe_magic.runtime.known import KnownNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -122,6 +123,7 @@ class Runbook:
             counts_units=counts_units,
         )
         self._context.perform = self.perform
+        self._known = KnownNames(self._context.connections)
         self._context.profile = profile
         if environ is not None:
             self._context.environ = Environment(environ)
@@ -164,6 +166,11 @@ class Runbook:
         return tuple(self._context.connections)
 
     @property
+    def known(self) -> KnownNames:
+        """Names that were seen, for completion."""
+        return self._known
+
+    @property
     def cluster_id(self) -> str:
         """The cluster that is the default of most steps: the ID of the one named last, or TIDB_PE_CLUSTER."""
         from tidb_pe_magic.runtime.context import CLUSTER  # noqa: PLC0415 - only where it is asked for
@@ -203,6 +210,7 @@ class Runbook:
             if failure is error:
                 raise
         else:
+            self._known.learn(result)
             return self._named(result, context)
         raise failure
 

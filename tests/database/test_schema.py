@@ -13,6 +13,7 @@ from tidb_pe_magic.database.engine import open_engine
 from tidb_pe_magic.database.queries.results import Read, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.database.schema import catalog
+from tidb_pe_magic.database.schema.cache import SchemaCache
 from tidb_pe_magic.database.schema.identifiers import parts, written
 
 if TYPE_CHECKING:
@@ -98,3 +99,99 @@ def test_a_written_name_is_read_again(database: str, name: str) -> None:
     """Whatever a name holds, what is written of it means the same name."""
     assert parts(written(database, name)) == (database, name)
     assert parts(written(name)) == ("", name)
+
+
+@pytest.fixture
+def cache(plain_server: MariaDb, ask: Ask) -> Iterator[SchemaCache]:  # noqa: ARG001 - it makes the tables
+    """Give names that are read in the background, in the database shop."""
+    opened = open_engine(plain_server.target())
+    cache = SchemaCache(opened.engine, lambda: "SHOP", background=True)
+    yield cache
+    cache.close()
+    opened.engine.dispose()
+
+
+def test_names_are_read_in_the_background(cache: SchemaCache) -> None:
+    """Databases, tables and columns are known after a while, in the table's order, found in any case."""
+    assert cache.settle(60)
+    known = cache.names
+    assert {"shop", "an empty one", "information_schema"} <= set(known.databases)
+    assert known.tables_of("Shop") == ("it's", "names", "orders")
+    assert known.columns_of("shop", "ORDERS") == {
+        "id": "bigint(20) unsigned",
+        "who": "varchar(20)",
+        "at_": "datetime(3)",
+    }
+    assert known.columns_of("information_schema", "tables") is None
+    cache.want([("information_schema", "TABLES")])
+    assert cache.settle(60)
+    assert "TABLE_NAME" in (cache.names.columns_of("information_schema", "tables") or {})
+    assert not cache.failure
+
+
+def test_a_statement_that_defines_renews_the_names(cache: SchemaCache, plain_server: MariaDb) -> None:
+    """After CREATE and DROP everything is read again; other statements leave the names alone."""
+    assert cache.settle(60)
+    plain_server.execute("CREATE TABLE shop.later (a INT)")
+    cache.heard("INSERT INTO shop.later VALUES (1)")
+    cache.heard("")
+    assert cache.settle(60)
+    assert "later" not in cache.names.tables_of("shop")
+    cache.heard(" /* new */ create table shop.later (a int)")
+    assert cache.settle(60)
+    assert cache.names.columns_of("shop", "later") == {"a": "int(11)"}
+    plain_server.execute("DROP TABLE shop.later")
+    cache.heard("DROP TABLE shop.later")
+    assert cache.settle(60)
+    assert "later" not in cache.names.tables_of("shop")
+
+
+def test_of_many_tables_columns_are_read_on_demand(
+    cache: SchemaCache, plain_server: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are too many tables, only the current database's columns are read, or those asked for."""
+    monkeypatch.setattr("tidb_pe_magic.database.schema.cache._MANY_TABLES", 3)
+    plain_server.execute("CREATE TABLE test.far_away (b INT)")
+    cache.renew()
+    assert cache.settle(60)
+    assert cache.names.columns_of("shop", "orders")
+    assert cache.names.has_table("test", "far_away")
+    assert cache.names.columns_of("test", "far_away") is None
+    cache.want([("test", "far_away"), ("test", "nowhere")])
+    assert cache.settle(60)
+    assert cache.names.columns_of("test", "far_away") == {"b": "int(11)"}
+    plain_server.execute("DROP TABLE test.far_away")
+
+
+def test_a_server_that_is_gone_is_told_and_not_waited_for(plain_server: MariaDb) -> None:
+    """Names that cannot be read are kept as they are, with the reason; closing ends a reading that hangs."""
+    opened = open_engine(plain_server.target())
+    cache = SchemaCache(opened.engine, lambda: "test", background=True)
+    assert cache.settle(60)
+    plain_server.stop()
+    try:
+        cache.renew()
+        assert cache.settle(60)
+        assert cache.failure
+        assert cache.names.databases
+    finally:
+        plain_server.start()
+    cache.close()
+    cache.renew()
+    assert cache.settle(0)
+    opened.engine.dispose()
+
+
+def test_closing_ends_a_reading_that_hangs(plain_server: MariaDb) -> None:
+    """A reading that waits for the server, as behind a lock, ends with the connection."""
+    opened = open_engine(plain_server.target())
+    plain_server.execute("CREATE OR REPLACE TABLE test.locked (a INT)")
+    with opened.engine.connect() as holder:
+        holder.exec_driver_sql("LOCK TABLES test.locked WRITE")
+        holder.exec_driver_sql("ALTER TABLE test.locked ADD COLUMN b INT")
+        cache = SchemaCache(opened.engine, lambda: "test", background=True)
+        cache.close()
+        assert not [each for each in threading.enumerate() if each.name == "tidb_pe schema"]
+        holder.exec_driver_sql("UNLOCK TABLES")
+    plain_server.execute("DROP TABLE test.locked")
+    opened.engine.dispose()

@@ -1,22 +1,31 @@
-"""What can be completed after `%tidb_pe`."""
+"""What can be completed after `%tidb_pe` and in cells of SQL."""
 
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from flows.places import GROUP, VPC
 from IPython.core.completer import provisionalcompleter
+from support.kernels import Kernel
 
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.notebook.completion import candidates
+from tidb_pe_magic.notebook.extension import TidbPeMagics
+from tidb_pe_magic.notebook.sql_completion import sql_place
+from tidb_pe_magic.runtime.known import KnownNames
+from tidb_pe_magic.runtime.open_connections import OpenConnection, OpenConnections
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from notebook.conftest import Shell
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 
 @pytest.mark.parametrize(
@@ -37,13 +46,12 @@ if TYPE_CHECKING:
         ("%tidb_pe help tls t", []),
         ("%tidb_pe sql-user --role readonly r", ["rotate"]),
         ("%tidb_pe sql-user create a --st", ["--store"]),
-        ("%tidb_pe disconnect --alias fl", ["flights"]),
         ("%%tidb_pe query --al", ["--alias"]),
     ],
 )
 def test_a_word_is_completed(line: str, expected: list[str]) -> None:
     """Subcommands, flags and choices are offered where they can stand."""
-    found = candidates(line, ["tidb", "flights"])
+    found = candidates(line, KnownNames(OpenConnections()))
     assert found is not None
     assert found[1] == expected
 
@@ -94,6 +102,96 @@ def test_ipython_offers_only_ours(shell: Shell) -> None:
     assert _completed(shell, "%tidb_pe connect --al") == ["--alias"]
 
 
-def _completed(shell: Shell, line: str) -> list[str]:
+def _completed(shell: Shell, cell: str) -> list[str]:
+    """Return what is offered at the cell's end, or at its mark |."""
+    cursor = cell.find("|") if "|" in cell else len(cell)
     with provisionalcompleter():
-        return [completion.text for completion in shell.ip.Completer.completions(line, len(line))]
+        found = shell.ip.Completer.completions(cell.replace("|", "", 1), cursor)
+        return [completion.text for completion in found]
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("%%sql\nSELECT |", ("SELECT ", 7, "")),
+        ("%%sql tidb\n\nSELECT *\nFROM f|", ("\nSELECT *\nFROM f", 16, "tidb")),
+        ("\n%%sql --save a\nSEL|", ("SEL", 3, "--save")),
+        ("%%tidb_pe query --into x\nSELECT |1", ("SELECT 1", 7, "tidb")),
+        ("%%tidb_pe query --alias other --arrow\n|", ("", 0, "other")),
+        ("%%tidb_pe query @saved\n|", ("", 0, "saved")),
+        ("x = 1\nframe = %sql SELECT | FROM t", ("SELECT  FROM t", 7, "SELECT")),
+        ("%%sql|", None),
+        ("%%sqlplot\nSELECT |", None),
+        ("print('%sql ')\n|", None),
+        ("%%tidb_pe sandbox\n|", None),
+    ],
+)
+def test_sql_is_found_in_a_cell(cell: str, expected: tuple[str, int, str] | None) -> None:
+    """The body of a SQL cell and the rest of a SQL line are SQL, of the connection that is named."""
+    before = cell[: cell.index("|")]
+    place = sql_place(cell.replace("|", "", 1), before.count("\n"), len(before) - before.rfind("\n") - 1)
+    assert (None if place is None else tuple(place)) == expected
+
+
+def test_names_are_completed(shell: Shell, sandbox: Sandbox) -> None:
+    """Tables and columns are offered in every SQL cell, and what was shown where a command takes it."""
+    shell.must("import pandas as pd; delays = pd.DataFrame(); wanted = {'origin': 'JFK'}; other = 1")
+    assert "demo" not in _completed(shell, "%tidb_pe networks --cluster ")
+    shell.must("%tidb_pe clusters")
+    assert "demo" in _completed(shell, "%tidb_pe networks --cluster ")
+    shell.must("%tidb_pe networks --cluster demo")
+    assert VPC in _completed(shell, "%tidb_pe plan --vpc vpc-")
+    assert GROUP in _completed(shell, "%tidb_pe plan --security-group ")
+    shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
+    record = _record(shell)
+    assert record.schema.settle(60)
+    assert _completed(shell, "%%sql\nSELECT f.dep_d| FROM flights f") == ["dep_delay"]
+    assert _completed(shell, "%%sql tidb\nSELECT *\nFROM fl") == ["flights"]
+    assert _completed(shell, "x = %sql SELECT * FROM nycflights13.pl") == ["planes"]
+    assert _completed(shell, "%%tidb_pe query --into x\nSELECT carr|\nFROM airlines") == ["carrier"]
+    assert _completed(shell, "%%sql ti") == ["tidb"]
+    assert _completed(shell, "%tidb_pe connect --database nyc") == ["nycflights13"]
+    assert _completed(shell, "%tidb_pe tables f") == ["flights"]
+    assert _completed(shell, "%tidb_pe disconnect --alias t") == ["tidb"]
+    assert _completed(shell, "%%tidb_pe query --in") == ["--into"]
+    assert _completed(shell, "%%tidb_pe query --into ") == ["delays"]
+    assert "wanted" in _completed(shell, "%%tidb_pe query --params ")
+    (endpoint,) = sandbox.world.endpoints
+    assert _completed(shell, "%tidb_pe delete ep-") == [endpoint]
+    shell.must(f"%tidb_pe delete {endpoint} --yes --shared")
+    assert endpoint not in _completed(shell, "%tidb_pe delete ep-")
+    assert "flights" not in _completed(shell, "%%sql\nSELECT * FROM fl")
+
+
+def test_what_cells_change_is_completed(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001 - it is behind the cells
+    """After CREATE, DROP and USE in a cell the names are those that there are then."""
+    shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
+    record = _record(shell)
+    shell.must("%%sql\nCREATE TABLE test.brand_new (first_column INT, second_one INT)")
+    assert record.schema.settle(60)
+    assert _completed(shell, "%%sql\nSELECT fir| FROM test.brand_new")[:1] == ["first_column"]
+    shell.must("%%tidb_pe query\nUSE test")
+    assert _completed(shell, "%%sql\nSELECT * FROM bra") == ["brand_new"]
+    shell.must("%%sql\nDROP TABLE test.brand_new")
+    assert record.schema.settle(60)
+    assert "brand_new" not in _completed(shell, "%%sql\nSELECT * FROM bra")
+    shell.must("%tidb_pe disconnect")
+    assert not [thread for thread in threading.enumerate() if thread.name == "tidb_pe schema"]
+
+
+def _record(shell: Shell) -> OpenConnection:
+    (magic,) = (each for each in shell.ip.configurables if isinstance(each, TidbPeMagics))
+    record = magic.runbook.known.connection()
+    assert record is not None
+    return record
+
+
+def test_a_front_end_gets_names_of_the_schema(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A kernel's complete request, as JupyterLab and Notebook send it at Tab, has the columns."""
+    with Kernel(sandbox.environment(), tmp_path) as kernel:
+        kernel.must("%load_ext tidb_pe_magic")
+        kernel.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
+        magic = "get_ipython().find_line_magic('tidb_pe').__self__"
+        assert "True" in kernel.must(f"{magic}.runbook.known.connection().schema.settle(60)").text
+        assert kernel.complete("%%sql\nSELECT f.dep_d| FROM flights f\nWHERE f.year = 2013") == ["dep_delay"]
+        assert kernel.complete("%%sql\nSELECT * FROM airp|") == ["airports"]

@@ -117,6 +117,14 @@ class Kernel:
         )
         return reply
 
+    def complete(self, source: str) -> list[str]:
+        """Press Tab at the mark | in a cell, and return what is offered."""
+        cursor = source.index("|")
+        code = source.replace("|", "", 1)
+        reply: Any = self._client.complete(code, cursor, reply=True, timeout=_SECONDS)
+        matches: list[str] = reply["content"]["matches"]
+        return matches
+
     def must(self, source: str) -> Reply:
         """Run a cell that has to succeed."""
         reply = self.run(source)

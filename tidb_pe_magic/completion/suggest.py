@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import Enum, auto
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.commands.parse import flags
@@ -11,12 +13,16 @@ from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
 from tidb_pe_magic.steps import saved_connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tidb_pe_magic.commands.fields import Option
     from tidb_pe_magic.commands.table import Operation
+    from tidb_pe_magic.runtime.known import KnownNames
 
 _FILE_NAMES = frozenset({"PATH", "FILE"})  # the metavars of what is a file's name
+
+
+_SEEN = frozenset({"cluster", "vpc", "security_group", "endpoint"})
 
 
 class ValueKind(Enum):
@@ -28,6 +34,9 @@ class ValueKind(Enum):
     SAVED = auto()  # a saved connection, after an @
     PROFILE = auto()  # of ticloud's
     SQL_USER = auto()
+    SEEN = auto()  # a cluster, a VPC, a security group or an endpoint, as this kernel has seen it
+    DATABASE = auto()
+    TABLE = auto()  # or a database
     OTHER = auto()
 
 
@@ -41,12 +50,18 @@ def kind(name: str, option: Option, operation: Operation) -> ValueKind:
         return ValueKind.SAVED if option.positional else ValueKind.PROFILE
     if name == "alias":
         return ValueKind.CONNECTION
+    if name.replace("-", "_") in _SEEN:
+        return ValueKind.SEEN
+    if name == "database":
+        return ValueKind.DATABASE
+    if name == "table" or (name == "name" and operation.name == "tables"):
+        return ValueKind.TABLE
     is_user = name == "user" or (name == "name" and operation.name == "sql-user")
     return ValueKind.SQL_USER if is_user else ValueKind.OTHER
 
 
 def following(
-    operation: Operation, before: Sequence[str], environ: Mapping[str, str], opened: Iterable[str] = ()
+    operation: Operation, before: Sequence[str], environ: Mapping[str, str], known: KnownNames | None = None
 ) -> list[str]:
     """Return the words that can follow.
 
@@ -54,13 +69,13 @@ def following(
         operation: the command.
         before: whole words between the command and the word that is typed.
         environ: the environment.
-        opened: names of the open connections.
+        known: the names that this kernel has seen.
     """
     described = flags(operation)
     last = described.get(before[-1]) if before else None
     if last is not None and last.metavar:
-        return _values(before[-1].lstrip("-"), last, operation, environ, opened)
-    words = [*described, "--help"]
+        return _values(before[-1].lstrip("-"), last, operation, before, environ=environ, known=known)
+    words: list[str] = []
     given = sum(
         not word.startswith("-") and not _takes_a_value(described.get(earlier))
         for earlier, word in zip(["", *before], before, strict=False)
@@ -68,16 +83,22 @@ def following(
     positional = [item for item in operation.request.options().items() if item[1].positional]
     if given < len(positional):
         name, option = positional[given]
-        words += _values(name, option, operation, environ, opened)
-    return words
+        words = _values(name, option, operation, before, environ=environ, known=known)
+    return [*words, *described, "--help"]
 
 
 def _takes_a_value(option: Option | None) -> bool:
     return option is not None and bool(option.metavar)
 
 
-def _values(
-    name: str, option: Option, operation: Operation, environ: Mapping[str, str], opened: Iterable[str]
+def _values(  # noqa: PLR0913 - what decides a value
+    name: str,
+    option: Option,
+    operation: Operation,
+    before: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    known: KnownNames | None,
 ) -> list[str]:
     match kind(name, option, operation):
         case ValueKind.CHOICE:
@@ -87,8 +108,27 @@ def _values(
         case ValueKind.PROFILE:
             return tidb_cloud_keys.profile_names(environ)
         case ValueKind.CONNECTION:
-            return sorted({*opened, *saved_connections.names(environ)})
+            return sorted({*(known.aliases if known else ()), *saved_connections.names(environ)})
         case ValueKind.SQL_USER:
             return sql_passwords.users(environ)
+        case ValueKind.SEEN:
+            return [shlex.quote(each) for each in known.of(name.replace("-", "_"))] if known else []
+        case ValueKind.DATABASE | ValueKind.TABLE as wanted:
+            return _schema(known, _alias(before), tables=wanted is ValueKind.TABLE)
         case ValueKind.FILE | ValueKind.OTHER:
             return []
+
+
+def _alias(before: Sequence[str]) -> str | None:
+    """Return the connection that the command names."""
+    return next((value for flag, value in pairwise(before) if flag == "--alias"), None)
+
+
+def _schema(known: KnownNames | None, alias: str | None, *, tables: bool) -> list[str]:
+    """Return the databases of a connection's server, after the tables of its current one."""
+    record = known.connection(alias) if known else None
+    if record is None:
+        return []
+    names = record.schema.names
+    listed = names.tables_of(record.session.database) if tables else ()
+    return [shlex.quote(each) for each in (*listed, *names.databases)]

@@ -375,12 +375,12 @@ class Session(_Driver):
 
     def ping(self, reconnect: bool = False) -> None:  # type: ignore[override]  # noqa: FBT001, FBT002 - the driver's
         """Ask for a sign of life, for a few seconds: behind a NAT that forgot it, none ever comes."""
-        with self._bounded(min(self._timeout, _PING_SECONDS)):
+        with self.bounded(min(self._timeout, _PING_SECONDS)):
             super().ping(reconnect)  # type: ignore[call-overload]
 
     def is_calm(self) -> bool:
         """Let a KILL QUERY that came too late end a statement of no importance; False where that is lost."""
-        with self._bounded(min(self._timeout, _PING_SECONDS)):
+        with self.bounded(min(self._timeout, _PING_SECONDS)):
             for _ in range(2):
                 try:
                     with contextlib.closing(self.cursor()) as cursor:
@@ -391,8 +391,8 @@ class Session(_Driver):
         return False
 
     @contextmanager
-    def _bounded(self, seconds: float) -> Iterator[None]:
-        """Wait for each packet no longer than this."""
+    def bounded(self, seconds: float | None) -> Iterator[None]:
+        """Wait for each packet no longer than this; None is no limit."""
         kept = self._read_timeout, self._write_timeout
         self._read_timeout = self._write_timeout = seconds
         try:
@@ -463,7 +463,7 @@ class Session(_Driver):
         try:
             if nothing_to_lose:
                 # A pool takes connections back with a ROLLBACK, which a forgotten one would never answer.
-                with self._bounded(self._timeout):
+                with self.bounded(self._timeout):
                     statement()
             else:
                 statement()

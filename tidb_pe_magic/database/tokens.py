@@ -55,6 +55,7 @@ _CODE = r"""
     | (?P<word> [\w$.]+ )
     | (?P<sign> := | \S )
 """
+_LINE_COMMENTS = ("-", "#")
 _TOKENS = {escapes: pieces(_CODE, escapes=escapes) for escapes in (True, False)}
 _NAMES = frozenset({"word", "quoted"})
 
@@ -75,3 +76,16 @@ def tokens(sql: str, *, escapes: bool = True) -> Iterator[Token]:
             kind = "sign"  # the host of an account, as in 'ann'@'%'
         yield Token(kind, found.group(), found.start())
         name_end = found.end() if kind in _NAMES else -1
+
+
+def is_code(sql: str) -> bool:
+    """Tell whether what follows a half-typed statement is code, and not the rest of a string or a comment."""
+    last = None
+    for found in _TOKENS[True].finditer(sql):
+        text, kind = found.group(), found.lastgroup
+        if text in {"'", '"'}:
+            return False
+        comment = kind == "comment" and text.startswith(_LINE_COMMENTS) and found.end() == len(sql)
+        opened = kind == "edge" and text.startswith("/")
+        last = "comment" if comment or opened else ("" if kind == "edge" else last)
+    return last != "comment" and sql.rfind("/*") <= sql.rfind("*/")

@@ -1,4 +1,4 @@
-"""Completion after `%tidb_pe`: subcommands, flags, choices and names; it never calls a cloud."""
+"""Completion after `%tidb_pe` and in SQL: commands, flags and names; it waits for no cloud or server."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from IPython.core.getipython import get_ipython
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.notebook.sql_completion import alias_word, completed, sql_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from tidb_pe_magic.runtime.known import KnownNames
+
 _IDENTIFIER = "tidb_pe_magic"
+_QUERY, _INTO = "query", "--into"
+# The classes of the variables that a flag of a query can take.
+_OF_VARIABLES = {_INTO: {"DataFrame", "Table"}, "--params": {"dict", "list", "tuple"}}
 _LINE = re.compile(r"(?:^|=)\s*%{1,2}tidb_pe\s+(?P<words>.*)$")
 
 
-def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] | None:
+def candidates(
+    line: str, known: KnownNames | None = None, variables: Mapping[str, Any] | None = None
+) -> tuple[str, list[str]] | None:
     """Return the word at the line's end and what it can become; None where the line is not ours.
 
     Args:
         line: up to the cursor.
-        opened: names of the open connections.
+        known: the names that this kernel has seen.
+        variables: of the notebook.
     """
     matched = _LINE.search(line)
     if matched is None:
@@ -36,36 +45,64 @@ def candidates(line: str, opened: Iterable[str] = ()) -> tuple[str, list[str]] |
 
     *before, current = matched["words"].split(" ") or [""]
     before = [word for word in before if word]
-    known = available(Skin.LINE, Skin.CELL)
+    operations = available(Skin.LINE, Skin.CELL)
     if not before:
-        words = list(known)
-    elif before[0] in known:
-        words = following(known[before[0]], before[1:], os.environ, opened)
+        words = list(operations)
+    elif before[0] == _QUERY and before[-1] in _OF_VARIABLES:
+        words = _variables(before[-1], variables or {})
+    elif before[0] in operations:
+        words = following(operations[before[0]], before[1:], os.environ, known)
+        words += [_INTO] if before[0] == _QUERY and before[-1] not in words else []
     else:
         words = []
     return current, [word for word in words if word.startswith(current)]
 
 
-@context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
-@without_values()
-def _matcher(context: CompletionContext) -> SimpleMatcherResult:
-    found = candidates(context.line_with_cursor, _opened())
-    if found is None:
-        return SimpleMatcherResult(completions=[])
-    current, known = found
-    return SimpleMatcherResult(
-        completions=[SimpleCompletion(word, type="param") for word in known],
-        matched_fragment=current,
-        suppress=bool(known),
+def _variables(flag: str, variables: Mapping[str, Any]) -> list[str]:
+    """Return the notebook's variables that a flag can take: frames to replace, or values to bind."""
+    kinds = _OF_VARIABLES[flag]
+    return sorted(
+        name
+        for name, value in variables.items()
+        if not name.startswith("_") and kinds & {kind.__name__ for kind in type(value).__mro__}
     )
 
 
-def _opened() -> Iterable[str]:
-    """Return the names of the connections that the shell's magic has opened."""
+@context_matcher(identifier=_IDENTIFIER, priority=100)  # type: ignore[untyped-decorator]
+@without_values()
+def _matcher(context: CompletionContext) -> SimpleMatcherResult:
+    known, line = _known(), context.line_with_cursor[: context.cursor_position]
+    found = candidates(line, known, _namespace())
+    if found is not None:
+        current, words = found
+        return _result(current, [SimpleCompletion(word, type="param") for word in words])
+    place = sql_place(context.full_text, context.cursor_line, context.cursor_position)
+    typed = alias_word(line) if known is not None else None
+    aliases = [] if known is None or typed is None else known.aliases
+    offered = [SimpleCompletion(alias, type="instance") for alias in aliases if alias.startswith(typed or "")]
+    if known is not None and place is not None and (sql := completed(known, place)) is not None:
+        typed = sql.typed
+        offered += [SimpleCompletion(word.text, type=word.kind.value) for word in sql.words]
+    return _result(typed or "", offered)
+
+
+def _result(typed: str, offered: list[SimpleCompletion]) -> SimpleMatcherResult:
+    return SimpleMatcherResult(
+        completions=offered, matched_fragment=typed, suppress=bool(offered), ordered=True
+    )
+
+
+def _known() -> KnownNames | None:
+    """Return the names that the shell's magic has seen."""
     shell = get_ipython()
     magic = None if shell is None else shell.magics_manager.magics["line"].get("tidb_pe")
-    aliases: Callable[[], Iterable[str]] = getattr(getattr(magic, "__self__", None), "aliases", tuple)
-    return aliases()
+    known: Callable[[], KnownNames | None] = getattr(getattr(magic, "__self__", None), "known", lambda: None)
+    return known()
+
+
+def _namespace() -> Mapping[str, Any]:
+    shell = get_ipython()
+    return {} if shell is None else shell.user_ns
 
 
 def add(shell: InteractiveShell) -> None:

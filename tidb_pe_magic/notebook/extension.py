@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.notebook.magics import Commands
     from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
     from tidb_pe_magic.runbook import Runbook
+    from tidb_pe_magic.runtime.known import KnownNames
 
 
 @magics_class
@@ -69,9 +70,9 @@ class TidbPeMagics(Magics):
         """The sandbox's command."""
         return self.commands.sandbox
 
-    def aliases(self) -> tuple[str, ...]:
-        """Return the names of the open connections; no command has opened one before the first."""
-        return self.runbook.aliases if "commands" in vars(self) else ()
+    def known(self) -> KnownNames | None:
+        """Return the names that the commands have seen; None before the first command."""
+        return self.runbook.known if "commands" in vars(self) else None
 
     def close(self) -> None:
         """End what the commands have begun, if there was one."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from tidb_pe_magic.database.alias import AliasSession
+    from tidb_pe_magic.database.schema.cache import SchemaCache
     from tidb_pe_magic.model import Connection
 
 
@@ -22,11 +23,13 @@ class OpenConnection:
         connection: as it is shown.
         terms: what it was asked to be, which makes one connection another one.
         session: the one SQL session of its cells.
+        schema: the names of its server's databases, tables and columns.
     """
 
     connection: Connection
     terms: Hashable
     session: AliasSession
+    schema: SchemaCache
 
 
 class OpenConnections(Mapping[str, "Connection"]):

@@ -189,6 +189,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
         opened.engine.dispose()
         raise
     if replaced is not None:
+        replaced.schema.close()
         replaced.session.close()
         replaced.connection.engine.dispose()
     return connection
@@ -211,6 +212,7 @@ def _operate(context: Context, alias: str, engine: Engine, name: str, **values: 
 def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConnection | None:
     """Make the connection the alias's one, in jupysql too; return the one that had the alias before."""
     from tidb_pe_magic.database.alias import AliasSession  # noqa: PLC0415 - sqlalchemy is slow to import
+    from tidb_pe_magic.database.schema.cache import SchemaCache  # noqa: PLC0415 - as above
 
     alias, engine = connection.alias, connection.engine
     with context.connections.lock:
@@ -223,7 +225,10 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
             if jupysql.register(context.shell, engine, alias, statements, framed=True):
                 context.tell(Notice(text=_FRAMES))
             session = AliasSession(engine, lambda: jupysql.held(alias, engine))
-        return context.connections.put(OpenConnection(connection=connection, terms=terms, session=session))
+        # Names are completed where there is a shell, and otherwise read when an error message needs them.
+        schema = SchemaCache(engine, lambda: session.database, background=context.shell is not None)
+        record = OpenConnection(connection=connection, terms=terms, session=session, schema=schema)
+        return context.connections.put(record)
 
 
 def _opened(
@@ -351,6 +356,7 @@ def close(context: Context, alias: str) -> bool:
         record = context.connections.take(alias)
         if record is None:
             return False
+        record.schema.close()
         connection = record.connection
         if connection.registered:
             from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import

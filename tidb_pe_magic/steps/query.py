@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.frames import Decimals, Dtypes, FrameOptions
     from tidb_pe_magic.database.queries.results import Partitions, Read
     from tidb_pe_magic.database.queries.statement import Tally
-    from tidb_pe_magic.model import Connection, EventHook
+    from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
     from tidb_pe_magic.runtime.open_connections import OpenConnection
 
@@ -46,7 +46,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
         session.refuse_ranges("--partition-on")
     work = _distributed if request.engine == "dask" else _read
     with logged(context, record.connection.alias, request.sql) as ended:
-        result = work(context, request, record.connection, session, on_event)
+        result = work(context, request, record, session, on_event)
         ended(result)
     on_event(QueryEnded(result=result))
     return result
@@ -55,7 +55,7 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
 def _read(
     context: Context,
     request: QueryRequest,
-    connection: Connection,
+    record: OpenConnection,
     session: AliasSession | None,
     on_event: EventHook,
 ) -> QueryResult:
@@ -65,9 +65,10 @@ def _read(
 
     started = context.clock()
     reading: Read = results.Read(
-        engine=connection.engine,
+        engine=record.connection.engine,
         query=BoundStatement(sql=request.sql),
         cells=session,
+        schema=record.schema,
         partitions=_partitions(request),
         cancel=context.cancel,
         tell=telling(context, on_event),
@@ -95,7 +96,7 @@ def _read(
     finally:
         report_lost(session, on_event)
     return QueryResult(
-        alias=connection.alias,
+        alias=record.connection.alias,
         data=data,
         path=path,
         rows=reading.tally.rows if data is None else len(data),
@@ -112,7 +113,7 @@ def _read(
 def _distributed(
     context: Context,
     request: QueryRequest,
-    connection: Connection,
+    record: OpenConnection,
     session: AliasSession | None,
     on_event: EventHook,
 ) -> QueryResult:
@@ -122,6 +123,7 @@ def _distributed(
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415 - see above
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - see above
 
+    connection = record.connection
     mode, name = connect.settled_tls(connection)
     source = distributed.WorkerLogin(
         host=connection.host,
@@ -135,9 +137,10 @@ def _distributed(
     )
     started = context.clock()
     reading = results.Read(
-        engine=connection.engine,
+        engine=record.connection.engine,
         query=BoundStatement(sql=request.sql),
         cells=session,
+        schema=record.schema,
         partitions=_partitions(request),
         cancel=context.cancel,
         tell=_ignore,

@@ -75,6 +75,7 @@ class SqlCells:
             engine=record.connection.engine,
             query=query,
             cells=record.session,
+            schema=record.schema,
             cancel=context.cancel,
             tell=telling(context, on_event),
             clock=asking_clock(context),

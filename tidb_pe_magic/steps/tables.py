@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
@@ -49,7 +50,9 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
             return _details(request.alias, ask, found, current)
     everything = catalog.listing(ask, system=request.system or database.lower() in catalog.SYSTEM_DATABASES)
     if not wanted:
-        return _listed(request.alias, current, everything)
+        listed = _listed(request.alias, current, everything)
+        failure = record.schema.failure
+        return replace(listed, notes=(f"No names are completed: {failure}",)) if failure else listed
     return _chosen(request.alias, current, everything, wanted, ask)
 
 

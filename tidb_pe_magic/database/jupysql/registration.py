@@ -114,6 +114,14 @@ def holds(alias: str, engine: Engine) -> bool:
     return manager is not None and _engine(manager.connections.get(alias)) is engine
 
 
+def is_current(alias: str, engine: Engine) -> bool:
+    """Tell whether `%sql` uses this engine under this name where no connection is named."""
+    import sys  # noqa: PLC0415
+
+    manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
+    return holds(alias, engine) and manager is not None and manager.current is manager.connections[alias]
+
+
 def held(alias: str, engine: Engine) -> Connection | None:
     """Return the connection that jupysql holds for this engine under this name, if it holds one."""
     import sys  # noqa: PLC0415

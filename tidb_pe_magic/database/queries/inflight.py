@@ -162,7 +162,7 @@ class InFlight:
             with self._lock:
                 for session in self._sessions.values():
                     self._stop.costs_transaction |= session.pinned and session.in_transaction
-                    _cut(session)
+                    cut(session)
             self._await_end()
 
     def cancelled(self) -> QueryCancelled:
@@ -219,7 +219,8 @@ def dial(engine: Engine) -> PoolProxiedConnection:
     return engine.pool.recreate().connect()
 
 
-def _cut(session: Any) -> None:
+def cut(session: Any) -> None:
+    """End a session's connection under the thread that waits for it."""
     sock = getattr(session, "_sock", None)
     if sock is not None:
         with contextlib.suppress(OSError):

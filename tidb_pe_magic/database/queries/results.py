@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.alias import AliasSession
     from tidb_pe_magic.database.queries.statement import Sink
+    from tidb_pe_magic.database.schema.cache import SchemaCache
 
 __all__ = ["CSV_FILE", "Partitions", "Read", "frame", "parquet_file", "read_file", "read_table"]
 
@@ -50,6 +51,7 @@ class Read:
         engine: of the connection.
         query: the statement.
         cells: the session that it runs in, where it is a cell's; None for a connection of its own.
+        schema: the names of the server's tables, which the statement may change.
         partitions: None for one connection.
         cancel: set it to stop.
         tell: is given what has been read, several times a second.
@@ -61,6 +63,7 @@ class Read:
     engine: Engine
     query: BoundStatement
     cells: AliasSession | None = None
+    schema: SchemaCache | None = None
     partitions: Partitions | None = None
     cancel: threading.Event
     tell: Callable[[Tally], None]
@@ -275,6 +278,12 @@ def frame(
 
 def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
     """Read the statement, or its ranges at the same time, into what `begin` returns for each."""
+    _read_whole(reading, begin)
+    if reading.schema is not None:
+        reading.schema.heard(reading.query.sql)
+
+
+def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
     flight = reading.in_flight()
     attend = partial(attended, flight=flight, cancel=reading.cancel)
 

@@ -19,6 +19,8 @@ SYSTEM_DATABASES = ("information_schema", "performance_schema", "metrics_schema"
 """Databases of the server's own, in lower case (TiDB documentation, "System Tables"; MySQL's `sys`)."""
 
 _OWN = "LOWER({}) NOT IN (" + ", ".join(f"'{name}'" for name in SYSTEM_DATABASES) + ")"
+OWN_DATABASES_ONLY = _OWN.format("TABLE_SCHEMA")
+"""A condition on information_schema's tables: without the server's own databases."""
 _TABLE = """SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH, TABLE_COMMENT
 FROM information_schema.TABLES"""
 _DATABASES = """SELECT SCHEMA_NAME, NULL, NULL, NULL, NULL, NULL FROM information_schema.SCHEMATA"""

@@ -1,0 +1,220 @@
+"""What a half-typed word of a SQL statement can become, of the names that are known."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from tidb_pe_magic.database.schema.identifiers import bare, written
+from tidb_pe_magic.database.schema.references import (
+    BEFORE_TABLE,
+    Piece,
+    Reference,
+    common_tables,
+    pieces,
+    references,
+)
+from tidb_pe_magic.database.tokens import is_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tidb_pe_magic.database.schema.names import SchemaNames
+
+MOST = 300
+"""Words that are offered; a list of more helps nobody."""
+
+_QUALIFIER = r"(?:(?P<qualifier>(?:`[^`]*`|[^\W\d][\w$]*)(?:\.(?:`[^`]*`|[\w$]+))?)\.)?"
+_TYPED = re.compile(_QUALIFIER + r"(?P<word>[\w$]*)\Z")
+_QUOTED = re.compile(_QUALIFIER + r"(?P<word>`[^`]*)\Z")
+_CLAUSES = frozenset(
+    {
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "ON",
+        "GROUP",
+        "ORDER",
+        "BY",
+        "HAVING",
+        "SET",
+        "VALUES",
+        "LIMIT",
+        "USING",
+        "INTO",
+        "JOIN",
+        "UPDATE",
+        "RETURNING",
+    }
+)
+_BEFORE_DATABASE = frozenset({"USE", "DATABASE", "SCHEMA"})
+# Fewest letters with which a column is looked for in every table of the database.
+_ENOUGH = 2
+_KEYWORDS_TEXT = """
+SELECT FROM WHERE GROUP BY ORDER HAVING LIMIT OFFSET JOIN LEFT RIGHT INNER CROSS ON USING AS DISTINCT
+AND OR NOT IN IS NULL LIKE BETWEEN EXISTS CASE WHEN THEN ELSE END UNION ALL EXCEPT INTERSECT WITH
+RECURSIVE ASC DESC INSERT INTO VALUES UPDATE SET DELETE REPLACE CREATE TABLE VIEW INDEX DROP ALTER
+TRUNCATE USE SHOW TABLES DATABASES COLUMNS DESCRIBE EXPLAIN ANALYZE OVER PARTITION ROWS PRECEDING
+FOLLOWING CURRENT ROW INTERVAL BEGIN COMMIT ROLLBACK PRIMARY KEY DEFAULT
+"""
+_FUNCTIONS_TEXT = """
+ABS AVG CAST CEIL COALESCE CONCAT CONCAT_WS CONVERT COUNT CURDATE DATE DATEDIFF DATE_ADD DATE_FORMAT
+DATE_SUB DAY DAYOFWEEK DENSE_RANK EXTRACT FIRST_VALUE FLOOR FROM_UNIXTIME GREATEST GROUP_CONCAT HOUR IF
+IFNULL JSON_EXTRACT LAG LAST_VALUE LEAD LEAST LENGTH LOWER LPAD LTRIM MAX MIN MINUTE MOD MONTH NOW NTILE
+NULLIF POWER QUARTER RANK REGEXP_LIKE REPLACE ROUND ROW_NUMBER RTRIM SECOND SQRT STDDEV STR_TO_DATE
+SUBSTRING SUBSTRING_INDEX SUM TIMESTAMPDIFF TRIM TRUNCATE UNIX_TIMESTAMP UPPER VARIANCE WEEK WEEKDAY
+YEAR
+"""
+
+
+_KEYWORDS, _FUNCTIONS = _KEYWORDS_TEXT.split(), _FUNCTIONS_TEXT.split()
+
+
+class Kind(StrEnum):
+    """What a word is, as front ends mark it."""
+
+    DATABASE = "module"
+    TABLE = "class"
+    COLUMN = "property"
+    ALIAS = "instance"
+    KEYWORD = "keyword"
+    FUNCTION = "function"
+
+
+class Word(NamedTuple):
+    """A word that is offered, as it is to be inserted."""
+
+    text: str
+    kind: Kind
+
+
+class Completion(NamedTuple):
+    """What is typed of a word, what it can become, and the tables whose columns could be offered."""
+
+    typed: str
+    words: list[Word]
+    tables: list[tuple[str, str]]
+
+
+def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Completion | None:
+    """Return what can stand at a place of a statement; None where nothing of SQL can, as in a string.
+
+    Args:
+        sql: the statement, or several.
+        cursor: the place.
+        names: that are known.
+        current: the current database; empty for none.
+    """
+    before = sql[:cursor]
+    if not is_code(before):
+        return None
+    found = (_QUOTED if before.count("`") % 2 else _TYPED).search(before)
+    if found is None:
+        return None
+    word, qualifier = found["word"], found["qualifier"]
+    left = _statement(pieces(before[: found.start()]), last=True)
+    rest = _statement(pieces(" " + sql[cursor + len(_rest(sql[cursor:])) :]), last=False)
+    # What is typed stands for a name: `FROM f. WHERE` would otherwise have an alias.
+    typed = [*left, *pieces(before[found.start() :])] if qualifier is None else [*left, Piece(("?",), "?", 0)]
+    known = _Known(names, current, references([*typed, *rest]), common_tables([*left, *rest]))
+    offered = known.behind(qualifier) if qualifier else known.here(left, word)
+    start = bare(word).lstrip("`").lower()
+    words: dict[str, Word] = {}
+    for each in offered:
+        if each.text.lstrip("`").lower().startswith(start):
+            words.setdefault(each.text.lower(), each)
+    return Completion(word, list(words.values())[:MOST], known.tables())
+
+
+def _rest(text: str) -> str:
+    """Return the rest of the word that the cursor stands in."""
+    found = re.match(r"[\w$]*`?", text)
+    return found.group() if found else ""
+
+
+def _statement(found: Sequence[Piece], *, last: bool) -> list[Piece]:
+    """Return the pieces of the last statement, or of the first one."""
+    ends = [place for place, piece in enumerate(found) if piece.text == ";"]
+    if not ends:
+        return list(found)
+    return list(found[ends[-1] + 1 :] if last else found[: ends[0]])
+
+
+class _Known:
+    """The names that mean something in one statement."""
+
+    def __init__(
+        self, names: SchemaNames, current: str, found: Sequence[Reference], common: Sequence[str]
+    ) -> None:
+        self._names = names
+        self._current = current
+        self._common = common
+        self._references = [each for each in found if each.table not in {"", "?"}]
+
+    def tables(self) -> list[tuple[str, str]]:
+        """Return the database and the name of each table in the statement."""
+        return [(each.database or self._current, each.table) for each in self._references]
+
+    def behind(self, qualifier: str) -> Iterator[Word]:
+        """Yield what can follow a name and a dot."""
+        parts = [bare(part) for part in re.findall(r"`[^`]*`|[^`.]+", qualifier)]
+        name = parts[-1].lower()
+        if len(parts) > 1:
+            yield from self._columns(parts[0], parts[1])
+            return
+        for each in self._references:
+            if name == (each.alias or each.table).lower():
+                yield from self._columns(each.database or self._current, each.table)
+        yield from self._tables(parts[0])
+        if self._names.has_table(self._current, name):
+            yield from self._columns(self._current, name)
+
+    def here(self, left: Sequence[Piece], word: str) -> Iterator[Word]:
+        """Yield what can stand behind these pieces."""
+        last = left[-1].word if left else ""
+        if last == "EXISTS" and len(left) > 1 and "IF" in {piece.word for piece in left[-3:]}:
+            last = "TABLE"
+        if last in _BEFORE_DATABASE:
+            yield from self._databases()
+        elif last in BEFORE_TABLE or (left and left[-1].text == "," and _clause(left) in BEFORE_TABLE):
+            yield from (Word(written(name), Kind.TABLE) for name in self._common)
+            yield from self._tables(self._current)
+            yield from self._databases()
+        else:
+            yield from self._in_expression(word)
+
+    def _in_expression(self, word: str) -> Iterator[Word]:
+        for each in self._references:
+            yield from self._columns(each.database or self._current, each.table)
+        for each in self._references:
+            yield Word(written(each.alias or each.table), Kind.ALIAS if each.alias else Kind.TABLE)
+        lower = word.islower()
+        if word and word[0] != "`":
+            for listed, kind in ((_KEYWORDS, Kind.KEYWORD), (_FUNCTIONS, Kind.FUNCTION)):
+                yield from (Word(each.lower() if lower else each, kind) for each in listed)
+        if not self._references and len(word) >= _ENOUGH:
+            for table in self._names.tables_of(self._current):
+                yield from self._columns(self._current, table)
+
+    def _databases(self) -> Iterator[Word]:
+        yield from (Word(written(name), Kind.DATABASE) for name in self._names.databases)
+
+    def _tables(self, database: str) -> Iterator[Word]:
+        yield from (Word(written(name), Kind.TABLE) for name in self._names.tables_of(database))
+
+    def _columns(self, database: str, table: str) -> Iterator[Word]:
+        columns: Iterable[str] = self._names.columns_of(database, table) or ()
+        yield from (Word(written(name), Kind.COLUMN) for name in columns)
+
+
+def _clause(left: Sequence[Piece]) -> str:
+    """Return the word that begins the clause at the end of these pieces, outside of parentheses."""
+    depth = 0
+    for piece in reversed(left):
+        depth += (piece.text == ")") - (piece.text == "(")
+        if depth < 0:
+            return ""
+        if depth == 0 and piece.word in _CLAUSES:
+            return piece.word
+    return ""

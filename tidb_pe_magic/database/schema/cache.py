@@ -1,0 +1,234 @@
+"""The names of a connection's server, read in the background, for completion and error messages."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.database import forks
+from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.database.queries.inflight import cut, dial
+from tidb_pe_magic.database.schema import names
+from tidb_pe_magic.database.schema.catalog import SYSTEM_DATABASES
+from tidb_pe_magic.database.schema.names import SchemaNames
+from tidb_pe_magic.database.tokens import tokens
+from tidb_pe_magic.errors import TidbPeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+    from sqlalchemy import Engine
+
+    from tidb_pe_magic.database.schema.catalog import Ask
+
+# Of more tables only those that are asked for have their columns read.
+_MANY_TABLES = 3000
+# Verbs of statements that change what there is.
+_DDL = frozenset({"CREATE", "DROP", "ALTER", "RENAME", "RECOVER", "FLASHBACK"})
+_END_SECONDS = 1.0
+# Seconds for each answer to what an error message asks.
+_ANSWER_SECONDS = 2.0
+
+_caches: weakref.WeakSet[SchemaCache] = weakref.WeakSet()
+
+
+class SchemaCache:
+    """The names of one connection's server.
+
+    What asks for names gets those that are known, at once. They are read by one daemon thread, over a
+    connection of its own, which both end when nothing is left to read.
+    """
+
+    def __init__(self, engine: Engine, database: Callable[[], str], *, background: bool = False) -> None:
+        """Know nothing yet.
+
+        Args:
+            engine: of the connection.
+            database: returns the current database; empty for none.
+            background: names are read ahead of need.
+        """
+        self._engine = engine
+        self._database = database
+        self._background = background
+        self._lock = threading.Lock()
+        self._names: SchemaNames | None = None
+        self._due = self._closed = False
+        self._wanted: set[tuple[str, str]] = set()
+        self._thread: threading.Thread | None = None
+        self._session: Any = None
+        self._failure = ""
+        forks.watch(self)
+        _caches.add(self)
+        if background:
+            self.renew()
+
+    @property
+    def names(self) -> SchemaNames:
+        """What is known now."""
+        return self._names or SchemaNames()
+
+    @property
+    def failure(self) -> str:
+        """Why the names could not be read last; empty where they could."""
+        return self._failure
+
+    def renew(self) -> None:
+        """Have everything read again; until then what was known stays."""
+        with self._lock:
+            self._due = True
+            self._begin()
+
+    def want(self, tables: Iterable[tuple[str, str]]) -> None:
+        """Have the columns of tables read, each given by its database and name, where they are not known."""
+        known = self.names
+        missing = {
+            (database, table)
+            for database, table in tables
+            if known.has_table(database, table) and known.columns_of(database, table) is None
+        }
+        if missing:
+            with self._lock:
+                self._wanted |= missing
+                self._begin()
+
+    def heard(self, statement: str) -> None:
+        """Take note of a statement that was carried out: it may have changed what there is."""
+        verb = next((token.word for token in tokens(statement)), "")
+        if verb == "USE" and self._background:
+            known, chosen = self.names, self._database()
+            if any(known.columns_of(chosen, table) is None for table in known.tables_of(chosen)):
+                self.renew()
+        elif verb in _DDL:
+            if self._background:
+                self.renew()
+            else:
+                self._names = None
+
+    def read_now(self, tables: Iterable[tuple[str, str]]) -> SchemaNames:
+        """Return names with the columns of these tables, read in this thread where they are not known.
+
+        Raises:
+            QueryError: the server refuses.
+            ConnectionFailed: it does not answer in time.
+        """
+        known = self._names
+        missing = [table for table in tables if known is None or known.columns_of(*table) is None]
+        if known is not None and not missing:
+            return known
+        with self._asking(watched=False) as ask:
+            if known is None:
+                known = names.places(ask)
+            known = known.with_columns(names.columns_of(ask, missing))
+        with self._lock:
+            if self._names is None and not self._background:
+                self._names = known
+        return known
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until nothing is left to read; False where that takes longer."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+        return self._thread is None
+
+    def close(self) -> None:
+        """End the reading."""
+        with self._lock:
+            self._closed = True
+            thread, session = self._thread, self._session
+        if session is not None:
+            cut(session)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_END_SECONDS)
+        _caches.discard(self)
+
+    def leave_to_parent(self) -> None:
+        """Begin anew in a forked process, in which the thread does not run."""
+        self._lock = threading.Lock()
+        self._thread = self._session = None
+
+    def _begin(self) -> None:
+        """Start the thread where it does not run; the lock is held."""
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._work, name="tidb_pe schema", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                due, wanted = self._due, self._wanted
+                if self._closed or not (due or wanted):
+                    self._thread = None
+                    return
+                self._due, self._wanted = False, set()
+            try:
+                with self._asking(watched=True) as ask:
+                    if due:
+                        self._read_everything(ask)
+                    if wanted:
+                        self._names = self.names.with_columns(names.columns_of(ask, wanted))
+                self._failure = ""
+            except TidbPeError as error:
+                # Nobody is there to hear it; `tables` shows it.
+                self._failure = str(error)
+
+    def _read_everything(self, ask: Ask) -> None:
+        before = self.names
+        found = names.places(ask)
+        # Columns that were known stay until the new ones are there.
+        self._names = found.with_columns(before.columns)
+        own = [each for each in found.databases if each.lower() not in SYSTEM_DATABASES]
+        current = next((each for each in own if each.lower() == self._database().lower()), "")
+        if sum(len(found.tables_of(each)) for each in own) <= _MANY_TABLES:
+            self._names = found.with_columns(names.own_columns(ask))
+        elif current and len(found.tables_of(current)) <= _MANY_TABLES:
+            self._names = found.with_columns(names.own_columns(ask, current))
+        else:
+            self._names = found
+
+    @contextmanager
+    def _asking(self, *, watched: bool) -> Iterator[Ask]:
+        """Open a connection, and lend what runs a statement over it.
+
+        Args:
+            watched: `close` ends what it does.
+
+        Raises:
+            QueryError: the server refuses.
+            ConnectionFailed: the connection cannot be made, or is lost.
+        """
+        from tidb_pe_magic.database.frames import read_rows  # noqa: PLC0415 - pyarrow is slow to import
+
+        with translated():
+            connection = dial(self._engine)
+        session: Any = connection.dbapi_connection
+        try:
+            if watched:
+                with self._lock:
+                    self._session = session
+                    closed = self._closed
+                if closed:
+                    cut(session)
+
+            def ask(sql: str, params: Sequence[object]) -> pa.Table:
+                with translated(), session.bounded(_ANSWER_SECONDS if not watched else None):
+                    return read_rows(session, sql, params).table
+
+            yield ask
+        finally:
+            with self._lock:
+                if watched:
+                    self._session = None
+            connection.invalidate()
+
+
+def _close_all() -> None:
+    for cache in list(_caches):
+        cache.close()
+
+
+atexit.register(_close_all)
