@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -498,7 +499,7 @@ def test_generated_ids(connect: Callable[..., Any]) -> None:
         ("SET nope = 1", pymysql.err.OperationalError, 1193),
         ("SET autocommit = maybe", pymysql.err.OperationalError, 1231),
         ("SAVEPOINT s", pymysql.err.NotSupportedError, 1235),
-        ("KILL 1", pymysql.err.OperationalError, 1094),
+        ("KILL 2", pymysql.err.OperationalError, 1094),
         ("SELECT * FROM read_csv('/etc/hostname')", pymysql.err.OperationalError, 1105),
     ],
 )
@@ -622,10 +623,26 @@ def test_a_closed_connection_rolls_back(
 # Killing
 
 
+def _number(connection: Any) -> int:
+    """Return the number that KILL takes, of which the handshake has the lower half."""
+    ((number,),) = _asker(connection)("SELECT CONNECTION_ID()")
+    assert number >> 32
+    assert number & 0xFFFFFFFF == connection.thread_id()
+    return int(number)
+
+
+def test_half_a_number_kills_nothing(connect: Callable[..., Any], ask: Callable[..., Any]) -> None:
+    """The 32 bits of the handshake are no connection's: TiDB accepts them, and ends nothing."""
+    other = connect()
+    ask(f"KILL {other.thread_id()}")
+    ask(f"KILL QUERY {other.thread_id()}")
+    assert _asker(other)("SELECT 1") == ((1,),)
+
+
 def test_a_killed_connection_is_lost(connect: Callable[..., Any], ask: Callable[..., Any]) -> None:
     """KILL ends the other session: its next statement finds the connection lost."""
     victim = connect()
-    ask(f"KILL {victim.thread_id()}")
+    ask(f"KILL {_number(victim)}")
     with pytest.raises(pymysql.err.OperationalError) as failure:
         victim.query("SELECT 1")
     assert failure.value.args[0] in {2006, 2013}
@@ -656,12 +673,64 @@ def test_a_killed_query_leaves_its_connection(
 ) -> None:
     """KILL QUERY interrupts the statement that runs, and the connection can be used again."""
     victim = connect()
+    number = _number(victim)
     thread, failures = _in_thread(lambda: victim.query(sql))
-    _until_it_runs(ask, victim.thread_id())
-    ask(f"KILL QUERY {victim.thread_id()}")
+    _until_it_runs(ask, number)
+    ask(f"KILL QUERY {number}")
     thread.join(30)
     assert [failure.args[0] for failure in failures] == [1317]
     assert _asker(victim)("SELECT 1") == ((1,),)
+
+
+# Plans
+
+
+def test_explain_has_tidbs_columns_and_tree(connect: Callable[..., Any]) -> None:
+    """Each operator has a line: what the storage reads is below a reader, a join's build side is first."""
+    with connect(database="nycflights13").cursor() as cursor:
+        cursor.execute(
+            "EXPLAIN SELECT a.name, COUNT(*) AS n FROM flights f JOIN airlines a USING (carrier) "
+            "WHERE f.dep_delay > 30 GROUP BY a.name ORDER BY n DESC LIMIT 3"
+        )
+        assert [column[0] for column in cursor.description] == [
+            *("id", "estRows", "task", "access object", "operator info")
+        ]
+        rows = cursor.fetchall()
+    names = [re.sub(r"_\d+", "", row[0]) for row in rows]
+    assert names[0].startswith(("TopN", "Projection"))
+    join = next(place for place, name in enumerate(names) if name.endswith("HashJoin"))
+    assert [name.strip("│ ├└─") for name in names[join + 1 :] if "(" in name] == [
+        "TableReader(Build)",
+        "TableReader(Probe)",
+    ]
+    scans = [row for row in rows if "TableFullScan" in row[0]]
+    assert {(row[2], row[3]) for row in scans} == {
+        ("cop[tikv]", "table:flights"),
+        ("cop[tikv]", "table:airlines"),
+    }
+    assert all(float(row[1]) >= 0 for row in rows)
+    assert any("dep_delay" in row[4] for row in rows if "Selection" in row[0])
+
+
+def test_explain_analyze_has_what_was_read(connect: Callable[..., Any]) -> None:
+    """The statement is carried out, so that rows and times are real; what writes is not."""
+    connection = connect(database="nycflights13")
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN ANALYZE SELECT * FROM airlines WHERE carrier < 'B'")
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        cursor.execute("SELECT COUNT(*) FROM airlines WHERE carrier < 'B'")
+        (expected,) = cursor.fetchone()
+        assert rows[0]["actRows"] == str(expected)
+        assert [row["actRows"] for row in rows if "TableFullScan" in row["id"]] == ["16"]
+        assert all(re.match(r"time:[\d.]+(µs|ms|s), loops:\d+", row["execution info"]) for row in rows)
+        assert {"memory", "disk", "operator info"} <= set(names)
+        with pytest.raises(pymysql.err.MySQLError, match="only runs queries"):
+            cursor.execute("EXPLAIN ANALYZE DELETE FROM airlines")
+        cursor.execute("EXPLAIN DELETE FROM airlines")
+        assert cursor.fetchone()[0].startswith("Delete")
+        cursor.execute("SELECT COUNT(*) FROM airlines")
+        assert cursor.fetchone() == (16,)
 
 
 # Whole clients
@@ -755,8 +824,8 @@ def test_stopping_ends_clients_and_threads() -> None:
     database = FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=0).start()
     host, port = database.address
     idle, busy = (pymysql.connect(host=host, port=port, user=USER, password=PASSWORD) for _ in range(2))
+    number = _number(busy)
     thread, failures = _in_thread(lambda: busy.query(ENDLESS))
-    number: int = busy.thread_id()  # type: ignore[no-untyped-call]
     _until_it_runs(_asker(idle), number)
     database.stop()
     database.stop()

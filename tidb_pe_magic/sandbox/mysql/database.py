@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import itertools
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +12,7 @@ import duckdb
 
 from tidb_pe_magic.sandbox.loop_thread import LoopThread
 from tidb_pe_magic.sandbox.mysql.connection import ClientConnection
+from tidb_pe_magic.sandbox.mysql.connection_ids import connection_ids
 from tidb_pe_magic.sandbox.mysql.database_state import DatabaseState
 from tidb_pe_magic.sandbox.mysql.history import History
 from tidb_pe_magic.sandbox.mysql.login import Logins
@@ -30,7 +30,6 @@ _HOST = "127.0.0.1"
 #: Each statement that runs holds one of these threads.
 _WORKERS = 32
 _BUFFER = 1 << 20
-_FIRST_CONNECTION = 2_097_154
 
 
 class FlightsDatabase(Startable):
@@ -63,7 +62,7 @@ class FlightsDatabase(Startable):
         self._history: History | None = None
         self._server: asyncio.Server | None = None
         self._address: tuple[str, int] | None = None
-        self._numbers = itertools.count(_FIRST_CONNECTION)
+        self._numbers = connection_ids()
         self._connections: dict[int, ClientConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

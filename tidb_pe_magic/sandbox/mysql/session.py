@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 from sqlglot import exp
 
+from tidb_pe_magic.sandbox.mysql import explain
 from tidb_pe_magic.sandbox.mysql.assignments import assign
 from tidb_pe_magic.sandbox.mysql.columns import Column
+from tidb_pe_magic.sandbox.mysql.connection_ids import is_truncated
 from tidb_pe_magic.sandbox.mysql.create_table import sql_name, sql_string
 from tidb_pe_magic.sandbox.mysql.definitions import Definitions
 from tidb_pe_magic.sandbox.mysql.errors import (
     COMMAND_DENIED,
+    NOT_SUPPORTED,
     QUERY_INTERRUPTED,
     UNKNOWN_DATABASE,
     UNKNOWN_ERROR,
@@ -257,17 +260,13 @@ class Session:
 
     async def _translated(self, statement: Statement, context: TranslationContext) -> Result:
         tree = statement.tree
-        explain = isinstance(tree, exp.Describe)
-        if explain and tree is not None:
-            tree = tree.this
-            statement = Statement(tree)
+        if isinstance(tree, exp.Describe):
+            return await self._explain(tree, context)
         if tree is None:
             return Result()
         sql = await asyncio.to_thread(to_duckdb, statement, context)
         if context.sleep:
             await self._sleep(context.sleep)
-        if explain:
-            sql = f"EXPLAIN {sql}"
         if isinstance(tree, (*_DDL, *_WRITES)):
             self._refuse_reader(tree)
             self._snapshot.refuse_writes()
@@ -277,9 +276,18 @@ class Session:
         begin = not self.variables.get("autocommit") and of_tables
         if isinstance(tree, _WRITES):
             return await self._in_thread(lambda: self._write(sql, begin=begin))
-        if of_tables and self._snapshot.timestamp and not explain:
+        if of_tables and self._snapshot.timestamp:
             return await self._select_past(sql, tree)
-        return await self._select(lambda: sql, None if explain else tree, begin=begin)
+        return await self._select(lambda: sql, tree, begin=begin)
+
+    async def _explain(self, described: exp.Describe, context: TranslationContext) -> Result:
+        tree = described.this
+        if explain.is_analyzed(described) and not isinstance(tree, exp.Query):
+            raise SqlError(NOT_SUPPORTED, "EXPLAIN ANALYZE only runs queries in the sandbox")
+        sql = await asyncio.to_thread(to_duckdb, Statement(tree), context)
+        if explain.is_analyzed(described) and context.sleep:
+            await self._sleep(context.sleep)
+        return await self._select(lambda: explain.plan(self._cursor, sql, described))
 
     async def _define(self, tree: exp.Expr, statements: Sequence[str]) -> Result:
         try:
@@ -449,7 +457,11 @@ class Session:
         )
 
     def _kill(self, tree: exp.Kill) -> None:
-        connection = self._sessions().get(int(tree.this.name)) if tree.this.name.isdigit() else None
+        """End a connection or its statement; a number that lacks its upper half ends nothing."""
+        number = int(tree.this.name) if tree.this.name.isdigit() else 0
+        if is_truncated(number):
+            return
+        connection = self._sessions().get(number)
         if connection is None:
             raise SqlError(UNKNOWN_THREAD, f"Unknown thread id: {tree.this.name}")
         connection.kill(query=tree.text("kind").upper() == "QUERY")
