@@ -247,6 +247,8 @@ def test_a_query_writes_a_file_or_says_what_is_wrong(saved: dict[str, str], tmp_
     refused = run(saved, "query", "@db", "SELECT nope FROM airlines")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "nope" in refused.stderr
+    plan = run(saved, "query", "@db", "SELECT * FROM airlines", "--explain", "--output", "json")
+    assert [each["name"][:5] for each in json.loads(plan.stdout)["operators"]] == ["Table", "Table"]
     missing = run(saved, "query", "SELECT 1")
     assert (missing.returncode, missing.stdout) == (1, "")
     assert "tidb-pe connect --alias tidb" in missing.stderr

@@ -133,7 +133,7 @@ def _of_console(command: Command, output: str) -> Command:
         return command
     if request.engine == "dask":
         raise errors.InvalidRequest("--engine", "dask returns a DataFrame, which a console cannot show.")
-    if request.to_csv or request.to_parquet:
+    if request.to_csv or request.to_parquet or request.explain or request.explain_analyze:
         return command
     return replace(command, request=replace(request, arrow=True))
 
@@ -208,6 +208,11 @@ def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
 def _show_rows(result: model.QueryResult, output: str) -> None:
     """Write the rows that a query returned; what was read is told on standard error."""
     if result.data is None or not result.returned:
+        return
+    if isinstance(result.data, model.QueryPlan):
+        if output == _CSV:
+            _tell("a plan has no CSV form. Use --output json.")
+        _show_result(result.data, _OUTPUTS[0] if output == _CSV else output)
         return
     from tidb_pe_magic.database.queries import csv_file, json_rows  # noqa: PLC0415 - they need pyarrow
 

@@ -422,6 +422,8 @@ class Runbook:
         to_csv: str | None = None,
         partition_on: str | None = None,
         partitions: int | None = None,
+        explain: bool = False,
+        explain_analyze: bool = False,
         engine: str = "pandas",
     ) -> Any:
         """Read a statement's result over a connection that `connect` has opened.
@@ -445,6 +447,8 @@ class Runbook:
             to_csv: write to this CSV file in the same way, with every value exact.
             partition_on: integer column whose ranges are read at the same time, all as of one moment.
             partitions: how many ranges, each over its own connection; rows come in the ranges' order.
+            explain: return the server's plan, a `model.QueryPlan`, without running the statement.
+            explain_analyze: run the statement, and return the plan with each operator's rows and time.
             engine: `dask` returns a Dask DataFrame whose partitions its workers read.
 
         Returns:

@@ -132,6 +132,23 @@ def test_a_question_about_an_overtaken_statement_is_refused(connected: Shell) ->
     assert connected.must("%%tidb_pe query\nSELECT ROW_COUNT() AS n").value["n"].tolist() == [-1]
 
 
+def test_a_plan_is_shown_as_a_tree(connected: Shell) -> None:
+    """--explain shows the operators, --explain-analyze their rows and times; parameters are bound."""
+    connected.must("origin = 'JFK'")
+    sql = "SELECT carrier, COUNT(*) AS n FROM flights WHERE origin = :origin GROUP BY carrier"
+    cell = connected.must(f"%%tidb_pe query --explain\n{sql}")
+    assert "└─TableFullScan" in cell.output
+    assert "estimate" in cell.output
+    assert not cell.value.analyzed
+    line = connected.must(f"%tidb_pe query --explain-analyze '{sql}'")
+    assert all(operator.seconds is not None for operator in line.value.operators)
+    expected = connected.must(f"%%tidb_pe query\n{sql}").value
+    assert line.value.operators[0].rows == len(expected)
+    refused = connected.run("%%tidb_pe query --explain-analyze\nDELETE FROM flights")
+    assert "DELETE changes data" in refused.output
+    assert connected.must("%%tidb_pe query\nSELECT COUNT(*) AS n FROM flights").value["n"].tolist() == [500]
+
+
 def test_a_path_of_windows_is_written_as_it_is_typed(
     connected: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

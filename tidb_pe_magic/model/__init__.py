@@ -73,7 +73,7 @@ from tidb_pe_magic.model.help import HelpText
 from tidb_pe_magic.model.history import History, Mutation, MutationResult, PastQuery, QueryOutcome
 from tidb_pe_magic.model.keys import ApiRoute, CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
-from tidb_pe_magic.model.queries import QueryResult
+from tidb_pe_magic.model.queries import PlanOperator, QueryPlan, QueryResult
 from tidb_pe_magic.model.ram import RamAction
 from tidb_pe_magic.model.schemas import TableColumn, TableDetails, TableIndex, Tables, TableSummary
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
@@ -132,9 +132,11 @@ __all__ = [
     "PackageLoading",
     "PastQuery",
     "Permissions",
+    "PlanOperator",
     "PlanShown",
     "QueryEnded",
     "QueryOutcome",
+    "QueryPlan",
     "QueryResult",
     "RamAction",
     "RateLimit",

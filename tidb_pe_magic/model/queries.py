@@ -10,12 +10,62 @@ from tidb_pe_magic.model.base import Result
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanOperator:
+    """One operator of a plan, as TiDB's EXPLAIN has it.
+
+    Attributes:
+        tree: the lines before its name, two characters for each level.
+        depth: levels above it.
+        estimated_rows: None where TiDB has none.
+        rows: that it returned; None where the statement was not run.
+        seconds: of it and all below it; None where they are not known.
+        task: where it works: root, cop[tikv], mpp[tiflash].
+        access_object: the table, partition or index that it reads.
+        execution: what TiDB measured, as it writes it.
+        memory: as TiDB writes it, such as 1.02 KB; empty where the statement was not run.
+        disk: in the same way.
+    """
+
+    name: str
+    tree: str = ""
+    depth: int = 0
+    estimated_rows: float | None = None
+    rows: int | None = None
+    seconds: float | None = None
+    task: str = ""
+    access_object: str = ""
+    info: str = ""
+    execution: str = ""
+    memory: str = ""
+    disk: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryPlan(Result):
+    """The server's plan of a statement.
+
+    Attributes:
+        statement: its beginning, without the strings in it.
+        operators: of TiDB, each above those that it reads from.
+        analyzed: the statement was run.
+        columns: of another server's EXPLAIN, whose rows are as they came.
+        rows: with the columns.
+    """
+
+    statement: str
+    operators: tuple[PlanOperator, ...] = ()
+    analyzed: bool = False
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str | None, ...], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueryResult(Result):
     """What a query returned, and what reading it took.
 
     Attributes:
         alias: of the connection.
-        data: a pandas DataFrame, a pyarrow Table or a Dask DataFrame; None where it was written to a file.
+        data: a pandas DataFrame, a pyarrow Table, a Dask DataFrame or a `QueryPlan`; None for a file.
         path: the Parquet file, or the directory of several; empty where none was written.
         rows: how many were read.
         changed: how many a statement changed that returns none; None where there is nothing to count.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
 from tidb_pe_magic.database.effects import refuse_session_statement
+from tidb_pe_magic.database.shortened import shortened
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.steps import connect, saved_connections
 from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
@@ -38,6 +39,10 @@ def query(context: Context, request: QueryRequest, on_event: EventHook) -> Query
         ConnectionFailed: the connection was lost.
     """
     _check(request)
+    if request.explain or request.explain_analyze:
+        from tidb_pe_magic.database.queries.plans import explained  # noqa: PLC0415 - needs pyarrow
+
+        request = replace(request, sql=explained(request.sql, analyze=request.explain_analyze))
     record = _record(context, request, on_event)
     session = record.session if context.cell else None
     if session is None:
@@ -59,7 +64,7 @@ def _read(
     session: AliasSession | None,
     on_event: EventHook,
 ) -> QueryResult:
-    from tidb_pe_magic.database.queries import results  # noqa: PLC0415 - pyarrow is slow to import
+    from tidb_pe_magic.database.queries import plans, results  # noqa: PLC0415 - pyarrow is slow to import
     from tidb_pe_magic.database.queries.placeholders import bind  # noqa: PLC0415
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415
 
@@ -91,7 +96,9 @@ def _read(
         else:
             table, cut = results.read_table(reading, max_rows=request.max_rows, max_memory=request.max_memory)
             data = table
-            if not request.arrow:
+            if request.explain or request.explain_analyze:
+                data = plans.plan(shortened(request.sql), table)
+            elif not request.arrow:
                 data, exact = results.frame(table, form, declared=reading.partitions is not None)
     finally:
         report_lost(session, on_event)
@@ -99,7 +106,7 @@ def _read(
         alias=record.connection.alias,
         data=data,
         path=path,
-        rows=reading.tally.rows if data is None else len(data),
+        rows=reading.tally.rows if request.max_rows is None else len(data),
         **changes(request.sql, reading.tally),
         bytes=reading.tally.bytes,
         seconds=context.clock() - started,
@@ -211,6 +218,8 @@ def _check(request: QueryRequest) -> None:
     csv, dask = request.to_csv is not None, request.engine == "dask"
     file = csv or request.to_parquet is not None
     option = "--to-csv" if csv else "--to-parquet"
+    planned = request.explain or request.explain_analyze
+    explain = "--explain-analyze" if request.explain_analyze else "--explain"
     for first, second, together in (
         ("--to-parquet", "--to-csv", csv and request.to_parquet is not None),
         ("--arrow", option, request.arrow and file),
@@ -220,6 +229,10 @@ def _check(request: QueryRequest) -> None:
         ("--max-rows", option, request.max_rows is not None and file),
         ("--max-rows", "--partitions", request.max_rows is not None and request.partitions is not None),
         (option, "--engine dask", file and dask),
+        (explain, option, planned and file),
+        (explain, "--arrow", planned and request.arrow),
+        (explain, "--max-rows", planned and request.max_rows is not None),
+        (explain, "--partition-on", planned and request.partition_on is not None),
     ):
         if together:
             raise errors.InvalidRequest(first, f"does not go together with {second}.")

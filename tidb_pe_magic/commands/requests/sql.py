@@ -247,6 +247,14 @@ class QueryRequest(Request):
     partitions: int | None = option(
         "how many ranges, each over its own connection", metavar="K", parse=whole_number(1, 256)
     )
+    explain: bool = option(
+        "show the server's plan of the statement, as a tree, without running it", default=False, parse=switch
+    )
+    explain_analyze: bool = option(
+        "run the statement and show the plan with the rows and the time of each operator",
+        default=False,
+        parse=switch,
+    )
     engine: str = option(
         "dask: a Dask DataFrame, whose partitions its workers read",
         default="pandas",

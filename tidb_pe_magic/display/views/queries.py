@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.display.layout import Mark, View
+from tidb_pe_magic.display.rows import table_lines
 from tidb_pe_magic.display.views.base import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _MEGABYTE = 1_000_000
 
@@ -24,6 +25,50 @@ def _query(result: model.QueryResult) -> View:
         block=block,
         notes=tuple(Mark("info", note) for note in more),
     )
+
+
+@view_of.register(model.QueryPlan)
+def _plan(plan: model.QueryPlan) -> View:
+    if not plan.operators:
+        lines = tuple(table_lines(plan.columns, plan.rows)) if plan.columns else ()
+        note = "This server is not TiDB: its EXPLAIN is shown as it came."
+        return View(title=f"Plan of {plan.statement}", block=lines, notes=(Mark("info", note),))
+    measured = (("rows", _actual), ("time", _time)) if plan.analyzed else ()
+    shown: tuple[tuple[str, Callable[[model.PlanOperator], str]], ...] = (
+        ("operator", lambda operator: operator.tree + operator.name),
+        ("estimate", _estimate),
+        *measured,
+        ("task", lambda operator: operator.task),
+        ("access", lambda operator: operator.access_object),
+        ("info", lambda operator: operator.info),
+    )
+    rows = [[write(operator) for _, write in shown] for operator in plan.operators]
+    numbers = range(1, 2 + len(measured))
+    note = (
+        "An operator's time includes the operators below it."
+        if plan.analyzed
+        else "Rows are estimates; --explain-analyze runs the statement and measures."
+    )
+    return View(
+        title=f"Plan of {plan.statement}",
+        block=tuple(table_lines([name for name, _ in shown], rows, numbers)),
+        notes=(Mark("aside", note),),
+    )
+
+
+def _estimate(operator: model.PlanOperator) -> str:
+    return "" if operator.estimated_rows is None else f"{operator.estimated_rows:,.0f}"
+
+
+def _actual(operator: model.PlanOperator) -> str:
+    return "" if operator.rows is None else f"{operator.rows:,}"
+
+
+def _time(operator: model.PlanOperator) -> str:
+    seconds = operator.seconds
+    if seconds is None:
+        return ""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
 def query_summary(result: model.QueryResult) -> tuple[str, ...]:
