@@ -55,9 +55,7 @@ def test_another_servers_plan_is_shown_as_it_came(plain_server: MariaDb, opened:
     sql = explained("SELECT seq FROM seq_1_to_5 WHERE seq > ?", analyze=False)
     reading = Read(
         engine=engine,
-        query=BoundStatement(
-            sql=explained("SELECT seq FROM seq_1_to_5 WHERE seq > ?", analyze=False), params=(2,)
-        ),
+        query=BoundStatement(sql=sql, params=(2,)),
         cancel=threading.Event(),
         tell=lambda _: None,
     )
