@@ -361,7 +361,7 @@ def test_a_closed_stream_is_no_traceback(
     if "json" in words:
         json.loads(done.stdout)
     if words.startswith("run"):
-        assert "nobody can be asked here" in done.stderr
+        assert "has no terminal or notebook to ask in" in done.stderr
         assert "did not finish" not in done.stderr  # for nothing was begun
         assert must(environment, "endpoints", "--cluster", "demo")["items"] == []
 

@@ -51,21 +51,21 @@ def ensure_private(directory: Path) -> Path:
     """Make the directory where it is missing, and return it.
 
     Raises:
-        OSError: it cannot be made, or others could put files into it.
+        OSError: it cannot be created, or other users could put files into it.
     """
     directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
     found = directory.stat()
     if not _is_mine(found) or (os.name == "posix" and found.st_mode & _OTHERS_WRITE):
-        msg = f"{directory} belongs to, or can be written by, somebody else"
+        msg = f"{directory} belongs to another user, or other users can write to it"
         raise PermissionError(msg)
     return directory
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file that nobody else can read, and return its descriptor; a missing one is made.
+    """Open a file that nobody else can read, and return its descriptor; a missing one is created.
 
     Raises:
-        OSError: it cannot be opened, is no regular file, or is somebody else's.
+        OSError: it cannot be opened, is not a regular file, or belongs to another user.
     """
     # NONBLOCK: a pipe in the file's place must not hold the kernel up.
     safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -98,10 +98,10 @@ def write_private(path: Path, text: str) -> None:
 def _make_private(descriptor: int, path: Path) -> None:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        msg = f"{path} is no regular file"
+        msg = f"{path} is not a regular file"
         raise OSError(msg)
     if not _is_mine(found):
-        msg = f"{path} belongs to somebody else"
+        msg = f"{path} belongs to another user"
         raise PermissionError(msg)
     if os.name == "posix" and found.st_mode & _OTHERS:
         os.fchmod(descriptor, FILE_MODE)
@@ -183,17 +183,17 @@ class TextFile:
         path = self._path
         try:
             if not path.parent.is_dir():
-                raise InvalidRequest(_FIELD, f"there is no directory {path.parent}.")
+                raise InvalidRequest(_FIELD, f"the directory {path.parent} does not exist.")
             if not path.exists():
                 return
             if not path.is_file():
-                raise InvalidRequest(_FIELD, f"{path} is no file that could be replaced.")
+                raise InvalidRequest(_FIELD, f"{path} is not a regular file, so it cannot be replaced.")
         except OSError as error:
             raise InvalidRequest(_FIELD, f"{path} cannot be written: {error.strerror or error}.") from None
         if not self._replace and not self._mine(self._content()):
             raise InvalidRequest(
                 _FIELD,
-                f"{path} exists, and is no export or was changed since.",
+                f"{path} exists, and is not an unchanged export.",
                 advice="Name another file, or give --replace.",
             )
 
@@ -211,7 +211,7 @@ class TextFile:
         return str(self._path)
 
     def _content(self) -> str:
-        """Return what the file holds; nothing of ours where that cannot be read."""
+        """Return the file's content; nothing if it cannot be read."""
         try:
             with self._path.open("rb") as file:
                 content = file.read(_LARGEST + 1)

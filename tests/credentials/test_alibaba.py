@@ -97,7 +97,7 @@ def test_the_credentials_file_comes_after_the_cli(tmp_path: Path) -> None:
         ({**AK, "mode": "Telepathy"}, "has the mode Telepathy; accepted are AK, StsToken"),
         ({**AK, "name": "other"}, "current profile ak is not among its profiles"),
         ({**AK, "access_key_secret": f"{HIDDEN}\n{HIDDEN}"}, "access_key_secret of the Alibaba Cloud CLI's"),
-        ({"name": "ak", "mode": "EcsRamRole"}, "is no ECS instance"),
+        ({"name": "ak", "mode": "EcsRamRole"}, "is not an ECS instance"),
     ],
 )
 def test_a_broken_profile_says_why(tmp_path: Path, profile: dict[str, Any], reason: str) -> None:
@@ -112,7 +112,7 @@ def test_a_broken_file_of_the_cli_is_named(tmp_path: Path, content: str) -> None
     """The SDK would take it for a missing one, and go on to another identity."""
     environ = configure(tmp_path, AK)
     (tmp_path / ".aliyun" / "config.json").write_text(content, encoding="utf-8")
-    with pytest.raises(TidbPeError, match="it is no JSON as the CLI writes it") as caught:
+    with pytest.raises(TidbPeError, match="it is not valid JSON") as caught:
         alibaba.find(environ, nowhere)
     assert holders(caught.value, HIDDEN) == []
 

@@ -217,7 +217,7 @@ def test_a_named_source_comes_before_the_variable() -> None:
 def test_a_password_that_is_no_utf8_is_refused_without_it(source: PasswordSource | None, label: str) -> None:
     """The error of encoding would hold the password; this one names the source alone, whatever is shown."""
     password = f"{HIDDEN}\udce9"
-    with pytest.raises(InvalidRequest, match=f"^{label}.*no UTF-8") as caught:
+    with pytest.raises(InvalidRequest, match=f"^{label}.*not valid UTF-8") as caught:
         sql_password(source, user="u", environ={"TIDB_PASSWORD": password}, prompt=lambda _: Secret(password))
     assert HIDDEN not in repr(caught.value)
     assert caught.value.__cause__ is None

@@ -102,7 +102,7 @@ def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str,
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (f'private-key = "{HIDDEN}'.encode(), "it is no TOML"),
+        (f'private-key = "{HIDDEN}'.encode(), "it is not valid TOML"),
         (HIDDEN.encode() + b"\xe9", "it is not UTF-8"),
         (
             f'[default]\npublic-key="a"\nprivate-key="{HIDDEN} {HIDDEN}"'.encode(),
@@ -126,7 +126,7 @@ def test_a_directory_in_the_files_place_is_named(environ: dict[str, str], tmp_pa
     """What is no file is refused, not skipped."""
     (tmp_path / ".ticloud" / "config.toml").unlink()
     (tmp_path / ".ticloud" / "config.toml").mkdir()
-    with pytest.raises(InvalidRequest, match="it is no file"):
+    with pytest.raises(InvalidRequest, match="it is not a regular file"):
         tidb_cloud.find(environ)
 
 

@@ -331,7 +331,7 @@ def test_two_columns_of_one_name_are_not_written(engine: Engine, tmp_path: Path)
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("nowhere/rows.parquet", "there is no directory"),
+        ("nowhere/rows.parquet", "does not exist"),
         (".", "is a directory"),
         ("a\0b", "null byte"),
         ("x" * 300, "too long"),

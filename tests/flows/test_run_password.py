@@ -42,14 +42,14 @@ def test_where_nobody_can_be_asked_the_line_names_the_sources(sandbox: Sandbox) 
         assert "--password-from env:NAME, keyring:SERVICE or file:PATH" in str(no.value)
         assert not sandbox.requests.count("CreateVpcEndpoint")
         runbook.create(vpc=VPC, security_group=[GROUP])  # which needs none
-        with pytest.raises(MissingCredentials, match="nobody can be asked here"):
+        with pytest.raises(MissingCredentials, match="has no terminal or notebook to ask in"):
             _run(runbook)
 
 
 @pytest.mark.parametrize(
     ("source", "error", "words"),
     [
-        ("prompt", MissingCredentials, "nobody can be asked here"),
+        ("prompt", MissingCredentials, "has no terminal or notebook to ask in"),
         ("env:NOT_SET", MissingCredentials, "looked in env:NOT_SET"),
         ("file:missing", InvalidRequest, "missing cannot be read: No such file"),
         ("file:directory", InvalidRequest, "directory cannot be read: Is a directory"),

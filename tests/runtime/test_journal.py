@@ -335,7 +335,7 @@ def test_a_pipe_in_its_place_refuses_at_once(tmp_path: Path) -> None:
 def test_a_directory_that_others_can_write_to_refuses(tmp_path: Path) -> None:
     """Somebody else could put a journal of their own into it."""
     tmp_path.chmod(0o777)
-    _refuses(Journal(tmp_path), "somebody else")
+    _refuses(Journal(tmp_path), "other users can write")
     with pytest.raises(PermissionError):
         ensure_private(tmp_path)
 
@@ -348,8 +348,8 @@ def test_a_file_of_somebody_else_refuses(tmp_path: Path) -> None:
         make(journal)
         path = journal.path
         os.chown(path, 12345, 12345)
-        _refuses(journal, "somebody else")
-    with pytest.raises(PermissionError, match="somebody else"):
+        _refuses(journal, "another user")
+    with pytest.raises(PermissionError, match="another user"):
         open_private(path, os.O_RDONLY)
 
 

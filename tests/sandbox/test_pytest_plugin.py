@@ -152,11 +152,11 @@ def test_what_cannot_be_fails_in_one_line(pytester: pytest.Pytester, *, extra: b
     """A mistyped marker names what exists; where the extra is missing, each test fails with its name."""
     pytester.makeconftest("" if extra else "import sys\nsys.modules['duckdb'] = None")
     cases = {
-        "(scenario='no-tl')": "there is no scenario 'no-tl': did you mean no-tls? There are clean, no-tls, *",
-        "(scenaro='tls')": "there is no option 'scenaro': did you mean scenario? There are scenario, *",
-        "(mode='never')": "there is no mode 'never': There are immediate, manual, time",
+        "(scenario='no-tl')": "unknown scenario 'no-tl': did you mean no-tls? Choose from clean, no-tls, *",
+        "(scenaro='tls')": "unknown option 'scenaro': did you mean scenario? Choose from scenario, *",
+        "(mode='never')": "unknown mode 'never': Choose from immediate, manual, time",
         "('tls')": "the marker takes its options by name: scenario='tls', for one",
-        "(flights='many')": "flights='many' is no int",
+        "(flights='many')": "flights='many' is not of type int",
         "(seconds=0)": "seconds=0 is too little",
         "(upstream='nowhere')": "'nowhere' is not HOST:PORT, as in 127.0.0.1:3306",
         "()": None if extra else "the package duckdb is missing: pip install cryptography duckdb flask *",

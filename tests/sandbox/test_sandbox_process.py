@@ -279,7 +279,7 @@ def test_with_an_upstream_no_database_is_needed(start: Callable[..., subprocess.
         (["--seconds", "0"], "'0' is not a number of seconds above 0"),
         (["--seconds", "nan"], "'nan' is not a number of seconds above 0"),
         (["--mode", "fast"], "invalid choice: 'fast'"),
-        (["--env-file", "nowhere/at/all"], "there is no directory"),
+        (["--env-file", "nowhere/at/all"], "does not exist"),
     ],
 )
 def test_wrong_input_is_one_line(

@@ -1,4 +1,4 @@
-"""How each client is told to connect: a connection as the text that this client reads; no I/O.
+"""How each client connects: a connection as the text that the client reads; no I/O.
 
 A password is never in the text: it stands where the client's own format lets it be looked up.
 """

@@ -62,7 +62,7 @@ def _is_own(cause: BaseException) -> bool:
 
 
 def redirect_target(error: BaseException) -> str | None:
-    """Return where the host would have sent the call, as it wrote it; None where it was no redirect."""
+    """Return the redirect's target, as the host wrote it; None if the answer is not a redirect."""
     for cause in _causes(error):
         if type(cause).__name__ == "TooManyRedirects":
             headers = getattr(getattr(cause, "response", None), "headers", {})

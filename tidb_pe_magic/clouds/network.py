@@ -23,7 +23,7 @@ class Network:
 
     @classmethod
     def of(cls, environ: Mapping[str, str] = os.environ) -> Network:
-        """Read the environment; what cannot be used is no error before it is needed."""
+        """Read the environment; an unusable value becomes an error only when it is needed."""
         return cls(proxies=Proxies.of(environ), trust=Trust.of(environ))
 
     def proxy(self, url: str) -> str:

@@ -30,7 +30,7 @@ class Page:
 def read_page(operation: str, body: dict[str, Any], *path: str, needs: Sequence[str]) -> Page:
     """Return the page that an answer holds.
 
-    An answer without its list is no empty list: a caller that took it for one would make what exists.
+    An answer without its list is not an empty list: otherwise a caller would create what exists.
 
     Args:
         operation: the API operation.

@@ -90,7 +90,7 @@ class Proxies:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Proxies:
-        """Read the variables; one that cannot be used is no error before it is needed."""
+        """Read the variables; an unusable value becomes an error only when it is needed."""
         found = (
             (scheme, *_variable(environ, f"{kind}_proxy")) for scheme in _PORTS for kind in (scheme, "all")
         )
@@ -149,7 +149,7 @@ def _usable(variable: str, value: str) -> str:
 
 
 def _system_proxy(scheme: str, host: str) -> str:
-    """Return the proxy of the system's settings, which macOS and Windows have beside the variables."""
+    """Return the proxy from the system's settings, which macOS and Windows have, too."""
     if sys.platform not in {"darwin", "win32"} or urllib.request.proxy_bypass(host):
         return ""
     return urllib.request.getproxies().get(scheme, "")

@@ -1,6 +1,6 @@
 """The one retry policy of both clouds' clients.
 
-Only calls that may be made twice come here: look-ups, removals (of what is gone, nothing is removed), and
+Only calls that are safe to repeat come here: look-ups, deletions (a second one has no effect), and
 creations that carry a ClientToken.
 """
 
@@ -41,7 +41,7 @@ class Retries:
         cancel: set it to end a pause.
         clock: seconds, monotonic.
         sleep: waits for at most so many seconds; returns True where the wait was cancelled.
-        on_event: is told of each pause before it begins.
+        on_event: receives an event before each pause.
     """
 
     attempts: int = 6

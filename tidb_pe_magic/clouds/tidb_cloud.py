@@ -232,7 +232,7 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: 
 def _reason(body: dict[str, Any]) -> str:
     """Return what an error says, in the cluster API's shape or in the IAM API's (`api.OpenApiError`).
 
-    There the reason stands in `msgPrefix`, and `error` is an object, which is usually empty.
+    Their reason is in `msgPrefix`; `error` is an object, which is usually empty.
     """
     inner = text(body, "error") or text(mapping(body.get("error")), "message")
     outer = text(body, "message") or text(body, "msgPrefix")

@@ -62,7 +62,7 @@ class TidbCloudIam(TidbCloud):
         )
 
     def set_sql_password(self, cluster_id: str, name: str, password: Secret) -> None:
-        """Give the user this password; a call that fails in passing is made again."""
+        """Set the user's password; a call with a temporary failure is repeated."""
         self._retries.call(
             "UpdateSqlUser",
             lambda: self._send(

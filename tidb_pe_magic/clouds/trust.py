@@ -52,7 +52,7 @@ class Trust:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Trust:
-        """Read the variables; one that cannot be used is no error before it is needed."""
+        """Read the variables; an unusable value becomes an error only when it is needed."""
         both = tuple((name, environ[name]) for name in _OPENSSL if environ.get(name))
         bundles = tuple((name, environ[name]) for name in _BUNDLES if environ.get(name))
         named = both or bundles[:1]

@@ -2,7 +2,7 @@
 
 They are looked into here, and the SDK is asked only for what has to be exchanged (RAM roles, OIDC, single
 sign-on): it reads its variables when it is imported, takes a broken file for a missing one, and asks the
-metadata service on machines that are no ECS instance.
+metadata service on machines that are not ECS instances.
 """
 
 from __future__ import annotations
@@ -192,7 +192,10 @@ def _of_cli(
         source = profile.get("source_profile")
         others = {other: each for other, each in profiles.items() if other != name}
         if not isinstance(source, str) or source not in others:
-            raise broken(path, f"profile {name} has a source_profile that is no other one of its profiles")
+            raise broken(
+                path,
+                f"profile {name}: source_profile is missing or does not name another profile of the file",
+            )
         found = _of_cli(others, source, path, instance)
         if found is None:
             raise lacking("key", f"{place}, whose source_profile {source}")
@@ -260,7 +263,7 @@ def _cli_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
         config = None
     profiles = config.get("profiles", []) if isinstance(config, dict) else None
     if not isinstance(config, dict) or not isinstance(profiles, list | None):
-        raise broken(path, "it is no JSON as the CLI writes it")
+        raise broken(path, "it is not valid JSON, or not in the CLI's format")
     named = {
         each["name"]: each
         for each in profiles or ()
@@ -330,13 +333,11 @@ def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
 def _instance(
     environ: Mapping[str, str], on_ecs: Callable[[], bool], place: str = "", role: str = ""
 ) -> Found | None:
-    """Return the instance's RAM role; beyond ECS a profile that names it is an error, and nobody is asked."""
+    """Return the instance's RAM role; a profile that names it is an error on other machines."""
     if _is_on(environ, "ALIBABA_CLOUD_ECS_METADATA_DISABLED") or not on_ecs():
         if not place:
             return None
-        raise MissingCredentials(
-            WHAT, (f"{place}, and this machine is no ECS instance that may be asked",), advice=_ADVICE
-        )
+        raise MissingCredentials(WHAT, (f"{place}, and this machine is not an ECS instance",), advice=_ADVICE)
     role = role or environ.get(_ROLE, "")
     uri = "" if place else environ.get(_URI, "")  # where no profile names the role, it need not have one
     chain = Chain(

@@ -55,7 +55,7 @@ def nobody_to_ask() -> errors.MissingCredentials:
         (
             "what sql-user has kept",
             "TIDB_PASSWORD in the environment",
-            "a prompt, but nobody can be asked here",
+            "a prompt, but this process has no terminal or notebook to ask in",
         ),
         advice="Set TIDB_PASSWORD before this program starts, or give --password-from env:NAME, "
         "keyring:SERVICE or file:PATH",

@@ -206,11 +206,11 @@ def read(path: Path) -> bytes | None:
     """Return the file's content, None where there is no such file.
 
     Raises:
-        InvalidRequest: it cannot be read, or is no file that a command line writes.
+        InvalidRequest: it cannot be read, or is not a configuration file of a command line.
     """
     try:
         if path.exists() and not path.is_file():
-            reason = "it is no file"
+            reason = "it is not a regular file"
         else:
             with path.open("rb") as file:
                 content = file.read(_LARGEST + 1)
@@ -228,7 +228,7 @@ def read_text(path: Path) -> str | None:
     """Return the file's text, None where there is no such file.
 
     Raises:
-        InvalidRequest: it cannot be read, or is no text in UTF-8, UTF-16 or UTF-32.
+        InvalidRequest: it cannot be read, or is not text in UTF-8, UTF-16 or UTF-32.
     """
     content = read(path)
     if content is None:
@@ -242,4 +242,4 @@ def read_text(path: Path) -> str | None:
 
 def broken(path: Path, reason: str) -> InvalidRequest:
     """Return the error of a file that cannot be used; nothing of its content is in it."""
-    return InvalidRequest(str(path), f"cannot be used: {reason}.", advice="Mend or remove it.")
+    return InvalidRequest(str(path), f"cannot be used: {reason}.", advice="Correct or remove it.")

@@ -161,7 +161,9 @@ def printable(text: str, label: str) -> Secret:
     part = Secret(text)
     del text
     if _FOREIGN.search(part.reveal()):
-        raise InvalidRequest(label, "holds a blank, a line break or another character that no key has.")
+        raise InvalidRequest(
+            label, "contains a space, a line break or another character that keys cannot contain."
+        )
     return part
 
 
@@ -171,7 +173,7 @@ def sql_password(
     """Return the SQL password from `source`; without one from `TIDB_PASSWORD`, else from a prompt.
 
     Raises:
-        MissingCredentials: the source holds no password, or there is nobody to ask.
+        MissingCredentials: the source contains no password, or nobody can be asked.
         MissingDependency: `keyring` is not installed.
         InvalidRequest: the file cannot be read, or the password cannot be sent.
     """
@@ -199,7 +201,7 @@ def sql_password(
 def _sendable(secret: Secret, source: str) -> Password:
     # Checked here: an error of encoding holds the password.
     if _HALF.search(secret.reveal()):
-        raise InvalidRequest(source, "the password holds bytes that are no UTF-8, in which it is sent.")
+        raise InvalidRequest(source, "the password is not valid UTF-8.")
     return Password(secret, source)
 
 

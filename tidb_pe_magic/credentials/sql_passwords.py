@@ -1,4 +1,4 @@
-"""Passwords of SQL users that were made here: in the keyring, or in files that only their owner can read."""
+"""Passwords of SQL users created here: in the keyring, or in files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def store(
             path.unlink(missing_ok=True)
             return f"keyring:{SERVICE}"
         if where == "keyring":
-            raise errors.InvalidRequest("--store", "there is no keyring that takes a password here.")
+            raise errors.InvalidRequest("--store", "no keyring on this machine can store a password.")
         write_private(path, password.reveal())
         path.with_name(path.name + _IN_KEYRING).unlink(missing_ok=True)
     except OSError as error:
@@ -79,7 +79,7 @@ def store(
 
 
 def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> Password | None:
-    """Return the user's password where it was made here, else None.
+    """Return the user's password if it was created here, else None.
 
     Raises:
         MissingCredentials: the keyring that has it is locked.
@@ -97,7 +97,7 @@ def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> P
 
 
 def users(environ: Mapping[str, str]) -> list[str]:
-    """Return the users whose passwords were made here; a name without a prefix is stored with its cluster."""
+    """Return the users whose passwords were created here; a name without prefix includes its cluster."""
     try:
         names = [path.name for path in (state_directory(environ) / "sql-users").iterdir()]
     except (OSError, errors.TidbPeError):
@@ -118,7 +118,7 @@ def promote(environ: Mapping[str, str], user: str) -> str:
 
 
 def forget(environ: Mapping[str, str], user: str, *, pending: bool = False) -> None:
-    """Delete the password, wherever it is kept; one that is gone is no error."""
+    """Delete the password, wherever it is stored; a missing one is not an error."""
     path, entry = _places(environ, user, pending=pending)
     marker = path.with_name(path.name + _IN_KEYRING)
     if _is_file(marker):

@@ -221,7 +221,7 @@ def _parsed(path: Path, content: str) -> dict[str, Any]:
     try:
         settings = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError):
-        reason = "it is no TOML"
+        reason = "it is not valid TOML"
     else:
         return _lowered(settings)
     # Outside the handler: its error holds the file's content.

@@ -24,7 +24,7 @@ class Attribute:
         name: in the API.
         read: takes it from an endpoint; None where it was not answered.
         argument: of the provider's resource; empty where the resource does not take it.
-        why: why it is no argument.
+        why: why it is not an argument.
     """
 
     name: str

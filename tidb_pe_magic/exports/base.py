@@ -32,7 +32,7 @@ class ExportSource:
 
     Attributes:
         plan: with the endpoint that exists, if there is one; the text is of that one then.
-        origins: where the values came from of an endpoint that would be made.
+        origins: the source of each value of an endpoint that would be created.
         token: the plan's own ClientToken: the same for the same plan.
     """
 
@@ -185,7 +185,7 @@ def writable(text: str) -> str:
     """Return the text if every tool can read it.
 
     Raises:
-        InvalidRequest: it holds half of a character, which no file can.
+        InvalidRequest: it contains half of a surrogate pair.
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidRequest(

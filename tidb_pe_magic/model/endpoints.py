@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 OUR_TAG = ("created-by", "tidb_pe_magic")
-"""The tag that marks an endpoint that was made here."""
+"""The tag of endpoints that were created here."""
 
 
 class EndpointStatus(StrEnum):
@@ -48,7 +48,7 @@ class VerifiedService(Result):
     Attributes:
         service_id: `epsrv-…`.
         zones: where the service is available for this account.
-        auto_accept: the connection is made without the service owner's consent.
+        auto_accept: connections are accepted automatically.
         payer: `Endpoint` (the endpoint's owner pays) or `EndpointService`.
         address_version: `IPv4`, `IPv6` or `DualStack`.
     """
@@ -192,7 +192,7 @@ class VpcEndpoint(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints(Result):
-    """This account's endpoints: for a cluster's service, or all of a region that were made here.
+    """This account's endpoints: for a cluster's service, or all of a region that were created here.
 
     Attributes:
         cluster: whose service they are for; None where a region was asked for.
@@ -263,7 +263,7 @@ class CreatedEndpoint(Result):
     Attributes:
         adopted: it existed already and was left as it is.
         differences: how it differs from what was asked.
-        findings: what the preflight of one that was made left to be judged.
+        findings: the warnings of a created endpoint's preflight.
     """
 
     endpoint: VpcEndpoint

@@ -57,7 +57,7 @@ class ObservationFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryScheduled:
-    """Event: a call of an API failed in passing, and is made again after a pause.
+    """Event: a call of an API failed temporarily, and is repeated after a pause.
 
     Attributes:
         operation: the API operation.

@@ -1,4 +1,4 @@
-"""What was found before an endpoint is made, and why a connection does not work."""
+"""Findings before an endpoint is created, and why a connection does not work."""
 
 from __future__ import annotations
 

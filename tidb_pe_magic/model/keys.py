@@ -52,8 +52,8 @@ class CloudIdentity:
         provider: the SDK's name of what made a temporary key.
         hint: the public half's first characters; the private half is never shown.
         places: in the order in which they count.
-        call: the read call that was made with the key; empty where none was.
-        works: it succeeded; None where none was made.
+        call: the read call that tested the key; empty if none did.
+        works: it succeeded; None if the key was not tested.
         detail: what it told, or why it failed.
     """
 

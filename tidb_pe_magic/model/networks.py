@@ -117,10 +117,10 @@ class Networks(Result):
 
     @property
     def default_vpc(self) -> Vpc | None:
-        """This machine's VPC, or else the only one, of those in which the endpoint can be made."""
+        """This machine's VPC, or else the only one, of those in which the endpoint can be created."""
         usable = self.usable_vpcs()
         return next(filter(self.is_here, usable), usable[0] if len(usable) == 1 else None)
 
     def usable_vpcs(self) -> tuple[Vpc, ...]:
-        """Return the VPCs in which the endpoint can be made."""
+        """Return the VPCs in which the endpoint can be created."""
         return tuple(vpc for vpc in self.vpcs if not self.vpc_obstacle(vpc))

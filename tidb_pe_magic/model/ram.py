@@ -1,4 +1,4 @@
-"""What Resource Access Management (RAM) checks for each call that is made here.
+"""What Resource Access Management (RAM) checks for each call of this package.
 
 Actions and resources are those of the "Authorization information" of each operation in the API
 references of PrivateLink 2020-04-15, VPC 2016-04-28 and ECS 2014-05-26. Where a reference's resource is

@@ -1,6 +1,6 @@
 """The inbound rules of security groups, and what they say of one TCP port.
 
-How rules are weighed stands in Alibaba Cloud's documentation of security group rules: the rules of all
+The order of rules follows Alibaba Cloud's documentation of security group rules: the rules of all
 groups of a network interface count together; the smaller priority decides; Drop wins where two are equal.
 """
 
@@ -86,7 +86,7 @@ class Judgement:
 
     Attributes:
         because: the rules that decide, or that cannot be read; empty where no rule fits.
-        members_only: only members of these groups are let in, and whether this machine is one is not known.
+        members_only: only members of these groups are allowed, and this machine may be one.
     """
 
     access: Access
@@ -112,7 +112,7 @@ class _Read:
 
 
 def judge(groups: Sequence[SecurityRules], port: int, address: str = "") -> Judgement:
-    """Say whether TCP from an IPv4 address to the port is let in by the groups, which count together.
+    """Say whether the groups together allow TCP from an IPv4 address to the port.
 
     Without an address the answer is the one that holds for every address, if there is one.
     """

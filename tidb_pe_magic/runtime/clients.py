@@ -1,4 +1,4 @@
-"""The API clients of one runbook: kept while their settings stay the same, closed when nobody uses them."""
+"""The API clients of one runbook: reused while their settings stay the same, closed when unused."""
 
 from __future__ import annotations
 

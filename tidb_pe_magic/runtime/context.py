@@ -296,7 +296,7 @@ class Context:
         return client
 
     def whereabouts(self) -> Whereabouts | None:
-        """Return where this machine is, None where it is no ECS instance or does not answer in time.
+        """Return where this machine is; None if it is not an ECS instance or the answer is late.
 
         An instance stays one; a no is asked again after half a minute, since one answer may be slow.
 

@@ -1,7 +1,7 @@
 """What this user has changed in the clouds: an intent before each mutation, its outcome after it.
 
 The clouds are the state. The journal decides what they cannot tell: the ClientToken of an open intent, for
-a creation whose answer was lost is made again with the same token, so that the cloud makes one endpoint;
+a creation whose answer was lost is repeated with the same token, so that the cloud creates one endpoint;
 the ID of what a plan made last, which is asked for before another is made; and whether an endpoint that is
 not there was ever known here.
 """
@@ -29,7 +29,7 @@ _TOKEN_BYTES = 24  # in hexadecimal digits 48 of the 64 characters that a Client
 # Refused before the request was read: its token has not been used, nor what an earlier one did undone.
 _UNREAD = (errors.AuthenticationFailed, errors.PermissionDenied)
 MISMATCH = "IdempotentParameterMismatch"
-"""The cloud's code for a token with which something was made already, of other options."""
+"""The cloud's code for a token that was already used with other options."""
 _LAG = 600.0  # seconds in which a list may not show yet what was made: no document tells how long it lags
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -46,8 +46,8 @@ class Change:
     Attributes:
         ident: of its intent.
         token: the ClientToken to send.
-        resource: what is changed; a creation sets it to what was made.
-        request_id: of the answer; set by whoever makes the call.
+        resource: what is changed; a creation sets it to the created resource.
+        request_id: of the answer; set by the caller.
     """
 
     ident: str
@@ -71,7 +71,7 @@ class Journal:
         Args:
             directory: the state directory.
             now: seconds since 1970.
-            on_problem: is told where an outcome could not be written down.
+            on_problem: is called if an outcome could not be written.
         """
         self._file = JournalFile(directory / "journal.jsonl")
         self._now = now
@@ -100,7 +100,7 @@ class Journal:
             operation: the API operation that the block calls.
             resource: what is changed.
             region_id: where.
-            plan: names what shall be made once.
+            plan: names what is to be created once.
             token: of an earlier intent that is still open; default: a new one.
 
         Raises:

@@ -131,7 +131,7 @@ class JournalFile:
     def _unwritable(self, reason: str) -> JournalError:
         return JournalError(
             f"nothing was changed, for it could not be written down in {self.path}: {reason}.",
-            advice="Mend that, or move the file away; TIDB_PE_STATE_DIR names another directory.",
+            advice="Correct that, or move the file away. TIDB_PE_STATE_DIR sets another directory.",
         )
 
 

@@ -30,7 +30,7 @@ def exclusively(context: Context, plan: str, what: str) -> Iterator[None]:
         what: is done meanwhile, as in "another kernel is ...".
 
     Raises:
-        JournalError: the lock's file cannot be made.
+        JournalError: the lock's file cannot be created.
         WaitCancelled: the stop button, or the cancel event, while another process holds it.
         WaitTimeout: another process has held it for five minutes.
     """
@@ -45,7 +45,7 @@ def exclusively(context: Context, plan: str, what: str) -> Iterator[None]:
     except OSError as error:
         raise errors.JournalError(
             f"nothing was changed, for {path} cannot be locked: {error.strerror or error}.",
-            advice="Mend that; TIDB_PE_STATE_DIR names another directory.",
+            advice="Correct that. TIDB_PE_STATE_DIR sets another directory.",
         ) from None
     try:
         yield
@@ -67,10 +67,10 @@ def _acquire(context: Context, lock: BaseFileLock, what: str) -> None:
             return
         if end is None:
             end = context.clock() + _LIMIT
-            context.tell(Notice(text=f"another kernel of yours is {what}; waiting until it is done"))
+            context.tell(Notice(text=f"another of your kernels is {what}; waiting until it is done"))
         if context.clock() > end:
             raise errors.WaitTimeout(
-                f"another kernel of yours has been {what} for {_LIMIT:g} s; nothing was changed.",
+                f"another of your kernels has been {what} for {_LIMIT:g} s; nothing was changed.",
                 advice="End it, or see what it waits for.",
             )
         try:
@@ -78,6 +78,6 @@ def _acquire(context: Context, lock: BaseFileLock, what: str) -> None:
         except KeyboardInterrupt:
             cancelled = True
     raise errors.WaitCancelled(
-        f"stopped while another kernel of yours is {what}; nothing was changed.",
+        f"stopped while another of your kernels is {what}; nothing was changed.",
         advice="Run the same command again.",
     )

@@ -108,7 +108,7 @@ class Waiter:
             goal: what is waited for, in words.
             command: the command that takes the wait up again.
             timeout: seconds.
-            on_event: is told of each look that failed.
+            on_event: receives an event for each failed look-up.
 
         Raises:
             WaitTimeout: the time is over; the cloud's work goes on.

@@ -168,7 +168,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     for name in ("env_file", "snapshot"):
         path = getattr(options, name)
         if path is not None and not path.absolute().parent.is_dir():
-            msg = f"there is no directory {path.absolute().parent} for --{name.replace('_', '-')}"
+            msg = f"the directory {path.absolute().parent} does not exist: --{name.replace('_', '-')}"
             raise ValueError(msg)
     if options.upstream is not None and options.flights is not None:
         msg = "--flights sizes the embedded database, which --upstream replaces"

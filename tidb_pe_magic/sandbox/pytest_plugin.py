@@ -162,7 +162,7 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
             if name not in _OPTIONS:
                 _fail(_unknown("option", name, tuple(_OPTIONS)))
             if value is not None and not isinstance(value, _OPTIONS[name]):
-                _fail(f"{name}={value!r} is no {_OPTIONS[name][-1].__name__}")
+                _fail(f"{name}={value!r} is not of type {_OPTIONS[name][-1].__name__}")
         # None is the default, which for the flights is in the configuration.
         options |= {name: value for name, value in marker.kwargs.items() if value is not None}
     if (mode := options.get("mode", "immediate")) not in _MODES:
@@ -187,7 +187,7 @@ def _check_scenario(name: str) -> None:
 def _unknown(what: str, name: object, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"there is no {what} {name!r}: {hint}There are {', '.join(known)}"
+    return f"unknown {what} {name!r}: {hint}Choose from {', '.join(known)}"
 
 
 def _fail(reason: str) -> NoReturn:

@@ -96,7 +96,7 @@ class Sandbox(Startable):
                 patterns such as `fleet-*`; the others of a region share its service.
 
         Raises:
-            ValueError: The upstream is no address, or there is no such scenario or cluster.
+            ValueError: the upstream is not an address, or the scenario or cluster is unknown.
         """
         self._scenario = None if scenario is None else scenarios.find(scenario)
         self._staged = contextlib.ExitStack()

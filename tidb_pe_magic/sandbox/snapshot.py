@@ -120,7 +120,7 @@ def _problems(snapshot: Snapshot) -> Iterator[str]:
             yield f"endpoint {endpoint.endpoint_id} has the unknown status {endpoint.connection_status}"
         for host in (endpoint.domain, *(zone.eni_ip for zone in endpoint.zones)):
             if _leaves_this_machine(host):
-                yield f"endpoint {endpoint.endpoint_id} has {host}, which is no address of this machine alone"
+                yield f"endpoint {endpoint.endpoint_id} has {host}, which is not a loopback address"
     if unknown := next((name for name in snapshot.world.due if name not in endpoints), None):
         yield f"endpoint {unknown} does not exist and is due"
 

@@ -1,4 +1,4 @@
-"""Alibaba Cloud: PrivateLink endpoints and the networks that they are made in; wire to model."""
+"""Alibaba Cloud: PrivateLink endpoints and the networks they are created in; wire to model."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ class Responsible(StrEnum):
     """Who can change what led to a refusal."""
 
     REQUEST = "request"
-    """Whoever makes the call: with other options it is accepted."""
+    """The caller: other options would be accepted."""
     ACCOUNT = "account"
     """The owner of the Alibaba Cloud account: permissions, quotas, orders."""
     KEY = "key"
-    """Whoever keeps the access key, or this machine's clock."""
+    """The owner of the access key, or this machine's clock."""
     SERVICE = "service"
     """The owner of the endpoint service, which is TiDB Cloud."""
     CLOUD = "cloud"

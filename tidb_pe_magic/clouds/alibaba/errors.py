@@ -89,7 +89,7 @@ def _permission_advice(operation: str, body: dict[str, Any], region_id: str) -> 
     on = " and ".join(each for each in ram.resources(action, region_id) if each != ram.ANY)
     advice = f"Ask for the RAM action {action}" + (f" on {on}." if on else ".")
     if detail.get("NoPermissionType") == "ExplicitDeny":
-        advice += " A policy denies it, which no other policy can allow: that one has to be changed."
+        advice += " A policy denies it. Other policies cannot override that: change this policy."
     if ram.action_of(operation) in ram.CLEAN_UP:
         return f"{advice} See %tidb_pe permissions --clean-up."
     return f"{advice} See %tidb_pe permissions."

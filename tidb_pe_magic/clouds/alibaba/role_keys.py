@@ -76,7 +76,7 @@ class Exchange:
         self._lock = threading.Lock()
 
     def get_credential(self) -> Any:
-        """Return the key that was had last, in the SDK's model."""
+        """Return the latest key, in the SDK's model."""
         if self._current is None:
             self.renew()
         return self._current
@@ -85,7 +85,7 @@ class Exchange:
         """Get a key where there is none, or where its end is near.
 
         Raises:
-            MissingCredentials: there is none to be had; the reason is told.
+            MissingCredentials: no key is available; the message has the reason.
             ApiError: STS refuses the role, or does not answer.
         """
         load_sdk()
@@ -179,7 +179,7 @@ def exchange(found: Found, endpoint: str = "", network: Network | None = None) -
 
 
 def _is_of_the_sdk(error: Exception) -> bool:
-    """Tell whether the error comes out of the SDK, or of what it calls, and is no bug of this package."""
+    """Tell whether the error comes from the SDK or a library that it calls, not from this package."""
     trace = error.__traceback__
     innermost = ""
     while trace is not None:
@@ -189,7 +189,7 @@ def _is_of_the_sdk(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return why there is no key: the system's own words, or a status and code, or the error's class."""
+    """Return why no key is available: the system's message, a status and code, or the error's class."""
     status = _STATUS.search(str(error))
     if status is None:
         return reason_of(error) if is_of_the_system(error) else type(error).__name__
@@ -200,7 +200,7 @@ def _reason(error: Exception) -> str:
 def _refusal(operation: str, status: int, answer: str, chain: Chain, place: str) -> errors.ApiError:
     """Return the error of an STS that gives no key for the role.
 
-    It is no `PermissionDenied` and no `NotFound`: those are about one call, which a step may do without.
+    It is neither `PermissionDenied` nor `NotFound`: those concern one call, which a step may skip.
     """
     try:
         body = mapping(json.loads(answer))

@@ -85,7 +85,7 @@ class AlibabaClient:
         """Return the SDK's name of what made the key in use, such as `ram_role_arn/static_ak`, and its ID.
 
         Raises:
-            MissingCredentials: there is none to be had.
+            MissingCredentials: no key is available.
             ApiError: STS refuses the role, or does not answer.
         """
         if self._exchange is None:
@@ -233,7 +233,7 @@ class AlibabaClient:
             failure = own or (unexpected(bug) if bug is not None else refused)
         except OSError as error:  # of a file that TLS needs, which the SDK does not wrap
             failure = errors.ServiceUnavailable(
-                f"no call could be made: {reason_of(error)}.",
+                f"the call failed: {reason_of(error)}.",
                 operation=operation,
                 advice=unreachable_advice(self._endpoint.hostname or ""),
             )

@@ -125,5 +125,5 @@ def _chosen(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_of_others(_: logging.LogRecord) -> bool:
-    """Tell whether a record is none of ours: the SDK's own is made in the middle of a call."""
+    """Tell whether a log record belongs to another user of the SDK; ours are created during a call."""
     return _current.get() is None

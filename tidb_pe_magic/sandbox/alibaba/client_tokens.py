@@ -1,4 +1,4 @@
-"""ClientToken: a change that is sent again is made once.
+"""ClientToken: a repeated request changes something only once.
 
 The API reference ("Ensure idempotence") promises the first answer to the same token and parameters,
 IdempotentParameterMismatch to other parameters, and names no lifetime: a day is an assumption.

@@ -44,7 +44,7 @@ class Vpc:
 
 @dataclass(frozen=True, slots=True)
 class VSwitch:
-    """A subnet of a VPC, in one zone; `free` addresses are left before any endpoint is made."""
+    """A subnet of a VPC, in one zone; `free` addresses are available before any endpoint is created."""
 
     vswitch_id: str
     vpc_id: str

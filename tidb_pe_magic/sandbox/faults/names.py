@@ -48,10 +48,10 @@ def check_operation(fault: Fault, known: Mapping[Service, frozenset[str]]) -> No
         return
     names = [(service, name) for service in KINDS[fault.kind].services for name in known[service]]
     if not any(fault.strikes(service, name) for service, name in names):
-        hint = f"{fault.kind} is not about it, or it is no name of an API's operation"
+        hint = f"{fault.kind} does not apply to it, or no API has an operation of this name"
         raise ValueError(_unknown("operation", fault.operation, sorted({name for _, name in names}), hint))
 
 
 def _unknown(what: str, name: str, known: Sequence[str], hint: str) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"there is no {what} {name!r}: " + (f"did you mean {close[0]}?" if close else hint)
+    return f"unknown {what} {name!r}: " + (f"did you mean {close[0]}?" if close else hint)

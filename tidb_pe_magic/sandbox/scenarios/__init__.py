@@ -28,4 +28,4 @@ def find(name: str) -> Scenario:
         return SCENARIOS[name]
     close = difflib.get_close_matches(name, SCENARIOS, n=1)
     hint = f"did you mean {close[0]}?" if close else "--list-scenarios shows them all"
-    raise ValueError(f"there is no scenario {name!r}: {hint}")
+    raise ValueError(f"unknown scenario {name!r}: {hint}")

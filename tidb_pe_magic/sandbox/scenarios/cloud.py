@@ -1,4 +1,4 @@
-"""What is wrong in the clouds before an endpoint is made: what `plan` finds.
+"""Problems in the clouds before an endpoint is created, which `plan` finds.
 
 Each is staged for cluster `demo`, VPC `analytics` and its security group of the same name.
 """
@@ -166,7 +166,7 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
         ),
         (
             "endpoint-exists",
-            "Somebody made an endpoint for this service and VPC in the console.",
+            "An endpoint for this service and VPC was created in the console.",
             _endpoint_exists,
             "existing-endpoint",
         ),

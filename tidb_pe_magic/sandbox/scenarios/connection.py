@@ -107,7 +107,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "tls-unknown-authority",
-        "The certificate is by an authority that nobody knows.",
+        "The certificate's authority is unknown.",
         lambda sandbox: _tls(sandbox, trusted=False),
         doctor="tls",
     ),

@@ -94,7 +94,7 @@ class ClusterStore:
         return frozenset(cluster.user_prefix for cluster in self.clusters.values())
 
     def sql_logins(self, services: Collection[str] | None = None) -> dict[str, str]:
-        """Return full user name and password of everybody whom the database has to let in now.
+        """Return full user name and password of every user who can log in to the database now.
 
         Args:
             services: only those whose cluster is behind one of these endpoint services; None for all.

@@ -53,7 +53,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region that clusters can be made in; `region_id` is `alicloud-ap-southeast-1` and the like."""
+    """A region in which clusters can be created; `region_id` is `alicloud-ap-southeast-1` and the like."""
 
     region_id: str
     place: str
