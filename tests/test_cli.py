@@ -1,4 +1,7 @@
-"""The console command, as a program of its own: what it writes, where, and with which exit code."""
+"""The console command: what it writes, where, and with which exit code.
+
+Its entry point is called in this process, but where a claim is about a program: streams, signals, terminal.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +43,42 @@ def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("TIDB", "ALIBABA"))}
 
 
+class Console:
+    """Calls the command's entry point, in an environment that points at embedded clouds."""
+
+    def __init__(self, environment: dict[str, str], capture: pytest.CaptureFixture[str]) -> None:
+        """Take what the command finds, and what keeps its output."""
+        self.environment = dict(environment)
+        self._capture = capture
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Do a command."""
+        self._capture.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in set(os.environ) - set(self.environment):
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            code = cli.main(words)
+        return subprocess.CompletedProcess(words, code, *self._capture.readouterr())
+
+    def must(self, *words: str) -> Any:
+        """Do a command that has to succeed, and return what its JSON says."""
+        done = self.run(*words, "--output", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def console(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Console:
+    """Give the entry point."""
+    return Console(environment, capsys)
+
+
 def run(
     environment: dict[str, str], *words: str, encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess[str]:
-    """Run the installed command."""
+    """Run the installed command as a program of its own."""
     return subprocess.run(
         [PROGRAM, *words],
         env=environment,
@@ -55,16 +90,9 @@ def run(
     )
 
 
-def must(environment: dict[str, str], *words: str) -> Any:
-    """Run a command that has to succeed, and return what its JSON says."""
-    done = run(environment, *words, "--output", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_the_whole_way_in_a_script(environment: dict[str, str]) -> None:
+def test_the_whole_way_in_a_script(environment: dict[str, str], console: Console) -> None:
     """JSON on standard output, progress on standard error, code 0: an endpoint comes and goes."""
-    clusters = must(environment, "clusters")
+    clusters = console.must("clusters")
     usable = [item["display_name"] for item in clusters["items"] if item["restriction"] is None]
     assert "demo" in usable
     words = ["run", "demo", "--vpc", VPC, "--security-group", GROUP, "--output=json"]
@@ -75,31 +103,31 @@ def test_the_whole_way_in_a_script(environment: dict[str, str]) -> None:
     assert "✔ create: " in done.stderr
     assert "the connection was closed" in done.stderr
     endpoint_id = report["endpoint"]["endpoint_id"]
-    named = environment | {"TIDB_PE_CLUSTER": "demo"}
-    assert [item["endpoint_id"] for item in must(named, "endpoints")["items"]] == [endpoint_id]
-    deletion = must(named, "--output", "json", "delete", endpoint_id, "--yes", "--shared")
+    console.environment |= {"TIDB_PE_CLUSTER": "demo"}
+    assert [item["endpoint_id"] for item in console.must("endpoints")["items"]] == [endpoint_id]
+    deletion = console.must("--output", "json", "delete", endpoint_id, "--yes", "--shared")
     assert deletion["endpoint_id"] == endpoint_id
 
 
-def test_without_output_there_is_a_table(environment: dict[str, str]) -> None:
+def test_without_output_there_is_a_table(console: Console) -> None:
     """A person reads text, with the commands as they are typed here, and nothing on standard error."""
-    done = run(environment, "cluster", "demo")
+    done = console.run("cluster", "demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert "epsrv-t4ndemo" in done.stdout
     assert "%tidb_pe" not in done.stdout
     assert "Next: tidb-pe " in done.stdout
 
 
-def test_the_next_command_names_the_cluster(environment: dict[str, str]) -> None:
+def test_the_next_command_names_the_cluster(console: Console) -> None:
     """No shell remembers which cluster a command named: the command that it advises names it again."""
-    done = run(environment, "plan", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP)
+    done = console.run("plan", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP)
     (following,) = re.findall(r"Next: tidb-pe (.*)", " ".join(done.stdout.split()))
-    made = must(environment, *shlex.split(following))
+    made = console.must(*shlex.split(following))
     endpoint_id = made["endpoint"]["endpoint_id"]
-    missing = run(environment, "wait", "--cluster", "jakarta")
+    missing = console.run("wait", "--cluster", "jakarta")
     assert "--cluster jakarta" in missing.stderr
     region = ("--region", "ap-southeast-1")
-    assert must(environment, "delete", endpoint_id, "--yes", "--shared", *region)["found"]
+    assert console.must("delete", endpoint_id, "--yes", "--shared", *region)["found"]
 
 
 @pytest.mark.parametrize(
@@ -118,23 +146,23 @@ def test_the_next_command_names_the_cluster(environment: dict[str, str]) -> None
     ],
 )
 def test_json_advises_in_words_of_the_shell(
-    environment: dict[str, str], words: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    console: Console, words: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a script logs, or a person pastes from JSON, is a command of this program."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fleet.toml").write_text(
         f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8"
     )
-    done = run(environment, *words.split(), "--output", "json")
+    done = console.run(*words.split(), "--output", "json")
     assert told in done.stdout
     assert "%tidb_pe" not in done.stdout
 
 
-def test_a_fleet_is_told_in_words_of_the_shell(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_fleet_is_told_in_words_of_the_shell(console: Console, tmp_path: Path) -> None:
     """Progress names commands as they are typed here, too, and the columns stand under their heads."""
     fleet = tmp_path / "fleet.toml"
     fleet.write_text(f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8")
-    done = run(environment, "fleet", "plan", str(fleet))
+    done = console.run("fleet", "plan", str(fleet))
     assert done.returncode == 1
     assert "See tidb-pe clusters" in done.stderr.splitlines()[0]
     assert "%tidb_pe" not in done.stdout + done.stderr
@@ -144,7 +172,7 @@ def test_a_fleet_is_told_in_words_of_the_shell(environment: dict[str, str], tmp_
     assert lines[head + 2].rindex("tidb-pe") == lines[head].index("Look")
 
 
-def test_an_export_is_the_text_alone(environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_export_is_the_text_alone(environment: dict[str, str], console: Console, tmp_path: Path) -> None:
     """Standard output can go to a file, which is an export then; all else is on standard error."""
     words = ["export", "terraform", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP]
     done = run(environment, *words)
@@ -154,11 +182,11 @@ def test_an_export_is_the_text_alone(environment: dict[str, str], tmp_path: Path
     assert "API host" in done.stderr
     path = tmp_path / "main.tf"
     path.write_text(done.stdout, encoding="utf-8")
-    again = run(environment, *words, "--to", str(path))
+    again = console.run(*words, "--to", str(path))
     assert again.returncode == 0, again.stderr
     assert str(path) in again.stdout
     assert "resource " not in again.stdout
-    assert must(environment, *words, "--to", str(path))["text"] + "\n" == done.stdout
+    assert console.must(*words, "--to", str(path))["text"] + "\n" == done.stdout
     assert path.read_text(encoding="utf-8") == done.stdout
 
 
@@ -326,13 +354,13 @@ def test_a_reader_that_leaves_is_no_traceback(environment: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_what_the_terminal_cannot_write_is_escaped(environment: dict[str, str], encoding: str) -> None:
+def test_what_the_terminal_cannot_write_is_escaped(console: Console, encoding: str) -> None:
     """A table is written all the same, and JSON stays JSON: what was done is never hidden by a traceback."""
-    narrow = {**environment, "PYTHONIOENCODING": encoding}
+    narrow = {**console.environment, "PYTHONIOENCODING": encoding}
     table = run(narrow, "clusters", encoding=encoding)
     assert (table.returncode, table.stderr) == (0, "")
     assert "\\u2714 yes" in table.stdout
-    assert must(narrow, "clusters") == must(environment, "clusters")
+    assert json.loads(run(narrow, "clusters", "--output", "json").stdout) == console.must("clusters")
 
 
 @pytest.mark.parametrize(
@@ -343,11 +371,9 @@ def test_what_the_terminal_cannot_write_is_escaped(environment: dict[str, str], 
         ("2>&-", "clusters --output json", 0),
     ],
 )
-def test_a_closed_stream_is_no_traceback(
-    environment: dict[str, str], closed: str, words: str, code: int
-) -> None:
+def test_a_closed_stream_is_no_traceback(console: Console, closed: str, words: str, code: int) -> None:
     """Started by a daemon that has closed its streams, a command works, or fails, as it does elsewhere."""
-    without = {name: value for name, value in environment.items() if name != "TIDB_PASSWORD"}
+    without = {name: value for name, value in console.environment.items() if name != "TIDB_PASSWORD"}
     done = subprocess.run(
         ["sh", "-c", f"{shlex.quote(PROGRAM)} {words} {closed}"],
         env=without,
@@ -363,7 +389,7 @@ def test_a_closed_stream_is_no_traceback(
     if words.startswith("run"):
         assert "has no terminal or notebook to ask in" in done.stderr
         assert "did not finish" not in done.stderr  # for nothing was begun
-        assert must(environment, "endpoints", "--cluster", "demo")["items"] == []
+        assert console.must("endpoints", "--cluster", "demo")["items"] == []
 
 
 def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, str]) -> None:
@@ -413,6 +439,12 @@ def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode()
 
 
+@pytest.fixture(scope="module")
+def scripts() -> dict[str, str]:
+    """Give the script for each shell, as the program writes it."""
+    return {shell: run(_clean(), "completion", shell).stdout for shell in ("bash", "zsh")}
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -432,13 +464,14 @@ def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str)
     ],
 )
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_shell_completes(shell: str, words: list[str], expected: set[str], tmp_path: Path) -> None:
+def test_a_shell_completes(
+    scripts: dict[str, str], shell: str, words: list[str], expected: set[str], tmp_path: Path
+) -> None:
     """The written script, in a real shell, offers what can stand there."""
     (tmp_path / "authority one.pem").touch()
     program = _BASH if shell == "bash" else _ZSH
-    script = subprocess.run([PROGRAM, "completion", shell], capture_output=True, text=True, check=True).stdout
     done = subprocess.run(
-        [need(shell, apt=shell), "-c", script + program, shell, *words],
+        [need(shell, apt=shell), "-c", scripts[shell] + program, shell, *words],
         cwd=tmp_path,
         env=os.environ | {"TIDB_PE_CONFIG_DIR": str(tmp_path)},
         capture_output=True,
