@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from support.mariadb import MariaDb
 
-SEEDS = range(1000, 1015)
-CUTS = 30
+SEEDS = range(1000, 1006)
+CUTS = 12
 
 
 @pytest.fixture(scope="module")
