@@ -69,6 +69,7 @@ def test_a_statement_that_only_changes_its_session_is_refused_by_its_words(sql: 
 def test_a_statement_that_changes_more_is_carried_out(sql: str) -> None:
     """What changes data, lasts on the server, or returns rows is not refused."""
     refuse_session_statement(sql)
+    assert (effect_of(sql).session_only, effect_of(sql).about_past) == ("", False)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +142,10 @@ def test_no_text_in_quotes_or_comments_counts(text: str, quote: str) -> None:
 @given(st.text())
 def test_any_text_has_an_effect(text: str) -> None:
     """Nothing that a person types raises here: the server says what is wrong with it."""
-    effect_of(text)
-    effect_of(text, escapes=False)
+    for escapes in (True, False):
+        effect = effect_of(text, escapes=escapes)
+        assert effect.verb == effect.verb.upper()
+        assert "\n" not in effect.setting
 
 
 def test_a_session_without_backslash_escapes_reads_strings_its_way() -> None:

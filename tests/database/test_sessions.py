@@ -226,9 +226,10 @@ def test_an_at_sign_in_a_string_is_not_a_variable(
     plain_server: MariaDb, connection: Connection, statement: str
 ) -> None:
     """A statement that holds one in a string, a comment or a quoted name survives a KILL as any other."""
-    identity(connection)
+    before = identity(connection)
     kill(plain_server, connection)
-    connection.exec_driver_sql(statement).all()
+    assert len(connection.exec_driver_sql(statement).all()) == 1
+    assert identity(connection) != before
 
 
 def test_a_finished_transaction_no_longer_stands_in_the_way(

@@ -323,3 +323,4 @@ def test_a_failed_probe_leaves_no_connection(tls_server: MariaDb) -> None:
     for changes in ({"database": "nowhere"}, {"password": Secret(PASSWORD)}, {"tls_name": "x.example"}):
         failure(tls_server.target(**changes))
     tls_server.await_no_others(before)
+    assert set(tls_server.connections()) <= set(before)

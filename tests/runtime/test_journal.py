@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -294,48 +295,47 @@ def test_any_file_at_all_is_read(data: bytes) -> None:
             assert journal.mutations()[0].resource == "ep-1"
 
 
-def _refuses(journal: Journal, words: str) -> None:
+def refusal(journal: Journal) -> str:
+    """Return the words in which a change is refused before anything is changed."""
     entered = False
-    with (
-        pytest.raises(JournalError, match=words) as caught,
-        journal.change(OPERATION, "in vpc-1", region_id="r"),
-    ):
+    with pytest.raises(JournalError) as caught, journal.change(OPERATION, "in vpc-1", region_id="r"):
         entered = True
     assert not entered
     assert isinstance(caught.value, TidbPeError)
     assert "nothing was changed" in str(caught.value)
+    return str(caught.value)
 
 
 def test_a_directory_that_is_a_file_refuses(tmp_path: Path) -> None:
     """The reason is the system's."""
     (tmp_path / "state").write_text("")
-    _refuses(Journal(tmp_path / "state"), "File exists|Not a directory")
-    _refuses(Journal(tmp_path / "state" / "deeper"), "Not a directory")
+    assert re.search("File exists|Not a directory", refusal(Journal(tmp_path / "state")))
+    assert "Not a directory" in refusal(Journal(tmp_path / "state" / "deeper"))
 
 
 def test_a_journal_that_is_a_directory_refuses(tmp_path: Path) -> None:
     """The reason is the system's."""
     (tmp_path / "journal.jsonl").mkdir()
-    _refuses(Journal(tmp_path), "Is a directory")
+    assert "Is a directory" in refusal(Journal(tmp_path))
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "/dev/null", "elsewhere"])
 def test_a_journal_that_points_elsewhere_refuses(tmp_path: Path, target: str) -> None:
     """A link is not followed, be it to a device or to another file."""
     (tmp_path / "journal.jsonl").symlink_to(target)
-    _refuses(Journal(tmp_path), "symbolic links|regular file")
+    assert re.search("symbolic links|regular file", refusal(Journal(tmp_path)))
 
 
 def test_a_pipe_in_its_place_refuses_at_once(tmp_path: Path) -> None:
     """Opening a pipe that nobody reads would hold the kernel up for good."""
     os.mkfifo(tmp_path / "journal.jsonl")
-    _refuses(Journal(tmp_path), "regular file")
+    assert "regular file" in refusal(Journal(tmp_path))
 
 
 def test_a_directory_that_others_can_write_to_refuses(tmp_path: Path) -> None:
     """Somebody else could put a journal of their own into it."""
     tmp_path.chmod(0o777)
-    _refuses(Journal(tmp_path), "other users can write")
+    assert "other users can write" in refusal(Journal(tmp_path))
     with pytest.raises(PermissionError):
         ensure_private(tmp_path)
 
@@ -348,7 +348,7 @@ def test_a_file_of_somebody_else_refuses(tmp_path: Path) -> None:
         make(journal)
         path = journal.path
         os.chown(path, 12345, 12345)
-        _refuses(journal, "another user")
+        assert "another user" in refusal(journal)
     with pytest.raises(PermissionError, match="another user"):
         open_private(path, os.O_RDONLY)
 

@@ -76,7 +76,7 @@ def test_an_end_at_any_byte_is_an_error(connect: Callable[[], Connection[Any]], 
             play(Recording(recording.answer[:length], binary=binary), [])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bytes_never_hang_nor_crash(
     connect: Callable[[], Connection[Any]], recordings: dict[tuple[str, bool], Recording], data: st.DataObject
