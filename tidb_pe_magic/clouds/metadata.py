@@ -73,6 +73,7 @@ def whereabouts(
             follow_redirects=False,
             trust_env=False,  # the address is this machine's own link: a proxy would answer for itself
             transport=transport,
+            verify=base_url.lower().startswith("https:"),  # where it is not, no store has to be read
         )
         # In a thread, since a notebook's own thread runs an event loop already, and since a name server
         # that hangs keeps the loop from ending.

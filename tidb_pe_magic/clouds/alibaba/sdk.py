@@ -177,7 +177,8 @@ class AlibabaClient:
         from tidb_pe_magic.clouds.alibaba.sdk_process import SdkSession  # noqa: PLC0415 - imports requests
 
         with self._lock:
-            self._session = self._session or SdkSession(self._network)
+            encrypted = self._protocol == "HTTPS"
+            self._session = self._session or SdkSession(self._network, encrypted=encrypted)
             return self._session
 
     def _new_client(self, product: str) -> Any:

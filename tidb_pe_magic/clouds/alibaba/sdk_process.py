@@ -62,8 +62,12 @@ class _Adapter(HTTPAdapter):
 class SdkSession(Session):
     """The HTTP session of one client of the SDK."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, encrypted: bool = True) -> None:
         """Open nothing yet.
+
+        Args:
+            network: proxy and trust store.
+            encrypted: the cloud is called by https; a host of this machine needs no store to be read.
 
         Raises:
             InvalidRequest: a variable names a trust store that cannot be used.
@@ -72,7 +76,10 @@ class SdkSession(Session):
         self.trust_env = False
         self.max_redirects = 0
         self._network = network
-        self.mount("https://", _Adapter(network))
+        if encrypted:
+            self.mount("https://", _Adapter(network))
+        else:
+            del self.adapters["https://"]
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Send a request by the proxy that the environment names for its host, whatever the SDK read."""
