@@ -1,4 +1,7 @@
-"""JupyterLab on a copy of the notebooks, with the sandbox's environment, and a page of a real browser."""
+"""JupyterLab on a copy of the notebooks, with the sandbox's environment, and a page of a real browser.
+
+Server, browser and sandbox serve all of these tests; each module finds the sandbox as it was at first.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser.lab import Lab, launch
 from playwright.sync_api import expect, sync_playwright
 from support.requirements import need
 
+from browser.lab import Lab, launch
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -18,12 +21,14 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+    from tidb_pe_magic.sandbox.snapshot import Snapshot
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FLIGHTS = 2000
-_MILLISECONDS = 60_000.0
+_MILLISECONDS = 120_000.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Give a browser without a window."""
     program = need("chromium", apt="chromium")
@@ -34,21 +39,41 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """Give embedded clouds that take their time, with a part of the flights."""
+@pytest.fixture(scope="package")
+def started() -> Iterator[tuple[Sandbox, Snapshot]]:
+    """Give embedded clouds that take their time, with a part of the flights, and their first state."""
     with Sandbox(mode="time", seconds=3.0, flights=FLIGHTS) as sandbox:
-        yield sandbox
+        yield sandbox, sandbox.snapshot()
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: ARG001 - no server without a browser
+def sandbox(started: tuple[Sandbox, Snapshot]) -> Sandbox:
+    """Give the clouds in their first state."""
+    sandbox, first = started
+    sandbox.restore(first)
+    sandbox.requests.clear()
+    return sandbox
+
+
+@pytest.fixture(scope="package")
+def server(
+    browser: Browser,  # noqa: ARG001 - no server without a browser
+    started: tuple[Sandbox, Snapshot],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Lab]:
     """Give Jupyter, with its three front ends, on a copy of the notebooks."""
     private = tmp_path_factory.mktemp("private")
     notebooks = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, notebooks, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    with Lab(notebooks, private, sandbox.environment()) as lab:
+    with Lab(notebooks, private, started[0].environment()) as lab:
         yield lab
+
+
+@pytest.fixture(scope="module")
+def lab(server: Lab, sandbox: Sandbox) -> Iterator[Lab]:  # noqa: ARG001 - the kernels ask it
+    """Give Jupyter without any kernel."""
+    yield server
+    server.end_kernels()
 
 
 @pytest.fixture(scope="module")

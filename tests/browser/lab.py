@@ -163,6 +163,14 @@ class Lab:
         nbformat.write(notebook, self.notebooks / name)  # type: ignore[no-untyped-call]
         return name
 
+    def end_kernels(self) -> None:
+        """End the kernel of every notebook."""
+        with httpx.Client(
+            base_url=f"{self._url}/api/", params={"token": self._token}, timeout=_SECONDS, trust_env=False
+        ) as api:
+            for kernel in api.get("kernels").raise_for_status().json():
+                api.delete(f"kernels/{kernel['id']}").raise_for_status()
+
     def files(self) -> list[Path]:
         """Return every file of the server and its kernels: notebooks, histories, settings, connections."""
         return [

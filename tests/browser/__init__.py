@@ -1,0 +1,1 @@
+"""A package, so that one server and one browser can be fixtures of all its modules."""
