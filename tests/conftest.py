@@ -11,12 +11,14 @@ import keyring.backends.null
 import pytest
 from support.certificates import make_authority
 from support.mariadb import running
+from support.schedule import LongestFirst, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.certificates import Authority
     from support.mariadb import MariaDb
+    from xdist.remote import Producer
 
     from tidb_pe_magic.sandbox import Sandbox
     from tidb_pe_magic.sandbox.pytest_plugin import Sandboxes
@@ -26,8 +28,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that others use, too, takes as long as it takes.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take longest first."""
+    items.sort(key=lambda item: place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst | None:
+    """Have each process begin the longest file that is left."""
+    return LongestFirst(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
