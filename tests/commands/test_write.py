@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidb_pe_magic.commands.parse import Command, parse
@@ -84,6 +84,7 @@ def read(line: str) -> Request:
 
 
 @pytest.mark.parametrize("operation", available(Skin.LINE).values(), ids=available(Skin.LINE))
+@settings(max_examples=20)
 @given(data=st.data())
 def test_writing_and_reading_are_inverse(operation: Operation, data: st.DataObject) -> None:
     """Every request of every operation is read again from its own command."""

@@ -164,7 +164,7 @@ def test_an_answer_without_an_endpoint_ends_the_script(tmp_path: Path) -> None:
     assert [call.operation for call in done.calls] == ["ListVpcEndpoints", "CreateVpcEndpoint"]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(text=TEXTS)
 def test_any_text_survives_as_a_word(text: str) -> None:
     """A real shell gives back what was written, expanding nothing; all of it can be seen."""

@@ -226,7 +226,7 @@ def test_a_blocked_port_that_no_rule_mends_is_said() -> None:
     assert any("a Drop rule outweighs any" in warning for warning in text.warnings)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(text=TEXTS)
 def test_any_text_survives_as_a_string(parse: Parse, text: str) -> None:
     """Terraform's own parser gives back what was written, as nothing but a string; all of it can be seen."""

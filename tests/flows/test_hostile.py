@@ -149,7 +149,7 @@ _WORDS = st.sampled_from(
 _LINES = st.text(max_size=40) | st.lists(_WORDS | st.text(max_size=8), max_size=8).map(" ".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(_LINES)
 @example(HOSTILE)
 @example("connect --password=hunter2")

@@ -63,14 +63,14 @@ def through(sandboxes: SimpleQueue[Sandboxes], scenario: Scenario) -> Row:
     """Take one scenario through `plan` and `doctor`."""
     # One that nobody uses just now: as many there are as are at work at once.
     free = sandboxes.get()
-    sandbox = free.lend(flights=20, upstream=None, fleet=0, scenario=scenario.name)
-    with (
+    try:
+        sandbox = free.lend(flights=20, upstream=None, fleet=0, scenario=scenario.name)
         # No scenario is a silent metadata service, and a busy machine is no reason to miss its answer.
-        Runbook(environ=sandbox.environment(), metadata_timeout=10) as runbook,
-    ):
-        found = planned(runbook)
-        doctor, seconds = examined(runbook)
-    sandboxes.put(free)
+        with Runbook(environ=sandbox.environment(), metadata_timeout=10) as runbook:
+            found = planned(runbook)
+            doctor, seconds = examined(runbook)
+    finally:
+        sandboxes.put(free)
     first = found or (f"doctor:{doctor}" if doctor else "")
     return Row(scenario.name, scenario.expected, first, doctor, seconds)
 

@@ -85,8 +85,8 @@ class Clean:
     def __init__(self, place: Path, python: str = sys.executable) -> None:
         """Make it in `place`, whose name holds a space, as the names of many home directories do."""
         self.home = place / "a home"
-        self.home.mkdir(parents=True)
-        uv("venv", "--quiet", "--python", python, place / "clean room")
+        self.home.mkdir(parents=True, exist_ok=True)
+        uv("venv", "--quiet", "--clear", "--python", python, place / "clean room")
         self.bin = place / "clean room" / "bin"
         self.python = self.bin / "python"
 

@@ -22,13 +22,14 @@ _ERROR = re.compile(r":(\d+): error: .* \[([a-z-]+)\]$", re.MULTILINE)
 def found(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give what mypy says of the program, in an environment that has the wheel and no stubs."""
     directory = tmp_path_factory.mktemp("typed")
-    clean = Clean(directory)
+    # Always in one place: what mypy has found out about pandas and the others is there for the next run.
+    clean = Clean(Path(sys.prefix) / "typed-api")
     clean.install(str(wheel.path))
     program = directory / PROGRAM.name
     program.write_bytes(PROGRAM.read_bytes())
     # Nothing of this project's configuration, and the packages of that environment.
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
-    command += ["--python-executable", str(clean.python), "--cache-dir", str(Path(sys.prefix) / "typed-api")]
+    command += ["--python-executable", str(clean.python), "--cache-dir", str(clean.home / "mypy")]
     done = subprocess.run(
         [*command, str(program)], cwd=directory, capture_output=True, text=True, check=False
     )

@@ -316,7 +316,7 @@ def possible(groups: Sequence[SecurityRules], address: str) -> set[Access]:
     }
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(GROUPS, st.sampled_from(ADDRESSES))
 def test_the_rules_are_judged_as_if_every_unknown_were_tried(
     groups: list[SecurityRules], address: str

@@ -146,7 +146,7 @@ def test_a_decimal_that_survives_is_a_number(
     assert dtype(found, "pandas", "float") == "float64"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     numbers=st.lists(st.none() | st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-(10**16), 10**16)),
     scale=st.integers(0, 38),

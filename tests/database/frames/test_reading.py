@@ -142,7 +142,7 @@ BOUND = (
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(params=st.lists(BOUND, min_size=1, max_size=6), escapes=st.booleans())
 def test_a_literal_is_what_would_be_bound(connection: Any, params: list[Any], *, escapes: bool) -> None:
     """A parameter that is written into the statement has the value and the type of the one that is bound."""
