@@ -13,9 +13,10 @@ _LONG: Final = 4096
 _HEAD: Final = re.compile(
     r"\s*INSERT\s+(?:IGNORE\s+)?INTO\s+[^'\"()]+(?:\([^'\"()]*\))?\s*VALUES\s*(?=\()", re.IGNORECASE
 )
-#: Nothing but rows of numbers, NULL and texts.
-_ROWS: Final = re.compile(r"(?:[\s(),+\-.\deE]++|NULL|'(?:[^'\\]++|''|\\.)*+')*+", re.DOTALL)
-_ESCAPED_TEXT: Final = re.compile(r"'((?:[^'\\]++|''|\\.)*+)'", re.DOTALL)
+#: Nothing but rows of numbers, NULL, texts and bytes.
+_ROWS: Final = re.compile(r"(?:[\s(),+\-.\deE]++|NULL|x?'(?:[^'\\]++|''|\\.)*+')*+", re.DOTALL)
+_TAIL: Final = re.compile(r"(?:\s*ON\s+DUPLICATE\s+KEY\s+UPDATE\s[^'\"]*)?", re.IGNORECASE)
+_TEXT: Final = re.compile(r"(x?)'((?:[^'\\]++|''|\\.)*+)'", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES: Final = {
     "0": "\0",
@@ -30,14 +31,19 @@ _ESCAPES: Final = {
 }
 
 
-def split(sql: str) -> tuple[str, str] | None:
-    """Return the head, up to VALUES, and the rows in DuckDB's SQL; None where this is not so plain."""
+def split(sql: str) -> tuple[str, str, str] | None:
+    """Return the head, the rows in DuckDB's SQL, and the rest; None where it is not so plain."""
     head = _HEAD.match(sql) if len(sql) > _LONG else None
-    if head is None or not _ROWS.fullmatch(sql, head.end()):
+    found = _ROWS.match(sql, head.end()) if head is not None else None
+    if head is None or found is None or not _TAIL.fullmatch(sql, found.end()):
         return None
-    rows = sql[head.end() :]
-    return head.group(), _ESCAPED_TEXT.sub(_unescape, rows) if "\\" in rows else rows
+    rows = found.group()
+    if "\\" in rows or "x'" in rows:
+        rows = _TEXT.sub(_in_duckdb, rows)
+    return head.group(), rows, sql[found.end() :]
 
 
-def _unescape(text: re.Match[str]) -> str:
+def _in_duckdb(text: re.Match[str]) -> str:
+    if text.group(1):
+        return f"unhex('{text.group(2)}')"
     return _ESCAPE.sub(lambda escape: _ESCAPES.get(escape.group(1), escape.group(1)), text.group())

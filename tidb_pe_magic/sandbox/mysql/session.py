@@ -271,7 +271,8 @@ class Session:
             self._refuse_reader(tree)
             self._snapshot.refuse_writes()
         if isinstance(tree, _DDL):
-            return await self._define(tree, [*_sequences(context), sql, *_comments(context)])
+            further = [to_duckdb(Statement(each), context) for each in statement.further]
+            return await self._define(tree, [*_sequences(context), sql, *further, *_comments(context)])
         of_tables = tree.find(exp.Table) is not None
         begin = not self.variables.get("autocommit") and of_tables
         if isinstance(tree, _WRITES):

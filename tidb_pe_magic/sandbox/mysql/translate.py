@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import ErrorLevel, exp, parse_one
@@ -38,7 +39,8 @@ _IGNORED: Final = re.compile(
 _UNSUPPORTED: Final = re.compile(
     r"\s*(?:savepoint|release|grant|revoke|admin|load|call|prepare)\b", re.IGNORECASE
 )
-_RENAME: Final = re.compile(r"\s*rename\s+table\s+(.+?)\s+to\s+([^,]+?)\s*;?\s*$", re.IGNORECASE | re.DOTALL)
+_RENAME: Final = re.compile(r"\s*rename\s+table\s", re.IGNORECASE)
+_RENAMED: Final = re.compile(r"\s*(.+?)\s+to\s+(.+?)\s*;?\s*", re.IGNORECASE | re.DOTALL)
 _REPLACE: Final = re.compile(r"\s*replace\s+(?:into\s+)?", re.IGNORECASE)
 _KILL_TIDB: Final = re.compile(r"(\s*kill\s+)tidb\s+", re.IGNORECASE)
 
@@ -84,6 +86,8 @@ class Statement:
     tree: exp.Expr | None
     sql: str = ""
     names: Sequence[str] | None = None
+    #: What is done with it, as one statement.
+    further: Sequence[exp.Expr] = ()
     #: The rows of an INSERT, in DuckDB's SQL already, in the place of the one row in the tree.
     rows: str | None = None
 
@@ -117,12 +121,12 @@ def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Sta
     if _UNSUPPORTED.match(sql):
         raise SqlError(NOT_SUPPORTED, f"{sql.split(maxsplit=1)[0].upper()} is not supported by the sandbox")
     if bulk := bulk_insert.split(sql):
-        (stub,) = parse(f"{bulk[0]} {_STUB}")
+        (stub,) = parse(f"{bulk[0]} {_STUB} {bulk[2]}")
         return [replace(stub, sql=sql, rows=bulk[1])]
     sql = _KILL_TIDB.sub(r"\1", sql)
-    renamed = _RENAME.match(sql)
-    text = f"ALTER TABLE {renamed[1]} RENAME TO {renamed[2]}" if renamed else sql
-    text = _REPLACE.sub("INSERT INTO ", text, count=1)
+    if _RENAME.match(sql):
+        return [_rename(sql)]
+    text = _REPLACE.sub("INSERT INTO ", sql, count=1)
     try:
         tokens = _DIALECT.tokenize(text)
         parsed = _Parser(dialect=_DIALECT).parse(tokens, text)
@@ -132,6 +136,22 @@ def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Sta
     if marker is not None and not markers:
         raise syntax_error(None, sql, marker)
     return _statements(parsed, tokens, text, sql, several=several)
+
+
+def _rename(sql: str) -> Statement:
+    """Return RENAME TABLE as an ALTER TABLE for each of its tables."""
+    named = _RENAME.sub("", sql, count=1)
+    commas = [token.start for token in _DIALECT.tokenize(named) if token.token_type is TokenType.COMMA]
+    trees: list[exp.Expr] = []
+    for begin, end in pairwise([-1, *commas, len(named)]):
+        renamed = _RENAMED.fullmatch(named[begin + 1 : end])
+        if renamed is None:
+            raise syntax_error(None, sql)
+        (altered,) = parse(f"ALTER TABLE {renamed[1]} RENAME TO {renamed[2]}")
+        if altered.tree is None:
+            raise syntax_error(None, sql)
+        trees.append(altered.tree)
+    return Statement(trees[0], sql, further=trees[1:])
 
 
 def _statements(
@@ -217,7 +237,8 @@ def to_duckdb(statement: Statement, context: TranslationContext) -> str:
     tree = tree.transform(lambda node: _replace(node, context), copy=False)
     sql = tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
     if statement.rows is not None:
-        sql = sql.removesuffix(_STUB) + statement.rows
+        before, values, behind = sql.partition(f"VALUES {_STUB}")
+        sql = f"{before}{values.removesuffix(_STUB)}{statement.rows}{behind}"
     try:
         sql.encode()
     except UnicodeEncodeError:

@@ -1,0 +1,49 @@
+"""What a load sends, on the sandbox's database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pytest
+
+from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def cursor() -> Iterator[Any]:
+    """Give a cursor of the embedded database."""
+    with FlightsDatabase(users=lambda _: {"root": ""}, flights=1) as database:
+        host, port = database.address
+        with pymysql.connect(host=host, port=port, user="root", database="test") as connection:
+            yield connection.cursor()
+
+
+def test_several_tables_are_renamed_in_one_statement(cursor: Any) -> None:
+    """Names change hands at once, and where one of them cannot, none does."""
+    cursor.execute("CREATE TABLE old (a INT)")
+    cursor.execute("CREATE TABLE new (a INT, b VARCHAR(5))")
+    cursor.execute("RENAME TABLE `test`.`old` TO `test`.`gone, to`, new TO old;")
+    cursor.execute("SHOW TABLES")
+    assert cursor.fetchall() == (("gone, to",), ("old",))
+    cursor.execute("SHOW COLUMNS FROM old")
+    assert [row[:2] for row in cursor.fetchall()] == [("a", "int"), ("b", "varchar(5)")]
+    with pytest.raises(pymysql.err.ProgrammingError, match="1146"):
+        cursor.execute("RENAME TABLE old TO other, missing TO old")
+    cursor.execute("SHOW TABLES")
+    assert cursor.fetchall() == (("gone, to",), ("old",))
+
+
+def test_a_long_insert_has_bytes_and_updates_what_is_there(cursor: Any) -> None:
+    """Text that looks like bytes stays text; a row whose key is there is updated."""
+    cursor.execute("CREATE TABLE bulk (id INT PRIMARY KEY, s TEXT, b BLOB)")
+    rows = ", ".join(rf"({number}, 'x''00'' \\ {number}', x'00ff27')" for number in range(300))
+    insert = f"INSERT INTO `bulk` (`id`, `s`, `b`) VALUES {rows}"
+    assert cursor.execute(insert) == 300
+    update = f"{insert.replace('00ff27', '01')} ON DUPLICATE KEY UPDATE `b` = VALUES(`b`)"
+    cursor.execute(update)
+    cursor.execute("SELECT COUNT(*), MIN(s), MAX(b) FROM bulk WHERE s LIKE 'x%'")
+    assert cursor.fetchall() == ((300, "x'00' \\ 0", b"\x01"),)
