@@ -29,6 +29,7 @@
     └─ QueryError                    a query that has no result
         ├─ QueryFailed               code: the server refused the statement, or ended it
         ├─ QueryCancelled            the stop button
+        ├─ LoadFailed                committed, in_doubt, left: a load that ended early
         └─ ResultTooLarge            more than the memory that a result may take
     UnexpectedError                  a bug: its traceback as text, without the value of any variable
 
@@ -57,6 +58,7 @@ TOPICS = (
     "fleets",
     "front-ends",
     "keys",
+    "load",
     "permissions",
     "queries",
     "sandbox",
@@ -436,6 +438,82 @@ class QueryFailed(QueryError):
 
 class QueryCancelled(QueryError):
     """The query was stopped here; the message is what is known of it on the server."""
+
+
+class LoadFailed(QueryError):
+    """A load ended before every row was committed.
+
+    Attributes:
+        committed: rows that are in the table for certain.
+        in_doubt: ranges of the frame's rows of which the server has not said whether they are there, as
+            `frame.iloc` takes them: each ends before its second number.
+        left: ranges of rows that are not there for certain.
+        stopped: the stop button ended it.
+    """
+
+    topic = "load"
+
+    def __init__(  # noqa: PLR0913 - all that is known
+        self,
+        table: str,
+        cause: TidbPeError,
+        *,
+        committed: int,
+        total: int,
+        in_doubt: tuple[tuple[int, int], ...] = (),
+        left: tuple[tuple[int, int], ...] = (),
+        whole: bool = False,
+        remains: str = "",
+        repeatable: bool = False,
+        stopped: bool = False,
+    ) -> None:
+        """Say what is in the table, what is not, and what is not known.
+
+        Args:
+            table: its name.
+            cause: what ended the load.
+            committed: see the class.
+            total: rows of the frame.
+            in_doubt: see the class.
+            left: see the class.
+            whole: the rows were sent to a table beside it, so that none of them is in the table.
+            remains: that other table, as SQL has it, where it could not be dropped.
+            repeatable: the same load can be repeated.
+            stopped: see the class.
+        """
+        doubted = sum(end - start for start, end in in_doubt)
+        reason = "it was stopped." if stopped else cause.message
+        if whole:
+            message = f"nothing was loaded, and {table} is as it was: {reason}"
+        else:
+            message = f"{committed:,} of {total:,} rows are committed in {table}: {reason}"
+        if doubted:
+            message += (
+                f" It is not known whether {doubted:,} further rows are committed (frame rows "
+                f"{_ranges(in_doubt)}), because the answer to their COMMIT was lost."
+            )
+        if remains:
+            advice = f"The rows that were sent are in a table of their own. Delete it: DROP TABLE {remains}"
+        elif whole:
+            advice = cause.advice if not stopped else ""
+        elif repeatable:
+            advice = "Run it again: rows that are there are not added twice."
+        elif left:
+            advice = f"Frame rows that are not in the table: {_ranges(left)}."
+        else:
+            advice = ""
+        super().__init__(message, advice=advice)
+        self.committed, self.in_doubt, self.left, self.stopped = committed, in_doubt, left, stopped
+
+
+_SHOWN_RANGES = 4
+
+
+def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
+    """Return ranges of rows, each with its first and its last one."""
+    shown = ", ".join(f"{start}-{end - 1}" for start, end in ranges[:_SHOWN_RANGES])
+    more = len(ranges) - _SHOWN_RANGES
+    return shown if more <= 0 else f"{shown} and {more} more ranges: see `left` and `in_doubt` of the error"
 
 
 class ResultTooLarge(QueryError):

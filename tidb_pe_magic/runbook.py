@@ -484,6 +484,37 @@ class Runbook:
         """
 
     @operation
+    def load(
+        self,
+        frame: object,
+        table: str,
+        *,
+        if_exists: str = "fail",
+        keys: Sequence[str] | None = None,
+        alias: str = "tidb",
+    ) -> model.LoadResult:
+        """Load a frame into a table, over several connections of its own.
+
+        A table that this makes is made whole or not at all; rows that are appended are committed in pieces.
+        Values arrive as they are: what would not is refused before anything is sent. NaN, NaT, NA and None
+        are NULL.
+
+        Args:
+            frame: a pandas or polars DataFrame, a `pyarrow.Table`, or the path of a CSV or Parquet file.
+            table: its name, also as `database.table`.
+            if_exists: `fail`, `append`, or `replace`, which keeps the old table until the new one is whole.
+            keys: columns of a primary or unique key, by which a repeated load updates rows instead of adding
+                them; a table that is made gets it as its primary key.
+            alias: of the connection.
+
+        Raises:
+            InvalidRequest: a value cannot arrive as it is, or the table is in the way or of other columns.
+            LoadFailed: it ended early; the error says which rows are committed.
+            StepOrderError: there is no such connection.
+            ConnectionFailed: the server could not be asked; nothing was sent.
+        """
+
+    @operation
     def sql_user(  # noqa: PLR0913 - the options of the command
         self,
         action: str,

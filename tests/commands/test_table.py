@@ -25,7 +25,7 @@ TYPED = {
     "security_group": Iterable[str],
 }
 # Given by place in Python, as every driver takes it, and by its flag in a cell.
-BY_PLACE = {("query", "params")}
+BY_PLACE = {("query", "params"), ("load", "table")}
 # Given by its name in Python, and by its @ before the SQL in a line.
 BY_NAME = {("query", "profile")}
 # What returns the data themselves instead of the result that holds them.

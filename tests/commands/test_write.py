@@ -34,6 +34,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cluster": _free.filter(is_visible),
     "ca": _paths,
     "file": _paths,
+    "frame": _paths,
+    "keys": st.sampled_from(["a", "a b,c", "\u00e9,`"]),
     "to_parquet": _paths,
     "vpc": _ids.map("vpc-{}".format),
     "security_group": st.lists(_ids.map("sg-{}".format), unique=True),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from tidb_pe_magic.cli import main
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.commands.words import words
@@ -29,6 +31,7 @@ def test_the_examples_are_cells_that_work(
     monkeypatch.chdir(tmp_path)  # one of them writes a file
     monkeypatch.setenv("TIDB_PE_STATE_DIR", str(tmp_path))  # the sandbox of one of them is this test's alone
     try:
+        shell.ip.user_ns["frame"] = pd.DataFrame({"carrier": ["UA", "AA"], "delay": [3.5, None]})
         for operation in OPERATIONS.values():
             prog = "%tidb_pe" if Skin.LINE in operation.skins else "%%tidb_pe"
             cell = shell.run(typed(operation, prog, sandbox))
@@ -44,11 +47,13 @@ def test_the_examples_are_commands_that_work(
     """In the table's order each example of the console is carried out, and has something to show."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path / "config"))
+    (tmp_path / "delays.csv").write_text("carrier,delay\nUA,3.5\nAA,\n", encoding="utf-8")
     with Sandbox(flights=20) as sandbox:
         for name, value in sandbox.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("TIDB_PE_CLUSTER", "demo")
         for operation in available(Skin.CONSOLE).values():
-            line = typed(operation, "", sandbox)
+            # A shell has files in the place of variables.
+            line = typed(operation, "", sandbox).replace("load frame", "load delays.csv")
             assert main(words(line)) == 0, (line, capsys.readouterr().err)
             assert capsys.readouterr().out.strip(), line

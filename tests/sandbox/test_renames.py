@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def cursor() -> Iterator[Any]:
     """Give a cursor of the embedded database."""
-    with FlightsDatabase(users=lambda _: {"root": ""}, flights=1) as database:
+    with FlightsDatabase(users=lambda _: {"root": "secret"}, flights=1) as database:
         host, port = database.address
-        with pymysql.connect(host=host, port=port, user="root", database="test") as connection:
+        with pymysql.connect(
+            host=host, port=port, user="root", password="secret", database="test"
+        ) as connection:
             yield connection.cursor()
 
 

@@ -189,6 +189,14 @@ OPERATIONS: dict[str, Operation] = {
             example="tables",
         ),
         Operation(
+            name="load",
+            request=sql.LoadRequest,
+            target=_STEPS + "load:load",
+            summary="Load a DataFrame, or a CSV or Parquet file, into a table",
+            tutorial="",
+            example="load frame --table delays",
+        ),
+        Operation(
             name="sql-user",
             request=sql.SqlUserRequest,
             target=_STEPS + "sql_users:sql_user",

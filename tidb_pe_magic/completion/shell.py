@@ -148,7 +148,8 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
     if positional:
         first, *others = positional
         offered = _values(*first, operation)
-        yield f"{operation.name} {operation.name}", Offer((*offered.words, *always), offered.names)
+        words = (*offered.words, *always)
+        yield f"{operation.name} {operation.name}", _FILES if offered.files else Offer(words, offered.names)
         if any(kind(*each, operation) is ValueKind.FILE for each in others):
             yield from ((f"{operation.name} {word}", _FILES) for word in offered.words)
     yield f"{operation.name} *", Offer(always)
@@ -156,7 +157,9 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
 
 def _values(name: str, option: Option, operation: Operation) -> Offer:
     found = kind(name, option, operation)
-    return _FILES if found is ValueKind.FILE else Offer(option.choices, _LISTS.get(found, ""))
+    return (
+        _FILES if found in {ValueKind.FILE, ValueKind.FRAME} else Offer(option.choices, _LISTS.get(found, ""))
+    )
 
 
 def _quoted(path: str) -> str:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.commands.table import Operation
     from tidb_pe_magic.runtime.known import KnownNames
 
-_FILE_NAMES = frozenset({"PATH", "FILE"})  # the metavars of what is a file's name
-
-
 _SEEN = frozenset({"cluster", "vpc", "security_group", "endpoint"})
 
 
@@ -37,15 +34,20 @@ class ValueKind(Enum):
     SEEN = auto()  # a cluster, a VPC, a security group or an endpoint, as this kernel has seen it
     DATABASE = auto()
     TABLE = auto()  # or a database
+    FRAME = auto()  # of the notebook; in a shell a file
     OTHER = auto()
+
+
+# By the metavars of what is a file's name, or a frame's.
+_NAMED = {"PATH": ValueKind.FILE, "FILE": ValueKind.FILE, "FRAME": ValueKind.FRAME}
 
 
 def kind(name: str, option: Option, operation: Operation) -> ValueKind:
     """Return what the value of an option is; `name` is the field's, or the flag's without dashes."""
     if option.choices:
         return ValueKind.CHOICE
-    if option.metavar in _FILE_NAMES:
-        return ValueKind.FILE
+    if option.metavar in _NAMED:
+        return _NAMED[option.metavar]
     if name == "profile":
         return ValueKind.SAVED if option.positional else ValueKind.PROFILE
     if name == "alias":
@@ -115,7 +117,7 @@ def _values(  # noqa: PLR0913 - what decides a value
             return [shlex.quote(each) for each in known.of(name.replace("-", "_"))] if known else []
         case ValueKind.DATABASE | ValueKind.TABLE as wanted:
             return _schema(known, _alias(before), tables=wanted is ValueKind.TABLE)
-        case ValueKind.FILE | ValueKind.OTHER:
+        case ValueKind.FILE | ValueKind.FRAME | ValueKind.OTHER:
             return []
 
 

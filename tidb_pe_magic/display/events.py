@@ -15,9 +15,11 @@ from tidb_pe_magic.display.views import (
     amounts,
     awaits_owner,
     fleet_progress,
+    loaded,
     steps_table,
     view,
 )
+from tidb_pe_magic.display.views.loads import table_shown
 from tidb_pe_magic.display.views.timeline import observed_changes, timeline
 from tidb_pe_magic.text import one_line
 
@@ -56,8 +58,10 @@ class EventLines:
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
-            case model.RowsRead() | model.PackageLoading():
+            case model.RowsRead() | model.RowsLoaded() | model.PackageLoading():
                 self._rewrite(line)
+            case model.TableShown():
+                self._print(as_text(table_shown(event)))
             case model.FleetProgressed():
                 self._show_rows(event)
                 self._rewrite(line)
@@ -155,7 +159,8 @@ class Story:
         self._changes: tuple[model.StateChange, ...] = ()
         self._retry: model.RetryScheduled | None = None
         self._notices: list[str] = []
-        self._reading: model.RowsRead | None = None
+        self._reading: model.RowsRead | model.RowsLoaded | None = None
+        self._table: model.TableShown | None = None
         self._fleet: model.FleetProgressed | model.FleetEnded | None = None
         self._query: model.QueryResult | None = None
 
@@ -194,8 +199,16 @@ class Story:
                 self._retry = event
             case model.Notice():
                 self._notices.append(event.text)
-            case model.RowsRead():
+            case _:
+                self._take_rows(event)
+
+    def _take_rows(self, event: model.Event) -> None:
+        """Take in what is told of rows that are read or loaded."""
+        match event:
+            case model.RowsRead() | model.RowsLoaded():
                 self._reading = event
+            case model.TableShown():
+                self._table = event
             case model.QueryEnded():
                 self._reading, self._query = None, event.result
 
@@ -215,6 +228,8 @@ class Story:
             views.append(_waiting(self._observed, self._failed, self._changes, live=live))
         if self._fleet:
             views.append(fleet_progress(self._fleet, live=live))
+        if self._table:
+            views.append(table_shown(self._table))
         if self._notices:
             views.append(View(title="Note", notes=tuple(Mark("info", text) for text in self._notices)))
         if self._retry:
@@ -271,7 +286,12 @@ def _asking_again(retry: model.RetryScheduled, *, live: bool) -> View:
     )
 
 
-def _rows(reading: model.RowsRead, *, live: bool) -> View:
+def _rows(reading: model.RowsRead | model.RowsLoaded, *, live: bool) -> View:
+    if isinstance(reading, model.RowsLoaded):
+        done = loaded(reading)
+        return View(
+            title=f"Loading: {done}" if live else f"Committed: {done}", kind="busy" if live else "info"
+        )
     read = amounts(reading.rows, reading.bytes, reading.seconds)
     return View(
         title=f"Reading: {read}" if live else f"Stopped after {read}", kind="busy" if live else "info"

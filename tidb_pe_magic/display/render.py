@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.layout import as_html, as_text, reworded
-from tidb_pe_magic.display.views import amounts, fleet_summary, in_words, plan_cost, query_summary, view
+from tidb_pe_magic.display.views import (
+    amounts,
+    fleet_summary,
+    in_words,
+    loaded,
+    plan_cost,
+    query_summary,
+    view,
+)
 from tidb_pe_magic.display.views import timeline as timelines
 from tidb_pe_magic.display.views import topology as topologies
 from tidb_pe_magic.text import one_line
@@ -125,6 +133,16 @@ def _loading(event: model.PackageLoading) -> str:
 @_line.register(model.RowsRead)
 def _reading(event: model.RowsRead) -> str:
     return f"reading: {amounts(event.rows, event.bytes, event.seconds)}"
+
+
+@_line.register(model.TableShown)
+def _table_shown(event: model.TableShown) -> str:
+    return event.statement
+
+
+@_line.register(model.RowsLoaded)
+def _rows_loaded(event: model.RowsLoaded) -> str:
+    return f"loading: {loaded(event)}"
 
 
 @_line.register(model.QueryEnded)

@@ -51,9 +51,11 @@ from tidb_pe_magic.model.events import (
     PlanShown,
     QueryEnded,
     RetryScheduled,
+    RowsLoaded,
     RowsRead,
     StepFinished,
     StepStarted,
+    TableShown,
     changes_with,
     ignore_event,
 )
@@ -73,7 +75,7 @@ from tidb_pe_magic.model.help import HelpText
 from tidb_pe_magic.model.history import History, Mutation, MutationResult, PastQuery, QueryOutcome
 from tidb_pe_magic.model.keys import ApiRoute, CloudIdentity, KeyPlace, KeyState, RateLimit, Whoami, key_hint
 from tidb_pe_magic.model.networks import Networks, SecurityGroup, Vpc, VSwitch
-from tidb_pe_magic.model.queries import PlanOperator, QueryPlan, QueryResult
+from tidb_pe_magic.model.queries import LoadResult, PlanOperator, QueryPlan, QueryResult
 from tidb_pe_magic.model.ram import RamAction
 from tidb_pe_magic.model.schemas import TableColumn, TableDetails, TableIndex, Tables, TableSummary
 from tidb_pe_magic.model.security_rules import Access, Judgement, SecurityRule, SecurityRules, judge
@@ -123,6 +125,7 @@ __all__ = [
     "Judgement",
     "KeyPlace",
     "KeyState",
+    "LoadResult",
     "Mutation",
     "MutationResult",
     "Networks",
@@ -144,6 +147,7 @@ __all__ = [
     "Result",
     "RetryScheduled",
     "RowState",
+    "RowsLoaded",
     "RowsRead",
     "RunReport",
     "RunbookStatus",
@@ -163,6 +167,7 @@ __all__ = [
     "TableColumn",
     "TableDetails",
     "TableIndex",
+    "TableShown",
     "TableSummary",
     "Tables",
     "TlsMode",

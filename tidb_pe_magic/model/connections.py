@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
+    from tidb_pe_magic.model.queries import LoadResult
+
 
 class TlsMode(StrEnum):
     """How the SQL connection is secured; `auto` verifies wherever the server offers TLS."""
@@ -98,6 +100,28 @@ class Connection(Result):
             ConnectionFailed: it was lost.
         """
         return self.operate("query", sql=sql, params=params, **options).data
+
+    def load(
+        self, frame: object, table: str, *, if_exists: str = "fail", keys: Sequence[str] = ()
+    ) -> LoadResult:
+        """Load a frame into a table, as `Runbook.load` does.
+
+        Args:
+            frame: a pandas or polars DataFrame, a `pyarrow.Table`, or the path of a CSV or Parquet file.
+            table: its name, also as `database.table`.
+            if_exists: `fail`, `append` or `replace`.
+            keys: columns of a primary or unique key, by which a repeated load updates rows.
+
+        Raises:
+            StepOrderError: the connection is closed.
+            InvalidRequest: a value cannot arrive as it is, or the table is in the way or of other columns.
+            LoadFailed: it ended early; the error says which rows are committed.
+            ConnectionFailed: the server could not be asked; nothing was sent.
+        """
+        result: LoadResult = self.operate(
+            "load", frame=frame, table=table, if_exists=if_exists, keys=keys or None
+        )
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)

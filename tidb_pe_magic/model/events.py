@@ -103,6 +103,27 @@ class QueryEnded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableShown:
+    """Event: the statement that is about to make a table."""
+
+    statement: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsLoaded:
+    """Event: so much of a frame has been committed.
+
+    Attributes:
+        total: rows of the frame.
+    """
+
+    rows: int
+    total: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class FleetProgressed:
     """Event: rows of a fleet have got on.
 
@@ -137,6 +158,8 @@ Event = (
     | PackageLoading
     | RowsRead
     | QueryEnded
+    | TableShown
+    | RowsLoaded
     | FleetProgressed
     | FleetEnded
 )

@@ -93,3 +93,28 @@ class QueryResult(Result):
     exact_decimals: tuple[str, ...] = ()
     cut: bool = False
     deferred: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadResult(Result):
+    """What was loaded: every row is committed.
+
+    Attributes:
+        alias: of the connection.
+        table: with its database.
+        rows: how many were sent.
+        bytes: of the statements that brought them.
+        seconds: from the frame to the last commit.
+        created: the CREATE TABLE that made the table; empty where it was there.
+        replaced: another table had the name before.
+        keys: columns by which rows that were there already were updated.
+    """
+
+    alias: str
+    table: str
+    rows: int
+    bytes: int
+    seconds: float
+    created: str = ""
+    replaced: bool = False
+    keys: tuple[str, ...] = ()

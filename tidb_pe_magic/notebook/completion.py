@@ -10,6 +10,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from IPython.core.getipython import get_ipython
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.notebook.frames import frame_names
 from tidb_pe_magic.notebook.sql_completion import alias_word, completed, sql_place
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.known import KnownNames
 
 _IDENTIFIER = "tidb_pe_magic"
-_QUERY, _INTO = "query", "--into"
+_QUERY, _LOAD, _INTO = "query", "load", "--into"
 # The classes of the variables that a flag of a query can take.
 _OF_VARIABLES = {_INTO: {"DataFrame", "Table"}, "--params": {"dict", "list", "tuple"}}
 _LINE = re.compile(r"(?:^|=)\s*%{1,2}tidb_pe\s+(?P<words>.*)$")
@@ -53,6 +54,7 @@ def candidates(
     elif before[0] in operations:
         words = following(operations[before[0]], before[1:], os.environ, known)
         words += [_INTO] if before[0] == _QUERY and before[-1] not in words else []
+        words = [*frame_names(variables or {}), *words] if before == [_LOAD] else words
     else:
         words = []
     return current, [word for word in words if word.startswith(current)]

@@ -18,13 +18,14 @@ from tidb_pe_magic.commands.parse import (
     parse,
     parse_options,
 )
-from tidb_pe_magic.commands.requests import FormRequest, SandboxRequest
+from tidb_pe_magic.commands.requests import FormRequest, LoadRequest, SandboxRequest
 from tidb_pe_magic.commands.table import OPERATIONS, Skin
 from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.model import QueryResult
 from tidb_pe_magic.notebook.cell_events import CellEvents
 from tidb_pe_magic.notebook.form_command import FormCommand
+from tidb_pe_magic.notebook.frames import frame_named
 from tidb_pe_magic.notebook.progress import Progress
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 from tidb_pe_magic.runbook import Runbook
@@ -116,6 +117,9 @@ class Commands:
             return None
         if isinstance(command.request, FormRequest):
             return self.form.do(command.request)
+        if isinstance(command.request, LoadRequest):
+            frame = frame_named(command.request.frame, self.shell.user_ns if self.shell else {})
+            command = replace(command, request=replace(command.request, frame=frame))
         try:
             with closing(Progress(self.shell)) as progress:
                 return self.runbook.perform(command.operation.name, command.request, progress)

@@ -19,6 +19,7 @@ from tidb_pe_magic.commands.requests.values import (
     alias_name,
     byte_size,
     certificate_name,
+    column_names,
     file_path,
     host_name,
     port_number,
@@ -27,6 +28,8 @@ from tidb_pe_magic.commands.requests.values import (
     sql_name,
     sql_parameters,
     sql_user_name,
+    table_name,
+    written_names,
     written_parameters,
 )
 from tidb_pe_magic.credentials.secrets import PasswordSource
@@ -276,6 +279,39 @@ class TablesRequest(Request):
         "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
     )
     system: bool = option("list the server's own databases too", default=False, parse=switch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadRequest(Request):
+    """Load a frame into a table."""
+
+    frame: object = option(
+        "DataFrame of the notebook by its variable's name, or a .csv or .parquet file",
+        default=...,
+        metavar="FRAME",
+        parse=file_path,
+        positional=True,
+        taken=(object,),
+    )
+    table: str = option(
+        "table to load into, also as DATABASE.TABLE", default=..., metavar="T", parse=table_name
+    )
+    if_exists: str = option(
+        "where the table exists: fail, append to it, or replace it once the new one is whole",
+        default="fail",
+        choices=("fail", "append", "replace"),
+    )
+    keys: Sequence[str] | None = option(
+        "columns of a primary or unique key, such as a,b; rows that have it already are updated, so that a "
+        "load can be repeated; a table that is made gets it as its primary key",
+        metavar="COLUMNS",
+        parse=column_names,
+        write=written_names,
+        taken=(Sequence,),
+    )
+    alias: str = option(
+        "open or saved connection; a saved one is opened first", default="tidb", metavar="A", parse=alias_name
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

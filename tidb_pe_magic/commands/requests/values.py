@@ -112,6 +112,26 @@ def written_parameters(value: object) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
 
 
+# A database's name, a dot and a table's, each of 64 characters at most, perhaps in backquotes.
+table_name = text_up_to(2 * 66 + 1)
+
+
+def column_names(text: str) -> tuple[str, ...]:
+    """Read names of columns with commas between them."""
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        sql_name(name)
+    if len(set(names)) < len(names):
+        msg = "names a column twice"
+        raise ValueError(msg)
+    return names
+
+
+def written_names(names: Sequence[str]) -> str:
+    """Write names as `column_names` reads them."""
+    return ",".join(names)
+
+
 def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 

@@ -145,6 +145,23 @@ class InFlight:
         if self.stopped.is_set():
             raise self.cancelled()
 
+    @contextmanager
+    def undisturbed(self, session: Any) -> Iterator[None]:
+        """Let a session finish what it does: nobody ends a COMMIT whose outcome has to be known.
+
+        Raises:
+            QueryCancelled: it was stopped before.
+        """
+        with self._lock:
+            if self.stopped.is_set():
+                raise self.cancelled()
+            numbers = [known for known, kept in self._sessions.items() if kept is session]
+            for number in numbers:
+                del self._sessions[number]
+        yield
+        with self._lock:
+            self._sessions.update(dict.fromkeys(numbers, session))
+
     def end(self) -> None:
         """End every statement: KILL QUERY over another connection, then the sockets that are still open."""
         with self._lock:

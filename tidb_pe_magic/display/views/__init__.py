@@ -18,6 +18,7 @@ from tidb_pe_magic.display.views import (  # noqa: F401 - each adds its views to
     fleets,
     history,
     identity,
+    loads,
     queries,
     schemas,
     sql_users,
@@ -28,6 +29,7 @@ from tidb_pe_magic.display.views.connections import steps_table
 from tidb_pe_magic.display.views.discovery import command_name
 from tidb_pe_magic.display.views.endpoints import OWNER_ACCEPTS, awaits_owner, plan_cost
 from tidb_pe_magic.display.views.fleets import fleet_progress, fleet_summary, in_words
+from tidb_pe_magic.display.views.loads import loaded
 from tidb_pe_magic.display.views.queries import amounts, query_summary
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ __all__ = [
     "fleet_progress",
     "fleet_summary",
     "in_words",
+    "loaded",
     "plan_cost",
     "query_summary",
     "steps_table",

@@ -1,0 +1,113 @@
+"""`%tidb_pe load` in a real IPython shell, and `tidb-pe load` in a real one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from flows.places import GROUP, VPC
+from IPython.core.completer import provisionalcompleter
+
+from tidb_pe_magic import errors, model
+from tidb_pe_magic.notebook.completion import candidates
+
+if TYPE_CHECKING:
+    from notebook.conftest import Shell
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+
+@pytest.fixture
+def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
+    """Give a shell with the flights as its connection, and a frame of delays."""
+    shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
+    shell.ip.user_ns["delays"] = pd.DataFrame({"carrier": ["UA", "AA"], "delay": [3.5, None]})
+    return shell
+
+
+def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
+    """The CREATE TABLE is shown before, the result after; a repeat with a key changes nothing."""
+    cell = connected.must("%tidb_pe load delays --table delays --keys carrier")
+    assert isinstance(cell.value, model.LoadResult)
+    shown = cell.output
+    assert shown.index("PRIMARY KEY (`carrier`)") < shown.index(
+        "Loaded into nycflights13.delays over tidb: 2 rows"
+    )
+    read = "%sql SELECT * FROM delays ORDER BY carrier DESC"
+    pd.testing.assert_frame_equal(connected.must(read).value, connected.ip.user_ns["delays"])
+    again = connected.must("%tidb_pe load delays --table delays --if-exists append --keys carrier")
+    assert "carrier the table had already were updated" in again.output
+    pd.testing.assert_frame_equal(connected.must(read).value, connected.ip.user_ns["delays"])
+    connected.must("%tidb_pe load delays --table delays --if-exists replace")
+    assert connected.must("%sql SHOW TABLES LIKE 'delays%'").value.shape == (1, 1)
+
+
+def test_what_cannot_be_loaded_is_one_line(connected: Shell) -> None:
+    """An unknown name, a table in the way, a bad value and an open transaction are refused by their names."""
+    for line, message in (
+        ("delay --table x", "no variable delay, and no such file. Did you mean delays?"),
+        ("missing.csv --table x", "missing.csv: No such file"),
+        ("delays --table flights", "nycflights13.flights exists"),
+        ("delays --table flights --if-exists append", "has no such column"),
+        ("delays --table x --keys nope", "--keys: the frame has no column nope"),
+        ("delays --table x --alias other", "there is no connection other"),
+        ("delays", "--table: is missing"),
+    ):
+        cell = connected.run(f"%tidb_pe load {line}")
+        assert isinstance(cell.error, errors.TidbPeError), line
+        assert message in str(cell.error), line
+    connected.must("%%tidb_pe query\nBEGIN")
+    cell = connected.run("%tidb_pe load delays --table x")
+    assert "COMMIT or ROLLBACK it first" in str(cell.error)
+    connected.must("%%tidb_pe query\nROLLBACK")
+    assert connected.must("%sql SHOW TABLES LIKE 'x%'").value.empty
+
+
+def test_the_cells_database_is_the_loads(connected: Shell) -> None:
+    """USE in a cell counts, and the connection's own method loads as the command does."""
+    connected.must("%sql CREATE DATABASE staging")
+    connected.must("%sql USE staging")
+    assert "staging.delays" in connected.must("%tidb_pe load delays --table delays").output
+    result = connected.ip.user_ns["delays"]
+    runbook = connected.ip.magics_manager.magics["line"]["tidb_pe"].__self__.runbook
+    done = runbook.connection.load(result, "staging.copy", keys=["carrier"])
+    assert (done.table, done.rows, done.created != "") == ("staging.copy", 2, True)
+    assert runbook.load(result, "staging.copy", if_exists="append", keys=["carrier"]).created == ""
+
+
+def test_names_of_frames_are_completed(connected: Shell) -> None:
+    """Variables that are frames, and no others, follow `load`; a file does in a shell."""
+    connected.must("number, _hidden = 5, delays")
+    line = "%tidb_pe load d"
+    with provisionalcompleter():
+        matches = [each.text for each in connected.ip.Completer.completions(line, len(line))]
+    assert "delays" in matches
+    found = candidates("%tidb_pe load ", variables=connected.ip.user_ns)
+    assert found is not None
+    assert "delays" in found[1]
+    assert "--table" in found[1]
+    assert "number" not in found[1]
+
+
+def test_a_file_is_loaded_from_a_shell(connected: Shell, tmp_path: Path) -> None:
+    """`tidb-pe load` uses the connection that was saved, and its errors are exit code 1."""
+    connected.must("%tidb_pe connect --database nycflights13 --save")
+    connected.ip.user_ns["delays"].to_csv(tmp_path / "delays.csv", index=False)
+    program = str(Path(sys.executable).with_name("tidb-pe"))
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, "load", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    done = run("delays.csv", "--table", "from_shell")
+    assert (done.returncode, "2 rows" in done.stdout) == (0, True), done.stderr
+    assert "CREATE TABLE" in done.stderr
+    assert connected.must("%sql SELECT COUNT(*) AS n FROM from_shell").value["n"].tolist() == [2]
+    again = run("delays.csv", "--table", "from_shell")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "from_shell exists" in again.stderr

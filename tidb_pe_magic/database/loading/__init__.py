@@ -1,0 +1,1 @@
+"""Frames to tables: values become SQL column by column, and are sent over several connections."""

@@ -1,0 +1,116 @@
+"""The key by which a repeated load finds the rows that are there already."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, first_true, refuse
+from tidb_pe_magic.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidb_pe_magic.database.loading.columns import SourceColumn
+    from tidb_pe_magic.database.loading.sources import FrameSource
+    from tidb_pe_magic.database.loading.tables import TargetColumn, TargetTable
+
+_KEYS = "--keys"
+
+
+def refuse_unknown(keys: Sequence[str], source: FrameSource) -> None:
+    """Refuse keys that the frame has no columns of.
+
+    Raises:
+        InvalidRequest: it names the first one.
+    """
+    names = {column.name.casefold() for column in source.columns}
+    for key in keys:
+        if key.casefold() not in names:
+            raise InvalidRequest(_KEYS, f"the frame has no column {key}.")
+
+
+def unique_key(table: TargetTable, keys: Sequence[str], source: FrameSource) -> frozenset[str]:
+    """Return the columns of the table's unique key that a repeat is recognized by, in lower case.
+
+    Raises:
+        InvalidRequest: the table has no such key, or another one by which it would find another row.
+    """
+    wanted = frozenset(key.casefold() for key in keys)
+    if not any(frozenset(columns) == wanted for columns in table.unique.values()):
+        listed = "; ".join(", ".join(filter(None, each)) for each in table.unique.values())
+        raise InvalidRequest(
+            _KEYS,
+            f"{table.name} has no primary or unique key of exactly these columns: {', '.join(keys)}.",
+            advice=f"It has: {listed}."
+            if listed
+            else f"CREATE UNIQUE INDEX … ON {table.name} ({', '.join(keys)})",
+        )
+    given = {column.name.casefold() for column in source.columns}
+    for name, columns in table.unique.items():
+        if frozenset(columns) == wanted:
+            continue
+        # Values that the server makes are new ones.
+        made = any(
+            column in table.columns and column not in given and table.columns[column].automatic
+            for column in columns
+        )
+        if not made:
+            raise InvalidRequest(
+                _KEYS,
+                f"{table.name} has another unique key, {name}, by which a row could replace a different one.",
+                advice="Load without --keys, or into a table with one unique key.",
+            )
+    return wanted
+
+
+def refuse_doubles(source: FrameSource, table: TargetTable, keys: frozenset[str]) -> None:
+    """Refuse a frame in which a key is missing, or is there twice: one row would replace the other.
+
+    Raises:
+        InvalidRequest: with the rows.
+    """
+    columns = [column for column in source.columns if column.name.casefold() in keys]
+    compared = {}
+    for column in columns:
+        if column.values.null_count:
+            row = first_true(pc.is_null(column.values))
+            refuse(column.name, "a key has no value.", row=row)
+        compared[column.name] = _comparable(column, table.columns[column.name.casefold()])
+    rows = pa.chunked_array([pa.array(range(source.rows), pa.int64())])
+    place = "".join(compared)  # a name that no column has
+    counted = (
+        pa.table({**compared, f"{place} row": rows})
+        .group_by(list(compared), use_threads=False)
+        .aggregate([(f"{place} row", "min"), (f"{place} row", "max"), (f"{place} row", "count")])
+    )
+    double = pc.greater(counted[f"{place} row_count"], 1)
+    if pc.any(double).as_py():
+        at = first_true(double)
+        first, last = (counted[f"{place} row_{end}"][at].as_py() for end in ("min", "max"))
+        names = ", ".join(compared)
+        raise InvalidRequest(
+            FIELD,
+            f"rows {first} and {last} (counted from 0) have the same key ({names}).",
+            advice=f"Keep one of them: frame.drop_duplicates({list(compared)!r}, keep='last')",
+        )
+
+
+def _comparable(column: SourceColumn, target: TargetColumn) -> Any:
+    """Return values that are equal wherever the server may hold them for equal."""
+    if column.kind is not SourceKind.TEXT:
+        return column.values
+    if target.collation.endswith("_bin"):
+        # These, too, are compared without the spaces at the end.
+        return pc.utf8_rtrim(column.values, " ")
+    return pa.chunked_array(
+        [pa.array([_folded(text) for text in column.values.to_pylist()], pa.large_string())]
+    )
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(each for each in plain if not unicodedata.combining(each)).rstrip()

@@ -1,0 +1,370 @@
+"""A frame into a table: what is there, what would not fit, and how it gets there."""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pymysql.constants import ER
+
+from tidb_pe_magic.database.loading.binding import bound
+from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, refuse
+from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
+from tidb_pe_magic.database.loading.sending import Ledger, Sender
+from tidb_pe_magic.database.loading.statements import InsertWriter
+from tidb_pe_magic.database.loading.tables import (
+    TableName,
+    create_statement,
+    created,
+    described,
+    is_view,
+    referring,
+)
+from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.database.queries.inflight import InFlight, attended
+from tidb_pe_magic.errors import (
+    ConnectionFailed,
+    InvalidRequest,
+    LoadFailed,
+    QueryCancelled,
+    QueryFailed,
+    TidbPeError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Engine
+
+    from tidb_pe_magic.database.loading.sources import FrameSource
+    from tidb_pe_magic.database.loading.tables import TargetTable
+
+_TABLE = "--table"
+_DROP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadTask:
+    """What is to be loaded, and who is told of it.
+
+    Attributes:
+        engine: of the connection.
+        name: of the table.
+        source: the frame.
+        if_exists: fail, append or replace.
+        keys: columns of a unique key; rows that have one already are updated.
+        cancel: set it to stop.
+        show: is given the CREATE TABLE before it is executed.
+        tell: is given the ledger several times a second.
+        note: is given what else there is to know.
+    """
+
+    engine: Engine
+    name: TableName
+    source: FrameSource
+    if_exists: str
+    keys: tuple[str, ...]
+    cancel: threading.Event
+    show: Callable[[str], None]
+    tell: Callable[[Ledger], None]
+    note: Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What was done.
+
+    Attributes:
+        bytes: of the statements.
+        created: the CREATE TABLE; empty where the table was there.
+        replaced: another table had the name before.
+    """
+
+    rows: int
+    bytes: int
+    created: str = ""
+    replaced: bool = False
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What the server has: the table, and how long a statement may be."""
+
+    table: TargetTable | None
+    packet: int
+    view: bool = False
+    referring: str = ""
+
+
+def load(task: LoadTask) -> Loaded:
+    """Load a frame.
+
+    A table that is made by this is made whole or not at all: the rows go into a table beside it, which gets
+    its name at the end. Rows that are appended are committed piece by piece.
+
+    Raises:
+        InvalidRequest: something of the frame would not arrive as it is, or the table is there or of other
+            columns; nothing was sent.
+        LoadFailed: it says which rows are committed.
+        ConnectionFailed: the server could not be asked; nothing was sent.
+    """
+    around = _look(task)
+    _refuse_table(task, around)
+    if around.table is not None and task.if_exists == "append":
+        return _append(task, around.table, around)
+    table = created(task.name, task.source.columns, task.keys)
+    if task.if_exists == "append":
+        _bound_writer(task, table, around)  # what does not fit is refused before the table is made
+        statement = create_statement(table)
+        task.show(statement)
+        _define(task, statement)
+        return replace(_append(task, table, around), created=statement)
+    return _make(task, table, around)
+
+
+# Looking
+
+
+def _look(task: LoadTask) -> _Surroundings:
+    flight = InFlight(task.engine, statement="SHOW")
+
+    def look() -> _Surroundings:
+        with flight.dedicated() as session, translated():
+            table = described(session, task.name)
+            packet = int(_value(session, "SELECT @@max_allowed_packet"))
+            if table is None:
+                return _Surroundings(None, packet)
+            view = is_view(session, task.name)
+            return _Surroundings(table, packet, view, referring(session, task.name))
+
+    (found,) = attended([look], flight, cancel=task.cancel, tell=_nothing)
+    return found
+
+
+def _value(session: Any, sql: str) -> Any:
+    with session.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+def _refuse_table(task: LoadTask, around: _Surroundings) -> None:
+    """Refuse a table that is in the way."""
+    if around.table is None:
+        return
+    if task.if_exists == "fail":
+        raise InvalidRequest(
+            _TABLE,
+            f"{task.name} exists.",
+            advice="Add the rows to it with --if-exists append, or make it anew with --if-exists replace.",
+        )
+    if around.view:
+        raise InvalidRequest(_TABLE, f"{task.name} is a view.", advice="Name the table behind it.")
+    if task.if_exists == "replace" and around.referring:
+        raise InvalidRequest(
+            _TABLE,
+            f"{task.name} cannot be replaced: a foreign key of {around.referring} refers to it.",
+            advice="DELETE FROM it, then load with --if-exists append.",
+        )
+
+
+# Binding
+
+
+def _bound_writer(task: LoadTask, table: TargetTable, around: _Surroundings) -> tuple[InsertWriter, str]:
+    """Return what writes the rows, and the time zone that its sessions need; empty for the server's own."""
+    source = task.source
+    _refuse_columns(source, table)
+    columns = [bound(column, table.columns[column.name.casefold()]) for column in source.columns]
+    keys = unique_key(table, task.keys, source) if task.keys else frozenset()
+    if keys:
+        refuse_doubles(source, table, keys)
+    writer = InsertWriter(
+        table=table.name, columns=columns, rows=source.rows, keys=keys, packet=around.packet
+    )
+    return writer, _zone(source, table)
+
+
+def _refuse_columns(source: FrameSource, table: TargetTable) -> None:
+    names = {column.name.casefold() for column in source.columns}
+    for column in source.columns:
+        if column.name.casefold() not in table.columns:
+            close = difflib.get_close_matches(column.name.casefold(), table.columns, n=1)
+            hint = f" Did you mean {table.columns[close[0]].name}?" if close else ""
+            refuse(column.name, f"{table.name} has no such column.{hint}")
+    for name, target in table.columns.items():
+        if name not in names and not target.filled:
+            reason = f"has no column {target.name}, which in {table.name} is NOT NULL without a default."
+            raise InvalidRequest(FIELD, reason)
+
+
+def _zone(source: FrameSource, table: TargetTable) -> str:
+    """Return the time zone in which the values of TIMESTAMP columns are what they are meant to be."""
+    stamps = [
+        column for column in source.columns if table.columns[column.name.casefold()].base == "timestamp"
+    ]
+    moments = [column for column in stamps if column.kind is SourceKind.MOMENT]
+    others = [column for column in stamps if column.kind in {SourceKind.DATE, SourceKind.DATETIME}]
+    if moments and others:
+        refuse(
+            others[0].name,
+            f"has times without a zone, and {moments[0].name} with one; both go into TIMESTAMP columns.",
+            advice=f"Give it one: frame[{others[0].name!r}].dt.tz_localize('UTC')",
+        )
+    return "+00:00" if moments else ""
+
+
+def _tell_of_zones(task: LoadTask, table: TargetTable) -> None:
+    names = [
+        column.name
+        for column in task.source.columns
+        if column.kind is SourceKind.MOMENT and table.columns[column.name.casefold()].base == "datetime"
+    ]
+    if names:
+        task.note(f"Times with a zone are stored in UTC, without the zone: {', '.join(names)}.")
+
+
+# Sending
+
+
+def _append(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
+    writer, zone = _bound_writer(task, table, around)
+    pieces = writer.pieces()
+    _tell_of_zones(task, table)
+    ledger, failure = _send(task, writer, pieces, zone)
+    if failure is None:
+        return Loaded(rows=ledger.rows, bytes=ledger.bytes)
+    left = _merged(set(pieces) - ledger.committed - ledger.in_doubt)
+    raise LoadFailed(
+        str(task.name),
+        failure,
+        committed=ledger.rows,
+        total=task.source.rows,
+        in_doubt=_merged(ledger.in_doubt),
+        left=left,
+        repeatable=bool(task.keys),
+        stopped=isinstance(failure, QueryCancelled),
+    )
+
+
+def _send(
+    task: LoadTask, writer: InsertWriter, pieces: Sequence[Any], zone: str
+) -> tuple[Ledger, TidbPeError | None]:
+    flight = InFlight(task.engine, statement="INSERT")
+    sender = Sender(flight, writer, zone=zone)
+    failure = sender.send(pieces, cancel=task.cancel, tell=lambda: task.tell(sender.ledger))
+    return sender.ledger, failure
+
+
+def _merged(pieces: set[Any]) -> tuple[tuple[int, int], ...]:
+    """Return the ranges of rows that pieces are, each with the row behind its last one."""
+    merged: list[tuple[int, int]] = []
+    for piece in sorted(pieces, key=lambda each: each.start):
+        if merged and merged[-1][1] == piece.start:
+            merged[-1] = merged[-1][0], piece.start + piece.rows
+        else:
+            merged.append((piece.start, piece.start + piece.rows))
+    return tuple(merged)
+
+
+# Making a table
+
+
+def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
+    """Fill a table beside the one that is wanted, and give it the name."""
+    side = replace(table, name=task.name.beside(f"load_{secrets.token_hex(4)}"))
+    writer, zone = _bound_writer(task, side, around)
+    pieces = writer.pieces()
+    task.show(create_statement(table))
+    _tell_of_zones(task, table)
+    _define(task, create_statement(side))
+    try:
+        ledger, failure = _send(task, writer, pieces, zone)
+    except BaseException:
+        _drop(task, side.name)
+        raise
+    if failure is not None:
+        raise _nothing_loaded(task, side.name, failure)
+    old = task.name.beside(f"old_{secrets.token_hex(4)}") if around.table is not None else None
+    _rename(task, side.name, old)
+    if old is not None and not _drop(task, old):
+        task.note(f"The table that was replaced is still there: DROP TABLE {old.sql}")
+    return Loaded(
+        rows=ledger.rows,
+        bytes=ledger.bytes,
+        created=create_statement(table),
+        replaced=old is not None,
+    )
+
+
+def _rename(task: LoadTask, side: TableName, old: TableName | None) -> None:
+    """Give the table beside the wanted one its name, in one statement with the one that has it now."""
+    renames = [f"{task.name.sql} TO {old.sql}"] if old is not None else []
+    statement = f"RENAME TABLE {', '.join([*renames, f'{side.sql} TO {task.name.sql}'])}"
+    try:
+        _define(task, statement)
+    except TidbPeError as failure:
+        error = failure
+    else:
+        return
+    definite = isinstance(error, QueryFailed)
+    # What is dropped was not renamed, and never will be; what is not there was renamed.
+    dropped = _drop(task, side)
+    if dropped is None and not definite:
+        return
+    raise _failed(task, side, error, dropped=dropped)
+
+
+def _nothing_loaded(task: LoadTask, side: TableName, failure: TidbPeError) -> LoadFailed:
+    return _failed(task, side, failure, dropped=_drop(task, side))
+
+
+def _failed(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: bool | None) -> LoadFailed:
+    return LoadFailed(
+        str(task.name),
+        failure,
+        committed=0,
+        total=task.source.rows,
+        left=((0, task.source.rows),),
+        remains=side.sql if dropped is False else "",
+        whole=True,
+        stopped=isinstance(failure, QueryCancelled),
+    )
+
+
+def _define(task: LoadTask, statement: str) -> None:
+    """Execute a statement that defines, over a connection of its own."""
+    _execute(task.engine, statement, task.cancel)
+
+
+def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
+    flight = InFlight(engine, statement=statement)
+
+    def execute() -> None:
+        with flight.dedicated() as session, translated():
+            session.query(statement)
+
+    attended([execute], flight, cancel=cancel, tell=_nothing)
+
+
+def _drop(task: LoadTask, name: TableName) -> bool | None:
+    """Drop a table of ours; False where that could not be done, None where there is none."""
+    late = threading.Event()
+    timer = threading.Timer(_DROP_SECONDS, late.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        _execute(task.engine, f"DROP TABLE {name.sql}", late)
+    except QueryFailed as error:
+        return None if error.code in {ER.BAD_TABLE_ERROR, ER.NO_SUCH_TABLE} else False
+    except (QueryCancelled, ConnectionFailed):
+        return False
+    finally:
+        timer.cancel()
+    return True
+
+
+def _nothing() -> None:
+    """Tell nobody: it takes no time."""

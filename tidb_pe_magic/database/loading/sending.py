@@ -1,0 +1,228 @@
+"""Pieces of a frame, each a transaction, over several connections; what is committed is always known."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pymysql.err
+from pymysql.constants import CR, ER
+
+from tidb_pe_magic.database.queries.failures import translated
+from tidb_pe_magic.database.queries.inflight import attended
+from tidb_pe_magic.errors import ConnectionFailed, QueryFailed, TidbPeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tidb_pe_magic.database.loading.statements import InsertStatement, InsertWriter, Piece
+    from tidb_pe_magic.database.queries.inflight import InFlight
+
+CONNECTIONS = 4
+_TRIES, _PAUSE = 6, 0.2  # of a piece; seconds, doubled each time
+_SETTLE_SECONDS = 2.0
+_CONNECTION_KILLED = 1927  # MariaDB
+_LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0, ER.SERVER_SHUTDOWN, _CONNECTION_KILLED})
+# Errors after which TiDB and MySQL have rolled the transaction back, and ask to try it again.
+_WRITE_CONFLICT, _RETRYABLE, _REGION_UNAVAILABLE, _SCHEMA_CHANGED = 9007, 8002, 9005, 8028
+_AGAIN = frozenset(
+    {
+        ER.LOCK_DEADLOCK,
+        ER.LOCK_WAIT_TIMEOUT,
+        8022,
+        _WRITE_CONFLICT,
+        _RETRYABLE,
+        _REGION_UNAVAILABLE,
+        _SCHEMA_CHANGED,
+    }
+)
+# With which a COMMIT fails for good: a key is there, the transaction or a row is too large.
+_ROLLED_BACK = frozenset({ER.DUP_ENTRY, 8004, 8025})
+# What a session of its own is set to. The server refuses what does not fit instead of changing it; 0 is
+# no request for the next AUTO_INCREMENT; a backslash escapes.
+_SETTINGS = (
+    "SET autocommit = 0",
+    "SET sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
+)
+
+
+@dataclass
+class Ledger:
+    """What has become of the pieces of a frame.
+
+    Attributes:
+        committed: pieces that the server has confirmed.
+        in_doubt: pieces whose COMMIT was sent, and of which the server has not said what became of them.
+        rows: of the committed ones.
+        bytes: of their statements.
+    """
+
+    committed: set[Piece] = field(default_factory=set)
+    in_doubt: set[Piece] = field(default_factory=set)
+    rows: int = 0
+    bytes: int = 0
+    _under_way: int = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
+
+    def committing(self, piece: Piece) -> None:
+        """Note that a COMMIT is about to be sent."""
+        with self._changed:
+            self._under_way += 1
+            self.in_doubt.add(piece)
+
+    def answered(self, piece: Piece, size: int, *, committed: bool | None) -> None:
+        """Note what the server has said of a COMMIT; None where its answer is lost."""
+        with self._changed:
+            self._under_way -= 1
+            if committed is not None:
+                self.in_doubt.discard(piece)
+            if committed:
+                self.committed.add(piece)
+                self.rows += piece.rows
+                self.bytes += size
+            self._changed.notify_all()
+
+    def settle(self) -> None:
+        """Wait for a moment until the answers to the COMMITs that were sent have come."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, _SETTLE_SECONDS)
+
+
+class Sender:
+    """Sends the pieces of a frame."""
+
+    def __init__(self, flight: InFlight, writer: InsertWriter, *, zone: str = "") -> None:
+        """Send nothing yet.
+
+        Args:
+            flight: of the engine; its sessions can be stopped.
+            writer: of the frame.
+            zone: the sessions' time zone; empty for the server's own.
+        """
+        self._flight = flight
+        self._writer = writer
+        self._settings = (*_SETTINGS, *((f"SET time_zone = '{zone}'",) if zone else ()))
+        self._pieces: list[Piece] = []
+        self._lock = threading.Lock()
+        self.ledger = Ledger()
+
+    def send(
+        self, pieces: Sequence[Piece], *, cancel: threading.Event, tell: Callable[[], None]
+    ) -> TidbPeError | None:
+        """Send and commit every piece; return what ended it early.
+
+        Args:
+            pieces: each a transaction.
+            cancel: set it to end this.
+            tell: is called several times a second, for progress.
+        """
+        self._pieces = list(reversed(pieces))
+        works = [self._work] * min(CONNECTIONS, len(pieces))
+        failure: TidbPeError | None = None
+        try:
+            if works:
+                attended(works, self._flight, cancel=cancel, tell=tell)
+        except TidbPeError as error:
+            failure = error
+        self.ledger.settle()
+        return failure
+
+    def _next(self) -> Piece | None:
+        with self._lock:
+            return self._pieces.pop() if self._pieces and not self._flight.stopped.is_set() else None
+
+    def _work(self) -> None:
+        """Send pieces over one connection after the other, until there are none left."""
+        piece = self._next()
+        tries = 0
+        while piece is not None:
+            try:
+                with self._flight.dedicated() as session:
+                    self._prepare(session)
+                    while piece is not None:
+                        self._send(session, piece)
+                        piece, tries = self._next(), 0
+            except _NotCommitted as again:
+                # Nothing of the piece is there, or sending it once more changes nothing.
+                tries += 1
+                self._pause(tries, again.failure)
+            except ConnectionFailed as failure:
+                # Of the COMMIT whose answer is lost nobody knows; nor would another login help.
+                if (piece in self.ledger.in_doubt and not self._writer.keys) or failure.stage in {
+                    "tls",
+                    "login",
+                }:
+                    raise
+                tries += 1
+                self._pause(tries, failure)
+
+    def _pause(self, tries: int, failure: TidbPeError) -> None:
+        if tries >= _TRIES or self._flight.stopped.wait(_PAUSE * 2**tries):
+            raise failure
+
+    def _prepare(self, session: Any) -> None:
+        with translated():
+            for setting in self._settings:
+                session.query(setting)
+
+    def _send(self, session: Any, piece: Piece) -> None:
+        statements = self._writer.statements(piece)
+        try:
+            for statement in statements:
+                self._insert(session, statement)
+        except pymysql.err.MySQLError as error:
+            # No COMMIT was sent: whatever became of the statement, the server rolls it back.
+            self._give_up(session, error)
+        with self._flight.undisturbed(session):
+            self._commit(session, piece, sum(len(statement.sql) for statement in statements))
+
+    def _insert(self, session: Any, statement: InsertStatement) -> None:
+        changed = session.query(statement.sql)
+        if not self._writer.keys and changed != statement.rows:
+            session.query("ROLLBACK")
+            raise QueryFailed(0, f"the server took {changed:,} of {statement.rows:,} rows.")
+
+    def _give_up(self, session: Any, error: pymysql.err.MySQLError) -> None:
+        again = not session.open or error.args[0] in _LOST | _AGAIN
+        session.discard()
+        raise _NotCommitted(_failure(error)) if again else _failure(error)
+
+    def _commit(self, session: Any, piece: Piece, size: int) -> None:
+        self.ledger.committing(piece)
+        failure: TidbPeError | None = None
+        committed, again = None, False
+        try:
+            session.query("COMMIT")
+            committed = True
+        except pymysql.err.MySQLError as error:
+            failure, code = _failure(error), error.args[0]
+            if code in _AGAIN | _ROLLED_BACK:
+                committed = False
+            again = code in _AGAIN or (committed is None and bool(self._writer.keys))
+        finally:
+            self.ledger.answered(piece, size, committed=committed)
+        if failure is None:
+            return
+        session.discard()
+        raise _NotCommitted(failure) if again else failure
+
+
+class _NotCommitted(Exception):  # noqa: N818 - no failure yet
+    """A piece can be sent again.
+
+    Attributes:
+        failure: what is raised where it has failed too often.
+    """
+
+    def __init__(self, failure: TidbPeError) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+def _failure(error: pymysql.err.MySQLError) -> TidbPeError:
+    try:
+        with translated():
+            raise error
+    except TidbPeError as failure:
+        return failure

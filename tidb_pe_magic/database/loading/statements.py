@@ -1,0 +1,212 @@
+"""Rows as INSERT statements, made column by column: no Python object is made for a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tidb_pe_magic.database.loading.bound import LiteralForm
+from tidb_pe_magic.database.loading.columns import refuse
+from tidb_pe_magic.database.loading.tables import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidb_pe_magic.database.loading.bound import BoundColumn
+    from tidb_pe_magic.database.loading.tables import TableName
+
+# A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long
+# enough that the way there and back does not count.
+_STATEMENT_BYTES, _MOST_ROWS = 1 << 20, 10_000
+_SPARE_BYTES = 4096  # of a packet, for its head and what stands around the rows
+_NUMBER_BYTES = 12  # of a literal on average
+_HEXADECIMAL = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), dtype=np.uint16)
+_NULL = b"NULL"
+_NOTHING = pa.scalar(b"", pa.large_binary())
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows that are committed together: from `start` on, `rows` of them."""
+
+    start: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class InsertStatement:
+    """An INSERT of so many rows."""
+
+    sql: bytes
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsertWriter:
+    """Writes the rows of a frame as statements.
+
+    Attributes:
+        table: that they are for.
+        columns: as they are sent.
+        rows: of the frame.
+        keys: columns of a unique key of the table; a row that has one already is updated.
+        packet: bytes of a statement at most, which is the server's max_allowed_packet.
+    """
+
+    table: TableName
+    columns: Sequence[BoundColumn]
+    rows: int
+    keys: frozenset[str] = frozenset()
+    packet: int = 1 << 24
+    _head: bytes = field(init=False, repr=False)
+    _tail: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Write what stands before and behind the rows."""
+        names = ", ".join(quoted(column.name) for column in self.columns)
+        head = f"INSERT INTO {self.table.sql} ({names}) VALUES "  # noqa: S608 - quoted
+        object.__setattr__(self, "_head", head.encode())
+        object.__setattr__(self, "_tail", self._on_duplicate().encode())
+
+    def _on_duplicate(self) -> str:
+        if not self.keys:
+            return ""
+        others = [each.name for each in self.columns if each.name.casefold() not in self.keys]
+        # A table of nothing but keys: the row is there already.
+        named = others or [self.columns[0].name]
+        updates = ", ".join(f"{quoted(name)} = VALUES({quoted(name)})" for name in named)
+        return f" ON DUPLICATE KEY UPDATE {updates}"
+
+    def pieces(self) -> list[Piece]:
+        """Return what is committed together, in the rows' order.
+
+        Raises:
+            InvalidRequest: a row is larger than a statement may be.
+        """
+        self._refuse_large_rows()
+        size = sum(_size(column) for column in self.columns)
+        row = max(1, size // max(1, self.rows))
+        count = max(1, min(_MOST_ROWS, _STATEMENT_BYTES // row))
+        return [Piece(start, min(count, self.rows - start)) for start in range(0, self.rows, count)]
+
+    def statements(self, piece: Piece) -> list[InsertStatement]:
+        """Return the statements of a piece: one, unless its rows are longer than most."""
+        parts = [literals(column, piece) for column in self.columns]
+        rows = pc.binary_join_element_wise(
+            *parts, pa.scalar(b",", pa.large_binary()), null_handling="replace", null_replacement=_NULL
+        )
+        ends = np.cumsum(pc.binary_length(rows).to_numpy() + 3)
+        most = min(_STATEMENT_BYTES * 2, self.packet - _SPARE_BYTES)
+        made, start, before = [], 0, 0
+        while start < len(rows):
+            stop = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
+            body = _joined(rows.slice(start, stop - start))
+            made.append(InsertStatement(b"".join((self._head, b"(", body, b")", self._tail)), stop - start))
+            start, before = stop, int(ends[stop - 1])
+        return made
+
+    def _refuse_large_rows(self) -> None:
+        """Refuse the first row whose statement is longer than the server takes."""
+        most = self.packet - _SPARE_BYTES - len(self._head) - len(self._tail)
+        sizes = np.full(self.rows, _NUMBER_BYTES * 4 * len(self.columns), np.int64)
+        for column in self.columns:
+            if column.form in {LiteralForm.TEXT, LiteralForm.HEXADECIMAL}:
+                # Each byte is two characters at most.
+                lengths = pc.fill_null(pc.binary_length(column.values), 0).to_numpy()
+                sizes += 2 * lengths
+        for row in np.flatnonzero(sizes > most):
+            (piece,) = (Piece(int(row), 1),)
+            values = (literals(column, piece)[0].as_py() or _NULL for column in self.columns)
+            lengths = list(map(len, values))
+            size = sum(lengths) + len(lengths)
+            if size > most:
+                refuse(
+                    self.columns[lengths.index(max(lengths))].name,
+                    f"the row takes {size / 1e6:,.1f} MB, and the server's max_allowed_packet is "
+                    f"{self.packet / 1e6:,.1f} MB.",
+                    row=int(row),
+                )
+
+
+def _size(column: BoundColumn) -> int:
+    """Return about how many bytes the literals of a column take."""
+    kind = column.values.type
+    if column.form is LiteralForm.TEXT or column.form is LiteralForm.HEXADECIMAL:
+        size = pc.sum(pc.binary_length(column.values)).as_py() or 0
+        return int(size * (2 if column.form is LiteralForm.HEXADECIMAL else 1)) + 4 * len(column.values)
+    each = 28 if pa.types.is_timestamp(kind) else _NUMBER_BYTES
+    return each * len(column.values)
+
+
+def _joined(rows: Any) -> memoryview:
+    """Return all rows with brackets and a comma between each two."""
+    offsets = pa.array([0, len(rows)], pa.int64())
+    joined = pc.binary_join(
+        pa.LargeListArray.from_arrays(offsets, rows), pa.scalar(b"),(", pa.large_binary())
+    )
+    return memoryview(joined[0].as_buffer())
+
+
+def literals(column: BoundColumn, piece: Piece) -> Any:
+    """Return the literals of a piece of a column; NULL where there is no value."""
+    values = column.values.slice(piece.start, piece.rows).combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+    match column.form:
+        case LiteralForm.DIGITS:
+            return values.cast(pa.large_string()).cast(pa.large_binary())
+        case LiteralForm.PLAIN:
+            return _in_quotes(values.cast(pa.large_string()).cast(pa.large_binary()))
+        case LiteralForm.TEXT:
+            return _in_quotes(_escaped(values.cast(pa.large_binary())))
+        case LiteralForm.HEXADECIMAL:
+            return _hexadecimal(values.cast(pa.large_binary()))
+
+
+def _in_quotes(texts: Any, before: bytes = b"'") -> Any:
+    return pc.binary_join_element_wise(
+        pa.scalar(before, pa.large_binary()), texts, pa.scalar(b"'", pa.large_binary()), _NOTHING
+    )
+
+
+# In this order: what escapes is escaped first.
+_ESCAPES = ((b"\\", b"\\\\"), (b"'", b"\\'"), (b"\0", b"\\0"))
+
+
+def _escaped(texts: Any) -> Any:
+    present = bytes(content(texts))
+    for character, escape in _ESCAPES:
+        if character in present:
+            texts = pc.replace_substring(texts, pattern=character, replacement=escape)
+    return texts
+
+
+def _hexadecimal(values: Any) -> Any:
+    offsets = np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + len(values) + 1]
+    digits = _HEXADECIMAL[np.frombuffer(content(values), np.uint8)]
+    doubled = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(),
+        len(values),
+        [_mask(values), pa.py_buffer((offsets - offsets[0]) * 2), pa.py_buffer(digits)],
+    )
+    return _in_quotes(doubled, before=b"x'")
+
+
+def _mask(values: Any) -> Any:
+    if not values.null_count:
+        return None
+    valid = values.is_valid().to_numpy(zero_copy_only=False)
+    return pa.py_buffer(np.packbits(valid, bitorder="little"))
+
+
+def content(values: Any) -> bytes | memoryview:
+    """Return the bytes of all values of a binary array, one after the other."""
+    data = values.buffers()[2]
+    if data is None:
+        return b""
+    offsets = np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + len(values) + 1]
+    return memoryview(data)[offsets[0] : offsets[-1]]

@@ -1,0 +1,106 @@
+"""Text and bytes as the columns of a table hold them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from tidb_pe_magic.database.loading.bound import BoundColumn, LiteralForm, bound, refuse_where
+from tidb_pe_magic.database.loading.columns import SourceColumn, SourceKind, refuse
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.database.loading.tables import TargetColumn
+
+TEXT_BYTES = {"tinytext": 2**8 - 1, "text": 2**16 - 1, "mediumtext": 2**24 - 1, "longtext": 2**32 - 1}
+BLOB_BYTES = {"tinyblob": 2**8 - 1, "blob": 2**16 - 1, "mediumblob": 2**24 - 1, "longblob": 2**32 - 1}
+_CODECS = {"latin1": "cp1252", "gbk": "gbk", "gb18030": "gb18030", "big5": "big5", "ascii": "ascii"}
+_FULL, _NARROW = {"utf8mb4", ""}, {"utf8", "utf8mb3"}
+
+
+def text_rule(kind: SourceKind) -> Any:
+    """Return what binds values of a kind to a CHAR, VARCHAR or TEXT column; None where none does."""
+    return _texts if kind is SourceKind.TEXT else None
+
+
+def _texts(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+    values = column.values
+    if target.base in TEXT_BYTES:
+        too_long = pc.greater(pc.binary_length(values), TEXT_BYTES[target.base])
+    else:
+        too_long = pc.greater(pc.utf8_length(values), (target.arguments or (1,))[0])
+    refuse_where(column, too_long, f"is too long for {target.type.upper()}.")
+    if target.base == "char":
+        refuse_where(
+            column, pc.match_substring_regex(values, " $"), "ends with a space, which a CHAR column drops."
+        )
+    _refuse_foreign_characters(column, target)
+    return bound(target, values, LiteralForm.TEXT)
+
+
+def _refuse_foreign_characters(column: SourceColumn, target: TargetColumn) -> None:
+    charset = target.charset
+    if charset in _FULL:
+        return
+    reason = f"has a character that the column's character set {charset} does not have."
+    if charset in _NARROW:
+        refuse_where(column, pc.match_substring_regex(column.values, r"[\x{10000}-\x{10ffff}]"), reason)
+        return
+    codec = _CODECS.get(charset, "ascii")
+    for row, text in enumerate(column.values.to_pylist()):
+        try:
+            (text or "").encode(codec)
+        except UnicodeEncodeError:
+            refuse(column.name, f"{text[:40]!r} {reason}", row=row)
+
+
+def choice_rule(kind: SourceKind) -> Any:
+    """Return what binds values of a kind to an ENUM or SET column; None where none does."""
+    return _choices if kind is SourceKind.TEXT else None
+
+
+def _choices(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+    known = target.choices
+    for text in pc.unique(column.values).to_pylist():
+        if text is None or (target.base == "enum" and text in known):
+            continue
+        # A SET comes back in its own order.
+        if target.base == "set" and text == ",".join(each for each in known if each in text.split(",")):
+            continue
+        bad = pc.equal(column.values, text)
+        refuse_where(column, bad, f"is not a value of {target.type[:80]}.")
+    return bound(target, column.values, LiteralForm.TEXT)
+
+
+def document_rule(kind: SourceKind) -> Any:
+    """Return what binds values of a kind to a JSON column; None where none does."""
+    return _documents if kind is SourceKind.TEXT else None
+
+
+def _documents(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+    for row, text in enumerate(column.values.to_pylist()):
+        if text is not None:
+            try:
+                json.loads(text, parse_constant=_no_constant)
+            except (ValueError, RecursionError):
+                refuse(column.name, f"{text[:40]!r} is not valid JSON.", row=row)
+    return bound(target, column.values, LiteralForm.TEXT)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def binary_rule(kind: SourceKind) -> Any:
+    """Return what binds values of a kind to a BINARY, VARBINARY or BLOB column; None where none does."""
+    return _binaries if kind is SourceKind.BYTES else None
+
+
+def _binaries(column: SourceColumn, target: TargetColumn) -> BoundColumn:
+    most = BLOB_BYTES.get(target.base) or (target.arguments or (1,))[0]
+    lengths = pc.binary_length(column.values)
+    refuse_where(column, pc.greater(lengths, most), f"is too long for {target.type.upper()}.")
+    if target.base == "binary":
+        refuse_where(column, pc.less(lengths, most), f"is too short: {target.type.upper()} adds zero bytes.")
+    return bound(target, column.values, LiteralForm.HEXADECIMAL)

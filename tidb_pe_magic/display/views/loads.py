@@ -1,0 +1,43 @@
+"""What is shown of a load: the table that is made, how far it is, and what it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import model
+from tidb_pe_magic.display.layout import Mark, View
+from tidb_pe_magic.display.views.base import view_of
+from tidb_pe_magic.display.views.queries import amounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@view_of.register(model.LoadResult)
+def _load(result: model.LoadResult) -> View:
+    done = amounts(result.rows, result.bytes, result.seconds)
+    return View(
+        title=f"Loaded into {result.table} over {result.alias}: {done}",
+        kind="ok",
+        notes=tuple(Mark("info", note) for note in _notes(result)),
+    )
+
+
+def _notes(result: model.LoadResult) -> Iterator[str]:
+    if result.replaced:
+        yield "The table was replaced when the new one was whole."
+    elif result.created:
+        yield "The table was created."
+    if result.keys:
+        yield f"Rows whose {', '.join(result.keys)} the table had already were updated."
+
+
+def loaded(event: model.RowsLoaded) -> str:
+    """Return how many rows are committed, of how many."""
+    rows, rest = amounts(event.rows, event.bytes, event.seconds).split(" ", 1)
+    return f"{rows} of {event.total:,} {rest}"
+
+
+def table_shown(event: model.TableShown) -> View:
+    """Return the statement that makes the table."""
+    return View(title="The table that is made", kind="info", block=tuple(event.statement.split("\n")))

@@ -1,0 +1,103 @@
+"""Frames and files into tables, over a connection that `connect` has opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.commands.requests import ConnectRequest
+from tidb_pe_magic.model import LoadResult, Notice, RowsLoaded, TableShown
+from tidb_pe_magic.steps import connect, saved_connections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.commands.requests import LoadRequest
+    from tidb_pe_magic.database.loading.sending import Ledger
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+    from tidb_pe_magic.runtime.open_connections import OpenConnection
+
+# Seconds until the first event, and between two of them.
+_TOLD_AFTER, _TOLD_EVERY = 1.0, 0.5
+
+
+def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadResult:
+    """Load a frame into a table; the CREATE TABLE is shown before it is executed.
+
+    Raises:
+        StepOrderError: there is no such connection, or its session has an open transaction.
+        InvalidRequest: a value cannot arrive as it is, or the table is in the way or of other columns.
+        LoadFailed: it says which rows are committed.
+        ConnectionFailed: the server could not be asked; nothing was sent.
+    """
+    record = _record(context, request.alias, on_event)
+    if record.session.in_transaction:
+        raise errors.StepOrderError(
+            "load has connections of its own, which do not see the open transaction of this session.",
+            advice="COMMIT or ROLLBACK it first.",
+        )
+    from tidb_pe_magic.database.loading import load as loading  # noqa: PLC0415 - pyarrow is slow to import
+    from tidb_pe_magic.database.loading.keys import refuse_unknown  # noqa: PLC0415 - as above
+    from tidb_pe_magic.database.loading.sources import source_of  # noqa: PLC0415 - as above
+    from tidb_pe_magic.database.loading.tables import TableName  # noqa: PLC0415 - as above
+
+    started = context.clock()
+    name = TableName.parse(request.table, record.session.database)
+    source = source_of(request.frame)
+    keys = tuple(request.keys or ())
+    refuse_unknown(keys, source)
+    for note in source.notes:
+        on_event(Notice(text=note))
+    done = loading.load(
+        loading.LoadTask(
+            engine=record.connection.engine,
+            name=name,
+            source=source,
+            if_exists=request.if_exists,
+            keys=keys,
+            cancel=context.cancel,
+            show=lambda statement: on_event(TableShown(statement=statement)),
+            tell=_telling(context.clock, source.rows, on_event),
+            note=lambda text: on_event(Notice(text=text)),
+        )
+    )
+    return LoadResult(
+        alias=request.alias,
+        table=str(name),
+        rows=done.rows,
+        bytes=done.bytes,
+        seconds=context.clock() - started,
+        created=done.created,
+        replaced=done.replaced,
+        keys=keys,
+    )
+
+
+def _record(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
+    """Return the connection of an alias, which is made again where it is only saved."""
+    if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
+        connect.connect(context, ConnectRequest(profile=alias), on_event)
+    record = context.connections.record(alias)
+    if record is None:
+        known = ", ".join(context.connections)
+        raise errors.StepOrderError(
+            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
+            advice=f"Run %tidb_pe connect --alias {alias}. With --save, other processes can open it again.",
+        )
+    return record
+
+
+def _telling(clock: Callable[[], float], total: int, on_event: EventHook) -> Callable[[Ledger], None]:
+    """Return what is told of the rows several times a second: an event now and then."""
+    started = clock()
+    due = started + _TOLD_AFTER
+
+    def tell(ledger: Ledger) -> None:
+        nonlocal due
+        now = clock()
+        if now >= due:
+            due = now + _TOLD_EVERY
+            on_event(RowsLoaded(rows=ledger.rows, total=total, bytes=ledger.bytes, seconds=now - started))
+
+    return tell
