@@ -23,7 +23,7 @@ def test_the_nine_commands_exist_and_no_other_is_named_there() -> None:
     """The table names ways to get connected, to ask and to clean up: commands, and a cell of jupysql."""
     (table,) = re.findall(r"\| to \| use \|\n(.*?)\n\n", README, re.DOTALL)
     named = re.findall(r"`([^`]+)`", table)
-    assert len(named) == len(set(named)) >= 8
+    assert len(named) == len(set(named)) >= 9
     assert set(named) - {"%%sql"} <= set(OPERATIONS)
 
 
