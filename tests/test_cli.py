@@ -179,7 +179,7 @@ def test_an_export_is_the_text_alone(environment: dict[str, str], console: Conso
     assert done.returncode == 0, done.stderr
     assert is_untouched_export(done.stdout)
     assert "Terraform: the endpoint that create would make" in done.stderr
-    assert "API host" in done.stderr
+    assert "SANDBOX: nothing is billed" in done.stderr
     path = tmp_path / "main.tf"
     path.write_text(done.stdout, encoding="utf-8")
     again = console.run(*words, "--to", str(path))

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors, model
-from tidb_pe_magic.commands.parse import Command, Help, flags, parse
+from tidb_pe_magic.commands.parse import VERBOSE, Command, Help, flags, parse, without_verbose
 from tidb_pe_magic.commands.requests import QueryRequest, WhoamiRequest
 from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.completion.shell import SHELLS, script
@@ -50,7 +50,7 @@ _OUTPUTS = ("table", "json")
 _CSV = "csv"  # of the rows of a query alone
 _MOST_SHOWN = 1000  # rows of a table, which is for a person
 _FOOT = f"""
-In every command: --output {"|".join(_OUTPUTS)}   (default: table), --profile NAME   (of ticloud's)
+In every command: --output {"|".join(_OUTPUTS)}   (default: table), --profile NAME   (of ticloud's), {VERBOSE}
 Of query also --output {_CSV}, which writes its rows alone, as json does.
 {PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.
 Exit codes: 0 done, 1 an expected error, 2 wrong usage, 130 interrupted."""
@@ -104,6 +104,7 @@ def _takes_everything() -> bool:
 
 def _main(arguments: list[str]) -> int:
     try:
+        verbose, arguments = without_verbose(arguments)
         output, profile, words = _common(arguments)
         if words == ["--version"]:
             return _show(f"{PROG} {version('tidb_pe_magic')}")
@@ -117,7 +118,7 @@ def _main(arguments: list[str]) -> int:
         return Exit.USAGE
     if isinstance(command, Help):
         return _show(command.text + (_FOOT if not words[1:] else ""))
-    return _do(command, output, profile)
+    return _do(command, output, profile, verbose=verbose)
 
 
 def _of_console(command: Command, output: str) -> Command:
@@ -138,7 +139,7 @@ def _of_console(command: Command, output: str) -> Command:
     return replace(command, request=replace(request, arrow=True))
 
 
-def _do(command: Command, output: str, profile: str) -> int:
+def _do(command: Command, output: str, profile: str, *, verbose: bool) -> int:
     cluster = getattr(command.request, "cluster", None) or ""
     with Runbook(prompt=Prompt(ask, _at_a_terminal), profile=profile) as runbook:
         try:
@@ -151,7 +152,7 @@ def _do(command: Command, output: str, profile: str) -> int:
         except errors.TidbPeError as error:
             _tell(error.line, cluster)
             return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
-        _show_result(result, output, cluster)
+        _show_result(replace(result, verbose=verbose), output, cluster)
     if isinstance(result, model.Connection | model.RunReport):
         _tell("the login works; the connection was closed when this command ended.")
     return Exit.DONE
@@ -182,7 +183,7 @@ def _script(words: list[str]) -> str:
         words[0],
         PROG,
         own={_COMPLETION: SHELLS},
-        common={"--output": (*_OUTPUTS, _CSV), "--profile": ()},
+        common={"--output": (*_OUTPUTS, _CSV), "--profile": (), VERBOSE: ()},
     )
 
 

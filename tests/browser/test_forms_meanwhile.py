@@ -100,7 +100,7 @@ def test_two_forms_and_a_cell(opened: OpenNotebook, waiting: FormPage) -> None:
     """While one form waits, another one works on another cluster, cells run, and it goes on waiting."""
     assert opened.run("second")
     second = FormPage(opened.output("second"))
-    expect(second.outcome("plan")).to_contain_text("Plan: make an endpoint")
+    expect(second.outcome("plan")).to_contain_text("Plan: create an endpoint")
     second.rests()
     expect(second.command("create")).to_contain_text("--cluster jakarta")
     assert opened.run("status")

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 RUNBOOK = "02_step_by_step.ipynb"
 # What each step of the runbook shows as HTML, by the ID of its cell.
 SHOWN = {
-    "clusters": "can be used",
+    "clusters": "are usable",
     "cluster": "Cluster demo",
     "verify": "Service verified",
-    "networks": "VPC analytics",
-    "plan": "Plan: make an endpoint",
+    "networks": "Lets this notebook in",
+    "plan": "Plan: create an endpoint",
     "create": "Endpoint created",
     "wait": "Endpoint ready: Active and Connected",
     "connect": "Connected to cluster demo as tidb",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import filelock
@@ -90,7 +91,11 @@ def test_history_shows_each_change_with_its_request_id(runbook: Runbook, sandbox
     latest = runbook.history(limit=1)
     assert latest.items == seen.items[:1]
     assert latest.total == 4
-    assert seen.items[0].request_id in render.text(seen)
+    assert seen.items[0].request_id in render.text(replace(seen, verbose=True))
+    assert all(item.emulated for item in seen.items)
+    assert "In the sandbox" in render.text(seen)
+    real = replace(seen, items=(replace(seen.items[0], emulated=False), *seen.items[1:]))
+    assert render.text(real).index("In the clouds:") < render.text(real).index("In the sandbox:")
     with pytest.raises(errors.InvalidRequest, match="--limit"):
         runbook.history(limit=0)
 

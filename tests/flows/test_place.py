@@ -85,7 +85,8 @@ def test_networks_marks_this_notebooks_vpc_and_vswitch(runbook: Runbook) -> None
     networks = runbook.networks(cluster="demo")
     assert networks.here is not None
     assert networks.here.zone_id == "ap-southeast-1a"
-    marked = [line for line in render.text(networks).splitlines() if "(this notebook)" in line]
+    text = render.text(replace(networks, verbose=True))
+    marked = [line for line in text.splitlines() if "(this notebook)" in line]
     assert len(marked) == 2
     assert VPC in marked[0]
     assert "vsw-t4na1" in marked[1]
@@ -103,7 +104,7 @@ def test_networks_puts_this_notebooks_vpc_first(runbook: Runbook, sandbox: Sandb
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (None, "unknown: no ECS metadata answers here"),
+        (None, "unknown, because no ECS metadata answers"),
         (JAKARTA, f"This notebook is in another region, ap-southeast-5 ({JAKARTA_VPC})"),
         (UNKNOWN, "This notebook is in another VPC (vpc-t4nsomebodyelses)"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_second_cluster_reuses_the_endpoint_at_no_cost(runbook: Runbook, sandb
     assert planned.billed_zones == 0
     assert planned.existing is not None
     assert planned.existing.endpoint_id == made.endpoint.endpoint_id
-    assert "demo, reporting, staging-1" in render.text(planned)
+    assert "demo, reporting, staging-1" in render.text(replace(planned, verbose=True))
     reused = runbook.create(cluster="reporting", **PLACE)
     assert (reused.adopted, reused.endpoint.endpoint_id) == (True, made.endpoint.endpoint_id)
     for served in (made.endpoint.clusters, planned.clusters, reused.endpoint.clusters):
@@ -63,7 +64,7 @@ def test_status_endpoints_and_the_drawing_name_every_cluster(runbook: Runbook) -
         runbook.wait(cluster="demo"),
     )
     for result in results:
-        for shown in (render.text(result), render.html(result)):
+        for shown in (render.text(replace(result, verbose=True)), render.html(result)):
             flat = " ".join(shown.split())
             for name in ("reporting", "staging-4", "twin (10430185274093617159)"):
                 assert name in flat, shown
@@ -131,7 +132,7 @@ def test_an_empty_prefix_means_root(runbook: Runbook, sandbox: Sandbox) -> None:
     assert len({connection.endpoint_id for connection in runbook.connections()}) == 2
     diagnosis = runbook.doctor(cluster="staging-1")
     assert diagnosis.failed is None
-    shown = render.text(runbook.cluster("staging-1"))
+    shown = render.text(replace(runbook.cluster("staging-1"), verbose=True))
     assert "none: log in as root" in shown
     assert ".root" not in shown
     assert sandbox.clusters.user_prefixes() >= {""}

@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,9 @@ def test_a_writer_writes(ready: Runbook) -> None:
     ready.sql_user("create", "writer", role="readwrite")
     with ready.connect(user="writer", database="nycflights13").engine.connect() as live:
         live.exec_driver_sql("INSERT INTO airlines VALUES ('ZZ', 'x')")
-    assert "sql-user create analyst --role readonly" in " ".join(render.text(ready.connect()).split())
+    assert "sql-user create analyst --role readonly" in " ".join(
+        render.text(replace(ready.connect(), verbose=True)).split()
+    )
 
 
 def test_rotate_and_delete(ready: Runbook, sandbox: Sandbox) -> None:

@@ -53,10 +53,12 @@ def test_the_table_of_commands_works_from_first_to_last(shell: Shell, sandbox: S
 
 
 def test_run_shows_the_plan_and_each_step(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
-    """`run` prints the plan and a line per step."""
+    """`run` prints the plan in a line, a line for each step that changes something, and the connection."""
     output = shell.must(f"%tidb_pe run demo {PLACEMENT}").output
-    for words in ("Plan: make an endpoint", "cluster", "verify", "create", "wait", "connect", "Run finished"):
+    for words in ("Plan: create tidb-demo in", "✔ create: ep-", "✔ wait: ", "✔ connect: ", "✔ Connected to"):
         assert words in output
+    assert len(output.splitlines()) <= 12
+    assert "LIMIT 5" in output.splitlines()[-1]
 
 
 def test_results_are_values(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001

@@ -39,7 +39,12 @@ def test_a_session_in_the_terminal(tmp_path: Path) -> None:
             check=True,
         )
     shown = finished.stdout + finished.stderr
-    for words in ("Run finished", "321", "InvalidRequest: command: ", "Next: %%sql tidb"):
+    for words in (
+        "Connected to cluster demo as tidb",
+        "321",
+        "InvalidRequest: command: ",
+        "Next: %%sql tidb",
+    ):
         assert words in shown
     for noise in ("Traceback", "Exception ignored", "pyproject", "user configurations", "HTML object"):
         assert noise not in shown

@@ -14,14 +14,16 @@ from support.results import CLUSTER, ENDPOINT, hostile
 
 from tidb_pe_magic import model
 from tidb_pe_magic.display import render
-from tidb_pe_magic.display.svg import WIDTH
+from tidb_pe_magic.display.svg import NARROW, WIDTH
+from tidb_pe_magic.display.views.timeline import timeline
+from tidb_pe_magic.display.views.topology import topology
 
 _patient = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 _NUMBER = r"-?\d+(\.\d+)?(e-\d+)?"
 # Every attribute of a picture but the label, which is text, and what may stand in it.
 _ATTRIBUTES = {
     **dict.fromkeys(("x", "y", "width", "height", "rx"), _NUMBER),
-    "viewBox": rf"0 0 {WIDTH} {_NUMBER}",
+    "viewBox": rf"0 0 ({WIDTH}|{NARROW}) {_NUMBER}",
     "transform": rf"translate\({_NUMBER} {_NUMBER}\)",
     "d": r"[MLCVaclhvz\d. -]+",
     "role": "img",
@@ -149,7 +151,7 @@ def test_nothing_is_cut_off_at_the_bottom(zones: int | None) -> None:
 def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
     """Without an endpoint the service is the cluster's, and nothing claims to be connected."""
     shown = _sanitised(render.topology(CLUSTER, None, ()))
-    assert "Notebook no SQL yet → Endpoint not made yet → Service epsrv-t4ndemo" in shown
+    assert "Notebook no SQL yet → Endpoint not created yet → Service epsrv-t4ndemo" in shown
     assert "onnected" not in shown
     unknown = render.topology(CLUSTER, None, (), looked_up=False)
     assert "Endpoint not known" in _sanitised(unknown)
@@ -194,15 +196,31 @@ def test_a_state_that_stays_is_told_once() -> None:
 
 
 def test_a_wait_shows_both_pictures_and_tells_them_in_words() -> None:
-    """What `wait` returns is drawn on the page; its text has each state with its time."""
+    """What `wait` returns is drawn on the page; its details have each state with its time."""
     waited = replace(ENDPOINT, changes=CHANGES)
-    assert render.html(waited).count("<svg") == 2
+    # Each has a second form for little room, which is not heard.
+    assert render.html(waited).count("<svg") == 2 * render.html(waited).count('aria-hidden="true"') == 4
     assert "<svg" not in render.html(ENDPOINT)
-    shown = " ".join(render.text(waited).split())
+    shown = " ".join(render.text(replace(waited, verbose=True)).split())
     for change in CHANGES:
         words = f"{change.elapsed:.1f} s: {change.endpoint_status}, connection {change.connection_status}"
         assert words in shown
-    assert "Seen while waiting" not in render.text(ENDPOINT)
+    once = replace(ENDPOINT, changes=CHANGES[-1:], verbose=True)
+    assert "Seen while waiting" not in render.text(once)
+    assert render.html(once).count("<svg") == 2, "one state makes no timeline"
+
+
+def test_a_narrow_picture_has_every_word_from_top_to_bottom() -> None:
+    """Where there is little room, what stands side by side elsewhere stands one below the other."""
+    for wide in (topology(CLUSTER, ENDPOINT, ["db"]), timeline(CHANGES)):
+        assert wide.narrow is not None
+        _check(wide.narrow.svg())
+        assert set(_words(wide.svg())) - {"Seen after"} <= {*_words(wide.narrow.svg()), "…"}
+    stations = ("Notebook", "Endpoint", "Service", "Cluster")
+    narrow = topology(CLUSTER, ENDPOINT, ["db"]).narrow
+    root = ET.fromstring(narrow.svg() if narrow else "")  # noqa: S314 - our own
+    heights = {text.text: float(text.get("y", "")) for text in root.iter("text")}
+    assert sorted(stations, key=lambda station: heights[station]) == list(stations)
 
 
 def test_a_status_shows_the_topology_of_its_cluster() -> None:

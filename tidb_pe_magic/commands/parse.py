@@ -25,6 +25,8 @@ _PASSWORD_FLAG = re.compile(r"(--(sql-?)?(password|passwd|pwd|pw|secret)|-p)$", 
 # A value can follow a short flag's letter directly.
 _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*|-[A-Za-z]")
 HELP_FLAGS = frozenset({"-h", "--help"})
+VERBOSE = "--verbose"
+"""Show a result with its details: in every command of a notebook and of the console."""
 _HELP = "show help"  # no field can have this name
 
 
@@ -65,6 +67,13 @@ class _Formatter(argparse.HelpFormatter):
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
+def without_verbose(arguments: Sequence[str]) -> tuple[bool, list[str]]:
+    """Take `--verbose` out of the words before `--`, and tell whether it was there."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    left = [word for word in arguments[:end] if word != VERBOSE]
+    return len(left) < end, [*left, *arguments[end:]]
 
 
 def parse(
@@ -152,7 +161,7 @@ def overview(prog: str, skin: Skin) -> str:
             "",
             *(f"  {line}" for line in lines),
             "",
-            f"{prog} COMMAND -h shows the options of a command.",
+            f"{prog} COMMAND -h shows the options of a command; {VERBOSE} shows a result with its details.",
         )
     )
 

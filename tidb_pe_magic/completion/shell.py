@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.commands.parse import flags
+from tidb_pe_magic.commands.parse import VERBOSE, flags
 from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.completion.suggest import ValueKind, kind
 from tidb_pe_magic.steps import saved_connections
@@ -141,7 +141,7 @@ def _cases(operation: Operation, common: Words) -> Iterator[tuple[str, Offer]]:
         if option.metavar:
             yield f"{operation.name} {flag}", _values(flag.lstrip("-"), option, operation)
     for flag, words in common.items():
-        if flag not in described:
+        if flag not in described and flag != VERBOSE:
             yield f"{operation.name} {flag}", _PROFILES if flag == "--profile" else Offer(words)
     always = (*dict.fromkeys((*described, *common)), "--help")
     positional = [item for item in operation.request.options().items() if item[1].positional]

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.commands.parse import flags
+from tidb_pe_magic.commands.parse import VERBOSE, flags
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
 from tidb_pe_magic.steps import saved_connections
@@ -86,7 +86,7 @@ def following(
     if given < len(positional):
         name, option = positional[given]
         words = _values(name, option, operation, before, environ=environ, known=known)
-    return [*words, *described, "--help"]
+    return [*words, *described, VERBOSE, "--help"]
 
 
 def _takes_a_value(option: Option | None) -> bool:

@@ -14,9 +14,10 @@ from tidb_pe_magic.display.views import (
     OWNER_ACCEPTS,
     amounts,
     awaits_owner,
+    finding_notes,
     fleet_progress,
     loaded,
-    steps_table,
+    plan_line,
     view,
 )
 from tidb_pe_magic.display.views.loads import table_shown
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Fact
 
 _TERMINAL_COLUMNS = 80
+# Steps of a run that find what the plan's line then says.
+_TOLD_BY_THE_PLAN = frozenset({"cluster", "verify"})
 
 
 class EventLines:
@@ -52,9 +55,12 @@ class EventLines:
                 self._rewrite(line)
             case model.StepFinished():
                 self._current, self._last = "", ()
-                self._print(f"✔ {line}")
+                if event.finished.step in _TOLD_BY_THE_PLAN:
+                    self._rewrite(f"✔ {line}")
+                else:
+                    self._print(f"✔ {line}")
             case model.PlanShown():
-                self._print(as_text(reworded(replace(view(event.plan), next_command=""), self._say)))
+                self._print(as_text(reworded(_planned(event.plan), self._say)))
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
@@ -97,7 +103,8 @@ class EventLines:
 
     def _print_change(self, event: model.EndpointObserved | model.ObservationFailed, line: str) -> None:
         """In a file, where no line can be rewritten, leave out what is as it was."""
-        if self._stream.isatty():
+        ready = isinstance(event, model.EndpointObserved) and event.endpoint and event.endpoint.ready
+        if self._stream.isatty() or ready:  # that it is ready is the result
             return
         observed_changes: tuple[object, ...] = ("no answer",)
         if isinstance(event, model.EndpointObserved):
@@ -146,6 +153,9 @@ def _cut(line: str, limit: int) -> str:
     return kept if kept == line else f"{kept}…"
 
 
+_SKIPPED = ", skipped: nothing left to do"
+
+
 class Story:
     """What the events of one command tell: the plan, the steps so far, and the wait."""
 
@@ -161,6 +171,7 @@ class Story:
         self._notices: list[str] = []
         self._reading: model.RowsRead | model.RowsLoaded | None = None
         self._table: model.TableShown | None = None
+        self._loading = ""
         self._fleet: model.FleetProgressed | model.FleetEnded | None = None
         self._query: model.QueryResult | None = None
 
@@ -172,6 +183,7 @@ class Story:
             or self._observed
             or self._failed
             or self._retry
+            or self._loading
             or self._reading
             or isinstance(self._fleet, model.FleetProgressed)
         )
@@ -180,6 +192,7 @@ class Story:
         """Take an event in."""
         self._changes = model.changes_with(self._changes, event)
         self._retry = None
+        self._loading = event.package if isinstance(event, model.PackageLoading) else ""
         self._fleet = event if isinstance(event, model.FleetProgressed | model.FleetEnded) else self._fleet
         match event:
             case model.StepStarted():
@@ -189,8 +202,7 @@ class Story:
                 self._current, self._observed, self._failed = "", None, None
                 self._changes = ()
             case model.PlanShown():
-                # The steps go on by themselves: there is no next command to run.
-                self._plan = replace(view(event.plan), next_command="")
+                self._plan = _planned(event.plan)
             case model.EndpointObserved():
                 self._observed, self._failed = event, None
             case model.ObservationFailed():
@@ -212,6 +224,18 @@ class Story:
             case model.QueryEnded():
                 self._reading, self._query = None, event.result
 
+    def _step_notes(self, *, live: bool) -> tuple[Mark, ...]:
+        """Return a line for each step, the one in progress last."""
+        done = [
+            Mark("ok", f"{step.step}: {step.detail} ({step.seconds:.1f} s{_SKIPPED if step.skipped else ''})")
+            for step in self._steps
+            if not (self._plan and step.step in _TOLD_BY_THE_PLAN)
+        ]
+        if self._current:
+            state = "in progress" if live else "did not finish"
+            done.append(Mark("busy" if live else "no", f"{self._current}: {state}"))
+        return tuple(done)
+
     def forget_rows(self) -> None:
         """Tell no more of rows that are being read."""
         self._reading = None
@@ -219,11 +243,10 @@ class Story:
     def views(self, *, live: bool) -> list[View]:
         """Return what is shown, while it works or after it."""
         views = [self._plan] if self._plan else []
-        if self._steps or self._current:
-            current = Mark("busy" if live else "no", self._current) if self._current else None
-            detail = "under way" if live else "did not finish"
-            table = steps_table(self._steps, current, detail)
-            views.append(View(title="Steps", tables=(table,)))
+        if steps := self._step_notes(live=live):
+            views.append(View(title="", notes=steps))
+        if self._loading and live:
+            views.append(View(title=f"Loading {self._loading}…", kind="busy"))
         if self._observed or self._failed:
             views.append(_waiting(self._observed, self._failed, self._changes, live=live))
         if self._fleet:
@@ -239,7 +262,12 @@ class Story:
         if self._query:
             # The data follow as the cell's own result.
             views.append(replace(view(self._query), block=()))
-        return views
+        return [each for each in views if each.title or each.notes]
+
+
+def _planned(plan: model.EndpointPlan) -> View:
+    """Return the one line of what `run` chose, and what needs attention before it goes on."""
+    return View(title=f"Plan: {plan_line(plan)}", notes=finding_notes(plan))
 
 
 def _waiting(
@@ -266,14 +294,16 @@ def _waiting(
             facts[:0] = _states(endpoint) if told else []
             if live and awaits_owner(endpoint):
                 notes.append(OWNER_ACCEPTS)
-    if changes and told:
+    if len(changes) > 1 and told:
         notes.append(observed_changes(changes))
+    if not told and not failed:
+        return View(title="")
     return View(
         title=("Waiting" if live else f"Waited {elapsed}") + goal,
         kind="busy" if live else "info",
         ident=ident,
         facts=tuple(facts),
-        pictures=(timeline(changes),) if changes and told else (),
+        pictures=(timeline(changes),) if len(changes) > 1 and told else (),
         notes=tuple(notes),
     )
 

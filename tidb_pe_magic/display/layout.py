@@ -16,14 +16,26 @@ from tidb_pe_magic.text import escape_invisible, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-Kind = Literal["ok", "no", "warn", "info", "aside", "busy"]
+Kind = Literal["ok", "no", "warn", "info", "aside", "busy", "todo"]
+"""Done, failed, needs attention, neutral, minor, in progress, not yet; red is for failed alone."""
 
 _WIDTH = 110  # columns of text; a JupyterLab cell on a laptop shows about so many
 _UNBROKEN = 60  # characters; a longer word may have to be broken
+_LEAST_ROOM = 560  # pixels: in less a picture's words would be too small to read
 _SHORT = 12  # characters: "not reached", "0.03 s"
 _GAP = "  "
 _NOTHING = "—"
-_SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "info": "·", "aside": "·", "busy": "…"}
+_BETWEEN = " · "  # the facts of a line
+_NEXT = "Next: "
+_SIGNS: dict[Kind, str] = {
+    "ok": "✔",
+    "no": "✘",
+    "warn": "!",
+    "info": "·",
+    "aside": "·",
+    "busy": "…",
+    "todo": "○",
+}
 
 # JupyterLab's own variables follow its theme; elsewhere a colour that reads on white and on black.
 COLOURS: dict[Kind, str] = {
@@ -33,6 +45,7 @@ COLOURS: dict[Kind, str] = {
     "info": "inherit",
     "aside": "inherit",
     "busy": "inherit",
+    "todo": "inherit",
 }
 _HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;white-space:nowrap"
 # No background of our own, so that the fragment looks right in light and dark themes alike.
@@ -47,11 +60,20 @@ _STYLES = {
     "cell": "text-align:left;padding:.15em 1em .15em 0;vertical-align:baseline",
     "unbroken": "white-space:nowrap",
     "aside": "opacity:.65",
-    "code": "white-space:nowrap;user-select:all;background:none;padding:0;color:inherit;font-size:inherit",
-    "command": "white-space:normal;user-select:all;color:inherit;font-size:inherit",
+    # What is too wide for the page is broken, so that no column falls off it.
+    "code": "overflow-wrap:anywhere;user-select:all;background:none;padding:0;color:inherit;"
+    "font-size:inherit",
+    "command": "white-space:pre-wrap;user-select:all;color:inherit;font-size:inherit",
+    "badge": "border:1px solid;border-radius:3px;padding:0 .4em;margin-left:.6em;font-size:.85em;opacity:.75;"
+    "white-space:nowrap",
+    "next": "display:flex;gap:.4em",
+    "details": "margin:.4em 0 0",
+    "summary": "cursor:pointer;opacity:.75",
     "view": "font-size:13px;line-height:1.5;text-align:left",
     "part": "margin:.6em 0 0",
     "picture": "margin:.4em 0 .6em",
+    "wide": f"overflow:hidden;width:clamp(0px,calc((100% - {_LEAST_ROOM}px)*999),100%)",
+    "narrow": f"overflow:hidden;width:clamp(0px,calc(({_LEAST_ROOM}px - 100%)*999),100%)",
     "block": "font-family:var(--jp-code-font-family,monospace);white-space:pre;overflow-x:auto;"
     "user-select:all",
 }
@@ -85,6 +107,10 @@ Fact = tuple[str, Cell]
 class Picture(Protocol):
     """Something drawn; what it tells is told in words beside it, too."""
 
+    @property
+    def narrow(self) -> Picture | None:
+        """The same for little room; None where it is as readable there."""
+
     def svg(self) -> str:
         """Return one harmless element."""
 
@@ -107,17 +133,24 @@ class View:
     """What is shown of one thing, in this order.
 
     Attributes:
+        title: empty for a part that needs none.
         kind: the sign before the title, if any.
         ident: the identifier that the title is about.
+        badge: stands beside the title.
+        brief: the facts that matter, on one line.
         pictures: on a page alone.
         block: lines to copy as a whole, their indentation kept.
         parts: views within this one.
         next_command: what to run next, as it is typed.
+        next_body: what stands below it in the same cell.
+        details: folded on a page; in text shown to those who ask for them.
     """
 
     title: str
     kind: Kind | None = None
     ident: str = ""
+    badge: str = ""
+    brief: tuple[Cell, ...] = ()
     facts: tuple[Fact, ...] = ()
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -125,6 +158,8 @@ class View:
     parts: tuple[View, ...] = ()
     notes: tuple[Mark, ...] = ()
     next_command: str = ""
+    next_body: str = ""
+    details: tuple[View, ...] = ()
 
 
 def reworded(view: View, say: Callable[[str], str]) -> View:
@@ -133,6 +168,7 @@ def reworded(view: View, say: Callable[[str], str]) -> View:
         view,
         title=say(view.title),
         ident=say(view.ident),
+        brief=tuple(_reworded(cell, say) for cell in view.brief),
         facts=tuple((label, _reworded(cell, say)) for label, cell in view.facts),
         tables=tuple(
             replace(table, rows=tuple(tuple(_reworded(cell, say) for cell in row) for row in table.rows))
@@ -142,6 +178,7 @@ def reworded(view: View, say: Callable[[str], str]) -> View:
         parts=tuple(reworded(part, say) for part in view.parts),
         notes=tuple(Mark(note.kind, say(note.text)) for note in view.notes),
         next_command=say(view.next_command),
+        details=tuple(reworded(part, say) for part in view.details),
     )
 
 
@@ -155,15 +192,27 @@ def _reworded(cell: Cell, say: Callable[[str], str]) -> Cell:
             return say(cell)
 
 
-def as_text(view: View, width: int = _WIDTH) -> str:
-    """Return aligned text of `width` columns, or wider where something to copy would have to be broken."""
-    return "\n".join(line.rstrip() for line in _text(view, width))
+def as_text(view: View, width: int = _WIDTH, *, verbose: bool = False) -> str:
+    """Return aligned text of `width` columns, or wider where something to copy would have to be broken.
+
+    Args:
+        view: what is shown.
+        width: columns.
+        verbose: show the details too.
+    """
+    return "\n".join(line.rstrip() for line in _text(view, width, verbose=verbose))
 
 
-def as_html(view: View) -> str:
-    """Return one self-contained fragment: no script, no style sheet, nothing from elsewhere."""
+def as_html(view: View, *, verbose: bool = False) -> str:
+    """Return one self-contained fragment: no script, no style sheet, nothing from elsewhere.
+
+    Args:
+        view: what is shown.
+        verbose: the details are unfolded.
+    """
     # The classes keep JupyterLab from setting a dollar sign in a name as mathematics.
-    return f'<div class="tex2jax_ignore mathjax_ignore"{_S["view"]}>{"".join(_html(view))}</div>'
+    body = "".join(_html(view, verbose=verbose))
+    return f'<div class="tex2jax_ignore mathjax_ignore"{_S["view"]}>{body}</div>'
 
 
 def columns(text: str) -> int:
@@ -182,9 +231,8 @@ def _plain(cell: Cell) -> str:
     return one_line(cell) or _NOTHING
 
 
-def _text(view: View, width: int) -> Iterator[str]:
-    sign = f"{_SIGNS[view.kind]} " if view.kind else ""
-    yield f"{sign}{one_line(view.title)} {one_line(view.ident)}"
+def _text(view: View, width: int, *, verbose: bool) -> Iterator[str]:
+    yield from _text_head(view, width)
     facts = [(one_line(label), _plain(cell)) for label, cell in view.facts]
     label_width = max((columns(label) for label, _ in facts), default=0)
     for label, words in facts:
@@ -195,13 +243,31 @@ def _text(view: View, width: int) -> Iterator[str]:
     yield from map(_kept, view.block)
     for part in view.parts:
         yield ""
-        yield from _text(part, width)
+        yield from _text(part, width, verbose=verbose)
     if view.parts and (view.notes or view.next_command):
         yield ""
+    yield from _text_foot(view, width)
+    for part in view.details if verbose else ():
+        yield ""
+        yield from _text(part, width, verbose=verbose)
+
+
+def _text_head(view: View, width: int) -> Iterator[str]:
+    if view.title:
+        sign = f"{_SIGNS[view.kind]} " if view.kind else ""
+        badge = f"{_GAP}[{one_line(view.badge)}]" if view.badge else ""
+        yield f"{sign}{one_line(view.title)} {one_line(view.ident)}".rstrip() + badge
+    if view.brief:
+        yield from _hanging(_GAP, _BETWEEN.join(map(_plain, view.brief)), width)
+
+
+def _text_foot(view: View, width: int) -> Iterator[str]:
     for note in view.notes:
         yield from _hanging(f"{_GAP}{_SIGNS[note.kind]} ", one_line(note.text), width)
     if view.next_command:
-        yield f"Next: {one_line(view.next_command)}"
+        yield f"{_NEXT}{one_line(view.next_command)}"
+        if view.next_body:
+            yield " " * len(_NEXT) + one_line(view.next_body)
 
 
 def _kept(line: str) -> str:
@@ -298,45 +364,64 @@ def _rich(cell: Cell) -> str:
     return _words(cell) or _NOTHING
 
 
-def _html(view: View) -> Iterator[str]:
-    ident = f" {_code(view.ident)}" if view.ident else ""
-    title = f"{_sign(view.kind)}<strong>{_escaped(view.title)}</strong>{ident}"
-    titled = bool(view.facts) or any(not table.caption for table in view.tables)
-    if not titled:
-        yield f"<div>{title}</div>"
+def _html(view: View, *, verbose: bool) -> Iterator[str]:
+    if view.title:
+        ident = f" {_code(view.ident)}" if view.ident else ""
+        badge = f"<span{_S['badge']}>{_escaped(view.badge)}</span>" if view.badge else ""
+        yield f"<div>{_sign(view.kind)}<strong>{_escaped(view.title)}</strong>{ident}{badge}</div>"
+    if view.brief:
+        yield f"<div>{_BETWEEN.join(map(_rich, view.brief))}</div>"
+    yield from _pictures(view)
     if view.facts:
-        yield _html_table(
-            title, "".join(_html_row(_head("row", "label", label), [cell]) for label, cell in view.facts)
-        )
-        yield from _pictures(view)
+        facts = "".join(_html_row(_head("row", "label", label), [cell]) for label, cell in view.facts)
+        yield _html_table("", view.title, facts)
     for table in view.tables:
         head = "".join(_head("col", "head", name) for name in table.header)
         rows = "".join(_html_row("", row) for row in table.rows)
-        caption = _escaped(table.caption) or title
-        yield _html_table(caption, f"<thead><tr{_S['row']}>{head}</tr></thead><tbody>{rows}</tbody>")
-    if not view.facts:  # then the title is above the first table
-        yield from _pictures(view)
+        body = f"<thead><tr{_S['row']}>{head}</tr></thead><tbody>{rows}</tbody>"
+        yield _html_table(table.caption, view.title, body)
     if view.block:
         # An empty element has no height.
         lines = (f"<div>{html.escape(_kept(line)) or ' '}</div>" for line in view.block)
         yield f"<div{_S['block']}>{''.join(lines)}</div>"
     for part in view.parts:
-        yield f"<div{_S['part']}>{''.join(_html(part))}</div>"
+        yield f"<div{_S['part']}>{''.join(_html(part, verbose=verbose))}</div>"
+    yield from _html_foot(view)
+    if view.details:
+        parts = "".join(
+            f"<div{_S['part']}>{''.join(_html(part, verbose=verbose))}</div>" for part in view.details
+        )
+        is_open = " open" if verbose else ""
+        summary = f"<summary{_S['summary']}>Details</summary>"
+        yield f"<details{is_open}{_S['details']}>{summary}{parts}</details>"
+
+
+def _html_foot(view: View) -> Iterator[str]:
     foot = [f"<div{_S['aside'] if note.kind == 'aside' else ''}>{_rich(note)}</div>" for note in view.notes]
     if view.next_command:
-        foot.append(f"<div>Next: {_code(view.next_command, 'command')}</div>")
+        lines = f"{html.escape(one_line(view.next_command))}"
+        if view.next_body:
+            lines += f"\n{html.escape(one_line(view.next_body))}"
+        foot.append(f"<div{_S['next']}>{_NEXT.strip()}<code{_S['command']}>{lines}</code></div>")
     # Apart from the last part, to which it does not belong.
     yield f"<div{_S['part']}>{''.join(foot)}</div>" if foot and view.parts else "".join(foot)
 
 
 def _pictures(view: View) -> Iterator[str]:
     for picture in view.pictures:
-        yield f"<div{_S['picture']}>{picture.svg()}</div>"
+        if picture.narrow is None:
+            yield f"<div{_S['picture']}>{picture.svg()}</div>"
+            continue
+        # One of the two has no width, and with it no height: a page's own width decides, without a script.
+        narrow = f'<div aria-hidden="true"{_S["narrow"]}>{picture.narrow.svg()}</div>'
+        yield f"<div{_S['picture']}><div{_S['wide']}>{picture.svg()}</div>{narrow}</div>"
 
 
-def _html_table(caption: str, rows: str) -> str:
-    head = f"<caption{_S['caption']}>{caption}</caption>"
-    return f"<div{_S['scroll']}><table{_S['table']}>{head}{rows}</table></div>"
+def _html_table(caption: str, title: str, rows: str) -> str:
+    """Return a table; one without a caption has the view's title for those who hear the page."""
+    label = f' aria-label="{_escaped(title)}"' if not caption else ""
+    head = f"<caption{_S['caption']}>{_escaped(caption)}</caption>" if caption else ""
+    return f"<div{_S['scroll']}><table{_S['table']}{label}>{head}{rows}</table></div>"
 
 
 def _html_row(head: str, cells: Iterable[Cell]) -> str:

@@ -14,7 +14,7 @@ from tidb_pe_magic.display.views import (
     fleet_summary,
     in_words,
     loaded,
-    plan_cost,
+    plan_line,
     query_summary,
     view,
 )
@@ -39,17 +39,17 @@ __all__ = [
 
 def text(result: model.Result, say: Callable[[str], str] = str) -> str:
     """Return the result as aligned text, each string as `say` returns it."""
-    return as_text(reworded(view(result), say))
+    return as_text(reworded(view(result), say), verbose=result.verbose)
 
 
 def beside(result: model.Result, say: Callable[[str], str] = str) -> str:
     """Return as aligned text what is shown of the result beside the lines that are there to be copied."""
-    return as_text(reworded(replace(view(result), block=()), say))
+    return as_text(reworded(replace(view(result), block=()), say), verbose=result.verbose)
 
 
 def html(result: model.Result) -> str:
     """Return the result as one self-contained fragment of HTML."""
-    return as_html(view(result))
+    return as_html(view(result), verbose=result.verbose)
 
 
 @without_values()
@@ -100,9 +100,7 @@ def _finished(event: model.StepFinished) -> str:
 
 @_line.register(model.PlanShown)
 def _planned(event: model.PlanShown) -> str:
-    plan = event.plan
-    what = f"make {plan.name}" if plan.existing is None else f"adopt {plan.existing.endpoint_id}"
-    return f"plan: {what} in {plan.vpc.vpc_id}; {plan_cost(plan)}"
+    return f"plan: {plan_line(event.plan)}"
 
 
 @_line.register(model.EndpointObserved)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 WIDTH = 640
 """Every picture's width, in the units in which shapes are placed; a page shows it larger or smaller."""
 
+NARROW = 320
+"""The width of a picture for little room."""
+_MOST_SCALE = 1.1
+
 Face = Literal["title", "word", "code"]
 
 # Text size, and how wide a column of it is taken to be where the page's own fonts are not known.
@@ -35,6 +39,7 @@ _OUTLINES: dict[Kind, str] = {
     "busy": "M0-6.5L6.5 0L0 6.5L-6.5 0z",
     "info": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
     "aside": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+    "todo": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
 }
 _INNER: dict[Kind, str] = {
     "ok": "M-3 0.2L-0.8 2.4L3-2.2",
@@ -42,7 +47,7 @@ _INNER: dict[Kind, str] = {
     "warn": "M0-2.2V1.6M0 3.2V4",
     "busy": "M-2.6 0h.6M-.3 0h.6M2 0h.6",
 }
-_DASHES: dict[Kind, str] = {"busy": "5 3", "no": "1.5 3.5", "info": "", "warn": "8 3", "ok": "", "aside": ""}
+_DASHES: dict[Kind, str] = {"busy": "5 3", "no": "1.5 3.5", "warn": "8 3"}
 # Two characters that no XML document may hold, besides those that one_line has made visible.
 _NOT_XML = dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}")
 
@@ -100,19 +105,26 @@ Shape = Words | Box | Line | Sign
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Shapes in reading order, and in `label` the same in words, in full."""
+    """Shapes in reading order, and in `label` the same in words, in full.
+
+    Attributes:
+        narrow: the same where there is little room, from top to bottom.
+    """
 
     label: str
     height: float
     shapes: tuple[Shape, ...]
+    width: float = WIDTH
+    narrow: Drawing | None = None
 
     def svg(self) -> str:
         """Return one element: no script, no style sheet, no identifier, nothing from elsewhere."""
         root = Element("svg", {"role": "img", "aria-label": _harmless(self.label)})
-        root.set("viewBox", f"0 0 {WIDTH} {self.height:g}")
+        root.set("viewBox", f"0 0 {self.width:g} {self.height:g}")
         root.set("fill", "none")
         # As wide as there is room, but its text never much larger than the text around it.
-        root.set("style", f"display:block;width:100%;max-width:{WIDTH + 60}px;height:auto;overflow:visible")
+        limit = self.width * _MOST_SCALE
+        root.set("style", f"display:block;width:100%;max-width:{limit:g}px;height:auto;overflow:visible")
         for shape in self.shapes:
             _draw(root, shape)
         return tostring(root, encoding="unicode")
@@ -159,7 +171,7 @@ def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def _plain(kind: Kind) -> bool:
-    return kind in {"info", "aside", "busy"}
+    return kind in {"info", "aside", "busy", "todo"}
 
 
 def _colour(kind: Kind) -> str:
@@ -167,8 +179,8 @@ def _colour(kind: Kind) -> str:
 
 
 def _stroke(kind: Kind, *, dashed: bool = False) -> str:
-    dashes = f";stroke-dasharray:{_DASHES[kind]}" if dashed and _DASHES[kind] else ""
-    faint = ";stroke-opacity:.45" if kind in {"info", "aside"} else ""
+    dashes = f";stroke-dasharray:{_DASHES[kind]}" if dashed and kind in _DASHES else ""
+    faint = ";stroke-opacity:.45" if kind in {"info", "aside", "todo"} else ""
     return f"stroke:{_colour(kind)};stroke-width:1.3{faint}{dashes}"
 
 

@@ -10,6 +10,7 @@ from tidb_pe_magic.model.authorization import Authorization
 from tidb_pe_magic.model.base import Restriction, Result
 from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService, ServedCluster
 from tidb_pe_magic.model.connections import (
+    NOT_REACHED,
     BrokenProfile,
     ClientFormat,
     Connection,
@@ -84,6 +85,7 @@ from tidb_pe_magic.model.sql_users import SQL_ROLES, SqlUser, SqlUsers
 __all__ = [
     "EXPORT_FORMATS",
     "IN_MOTION",
+    "NOT_REACHED",
     "OUR_TAG",
     "SQL_ROLES",
     "STAGES",

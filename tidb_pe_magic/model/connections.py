@@ -58,6 +58,7 @@ class Connection(Result):
         ca: file of the certificate authorities that are trusted; empty for the system's.
         saved: file in which it was saved for other kernels; empty where that was not asked for.
         operate: does an operation over it, by its name and with the values of its fields.
+        first_query: a SELECT of a table that exists; empty where none was looked for or found.
     """
 
     alias: str
@@ -73,6 +74,7 @@ class Connection(Result):
     registered: bool
     ca: str = ""
     saved: str = ""
+    first_query: str = ""
     engine: Engine = field(repr=False, compare=False, metadata={"plain": False})
     operate: Callable[..., Any] = field(
         default=_not_opened, repr=False, compare=False, metadata={"plain": False}
@@ -241,6 +243,10 @@ class Disconnection(Result):
     forgotten: bool = False
 
 
+NOT_REACHED = "not reached"
+"""Detail of a step that those before it do not lead to yet."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepStatus:
     """One step as the clouds have it now: `done` is None where it cannot be told."""
@@ -258,6 +264,7 @@ class RunbookStatus(Result):
         cluster: None where it is not chosen or cannot be used.
         endpoint: the endpoint that the steps are about, if there is one.
         aliases: the SQL connections over it that are open in this kernel.
+        first_query: a SELECT for the next command, where that is a cell of SQL.
     """
 
     steps: tuple[StepStatus, ...]
@@ -265,6 +272,7 @@ class RunbookStatus(Result):
     cluster: Cluster | None = field(default=None, repr=False)
     endpoint: VpcEndpoint | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
+    first_query: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

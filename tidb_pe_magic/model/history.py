@@ -30,6 +30,7 @@ class Mutation:
         result: one of `MutationResult`.
         code: the cloud's error code; empty where there was none.
         request_id: what the cloud's support asks for; empty where there was no answer.
+        emulated: the API was replaced by one on this machine.
     """
 
     time: str
@@ -39,6 +40,7 @@ class Mutation:
     result: str
     code: str = ""
     request_id: str = ""
+    emulated: bool = False
 
 
 class QueryOutcome(StrEnum):

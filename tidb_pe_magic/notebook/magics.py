@@ -17,6 +17,7 @@ from tidb_pe_magic.commands.parse import (
     options_help,
     parse,
     parse_options,
+    without_verbose,
 )
 from tidb_pe_magic.commands.requests import FormRequest, LoadRequest, SandboxRequest
 from tidb_pe_magic.commands.table import OPERATIONS, Skin
@@ -108,6 +109,7 @@ class Commands:
         arguments = words(line.rstrip().removesuffix(";"))
         if arguments[:1] == [QUERY]:
             return _asked(self, arguments[1:], {}, prog=PROG)
+        verbose, arguments = without_verbose(arguments)
         command = parse(arguments, prog=PROG, skin=Skin.LINE)
         if isinstance(command, Help):
             print(command.text)  # noqa: T201
@@ -122,7 +124,8 @@ class Commands:
             command = replace(command, request=replace(command.request, frame=frame))
         try:
             with closing(Progress(self.shell)) as progress:
-                return self.runbook.perform(command.operation.name, command.request, progress)
+                result = self.runbook.perform(command.operation.name, command.request, progress)
+                return replace(result, verbose=True) if verbose else result
         except errors.FleetFailed as error:
             from IPython.display import display  # noqa: PLC0415 - where a cell fails, it is imported already
 

@@ -146,7 +146,12 @@ class Context:
     def journal(self) -> Journal:
         """The user's journal, in the state directory that the environment names now."""
         directory = state_directory(self.environ)
-        return Journal(directory, now=self.now, on_problem=lambda text: self.tell(Notice(text=text)))
+        return Journal(
+            directory,
+            now=self.now,
+            on_problem=lambda text: self.tell(Notice(text=text)),
+            emulated=self.emulated,
+        )
 
     @property
     def retries(self) -> Retries:

@@ -65,6 +65,7 @@ class Journal:
         *,
         now: Callable[[], float] = time.time,
         on_problem: Callable[[str], None] = lambda _: None,
+        emulated: bool = False,
     ) -> None:
         """Name the place; nothing is opened yet.
 
@@ -72,10 +73,12 @@ class Journal:
             directory: the state directory.
             now: seconds since 1970.
             on_problem: is called if an outcome could not be written.
+            emulated: what is changed is on this machine, not in the clouds.
         """
         self._file = JournalFile(directory / "journal.jsonl")
         self._now = now
         self._on_problem = on_problem
+        self._emulated = emulated
 
     @property
     def path(self) -> Path:
@@ -117,6 +120,7 @@ class Journal:
                 "region": region_id,
                 "plan": plan,
                 "token": change.token,
+                "emulated": self._emulated,
             }
         )
         try:
@@ -301,4 +305,5 @@ def _mutation(intent: dict[str, Any], outcome: dict[str, Any]) -> Mutation:
         result=told(outcome, "result") or MutationResult.OPEN.value,
         code=told(outcome, "code"),
         request_id=told(outcome, "request_id"),
+        emulated=intent.get("emulated") is True,
     )

@@ -142,6 +142,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
     if context.shell is not None and not is_loaded():
         on_event(PackageLoading(package="jupysql"))
     from tidb_pe_magic.database.engine import Target  # noqa: PLC0415 - sqlalchemy is slow to import
+    from tidb_pe_magic.database.first_query import first_query  # noqa: PLC0415 - sqlalchemy is slow to import
 
     user = sql_user(place.cluster, login)
     password = sql_passwords.password_of(
@@ -179,6 +180,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
             registered=context.shell is not None,
             ca=target.ca,
             saved=saved,
+            first_query=first_query(opened.engine, login.database or "") if context.shell is not None else "",
             engine=opened.engine,
             operate=partial(_operate, context, login.alias, opened.engine),
             via=context.via,

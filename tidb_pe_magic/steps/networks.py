@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.model import (
     Cluster,
     Networks,
+    SecurityRules,
     Vpc,
 )
 from tidb_pe_magic.steps.clusters import eligible_cluster
 from tidb_pe_magic.steps.preflight.facts import Denied, answer_of, look_up
+from tidb_pe_magic.steps.preflight.inbound import with_inbound
 
 if TYPE_CHECKING:
     from tidb_pe_magic.clouds.alibaba.api import Alibaba
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
 def networks(context: Context, request: requests.NetworksRequest, on_event: EventHook) -> Networks:  # noqa: ARG001
     """List the region's networks, those first in which the endpoint can be made."""
-    return region_networks(context, eligible_cluster(context, request.cluster))
+    cluster = eligible_cluster(context, request.cluster)
+    found = region_networks(context, cluster)
+    usable, known = {vpc.vpc_id for vpc in found.usable_vpcs()}, dict[str, SecurityRules | Denied]()
+    return replace(
+        found,
+        vpcs=tuple(
+            with_inbound(context, cluster, vpc, known) if vpc.vpc_id in usable else vpc for vpc in found.vpcs
+        ),
+    )
 
 
 def region_networks(context: Context, cluster: Cluster) -> Networks:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import (
+    NOT_REACHED,
     Cluster,
     RunbookStatus,
     StepStatus,
     VpcEndpoint,
 )
-from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.clusters import eligible_cluster, visible_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight.facts import denial_of
-from tidb_pe_magic.steps.served_clusters import names, with_clusters
+from tidb_pe_magic.steps.served_clusters import with_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,12 +56,18 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     def finish(next_command: str, *aliases: str) -> RunbookStatus:
         done = {step.step for step in steps}
         steps.extend(
-            StepStatus(step=step, done=None, detail="not reached")
+            StepStatus(step=step, done=None, detail=NOT_REACHED)
             for step in ("cluster", "verify", "create", "wait", "connect")
             if step not in done
         )
+        ask = next_command.startswith("%%sql")
         return RunbookStatus(
-            steps=tuple(steps), next_command=next_command, cluster=cluster, endpoint=endpoint, aliases=aliases
+            steps=tuple(steps),
+            next_command=next_command,
+            cluster=cluster,
+            endpoint=endpoint,
+            aliases=aliases,
+            first_query=context.connections[aliases[-1]].first_query if ask else "",
         )
 
     endpoint: VpcEndpoint | None = None
@@ -76,7 +82,8 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     if endpoint is None:
         denied = steps[-1].done is None
         return finish(_without_endpoint(aliases, denied=denied), *aliases)
-    steps.append(StepStatus(step="wait", done=endpoint.ready, detail=describe(endpoint)))
+    states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
+    steps.append(StepStatus(step="wait", done=endpoint.ready, detail=states))
     if not endpoint.ready:
         return finish(f"%tidb_pe {for_endpoint('wait', request.endpoint)}")
     aliases = _aliases(context, cluster, endpoint.endpoint_id)
@@ -112,12 +119,10 @@ def _noted(context: Context, request: StatusRequest) -> tuple[Cluster, str]:
 
 def _verified(context: Context, cluster: Cluster) -> tuple[object, str]:
     service = visible_service(context, cluster)
-    return service, f"{service.service_name} in {', '.join(service.zones)}"
+    return service, f"the service is available in {len(service.zones)} zones"
 
 
 def _created(context: Context, cluster: Cluster, request: StatusRequest) -> tuple[VpcEndpoint, str]:
     endpoint = with_clusters(context, chosen_endpoint(context, cluster, request.endpoint))
     origin = "" if endpoint.ours else " (not made here)"
-    zones = "".join(f", {zone.zone_id} {zone.eni_ip} {zone.status}".rstrip() for zone in endpoint.zones)
-    serves = f"; serves {names(endpoint.clusters)}" if endpoint.clusters else ""
-    return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}{origin}{zones}{serves}"
+    return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}{origin}"

@@ -38,7 +38,7 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
     assert words(step.verify.outcome).startswith("✔")
     clicker.put(step.groups, (GROUP,))
     assert [choice.zone_id for choice in step.zones.value] == ["ap-southeast-1a", "ap-southeast-1b"]
-    assert "Dry run: passed" in words(step.plan.outcome)
+    assert "dry run passed" in words(step.plan.outcome)
     assert step.create.button.description == "Create (2 billed zones)"
     clicker.click(step.create.button)
     assert len(sandbox.world.endpoints) == 1
@@ -83,7 +83,6 @@ def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[...,
     step = clicker.form.create
     assert step.vpc.value == VPC
     assert "this notebook" in step.vpc.control.label
-    assert "is missing" in words(step.groups.box.children[1])
     clicker.put(step.vpc, OTHER_VPC)
     assert [value for _, value in step.groups.control.options] == ["sg-t4nother"]
     assert step.groups.value == ("sg-t4nother",), "the plan's only choice is shown"

@@ -6,10 +6,9 @@ Strings are carried as the clouds sent them: `layout` makes them harmless, all a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.layout import Mark
+from tidb_pe_magic.display.layout import Code, View
 from tidb_pe_magic.display.views import (  # noqa: F401 - each adds its views to the table
     connections,
     discovery,
@@ -24,38 +23,40 @@ from tidb_pe_magic.display.views import (  # noqa: F401 - each adds its views to
     sql_users,
     topics,
 )
-from tidb_pe_magic.display.views.base import view_of
-from tidb_pe_magic.display.views.connections import steps_table
+from tidb_pe_magic.display.views.base import EMULATED, view_of
 from tidb_pe_magic.display.views.discovery import command_name
-from tidb_pe_magic.display.views.endpoints import OWNER_ACCEPTS, awaits_owner, plan_cost
+from tidb_pe_magic.display.views.endpoints import (
+    OWNER_ACCEPTS,
+    awaits_owner,
+    finding_notes,
+    plan_line,
+)
 from tidb_pe_magic.display.views.fleets import fleet_progress, fleet_summary, in_words
 from tidb_pe_magic.display.views.loads import loaded
 from tidb_pe_magic.display.views.queries import amounts, query_summary
 
-if TYPE_CHECKING:
-    from tidb_pe_magic.display.layout import View
+_OTHER_HOSTS = "OTHER API HOSTS"
 
 __all__ = [
     "OWNER_ACCEPTS",
     "amounts",
     "awaits_owner",
     "command_name",
+    "finding_notes",
     "fleet_progress",
     "fleet_summary",
     "in_words",
     "loaded",
-    "plan_cost",
+    "plan_line",
     "query_summary",
-    "steps_table",
     "view",
 ]
 
 
 def view(result: model.Result) -> View:
-    """Return what is shown of a result, with the API hosts it came by where they are not the clouds' own."""
+    """Return what is shown of a result, with a badge where the API hosts are not the clouds' own."""
     shown = view_of(result)
     if not result.via or isinstance(result, model.HelpText):  # for help nobody is asked
         return shown
-    label, owner = ("API host", "cloud's") if len(result.via) == 1 else ("API hosts", "clouds'")
-    via = Mark("aside", f"{label}: {', '.join(result.via)} (not the {owner} own)")
-    return replace(shown, notes=(*shown.notes, via))
+    via = View(title="", facts=(("API hosts", Code(*result.via)),))
+    return replace(shown, badge=EMULATED if result.emulated else _OTHER_HOSTS, details=(*shown.details, via))

@@ -17,15 +17,22 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Cell
 
 
+EMULATED = "SANDBOX: nothing is billed"
+
+
 @singledispatch
 def view_of(result: model.Result) -> View:
     """Return the view of a result that has none of its own: its fields as facts, its items as tables."""
-    values = {each.name: getattr(result, each.name) for each in fields(result) if each.name != "via"}
+    values = {each.name: getattr(result, each.name) for each in fields(result) if each.name not in _COMMON}
     return View(
         title=_label(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(result).__name__)),
         facts=tuple((_label(name), f"{value}") for name, value in values.items() if not _is_table(value)),
         tables=tuple(_table(_label(name), value) for name, value in values.items() if _is_table(value)),
     )
+
+
+# Fields of every result.
+_COMMON = frozenset({"via", "emulated", "verbose"})
 
 
 def _label(name: str) -> str:

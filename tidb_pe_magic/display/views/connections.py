@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.display.layout import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import command_line, view_of
+from tidb_pe_magic.display.views.endpoints import awaits_owner
 from tidb_pe_magic.display.views.topology import topology
 
 if TYPE_CHECKING:
@@ -27,20 +28,29 @@ def _connection(connection: model.Connection) -> View:
         title=f"Connected to cluster {connection.cluster.display_name} as",
         kind="ok",
         ident=connection.alias,
-        facts=(
-            ("Host", Code(connection.host)),
-            ("Port", Code(str(connection.port))),
-            ("User", Code(connection.user)),
-            ("Database", Code(connection.database) if connection.database else "none chosen"),
-            ("TLS", tls.description if tls.encrypted else Mark("warn", tls.description)),
-            ("Server version", connection.server_version),
-            ("Password from", connection.password_source),
-            ("Endpoint ID", Code(connection.endpoint_id)),
-            *((("Saved in", Code(connection.saved)),) if connection.saved else ()),
-            ("Query from Python", python),
+        brief=(
+            Code(connection.user),
+            f"database {connection.database}" if connection.database else "no database chosen",
+            _tls(tls),
         ),
-        notes=_least_privilege(connection.user),
         next_command=f"%%sql {connection.alias}" if connection.registered else "",
+        next_body=connection.first_query,
+        details=(
+            View(
+                title="",
+                facts=(
+                    ("Host", Code(connection.host)),
+                    ("Port", Code(str(connection.port))),
+                    ("TLS", tls.description),
+                    ("Server version", connection.server_version),
+                    ("Password from", connection.password_source),
+                    ("Endpoint ID", Code(connection.endpoint_id)),
+                    *((("Saved in", Code(connection.saved)),) if connection.saved else ()),
+                    ("Query from Python", python),
+                ),
+                notes=_least_privilege(connection.user),
+            ),
+        ),
     )
 
 
@@ -54,6 +64,12 @@ def _least_privilege(user: str) -> tuple[Mark, ...]:
             "%tidb_pe sql-user create analyst --role readonly",
         ),
     )
+
+
+def _tls(tls: model.TlsReport) -> Cell:
+    if not tls.encrypted:
+        return Mark("warn", tls.description)
+    return "TLS verified" if tls.verified_name else tls.description
 
 
 @view_of.register(model.Connections)
@@ -89,10 +105,10 @@ def _connections(connections: model.Connections) -> View:
         next_command = command_line("connect", f"@{connections.saved[-1].name}")
     return View(
         title=f"Connections: {len(here)} open, {len(saved)} saved",
-        facts=(("Directory of the saved", Code(connections.directory)),),
         tables=tuple(tables),
         notes=tuple(Mark("warn", f"{each.path}: {each.reason}") for each in connections.broken),
         next_command="" if here else next_command,
+        details=(View(title="", facts=(("Saved connections are in", Code(connections.directory)),)),),
     )
 
 
@@ -119,7 +135,8 @@ def _connection_string(connection: model.ConnectionString) -> View:
 @view_of.register(model.Diagnosis)
 def _diagnosis(diagnosis: model.Diagnosis) -> View:
     failed = diagnosis.failed
-    unsure = any(stage.outcome == model.Outcome.UNKNOWN for stage in diagnosis.stages)
+    unsure = [stage for stage in diagnosis.stages if stage.outcome == model.Outcome.UNKNOWN]
+    passed = [stage for stage in diagnosis.stages if stage.outcome == model.Outcome.PASSED]
     place = f"{diagnosis.host}:{diagnosis.port}"
     kind: Kind = "ok"
     if not diagnosis.host:
@@ -130,11 +147,34 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
         title = "Diagnosis: nothing fails as far as can be told at"
     else:
         title = "Diagnosis: every stage passes at"
+    notes = [Mark("warn", f"{stage.name}: {stage.detail}") for stage in unsure]
+    if failed is not None:
+        notes.insert(0, Mark("no", f"{failed.name}: {failed.detail}"))
+    causes = tuple((str(number), cause) for number, cause in enumerate(diagnosis.causes, 1))
+    rule = diagnosis.authorization
+    return View(
+        title=title,
+        kind=kind,
+        ident=place,
+        brief=(f"passed: {', '.join(stage.name for stage in passed)}",) if passed else (),
+        tables=(Table(caption="Likely causes, the likeliest first", header=("No.", "Cause"), rows=causes),)
+        if causes
+        else (),
+        notes=tuple(notes),
+        next_command=diagnosis.next_command,
+        details=(
+            View(title="", tables=(_stages(diagnosis),)),
+            *((replace(view_of(rule), next_command=""),) if rule else ()),
+        ),
+    )
+
+
+def _stages(diagnosis: model.Diagnosis) -> Table:
     kinds: dict[model.Outcome, Kind] = {
         model.Outcome.PASSED: "ok",
         model.Outcome.FAILED: "no",
         model.Outcome.UNKNOWN: "warn",
-        model.Outcome.NOT_REACHED: "info",
+        model.Outcome.NOT_REACHED: "todo",
     }
     rows = tuple(
         (
@@ -145,21 +185,7 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
         )
         for stage in diagnosis.stages
     )
-    tables = [Table(caption="", header=("Stage", "Outcome", "What was seen", "Time"), rows=rows)]
-    if diagnosis.causes:
-        causes = tuple((str(number), cause) for number, cause in enumerate(diagnosis.causes, 1))
-        tables.append(
-            Table(caption="Likely causes, the likeliest first", header=("No.", "Cause"), rows=causes)
-        )
-    rule = diagnosis.authorization
-    return View(
-        title=title,
-        kind=kind,
-        ident=place,
-        tables=tuple(tables),
-        parts=(replace(view_of(rule), next_command=""),) if rule else (),
-        next_command=diagnosis.next_command,
-    )
+    return Table(caption="Stages", header=("Stage", "Outcome", "Observed", "Time"), rows=rows)
 
 
 @view_of.register(model.Disconnection)
@@ -176,42 +202,58 @@ def _disconnection(disconnection: model.Disconnection) -> View:
 
 @view_of.register(model.RunbookStatus)
 def _status(status: model.RunbookStatus) -> View:
-    kinds: dict[bool | None, Kind] = {True: "ok", False: "no", None: "info"}
-    rows = tuple((Mark(kinds[step.done], step.step), step.detail) for step in status.steps)
+    rows = tuple((Mark(_step_kind(step, status.endpoint), step.step), step.detail) for step in status.steps)
     looked_up = any(step.step == "create" and step.done is not None for step in status.steps)
     picture = None
     if status.cluster:
         picture = topology(status.cluster, status.endpoint, status.aliases, looked_up=looked_up)
+    done = sum(step.done is True for step in status.steps)
+    title = f"Status: {done} of {len(status.steps)} steps done"
+    if status.aliases:
+        title = f"Status: connected as {', '.join(status.aliases)}"
     return View(
-        title="Status",
+        title=title,
+        kind="ok" if status.aliases else None,
         pictures=(picture,) if picture else (),
         tables=(Table(caption="", header=("Step", "As the clouds have it now"), rows=rows),),
         next_command=status.next_command,
+        next_body=status.first_query,
+        details=view_of(status.endpoint).details if status.endpoint else (),
     )
+
+
+def _step_kind(step: model.StepStatus, endpoint: model.VpcEndpoint | None) -> Kind:
+    if step.done:
+        return "ok"
+    if step.done is None and step.detail != model.NOT_REACHED:
+        return "warn"
+    if step.step == "wait" and endpoint is not None:
+        return "warn" if awaits_owner(endpoint) else "busy"
+    return "todo"
 
 
 @view_of.register(model.RunReport)
 def _report(report: model.RunReport) -> View:
     shown = _connection(report.connection)
-    return View(
-        title="Run finished",
-        kind="ok",
-        tables=(steps_table(report.steps),),
-        parts=(replace(shown, next_command=""),),
-        next_command=shown.next_command,
+    return replace(
+        shown,
+        pictures=(topology(report.connection.cluster, report.endpoint, (report.connection.alias,)),),
+        details=(
+            View(title="", tables=(_steps(report.steps),)),
+            *view_of(report.endpoint).details,
+            *shown.details,
+        ),
     )
 
 
-def steps_table(steps: Iterable[model.FinishedStep], current: Mark | None = None, detail: str = "") -> Table:
-    """Return the steps of a run, each with its seconds, and the one that is under way."""
-    rows: list[tuple[Cell, ...]] = [
+def _steps(steps: Iterable[model.FinishedStep]) -> Table:
+    """Return the steps of a run, each with its seconds."""
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             Mark("ok", step.step),
             f"{step.detail} (skipped: nothing left to do)" if step.skipped else step.detail,
             f"{step.seconds:.1f} s",
         )
         for step in steps
-    ]
-    if current is not None:
-        rows.append((current, detail, ""))
-    return Table(caption="", header=("Step", "Result", "Time"), rows=tuple(rows))
+    )
+    return Table(caption="Steps", header=("Step", "Result", "Time"), rows=rows)

@@ -11,36 +11,47 @@ from tidb_pe_magic.display.layout import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import cannot_tell, command_line, view_of, who_pays
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from tidb_pe_magic.display.layout import Cell
 
 
 _HERE = "(this notebook)"
+_MOST_CHOICES = 6  # rows; the details have all
+_MOST_UNUSABLE = 2
 
 
 @view_of.register(model.Cluster)
 def _cluster(cluster: model.Cluster) -> View:
     service = cluster.service
+    brief: tuple[Cell, ...] = ()
     noted: tuple[tuple[str, Cell], ...] = ()
     if service is not None:
+        brief = (Code(service.service_name), f"port {service.port}")
         noted = (
-            ("Service Name", Code(service.service_name)),
             ("Availability Zone IDs", Code(*service.zones)),
             ("Region ID", Code(service.region_id)),
-            ("Port", Code(str(service.port))),
         )
     restriction = cluster.restriction
     return View(
         title=f"Cluster {cluster.display_name}",
-        kind="no" if restriction else "ok",
-        facts=(
-            ("Cluster ID", Code(cluster.cluster_id)),
-            ("Plan", cluster.plan.capitalize()),
-            ("State", cluster.state),
-            *noted,
-            ("User prefix", Code(cluster.user_prefix) if cluster.user_prefix else "none: log in as root"),
-        ),
+        kind="warn" if restriction else "ok",
+        brief=(f"{cluster.plan.capitalize()}, {cluster.state}", *brief),
         notes=(Mark("warn", f"Cannot be used: {restriction.reason}."),) if restriction else (),
         next_command="%tidb_pe clusters" if restriction else "%tidb_pe verify",
+        details=(
+            View(
+                title="",
+                facts=(
+                    ("Cluster ID", Code(cluster.cluster_id)),
+                    *noted,
+                    (
+                        "User prefix",
+                        Code(cluster.user_prefix) if cluster.user_prefix else "none: log in as root",
+                    ),
+                ),
+            ),
+        ),
     )
 
 
@@ -61,7 +72,7 @@ def _clusters(clusters: model.Clusters) -> View:
         return View(title="Clusters", notes=(Mark("warn", "This TiDB Cloud key sees no cluster."),))
     usable = [cluster for cluster in clusters if cluster.restriction is None]
     return View(
-        title=f"Clusters: {len(usable)} of {len(rows)} can be used",
+        title=f"Clusters: {len(usable)} of {len(rows)} are usable",
         tables=(
             Table(caption="", header=("Name", "Cluster ID", "Region", "Plan", "State", "Usable"), rows=rows),
         ),
@@ -72,19 +83,71 @@ def _clusters(clusters: model.Clusters) -> View:
 @view_of.register(model.Networks)
 def _networks(networks: model.Networks) -> View:
     cluster, usable = networks.cluster, networks.usable_vpcs()
-    command = ""
-    if usable:
-        groups = networks.usable_security_groups(usable[0])
-        command = command_line("plan", "--vpc", usable[0].vpc_id, "--security-group")
-        command += f" {shlex.quote(groups[0].security_group_id)}" if groups else " sg-…"
-    none = Mark("warn", f"No VPC in {cluster.region_id} can hold the endpoint.")
+    region, here = cluster.region_id, networks.here
+    rows = tuple(row for vpc in usable for row in _choices(networks, vpc))
+    header = ("VPC", "Zones", "Security group", "Lets this notebook in")
+    more = len(rows) - _MOST_CHOICES
+    notes = [*cannot_tell(networks.missing_actions), *_elsewhere(networks)]
+    if more > 0:
+        notes.append(Mark("info", f"{more} more security groups stand under Details."))
+    obstacles = [(vpc, networks.vpc_obstacle(vpc)) for vpc in networks.vpcs]
+    notes += [
+        Mark("aside", f"Not usable: {vpc.vpc_id} ({vpc.name}): {obstacle}")
+        for vpc, obstacle in obstacles
+        if obstacle
+    ][:_MOST_UNUSABLE]
+    if not usable:
+        notes.append(Mark("warn", f"No VPC in {region} can hold the endpoint."))
     return View(
-        title=f"Networks in {cluster.region_id} for cluster {cluster.display_name}",
-        facts=(("The service's zones", Code(*networks.zones)), ("This notebook", _place(networks.here))),
-        parts=tuple(_vpc(networks, vpc) for vpc in networks.vpcs),
-        notes=(*cannot_tell(networks.missing_actions), *_elsewhere(networks), *(() if usable else (none,))),
-        next_command=command,
+        title=f"Networks in {region}: {len(usable)} of {len(networks.vpcs)} VPCs are usable",
+        brief=(
+            (f"this notebook: {here.zone_id}", Code(here.vpc_id), Code(here.private_ip))
+            if here
+            else ("this notebook: unknown, because no ECS metadata answers",)
+        ),
+        tables=(Table(caption="", header=header, rows=rows[:_MOST_CHOICES]),) if rows else (),
+        notes=tuple(notes),
+        next_command=_plan_here(networks, usable),
+        details=(
+            View(
+                title="",
+                facts=(("The service's zones", Code(*networks.zones)), ("This notebook", _place(here))),
+                parts=tuple(_vpc(networks, vpc) for vpc in networks.vpcs),
+            ),
+        ),
     )
+
+
+def _choices(networks: model.Networks, vpc: model.Vpc) -> Iterator[tuple[Cell, ...]]:
+    """Return a row for each security group that an endpoint in the VPC can have."""
+    usable = [vswitch.zone_id for vswitch in vpc.vswitches if not networks.vswitch_obstacle(vswitch)]
+    for group in networks.usable_security_groups(vpc):
+        yield (
+            Code(vpc.vpc_id),
+            Code(*dict.fromkeys(usable)),
+            Code(group.security_group_id),
+            _lets_in(group),
+        )
+
+
+def _lets_in(group: model.SecurityGroup) -> Mark:
+    match group.inbound:
+        case model.Access.ACCEPTED:
+            return Mark("ok", "yes")
+        case model.Access.DROPPED:
+            return Mark("warn", "no")
+        case _:
+            return Mark("info", group.inbound or "not looked up")
+
+
+def _plan_here(networks: model.Networks, usable: Sequence[model.Vpc]) -> str:
+    """Return the plan for the first usable VPC and a group that allows this notebook, or the first one."""
+    if not usable:
+        return ""
+    groups = networks.usable_security_groups(usable[0])
+    allowing = [group for group in groups if group.inbound == model.Access.ACCEPTED] or groups
+    asked = ["--security-group", allowing[0].security_group_id] if allowing else []
+    return command_line("plan", "--vpc", usable[0].vpc_id, *asked)
 
 
 def _place(here: model.Whereabouts | None) -> Cell:
@@ -129,12 +192,13 @@ def _vpc(networks: model.Networks, vpc: model.Vpc) -> View:
             group.name,
             {"normal": "basic", "enterprise": "advanced"}.get(group.group_type, group.group_type),
             _usable("managed by a cloud service" if group.service_managed else ""),
+            Mark("aside", "") if group.service_managed else _lets_in(group),
         )
         for group in vpc.security_groups
     )
     return View(
         title=" ".join(filter(None, ("VPC", vpc.name, _HERE if here is not None else ""))),
-        kind="no" if obstacle else "ok",
+        kind="warn" if obstacle else "ok",
         ident=vpc.vpc_id,
         tables=tuple(
             Table(caption=caption, header=header, rows=rows)
@@ -144,7 +208,11 @@ def _vpc(networks: model.Networks, vpc: model.Vpc) -> View:
                     ("vSwitch ID", "Name", "Zone", "CIDR block", "Free addresses", "Usable"),
                     vswitches,
                 ),
-                ("Security groups", ("Security group ID", "Name", "Type", "Usable"), groups),
+                (
+                    "Security groups",
+                    ("Security group ID", "Name", "Type", "Usable", "Lets this notebook in"),
+                    groups,
+                ),
             )
             if rows
         ),
@@ -154,19 +222,29 @@ def _vpc(networks: model.Networks, vpc: model.Vpc) -> View:
 
 @view_of.register(model.VerifiedService)
 def _verified(service: model.VerifiedService) -> View:
+    pays = () if service.emulated else (("Who pays", who_pays(service.payer)),)
     return View(
         title="Service verified: this account can reach it",
         kind="ok",
-        facts=(
-            ("Service Name", Code(service.service_name)),
-            ("Service ID", Code(service.service_id)),
-            ("Region ID", Code(service.region_id)),
-            ("Availability Zone IDs", Code(*service.zones)),
-            ("Address version", service.address_version),
-            ("Auto-accept", "yes" if service.auto_accept else "no: the service's owner has to accept"),
-            ("Who pays", who_pays(service.payer)),
+        brief=(
+            Code(*service.zones),
+            "accepts connections automatically"
+            if service.auto_accept
+            else Mark("warn", "the service's owner has to accept the connection"),
         ),
         next_command="%tidb_pe networks",
+        details=(
+            View(
+                title="",
+                facts=(
+                    ("Service Name", Code(service.service_name)),
+                    ("Service ID", Code(service.service_id)),
+                    ("Region ID", Code(service.region_id)),
+                    ("Address version", service.address_version),
+                    *pays,
+                ),
+            ),
+        ),
     )
 
 
@@ -188,7 +266,7 @@ def _permissions(permissions: model.Permissions) -> View:
 
 
 def _usable(obstacle: str) -> Mark:
-    return Mark("no", obstacle) if obstacle else Mark("ok", "yes")
+    return Mark("aside", obstacle) if obstacle else Mark("ok", "yes")
 
 
 def _without_name(reason: str, cluster: model.Cluster) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Cell, Kind
 
 
+_SEVERITIES: dict[str, Kind] = {model.Severity.STOP: "no", model.Severity.WARN: "warn"}
 OWNER_ACCEPTS = Mark(
     "info",
     "Disconnected: where the service does not auto-accept, its owner has to accept the connection first.",
@@ -43,68 +45,128 @@ def _plan(plan: model.EndpointPlan) -> View:
         ("Security groups", Code(*plan.security_group_ids)),
         *served(plan.clusters),
     )
+    details = (View(title="", facts=facts, tables=(*_zones(plan.zones), *_findings(plan))),)
+    notes = (*_differences(plan.differences), *finding_notes(plan), *_passed(plan))
     if existing is not None:
         return View(
-            title=f"Plan: adopt the endpoint that exists, unchanged{refused}",
+            title=f"Plan: reuse the existing endpoint{refused}",
             kind="no" if plan.stops else None,
             ident=existing.endpoint_id,
-            facts=(*facts, *_states(existing)),
-            tables=(*_zones(plan.zones), *_findings(plan.findings)),
-            notes=(
-                *_differences(plan.differences),
-                Mark("info", "Nothing is made, so nothing more is billed."),
-                *_passed(plan.findings),
-            ),
-            next_command="%tidb_pe plan" if plan.stops else command_line("create", "--vpc", plan.vpc.vpc_id),
+            brief=_free(plan, Code(existing.vpc_id), _in_words(existing), "nothing more is billed"),
+            notes=notes,
+            next_command="%tidb_pe plan"
+            if plan.stops
+            else for_endpoint("connect" if existing.ready else "wait", existing),
+            details=details,
         )
     asked = ["--vpc", plan.vpc.vpc_id] if plan.vpc.vpc_id else []
     for group in plan.security_group_ids:
         asked += ["--security-group", group]
     for zone in plan.zones:
         asked += ["--zone", f"{zone.zone_id}={zone.vswitch_id}"]
-    dry_run = (Mark("ok", f"Dry run: {plan.dry_run}; nothing was made."),) if plan.dry_run else ()
     return View(
-        title=f"Plan: make an endpoint{refused}",
+        title=f"Plan: create an endpoint{refused}",
         kind="no" if plan.stops else None,
-        facts=(*facts, ("Cost", plan_cost(plan))),
-        tables=(*_zones(plan.zones), *_findings(plan.findings)),
-        notes=(*_passed(plan.findings), *dry_run),
+        ident=plan.name,
+        brief=_free(
+            plan,
+            Code(plan.vpc.vpc_id),
+            Code(*plan.security_group_ids),
+            Code(*(zone.zone_id for zone in plan.zones)),
+            plan_cost(plan),
+        ),
+        notes=notes,
         next_command=command_line("plan" if plan.stops else "create", *asked, "--name", plan.name),
+        details=details,
     )
 
 
-def _findings(findings: Iterable[model.Finding]) -> tuple[Table, ...]:
-    """Return the table of what is not well, in the order given: the gravest first."""
-    kinds: dict[model.Severity, Kind] = {model.Severity.STOP: "no", model.Severity.WARN: "warn"}
+def plan_line(plan: model.EndpointPlan) -> str:
+    """Return in one line what the plan chose, and what is billed."""
+    existing = plan.existing
+    if existing is not None:
+        return f"reuse {existing.endpoint_id} in {existing.vpc_id}" + _cost(plan, "nothing more is billed")
+    whose = " (this notebook's VPC)" if plan.here else ""
+    zones = ", ".join(zone.zone_id for zone in plan.zones)
+    groups = ", ".join(plan.security_group_ids)
+    return (f"create {plan.name} in {plan.vpc.vpc_id}{whose}, security group {groups}, {zones}") + _cost(
+        plan, plan_cost(plan)
+    )
+
+
+def _cost(plan: model.EndpointPlan, words: str) -> str:
+    return "" if plan.emulated else f"; {words}"
+
+
+def _free(plan: model.EndpointPlan, *cells: Cell) -> tuple[Cell, ...]:
+    """Return the cells without the last, which is about the cost, where nothing is billed."""
+    shown = cells[:-1] if plan.emulated else cells
+    return tuple(cell for cell in shown if not (isinstance(cell, Code) and not cell.texts))
+
+
+def finding_notes(plan: model.EndpointPlan) -> tuple[Mark, ...]:
+    """Return a note for each finding that needs attention; that the endpoint exists is the plan's title."""
+    return tuple(
+        Mark(_SEVERITIES[finding.severity], f"{finding.check}: {_without_cost(plan, finding)} {finding.mend}")
+        for finding in plan.findings
+        if finding.severity in _SEVERITIES
+        and not (finding.check == "existing-endpoint" and plan.existing and finding.severity != "stop")
+        and not (finding.check == "payer" and plan.emulated)
+    )
+
+
+def _without_cost(plan: model.EndpointPlan, finding: model.Finding) -> str:
+    if not plan.emulated:
+        return finding.summary
+    sentences = re.split(r"(?<=\.) ", finding.summary)
+    return " ".join(sentence for sentence in sentences if "billed" not in sentence)
+
+
+def _findings(plan: model.EndpointPlan) -> tuple[Table, ...]:
+    """Return the table of what each check found, in the order given: the gravest first."""
     rows = tuple(
         (
-            Mark(kinds[finding.severity], finding.check),
-            finding.summary + (f" ({finding.evidence})" if finding.evidence else ""),
-            finding.mend,
+            Mark(_SEVERITIES.get(finding.severity, "ok"), finding.check),
+            _without_cost(plan, finding) + (f" ({finding.evidence})" if finding.evidence else ""),
         )
-        for finding in findings
-        if finding.severity in kinds
+        for finding in plan.findings
+        if not (finding.check == "payer" and plan.emulated)
     )
-    return (Table(caption="Preflight", header=("Check", "Found", "What to do"), rows=rows),) if rows else ()
+    return (Table(caption="Preflight", header=("Check", "Found"), rows=rows),) if rows else ()
 
 
-def _passed(findings: Iterable[model.Finding]) -> tuple[Mark, ...]:
-    """Return one line for all the checks in which nothing was found."""
-    passed = [finding.check for finding in findings if finding.severity == model.Severity.OK]
-    return (Mark("ok", f"Preflight, nothing found: {', '.join(passed)}."),) if passed else ()
+def _passed(plan: model.EndpointPlan) -> tuple[Mark, ...]:
+    """Return one line for all the checks that passed."""
+    passed = sum(finding.severity == model.Severity.OK for finding in plan.findings)
+    if not passed:
+        return ()
+    dry_run = f", dry run {plan.dry_run}" if plan.dry_run else ""
+    return (Mark("ok", f"{passed} checks passed{dry_run}."),)
 
 
 @view_of.register(model.CreatedEndpoint)
 def _created(created: model.CreatedEndpoint) -> View:
     shown = _endpoint(created.endpoint)
-    title = "Endpoint adopted, used as it is:" if created.adopted else "Endpoint created"
+    authorization = replace(_authorization(created.endpoint.authorization()), next_command="")
     return replace(
         shown,
-        title=title,
+        title="Existing endpoint reused, unchanged:" if created.adopted else "Endpoint created:",
         kind="ok",
-        tables=(*shown.tables, *_findings(created.findings)),
-        notes=(*_differences(created.differences), *shown.notes),
-        parts=(_authorization(created.endpoint.authorization()),),
+        brief=(
+            Code(created.endpoint.vpc_id),
+            Code(*_zone_ids(created.endpoint)),
+            _in_words(created.endpoint),
+        ),
+        notes=(
+            *_differences(created.differences),
+            *(
+                Mark(_SEVERITIES[each.severity], f"{each.check}: {each.summary} {each.mend}")
+                for each in created.findings
+                if each.severity in _SEVERITIES and not (each.check == "payer" and created.emulated)
+            ),
+            *shown.notes,
+        ),
+        details=(*shown.details, authorization),
     )
 
 
@@ -141,76 +203,115 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
         )
     if awaits_owner(endpoint):
         notes.append(OWNER_ACCEPTS)
-    if endpoint.changes:
-        notes.append(observed_changes(endpoint.changes))
-    if endpoint.ready:
-        title, kind, command = (
-            "Endpoint ready: Active and Connected",
-            "ok",
-            for_endpoint("connect", endpoint),
-        )
-    elif endpoint.endpoint_status == model.EndpointStatus.DELETING:
-        title, kind, command = "Endpoint is being deleted", "warn", "%tidb_pe endpoints"
-    else:
-        title, kind, command = "Endpoint not ready yet", "busy", for_endpoint("wait", endpoint)
+    title, kind, command = _standing(endpoint)
+    changes = endpoint.changes
+    seen = (observed_changes(changes),) if len(changes) > 1 else ()
+    after = f"after {changes[-1].elapsed:.1f} s" if seen and endpoint.ready else ""
+    brief: tuple[Cell, ...] = (
+        "" if endpoint.ready else _in_words(endpoint),
+        after,
+        Code(endpoint.domain),
+        Code(*_zone_ids(endpoint)),
+    )
     return View(
         title=title,
-        kind=kind,  # type: ignore[arg-type]  # the literals above are kinds
+        kind=kind,
         ident=endpoint.endpoint_id,
-        facts=(
-            ("Name", endpoint.name),
-            *_states(endpoint),
-            ("Host", Code(endpoint.domain)),
-            ("Service Name", Code(endpoint.service_name)),
-            ("VPC", Code(endpoint.vpc_id)),
-            ("Region ID", Code(endpoint.region_id)),
-            ("Security groups", Code(*endpoint.security_group_ids)),
-            ("Created", endpoint.created),
-            ("Made by tidb_pe", _made_here(endpoint)),
-            *served(endpoint.clusters),
-        ),
+        brief=tuple(cell for cell in brief if not isinstance(cell, str) or cell),
         # Of an endpoint that was waited for, the picture; each other command shows it as its words alone.
-        pictures=(topology(None, endpoint), timeline(endpoint.changes)) if endpoint.changes else (),
-        tables=_zones(endpoint.zones),
+        pictures=((topology(None, endpoint), timeline(changes)) if seen else (topology(None, endpoint),))
+        if changes
+        else (),
         notes=tuple(notes),
         next_command=command,
+        details=(
+            View(
+                title="",
+                facts=(
+                    ("Name", endpoint.name),
+                    *_states(endpoint),
+                    ("Service Name", Code(endpoint.service_name)),
+                    ("VPC", Code(endpoint.vpc_id)),
+                    ("Region ID", Code(endpoint.region_id)),
+                    ("Security groups", Code(*endpoint.security_group_ids)),
+                    ("Created", endpoint.created),
+                    ("Created by tidb_pe", _made_here(endpoint)),
+                    *served(endpoint.clusters),
+                ),
+                tables=_zones(endpoint.zones),
+                notes=seen,
+            ),
+        ),
     )
+
+
+def _standing(endpoint: model.VpcEndpoint) -> tuple[str, Kind, str]:
+    """Return the title that an endpoint's state gives, its mark, and the next command."""
+    if endpoint.ready:
+        return "Endpoint ready: Active and Connected", "ok", for_endpoint("connect", endpoint)
+    if endpoint.endpoint_status == model.EndpointStatus.DELETING:
+        return "Endpoint is being deleted", "warn", "%tidb_pe endpoints"
+    if awaits_owner(endpoint):
+        return "Endpoint not accepted yet", "warn", for_endpoint("wait", endpoint)
+    return "Endpoint not ready yet", "busy", for_endpoint("wait", endpoint)
+
+
+def _in_words(endpoint: model.VpcEndpoint) -> str:
+    return f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
+
+
+def _zone_ids(endpoint: model.VpcEndpoint) -> tuple[str, ...]:
+    return tuple(zone.zone_id for zone in endpoint.zones)
 
 
 @view_of.register(model.Endpoints)
 def _endpoints(endpoints: model.Endpoints) -> View:
     cluster = endpoints.cluster
-    of = f"of cluster {cluster.display_name}" if cluster else f"made here in {endpoints.region_id}"
+    of = f"of cluster {cluster.display_name}" if cluster else f"created here in {endpoints.region_id}"
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             Code(endpoint.endpoint_id),
-            endpoint.name,
+            Mark(_standing(endpoint)[1], f"{endpoint.endpoint_status}, {endpoint.connection_status}"),
             Code(endpoint.vpc_id),
-            Code(*(zone.zone_id for zone in endpoint.zones)),
-            Code(*(zone.eni_ip for zone in endpoint.zones)),
-            f"{endpoint.endpoint_status}, {endpoint.connection_status}",
+            Code(*_zone_ids(endpoint)),
             _made_here(endpoint),
         )
         for endpoint in endpoints
     )
     missing = dict.fromkeys(action for endpoint in endpoints for action in endpoint.missing_actions)
     if not rows:
-        none = "was made here" if cluster is None else f"is for the service of cluster {cluster.display_name}"
+        none = (
+            "was created here" if cluster is None else f"is for the service of cluster {cluster.display_name}"
+        )
         note = Mark("info", f"None of this account's endpoints in {endpoints.region_id} {none}.")
-        following = "%tidb_pe networks" if cluster else ""
-        return View(title=f"Endpoints {of}", notes=(note,), next_command=following)
-    header: tuple[str, ...] = ("Endpoint ID", "Name", "VPC", "Zones", "Addresses", "State", "Made by tidb_pe")
+        following = command_line("plan", "--cluster", cluster.cluster_id) if cluster else ""
+        return View(title=f"Endpoints {of}: none", notes=(note,), next_command=following)
+    header: tuple[str, ...] = ("Endpoint ID", "State", "VPC", "Zones", "Created by tidb_pe")
     if cluster is None:
         # Each may be of another service; those of one cluster are all of its service.
         header = (*header, "Serves clusters")
         rows = tuple(
             (*row, served_names(each.clusters or ())) for row, each in zip(rows, endpoints, strict=True)
         )
+    more = tuple(
+        (Code(each.endpoint_id), each.name, Code(*(zone.eni_ip for zone in each.zones))) for each in endpoints
+    )
     return View(
-        title=f"Endpoints {of}",
-        facts=served(endpoints.items[0].clusters) if cluster else (),
+        title=f"Endpoints {of}: {len(rows)}",
         tables=(Table(caption="", header=header, rows=rows),),
         notes=cannot_tell(missing),
+        next_command=_standing(endpoints.items[0])[2] if cluster and len(rows) == 1 else "",
+        details=(
+            View(
+                title="",
+                facts=served(endpoints.items[0].clusters) if cluster else (),
+                tables=(
+                    Table(
+                        caption="Names and addresses", header=("Endpoint ID", "Name", "Addresses"), rows=more
+                    ),
+                ),
+            ),
+        ),
     )
 
 
@@ -236,7 +337,7 @@ def _deletion(deletion: model.Deletion) -> View:
 
 
 def awaits_owner(endpoint: model.VpcEndpoint) -> bool:
-    """Tell whether the connection may need its owner: while the endpoint is made, none is connected yet."""
+    """Tell whether the owner may have to accept: before the endpoint is Active, none is connected yet."""
     return (
         endpoint.endpoint_status == model.EndpointStatus.ACTIVE
         and endpoint.connection_status == model.ConnectionStatus.DISCONNECTED

@@ -98,6 +98,8 @@ def _facts(fleet: model.Fleet) -> tuple[tuple[str, Cell], ...]:
         facts.append(("Region ID", Code(*regions)))
     zones = fleet.billed_zones
     many = f"{zones} zone" + ("" if zones == 1 else "s")
+    if fleet.emulated:
+        return tuple(facts)
     if fleet.action == "plan":
         cost = f"{many}, each billed by the hour from creation until deletion" if zones else "nothing more"
         facts.append(("Cost", cost))

@@ -10,8 +10,11 @@ from tidb_pe_magic.display.views.base import view_of
 from tidb_pe_magic.display.views.queries import units
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tidb_pe_magic.display.layout import Kind
 
+_REAL, _EMULATED = "In the clouds", "In the sandbox"
 _KINDS: dict[str, Kind] = {
     model.MutationResult.SUCCEEDED: "ok",
     model.MutationResult.FOUND: "ok",
@@ -30,25 +33,43 @@ _TOTAL = "{:,.1f} RU in these; a query that took less than 50 ms is not asked fo
 def _history(history: model.History) -> View:
     if history.queries is not None:
         return _queries(history, history.queries)
+    notes = [Mark("warn", f"The journal is damaged: {history.problem}.")] if history.problem else []
+    emulated = [each for each in history.items if each.emulated]
+    real = [each for each in history.items if not each.emulated]
+    tables = [_changes(real, _REAL if emulated else "")] if real else []
+    tables += [_changes(emulated, _EMULATED)] if emulated else []
+    requests = tuple(
+        (Code(each.resource), each.operation, Code(each.request_id))
+        for each in history.items
+        if each.request_id
+    )
+    header = ("Resource", "Operation", "Request ID")
+    shown = f"{len(history.items)} of {history.total} changes"
+    return View(
+        title=shown if history.items else "Nothing was changed from here",
+        tables=tuple(tables),
+        notes=tuple(notes),
+        details=(
+            View(
+                title="",
+                facts=(("Journal", Code(history.path)),),
+                tables=(Table(caption="Request IDs", header=header, rows=requests),) if requests else (),
+            ),
+        ),
+    )
+
+
+def _changes(items: Iterable[model.Mutation], caption: str) -> Table:
     rows = tuple(
         (
-            _time(mutation.time),
-            mutation.operation,
-            Code(mutation.resource),
-            Mark(_KINDS.get(mutation.result, "warn"), _result(mutation)),
-            Code(mutation.request_id) if mutation.request_id else "",
+            Mark(_KINDS.get(each.result, "warn"), _result(each)),
+            each.operation,
+            Code(each.resource),
+            _time(each.time),
         )
-        for mutation in history.items
+        for each in items
     )
-    header = ("Time", "Operation", "Resource", "Result", "Request ID")
-    notes = [Mark("aside", f"Journal: {history.path}")]
-    if history.problem:
-        notes.insert(0, Mark("warn", f"The journal is damaged: {history.problem}."))
-    return View(
-        title=f"{len(history.items)} of {history.total} changes" if rows else "Nothing was changed from here",
-        tables=(Table(caption="", header=header, rows=rows),) if rows else (),
-        notes=tuple(notes),
-    )
+    return Table(caption=caption, header=("Result", "Operation", "Resource", "Time"), rows=rows)
 
 
 def _queries(history: model.History, queries: tuple[model.PastQuery, ...]) -> View:

@@ -14,44 +14,58 @@ if TYPE_CHECKING:
 _KINDS: dict[model.KeyState, Kind] = {
     model.KeyState.USED: "ok",
     model.KeyState.PASSED_OVER: "warn",
-    model.KeyState.BROKEN: "no",
+    model.KeyState.BROKEN: "warn",
 }
 
 
 @view_of.register(model.Whoami)
 def _whoami(whoami: model.Whoami) -> View:
     clouds = (whoami.tidb_cloud, whoami.alibaba)
+    working = [each for each in clouds if each.works]
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             each.cloud,
-            each.source + (f" [{each.provider}]" if each.provider else "") or Mark("no", "nowhere"),
-            Code(each.hint) if each.hint else "",
             _call(each),
-            each.detail,
+            each.source + (f" [{each.provider}]" if each.provider else "") or "nowhere",
+            Code(each.hint) if each.hint else "",
         )
         for each in clouds
     )
-    tables = [
-        Table(caption="", header=("Cloud", "Key from", "Key", "Read call", "What it told"), rows=rows),
-        *(
-            Table(
-                caption=f"{each.cloud}: places in the order in which they count",
-                header=("Place", "State", "What is there"),
-                rows=tuple(
-                    (place.place, Mark(_KINDS.get(place.state, "info"), place.state), place.detail)
-                    for place in each.places
-                ),
-            )
-            for each in clouds
-        ),
-    ]
-    if whoami.routes:
-        tables.insert(1, _routes(whoami.routes))
-    notes = _notes(whoami.rate) + tuple(
+    places = tuple(
+        Table(
+            caption=f"{each.cloud}: places in the order in which they count",
+            header=("Place", "State", "What is there"),
+            rows=tuple(
+                (place.place, Mark(_KINDS.get(place.state, "info"), place.state), place.detail)
+                for place in each.places
+            ),
+        )
+        for each in clouds
+    )
+    routes = (_routes(whoami.routes),) if whoami.routes else ()
+    problems = tuple(
+        Mark("no", f"{each.cloud}: {each.problem}") for each in whoami.routes if each.problem
+    ) + tuple(
         Mark("warn", f"NO_PROXY: the entry {entry} cannot be read and is skipped.")
         for entry in whoami.skipped
     )
-    return View(title="Keys in use", tables=tuple(tables), notes=notes)
+    problems += tuple(
+        Mark("info", f"{each.cloud}: the key comes from {place.place}.")
+        for each in clouds
+        for place in each.places
+        if not each.works and place.state == model.KeyState.USED
+    )
+    title = "The keys of both clouds work"
+    if len(working) < len(clouds):
+        title = f"Keys: {len(working)} of {len(clouds)} work"
+    return View(
+        title=title,
+        kind="ok" if len(working) == len(clouds) else "warn",
+        tables=(Table(caption="", header=("Cloud", "Result", "Key from", "Key"), rows=rows),),
+        notes=problems,
+        next_command="%tidb_pe clusters" if whoami.tidb_cloud.works else "%tidb_pe help keys",
+        details=(View(title="", tables=(*routes, *places), notes=_notes(whoami.rate)),),
+    )
 
 
 def _routes(routes: tuple[model.ApiRoute, ...]) -> Table:
@@ -68,10 +82,13 @@ def _routes(routes: tuple[model.ApiRoute, ...]) -> Table:
     )
 
 
-def _call(identity: model.CloudIdentity) -> Cell:
-    if identity.works is None:
-        return "none was made"
-    return Mark("ok" if identity.works else "no", identity.call or "no key was had")
+def _call(identity: model.CloudIdentity) -> Mark:
+    if identity.works:
+        return Mark("ok", identity.detail)
+    called = f"{identity.call}: " if identity.call and identity.call not in identity.detail else ""
+    return Mark(
+        "warn" if identity.works is None else "no", f"{called}{identity.detail or 'no key available'}"
+    )
 
 
 def _notes(rate: model.RateLimit | None) -> tuple[Mark, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.display.layout import Mark
-from tidb_pe_magic.display.svg import WIDTH, Drawing, Line, Shape, Sign, Words
+from tidb_pe_magic.display.svg import NARROW, WIDTH, Drawing, Line, Shape, Sign, Words
 from tidb_pe_magic.display.views.topology import state_kind
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LEAD, _SIGN = 84.0, 10.0  # the lanes' names; from a sign's centre to where a line begins
 _MOST, _LEAST = 5, 4  # columns
+# Of the narrow form: where the second and the third column begin, and a row's height.
+_SECOND, _THIRD, _ROW = 60.0, 190.0, 20.0
 
 
 def timeline(changes: Sequence[model.StateChange]) -> Drawing:
@@ -36,7 +38,24 @@ def timeline(changes: Sequence[model.StateChange]) -> Drawing:
     ):
         shapes.append(Words(x=0, y=y + 4, text=name, room=_LEAD, face="title"))
         shapes += _lane(y, states, places, step)
-    return Drawing(label=observed_changes(changes).text, height=98, shapes=tuple(shapes))
+    label = observed_changes(changes).text
+    return Drawing(label=label, height=98, shapes=tuple(shapes), narrow=_from_top(shown, label))
+
+
+def _from_top(shown: Sequence[model.StateChange | None], label: str) -> Drawing:
+    """Draw the states as lines, one below the other."""
+    titles = ((0.0, "After"), (_SECOND, "Endpoint"), (_THIRD, "Connection"))
+    shapes: list[Shape] = [
+        Words(x=x, y=14, text=title, room=_THIRD, face="title", after="·") for x, title in titles
+    ]
+    for number, change in enumerate(shown, 1):
+        y = 14 + number * _ROW
+        shapes.append(Words(x=0, y=y, text=_after(change) if change else "…", room=_SECOND, after="·"))
+        states = (change.endpoint_status, change.connection_status) if change else ()
+        for x, state in zip((_SECOND, _THIRD), states, strict=False):
+            shapes.append(Sign(x=x + 6, y=y - 4, kind=state_kind(state)))
+            shapes.append(Words(x=x + 16, y=y, text=state, room=_THIRD - _SECOND - 20, after="·"))
+    return Drawing(label=label, height=20 + len(shown) * _ROW, shapes=tuple(shapes), width=NARROW)
 
 
 def observed_changes(changes: Sequence[model.StateChange]) -> Mark:

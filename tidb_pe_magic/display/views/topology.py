@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.svg import Box, Drawing, Line, Shape, Sign, Words
+from tidb_pe_magic.display.svg import NARROW, Box, Drawing, Line, Shape, Sign, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Kind
 
 _GOOD = {"Active", "Connected", "ACTIVE"}
-_BUSY = {"Creating", "Pending", "Wait", "Connecting", "Migrating", "Disconnecting"}
-_GONE = {"Deleting", "ServiceDeleted", "Deleted"}
+_BUSY = {"Creating", "Pending", "Wait", "Connecting", "Migrating"}
+_LEAVING = {"Deleting", "Disconnecting"}
+_GONE = {"ServiceDeleted", "Deleted"}
 
 _PAD, _SIGN = 9.0, 16.0  # within a box; from a sign's left to the words beside it
 _STATION_HEIGHT, _LINE = 64.0, 17.0
 # Within the endpoint's box: its own words, then a box for each zone.
 _HEAD, _ZONE_HEIGHT, _ZONE_STEP, _INDENT = 42.0, 40.0, 46.0, 6.0
+_GAP = 26.0  # between two stations, one below the other
 _MOST_ZONES = 4
 _MOST_OTHERS = 4  # clusters beside the one that is meant
 
@@ -79,6 +81,8 @@ def state_kind(status: str) -> Kind:
         return "ok"
     if status in _BUSY:
         return "busy"
+    if status in _LEAVING:
+        return "warn"
     return "no" if status in _GONE else "info"
 
 
@@ -97,28 +101,84 @@ def topology(
         aliases: SQL connections of this kernel over the endpoint; None where that was not looked at.
         looked_up: whether there is an endpoint is known.
     """
-    zones = endpoint.zones[:_MOST_ZONES] if endpoint else ()
-    height = _HEAD + max(len(zones), 1) * _ZONE_STEP + 4
+    known = _Known(cluster=cluster, endpoint=endpoint, aliases=aliases, looked_up=looked_up)
+    label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
+    return replace(_from_left(known, label), narrow=_from_top(known, label))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What is drawn; the arguments of `topology`."""
+
+    cluster: model.Cluster | None
+    endpoint: model.VpcEndpoint | None
+    aliases: Sequence[str] | None
+    looked_up: bool
+
+    @property
+    def zones(self) -> Sequence[model.EndpointZone]:
+        """The endpoint's zones that there is room for."""
+        return self.endpoint.zones[:_MOST_ZONES] if self.endpoint else ()
+
+    @property
+    def height(self) -> float:
+        """Of the endpoint's box."""
+        return _HEAD + max(len(self.zones), 1) * _ZONE_STEP + 4
+
+    @property
+    def way_in(self) -> Kind:
+        """How the lines between notebook and endpoint are drawn."""
+        return "ok" if self.aliases else "info"
+
+
+def _from_left(known: _Known, label: str) -> Drawing:
+    cluster, endpoint, zones = known.cluster, known.endpoint, known.zones
     middles = [_HEAD + number * _ZONE_STEP + _ZONE_HEIGHT / 2 for number in range(len(zones))]
     middle = sum(middles) / len(middles) if middles else _HEAD + _ZONE_HEIGHT / 2
     # The lines end at the zones' boxes, or at the endpoint's own where it has none.
     inside = _INDENT if zones else 0
-    way_in: Kind = "ok" if aliases else "info"
     way_out = _connection_kind(endpoint)
+    state = (_ENDPOINT.right + 14, 18.0)
     shapes = (
-        *_notebook(aliases).shapes(_NOTEBOOK, middle),
-        *_endpoint(endpoint, zones, height, looked_up=looked_up),
-        *_connection(endpoint, way_out),
+        *_notebook(known.aliases).shapes(_NOTEBOOK, middle),
+        *_endpoint(known, _ENDPOINT, 1),
+        *_connection(endpoint, way_out, state, _CLUSTER.left - _ENDPOINT.right),
         *_service(cluster, endpoint).shapes(_SERVICE, middle),
-        *_clusters(cluster, endpoint, middle),
-        *_fan((_NOTEBOOK.right, middle), [(_ENDPOINT.left + inside, y) for y in middles or [middle]], way_in),
+        *_clusters(cluster, endpoint, _CLUSTER, middle),
+        *_fan(
+            (_NOTEBOOK.right, middle),
+            [(_ENDPOINT.left + inside, y) for y in middles or [middle]],
+            known.way_in,
+        ),
         *_fan((_SERVICE.left, middle), [(_ENDPOINT.right - inside, y) for y in middles or [middle]], way_out),
         Line(start=(_SERVICE.right, middle), end=(_CLUSTER.left, middle)),
     )
-    label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
     # Without zones, or with one, the stations beside the endpoint reach below it.
-    bottom = max(height + 1, middle + _STATION_HEIGHT / 2, _clusters_bottom(cluster, endpoint, middle))
+    bottom = max(known.height + 1, middle + _STATION_HEIGHT / 2, _clusters_bottom(cluster, endpoint, middle))
     return Drawing(label=label, height=bottom + 1, shapes=shapes)
+
+
+def _from_top(known: _Known, label: str) -> Drawing:
+    cluster, endpoint = known.cluster, known.endpoint
+    column = _Column(1, NARROW - 2)
+    half, x = _STATION_HEIGHT / 2, NARROW / 2
+    way_out = _connection_kind(endpoint)
+    top = 1 + _STATION_HEIGHT + _GAP
+    bottom = top + known.height
+    service = bottom + _GAP + half
+    last = service + half + _GAP + half
+    shapes = (
+        *_notebook(known.aliases).shapes(column, 1 + half),
+        Line(start=(x, 1 + _STATION_HEIGHT), end=(x, top), kind=known.way_in),
+        *_endpoint(known, column, top),
+        *_connection(endpoint, way_out, (x + 14, bottom + _GAP / 2 + 4), x - 14),
+        Line(start=(x, bottom), end=(x, bottom + _GAP), kind=way_out),
+        *_service(cluster, endpoint).shapes(column, service),
+        Line(start=(x, service + half), end=(x, last - half)),
+        *_clusters(cluster, endpoint, column, last),
+    )
+    height = _clusters_bottom(cluster, endpoint, last) + 2
+    return Drawing(label=label, height=height, shapes=shapes, width=NARROW)
 
 
 def _notebook(aliases: Sequence[str] | None) -> _Station:
@@ -170,16 +230,16 @@ def _clusters_bottom(
 
 
 def _clusters(
-    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, middle: float
+    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, column: _Column, middle: float
 ) -> Iterator[Shape]:
     """Draw the cluster, and below it the others to which the endpoint carries logins, too."""
     lines = _other_lines(_others(cluster, endpoint))
-    yield from _cluster(cluster).shapes(_CLUSTER, middle, after="·" if lines else "")
+    yield from _cluster(cluster).shapes(column, middle, after="·" if lines else "")
     if lines:
         top = middle + _STATION_HEIGHT / 2
-        x, room = _CLUSTER.left + _PAD, _CLUSTER.width - 2 * _PAD
+        x, room = column.left + _PAD, column.width - 2 * _PAD
         height = len(lines) * _LINE + _PAD
-        yield Box(x=_CLUSTER.left, y=top, width=_CLUSTER.width, height=height, kind="info")
+        yield Box(x=column.left, y=top, width=column.width, height=height, kind="info")
         for number, (kind, text) in enumerate(lines, 1):
             y = top + number * _LINE
             yield Sign(x=x + 6, y=y - 4, kind=kind)
@@ -187,31 +247,26 @@ def _clusters(
             yield Words(x=x + _SIGN, y=y, text=text, room=room - _SIGN, face="code", after=after)
 
 
-def _endpoint(
-    endpoint: model.VpcEndpoint | None,
-    zones: Sequence[model.EndpointZone],
-    height: float,
-    *,
-    looked_up: bool,
-) -> Iterator[Shape]:
-    left, room = _ENDPOINT.left + _PAD, _ENDPOINT.width - 2 * _PAD
+def _endpoint(known: _Known, column: _Column, top: float) -> Iterator[Shape]:
+    endpoint, zones = known.endpoint, known.zones
+    left, room = column.left + _PAD, column.width - 2 * _PAD
     kind = state_kind(endpoint.endpoint_status) if endpoint else "info"
-    yield Box(x=_ENDPOINT.left, y=1, width=_ENDPOINT.width, height=height, kind=kind)
-    yield Words(x=left, y=18, text="Endpoint", room=room, face="title")
+    yield Box(x=column.left, y=top, width=column.width, height=known.height, kind=kind)
+    yield Words(x=left, y=top + 17, text="Endpoint", room=room, face="title")
     if endpoint is None:
-        text = "not made yet" if looked_up else "not known"
-        yield Words(x=left, y=35, text=text, room=room, after="→")
+        text = "not created yet" if known.looked_up else "not known"
+        yield Words(x=left, y=top + 34, text=text, room=room, after="→")
         return
-    yield Sign(x=left + 76, y=14, kind=kind)
-    yield Words(x=left + 86, y=18, text=endpoint.endpoint_status, room=room - 86, after="·")
-    yield Words(x=left, y=34, text=endpoint.endpoint_id, room=room, face="code", after="·")
+    yield Sign(x=left + 76, y=top + 13, kind=kind)
+    yield Words(x=left + 86, y=top + 17, text=endpoint.endpoint_status, room=room - 86, after="·")
+    yield Words(x=left, y=top + 33, text=endpoint.endpoint_id, room=room, face="code", after="·")
     for number, zone in enumerate(zones):
         more = len(endpoint.zones) - len(zones) if number + 1 == len(zones) else 0
-        yield from _zone(zone, _HEAD + number * _ZONE_STEP, more)
+        yield from _zone(zone, column, top - 1 + _HEAD + number * _ZONE_STEP, more)
 
 
-def _zone(zone: model.EndpointZone, top: float, more: int) -> Iterator[Shape]:
-    left, width = _ENDPOINT.left + _INDENT, _ENDPOINT.width - 2 * _INDENT
+def _zone(zone: model.EndpointZone, column: _Column, top: float, more: int) -> Iterator[Shape]:
+    left, width = column.left + _INDENT, column.width - 2 * _INDENT
     kind, room = state_kind(zone.status), width - 16
     name = f"{zone.zone_id} +{more} more" if more else zone.zone_id
     state = " ".join(filter(None, (zone.eni_ip, zone.status))) or "state not known"
@@ -221,12 +276,14 @@ def _zone(zone: model.EndpointZone, top: float, more: int) -> Iterator[Shape]:
     yield Words(x=left + 8 + _SIGN, y=top + 32, text=state, room=room - _SIGN, after="·")
 
 
-def _connection(endpoint: model.VpcEndpoint | None, kind: Kind) -> Iterator[Shape]:
-    """Draw its state above the lines, which begin below the endpoint's head."""
+def _connection(
+    endpoint: model.VpcEndpoint | None, kind: Kind, place: tuple[float, float], room: float
+) -> Iterator[Shape]:
+    """Draw its state beside the lines."""
     if endpoint is not None:
-        room = _CLUSTER.left - _ENDPOINT.right
-        yield Sign(x=_ENDPOINT.right + 14, y=14, kind=kind)
-        yield Words(x=_ENDPOINT.right + 24, y=18, text=endpoint.connection_status, room=room - 24, after="→")
+        x, y = place
+        yield Sign(x=x, y=y - 4, kind=kind)
+        yield Words(x=x + 10, y=y, text=endpoint.connection_status, room=room - 24, after="→")
 
 
 def _connection_kind(endpoint: model.VpcEndpoint | None) -> Kind:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Rules = MutableMapping[str, SecurityRules | Denied]
 
-_MOST_GROUPS = 20  # each costs a request
+_MOST_GROUPS = 20  # in one command: each costs a request
 
 
 def inbound_rules(
@@ -43,7 +43,7 @@ def with_inbound(context: Context, cluster: Cluster, vpc: Vpc, known: Rules) -> 
     here = context.whereabouts()
     port = cluster.service.port if cluster.service else 0
     asked = [group.security_group_id for group in vpc.security_groups if not group.service_managed]
-    found = inbound_rules(context, cluster, asked[:_MOST_GROUPS], known)
+    found = inbound_rules(context, cluster, asked[: max(0, _MOST_GROUPS - len(known))], known)
 
     def access(group_id: str) -> str:
         rules = found.get(group_id)

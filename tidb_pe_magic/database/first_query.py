@@ -1,0 +1,55 @@
+"""A SELECT to begin with: of a table that exists."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import sqlalchemy.exc
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+# Schemas that hold no data of the user's (MySQL and TiDB reference).
+_OF_THE_SERVER = frozenset({"information_schema", "performance_schema", "metrics_schema", "mysql", "sys"})
+_MOST_DATABASES = 5
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ROWS = 5
+
+
+def first_query(engine: Engine, database: str) -> str:
+    """Return a SELECT of the first table of the database; empty where there is none that can be listed.
+
+    Args:
+        engine: of the connection.
+        database: its current database; without one the first databases are looked into.
+    """
+    try:
+        with engine.connect() as connection:
+            return _first_query(connection, database)
+    except sqlalchemy.exc.SQLAlchemyError:
+        return ""  # it is only a suggestion: whoever asks for tables is told what is wrong
+
+
+def _first_query(connection: Connection, database: str) -> str:
+    databases = [database] if database else _databases(connection)
+    for name in databases[:_MOST_DATABASES]:
+        quoted = _quoted(name)
+        table = connection.exec_driver_sql(f"SHOW TABLES FROM {quoted.replace('%', '%%')}").scalar()
+        if table:
+            place = _short(str(table)) if database else f"{_short(name)}.{_short(str(table))}"
+            return f"SELECT * FROM {place} LIMIT {_ROWS}"  # noqa: S608 - shown, and quoted where it has to be
+    return ""
+
+
+def _databases(connection: Connection) -> list[str]:
+    found = connection.exec_driver_sql("SHOW DATABASES").scalars()
+    return [str(name) for name in found if str(name).lower() not in _OF_THE_SERVER]
+
+
+def _short(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else _quoted(name)
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
