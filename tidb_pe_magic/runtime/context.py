@@ -48,6 +48,7 @@ CA = "TIDB_CA"
 # Who hears the events of the command that this thread works at: clients outlive commands.
 # Clients are kept for many calls: whom they tell, and what cancels them, is the present call's.
 _listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
+_NAMED_ANSWERS = 5.0  # seconds for each answer of a metadata service that the environment names
 _NO_LASTS = 30.0  # seconds that "not an ECS instance" holds
 _cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
 
@@ -310,11 +311,14 @@ class Context:
         """
         from tidb_pe_magic.clouds import metadata  # noqa: PLC0415 - only some steps need it
 
-        base_url = hosts.override(self.environ, hosts.METADATA) or metadata.DEFAULT_METADATA
+        named = hosts.override(self.environ, hosts.METADATA)
+        base_url = named or metadata.DEFAULT_METADATA
+        # One that is named is there: only elsewhere than on ECS does nobody answer.
+        patience = max(self.metadata_timeout, _NAMED_ANSWERS) if named else self.metadata_timeout
         with self._asking:  # two threads that ask at once wait for the same answer
             known, until = self._places.get(base_url, (None, float("-inf")))
             if known is None and self.clock() >= until:
-                known = metadata.whereabouts(base_url, timeout=self.metadata_timeout)
+                known = metadata.whereabouts(base_url, timeout=patience)
                 self._places[base_url] = (known, self.clock() + _NO_LASTS)
             return known
 
