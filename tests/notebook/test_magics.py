@@ -30,7 +30,7 @@ def test_the_table_of_commands_works_from_first_to_last(shell: Shell, sandbox: S
     assert "epsrv-t4ndemo7c1x0qk2p9s8e" in shell.must("%tidb_pe cluster demo").output
     assert VPC in shell.must("%tidb_pe networks").output
     assert "verified" in shell.must("%tidb_pe verify").output
-    assert "2 zones" in shell.must(f"%tidb_pe plan {PLACEMENT}").output
+    assert "ap-southeast-1a, ap-southeast-1b" in shell.must(f"%tidb_pe plan {PLACEMENT}").output
     created = shell.must(f"%tidb_pe create {PLACEMENT}").value
     assert isinstance(created, model.CreatedEndpoint)
     assert "Connected" in shell.must("%tidb_pe wait").output
@@ -167,10 +167,10 @@ def test_a_result_is_a_table_without_the_extension(plain_shell: Shell, sandbox: 
     """What a `Runbook` returns shows itself in any notebook; inside a container it is short."""
     plain_shell.must("%unload_ext tidb_pe_magic")
     plain_shell.must("from tidb_pe_magic import Runbook; runbook = Runbook()")
-    assert "Cluster ID   " in plain_shell.must("runbook.cluster('demo')").output
+    assert "✔ Cluster demo" in plain_shell.must("runbook.cluster('demo')").output
     inside = plain_shell.must("[runbook.cluster('demo')]").output
     assert "[Cluster(cluster_id=" in inside
-    assert "Cluster ID   " not in inside
+    assert "✔" not in inside
     plain_shell.must("runbook.close()")
 
 

@@ -86,7 +86,7 @@ def following(
     if given < len(positional):
         name, option = positional[given]
         words = _values(name, option, operation, before, environ=environ, known=known)
-    return [*words, *described, VERBOSE, "--help"]
+    return [*words, *described, *((VERBOSE,) if operation.target else ()), "--help"]
 
 
 def _takes_a_value(option: Option | None) -> bool:

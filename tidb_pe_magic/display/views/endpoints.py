@@ -284,7 +284,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
             "was created here" if cluster is None else f"is for the service of cluster {cluster.display_name}"
         )
         note = Mark("info", f"None of this account's endpoints in {endpoints.region_id} {none}.")
-        following = command_line("plan", "--cluster", cluster.cluster_id) if cluster else ""
+        following = "%tidb_pe plan" if cluster else ""
         return View(title=f"Endpoints {of}: none", notes=(note,), next_command=following)
     header: tuple[str, ...] = ("Endpoint ID", "State", "VPC", "Zones", "Created by tidb_pe")
     if cluster is None:
