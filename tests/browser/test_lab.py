@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from browser.conftest import FLIGHTS
 from nbformat.v4 import new_output
 from playwright.sync_api import expect
 from support.results import CLUSTER, ENDPOINT
 
+from browser.conftest import FLIGHTS
 from tidb_pe_magic import model
 from tidb_pe_magic.display import render
 
 if TYPE_CHECKING:
-    from browser.lab import Lab, OpenNotebook
     from playwright.sync_api import Page
 
+    from browser.lab import Lab, OpenNotebook
     from tidb_pe_magic.sandbox import Sandbox
 
 RUNBOOK = "02_step_by_step.ipynb"
