@@ -274,7 +274,7 @@ def test_a_query_writes_a_file_or_says_what_is_wrong(saved: dict[str, str], tmp_
     assert str(path) in done.stderr
     refused = run(saved, "query", "@db", "SELECT nope FROM airlines")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "nope" in refused.stderr
+    assert refused.stderr.endswith("    SELECT nope FROM airlines\n           ^\n")
     plan = run(saved, "query", "@db", "SELECT * FROM airlines", "--explain", "--output", "json")
     assert [each["name"][:5] for each in json.loads(plan.stdout)["operators"]] == ["Table", "Table"]
     missing = run(saved, "query", "SELECT 1")

@@ -428,12 +428,26 @@ class QueryFailed(QueryError):
 
     Attributes:
         code: MySQL's error number.
+        reason: the server's message.
+        excerpt: the line of the statement that the server means, and a caret under the place; may be empty.
     """
 
-    def __init__(self, code: int, message: str, *, advice: str = "") -> None:
+    def __init__(self, code: int, message: str, *, advice: str = "", excerpt: tuple[str, ...] = ()) -> None:
         """Put the number first: it is what people search for."""
-        super().__init__(f"{code}: {message.rstrip('.')}." if code else message, advice=advice)
+        super().__init__(f"{code}: {message.rstrip(' .')}." if code else message, advice=advice)
         self.code = code
+        self.reason = message
+        self.excerpt = excerpt
+        if excerpt:
+            self.add_note("\n".join(excerpt))
+
+    @property
+    def line(self) -> str:
+        """The one line of every error, and the excerpt below it."""
+        return "\n".join((super().line, *self.excerpt))
+
+    def _render_traceback_(self) -> list[str]:
+        return self.line.splitlines()
 
 
 class QueryCancelled(QueryError):

@@ -276,17 +276,18 @@ def test_colons_that_are_no_parameters_reach_the_server(cells: Cells, setting: s
         ("%sql SELECT :nope", InvalidRequest, ":nope: the notebook has no variable nope."),
     ],
 )
-def test_an_error_is_one_line(
+def test_an_error_is_told_without_its_traceback(
     cells: Cells, capsys: pytest.CaptureFixture[str], cell: str, error: type, words: str
 ) -> None:
-    """What is wrong, and nothing of the way to it; the next cell works."""
+    """What is wrong and where, and nothing of the way to it; the next cell works."""
     cells.ip.run_line_magic("sql", OURS)
     cells.ip.run_line_magic("config", "SqlMagic.displaycon = False")
     capsys.readouterr()
     failed = cells.ip.run_cell(cell).error_in_exec
     assert isinstance(failed, error)
-    (line,) = capsys.readouterr().out.strip().splitlines()
+    line, *place = capsys.readouterr().out.strip().splitlines()
     assert words in line
+    assert place in ([], ["    SELECT nope FROM things", "           ^"])
     ((one,),) = cells.run(OURS, "%sql SELECT 1")[0]
     assert one == 1
 

@@ -259,12 +259,29 @@ def test_a_mistake_is_one_line_and_fails_the_cell(shell: Shell, cell: str, words
 
 
 def test_a_failure_leaves_the_name_alone(connected: Shell) -> None:
-    """The name keeps what it had, and the error is the server's in one line."""
+    """The name keeps what it had, and the error is the server's, with the place in the statement."""
     connected.must("frame = 'kept'")
     failed = connected.run("%%tidb_pe query --into frame\nSELECT nope FROM flights")
     assert isinstance(failed.error, errors.QueryFailed)
     assert connected.ip.user_ns["frame"] == "kept"
-    assert failed.output.strip().splitlines()[-1].startswith("QueryFailed: 1054: Unknown column 'nope'")
+    told, line, caret = failed.output.rstrip().splitlines()[-3:]
+    assert told.startswith("QueryFailed: 1054: Unknown column 'nope'")
+    assert (line, caret) == ("    SELECT nope FROM flights", "           ^")
+
+
+@pytest.mark.parametrize("cell", ["%%sql", "%%tidb_pe query"])
+def test_an_error_shows_its_place_and_what_was_meant(connected: Shell, cell: str) -> None:
+    """A typed cell that fails shows its line with a caret, and the column or table that was meant."""
+    failed = connected.run(f"{cell}\nSELECT carier,\n  dep_delay FROM flights")
+    told, line, caret = failed.output.rstrip().splitlines()[-3:]
+    assert "Unknown column 'carier' in 'field list'. Did you mean carrier?" in told
+    assert (line, caret) == ("    SELECT carier,", "           ^")
+    failed = connected.run(f"{cell}\nSELECT *\nFORM flights")
+    told, line, caret = failed.output.rstrip().splitlines()[-3:]
+    assert "1064" in told
+    assert (line, caret) == ("    FORM flights", "         ^")
+    assert "Did you mean nycflights13.flights?" in connected.run(f"{cell}\nSELECT * FROM test.flights").output
+    assert "Did you mean nycflights13?" in connected.run(f"{cell}\nUSE nycflight").output
 
 
 def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> None:

@@ -513,6 +513,30 @@ def test_errors_have_mysqls_codes(
     assert ask(f"SELECT count(*) FROM {table}") == ((0,),)
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT * FROM nodb.nope", "Table 'nodb.nope' doesn't exist"),
+        ("SELECT nope FROM t", "Unknown column 'nope' in 'field list'"),
+        ("SELECT x.id FROM t", "Unknown column 'x.id' in 'field list'"),
+        ("SELECT id FROM t WHERE t.nope = 1", "Unknown column 't.nope' in 'where clause'"),
+        ("SELECT 1 FROM t a JOIN t b ON a.nope = b.id", "Unknown column 'a.nope' in 'on clause'"),
+        ("SELECT id FROM t ORDER BY nope", "Unknown column 'nope' in 'order clause'"),
+        ("DROP TABLE nope", "Unknown table 'test.nope'"),
+    ],
+)
+def test_an_unknown_name_is_told_as_tidb_does(
+    ask: Callable[..., Any],
+    table: str,  # noqa: ARG001 - it is in the statements
+    sql: str,
+    words: str,
+) -> None:
+    """The message has the name as it was written, its database, and the clause that it stands in."""
+    with pytest.raises(pymysql.err.MySQLError) as failure:
+        ask(sql)
+    assert failure.value.args[1] == words
+
+
 # Transactions
 
 

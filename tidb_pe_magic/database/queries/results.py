@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,16 +13,18 @@ from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.frames import FrameOptions, narrowed
 from tidb_pe_magic.database.frames.driver import Driver
 from tidb_pe_magic.database.queries import csv_file, parquet, ranges
+from tidb_pe_magic.database.queries.explanation import explained
 from tidb_pe_magic.database.queries.inflight import InFlight, attended
 from tidb_pe_magic.database.queries.memory import Cap
 from tidb_pe_magic.database.queries.request_units import SLOW, are_counted, request_units
 from tidb_pe_magic.database.queries.statement import BoundStatement, Tally, read
 from tidb_pe_magic.database.queries.target import target
+from tidb_pe_magic.errors import QueryFailed
 from tidb_pe_magic.files import in_its_place
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -82,6 +84,11 @@ class Read:
                 return Driver(connection.dbapi_connection).backslash_escapes
         with self.in_flight().from_pool() as session:
             return Driver(session).backslash_escapes
+
+    @property
+    def database(self) -> str:
+        """The database that the statement runs in; empty for none."""
+        return self.cells.database if self.cells is not None else (self.engine.url.database or "")
 
     def in_flight(self) -> InFlight:
         """Return what its statements are watched in; further sessions are in the same database."""
@@ -250,7 +257,7 @@ def plan(reading: Read) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.
             moment.enter(session)
             read(flight, session, query, reading.tally, begin)
 
-    with ExitStack() as stack:
+    with _explained(reading), ExitStack() as stack:
         attend = partial(attended, flight=flight, cancel=reading.cancel, tell=_nothing)
         moment, split = attend([partial(_prepared, reading, flight, stack)])[0]
         if split.note:
@@ -278,9 +285,23 @@ def frame(
 
 def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
     """Read the statement, or its ranges at the same time, into what `begin` returns for each."""
-    _read_whole(reading, begin)
+    with _explained(reading):
+        _read_whole(reading, begin)
     if reading.schema is not None:
         reading.schema.heard(reading.query.sql)
+
+
+@contextmanager
+def _explained(reading: Read) -> Iterator[None]:
+    """Say where a statement is wrong, and what was meant."""
+    try:
+        yield
+    except QueryFailed as error:
+        refused = error
+    else:
+        return
+    # The error as it was is no part of what is told.
+    raise explained(refused, reading.query.sql, schema=reading.schema, current=reading.database) from None
 
 
 def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:

@@ -96,6 +96,7 @@ def syntax_error(error: SqlglotError | None, sql: str, token: Token | None = Non
     return SqlError(PARSE_ERROR, f'{_SYNTAX} line {line} column {column} near "{sql[start:][:_NEAR]}" ')
 
 
+MISSING: Final = " doesn't exist"
 _Rule = tuple[str, int, str]
 
 # In a rule's message {0}, {1}, ... are the groups that its pattern caught and {db} is the current database.
@@ -173,7 +174,7 @@ def drop_error(error: SqlError) -> SqlError:
     if error.code == UNKNOWN_DATABASE:
         return SqlError(1008, f"Can't drop database; {error.msg.lower()}")
     return (
-        SqlError(1051, error.msg.replace("doesn't exist", "is unknown"))
+        SqlError(1051, f"Unknown table {error.msg.removeprefix('Table ').removesuffix(MISSING)}")
         if error.code == NO_SUCH_TABLE
         else error
     )

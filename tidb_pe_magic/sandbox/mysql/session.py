@@ -39,6 +39,7 @@ from tidb_pe_magic.sandbox.mysql.show import Show, processes
 from tidb_pe_magic.sandbox.mysql.snapshot import HistoricRead
 from tidb_pe_magic.sandbox.mysql.transaction import Transaction
 from tidb_pe_magic.sandbox.mysql.translate import Statement, TranslationContext, parse, to_duckdb
+from tidb_pe_magic.sandbox.mysql.unknown_names import worded
 from tidb_pe_magic.sandbox.mysql.variables import TIDB_VERSION, Variables
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Session:
         try:
             return await self._in_thread(lambda: self._described(statement))
         except duckdb.Error as error:
-            translated = from_duckdb(error, self.database or "")
+            translated = worded(from_duckdb(error, self.database or ""), statement.tree)
             if translated.code != UNKNOWN_ERROR:
                 raise translated from None
             # NULL in the place of what will be bound fits in nowhere.
@@ -203,7 +204,7 @@ class Session:
                 )
         except duckdb.Error as error:
             self.statement = None
-            raise from_duckdb(error, self.database or "") from None
+            raise worded(from_duckdb(error, self.database or ""), statement.tree) from None
         except BaseException:
             self.statement = None
             raise
@@ -294,7 +295,7 @@ class Session:
         try:
             await self._in_thread(lambda: self._transaction.define(statements))
         except duckdb.Error as error:
-            translated = from_duckdb(error, self.database or "")
+            translated = worded(from_duckdb(error, self.database or ""), tree)
             raise (drop_error(translated) if isinstance(tree, exp.Drop) else translated) from None
         return Result()
 

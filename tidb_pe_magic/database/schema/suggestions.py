@@ -1,0 +1,98 @@
+"""The name that was meant, where a statement names something that the server does not have."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from pymysql.constants import ER
+
+from tidb_pe_magic.database.schema.catalog import SYSTEM_DATABASES
+from tidb_pe_magic.database.schema.identifiers import written
+from tidb_pe_magic.database.schema.references import Reference, common_tables, pieces, references
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tidb_pe_magic.database.schema.names import SchemaNames
+    from tidb_pe_magic.database.schema.references import Piece
+
+    #: Returns names, with the columns of some tables, each given by its database and name.
+    Look = Callable[[Sequence[tuple[str, str]]], SchemaNames]
+
+# The same words in TiDB, MySQL and MariaDB.
+_MISSING = {
+    ER.BAD_FIELD_ERROR: re.compile(r"Unknown column '(.*?)' in", re.DOTALL),
+    ER.NO_SUCH_TABLE: re.compile(r"Table '(.*)' doesn't exist", re.DOTALL),
+    ER.BAD_TABLE_ERROR: re.compile(r"Unknown table '(.*)'", re.DOTALL),
+    ER.BAD_DB_ERROR: re.compile(r"Unknown database '(.*)'", re.DOTALL),
+}
+_CLOSE = 0.7  # of 1.0, difflib's ratio: "carier" is 0.92 of "carrier", "name" 0.57 of "tailnum"
+
+
+def missing_name(code: int, message: str) -> tuple[str, ...]:
+    """Return the name that the server does not have, in its parts; empty where the error is another one."""
+    pattern = _MISSING.get(code)
+    found = pattern.search(message) if pattern is not None else None
+    return tuple(found[1].split(".")) if found else ()
+
+
+def suggestion(code: int, message: str, statement: str, look: Look, current: str) -> str:
+    """Return the name that was meant, as it is written in SQL; empty where none is close.
+
+    Args:
+        code: MySQL's error number.
+        message: of the server.
+        statement: that was refused.
+        look: returns the names that there are.
+        current: the current database; empty for none.
+    """
+    name = missing_name(code, message)
+    if not name:
+        return ""
+    found = pieces(statement)
+    if code == ER.BAD_FIELD_ERROR:
+        return _column(name, found, look, current)
+    names = look(())
+    if code == ER.BAD_DB_ERROR:
+        return written(_close(name[-1], names.databases))
+    database, table = (name[0], ".".join(name[1:])) if len(name) > 1 else (current, name[0])
+    return _table(database, table, names, current, common_tables(found))
+
+
+def _column(name: tuple[str, ...], found: Sequence[Piece], look: Look, current: str) -> str:
+    tables = references(found)
+    if len(name) > 1:
+        named = [each for each in tables if (each.alias or each.table).lower() == name[-2].lower()]
+        if not named:
+            qualifier = _close(name[-2], [each.alias or each.table for each in tables])
+            return written(qualifier, name[-1]) if qualifier else ""
+        tables = named
+    names = look([_place(each, current) for each in tables])
+    known = [column for each in tables for column in names.columns_of(*_place(each, current)) or ()]
+    column = _close(name[-1], known)
+    return written(*name[-2:-1], column) if column else ""
+
+
+def _place(reference: Reference, current: str) -> tuple[str, str]:
+    return reference.database or current, reference.table
+
+
+def _table(database: str, table: str, names: SchemaNames, current: str, common: Sequence[str]) -> str:
+    here = _close(table, [*common, *names.tables_of(database)])
+    if here:
+        return written("" if here in common or database.lower() == current.lower() else database, here)
+    others = [each for each in names.databases if each.lower() not in {database.lower(), *SYSTEM_DATABASES}]
+    places = {table: each for each in reversed(others) for table in names.tables_of(each)}
+    # The same name in another database is closer than any other name there.
+    same = next((each for each in places if each.lower() == table.lower()), "")
+    there = same or _close(table, places)
+    return written(places[there], there) if there else ""
+
+
+def _close(name: str, known: Iterable[str]) -> str:
+    """Return the closest name that is not the same; empty where none is close."""
+    by_case = {each.lower(): each for each in known if each != name}
+    found = difflib.get_close_matches(name.lower(), by_case, n=1, cutoff=_CLOSE)
+    return by_case[found[0]] if found else ""

@@ -1,0 +1,53 @@
+"""Names that do not exist, told as TiDB tells them: with their database, or the clause that they are in."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from sqlglot import exp
+
+from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, UNKNOWN_COLUMN, SqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# TiDB's words for where a column is looked for (planner/core, clauseMsg).
+_CLAUSES: Final[Sequence[tuple[type[exp.Expr], str]]] = (
+    (exp.Where, "where clause"),
+    (exp.Join, "on clause"),
+    (exp.Having, "having clause"),
+    (exp.Group, "group statement"),
+    (exp.Order, "order clause"),
+)
+_TABLE: Final = re.compile(r"Table '[^'.]*\.([^']+)' doesn't exist")
+_COLUMN: Final = re.compile(
+    r"Unknown (?:column '(?:[^'.]*\.)?([^']+)' in 'field list'|table '([^']+)' in field list)"
+)
+
+
+def worded(error: SqlError, tree: exp.Expr | None) -> SqlError:
+    """Return the error about a name as TiDB words it for this statement; any other error as it is."""
+    if tree is None:
+        return error
+    if error.code == NO_SUCH_TABLE and (found := _TABLE.fullmatch(error.msg)):
+        named = (table for table in tree.find_all(exp.Table) if table.name.lower() == found[1].lower())
+        database = next((table.db for table in named if table.db), "")
+        return SqlError(NO_SUCH_TABLE, f"Table '{database}.{found[1]}' doesn't exist") if database else error
+    if error.code == UNKNOWN_COLUMN and (found := _COLUMN.fullmatch(error.msg)):
+        name, table = found.groups()
+        for column in tree.find_all(exp.Column):
+            if (name or column.name).lower() == column.name.lower() and table in {None, column.table}:
+                full = ".".join(part.name for part in column.parts)
+                return SqlError(UNKNOWN_COLUMN, f"Unknown column '{full}' in '{_clause(column)}'")
+    return error
+
+
+def _clause(column: exp.Column) -> str:
+    parent = column.parent
+    while parent is not None and not isinstance(parent, exp.Query):
+        for kind, words in _CLAUSES:
+            if isinstance(parent, kind):
+                return words
+        parent = parent.parent
+    return "field list"
