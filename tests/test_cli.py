@@ -5,6 +5,7 @@ Its entry point is called in this process, but where a claim is about a program:
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pty
@@ -20,7 +21,7 @@ import pytest
 from flows.places import GROUP, VPC
 from support.requirements import need
 
-from tidb_pe_magic import Runbook, __version__, cli
+from tidb_pe_magic import Runbook, __version__, cli, errors
 from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.exports.marks import is_untouched_export
 from tidb_pe_magic.sandbox import Sandbox
@@ -138,7 +139,7 @@ def test_the_next_command_names_the_cluster(console: Console) -> None:
         ("plan --cluster demo --vpc vpc-t4nlegacy9d2k5p --security-group sg-t4nlegacy", ""),
         (
             "sql-user create json --role readonly --store file --cluster demo",
-            "tidb-pe connect --cluster demo --user",
+            "tidb-pe connect --user 2vKmPqRsTuWxYzA.json --cluster demo",
         ),
         ("help costs", "tidb-pe "),
         ("whoami", ""),
@@ -164,7 +165,6 @@ def test_a_fleet_is_told_in_words_of_the_shell(console: Console, tmp_path: Path)
     fleet.write_text(f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8")
     done = console.run("fleet", "plan", str(fleet))
     assert done.returncode == 1
-    assert "See tidb-pe clusters" in done.stderr.splitlines()[0]
     assert "%tidb_pe" not in done.stdout + done.stderr
     lines = done.stdout.splitlines()
     (head,) = (number for number, line in enumerate(lines) if line.endswith("Look at it alone"))
@@ -190,21 +190,67 @@ def test_an_export_is_the_text_alone(environment: dict[str, str], console: Conso
     assert path.read_text(encoding="utf-8") == done.stdout
 
 
-def test_a_missing_key_is_one_line_and_code_1() -> None:
-    """An expected error has no traceback; it names the places that were looked in."""
+def test_a_missing_key_is_code_4() -> None:
+    """An expected error has no traceback; it names the places that were looked in, and commands."""
     done = run(_clean() | {"HOME": "/nonexistent"}, "clusters")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("tidb-pe: MissingCredentials: no TiDB Cloud API key found")
-    assert "python -m tidb_pe_magic.sandbox" in done.stderr
-    assert "tidb-pe sandbox" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("tidb-pe: No TiDB Cloud API key found")
+    assert done.stderr.splitlines()[-2:] == ["Try: tidb-pe help keys", " Or: python -m tidb_pe_magic.sandbox"]
     assert "%tidb_pe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        ("plan --vpc nowhere", 2, "InvalidRequest"),
+        ("clustres", 2, "InvalidRequest"),
+        ("cluster nowhere", 3, "UnknownName"),
+        ("wait --cluster jakarta", 3, "StepOrderError"),
+        ("connect @nowhere", 3, "UnknownName"),
+        ("cluster aws-sales", 5, "NotEligible"),
+    ],
+)
+def test_the_exit_code_and_the_json_tell_kinds_of_errors_apart(
+    environment: dict[str, str], words: str, code: int, kind: str
+) -> None:
+    """A script branches on the code, and reads class, words and commands from one document."""
+    done = run(environment, *words.split(), "--output", "json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["exit_code"], error["class"]) == (code, code, kind)
+    assert error["message"]
+    assert all(command.startswith("tidb-pe ") for command in error["commands"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "code", "kind"),
+    [
+        ({"TIDBCLOUD_PRIVATE_KEY": "wrong"}, "clusters", 4, "AuthenticationFailed"),
+        ({"TIDB_PASSWORD": "wrong"}, "run demo --vpc {VPC} --security-group {GROUP}", 6, "ConnectionFailed"),
+        ({"TIDBCLOUD_SERVERLESS_ENDPOINT": "http://127.0.0.1:1"}, "clusters", 5, "ServiceUnavailable"),
+    ],
+)
+def test_the_exit_code_tells_a_key_a_cloud_and_a_connection_apart(
+    environment: dict[str, str], change: dict[str, str], words: str, code: int, kind: str
+) -> None:
+    """What a cloud, the network or the server refuses has a code of its own."""
+    done = run(environment | change, *words.format(VPC=VPC, GROUP=GROUP).split(), "--output", "json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["class"]) == (code, kind), done.stderr
+    assert error["message"] in done.stderr.replace("\n", " ").replace("No connection", "no connection")
+
+
+def test_each_class_of_errors_has_an_exit_code() -> None:
+    """No error but a bug, a package, the journal and a fleet is told by the code 1."""
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
+    expected = {kind for kind in kinds if issubclass(kind, errors.TidbPeError)}
+    others = {kind for kind in expected if cli.exit_code(kind.__new__(kind)) == cli.Exit.FAILED}
+    assert others == {errors.TidbPeError, errors.MissingDependency, errors.JournalError, errors.FleetFailed}
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["clustres"], "did you mean clusters?"),
+        (["clustres"], "Unknown command. Did you mean clusters?"),
         (["wait", "--timeot", "3"], "did you mean --timeout?"),
         (["wait", "--timeout", "never"], "--timeout: must be a number of seconds"),
         (["clusters", "--output", "xml"], "--output: must be one of table, json."),
@@ -226,7 +272,7 @@ def test_a_wrong_command_line_is_code_2(
     assert written.out == ""
     assert told in written.err
     assert "hunter2" not in written.err
-    assert len(written.err.splitlines()) == 1
+    assert written.err.count("tidb-pe: ") == 1
 
 
 @pytest.fixture(scope="module")
@@ -273,12 +319,12 @@ def test_a_query_writes_a_file_or_says_what_is_wrong(saved: dict[str, str], tmp_
     assert "2 rows" in done.stderr
     assert str(path) in done.stderr
     refused = run(saved, "query", "@db", "SELECT nope FROM airlines")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (7, "")
     assert refused.stderr.endswith("    SELECT nope FROM airlines\n           ^\n")
     plan = run(saved, "query", "@db", "SELECT * FROM airlines", "--explain", "--output", "json")
     assert [each["name"][:5] for each in json.loads(plan.stdout)["operators"]] == ["Table", "Table"]
     missing = run(saved, "query", "SELECT 1")
-    assert (missing.returncode, missing.stdout) == (1, "")
+    assert (missing.returncode, missing.stdout) == (3, "")
     assert "tidb-pe connect --alias tidb" in missing.stderr
     other = run(saved, "query", "SELECT 1", "--alias", "db")
     assert "query @db" in other.stderr
@@ -326,7 +372,7 @@ def test_an_interrupted_wait_is_code_130() -> None:
             out, err = process.communicate(timeout=_SECONDS)
     assert first.startswith("waiting ")
     assert (process.returncode, out) == (130, "")
-    assert "detached" in err
+    assert "Detached" in err
     assert "Traceback" not in err
     assert "tidb-pe wait" in err
 
@@ -366,7 +412,7 @@ def test_what_the_terminal_cannot_write_is_escaped(console: Console, encoding: s
 @pytest.mark.parametrize(
     ("closed", "words", "code"),
     [
-        ("<&-", f"run demo --vpc {VPC} --security-group {GROUP}", 1),
+        ("<&-", f"run demo --vpc {VPC} --security-group {GROUP}", 4),
         (">&-", "clusters", 0),
         ("2>&-", "clusters --output json", 0),
     ],
@@ -407,8 +453,8 @@ def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, st
         timeout=_SECONDS,
         check=False,
     )
-    assert piped.returncode == 1
-    assert "MissingCredentials: no SQL password found" in piped.stderr
+    assert piped.returncode == 4
+    assert "No SQL password found" in piped.stderr
     assert "--password-from env:NAME" in piped.stderr
     code, shown = _at_a_terminal([PROGRAM, "connect", "--cluster", "demo"], unset, secret)
     assert code == 0, shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion, console, magic, python
 from tidb_pe_magic.errors import (
     ApiError,
     ConnectionFailed,
@@ -26,7 +28,11 @@ from tidb_pe_magic.errors import (
 from tidb_pe_magic.model import VpcEndpoint
 from tidb_pe_magic.text import one_line
 
-CLASSES = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
+CLASSES = {
+    name: value
+    for name, value in vars(errors).items()
+    if inspect.isclass(value) and value.__module__ == errors.__name__
+}
 ENDPOINT = VpcEndpoint(
     endpoint_id="ep-1",
     name="",
@@ -99,13 +105,65 @@ def test_what_would_repaint_a_terminal_is_shown_as_its_code(text: str, shown: st
 
 
 @given(st.text(), st.text())
-def test_every_error_is_one_line_in_a_notebook(message: str, advice: str) -> None:
-    """IPython is given a single line: the class's name, the message and the advice."""
-    error = StepOrderError(message, advice=advice)
-    [line] = error._render_traceback_()
-    assert line == f"StepOrderError: {error}"
-    assert len(line.splitlines()) == 1
+def test_an_error_is_sentences_and_a_command_on_a_line_of_its_own(message: str, advice: str) -> None:
+    """No line names the class, none is wider than a cell but for a long word, and the last is the command."""
+    error = StepOrderError(message, advice=Advice(advice, Suggestion("create", "--vpc", "vpc-1")))
+    *sentences, command = error.text().split("\n")
+    assert command == "Try: %tidb_pe create --vpc vpc-1"
+    assert " ".join(sentences).lower() == error.prose.lower()
+    assert all(len(line) <= 96 or " " not in line for line in sentences)
+    assert len(str(error).splitlines()) == 1
     assert (error.message, error.advice) == (message, advice)
+
+
+def test_a_notebook_shows_the_error_and_tb_its_class_and_place() -> None:
+    """IPython asks while the error is handled; for `%tb` none is, and the class and the frames are added."""
+    error = ConnectionFailed("tcp", "refused.", advice=Advice("Check the port.", Suggestion("status")))
+    try:
+        raise error
+    except ConnectionFailed:
+        shown = error._render_traceback_()
+    assert shown == ["No connection (tcp): refused. Check the port.", "Try: %tidb_pe status"]
+    assert sys.exc_info() == (None, None, None)
+    first, place, *rest = error._render_traceback_()
+    assert first == "tidb_pe_magic.errors.ConnectionFailed, raised at"
+    assert place.endswith(" in test_a_notebook_shows_the_error_and_tb_its_class_and_place")
+    assert rest == shown
+
+
+def test_each_skin_writes_the_command_in_its_own_spelling() -> None:
+    """A value by place, flags, a repeated flag, a switch and a number, as one types them in each skin."""
+    made = Suggestion("sql-user", "create", "o'hara", "--role", "readonly", "--yes")
+    assert [write(made) for write in (magic, console, python)] == [
+        """%tidb_pe sql-user create 'o'"'"'hara' --role readonly --yes""",
+        """tidb-pe sql-user create 'o'"'"'hara' --role readonly --yes""",
+        """runbook.sql_user("create", "o'hara", role="readonly", yes=True)""",
+    ]
+    plan = Suggestion("plan", "--security-group", "sg-1", "--security-group", "sg-2", "--name", "a b")
+    assert python(plan) == 'runbook.plan(security_group=["sg-1", "sg-2"], name="a b")'
+    assert (
+        python(Suggestion("doctor", "--host", "h", "--port", "4000")) == 'runbook.doctor(host="h", port=4000)'
+    )
+    assert python(Suggestion("connection-string", "--with", "go")) == 'runbook.connection_string(with_="go")'
+    assert python(Suggestion("plan", "-h")) == "help(runbook.plan)"
+    assert magic(Suggestion("sql", "tidb", "SELECT 1")) == "%%sql tidb\nSELECT 1"
+    assert console(Suggestion("sandbox", "start")) == "python -m tidb_pe_magic.sandbox"
+
+
+def test_a_sentence_begins_with_a_capital_and_an_identifier_does_not() -> None:
+    """What is typed or named keeps its spelling at the beginning of a line."""
+    begun = [TidbPeError(text).text() for text in ("no endpoint.", "ep-1 is gone.", "--vpc: no.", "@x: no.")]
+    assert begun == ["No endpoint.", "ep-1 is gone.", "--vpc: no.", "@x: no."]
+
+
+def test_the_second_command_stands_under_the_first() -> None:
+    """Where there are two ways, both are shown."""
+    advice = Advice("", Suggestion("help", "keys"), ShellCommand("aliyun configure"))
+    assert StepOrderError("no key.", advice=advice).text(console).splitlines() == [
+        "No key.",
+        "Try: tidb-pe help keys",
+        " Or: aliyun configure",
+    ]
 
 
 def test_an_error_without_advice_ends_with_its_message() -> None:

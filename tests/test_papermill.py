@@ -70,4 +70,4 @@ def test_a_cell_that_fails_is_a_failure_of_the_job(tmp_path: Path) -> None:
     with Sandbox(flights=10) as sandbox:
         done = papermill(command(output, "-p", "cluster", "archive"), sandbox, tmp_path)
     assert done.returncode != 0
-    assert "NotEligible: state: cluster archive is RESTORING" in done.stderr
+    assert "state: cluster archive is RESTORING" in done.stderr

@@ -1,7 +1,7 @@
 """`tidb-pe`: the operations as a console command, for scripts, cron and CI.
 
-Results go to standard output, everything else to standard error. Exit codes: 0 the command did its work,
-1 an expected error (one line says which), 2 a command line that cannot be used, 130 interrupted.
+Results go to standard output, everything else to standard error. With --output json, an error is a JSON
+document on standard output, too. Exit codes: see `Exit`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ import codecs
 import io
 import json
 import os
-import re
-import shlex
 import sys
 from contextlib import closing
 from dataclasses import replace
 from enum import IntEnum
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors, model
+from tidb_pe_magic.advice import Suggestion, console
 from tidb_pe_magic.commands.parse import VERBOSE, Command, Help, flags, parse, without_verbose
 from tidb_pe_magic.commands.requests import QueryRequest, WhoamiRequest
 from tidb_pe_magic.commands.table import Skin, available
@@ -30,30 +28,31 @@ from tidb_pe_magic.completion.shell import SHELLS, script
 from tidb_pe_magic.credentials.prompt import Prompt, ask
 from tidb_pe_magic.credentials.redaction import unexpected
 from tidb_pe_magic.display import render
-from tidb_pe_magic.display.as_json import plain
+from tidb_pe_magic.display.as_json import plain, plain_error
 from tidb_pe_magic.display.events import EventLines
+from tidb_pe_magic.display.views.topics import spelled_topic
 from tidb_pe_magic.runbook import Runbook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tidb_pe_magic.advice import Spelling
+
 PROG = "tidb-pe"
-_MAGIC = "%tidb_pe"
-# The magic's sandbox sets the environment of its kernel; in a shell the module prints what is to be set.
-_SANDBOX_MAGIC, _SANDBOX = f"{_MAGIC} sandbox start", "python -m tidb_pe_magic.sandbox"
-_NAMES = "|".join(
+_CLUSTERED = frozenset(
     name for name, operation in available(Skin.CONSOLE).items() if "--cluster" in flags(operation)
 )
-_CLUSTERED = re.compile(rf"{PROG} (?:{_NAMES})(?![\w-])(?![^\n]*--(?:cluster|region)\b)")
 _COMPLETION = "completion"
 _OUTPUTS = ("table", "json")
 _CSV = "csv"  # of the rows of a query alone
 _MOST_SHOWN = 1000  # rows of a table, which is for a person
+_JSON = _OUTPUTS[1]
 _FOOT = f"""
 In every command: --output {"|".join(_OUTPUTS)}   (default: table), --profile NAME   (of ticloud's), {VERBOSE}
 Of query also --output {_CSV}, which writes its rows alone, as json does.
 {PROG} {_COMPLETION} {"|".join(SHELLS)} writes a completion script; {PROG} --version tells the version.
-Exit codes: 0 done, 1 an expected error, 2 wrong usage, 130 interrupted."""
+Exit codes: 0 done, 1 another error, 2 usage, 3 not found, 4 permission or key, 5 cloud, 6 connection,
+7 query, 130 interrupted. With --output json, an error is a JSON document too."""
 
 
 class Exit(IntEnum):
@@ -61,8 +60,37 @@ class Exit(IntEnum):
 
     DONE = 0
     FAILED = 1
+    """Another error: a missing package, an unusable journal, failed rows of a fleet, or a bug."""
     USAGE = 2
+    """The command line, or a value in it, cannot be used, or --yes is missing."""
+    NOT_FOUND = 3
+    """A cluster, an endpoint, a connection or another resource does not exist, or not yet."""
+    PERMISSION = 4
+    """A key is missing or refused, or has no permission."""
+    CLOUD = 5
+    """A cloud refused or did not answer, the preflight stopped the command, or a wait timed out."""
+    CONNECTION = 6
+    """The SQL connection could not be opened."""
+    QUERY = 7
+    """The server refused or ended a query."""
     INTERRUPTED = 130
+
+
+# The first that fits decides.
+_EXITS: tuple[tuple[tuple[type[errors.TidbPeError], ...], Exit], ...] = (
+    ((errors.WaitCancelled, errors.QueryCancelled), Exit.INTERRUPTED),
+    ((errors.NotFound, errors.StepOrderError, errors.UnknownName), Exit.NOT_FOUND),
+    ((errors.PermissionDenied, errors.AuthenticationFailed, errors.MissingCredentials), Exit.PERMISSION),
+    ((errors.ApiError, errors.NotEligible, errors.PreflightFailed, errors.WaitError), Exit.CLOUD),
+    ((errors.ConnectionFailed,), Exit.CONNECTION),
+    ((errors.QueryError,), Exit.QUERY),
+    ((errors.InvalidRequest, errors.NotConfirmed), Exit.USAGE),
+)
+
+
+def exit_code(error: errors.TidbPeError) -> Exit:
+    """Return what an expected error tells the program that started this one."""
+    return next((code for classes, code in _EXITS if isinstance(error, classes)), Exit.FAILED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,6 +131,7 @@ def _takes_everything() -> bool:
 
 
 def _main(arguments: list[str]) -> int:
+    output = _OUTPUTS[0]
     try:
         verbose, arguments = without_verbose(arguments)
         output, profile, words = _common(arguments)
@@ -114,8 +143,7 @@ def _main(arguments: list[str]) -> int:
         if isinstance(command, Command):
             command = _of_console(command, output)
     except errors.InvalidRequest as error:
-        _tell(str(error))
-        return Exit.USAGE
+        return _failed(error, output, console)
     if isinstance(command, Help):
         return _show(command.text + (_FOOT if not words[1:] else ""))
     return _do(command, output, profile, verbose=verbose)
@@ -140,19 +168,16 @@ def _of_console(command: Command, output: str) -> Command:
 
 
 def _do(command: Command, output: str, profile: str, *, verbose: bool) -> int:
-    cluster = getattr(command.request, "cluster", None) or ""
+    spelling = _spelling(getattr(command.request, "cluster", None) or "")
     with Runbook(prompt=Prompt(ask, _at_a_terminal), profile=profile) as runbook:
         try:
-            with closing(EventLines(sys.stderr, partial(_typed, cluster=cluster))) as lines:
+            with closing(EventLines(sys.stderr, spelling)) as lines:
                 result = runbook.perform(command.operation.name, command.request, lines.show)
-        except errors.FleetFailed as error:
-            _show_result(error.fleet, output)
-            _tell(error.line)
-            return Exit.FAILED
         except errors.TidbPeError as error:
-            _tell(error.line, cluster)
-            return Exit.INTERRUPTED if isinstance(error, errors.WaitCancelled) else Exit.FAILED
-        _show_result(replace(result, verbose=verbose), output, cluster)
+            if isinstance(error, errors.FleetFailed) and output != _JSON:
+                _show_result(error.fleet, output, spelling)
+            return _failed(error, output, spelling)
+        _show_result(replace(result, verbose=verbose), output, spelling)
     if isinstance(result, model.Connection | model.RunReport):
         _tell("the login works; the connection was closed when this command ended.")
     return Exit.DONE
@@ -192,28 +217,42 @@ def _at_a_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _show_result(result: model.Result, output: str, cluster: str = "") -> None:
-    say = partial(_typed, cluster=cluster)
+def _failed(error: errors.TidbPeError, output: str, spelling: Spelling) -> int:
+    """Show the error, as a JSON document too where that was asked for, and return the exit code."""
+    code = exit_code(error)
+    if output == _JSON:
+        _show_json({"error": plain_error(error, spelling) | {"exit_code": int(code)}})
+    _tell(error.text(spelling))
+    return code
+
+
+def _show_json(document: object) -> None:
+    _show(json.dumps(document, indent=2, ensure_ascii=not _takes_everything()))
+
+
+def _show_result(result: model.Result, output: str, spelling: Spelling) -> None:
+    if isinstance(result, model.HelpText):
+        result = spelled_topic(result, spelling)
     if isinstance(result, model.QueryResult):
-        _show_rows(result, output)
-    elif output == "json":
-        _show(json.dumps(plain(result, say), indent=2, ensure_ascii=not _takes_everything()))
+        _show_rows(result, output, spelling)
+    elif output == _JSON:
+        _show_json(plain(result, spelling))
     elif isinstance(result, model.Export) and not result.path:
         # The text alone, so that it can go to a file.
-        _tell(render.beside(result, say))
+        _tell(render.beside(result, spelling))
         _show(result.text)
     else:
-        _show(render.text(result, say))
+        _show(render.text(result, spelling))
 
 
-def _show_rows(result: model.QueryResult, output: str) -> None:
+def _show_rows(result: model.QueryResult, output: str, spelling: Spelling) -> None:
     """Write the rows that a query returned; what was read is told on standard error."""
     if result.data is None or not result.returned:
         return
     if isinstance(result.data, model.QueryPlan):
         if output == _CSV:
             _tell("a plan has no CSV form. Use --output json.")
-        _show_result(result.data, _OUTPUTS[0] if output == _CSV else output)
+        _show_result(result.data, _OUTPUTS[0] if output == _CSV else output, spelling)
         return
     from tidb_pe_magic.database.queries import csv_file, json_rows  # noqa: PLC0415 - they need pyarrow
 
@@ -242,17 +281,20 @@ def _show_table(table: Any) -> None:
         _tell(f"{shown} Use --output csv to write all of them.")
 
 
-def _typed(text: str, cluster: str = "") -> str:
-    """Return the text with commands as they are typed here: no shell remembers the cluster that was named."""
-    typed = text.replace(_SANDBOX_MAGIC, _SANDBOX).replace(_MAGIC, PROG)
-    if not cluster:
-        return typed
-    named = f" --cluster {shlex.quote(cluster)}"
-    return _CLUSTERED.sub(lambda command: command[0] + named, typed)
+def _spelling(cluster: str) -> Spelling:
+    """Return how commands are written here: no shell remembers the cluster that was named."""
+
+    def spell(suggestion: Suggestion) -> str:
+        named = {"--cluster", "--region"} & set(suggestion.words)
+        if cluster and suggestion.operation in _CLUSTERED and not named:
+            suggestion = Suggestion(suggestion.operation, *suggestion.words, "--cluster", cluster)
+        return console(suggestion)
+
+    return spell
 
 
-def _tell(line: str, cluster: str = "") -> None:
-    print(f"{PROG}: {_typed(line, cluster)}", file=sys.stderr)  # noqa: T201 - the console is for it
+def _tell(text: str) -> None:
+    print(f"{PROG}: {text}", file=sys.stderr)  # noqa: T201 - the console is for it
 
 
 def _show(text: str) -> int:

@@ -2,9 +2,10 @@
 
 ::
 
-    TidbPeError                      one line in a notebook, yet the cell fails
+    TidbPeError                      what is wrong, then what to do; the cell fails
     ├─ InvalidRequest(ValueError)    field, reason, what would be valid
-    │   └─ ChoiceRequired            commands: the complete command for each candidate
+    │   ├─ ChoiceRequired            commands: the complete command for each candidate
+    │   └─ UnknownName               a name or an ID that nothing has
     ├─ StepOrderError                what is missing, and the command that provides it
     ├─ MissingCredentials            every place that was looked in
     ├─ MissingDependency             the command that installs it
@@ -38,17 +39,24 @@ Anything that is not a `TidbPeError` is a bug; a notebook and the console show i
 
 from __future__ import annotations
 
+import re
+import sys
+import textwrap
+import traceback
 from typing import TYPE_CHECKING, Self
 
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion, as_advice, magic, spelled, with_commands
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tidb_pe_magic.advice import NextCommand, Spelling
     from tidb_pe_magic.model import Diagnosis, Finding, Fleet, VpcEndpoint
 
-_ENDS = (".", "!", "?", "…")
-
+_WIDTH = 96  # columns: a JupyterLab cell on a laptop shows more, and would break a longer line within a word
+_TRY = ("Try: ", " Or: ")
+_WORD = re.compile(r"[a-z]+(?=[ ,;.(]|$)")  # no flag, identifier, host name or name of a field
 
 TOPICS = (
     "commands",
@@ -72,41 +80,87 @@ TOPICS = (
 
 
 class TidbPeError(Exception):
-    """Base of the expected errors: shown as one line, without a traceback.
+    """Base of the expected errors: shown as what is wrong, and what to do, without a traceback.
 
     Attributes:
         message: what went wrong, in one sentence.
-        advice: what to do next, usually a command; may be empty.
+        advice: what to do next, in sentences; may be empty.
+        commands: what to run next, the best first; may be empty.
         topic: of `TOPICS`, that explains errors of this class; may be empty.
+        excerpt: lines of what was sent, shown below the sentences; may be empty.
+        spelling: how commands are written where nothing else is said: as in a notebook, or for `Runbook`'s
+            methods as Python.
     """
 
     topic = ""
+    excerpt: tuple[str, ...] = ()
+    spelling: Spelling = staticmethod(magic)
 
-    def __init__(self, message: str, *, advice: str = "") -> None:
+    def __init__(self, message: str, *, advice: str | Advice = "") -> None:
         """Keep the message and the advice apart, so that a form can show them separately."""
         super().__init__(message)
         self.message = message
-        self.advice = advice
+        self.advise(advice)
 
-    def __str__(self) -> str:
-        """Return the message and the advice on one line, whatever a remote system put into them."""
-        return one_line(f"{self.message} {self.advice}".strip())
+    def advise(self, advice: str | Advice) -> None:
+        """Replace the advice: who knows more of what was tried can say better what to do."""
+        given = as_advice(advice)
+        self.advice: str = given.text
+        self.commands: tuple[NextCommand, ...] = given.commands
 
     @property
-    def line(self) -> str:
-        """The one line that is shown: the kind of error, the message, and the topic that explains it."""
-        line = f"{type(self).__name__}: {self}"
-        if not self.topic:
-            return line
-        # A command at the end has no full stop.
-        return f"{line}{'' if line.endswith(_ENDS) else '.'} More: %tidb_pe help {self.topic}"
+    def advised(self) -> Advice:
+        """The sentences and the commands together, for an error that is made from this one."""
+        return Advice(self.advice, *self.commands)
+
+    def __str__(self) -> str:
+        """Return message, advice and command on one line, whatever a remote system put into them."""
+        return one_line(with_commands(self.prose, self.commands, self.spelling))
+
+    @property
+    def prose(self) -> str:
+        """The message and the advice on one line, without a command."""
+        return one_line(f"{self.message} {self.advice}")
+
+    def text(self, spelling: Spelling | None = None) -> str:
+        """Return what a person is shown: the sentences, wrapped at words, then each command on its own line.
+
+        Args:
+            spelling: how commands are written; default: the error's own.
+        """
+        commands = self.commands or ((Suggestion("help", self.topic),) if self.topic else ())
+        lines = textwrap.wrap(
+            _capitalized(self.prose),
+            _WIDTH,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += self.excerpt
+        for number, command in enumerate(commands):
+            typed = spelled(command, spelling or self.spelling).splitlines()
+            lead = _TRY[min(number, 1)]
+            lines += [
+                (" " * len(lead) if below else lead) + one_line(line) for below, line in enumerate(typed)
+            ]
+        return "\n".join(lines)
 
     def _render_traceback_(self) -> list[str]:
-        """Give IPython the one line that replaces the traceback.
+        """Give IPython the lines that replace the traceback.
 
-        IPython calls this method on an exception that has it, and the cell still counts as failed.
+        IPython calls this method on an exception that has it, and the cell still counts as failed. `%tb`, for
+        which no exception is being handled any more, names the class too, and where it was raised.
         """
-        return [self.line]
+        lines = self.text().splitlines()
+        if sys.exc_info()[1] is not None:
+            return lines
+        frames = traceback.extract_tb(self.__traceback__)
+        where = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+        return [f"{type(self).__module__}.{type(self).__qualname__}, raised at", *where, *lines]
+
+
+def _capitalized(sentence: str) -> str:
+    """Return the sentence with a capital, unless it begins with something that is typed or named."""
+    return sentence[:1].upper() + sentence[1:] if _WORD.match(sentence) else sentence
 
 
 class UnexpectedError(Exception):
@@ -142,7 +196,7 @@ class InvalidRequest(TidbPeError, ValueError):
         reason: what is wrong with it.
     """
 
-    def __init__(self, field: str, reason: str, *, advice: str = "") -> None:
+    def __init__(self, field: str, reason: str, *, advice: str | Advice = "") -> None:
         """Name the field first: it is what the reader has to change."""
         super().__init__(f"{field}: {reason}" if field else reason, advice=advice)
         self.field = field
@@ -154,35 +208,30 @@ class ChoiceRequired(InvalidRequest):
 
     Attributes:
         candidates: each value, and what it is.
-        commands: the complete command for each candidate, with what it is as a comment.
+        commands: the complete command for each candidate, where it is known.
     """
 
     def __init__(
-        self, field: str, reason: str, candidates: Iterable[tuple[str, str]], commands: Iterable[str] = ()
+        self,
+        field: str,
+        reason: str,
+        candidates: Iterable[tuple[str, str]],
+        commands: Iterable[NextCommand] = (),
     ) -> None:
-        """List the commands where they are known, and the values elsewhere."""
-        self.candidates, self.commands = tuple(candidates), tuple(commands)
-        listed = " | ".join(self.commands) or ", ".join(
-            f"{value} ({what})" for value, what in self.candidates
-        )
-        super().__init__(field, reason, advice=f"Choose one: {listed}")
-
-    @property
-    def line(self) -> str:
-        """The reason, then one command in each line, so that it can be copied."""
-        if not self.commands:
-            return super().line
-        first = one_line(f"{type(self).__name__}: {self.message} Choose one:")
-        return "\n".join((first, *(f"  {one_line(command)}" for command in self.commands)))
-
-    def _render_traceback_(self) -> list[str]:
-        return self.line.splitlines()
+        """List the candidates, each with what it is."""
+        self.candidates = tuple(candidates)
+        listed = ", ".join(f"{value} ({what})" for value, what in self.candidates)
+        super().__init__(field, reason, advice=Advice(f"Choose one: {listed}.", *commands))
 
 
 class NotConfirmed(TidbPeError):
     """A creation that is billed was not confirmed, and nothing was created."""
 
     topic = "costs"
+
+
+class UnknownName(InvalidRequest):
+    """A name or an ID that was typed, and that nothing has."""
 
 
 class StepOrderError(TidbPeError):
@@ -198,7 +247,7 @@ class MissingCredentials(TidbPeError):
 
     topic = "keys"
 
-    def __init__(self, what: str, looked_in: Iterable[str], *, advice: str = "") -> None:
+    def __init__(self, what: str, looked_in: Iterable[str], *, advice: str | Advice = "") -> None:
         """List the places, so that the reader can choose one to fill."""
         self.looked_in = tuple(looked_in)
         super().__init__(f"no {what} found; looked in {', '.join(self.looked_in)}.", advice=advice)
@@ -210,7 +259,9 @@ class MissingDependency(TidbPeError):
     @classmethod
     def of(cls, package: str, requirement: str) -> Self:
         """Name the package, and what pip installs it by."""
-        return cls(f"{package} is not installed.", advice=f"Install it: pip install {requirement}")
+        return cls(
+            f"{package} is not installed.", advice=Advice("", ShellCommand(f"pip install {requirement}"))
+        )
 
 
 class ApiError(TidbPeError):
@@ -229,7 +280,7 @@ class ApiError(TidbPeError):
     fault = ""
 
     def __init__(
-        self, message: str, *, operation: str, code: str = "", request_id: str = "", advice: str = ""
+        self, message: str, *, operation: str, code: str = "", request_id: str = "", advice: str | Advice = ""
     ) -> None:
         """Put operation, code and request id into the one line."""
         detail = f"{operation} failed"
@@ -288,7 +339,7 @@ class Throttled(ApiError):
         operation: str,
         code: str = "",
         request_id: str = "",
-        advice: str = "",
+        advice: str | Advice = "",
         retry_after: float | None = None,
     ) -> None:
         """Keep the cloud's word on how long to wait."""
@@ -313,7 +364,7 @@ class NotEligible(TidbPeError):
 
     topic = "troubleshooting"
 
-    def __init__(self, restriction: str, reason: str, *, advice: str = "") -> None:
+    def __init__(self, restriction: str, reason: str, *, advice: str | Advice = "") -> None:
         """Name the restriction first."""
         super().__init__(f"{restriction}: {reason}", advice=advice)
         self.restriction = restriction
@@ -336,16 +387,21 @@ class PreflightFailed(TidbPeError):
     topic = "troubleshooting"
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        """Say what the first finding found, its mend, and how to go on all the same."""
+        """Say what the first finding found, how to correct it, and how to continue anyway."""
         self.findings = tuple(findings)
         first = self.findings[0]
         more = sum(finding.severity == "stop" for finding in self.findings[1:])
-        also = f" ({more} more: see %tidb_pe plan)" if more else ""
+        also = f" ({more} more {'problem' if more == 1 else 'problems'})" if more else ""
         super().__init__(
             f"preflight ({first.check}): {first.summary}{also}",
-            advice=f"{first.mend} To go on all the same: --force.".strip(),
+            advice=_to_continue(as_advice(first.advice)),
         )
         self.check = first.check
+
+
+def _to_continue(advice: Advice) -> Advice:
+    text = f"{advice.text} Use --force to continue anyway.".strip()
+    return Advice(text, *(advice.commands or (Suggestion("plan"),)))
 
 
 class WaitError(TidbPeError):
@@ -357,7 +413,7 @@ class WaitError(TidbPeError):
 
     topic = "troubleshooting"
 
-    def __init__(self, message: str, *, last: VpcEndpoint | None = None, advice: str = "") -> None:
+    def __init__(self, message: str, *, last: VpcEndpoint | None = None, advice: str | Advice = "") -> None:
         """Keep the last observation."""
         super().__init__(message, advice=advice)
         self.last = last
@@ -382,7 +438,7 @@ class FleetFailed(TidbPeError):
         fleet: every row, with what became of it; shown before this error.
     """
 
-    def __init__(self, fleet: Fleet, *, advice: str = "") -> None:
+    def __init__(self, fleet: Fleet, *, advice: str | Advice = "") -> None:
         """Say what the first row that failed met."""
         failed = [row for row in fleet.rows if row.failed]
         first = failed[0]
@@ -406,7 +462,7 @@ class ConnectionFailed(TidbPeError):
 
     topic = "troubleshooting"
 
-    def __init__(self, stage: str, reason: str, *, advice: str = "", kind: str = "") -> None:
+    def __init__(self, stage: str, reason: str, *, advice: str | Advice = "", kind: str = "") -> None:
         """Name the stage first."""
         super().__init__(f"no connection ({stage}): {reason}", advice=advice)
         if stage == "tls":
@@ -432,7 +488,11 @@ class QueryFailed(QueryError):
         excerpt: the line of the statement that the server means, and a caret under the place; may be empty.
     """
 
-    def __init__(self, code: int, message: str, *, advice: str = "", excerpt: tuple[str, ...] = ()) -> None:
+    topic = ""
+
+    def __init__(
+        self, code: int, message: str, *, advice: str | Advice = "", excerpt: tuple[str, ...] = ()
+    ) -> None:
         """Put the number first: it is what people search for."""
         super().__init__(f"{code}: {message.rstrip(' .')}." if code else message, advice=advice)
         self.code = code
@@ -440,14 +500,6 @@ class QueryFailed(QueryError):
         self.excerpt = excerpt
         if excerpt:
             self.add_note("\n".join(excerpt))
-
-    @property
-    def line(self) -> str:
-        """The one line of every error, and the excerpt below it."""
-        return "\n".join((super().line, *self.excerpt))
-
-    def _render_traceback_(self) -> list[str]:
-        return self.line.splitlines()
 
 
 class QueryCancelled(QueryError):

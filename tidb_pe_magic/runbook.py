@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Advice, Suggestion, python
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.credentials.prompt import ask, confirmed
 from tidb_pe_magic.credentials.redaction import hide_values
 from tidb_pe_magic.credentials.secrets import Environment
-from tidb_pe_magic.errors import StepOrderError
+from tidb_pe_magic.errors import StepOrderError, TidbPeError
 from tidb_pe_magic.runtime.context import Context, usual_frames
 from tidb_pe_magic.runtime.known import KnownNames
 
@@ -47,7 +48,11 @@ def operation(method: Callable[Concatenate[Runbook, P], R]) -> Callable[Concaten
     def perform(self: Runbook, /, *args: P.args, **kwargs: P.kwargs) -> R:
         values = signature.bind(self, *args, **kwargs).arguments
         del values["self"]
-        result = self.perform(name, OPERATIONS[name].request.of(**values))
+        try:
+            result = self.perform(name, OPERATIONS[name].request.of(**values))
+        except TidbPeError as error:
+            error.spelling = python  # of this error alone
+            raise
         return cast("R", result.data if isinstance(result, model.QueryResult) else result)
 
     return perform
@@ -158,7 +163,9 @@ class Runbook:
         """
         for connection in reversed(tuple(self._context.connections.values())):
             return connection
-        raise StepOrderError("there is no SQL connection.", advice="Run %tidb_pe connect.")
+        missing = StepOrderError("there is no SQL connection.", advice=Advice("", Suggestion("connect")))
+        missing.spelling = python
+        raise missing
 
     @property
     def aliases(self) -> tuple[str, ...]:

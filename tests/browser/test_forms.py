@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from browser.form_page import DATABASE, QUERY, FormPage, load
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
+from browser.form_page import DATABASE, QUERY, FormPage, load
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from browser.lab import Lab, OpenNotebook
     from playwright.sync_api import Page
+
+    from browser.lab import Lab, OpenNotebook
 
 FORM = "05_form.ipynb"
 SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")

@@ -116,7 +116,7 @@ def test_a_cell_that_runs_keeps_nothing_from_the_form(
     """While a cell blocks the kernel's own thread, what is typed comes before the click that follows it."""
     with blocked(opened, directory):
         waiting.press("Cancel")
-        expect(waiting.outcome("wait")).to_contain_text("detached while waiting")
+        expect(waiting.outcome("wait")).to_contain_text("Detached while waiting")
         waiting.field("Wait at most (seconds)").fill("never")
         waiting.press("Wait until Connected")
         expect(waiting.error("timeout")).to_contain_text("must be a number of seconds")
@@ -132,7 +132,7 @@ def test_a_cell_that_runs_keeps_nothing_from_the_form(
 def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) -> None:
     """Cancel ends the wait while the endpoint is still being made, and the wait can be taken up again."""
     waiting.press("Cancel")
-    expect(waiting.outcome("wait")).to_contain_text("detached while waiting")
+    expect(waiting.outcome("wait")).to_contain_text("Detached while waiting")
     (endpoint,) = manual.world.endpoints.values()
     assert endpoint.endpoint_status == "Creating"
     expect(waiting.button("Cancel")).to_have_count(0)

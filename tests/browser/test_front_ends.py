@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from browser.lab import Lab, ShownNotebook
     from playwright.sync_api import Page
+
+    from browser.lab import Lab, ShownNotebook
 
 WIDGETS = """
 import ipywidgets

@@ -114,9 +114,9 @@ def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:
     expect(output.locator(".jp-OutputArea-output")).to_have_count(1)
     expect(page.locator(ERRORS)).to_have_count(1)
     line = output.inner_text().strip()
-    assert line.startswith("NotEligible: ")
+    assert line.startswith("provider: ")
     assert "cluster aws-sales runs on AWS" in line
-    assert "\n" not in line
+    assert line.splitlines()[-1] == "Try: %tidb_pe clusters"
     assert "Traceback" not in line
     expect(notebook.output("after")).not_to_contain_text("still running")
     notebook.save()
@@ -167,7 +167,7 @@ def test_what_is_not_trusted_keeps_the_words_of_a_picture(lab: Lab, page: Page) 
     name = lab.write("untrusted.ipynb", status="%tidb_pe status")
     written = lab.notebooks / name
     notebook = nbformat.read(written, as_version=4)  # type: ignore[no-untyped-call]
-    html = render.html(model.RunbookStatus(steps=(), next_command="", cluster=CLUSTER, endpoint=ENDPOINT))
+    html = render.html(model.RunbookStatus(steps=(), next_command=None, cluster=CLUSTER, endpoint=ENDPOINT))
     notebook.cells[0].outputs = [new_output("display_data", {"text/html": html})]  # type: ignore[no-untyped-call]
     nbformat.write(notebook, written)  # type: ignore[no-untyped-call]
     output = lab.open(page, name).output("status").locator(".jp-RenderedHTML")

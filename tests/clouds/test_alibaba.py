@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.secrets_in_traceback import holders
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.errors import ApiError, AuthenticationFailed, Conflict, NotFound
 from tidb_pe_magic.model import EndpointAttributes, EndpointTag, EndpointZone, VerifiedService
@@ -232,7 +233,7 @@ def test_a_wrong_key_is_refused_and_not_shown(cloud: Cloud, key: Key, code: str)
         with pytest.raises(AuthenticationFailed) as caught:
             look()
         assert caught.value.code == code
-        assert "%tidb_pe whoami" in caught.value.advice
+        assert caught.value.commands == (Suggestion("whoami"),)
         assert holders(caught.value, "hunter2") == []
 
 

@@ -93,7 +93,7 @@ def test_an_answer_that_is_no_json_object_is_the_services_failure(
     error = failure(answering(answer)[0], look)
     assert isinstance(error, ServiceUnavailable)
     assert "no usable answer" in str(error)
-    assert error.advice
+    assert error.advised
 
 
 @both_ways

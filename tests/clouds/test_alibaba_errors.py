@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clouds.alibaba.codes import CODES
 from tidb_pe_magic.clouds.alibaba.errors import translate
 from tidb_pe_magic.errors import (
@@ -132,8 +133,9 @@ def test_the_code_decides_the_error(
     error = translate("Op", code, status, {"Code": code, "Message": "Because.", "RequestId": "R-1"})
     assert type(error) is kind
     assert str(error).startswith(f"Op failed ({code}): Because. [request id R-1]")
-    assert advice in error.advice
-    assert bool(error.advice) == bool(advice)
+    told = str(error.advised)
+    assert advice in told
+    assert bool(told) == bool(advice)
     assert error.fault == fault
     assert error.transient == (code in PASSING)
 
@@ -158,7 +160,7 @@ def test_no_rule_hides_behind_an_earlier_one() -> None:
 
 def test_the_first_rule_is_not_the_shorter_one() -> None:
     """EndpointServiceNotFound is about the service, although EndpointNotFound is a code too."""
-    assert "verify" in translate("Op", "EndpointServiceNotFound", 400, {}).advice
+    assert translate("Op", "EndpointServiceNotFound", 400, {}).commands == (Suggestion("verify"),)
 
 
 def test_a_wait_that_the_cloud_asks_for_is_throttling_whatever_the_code() -> None:
@@ -197,24 +199,24 @@ def test_the_limit_of_calls_per_second_is_told_by_its_message() -> None:
 def test_a_denial_names_the_action_to_ask_for(detail: object, asked: str) -> None:
     """AccessDeniedDetail may be an object, JSON in a string, something else, or absent."""
     body = {"Code": "NoPermission", "Message": "No.", "AccessDeniedDetail": detail}
-    advice = translate("Op", "NoPermission", 403, body, region_id="ap-southeast-1").advice
-    assert advice == f"{asked} See %tidb_pe permissions."
+    advice = translate("Op", "NoPermission", 403, body, region_id="ap-southeast-1").advised
+    assert advice == Advice(asked, Suggestion("permissions"))
 
 
 def test_a_denial_without_detail_names_the_operations_own_action_on_its_resources() -> None:
     """One action of CreateVpcEndpoint is checked on four resources, in any region where none is known."""
-    advice = translate("CreateVpcEndpoint", "NoPermission", 403, {}).advice
-    assert advice == (
+    advice = translate("CreateVpcEndpoint", "NoPermission", 403, {}).advised
+    assert advice == Advice(
         "Ask for the RAM action privatelink:CreateVpcEndpoint on acs:privatelink:*:*:vpcendpoint/* "
-        "and acs:vpc:*:*:vpc/* and acs:vpc:*:*:vswitch/* and acs:ecs:*:*:securitygroup/*. "
-        "See %tidb_pe permissions."
+        "and acs:vpc:*:*:vpc/* and acs:vpc:*:*:vswitch/* and acs:ecs:*:*:securitygroup/*.",
+        Suggestion("permissions"),
     )
 
 
 def test_a_denied_deletion_names_the_option_of_the_policy() -> None:
     """The policy for deletion is the one with --clean-up."""
-    advice = translate("DeleteVpcEndpoint", "NoPermission", 403, {}).advice
-    assert advice.endswith("See %tidb_pe permissions --clean-up.")
+    denied = translate("DeleteVpcEndpoint", "NoPermission", 403, {})
+    assert denied.commands == (Suggestion("permissions", "--clean-up"),)
 
 
 def test_an_explicit_denial_says_that_no_other_policy_helps() -> None:

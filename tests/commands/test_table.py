@@ -174,5 +174,5 @@ def test_a_runbook_without_a_connection_says_how_to_make_one() -> None:
     """The property names the command, and nothing is open."""
     with Runbook(environ={}) as runbook:
         assert list(runbook.connections()) == []
-        with pytest.raises(StepOrderError, match="Run %tidb_pe connect"):
+        with pytest.raises(StepOrderError, match=r"Try: runbook\.connect\(\)"):
             _ = runbook.connection

@@ -150,7 +150,7 @@ def test_half_a_tidb_cloud_key_is_none(environ: dict[str, str]) -> None:
         tidb_cloud_key(Environ(environ))
     assert PUBLIC in str(caught.value)
     assert PRIVATE in str(caught.value)
-    assert "sandbox start" in caught.value.advice
+    assert "sandbox start" in str(caught.value.commands)
     assert holders(caught.value, HIDDEN) == []
 
 

@@ -197,7 +197,7 @@ def test_each_refusal_has_its_own_cause_and_next_step(name: str) -> None:
     assert (failure.kind, failure.stage) == (row.kind, row.stage)
     assert bool(failure.advice) == (row.kind != "other")
     assert row.cause in diagnosis.causes[0]
-    assert row.command in diagnosis.next_command
+    assert row.command in str(diagnosis.next_command)
     assert diagnosis.failed is not None
     assert row.text.rstrip(".") in diagnosis.failed.detail
     assert diagnosis.failed.name == "login"

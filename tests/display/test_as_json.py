@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.results import CLUSTER, CONNECTION, PLAN, RESULTS, hostile
 
+from tidb_pe_magic.advice import Advice, Suggestion, console
 from tidb_pe_magic.credentials.secrets import Key, Secret
 from tidb_pe_magic.display.as_json import plain
 from tidb_pe_magic.model import Diagnosis, EndpointStatus, Finding, Severity
@@ -38,20 +39,15 @@ def test_what_is_worked_out_stands_beside_the_fields() -> None:
     assert plain(PLAN)["billed_zones"] == 2
 
 
-def test_advice_is_reworded_and_a_name_is_not() -> None:
-    """Each sentence that may advise a command is as the skin spells it; data are exact."""
-    finding = Finding(check="%tidb_pe", severity=Severity.WARN, summary="%tidb_pe plan", mend="%tidb_pe wait")
-    diagnosis = Diagnosis(
-        host="%tidb_pe", port=4000, stages=(), causes=("%tidb_pe status",), next_command="%tidb_pe wait"
-    )
-    form = plain([finding, diagnosis], lambda text: text.replace("%tidb_pe", "tidb-pe"))
-    assert (form[0]["check"], form[0]["summary"], form[0]["mend"]) == (
-        "%tidb_pe",
-        "tidb-pe plan",
-        "tidb-pe wait",
-    )
-    assert (form[1]["host"], form[1]["causes"]) == ("%tidb_pe", ["tidb-pe status"])
-    assert form[1]["next_command"] == "tidb-pe wait"
+def test_a_command_is_written_for_the_skin_and_a_text_is_exact() -> None:
+    """Commands are data until a skin writes them; no text is searched for one."""
+    advice = Advice("Wait.", Suggestion("wait", "--endpoint", "ep 1"))
+    finding = Finding(check="%tidb_pe", severity=Severity.WARN, summary="%tidb_pe plan", advice=advice)
+    diagnosis = Diagnosis(host="%tidb_pe", port=4000, stages=(), next_command=Suggestion("wait"))
+    form = plain([finding, diagnosis], console)
+    assert (form[0]["check"], form[0]["summary"]) == ("%tidb_pe", "%tidb_pe plan")
+    assert form[0]["advice"] == {"text": "Wait.", "commands": ["tidb-pe wait --endpoint 'ep 1'"]}
+    assert (form[1]["host"], form[1]["next_command"]) == ("%tidb_pe", "tidb-pe wait")
 
 
 def test_an_engine_is_no_data() -> None:

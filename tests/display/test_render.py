@@ -26,6 +26,7 @@ from support.results import (
 )
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display import render
 from tidb_pe_magic.display.layout import Mark, Table, View, as_html, as_text, columns
 from tidb_pe_magic.display.views import view
@@ -374,7 +375,7 @@ def test_a_status_marks_each_step() -> None:
         model.StepStatus(step=step, done=done, detail="so")
         for step, done in (("cluster", True), ("create", False), ("wait", None))
     )
-    lines = render.text(model.RunbookStatus(steps=steps, next_command="%tidb_pe create")).splitlines()
+    lines = render.text(model.RunbookStatus(steps=steps, next_command=Suggestion("create"))).splitlines()
     assert [line.split()[0] for line in lines[3:6]] == ["✔", "○", "!"]
     assert lines[-1] == "Next: %tidb_pe create"
 

@@ -45,8 +45,8 @@ def staged(lend: Callable[..., Sandbox]) -> Iterator[Callable[[str], tuple[Sandb
 @pytest.mark.parametrize(
     ("scenario", "advice"),
     [
-        ("tls-name-mismatch", "do not send a password to it. Next: %tidb_pe endpoints"),
-        ("tls-unknown-authority", "do not send a password to it. Next: %tidb_pe endpoints"),
+        ("tls-name-mismatch", "do not send a password to it. %tidb_pe endpoints"),
+        ("tls-unknown-authority", "do not send a password to it. %tidb_pe endpoints"),
         ("not-mysql", "%tidb_pe status"),
         ("port-refused", "%tidb_pe status"),
         ("name-does-not-resolve", "%tidb_pe endpoints"),
@@ -66,8 +66,8 @@ def test_connect_asks_the_doctor(
     line = str(caught.value)
     assert "\n" not in line
     assert diagnosis.causes[0] in line
-    assert line.endswith(f"Next: {diagnosis.next_command}")
-    assert advice in line
+    assert caught.value.commands == (diagnosis.next_command,)
+    assert advice in f"{caught.value.prose} {diagnosis.next_command}"
     assert [stage.name for stage in diagnosis.stages][-1] == "tls"
     secret = sandbox.environment()["TIDB_PASSWORD"]
     assert secret not in line + repr(diagnosis) + render.text(diagnosis) + render.html(diagnosis)
@@ -107,9 +107,9 @@ def test_a_refused_login_has_one_cause_for_connect_and_doctor(
         runbook.connect()
     diagnosis = runbook.doctor()
     assert cause in diagnosis.causes[0]
-    assert command in diagnosis.next_command
+    assert command in str(diagnosis.next_command)
     assert f"Likely: {diagnosis.causes[0]}" in caught.value.advice
-    assert caught.value.advice.endswith(f"Next: {diagnosis.next_command}")
+    assert caught.value.commands == (diagnosis.next_command,)
     if scenario != "login-missing-prefix":
         assert "prefix" not in caught.value.advice
 
@@ -136,13 +136,13 @@ def test_silence_and_refusal_have_their_first_cause(
     assert diagnosis.failed is not None
     assert diagnosis.failed.name == "tcp"
     assert cause in diagnosis.causes[0]
-    assert diagnosis.next_command == command
+    assert str(diagnosis.next_command) == command
 
 
 def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -> None:
     """What the clouds know themselves comes before what is likely."""
     with Runbook(environ=manual.environment()) as runbook:
-        with pytest.raises(StepOrderError, match="%tidb_pe create"):
+        with pytest.raises(StepOrderError, match=r"runbook\.create\(\)"):
             runbook.doctor(cluster="demo")
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
         diagnosis = runbook.doctor()
@@ -150,7 +150,7 @@ def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -
     assert diagnosis.failed.name == "tcp"
     assert "is still connecting (Creating, Disconnected)" in diagnosis.causes[0]
     assert not any("accept" in cause for cause in diagnosis.causes[:2])
-    assert diagnosis.next_command == "%tidb_pe wait"
+    assert str(diagnosis.next_command) == "%tidb_pe wait"
 
 
 def test_a_connection_that_its_owner_ended_is_not_still_connecting(manual: Sandbox) -> None:
@@ -176,7 +176,7 @@ def test_a_dead_zone_behind_a_connected_endpoint_is_the_providers(
     assert diagnosis.failed is not None
     assert diagnosis.failed.name == "tcp"
     assert "provider's load balancer" in diagnosis.causes[0]
-    assert diagnosis.next_command == "%tidb_pe endpoints"
+    assert str(diagnosis.next_command) == "%tidb_pe endpoints"
 
 
 def test_a_missing_prefix_is_named(staged: Callable[[str], tuple[Sandbox, Runbook]]) -> None:
@@ -186,7 +186,7 @@ def test_a_missing_prefix_is_named(staged: Callable[[str], tuple[Sandbox, Runboo
     assert diagnosis.failed is not None
     assert diagnosis.failed.name == "login"
     assert "2vKmPqRsTuWxYzA.root" in diagnosis.causes[0]
-    assert "--user 2vKmPqRsTuWxYzA.root" in diagnosis.next_command
+    assert "--user 2vKmPqRsTuWxYzA.root" in str(diagnosis.next_command)
 
 
 def test_clouds_that_hang_are_not_waited_for(sandbox: Sandbox) -> None:
@@ -197,7 +197,7 @@ def test_clouds_that_hang_are_not_waited_for(sandbox: Sandbox) -> None:
         }
         with Runbook(environ=environ) as runbook:
             started = time.monotonic()
-            with pytest.raises(ServiceUnavailable, match="--host HOST"):
+            with pytest.raises(ServiceUnavailable, match='host="HOST"'):
                 runbook.doctor(cluster="demo")
             known_host = runbook.doctor(cluster="demo", host="127.0.0.1", port=1)
             assert time.monotonic() - started < 20
@@ -225,7 +225,7 @@ def test_the_doctor_of_a_failed_connect_has_what_time_is_left(sandbox: Sandbox, 
     assert explained.diagnosis is not None
     assert explained.diagnosis.failed is not None
     assert "127.81.1.2: no answer in 1.4 s" in explained.diagnosis.failed.detail
-    assert str(explained).endswith(f"Next: {explained.diagnosis.next_command}")
+    assert explained.commands == (explained.diagnosis.next_command,)
 
 
 def test_a_query_without_an_answer_has_a_cause_too(sandbox: Sandbox, runbook: Runbook) -> None:
@@ -243,4 +243,4 @@ def test_a_query_without_an_answer_has_a_cause_too(sandbox: Sandbox, runbook: Ru
     told = doctor.explained(runbook._context, failure, target, cluster, made, end=0.0)
     assert told.diagnosis is None
     assert "Likely: The cluster is overloaded" in str(told)
-    assert "Next: %tidb_pe doctor --cluster" in str(told)
+    assert "Try: %tidb_pe doctor --cluster" in str(told)

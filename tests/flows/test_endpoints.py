@@ -244,9 +244,9 @@ def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox)
     with pytest.raises(errors.InvalidRequest, match=r"no ep-typo in ap-southeast-1.*no other exists"):
         runbook.delete("ep-typo", yes=True, shared=True)
     made = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
-    with pytest.raises(errors.InvalidRequest, match=f"what exists: {made} .Active.*See %tidb_pe endpoints"):
+    with pytest.raises(errors.InvalidRequest, match=f"what exists: {made} .Active.*runbook.endpoints"):
         runbook.delete("ep-typo", yes=True, shared=True)
-    with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*--region ap-southeast-1"):
+    with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*region=.ap-southeast-1"):
         runbook.delete(f"{made}x", region="ap-southeast-1", yes=True, shared=True)
     with pytest.raises(
         errors.InvalidRequest, match=f"the journal has it in ap-southeast-1.*{made} --yes --region ap-southea"

@@ -54,7 +54,7 @@ def test_the_stop_button_ends_a_wait(manual: Sandbox, tmp_path: Path) -> None:
                 kernel.interrupt()
 
         reply = kernel.run("%tidb_pe wait", press)
-        assert "WaitCancelled: detached while waiting" in reply.error
+        assert "Detached while waiting" in reply.error
         assert "Traceback" not in reply.error
         while manual.tick():
             pass

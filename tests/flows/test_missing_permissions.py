@@ -115,11 +115,11 @@ def test_without_the_list_of_endpoints_one_has_to_be_named(runbook: Runbook, san
         ("create", None),
     ]
     assert "RAM action privatelink:ListVpcEndpoints is missing" in status.steps[2].detail
-    assert status.next_command == "%tidb_pe permissions"
+    assert str(status.next_command) == "%tidb_pe permissions"
     sandbox.world.denied_actions.clear()
     runbook.connect(cluster="demo")
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
-    assert runbook.status(cluster="demo").next_command == "%%sql tidb"
+    assert str(runbook.status(cluster="demo").next_command) == "%%sql tidb"
 
 
 def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandbox: Sandbox) -> None:
@@ -130,7 +130,7 @@ def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandb
     assert {stage.outcome for stage in diagnosis.stages} == {Outcome.UNKNOWN, Outcome.NOT_REACHED}
     assert diagnosis.failed is None
     assert "RAM action privatelink:ListVpcEndpoints is missing" in diagnosis.stages[0].detail
-    assert diagnosis.next_command == (
+    assert str(diagnosis.next_command) == (
         f"%tidb_pe doctor --cluster 10430185274093617152 --host HOST --port {sandbox.world.port}"
     )
     for shown in (render.text(diagnosis), render.html(diagnosis)):
@@ -202,7 +202,7 @@ def second(plan: EndpointPlan) -> list[str]:
     """Return what the plan says of endpoints in other VPCs."""
     found = [finding for finding in plan.findings if finding.check == "second-endpoint"]
     assert {finding.severity for finding in found} <= {Severity.WARN}
-    return [finding.summary + finding.mend for finding in found]
+    return [f"{finding.summary} {finding.advice}" for finding in found]
 
 
 def test_a_second_endpoint_in_another_vpc_is_warned_of(runbook: Runbook) -> None:

@@ -9,6 +9,7 @@ import pytest
 from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 
 from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.advice import as_advice
 from tidb_pe_magic.display import render
 from tidb_pe_magic.model import PlanShown, Severity
 from tidb_pe_magic.sandbox.alibaba.network_seed import Permission
@@ -90,7 +91,7 @@ def test_the_plan_shows_each_cause_first(staged: tuple[Sandbox, Runbook], expect
 
 @pytest.mark.parametrize("staged", STOPS, indirect=True)
 def test_a_stop_keeps_create_and_run_from_making_anything(staged: tuple[Sandbox, Runbook]) -> None:
-    """Both refuse with the check's name, its mend and --force, before anything is changed."""
+    """Both refuse with the check's name, its advice and --force, before anything is changed."""
     sandbox, runbook = staged
     before = dict(sandbox.world.endpoints)
     [stop] = planned(runbook).stops
@@ -101,7 +102,7 @@ def test_a_stop_keeps_create_and_run_from_making_anything(staged: tuple[Sandbox,
         with pytest.raises(errors.PreflightFailed, match=r"--force") as refusal:
             refused()
         assert refusal.value.check == stop.check
-        assert stop.mend in str(refusal.value)
+        assert as_advice(stop.advice).text in str(refusal.value)
     assert dict(sandbox.world.endpoints) == before
     assert not sandbox.requests.of("CreateVpcEndpoint")
 

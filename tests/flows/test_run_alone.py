@@ -11,6 +11,7 @@ from flows.places import GROUP, OTHER_VPC, VPC
 from support.inspecting_proxy import InspectingProxy
 
 from tidb_pe_magic import Runbook, errors
+from tidb_pe_magic.advice import magic
 from tidb_pe_magic.credentials.prompt import confirmed
 from tidb_pe_magic.model import PlanShown
 from tidb_pe_magic.sandbox import Sandbox
@@ -47,11 +48,14 @@ def test_an_open_choice_lists_the_complete_commands(sandbox: Sandbox, runbook: R
     with pytest.raises(errors.ChoiceRequired) as choice:
         runbook.run("demo", alias="mine")
     assert not sandbox.world.endpoints
-    commands = [shlex.split(command, comments=True) for command in choice.value.commands]
+    commands = [shlex.split(str(command)) for command in choice.value.commands]
     assert commands == [
         ["%tidb_pe", "run", "demo", "--vpc", vpc, "--alias", "mine"] for vpc in (VPC, OTHER_VPC)
     ]
-    assert choice.value.line.splitlines()[1:] == [f"  {command}" for command in choice.value.commands]
+    shown = choice.value.text(magic).splitlines()
+    assert [line[len("Try: ") :] for line in shown[-2:]] == [
+        str(command) for command in choice.value.commands
+    ]
     runbook.run("demo", vpc=OTHER_VPC)
     assert runbook.run("demo").endpoint.vpc_id == OTHER_VPC, "it has the only endpoint"
 
@@ -97,7 +101,7 @@ def test_without_a_yes_nothing_is_created(
     with Runbook(environ=real, confirm=confirm) as runbook:
         with pytest.raises(errors.NotConfirmed, match=reason) as refusal:
             runbook.run("demo", database="nycflights13")
-        assert refusal.value.advice.endswith("%tidb_pe run demo --database nycflights13 --yes")
+        assert [*map(str, refusal.value.commands)] == ["%tidb_pe run demo --database nycflights13 --yes"]
     assert not clouds.world.endpoints
 
 

@@ -131,7 +131,7 @@ def test_a_name_finds_what_it_means(connected: Runbook) -> None:
             "nycflight.flights",
             'database "nycflight" does not exist on this server. Did you mean nycflights13?',
         ),
-        ("zzz", "%tidb_pe tables lists them."),
+        ("zzz", r"Try: runbook\.tables\(\)"),
     ],
 )
 def test_a_name_that_is_close_is_suggested(connected: Runbook, name: str, words: str) -> None:

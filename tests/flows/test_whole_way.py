@@ -108,7 +108,7 @@ def test_every_step_works_in_a_new_kernel(sandbox: Sandbox) -> None:
 
 
 def _seen(status: RunbookStatus) -> tuple[int, str]:
-    return sum(step.done is True for step in status.steps), status.next_command
+    return sum(step.done is True for step in status.steps), str(status.next_command)
 
 
 def test_status_tells_where_one_stands(runbook: Runbook) -> None:
@@ -221,6 +221,6 @@ def test_the_next_command_works_as_it_is_written(runbook: Runbook) -> None:
     results.append(runbook.wait(endpoint=endpoint_id))
     results.append(runbook.status(endpoint=endpoint_id))
     for result in results:
-        line = view(result).next_command
+        line = str(view(result).next_command)
         assert line.startswith("%tidb_pe ")
         runbook.perform(*_typed(line))

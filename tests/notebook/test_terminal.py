@@ -42,7 +42,7 @@ def test_a_session_in_the_terminal(tmp_path: Path) -> None:
     for words in (
         "Connected to cluster demo as tidb",
         "321",
-        "InvalidRequest: command: ",
+        "Unknown command",
         "Next: %%sql tidb",
     ):
         assert words in shown

@@ -10,7 +10,7 @@ from package.environments import ROOT, Clean, Wheel
 
 import tidb_pe_magic
 
-ADVICE = "Install it: pip install {}"
+ADVICE = "Try: pip install {}"
 WITHOUT_EXTRAS = (
     *("package", "commands", "help", "tutorial", "pandas", "form"),
     *("query", "dask", "keyring", "sandbox"),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "tidb_pe_magic"
 # Each part may import what stands below it, and nothing of its own level but itself.
 LEVELS = (
-    {"text"},
+    {"text", "advice"},
     {"errors"},
     {"model"},
     {"files", "threads"},

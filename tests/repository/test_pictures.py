@@ -226,7 +226,7 @@ def test_a_narrow_picture_has_every_word_from_top_to_bottom() -> None:
 def test_a_status_shows_the_topology_of_its_cluster() -> None:
     """A status with a cluster has the picture; without one there is nothing to draw."""
     status = model.RunbookStatus(
-        steps=(), next_command="", cluster=CLUSTER, endpoint=ENDPOINT, aliases=("db",)
+        steps=(), next_command=None, cluster=CLUSTER, endpoint=ENDPOINT, aliases=("db",)
     )
     assert render.topology(CLUSTER, ENDPOINT, ("db",)) in render.html(status)
     assert "<svg" not in render.html(replace(status, cluster=None))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.errors import (
     ApiError,
     AuthenticationFailed,
@@ -93,7 +94,7 @@ class Scene:
             self.observe,
             reached=reached,
             goal="Active and Connected",
-            command="wait",
+            command=Suggestion("wait"),
             timeout=timeout,
             on_event=self.events.append,
         )
@@ -157,7 +158,7 @@ def test_a_final_state_ends_the_wait(seen: VpcEndpoint | None, reason: str) -> N
     with pytest.raises(EndpointFailed, match=reason) as caught:
         scene.wait()
     assert caught.value.last is seen
-    assert caught.value.advice
+    assert caught.value.commands
     assert len(scene.slept) == 1
 
 
@@ -188,7 +189,7 @@ def test_the_time_is_kept() -> None:
     assert caught.value.last is CREATING
     assert str(caught.value) == (
         "Active and Connected: not reached after 10 s; last seen: ep-1 Creating, connection Disconnected. "
-        "The cloud's work goes on; run %tidb_pe wait again to see it through."
+        "The cloud's work continues. Run the command again to wait for its end. Try: %tidb_pe wait"
     )
     assert len(scene.events) == len(scene.slept) + 1
 
@@ -278,7 +279,8 @@ def assert_detached(error: WaitCancelled, last: VpcEndpoint | None) -> None:
     """Check what a wait that was stopped says."""
     assert error.last is last
     assert f"last seen: {describe(last) if last else 'nothing yet'}" in str(error)
-    assert error.advice == "The cloud's work goes on; run %tidb_pe wait again to see it through."
+    assert error.advice == "The cloud's work continues. Run the command again to wait for its end."
+    assert error.commands == (Suggestion("wait"),)
     assert error.__cause__ is None
     assert error.__suppress_context__ or error.__context__ is None
 
@@ -324,7 +326,7 @@ def until_cancelled(cancel: threading.Event, observations: Iterable[Callable[[],
         observe,
         reached=lambda _: False,
         goal="Active",
-        command="wait",
+        command=Suggestion("wait"),
         timeout=3600,
         on_event=lambda _: None,
     )
@@ -361,7 +363,7 @@ def test_a_wait_without_a_fake_sleep_really_sleeps() -> None:
         lambda: looks.append(1) or READY,  # type: ignore[func-returns-value]
         reached=lambda _: len(looks) == 2,
         goal="seen twice",
-        command="wait",
+        command=Suggestion("wait"),
         timeout=60,
         on_event=lambda _: None,
     )

@@ -209,7 +209,7 @@ def test_every_finding_is_whole(names: list[str], ahead: float) -> None:
     """Whatever is found has a sentence, and a stop says what to do."""
     for found in findings(replace(FACTS, name=names[0], clock_ahead=ahead)):
         assert found.summary.endswith(".")
-        assert found.mend or found.severity == Severity.OK
+        assert found.advice or found.severity == Severity.OK
 
 
 def test_a_rule_that_nothing_outweighs_is_told() -> None:
@@ -217,10 +217,10 @@ def test_a_rule_that_nothing_outweighs_is_told() -> None:
     drop = rule(policy="Drop")
     (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(drop)}))
     assert stop.rule is None
-    assert "Remove or narrow the Drop rule" in stop.mend
+    assert "Remove or narrow the Drop rule" in str(stop.advice)
     (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(replace(drop, priority="2"))}))
     assert stop.rule is not None
-    assert "smaller number" in stop.mend
+    assert "smaller number" in str(stop.advice)
 
 
 def test_the_refusal_names_the_first_stop_its_mend_and_force() -> None:

@@ -11,6 +11,7 @@ import typing
 from hypothesis import strategies as st
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 
 EVENTS: tuple[type, ...] = typing.get_args(model.Event)
 
@@ -63,6 +64,8 @@ _SIMPLE: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
 
 def hostile(kind: type) -> st.SearchStrategy[typing.Any]:
     """Return instances of a dataclass of `model`, with any text at all in its strings."""
+    if kind is Suggestion:
+        return st.builds(lambda words: Suggestion(*words), st.lists(_TEXT, min_size=1, max_size=3))
     hints = typing.get_type_hints(kind, localns={"Engine": object})
     return st.builds(
         kind, **{field.name: _of(hints[field.name], field.name) for field in dataclasses.fields(kind)}

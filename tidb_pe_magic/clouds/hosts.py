@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -61,16 +62,18 @@ def overrides(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in hosts if host))
 
 
-def unreachable_advice(host: str, *, untrusted: bool = False) -> str:
+def unreachable_advice(host: str, *, untrusted: bool = False) -> Advice:
     """Return what to do about an API host that gives no usable answer, or is not trusted."""
     if untrusted:
-        return (
-            "If a proxy of your company inspects TLS, set SSL_CERT_FILE to the file of its authority; "
-            "%tidb_pe whoami shows what is trusted now."
+        return Advice(
+            "If a proxy of your company inspects TLS, set SSL_CERT_FILE to the file of its authority.",
+            Suggestion("whoami"),
         )
     if is_loopback(host):
-        return "The environment names this machine as the API's host; see %tidb_pe sandbox status."
-    return "Check the region's name and this machine's way to the internet (proxy, firewall), then try again."
+        return Advice("The environment names this machine as the API's host.", Suggestion("sandbox", "start"))
+    return Advice(
+        "Check the region's name and this machine's way to the internet (proxy, firewall), then try again."
+    )
 
 
 def is_loopback(host: str) -> bool:

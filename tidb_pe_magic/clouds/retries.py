@@ -77,7 +77,7 @@ class Retries:
                 pause = max(asked or 0.0, doubled) + random.uniform(0, _JITTER)  # noqa: S311
                 if not error.transient or attempt >= self.attempts or self.clock() + pause > end:
                     raise
-                event = RetryScheduled(operation=operation, error=str(error), attempt=attempt, pause=pause)
+                event = RetryScheduled(operation=operation, error=error.prose, attempt=attempt, pause=pause)
             self._pause(event)
             attempt, doubled = attempt + 1, min(2 * doubled, _LONGEST_PAUSE)
 

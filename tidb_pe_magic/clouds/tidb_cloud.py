@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.clouds.causes import is_hopeless, is_untrusted
 from tidb_pe_magic.clouds.hosts import unreachable_advice
 from tidb_pe_magic.clouds.json_fields import mapping, mappings, number, text, texts
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 _PAGE_SIZE = 100
 _CONNECT_SECONDS = 5.0
-_KEY_ADVICE = (
-    "Check the API key (TiDB Cloud console, Organization Settings > API Keys); "
-    "%tidb_pe whoami shows where it comes from."
+_KEY_ADVICE = Advice(
+    "Check the API key (TiDB Cloud console, Organization Settings > API Keys), and where it comes from.",
+    Suggestion("whoami"),
 )
-_LOGIN_ADVICE = "Log in again: ticloud auth login. %tidb_pe whoami shows where the login comes from."
+_LOGIN_ADVICE = Advice("Log in again.", ShellCommand("ticloud auth login"), Suggestion("whoami"))
 
 
 class TidbCloud:
@@ -217,7 +218,7 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: 
             message, advice="Give the API key a role that can view the project's clusters.", **known
         )
     if status == httpx.codes.NOT_FOUND:
-        return errors.NotFound(message, advice="See %tidb_pe clusters.", **known)
+        return errors.NotFound(message, advice=Advice("", Suggestion("clusters")), **known)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         seconds = _seconds(response.headers, now)
         wait = "a minute" if seconds is None else f"{seconds:g} s"

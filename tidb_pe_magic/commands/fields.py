@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Option:
         many: may be given more than once.
         choices: every valid text, where there are few; help lists them.
         taken: Python values of these types are valid as they are.
+        listed_by: operation that lists the valid values; empty where there is none.
     """
 
     help: str
@@ -54,6 +56,7 @@ class Option:
     many: bool = False
     choices: tuple[str, ...] = ()
     taken: tuple[type, ...] = ()
+    listed_by: str = ""
 
 
 def option(  # noqa: PLR0913 - each is one property of the option
@@ -67,6 +70,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
     many: bool = False,
     choices: Iterable[str] = (),
     taken: tuple[type, ...] = (),
+    listed_by: str = "",
 ) -> Any:
     """Declare a request's field; one without a default (`...`) has to be given.
 
@@ -83,6 +87,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
         many=many,
         choices=texts,
         taken=taken,
+        listed_by=listed_by,
     )
     if default is ...:
         return dataclasses.field(metadata={"option": described})
@@ -149,7 +154,8 @@ class Request:
                 raise ValueError(_HALF)  # noqa: TRY301 - what `parse` raises, too
             return described.parse(text)
         except ValueError as error:
-            raise InvalidRequest(cls.label(name), f"{error}.") from None
+            commands = (Suggestion(described.listed_by),) if described.listed_by else ()
+            raise InvalidRequest(cls.label(name), f"{error}.", advice=Advice("", *commands)) from None
 
 
 def matching(pattern: str, description: str, *, longest: int = 128) -> Callable[[str], str]:

@@ -12,6 +12,7 @@ import textwrap
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.fields import format_value
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.errors import InvalidRequest
@@ -55,11 +56,13 @@ class _Parser(argparse.ArgumentParser):
         flag = re.match(r"argument ([^:]+): (.*)", message, re.DOTALL)
         if flag:
             reason = "takes no value" if "explicit argument" in flag[2] else flag[2]
-            raise InvalidRequest(flag[1].split("/")[-1], f"{_unquoted(reason)}.", advice=_see(self.prog))
+            raise InvalidRequest(
+                flag[1].split("/")[-1], f"{_unquoted(reason)}.", advice=_see(*self.prog.split()[1:])
+            )
         missing = re.match(r"the following arguments are required: (.*)", message)
         if missing:
-            raise InvalidRequest(missing[1], "is missing.", advice=_see(self.prog))
-        raise InvalidRequest("", f"{_unquoted(message)}.", advice=_see(self.prog))
+            raise InvalidRequest(missing[1], "is missing.", advice=_see(*self.prog.split()[1:]))
+        raise InvalidRequest("", f"{_unquoted(message)}.", advice=_see(*self.prog.split()[1:]))
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -99,9 +102,9 @@ def parse(
     name, *rest = arguments
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise _unknown_command(name, (*available(skin), *extra), prog)
+        raise _unknown_command(name, (*available(skin), *extra))
     if skin not in operation.skins:
-        raise InvalidRequest("command", operation.elsewhere[skin], advice=_see(prog))
+        raise InvalidRequest("command", operation.elsewhere[skin], advice=_see())
     return parse_options(operation, rest, prog=prog)
 
 
@@ -127,7 +130,7 @@ def parse_options(
     if values.pop(_HELP):
         return Help(help_for(operation, prog))
     if unknown:
-        raise _unexpected(operation, unknown, prog)
+        raise _unexpected(operation, unknown)
     return Command(operation, operation.request.of(**values))
 
 
@@ -138,10 +141,12 @@ def _as_typed(value: Any) -> Any:
     return value
 
 
-def _unknown_command(name: str, known: Iterable[str], prog: str) -> InvalidRequest:
+def _unknown_command(name: str, known: Iterable[str]) -> InvalidRequest:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else "there is no such command."
-    return InvalidRequest("command", hint, advice=f"{prog} -h lists them.")
+    hint = f" Did you mean {close[0]}?" if close else ""
+    error = InvalidRequest("", f"unknown command.{hint}", advice=_see(*close))
+    error.field = "command"
+    return error
 
 
 def overview(prog: str, skin: Skin) -> str:
@@ -229,8 +234,8 @@ def explained(field: Field[Any]) -> str:
     return "; ".join((described.help, *listed, *default))
 
 
-def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> InvalidRequest:
-    see = _see(f"{prog} {operation.name}")
+def _unexpected(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
+    see = _see(operation.name)
     typed = next((word for word in unknown if word.startswith("-")), "")
     named = _FLAG.match(typed)
     if not named:
@@ -252,8 +257,10 @@ def _unexpected(operation: Operation, unknown: Sequence[str], prog: str) -> Inva
     return InvalidRequest(flag, hint, advice=see)
 
 
-def _see(prog: str) -> str:
-    return f"See {prog} -h."
+def _see(*operation: str) -> Advice:
+    """Return the command that shows the options of an operation, or the list of operations."""
+    name, *rest = (*operation, "-h")
+    return Advice("", Suggestion(name, *rest))
 
 
 def _unquoted(message: str) -> str:

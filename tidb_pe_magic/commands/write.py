@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+
+from tidb_pe_magic.advice import Suggestion, typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -28,6 +29,11 @@ def command(name: str, request: Request, *, prog: str = PROG, without: Collectio
         prog: the program's name, as one types it.
         without: fields that are left out.
     """
+    return typed(prog, suggestion(name, request, without=without))
+
+
+def suggestion(name: str, request: Request, *, without: Collection[str] = ()) -> Suggestion:
+    """Return the operation `name` with this request as data; defaults are left out."""
     flags: list[str] = []
     positional: list[str] = []
     options = request.options()
@@ -44,7 +50,7 @@ def command(name: str, request: Request, *, prog: str = PROG, without: Collectio
     # After the separator nothing is taken for a flag.
     separator = ["--"] if any(text.startswith("-") for text in positional) else []
     words = [*flags, *separator, *positional] if separator else [*positional, *flags]
-    return " ".join((prog, name, *map(shlex.quote, words)))
+    return Suggestion(name, *words)
 
 
 def _flags(flag: str, value: Any, texts: list[str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.credentials.alibaba_roles import WHAT, assumed, identity_provider, lacking
 from tidb_pe_magic.credentials.search import (
     Chain,
@@ -60,9 +61,11 @@ MODES = (
     *("CredentialsURI", *_EXCHANGED),
 )
 """The modes of the CLI's profiles that are accepted; RsaKeyPair, BearerToken and Anonymous are not."""
-_ADVICE = (
-    "Set both variables in the environment, before a kernel starts, or run: aliyun configure; "
-    "to try without an account: %tidb_pe sandbox start"
+_ADVICE = Advice(
+    "Set both variables in the environment before the kernel starts, or configure the aliyun CLI. The "
+    "sandbox needs no account.",
+    Suggestion("help", "keys"),
+    Suggestion("sandbox", "start"),
 )
 
 
@@ -248,7 +251,7 @@ def _cached(profile: Mapping[str, Any], place: str) -> Key | None:
         raise MissingCredentials(
             WHAT,
             (f"{place}, whose temporary key expired on {over:%Y-%m-%d %H:%M} UTC",),
-            advice="Sign in again: aliyun configure --mode CloudSSO",
+            advice=Advice("Sign in again.", ShellCommand("aliyun configure --mode CloudSSO")),
         )
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.advice import Advice, ShellCommand
 from tidb_pe_magic.credentials.search import Chain
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials
 
@@ -87,7 +88,9 @@ def _needed(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> s
 
 def lacking(name: str, place: str) -> MissingCredentials:
     """Return the error of a profile that is not whole."""
-    return MissingCredentials(WHAT, (f"{place}, which has no {name}",), advice="Run: aliyun configure")
+    return MissingCredentials(
+        WHAT, (f"{place}, which has no {name}",), advice=Advice("", ShellCommand("aliyun configure"))
+    )
 
 
 def _text(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:

@@ -16,11 +16,14 @@ import traceback
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import quote, quote_plus, urlsplit
 
+from tidb_pe_magic.advice import ShellCommand, Suggestion
 from tidb_pe_magic.credentials.secrets import living_secrets
 from tidb_pe_magic.errors import TidbPeError, UnexpectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tidb_pe_magic.advice import NextCommand
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -121,7 +124,14 @@ def _redact(error: TidbPeError, environ: Mapping[str, str]) -> None:
         text = getattr(error, name, None)
         if isinstance(text, str) and (clean := redacted(text, environ)) != text:
             setattr(error, name, clean)
+    error.commands = tuple(_redacted_command(command, environ) for command in error.commands)
     error.args = tuple(redacted(each, environ) if isinstance(each, str) else each for each in error.args)
+
+
+def _redacted_command(command: NextCommand, environ: Mapping[str, str]) -> NextCommand:
+    if isinstance(command, ShellCommand):
+        return ShellCommand(redacted(command.line, environ))
+    return Suggestion(command.operation, *(redacted(word, environ) for word in command.words))
 
 
 def _trace(error: BaseException, environ: Mapping[str, str]) -> str:

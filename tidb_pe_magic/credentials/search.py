@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from tidb_pe_magic.advice import Advice
     from tidb_pe_magic.credentials.secrets import Key
 
 _LARGEST = 1_000_000  # bytes; no command line writes that much
@@ -121,7 +122,7 @@ class Search:
     problem: TidbPeError | None
     places: tuple[KeyPlace, ...]
 
-    def needed(self, what: str, *, advice: str) -> Found:
+    def needed(self, what: str, *, advice: Advice) -> Found:
         """Return what was found.
 
         Raises:

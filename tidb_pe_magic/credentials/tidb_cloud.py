@@ -16,6 +16,7 @@ import tomllib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.credentials.search import (
     Found,
     KeyLocation,
@@ -45,10 +46,14 @@ _BASE64 = "go-keyring-base64:"
 WHAT = "TiDB Cloud API key"
 
 _FILES = ("config.toml", "config")
-_ADVICE = (
-    "Make a key in the TiDB Cloud console (Organization Settings > API Keys) and set both in the "
-    "environment, before a kernel starts; to try without an account: %tidb_pe sandbox start"
+_ADVICE = Advice(
+    "Create a key in the TiDB Cloud console (Organization Settings > API Keys), and set both halves in the "
+    "environment before the kernel starts. The sandbox needs no account.",
+    Suggestion("help", "keys"),
+    Suggestion("sandbox", "start"),
 )
+_LOG_IN = Advice(_ADVICE.text, ShellCommand("ticloud auth login"), *_ADVICE.commands)
+_CONFIGURE = Advice(_ADVICE.text, ShellCommand("ticloud config set"), *_ADVICE.commands)
 
 
 def find(environ: Mapping[str, str], profile: str = "") -> Found:
@@ -150,9 +155,7 @@ def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | No
         return None
     lack = "no public-key" if private else f"no private-key, nor has keyring:{KEYRING}"
     reason = lack if public or private else "no API key"
-    raise MissingCredentials(
-        WHAT, (f"{place}, which has {reason}",), advice=f"Run ticloud config set. {_ADVICE}"
-    )
+    raise MissingCredentials(WHAT, (f"{place}, which has {reason}",), advice=_CONFIGURE)
 
 
 def _login(profile: Mapping[str, Any], written: str, place: str) -> Secret:
@@ -169,16 +172,14 @@ def _login(profile: Mapping[str, Any], written: str, place: str) -> Secret:
     expires = _moment(profile.get("token-expired-at"))
     if expires is None or expires <= datetime.now(UTC):
         when = f" on {expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if expires else ""
-        raise MissingCredentials(
-            WHAT, (f"{place}, whose login has expired{when}",), advice=f"Run ticloud auth login. {_ADVICE}"
-        )
+        raise MissingCredentials(WHAT, (f"{place}, whose login has expired{when}",), advice=_LOG_IN)
     token = part(profile.get("access-token"), f"access-token of {place}")
     if token:
         return token
     token = next(filter(None, (_kept(user) for user in dict.fromkeys((written, written.lower())))), token)
     if not token:
         looked_in = f"{place}, whose login has its token neither there nor in keyring:{LOGIN_KEYRING}"
-        raise MissingCredentials(WHAT, (looked_in,), advice=f"Run ticloud auth login. {_ADVICE}")
+        raise MissingCredentials(WHAT, (looked_in,), advice=_LOG_IN)
     return token
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pymysql.constants import CLIENT, CR
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.database import refusals
 from tidb_pe_magic.errors import ConnectionFailed
 from tidb_pe_magic.threads import within
@@ -31,7 +32,7 @@ _NOT_REACHED = (
     "The endpoint's security group must allow inbound TCP on this port from this machine, and this machine "
     "must be in the endpoint's VPC or be routed to it."
 )
-_REFUSED = "Check host and port, and that the endpoint is Connected: %tidb_pe status"
+_REFUSED = Advice("Check host and port, and that the endpoint is Connected.", Suggestion("status"))
 
 
 class Reached(NamedTuple):
@@ -113,7 +114,10 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[s
     raise ConnectionFailed(
         "dns",
         f"{host} does not resolve: {reason}.",
-        advice="Check the name. The endpoint's domain resolves once the endpoint is Active: %tidb_pe status",
+        advice=Advice(
+            "Check the name. The endpoint's domain resolves once the endpoint is Active.",
+            Suggestion("status"),
+        ),
     )
 
 
@@ -180,7 +184,7 @@ def _silent(deadline: Deadline) -> ConnectionFailed:
     return ConnectionFailed(
         "handshake",
         f"the server took the connection and sent no greeting in {deadline.seconds:.3g} s.",
-        advice="Check the port, and that the cluster is ACTIVE: %tidb_pe status",
+        advice=Advice("Check the port, and that the cluster is ACTIVE.", Suggestion("status")),
         kind="silent",
     )
 
@@ -190,7 +194,7 @@ def closed_early(reason: str) -> ConnectionFailed:
     return ConnectionFailed(
         "handshake",
         f"the server took the connection and ended it before the login: {reason}.",
-        advice="Check that the endpoint is Connected and the cluster ACTIVE: %tidb_pe status",
+        advice=Advice("Check that the endpoint is Connected and the cluster ACTIVE.", Suggestion("status")),
         kind="closed",
     )
 
@@ -217,5 +221,5 @@ def server_error(code: int, message: str, *, stage: str, plain: bool = False) ->
     # An error of a query is one of the query, whatever its number means at login.
     stage = stage if stage == "query" else refusal.stage
     if refusal.kind == "password" and plain:
-        advice += " Some servers refuse unencrypted logins with this error: --tls auto"
+        advice = f"{advice} Some servers refuse unencrypted logins with this error: use --tls auto."
     return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", advice=advice, kind=refusal.kind)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.database.subject import command
 from tidb_pe_magic.model import TlsMode
 
@@ -47,15 +47,15 @@ _SAID: dict[str, tuple[str, ...]] = {
 }
 
 
-def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...], str]:
+def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...], Suggestion]:
     """Return the likely causes of a refused login in order, and the exact next command."""
     user, cluster, endpoint = subject.target.user, subject.cluster, subject.endpoint
     if failure.kind in _SAID:
         cause, operation, *options = _SAID[failure.kind]
         return (cause.format(user=user),), command(operation, subject, *options)
     if failure.kind == "password expired":
-        name = shlex.quote(user.rpartition(".")[2] or user)
-        return (f"The password of {user} has expired.",), f"%tidb_pe sql-user rotate {name}"
+        name = user.rpartition(".")[2] or user
+        return (f"The password of {user} has expired.",), Suggestion("sql-user", "rotate", name)
     prefix = cluster.name_prefix if cluster else ""
     if prefix and not user.startswith(prefix):
         right = prefix + user.rpartition(".")[2]
@@ -63,9 +63,9 @@ def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...
             "doctor", subject, "--user", right
         )
     if failure.kind == "prefix":
-        return (
-            "The prefix of the user name is not that of the cluster behind this host.",
-        ), f"%tidb_pe cluster {shlex.quote(cluster.cluster_id)}" if cluster else "%tidb_pe clusters"
+        return ("The prefix of the user name is not that of the cluster behind this host.",), Suggestion(
+            "cluster", cluster.cluster_id
+        ) if cluster else Suggestion("clusters")
     prompt = command("connect", subject, "--password-from", "prompt")
     if failure.kind == "encryption first":
         return (
@@ -74,7 +74,9 @@ def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...
         ), command("doctor", subject, "--tls", TlsMode.AUTO.value)
     if failure.kind in {"password", "user", "host"}:
         bare = cluster is None and "." not in user
-        missing = ("The user name has no cluster prefix (<prefix>.root): %tidb_pe clusters shows it.",)
+        missing = (
+            "The user name lacks the cluster's prefix (<prefix>.root), which the list of clusters shows.",
+        )
         return (*_password(endpoint), *(missing if bare else ())), prompt
     if failure.kind == "other":
         return ("The server refuses the login for the reason that it gives.",), command("doctor", subject)
@@ -83,9 +85,8 @@ def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...
 
 def _password(endpoint: VpcEndpoint | None) -> tuple[str, ...]:
     named = f" ({endpoint.endpoint_id})" if endpoint else ""
-    option = f" --endpoint {endpoint.endpoint_id}" if endpoint else ""
     not_authorized = (
-        f"The cluster's Authorized Networks have rules, and none of them is for this endpoint{named}: "
-        f"%tidb_pe authorize{option} shows the rule to add. An empty table allows every endpoint."
+        f"The cluster's Authorized Networks have rules, but none for this endpoint{named}. Add one, or empty "
+        "the table: an empty table allows every endpoint."
     )
     return ("The password is wrong, or the user does not exist.", not_authorized)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from pymysql.constants import CR, ER
 
+from tidb_pe_magic.advice import Advice, Suggestion
+
 _UNKNOWN = 1105  # ER_UNKNOWN_ERROR: the gateway's
 _LOCKED, _PASSWORD_EXPIRED, _MUST_CHANGE, _INSECURE = 3118, 1862, 1820, 3159
 _USER_LIMIT_REACHED, _PLUGIN_NOT_LOADED, _OLD_METHOD = 1226, 1524, 1251
@@ -35,11 +37,16 @@ class Refusal:
 
     kind: str
     stage: str
-    advice: str
+    advice: str | Advice
 
 
 _PASSWORD = Refusal("password", "login", _CHECK_LOGIN)
 _CONNECTIONS = Refusal("limit", "handshake", _LIMIT)
+_EXPIRED = Refusal(
+    "password expired",
+    "login",
+    Advice("The password has expired. Set a new one.", Suggestion("sql-user", "rotate", "NAME")),
+)
 _DATABASE = Refusal("database", "query", "Name an existing database: --database NAME")
 
 # The gateway's texts, whatever their number: how each begins.
@@ -80,12 +87,8 @@ _NUMBERS: dict[int, Refusal] = {
     _LOCKED: Refusal(
         "locked", "login", "The SQL user is locked. Another user can unlock it: ALTER USER … ACCOUNT UNLOCK"
     ),
-    _PASSWORD_EXPIRED: Refusal(
-        "password expired", "login", "The password has expired. Set a new one: %tidb_pe sql-user rotate NAME"
-    ),
-    _MUST_CHANGE: Refusal(
-        "password expired", "login", "The password has expired. Set a new one: %tidb_pe sql-user rotate NAME"
-    ),
+    _PASSWORD_EXPIRED: _EXPIRED,
+    _MUST_CHANGE: _EXPIRED,
     CR.CR_AUTH_PLUGIN_CANNOT_LOAD: Refusal(
         "method",
         "login",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import NextCommand, ShellCommand, Suggestion
 from tidb_pe_magic.database import login_remedies
 from tidb_pe_magic.database.subject import command
 from tidb_pe_magic.model import ConnectionStatus, EndpointStatus, Outcome, TlsMode
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.errors import ConnectionFailed
     from tidb_pe_magic.model import Stage, VpcEndpoint
 
-Remedy = tuple[tuple[str, ...], str]
+Remedy = tuple[tuple[str, ...], NextCommand]
 
 _USUAL_PORT = 4000
 _CONNECTED = "Connected"  # ZoneStatus of ListVpcEndpointZones
@@ -41,7 +41,7 @@ def explain(failure: ConnectionFailed | None, stages: Iterable[Stage], subject: 
     if failure.stage != "dns" and doubted:
         wrong_name = "The name leads to another machine: a hosts file, a proxy or a private DNS zone."
         own = (wrong_name, *own)
-        next_command = "%tidb_pe endpoints" if subject.endpoint else next_command
+        next_command = Suggestion("endpoints") if subject.endpoint else next_command
     if amiss is not None:
         causes, next_command = amiss
         return (*causes, *own), next_command
@@ -52,18 +52,17 @@ def _state(subject: Subject) -> Remedy | None:
     """Say what is wrong with endpoint or cluster, where the clouds say so themselves."""
     cluster, endpoint = subject.cluster, subject.endpoint
     if cluster is not None and cluster.restriction is not None:
-        return (f"{cluster.restriction.reason[:1].upper()}{cluster.restriction.reason[1:]}.",), (
-            "%tidb_pe clusters"
-        )
+        reason = cluster.restriction.reason
+        return (f"{reason[:1].upper()}{reason[1:]}.",), Suggestion("clusters")
     if endpoint is None or (endpoint.ready and endpoint.business_status == "Normal"):
         return None
     if endpoint.business_status != "Normal":
         return (
             f"The endpoint's billing status is {endpoint.business_status}: see the Alibaba Cloud account.",
-        ), "%tidb_pe endpoints"
+        ), Suggestion("endpoints")
     state = f"The endpoint is {endpoint.endpoint_status} and its connection {endpoint.connection_status}"
     if endpoint.endpoint_status == EndpointStatus.DELETING:
-        return (f"{state}.",), "%tidb_pe endpoints"
+        return (f"{state}.",), Suggestion("endpoints")
     apart = endpoint.connection_status == ConnectionStatus.DISCONNECTED
     causes = [f"{state}."]
     if apart and subject.auto_accept is None:
@@ -78,7 +77,7 @@ def _state(subject: Subject) -> Remedy | None:
             f"The endpoint was created minutes ago and is still connecting ({endpoint.endpoint_status}, "
             f"{endpoint.connection_status}).",
         )
-    return tuple(causes), "%tidb_pe wait"
+    return tuple(causes), Suggestion("wait")
 
 
 def _dns(failure: ConnectionFailed, subject: Subject) -> Remedy:  # noqa: ARG001 - all of them take both
@@ -86,12 +85,12 @@ def _dns(failure: ConnectionFailed, subject: Subject) -> Remedy:  # noqa: ARG001
         return (
             "The name is mistyped, or its endpoint is deleted.",
             "This machine's resolver does not answer, or does not know public names.",
-        ), "%tidb_pe clusters"
+        ), Suggestion("clusters")
     return (
         "The endpoint's name is not published yet: that takes a minute after its creation.",
         "This machine's resolver does not answer, or knows no public names, of which this is one.",
         "The endpoint was deleted.",
-    ), "%tidb_pe endpoints"
+    ), Suggestion("endpoints")
 
 
 def _network(failure: ConnectionFailed, subject: Subject) -> Remedy:  # noqa: ARG001
@@ -110,17 +109,19 @@ def _tcp(failure: ConnectionFailed, subject: Subject) -> Remedy:
         )
         making = "That zone of the endpoint is still being created."
         first, second = (dead, making) if _all_connected(endpoint) else (making, dead)
-        return (first, second, "A network ACL of that zone's vSwitch blocks the port."), "%tidb_pe endpoints"
+        return (first, second, "A network ACL of that zone's vSwitch blocks the port."), Suggestion(
+            "endpoints"
+        )
     if failure.kind == "elsewhere":
         return (
             "The endpoint's own addresses answer: the name leads elsewhere, or to a zone that is gone.",
-        ), "%tidb_pe endpoints"
+        ), Suggestion("endpoints")
     if failure.kind == "refused":
         other = f"The port is wrong: TiDB Cloud's is usually {_USUAL_PORT}."
         causes = ("Nothing listens there: the endpoint is not Connected, or the cluster is not ACTIVE.",)
         if port != _USUAL_PORT and endpoint is None:
-            return (other, *causes), f"%tidb_pe doctor --host {shlex.quote(subject.target.host)} --port 4000"
-        return (*causes, other), "%tidb_pe status" if subject.cluster else "%tidb_pe clusters"
+            return (other, *causes), _doctor(subject, _USUAL_PORT)
+        return (*causes, other), Suggestion("status" if subject.cluster else "clusters")
     return _unanswered(subject)
 
 
@@ -149,27 +150,27 @@ def _unanswered(subject: Subject) -> Remedy:
         options = ["--vpc", endpoint.vpc_id]
         for group_id in endpoint.security_group_ids:
             options += ["--security-group", group_id]
-        return (group, acl), f"%tidb_pe plan {shlex.join(options)}"
+        return (group, acl), Suggestion("plan", *options)
     return (place, group, acl), _networks(subject)
 
 
 def _handshake(failure: ConnectionFailed, subject: Subject) -> Remedy:
     port = subject.target.port
-    state = "%tidb_pe status" if subject.cluster else "%tidb_pe clusters"
+    state = Suggestion("status" if subject.cluster else "clusters")
     if failure.kind == "protocol":
         service = subject.cluster.service if subject.cluster else None
         usual = service.port if service else _USUAL_PORT
         wrong = (f"Port {port} is another server's: the SQL port is {usual}.",) if port != usual else ()
         causes = (*wrong, "A proxy or an SSH tunnel answers in the place of the database.")
         if wrong:
-            return causes, f"%tidb_pe doctor --host {shlex.quote(subject.target.host)} --port {usual}"
+            return causes, _doctor(subject, usual)
         return causes, state
     if failure.kind == "limit":
         many = (
-            "Too many connections are open: close some, here (%tidb_pe disconnect) or in other programs. A "
-            "Starter cluster takes 400, and 5,000 with a spending limit."
+            "Too many connections are open. Close some of them, here or in other programs. A Starter cluster "
+            "accepts 400, and 5,000 with a spending limit."
         )
-        return (many,), "%tidb_pe connections"
+        return (many,), Suggestion("connections")
     if failure.kind == "silent":
         return (
             "The cluster is paused, or is just waking up.",
@@ -202,7 +203,7 @@ def _tls(failure: ConnectionFailed, subject: Subject) -> Remedy:
         return (
             "This machine's clock is wrong.",
             "The server's certificate was not renewed: TiDB Cloud support can tell.",
-        ), "!date -u"
+        ), ShellCommand("date -u")
     if failure.kind == "not offered":
         return ("TLS is optional on a private endpoint, and this one has none.",), command(
             "doctor", subject, "--tls", TlsMode.AUTO.value
@@ -227,8 +228,8 @@ def _other_name(subject: Subject, names: tuple[str, ...]) -> Remedy:
         unknown = (
             "The certificate may be a cluster's gateway's: name the cluster, so that its names are known."
         )
-        return (_FOREIGN, unknown), "%tidb_pe clusters"
-    return (_FOREIGN,), "%tidb_pe endpoints"
+        return (_FOREIGN, unknown), Suggestion("clusters")
+    return (_FOREIGN,), Suggestion("endpoints")
 
 
 def _other_authority(subject: Subject) -> Remedy:
@@ -239,14 +240,14 @@ def _other_authority(subject: Subject) -> Remedy:
     if subject.cluster is None:
         own = "A server of your own has an authority of your own: give its certificate with --ca PATH."
         return (_FOREIGN, own), command("doctor", subject, "--ca", "PATH")
-    return (_FOREIGN, known), "%tidb_pe endpoints"
+    return (_FOREIGN, known), Suggestion("endpoints")
 
 
 def _query(failure: ConnectionFailed, subject: Subject) -> Remedy:
     if failure.kind == "database":
-        return (
-            f"There is no database {subject.target.database}, or the user may not use it.",
-        ), "%tidb_pe connect"
+        return (f"There is no database {subject.target.database}, or the user may not use it.",), Suggestion(
+            "connect"
+        )
     return (
         "The cluster is overloaded or is just waking up.",
         "A firewall on the way drops what is larger than the login: check the MTU.",
@@ -264,5 +265,9 @@ _REMEDIES = {
 }
 
 
-def _networks(subject: Subject) -> str:
-    return "%tidb_pe networks" if subject.cluster else "%tidb_pe clusters"
+def _networks(subject: Subject) -> Suggestion:
+    return Suggestion("networks" if subject.cluster else "clusters")
+
+
+def _doctor(subject: Subject, port: int) -> Suggestion:
+    return Suggestion("doctor", "--host", subject.target.host, "--port", str(port))

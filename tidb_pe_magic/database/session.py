@@ -14,6 +14,7 @@ import pymysql.err
 from pymysql.connections import Connection
 from pymysql.constants import CR, SERVER_STATUS
 
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.database import forks, greeting, refusals
 from tidb_pe_magic.database.deadline import Deadline
 from tidb_pe_magic.database.effects import Effect, effect_of
@@ -208,7 +209,7 @@ class Session(_Driver):
             raise ConnectionFailed(
                 "tls",
                 "the server offers TLS now, which it did not when this connection was made.",
-                advice="Connect again to use it: %tidb_pe connect",
+                advice=Advice("Connect again to use it.", Suggestion("connect")),
             )
 
     def _log_in(self, sock: socket.socket, deadline: Deadline) -> BaseException | None:
@@ -225,7 +226,10 @@ class Session(_Driver):
         except RuntimeError as error:  # the driver lacks a package for this login method
             kind = refusals.ENCRYPTION_FIRST.kind
             return ConnectionFailed(
-                "login", f"{error}.", advice="pip install cryptography, or --tls auto", kind=kind
+                "login",
+                f"{error}.",
+                advice=Advice("Use --tls auto, or install it.", ShellCommand("pip install cryptography")),
+                kind=kind,
             )
         except _PROTOCOL_ERRORS as error:
             return greeting.closed_early(f"it does not keep to the MySQL protocol ({type(error).__name__})")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.model import STAGES, TlsMode
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def is_address(host: str) -> bool:
     return True
 
 
-def command(operation: str, subject: Subject, *options: str) -> str:
+def command(operation: str, subject: Subject, *options: str) -> Suggestion:
     """Return the command for this subject, with what was given and what is to be different.
 
     `options` are flags and their values, one after the other.
@@ -98,4 +98,4 @@ def command(operation: str, subject: Subject, *options: str) -> str:
         given["--tls"] = target.tls.value
     given |= dict(zip(options[::2], options[1::2], strict=True))
     words = [word for name, value in given.items() if value for word in (name, value)]
-    return f"%tidb_pe {shlex.join((operation, *words))}"
+    return Suggestion(operation, *words)

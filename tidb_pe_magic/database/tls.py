@@ -10,6 +10,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest
 from tidb_pe_magic.model import TlsMode, TlsReport
@@ -80,8 +81,10 @@ class NameMismatch(ConnectionFailed):
         super().__init__(
             "tls",
             f"the server's certificate is for {carried}, not for {' or '.join(tried)}.",
-            advice="Another server may answer at this address: do not send a password to it. "
-            "%tidb_pe doctor looks closer.",
+            advice=Advice(
+                "Another server may answer at this address: do not send a password to it.",
+                Suggestion("doctor"),
+            ),
             kind="name",
         )
         self.names = names

@@ -10,18 +10,21 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.advice import ShellCommand, Suggestion, magic, spelled
 from tidb_pe_magic.credentials.secrets import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tidb_pe_magic.advice import Spelling
+    from tidb_pe_magic.errors import TidbPeError
+
+_UNSHOWN = frozenset({"args", "spelling", "names"})  # attributes of an error that are no news
 
 
-def plain(value: Any, say: Callable[[str], str] = str) -> Any:
+def plain(value: Any, spelling: Spelling = magic) -> Any:
     """Return dicts, lists, text, numbers, booleans and None in the place of `value`.
 
     A dataclass becomes a dict of its fields and properties, without the fields whose metadata says
-    `plain: False`; a secret becomes `***`. Sentences of the fields whose metadata says `worded: True` are as
-    `say` returns them; names and texts of others are never changed.
+    `plain: False`; a secret becomes `***`, and a command the line that the skin writes.
 
     Raises:
         TypeError: there is no plain form; a new kind of value has to be given one.
@@ -32,27 +35,27 @@ def plain(value: Any, say: Callable[[str], str] = str) -> Any:
         return str(value)  # of an enum, its value
     if isinstance(value, Secret):
         return str(value)
+    if isinstance(value, Suggestion | ShellCommand):
+        return spelled(value, spelling)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        worded = _worded(type(value))
-        return {
-            name: _said(getattr(value, name), say) if name in worded else plain(getattr(value, name), say)
-            for name in _names(type(value))
-        }
+        return {name: plain(getattr(value, name), spelling) for name in _names(type(value))}
     if isinstance(value, Mapping):
-        return {str(key): plain(item, say) for key, item in value.items()}
+        return {str(key): plain(item, spelling) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(item, say) for item in value]
+        return [plain(item, spelling) for item in value]
     msg = f"no plain form of {type(value).__name__}"
     raise TypeError(msg)
 
 
-def _said(sentences: str | tuple[str, ...], say: Callable[[str], str]) -> str | list[str]:
-    return say(sentences) if isinstance(sentences, str) else [say(each) for each in sentences]
-
-
-@cache
-def _worded(kind: Any) -> frozenset[str]:
-    return frozenset(field.name for field in dataclasses.fields(kind) if field.metadata.get("worded"))
+def plain_error(error: TidbPeError, spelling: Spelling = magic) -> dict[str, Any]:
+    """Return an expected error as dicts, lists and text: its class, words and attributes."""
+    words = {"message": error.message, "advice": error.advice, "commands": plain(error.commands, spelling)}
+    others = {
+        name: plain(value, spelling)
+        for name, value in vars(error).items()
+        if name not in words and name not in _UNSHOWN and not name.startswith("_")
+    }
+    return {"class": type(error).__name__, **words, "topic": error.topic, **others}
 
 
 @cache

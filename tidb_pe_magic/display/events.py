@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import magic
 from tidb_pe_magic.display import render
-from tidb_pe_magic.display.layout import Code, Mark, View, as_text, columns, reworded
+from tidb_pe_magic.display.layout import Code, Mark, View, as_text, columns
 from tidb_pe_magic.display.views import (
     OWNER_ACCEPTS,
     amounts,
@@ -25,9 +26,9 @@ from tidb_pe_magic.display.views.timeline import observed_changes, timeline
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TextIO
 
+    from tidb_pe_magic.advice import Spelling
     from tidb_pe_magic.display.layout import Fact
 
 _TERMINAL_COLUMNS = 80
@@ -38,17 +39,17 @@ _TOLD_BY_THE_PLAN = frozenset({"cluster", "verify"})
 class EventLines:
     """Lines of a terminal, the last one rewritten while a step works; in a file, a line for each change."""
 
-    def __init__(self, stream: TextIO | None, say: Callable[[str], str] = str) -> None:
-        """Write to `stream`, or to standard output as it is at each event; `say` rewords each string."""
+    def __init__(self, stream: TextIO | None, spelling: Spelling = magic) -> None:
+        """Write to `stream`, or to standard output as it is at each event."""
         self._given = stream
-        self._say = say
+        self._spelling = spelling
         self._current = ""
         self._transient = 0  # columns of the line that is to be rewritten
         self._last: tuple[object, ...] = ()
 
     def show(self, event: model.Event) -> None:
         """Write the event."""
-        line = self._say(render.event_line(event))
+        line = render.event_line(event)
         match event:
             case model.StepStarted():
                 self._current = event.step
@@ -60,7 +61,7 @@ class EventLines:
                 else:
                     self._print(f"✔ {line}")
             case model.PlanShown():
-                self._print(as_text(reworded(_planned(event.plan), self._say)))
+                self._print(as_text(_planned(event.plan), spelling=self._spelling))
             case model.EndpointObserved() | model.ObservationFailed():
                 self._rewrite(line)
                 self._print_change(event, line)
@@ -79,7 +80,7 @@ class EventLines:
         for row in event.changed:
             is_news = row.row_state not in {model.RowState.QUEUED, model.RowState.PLANNING}
             if row.failed or (is_news and not self._stream.isatty()):
-                self._print(self._say(render.row_line(row)))
+                self._print(render.row_line(row))
 
     def clear(self) -> None:
         """Take away the line that was being rewritten."""

@@ -11,10 +11,14 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tidb_pe_magic.advice import Advice, NextCommand, magic
+from tidb_pe_magic.advice import spelled as as_typed
 from tidb_pe_magic.text import escape_invisible, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tidb_pe_magic.advice import NextCommand, Spelling
 
 Kind = Literal["ok", "no", "warn", "info", "aside", "busy", "todo"]
 """Done, failed, needs attention, neutral, minor, in progress, not yet; red is for failed alone."""
@@ -91,16 +95,22 @@ class Code:
 class CommandText(Code):
     """Cell of commands as they are typed: one that is too long is broken between its words."""
 
+    def __init__(self, *commands: str | NextCommand) -> None:
+        """Keep the commands, which each skin writes in its own spelling."""
+        super().__init__(*(each for each in commands if isinstance(each, str)))
+        self.commands = commands
+
 
 @dataclass(frozen=True)
 class Mark:
-    """A sign and words; a cell, or a note under a view."""
+    """A sign and words, and a command for it; a cell, or a note under a view."""
 
     kind: Kind
     text: str = ""
+    command: NextCommand | None = None
 
 
-Cell = str | Code | Mark
+Cell = str | Code | Mark | Advice
 Fact = tuple[str, Cell]
 
 
@@ -141,7 +151,7 @@ class View:
         pictures: on a page alone.
         block: lines to copy as a whole, their indentation kept.
         parts: views within this one.
-        next_command: what to run next, as it is typed.
+        next_command: what to run next; text where it is typed alike in every skin.
         next_body: what stands below it in the same cell.
         details: folded on a page; in text shown to those who ask for them.
     """
@@ -157,50 +167,68 @@ class View:
     block: tuple[str, ...] = ()
     parts: tuple[View, ...] = ()
     notes: tuple[Mark, ...] = ()
-    next_command: str = ""
+    next_command: NextCommand | str | None = None
     next_body: str = ""
     details: tuple[View, ...] = ()
 
 
-def reworded(view: View, say: Callable[[str], str]) -> View:
-    """Return the view with each string as `say` returns it, so that it is laid out as it will be read."""
+def spelled(view: View, spelling: Spelling) -> View:
+    """Return the view with each command as the skin writes it, so that it is laid out as it will be read."""
     return replace(
         view,
-        title=say(view.title),
-        ident=say(view.ident),
-        brief=tuple(_reworded(cell, say) for cell in view.brief),
-        facts=tuple((label, _reworded(cell, say)) for label, cell in view.facts),
+        brief=tuple(_spelled(cell, spelling) for cell in view.brief),
         tables=tuple(
-            replace(table, rows=tuple(tuple(_reworded(cell, say) for cell in row) for row in table.rows))
+            replace(table, rows=tuple(tuple(_spelled(cell, spelling) for cell in row) for row in table.rows))
             for table in view.tables
         ),
-        block=tuple(say(line) for line in view.block),
-        parts=tuple(reworded(part, say) for part in view.parts),
-        notes=tuple(Mark(note.kind, say(note.text)) for note in view.notes),
-        next_command=say(view.next_command),
-        details=tuple(reworded(part, say) for part in view.details),
+        facts=tuple((label, _spelled(cell, spelling)) for label, cell in view.facts),
+        parts=tuple(spelled(part, spelling) for part in view.parts),
+        notes=tuple(_spelled_mark(note, spelling) for note in view.notes),
+        next_command=_as_typed(view.next_command, spelling),
+        details=tuple(spelled(part, spelling) for part in view.details),
     )
 
 
-def _reworded(cell: Cell, say: Callable[[str], str]) -> Cell:
+def _spelled(cell: Cell, spelling: Spelling) -> Cell:
     match cell:
-        case Code():
-            return type(cell)(*(say(text) for text in cell.texts))
+        case CommandText():
+            return CommandText(*(_as_typed(each, spelling) for each in cell.commands))
         case Mark():
-            return Mark(cell.kind, say(cell.text))
+            return _spelled_mark(cell, spelling)
+        case Advice():
+            return _with_command(cell.text, next(iter(cell.commands), None), spelling)
         case _:
-            return say(cell)
+            return cell
 
 
-def as_text(view: View, width: int = _WIDTH, *, verbose: bool = False) -> str:
+def _spelled_mark(mark: Mark, spelling: Spelling) -> Mark:
+    if mark.command is None:
+        return mark
+    return Mark(mark.kind, _with_command(mark.text, mark.command, spelling))
+
+
+def _with_command(text: str, command: NextCommand | None, spelling: Spelling) -> str:
+    return ": ".join(
+        filter(None, (text.removesuffix(".") if command else text, _as_typed(command, spelling)))
+    )
+
+
+def _as_typed(command: NextCommand | str | None, spelling: Spelling) -> str:
+    if command is None or isinstance(command, str):
+        return command or ""
+    return as_typed(command, spelling)
+
+
+def as_text(view: View, width: int = _WIDTH, *, verbose: bool = False, spelling: Spelling = magic) -> str:
     """Return aligned text of `width` columns, or wider where something to copy would have to be broken.
 
     Args:
         view: what is shown.
         width: columns.
         verbose: show the details too.
+        spelling: how commands are written.
     """
-    return "\n".join(line.rstrip() for line in _text(view, width, verbose=verbose))
+    return "\n".join(line.rstrip() for line in _text(spelled(view, spelling), width, verbose=verbose))
 
 
 def as_html(view: View, *, verbose: bool = False) -> str:
@@ -211,7 +239,7 @@ def as_html(view: View, *, verbose: bool = False) -> str:
         verbose: the details are unfolded.
     """
     # The classes keep JupyterLab from setting a dollar sign in a name as mathematics.
-    body = "".join(_html(view, verbose=verbose))
+    body = "".join(_html(spelled(view, magic), verbose=verbose))
     return f'<div class="tex2jax_ignore mathjax_ignore"{_S["view"]}>{body}</div>'
 
 
@@ -226,6 +254,8 @@ def columns(text: str) -> int:
 def _plain(cell: Cell) -> str:
     if isinstance(cell, Code):
         return ", ".join(one_line(text) for text in cell.texts) or _NOTHING
+    if isinstance(cell, Advice):
+        return one_line(str(cell)) or _NOTHING
     if isinstance(cell, Mark):
         return f"{_SIGNS[cell.kind]} {one_line(cell.text)}".rstrip()
     return one_line(cell) or _NOTHING
@@ -265,7 +295,7 @@ def _text_foot(view: View, width: int) -> Iterator[str]:
     for note in view.notes:
         yield from _hanging(f"{_GAP}{_SIGNS[note.kind]} ", one_line(note.text), width)
     if view.next_command:
-        yield f"{_NEXT}{one_line(view.next_command)}"
+        yield f"{_NEXT}{one_line(str(view.next_command))}"
         if view.next_body:
             yield " " * len(_NEXT) + one_line(view.next_body)
 
@@ -361,7 +391,7 @@ def _rich(cell: Cell) -> str:
         return ", ".join(_code(text, style) for text in cell.texts) or _NOTHING
     if isinstance(cell, Mark):
         return f"{_sign(cell.kind)}{_words(cell.text)}"
-    return _words(cell) or _NOTHING
+    return _words(str(cell)) or _NOTHING
 
 
 def _html(view: View, *, verbose: bool) -> Iterator[str]:
@@ -399,7 +429,7 @@ def _html(view: View, *, verbose: bool) -> Iterator[str]:
 def _html_foot(view: View) -> Iterator[str]:
     foot = [f"<div{_S['aside'] if note.kind == 'aside' else ''}>{_rich(note)}</div>" for note in view.notes]
     if view.next_command:
-        lines = f"{html.escape(one_line(view.next_command))}"
+        lines = f"{html.escape(one_line(str(view.next_command)))}"
         if view.next_body:
             lines += f"\n{html.escape(one_line(view.next_body))}"
         foot.append(f"<div{_S['next']}>{_NEXT.strip()}<code{_S['command']}>{lines}</code></div>")

@@ -7,8 +7,9 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import magic
 from tidb_pe_magic.credentials.redaction import without_values
-from tidb_pe_magic.display.layout import as_html, as_text, reworded
+from tidb_pe_magic.display.layout import as_html, as_text
 from tidb_pe_magic.display.views import (
     amounts,
     fleet_summary,
@@ -23,7 +24,9 @@ from tidb_pe_magic.display.views import topology as topologies
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from tidb_pe_magic.advice import Spelling
 
 __all__ = [
     "beside",
@@ -37,14 +40,14 @@ __all__ = [
 ]
 
 
-def text(result: model.Result, say: Callable[[str], str] = str) -> str:
-    """Return the result as aligned text, each string as `say` returns it."""
-    return as_text(reworded(view(result), say), verbose=result.verbose)
+def text(result: model.Result, spelling: Spelling = magic) -> str:
+    """Return the result as aligned text, with commands as the skin writes them."""
+    return as_text(view(result), spelling=spelling, verbose=result.verbose)
 
 
-def beside(result: model.Result, say: Callable[[str], str] = str) -> str:
+def beside(result: model.Result, spelling: Spelling = magic) -> str:
     """Return as aligned text what is shown of the result beside the lines that are there to be copied."""
-    return as_text(reworded(replace(view(result), block=()), say), verbose=result.verbose)
+    return as_text(replace(view(result), block=()), spelling=spelling, verbose=result.verbose)
 
 
 def html(result: model.Result) -> str:

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-WORDED = {"worded": True}
-"""Metadata of a field whose sentences may advise a command, which each skin has in its own spelling."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Result:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.advice import NextCommand
+from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.clusters import Cluster
 from tidb_pe_magic.model.endpoints import VpcEndpoint
 
@@ -158,7 +159,7 @@ class BrokenProfile:
     """A file that should hold a saved connection, and why it cannot be used."""
 
     path: str
-    reason: str = field(metadata=WORDED)
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +254,7 @@ class StepStatus:
 
     step: str
     done: bool | None
-    detail: str = field(metadata=WORDED)
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +269,7 @@ class RunbookStatus(Result):
     """
 
     steps: tuple[StepStatus, ...]
-    next_command: str = field(metadata=WORDED)
+    next_command: NextCommand | None
     cluster: Cluster | None = field(default=None, repr=False)
     endpoint: VpcEndpoint | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
@@ -280,7 +281,7 @@ class FinishedStep:
     """A step of `run`: `skipped` where there was nothing left to do; `seconds` of wall time."""
 
     step: str
-    detail: str = field(metadata=WORDED)
+    detail: str
     seconds: float
     skipped: bool = False
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
+from tidb_pe_magic.advice import Advice, NextCommand
 from tidb_pe_magic.model.authorization import Authorization
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.security_rules import SecurityRule
 
 
@@ -26,16 +27,16 @@ class Finding:
         check: its name, such as `security-group`; the same one at each run.
         summary: what was found, in one sentence.
         evidence: what the clouds answered that shows it; empty where the summary says it all.
-        mend: what to do about it, a command where there is one; empty where nothing is to be done.
+        advice: what to do about it; empty where there is nothing to do.
         rule: the inbound rule whose lack was found; its source is empty where this machine's address is
             not known. None also where no rule would help.
     """
 
     check: str
     severity: Severity
-    summary: str = field(metadata=WORDED)
+    summary: str
     evidence: str = ""
-    mend: str = field(default="", metadata=WORDED)
+    advice: str | Advice = ""
     rule: SecurityRule | None = None
 
 
@@ -79,7 +80,7 @@ class Stage:
 
     name: str
     outcome: Outcome
-    detail: str = field(default="", metadata=WORDED)
+    detail: str = ""
     seconds: float | None = None
 
 
@@ -90,15 +91,15 @@ class Diagnosis(Result):
     Attributes:
         host: empty where it could not be looked up.
         causes: likely causes of the first failure, the likeliest first.
-        next_command: what to type next.
+        next_command: what to run next.
         authorization: the rule that allows the endpoint, where the login was refused.
     """
 
     host: str
     port: int
     stages: tuple[Stage, ...]
-    causes: tuple[str, ...] = field(default=(), metadata=WORDED)
-    next_command: str = field(default="", metadata=WORDED)
+    causes: tuple[str, ...] = ()
+    next_command: NextCommand | None = None
     authorization: Authorization | None = None
 
     @property

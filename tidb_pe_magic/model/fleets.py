@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.advice import NextCommand
+from tidb_pe_magic.model.base import Result
 from tidb_pe_magic.model.findings import Finding
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class FleetRow:
     endpoint_id: str = ""
     host: str = ""
     adopted: bool = False
-    detail: str = field(default="", metadata=WORDED)
-    remarks: tuple[str, ...] = field(default=(), metadata=WORDED)
+    detail: str = ""
+    remarks: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    next_command: str = field(default="", metadata=WORDED)
+    next_command: NextCommand | None = None
     shares_row: int = 0
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.model.base import Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +12,7 @@ class HelpText(Result):
     """A topic's text, in Markdown; without a topic, the list of them."""
 
     topic: str
-    text: str = field(metadata=WORDED)
+    text: str
 
     def __str__(self) -> str:
         """Return the text alone."""

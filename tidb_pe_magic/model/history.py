@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.model.base import Result
 
 
 class MutationResult(StrEnum):
@@ -90,5 +90,5 @@ class History(Result):
     items: tuple[Mutation, ...]
     path: str
     total: int
-    problem: str = field(default="", metadata=WORDED)
+    problem: str = ""
     queries: tuple[PastQuery, ...] | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.model.base import Result
 
 _SHOWN, _LONG = 4, 12
 
@@ -26,7 +26,7 @@ class KeyPlace:
 
     place: str
     state: KeyState
-    detail: str = field(default="", metadata=WORDED)
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class CloudIdentity:
     places: tuple[KeyPlace, ...] = ()
     call: str = ""
     works: bool | None = None
-    detail: str = field(default="", metadata=WORDED)
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class ApiRoute:
     cloud: str
     proxy: str = ""
     trust: str = ""
-    problem: str = field(default="", metadata=WORDED)
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.model.base import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ class Tables(Result):
     databases: tuple[str, ...]
     items: tuple[TableSummary, ...]
     shown: str = ""
-    notes: tuple[str, ...] = field(default=(), metadata=WORDED)
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[TableSummary]:
         """Iterate over the tables."""
@@ -106,4 +106,4 @@ class TableDetails(Result):
     select: str
     sample: Any = field(default=None, repr=False, compare=False, metadata={"plain": False})
     rows: tuple[tuple[str | None, ...], ...] = ()
-    notes: tuple[str, ...] = field(default=(), metadata=WORDED)
+    notes: tuple[str, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from tidb_pe_magic.model.base import WORDED, Result
+from tidb_pe_magic.advice import NextCommand
+from tidb_pe_magic.model.base import Result
 
 SQL_ROLES = ("readonly", "readwrite", "admin")
 
@@ -27,7 +28,7 @@ class SqlUsers(Result):
         items: the users after it; of `list` every one, else the one that it was about.
         prefix_added: what was put before the name that was typed; empty for nothing.
         stored: where the password is, never the password; empty where it is not known here.
-        next_command: what to type next.
+        next_command: what to run next.
     """
 
     action: str
@@ -35,4 +36,4 @@ class SqlUsers(Result):
     items: tuple[SqlUser, ...]
     prefix_added: str = ""
     stored: str = ""
-    next_command: str = field(default="", metadata=WORDED)
+    next_command: NextCommand | None = None

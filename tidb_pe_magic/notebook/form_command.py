@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import FormRequest
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.errors import TidbPeError
@@ -36,7 +37,7 @@ class FormCommand:
         if not self._widgets:
             raise TidbPeError(
                 "a form needs a notebook; this is a terminal.",
-                advice="%tidb_pe -h lists the commands that do the same.",
+                advice=Advice("Commands do the same.", Suggestion("-h")),
             )
         made = make(self._runbook, request.step or "", request.cluster or "")
         self._forms.add(made)

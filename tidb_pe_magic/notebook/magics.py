@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.parse import (
     HELP_FLAGS,
     Command,
@@ -151,7 +152,9 @@ def run_cell(commands: Commands, line: str, cell: str) -> Any:
         raise InvalidRequest(
             "command",
             "only query takes the cell's body.",
-            advice=f"Write it in a line: %tidb_pe {name}".rstrip(),
+            advice=Advice(
+                "Use a line instead of a cell.", *((Suggestion(name),) if name in OPERATIONS else ())
+            ),
         )
     return _asked(commands, options, {"sql": cell.strip()}, prog=_CELL)
 

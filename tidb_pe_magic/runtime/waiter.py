@@ -8,6 +8,7 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.model import (
     ConnectionStatus,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 1.0, 1.5, 5.0  # seconds; the first look is at once
-_DETACHED = "The cloud's work goes on; run %tidb_pe {command} again to see it through."
+_DETACHED = "The cloud's work continues. Run the command again to wait for its end."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class Waiter:
         *,
         reached: Callable[[VpcEndpoint | None], bool],
         goal: str,
-        command: str,
+        command: Suggestion,
         timeout: float,
         on_event: EventHook,
     ) -> VpcEndpoint | None:
@@ -94,7 +95,7 @@ class Waiter:
         in_words: Callable[[T], str],
         reached: Callable[[T], bool],
         goal: str,
-        command: str,
+        command: Suggestion,
         timeout: float,
         on_event: EventHook,
     ) -> T:
@@ -127,7 +128,7 @@ class Waiter:
                 except (errors.Throttled, errors.ServiceUnavailable) as failure:
                     if last is None:
                         seen = f"no answer ({failure.message})"
-                    on_event(ObservationFailed(error=str(failure), elapsed=self.clock() - started))
+                    on_event(ObservationFailed(error=failure.prose, elapsed=self.clock() - started))
                     pause = max(delay, getattr(failure, "retry_after", None) or 0.0)
                 else:
                     seen = in_words(last)
@@ -139,7 +140,7 @@ class Waiter:
                     raise errors.WaitTimeout(
                         f"{goal}: not reached after {timeout:g} s; last seen: {seen.removesuffix('.')}.",
                         last=_endpoint(last),
-                        advice=_DETACHED.format(command=command),
+                        advice=Advice(_DETACHED, command),
                     )
                 if paused(min(pause, left), self.cancel, self.sleep):
                     raise _cancelled(goal, command, last, seen)
@@ -148,11 +149,11 @@ class Waiter:
             raise _cancelled(goal, command, last, seen) from None
 
 
-def _cancelled(goal: str, command: str, last: object, seen: str) -> errors.WaitCancelled:
+def _cancelled(goal: str, command: Suggestion, last: object, seen: str) -> errors.WaitCancelled:
     return errors.WaitCancelled(
         f"detached while waiting for {goal}; last seen: {seen.removesuffix('.')}.",
         last=_endpoint(last),
-        advice=_DETACHED.format(command=command),
+        advice=Advice(_DETACHED, command),
     )
 
 
@@ -190,22 +191,24 @@ def connected(endpoint: VpcEndpoint | None) -> bool:
         EndpointFailed: it never will be.
     """
     if endpoint is None:
-        raise errors.EndpointFailed("the endpoint is gone.", advice="Run %tidb_pe create.")
+        raise errors.EndpointFailed("the endpoint is gone.", advice=Advice("", Suggestion("create")))
     if endpoint.endpoint_status == EndpointStatus.DELETING:
         raise errors.EndpointFailed(
-            f"endpoint {endpoint.endpoint_id} is being deleted.", last=endpoint, advice="Run %tidb_pe create."
+            f"endpoint {endpoint.endpoint_id} is being deleted.",
+            last=endpoint,
+            advice=Advice("", Suggestion("create")),
         )
     if endpoint.connection_status in {ConnectionStatus.SERVICE_DELETED, ConnectionStatus.DELETING}:
         raise errors.EndpointFailed(
             f"the connection of endpoint {endpoint.endpoint_id} is {endpoint.connection_status}.",
             last=endpoint,
-            advice=f"Delete it: %tidb_pe delete {endpoint.endpoint_id} --yes",
+            advice=Advice("Delete the endpoint.", Suggestion("delete", endpoint.endpoint_id, "--yes")),
         )
     # The API's older documents spell it FinacialLocked.
     if endpoint.business_status in {"FinancialLocked", "FinacialLocked"}:
         raise errors.EndpointFailed(
             f"endpoint {endpoint.endpoint_id} is locked: a payment of the Alibaba Cloud account is overdue.",
             last=endpoint,
-            advice="Pay the bill, then run %tidb_pe wait.",
+            advice=Advice("Pay the bill, then wait again.", Suggestion("wait")),
         )
     return endpoint.ready

@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests.values import cluster_name
 from tidb_pe_magic.model import (
     Cluster,
@@ -70,14 +71,13 @@ def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--c
     if not wanted:
         raise errors.StepOrderError(
             "no cluster has been named yet.",
-            advice=f"Give --cluster, set {CLUSTER}, or, in a notebook, run cluster NAME_OR_ID first; "
-            "%tidb_pe clusters lists them.",
+            advice=Advice(f"Give --cluster, or set {CLUSTER}.", Suggestion("clusters")),
         )
     found = _by_id(context, wanted) if wanted.isdecimal() else None
     if found is None and last:
         raise errors.StepOrderError(
             f"cluster {wanted}, the last one named in this kernel, is not visible to this API key.",
-            advice="Run %tidb_pe cluster NAME_OR_ID; %tidb_pe clusters lists them.",
+            advice=Advice("Name another one.", Suggestion("clusters")),
         )
     found = found or _by_name(context, wanted, field)
     context.cluster_id = found.cluster_id
@@ -113,7 +113,7 @@ def not_eligible(restriction: Restriction) -> errors.NotEligible:
     return errors.NotEligible(
         restriction.name,
         f"{restriction.reason}.",
-        advice="See %tidb_pe clusters for those that can be used.",
+        advice=Advice("Choose another cluster.", Suggestion("clusters")),
     )
 
 
@@ -140,12 +140,15 @@ def visible_service(context: Context, cluster: Cluster) -> VerifiedService:
     verified = context.alibaba(cluster.region_id).service(service.service_name)
     if verified is None:
         raise errors.NotFound(
-            f"{service.service_name} is not visible in {cluster.region_id}. One of three things: the Alibaba "
-            "Cloud account is not on the service's allow-list; the endpoint's region is not the service's; "
-            "or the service is gone.",
+            f"{service.service_name} was not found in {cluster.region_id}. Possible reasons: (1) the "
+            "Alibaba Cloud account is not on the service's allow-list; (2) the endpoint's region is not the "
+            "service's; (3) the service was deleted.",
             operation="ListVpcEndpointServicesByEndUser",
-            advice="Check with %tidb_pe cluster and the account of the access key; "
-            "then ask TiDB Cloud support to admit the account.",
+            advice=Advice(
+                "Check the cluster and the account of the access key, then ask TiDB Cloud support to allow "
+                "the account.",
+                Suggestion("whoami"),
+            ),
         )
     return verified
 
@@ -173,6 +176,4 @@ def _by_name(context: Context, wanted: str, field: str) -> Cluster:
     known = tidb_cloud.clusters(pages=_PAGES_FOR_A_HINT)
     close = difflib.get_close_matches(wanted, [item.display_name for item in known], n=1)
     hint = f"did you mean {close[0]}?" if close else "there is none with this name or ID."
-    raise errors.InvalidRequest(
-        field, f"{wanted}: {hint}", advice="See %tidb_pe clusters for those that this key can see."
-    )
+    raise errors.UnknownName(field, f"{wanted}: {hint}", advice=Advice("", Suggestion("clusters")))

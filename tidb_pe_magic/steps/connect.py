@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.credentials import sql_passwords
@@ -125,9 +126,7 @@ def open_connection(
     """
     if not endpoint.ready:
         command = for_endpoint("wait", getattr(login, "endpoint", None))
-        raise errors.StepOrderError(
-            f"{describe(endpoint)}: not connected yet.", advice=f"Run %tidb_pe {command}."
-        )
+        raise errors.StepOrderError(f"{describe(endpoint)}: not connected yet.", advice=Advice("", command))
     place = Destination(
         cluster=cluster,
         endpoint_id=endpoint.endpoint_id,
@@ -206,7 +205,7 @@ def _operate(context: Context, alias: str, engine: Engine, name: str, **values: 
     record = context.connections.record(alias)
     if record is None or record.connection.engine is not engine:
         raise errors.StepOrderError(
-            f"this connection {alias} is closed.", advice=f"Run %tidb_pe connect --alias {alias}."
+            f"this connection {alias} is closed.", advice=Advice("", Suggestion("connect", "--alias", alias))
         )
     return context.perform(name, OPERATIONS[name].request.of(alias=alias, **values))
 
@@ -244,7 +243,7 @@ def _opened(
     # Outside the handler: the driver's own error is no part of what is told.
     if (failure.stage, failure.kind) == ("login", "timeout"):
         longer = f"--connect-timeout {2 * patience:g}"
-        failure.advice = f"The cluster may still be waking up. Run the same command again, or add {longer}."
+        failure.advise(f"The cluster may still be waking up. Run the same command again, or add {longer}.")
         raise failure
     end = started + _LOGIN_AND_DOCTOR
     raise doctor.explained(context, failure, target, place.cluster, place.endpoint, end=end)

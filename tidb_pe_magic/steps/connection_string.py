@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clients import formats
 from tidb_pe_magic.clients.base import ClientTarget
 from tidb_pe_magic.model import ClientFormat, ConnectionString, SavedConnection, TlsMode
@@ -75,7 +76,7 @@ def _known_connection(
             return saved_connections.load(context.environ, request.alias)
         raise errors.StepOrderError(
             f"no connection {request.alias} is open or saved.",
-            advice="Run %tidb_pe connect, or leave --alias out.",
+            advice=Advice("Connect first, or leave --alias out.", Suggestion("connect")),
         )
     if request.cluster or request.endpoint:
         return None

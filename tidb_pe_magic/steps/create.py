@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clouds.alibaba.codes import ALREADY_EXISTS
 from tidb_pe_magic.model import (
     CreatedEndpoint,
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
 
 _OPERATION = "CreateVpcEndpoint"
 _LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two looks, and none after the last
-_PERHAPS_MADE = (
-    "It may have been made, and is billed then: run the same command again, which adopts it; "
-    "%tidb_pe endpoints lists it."
+_PERHAPS_MADE = Advice(
+    "The endpoint may exist now, and is billed if it does. Run the same command again to adopt it.",
+    Suggestion("endpoints"),
 )
-_MADE_UNSEEN = (
-    "An endpoint was made already, with other options. The RAM action that would find it is missing, "
-    "privatelink:ListVpcEndpoints: look in the console (VPC > Endpoints), or see %tidb_pe permissions."
+_MADE_UNSEEN = Advice(
+    "An endpoint with other options already exists. The RAM action that would find it is missing: "
+    "privatelink:ListVpcEndpoints. Look in the console (VPC > Endpoints), or ask for the permission.",
+    Suggestion("permissions"),
 )
 _NOT_MADE = "Nothing was made; run the same command again to make it."
 _NOT_LISTED_YET = (
@@ -160,7 +162,7 @@ def _found_after_all(
         if found.existing is not None:
             return found, found.existing
         if is_unsure(planned):
-            refusal.advice = _MADE_UNSEEN
+            refusal.advise(_MADE_UNSEEN)
             break
         _pause(context, pause)
     raise refusal
@@ -238,11 +240,11 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
                 raise AssertionError(msg)
             change.resource, change.request_id = made.endpoint_id, made.request_id
     except errors.ServiceUnavailable as failure:
-        failure.advice = _PERHAPS_MADE
+        failure.advise(_PERHAPS_MADE)
         raise
     except errors.Conflict as refusal:
         if refusal.code == MISMATCH and is_unsure(planned):
-            refusal.advice = _MADE_UNSEEN
+            refusal.advise(_MADE_UNSEEN)
         raise
     except (KeyboardInterrupt, errors.WaitCancelled):
         raise errors.WaitCancelled(

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.advice import Advice, Suggestion
+from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.model import Deletion, EndpointStatus
 from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.endpoints import detailed, not_listed, place_of
@@ -74,11 +75,13 @@ def _refuse_unknown(
         return
     reason = f"there is no {request.endpoint} in {alibaba.region_id}"
     if regions:
-        elsewhere, adopted = ", ".join(sorted(regions)), " --adopted" if request.adopted else ""
-        raise errors.InvalidRequest(
+        elsewhere, adopted = ", ".join(sorted(regions)), ["--adopted"] if request.adopted else []
+        raise errors.UnknownName(
             request.label("endpoint"),
             f"{reason}; the journal has it in {elsewhere}.",
-            advice=f"Run %tidb_pe delete {request.endpoint} --yes{adopted} --region {min(regions)}",
+            advice=Advice(
+                "", Suggestion("delete", request.endpoint, "--yes", *adopted, "--region", min(regions))
+            ),
         )
     service = cluster.service.service_name if cluster and cluster.service else ""
     there = [e for e in alibaba.endpoints() if e.ours or (service and e.service_name == service)]
@@ -86,13 +89,11 @@ def _refuse_unknown(
     more = f" and {len(there) - _MOST_LISTED} more" if len(there) > _MOST_LISTED else ""
     exists = f"what exists: {listed}{more}" if there else "no other exists that was made here"
     close = difflib.get_close_matches(request.endpoint, [e.endpoint_id for e in there], n=1)
-    raise errors.InvalidRequest(
+    raise errors.UnknownName(
         request.label("endpoint"),
         f"{reason}, and none of this ID was made or deleted here; "
         + (f"did you mean {close[0]}?" if close else f"{exists}."),
-        advice=f"See %tidb_pe endpoints --region {request.region}"
-        if request.region
-        else "See %tidb_pe endpoints.",
+        advice=Advice("", Suggestion("endpoints", *(("--region", request.region) if request.region else ()))),
     )
 
 
@@ -117,7 +118,9 @@ def _refuse_unless_meant(
         raise errors.NotEligible(
             "tag",
             f"{endpoint.endpoint_id} was not made here and may be in use by others.",
-            advice=f"If it may go: {_command(request, adopted=True)}",
+            advice=Advice(
+                "If you are sure that it may be deleted, add --adopted.", _command(request, adopted=True)
+            ),
         )
     if not request.yes:
         endpoint = with_clusters(context, endpoint)
@@ -135,10 +138,10 @@ def _refuse_unless_meant(
     return refuse_shared(context, endpoint, meant, command=_command(request, shared=True))
 
 
-def _command(request: DeleteRequest, *, adopted: bool = False, shared: bool = False) -> str:
-    """Return the request with `--yes` and what else has to be given, as it is typed."""
+def _command(request: DeleteRequest, *, adopted: bool = False, shared: bool = False) -> Suggestion:
+    """Return the request with `--yes` and what else has to be given."""
     adopted, shared = adopted or request.adopted, shared or request.shared
-    return command("delete", replace(request, yes=True, adopted=adopted, shared=shared))
+    return suggestion("delete", replace(request, yes=True, adopted=adopted, shared=shared))
 
 
 class Removal:
@@ -210,8 +213,9 @@ class _Wait:
     ) -> None:
         """Call `observe` again and again until the goal is reached."""
         endpoint_id = self._endpoint.endpoint_id
-        again = f"delete {endpoint_id} --yes" + ("" if self._endpoint.ours else " --adopted")
-        again += " --shared" if self._request.shared else ""
+        adopted = () if self._endpoint.ours else ("--adopted",)
+        shared = ("--shared",) if self._request.shared else ()
+        again = Suggestion("delete", endpoint_id, "--yes", *adopted, *shared)
         try:
             self._context.waiter.until(
                 observe,
@@ -222,8 +226,8 @@ class _Wait:
                 on_event=self._on_event,
             )
         except (errors.WaitCancelled, errors.WaitTimeout) as unfinished:
-            unfinished.advice = (
-                f"{endpoint_id} still exists, and is billed for the zones that it has; "
-                f"run %tidb_pe {again} again to finish."
+            still = (
+                f"{endpoint_id} still exists and is billed for its zones. Run the command again to finish."
             )
+            unfinished.advise(Advice(still, again))
             raise

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, NextCommand, Suggestion
 from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import Secret
@@ -106,13 +106,13 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
 
 
 def _advised(
-    failure: errors.ConnectionFailed, causes: Sequence[str], next_command: str
+    failure: errors.ConnectionFailed, causes: Sequence[str], next_command: NextCommand | None
 ) -> errors.ConnectionFailed:
     """Return the failure with the likeliest of the causes, if there is one; of a login, with all of them."""
     if not causes:
         return failure
     likely = " Or: ".join(causes if failure.stage == "login" else causes[:1])
-    advice = f"Likely: {likely} Next: {next_command}"
+    advice = Advice(f"Likely: {likely}", *((next_command,) if next_command else ()))
     return errors.ConnectionFailed(failure.stage, failure.reason, advice=advice, kind=failure.kind)
 
 
@@ -169,13 +169,12 @@ def _hostless(request: DoctorRequest, known: _Known) -> Diagnosis:
     """Say that there is nothing to examine, since the one who asks may not look the host up."""
     port = _port(request, known.cluster)
     cluster = ["--cluster", known.cluster.cluster_id] if known.cluster else []
-    named = shlex.join(["doctor", *cluster])
     first, *rest = STAGES
     detail = f"the host is not known: {known.denied}"
     cause = (
         f"The host cannot be looked up: {known.denied}. Name the endpoint (--endpoint ep-…, as create showed "
         "it), or the host (in the console, VPC > Endpoints: Domain Name of Endpoint Service); or ask for the "
-        "permission: %tidb_pe permissions."
+        "permission."
     )
     return Diagnosis(
         host="",
@@ -185,7 +184,7 @@ def _hostless(request: DoctorRequest, known: _Known) -> Diagnosis:
             *(Stage(name=name, outcome=Outcome.NOT_REACHED) for name in rest),
         ),
         causes=(cause,),
-        next_command=f"%tidb_pe {named} --host HOST --port {port}",
+        next_command=Suggestion("doctor", *cluster, "--host", "HOST", "--port", str(port)),
     )
 
 
@@ -209,7 +208,7 @@ def _known(context: Context, request: DoctorRequest) -> _Known:
     except errors.TidbPeError as error:
         if not request.host or isinstance(error, errors.InvalidRequest):
             raise
-        return _Known(unknown=str(error))
+        return _Known(unknown=error.prose)
 
 
 def _auto_accept(context: Context, endpoint: VpcEndpoint) -> bool | None:
@@ -230,7 +229,7 @@ def _in_time(ask: Callable[[], T]) -> T:
         raise errors.ServiceUnavailable(
             f"no answer in {_CLOUDS:g} s.",
             operation="asking the clouds for the endpoint",
-            advice="Without the clouds: %tidb_pe doctor --host HOST --port PORT",
+            advice=Advice("Or examine the host without the clouds.", Suggestion("doctor", "--host", "HOST")),
         ) from None
 
 

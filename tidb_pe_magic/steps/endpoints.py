@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import (
     Cluster,
     Endpoints,
@@ -128,30 +129,31 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
     if endpoint_id is not None:
         named = _endpoint(alibaba, endpoint_id)
         if named is None:
-            raise errors.InvalidRequest(
+            raise errors.UnknownName(
                 "--endpoint",
                 f"there is no {endpoint_id} in {cluster.region_id}.",
-                advice="See %tidb_pe endpoints.",
+                advice=Advice("", Suggestion("endpoints")),
             )
         if named.service_name != service_name:
             raise errors.NotEligible(
                 "service",
                 f"{endpoint_id} is an endpoint of {named.service_name}, "
                 f"not of cluster {cluster.display_name}.",
-                advice="See %tidb_pe endpoints.",
+                advice=Advice("", Suggestion("endpoints")),
             )
         context.endpoint_id = endpoint_id
         return detailed(alibaba, named)
     try:
         every = alibaba.endpoints(service_name=service_name)
     except errors.PermissionDenied as denial:
-        denial.advice = f"Name the endpoint: --endpoint ep-…, as the console has it. {denial.advice}"
+        known = f"Name the endpoint: --endpoint ep-…, as the console has it. {denial.advice}"
+        denial.advise(Advice(known, *denial.commands))
         raise
     alive = [endpoint for endpoint in every if endpoint.endpoint_status != EndpointStatus.DELETING]
     if not alive:
         raise errors.StepOrderError(
             f"cluster {cluster.display_name} has no endpoint in this account yet.",
-            advice="Run %tidb_pe create (%tidb_pe plan shows what it would make).",
+            advice=Advice("", Suggestion("create"), Suggestion("plan")),
         )
     alive = [each for each in alive if each.endpoint_id == context.endpoint_id] or alive
     if len(alive) > 1:
@@ -174,6 +176,6 @@ def _endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
         return None
 
 
-def for_endpoint(command: str, endpoint_id: str | None) -> str:
-    """Return the command for the endpoint that had to be named, as it is typed."""
-    return command if endpoint_id is None else f"{command} --endpoint {endpoint_id}"
+def for_endpoint(operation: str, endpoint_id: str | None) -> Suggestion:
+    """Return the command for the endpoint that had to be named."""
+    return Suggestion(operation, *(() if endpoint_id is None else ("--endpoint", endpoint_id)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.exports.base import ExportSource, Origins, subject
 from tidb_pe_magic.exports.formats import FORMATS
 from tidb_pe_magic.exports.marks import is_untouched_export
@@ -91,7 +92,7 @@ def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
             because = f": {planned.findings[0].summary}" if planned.findings else "."
             raise errors.StepOrderError(
                 f"no endpoint can be planned, since no {missing} can be looked up{because}",
-                advice="See %tidb_pe plan.",
+                advice=Advice("", Suggestion("plan")),
             )
         return planned
     try:
@@ -101,7 +102,9 @@ def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
     if endpoint.endpoint_status == EndpointStatus.DELETING:
         raise errors.StepOrderError(
             f"{endpoint.endpoint_id} is being deleted: there is nothing to export.",
-            advice="Without --endpoint, what create would make is written; see %tidb_pe endpoints.",
+            advice=Advice(
+                "Leave --endpoint out to export the endpoint that create would make.", Suggestion("endpoints")
+            ),
         )
     return replace(planned, existing=endpoint)
 

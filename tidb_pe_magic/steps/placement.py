@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import (
     Access,
     EndpointZone,
@@ -65,8 +66,11 @@ def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcE
         if not usable:
             raise errors.StepOrderError(
                 f"no VPC in {region} can hold the endpoint.",
-                advice="See %tidb_pe networks for the reasons; "
-                f"then make a VPC with a vSwitch in one of the zones {', '.join(networks.zones)}.",
+                advice=Advice(
+                    f"Create a VPC with a vSwitch in one of the zones {', '.join(networks.zones)}. The list "
+                    "of networks shows the reasons.",
+                    Suggestion("networks"),
+                ),
             )
         raise errors.ChoiceRequired(
             "--vpc",
@@ -82,7 +86,7 @@ def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcE
         "region",
         f"VPC {vpc_id} is not in {region}, the region of cluster {networks.cluster.display_name}; "
         "a private endpoint across regions is not supported.",
-        advice="See %tidb_pe networks.",
+        advice=Advice("", Suggestion("networks")),
     )
 
 
@@ -90,7 +94,7 @@ def _has_to_be_named(option: str, action: str, how: str = "") -> errors.InvalidR
     return errors.InvalidRequest(
         option,
         f"has to be named{how}: it cannot be looked up, since RAM action {action} is missing.",
-        advice="See %tidb_pe permissions.",
+        advice=Advice("", Suggestion("permissions")),
     )
 
 
@@ -113,7 +117,7 @@ def refuse_foreign_vswitches(networks: Networks, vpc: Vpc, choices: Sequence[Zon
                 "region",
                 f"vSwitch {choice.vswitch_id} is not in {networks.cluster.region_id}, the region of cluster "
                 f"{networks.cluster.display_name}.",
-                advice="See %tidb_pe networks.",
+                advice=Advice("", Suggestion("networks")),
             )
         if vswitch.vpc_id != vpc.vpc_id:
             raise errors.InvalidRequest(
@@ -203,7 +207,7 @@ def _named_zone(
         raise errors.InvalidRequest(
             "--zone",
             f"{vpc.vpc_id} has no usable vSwitch in {choice.zone_id}: {', '.join(obstacles) or 'none'}.",
-            advice="See %tidb_pe networks.",
+            advice=Advice("", Suggestion("networks")),
         )
     return EndpointZone(zone_id=choice.zone_id, vswitch_id=roomiest.vswitch_id)
 
@@ -244,10 +248,10 @@ def chosen_security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) 
     for group_id in chosen:
         group = known.get(group_id)
         if group is None:
-            raise errors.InvalidRequest(
+            raise errors.UnknownName(
                 "--security-group",
                 f"there is no {group_id} in {networks.cluster.region_id}.",
-                advice="See %tidb_pe networks.",
+                advice=Advice("", Suggestion("networks")),
             )
         if group.vpc_id != vpc.vpc_id:
             raise errors.InvalidRequest(

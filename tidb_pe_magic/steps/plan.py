@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.table import OPERATIONS
-from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.model import (
     Cluster,
     EndpointPlan,
@@ -126,12 +126,12 @@ def _complete_commands(request: Placement) -> Iterator[None]:
         field = choice.field.removeprefix("--").replace("-", "_")
         commands = []
         for name in found[:1]:
-            for value, what in choice.candidates:
+            for value, _ in choice.candidates:
                 # Security groups and vSwitches are of one VPC, and none was named.
                 chosen: Any = {"security_group": (value,)}
                 if field == "vpc":
                     chosen = {"vpc": value, "security_group": (), "zone": ()}
-                commands.append(f"{command(name, replace(request, **chosen))} # {what}")
+                commands.append(suggestion(name, replace(request, **chosen)))
         raise errors.ChoiceRequired(choice.field, choice.reason, choice.candidates, commands) from None
 
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.database.shortened import shortened
@@ -198,14 +199,13 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
         is_saved = alias in saved_connections.names(context.environ)
         raise errors.StepOrderError(
             f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=f"Name the saved one: query @{alias}." if is_saved else _connecting(alias),
+            advice=Advice("It is only saved. Name it.", Suggestion("query", f"@{alias}", "SELECT 1"))
+            if is_saved
+            else Advice(
+                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
+            ),
         )
     return record
-
-
-def _connecting(alias: str) -> str:
-    again = f"With --save, query @{alias} opens it again in another process."
-    return f"Run %tidb_pe connect --alias {alias}. {again}"
 
 
 def _check(request: QueryRequest) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice
 from tidb_pe_magic.commands import write
 from tidb_pe_magic.model import (
     FinishedStep,
@@ -123,17 +124,18 @@ def _confirm(context: Context, planned: EndpointPlan, request: RunRequest) -> No
     if request.yes or not planned.billed:
         return
     zones = "1 zone" if len(planned.zones) == 1 else f"{len(planned.zones)} zones"
-    with_yes = write.command("run", replace(request, yes=True))
+    with_yes = write.suggestion("run", replace(request, yes=True))
     try:
         confirmed = context.confirm(f"Create this endpoint? {zones} billed by the hour until you delete it.")
     except EOFError:
         raise errors.NotConfirmed(
             f"the endpoint is billed ({zones}, by the hour), and nobody can be asked here.",
-            advice=f"To create it without asking, run {with_yes}",
+            advice=Advice("Add --yes to create it without a question.", with_yes),
         ) from None
     except KeyboardInterrupt:
         confirmed = False
     if not confirmed:
         raise errors.NotConfirmed(
-            "nothing was created, because the answer was no.", advice=f"To create it, run {with_yes}"
+            "nothing was created, because the answer was no.",
+            advice=Advice("Add --yes to create it.", with_yes),
         )

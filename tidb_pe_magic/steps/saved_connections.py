@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands import requests
 from tidb_pe_magic.commands.fields import one_of
 from tidb_pe_magic.credentials.secrets import PasswordSource
@@ -81,10 +82,10 @@ def load(environ: Mapping[str, str], name: str) -> SavedConnection:
         return _read(path)
     except FileNotFoundError:
         known = ", ".join(f"@{each}" for each in names(environ)) or "none is"
-        raise errors.InvalidRequest(
+        raise errors.UnknownName(
             f"@{name}",
             f"no connection of this name is saved; saved: {known}.",
-            advice=f"Save one: %tidb_pe connect --alias {name} --save",
+            advice=Advice("Save one first.", Suggestion("connect", "--alias", name, "--save")),
         ) from None
     except (OSError, ValueError) as error:
         reason = _reason(error)
@@ -92,7 +93,7 @@ def load(environ: Mapping[str, str], name: str) -> SavedConnection:
     raise errors.InvalidRequest(
         f"@{name}",
         f"{path} cannot be used: {reason}.",
-        advice=f"Save it again: %tidb_pe connect --alias {name} --save",
+        advice=Advice("Save it again.", Suggestion("connect", "--alias", name, "--save")),
     )
 
 

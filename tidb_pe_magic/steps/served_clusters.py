@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import ServedCluster
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def with_clusters(context: Context, endpoint: VpcEndpoint) -> VpcEndpoint:
 
 
 def refuse_shared(
-    context: Context, endpoint: VpcEndpoint, meant: Collection[str], *, command: str
+    context: Context, endpoint: VpcEndpoint, meant: Collection[str], *, command: Suggestion
 ) -> VpcEndpoint:
     """Refuse to delete an endpoint over which other clusters are reached; return it with its clusters.
 
@@ -66,7 +67,7 @@ def refuse_shared(
         context: the clients.
         endpoint: what is to be deleted.
         meant: IDs of the clusters that may lose it.
-        command: what deletes it all the same.
+        command: what deletes it anyway.
 
     Raises:
         NotEligible: it serves other ACTIVE clusters, or which clusters it serves cannot be told.
@@ -77,7 +78,7 @@ def refuse_shared(
         raise errors.NotEligible(
             "shared",
             f"cannot tell which clusters {endpoint.endpoint_id} serves: {failure.message}",
-            advice=f"To delete it anyway: {command}",
+            advice=Advice("If you are sure, delete it anyway.", command),
         ) from None
     active = [each for each in served if each.active]
     others = [each for each in active if each.cluster_id not in meant]
@@ -89,7 +90,7 @@ def refuse_shared(
         raise errors.NotEligible(
             "shared",
             f"{endpoint.endpoint_id} {serves}: {names(others)}. Deleting it ends their private connections.",
-            advice=f"To delete it for all of them: {command}",
+            advice=Advice("If you are sure, delete it for all of them.", command),
         )
     return replace(endpoint, clusters=served)
 

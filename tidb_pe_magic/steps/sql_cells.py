@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import QueryEnded, QueryResult
 from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
 
@@ -69,7 +70,7 @@ class SqlCells:
         if record is None:
             raise errors.StepOrderError(
                 f"the connection {self._alias} is closed.",
-                advice=f"Run %tidb_pe connect --alias {self._alias}.",
+                advice=Advice("", Suggestion("connect", "--alias", self._alias)),
             )
         reading = results.Read(
             engine=record.connection.engine,

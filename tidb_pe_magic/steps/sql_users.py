@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.model import SqlUser, SqlUsers
 from tidb_pe_magic.runtime.lock import exclusively
@@ -63,7 +64,7 @@ def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> 
     with exclusively(context, lock, f"changing the SQL user {name}"):
         user, stored = act(context, request, cluster, name)
     added = cluster.name_prefix if name != request.name else ""
-    command = "" if request.action == "delete" else f"%tidb_pe connect --user {user.name}"
+    command = None if request.action == "delete" else Suggestion("connect", "--user", user.name)
     return SqlUsers(
         action=request.action,
         cluster=cluster.display_name,
@@ -86,9 +87,9 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
         raise errors.Conflict(
             f"there is a SQL user {name} already.",
             operation="CreateSqlUser",
-            advice=f"Run %tidb_pe connect --user {name}."
-            if kept
-            else f"Run %tidb_pe sql-user rotate {name}.",
+            advice=Advice(
+                "", Suggestion("connect", "--user", name) if kept else Suggestion("sql-user", "rotate", name)
+            ),
         )
     password = sql_passwords.new_password()
     # Before the call: a password that only the cloud knows is lost.
@@ -100,11 +101,12 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
         if _is_refusal(failure):
             sql_passwords.forget(context.environ, entry)
             raise
-        advice = (
-            f"It may have been made: see %tidb_pe sql-user list; its password is kept in {place}. "
-            "Where it is not there, run the same command again."
+        advice = Advice(
+            f"The user may exist now. Its password is in {place}. If the list does not show the user, run "
+            "the same command again.",
+            Suggestion("sql-user", "list"),
         )
-        raise _uncertain(failure, "making", name, advice) from None
+        raise _uncertain(failure, "creating", name, advice) from None
     return user, place
 
 
@@ -122,9 +124,9 @@ def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
             if earlier is None:
                 sql_passwords.forget(context.environ, entry, pending=True)
             raise
-        advice = (
-            f"The old password or the new one counts, and both are kept, the new one in {place}: "
-            "run the same command again, which settles it."
+        advice = Advice(
+            f"Either the old or the new password is valid. Both are kept, the new one in {place}. Run the "
+            "same command again to settle it."
         )
         raise _uncertain(failure, "rotating", name, advice) from None
     return user, sql_passwords.promote(context.environ, entry)
@@ -150,11 +152,11 @@ def _is_refusal(failure: BaseException) -> bool:
     return not isinstance(failure, errors.WaitCancelled | KeyboardInterrupt)
 
 
-def _uncertain(failure: BaseException, what: str, name: str, advice: str) -> errors.TidbPeError:
+def _uncertain(failure: BaseException, what: str, name: str, advice: Advice) -> errors.TidbPeError:
     """Return the failure with what to do, where it is not known whether it was done."""
     if not isinstance(failure, errors.TidbPeError):
         return errors.WaitCancelled(f"stopped while {what} the SQL user {name}.", advice=advice)
-    failure.advice = advice
+    failure.advise(advice)
     return failure
 
 
@@ -164,7 +166,7 @@ def _needed(context: Context, cluster: Cluster, name: str, operation: str) -> Sq
         raise errors.NotFound(
             f"cluster {cluster.display_name} has no SQL user {name}.",
             operation=operation,
-            advice="See %tidb_pe sql-user list.",
+            advice=Advice("", Suggestion("sql-user", "list")),
         )
     return user
 

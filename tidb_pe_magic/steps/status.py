@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.model import (
     NOT_REACHED,
     Cluster,
@@ -53,7 +54,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
         steps.append(StepStatus(step=step, done=True, detail=detail))
         return found
 
-    def finish(next_command: str, *aliases: str) -> RunbookStatus:
+    def finish(next_command: Suggestion, *aliases: str) -> RunbookStatus:
         done = {step.step for step in steps}
         steps.extend(
             StepStatus(step=step, done=None, detail=NOT_REACHED)
@@ -73,11 +74,11 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     endpoint: VpcEndpoint | None = None
     cluster = check("cluster", lambda: _noted(context, request))
     if cluster is None:
-        return finish("%tidb_pe clusters")
+        return finish(Suggestion("clusters"))
     aliases = _aliases(context, cluster)
     check("verify", lambda: _verified(context, cluster))
     if steps[-1].done is False:
-        return finish("%tidb_pe verify")
+        return finish(Suggestion("verify"))
     endpoint = check("create", lambda: _created(context, cluster, request))
     if endpoint is None:
         denied = steps[-1].done is None
@@ -85,20 +86,20 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
     states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
     steps.append(StepStatus(step="wait", done=endpoint.ready, detail=states))
     if not endpoint.ready:
-        return finish(f"%tidb_pe {for_endpoint('wait', request.endpoint)}")
+        return finish(for_endpoint("wait", request.endpoint))
     aliases = _aliases(context, cluster, endpoint.endpoint_id)
     if not aliases:
         steps.append(StepStatus(step="connect", done=False, detail="no connection in this kernel"))
-        return finish(f"%tidb_pe {for_endpoint('connect', request.endpoint)}")
+        return finish(for_endpoint("connect", request.endpoint))
     steps.append(StepStatus(step="connect", done=True, detail="as " + ", ".join(aliases)))
-    return finish(f"%%sql {aliases[-1]}", *aliases)
+    return finish(Suggestion("sql", aliases[-1]), *aliases)
 
 
-def _without_endpoint(aliases: Sequence[str], *, denied: bool) -> str:
+def _without_endpoint(aliases: Sequence[str], *, denied: bool) -> Suggestion:
     """Return the next command where no endpoint is known."""
     if not denied:
-        return "%tidb_pe networks"  # which names what `create` needs
-    return f"%%sql {aliases[-1]}" if aliases else "%tidb_pe permissions"
+        return Suggestion("networks")  # which names what `create` needs
+    return Suggestion("sql", aliases[-1]) if aliases else Suggestion("permissions")
 
 
 def _aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.model import TableDetails, Tables
 from tidb_pe_magic.steps import connect, saved_connections
@@ -65,7 +66,9 @@ def _record(context: Context, alias: str, on_event: EventHook) -> OpenConnection
         known = ", ".join(context.connections)
         raise errors.StepOrderError(
             f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=f"Run %tidb_pe connect --alias {alias}. With --save, other processes can open it again.",
+            advice=Advice(
+                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
+            ),
         )
     return record
 
@@ -129,8 +132,12 @@ def _unknown(wanted: str, database: str, name: str, current: str, found: Listing
         reason = f'database "{database}" does not exist on this server'
     else:
         reason = f'there is no table or database "{wanted}" on this server'
-    hint = f"Did you mean {known[close[0]]}?" if close else "%tidb_pe tables lists them."
-    return errors.InvalidRequest("NAME", f"{reason}.", advice=hint)
+    if close:
+        meant = known[close[0]]
+        advice = Advice(f"Did you mean {meant}?", Suggestion("tables", meant))
+    else:
+        advice = Advice("", Suggestion("tables"))
+    return errors.UnknownName("NAME", f"{reason}.", advice=advice)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -16,6 +16,7 @@ from tidb_pe_magic.steps.served_clusters import with_clusters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidb_pe_magic.advice import Suggestion
     from tidb_pe_magic.commands.requests import WaitRequest
     from tidb_pe_magic.model import Event, EventHook, StateChange, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
@@ -43,7 +44,7 @@ def wait_for(  # noqa: PLR0913 - what tells one wait from another
     timeout: float,
     on_event: EventHook,
     *,
-    command: str,
+    command: Suggestion,
     reached: Callable[[VpcEndpoint | None], bool] = connected,
 ) -> VpcEndpoint:
     """Wait for this endpoint, and return it with its zones as they are at the end and its changes of state.

@@ -57,7 +57,7 @@ def _routes(context: Context, region_id: str) -> tuple[ApiRoute, ...]:
             route = replace(route, proxy=without_password(network.proxy(url)))
             network.context()
         except errors.InvalidRequest as error:
-            route = replace(route, problem=str(error))
+            route = replace(route, problem=error.prose)
         routes.append(route)
     return tuple(routes)
 
@@ -70,9 +70,9 @@ def _tidb_cloud(context: Context) -> tuple[CloudIdentity, tuple[Cluster, ...]]:
     try:
         clusters = context.tidb_cloud().clusters(pages=1)
     except errors.ApiError as error:
-        return replace(identity, call="ListClusters", works=False, detail=str(error)), ()
+        return replace(identity, call="ListClusters", works=False, detail=error.prose), ()
     except errors.InvalidRequest as error:
-        return replace(identity, detail=str(error)), ()
+        return replace(identity, detail=error.prose), ()
     seen = f"{len(clusters)} clusters" if len(clusters) != 1 else "1 cluster"
     return replace(identity, call="ListClusters", works=True, detail=f"{seen} on the first page"), clusters
 
@@ -91,11 +91,11 @@ def _alibaba(context: Context, region_id: str) -> CloudIdentity:
         call = "GetCallerIdentity"
         account, arn = client.caller()
     except errors.MissingCredentials as error:
-        return replace(identity, works=False, detail=str(error))
+        return replace(identity, works=False, detail=error.prose)
     except errors.InvalidRequest as error:
-        return replace(identity, detail=str(error))
+        return replace(identity, detail=error.prose)
     except errors.ApiError as error:
-        return replace(identity, call=call or error.operation, works=False, detail=str(error))
+        return replace(identity, call=call or error.operation, works=False, detail=error.prose)
     return replace(identity, call=call, works=True, detail=f"account {account}, {arn}")
 
 

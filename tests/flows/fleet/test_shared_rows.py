@@ -90,7 +90,7 @@ def test_a_creation_that_fails_is_told_of_each_row(
         runbook.fleet("apply", written(tmp_path / "fleet.toml", named(2), VPCS[:1]))
     rows = failure.value.fleet.rows
     assert len({row.detail for row in rows}) == 1
-    assert [f"--cluster {row.cluster}" in row.next_command for row in rows] == [True, True]
+    assert [f"--cluster {row.cluster}" in str(row.next_command) for row in rows] == [True, True]
     assert Counter(sandbox.requests.operations)["CreateVpcEndpoint"] == 1
 
 

@@ -133,7 +133,7 @@ def test_what_is_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., 
     assert "tidb-pe-outdated" in create_step.plan.outcome._dom_classes
     worker.cancel()
     clicker.rest()
-    assert "detached" in words(clicker.form.connect.wait.outcome)
+    assert "Detached" in words(clicker.form.connect.wait.outcome)
     assert "tidb-pe-outdated" not in create_step.plan.outcome._dom_classes
     assert "Plan: reuse" in words(create_step.plan.outcome)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 
 DRY_RUN_PASSED = "DryRunOperation"
 NOT_ACTIVATED = "NeedOpenProduct"
@@ -51,24 +52,25 @@ class ErrorCode:
     beginning: str
     error: type[errors.ApiError]
     fault: Responsible
-    advice: str
+    advice: str | Advice
     passing: bool = False
 
 
 _REQUEST, _ACCOUNT, _KEY, _SERVICE, _CLOUD, _NOBODY = Responsible
 
-_CHECK_KEY = "Check the access key. %tidb_pe whoami shows where it comes from."
+_CHECK_KEY = Advice("Check the access key, and where it comes from.", Suggestion("whoami"))
 _BUSY = "The endpoint is being changed; try again in a minute."
 _PROTECTED = "Only the cloud service that created this endpoint can delete it."
-_SEE_ENDPOINTS = "See %tidb_pe endpoints."
-_SEE_NETWORKS = "See %tidb_pe networks."
-_SEE_SERVICE = "Run %tidb_pe verify."
+_ENDPOINTS, _NETWORKS, _SERVICE_STATE = Suggestion("endpoints"), Suggestion("networks"), Suggestion("verify")
+_SEE_ENDPOINTS = Advice("", _ENDPOINTS)
+_SEE_NETWORKS = Advice("", _NETWORKS)
+_SEE_SERVICE = Advice("", _SERVICE_STATE)
 _REUSE = "Run the same command again: it finds the endpoint and reuses it."
 _SAME_CALL = "The same call is still being processed; try again in a minute."
 _ASK_TIDB_CLOUD = "If it stays so, contact TiDB Cloud support with the request ID."
 _ASK_ALIBABA = "If it stays so, contact Alibaba Cloud support with the request ID."
-_ONE_TYPE = "Choose security groups of one type, basic or advanced: --security-group. See %tidb_pe networks."
-_QUOTA = "Raise the quota in the Quota Center, or delete endpoints you do not need. See %tidb_pe endpoints."
+_ONE_TYPE = Advice("Choose security groups of one type, basic or advanced: --security-group.", _NETWORKS)
+_QUOTA = Advice("Raise the quota in the Quota Center, or delete endpoints you do not need.", _ENDPOINTS)
 
 CODES: tuple[ErrorCode, ...] = (
     # The endpoint
@@ -87,7 +89,7 @@ CODES: tuple[ErrorCode, ...] = (
         "Mismatch.EndpointType",
         errors.ApiError,
         _REQUEST,
-        f"The service takes endpoints of another type than Interface. {_SEE_SERVICE}",
+        Advice("The service takes endpoints of another type than Interface.", _SERVICE_STATE),
     ),
     ErrorCode(
         "OperationDenied.EndpointPolicyNotSupport",
@@ -105,14 +107,14 @@ CODES: tuple[ErrorCode, ...] = (
         "DependencyViolation.PrivateDnsName",
         errors.Conflict,
         _REQUEST,
-        "Another endpoint of this VPC has the private domain name. " + _SEE_ENDPOINTS,
+        Advice("Another endpoint of this VPC has the private domain name.", _ENDPOINTS),
     ),
     # Its zones, vSwitches and addresses
     ErrorCode(
         "EndpointServiceNotSupportedZone",
         errors.ApiError,
         _REQUEST,
-        "Choose a zone that the service is in: --zone. %tidb_pe verify lists them.",
+        Advice("Choose a zone that the service is in: --zone.", _SERVICE_STATE),
     ),
     ErrorCode(
         "EndpointZoneDuplicated",
@@ -125,13 +127,13 @@ CODES: tuple[ErrorCode, ...] = (
         "ResourceNotEnough.VSwitchIp",
         errors.Conflict,
         _REQUEST,
-        "Choose a vSwitch with free addresses: --zone ZONE=VSWITCH. See %tidb_pe networks.",
+        Advice("Choose a vSwitch with free addresses: --zone ZONE=VSWITCH.", _NETWORKS),
     ),
     ErrorCode(
         "VSwitchStatusNotAllowed",
         errors.Conflict,
         _NOBODY,
-        "Wait until the vSwitch is Available, or choose another: --zone ZONE=VSWITCH. See %tidb_pe networks.",
+        Advice("Wait until the vSwitch is Available, or choose another: --zone ZONE=VSWITCH.", _NETWORKS),
     ),
     ErrorCode("VSwitchNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
     ErrorCode("VpcNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
@@ -154,7 +156,7 @@ CODES: tuple[ErrorCode, ...] = (
         "EndpointMustContainSecurityGroup",
         errors.ApiError,
         _REQUEST,
-        "Name at least one security group: --security-group. See %tidb_pe networks.",
+        Advice("Name at least one security group: --security-group.", _NETWORKS),
     ),
     ErrorCode("SecurityGroupTypeOnlySingleTypeSupporteded", errors.ApiError, _REQUEST, _ONE_TYPE),  # sic
     ErrorCode("SecurityGroupTypeNotSupport", errors.ApiError, _REQUEST, _ONE_TYPE),
@@ -174,7 +176,7 @@ CODES: tuple[ErrorCode, ...] = (
         "EndpointServiceDeleted",
         errors.NotFound,
         _SERVICE,
-        "Look the service name up again: %tidb_pe clusters. " + _ASK_TIDB_CLOUD,
+        Advice("Look up the service name again. " + _ASK_TIDB_CLOUD, Suggestion("clusters")),
     ),
     ErrorCode(
         "EndpointServiceResourceNotFound",
@@ -200,7 +202,7 @@ CODES: tuple[ErrorCode, ...] = (
         "QuotaExceeded.totalIdleEndpoint",
         errors.QuotaExceeded,
         _ACCOUNT,
-        "Delete endpoints that are not connected. See %tidb_pe endpoints.",
+        Advice("Delete endpoints that are not connected.", _ENDPOINTS),
     ),
     ErrorCode(
         "QuotaExceed.TagsPerResource",

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clouds.alibaba import codes
 from tidb_pe_magic.clouds.json_fields import mapping
 from tidb_pe_magic.model import ram
@@ -79,20 +80,20 @@ def _unsigned(message: str) -> str:
     return _SIGNED.split(message, maxsplit=1)[0].strip()
 
 
-def _permission_advice(operation: str, body: dict[str, Any], region_id: str) -> str:
+def _permission_advice(operation: str, body: dict[str, Any], region_id: str) -> Advice:
     """Name the action, the resource it was checked on, and the command that shows the whole policy."""
     detail = _access_denied_detail(body)
     told = detail.get("AuthAction")
     action = str(told) if ram.is_action(told) else ram.action_of(operation)
     if not action:
-        return f"Ask for a RAM policy that allows {operation}. See %tidb_pe permissions."
+        return Advice(f"Ask for a RAM policy that allows {operation}.", Suggestion("permissions"))
     on = " and ".join(each for each in ram.resources(action, region_id) if each != ram.ANY)
     advice = f"Ask for the RAM action {action}" + (f" on {on}." if on else ".")
     if detail.get("NoPermissionType") == "ExplicitDeny":
         advice += " A policy denies it. Other policies cannot override that: change this policy."
     if ram.action_of(operation) in ram.CLEAN_UP:
-        return f"{advice} See %tidb_pe permissions --clean-up."
-    return f"{advice} See %tidb_pe permissions."
+        return Advice(advice, Suggestion("permissions", "--clean-up"))
+    return Advice(advice, Suggestion("permissions"))
 
 
 def _access_denied_detail(body: dict[str, Any]) -> dict[str, Any]:

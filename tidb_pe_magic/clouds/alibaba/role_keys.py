@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.clouds.alibaba.errors import translate
 from tidb_pe_magic.clouds.alibaba.imports import load_sdk
 from tidb_pe_magic.clouds.causes import (
@@ -49,9 +50,10 @@ _ADVICE = (
 _WHAT = "Alibaba Cloud access key"
 _SHORTEST_SESSION = 900  # seconds (STS API reference, AssumeRole, DurationSeconds)
 _NO_ROLE = "HttpCode=404"
-_INSTANCE_ADVICE = (
-    "Attach a RAM role that trusts ecs.aliyuncs.com to this instance, run: aliyun configure, or set "
-    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment."
+_INSTANCE_ADVICE = Advice(
+    "Attach a RAM role that trusts ecs.aliyuncs.com to this instance, configure the aliyun CLI, or set "
+    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment.",
+    ShellCommand("aliyun configure"),
 )
 
 
@@ -161,7 +163,7 @@ class Exchange:
             )
             failure.transient = elsewhere is None and not is_hopeless(error)
             return failure
-        advice = "See %tidb_pe whoami."
+        advice = Advice("", Suggestion("whoami"))
         if chain.kind == "ecs" and _NO_ROLE in str(error):
             reason, advice = "the metadata service has no key of such a role", _INSTANCE_ADVICE
         return errors.MissingCredentials(_WHAT, (f"{place} ({reason})",), advice=advice)

@@ -76,6 +76,7 @@ class EndpointStep(ClusterStep):
         "ID of the endpoint; default: this kernel's last one, then the cluster's only one",
         metavar="ID",
         parse=endpoint_id,
+        listed_by="endpoints",
     )
 
 
@@ -97,12 +98,14 @@ class Placement(Request):
         "ID of the VPC; default: this notebook's, the only usable one, or the one that has an endpoint",
         metavar="ID",
         parse=vpc_id,
+        listed_by="networks",
     )
     security_group: tuple[str, ...] = option(
         "ID of a security group of that VPC; repeatable; default: one whose rules allow this notebook",
         default=(),
         metavar="ID",
         parse=security_group_id,
+        listed_by="networks",
         many=True,
     )
     zone: tuple[ZoneChoice, ...] = option(
@@ -111,6 +114,7 @@ class Placement(Request):
         default=(),
         metavar="ZONE[=VSWITCH]",
         parse=ZoneChoice.parse,
+        listed_by="networks",
         many=True,
     )
     name: str | None = option(
@@ -138,6 +142,7 @@ class ExportRequest(Placement, ClusterStep):
         "ID of an endpoint that exists; default: the one that plan would adopt, else what create would make",
         metavar="ID",
         parse=endpoint_id,
+        listed_by="endpoints",
     )
     to: str | None = option("write to this file", metavar="PATH", parse=file_path)
     replace: bool = option(
@@ -223,7 +228,12 @@ class DeleteRequest(Patience, ClusterStep):
     """Delete an endpoint."""
 
     endpoint: str = option(
-        "ID of the endpoint", default=..., metavar="ENDPOINT_ID", parse=endpoint_id, positional=True
+        "ID of the endpoint",
+        default=...,
+        metavar="ENDPOINT_ID",
+        parse=endpoint_id,
+        listed_by="endpoints",
+        positional=True,
     )
     region: str | None = option(
         "the endpoint's region, instead of a cluster in it: also where its cluster is gone",

@@ -141,6 +141,7 @@ class ConnectRequest(Login, EndpointStep):
         "saved connection to make again, without asking a cloud; other options replace what is saved",
         metavar="@NAME",
         parse=saved_name,
+        listed_by="connections",
         write="@{}".format,
         positional=True,
     )

@@ -13,11 +13,9 @@ from typing import Any, NoReturn, Self
 from tidb_pe_magic.commands.fields import matching, non_empty, not_longer, text_up_to
 from tidb_pe_magic.text import is_visible
 
-vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123 (see %tidb_pe networks)")
-security_group_id = matching(
-    r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123 (see %tidb_pe networks)"
-)
-endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123 (see %tidb_pe endpoints)")
+vpc_id = matching(r"vpc-[A-Za-z0-9]+", "a VPC ID looks like vpc-t4nabc123")
+security_group_id = matching(r"sg-[A-Za-z0-9]+", "a security group ID looks like sg-t4nabc123")
+endpoint_id = matching(r"ep-[A-Za-z0-9]+", "an endpoint ID looks like ep-t4nabc123")
 # A region is a part of its APIs' host names, of which no part is longer (RFC 1035).
 region_id = matching(r"[a-z]{2,}(?:-[a-z0-9]+)+", "a region ID looks like ap-southeast-1", longest=63)
 alias_name = matching(
@@ -29,7 +27,7 @@ endpoint_name = matching(
     "2 to 128 letters, digits, hyphens or underscores, a letter first",
 )
 _zone_id = matching(r"[a-z]{2,}-[a-z0-9-]*[a-z0-9]", "a zone ID looks like ap-southeast-1a")
-_vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123 (see %tidb_pe networks)")
+_vswitch_id = matching(r"vsw-[A-Za-z0-9]+", "a vSwitch ID looks like vsw-t4nabc123")
 _host = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9]+)?"
 )
@@ -181,7 +179,7 @@ def saved_name(text: str) -> str:
     """
     if _saved.fullmatch(text):
         return text[1:]
-    msg = "must be the name of a saved connection with an @ before it (see %tidb_pe connections)"
+    msg = "must be the name of a saved connection with an @ before it"
     raise ValueError(msg)
 
 

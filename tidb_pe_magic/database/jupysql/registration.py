@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import sqlalchemy.exc
 
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.database.jupysql import autopandas
 from tidb_pe_magic.database.session import CannotConnect
 from tidb_pe_magic.errors import InvalidRequest, MissingDependency, StepOrderError
@@ -45,7 +46,7 @@ class _NoConnection:
     def __getattr__(self, _: str) -> NoReturn:
         raise StepOrderError(
             f"no active connection: {self._alias!r} is closed.",
-            advice="Choose another one (%sql --connections), or: %tidb_pe connect",
+            advice=Advice("Connect again, or choose another connection.", Suggestion("connect")),
         )
 
 
@@ -167,7 +168,7 @@ def _sql_magic(shell: InteractiveShell) -> SqlMagic:
             from sql.magic import SqlMagic  # noqa: PLC0415
     except ImportError as error:
         raise MissingDependency(
-            f"jupysql cannot be imported: {error}.", advice="Install it: pip install jupysql"
+            f"jupysql cannot be imported: {error}.", advice=Advice("", ShellCommand("pip install jupysql"))
         ) from None
     find_line: Callable[[str], Any] = shell.find_line_magic
     find_cell: Callable[[str], Any] = shell.find_cell_magic
@@ -186,7 +187,8 @@ def _sql_magic(shell: InteractiveShell) -> SqlMagic:
     magic = getattr(find_line("jupysql"), "__self__", None)
     if not isinstance(magic, SqlMagic):
         raise MissingDependency(
-            "the package `sql` is not jupysql's.", advice="pip uninstall ipython-sql; pip install jupysql"
+            "the package `sql` is not jupysql's.",
+            advice=Advice("", ShellCommand("pip uninstall ipython-sql; pip install jupysql")),
         )
     return magic
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import fields, is_dataclass
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.layout import Mark, Table, View
 
 if TYPE_CHECKING:
@@ -78,16 +78,11 @@ def served_names(clusters: Sequence[model.ServedCluster]) -> str:
 def cannot_tell(missing_actions: Iterable[str]) -> tuple[Mark, ...]:
     """Return a note for each RAM action that is missing, so that what it would tell is left out."""
     return tuple(
-        Mark("warn", f"Cannot tell all: RAM action {action} is missing; see %tidb_pe permissions.")
+        Mark("warn", f"Not everything is known: RAM action {action} is missing.", Suggestion("permissions"))
         for action in missing_actions
     )
 
 
-def for_endpoint(command: str, endpoint: model.VpcEndpoint) -> str:
+def for_endpoint(operation: str, endpoint: model.VpcEndpoint) -> Suggestion:
     """Return the command with the endpoint's ID: the cluster may have other endpoints."""
-    return command_line(command, "--endpoint", endpoint.endpoint_id)
-
-
-def command_line(*words: str) -> str:
-    """Return a command as it is typed, quoted where it has to be."""
-    return f"%tidb_pe {shlex.join(words)}"
+    return Suggestion(operation, "--endpoint", endpoint.endpoint_id)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.layout import Code, Mark, Table, View
-from tidb_pe_magic.display.views.base import command_line, view_of
+from tidb_pe_magic.display.views.base import view_of
 from tidb_pe_magic.display.views.endpoints import awaits_owner
 from tidb_pe_magic.display.views.topology import topology
 
@@ -33,7 +34,7 @@ def _connection(connection: model.Connection) -> View:
             f"database {connection.database}" if connection.database else "no database chosen",
             _tls(tls),
         ),
-        next_command=f"%%sql {connection.alias}" if connection.registered else "",
+        next_command=Suggestion("sql", connection.alias) if connection.registered else None,
         next_body=connection.first_query,
         details=(
             View(
@@ -60,8 +61,8 @@ def _least_privilege(user: str) -> tuple[Mark, ...]:
     return (
         Mark(
             "info",
-            "root may do everything; for analysis a user that only reads is enough: "
-            "%tidb_pe sql-user create analyst --role readonly",
+            "root has all privileges. For analysis, a user that can only read is enough.",
+            Suggestion("sql-user", "create", "analyst", "--role", "readonly"),
         ),
     )
 
@@ -100,14 +101,14 @@ def _connections(connections: model.Connections) -> View:
         tables.append(Table(caption="Open", header=("Alias", *common, "TLS"), rows=here))
     if saved:
         tables.append(Table(caption="Saved", header=("Name", *common, "Password from"), rows=saved))
-    next_command = command_line("connect", "--save")
+    next_command = Suggestion("connect", "--save")
     if saved:
-        next_command = command_line("connect", f"@{connections.saved[-1].name}")
+        next_command = Suggestion("connect", f"@{connections.saved[-1].name}")
     return View(
         title=f"Connections: {len(here)} open, {len(saved)} saved",
         tables=tuple(tables),
         notes=tuple(Mark("warn", f"{each.path}: {each.reason}") for each in connections.broken),
-        next_command="" if here else next_command,
+        next_command=None if here else next_command,
         details=(View(title="", facts=(("Saved connections are in", Code(connections.directory)),)),),
     )
 
@@ -119,9 +120,9 @@ def _connection_string(connection: model.ConnectionString) -> View:
         return View(
             title="Clients that a connection can be written for",
             tables=(Table(caption="", header=("--with", "Client"), rows=rows),),
-            next_command=command_line("connection-string", "--with", connection.clients[0].name)
+            next_command=Suggestion("connection-string", "--with", connection.clients[0].name)
             if rows
-            else "",
+            else None,
         )
     notes = (
         *(Mark("info", note) for note in connection.notes),
@@ -164,7 +165,7 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
         next_command=diagnosis.next_command,
         details=(
             View(title="", tables=(_stages(diagnosis),)),
-            *((replace(view_of(rule), next_command=""),) if rule else ()),
+            *((replace(view_of(rule), next_command=None),) if rule else ()),
         ),
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.layout import Code, Mark, Table, View
-from tidb_pe_magic.display.views.base import cannot_tell, command_line, view_of, who_pays
+from tidb_pe_magic.display.views.base import cannot_tell, view_of, who_pays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def _cluster(cluster: model.Cluster) -> View:
         kind="warn" if restriction else "ok",
         brief=(f"{cluster.plan.capitalize()}, {cluster.state}", *brief),
         notes=(Mark("warn", f"Cannot be used: {restriction.reason}."),) if restriction else (),
-        next_command="%tidb_pe clusters" if restriction else "%tidb_pe verify",
+        next_command=Suggestion("clusters" if restriction else "verify"),
         details=(
             View(
                 title="",
@@ -76,7 +76,7 @@ def _clusters(clusters: model.Clusters) -> View:
         tables=(
             Table(caption="", header=("Name", "Cluster ID", "Region", "Plan", "State", "Usable"), rows=rows),
         ),
-        next_command=f"%tidb_pe cluster {shlex.quote(command_name(usable[0], clusters))}" if usable else "",
+        next_command=Suggestion("cluster", command_name(usable[0], clusters)) if usable else None,
     )
 
 
@@ -140,14 +140,14 @@ def _lets_in(group: model.SecurityGroup) -> Mark:
             return Mark("info", group.inbound or "not looked up")
 
 
-def _plan_here(networks: model.Networks, usable: Sequence[model.Vpc]) -> str:
+def _plan_here(networks: model.Networks, usable: Sequence[model.Vpc]) -> Suggestion | None:
     """Return the plan for the first usable VPC and a group that allows this notebook, or the first one."""
     if not usable:
-        return ""
+        return None
     groups = networks.usable_security_groups(usable[0])
     allowing = [group for group in groups if group.inbound == model.Access.ACCEPTED] or groups
     asked = ["--security-group", allowing[0].security_group_id] if allowing else []
-    return command_line("plan", "--vpc", usable[0].vpc_id, *asked)
+    return Suggestion("plan", "--vpc", usable[0].vpc_id, *asked)
 
 
 def _place(here: model.Whereabouts | None) -> Cell:
@@ -232,7 +232,7 @@ def _verified(service: model.VerifiedService) -> View:
             if service.auto_accept
             else Mark("warn", "the service's owner has to accept the connection"),
         ),
-        next_command="%tidb_pe networks",
+        next_command=Suggestion("networks"),
         details=(
             View(
                 title="",
@@ -251,7 +251,7 @@ def _verified(service: model.VerifiedService) -> View:
 @view_of.register(model.Permissions)
 def _permissions(permissions: model.Permissions) -> View:
     purpose = "plan, create, wait and connect" + (", and for delete" if permissions.clean_up else "")
-    to_delete = Mark("info", "To delete endpoints too: %tidb_pe permissions --clean-up.")
+    to_delete = Mark("info", "To allow deletion too.", Suggestion("permissions", "--clean-up"))
     return View(
         title=f"RAM policy: the least that the access key's owner needs for {purpose}",
         block=tuple(permissions.policy.splitlines()),

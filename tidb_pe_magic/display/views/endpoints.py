@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion, as_advice
 from tidb_pe_magic.display.layout import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import (
     cannot_tell,
-    command_line,
     for_endpoint,
     served,
     served_names,
@@ -54,7 +54,7 @@ def _plan(plan: model.EndpointPlan) -> View:
             ident=existing.endpoint_id,
             brief=_free(plan, Code(existing.vpc_id), _in_words(existing), "nothing more is billed"),
             notes=notes,
-            next_command="%tidb_pe plan"
+            next_command=Suggestion("plan")
             if plan.stops
             else for_endpoint("connect" if existing.ready else "wait", existing),
             details=details,
@@ -76,7 +76,7 @@ def _plan(plan: model.EndpointPlan) -> View:
             plan_cost(plan),
         ),
         notes=notes,
-        next_command=command_line("plan" if plan.stops else "create", *asked, "--name", plan.name),
+        next_command=Suggestion("plan" if plan.stops else "create", *asked, "--name", plan.name),
         details=details,
     )
 
@@ -107,12 +107,18 @@ def _free(plan: model.EndpointPlan, *cells: Cell) -> tuple[Cell, ...]:
 def finding_notes(plan: model.EndpointPlan) -> tuple[Mark, ...]:
     """Return a note for each finding that needs attention; that the endpoint exists is the plan's title."""
     return tuple(
-        Mark(_SEVERITIES[finding.severity], f"{finding.check}: {_without_cost(plan, finding)} {finding.mend}")
+        _finding_note(finding, _without_cost(plan, finding))
         for finding in plan.findings
         if finding.severity in _SEVERITIES
         and not (finding.check == "existing-endpoint" and plan.existing and finding.severity != "stop")
         and not (finding.check == "payer" and plan.emulated)
     )
+
+
+def _finding_note(finding: model.Finding, summary: str) -> Mark:
+    advice = as_advice(finding.advice)
+    words = f"{finding.check}: {summary} {advice.text}".rstrip()
+    return Mark(_SEVERITIES[finding.severity], words, next(iter(advice.commands), None))
 
 
 def _without_cost(plan: model.EndpointPlan, finding: model.Finding) -> str:
@@ -147,7 +153,7 @@ def _passed(plan: model.EndpointPlan) -> tuple[Mark, ...]:
 @view_of.register(model.CreatedEndpoint)
 def _created(created: model.CreatedEndpoint) -> View:
     shown = _endpoint(created.endpoint)
-    authorization = replace(_authorization(created.endpoint.authorization()), next_command="")
+    authorization = replace(_authorization(created.endpoint.authorization()), next_command=None)
     return replace(
         shown,
         title="Existing endpoint reused, unchanged:" if created.adopted else "Endpoint created:",
@@ -160,7 +166,7 @@ def _created(created: model.CreatedEndpoint) -> View:
         notes=(
             *_differences(created.differences),
             *(
-                Mark(_SEVERITIES[each.severity], f"{each.check}: {each.summary} {each.mend}")
+                _finding_note(each, each.summary)
                 for each in created.findings
                 if each.severity in _SEVERITIES and not (each.check == "payer" and created.emulated)
             ),
@@ -190,7 +196,7 @@ def _authorization(rule: model.Authorization) -> View:
                 "info", "An empty table allows every endpoint. With rules in it, other endpoints are refused."
             ),
         ),
-        next_command=command_line("connect", "--endpoint", rule.endpoint_id) if rule.cluster else "",
+        next_command=Suggestion("connect", "--endpoint", rule.endpoint_id) if rule.cluster else None,
     )
 
 
@@ -245,12 +251,12 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
     )
 
 
-def _standing(endpoint: model.VpcEndpoint) -> tuple[str, Kind, str]:
+def _standing(endpoint: model.VpcEndpoint) -> tuple[str, Kind, Suggestion]:
     """Return the title that an endpoint's state gives, its mark, and the next command."""
     if endpoint.ready:
         return "Endpoint ready: Active and Connected", "ok", for_endpoint("connect", endpoint)
     if endpoint.endpoint_status == model.EndpointStatus.DELETING:
-        return "Endpoint is being deleted", "warn", "%tidb_pe endpoints"
+        return "Endpoint is being deleted", "warn", Suggestion("endpoints")
     if awaits_owner(endpoint):
         return "Endpoint not accepted yet", "warn", for_endpoint("wait", endpoint)
     return "Endpoint not ready yet", "busy", for_endpoint("wait", endpoint)
@@ -284,7 +290,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
             "was created here" if cluster is None else f"is for the service of cluster {cluster.display_name}"
         )
         note = Mark("info", f"None of this account's endpoints in {endpoints.region_id} {none}.")
-        following = "%tidb_pe plan" if cluster else ""
+        following = Suggestion("plan") if cluster else None
         return View(title=f"Endpoints {of}: none", notes=(note,), next_command=following)
     header: tuple[str, ...] = ("Endpoint ID", "State", "VPC", "Zones", "Created by tidb_pe")
     if cluster is None:
@@ -300,7 +306,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
         title=f"Endpoints {of}: {len(rows)}",
         tables=(Table(caption="", header=header, rows=rows),),
         notes=cannot_tell(missing),
-        next_command=_standing(endpoints.items[0])[2] if cluster and len(rows) == 1 else "",
+        next_command=_standing(endpoints.items[0])[2] if cluster and len(rows) == 1 else None,
         details=(
             View(
                 title="",
@@ -325,7 +331,9 @@ def _made_here(endpoint: model.VpcEndpoint) -> str:
 def _deletion(deletion: model.Deletion) -> View:
     if not deletion.found:
         title = f"Nothing to delete: in {deletion.region_id} there is no endpoint"
-        return View(title=title, kind="info", ident=deletion.endpoint_id, next_command="%tidb_pe endpoints")
+        return View(
+            title=title, kind="info", ident=deletion.endpoint_id, next_command=Suggestion("endpoints")
+        )
     facts: list[tuple[str, Cell]] = [("Region ID", Code(deletion.region_id))]
     if deletion.zones:
         facts.append(("Zones removed first", Code(*deletion.zones)))

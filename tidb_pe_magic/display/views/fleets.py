@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.layout import Code, CommandText, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
@@ -34,11 +34,10 @@ _MORE = dict.fromkeys(("plan", "apply"), ("Zones", "Billed"))
 
 @view_of.register(model.Fleet)
 def _fleet(fleet: model.Fleet) -> View:
-    path = shlex.quote(fleet.path)
     follows = _NEXT.get(fleet.action)
-    command = f"%tidb_pe fleet {follows} {path}" if follows and not fleet.failures else ""
+    command = Suggestion("fleet", follows, fleet.path) if follows and not fleet.failures else None
     if fleet.action == "init":
-        edit = Mark("info", "Name your clusters and VPCs in it: %tidb_pe clusters and networks list them.")
+        edit = Mark("info", "Name your clusters and VPCs in it. List the clusters.", Suggestion("clusters"))
         return View(title=f"Template written: {fleet.path}", kind="ok", notes=(edit,), next_command=command)
     failed = tuple(row for row in fleet.rows if row.failed)
     return View(
@@ -145,7 +144,9 @@ def _table(rows: Sequence[model.FleetRow], caption: str = "", *more: str) -> Tab
 def _failures(failed: Sequence[model.FleetRow]) -> tuple[Table, ...]:
     if not failed:
         return ()
-    rows = tuple((str(row.number), row.cluster, row.detail, CommandText(row.next_command)) for row in failed)
+    rows = tuple(
+        (str(row.number), row.cluster, row.detail, CommandText(row.next_command or "")) for row in failed
+    )
     return (Table(caption="Failed", header=("#", "Cluster", "Why", "Look at it alone"), rows=rows),)
 
 

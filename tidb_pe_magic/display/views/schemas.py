@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.layout import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of, yes_or_no
 
@@ -37,8 +38,8 @@ def _tables(found: model.Tables) -> View:
         notes.append(
             Mark(
                 "info",
-                f"Only the first {_MOST} tables of a database are shown. "
-                "Use a pattern to find others: %tidb_pe tables 'order*'.",
+                f"Only the first {_MOST} tables of a database are shown. Use a pattern to find others.",
+                Suggestion("tables", "order*"),
             )
         )
     notes += [Mark("warn", note) for note in found.notes]
@@ -50,7 +51,7 @@ def _tables(found: model.Tables) -> View:
         title=f"{count} {where} (connection {found.alias})",
         tables=listed,
         notes=tuple(notes),
-        next_command=f"%tidb_pe tables {_typed(found, first)}" if first is not None else "",
+        next_command=Suggestion("tables", _typed(found, first)) if first is not None else None,
     )
 
 

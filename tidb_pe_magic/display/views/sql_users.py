@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.layout import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
@@ -20,7 +21,7 @@ def _sql_users(users: model.SqlUsers) -> View:
         return View(
             title=f"{len(rows)} SQL user{'' if len(rows) == 1 else 's'} of cluster {users.cluster}",
             tables=(Table(caption="", header=("Name", "Role"), rows=rows),),
-            next_command="%tidb_pe sql-user create analyst --role readonly",
+            next_command=Suggestion("sql-user", "create", "analyst", "--role", "readonly"),
         )
     (user,) = users.items
     notes = []

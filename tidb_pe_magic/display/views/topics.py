@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.layout import View
 from tidb_pe_magic.display.views.base import view_of
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.advice import Spelling
+
+# A command in a topic is code: between backticks, or a line of a code block, with a comment after it.
+_COMMAND = re.compile(r"(?P<lead>`|^)%tidb_pe(?P<words>(?: [^`#\n]*[^`# \n])?)", re.MULTILINE)
 
 
 @view_of.register(model.HelpText)
 def _help(text: model.HelpText) -> View:
     title, _, rest = text.text.partition("\n")
     return View(title=title.removeprefix("# "), block=tuple(rest.strip().split("\n")))
+
+
+def spelled_topic(topic: model.HelpText, spelling: Spelling) -> model.HelpText:
+    """Return the topic with each command as the skin writes it."""
+
+    def spell(found: re.Match[str]) -> str:
+        operation, *words = shlex.split(found["words"]) or [""]
+        return found["lead"] + spelling(Suggestion(operation, *words)).rstrip()
+
+    return replace(topic, text=_COMMAND.sub(spell, topic.text))

@@ -117,7 +117,7 @@ class ChooseCluster:
             try:
                 endpoints = self._desk.perform("endpoints", EndpointsRequest.of(cluster=name))
             except TidbPeError as error:
-                note = Mark("warn", f"Whether there are endpoints already cannot be told: {error}")
+                note = Mark("warn", f"Whether there are endpoints already cannot be told: {error.prose}")
                 self.list.outcome.value += as_html(View(title="Endpoints", notes=(note,)))
                 return ""
             if isinstance(endpoints, model.Endpoints) and endpoints.items:

@@ -295,13 +295,13 @@ class Action:
 
     def _refuse(self, error: InvalidRequest, *, clicked: bool) -> None:
         told = self._sheet.refuse(error, clicked=clicked)
-        self.outcome.value = "" if told else fragments.failure(str(error))
+        self.outcome.value = "" if told else fragments.failure(error.text())
 
     def _fail(self, request: Request | None, error: TidbPeError) -> None:
         diagnosis = getattr(error, "diagnosis", None)
         self.outcome.value = (
             self._told(live=False)
-            + (fragments.note if _meant(error) else fragments.failure)(str(error))
+            + (fragments.note if _meant(error) else fragments.failure)(error.text())
             + (fragments.shown(diagnosis) if diagnosis else "")
         )
         if request is not None:

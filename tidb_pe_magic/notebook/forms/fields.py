@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from traitlets import TraitError
 
+from tidb_pe_magic.advice import magic, with_commands
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms.fragments import note, refusal
@@ -246,7 +247,7 @@ class Sheet:
         """
         named = [field for field in self.fields if field.label == error.field]
         for field in named:
-            words = f"{error.reason} {error.advice}".strip()
+            words = with_commands(f"{error.reason} {error.advice}".strip(), error.commands, magic)
             if clicked or field.value:
                 field.tell(words)
             else:

@@ -39,14 +39,14 @@ def refusal(reason: str) -> str:
     return f'<span role="alert">✘ {_escaped(reason)}</span>' if reason else ""
 
 
-def failure(line: str) -> str:
-    """Return the one line of an error."""
-    return f'<div class="tidb-pe-failure" role="alert">✘ {_escaped(line)}</div>'
+def failure(text: str) -> str:
+    """Return an error: what is wrong, and under it what to do."""
+    return f'<div class="tidb-pe-failure" role="alert">✘ {_lines(text)}</div>'
 
 
-def note(line: str) -> str:
+def note(text: str) -> str:
     """Return what is no mistake: what has come to pass as it was meant, or is still to be chosen."""
-    return f'<div role="status">· {_escaped(line)}</div>'
+    return f'<div role="status">· {_lines(text)}</div>'
 
 
 def bug(error: UnexpectedError) -> str:
@@ -93,7 +93,7 @@ def activity(line: str) -> str:
 
 
 def _view(result: Result) -> View:
-    return replace(view(replace(result, via=())), next_command="", pictures=())
+    return replace(view(replace(result, via=())), next_command=None, pictures=())
 
 
 def _unbroken(text: str) -> str:
@@ -102,6 +102,10 @@ def _unbroken(text: str) -> str:
         f'<span class="tidb-pe-word">{_escaped(word)}</span>' if len(word) <= _WORD else _escaped(word)
         for word in one_line(text).split(" ")
     )
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(map(_escaped, text.splitlines()))
 
 
 def _escaped(text: str) -> str:

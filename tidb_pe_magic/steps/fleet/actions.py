@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice
 from tidb_pe_magic.model import Fleet, FleetEnded, RowState, Severity, row_counts
 from tidb_pe_magic.steps.clusters import service_of
 from tidb_pe_magic.steps.create import create_planned, refuse_stops
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.context import Context
     from tidb_pe_magic.steps.fleet.run import FleetTarget
 
-_GOES_ON = "What a cloud has begun goes on; run {command} again: what is done is skipped."
+_CONTINUES = "What the cloud has started continues. Run the command again: finished rows are skipped."
 
 
 def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet:
@@ -43,7 +44,7 @@ def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet
     except (KeyboardInterrupt, errors.WaitCancelled):
         counts = ", ".join(f"{count} {state}" for state, count in row_counts(run.board.rows).items())
         raise errors.WaitCancelled(
-            f"stopped fleet {request.action}: {counts}.", advice=_GOES_ON.format(command=run.command)
+            f"stopped fleet {request.action}: {counts}.", advice=Advice(_CONTINUES, run.command)
         ) from None
     finally:
         run.stop.set()
@@ -58,8 +59,12 @@ def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet
     )
     on_event(FleetEnded(fleet=result))
     if result.failures:
-        again = "what is done is skipped" if request.action in {"apply", "delete"} else "nothing was changed"
-        raise errors.FleetFailed(result, advice=f"Mend that, and run {run.command} again: {again}.")
+        again = (
+            "finished rows are skipped" if request.action in {"apply", "delete"} else "nothing was changed"
+        )
+        raise errors.FleetFailed(
+            result, advice=Advice(f"Correct that, then run the command again: {again}.", run.command)
+        )
     return result
 
 

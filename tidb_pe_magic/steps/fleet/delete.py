@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.commands.requests import DeleteRequest, FleetRequest
-from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.model import EndpointStatus, RowState
 from tidb_pe_magic.steps import connect
 from tidb_pe_magic.steps.clusters import service_of
@@ -81,7 +82,10 @@ class _Removing:
             raise errors.NotEligible(
                 "tag",
                 f"{endpoint.endpoint_id} was not made here and may be in use by others.",
-                advice=f"If it may go: %tidb_pe delete {endpoint.endpoint_id} --yes --adopted",
+                advice=Advice(
+                    "If you are sure that it may be deleted, delete it by itself.",
+                    Suggestion("delete", endpoint.endpoint_id, "--yes", "--adopted"),
+                ),
             )
         if endpoint.endpoint_status != EndpointStatus.DELETING and not run.request.shared:
             alone = DeleteRequest(
@@ -91,7 +95,7 @@ class _Removing:
                 adopted=run.request.adopted,
                 shared=True,
             )
-            refuse_shared(run.shared, endpoint, target.cluster_ids, command=command("delete", alone))
+            refuse_shared(run.shared, endpoint, target.cluster_ids, command=suggestion("delete", alone))
         removal = Removal(run.live, run.live.alibaba(region_id), endpoint)
         self._left[entry.number] = _Doomed(target, endpoint, removal)
 
@@ -107,7 +111,7 @@ class _Removing:
             raise errors.InvalidRequest(
                 "--yes",
                 f"is missing: this deletes {len(idents)} endpoints and ends every connection over them.",
-                advice=f"{command('fleet', look)} shows them.",
+                advice=Advice("Add --yes to delete them.", suggestion("fleet", look)),
             )
         self._run.context.journal.check()
         for ident in idents:

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import FleetRequest, PlanRequest
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.files import decoded
@@ -92,7 +93,9 @@ def _document(file: str) -> dict[str, Any]:
         return tomllib.loads(decoded(Path(file).expanduser().read_bytes()))
     except FileNotFoundError:
         raise InvalidRequest(
-            _label(), f"there is no {file}.", advice="%tidb_pe fleet init FILE writes a template."
+            _label(),
+            f"there is no {file}.",
+            advice=Advice("Write a template first.", Suggestion("fleet", "init", file)),
         ) from None
     except OSError as error:
         raise InvalidRequest(_label(), f"{file} cannot be read: {error.strerror or error}.") from None

@@ -11,6 +11,7 @@ from tidb_pe_magic.model import EndpointStatus, FleetProgressed, FleetRow, RowSt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tidb_pe_magic.advice import Suggestion
     from tidb_pe_magic.model import Event, EventHook, VpcEndpoint
     from tidb_pe_magic.steps.fleet.file import Entry
 
@@ -33,7 +34,7 @@ class RowProgress:
             entry.number: FleetRow(number=entry.number, cluster=entry.cluster, vpc_id=entry.vpc_id)
             for entry in entries
         }
-        self._followers: dict[int, dict[int, str]] = {}
+        self._followers: dict[int, dict[int, Suggestion]] = {}
         self._changed: set[int] = set()
         self._heard: list[Event] = []
 
@@ -48,7 +49,7 @@ class RowProgress:
         """Seconds since the run began."""
         return self._clock() - self._started
 
-    def share(self, entry: Entry, follower: Entry, *, alone: str) -> None:
+    def share(self, entry: Entry, follower: Entry, *, alone: Suggestion) -> None:
         """Have a row's endpoint be another row's, too: what becomes of it is told of both, and billed once.
 
         Args:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.commands.requests import EndpointsRequest
-from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.steps.clusters import named_cluster
 from tidb_pe_magic.steps.fleet.rows import RowProgress
 from tidb_pe_magic.steps.fleet.same_endpoint import contradictions, merged
@@ -68,7 +69,7 @@ class Run:
         self.on_event = on_event
         self.stop = threading.Event()
         self.board = RowProgress(request.action, entries, clock=context.clock, on_event=on_event)
-        self.command = command("fleet", request)
+        self.command = suggestion("fleet", request)
         self.context = context
         self.live = LiveContext.over(context.for_call(cancel=self.stop))
         self.shared = SharedContext.over(self.live)
@@ -87,7 +88,7 @@ class Run:
             try:
                 cluster = named_cluster(self.shared.for_call(remember=False), entry.cluster, field="cluster")
             except errors.InvalidRequest as error:
-                self.board.fail(entry, str(error), next_command="%tidb_pe clusters")
+                self.board.fail(entry, error.prose, next_command=Suggestion("clusters"))
                 continue
             first = seen.setdefault((cluster.cluster_id, entry.vpc_id), entry)
             if first is not entry:
@@ -170,13 +171,13 @@ class Run:
         except errors.TidbPeError as error:
             if not self.stop.is_set():
                 alone = self.alone(target)
-                self.board.fail(target.entry, str(error), billed_zones=0, next_command=alone)
+                self.board.fail(target.entry, error.prose, billed_zones=0, next_command=alone)
 
-    def alone(self, target: FleetTarget) -> str:
+    def alone(self, target: FleetTarget) -> Suggestion:
         """Return the command that looks at this row alone."""
         if self.request.action in {"plan", "apply"}:
-            return command("plan", target.entry.request)
-        return command("endpoints", EndpointsRequest(cluster=target.entry.cluster))
+            return suggestion("plan", target.entry.request)
+        return suggestion("endpoints", EndpointsRequest(cluster=target.entry.cluster))
 
     def endpoints(self, regions: Iterable[str]) -> dict[str, VpcEndpoint]:
         """Return every endpoint of these regions by its ID, as the cloud has them now: a request for 1,000.
@@ -219,7 +220,7 @@ class Run:
         except errors.WaitTimeout:
             pending.fail(late)
         except errors.TidbPeError as error:  # the list may not be asked for, or not any longer
-            pending.fail(str(error))
+            pending.fail(error.prose)
 
     def _meanwhile(self) -> None:
         if self.context.cancel.is_set():

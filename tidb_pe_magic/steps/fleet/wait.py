@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.commands.requests import WaitRequest
-from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.runtime.waiter import connected
 from tidb_pe_magic.steps.fleet.rows import of_endpoint, states
 from tidb_pe_magic.steps.preflight.facts import Denied, look_up
@@ -54,7 +54,7 @@ class _Waiting:
             try:
                 ready = connected(seen)
             except errors.EndpointFailed as error:
-                self._run.board.fail(target.entry, str(error), next_command=self._run.command)
+                self._run.board.fail(target.entry, error.prose, next_command=self._run.command)
                 del self._left[ident]
                 continue
             if seen is not None:
@@ -81,5 +81,5 @@ class _Waiting:
             self._run.board.fail(
                 target.entry,
                 f"{reason}; last seen: {endpoint.endpoint_id} {states(endpoint)}",
-                next_command=command("wait", alone),
+                next_command=suggestion("wait", alone),
             )

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import EndpointStatus, Finding, RamAction, Severity
 from tidb_pe_magic.steps.preflight import network
 from tidb_pe_magic.steps.preflight.facts import ASK_FOR_IT, Denied, capital, denied_finding
@@ -66,7 +67,7 @@ def check_clock(facts: Facts) -> Finding | None:
             severity=_STOP,
             summary=f"This machine's clock is more than 15 minutes off; {by}.",
             evidence=evidence,
-            mend="Set the clock, for example with sudo chronyc makestep.",
+            advice="Set the clock, for example with sudo chronyc makestep.",
         )
     if ahead is None:
         return None
@@ -89,7 +90,7 @@ def check_product(facts: Facts) -> Finding | None:
                 severity=_STOP,
                 summary="PrivateLink is not activated for this Alibaba Cloud account.",
                 evidence="CheckProductOpen: NeedOpenProduct",
-                mend="Activate it in the console (VPC > Endpoints); it is an order, so it is left to you.",
+                advice="Activate it in the console (VPC > Endpoints); it is an order, so it is left to you.",
             )
 
 
@@ -100,10 +101,10 @@ def check_cluster(facts: Facts) -> Finding:
         return Finding(
             check="cluster", severity=_OK, summary=f"Cluster {facts.cluster.display_name} is eligible."
         )
-    mend = "See %tidb_pe clusters for those that can be used."
+    advice = Advice("Choose another cluster.", Suggestion("clusters"))
     if restriction.name == "state":
-        mend = "Wait until it is ACTIVE. TiDB Cloud shows the instance's state under My TiDB."
-    return Finding(check="cluster", severity=_STOP, summary=f"{capital(restriction.reason)}.", mend=mend)
+        advice = Advice("Wait until it is ACTIVE. TiDB Cloud shows the instance's state under My TiDB.")
+    return Finding(check="cluster", severity=_STOP, summary=f"{capital(restriction.reason)}.", advice=advice)
 
 
 def check_service(facts: Facts) -> Finding | None:
@@ -123,7 +124,7 @@ def check_service(facts: Facts) -> Finding | None:
         "allow-list, the region is another, or the service is gone.",
         evidence=f"ListVpcEndpointServicesByEndUser: no {noted.service_name if noted else 'service'} "
         f"in {facts.cluster.region_id}",
-        mend="Check the account of the access key; then ask TiDB Cloud support to admit the account.",
+        advice="Check the account of the access key; then ask TiDB Cloud support to admit the account.",
     )
 
 
@@ -144,7 +145,7 @@ def check_address_version(facts: Facts) -> Finding | None:
             severity=_WARN,
             summary="The service is dual-stack; the endpoint is made for IPv4 alone.",
             evidence=evidence,
-            mend="Nothing, unless clients have IPv6 addresses only: then make the endpoint in the console.",
+            advice="Nothing, unless clients have IPv6 addresses only: then make the endpoint in the console.",
         )
     if version == "IPv6":
         return Finding(
@@ -152,7 +153,7 @@ def check_address_version(facts: Facts) -> Finding | None:
             severity=_STOP,
             summary="The service is IPv6-only, and endpoints are made for IPv4 here.",
             evidence=evidence,
-            mend="Make the endpoint in the console.",
+            advice="Make the endpoint in the console.",
         )
     return Finding(
         check=check,
@@ -174,7 +175,9 @@ def check_business_status(facts: Facts) -> Finding | None:
         summary=f"Endpoint {endpoint.endpoint_id} "
         + ("is locked: a payment is overdue." if locked else f"is {endpoint.business_status}."),
         evidence=f"EndpointBusinessStatus {endpoint.business_status}",
-        mend="Pay the bill, then run %tidb_pe plan again." if locked else "See the Alibaba Cloud account.",
+        advice=Advice("Pay the bill, then plan again.", Suggestion("plan"))
+        if locked
+        else "See the Alibaba Cloud account.",
     )
 
 
@@ -201,7 +204,7 @@ def check_existing(facts: Facts) -> Finding | None:
         + _serves(facts.existing)
         + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
         evidence=_states(facts.existing),
-        mend=ASK_FOR_IT if hidden else "Nothing, or %tidb_pe endpoints for what there is.",
+        advice=ASK_FOR_IT if hidden else Advice("Nothing to do.", Suggestion("endpoints")),
     )
 
 
@@ -212,14 +215,17 @@ def _is_empty(endpoint: VpcEndpoint) -> bool:
 
 
 def _empty(endpoint: VpcEndpoint) -> Finding:
-    flag = "" if endpoint.ours else " --adopted"
+    flag = () if endpoint.ours else ("--adopted",)
     return Finding(
         check=_UNSURE,
         severity=_STOP,
         summary=f"{endpoint.endpoint_id} exists for this service and VPC, and has no zone, so that nothing "
         "reaches it: perhaps its deletion was not finished.",
         evidence=_states(endpoint),
-        mend=f"Run %tidb_pe delete {endpoint.endpoint_id} --yes{flag}, and then the same command again.",
+        advice=Advice(
+            "Delete the endpoint, then run the same command again.",
+            Suggestion("delete", endpoint.endpoint_id, "--yes", *flag),
+        ),
     )
 
 
@@ -233,10 +239,12 @@ def check_second(facts: Facts) -> Finding | None:
         check="second-endpoint",
         severity=_WARN,
         summary=f"This account has {'an endpoint' if one else 'endpoints'} for this cluster in another VPC: "
-        f"{others}. A new one in {facts.vpc.vpc_id} is billed besides.",
+        f"{others}. A new one in {facts.vpc.vpc_id} is billed in addition.",
         evidence="; ".join(map(_states, facts.elsewhere)),
-        mend="Nothing, if both are wanted. Where a route leads there (VPC peering, CEN), it can be used: "
-        f"%tidb_pe connect --endpoint {facts.elsewhere[0].endpoint_id}",
+        advice=Advice(
+            "Nothing to do if you want both. Over a route (VPC peering, CEN), the existing one is usable.",
+            Suggestion("connect", "--endpoint", facts.elsewhere[0].endpoint_id),
+        ),
     )
 
 
@@ -258,7 +266,7 @@ def check_auto_accept(facts: Facts) -> Finding | None:
         severity=_WARN,
         summary="The service's owner has to accept the connection: until then it stays Disconnected.",
         evidence="AutoAcceptEnabled false",
-        mend="After create, give the endpoint's ID to whoever runs the cluster in TiDB Cloud.",
+        advice="After create, give the endpoint's ID to whoever runs the cluster in TiDB Cloud.",
     )
 
 
@@ -276,7 +284,7 @@ def check_payer(facts: Facts) -> Finding | None:
             severity=_WARN if more else _OK,
             summary=f"This account is billed for {zones} by the hour, from creation until deletion.",
             evidence=evidence,
-            mend=f"{DEFAULT_ZONES} zones are enough for redundancy: choose with --zone." if more else "",
+            advice=f"{DEFAULT_ZONES} zones are enough for redundancy: choose with --zone." if more else "",
         )
     if service.payer == "EndpointService":
         return Finding(
@@ -284,7 +292,7 @@ def check_payer(facts: Facts) -> Finding | None:
             severity=_WARN,
             summary=f"The service's owner, not this account, is billed for {zones}.",
             evidence=evidence,
-            mend="Make sure that its owner knows.",
+            advice="Make sure that its owner knows.",
         )
     return Finding(
         check=check,
@@ -305,7 +313,7 @@ def check_name(facts: Facts) -> Finding | None:
         severity=_STOP,
         summary="The name has to be 2 to 128 letters, digits, hyphens or underscores, a letter first.",
         evidence=facts.name,
-        mend="Choose another with --name.",
+        advice="Choose another with --name.",
     )
 
 
@@ -323,7 +331,7 @@ def check_tags(facts: Facts) -> Finding | None:
         summary="A tag's key has 1 to 64 characters, its value at most 128; neither holds a URL, and no key "
         f"begins with aliyun or acs:; each key once, {_MOST_TAGS} at most.",
         evidence=", ".join(wrong),
-        mend="Choose other tags.",
+        advice="Choose other tags.",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import (
     OUR_TAG,
     Cluster,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ASK_FOR_IT = "Ask for it, with the policy that %tidb_pe permissions writes."
+ASK_FOR_IT = Advice("Ask for the permission.", Suggestion("permissions"))
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def denied_finding(check: str, denied: Denied) -> Finding:
         check=check,
         severity=Severity.WARN,
         summary=f"Cannot tell: {denied}.",
-        mend=ASK_FOR_IT,
+        advice=ASK_FOR_IT,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import (
     Access,
     Finding,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_ZONES = 2  # one is no redundancy, and each one more is billed
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
 _FIRST_PRIORITY = "1"  # of 1 to 100 (Alibaba Cloud API reference, AuthorizeSecurityGroup)
-_SEE_NETWORKS = "See %tidb_pe networks."
+_SEE_NETWORKS = Advice("", Suggestion("networks"))
 
 
 def check_zones(facts: Facts) -> Finding | None:
@@ -44,7 +45,7 @@ def check_zones(facts: Facts) -> Finding | None:
             severity=_STOP,
             summary=f"{capital('; '.join(obstacles) or f'no zone can be used in {facts.vpc.vpc_id}')}.",
             evidence=f"the service's zones: {', '.join(offered) or 'none'}",
-            mend=_SEE_NETWORKS,
+            advice=_SEE_NETWORKS,
         )
     if not networks.tells(RamAction.VPCS):
         return denied_finding(check, Denied(RamAction.VPCS))
@@ -56,7 +57,7 @@ def check_zones(facts: Facts) -> Finding | None:
             severity=_WARN,
             summary=f"Only one zone can be used, so there is no second one to fall back on: {in_use}.",
             evidence=reasons,
-            mend=f"Make a vSwitch with free addresses in {' or '.join(unused)}.",
+            advice=f"Make a vSwitch with free addresses in {' or '.join(unused)}.",
         )
     return Finding(
         check=check,
@@ -97,7 +98,7 @@ def check_security_groups(facts: Facts) -> Finding | None:
         summary = "Basic and advanced security groups cannot be mixed on one endpoint."
     else:
         return Finding(check=check, severity=_OK, summary="The security groups fit.", evidence=evidence)
-    return Finding(check=check, severity=_STOP, summary=summary, evidence=evidence, mend=_SEE_NETWORKS)
+    return Finding(check=check, severity=_STOP, summary=summary, evidence=evidence, advice=_SEE_NETWORKS)
 
 
 def _kind(group: SecurityGroup) -> str:
@@ -112,8 +113,7 @@ def check_place(facts: Facts) -> Finding:
             check=check,
             severity=_WARN,
             summary="Cannot tell where this machine is: no ECS metadata answers.",
-            mend=f"The endpoint is reached from {vpc_id} or over a route into it; "
-            "after create, %tidb_pe doctor shows whether there is one.",
+            advice=f"The endpoint is reachable only from {vpc_id} or over a route into it.",
         )
     if here.vpc_id == vpc_id:
         return Finding(
@@ -124,7 +124,7 @@ def check_place(facts: Facts) -> Finding:
         severity=_WARN,
         summary=f"This notebook is in {here.vpc_id} ({here.region_id}), the endpoint in {vpc_id}.",
         evidence="ECS metadata",
-        mend="It is reached only where a route leads there (VPC peering, CEN); see %tidb_pe networks.",
+        advice=Advice("It is reachable only over a route (VPC peering, CEN).", Suggestion("networks")),
     )
 
 
@@ -177,7 +177,7 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: Securi
     groups = ", ".join(facts.rules)
     evidence = "; ".join(map(str, judgement.because[:3]))
     source = f"{address}/32" if address else f"{facts.vpc.cidr_block or 'the network of this machine'}"
-    mend = f"Add an inbound rule to {next(iter(facts.rules))}: Accept TCP {port}/{port} from {source}."
+    advice = f"Add an inbound rule to {next(iter(facts.rules))}: Accept TCP {port}/{port} from {source}."
     if judgement.access == Access.ACCEPTED:
         return Finding(check=check, severity=_OK, summary=f"{way} is let in.", evidence=evidence)
     if judgement.access == Access.DROPPED:
@@ -188,7 +188,7 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: Securi
             summary=f"{way} is {'dropped by a rule' if drops else 'not let in by any rule'} of {groups}: "
             "connections would time out.",
             evidence=evidence,
-            mend=mend + _against(drops, rule),
+            advice=advice + _against(drops, rule),
             rule=rule,
         )
     if judgement.members_only and address:
@@ -202,5 +202,5 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: Securi
         severity=_WARN,
         summary=f"Cannot tell whether {way} is let in: {reason}.",
         evidence=evidence,
-        mend=mend,
+        advice=advice,
     )

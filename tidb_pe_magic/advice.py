@@ -1,0 +1,157 @@
+"""What to do next, as data: each skin writes the commands in its own spelling.
+
+A sentence never names a command, because a command is typed differently in a notebook, a shell and Python.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SQL = "sql"
+"""Operation of a suggestion that is a `%%sql` cell: its words are the alias and, where known, a statement."""
+_SANDBOX = "sandbox"
+_SANDBOX_MODULE = "python -m tidb_pe_magic.sandbox"
+
+
+@dataclass(frozen=True, init=False)
+class Suggestion:
+    """A command to run next.
+
+    Attributes:
+        operation: a row of the table of operations; `sql` for a `%%sql` cell; `-h` for the list of commands.
+        words: what follows, unquoted: values by place, then `--flag` and its value.
+    """
+
+    operation: str
+    words: tuple[str, ...]
+
+    def __init__(self, operation: str, *words: str) -> None:
+        """Keep the words apart, so that each skin can quote them in its own way."""
+        object.__setattr__(self, "operation", operation)
+        object.__setattr__(self, "words", words)
+
+    def __str__(self) -> str:
+        """Return the command as a notebook has it."""
+        return magic(self)
+
+
+@dataclass(frozen=True)
+class ShellCommand:
+    """A command of another program, the same in every skin."""
+
+    line: str
+
+    def __str__(self) -> str:
+        """Return the command."""
+        return self.line
+
+
+NextCommand = Suggestion | ShellCommand
+Spelling = Callable[[Suggestion], str]
+"""How a skin writes a suggestion."""
+
+
+@dataclass(frozen=True, init=False)
+class Advice:
+    """What to do: sentences, and the commands for it, the best one first."""
+
+    text: str
+    commands: tuple[NextCommand, ...]
+
+    def __init__(self, text: str = "", *commands: NextCommand) -> None:
+        """Take the sentences, which name no command, and the commands."""
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "commands", commands)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to do."""
+        return bool(self.text or self.commands)
+
+    def __str__(self) -> str:
+        """Return sentences and commands, as a notebook has them, on one line."""
+        return with_commands(self.text, self.commands, magic)
+
+
+def as_advice(advice: str | Advice) -> Advice:
+    """Return sentences alone as advice without a command."""
+    return advice if isinstance(advice, Advice) else Advice(advice)
+
+
+def spelled(command: NextCommand, spelling: Spelling) -> str:
+    """Return a command as the skin writes it."""
+    return command.line if isinstance(command, ShellCommand) else spelling(command)
+
+
+def with_commands(text: str, commands: tuple[NextCommand, ...], spelling: Spelling) -> str:
+    """Return the sentences and the first command on one line, for logs and tables."""
+    first = f"Try: {spelled(commands[0], spelling)}" if commands else ""
+    return " ".join(filter(None, (text, first)))
+
+
+def magic(suggestion: Suggestion) -> str:
+    """Return the suggestion as a notebook's cell."""
+    if suggestion.operation == SQL:
+        return "%%sql " + "\n".join(suggestion.words)
+    return typed("%tidb_pe", suggestion)
+
+
+def console(suggestion: Suggestion) -> str:
+    """Return the suggestion as a shell's command."""
+    if suggestion.operation == SQL:
+        return magic(suggestion)  # the console has no cells: it is for the notebook
+    if suggestion.operation == _SANDBOX:
+        return _SANDBOX_MODULE
+    return typed("tidb-pe", suggestion)
+
+
+def python(suggestion: Suggestion) -> str:
+    """Return the suggestion as a call of `Runbook`'s method."""
+    if suggestion.operation == SQL:
+        statement = suggestion.words[1] if len(suggestion.words) > 1 else "SELECT …"
+        return f'runbook.query("{statement}")'
+    if suggestion.operation == _SANDBOX:
+        return _SANDBOX_MODULE
+    if not suggestion.operation.isidentifier() and suggestion.operation.startswith("-"):
+        return "help(runbook)"
+    by_place, by_name = _arguments(suggestion.words)
+    if by_name.pop("-h", None):
+        return f"help(runbook.{_method(suggestion)})"
+    named = [f"{name}={_literals(values)}" for name, values in by_name.items()]
+    return f"runbook.{_method(suggestion)}({', '.join([*map(_literal, by_place), *named])})"
+
+
+def typed(program: str, suggestion: Suggestion) -> str:
+    """Return the words after the program's name, quoted for a shell."""
+    return " ".join((program, suggestion.operation, *map(shlex.quote, suggestion.words)))
+
+
+def _method(suggestion: Suggestion) -> str:
+    return suggestion.operation.replace("-", "_")
+
+
+def _arguments(words: tuple[str, ...]) -> tuple[list[str], dict[str, list[str]]]:
+    """Tell values by place from flags, each with its values; a switch has none."""
+    by_place: list[str] = []
+    by_name: dict[str, list[str]] = {}
+    values = by_place
+    for word in words:
+        if word.startswith("-"):
+            name = word if word == "-h" else word.removeprefix("--").replace("-", "_")
+            values = by_name.setdefault("with_" if name == "with" else name, [])
+        else:
+            values.append(word)
+    return by_place, {name: given or ["True"] for name, given in by_name.items()}
+
+
+def _literals(values: list[str]) -> str:
+    if len(values) == 1:
+        return _literal(values[0])
+    return f"[{', '.join(map(_literal, values))}]"
+
+
+def _literal(value: str) -> str:
+    if value.isdecimal() or value in {"True", "…"}:
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
