@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.model import LoadResult, Notice, RowsLoaded, TableShown
 from tidb_pe_magic.steps import connect, saved_connections
@@ -83,7 +84,9 @@ def _record(context: Context, alias: str, on_event: EventHook) -> OpenConnection
         known = ", ".join(context.connections)
         raise errors.StepOrderError(
             f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=f"Run %tidb_pe connect --alias {alias}. With --save, other processes can open it again.",
+            advice=Advice(
+                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
+            ),
         )
     return record
 
