@@ -323,7 +323,7 @@ def test_an_answer_that_is_no_json_object_is_the_services_failure(status: int, b
 def test_a_challenge_that_cannot_be_met_is_an_error_of_the_api(challenge: str) -> None:
     """A malformed challenge, and one that the HTTP client does not support, are one line."""
     error = failure(lambda _: httpx.Response(401, headers={"www-authenticate": challenge}))
-    assert "\n" not in error.text()
+    assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(
