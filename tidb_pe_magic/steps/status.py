@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.advice import Suggestion
+from tidb_pe_magic.advice import SQL, Suggestion
 from tidb_pe_magic.model import (
     NOT_REACHED,
     Cluster,
@@ -61,7 +61,7 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
             for step in ("cluster", "verify", "create", "wait", "connect")
             if step not in done
         )
-        ask = next_command.startswith("%%sql")
+        ask = next_command.operation == SQL
         return RunbookStatus(
             steps=tuple(steps),
             next_command=next_command,
