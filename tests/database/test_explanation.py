@@ -206,7 +206,7 @@ def test_a_real_servers_error_is_explained(
     assert caret.index("^") == 4 + mark.index("|")
     shown = "".join(traceback.format_exception_only(caught.value))
     assert shown.rstrip().endswith(caret)
-    assert caught.value.line.splitlines()[1:] == [line, caret]
+    assert caught.value.text().splitlines()[-2:] == [line, caret]
 
 
 def test_names_that_a_statement_made_are_known(ask: Callable[[str], None]) -> None:
