@@ -137,6 +137,19 @@ def test_options_become_the_request() -> None:
     )
 
 
+def test_ids_are_separated_by_commas_too() -> None:
+    """One text with commas is several IDs, as is a list whose elements hold them."""
+    found = read("create --security-group sg-1,sg-2 --zone 'ap-southeast-1a=vsw-1, ap-southeast-1b'")
+    assert isinstance(found, Command)
+    assert found.request == CreateRequest(
+        security_group=("sg-1", "sg-2"),
+        zone=(ZoneChoice("ap-southeast-1a", "vsw-1"), ZoneChoice("ap-southeast-1b")),
+    )
+    assert CreateRequest.of(security_group=["sg-1,sg-2"]).security_group == ("sg-1", "sg-2")
+    for typed in ("sg-1,", ",", "sg-1,,sg-2", "sg-1,sg-1"):
+        assert refused(f"create --security-group {typed}").field == "--security-group"
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

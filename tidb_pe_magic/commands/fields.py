@@ -43,6 +43,7 @@ class Option:
         write: value to the text that `parse` reads.
         positional: given by place, not by flag.
         many: may be given more than once.
+        separator: what separates several values in one text; empty where each is given by itself.
         choices: every valid text, where there are few; help lists them.
         taken: Python values of these types are valid as they are.
         listed_by: operation that lists the valid values; empty where there is none.
@@ -54,6 +55,7 @@ class Option:
     write: Callable[[Any], str] = format_value
     positional: bool = False
     many: bool = False
+    separator: str = ""
     choices: tuple[str, ...] = ()
     taken: tuple[type, ...] = ()
     listed_by: str = ""
@@ -68,6 +70,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
     write: Callable[[Any], str] = format_value,
     positional: bool = False,
     many: bool = False,
+    separator: str = "",
     choices: Iterable[str] = (),
     taken: tuple[type, ...] = (),
     listed_by: str = "",
@@ -85,6 +88,7 @@ def option(  # noqa: PLR0913 - each is one property of the option
         write=write,
         positional=positional,
         many=many,
+        separator=separator,
         choices=texts,
         taken=taken,
         listed_by=listed_by,
@@ -138,6 +142,8 @@ class Request:
             return cls._parsed(name, value)
         several = isinstance(value, Iterable) and not isinstance(value, str)
         items = tuple(value) if several else (value,)
+        if described.separator:
+            items = tuple(part for item in items for part in _parts(item, described.separator))
         parsed = tuple(cls._parsed(name, item) for item in items)
         if len(set(parsed)) < len(parsed):
             raise InvalidRequest(cls.label(name), "the same value is given twice.")
@@ -156,6 +162,10 @@ class Request:
         except ValueError as error:
             commands = (Suggestion(described.listed_by),) if described.listed_by else ()
             raise InvalidRequest(cls.label(name), f"{error}.", advice=Advice("", *commands)) from None
+
+
+def _parts(value: Any, separator: str) -> Iterable[Any]:
+    return map(str.strip, value.split(separator)) if isinstance(value, str) else (value,)
 
 
 def matching(pattern: str, description: str, *, longest: int = 128) -> Callable[[str], str]:

@@ -101,21 +101,24 @@ class Placement(Request):
         listed_by="networks",
     )
     security_group: tuple[str, ...] = option(
-        "ID of a security group of that VPC; repeatable; default: one whose rules allow this notebook",
+        "ID of a security group of that VPC; separate several with commas; "
+        "default: one whose rules allow this notebook",
         default=(),
         metavar="ID",
         parse=security_group_id,
         listed_by="networks",
         many=True,
+        separator=",",
     )
     zone: tuple[ZoneChoice, ...] = option(
-        "zone, with or without a vSwitch in it, or all; repeatable; each zone is billed; "
+        "zone, with or without a vSwitch in it, or all; separate several with commas; each zone is billed; "
         "default: two zones with a usable vSwitch, this notebook's first",
         default=(),
         metavar="ZONE[=VSWITCH]",
         parse=ZoneChoice.parse,
         listed_by="networks",
         many=True,
+        separator=",",
     )
     name: str | None = option(
         "name of the endpoint; default: tidb- and the cluster's name", metavar="N", parse=endpoint_name
