@@ -14,8 +14,10 @@ from tidb_pe_magic.commands.table import Skin
 from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from tidb_pe_magic.sandbox import Sandbox
 
 START = ("start", "--mode", "immediate", "--flights", "50")
 
@@ -50,7 +52,7 @@ def test_start_points_the_kernel_at_it_and_stop_puts_it_back(directory: Path) ->
     before = dict(kernel.environ)
     said = kernel.do(*START)
     assert "has started" in said
-    assert "TIDBCLOUD_PUBLIC_KEY" in said
+    assert "instead of your accounts" in said
     assert kernel.environ["TIDBCLOUD_PUBLIC_KEY"] != "mine"
     assert kernel.environ["OTHER"] == "kept"
     report = kernel.runbook.run("demo", vpc="vpc-t4nother5d9r1z", database="nycflights13")
@@ -70,7 +72,7 @@ def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
     made = first.runbook.create(cluster="demo", vpc="vpc-t4nother5d9r1z").endpoint.endpoint_id
     second = Kernel(directory)
     assert "does not point at it" in second.do("status")
-    assert "running already" in second.do("start")
+    assert "already running" in second.do("start")
     assert second.runbook.create(cluster="demo", vpc="vpc-t4nother5d9r1z").endpoint.endpoint_id == made
     assert "has stopped" in second.do("stop")
     child = first.command._process
@@ -96,6 +98,27 @@ def test_stop_ends_nothing_but_the_sandbox(directory: Path) -> None:
         assert other.wait(60) == 0
     pid_file.write_text(own, encoding="ascii")
     assert "has stopped" in kernel.do("stop")
+
+
+def test_the_sandbox_that_a_kernel_was_started_with_is_used(
+    tidb_pe_sandbox: Sandbox, tidb_pe_environment: Mapping[str, str], directory: Path
+) -> None:
+    """In JupyterLab of `make lab`, `start` uses the sandbox that is there, and `stop` does not end it."""
+    kernel = Kernel(directory)
+    kernel.environ.update(tidb_pe_environment)
+    before = dict(kernel.environ)
+    url = tidb_pe_environment["TIDBCLOUD_SERVERLESS_ENDPOINT"]
+    assert f"already uses the sandbox at {url}" in kernel.do("start")
+    assert f"uses the sandbox at {url}" in kernel.do("status")
+    with pytest.raises(TidbPeError, match="was not started by %tidb_pe"):
+        kernel.do("stop")
+    assert dict(kernel.environ) == before
+    assert not (directory / "sandbox.env").exists()
+    kernel.runbook.run("demo", vpc="vpc-t4nother5d9r1z", database="nycflights13")
+    assert tidb_pe_sandbox.requests.count("CreateVpcEndpoint") == 1
+    for other in ("https://api.example.net", "http://[::1", ""):
+        kernel.environ["TIDB_PE_ALIBABA_ENDPOINT"] = other
+        assert "No sandbox is running" in kernel.do("status")
 
 
 def test_stop_without_a_sandbox_is_no_error(directory: Path) -> None:
@@ -133,8 +156,8 @@ def test_options_that_come_too_late_are_told(directory: Path) -> None:
     """A sandbox that runs already does not take other options, and `start` says so."""
     kernel = Kernel(directory)
     kernel.do(*START)
-    assert "other options" not in kernel.do("start")
-    assert "other options perhaps (stop it to change them)" in kernel.do("start", "--mode", "manual")
+    assert "different options" not in kernel.do("start")
+    assert "Stop it first to use different options." in kernel.do("start", "--mode", "manual")
     kernel.do("stop")
 
 

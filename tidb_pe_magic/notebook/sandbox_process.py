@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.requests import SandboxRequest
 from tidb_pe_magic.errors import MissingDependency, TidbPeError
 from tidb_pe_magic.files import ensure_private, open_private, state_directory
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runbook import Runbook
 
 _MODULE = "tidb_pe_magic.sandbox"
-_URL = "TIDBCLOUD_SERVERLESS_ENDPOINT"
+_URL, _ALIBABA_URL = hosts.TIDB_CLOUD, hosts.ALIBABA
+_NEXT = "Next: %tidb_pe run demo --database nycflights13"
 # Variables of the user's own accounts that would reach past the sandbox.
 _FOREIGN = ("ALIBABA_CLOUD_SECURITY_TOKEN", "TIDB_CA", "TIDB_PASSWORD")
 # What a Python process needs of its parent's environment; keys and passwords are not among it.
@@ -80,22 +83,25 @@ class SandboxCommand:
             ) from None
 
     def _start(self, request: SandboxRequest) -> str:
+        inherited = self._inherited()
+        if inherited and request == SandboxRequest(action="start"):
+            return f"This kernel already uses the sandbox at {inherited}.\n{_NEXT}"
         settings = self._running()
-        said = "The sandbox is running already"
-        if settings is not None and request != SandboxRequest(action="start"):
-            said = "The sandbox is running already, with other options perhaps (stop it to change them),"
+        said = "is already running" if settings is not None else "has started"
+        more = ""
         if settings is None:
             self._spawn(request)
             settings = self._running()
-            said = "The sandbox has started"
+        elif request != SandboxRequest(action="start"):
+            more = "Stop it first to use different options. "
         if settings is None:
             raise TidbPeError("the sandbox ended right after its start.", advice=f"See {self._file('log')}.")
         self._apply(settings)
         return (
-            f"{said} at {settings[_URL]}. This kernel's environment now points at it: "
-            f"{', '.join(sorted(settings))}. It goes on after this kernel ends, until "
-            "%tidb_pe sandbox stop, which also restores the environment.\n"
-            "Next: %tidb_pe clusters"
+            f"The sandbox {said} at {settings[_URL]}. {more}"
+            "This kernel now uses it instead of your accounts.\n"
+            "It keeps running until %tidb_pe sandbox stop, which also restores this kernel's environment.\n"
+            f"{_NEXT}"
         )
 
     def _stop(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions are called alike
@@ -105,17 +111,38 @@ class SandboxCommand:
                 if settings[_URL] in connection.via:
                     self._runbook.disconnect(alias=connection.alias)
             self._end_process()
+        elif inherited := self._inherited():
+            raise TidbPeError(
+                f"the sandbox at {inherited} was not started by %tidb_pe.",
+                advice="End it where it was started.",
+            )
         self.restore()
         said = "The sandbox has stopped" if settings is not None else "No sandbox is running"
         return f"{said}. This kernel's environment is as it was before the sandbox."
 
     def _status(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions are called alike
+        if inherited := self._inherited():
+            return f"This kernel uses the sandbox at {inherited}."
         settings = self._running()
         if settings is None:
             return "No sandbox is running. Start it: %tidb_pe sandbox start"
         used = self._environ.get(_URL) == settings[_URL]
         here = "points at it" if used else "does not point at it: run %tidb_pe sandbox start"
         return f"The sandbox is running at {settings[_URL]}; this kernel's environment {here}."
+
+    def _inherited(self) -> str:
+        """Return the URL of the sandbox that this kernel was started with, such as that of `make lab`.
+
+        Empty where there is none: both clouds' API hosts have to be on this machine, and answer.
+        """
+        if self._replaced:  # by `start`
+            return ""
+        url = self._environ.get(_URL, "")
+        try:
+            urls = [urlsplit(each) for each in (url, self._environ.get(_ALIBABA_URL, ""))]
+        except ValueError:
+            return ""
+        return url if all(hosts.is_loopback(each.hostname or "") for each in urls) and _answers(url) else ""
 
     def _file(self, suffix: str) -> Path:
         return ensure_private(self._directory or state_directory(self._environ)) / f"sandbox.{suffix}"
