@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml .ci/constraints.txt .ci/overrides.txt .ci/environme
 	@.ci/environment
 	@touch $(INSTALLED)
 
-demo: setup ## execute the runbook notebook against the sandbox, step by step
+demo: setup ## execute the tutorial's notebook against the sandbox, step by step
 	@$(BIN)/python notebooks/demo.py $(DEMO)
 
 test: lint ## lint, types and all tests but those of foreign programs
@@ -39,7 +39,7 @@ lint: setup ## lint and types alone
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy -n 2
 
-lab: setup ## open JupyterLab on the notebooks, with the sandbox beside it
+lab: setup ## open JupyterLab on the notebooks, with the sandbox running
 	@$(BIN)/python notebooks/demo.py --lab
 
 pictures: setup ## take the README's pictures again, in JupyterLab with Chromium

@@ -1,4 +1,4 @@
-"""Execute the runbook notebook against the sandbox, telling each step with its seconds: `make demo`.
+"""Execute the tutorial's notebook against the sandbox, and print each step with its seconds: `make demo`.
 
 With `--lab`, open JupyterLab with the sandbox instead: `make lab`. No cloud account is needed or used, and
 nothing is left behind.
@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -28,23 +29,34 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).resolve().parent
-RUNBOOK = NOTEBOOKS / "02_step_by_step.ipynb"
+TUTORIAL = NOTEBOOKS / "02_step_by_step.ipynb"
+FIRST = "01_quickstart.ipynb"
 
 # The variables of a user's own accounts: whoever runs a demo does not mean those.
 _ACCOUNTS = ("TIDBCLOUD_", "TIDB_PE_", "TIDB_PASSWORD", "ALIBABA_CLOUD_")
-# What is still needed to log in to a server of one's own.
-_UPSTREAM_LOGIN = {"TIDB_PASSWORD", "TIDB_PE_SQL_USER", "TIDB_PE_DATABASE", "TIDB_PE_TABLE"}
+# With --upstream: the parameters of the notebook, and the variables that they come from.
+_UPSTREAM = {"user": "TIDB_PE_SQL_USER", "database": "TIDB_PE_DATABASE", "table": "TIDB_PE_TABLE"}
+# Runs after the notebook's own cells. Its last line is read; what is before it is printed.
+_FIGURES = """
+import json
+import pandas as pd
+
+with pd.option_context("display.max_columns", 8, "display.width", 100, "display.show_dimensions", False):
+    print(frame.head())
+print(json.dumps({"table": table, "counted": int(count["row_count"].iloc[0]), "rows": len(frame),
+    "endpoint": created.endpoint.endpoint_id}))
+"""
 _CELL_SECONDS = 900
 _STOP_SECONDS = 30
-_STEP = re.compile(r"## (\d+\. .+)")
+_STEP = re.compile(r"## (.+)")
 
 
-class DemoFailed(Exception):  # noqa: N818 - an outcome of the demo, told to the person in front of it
-    """The demo cannot go on, and why."""
+class DemoFailed(Exception):  # noqa: N818 - an outcome of the demo, shown to its user
+    """The demo cannot continue, and why."""
 
 
 class Steps:
-    """Tells each numbered section of the notebook, and how long its cells took."""
+    """Prints each section of the notebook, and how long its cells took."""
 
     def __init__(self) -> None:
         """Begin before the first step."""
@@ -59,7 +71,7 @@ class Steps:
         self._started = time.monotonic()
 
     def end(self) -> None:
-        """Tell the seconds of the step that is under way."""
+        """Print the seconds of the current step."""
         if self._started is not None:
             print(f"{time.monotonic() - self._started:6.2f} s", flush=True)
         self._started = None
@@ -81,15 +93,11 @@ class Steps:
             loop.add_signal_handler(number, interrupt)
 
     def on_cell_start(self, cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG002 - nbclient's names
-        """Notice the heading of a step, and keep in mind the cell that may fail."""
+        """Begin a step at its heading, and remember the source of a cell, which may fail."""
         if cell.cell_type == "code":
             self.cell_source = cell.source
-        elif cell.source.startswith("## "):
-            heading = _STEP.match(cell.source)
-            if heading:
-                self.begin(heading[1])
-            else:
-                self.end()
+        elif heading := _STEP.match(cell.source):
+            self.begin(heading[1])
 
 
 def main() -> int:
@@ -106,7 +114,7 @@ def main() -> int:
                 steps.end()
                 if options.lab:
                     return _lab(settings)
-                print(_execute(steps, settings, Path(directory), options.output))
+                print(_execute(steps, settings, Path(directory), options))
     except DemoFailed as failure:
         steps.end()
         print(f"demo failed: {failure}", file=sys.stderr)
@@ -150,7 +158,7 @@ def _sandbox(options: argparse.Namespace, directory: Path) -> Iterator[dict[str,
     command += ["--mode", options.mode, "--seconds", options.seconds]
     for flag, value in (("--flights", options.flights), ("--upstream", options.upstream)):
         command += [flag, value] if value else []
-    kept = _UPSTREAM_LOGIN if options.upstream else set()
+    kept = {"TIDB_PASSWORD"} if options.upstream else set()
     own = {
         name: value for name, value in os.environ.items() if name in kept or not name.startswith(_ACCOUNTS)
     }
@@ -172,8 +180,8 @@ def _sandbox(options: argparse.Namespace, directory: Path) -> Iterator[dict[str,
             process.communicate()
 
 
-def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, output: Path | None) -> str:
-    """Execute the runbook notebook; return what came out of it, in one line."""
+def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, options: argparse.Namespace) -> str:
+    """Execute the notebook; return its outcome, the first rows and what to do next."""
     places = _private_places(directory)
     # Also for this process, which looks for the kernel; at once, before jupyter_core is imported.
     os.environ.update(places)
@@ -183,7 +191,10 @@ def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, output:
     from nbclient.exceptions import CellExecutionError, CellTimeoutError  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
 
-    notebook = nbformat.read(RUNBOOK, as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(TUTORIAL, as_version=4)  # type: ignore[no-untyped-call]
+    if options.upstream:
+        _set_parameters(notebook, nbformat.v4.new_code_cell(_upstream_parameters()))  # type: ignore[no-untyped-call]
+    notebook.cells.append(nbformat.v4.new_code_cell(_FIGURES))  # type: ignore[no-untyped-call]
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -204,9 +215,24 @@ def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, output:
         raise DemoFailed("interrupted." if interrupted else _in_cell(steps, str(error))) from None
     finally:
         steps.end()
-        if output:
-            nbformat.write(notebook, output)  # type: ignore[no-untyped-call]
-    return _told(_figures(notebook))
+        figures = notebook.cells.pop()
+        if options.output:
+            nbformat.write(notebook, options.output)  # type: ignore[no-untyped-call]
+    return _outcome("".join(output.get("text", "") for output in figures.outputs))
+
+
+def _upstream_parameters() -> str:
+    """Return the notebook's parameters for a server of the user's own, as Python."""
+    values = {name: os.environ[variable] for name, variable in _UPSTREAM.items() if os.environ.get(variable)}
+    # Only TiDB Cloud's logins have the cluster's prefix.
+    values["user"] = f"{shlex.quote(values.get('user', 'root'))} --no-prefix"
+    return "\n".join(f"{name} = {value!r}" for name, value in values.items())
+
+
+def _set_parameters(notebook: NotebookNode, parameters: NotebookNode) -> None:
+    """Put a cell after the notebook's own parameters, as papermill does."""
+    tagged = (n for n, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    notebook.cells.insert(next(tagged) + 1, parameters)
 
 
 def _private_places(directory: Path) -> dict[str, str]:
@@ -227,29 +253,26 @@ def _in_cell(steps: Steps, reason: str) -> str:
     if not steps.cell_source:
         return reason
     source = "\n".join("    " + line for line in steps.cell_source.splitlines())
-    return f"in this cell of {RUNBOOK.name}:\n\n{source}\n\n{reason}"
+    return f"in this cell of {TUTORIAL.name}:\n\n{source}\n\n{reason}"
 
 
-def _figures(notebook: NotebookNode) -> dict[str, Any]:
-    """Read the figures that the notebook's last cell has printed."""
-    printed = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)
-    figures: dict[str, Any] = json.loads(printed)
-    return figures
-
-
-def _told(figures: Mapping[str, Any]) -> str:
+def _outcome(printed: str) -> str:
+    """Return what to print at the end, from what the last cell printed."""
+    *rows, last = printed.rstrip().splitlines()
+    figures: dict[str, Any] = json.loads(last)
     line = (
         f"{figures['counted']} {figures['table']} in a DataFrame of {figures['rows']} rows, "
-        f"endpoint {figures['endpoint']} {figures['connection_status']}"
+        f"over endpoint {figures['endpoint']}"
     )
-    if figures["counted"] != figures["rows"] or figures["connection_status"] != "Connected":
+    if figures["counted"] != figures["rows"]:
         raise DemoFailed(line)
-    return f"demo ok: {line}"
+    return "\n".join(("", *rows, "", f"demo ok: {line}", "Next: make lab"))
 
 
 def _lab(settings: Mapping[str, str]) -> int:
     """Run JupyterLab on the notebooks until it is ended."""
     command = [sys.executable, "-m", "jupyter", "lab", str(NOTEBOOKS)]
+    command.append(f"--LabApp.default_url=/lab/tree/{FIRST}")
     if getattr(os, "geteuid", lambda: -1)() == 0:
         command.append("--allow-root")
     with subprocess.Popen(command, env=dict(settings)) as lab:  # noqa: S603 - our own environment's Lab

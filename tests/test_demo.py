@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socketserver
 import subprocess
 import sys
@@ -17,7 +18,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.mariadb import MariaDb
+
 ROOT = Path(__file__).parents[1]
+TUTORIAL = ROOT / "notebooks" / "02_step_by_step.ipynb"
+# Some of its headings, which the demo prints.
+STEPS = ("Step 1.1: Choose a cluster", "Steps 2.1-2.8: Create the endpoint", "Step 4: Connect", "Clean up")
 # A person's own settings, which a demo has to leave aside.
 OWN_ACCOUNT = {
     "TIDBCLOUD_SERVERLESS_ENDPOINT": "http://127.0.0.1:1",
@@ -67,17 +73,22 @@ def mute_server() -> Iterator[str]:
 
 
 def test_counts_what_is_there(tmp_path: Path, temporary: Path) -> None:
-    """The last line's figures are counted, every step is told with its seconds, and nothing is left."""
+    """Each step has its seconds, the rows are counted and shown, and no file stays."""
     saved, before = tmp_path / "executed.ipynb", files()
     finished = demo("--flights", "1234", "--mode", "immediate", "--output", str(saved), temporary=temporary)
     assert finished.returncode == 0, finished.stderr
-    *steps, last = finished.stdout.strip().splitlines()
+    steps, rows, end = finished.stdout.strip().split("\n\n")
+    assert all(re.search(r"\.\. +\d+\.\d\d s$", step) for step in steps.splitlines())
+    assert [step for step in STEPS if f"\n{step} .." not in steps] == []
+    assert [row.split()[0] for row in rows.splitlines()[1:]] == ["0", "1", "2", "3", "4"]
+    done, following = end.splitlines()
     assert re.fullmatch(
-        r"demo ok: 1234 flights in a DataFrame of 1234 rows, endpoint ep-[a-z0-9]+ Connected", last
+        r"demo ok: 1234 flights in a DataFrame of 1234 rows, over endpoint ep-[a-z0-9]+", done
     )
-    assert all(re.search(r"\.\. +\d+\.\d\d s$", step) for step in steps)
-    assert [step.partition(".")[0] for step in steps[1:]] == [str(number) for number in range(1, 13)]
-    assert nbformat.read(saved, as_version=4).cells[-1].outputs  # type: ignore[no-untyped-call]
+    assert following == "Next: make lab"
+    executed, committed = (nbformat.read(path, as_version=4) for path in (saved, TUTORIAL))  # type: ignore[no-untyped-call]
+    assert [cell.id for cell in executed.cells] == [cell.id for cell in committed.cells]
+    assert executed.cells[-1].outputs
     assert list(temporary.iterdir()) == []
     assert files() == before
 
@@ -99,6 +110,48 @@ def test_tells_the_cell_that_fails(temporary: Path, mute_server: str) -> None:
     assert "Traceback" not in finished.stderr
     assert "of-the-upstream" not in finished.stdout + finished.stderr
     assert list(temporary.iterdir()) == []
+
+
+def test_reads_a_server_of_ones_own(temporary: Path, plain_server: MariaDb) -> None:
+    """With `--upstream`, the variables name the login and the table, and the rows are the server's."""
+    plain_server.execute("CREATE OR REPLACE TABLE test.demo_rows (id INT)")
+    plain_server.execute("INSERT INTO test.demo_rows VALUES (17), (18)")
+    finished = demo(
+        "--mode",
+        "immediate",
+        "--upstream",
+        f"{plain_server.host}:{plain_server.port}",
+        temporary=temporary,
+        settings={
+            "TIDB_PASSWORD": plain_server.password,
+            "TIDB_PE_SQL_USER": plain_server.user,
+            "TIDB_PE_DATABASE": plain_server.database,
+            "TIDB_PE_TABLE": "demo_rows",
+        },
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "\n   id\n0  17\n1  18\n" in finished.stdout
+    assert "demo ok: 2 demo_rows in a DataFrame of 2 rows" in finished.stdout
+
+
+def test_the_lab_opens_the_first_notebook(temporary: Path) -> None:
+    """`make lab` announces the address of the quickstart, and its end leaves nothing behind."""
+    environment = os.environ | {"TMPDIR": str(temporary), "HOME": str(temporary), "BROWSER": "true"}
+    command = [sys.executable, "notebooks/demo.py", "--lab", "--mode", "immediate", "--flights", "10"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as lab:
+        assert lab.stderr is not None
+        log = []
+        for line in lab.stderr:
+            log.append(line)
+            if re.search(r"http://(127\.0\.0\.1|localhost):\d+/lab/tree/01_quickstart\.ipynb", line):
+                break
+        lab.terminate()
+        log += lab.stderr.readlines()
+    assert "/lab/tree/01_quickstart.ipynb" in "".join(log)
+    assert lab.returncode == 128 + signal.SIGTERM
+    assert list(temporary.glob("tidb-pe-demo-*")) == []
 
 
 def test_sandbox_that_does_not_start(temporary: Path) -> None:

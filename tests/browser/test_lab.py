@@ -1,4 +1,4 @@
-"""The runbook in a real JupyterLab, as a person sees it in a real browser."""
+"""The tutorial's notebook in a real JupyterLab, as a person sees it in a real browser."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN = {
     "wait": "Endpoint ready: Active and Connected",
     "connect": "Connected to cluster demo as tidb",
     "count": "row_count",
-    "frame": "dep_delay",
+    "head": "dep_delay",
     "status": "As the clouds have it now",
 }
 # JupyterLab marks what goes to standard error and what ends a cell alike.
@@ -59,7 +59,7 @@ def test_the_runbook_runs_to_its_end(runbook: OpenNotebook) -> None:
         html = runbook.output(cell_id).locator(".jp-RenderedHTML").filter(has_text=words).last
         html.scroll_into_view_if_needed()
         expect(html).to_be_visible()
-    expect(runbook.output("figures")).to_contain_text(f'"rows": {FLIGHTS}')
+    expect(runbook.output("count")).to_contain_text(str(FLIGHTS))
     expect(runbook.page.locator(ERRORS)).to_have_count(0)
 
 
