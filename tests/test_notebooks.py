@@ -193,7 +193,7 @@ def test_one_endpoint_serves_the_notebooks(execute: Callable[..., NotebookNode],
 
     explored = execute(read(EXPLORE))
     assert plots(explored) == 2
-    assert "over_target" in text(explored, "join")
+    assert "late_percent" in text(explored, "read")
 
 
 def test_cleans_up_what_it_created(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:
