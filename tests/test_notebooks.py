@@ -218,7 +218,7 @@ def test_each_failure_is_explained(execute: Callable[..., NotebookNode]) -> None
         "name": ("dns fails", "does not resolve", "Next: %tidb_pe endpoints"),
         "tls": ("tls fails", "gateway.example.net"),
         "login": ("login fails", "1045", "Authorized Networks", "--password-from prompt"),
-        "clean": ("every stage passes", "TiDB"),
+        "clean": ("every stage passes", "login, query"),
         "ask": ("carrier", "origin"),
         "more": ("tls-expired", "port-black-hole"),
     }.items():
