@@ -765,9 +765,11 @@ def test_every_flight_arrives() -> None:
     with FlightsDatabase(users=lambda _client: {USER: PASSWORD}) as database:
         host, port = database.address
         engine = sa.create_engine(sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port))
-        flights = pd.read_sql("SELECT * FROM flights", engine)
+        first = pd.read_sql("SELECT * FROM flights LIMIT 1000", engine)
+        flights = pd.read_sql("SELECT dep_time, distance, time_hour FROM flights", engine)
         engine.dispose()
-    assert flights.shape == (336_776, 19)
+    assert first.shape == (1000, 19)
+    assert flights.shape == (336_776, 3)
     assert int(flights["dep_time"].isna().sum()) == 8_255
     assert int(flights["distance"].sum()) == 350_217_607
     assert flights["time_hour"].iloc[0] == pd.Timestamp("2013-01-01 10:00:00")
