@@ -245,7 +245,7 @@ def test_a_plan_says_what_is_made_and_billed() -> None:
     """A plan names VPC, zones and vSwitches, the billed zones, the dry run, and the command that does it."""
     shown = render.text(PLAN)
     assert "2 zones, each billed by the hour from creation until deletion" in " ".join(shown.split())
-    assert "dry run passed." in shown
+    assert "✔ Dry run passed." in shown
     command = shown.splitlines()[-1].removeprefix("Next: ")
     assert shlex.split(command) == [
         *("%tidb_pe", "create", "--vpc", "vpc-t4nabc123", "--security-group", "sg-t4nabc123"),
@@ -253,7 +253,7 @@ def test_a_plan_says_what_is_made_and_billed() -> None:
     ]
     free = replace(PLAN, service=replace(SERVICE, payer="EndpointService"), dry_run="")
     assert "2 zones, the service's owner" in render.text(free)
-    assert "dry run" not in render.text(free)
+    assert "Dry run" not in render.text(free)
 
 
 def test_an_adoption_lists_each_difference_on_its_line() -> None:

@@ -255,7 +255,7 @@ class Story:
         if self._table:
             views.append(table_shown(self._table))
         if self._notices:
-            views.append(View(title="Note", notes=tuple(Mark("info", text) for text in self._notices)))
+            views.append(View(title="", notes=tuple(Mark("info", text) for text in self._notices)))
         if self._retry:
             views.append(_asking_again(self._retry, live=live))
         if self._reading:

@@ -24,8 +24,9 @@ Kind = Literal["ok", "no", "warn", "info", "aside", "busy", "todo"]
 """Done, failed, needs attention, neutral, minor, in progress, not yet; red is for failed alone."""
 
 _WIDTH = 110  # columns of text; a JupyterLab cell on a laptop shows about so many
+_IDENTIFIER = 30  # characters: "vpc-t4nanalytics0k3m7x"
 _UNBROKEN = 60  # characters; a longer word may have to be broken
-_LEAST_ROOM = 560  # pixels: in less a picture's words would be too small to read
+_LEAST_ROOM = 620  # pixels: in less a picture's words would be too small to read
 _SHORT = 12  # characters: "not reached", "0.03 s"
 _GAP = "  "
 _NOTHING = "—"
@@ -51,14 +52,14 @@ COLOURS: dict[Kind, str] = {
     "busy": "inherit",
     "todo": "inherit",
 }
-_HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;white-space:nowrap"
+_HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;vertical-align:bottom"
 # No background of our own, so that the fragment looks right in light and dark themes alike.
 _STYLES = {
     "scroll": "overflow-x:auto",
     "table": "border-collapse:collapse;margin:.2em 0 .4em;text-align:left;font-size:inherit",
     "caption": "caption-side:top;text-align:left;padding:0 0 .2em;color:inherit;white-space:nowrap",
     "head": _HEAD,
-    "label": f"{_HEAD};vertical-align:baseline",
+    "label": f"{_HEAD};vertical-align:baseline;white-space:nowrap",
     "row": "background:none",
     # By the baseline: the two typefaces of a row differ in height.
     "cell": "text-align:left;padding:.15em 1em .15em 0;vertical-align:baseline",
@@ -363,7 +364,8 @@ def _escaped(text: str) -> str:
 
 
 def _code(text: str, style: str = "code") -> str:
-    return f"<code{_S[style]}>{_words(text)}</code>"
+    words = _words(text) if style == "command" else html.escape(one_line(text))
+    return f"<code{_S[style]}>{words}</code>"
 
 
 def _words(text: str) -> str:
@@ -379,6 +381,14 @@ def _words(text: str) -> str:
     )
 
 
+def _listed(text: str, style: str, *, last: bool) -> str:
+    """Return one of several things to copy, its comma beside it; what fits a column is kept on one line."""
+    element = _code(text, style) + ("" if last else ",")
+    if columns(text) > _IDENTIFIER or " " in text:
+        return element
+    return f"<span{_S['unbroken']}>{element}</span>"
+
+
 def _sign(kind: Kind | None) -> str:
     if kind is None:
         return ""
@@ -388,7 +398,10 @@ def _sign(kind: Kind | None) -> str:
 def _rich(cell: Cell) -> str:
     if isinstance(cell, Code):
         style = "command" if isinstance(cell, CommandText) else "code"
-        return ", ".join(_code(text, style) for text in cell.texts) or _NOTHING
+        last = len(cell.texts) - 1
+        return (
+            " ".join(_listed(text, style, last=at == last) for at, text in enumerate(cell.texts)) or _NOTHING
+        )
     if isinstance(cell, Mark):
         return f"{_sign(cell.kind)}{_words(cell.text)}"
     return _words(str(cell)) or _NOTHING
@@ -429,9 +442,9 @@ def _html(view: View, *, verbose: bool) -> Iterator[str]:
 def _html_foot(view: View) -> Iterator[str]:
     foot = [f"<div{_S['aside'] if note.kind == 'aside' else ''}>{_rich(note)}</div>" for note in view.notes]
     if view.next_command:
-        lines = f"{html.escape(one_line(str(view.next_command)))}"
+        lines = _words(str(view.next_command))
         if view.next_body:
-            lines += f"\n{html.escape(one_line(view.next_body))}"
+            lines += f"\n{_words(view.next_body)}"
         foot.append(f"<div{_S['next']}>{_NEXT.strip()}<code{_S['command']}>{lines}</code></div>")
     # Apart from the last part, to which it does not belong.
     yield f"<div{_S['part']}>{''.join(foot)}</div>" if foot and view.parts else "".join(foot)

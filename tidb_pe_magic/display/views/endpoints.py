@@ -145,7 +145,7 @@ def _passed(plan: model.EndpointPlan) -> tuple[Mark, ...]:
     """Return one line for all the checks that passed."""
     passed = sum(finding.severity == model.Severity.OK for finding in plan.findings)
     if not passed:
-        return ()
+        return (Mark("ok", f"Dry run {plan.dry_run}."),) if plan.dry_run else ()
     dry_run = f", dry run {plan.dry_run}" if plan.dry_run else ""
     return (Mark("ok", f"{passed} checks passed{dry_run}."),)
 
@@ -279,7 +279,6 @@ def _endpoints(endpoints: model.Endpoints) -> View:
             Code(endpoint.endpoint_id),
             Mark(_standing(endpoint)[1], f"{endpoint.endpoint_status}, {endpoint.connection_status}"),
             Code(endpoint.vpc_id),
-            Code(*_zone_ids(endpoint)),
             _made_here(endpoint),
         )
         for endpoint in endpoints
@@ -292,7 +291,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
         note = Mark("info", f"None of this account's endpoints in {endpoints.region_id} {none}.")
         following = Suggestion("plan") if cluster else None
         return View(title=f"Endpoints {of}: none", notes=(note,), next_command=following)
-    header: tuple[str, ...] = ("Endpoint ID", "State", "VPC", "Zones", "Created by tidb_pe")
+    header: tuple[str, ...] = ("Endpoint ID", "State", "VPC", "Created by tidb_pe")
     if cluster is None:
         # Each may be of another service; those of one cluster are all of its service.
         header = (*header, "Serves clusters")
@@ -300,7 +299,13 @@ def _endpoints(endpoints: model.Endpoints) -> View:
             (*row, served_names(each.clusters or ())) for row, each in zip(rows, endpoints, strict=True)
         )
     more = tuple(
-        (Code(each.endpoint_id), each.name, Code(*(zone.eni_ip for zone in each.zones))) for each in endpoints
+        (
+            Code(each.endpoint_id),
+            each.name,
+            Code(*_zone_ids(each)),
+            Code(*(zone.eni_ip for zone in each.zones)),
+        )
+        for each in endpoints
     )
     return View(
         title=f"Endpoints {of}: {len(rows)}",
@@ -313,7 +318,9 @@ def _endpoints(endpoints: model.Endpoints) -> View:
                 facts=served(endpoints.items[0].clusters) if cluster else (),
                 tables=(
                     Table(
-                        caption="Names and addresses", header=("Endpoint ID", "Name", "Addresses"), rows=more
+                        caption="Names, zones and addresses",
+                        header=("Endpoint ID", "Name", "Zones", "Addresses"),
+                        rows=more,
                     ),
                 ),
             ),
