@@ -66,8 +66,8 @@ _STYLES = {
     "unbroken": "white-space:nowrap",
     "aside": "opacity:.65",
     # What is too wide for the page is broken, so that no column falls off it.
-    "code": "overflow-wrap:anywhere;user-select:all;background:none;padding:0;color:inherit;"
-    "font-size:inherit",
+    "code": "white-space:inherit;overflow-wrap:anywhere;user-select:all;background:none;padding:0;"
+    "color:inherit;font-size:inherit",
     "command": "white-space:pre-wrap;user-select:all;color:inherit;font-size:inherit",
     "badge": "border:1px solid;border-radius:3px;padding:0 .4em;margin-left:.6em;font-size:.85em;opacity:.75;"
     "white-space:nowrap",
