@@ -134,7 +134,7 @@ def test_connect_before_connected_names_wait(manual: Sandbox) -> None:
         ({"security_group": ["sg-t4nmanaged"]}, errors.InvalidRequest, "managed by a cloud service"),
         ({"security_group": ["sg-nowhere"]}, errors.InvalidRequest, "there is no sg-nowhere"),
         ({"security_group": ["group"]}, errors.InvalidRequest, "--security-group"),
-        ({"vpc": None}, errors.InvalidRequest, "usable in ap-southeast-1"),
+        ({"vpc": None}, errors.ChoiceRequired, "2 VPCs in ap-southeast-1 are usable"),
         ({"vpc": "analytics"}, errors.InvalidRequest, "--vpc"),
         ({"name": "-x"}, errors.InvalidRequest, "--name"),
     ],
@@ -228,13 +228,16 @@ def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, Any]
     assert "hunter2" not in str(refusal.value)
 
 
-def test_several_endpoints_are_listed_and_refused(runbook: Runbook) -> None:
-    """Where a cluster has two endpoints, the one that is meant has to be named."""
+def test_several_endpoints_are_listed_and_refused(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Of two endpoints, neither of which this kernel has used, the one that is meant has to be named."""
     first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     second = runbook.create(vpc=OTHER_VPC).endpoint.endpoint_id
-    for step in (runbook.wait, runbook.connect, runbook.status):
-        with pytest.raises(errors.InvalidRequest, match=f"(?s)--endpoint.*{first}|{second}"):
-            step()
+    for step in ("wait", "connect", "status"):
+        with (
+            Runbook(environ=sandbox.environment()) as other,
+            pytest.raises(errors.InvalidRequest, match=f"(?s)--endpoint.*{first}|{second}"),
+        ):
+            getattr(other, step)(cluster="demo")
     assert runbook.connect(endpoint=second).endpoint_id == second
     assert runbook.wait(endpoint=first).endpoint_id == first
 

@@ -21,7 +21,7 @@ PLACEMENT = f"--vpc {VPC} --security-group {GROUP}"
 def test_two_clusters_use_one_endpoint(shell: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     """Each step is a cell; a fleet of three rows in another VPC is billed once."""
     made = shell.must(f"%tidb_pe create --cluster demo {PLACEMENT}").value
-    planned = shell.must(f"%tidb_pe plan --cluster reporting {PLACEMENT}")
+    planned = shell.must(f"%tidb_pe plan --cluster reporting {PLACEMENT} --verbose")
     assert planned.value.billed_zones == 0
     assert "demo, reporting, staging-1" in " ".join(planned.output.split())
     reused = shell.must(f"%tidb_pe create --cluster reporting {PLACEMENT}").value
@@ -52,13 +52,13 @@ def test_two_clusters_use_one_endpoint(shell: Shell, sandbox: Sandbox, tmp_path:
 
 def test_the_rule_that_authorizes_the_endpoint(shell: Shell, sandbox: Sandbox) -> None:
     """After create, as a command, and after a refused login: the three values that the console asks for."""
-    created = shell.must(f"%tidb_pe create --cluster demo {PLACEMENT}")
+    created = shell.must(f"%tidb_pe create --cluster demo {PLACEMENT} --verbose")
     (endpoint,) = sandbox.world.endpoints.values()
     values = (endpoint.service.service_name, endpoint.name, endpoint.endpoint_id)
     assert len(endpoint.endpoint_id) == 23
     rule = shell.must("%tidb_pe authorize")
     shell.must("import os; os.environ['TIDB_PASSWORD'] = 'wrong'")
-    diagnosis = shell.must("%tidb_pe doctor")
+    diagnosis = shell.must("%tidb_pe doctor --verbose")
     for cell in (created, rule, diagnosis):
         flat = " ".join(cell.output.split())
         for label, value in zip(
