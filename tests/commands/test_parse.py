@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.commands.parse import Command, Help, flags, help_for, overview, parse
+from tidb_pe_magic.commands import synonyms
+from tidb_pe_magic.commands.overview import group_lines, overview
+from tidb_pe_magic.commands.parse import Command, Help, flags, help_for, parse
 from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, DeleteRequest, ZoneChoice
-from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
+from tidb_pe_magic.commands.table import FIRST_GROUPS, OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.commands.words import words
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
@@ -48,12 +50,61 @@ def refused(line: str) -> InvalidRequest:
 
 @pytest.mark.parametrize("line", ["", "   ", "-h", "--help", "-h connect", "--help whatever"])
 def test_without_a_command_the_commands_are_listed(line: str) -> None:
-    """Nothing, and the flags for help, list every command with its summary."""
+    """Nothing, and the flags for help, show the first groups; a topic lists each of the others."""
     shown = overview(PROG, Skin.LINE)
     assert read(line) == Help(shown)
     for name, operation in available(Skin.LINE, Skin.CELL).items():
-        assert f"  {name} " in shown
-        assert operation.summary in shown
+        if operation.group in FIRST_GROUPS:
+            assert re.search(rf"^  {name} +{re.escape(operation.summary)}$", shown, re.MULTILINE)
+        else:
+            assert f"`%tidb_pe {name}`" in "".join(group_lines(operation.group))
+            assert f"{PROG} help {operation.group.topic}" in shown
+
+
+def test_the_first_screen_answers_the_six_questions() -> None:
+    """It fits a screen, begins with the three commands, and has no number of the tutorial."""
+    shown = overview(PROG, Skin.LINE)
+    lines = shown.splitlines()
+    assert len(lines) <= 36
+    assert [line.split()[:2] for line in lines[2:4]] == [[PROG, "sandbox"], [PROG, "run"]]
+    for asked in ("cost?", "run again?", "Which cell", "Which tables", "stop paying?"):
+        assert sum(asked in line for line in lines) == 1
+    assert not re.search(r"\(\d\.\d", shown)
+
+
+@every_operation
+def test_the_help_of_a_command_names_each_value_that_an_argument_takes(operation: Operation) -> None:
+    """Every choice of every argument stands in the command's help, and a wrong value is answered with all."""
+    shown = help_for(operation, PROG)
+    for name, described in operation.request.options().items():
+        for choice in described.choices:
+            assert re.search(rf"(?<![\w-]){re.escape(choice)}(?![\w-])", shown), (name, choice)
+        if described.choices:
+            with pytest.raises(InvalidRequest) as wrong:
+                operation.request.checked(name, "no-such-value")
+            assert all(choice in str(wrong.value) for choice in described.choices)
+
+
+@pytest.mark.parametrize("name", synonyms.COMMANDS)
+def test_a_command_of_another_tool_leads_to_ours(name: str) -> None:
+    """None of them is a command here; each is answered with commands that exist."""
+    assert name not in OPERATIONS
+    error = refused(name)
+    assert "Did you mean " in str(error)
+    for command in error.commands:
+        assert isinstance(command, Suggestion)
+        assert command.operation == "sql" or Skin.LINE in OPERATIONS[command.operation].skins
+
+
+@pytest.mark.parametrize("flag", synonyms.FLAGS)
+def test_a_flag_of_another_tool_leads_to_ours(flag: str) -> None:
+    """Wherever an operation has the flag that is meant, it is suggested; `--host` leads to the doctor."""
+    meant = synonyms.FLAGS[flag]
+    for name, operation in OPERATIONS.items():
+        known = [each for each in meant if each in flags(operation)]
+        if known and flag not in flags(operation) and Skin.LINE in operation.skins:
+            assert f"did you mean {known[0]}?" in str(refused(f"{name} {flag} x"))
+    assert refused("connect --host db").commands == (Suggestion("doctor", "--host", "HOST"),)
 
 
 @every_operation

@@ -22,7 +22,7 @@ _INTRODUCTION = """\
 
 Type a command after `%tidb_pe` in a notebook or after `tidb-pe` in a shell. In Python it is a method of
 `tidb_pe_magic.Runbook`. It is the same operation each time, with the same options. `-h` behind it shows
-what stands here. Numbers are the tutorial's steps. A command that changes something in a cloud says so; every
+what stands here. A command that changes something in a cloud says so; every
 other one may be run without a second thought.
 """
 
@@ -38,7 +38,7 @@ def _section(operation: Operation) -> str:
     described = [field for field in fields(request) if not _option(field).positional]
     given = [field for field in fields(request) if _option(field).positional]
     usage = " ".join((operation.name, *(_place(operation, field) for field in given)))
-    told = [f"{operation.summary}.", _tutorial(operation.tutorial)]
+    told = [f"{operation.summary}."]
     told.append("It changes something in a cloud." if operation.mutates else "")
     rows = [
         f"| `{_cell(_typed(operation, field))}` | {_cell(explained(field))} |"
@@ -76,12 +76,6 @@ def _typed(operation: Operation, field: Field[Any]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _tutorial(steps: str) -> str:
-    if not steps:
-        return ""
-    return "All of the tutorial's steps." if steps == "all" else f"Of the tutorial: {steps}."
 
 
 def _example(operation: Operation) -> list[str]:

@@ -12,8 +12,10 @@ import textwrap
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tidb_pe_magic.advice import Advice, Suggestion
+from tidb_pe_magic.advice import SQL, Advice, Suggestion
+from tidb_pe_magic.commands import synonyms
 from tidb_pe_magic.commands.fields import format_value
+from tidb_pe_magic.commands.overview import overview
 from tidb_pe_magic.commands.table import OPERATIONS, Operation, Skin, available
 from tidb_pe_magic.errors import InvalidRequest
 
@@ -142,33 +144,17 @@ def _as_typed(value: Any) -> Any:
 
 
 def _unknown_command(name: str, known: Iterable[str]) -> InvalidRequest:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    error = InvalidRequest("", f"unknown command.{hint}", advice=_see(*close))
+    names = tuple(known)
+    meant = synonyms.commands(name, names)
+    if not meant:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        meant = tuple(Suggestion(each, "-h") for each in close)
+    hint = " or ".join("%%sql" if each.operation == SQL else each.operation for each in meant)
+    did_you_mean = f" Did you mean {hint}?" if hint else ""
+    advice = Advice("", *(meant or (Suggestion("-h"),)))
+    error = InvalidRequest("", f"unknown command.{did_you_mean}", advice=advice)
     error.field = "command"
     return error
-
-
-def overview(prog: str, skin: Skin) -> str:
-    """Return the list of the commands that exist in the skin; a notebook has its cells too."""
-    shown = available(Skin.LINE, Skin.CELL) if skin is Skin.LINE else available(skin)
-    width = max(map(len, shown))
-    lines = [
-        f"{name:<{width}}  {operation.summary}" + (f" ({operation.tutorial})" if operation.tutorial else "")
-        for name, operation in shown.items()
-    ]
-    return "\n".join(
-        (
-            f"usage: {prog} COMMAND [OPTIONS]",
-            "",
-            "From a TiDB Cloud cluster on Alibaba Cloud to a DataFrame, over a private endpoint.",
-            "Numbers are the tutorial's steps.",
-            "",
-            *(f"  {line}" for line in lines),
-            "",
-            f"{prog} COMMAND -h shows the options of a command; {VERBOSE} shows a result with its details.",
-        )
-    )
 
 
 def help_for(operation: Operation, prog: str) -> str:
@@ -252,8 +238,13 @@ def _unexpected(operation: Operation, unknown: Sequence[str]) -> InvalidRequest:
             "there is no such flag: a password in a cell would be saved with the notebook.",
             advice="Use TIDB_PASSWORD, or --password-from prompt, env:NAME, keyring:SERVICE or file:PATH.",
         )
-    close = difflib.get_close_matches(flag, flags(operation), n=1)
-    hint = f"did you mean {close[0]}?" if close else f"{operation.name} has no such flag."
+    known = flags(operation)
+    meant = synonyms.flag(flag, known) or next(iter(difflib.get_close_matches(flag, known, n=1)), "")
+    if flag == "--host" and flag not in known:
+        return InvalidRequest(
+            flag, synonyms.HOST_ADVICE, advice=Advice("", Suggestion("doctor", flag, "HOST"))
+        )
+    hint = f"did you mean {meant}?" if meant else f"{operation.name} has no such flag."
     return InvalidRequest(flag, hint, advice=see)
 
 

@@ -37,6 +37,39 @@ class Skin(StrEnum):
     """A method of `Runbook`."""
 
 
+class Group(StrEnum):
+    """What an operation is for: its heading in the help; the value is the topic that lists the group."""
+
+    START = "start"
+    ASK = "ask"
+    CLEAN_UP = "clean-up"
+    STEPS = "steps"
+    CONNECTIONS = "connections"
+    PLATFORM = "platform"
+
+    @property
+    def heading(self) -> str:
+        """The heading."""
+        return _TITLES[self]
+
+    @property
+    def topic(self) -> str:
+        """The topic of help that lists the group."""
+        return self.value
+
+
+_TITLES = {
+    Group.START: "Get connected",
+    Group.ASK: "Ask",
+    Group.CLEAN_UP: "Fix and clean up",
+    Group.STEPS: "Step by step",
+    Group.CONNECTIONS: "Connections",
+    Group.PLATFORM: "Platform",
+}
+FIRST_GROUPS = (Group.START, Group.ASK, Group.CLEAN_UP)
+"""What the first screen of help shows; each other group is a topic of its own."""
+
+
 _USUAL = frozenset({Skin.LINE, Skin.CONSOLE, Skin.PYTHON})
 
 
@@ -48,6 +81,7 @@ class Operation:
         name: subcommand.
         request: its request class.
         target: `module:function`, imported by the first call; empty where the notebook alone carries it out.
+        group: what it is for.
         summary: one line, in the imperative.
         tutorial: the steps of the tutorial that it does; empty where it has none.
         mutates: it can change something in a cloud.
@@ -59,6 +93,7 @@ class Operation:
     name: str
     request: type[Request]
     target: str
+    group: Group
     summary: str
     tutorial: str
     example: str
@@ -86,6 +121,7 @@ OPERATIONS: dict[str, Operation] = {
             name="clusters",
             request=cloud.ClustersRequest,
             target=_STEPS + "clusters:clusters",
+            group=Group.STEPS,
             summary="List the clusters, and why some cannot be used",
             tutorial="1.1",
             example="clusters",
@@ -94,6 +130,7 @@ OPERATIONS: dict[str, Operation] = {
             name="cluster",
             request=cloud.ClusterRequest,
             target=_STEPS + "clusters:cluster",
+            group=Group.STEPS,
             summary="Take note of a cluster's service name, zones, region and port",
             tutorial="1.2-1.4",
             example="cluster demo",
@@ -102,6 +139,7 @@ OPERATIONS: dict[str, Operation] = {
             name="networks",
             request=cloud.NetworksRequest,
             target=_STEPS + "networks:networks",
+            group=Group.STEPS,
             summary="List VPCs, vSwitches and security groups of the cluster's region, usable ones first",
             tutorial="2.7",
             example="networks",
@@ -110,6 +148,7 @@ OPERATIONS: dict[str, Operation] = {
             name="verify",
             request=cloud.VerifyRequest,
             target=_STEPS + "clusters:verify",
+            group=Group.STEPS,
             summary="Verify that this account can reach the endpoint service",
             tutorial="2.5-2.6",
             example="verify",
@@ -118,6 +157,7 @@ OPERATIONS: dict[str, Operation] = {
             name="plan",
             request=cloud.PlanRequest,
             target=_STEPS + "plan:plan",
+            group=Group.STEPS,
             summary="Show what create would make and bill, with the API's dry run",
             tutorial="2.1-2.8",
             example="plan --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
@@ -126,6 +166,7 @@ OPERATIONS: dict[str, Operation] = {
             name="create",
             request=cloud.CreateRequest,
             target=_STEPS + "create:create",
+            group=Group.STEPS,
             summary="Make the endpoint, or adopt the one that exists for this service and VPC",
             tutorial="2.1-2.8",
             example="create --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics --zone all",
@@ -135,6 +176,7 @@ OPERATIONS: dict[str, Operation] = {
             name="wait",
             request=cloud.WaitRequest,
             target=_STEPS + "wait:wait",
+            group=Group.STEPS,
             summary="Wait until the endpoint is Active and its connection Connected",
             tutorial="2.9",
             example="wait --timeout 300",
@@ -143,6 +185,7 @@ OPERATIONS: dict[str, Operation] = {
             name="authorize",
             request=cloud.AuthorizeRequest,
             target=_STEPS + "authorize:authorize",
+            group=Group.STEPS,
             summary="Show the rule that allows the endpoint, where the cluster has Authorized Networks",
             tutorial="3",
             example="authorize",
@@ -151,6 +194,7 @@ OPERATIONS: dict[str, Operation] = {
             name="connect",
             request=sql.ConnectRequest,
             target=_STEPS + "connect:connect",
+            group=Group.START,
             summary="Connect to the private host and register the connection with jupysql",
             tutorial="4.1-4.3, 4.5",
             example="connect --database nycflights13 --save",
@@ -159,6 +203,7 @@ OPERATIONS: dict[str, Operation] = {
             name="connections",
             request=sql.ConnectionsRequest,
             target=_STEPS + "connect:connections",
+            group=Group.CONNECTIONS,
             summary="List the open connections, and those that connect --save has saved",
             tutorial="",
             example="connections",
@@ -167,6 +212,7 @@ OPERATIONS: dict[str, Operation] = {
             name="connection-string",
             request=sql.ConnectionStringRequest,
             target=_STEPS + "connection_string:connection_string",
+            group=Group.CONNECTIONS,
             summary="Write the connection for another client: --with mysql, jdbc, go, node, dbt and so on",
             tutorial="4.4",
             example="connection-string --with jdbc",
@@ -175,6 +221,7 @@ OPERATIONS: dict[str, Operation] = {
             name="query",
             request=sql.QueryRequest,
             target=_STEPS + "query:query",
+            group=Group.ASK,
             summary="Read a query's result into a DataFrame, an Arrow table, or a Parquet or CSV file",
             tutorial="",
             example="query @tidb 'SELECT * FROM airlines' --max-rows 1000",
@@ -184,6 +231,7 @@ OPERATIONS: dict[str, Operation] = {
             name="tables",
             request=sql.TablesRequest,
             target=_STEPS + "tables:tables",
+            group=Group.ASK,
             summary="List databases and tables; of one table its columns, indexes and first rows",
             tutorial="",
             example="tables",
@@ -192,6 +240,7 @@ OPERATIONS: dict[str, Operation] = {
             name="load",
             request=sql.LoadRequest,
             target=_STEPS + "load:load",
+            group=Group.ASK,
             summary="Load a DataFrame, or a CSV or Parquet file, into a table",
             tutorial="",
             example="load frame --table delays",
@@ -200,6 +249,7 @@ OPERATIONS: dict[str, Operation] = {
             name="sql-user",
             request=sql.SqlUserRequest,
             target=_STEPS + "sql_users:sql_user",
+            group=Group.CONNECTIONS,
             summary="Make, list or delete SQL users, or rotate a password, which is kept and never shown",
             tutorial="",
             example="sql-user create analyst --role readonly",
@@ -209,6 +259,7 @@ OPERATIONS: dict[str, Operation] = {
             name="doctor",
             request=sql.DoctorRequest,
             target=_STEPS + "doctor:doctor",
+            group=Group.CLEAN_UP,
             summary="Examine name, network, port, TLS and login, and name the cause of the first failure",
             tutorial="",
             example="doctor --host ep-t4nabc123.epsrv-t4nabc123.ap-southeast-1.privatelink.aliyuncs.com",
@@ -217,6 +268,7 @@ OPERATIONS: dict[str, Operation] = {
             name="disconnect",
             request=sql.DisconnectRequest,
             target=_STEPS + "connect:disconnect",
+            group=Group.CONNECTIONS,
             summary="Close a connection and take it from jupysql",
             tutorial="",
             example="disconnect --alias tidb",
@@ -227,6 +279,7 @@ OPERATIONS: dict[str, Operation] = {
             name="status",
             request=cloud.StatusRequest,
             target=_STEPS + "status:status",
+            group=Group.START,
             summary="Show each step's state as the clouds have it now, and the next command",
             tutorial="all",
             example="status",
@@ -235,6 +288,7 @@ OPERATIONS: dict[str, Operation] = {
             name="endpoints",
             request=cloud.EndpointsRequest,
             target=_STEPS + "endpoints:endpoints",
+            group=Group.CLEAN_UP,
             summary="List the endpoints of the cluster's service",
             tutorial="",
             example="endpoints",
@@ -243,6 +297,7 @@ OPERATIONS: dict[str, Operation] = {
             name="delete",
             request=cloud.DeleteRequest,
             target=_STEPS + "delete:delete",
+            group=Group.CLEAN_UP,
             summary="Delete an endpoint: its zones, then the endpoint, then wait until it is gone",
             tutorial="",
             example="delete ep-t4nabc123 --yes",
@@ -252,6 +307,7 @@ OPERATIONS: dict[str, Operation] = {
             name="run",
             request=sql.RunRequest,
             target=_STEPS + "run:run",
+            group=Group.START,
             summary="Show the plan, then do every step in order, skipping what is done",
             tutorial="all",
             example="run demo --vpc vpc-t4nanalytics0k3m7x --security-group sg-t4nanalytics",
@@ -261,6 +317,7 @@ OPERATIONS: dict[str, Operation] = {
             name="fleet",
             request=fleet.FleetRequest,
             target=_STEPS + "fleet.actions:fleet",
+            group=Group.PLATFORM,
             summary="Plan, make, look at or delete the endpoints of many clusters and VPCs, listed in a file",
             tutorial="2.1-2.9",
             example="fleet init fleet.toml",
@@ -270,6 +327,7 @@ OPERATIONS: dict[str, Operation] = {
             name="whoami",
             request=cloud.WhoamiRequest,
             target=_STEPS + "whoami:whoami",
+            group=Group.PLATFORM,
             summary="Show which key comes from where, whether it works, and what is left of the rate limit",
             tutorial="",
             example="whoami",
@@ -278,6 +336,7 @@ OPERATIONS: dict[str, Operation] = {
             name="permissions",
             request=cloud.PermissionsRequest,
             target=_STEPS + "permissions:permissions",
+            group=Group.PLATFORM,
             summary="Show the least RAM policy that the access key's owner needs, as JSON",
             tutorial="",
             example="permissions --clean-up",
@@ -286,6 +345,7 @@ OPERATIONS: dict[str, Operation] = {
             name="history",
             request=cloud.HistoryRequest,
             target=_STEPS + "history:history",
+            group=Group.PLATFORM,
             summary="Show what was changed in the clouds from here, with the request IDs",
             tutorial="",
             example="history --limit 5",
@@ -294,6 +354,7 @@ OPERATIONS: dict[str, Operation] = {
             name="export",
             request=cloud.ExportRequest,
             target=_STEPS + "export:export",
+            group=Group.PLATFORM,
             summary="Write the endpoint, existing or planned, as Terraform or as aliyun CLI commands",
             tutorial="",
             example="export terraform --to main.tf",
@@ -302,6 +363,7 @@ OPERATIONS: dict[str, Operation] = {
             name="help",
             request=cloud.HelpRequest,
             target=_STEPS + "help:help_topic",
+            group=Group.PLATFORM,
             summary="Explain a topic: costs, keys, permissions, queries, TLS, troubleshooting and others",
             tutorial="",
             example="help tls",
@@ -310,6 +372,7 @@ OPERATIONS: dict[str, Operation] = {
             name="form",
             request=notebook.FormRequest,
             target="",
+            group=Group.START,
             summary="Show the steps as a form of widgets, each with the command that does the same",
             tutorial="all",
             example="form create --cluster demo",
@@ -320,6 +383,7 @@ OPERATIONS: dict[str, Operation] = {
             name="sandbox",
             request=notebook.SandboxRequest,
             target="",
+            group=Group.PLATFORM,
             summary="Start, stop or look at embedded clouds with real data, without an account",
             tutorial="",
             example="sandbox start",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.commands.overview import group_lines
+from tidb_pe_magic.commands.table import Group
 from tidb_pe_magic.errors import TOPICS
 from tidb_pe_magic.model import HelpText
 
@@ -26,7 +28,12 @@ def help_topic(context: Context, request: HelpRequest, on_event: EventHook) -> H
 def markdown(topic: str) -> str:
     """Return the topic's text."""
     path = resources.files("tidb_pe_magic").joinpath("help", f"{topic}.md")
-    return path.read_text(encoding="utf-8").strip()
+    text = path.read_text(encoding="utf-8").strip()
+    group = next((group for group in Group if group.topic == topic), None)
+    if group is None:
+        return text
+    title, _, rest = text.partition("\n")
+    return "\n".join((title, "", *group_lines(group), rest)).strip()
 
 
 def _title(topic: str) -> str:
