@@ -115,11 +115,11 @@ ROWS = {
         "Connection limit exceeded",
         "limit",
         "handshake",
-        "takes 400, and 5,000",
+        "accepts 400, and 5,000",
         "%tidb_pe connections",
     ),
     "connection limit of another number": Row(
-        1040, "Too many connections", "limit", "handshake", "takes 400, and 5,000", "%tidb_pe connections"
+        1040, "Too many connections", "limit", "handshake", "accepts 400, and 5,000", "%tidb_pe connections"
     ),
     "locked": Row(
         3118,

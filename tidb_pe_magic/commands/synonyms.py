@@ -110,7 +110,6 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "--wait": ("--timeout",),
         "--zones": ("--zone",),
         "-D": ("--database",),
-        "-P": ("--port",),
         "-d": ("--database",),
         "-f": ("--force",),
         "-n": ("--max-rows", "--limit"),
