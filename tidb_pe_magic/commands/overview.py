@@ -82,7 +82,7 @@ def _questions(prog: str, skin: Skin) -> list[str]:
 def group_lines(group: Group) -> list[str]:
     """Return the group's examples as a Markdown list, in the table's order."""
     return [
-        f"- `%tidb_pe {operation.example.partition('\n')[0]}`: {operation.summary}"
+        f"- `%tidb_pe {operation.example.splitlines()[0]}`: {operation.summary}"
         for operation in OPERATIONS.values()
         if operation.group is group
     ]
