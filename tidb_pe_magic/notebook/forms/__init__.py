@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tidb_pe_magic.notebook.forms.panel import Form
+from tidb_pe_magic.notebook.forms.form import Form
 
 __all__ = ["Form"]

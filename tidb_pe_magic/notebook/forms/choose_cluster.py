@@ -12,7 +12,7 @@ from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.display.views import command_name
 from tidb_pe_magic.errors import TidbPeError
-from tidb_pe_magic.notebook.forms.desk import Action
+from tidb_pe_magic.notebook.forms.session import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet
 from tidb_pe_magic.notebook.forms.fragments import notes, success
 from tidb_pe_magic.notebook.forms.pickers import ListPicker
@@ -21,7 +21,7 @@ from tidb_pe_magic.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.notebook.forms.desk import Desk
+    from tidb_pe_magic.notebook.forms.session import Desk
     from tidb_pe_magic.notebook.forms.pickers import Offer
 
 # So many clusters are asked for their endpoints to find where the work was left.

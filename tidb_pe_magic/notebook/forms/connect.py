@@ -11,7 +11,7 @@ from tidb_pe_magic.commands.requests import ConnectRequest, EndpointsRequest, Wa
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.render import timeline
 from tidb_pe_magic.notebook.forms.delete_endpoint import DeleteEndpoint
-from tidb_pe_magic.notebook.forms.desk import Action
+from tidb_pe_magic.notebook.forms.session import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet, field_for
 from tidb_pe_magic.notebook.forms.fragments import folded
 from tidb_pe_magic.notebook.forms.password import PasswordField
@@ -21,7 +21,7 @@ from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.notebook.forms.desk import Desk
+    from tidb_pe_magic.notebook.forms.session import Desk
     from tidb_pe_magic.notebook.forms.pickers import Offer
 
 _NO_ENDPOINT: Offer = ("— none yet —", "")

@@ -10,7 +10,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import CreateRequest, NetworksRequest, PlanRequest, VerifyRequest
 from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms.desk import Action
+from tidb_pe_magic.notebook.forms.session import Action
 from tidb_pe_magic.notebook.forms.fields import Field, Sheet, Switch
 from tidb_pe_magic.notebook.forms.fragments import note, notes
 from tidb_pe_magic.notebook.forms.pickers import Picker, SeveralPicker, ZonePicker
@@ -18,7 +18,7 @@ from tidb_pe_magic.notebook.forms.pickers import Picker, SeveralPicker, ZonePick
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.notebook.forms.desk import Desk
+    from tidb_pe_magic.notebook.forms.session import Desk
 
 _CREATE, _ADOPT = "Create", "Use the one that exists"
 

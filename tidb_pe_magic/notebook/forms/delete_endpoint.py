@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tidb_pe_magic.commands.requests import DeleteRequest
-from tidb_pe_magic.notebook.forms.desk import Action
+from tidb_pe_magic.notebook.forms.session import Action
 from tidb_pe_magic.notebook.forms.fields import Sheet, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.notebook.forms.desk import Desk
+    from tidb_pe_magic.notebook.forms.session import Desk
 
 _FOLDED, _UNFOLDED = "▸ Delete the endpoint", "▾ Delete the endpoint"
 

@@ -10,7 +10,7 @@ from traitlets import TraitError
 from tidb_pe_magic.commands.requests import ZoneChoice
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook.forms.fields import Field
-from tidb_pe_magic.notebook.forms.order import in_order
+from tidb_pe_magic.notebook.forms.page_sync import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

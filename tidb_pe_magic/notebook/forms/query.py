@@ -11,13 +11,13 @@ from tidb_pe_magic.commands.requests import QueryRequest
 from tidb_pe_magic.commands.write import cell
 from tidb_pe_magic.display.layout import as_html
 from tidb_pe_magic.display.views import view
-from tidb_pe_magic.notebook.forms.desk import Action
+from tidb_pe_magic.notebook.forms.session import Action
 from tidb_pe_magic.notebook.forms.fields import Field, Sheet
 
 if TYPE_CHECKING:
     from tidb_pe_magic import model
     from tidb_pe_magic.commands.fields import Request
-    from tidb_pe_magic.notebook.forms.desk import Desk
+    from tidb_pe_magic.notebook.forms.session import Desk
 
 _LIMIT = 1000  # rows that are read: it is a first look
 _SHOWN = 20

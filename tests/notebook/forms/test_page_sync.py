@@ -9,7 +9,7 @@ import pytest
 from ipywidgets import Widget
 
 from tidb_pe_magic.errors import WaitTimeout
-from tidb_pe_magic.notebook.forms.order import Arrival
+from tidb_pe_magic.notebook.forms.page_sync import Arrival
 
 _SECONDS = 60.0
 

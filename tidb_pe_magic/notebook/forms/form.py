@@ -11,9 +11,9 @@ from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook.forms.choose_cluster import ChooseCluster
 from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint
-from tidb_pe_magic.notebook.forms.desk import Action, Desk
+from tidb_pe_magic.notebook.forms.session import Action, Desk
 from tidb_pe_magic.notebook.forms.fields import Sheet
-from tidb_pe_magic.notebook.forms.order import Arrival, in_order
+from tidb_pe_magic.notebook.forms.page_sync import Arrival, in_order
 from tidb_pe_magic.notebook.forms.style import style
 from tidb_pe_magic.notebook.forms.summary import Summary
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.notebook.forms.desk import Settle
+    from tidb_pe_magic.notebook.forms.session import Settle
     from tidb_pe_magic.notebook.progress import Publish
     from tidb_pe_magic.runbook import Runbook
 

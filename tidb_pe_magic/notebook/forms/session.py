@@ -15,7 +15,7 @@ from tidb_pe_magic.display.layout import as_html
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.errors import InvalidRequest, QueryCancelled, TidbPeError, WaitCancelled, WaitTimeout
 from tidb_pe_magic.notebook.forms import fragments
-from tidb_pe_magic.notebook.forms.picture import FormDrawing
+from tidb_pe_magic.notebook.forms.drawing import FormDrawing
 from tidb_pe_magic.notebook.forms.worker import Worker
 from tidb_pe_magic.text import one_line
 
