@@ -76,8 +76,13 @@ class FormPage:
         self.field("Cluster").select_option(option.inner_text())
         self.press("Use this cluster")
 
+    def show_commands(self) -> None:
+        """Have each button show the command that does the same."""
+        self.field("Show commands").check()
+
     def place(self, group: str = GROUP) -> None:
-        """Choose a security group, and wait until it was looked what would be made."""
+        """Choose a security group, and wait until the plan was checked."""
+        self.show_commands()
         self.field("Security groups").select_option(group)
         expect(self.command("create")).to_contain_text("--zone")
         self.rests()
@@ -86,7 +91,7 @@ class FormPage:
         """Choose cluster and security group, and have the endpoint made."""
         self.choose()
         self.place()
-        self.press("Create (2 billed zones)")
+        self.press("Create (2 zones)")
 
     def connect(self, password: str = "") -> None:
         """Open the SQL connection, with a password that is typed or with the one of the environment."""

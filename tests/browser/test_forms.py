@@ -96,7 +96,7 @@ def test_the_whole_tutorial_by_clicks(tutorial: Tutorial) -> None:
 
 def test_a_wrong_password(tutorial: Tutorial) -> None:
     """The form names the stage and the server's code, not the password, and took the right one afterwards."""
-    assert "no connection (login): 1045" in tutorial.refused
+    assert "No connection (login): 1045" in tutorial.refused
     assert WRONG not in tutorial.refused
     expect(tutorial.form.field("Password")).to_have_value("")
     expect(tutorial.form.outcome("connect")).to_contain_text("Password from")
@@ -115,6 +115,20 @@ def test_a_narrow_window_shows_all_of_it(tutorial: Tutorial, page: Page) -> None
     assert form.root.locator(".tidb-pe-form").evaluate(_CUT_OFF) == []
     assert form.root.locator(".jp-RenderedHTML table").first.locator("..").evaluate(_CUT_OFF) == []
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_commands_are_shown_and_copied(tutorial: Tutorial, page: Page) -> None:
+    """One switch shows the command beside each button, and Copy puts it into the clipboard."""
+    form = tutorial.form
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    form.field("Show commands").uncheck()
+    expect(form.command("connect")).to_be_hidden()
+    form.show_commands()
+    expect(form.command("connect")).to_be_visible()
+    form.root.locator(".tidb-pe-command-query").get_by_role("button", name="Copy").click()
+    expect(form.root.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == f"%%tidb_pe query --max-rows 1000\n{QUERY}"
 
 
 def test_a_double_click_is_one_click(tutorial: Tutorial) -> None:
@@ -181,27 +195,32 @@ def test_with_the_keyboard_alone(lab: Lab, page: Page, first_cell: str) -> None:
     form.head("1. Choose").focus()
     assert tab_to(page, "Cluster") == ["Filter"]
     page.keyboard.type("demo")
+    expect(form.button("Use this cluster")).to_be_enabled()
     tab_to(page, "Use this cluster")
     page.keyboard.press("Enter")
-    expect(form.error("security-group")).to_contain_text("is missing")
+    expect(form.button("Create (2 zones)")).to_be_enabled()
     form.rests()
+    expect(form.head("2. Create the endpoint")).to_be_focused()
     assert tab_to(page, "Security groups")[-1] == "VPC"
-    page.keyboard.press("ArrowDown")
-    expect(form.command("create")).to_contain_text("--zone")
+    page.keyboard.press("End")
+    expect(form.outcome("plan")).to_contain_text("sg-t4nenterprise")
+    page.keyboard.press("Home")
+    expect(form.button("Create (2 zones)")).to_be_enabled()
     form.rests()
-    passed = tab_to(page, "Create (2 billed zones)")
+    passed = tab_to(page, "Create (2 zones)")
     zones = [f"Zone ap-southeast-1{each}" for each in "abc"]
     assert passed[:4] == [*zones, "Endpoint name"]
     assert "Check the plan" in passed
     page.keyboard.press("Enter")
     expect(form.outcome("wait")).to_contain_text("Endpoint ready")
     form.rests()
-    tab_to(page, "Database")
+    assert tab_to(page, "Database")[-2:] == ["User", "Password"]
     page.keyboard.type(DATABASE)
-    tab_to(page, "Connect")
+    assert tab_to(page, "Connect")[0] == "TLS"
     page.keyboard.press("Enter")
     expect(form.outcome("connect")).to_contain_text("Connected to cluster demo as tidb")
     form.rests()
+    expect(form.button("Connect")).to_be_focused()
     tab_to(page, "First query")
     page.keyboard.press("Control+A")
     page.keyboard.type(QUERY)

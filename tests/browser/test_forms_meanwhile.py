@@ -102,6 +102,7 @@ def test_two_forms_and_a_cell(opened: OpenNotebook, waiting: FormPage) -> None:
     second = FormPage(opened.output("second"))
     expect(second.outcome("plan")).to_contain_text("Plan: create an endpoint")
     second.rests()
+    second.show_commands()
     expect(second.command("create")).to_contain_text("--cluster jakarta")
     assert opened.run("status")
     expect(opened.output("status")).to_contain_text("Creating")
@@ -190,7 +191,7 @@ def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> 
         form.field("Endpoint name").blur()
         form.field("Endpoint name").fill("second-name")
         assert line.holds
-        form.press("Create (2 billed zones)")
+        form.press("Create (2 zones)")
         expect(form.outcome("wait")).to_contain_text("Endpoint ready")
         assert not line.holds
         assert [endpoint.name for endpoint in sandbox.world.endpoints.values()] == ["second-name"]
@@ -215,7 +216,7 @@ def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
 def test_a_preflight_stop(
     lend: Callable[..., Sandbox], stops: OpenNotebook, directory: Path, name: str
 ) -> None:
-    """The plan names what stops; Create makes nothing, and shows how to insist."""
+    """The plan names what stops; Create is disabled, and the form shows how to insist."""
     check = SCENARIOS[name].plan
     sandbox = lend(scenario=name)
     environment(directory / name, sandbox)
@@ -231,9 +232,13 @@ def test_a_preflight_stop(
     expect(form.outcome("plan")).to_contain_text("create refuses")
     expect(form.outcome("plan").get_by_role("row", name=re.compile(rf"^\S {check} "))).to_be_visible()
     form.rests()
-    form.doing("create").click()
-    expect(form.outcome("create").get_by_role("alert")).to_contain_text(f"preflight ({check})")
-    expect(form.field("Go on even though the preflight says stop")).not_to_be_checked()
+    expect(form.doing("create")).to_be_disabled()
+    consent = form.field("Create it even though the preflight stops it")
+    expect(consent).not_to_be_checked()
+    consent.check()
+    expect(form.doing("create")).to_be_enabled()
+    consent.uncheck()
+    expect(form.doing("create")).to_be_disabled()
     # Before the group was chosen there may have been a plan without a stop, and the cloud's dry run of it.
     assert sandbox.requests.count("CreateVpcEndpoint", status=200) == 0
 

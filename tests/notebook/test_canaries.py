@@ -192,7 +192,7 @@ PLANTS = {
         fails=False,
     ),
     "a click": Plant(
-        "form.desk.cancel.click()", "tidb_pe_magic.notebook.forms.worker:Worker.cancel", fails=False
+        "form.header.cancel.click()", "tidb_pe_magic.notebook.forms.worker:Worker.cancel", fails=False
     ),
     "load_ext": Plant("%reload_ext tidb_pe_magic", "tidb_pe_magic.notebook.completion:add"),
     "chained by the user": Plant(CHAINED, "httpx:Client.request", says="of the user's own"),
@@ -275,7 +275,7 @@ def test_no_planted_failure_shows_a_key(
     magic: Any = shell.ip.find_line_magic("tidb_pe")  # type: ignore[no-untyped-call]
     runbook = magic.__self__.runbook
     with ExitStack() as stack:
-        form = Form(runbook, "connect", settle=threading.Event.is_set)
+        form = Form(runbook, "connect", wait_for_page=threading.Event.is_set)
         stack.callback(form.close)
         shell.ip.user_ns["form"] = form
         assert form.join(30)

@@ -52,7 +52,7 @@ class Clicker:
 
     def head(self, step: str) -> Any:
         """Return the button that opens and closes a step."""
-        return self.form._pages[step].box.children[0]
+        return self.form.sections[step].box.children[0]
 
     @property
     def summary(self) -> str:
@@ -64,7 +64,7 @@ def choose(clicker: Clicker, name: str = "demo") -> None:
     """Choose a cluster by name."""
     step = clicker.form.choose
     step.cluster.control.value = name
-    clicker.click(step.note.button)
+    clicker.click(step.use.button)
 
 
 def place(clicker: Clicker, *, zones: int = 2) -> None:
@@ -91,7 +91,7 @@ def settle(manual: Sandbox) -> None:
 
 def heads(clicker: Clicker) -> list[str]:
     """Return what the steps' heads say."""
-    return [page.box.children[0].description for page in clicker.form._pages.values()]
+    return [page.box.children[0].description for page in clicker.form.sections.values()]
 
 
 def words(widget: Any) -> str:

@@ -6,26 +6,31 @@ import weakref
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.commands.requests import FormRequest
+from tidb_pe_magic.commands.requests import FormRequest, SandboxRequest
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.errors import TidbPeError
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from tidb_pe_magic.notebook.forms import Form
+    from tidb_pe_magic.notebook.forms.choose_cluster import StartSandbox
+    from tidb_pe_magic.notebook.sandbox_process import SandboxCommand
     from tidb_pe_magic.runbook import Runbook
 
 
 class FormCommand:
     """Makes forms over one runbook."""
 
-    def __init__(self, runbook: Runbook, *, widgets: bool) -> None:
+    def __init__(self, runbook: Runbook, sandbox: SandboxCommand, *, widgets: bool) -> None:
         """Make no form yet.
 
         Args:
             runbook: what the forms work with.
+            sandbox: starts the embedded clouds.
             widgets: there is a kernel, without which no front end can show widgets.
         """
-        self._runbook, self._widgets = runbook, widgets
+        self._runbook, self._sandbox, self._widgets = runbook, sandbox, widgets
         self._forms: weakref.WeakSet[Form] = weakref.WeakSet()
 
     def do(self, request: FormRequest) -> Form:
@@ -39,9 +44,12 @@ class FormCommand:
                 "a form needs a notebook; this is a terminal.",
                 advice=Advice("Commands do the same.", Suggestion("-h")),
             )
-        made = make(self._runbook, request.step or "", request.cluster or "")
+        made = make(self._runbook, request.step or "", request.cluster or "", self._start_sandbox)
         self._forms.add(made)
         return made
+
+    def _start_sandbox(self, cancel: Event) -> None:
+        self._sandbox.do(SandboxRequest.of(action="start"), cancel=cancel)
 
     def close(self) -> None:
         """Close every form."""
@@ -50,9 +58,11 @@ class FormCommand:
 
 
 @without_values()
-def make(runbook: Runbook, step: str = "", cluster: str = "") -> Form:
+def make(
+    runbook: Runbook, step: str = "", cluster: str = "", start_sandbox: StartSandbox | None = None
+) -> Form:
     """Return a form; see `tidb_pe_magic.form`."""
     from tidb_pe_magic.notebook.forms import Form  # noqa: PLC0415 - ipywidgets is slow to import
 
     request = FormRequest.of(step=step or None, cluster=cluster or None)
-    return Form(runbook, request.step or "", request.cluster or "")
+    return Form(runbook, request.step or "", request.cluster or "", start_sandbox=start_sandbox)

@@ -86,7 +86,9 @@ class Commands:
             shell=shell, cell_events=self.events.query, cell_frames=frames, counts_units=counts_units
         )
         self.sandbox = SandboxCommand(self.runbook)
-        self.form = FormCommand(self.runbook, widgets=getattr(shell, "kernel", None) is not None)
+        self.form = FormCommand(
+            self.runbook, self.sandbox, widgets=getattr(shell, "kernel", None) is not None
+        )
 
     def close(self) -> None:
         """Close the forms and connections, and put the environment back; a sandbox goes on running."""

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.requests import SandboxRequest
-from tidb_pe_magic.errors import MissingDependency, TidbPeError
+from tidb_pe_magic.errors import MissingDependency, TidbPeError, WaitCancelled
 from tidb_pe_magic.files import ensure_private, open_private, state_directory
 from tidb_pe_magic.text import one_line
 
@@ -65,13 +65,20 @@ class SandboxCommand:
         self._directory = directory
         self._replaced: dict[str, str | None] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        self._cancel = Event()
 
-    def do(self, request: SandboxRequest) -> str:
+    def do(self, request: SandboxRequest, *, cancel: Event | None = None) -> str:
         """Carry the command out, and return what to tell the user.
 
+        Args:
+            request: what to do.
+            cancel: set it to end a start before the sandbox is ready.
+
         Raises:
+            WaitCancelled: `cancel` was set.
             TidbPeError: the process could not be started or stopped, or its files cannot be used.
         """
+        self._cancel = cancel or Event()
         act = {"start": self._start, "stop": self._stop, "status": self._status}[request.action]
         try:
             return act(request)
@@ -190,6 +197,8 @@ class SandboxCommand:
 
     def _await_ready(self, process: subprocess.Popen[bytes], env_file: Path, log_file: Path) -> None:
         for _ in range(int(_START_LIMIT / _POLL)):
+            if self._cancel.is_set():
+                raise WaitCancelled("the sandbox was not started.")
             try:
                 process.wait(_POLL)
             except subprocess.TimeoutExpired:

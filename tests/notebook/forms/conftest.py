@@ -38,12 +38,16 @@ def open_form() -> Iterator[Callable[..., Clicker]]:
         over: Sandbox | Runbook,
         step: str = "",
         cluster: str = "",
-        settle: Callable[[threading.Event], bool] = threading.Event.is_set,
+        wait_for_page: Callable[[threading.Event], bool] = threading.Event.is_set,
     ) -> Clicker:
-        runbook = Runbook(environ=over.environment()) if isinstance(over, Sandbox) else over
+        # A busy machine takes longer than the product waits for the metadata service.
+        runbook = (
+            Runbook(environ=over.environment(), metadata_timeout=10.0) if isinstance(over, Sandbox) else over
+        )
         runbooks.append(runbook)
         shown = Shown()
-        form = Form(runbook, step, cluster, publish=shown, settle=settle)
+        form = Form(runbook, step, cluster, publish=shown, wait_for_page=wait_for_page)
+        form.header.commands.value = True
         forms.append(form)
         form._ipython_display_()
         return Clicker(form, shown)

@@ -9,7 +9,9 @@ import pytest
 from flows.places import GROUP, OTHER_VPC
 from support.clicking import choose, command_of, words
 
+from tidb_pe_magic import Runbook, model
 from tidb_pe_magic.errors import WaitTimeout
+from tidb_pe_magic.notebook.forms.state import Clicks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,50 +23,60 @@ if TYPE_CHECKING:
 ENTERPRISE = "sg-t4nenterprise"
 
 
-class Look:
-    """Holds a form at the moment at which it begins to look what would be made."""
+class SlowRunbook(Runbook):
+    """Checks a plan when it is let."""
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
+        """Say that it begins, and wait."""
+        if name == "plan":
+            self.begun.set()
+            assert self.go_on.wait(60)
+        return super().perform(name, *arguments, **options)
+
+
+class Check:
+    """Holds a form at the moment at which it begins to check what would be created."""
 
     def __init__(self, clicker: Clicker) -> None:
-        """Hold the next look."""
-        self._activity = clicker.form.desk.activity
-        self._begun, self._go_on = threading.Event(), threading.Event()
-        self._activity.observe(self._hold, "value")
-
-    def _hold(self, change: Any) -> None:
-        if "tidb_pe plan" in change["new"]:
-            self._begun.set()
-            assert self._go_on.wait(60)
+        """Hold the next check."""
+        runbook = clicker.form.session.runbook
+        assert isinstance(runbook, SlowRunbook)
+        self._runbook = runbook
+        runbook.begun, runbook.go_on = threading.Event(), threading.Event()
 
     def begins(self) -> None:
-        """Return when the form looks, at the fields as they are now."""
-        assert self._begun.wait(60)
+        """Return when the form checks the fields as they are now."""
+        assert self._runbook.begun.wait(60)
 
     def ends(self) -> None:
         """Let it, and every one after it, come to its end."""
-        self._activity.unobserve(self._hold, "value")
-        self._go_on.set()
+        self._runbook.go_on.set()
 
 
 @pytest.fixture
 def placed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
     """Give a form that could create the endpoint, in two zones."""
-    clicker = open_form(sandbox)
+    runbook = SlowRunbook(environ=sandbox.environment())
+    runbook.go_on.set()
+    clicker = open_form(runbook)
     choose(clicker)
     clicker.put(clicker.form.create.groups, (GROUP,))
-    assert clicker.form.create.create.button.description == "Create (2 billed zones)"
+    assert clicker.form.create.create.button.description == "Create (2 zones)"
     return clicker
 
 
 def test_a_name_typed_and_create_clicked(sandbox: Sandbox, placed: Clicker) -> None:
     """The click that leaves a field comes while the form looks at its new value: it is done after that."""
-    step, look = placed.form.create, Look(placed)
+    step, check = placed.form.create, Check(placed)
     shown = step.plan.outcome.value
     step.name.control.value = "analytics-tidb"
-    look.begins()
+    check.begins()
     assert step.plan.outcome.value == shown, "nothing moves under the mouse"
     step.create.button.click()
     step.create.button.click()
-    look.ends()
+    check.ends()
     placed.rest()
     (endpoint,) = sandbox.world.endpoints.values()
     assert endpoint.name == "analytics-tidb"
@@ -72,11 +84,11 @@ def test_a_name_typed_and_create_clicked(sandbox: Sandbox, placed: Clicker) -> N
 
 def test_what_is_chosen_during_a_look_stays(placed: Clicker) -> None:
     """The plan of a VPC that was left does not bring it back."""
-    step, look = placed.form.create, Look(placed)
+    step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
-    look.begins()
+    check.begins()
     step.vpc.control.value = OTHER_VPC
-    look.ends()
+    check.ends()
     placed.rest()
     assert step.vpc.value == OTHER_VPC
     assert f"--vpc {OTHER_VPC}" in command_of(step.create)
@@ -85,16 +97,16 @@ def test_what_is_chosen_during_a_look_stays(placed: Clicker) -> None:
 
 def test_create_makes_what_its_button_said(sandbox: Sandbox, placed: Clicker) -> None:
     """A click overtaken by a change of what is billed makes nothing: the button has to be read again."""
-    step, look = placed.form.create, Look(placed)
+    step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
-    look.begins()
+    check.begins()
     step.create.button.click()
     zones = step.zones.control.children
     next(each for each in zones if each.value).value = ""
-    look.ends()
+    check.ends()
     placed.rest()
     assert not sandbox.world.endpoints
-    assert "“Create (1 billed zone)”. Click again" in words(step.create.outcome)
+    assert "the button changed to “Create (1 zone)”. Click again" in words(step.create.outcome)
     placed.click(step.create.button)
     (endpoint,) = sandbox.world.endpoints.values()
     assert len(endpoint.zones) == 1
@@ -106,24 +118,24 @@ def test_who_agrees_to_one_plan_has_not_agreed_to_the_next(placed: Clicker) -> N
     placed.put(step.groups, (GROUP, ENTERPRISE))
     placed.put(step.force, value=True)
     assert "--force" in command_of(step.create)
-    look = Look(placed)
+    check = Check(placed)
     step.name.control.value = "some-name"
-    look.begins()
+    check.begins()
     step.create.button.click()
-    look.ends()
+    check.ends()
     placed.rest()
     assert not step.force.value
-    assert "preflight" in words(step.create.outcome)
+    assert "Preflight" in words(step.create.outcome)
 
 
 def test_cancel_takes_back_a_click_that_follows_a_look(sandbox: Sandbox, placed: Clicker) -> None:
     """What waits for the look is forgotten with it."""
-    step, look = placed.form.create, Look(placed)
+    step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
-    look.begins()
+    check.begins()
     step.create.button.click()
-    placed.form.desk.cancel.click()
-    look.ends()
+    placed.form.header.cancel.click()
+    check.ends()
     placed.rest()
     assert not sandbox.world.endpoints
 
@@ -131,37 +143,37 @@ def test_cancel_takes_back_a_click_that_follows_a_look(sandbox: Sandbox, placed:
 def test_a_click_that_overtakes_what_was_typed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """A front end can deliver the click before what was typed: the fields are read a little later."""
     typed = threading.Event()
-    clicker = open_form(sandbox, settle=lambda _: not typed.wait(60))
-    step, desk = clicker.form.choose, clicker.form.desk
-    step.note.button.click()
-    assert desk.worker.busy, "the click has been taken"
+    clicker = open_form(sandbox, wait_for_page=lambda _: not typed.wait(60))
+    step, session = clicker.form.choose, clicker.form.session
+    step.use.button.click()
+    assert session.worker.clicks is Clicks.IGNORE, "the click has been taken"
     step.cluster.control.value = "demo"
     typed.set()
     clicker.rest()
-    assert desk.cluster_name == "demo"
+    assert session.state.cluster_name == "demo"
 
 
 def test_a_page_that_does_not_answer(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Where it cannot be told what was typed, nothing is done, and the form says so at the button."""
 
-    def settle(_: threading.Event) -> bool:
+    def wait_for_page(_: threading.Event) -> bool:
         message = "the page does not say"
         raise WaitTimeout(message, advice="Click again.")
 
-    clicker = open_form(sandbox, settle=settle)
+    clicker = open_form(sandbox, wait_for_page=wait_for_page)
     step = clicker.form.choose
     clicker.put(step.cluster, "demo")
-    clicker.click(step.note.button)
-    assert words(step.note.outcome) == "✘ the page does not say Click again."
-    assert clicker.form.desk.cluster is None
+    clicker.click(step.use.button)
+    assert words(step.use.outcome).startswith("✘ The page does not say Click again.")
+    assert clicker.form.session.state.cluster is None
 
 
 def test_a_click_can_be_taken_back(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Cancel ends what has not been begun yet, without asking any cloud."""
-    clicker = open_form(sandbox, settle=lambda cancelled: bool(cancelled.wait(60)))
-    step, desk = clicker.form.choose, clicker.form.desk
+    clicker = open_form(sandbox, wait_for_page=lambda cancelled: bool(cancelled.wait(60)))
+    step, form = clicker.form.choose, clicker.form
     clicker.put(step.cluster, "demo")
-    step.note.button.click()
-    desk.cancel.click()
+    step.use.button.click()
+    form.header.cancel.click()
     clicker.rest()
-    assert desk.cluster is None
+    assert form.session.state.cluster is None

@@ -16,7 +16,7 @@ from tidb_pe_magic.commands.requests import ConnectRequest, CreateRequest, ZoneC
 from tidb_pe_magic.commands.table import Skin, available
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms.fields import Field, Sheet, field_for
+from tidb_pe_magic.notebook.forms.fields import Field, FieldSet, field_for
 
 # A field's name: what is typed, the value that it stands for, and what no rule lets through.
 EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
@@ -127,7 +127,7 @@ def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
     others |= {"action": "plan"} if "file" in request_class.options() else {}
     others |= {"action": "status"} if "flights" in request_class.options() else {}
     needed = {each: text for each, text in others.items() if each in request_class.options() and each != name}
-    assert getattr(Sheet(request_class, [field]).request(**needed), name) == value
+    assert getattr(FieldSet(request_class, [field]).request(**needed), name) == value
 
 
 @every_field
@@ -178,7 +178,7 @@ def test_what_is_typed_wrongly_is_told_beside_the_control(request_class: Any, na
     assert field.reason in html.unescape(error.value)
     assert field.reason
     with pytest.raises(InvalidRequest) as refused:
-        Sheet(request_class, [field]).request()
+        FieldSet(request_class, [field]).request()
     assert refused.value.field == request_class.label(name)
     field.control.value = typed
     assert error.value == field.reason == ""
@@ -193,15 +193,15 @@ def test_a_password_in_the_place_of_its_source_does_not_stay() -> None:
 
 
 def test_an_error_is_shown_beside_the_field_that_it_names() -> None:
-    """A sheet finds the field by the option's name, and says so where it has none."""
+    """A field set finds the field by the option's name, and says so where it has none."""
     field = field_for(CreateRequest, "vpc")
-    sheet = Sheet(CreateRequest, [field])
-    assert sheet.refuse(InvalidRequest("--vpc", "is missing.", advice="Name one."))
+    fieldset = FieldSet(CreateRequest, [field])
+    assert fieldset.show_error(InvalidRequest("--vpc", "is missing.", advice="Name one."))
     assert "is missing. Name one." in field.box.children[1].value
     assert field.reason == "", "the next request may be asked for"
-    sheet.clear()
+    fieldset.clear_errors()
     assert field.box.children[1].value == ""
-    assert not sheet.refuse(InvalidRequest("--zone", "is missing."))
+    assert not fieldset.show_error(InvalidRequest("--zone", "is missing."))
 
 
 def test_markup_in_an_error_is_text() -> None:

@@ -23,9 +23,9 @@ SHOW = "f = %tidb_pe form\nf"
 BEGIN = "assert f.join(60)\nc, k, n = f.choose, f.create, f.connect"
 # The password comes from the environment, so that it stands in no cell; a front end sends it like this.
 CLICKS = {
-    "choose": "c.cluster.control.value = 'demo'; c.note.button.click(); f.join(60)",
+    "choose": "c.cluster.control.value = 'demo'; c.use.button.click(); f.join(60)",
     "place": f"k.groups.control.value = ('{GROUP}',); f.join(60)",
-    "verify": "k.verify.button.click(); f.join(60)",
+    "check": "k.plan.button.click(); f.join(60)",
     "create": "k.create.button.click(); f.join(60)",
     "log in": "n.login['database'].control.value = 'nycflights13'",
     "type": "import os; n.password.control.set_state({'value': os.environ['TYPED']})",
@@ -61,7 +61,7 @@ def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path:
         kernel.must(SHOW)
         kernel.must(BEGIN)
         kernel.must(CLICKS["choose"])  # the endpoint serves other clusters too
-        heads = "print([page.box.children[0].description for page in f._pages.values()])"
+        heads = "print([page.box.children[0].description for page in f.sections.values()])"
         assert "demo" in kernel.must("print(f)").text
         assert "▾ 3. Connect" in kernel.must(heads).text
         assert "Active and Connected" in kernel.must("print(n.wait.outcome.value)").text

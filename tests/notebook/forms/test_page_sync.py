@@ -9,7 +9,7 @@ import pytest
 from ipywidgets import Widget
 
 from tidb_pe_magic.errors import WaitTimeout
-from tidb_pe_magic.notebook.forms.page_sync import Arrival
+from tidb_pe_magic.notebook.forms.page_sync import PageSync
 
 _SECONDS = 60.0
 
@@ -17,16 +17,16 @@ _SECONDS = 60.0
 class Page:
     """A page's answers: what it does with a link of ipywidgets, as soon as it may."""
 
-    def __init__(self, arrival: Arrival) -> None:
+    def __init__(self, page_sync: PageSync) -> None:
         """Be asked for the first time, and answer at once."""
         self.may_answer, self.asked = threading.Event(), threading.Event()
         self.may_answer.set()
-        (question, attribute), (self._answer, answers) = arrival._link.source, arrival._link.target
+        (question, attribute), (self._answer, answers) = page_sync._link.source, page_sync._link.target
         assert (attribute, answers) == ("value", "value")
         question.observe(self._ask, attribute)
         assert self._answer.value == question.value, "a page would answer at once, perhaps behind a cell"
-        assert not arrival.settle(threading.Event())
-        assert arrival.answers
+        assert not page_sync.wait(threading.Event())
+        assert page_sync.answers
 
     def _ask(self, change: Any) -> None:
         self.asked.set()
@@ -39,24 +39,24 @@ class Page:
 
 
 @pytest.fixture
-def arrival() -> Arrival:
+def page_sync() -> PageSync:
     """Give what asks the page."""
-    return Arrival()
+    return PageSync()
 
 
-def test_without_a_page_a_click_is_not_held_up(arrival: Arrival) -> None:
+def test_without_a_page_a_click_is_not_held_up(page_sync: PageSync) -> None:
     """Where nobody answers, as in a notebook that nobody looks at, the click is done after a moment."""
-    assert not arrival.settle(threading.Event())
+    assert not page_sync.wait(threading.Event())
 
 
-def test_a_click_waits_for_the_page(arrival: Arrival) -> None:
+def test_a_click_waits_for_the_page(page_sync: PageSync) -> None:
     """What a page sends before its answer is there when the click is done, each time."""
-    page = Page(arrival)
+    page = Page(page_sync)
     arrived: list[str] = []
     for _ in range(3):
         page.may_answer.clear()
         page.asked.clear()
-        click = threading.Thread(target=lambda: arrived.append(f"click {arrival.settle(threading.Event())}"))
+        click = threading.Thread(target=lambda: arrived.append(f"click {page_sync.wait(threading.Event())}"))
         click.start()
         assert page.asked.wait(_SECONDS)
         arrived.append("typed")
@@ -67,20 +67,20 @@ def test_a_click_waits_for_the_page(arrival: Arrival) -> None:
 
 def test_a_page_that_is_gone_keeps_a_click_from_being_done() -> None:
     """A page that has answered before and does not now may have kept something back: the click is refused."""
-    arrival = Arrival(longest=0.1)
-    page = Page(arrival)
+    page_sync = PageSync(longest=0.1)
+    page = Page(page_sync)
     page.may_answer.clear()
-    with pytest.raises(WaitTimeout, match=r"whether all that was typed has arrived\. Click again\."):
-        arrival.settle(threading.Event())
+    with pytest.raises(WaitTimeout, match=r"that everything typed has arrived\. Click again\."):
+        page_sync.wait(threading.Event())
     page.may_answer.set()
 
 
-def test_cancel_ends_the_wait_for_the_page(arrival: Arrival) -> None:
+def test_cancel_ends_the_wait_for_the_page(page_sync: PageSync) -> None:
     """A page that is gone does not keep a click from being taken back."""
-    page, cancelled = Page(arrival), threading.Event()
+    page, cancelled = Page(page_sync), threading.Event()
     page.may_answer.clear()
     taken_back: list[bool] = []
-    click = threading.Thread(target=lambda: taken_back.append(arrival.settle(cancelled)))
+    click = threading.Thread(target=lambda: taken_back.append(page_sync.wait(cancelled)))
     click.start()
     assert page.asked.wait(_SECONDS)
     cancelled.set()

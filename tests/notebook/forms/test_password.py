@@ -55,7 +55,7 @@ def test_a_password_can_be_forgotten() -> None:
     """Closing the form or connecting otherwise leaves nothing behind."""
     field = PasswordField()
     field.control.value = SECRET
-    field.forget()
+    field.clear()
     assert field.source is None
 
 

@@ -10,6 +10,7 @@ from flows.places import DEMO_ID, GROUP, OTHER_VPC, VPC
 from support.clicking import choose, command_of, create, heads, place, settle, words
 
 from tidb_pe_magic import Runbook, model
+from tidb_pe_magic.notebook.forms.state import Clicks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +30,15 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
     form = clicker.form
     assert "aws-sales runs on AWS" in words(form.choose.list.outcome)
     choose(clicker)
-    noted = form.choose.note.outcome.value
+    noted = form.choose.use.outcome.value
     for label in ("Service Name", "Availability Zone ID", "Region ID"):
         assert label in noted
     assert 'value="ap-southeast-1a, ap-southeast-1b, ap-southeast-1c"' in noted
     step = form.create
-    clicker.click(step.verify.button)
-    assert words(step.verify.outcome).startswith("✔")
     clicker.put(step.groups, (GROUP,))
     assert [choice.zone_id for choice in step.zones.value] == ["ap-southeast-1a", "ap-southeast-1b"]
     assert "dry run passed" in words(step.plan.outcome)
-    assert step.create.button.description == "Create (2 billed zones)"
+    assert step.create.button.description == "Create (2 zones)"
     clicker.click(step.create.button)
     assert len(sandbox.world.endpoints) == 1
     assert "Active and Connected" in words(form.connect.wait.outcome)
@@ -51,7 +50,7 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
     assert form.frame["n"].tolist() == [500]
     assert words(form.connect.query.run.outcome).split().count("500") == 1, "the data are shown once"
     assert heads(clicker)[2].endswith("connected as tidb")
-    for command in ("cluster demo", "verify --cluster demo", "connect --cluster demo"):
+    for command in ("cluster demo", "create --cluster demo", "connect --cluster demo"):
         assert f"%tidb_pe {command}" in clicker.summary
     assert "As a cell\n%%tidb_pe query --max-rows 1000\nSELECT COUNT(*) AS n FROM flights" in clicker.summary
 
@@ -60,7 +59,7 @@ def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., 
     """Words of name, region, plan or ID are looked for in any order; clusters of one name are told apart."""
     step = open_form(sandbox).form.choose
     step.cluster.control.value = "demo"
-    assert command_of(step.note) == "%tidb_pe cluster demo"
+    assert command_of(step.use) == "%tidb_pe cluster demo"
     step.filter.value = "essential southeast-5"
     assert [value for _, value in step.cluster.control.options] == ["jakarta"]
     step.filter.value = "twin"
@@ -68,10 +67,10 @@ def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., 
         "10430185274093617159",
         "10430185274093617160",
     ]
-    assert command_of(step.note) == "", "what can no longer be seen is no longer chosen"
+    assert command_of(step.use) == "", "what can no longer be seen is no longer chosen"
     step.filter.value = "nowhere"
     assert step.cluster.control.options == ()
-    assert "no cluster that can be used matches" in words(step.cluster.box.children[1])
+    assert "No cluster that can be used matches" in words(step.cluster.box.children[1])
     step.filter.value = ""
     assert words(step.cluster.box.children[1]) == ""
 
@@ -83,13 +82,15 @@ def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[...,
     step = clicker.form.create
     assert step.vpc.value == VPC
     assert "this notebook" in step.vpc.control.label
+    assert step.groups.value == (GROUP,), "it allows this notebook"
     clicker.put(step.vpc, OTHER_VPC)
     assert [value for _, value in step.groups.control.options] == ["sg-t4nother"]
     assert step.groups.value == ("sg-t4nother",), "the plan's only choice is shown"
     assert [choice.vswitch_id for choice in step.zones.value] == ["vsw-t4noa1", "vsw-t4nob1"]
     assert OTHER_VPC in command_of(step.create)
     clicker.put(step.vpc, VPC)
-    assert step.groups.value == (GROUP,), "what the plan chose is shown"
+    assert step.groups.value == (GROUP,)
+    assert [choice.vswitch_id for choice in step.zones.value] == ["vsw-t4na1", "vsw-t4nb1"]
 
 
 def test_zones_are_billed_as_they_are_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -97,7 +98,7 @@ def test_zones_are_billed_as_they_are_chosen(sandbox: Sandbox, open_form: Callab
     clicker = open_form(sandbox)
     place(clicker, zones=1)
     step = clicker.form.create
-    assert step.create.button.description == "Create (1 billed zone)"
+    assert step.create.button.description == "Create (1 zone)"
     assert command_of(step.create).endswith("--zone ap-southeast-1a=vsw-t4na1")
 
 
@@ -110,11 +111,14 @@ def test_what_the_preflight_stops_is_not_made(sandbox: Sandbox, open_form: Calla
     clicker.put(step.groups, (GROUP, "sg-t4nenterprise"))
     assert step.force.box.layout.display != "none"
     assert "create refuses" in words(step.plan.outcome)
-    clicker.click(step.create.button)
-    assert "preflight (security-group)" in words(step.create.outcome)
+    assert step.create.button.disabled
+    step.create.press()  # as a click does that came before the page knew
+    clicker.rest()
+    assert "Preflight (security-group)" in words(step.create.outcome)
     assert not sandbox.world.endpoints
     clicker.put(step.force, value=True)
     assert command_of(step.create).endswith("--force")
+    assert not step.create.button.disabled
     clicker.put(step.groups, (GROUP,))
     assert not step.force.value, "what stopped is gone, and so is the consent to it"
     assert step.force.box.layout.display == "none"
@@ -152,11 +156,12 @@ def test_cancel_detaches_and_the_wait_can_be_taken_up_again(
     clicker.form.create.create.button.click()
     assert seen.wait(60)
     assert step.wait.button.disabled
-    assert not clicker.form.desk.cancel.disabled
-    clicker.form.desk.cancel.click()
+    assert not clicker.form.header.cancel.disabled
+    clicker.form.header.cancel.click()
     clicker.rest()
-    assert "· detached while waiting" in words(step.wait.outcome), "what was asked for is no error"
-    assert clicker.form.desk.cancel.disabled
+    assert "Detached while waiting" in words(step.wait.outcome)
+    assert "✘" not in words(step.wait.outcome), "what was requested is not an error"
+    assert clicker.form.header.cancel.disabled
     settle(manual)
     clicker.click(step.wait.button)
     assert "Endpoint ready: Active and Connected" in words(step.wait.outcome)
@@ -176,7 +181,7 @@ def test_a_second_click_does_nothing(manual: Sandbox, open_form: Callable[..., C
     step.create.press()
     assert made.wait(60)
     clicker.form.connect.wait.press()
-    clicker.form.desk.cancel.click()
+    clicker.form.header.cancel.click()
     clicker.rest()
     assert len(manual.world.endpoints) == 1
 
@@ -192,12 +197,12 @@ def test_two_forms_and_a_cell_do_not_disturb_each_other(
         first.put(first.form.create.groups, (GROUP,))
         create_button.click()
         second = open_form(runbook, cluster="jakarta")
-        assert second.form.desk.cluster_name == "jakarta"
+        assert second.form.session.state.cluster_name == "jakarta"
         assert runbook.verify().region_id == "ap-southeast-5"
-        second.form.desk.worker.cancel()
-        assert second.form.desk.cluster_name == "jakarta"
-        assert first.form.desk.worker.busy
-        assert not first.form.desk.worker.cancelled.is_set()
+        second.form.session.worker.cancel()
+        assert second.form.session.state.cluster_name == "jakarta"
+        assert first.form.session.worker.clicks is Clicks.IGNORE
+        assert not first.form.session.worker.cancelled.is_set()
         assert command_of(first.form.connect.wait) == "%tidb_pe wait --cluster demo"
         settle(manual)
         first.rest()
@@ -212,7 +217,7 @@ def test_a_new_form_finds_where_the_clouds_are(
     sandbox = lend(exclusive=("demo",))
     create(open_form(sandbox))
     clicker = open_form(sandbox)
-    assert clicker.form.desk.cluster_name == "demo"
+    assert clicker.form.session.state.cluster_name == "demo"
     assert heads(clicker)[2].startswith("▾ 3. Connect — ✔ ep-")
     assert "Active and Connected" in words(clicker.form.connect.wait.outcome)
     assert "ep-" in heads(clicker)[1]
@@ -243,7 +248,7 @@ def test_a_step_alone(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> No
     clicker = open_form(sandbox, "create")
 
     def visible() -> list[str]:
-        return [name for name, page in clicker.form._pages.items() if page.box.layout.display != "none"]
+        return [name for name, page in clicker.form.sections.items() if page.box.layout.display != "none"]
 
     assert visible() == ["cluster", "create"]
     create(clicker)
@@ -253,11 +258,11 @@ def test_a_step_alone(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> No
 
 def test_a_cluster_is_named_by_its_id_too(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """--cluster takes what the other commands take; a wrong one is the operation's own error."""
-    assert open_form(sandbox, cluster=DEMO_ID).form.desk.cluster_name == "demo"
+    assert open_form(sandbox, cluster=DEMO_ID).form.session.state.cluster_name == "demo"
     wrong = open_form(sandbox, cluster="dmeo").form
     assert "did you mean demo?" in words(wrong.choose.cluster.box.children[1])
     refused = open_form(sandbox, cluster="aws-sales").form
-    assert "runs on AWS" in words(refused.choose.note.outcome)
+    assert "runs on AWS" in words(refused.choose.use.outcome)
 
 
 def test_a_wrong_password(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -268,7 +273,7 @@ def test_a_wrong_password(sandbox: Sandbox, open_form: Callable[..., Clicker]) -
     clicker.put(step.password, "canary-Wrong1")
     assert command_of(step.connect).endswith("--password-from prompt")
     clicker.click(step.connect.button)
-    assert "no connection (login): 1045" in words(step.connect.outcome)
+    assert "No connection (login): 1045" in words(step.connect.outcome)
     assert not command_of(step.connect).endswith("--password-from prompt")
     clicker.click(step.connect.button)
     assert "Connected to cluster demo as tidb" in words(step.connect.outcome)
@@ -295,18 +300,18 @@ def test_a_bug_is_one_line_with_its_traceback(
         """Fails in one operation as no step should."""
 
         def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
-            if name == "verify":
+            if name == "plan":
                 raise ZeroDivisionError(name)
             return super().perform(name, *arguments, **options)
 
     clicker = open_form(Broken(environ=sandbox.environment()))
     choose(clicker)
-    clicker.click(clicker.form.create.verify.button)
-    shown = words(clicker.form.create.verify.outcome)
-    assert "ZeroDivisionError: verify (a bug" in shown
+    clicker.click(clicker.form.create.plan.button)
+    shown = words(clicker.form.create.plan.outcome)
+    assert "ZeroDivisionError: plan (a bug" in shown
     assert "Traceback (most recent call last)" in shown
     assert "ZeroDivisionError" in caplog.text
-    assert not clicker.form.create.verify.button.disabled
+    assert not clicker.form.create.plan.button.disabled
 
 
 def test_a_refused_query_is_one_line(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -316,7 +321,7 @@ def test_a_refused_query_is_one_line(sandbox: Sandbox, open_form: Callable[..., 
     clicker.put(clicker.form.connect.login["database"], DATABASE)
     clicker.click(clicker.form.connect.connect.button)
     query = clicker.form.connect.query
-    assert query.sql.value == "SHOW TABLES"
+    assert query.sql.value == "SELECT * FROM weather LIMIT 10"
 
     def ask(statement: str) -> str:
         clicker.put(query.sql, statement)
@@ -338,7 +343,7 @@ def test_names_are_text(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> 
     sandbox.clusters.update(DEMO_ID, display_name="<img src=x>\n$x^2$")
     clicker = open_form(sandbox)
     choose(clicker, DEMO_ID)
-    assert clicker.form.desk.cluster_name == DEMO_ID
+    assert clicker.form.session.state.cluster_name == DEMO_ID
     every = [w.value for w in _all(clicker.form.widget) if type(w).__name__ == "HTML"]
     assert not re.search(r"<img", "".join(every))
 
@@ -357,9 +362,8 @@ def test_nothing_touches_a_field_that_is_typed_into(
         if type(widget).__name__ in {"Text", "Textarea", "_Unechoed"}:
             widget.observe(changes.append)
     create(clicker)
-    clicker.click(clicker.form.create.verify.button)
     clicker.click(clicker.form.connect.wait.button)
-    clicker.click(clicker.form.status.button)
+    clicker.click(clicker.form.header.refresh)
     assert changes == []
 
 
@@ -371,8 +375,10 @@ def test_a_cloud_that_refuses_everything_is_explained(
     assert heads(clicker)[1].startswith("▾ 2. Create the endpoint")
     step = clicker.form.create
     assert "clock is more than 15 minutes off" in words(step.plan.outcome)
-    clicker.click(step.create.button)
-    assert "preflight (clock)" in words(step.create.outcome)
+    assert step.create.button.disabled
+    step.create.press()
+    clicker.rest()
+    assert "Preflight (clock)" in words(step.create.outcome)
 
 
 def test_an_endpoint_that_serves_others_is_not_deleted(
@@ -385,14 +391,14 @@ def test_an_endpoint_that_serves_others_is_not_deleted(
     clicker.click(clicker.head("create"))
     step, form = clicker.form.create, clicker.form.connect
     clicker.put(step.groups, (GROUP,))
-    assert step.create.button.description == "Use the one that exists"
+    assert step.create.button.description == "Use the existing endpoint"
     assert "demo, reporting, staging-1" in words(step.plan.outcome)
     clicker.click(step.create.button)
     (endpoint_id,) = sandbox.world.endpoints
     assert f'value="{endpoint_id}"' in step.rule.value
     clicker.click(form.connect.button)
-    assert clicker.form.desk.picture.aliases == ("tidb",)
-    assert "also serves demo, staging-1" in clicker.form.desk.picture.box.value
+    assert clicker.form.session.state.aliases == ("tidb",)
+    assert "also serves demo, staging-1" in clicker.form.header.drawing.box.value
     clicker.put(form.delete.switches["yes"], value=True)
     clicker.click(form.delete.action.button)
     assert "also serves 7 other ACTIVE clusters: demo, staging-1" in words(form.delete.action.outcome)
@@ -402,4 +408,4 @@ def test_an_endpoint_that_serves_others_is_not_deleted(
     clicker.click(form.delete.action.button)
     assert not sandbox.world.endpoints
     assert not form.delete.switches["yes"].value
-    assert clicker.form.desk.picture.endpoint is None
+    assert clicker.form.session.state.endpoint is None

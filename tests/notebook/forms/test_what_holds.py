@@ -75,9 +75,8 @@ def test_a_connection_outlives_another_wait(sandbox: Sandbox, open_form: Callabl
 
 
 @pytest.mark.parametrize("connected", [False, True])
-@pytest.mark.parametrize("look", ["status", "list"])
 def test_an_endpoint_that_is_gone(
-    sandbox: Sandbox, open_form: Callable[..., Clicker], look: str, *, connected: bool
+    sandbox: Sandbox, open_form: Callable[..., Clicker], *, connected: bool
 ) -> None:
     """What was deleted elsewhere is no longer done in the heads once it was looked again."""
     clicker = open_form(sandbox)
@@ -85,7 +84,7 @@ def test_an_endpoint_that_is_gone(
     assert all("✔" in head for head in heads(clicker)[1:])
     with Runbook(environ=sandbox.environment()) as runbook:
         runbook.delete(*sandbox.world.endpoints, cluster="demo", yes=True, shared=True)
-    clicker.click((clicker.form.status if look == "status" else clicker.form.connect.list).button)
+    clicker.click(clicker.form.header.refresh)
     assert not any("✔" in head for head in heads(clicker)[1:])
 
 
@@ -95,7 +94,7 @@ def test_a_plan_ends_with_the_creation(sandbox: Sandbox, open_form: Callable[...
     create(clicker)
     step = clicker.form.create
     assert words(step.plan.outcome) == ""
-    assert step.create.button.description == "Use the one that exists"
+    assert step.create.button.description == "Use the existing endpoint"
 
 
 def test_a_plan_that_fails_promises_nothing(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -105,10 +104,11 @@ def test_a_plan_that_fails_promises_nothing(sandbox: Sandbox, open_form: Callabl
     choose(clicker)
     step = clicker.form.create
     clicker.put(step.vpc, OTHER_VPC)
-    assert step.create.button.description == "Create (2 billed zones)"
+    assert step.create.button.description == "Create (2 zones)"
     clicker.put(step.vpc, VPC)
-    assert "is known to allow this notebook" in words(step.groups.box.children[1])
+    assert words(step.groups.box.children[1]).endswith("is known to allow this notebook. Choose one.")
     assert step.create.button.description == "Create"
+    assert step.create.button.disabled
 
 
 def test_consent_is_to_one_cluster(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -125,7 +125,7 @@ def test_consent_is_to_one_cluster(sandbox: Sandbox, open_form: Callable[..., Cl
 def test_what_is_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """It is planned after the wait, also after one that was cancelled; until then the old plan is marked."""
     clicker = open_form(manual)
-    create_step, worker = clicker.form.create, clicker.form.desk.worker
+    create_step, worker = clicker.form.create, clicker.form.session.worker
     choose(clicker)
     clicker.put(create_step.groups, (GROUP,))
     wait_for(clicker.form.connect.wait.outcome, "Creating", create_step.create.button.click)
@@ -145,10 +145,10 @@ def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callabl
     with Runbook(environ=manual.environment()) as runbook:
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
     form.choose.cluster.control.value = "demo"
-    wait_for(form.connect.wait.outcome, "Waiting for", form.choose.note.button.click)
+    wait_for(form.connect.wait.outcome, "Waiting for", form.choose.use.button.click)
     clicker.head("create").click()
-    assert words(form.create.networks.outcome) == "after what is under way"
-    form.desk.worker.cancel()
+    assert words(form.create.networks.outcome) == "Follows what is under way."
+    form.session.worker.cancel()
     clicker.rest()
     assert form.create.vpc.value == VPC
     assert "Plan: reuse" in words(form.create.plan.outcome)
@@ -158,22 +158,21 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
     """Of several endpoints the chosen one is drawn and told, and none before one is chosen."""
     make_two(sandbox)
     clicker = open_form(sandbox, cluster="demo")
-    step, picture = clicker.form.connect, clicker.form.desk.picture
-    assert "not known" in picture.box.value
+    step, drawing = clicker.form.connect, clicker.form.header.drawing
+    assert "not known" in drawing.box.value
     for endpoint in sandbox.world.endpoints.values():
         clicker.put(step.endpoint, endpoint.endpoint_id)
         assert endpoint.endpoint_id in words(step.wait.outcome)
-        assert all(f">{zone.eni_ip} " in picture.box.value for zone in endpoint.zones)
+        assert all(f"{zone.eni_ip} " in drawing.box.value for zone in endpoint.zones)
         assert endpoint.vpc_id in heads(clicker)[1]
         assert endpoint.endpoint_id in heads(clicker)[2]
-        assert endpoint.endpoint_id in command_of(clicker.form.status)
     clicker.click(step.connect.button)
     assert heads(clicker)[2].endswith("✔ connected as tidb")
-    clicker.click(step.list.button)
+    clicker.click(clicker.form.header.refresh)
     assert endpoint.endpoint_id in words(step.wait.outcome)
     assert heads(clicker)[2].endswith("✔ connected as tidb")
-    clicker.click(clicker.form.status.button)
-    assert f"as {step.login['alias'].value}" in words(clicker.form.status.outcome)
+    clicker.click(clicker.form.header.refresh)
+    assert heads(clicker)[2].endswith("✔ connected as tidb")
     clicker.put(step.endpoint, "")
     clicker.put(step.endpoint, next(iter(sandbox.world.endpoints)))
     assert "connected as" not in heads(clicker)[2], "the connection is over the other endpoint"
@@ -183,15 +182,15 @@ def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Calla
     """What is told of the one that is waited for does not draw it in the place of the one that was chosen."""
     make_two(manual)
     clicker = open_form(manual, cluster="demo")
-    step, picture = clicker.form.connect, clicker.form.desk.picture
+    step, session = clicker.form.connect, clicker.form.session
     first, second = manual.world.endpoints
     clicker.put(step.endpoint, first)
     wait_for(step.wait.outcome, "Waiting for", step.wait.button.click)
     step.endpoint.control.value = second
     wait_for(step.wait.outcome, "Endpoint ready", lambda: settle(manual))
     clicker.rest()
-    assert picture.endpoint
-    assert picture.endpoint.endpoint_id == second
+    assert session.state.endpoint
+    assert session.state.endpoint.endpoint_id == second
     assert manual.world.endpoints[second].vpc_id in heads(clicker)[1]
 
 
@@ -219,8 +218,8 @@ def test_networks_that_are_looked_up_again(sandbox: Sandbox, open_form: Callable
     place(clicker, zones=1)
     step = clicker.form.create
     said = step.create.button.description, command_of(step.create)
-    assert said[0] == "Create (1 billed zone)"
-    clicker.click(step.networks.button)
+    assert said[0] == "Create (1 zone)"
+    clicker.click(clicker.form.header.refresh)
     assert (step.create.button.description, command_of(step.create)) == said
     clicker.click(step.create.button)
     (endpoint,) = sandbox.world.endpoints.values()
@@ -243,12 +242,12 @@ def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Calla
             return super().perform(name, *arguments, **options)
 
     with Slow(environ=sandbox.environment()) as runbook:
-        form = Form(runbook, publish=Shown(), settle=threading.Event.is_set)
+        form = Form(runbook, publish=Shown(), wait_for_page=threading.Event.is_set)
         assert looking.wait(_SECONDS)
         form.choose.cluster.control.value = "jakarta"
         go_on.set()
         assert form.join(_SECONDS)
-        assert form.desk.cluster is None
+        assert form.session.state.cluster is None
         assert form.choose.cluster.value == "jakarta"
 
 
@@ -259,9 +258,9 @@ def test_what_is_still_open_is_no_mistake(sandbox: Sandbox, open_form: Callable[
     choose(clicker)
     step = clicker.form.create
     beside = step.groups.box.children[1]
-    assert words(beside).startswith("· no security group of ")
+    assert words(beside).startswith("no security group of ")
     assert "alert" not in beside.value
-    clicker.click(step.create.button)
+    clicker.click(step.plan.button)
     assert words(beside).startswith("✘ no security group of ")
 
 
@@ -303,6 +302,7 @@ def test_a_query_that_was_stopped(sandbox: Sandbox, open_form: Callable[..., Cli
     query = clicker.form.connect.query
     clicker.put(query.sql, "SELECT SLEEP(60)")
     wait_for(query.run.outcome, "Reading", query.run.button.click)
-    clicker.form.desk.cancel.click()
+    clicker.form.header.cancel.click()
     clicker.rest()
-    assert "· the query was stopped" in words(query.run.outcome)
+    assert "The query was stopped" in words(query.run.outcome)
+    assert "✘" not in words(query.run.outcome)

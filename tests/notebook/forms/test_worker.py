@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from tidb_pe_magic.notebook.forms.state import Clicks
 from tidb_pe_magic.notebook.forms.worker import Worker
 
 _SECONDS = 10.0
@@ -16,29 +17,29 @@ def wait_for(event: threading.Event) -> None:
 
 def test_one_job_at_a_time() -> None:
     """While a job is under way no other is begun; the callback has returned already."""
-    changes: list[bool] = []
+    changes: list[Clicks] = []
     worker, go_on = Worker(changes.append), threading.Event()
-    assert worker.start(lambda: wait_for(go_on))
-    assert worker.busy
-    assert not worker.start(lambda: changes.append(False))
-    assert changes == [True]
+    assert worker.click(lambda: wait_for(go_on))
+    assert worker.clicks is Clicks.IGNORE
+    assert not worker.click(lambda: changes.append(Clicks.FOLLOW))
+    assert changes == [Clicks.IGNORE]
     go_on.set()
     assert worker.join(_SECONDS)
-    assert changes == [True, False]
+    assert changes == [Clicks.IGNORE, Clicks.START]
 
 
 def test_a_click_follows_a_look() -> None:
     """While the worker looks at what was typed one click is taken, and done after it; a second one is not."""
-    changes: list[bool] = []
+    changes: list[Clicks] = []
     done: list[str] = []
     worker, go_on = Worker(changes.append), threading.Event()
-    worker.look(lambda: wait_for(go_on))
-    assert worker.start(lambda: done.append("first click"))
-    assert not worker.start(lambda: done.append("second click"))
+    worker.look_up(lambda: wait_for(go_on))
+    assert worker.click(lambda: done.append("first click"))
+    assert not worker.click(lambda: done.append("second click"))
     go_on.set()
     assert worker.join(_SECONDS)
     assert done == ["first click"]
-    assert changes == [True, False]
+    assert changes == [Clicks.FOLLOW, Clicks.IGNORE, Clicks.START]
 
 
 def test_a_look_that_follows_a_click() -> None:
@@ -49,12 +50,12 @@ def test_a_look_that_follows_a_click() -> None:
         looking.set()
         wait_for(seen)
 
-    worker.start(lambda: wait_for(go_on))
-    worker.look(look)
-    assert not worker.start(lambda: None)
+    worker.click(lambda: wait_for(go_on))
+    worker.look_up(look)
+    assert not worker.click(lambda: None)
     go_on.set()
     wait_for(looking)
-    assert worker.start(lambda: None)
+    assert worker.click(lambda: None)
     seen.set()
     assert worker.join(_SECONDS)
 
@@ -66,7 +67,7 @@ def test_of_many_threads_that_click_at_once_one_begins() -> None:
 
     def click() -> None:
         barrier.wait(_SECONDS)
-        begun.append(worker.start(lambda: wait_for(go_on)))
+        begun.append(worker.click(lambda: wait_for(go_on)))
 
     threads = [threading.Thread(target=click) for _ in range(8)]
     for thread in threads:
@@ -80,7 +81,7 @@ def test_of_many_threads_that_click_at_once_one_begins() -> None:
 
 def test_what_follows_is_done_in_order_and_once() -> None:
     """Jobs that are to follow wait, each once, and the worker is not idle between them."""
-    changes: list[bool] = []
+    changes: list[Clicks] = []
     done: list[str] = []
     worker, go_on = Worker(changes.append), threading.Event()
 
@@ -97,7 +98,7 @@ def test_what_follows_is_done_in_order_and_once() -> None:
     go_on.set()
     assert worker.join(_SECONDS)
     assert done == ["first", "second"]
-    assert changes == [True, False]
+    assert changes == [Clicks.IGNORE, Clicks.START]
 
 
 def test_cancel_ends_what_was_begun_and_no_more() -> None:
@@ -114,11 +115,11 @@ def test_cancel_ends_what_was_begun_and_no_more() -> None:
     def other(name: str) -> None:
         seen.append(f"{name} cancelled" if worker.cancelled.is_set() else name)
 
-    worker.look(job)
+    worker.look_up(job)
     wait_for(begun)
-    worker.look(lambda: other("look"))
+    worker.look_up(lambda: other("look"))
     worker.then(lambda: other("step"))
-    assert not worker.start(lambda: other("click"))
+    assert not worker.click(lambda: other("click"))
     worker.cancel()
     assert worker.join(_SECONDS)
     assert seen == ["ended", "look", "step"]
@@ -133,9 +134,9 @@ def test_a_click_that_waits_is_cancelled() -> None:
         begun.set()
         assert worker.cancelled.wait(_SECONDS)
 
-    worker.look(look)
+    worker.look_up(look)
     wait_for(begun)
-    assert worker.start(lambda: clicked.append(True))
+    assert worker.click(lambda: clicked.append(True))
     worker.cancel()
     assert worker.join(_SECONDS)
     assert clicked == []
@@ -150,10 +151,10 @@ def test_close_forgets_all_that_wait() -> None:
         begun.set()
         assert worker.cancelled.wait(_SECONDS)
 
-    worker.start(job)
+    worker.click(job)
     wait_for(begun)
     worker.then(lambda: done.append(True))
-    worker.look(lambda: done.append(True))
+    worker.look_up(lambda: done.append(True))
     worker.close()
     assert worker.join(_SECONDS)
     assert done == []
@@ -168,7 +169,7 @@ def test_what_is_asked_for_after_cancel_is_not_cancelled() -> None:
         begun.set()
         wait_for(go_on)
 
-    worker.start(first)
+    worker.click(first)
     wait_for(begun)
     worker.cancel()
     worker.then(lambda: seen.append(worker.cancelled.is_set()))

@@ -137,7 +137,7 @@ def _from_left(known: _Known, label: str) -> Drawing:
     middle = sum(middles) / len(middles) if middles else _HEAD + _ZONE_HEIGHT / 2
     # The lines end at the zones' boxes, or at the endpoint's own where it has none.
     inside = _INDENT if zones else 0
-    way_out = _connection_kind(endpoint)
+    way_out = connection_kind(endpoint)
     state = (_ENDPOINT.right + 14, 18.0)
     shapes = (
         *_notebook(known.aliases).shapes(_NOTEBOOK, middle),
@@ -162,7 +162,7 @@ def _from_top(known: _Known, label: str) -> Drawing:
     cluster, endpoint = known.cluster, known.endpoint
     column = _Column(1, NARROW - 2)
     half, x = _STATION_HEIGHT / 2, NARROW / 2
-    way_out = _connection_kind(endpoint)
+    way_out = connection_kind(endpoint)
     top = 1 + _STATION_HEIGHT + _GAP
     bottom = top + known.height
     service = bottom + _GAP + half
@@ -286,7 +286,7 @@ def _connection(
         yield Words(x=x + 10, y=y, text=endpoint.connection_status, room=room - 24, after="→")
 
 
-def _connection_kind(endpoint: model.VpcEndpoint | None) -> Kind:
+def connection_kind(endpoint: model.VpcEndpoint | None) -> Kind:
     """Return how the connection's state is drawn: Disconnected is a warning once it should be more."""
     if endpoint is None:
         return "info"

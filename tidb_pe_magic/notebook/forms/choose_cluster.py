@@ -1,31 +1,37 @@
-"""Step 1: a cluster out of those that can be used, and what the tutorial has people note of it."""
+"""Step 1: choose one of the clusters that can be used, and copy the values that the tutorial asks for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from tidb_pe_magic import model
-from tidb_pe_magic.commands.requests import ClusterRequest, ClustersRequest, EndpointsRequest
+from tidb_pe_magic.commands.requests import ClusterRequest, ClustersRequest, EndpointsRequest, SandboxRequest
+from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.display.views import command_name
-from tidb_pe_magic.errors import TidbPeError
-from tidb_pe_magic.notebook.forms.session import Action
-from tidb_pe_magic.notebook.forms.fields import Sheet
-from tidb_pe_magic.notebook.forms.fragments import notes, success
+from tidb_pe_magic.errors import MissingCredentials, TidbPeError, WaitCancelled
+from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms.fields import FieldSet
+from tidb_pe_magic.notebook.forms.operation import Action, Operation
 from tidb_pe_magic.notebook.forms.pickers import ListPicker
+from tidb_pe_magic.notebook.forms.state import Clicks
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
 
-    from tidb_pe_magic.notebook.forms.session import Desk
     from tidb_pe_magic.notebook.forms.pickers import Offer
+    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.state import FormState
 
-# So many clusters are asked for their endpoints to find where the work was left.
-_MOST_LOOKED_AT = 20
+    StartSandbox = Callable[[Event], object]
+
+# So many endpoint services are searched for the endpoint that exists already.
+_MOST_SERVICES = 20
 
 
 class ChooseCluster:
@@ -34,138 +40,192 @@ class ChooseCluster:
     Attributes:
         title: the step's name.
         box: its controls.
-        state: what was chosen, in a few words; empty before.
+        list: lists the clusters.
+        use: chooses the selected one.
     """
 
     title = "Choose a cluster"
 
-    def __init__(self, desk: Desk, on_chosen: Callable[[], None], wanted: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        on_chosen: Callable[[], None],
+        requested: str = "",
+        *,
+        start_sandbox: StartSandbox | None = None,
+    ) -> None:
         """Show an empty list.
 
         Args:
-            desk: the form's.
-            on_chosen: is called in the worker's thread when the cluster has been noted.
-            wanted: name or ID of the cluster to begin with.
+            session: the form's.
+            on_chosen: is called in the worker's thread when the cluster has been chosen.
+            requested: name or ID of the cluster to begin with.
+            start_sandbox: points this kernel at the embedded clouds, which need no keys; None: not offered.
         """
-        self.state = ""
-        self._desk, self._on_chosen, self._wanted = desk, on_chosen, wanted
-        self._clusters = model.Clusters(items=())
+        self._session, self._on_chosen, self._requested = session, on_chosen, requested
         self._endpoints: dict[str, str] = {}
         self.filter = widgets.Text(
             description="Filter", placeholder="part of a name, an ID, a region or a plan", tooltip="Filter"
         )
         self.filter.add_class("tidb-pe-filter")
-        self.filter.observe(without_values()(lambda _: self._offer()), "value")
+        self.filter.observe(without_values()(lambda _: self._offer_clusters()), "value")
         self.cluster = ListPicker(ClusterRequest, "cluster")
-        self.note = Action(
-            desk,
+        self.use = Action(
+            session,
             "cluster",
             "Use this cluster",
-            Sheet(ClusterRequest, [self.cluster]),
+            FieldSet(ClusterRequest, [self.cluster]),
+            enabled=lambda _: self.cluster.value is not None,
             given=dict,
-            then=self._noted,
+            then=self._choose,
             remember=True,
-            show=_note,
+            show=_values,
         )
-        self.list = Action(
-            desk,
+        self.list = Operation(
+            session,
             "clusters",
-            "List again",
-            Sheet(ClustersRequest),
+            FieldSet(ClustersRequest),
             given=dict,
-            then=self._listed,
-            show=_others,
-            summarize=False,
+            then=lambda clusters: session.store.update(clusters=clusters, no_credentials=False),
+            failed=self._list_failed,
+            show=_excluded,
         )
+        session.store.observe(lambda _: self._offer_clusters(), "clusters")
+        self._start_sandbox = start_sandbox
+        self.sandbox: Any = widgets.Button(
+            description="Try the sandbox",
+            tooltip="Start embedded clouds with real data, without an account; nothing is billed",
+            button_style="primary",
+        )
+        self.sandbox.add_class("tidb-pe-button").add_class("tidb-pe-sandbox")
+        self.sandbox.on_click(without_values()(lambda _: session.worker.click(self._try_sandbox)))
+        session.store.observe(self._draw_sandbox, "no_credentials", "clicks")
+        self._draw_sandbox(session.state)
         field = widgets.VBox([self.filter]).add_class("tidb-pe-field")
-        self.box = widgets.VBox([field, self.cluster.box, self.note.box, self.list.box])
+        self.box = widgets.VBox([field, self.cluster.box, self.use.box, self.list.outcome, self.sandbox])
 
-    def enter(self) -> None:
-        """List the clusters, and take up the work where the clouds have it."""
-        self._desk.worker.then(self._load)
+    def summary(self, state: FormState) -> str:
+        """Return what was chosen, in a few words; empty before."""
+        return f"{state.cluster.display_name} in {state.cluster.region_id}" if state.cluster else ""
+
+    def open(self) -> None:
+        """List the clusters, and continue with the one that is meant, if that is clear."""
+        self._session.worker.then(self._load)
+
+    def reload(self) -> None:
+        """List the clusters again, in the worker's thread."""
+        self.list.run(clicked=False)
 
     def _load(self) -> None:
-        if self.list.do() is None:
+        if self.list.run() is None:
             return
-        wanted = self._wanted or self._desk.runbook.cluster_id or self._left()
-        if wanted:
-            self._choose(wanted)
+        name = self._requested or self._session.runbook.cluster_id or self._clear_choice()
+        if name:
+            self._use(name)
 
-    def _choose(self, wanted: str) -> None:
-        for cluster in self._clusters:
-            if (
-                wanted in {cluster.cluster_id, name := command_name(cluster, self._clusters)}
-                and not cluster.restriction
-            ):
+    def _use(self, requested: str) -> None:
+        clusters = self._session.state.clusters
+        for cluster in clusters:
+            if cluster.restriction:
+                continue
+            if requested in {cluster.cluster_id, name := command_name(cluster, clusters)}:
                 self.cluster.value = name
-                self.note.refresh()
-                self.note.do()
+                self.use.run()
                 return
         # The operation says what is wrong with it.
-        self.note.do(ClusterRequest.of(cluster=wanted))
+        self.use.run(ClusterRequest.of(cluster=requested))
 
-    def _left(self) -> str:
-        """Return the only cluster that has an endpoint; empty where it cannot be told, or one was chosen."""
+    def _clear_choice(self) -> str:
+        """Return the only cluster that can be used or the only one with an endpoint; else nothing."""
+        usable = [cluster for cluster in self._session.state.clusters if cluster.restriction is None]
+        if len(usable) == 1:
+            return usable[0].cluster_id
+        found = self._with_endpoints(usable)
+        self._offer_clusters()
+        if self.cluster.value is not None:
+            return ""  # a user has selected one meanwhile
+        return found[0] if len(found) == 1 else ""
+
+    def _with_endpoints(self, usable: list[model.Cluster]) -> list[str]:
+        """Return the clusters that have endpoints: none where that cannot be looked up."""
         found = []
         # Clusters of one service have the same endpoints.
         services: dict[str, list[model.Cluster]] = {}
-        for cluster in self._clusters:
-            if cluster.restriction is None and cluster.service is not None:
+        for cluster in usable:
+            if cluster.service is not None:
                 services.setdefault(cluster.service.service_name, []).append(cluster)
-        for sharing in tuple(services.values())[:_MOST_LOOKED_AT]:
-            name = command_name(sharing[0], self._clusters)
+        for sharing in tuple(services.values())[:_MOST_SERVICES]:
+            name = command_name(sharing[0], self._session.state.clusters)
             try:
-                endpoints = self._desk.perform("endpoints", EndpointsRequest.of(cluster=name))
+                endpoints = self._session.perform("endpoints", EndpointsRequest.of(cluster=name))
             except TidbPeError as error:
-                note = Mark("warn", f"Whether there are endpoints already cannot be told: {error.prose}")
-                self.list.outcome.value += as_html(View(title="Endpoints", notes=(note,)))
-                return ""
+                mark = Mark("warn", f"Existing endpoints could not be looked up: {error.prose}")
+                self.list.outcome.value += as_html(View(title="Endpoints", notes=(mark,)))
+                return []
             if isinstance(endpoints, model.Endpoints) and endpoints.items:
-                found += [command_name(cluster, self._clusters) for cluster in sharing]
+                found += [cluster.cluster_id for cluster in sharing]
                 listed = ", ".join(e.endpoint_id for e in endpoints)
                 self._endpoints |= dict.fromkeys((cluster.cluster_id for cluster in sharing), listed)
-        self._offer()
-        if self.cluster.value is not None:
-            return ""  # somebody has chosen meanwhile
-        return found[0] if len(found) == 1 else ""
+        return found
 
-    def _listed(self, clusters: model.Clusters) -> None:
-        self._clusters = clusters
-        self._offer()
+    def _draw_sandbox(self, state: FormState) -> None:
+        offered = state.no_credentials and self._start_sandbox is not None
+        self.sandbox.layout.display = "" if offered else "none"
+        self.sandbox.disabled = state.clicks is Clicks.IGNORE
 
-    def _offer(self) -> None:
+    def _try_sandbox(self) -> None:
+        """Start the sandbox, and list its clusters; in the worker's thread."""
+        if self._start_sandbox is None:
+            return
+        self._session.store.update(activity="Starting the sandbox", progress="")
+        try:
+            self._start_sandbox(self._session.worker.cancelled)
+        except WaitCancelled as error:
+            self.list.outcome.value = fragments.hint(error.text())
+            return
+        except TidbPeError as error:
+            self.list.outcome.value = fragments.failure(error.text())
+            return
+        line = command("sandbox", SandboxRequest.of(action="start"))
+        self._session.summary.add("sandbox", line, "ok", "Sandbox started")
+        self._load()
+
+    def _list_failed(self, error: Exception) -> None:
+        self._session.store.update(no_credentials=isinstance(error, MissingCredentials))
+
+    def _offer_clusters(self) -> None:
         """Offer the clusters that can be used and match the filter."""
         words = self.filter.value.casefold().split()
-        usable = [cluster for cluster in self._clusters if cluster.restriction is None]
+        usable = [cluster for cluster in self._session.state.clusters if cluster.restriction is None]
         offers = [
-            offer for offer in map(self._words, usable) if all(word in offer[0].casefold() for word in words)
+            offer for offer in map(self._offer, usable) if all(word in offer[0].casefold() for word in words)
         ]
         self.cluster.offer(offers)
         if words and not offers:
-            self.cluster.tell("no cluster that can be used matches the filter.")
+            self.cluster.show_error("No cluster that can be used matches the filter.")
         if self.cluster.value is None:
-            self.note.command.value = ""
-        self.note.refresh()
+            self.use.command.value = ""
+        self.use.draw()
 
-    def _words(self, cluster: model.Cluster) -> Offer:
+    def _offer(self, cluster: model.Cluster) -> Offer:
         endpoints = self._endpoints.get(cluster.cluster_id)
         parts = [cluster.display_name, cluster.region_id, cluster.plan.capitalize(), cluster.cluster_id]
         if endpoints:
             parts.append(f"has {endpoints}")
-        return one_line(" · ".join(parts)), command_name(cluster, self._clusters)
+        return one_line(" · ".join(parts)), command_name(cluster, self._session.state.clusters)
 
-    def _noted(self, cluster: model.Cluster) -> None:
-        self._desk.choose(cluster, command_name(cluster, self._clusters))
-        self.state = f"{cluster.display_name} in {cluster.region_id}"
+    def _choose(self, cluster: model.Cluster) -> None:
+        name = command_name(cluster, self._session.state.clusters)
+        self._session.store.change(lambda state: state.with_cluster(cluster, name))
         self._on_chosen()
 
 
-def _note(cluster: model.Cluster) -> str:
-    """Return what the tutorial has people note, as fields to copy from."""
+def _values(cluster: model.Cluster) -> str:
+    """Return the values that the tutorial asks for, as fields to copy from."""
     service = cluster.service
     if service is None:
         return ""
-    return success(f"Cluster {cluster.display_name} can be used.") + notes(
+    return fragments.success(f"Cluster {cluster.display_name} can be used.") + fragments.values(
         (
             ("Service Name", service.service_name),
             ("Availability Zone ID", ", ".join(service.zones)),
@@ -175,11 +235,15 @@ def _note(cluster: model.Cluster) -> str:
     )
 
 
-def _others(clusters: model.Clusters) -> str:
+def _excluded(clusters: model.Clusters) -> str:
     """Return the clusters that cannot be used, each with its reason."""
-    others = [cluster for cluster in clusters if cluster.restriction]
-    usable = len(clusters) - len(others)
-    reasons = tuple(Mark("no", f"{c.restriction.reason}.") for c in others if c.restriction)
-    hosts = f"Asked by way of {', '.join(clusters.via)}, not the clouds' own hosts." if clusters.via else ""
+    excluded = [cluster for cluster in clusters if cluster.restriction]
+    usable = len(clusters) - len(excluded)
+    reasons = tuple(Mark("aside", f"{c.restriction.reason}.") for c in excluded if c.restriction)
+    hosts = f"API hosts: {', '.join(clusters.via)}, not the clouds' own." if clusters.via else ""
     via = (Mark("aside", hosts),) if hosts else ()
-    return as_html(View(title=f"{usable} of {len(clusters)} clusters can be used", notes=(*reasons, *via)))
+    title = f"{usable} of {len(clusters)} clusters can be used"
+    if not (reasons or via):
+        return fragments.hint(f"{title}.")
+    why = "Why not the others?" if reasons else "Details"
+    return fragments.folded(f"{title}. {why}", as_html(View(title="", notes=(*reasons, *via))))

@@ -1,26 +1,31 @@
-"""Step 2: verify the service, place the endpoint, look at what it would be, and make it."""
+"""Step 2: place the endpoint, check what Create would do, and create it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from tidb_pe_magic import model
-from tidb_pe_magic.commands.requests import CreateRequest, NetworksRequest, PlanRequest, VerifyRequest
+from tidb_pe_magic.commands.requests import CreateRequest, NetworksRequest, PlanRequest
 from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms.session import Action
-from tidb_pe_magic.notebook.forms.fields import Field, Sheet, Switch
-from tidb_pe_magic.notebook.forms.fragments import note, notes
+from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms.fields import Field, FieldSet, Switch
+from tidb_pe_magic.notebook.forms.operation import Action, Operation
 from tidb_pe_magic.notebook.forms.pickers import Picker, SeveralPicker, ZonePicker
+from tidb_pe_magic.notebook.forms.state import PlanCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.notebook.forms.session import Desk
+    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.state import FormState
 
-_CREATE, _ADOPT = "Create", "Use the one that exists"
+_CREATE, _ADOPT = "Create", "Use the existing endpoint"
+# A plan of fields that have changed is drawn pale until there is the new one.
+_OUTDATED = "tidb-pe-outdated"
 
 
 class CreateEndpoint:
@@ -33,158 +38,193 @@ class CreateEndpoint:
 
     title = "Create the endpoint"
 
-    def __init__(self, desk: Desk, on_created: Callable[[model.VpcEndpoint], None]) -> None:
+    def __init__(self, session: Session, on_created: Callable[[], None]) -> None:
         """Show pickers that offer nothing yet.
 
         Args:
-            desk: the form's.
-            on_created: is given the endpoint in the worker's thread.
+            session: the form's.
+            on_created: is called in the worker's thread when the endpoint was created or adopted.
         """
-        self._desk, self._on_created = desk, on_created
-        self._networks: model.Networks | None = None
+        self._session, self._store, self._on_created = session, session.store, on_created
         self.vpc = Picker(CreateRequest, "vpc")
         self.groups = SeveralPicker(CreateRequest, "security_group", description="Security groups")
         self.zones = ZonePicker(CreateRequest, "zone")
         self.name = Field(CreateRequest, "name", description="Endpoint name")
-        self.force = Switch(CreateRequest, "force", description="Go on even though the preflight says stop")
-        placement = [self.vpc, self.groups, self.zones, self.name]
-        self.verify = Action(desk, "verify", "Verify", Sheet(VerifyRequest))
-        self.networks = Action(
-            desk,
-            "networks",
-            "Look up networks again",
-            Sheet(NetworksRequest),
-            then=self._offer,
-            show=_unusable,
-            summarize=False,
+        self.force = Switch(
+            CreateRequest, "force", description="Create it even though the preflight stops it"
         )
-        self.plan = Action(desk, "plan", "Check the plan", Sheet(PlanRequest, placement), then=self._planned)
+        self._placement = [self.vpc, self.groups, self.zones, self.name]
+        self.networks = Operation(
+            session,
+            "networks",
+            FieldSet(NetworksRequest),
+            then=lambda networks: self._store.update(networks=networks),
+            failed=lambda _: self._store.update(networks=None),
+            show=_excluded,
+        )
+        self.plan = Action(
+            session,
+            "plan",
+            "Check the plan",
+            FieldSet(PlanRequest, self._placement),
+            enabled=lambda state: state.cluster is not None,
+            primary=lambda state: not self._can_create(state),
+            starts=self._check_starts,
+            then=self._planned,
+            failed=self._not_planned,
+        )
         self.create = Action(
-            desk,
+            session,
             "create",
-            _CREATE,
-            Sheet(CreateRequest, [*placement, self.force]),
-            before=self._look_again,
+            _create_label,
+            FieldSet(CreateRequest, [*self._placement, self.force]),
+            enabled=self._can_create,
+            before=self._check_outdated,
             then=self._created,
         )
-        self.create.button.button_style = "primary"
         self.rule: Any = widgets.HTML().add_class("tidb-pe-authorize")
-        self.force.box.layout.display = "none"
         self.vpc.on_change(self._offer_within)
-        for field in placement:
-            field.on_change(self._replan)
-        fields = widgets.VBox([field.box for field in placement]).add_class("tidb-pe-fields")
+        for field in self._placement:
+            field.on_change(self._check_later)
+        self.force.on_change(self.plan.draw)
+        self._store.observe(self._draw_plan, "plan", "plan_check")
+        self._store.observe(lambda _: self._offer_vpcs(), "networks")
+        self._store.observe(lambda _: self._clear(), "cluster")
+        fields = widgets.VBox([field.box for field in self._placement]).add_class("tidb-pe-fields")
         self.box = widgets.VBox(
             [
-                self.verify.box,
                 fields,
-                self.networks.box,
+                self.networks.outcome,
                 self.plan.box,
                 self.force.box,
                 self.create.box,
                 self.rule,
             ]
         )
+        self._draw_plan(self._store.state)
 
-    @property
-    def state(self) -> str:
-        """What there is, in a few words; empty before."""
-        endpoint = self._desk.picture.endpoint
-        return f"{endpoint.endpoint_id} in {endpoint.vpc_id}" if endpoint else ""
+    def summary(self, state: FormState) -> str:
+        """Return what there is, in a few words; empty before."""
+        return f"{state.endpoint.endpoint_id} in {state.endpoint.vpc_id}" if state.endpoint else ""
 
-    def enter(self) -> None:
-        """Look up the networks, and what the defaults would make of them."""
-        for action in (self.verify, self.networks, self.plan, self.create):
-            action.refresh()
-        self.networks.follow()
-        self._desk.worker.then(self._load)
+    def open(self) -> None:
+        """Look up the networks, and what the defaults would create in them."""
+        self.networks.announce()
+        self._session.worker.then(self.reload)
 
-    def forget(self) -> None:
+    def reload(self) -> None:
+        """Look up the networks, and check the plan again, in the worker's thread."""
+        self.networks.run(clicked=False)
+        if self._store.state.plan_check is not PlanCheck.OUTDATED:
+            self._check()  # the preflight says what is wrong, also where networks cannot be looked up
+
+    def _clear(self) -> None:
         """Take away what was found for another cluster."""
-        for action in (self.verify, self.networks, self.plan, self.create):
-            action.outcome.value = ""
-        self.create.button.description = _CREATE
+        for operation in (self.networks, self.plan, self.create):
+            operation.clear()
         self.rule.value = ""
-        self.force.box.layout.display = "none"
         self.force.value = None
 
-    def _load(self) -> None:
-        if self.networks.do() is None:
-            self._offer_nothing()
-            self._replan()  # the preflight tells why
+    def _can_create(self, state: FormState) -> bool:
+        return state.plan is not None and (state.plan_allows or bool(self.force.value))
 
-    def _replan(self) -> None:
-        """Look anew what would be made; nobody has agreed to that yet."""
-        self.plan.outdate()
+    def _check_later(self) -> None:
+        """Check what would be created now; nobody has agreed to that yet."""
         self.force.value = None
-        for action in (self.plan, self.create):
-            action.refresh()
-        self._desk.worker.look(self._renew)
+        self._store.update(plan_check=PlanCheck.OUTDATED)
+        self._session.worker.look_up(self._check)
 
-    def _renew(self) -> None:
-        if self.plan.do(clicked=False) is None:
-            self.create.button.description = _CREATE  # what an earlier plan said holds no longer
+    def _check(self) -> None:
+        self.plan.run(clicked=False)
 
-    def _look_again(self) -> None:
-        """See to it that the button says what would be made of the fields as they are."""
-        if self.plan.outdated:
-            self._renew()
+    def _check_starts(self) -> None:
+        self.force.value = None  # consent holds for one plan
+        self._store.update(plan_check=PlanCheck.RUNNING)
 
-    def _offer(self, networks: model.Networks) -> None:
-        """Offer the VPCs in which the endpoint can be made."""
-        self._networks = networks
-        self.vpc.offer(
-            (f"{vpc.name or 'no name'}{_here(networks, vpc)} ({vpc.vpc_id}, {vpc.cidr_block})", vpc.vpc_id)
-            for vpc in networks.usable_vpcs()
-        )
-        if self.vpc.value is None and networks.default_vpc is not None:
-            self.vpc.value = networks.default_vpc.vpc_id
-        self._offer_within()
-        self._replan()  # what is no longer offered was given up
-
-    def _offer_nothing(self) -> None:
-        """Take away what was offered for another cluster."""
-        self._networks = None
-        self.vpc.offer(())
-        self.groups.offer(())
-        self.zones.offer(None, None)
-
-    def _offer_within(self) -> None:
-        """Offer what is in the chosen VPC."""
-        networks = self._networks
-        if networks is None:
-            return
-        vpc = next((each for each in networks.vpcs if each.vpc_id == self.vpc.value), None)
-        self.groups.offer(
-            (f"{group.name or 'no name'} ({group.security_group_id})", group.security_group_id)
-            for group in (networks.usable_security_groups(vpc) if vpc else ())
-        )
-        self.zones.offer(networks, vpc)
+    def _check_outdated(self) -> None:
+        """Make sure that the button says what would be created with the fields as they are."""
+        if self._store.state.plan_check is PlanCheck.OUTDATED:
+            self._check()
 
     def _planned(self, plan: model.EndpointPlan) -> None:
-        """Show the plan's choices in the pickers, so that what is left to default is seen and named."""
-        if self.plan.outdated:
-            return  # a person has chosen otherwise meanwhile, and another look follows
+        """Show the plan's choices in the pickers, so that each default is visible and named."""
+        if self._store.state.plan_check is not PlanCheck.RUNNING:
+            return  # a user has chosen otherwise meanwhile, and another check follows
         if plan.vpc.vpc_id != self.vpc.value:
             _show(self.vpc, plan.vpc.vpc_id)
             self._offer_within()
         for field, value in ((self.groups, plan.security_group_ids), (self.zones, plan.zones)):
             if not field.value:
                 _show(field, value)
-        zones = "1 billed zone" if plan.billed_zones == 1 else f"{plan.billed_zones} billed zones"
-        self.create.button.description = _ADOPT if plan.existing else f"{_CREATE} ({zones})"
-        self.force.box.layout.display = "" if plan.stops else "none"
-        if not plan.stops:
+        self._store.update(plan=plan, plan_check=PlanCheck.CURRENT)
+
+    def _not_planned(self, _error: Exception) -> None:
+        if self._store.state.plan_check is PlanCheck.RUNNING:
+            self._store.update(plan=None, plan_check=PlanCheck.NONE)
+
+    def _draw_plan(self, state: FormState) -> None:
+        stopped = state.plan is not None and not state.plan_allows
+        self.force.box.layout.display = "" if stopped else "none"
+        if not stopped:
             self.force.value = None
-        self.plan.refresh()
-        self.create.refresh()
+        if state.plan_check in {PlanCheck.OUTDATED, PlanCheck.RUNNING}:
+            self.plan.outcome.add_class(_OUTDATED)
+        else:
+            self.plan.outcome.remove_class(_OUTDATED)
+
+    def _offer_vpcs(self) -> None:
+        """Offer the VPCs in which the endpoint can be created."""
+        networks = self._store.state.networks
+        if networks is None:
+            self.vpc.offer(())
+        else:
+            self.vpc.offer(
+                (
+                    f"{vpc.name or 'no name'}{_here(networks, vpc)} ({vpc.vpc_id}, {vpc.cidr_block})",
+                    vpc.vpc_id,
+                )
+                for vpc in networks.usable_vpcs()
+            )
+            if self.vpc.value is None and networks.default_vpc is not None:
+                self.vpc.value = networks.default_vpc.vpc_id
+        self._offer_within()
+
+    def _offer_within(self) -> None:
+        """Offer what is in the chosen VPC."""
+        networks = self._store.state.networks
+        vpc = (
+            next((each for each in networks.vpcs if each.vpc_id == self.vpc.value), None)
+            if networks
+            else None
+        )
+        self.groups.offer(
+            (f"{group.name or 'no name'} ({group.security_group_id})", group.security_group_id)
+            for group in (networks.usable_security_groups(vpc) if networks and vpc else ())
+        )
+        self.zones.offer(networks, vpc)
 
     def _created(self, created: model.CreatedEndpoint) -> None:
-        # What the plan would have made is there now.
-        self.plan.outcome.value, self.create.button.description = "", _ADOPT
-        self.rule.value = _rule(created.endpoint.authorization())
-        self._desk.picture.see(created.endpoint)
-        self._on_created(created.endpoint)
+        endpoint = created.endpoint
+        self.rule.value = _rule(endpoint.authorization())
+        self.plan.clear()
+
+        def with_created(state: FormState) -> FormState:
+            # What the plan would have created exists now.
+            plan = replace(state.plan, existing=endpoint) if state.plan else None
+            return replace(state.with_endpoint(endpoint), created=endpoint, plan=plan)
+
+        self._store.change(with_created)
+        self._on_created()
+
+
+def _create_label(state: FormState) -> str:
+    plan = state.plan
+    if plan is None:
+        return _CREATE
+    if plan.existing:
+        return _ADOPT
+    count, billed = (len(plan.zones), "") if plan.emulated else (plan.billed_zones, "billed ")
+    return f"{_CREATE} ({count} {billed}{'zone' if count == 1 else 'zones'})"
 
 
 def _show(field: Field, value: object) -> None:
@@ -202,15 +242,19 @@ def _show(field: Field, value: object) -> None:
 
 def _rule(rule: model.Authorization) -> str:
     """Return the rule of the optional step Authorize, as fields to copy from."""
-    return note(
-        "Optional, where the cluster allows only some endpoints. In TiDB Cloud: My TiDB > the instance > "
-        "Settings > Networking > Private Endpoint > Authorized Networks > Add Rule."
-    ) + notes(
-        (
-            ("Endpoint Service Name", rule.service_name),
-            ("Firewall Rule Name", rule.rule_name),
-            ("Your Endpoint ID", rule.endpoint_id),
+    return fragments.folded(
+        "Only for clusters that allow selected endpoints: authorize this one",
+        fragments.hint(
+            "In TiDB Cloud: My TiDB > the instance > Settings > Networking > Private Endpoint > "
+            "Authorized Networks > Add Rule."
         )
+        + fragments.values(
+            (
+                ("Endpoint Service Name", rule.service_name),
+                ("Firewall Rule Name", rule.rule_name),
+                ("Your Endpoint ID", rule.endpoint_id),
+            )
+        ),
     )
 
 
@@ -218,11 +262,14 @@ def _here(networks: model.Networks, vpc: model.Vpc) -> str:
     return " · this notebook" if networks.is_here(vpc) else ""
 
 
-def _unusable(networks: model.Networks) -> str:
-    """Return the VPCs in which the endpoint cannot be made, each with its reason."""
+def _excluded(networks: model.Networks) -> str:
+    """Return the VPCs in which the endpoint cannot be created, each with its reason."""
     obstacles = [(vpc, networks.vpc_obstacle(vpc)) for vpc in networks.vpcs]
     reasons = tuple(
-        Mark("no", f"VPC {vpc.name or vpc.vpc_id}: {obstacle}.") for vpc, obstacle in obstacles if obstacle
+        Mark("aside", f"VPC {vpc.name or vpc.vpc_id}: {obstacle}.") for vpc, obstacle in obstacles if obstacle
     )
     usable = len(obstacles) - len(reasons)
-    return as_html(View(title=f"{usable} of {len(obstacles)} VPCs can hold the endpoint", notes=reasons))
+    title = f"{usable} of {len(obstacles)} VPCs can hold the endpoint"
+    if not reasons:
+        return ""
+    return fragments.folded(f"{title}. Why not the others?", as_html(View(title="", notes=reasons)))

@@ -1,22 +1,25 @@
-"""The end of an endpoint, folded until somebody looks for it."""
+"""The deletion of the endpoint, folded until a user opens it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from tidb_pe_magic.commands.requests import DeleteRequest
-from tidb_pe_magic.notebook.forms.session import Action
-from tidb_pe_magic.notebook.forms.fields import Sheet, Switch
+from tidb_pe_magic.notebook.forms.fields import FieldSet, Switch
+from tidb_pe_magic.notebook.forms.folds import fold
+from tidb_pe_magic.notebook.forms.operation import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.notebook.forms.session import Desk
+    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.state import FormState
 
-_FOLDED, _UNFOLDED = "▸ Delete the endpoint", "▾ Delete the endpoint"
+_TITLE = "Delete the endpoint"
 
 
 class DeleteEndpoint:
@@ -28,54 +31,63 @@ class DeleteEndpoint:
         action: deletes it.
     """
 
-    def __init__(self, desk: Desk, on_deleted: Callable[[], None]) -> None:
+    def __init__(self, session: Session, on_deleted: Callable[[], None]) -> None:
         """Show the fold alone.
 
         Args:
-            desk: the form's.
+            session: the form's.
             on_deleted: is called in the worker's thread.
         """
-        self._desk, self._on_deleted = desk, on_deleted
+        self._session, self._on_deleted = session, on_deleted
         self.switches = {
-            name: Switch(DeleteRequest, name, description=words)
-            for name, words in (
+            name: Switch(DeleteRequest, name, description=label)
+            for name, label in (
                 ("yes", "Really delete it"),
-                ("shared", "For the other clusters that it serves, too"),
-                ("adopted", "Although it was not made here"),
+                ("shared", "Also for the other clusters that it serves"),
+                ("adopted", "Although it was not created here"),
             )
         }
         self.action = Action(
-            desk,
+            session,
             "delete",
-            "Delete the endpoint",
-            Sheet(DeleteRequest, self.switches.values()),
-            given=self._given,
+            _TITLE,
+            FieldSet(DeleteRequest, self.switches.values()),
+            enabled=lambda state: state.endpoint is not None and bool(self.switches["yes"].value),
+            primary=lambda _: False,
+            given=self._endpoint,
             then=self._deleted,
         )
+        self.action.button.add_class("tidb-pe-danger")
+        self._endpoint_id = ""
+        for switch in self.switches.values():
+            switch.on_change(self.action.draw)
+        session.store.observe(self._draw, "cluster", "endpoint")
         fields = widgets.VBox([switch.box for switch in self.switches.values()])
-        fold = widgets.VBox([fields.add_class("tidb-pe-fields"), self.action.box])
-        fold.layout.display = "none"
-        toggle = widgets.ToggleButton(description=_FOLDED, tooltip="Ends the billing of the endpoint")
-        toggle.observe(lambda change: _unfold(toggle, fold, shown=change["new"]), "value")
-        self.box: Any = widgets.VBox([toggle.add_class("tidb-pe-more"), fold])
+        content = widgets.VBox([fields.add_class("tidb-pe-fields"), self.action.box])
+        self.box: Any = fold(_TITLE, "Ends the billing of the endpoint", content)
 
-    def forget(self) -> None:
+    def _draw(self, state: FormState) -> None:
         """Take back what was agreed to for another endpoint."""
+        endpoint_id = state.endpoint.endpoint_id if state.endpoint else ""
+        if endpoint_id != self._endpoint_id:
+            self._endpoint_id = endpoint_id
+            self._clear_switches()
+            self.action.draw()
+        if endpoint_id:
+            self.action.clear()
+
+    def _clear_switches(self) -> None:
         for switch in self.switches.values():
             switch.value = None
-        self.action.outcome.value = ""
 
-    def _given(self) -> dict[str, str]:
-        endpoint = self._desk.picture.endpoint
-        return self._desk.named() | ({"endpoint": endpoint.endpoint_id} if endpoint else {})
+    def _endpoint(self) -> dict[str, str]:
+        endpoint = self._session.state.endpoint
+        named = {"endpoint": endpoint.endpoint_id} if endpoint else {}
+        return self._session.cluster_field() | named
 
     def _deleted(self, _deletion: model.Deletion) -> None:
-        for switch in self.switches.values():
-            switch.value = None
-        self._desk.mean(None, looked_up=True)
+        def without_endpoint(state: FormState) -> FormState:
+            return replace(state.with_endpoint(None), created=None, connection=None)
+
+        self._session.store.change(without_endpoint)
         self._on_deleted()
-
-
-def _unfold(toggle: Any, box: Any, *, shown: bool) -> None:
-    toggle.description = _UNFOLDED if shown else _FOLDED
-    box.layout.display = "" if shown else "none"

@@ -1,54 +1,145 @@
-"""The way from this notebook to the cluster, with the states on it as far as they are known."""
+"""The way from this notebook to the cluster: boxes as wide as their words, lines that fill the form's width.
+
+Results of cells have the same as SVG (`display.views.topology`). The form's is HTML, so that its words keep
+their size in a narrow window, where the boxes stand one below the other.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import html
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.display.render import topology
+from tidb_pe_magic.display.views.topology import connection_kind, state_kind, topology
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tidb_pe_magic import model
+    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.notebook.forms.state import FormState, Store
+
+# As in results.
+_SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "busy": "…"}
+_MOST_CLUSTERS = 4  # beside the chosen one
 
 
 class FormDrawing:
-    """What is known of the way, drawn anew with each change; the steps tell the same in words.
+    """Draws cluster, endpoint and connections each time one of them changes.
 
     Attributes:
-        box: the widget that shows it.
-        endpoint: what was seen of it last; None where there is none yet, or which one is meant is not known.
-        aliases: the SQL connections of this kernel over it; None where that was not looked at.
+        box: the widget that shows the drawing.
     """
 
-    def __init__(self) -> None:
-        """Know nothing."""
-        self._cluster: model.Cluster | None = None
-        self.endpoint: model.VpcEndpoint | None = None
-        self.aliases: tuple[str, ...] | None = None
-        self._looked_up = False
-        self.box: Any = widgets.HTML().add_class("tidb-pe-picture")
+    def __init__(self, store: Store) -> None:
+        """Draw what is known."""
+        self.box: Any = widgets.HTML().add_class("tidb-pe-drawing")
+        store.observe(self._draw, "cluster", "endpoint", "endpoint_looked_up", "aliases", "plan")
+        self._draw(store.state)
 
-    def begin(self, cluster: model.Cluster) -> None:
-        """Show the way to another cluster, of which nothing else is known."""
-        self._cluster, self.aliases = cluster, None
-        self.see(None, looked_up=False)
+    def _draw(self, state: FormState) -> None:
+        label = topology(
+            state.cluster, state.endpoint, state.aliases, looked_up=state.endpoint_looked_up
+        ).label
+        endpoint = state.endpoint
+        shown = "".join(
+            (
+                _notebook(state.aliases),
+                _link("ok" if state.aliases else "info"),
+                _endpoint(state),
+                _link(connection_kind(endpoint), endpoint.connection_status if endpoint else ""),
+                _service(state.cluster, endpoint),
+                _link("info"),
+                _cluster(state),
+            )
+        )
+        self.box.value = f'<div class="tidb-pe-way" role="img" aria-label="{_escaped(label)}">{shown}</div>'
 
-    def see(self, endpoint: model.VpcEndpoint | None, *, looked_up: bool = True) -> None:
-        """Show an endpoint in the state that it has now; None where there is none, or none is meant yet."""
-        before = self.endpoint
-        if before and (endpoint is None or endpoint.endpoint_id != before.endpoint_id):
-            self.aliases = None  # they were over the other one
-        elif endpoint and before and not endpoint.zones:
-            endpoint = replace(endpoint, zones=before.zones)  # a look at the states brings no zones
-        self.endpoint, self._looked_up = endpoint, looked_up
-        self._draw()
 
-    def connect(self, *aliases: str) -> None:
-        """Show the SQL connections of this kernel."""
-        self.aliases = aliases
-        self._draw()
+def _notebook(aliases: tuple[str, ...] | None) -> str:
+    if aliases is None:
+        return _station("Notebook")
+    if not aliases:
+        return _station("Notebook", state="no SQL yet")
+    return _station("Notebook", code=", ".join(aliases), state="SQL open", kind="ok")
 
-    def _draw(self) -> None:
-        self.box.value = topology(self._cluster, self.endpoint, self.aliases, looked_up=self._looked_up)
+
+def _endpoint(state: FormState) -> str:
+    endpoint, plan = state.endpoint, state.plan
+    if endpoint is not None:
+        kind = state_kind(endpoint.endpoint_status)
+        return _station(
+            "Endpoint",
+            code=endpoint.endpoint_id,
+            state=endpoint.endpoint_status,
+            kind=kind,
+            inner=_zones(endpoint.zones),
+        )
+    if plan is not None and plan.existing is None:
+        # As large as the endpoint will be, so that nothing moves when it is created.
+        return _station("Endpoint", code=plan.name, state="planned", kind="info", inner=_zones(plan.zones))
+    return _station("Endpoint", state="not created yet" if state.endpoint_looked_up else "not known")
+
+
+def _zones(zones: Sequence[model.EndpointZone]) -> str:
+    return f'<div class="tidb-pe-stations">{"".join(map(_zone, zones))}</div>' if zones else ""
+
+
+def _zone(zone: model.EndpointZone) -> str:
+    kind = state_kind(zone.status)
+    words = " ".join(filter(None, (zone.eni_ip, zone.status))) or zone.vswitch_id
+    return (
+        f'<div class="tidb-pe-station tidb-pe-zone tidb-pe-{kind}"><code>{_escaped(zone.zone_id)}</code> '
+        f"<span>{_sign(kind)}{_escaped(words)}</span></div>"
+    )
+
+
+def _service(cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None) -> str:
+    service = endpoint or (cluster.service if cluster else None)
+    if service is None:
+        return _station("Service")
+    return _station("Service", code=service.service_name.rpartition(".")[2], state=service.region_id)
+
+
+def _cluster(state: FormState) -> str:
+    """Draw the cluster, and name the others to which the endpoint carries logins, too."""
+    cluster = state.cluster
+    if cluster is None:
+        return _station("Cluster", state="not chosen yet")
+    kind: Kind = "ok" if state_kind(cluster.state) == "ok" else "warn"
+    serving = state.endpoint or state.plan
+    served = serving.clusters if serving else None
+    others = tuple(each for each in served or () if each.cluster_id != cluster.cluster_id)
+    names = [each.name_among(others) for each in others[:_MOST_CLUSTERS]]
+    if len(others) > _MOST_CLUSTERS:
+        names.append(f"and {len(others) - _MOST_CLUSTERS} more")
+    inner = (
+        f'<div class="tidb-pe-others tidb-pe-muted">also {_escaped(", ".join(names))}</div>' if names else ""
+    )
+    return _station("Cluster", code=cluster.display_name, state=cluster.state, kind=kind, inner=inner)
+
+
+def _station(title: str, *, code: str = "", state: str = "", kind: Kind = "info", inner: str = "") -> str:
+    words = (
+        f"<strong>{title}</strong>",
+        f"<div><code>{_escaped(code)}</code></div>" if code else "",
+        f"<div>{_sign(kind)}{_escaped(state)}</div>" if state else "",
+        inner,
+    )
+    return f'<div class="tidb-pe-station tidb-pe-{kind}">{"".join(words)}</div>'
+
+
+def _link(kind: Kind, words: str = "") -> str:
+    label = f"<span>{_sign(kind)}{_escaped(words)}</span>" if words else ""
+    return f'<div class="tidb-pe-link tidb-pe-{kind}">{label}</div>'
+
+
+def _sign(kind: Kind) -> str:
+    sign = _SIGNS.get(kind)
+    return f'<span class="tidb-pe-sign tidb-pe-{kind}">{sign}</span> ' if sign else ""
+
+
+def _escaped(text: str) -> str:
+    return html.escape(one_line(text))

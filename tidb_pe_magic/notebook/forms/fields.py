@@ -1,7 +1,7 @@
 """A request's field as a control: its value to the control, and what is typed there to its value.
 
-What is valid is the request's rule alone. What is not valid is told beside the control; the field keeps
-the value that it had.
+The request's rule alone decides what is valid. The error is shown below the control; the field keeps its last
+valid value.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from traitlets import TraitError
 
 from tidb_pe_magic.advice import magic, with_commands
 from tidb_pe_magic.credentials.redaction import without_values
-from tidb_pe_magic.errors import InvalidRequest
-from tidb_pe_magic.notebook.forms.fragments import note, refusal
+from tidb_pe_magic.errors import ChoiceRequired, InvalidRequest
+from tidb_pe_magic.notebook.forms.fragments import field_error, hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -82,7 +82,7 @@ class Field:
         except TraitError:
             raise InvalidRequest(self.label, "is none of those that can be chosen.") from None
         self._value, self.reason = checked, ""
-        self.tell("")
+        self.show_error("")
 
     @property
     def text(self) -> Any:
@@ -93,13 +93,13 @@ class Field:
             tuple(map(self.option.write, self.value)) if self.option.many else self.option.write(self.value)
         )
 
-    def tell(self, words: str) -> None:
-        """Show beside the control what is wrong with it; empty words take that away."""
-        self._error.value = refusal(words)
+    def show_error(self, words: str) -> None:
+        """Show below the control what is wrong with it; empty words take that away."""
+        self._error.value = field_error(words)
 
-    def tell_open(self, words: str) -> None:
-        """Show beside the control what it still lacks."""
-        self._error.value = note(words)
+    def show_hint(self, words: str) -> None:
+        """Show below the control what it still lacks."""
+        self._error.value = hint(words)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever another valid value was typed or chosen."""
@@ -136,14 +136,14 @@ class Field:
             self._refuse(error.reason)
             return
         self._value, self.reason = value, ""
-        self.tell("")
+        self.show_error("")
         for listener in self._listeners:
             listener()
 
     def _refuse(self, reason: str) -> None:
         """Keep the value, and let no request be made before this is mended."""
         self.reason = reason
-        self.tell(reason)
+        self.show_error(reason)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -198,7 +198,7 @@ class SecretSource(Field):
 
     def _refuse(self, reason: str) -> None:
         """Show what is wrong, and in the control what it held before, which is valid."""
-        self.tell(reason)
+        self.show_error(reason)
         with self._quietly():
             self._display(self.value)
 
@@ -218,16 +218,17 @@ def field_for(request: type[Request], name: str, *, description: str = "") -> Fi
     return kind(request, name, description=description)
 
 
-class Sheet:
+class FieldSet:
     """The fields from which one kind of request is made."""
 
     def __init__(self, request: type[Request], fields: Iterable[Field] = ()) -> None:
         """Keep the fields; several sheets may share one."""
         self._request = request
+        self._built: tuple[dict[str, Any], Request | InvalidRequest] | None = None
         self.fields = tuple(fields)
 
     def request(self, **given: Any) -> Request:
-        """Return the request of what the controls hold.
+        """Return the request of what the controls hold; the same one until that changes.
 
         Args:
             **given: fields that no control is for, or that stand instead of what it holds.
@@ -238,26 +239,39 @@ class Sheet:
         for field in self.fields:
             if field.reason:
                 raise InvalidRequest(field.label, field.reason)
-        return self._request.of(**{field.name: field.text for field in self.fields} | given)
+        values = {field.name: field.text for field in self.fields} | given
+        if self._built is None or self._built[0] != values:
+            try:
+                self._built = values, self._request.of(**values)
+            except InvalidRequest as error:
+                self._built = values, error
+        built = self._built[1]
+        if isinstance(built, InvalidRequest):
+            raise built
+        return built
 
-    def refuse(self, error: InvalidRequest, *, clicked: bool = True) -> bool:
-        """Show the error beside the field that it names; False where there is no such field.
+    def show_error(self, error: InvalidRequest, *, clicked: bool = True) -> bool:
+        """Show the error below the field that it names; False where there is no such field.
 
-        Where nobody has clicked yet, a field that holds nothing is no mistake.
+        Before a click, an empty field is not an error yet.
         """
         named = [field for field in self.fields if field.label == error.field]
         for field in named:
-            words = with_commands(f"{error.reason} {error.advice}".strip(), error.commands, magic)
-            if clicked or field.value:
-                field.tell(words)
+            # The control itself lists what can be chosen.
+            if isinstance(error, ChoiceRequired):
+                words = f"{error.reason} Choose one."
             else:
-                field.tell_open(words)
+                words = with_commands(f"{error.reason} {error.advice}".strip(), error.commands, magic)
+            if clicked or field.value:
+                field.show_error(words)
+            else:
+                field.show_hint(words)
         return bool(named)
 
-    def clear(self) -> None:
+    def clear_errors(self) -> None:
         """Take away what an operation said of the fields; what their own rules say stays."""
         for field in self.fields:
-            field.tell(field.reason)
+            field.show_error(field.reason)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever a field has another valid value."""

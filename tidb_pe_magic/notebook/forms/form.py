@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from tidb_pe_magic.commands.requests import StatusRequest
-from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook.forms.choose_cluster import ChooseCluster
 from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint
-from tidb_pe_magic.notebook.forms.session import Action, Desk
-from tidb_pe_magic.notebook.forms.fields import Sheet
-from tidb_pe_magic.notebook.forms.page_sync import Arrival, in_order
+from tidb_pe_magic.notebook.forms.fields import FieldSet
+from tidb_pe_magic.notebook.forms.header import Header
+from tidb_pe_magic.notebook.forms.operation import Operation
+from tidb_pe_magic.notebook.forms.page_sync import PageSync, use_one_thread
+from tidb_pe_magic.notebook.forms.section import Section
+from tidb_pe_magic.notebook.forms.session import Session
+from tidb_pe_magic.notebook.forms.state import Clicks
 from tidb_pe_magic.notebook.forms.style import style
 from tidb_pe_magic.notebook.forms.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tidb_pe_magic import model
-    from tidb_pe_magic.notebook.forms.session import Settle
+    from tidb_pe_magic.notebook.forms.choose_cluster import StartSandbox
+    from tidb_pe_magic.notebook.forms.section import Step
+    from tidb_pe_magic.notebook.forms.session import PageWait
+    from tidb_pe_magic.notebook.forms.state import FormState
     from tidb_pe_magic.notebook.progress import Publish
     from tidb_pe_magic.runbook import Runbook
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
+_WITH_COMMANDS = "tidb-pe-with-commands"
 _WITHOUT_WIDGETS = "A form of tidb_pe. It needs Jupyter widgets; the commands below do the same without it."
 
 
@@ -36,62 +42,66 @@ class Form:
         widget: the form as a widget, to be placed within others.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an edge that a test or a skin replaces
         self,
         runbook: Runbook,
         step: str = "",
         cluster: str = "",
         *,
         publish: Publish | None = None,
-        settle: Settle | None = None,
+        wait_for_page: PageWait | None = None,
+        start_sandbox: StartSandbox | None = None,
     ) -> None:
         """Make the form, and begin to ask the clouds in a thread of its own.
 
         Args:
             runbook: does the work.
             step: cluster, create or connect, for this step alone; default: all three.
-            cluster: name or ID of the cluster to begin with; default: the last one named in this kernel,
-                or the only one that has an endpoint.
+            cluster: name or ID of the cluster to begin with; default: the last one named in this kernel, the
+                only one that can be used, or the only one that has an endpoint.
             publish: shows outputs; default: the shell's display publisher.
-            settle: waits for what a click may have overtaken; returns True where the event ended that;
+            wait_for_page: waits for what a click may have overtaken; returns True where the event ended that;
                 default: asks the page.
+            start_sandbox: points this kernel at the embedded clouds; None: it is not offered.
         """
         self._publish = publish or _publisher()
-        self._pages: dict[str, _Page] = {}
-        self._arrival = Arrival()
-        self.desk = Desk(runbook, Summary(self._publish), self._rest, settle=settle or self._arrival.settle)
-        self.choose = ChooseCluster(self.desk, self._chosen, cluster)
-        self.create = CreateEndpoint(self.desk, self._created)
-        self.connect = Connect(self.desk)
-        steps: dict[str, Any] = {"cluster": self.choose, "create": self.create, "connect": self.connect}
-        for number, (name, content) in enumerate(steps.items(), start=1):
-            self._pages[name] = _Page(number, name, content, self._opened)
-        self._only = step
-        self._entered = {"cluster"}
-        self.status = Action(
-            self.desk,
+        self._page_sync = PageSync()
+        self.session = Session(
+            runbook, Summary(self._publish), wait_for_page=wait_for_page or self._page_sync.wait
+        )
+        store = self.session.store
+        self.choose = ChooseCluster(self.session, self._chosen, cluster, start_sandbox=start_sandbox)
+        self.create = CreateEndpoint(self.session, self._created)
+        self.connect = Connect(self.session)
+        self.status = Operation(
+            self.session,
             "status",
-            "Where am I?",
-            Sheet(StatusRequest),
-            given=self.connect.named,
-            then=self._placed,
-            summarize=False,
+            FieldSet(StatusRequest),
+            given=lambda: self.session.cluster_field() | self.session.endpoint_field(),
+            then=self._status_read,
         )
-        for name, page in self._pages.items():
+        self.header = Header(self.session, self._reload)
+        steps: dict[str, Step] = {"cluster": self.choose, "create": self.create, "connect": self.connect}
+        self.sections = {
+            name: Section(store, number, name, content, self._opened)
+            for number, (name, content) in enumerate(steps.items(), start=1)
+        }
+        self._only = step
+        self._loaded = {"cluster"}
+        for name, section in self.sections.items():
             # A step alone shows the first one too, until there is a cluster.
-            page.box.layout.display = "" if step in {"", name} or name == "cluster" else "none"
-        self._pages["cluster"].open(shown=True)
-        pages = [page.box for page in self._pages.values()]
-        self.widget = widgets.VBox(
-            [widgets.HTML(style()), self.desk.picture.box, *pages, self.status.box, self.desk.foot]
-        )
-        self.widget.add_class("tidb-pe-form")
-        in_order(self.widget)
-        self.choose.enter()
+            section.box.layout.display = "" if step in {"", name} or name == "cluster" else "none"
+        self.sections["cluster"].show(shown=True)
+        boxes = [section.box for section in self.sections.values()]
+        self.widget = widgets.VBox([widgets.HTML(style()), self.header.box, *boxes]).add_class("tidb-pe-form")
+        use_one_thread(self.widget)
+        store.observe(self._ping_page, "clicks")
+        store.observe(self._show_commands, "show_commands")
+        self.choose.open()
 
     def __repr__(self) -> str:
-        """Say what it is: what its fields hold is nobody's business."""
-        return f"<tidb_pe form, cluster {self.desk.cluster_name or 'not chosen'}>"
+        """Say what it is: what its fields hold stays private."""
+        return f"<tidb_pe form, cluster {self.session.state.cluster_name or 'not chosen'}>"
 
     def _ipython_display_(self) -> None:
         """Show the form, and under it the summary that needs no widgets."""
@@ -99,7 +109,7 @@ class Form:
             reference = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
             data: dict[str, Any] = {"text/plain": _WITHOUT_WIDGETS, _VIEW: reference}
             self._publish(data, transient={}, update=False)
-        self.desk.summary.show()
+        self.session.summary.show()
 
     @property
     def frame(self) -> Any:
@@ -108,101 +118,71 @@ class Form:
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for at most `timeout` seconds until nothing is under way; tell whether that is so."""
-        return self.desk.worker.join(timeout)
+        return self.session.worker.join(timeout)
 
     def close(self) -> None:
-        """Stop waiting, forget a password that was typed, and take the form away."""
-        self.desk.worker.close()
-        self.connect.password.forget()
+        """Stop waiting, drop a password that was typed, and take the form away."""
+        self.session.worker.close()
+        self.connect.password.clear()
         self.widget.close()
 
     def _chosen(self) -> None:
-        """Go on where the clouds have it; in the worker's thread."""
-        for step in (self.create, self.connect):
-            step.forget()
-        self._entered = {"cluster"}
-        self.status.refresh()
+        """Continue where the clouds are; in the worker's thread."""
+        self._loaded = {"cluster"}
         if self._only:
             self._go(self._only)
             return
-        self._go("connect" if self._made() else "create")
+        self._go("connect" if self._has_endpoint() else "create")
 
-    def _made(self) -> bool:
+    def _has_endpoint(self) -> bool:
         """Tell whether there is an endpoint; where that cannot be told, the preflight says why."""
-        status = self.status.do()
+        status = self.status.run()
         if status is not None:
             return any(step.step == "create" and step.done for step in status.steps)
         # A cluster with several endpoints has no state of its own: the last step lets one be chosen.
-        found = self.connect.list.do()
+        found = self.connect.list.run()
         return bool(found and found.items)
 
-    def _placed(self, status: model.RunbookStatus) -> None:
-        self.desk.picture.see(status.endpoint)
-        if status.endpoint is not None:
-            self.desk.picture.connect(*status.aliases)
+    def _status_read(self, status: model.RunbookStatus) -> None:
+        def with_status(state: FormState) -> FormState:
+            state = state.with_endpoint(status.endpoint)
+            return replace(state, aliases=status.aliases) if status.endpoint is not None else state
 
-    def _created(self, endpoint: model.VpcEndpoint) -> None:
-        self.connect.expect(endpoint)
+        self.session.store.change(with_status)
+
+    def _created(self) -> None:
         if not self._only:
             self._go("connect")
 
     def _go(self, name: str) -> None:
-        """Open a step and close the others, and begin it."""
-        for each, page in self._pages.items():
-            page.open(shown=each == name)
-            page.box.layout.display = "" if self._only in {"", each} else "none"
-        self._entered.discard(name)
+        """Open a step and close the others, and look up what it shows."""
+        for each, section in self.sections.items():
+            section.show(shown=each == name)
+            section.box.layout.display = "" if self._only in {"", each} else "none"
+        self._loaded.discard(name)
         self._opened(name)
-        self._tell()
 
     def _opened(self, name: str) -> None:
-        """Begin a step that shows nothing yet, once there is a cluster for it."""
-        if name not in self._entered and self.desk.cluster is not None:
-            self._entered.add(name)
-            self._pages[name].content.enter()
+        """Look up what a step shows when it is opened first, once there is a cluster for it."""
+        if name not in self._loaded and self.session.state.cluster is not None:
+            self._loaded.add(name)
+            self.sections[name].step.open()
 
-    def _rest(self) -> None:
-        if not self._arrival.answers:
-            self._arrival.ask()  # so that the first click finds a page that is known
-        self._tell()
+    def _reload(self) -> None:
+        """Look up again what the drawing and the open steps show, in the worker's thread."""
+        if self.session.state.cluster is not None:
+            self.status.run()
+        for section in self.sections.values():
+            loaded = section.step is self.choose or self.session.state.cluster is not None
+            if section.shown and loaded and not self.session.worker.cancelled.is_set():
+                section.step.reload()
 
-    def _tell(self) -> None:
-        if self.desk.latest != "status":
-            self.status.outcome.value = ""  # what was done since then has changed it
-        self.status.refresh()
-        for page in self._pages.values():
-            page.tell()
+    def _show_commands(self, state: FormState) -> None:
+        (self.widget.add_class if state.show_commands else self.widget.remove_class)(_WITH_COMMANDS)
 
-
-class _Page:
-    """A step under a head that opens and closes it: a button, so that the keyboard reaches it."""
-
-    def __init__(self, number: int, name: str, content: Any, on_open: Callable[[str], None]) -> None:
-        self._number, self._name, self.content, self._on_open = number, name, content, on_open
-        self._head: Any = widgets.Button().add_class("tidb-pe-head")
-        self._head.on_click(without_values()(lambda _: self._turn()))
-        self._body: Any = widgets.VBox([content.box]).add_class("tidb-pe-body")
-        self._body.layout.display = "none"
-        self.box: Any = widgets.VBox([self._head, self._body])
-        self.box.add_class("tidb-pe-step").add_class(f"tidb-pe-step-{name}")
-        self.tell()
-
-    def open(self, *, shown: bool) -> None:
-        """Show what is below the head, or hide it."""
-        self._body.layout.display = "" if shown else "none"
-        self.tell()
-
-    def _turn(self) -> None:
-        shown = self._body.layout.display == "none"
-        self.open(shown=shown)
-        if shown:
-            self._on_open(self._name)
-
-    def tell(self) -> None:
-        """Say in the head what the step is and what is known."""
-        arrow = "▾" if self._body.layout.display != "none" else "▸"
-        state = f" — ✔ {self.content.state}" if self.content.state else ""
-        self._head.description = f"{arrow} {self._number}. {self.content.title}{state}"
+    def _ping_page(self, state: FormState) -> None:
+        if state.clicks is Clicks.START and not self._page_sync.answers:
+            self._page_sync.ping()  # so that the first click finds a page that is known
 
 
 def _publisher() -> Publish | None:

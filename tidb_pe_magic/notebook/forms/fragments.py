@@ -21,20 +21,19 @@ _WORD = 40  # characters; a longer word may have to be broken
 _OWN_KEYS = 'data-lm-suppress-shortcuts="true"'
 
 
-def shown(result: Result) -> str:
+def result(shown: Result) -> str:
     """Return a result without what the form shows at its own place: next command, hosts and pictures."""
-    return as_html(_view(result))
+    return as_html(_view(shown))
 
 
-def folded(result: Result) -> str:
-    """Return a result as its title, under which the rest can be unfolded: what follows it stays in sight."""
-    whole = _view(result)
-    title = as_html(View(title=whole.title, kind=whole.kind, ident=whole.ident))
-    rest = as_html(replace(whole, title="What is known of it", kind=None, ident=""))
-    return f"<details {_OWN_KEYS}><summary>{title}</summary>{rest}</details>"
+def folded(title: str, rest: str) -> str:
+    """Return HTML that is shown once its title is opened."""
+    return (
+        f'<details {_OWN_KEYS}><summary>{title}</summary><div class="tidb-pe-details">{rest}</div></details>'
+    )
 
 
-def refusal(reason: str) -> str:
+def field_error(reason: str) -> str:
     """Return what is wrong with a field; nothing for an empty reason."""
     return f'<span role="alert">✘ {_escaped(reason)}</span>' if reason else ""
 
@@ -44,17 +43,20 @@ def failure(text: str) -> str:
     return f'<div class="tidb-pe-failure" role="alert">✘ {_lines(text)}</div>'
 
 
-def note(text: str) -> str:
-    """Return what is no mistake: what has come to pass as it was meant, or is still to be chosen."""
-    return f'<div role="status">· {_lines(text)}</div>'
+def hint(text: str) -> str:
+    """Return what is not an error: what ended as requested, or is still to be chosen."""
+    return f'<div class="tidb-pe-hint" role="status">{_lines(text)}</div>'
 
 
 def bug(error: UnexpectedError) -> str:
     """Return an unexpected error: its line, and its traceback behind it."""
     trace = html.escape(error.trace)
-    return failure(str(error)) + (
-        f"<details {_OWN_KEYS}><summary>Traceback</summary><pre>{trace}</pre></details>"
-    )
+    return failure(str(error)) + folded("Traceback", f"<pre>{trace}</pre>")
+
+
+def badge(words: str) -> str:
+    """Return what holds for all of the form."""
+    return f"<span>{_escaped(words)}</span>"
 
 
 def success(line: str) -> str:
@@ -63,37 +65,39 @@ def success(line: str) -> str:
 
 
 def command(line: str) -> str:
-    """Return a command that is selected as a whole by click or focus, for copying."""
+    """Return a command with a button that copies it; a click or the focus selects all of it."""
     shown = "".join(f"<div>{_unbroken(part)}</div>" for part in line.splitlines())
     return (
-        f'<div class="tidb-pe-command"><span aria-hidden="true">Same as</span>'
+        '<div class="tidb-pe-command">'
         f'<code tabindex="0" role="textbox" aria-readonly="true" aria-label="The command that does the same" '
-        f'onfocus="getSelection().selectAllChildren(this)" {_OWN_KEYS}>{shown}</code></div>'
+        f'onfocus="getSelection().selectAllChildren(this)" {_OWN_KEYS}>{shown}</code>'
+        f'<button type="button" class="tidb-pe-copy" title="Copy the command" {_OWN_KEYS}>Copy</button></div>'
     )
 
 
-def notes(facts: Iterable[tuple[str, str]]) -> str:
+def values(facts: Iterable[tuple[str, str]]) -> str:
     """Return read-only fields that select their text when they get the focus."""
     fields = "".join(
-        f'<label class="tidb-pe-note"><span>{_escaped(label)}</span>'
+        f'<label class="tidb-pe-value"><span>{_escaped(label)}</span>'
         f'<input readonly value="{_escaped(value)}" size="{max(8, len(value))}" '
         f'onfocus="this.select()" {_OWN_KEYS}>'
         "</label>"
         for label, value in facts
     )
-    return f'<div class="tidb-pe-notes">{fields}</div>'
+    return f'<div class="tidb-pe-values">{fields}</div>'
 
 
-def activity(line: str) -> str:
-    """Return what is under way; nothing where nothing is."""
+def activity(line: str, progress: str = "") -> str:
+    """Return what is under way, and how far it is; nothing where nothing is under way."""
     if not line:
         return ""
     words = _escaped(line)
-    return f'<div role="status"><progress aria-label="{words}"></progress> <code>{words}</code></div>'
+    more = f' <span class="tidb-pe-muted">{_escaped(progress)}</span>' if progress else ""
+    return f'<div role="status"><progress aria-label="{words}"></progress> {words}…{more}</div>'
 
 
-def _view(result: Result) -> View:
-    return replace(view(replace(result, via=())), next_command=None, pictures=())
+def _view(shown: Result) -> View:
+    return replace(view(replace(shown, via=())), next_command=None, pictures=())
 
 
 def _unbroken(text: str) -> str:

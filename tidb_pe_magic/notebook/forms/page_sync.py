@@ -1,4 +1,4 @@
-"""What a person does in a form reaches it in the order in which it was done."""
+"""What a user does in a form reaches the kernel in the order in which it was done."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LONGEST = 30.0
 _GRACE = 0.25
 _PAUSE = 0.05  # between two looks at the event that ends the wait
 _FIRST = "0"
-_UNANSWERED = "nothing was done: the page does not say whether all that was typed has arrived."
+_UNANSWERED = "nothing was done: the page does not confirm that everything typed has arrived."
 
 
-def in_order(*roots: Any) -> None:
+def use_one_thread(*roots: Any) -> None:
     """Have one thread handle all that a front end sends to these widgets and to those within them.
 
     A front end that knows subshells asks for the same one for every widget. ipykernel 7.4 takes each widget's
@@ -35,10 +35,10 @@ def in_order(*roots: Any) -> None:
     for widget in _within(roots):
         comm = widget.comm
         if hasattr(comm, "_reply_subshell_for"):
-            comm._reply_subshell_for = _as_asked  # noqa: SLF001 - there is no setting for it
+            comm._reply_subshell_for = _requested_subshell  # noqa: SLF001 - there is no setting for it
 
 
-class Arrival:
+class PageSync:
     """Tells when all that was done in the page before a click has arrived.
 
     A page keeps a widget's change back until the kernel has dealt with that widget's change before, but it
@@ -68,18 +68,18 @@ class Arrival:
         self.answers = False
         self._question = widgets.Label(value=_FIRST)
         self._answer = widgets.Label(value=_FIRST)
-        in_order(self._answer)
-        self._answer.observe(without_values()(self._heard), "value")
+        use_one_thread(self._answer)
+        self._answer.observe(without_values()(self._answer_arrived), "value")
         self._link = widgets.jsdlink((self._question, "value"), (self._answer, "value"))
 
-    def settle(self, cancelled: threading.Event) -> bool:
+    def wait(self, cancelled: threading.Event) -> bool:
         """Ask, and wait for the answer; return True where the event ended that.
 
         Raises:
             WaitTimeout: a page that has answered before does not.
         """
         answers = self.answers
-        self.ask()
+        self.ping()
         end = time.monotonic() + (self._longest if answers else _GRACE)
         while not self._answered.wait(_PAUSE):
             if cancelled.is_set():
@@ -90,20 +90,20 @@ class Arrival:
                 break
         return cancelled.is_set()
 
-    def ask(self) -> None:
+    def ping(self) -> None:
         """Ask the page whether everything has arrived."""
         with self._lock:
             self._answered.clear()
             self._question.value = str(next(self._numbers))
 
-    def _heard(self, _change: object) -> None:
+    def _answer_arrived(self, _change: object) -> None:
         with self._lock:
             self.answers = True
             if self._answer.value == self._question.value:
                 self._answered.set()
 
 
-def _as_asked(_data: object, subshell: str | None) -> str | None:
+def _requested_subshell(_data: object, subshell: str | None) -> str | None:
     return subshell
 
 

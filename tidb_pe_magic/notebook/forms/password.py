@@ -77,7 +77,7 @@ class PasswordField:
             )
         return secret
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Hold no password."""
         with self._lock:
             self._secret = Secret("")

@@ -10,7 +10,7 @@ from traitlets import TraitError
 from tidb_pe_magic.commands.requests import ZoneChoice
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.notebook.forms.fields import Field
-from tidb_pe_magic.notebook.forms.page_sync import in_order
+from tidb_pe_magic.notebook.forms.page_sync import use_one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +52,7 @@ class Picker(Field):
             self.control.options = options
             self.control.value = self._shown(kept)
         self._value = kept
-        self.tell("")
+        self.show_error("")
 
 
 class ListPicker(Picker):
@@ -89,7 +89,7 @@ class SeveralPicker(Field):
             self.control.options = options
             self.control.value = kept
         self._value = kept
-        self.tell("")
+        self.show_error("")
 
 
 class ZonePicker(Field):
@@ -120,13 +120,13 @@ class ZonePicker(Field):
             self._zones = {}
             if networks is not None:
                 self._zones = {zone: self._zone(networks, vpc, zone) for zone in networks.zones}
-            in_order(*self._zones.values())
+            use_one_thread(*self._zones.values())
             self.control.children = tuple(self._zones.values())
             try:
                 self._display(self._value)
             except TraitError:  # not all of them are offered any more
                 self._value = ()
-        self.tell("")
+        self.show_error("")
 
     def _zone(self, networks: model.Networks, vpc: model.Vpc | None, zone_id: str) -> Any:
         usable = [

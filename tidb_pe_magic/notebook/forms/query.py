@@ -1,73 +1,151 @@
-"""A first query over the connection, and its DataFrame."""
+"""A first query over the connection: databases and tables to choose from, a statement, and its DataFrame."""
 
 from __future__ import annotations
 
+import re
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tidb_pe_magic.commands.requests import QueryRequest
+from tidb_pe_magic import model
+from tidb_pe_magic.commands.requests import QueryRequest, TablesRequest
 from tidb_pe_magic.commands.write import cell
+from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.layout import as_html
 from tidb_pe_magic.display.views import view
-from tidb_pe_magic.notebook.forms.session import Action
-from tidb_pe_magic.notebook.forms.fields import Field, Sheet
+from tidb_pe_magic.errors import TidbPeError
+from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms.fields import Field, FieldSet
+from tidb_pe_magic.notebook.forms.operation import Action
+from tidb_pe_magic.notebook.forms.page_sync import use_one_thread
+from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
-    from tidb_pe_magic import model
     from tidb_pe_magic.commands.fields import Request
-    from tidb_pe_magic.notebook.forms.session import Desk
+    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.state import FormState
 
 _LIMIT = 1000  # rows that are read: it is a first look
 _SHOWN = 20
+_ROWS = 5
 _VERSION = "SELECT VERSION()"
-_TABLES = "SHOW TABLES"
 
 
 class QueryStep:
-    """A statement, and the rows that it answers.
+    """The databases and tables, a statement, and the rows that it returns.
 
     Attributes:
         box: its controls; hidden until there is a connection.
+        databases: the list of databases.
+        tables: the list of tables of the selected database.
         sql: the statement.
         run: executes it.
         frame: the DataFrame that was read last; None before.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, session: Session) -> None:
         """Be hidden."""
-        self._alias = ""
+        self._session, self._store = session, session.store
         self.frame: Any = None
+        self._suggested = _VERSION
+        self._drawing = 0  # the thread that draws the lists
+        self.databases, self.tables = _list("Databases"), _list("Tables")
+        self.databases.observe(without_values()(self._database_selected), "value")
+        self.tables.observe(without_values()(self._table_selected), "value")
         self.sql = _Statement(QueryRequest, "sql", description="First query")
         self.sql.value = _VERSION
+        self._hint: Any = widgets.HTML()
         self.run = Action(
-            desk,
+            session,
             "query",
             "Run the query",
-            Sheet(QueryRequest, [self.sql]),
-            given=self._given,
+            FieldSet(QueryRequest, [self.sql]),
+            enabled=lambda state: state.connection is not None,
+            given=self._connection_fields,
             then=self._read,
             show=_rows,
             write=_cell,
         )
-        self.box: Any = widgets.VBox([self.sql.box, self.run.box]).add_class("tidb-pe-query")
-        self.hide()
+        lists = [widgets.VBox([each]).add_class("tidb-pe-field") for each in (self.databases, self.tables)]
+        self.box: Any = widgets.VBox(
+            [widgets.VBox(lists).add_class("tidb-pe-fields"), self._hint, self.sql.box, self.run.box]
+        )
+        self.box.add_class("tidb-pe-query")
+        self._store.observe(self._draw, "connection")
+        self._store.observe(self._draw_lists, "database", "tables")
+        self._draw(self._store.state)
 
-    def hide(self) -> None:
-        """Show neither the statement nor what came of it."""
-        self.run.outcome.value, self.box.layout.display = "", "none"
+    def start(self, connection: model.Connection) -> None:
+        """List the databases and tables, suggest a query, and show all of it; in the worker's thread.
 
-    def over(self, connection: model.Connection) -> None:
-        """Ask over this connection."""
-        self._alias = connection.alias
-        if self.sql.value in {_VERSION, _TABLES}:
-            self.sql.value = _TABLES if connection.database else _VERSION
-        self.box.layout.display = ""
-        self.run.refresh()
+        A suggestion that came later would replace what a user has begun to type.
+        """
+        try:
+            tables = self._session.perform("tables", TablesRequest.of(alias=connection.alias))
+        except TidbPeError as error:
+            self._hint.value = fragments.hint(f"Databases and tables could not be listed: {error.prose}")
+        else:
+            self._hint.value = ""
+            if isinstance(tables, model.Tables):
+                self._show_tables(tables, connection)
+        self._store.update(connection=connection)
 
-    def _given(self) -> dict[str, Any]:
-        return {"alias": self._alias or None, "max_rows": _LIMIT}
+    def _show_tables(self, tables: model.Tables, connection: model.Connection) -> None:
+        """Show the tables of the connection's database, else of the first one that has any."""
+        database = connection.database or next((each.database for each in tables), "")
+        self._store.update(tables=tables, database=database)
+        largest = max(_tables_of(tables, database), key=lambda each: each.rows or 0, default=None)
+        self._suggest(largest.name if largest else "", connection)
+
+    def _draw(self, state: FormState) -> None:
+        self.box.layout.display = "" if state.connection else "none"
+        if state.connection is None:
+            self.run.clear()
+
+    def _draw_lists(self, state: FormState) -> None:
+        databases = state.tables.databases if state.tables else ()
+        tables = [(_with_rows(each), each.name) for each in _tables_of(state.tables, state.database)]
+        self._drawing = threading.get_ident()
+        try:
+            if self.databases.options != databases:
+                self.databases.options = databases
+            self.databases.value = state.database if state.database in databases else None
+            # New options select the first one; nobody has chosen that.
+            self.tables.options = tables
+            self.tables.value = None
+        finally:
+            self._drawing = 0
+
+    def _database_selected(self, change: Any) -> None:
+        if change["new"] and self._drawing != threading.get_ident():
+            self._store.update(database=change["new"])
+
+    def _table_selected(self, change: Any) -> None:
+        connection = self._store.state.connection
+        if change["new"] and connection is not None and self._drawing != threading.get_ident():
+            self._suggest(change["new"], connection)
+
+    def _suggest(self, table: str, connection: model.Connection) -> None:
+        """Put a query of the table into the statement, unless a user has written another one.
+
+        Args:
+            table: its name; empty where there is none.
+            connection: over which it is queried.
+        """
+        if self.sql.value != self._suggested:
+            return
+        database = self._store.state.database
+        qualified = connection.database != database
+        name = f"{_quoted(database)}.{_quoted(table)}" if qualified else _quoted(table)
+        self._suggested = f"SELECT * FROM {name} LIMIT 10" if table else _VERSION  # noqa: S608 - quoted
+        self.sql.value = self._suggested
+        self.run.draw()
+
+    def _connection_fields(self) -> dict[str, Any]:
+        connection = self._store.state.connection
+        return {"alias": connection.alias if connection else None, "max_rows": _LIMIT}
 
     def _read(self, result: model.QueryResult) -> None:
         self.frame = result.data
@@ -78,6 +156,28 @@ class _Statement(Field):
 
     def _make(self) -> Any:
         return self._described(widgets.Textarea(rows=3))
+
+
+def _list(label: str) -> Any:
+    control = widgets.Select(description=label, options=(), rows=_ROWS, tooltip=label)
+    use_one_thread(control)
+    return control
+
+
+def _tables_of(tables: model.Tables | None, database: str) -> tuple[model.TableSummary, ...]:
+    return tuple(each for each in tables or () if each.database == database)
+
+
+def _with_rows(table: model.TableSummary) -> str:
+    """Return the table's name, and about how many rows it has."""
+    if table.rows is None:
+        return one_line(f"{table.name} (view)")
+    return one_line(f"{table.name} ({table.rows:,} {'row' if table.rows == 1 else 'rows'})")
+
+
+def _quoted(name: str) -> str:
+    """Return the name as SQL has it: in backticks where it is not a plain word."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f"`{name.replace('`', '``')}`"
 
 
 def _cell(name: str, request: Request) -> str:

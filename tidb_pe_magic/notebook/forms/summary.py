@@ -75,7 +75,7 @@ class Summary:
         cells = (each.line.splitlines() for each in self._done if "\n" in each.line)
         return View(
             title="Done with the form, and the commands that do the same",
-            tables=(Table(caption="", header=("Outcome", "CommandText"), rows=done),),
+            tables=(Table(caption="", header=("Outcome", "Command"), rows=done),),
             parts=tuple(View(title="As a cell", block=tuple(lines)) for lines in cells),
         )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.notebook.forms.state import Clicks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,20 +16,26 @@ if TYPE_CHECKING:
     Job = Callable[[], None]
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """A job that follows.
+class Origin(Enum):
+    """Who asked for a job.
 
     Attributes:
-        look: a click is taken while it is under way.
-        continued: it is what the job under way goes on with.
-        clicked: it is what a click asks for.
+        CLICK: a button; Cancel takes it back.
+        FIELD: a changed field: a click is accepted meanwhile and follows.
+        STEP: a step that was opened.
+        FOLLOW_UP: the job before it, together with which it is cancelled.
     """
 
+    CLICK = "click"
+    FIELD = "field"
+    STEP = "step"
+    FOLLOW_UP = "follow-up"
+
+
+@dataclass(frozen=True)
+class _Waiting:
     job: Job
-    look: bool
-    continued: bool
-    clicked: bool
+    origin: Origin
 
 
 class Worker:
@@ -36,56 +44,59 @@ class Worker:
     Callbacks of widgets may come from several threads: front ends can handle each comm in a subshell.
     """
 
-    def __init__(self, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, on_change: Callable[[Clicks], None]) -> None:
         """Be idle.
 
         Args:
-            on_change: is told whenever the worker becomes busy or idle.
+            on_change: is given what a click does from now on.
         """
         self._on_change = on_change
         self._lock = threading.RLock()
         self._waiting: list[_Waiting] = []
-        self._looks = False
+        self._running: Origin | None = None
+        self._reported = Clicks.START
         self._thread = 0
         self._idle = threading.Event()
         self._idle.set()
         self.cancelled = threading.Event()
 
     @property
-    def busy(self) -> bool:
-        """A job is under way."""
-        return not self._idle.is_set()
+    def clicks(self) -> Clicks:
+        """What a click does now."""
+        with self._lock:
+            if self._running is None:
+                return Clicks.START
+            origins = {self._running, *(each.origin for each in self._waiting)}
+            return Clicks.FOLLOW if origins == {Origin.FIELD} else Clicks.IGNORE
 
-    def start(self, job: Job) -> bool:
-        """Do the job if nothing but looks are under way, which it follows; tell whether that is so.
+    def click(self, job: Job) -> bool:
+        """Do what a click asks for, now or after the look-ups under way; False where it is ignored.
 
-        A click that leaves a field comes just after the look at what was typed there.
+        A click that leaves a field comes just after the look-up of what was typed there.
         """
         with self._lock:
-            if self.busy and not self._looks:
+            if self.clicks is Clicks.IGNORE:
                 return False
-            self._do(job, look=False, clicked=True)
+            self._do(job, Origin.CLICK)
             return True
 
     def then(self, job: Job) -> None:
-        """Do the job now, or after what is under way; one that waits already is not done twice.
+        """Do the job now, or after what is under way; one that waits already is not done twice."""
+        self._do(job, Origin.STEP)
 
-        What the job under way goes on with is cancelled with it; what somebody else asks for is not.
-        """
-        self._do(job, look=False)
-
-    def look(self, job: Job) -> None:
-        """Do the same with a job that lets a click be taken while it is under way."""
-        self._do(job, look=True)
+    def look_up(self, job: Job) -> None:
+        """Do the same for a field that has changed."""
+        self._do(job, Origin.FIELD)
 
     def cancel(self) -> None:
-        """Ask the job that is under way to end, and forget what it goes on with and a click that waits."""
+        """Ask the job under way to end, and drop its follow-ups and a click that waits."""
         with self._lock:
-            self._waiting = [each for each in self._waiting if not (each.continued or each.clicked)]
+            dropped = {Origin.CLICK, Origin.FOLLOW_UP}
+            self._waiting = [each for each in self._waiting if each.origin not in dropped]
             self.cancelled.set()
 
     def close(self) -> None:
-        """Ask the job that is under way to end, and forget all that wait."""
+        """Ask the job under way to end, and drop all that wait."""
         with self._lock:
             self._waiting.clear()
             self.cancelled.set()
@@ -94,18 +105,19 @@ class Worker:
         """Wait for at most `timeout` seconds until nothing is left to do; tell whether that is so."""
         return self._idle.wait(timeout)
 
-    def _do(self, job: Job, *, look: bool, clicked: bool = False) -> None:
+    def _do(self, job: Job, origin: Origin) -> None:
         with self._lock:
-            if self.busy:
+            if self._running is not None:
+                if threading.get_ident() == self._thread:
+                    origin = Origin.FOLLOW_UP
                 if job not in (each.job for each in self._waiting):
-                    continued = threading.get_ident() == self._thread
-                    self._waiting.append(_Waiting(job, look, continued, clicked))
-                self._looks = self._looks and look
+                    self._waiting.append(_Waiting(job, origin))
+                    self._report()
                 return
-            self._looks = look
+            self._running = origin
             self._idle.clear()
-            self._on_change(True)  # noqa: FBT003 - its only argument
             self.cancelled = threading.Event()
+            self._report()
         work = without_values()(self._work)
         threading.Thread(target=work, args=(job,), name="tidb_pe-form", daemon=True).start()
 
@@ -117,23 +129,31 @@ class Worker:
                 following()
                 following = self._next()
         except BaseException:
-            self._rest()
+            self._end()
             raise
 
     def _next(self) -> Job | None:
         with self._lock:
             if not self._waiting:
-                self._rest()
+                self._end()
                 return None
-            self._looks = all(each.look for each in self._waiting)
             following = self._waiting.pop(0)
-            if self.cancelled.is_set() and not following.continued:
+            self._running = following.origin
+            if self.cancelled.is_set() and following.origin is not Origin.FOLLOW_UP:
                 self.cancelled = threading.Event()  # it was set before this job was asked for
+            self._report()
             return following.job
 
-    def _rest(self) -> None:
+    def _report(self) -> None:
+        clicks = self.clicks
+        if clicks is not self._reported:
+            self._reported = clicks
+            self._on_change(clicks)
+
+    def _end(self) -> None:
         with self._lock:
             self._waiting.clear()
+            self._running = None
             self._thread = 0  # another thread can have this one's number
-            self._on_change(False)  # noqa: FBT003 - its only argument
+            self._report()
             self._idle.set()

@@ -1,0 +1,160 @@
+"""What a form chooses by itself, and which button it recommends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from flows.places import GROUP, OTHER_VPC, VPC
+from support.clicking import choose, create
+from support.kernels import Kernel
+
+from tidb_pe_magic import Runbook, model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.clicking import Clicker
+
+    from tidb_pe_magic.sandbox import Sandbox
+
+
+def primary(clicker: Clicker) -> list[str]:
+    """Return what the recommended buttons of the form say."""
+    form = clicker.form
+    actions = [form.choose.use, form.create.plan, form.create.create]
+    actions += [form.connect.wait, form.connect.connect, form.connect.query.run]
+    return [each.button.description for each in actions if each.button.button_style == "primary"]
+
+
+def test_a_cluster_is_all_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """VPC of this notebook, a security group that allows it, two zones; Create can be clicked at once."""
+    clicker = open_form(sandbox)
+    step = clicker.form.create
+    choose(clicker)
+    assert (step.vpc.value, step.groups.value) == (VPC, (GROUP,))
+    assert [choice.zone_id for choice in step.zones.value] == ["ap-southeast-1a", "ap-southeast-1b"]
+    assert step.create.button.description == "Create (2 zones)"
+    assert not step.create.button.disabled
+
+
+def test_one_button_of_a_step_is_recommended(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """First the one that checks, then the one that creates; then to connect, then to query."""
+    clicker = open_form(sandbox)
+    form = clicker.form
+    assert primary(clicker) == []
+    clicker.put(form.choose.cluster, "demo")
+    assert primary(clicker) == ["Use this cluster"]
+    clicker.click(form.choose.use.button)
+    assert "Create (2 zones)" in primary(clicker)
+    clicker.put(form.create.groups, (GROUP, "sg-t4nenterprise"))
+    assert "Check the plan" in primary(clicker), "what stops has to be checked again"
+    assert form.create.create.button.disabled
+    clicker.put(form.create.groups, (GROUP,))
+    assert form.connect.connect.button.disabled, "there is no endpoint yet"
+    clicker.click(form.create.create.button)
+    assert primary(clicker)[-1] == "Connect"
+    clicker.click(form.connect.connect.button)
+    assert primary(clicker)[-1] == "Run the query"
+    assert "Connect" not in primary(clicker)
+
+
+def test_the_only_cluster_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """Where one cluster alone can be used there is nothing to choose."""
+
+    class One(Runbook):
+        """Lists one cluster that can be used."""
+
+        def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
+            result = super().perform(name, *arguments, **options)
+            if not isinstance(result, model.Clusters):
+                return result
+            return replace(
+                result, items=tuple(c for c in result if c.restriction or c.display_name == "demo")
+            )
+
+    clicker = open_form(One(environ=sandbox.environment()))
+    assert clicker.form.session.state.cluster_name == "demo"
+
+
+def test_databases_and_tables(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """After the login they are lists; a table that is chosen is queried, unless a query was written."""
+    clicker = open_form(sandbox)
+    create(clicker)
+    query = clicker.form.connect.query
+    clicker.click(clicker.form.connect.connect.button)
+    assert query.databases.options == ("nycflights13", "test")
+    assert [name for _, name in query.tables.options] == [
+        "airlines",
+        "airports",
+        "flights",
+        "planes",
+        "weather",
+    ]
+    assert query.tables.options[0][0] == "airlines (16 rows)"
+    assert query.sql.value == "SELECT * FROM nycflights13.weather LIMIT 10", "the largest one"
+    query.tables.value = "planes"
+    assert query.sql.value == "SELECT * FROM nycflights13.planes LIMIT 10"
+    clicker.click(query.run.button)
+    assert len(clicker.form.frame) == 10
+    query.databases.value = "test"
+    clicker.rest()
+    assert query.tables.options == ()
+    clicker.put(query.sql, "SELECT 1")
+    query.databases.value = "nycflights13"
+    clicker.rest()
+    query.tables.value = "flights"
+    assert query.sql.value == "SELECT 1"
+
+
+def test_consent_to_a_deletion_is_for_one_endpoint(
+    sandbox: Sandbox, open_form: Callable[..., Clicker]
+) -> None:
+    """Whoever agrees to delete one endpoint and chooses another one has to agree again."""
+    with Runbook(environ=sandbox.environment()) as runbook:
+        for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
+            runbook.create(cluster="demo", vpc=vpc, security_group=group)
+    clicker = open_form(sandbox, cluster="demo")
+    step = clicker.form.connect
+    first, second = sandbox.world.endpoints
+    clicker.put(step.endpoint, first)
+    assert step.delete.action.button.disabled
+    clicker.put(step.delete.switches["yes"], value=True)
+    assert not step.delete.action.button.disabled
+    clicker.put(step.endpoint, second)
+    assert step.delete.action.button.disabled
+
+
+def test_without_keys_the_sandbox_is_offered(tmp_path: Path) -> None:
+    """One click starts it, points the kernel at it, and lists its clusters; nothing else has to be known."""
+    environment = {"TIDB_PE_STATE_DIR": str(tmp_path / "state"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    with Kernel(environment, tmp_path) as kernel:
+        kernel.must("%load_ext tidb_pe_magic\nf = %tidb_pe form\nf.join(60)")
+        assert "no TiDB Cloud" in words_of(kernel, "f.choose.list.outcome.value")
+        assert "False" in kernel.must("print(f.choose.sandbox.layout.display == 'none')").text
+        kernel.must("f.choose.sandbox.click(); f.join(120)")
+        try:
+            assert "demo" in words_of(kernel, "f.choose.cluster.control.options")
+            assert "True" in kernel.must("print(f.choose.sandbox.layout.display == 'none')").text
+        finally:
+            kernel.must("%tidb_pe sandbox stop")
+
+
+def words_of(kernel: Kernel, expression: str) -> str:
+    """Return what the kernel prints of an expression."""
+    return str(kernel.must(f"print({expression})").text)
+
+
+def test_the_button_says_what_is_billed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+    """In the clouds Create names the billed zones; in the sandbox nothing is billed."""
+    clicker = open_form(sandbox)
+    choose(clicker)
+    plan, store = clicker.form.session.state.plan, clicker.form.session.store
+    assert plan
+    store.update(plan=None)
+    store.update(plan=replace(plan, emulated=False))
+    assert clicker.form.create.create.button.description == "Create (2 billed zones)"
+    store.update(plan=None)
+    store.update(plan=replace(plan, emulated=True))
+    assert clicker.form.create.create.button.description == "Create (2 zones)"

@@ -1,0 +1,22 @@
+"""A button that shows controls below it, and hides them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from tidb_pe_magic.credentials.redaction import without_values
+
+
+def fold(title: str, tooltip: str, content: Any) -> Any:
+    """Return the button and the content, which is hidden at first."""
+    content.layout.display = "none"
+    toggle = widgets.ToggleButton(description=f"▸ {title}", tooltip=tooltip)
+
+    def turn(change: Any) -> None:
+        toggle.description = f"{'▾' if change['new'] else '▸'} {title}"
+        content.layout.display = "" if change["new"] else "none"
+
+    toggle.observe(without_values()(turn), "value")
+    return widgets.VBox([toggle.add_class("tidb-pe-fold"), content])

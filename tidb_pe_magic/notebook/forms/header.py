@@ -1,0 +1,74 @@
+"""What is above the steps: the drawing, what is under way with Cancel, and the form's own buttons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tidb_pe_magic.credentials.redaction import without_values
+from tidb_pe_magic.display.views.base import EMULATED
+from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms.drawing import FormDrawing
+from tidb_pe_magic.notebook.forms.state import Clicks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.state import FormState
+
+
+class Header:
+    """The drawing and the row below it, whose height is the same while nothing is under way.
+
+    Attributes:
+        box: both.
+        drawing: the way from the notebook to the cluster.
+        activity: what is under way.
+        cancel: ends a wait, and the pause before a call is made again.
+        refresh: looks everything up again that the open steps show.
+        commands: shows beside each button the command that does the same.
+    """
+
+    def __init__(self, session: Session, on_refresh: Callable[[], None]) -> None:
+        """Draw what is known.
+
+        Args:
+            session: the form's.
+            on_refresh: looks everything up again, in the worker's thread.
+        """
+        store = session.store
+        self.drawing = FormDrawing(store)
+        self.activity: Any = widgets.HTML().add_class("tidb-pe-activity")
+        self.cancel: Any = widgets.Button(
+            description="Cancel", tooltip="Stop here; the cloud's work continues"
+        )
+        self.cancel.on_click(without_values()(lambda _: session.worker.cancel()))
+        self.refresh: Any = widgets.Button(tooltip="Refresh")
+        self.refresh.on_click(without_values()(lambda _: session.worker.click(on_refresh)))
+        self.commands: Any = widgets.Checkbox(description="Show commands", value=False, indent=False)
+        self.commands.tooltip = "Show beside each button the command that does the same"
+        self.commands.observe(
+            without_values()(lambda change: store.update(show_commands=change["new"])), "value"
+        )
+        self._badge: Any = widgets.HTML().add_class("tidb-pe-badge")
+        row = [
+            self.activity,
+            self._badge,
+            self.cancel.add_class("tidb-pe-cancel").add_class("tidb-pe-button"),
+            self.commands.add_class("tidb-pe-show-commands"),
+            self.refresh.add_class("tidb-pe-refresh"),
+        ]
+        self.row: Any = widgets.HBox(row).add_class("tidb-pe-toolbar")
+        self.box: Any = widgets.VBox([self.drawing.box, self.row]).add_class("tidb-pe-header")
+        store.observe(self._draw, "clicks", "activity", "progress", "clusters")
+        self._draw(store.state)
+
+    def _draw(self, state: FormState) -> None:
+        self.activity.value = fragments.activity(state.activity, state.progress)
+        self._badge.value = fragments.badge(EMULATED) if state.clusters.emulated else ""
+        busy = state.clicks is not Clicks.START
+        self.cancel.disabled = not busy
+        self.cancel.layout.visibility = "visible" if busy else "hidden"
+        self.refresh.disabled = state.clicks is Clicks.IGNORE

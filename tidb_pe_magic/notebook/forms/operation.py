@@ -1,0 +1,276 @@
+"""One operation of the form: what came of it, and for most a button that performs it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tidb_pe_magic import model
+from tidb_pe_magic.commands.table import OPERATIONS
+from tidb_pe_magic.commands.write import command
+from tidb_pe_magic.credentials.redaction import unexpected, without_values
+from tidb_pe_magic.display.events import Story
+from tidb_pe_magic.display.layout import as_html
+from tidb_pe_magic.display.render import event_line
+from tidb_pe_magic.display.views import view
+from tidb_pe_magic.errors import InvalidRequest, QueryCancelled, TidbPeError, WaitCancelled, WaitTimeout
+from tidb_pe_magic.notebook.forms import fragments
+from tidb_pe_magic.notebook.forms.state import Clicks
+from tidb_pe_magic.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tidb_pe_magic.commands.fields import Request
+    from tidb_pe_magic.credentials.secrets import Secret
+    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.notebook.forms.fields import FieldSet
+    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.state import FormState
+
+_log = logging.getLogger(__name__)
+
+
+class Operation:
+    """Performs an operation, and shows the result or the error.
+
+    Attributes:
+        name: the operation's.
+        outcome: the widget that shows it.
+    """
+
+    def __init__(  # noqa: PLR0913 - what tells one operation from another
+        self,
+        session: Session,
+        name: str,
+        fieldset: FieldSet,
+        *,
+        given: Callable[[], dict[str, Any]] | None = None,
+        then: Callable[[Any], None] | None = None,
+        starts: Callable[[], None] | None = None,
+        failed: Callable[[Exception], None] | None = None,
+        on_event: model.EventHook | None = None,
+        prompt: Callable[[str], Secret] | None = None,
+        remember: bool = False,
+        show: Callable[[Any], str] = fragments.result,
+        summarize: bool = False,
+        write: Callable[[str, Request], str] = command,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            session: the form's.
+            name: the operation's.
+            fieldset: the fields of its request.
+            given: further fields; default: the chosen cluster.
+            then: is given the result, in the worker's thread.
+            starts: is called before the request is made, in the worker's thread.
+            failed: is given the error, in the worker's thread.
+            on_event: is given the events while it works.
+            prompt: gives the password.
+            remember: the cluster becomes the default of commands in cells.
+            show: the result as HTML.
+            summarize: it is one of the steps that the summary lists.
+            write: the request as it is typed.
+        """
+        self._session, self.name, self._fieldset = session, name, fieldset
+        self._given, self._starts = given or session.cluster_field, starts
+        self._then, self._failed = then, failed
+        self._show, self._summarize, self._write = show, summarize, write
+        self._on_event, self._prompt, self._remember = on_event, prompt, remember
+        self._story = Story()
+        self._written: tuple[Request, str] | None = None
+        self.outcome: Any = widgets.HTML().add_class(f"tidb-pe-outcome-{name}")
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.outcome.value = ""
+
+    def announce(self) -> None:
+        """Say that it follows what is under way."""
+        self.outcome.value = fragments.hint("Follows what is under way.")
+
+    def run(self, request: Request | None = None, *, clicked: bool = True) -> Any:
+        """Perform it in this thread, show what came of it, and return the result; None where it failed.
+
+        Args:
+            request: what is asked for; default: what the fields hold.
+            clicked: a user waits for it; else the last outcome is shown until there is a new one.
+        """
+        if self._starts is not None:
+            self._starts()
+        try:
+            request = request or self._request()
+            return self._perform(request, clicked=clicked)
+        except TidbPeError as error:
+            self._show_error(request, error, clicked=clicked)
+            if self._failed is not None:
+                self._failed(error)
+        except Exception as error:  # noqa: BLE001 - logged and shown: nobody above in this thread would
+            bug = unexpected(error)
+            _log.error("%%tidb_pe form: %s: %s\n%s", self.name, bug, bug.trace)
+            self.outcome.value = self._events(live=False) + fragments.bug(bug)
+            if self._failed is not None:
+                self._failed(bug)
+        return None
+
+    def _perform(self, request: Request, *, clicked: bool) -> Any:
+        self._story = Story()
+        self._fieldset.clear_errors()
+        if clicked:
+            self.outcome.value = ""
+        result = self._session.perform(
+            self.name, request, self._event, prompt=self._prompt, remember=self._remember
+        )
+        self.outcome.value = self._show(result)
+        shown = view(result)
+        self._add_to_summary(request, shown.kind or "info", f"{shown.title} {shown.ident}")
+        if self._then is not None:
+            self._then(result)
+        return result
+
+    def _event(self, event: model.Event) -> None:
+        self._story.take(event)
+        self.outcome.value = self._events(live=True)
+        self._session.store.update(progress=_progress(event))
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def _events(self, *, live: bool) -> str:
+        views = self._story.views(live=live)
+        if live:  # what grows while it works would move the fields below it
+            views = [replace(each, pictures=()) for each in views]
+        return "".join(map(as_html, views))
+
+    def _request(self) -> Request:
+        return self._fieldset.request(**self._given())
+
+    def _line(self, request: Request) -> str:
+        """Return the command that does the same."""
+        if self._written is None or self._written[0] != request:
+            self._written = request, self._write(self.name, request)
+        return self._written[1]
+
+    def _show_error(self, request: Request | None, error: TidbPeError, *, clicked: bool) -> None:
+        if isinstance(error, InvalidRequest) and self._fieldset.show_error(error, clicked=clicked):
+            self.outcome.value = ""
+            return
+        requested = isinstance(error, WaitCancelled | QueryCancelled)
+        diagnosis = getattr(error, "diagnosis", None)
+        self.outcome.value = (
+            self._events(live=False)
+            + (fragments.hint if requested else fragments.failure)(error.text())
+            + (fragments.result(diagnosis) if diagnosis else "")
+        )
+        if request is not None and not isinstance(error, InvalidRequest):
+            self._add_to_summary(request, "info" if requested else "no", one_line(error.message))
+
+    def _add_to_summary(self, request: Request, kind: Kind, outcome: str) -> None:
+        if self._summarize:
+            self._session.summary.add(self.name, self._line(request), kind, outcome)
+
+
+def _progress(event: model.Event) -> str:
+    """Return how far it is, as short as the row above the steps needs it."""
+    if isinstance(event, model.EndpointObserved) and event.endpoint is not None:
+        endpoint = event.endpoint
+        states = f"endpoint {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+        return f"{event.elapsed:.0f} s, {states}"
+    return event_line(event)
+
+
+class Action(Operation):
+    """An operation with its button, and with the command that does the same where commands are shown.
+
+    Attributes:
+        button: performs it.
+        command: the command, for copying.
+        box: button, command and outcome, one above the other.
+    """
+
+    def __init__(  # noqa: PLR0913 - what tells one button from another
+        self,
+        session: Session,
+        name: str,
+        label: str | Callable[[FormState], str],
+        fieldset: FieldSet,
+        *,
+        enabled: Callable[[FormState], bool] = lambda _: True,
+        primary: Callable[[FormState], bool] = lambda _: True,
+        before: Callable[[], None] | None = None,
+        **options: Any,
+    ) -> None:
+        """Draw the button.
+
+        Args:
+            session: the form's.
+            name: the operation's.
+            label: what the button says.
+            fieldset: the fields of its request.
+            enabled: the operation can succeed.
+            primary: it is the step's next action.
+            before: brings the label up to date, in the worker's thread.
+            **options: see `Operation`; a button's operations are listed in the summary.
+        """
+        super().__init__(session, name, fieldset, **({"summarize": True} | options))
+        self._label = label if callable(label) else lambda _: label
+        self._enabled, self._primary, self._before = enabled, primary, before
+        self._drawn: Request | None = None
+        self.button: Any = widgets.Button(tooltip=f"{OPERATIONS[name].summary}.")
+        self.button.on_click(without_values()(lambda _: self.press()))
+        self.button.add_class("tidb-pe-button").add_class(f"tidb-pe-do-{name}")
+        self.command = widgets.HTML().add_class(f"tidb-pe-command-{name}")
+        row = widgets.HBox([self.button, self.command]).add_class("tidb-pe-action")
+        self.box = widgets.VBox([row, self.outcome])
+        fieldset.on_change(self.draw)
+        session.store.observe(self._draw)
+        self.draw()
+
+    def draw(self) -> None:
+        """Show what the button says, whether it can be clicked, and the command of what the fields hold."""
+        self._draw(self._session.store.state)
+
+    def press(self) -> None:
+        """Perform it in the worker's thread, unless something else was clicked before."""
+        label = self.button.description
+        self._session.worker.click(lambda: self._run_clicked(label))
+
+    def _draw(self, state: FormState) -> None:
+        enabled = self._enabled(state)
+        self.button.description = self._label(state)
+        self.button.disabled = state.clicks is Clicks.IGNORE or not enabled
+        clickable = not self.button.disabled
+        self.button.button_style = "primary" if clickable and self._primary(state) else ""
+        if state.show_commands:
+            self._draw_command()
+
+    def _draw_command(self) -> None:
+        """Show the command of what the fields hold; what is not valid leaves the last one."""
+        try:
+            request = self._request()
+        except InvalidRequest:
+            return
+        if request is not self._drawn:
+            self._drawn = request
+            self.command.value = fragments.command(self._line(request))
+
+    def _run_clicked(self, label: str) -> None:
+        """Perform it with the fields once all has arrived, unless the button then says otherwise."""
+        session = self._session
+        try:
+            if not session.wait_for_page():
+                return
+        except WaitTimeout as error:
+            self.outcome.value = fragments.failure(error.text())
+            return
+        if self._before is not None:
+            self._before()
+        label_now = self._label(session.state)
+        if label_now != label:
+            now = f"the button changed to “{label_now}”"
+            self.outcome.value = fragments.hint(f"Nothing was done because {now}. Click again to confirm.")
+        elif not session.worker.cancelled.is_set():
+            self.run()
