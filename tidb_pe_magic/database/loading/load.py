@@ -14,7 +14,7 @@ from tidb_pe_magic.database.loading.binding import bound
 from tidb_pe_magic.database.loading.columns import FIELD, SourceKind, refuse
 from tidb_pe_magic.database.loading.keys import refuse_doubles, unique_key
 from tidb_pe_magic.database.loading.sending import Ledger, Sender
-from tidb_pe_magic.database.loading.statements import InsertWriter
+from tidb_pe_magic.database.loading.statements import MOST_ROWS, InsertWriter
 from tidb_pe_magic.database.loading.tables import (
     TableName,
     create_statement,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.tables import TargetTable
 
 _TABLE = "--table"
-_DROP_SECONDS = 10.0
+_DROP_SECONDS, _DROP_TRIES = 10.0, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class LoadTask:
         show: is given the CREATE TABLE before it is executed.
         tell: is given the ledger several times a second.
         note: is given what else there is to know.
+        together: rows that are committed together at most.
     """
 
     engine: Engine
@@ -71,6 +72,7 @@ class LoadTask:
     show: Callable[[str], None]
     tell: Callable[[Ledger], None]
     note: Callable[[str], None]
+    together: int = MOST_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +184,12 @@ def _bound_writer(task: LoadTask, table: TargetTable, around: _Surroundings) -> 
     if keys:
         refuse_doubles(source, table, keys)
     writer = InsertWriter(
-        table=table.name, columns=columns, rows=source.rows, keys=keys, packet=around.packet
+        table=table.name,
+        columns=columns,
+        rows=source.rows,
+        keys=keys,
+        packet=around.packet,
+        together=task.together,
     )
     return writer, _zone(source, table)
 
@@ -279,17 +286,21 @@ def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
     pieces = writer.pieces()
     task.show(create_statement(table))
     _tell_of_zones(task, table)
-    _define(task, create_statement(side))
+    try:
+        _define(task, create_statement(side))
+    except (ConnectionFailed, QueryCancelled) as unanswered:
+        # It may have been made all the same.
+        raise _nothing_loaded(task, side.name, unanswered) from None
     try:
         ledger, failure = _send(task, writer, pieces, zone)
     except BaseException:
-        _drop(task, side.name)
+        _cleared(task, side.name)
         raise
     if failure is not None:
         raise _nothing_loaded(task, side.name, failure)
     old = task.name.beside(f"old_{secrets.token_hex(4)}") if around.table is not None else None
     _rename(task, side.name, old)
-    if old is not None and not _drop(task, old):
+    if old is not None and not _cleared(task, old):
         task.note(f"The table that was replaced is still there: DROP TABLE {old.sql}")
     return Loaded(
         rows=ledger.rows,
@@ -318,7 +329,7 @@ def _rename(task: LoadTask, side: TableName, old: TableName | None) -> None:
 
 
 def _nothing_loaded(task: LoadTask, side: TableName, failure: TidbPeError) -> LoadFailed:
-    return _failed(task, side, failure, dropped=_drop(task, side))
+    return _failed(task, side, failure, dropped=_cleared(task, side))
 
 
 def _failed(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: bool | None) -> LoadFailed:
@@ -347,6 +358,11 @@ def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
             session.query(statement)
 
     attended([execute], flight, cancel=cancel, tell=_nothing)
+
+
+def _cleared(task: LoadTask, name: TableName) -> bool:
+    """Drop a table of ours, over another connection where one is lost; tell whether it is gone."""
+    return any(_drop(task, name) is not False for _ in range(_DROP_TRIES))
 
 
 def _drop(task: LoadTask, name: TableName) -> bool | None:

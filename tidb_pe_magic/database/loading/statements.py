@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long
 # enough that the way there and back does not count.
-_STATEMENT_BYTES, _MOST_ROWS = 1 << 20, 10_000
+_STATEMENT_BYTES = 1 << 20
+MOST_ROWS = 10_000
 _SPARE_BYTES = 4096  # of a packet, for its head and what stands around the rows
 _NUMBER_BYTES = 12  # of a literal on average
 _HEXADECIMAL = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), dtype=np.uint16)
@@ -55,6 +56,7 @@ class InsertWriter:
         rows: of the frame.
         keys: columns of a unique key of the table; a row that has one already is updated.
         packet: bytes of a statement at most, which is the server's max_allowed_packet.
+        together: rows that are committed together at most.
     """
 
     table: TableName
@@ -62,6 +64,7 @@ class InsertWriter:
     rows: int
     keys: frozenset[str] = frozenset()
     packet: int = 1 << 24
+    together: int = MOST_ROWS
     _head: bytes = field(init=False, repr=False)
     _tail: bytes = field(init=False, repr=False)
 
@@ -90,7 +93,7 @@ class InsertWriter:
         self._refuse_large_rows()
         size = sum(_size(column) for column in self.columns)
         row = max(1, size // max(1, self.rows))
-        count = max(1, min(_MOST_ROWS, _STATEMENT_BYTES // row))
+        count = max(1, min(self.together, _STATEMENT_BYTES // row))
         return [Piece(start, min(count, self.rows - start)) for start in range(0, self.rows, count)]
 
     def statements(self, piece: Piece) -> list[InsertStatement]:
