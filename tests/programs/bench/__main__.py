@@ -6,13 +6,14 @@ import argparse
 import os
 import platform
 
-from programs.bench import fleet, parquet, reading, runbook, startup, types
+from programs.bench import fleet, parquet, reading, runbook, startup, types, writing
 from programs.bench.server import started
 
 GROUPS = {
     "reading": reading.run,
     "growth": reading.growth,
     "parquet": parquet.run,
+    "writing": writing.run,
     "types": types.run,
     "startup": startup.run,
     "runbook": runbook.run,

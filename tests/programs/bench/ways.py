@@ -37,7 +37,8 @@ def _pymysql(task: Mapping[str, Any]) -> Connection[Any]:
     )
 
 
-def _url(task: Mapping[str, Any], scheme: str, query: str) -> str:
+def server_url(task: Mapping[str, Any], scheme: str, query: str) -> str:
+    """Return the server as other programs name it."""
     return "{scheme}://{user}:{password}@{host}:{port}/{database}?{query}".format(
         **(dict(task) | {"scheme": scheme, "query": query})
     )
@@ -84,7 +85,7 @@ def jupysql(task: Mapping[str, Any]) -> Read:
     from sqlalchemy import create_engine
 
     shell = _shell_with_jupysql()
-    shell.user_ns["engine"] = create_engine(_url(task, "mysql+pymysql", "charset=utf8mb4"))
+    shell.user_ns["engine"] = create_engine(server_url(task, "mysql+pymysql", "charset=utf8mb4"))
     shell.run_line_magic("sql", "engine")
     return lambda sql: shell.run_line_magic("sql", sql)
 
@@ -107,7 +108,7 @@ def read_sql(task: Mapping[str, Any]) -> Read:
     import pandas as pd
     from sqlalchemy import create_engine
 
-    connection = create_engine(_url(task, "mysql+pymysql", "charset=utf8mb4")).connect()
+    connection = create_engine(server_url(task, "mysql+pymysql", "charset=utf8mb4")).connect()
     return lambda sql: pd.read_sql(sql, connection)
 
 
@@ -115,7 +116,7 @@ def connectorx(task: Mapping[str, Any]) -> Read:
     """Use connectorx, into pandas."""
     import connectorx as cx
 
-    url = _url(task, "mysql", "prefer_socket=false")
+    url = server_url(task, "mysql", "prefer_socket=false")
     return lambda sql: cx.read_sql(url, sql, return_type="pandas")
 
 
@@ -124,7 +125,7 @@ def connectorx_arrow(task: Mapping[str, Any]) -> Read:
     import connectorx as cx
     import pandas as pd
 
-    url = _url(task, "mysql", "prefer_socket=false")
+    url = server_url(task, "mysql", "prefer_socket=false")
 
     def read(sql: str) -> Any:
         table: Any = cx.read_sql(url, sql, return_type="arrow")
