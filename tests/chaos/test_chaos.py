@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from programs.chaos.kills import Victims
+from programs.chaos.loads import broken_loads
 from programs.chaos.sql_cuts import Server, cut_session, left_running
 from programs.chaos.trial import USER, Database, run_trial, totals
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SEEDS = range(1000, 1006)
 CUTS = 12
+LOADS = 9
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,19 @@ def test_no_cut_loses_or_doubles_a_row_in_mariadb(mariadb: Server) -> None:
     assert losses.acknowledged > CUTS
     assert not losses.bad
     assert cut_session(mariadb, seed=2, cuts=CUTS, plain=True).lost > 0
+
+
+def test_no_broken_load_loses_or_doubles_a_row(database: Database) -> None:
+    """Cut, stopped and killed loads leave what is said, and a repeat makes every row be there once."""
+    host, port = database.address.split(":")
+    server = Server(
+        host=host, port=int(port), user=USER, password=database.password, execute=database.execute
+    )
+    losses = broken_loads(server, seed=1, loads=LOADS)
+    assert losses.failed > LOADS // 3
+    assert losses.killed
+    assert losses.unknown
+    assert not losses.bad
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from programs.chaos.kills import Killed, Victims
+from programs.chaos.loads import broken_loads
 from programs.chaos.pool import trials
 from programs.chaos.sql_cuts import Losses, Server, cut_session, left_running
 from programs.chaos.trial import USER, Database, Outcome, totals
@@ -19,6 +20,9 @@ from tidb_pe_magic.sandbox.faults import Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+# A load has dozens of statements, and some of them a process of their own.
+_RUNS_PER_LOAD = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     good = [
         _report_trials(trials(range(options.seed, options.seed + options.runs), options.jobs)),
         _report_cuts(_cuts(options.seed, options.runs)),
+        _report_loads(options.seed, max(1, options.runs // _RUNS_PER_LOAD)),
         _report_kills(_kills(options.seed, options.runs)),
     ]
     return max(good)
@@ -56,13 +61,16 @@ def _report_trials(outcomes: Iterable[Outcome]) -> int:
 # Cuts
 
 
-def _cuts(seed: int, cuts: int) -> Iterator[tuple[str, str, Losses]]:
+def _servers() -> Iterator[tuple[str, Server]]:
+    """Give the sandbox's database, and a MariaDB where it is installed."""
     with Database() as database:
         host, port = database.address.split(":")
-        server = Server(
-            host=host, port=int(port), user=USER, password=database.password, execute=database.execute
+        yield (
+            "sandbox",
+            Server(
+                host=host, port=int(port), user=USER, password=database.password, execute=database.execute
+            ),
         )
-        yield from _both("sandbox", server, seed, cuts)
     program, installer = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
     if program is None or installer is None:
         _say("MariaDB is not installed: its connections are not cut (sudo apt-get install mariadb-server)")
@@ -70,16 +78,23 @@ def _cuts(seed: int, cuts: int) -> Iterator[tuple[str, str, Losses]]:
     mariadb = MariaDb(program, installer)
     try:
         mariadb.start()
-        server = Server(
-            host=mariadb.host,
-            port=mariadb.port,
-            user=mariadb.user,
-            password=mariadb.password,
-            execute=mariadb.execute,
+        yield (
+            "MariaDB",
+            Server(
+                host=mariadb.host,
+                port=mariadb.port,
+                user=mariadb.user,
+                password=mariadb.password,
+                execute=mariadb.execute,
+            ),
         )
-        yield from _both("MariaDB", server, seed, cuts)
     finally:
         mariadb.remove()
+
+
+def _cuts(seed: int, cuts: int) -> Iterator[tuple[str, str, Losses]]:
+    for name, server in _servers():
+        yield from _both(name, server, seed, cuts)
 
 
 def _both(name: str, server: Server, seed: int, cuts: int) -> Iterator[tuple[str, str, Losses]]:
@@ -93,6 +108,15 @@ def _report_cuts(results: Iterable[tuple[str, str, Losses]]) -> int:
     seen = list(results)
     _table([{"server": server, "connection": whose, **vars(losses)} for server, whose, losses in seen])
     return int(any(losses.bad for _, whose, losses in seen if whose == "ours"))
+
+
+# Loads
+
+
+def _report_loads(seed: int, loads: int) -> int:
+    seen = [(name, broken_loads(server, seed, loads)) for name, server in _servers()]
+    _table([{"server": name, **vars(losses)} for name, losses in seen])
+    return int(any(losses.bad for _, losses in seen))
 
 
 # Kills

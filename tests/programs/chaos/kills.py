@@ -33,6 +33,8 @@ _IMPORTED = (
     "alibabacloud_privatelink20200415.client",
     "sqlalchemy",
     "pymysql",
+    "pandas",
+    "tidb_pe_magic.database.loading.load",
 )
 
 
