@@ -129,13 +129,7 @@ _FORM = ("%load_ext tidb_pe_magic", "%tidb_pe form")
 # By the names of their files.
 SCENES = {
     "runbook": Scene(
-        cells=(
-            _LOAD,
-            f"%tidb_pe plan {_NETWORK}",
-            *_WAY[1:],
-            "%tidb_pe status",
-            _QUERY,
-        )
+        cells=("%load_ext tidb_pe_magic", "%tidb_pe run demo --database nycflights13", _QUERY),
     ),
     "status-dark": Scene(cells=(*_WAY, "%tidb_pe status"), dark=True, first=4),
     "wait-narrow": Scene(cells=(*_WAY[:2], "%tidb_pe wait"), width=700, first=2),

@@ -409,9 +409,9 @@ def _rich(cell: Cell) -> str:
 
 def _html(view: View, *, verbose: bool) -> Iterator[str]:
     if view.title:
-        ident = f" {_code(view.ident)}" if view.ident else ""
+        ident = f" {_listed(view.ident, 'code', last=True)}" if view.ident else ""
         badge = f"<span{_S['badge']}>{_escaped(view.badge)}</span>" if view.badge else ""
-        yield f"<div>{_sign(view.kind)}<strong>{_escaped(view.title)}</strong>{ident}{badge}</div>"
+        yield f"<div>{_sign(view.kind)}<strong>{_words(str(view.title))}</strong>{ident}{badge}</div>"
     if view.brief:
         yield f"<div>{_BETWEEN.join(map(_rich, view.brief))}</div>"
     yield from _pictures(view)
