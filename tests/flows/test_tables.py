@@ -141,6 +141,15 @@ def test_a_name_that_is_close_is_suggested(connected: Runbook, name: str, words:
     assert words in str(caught.value)
 
 
+def test_a_login_to_an_unknown_database_names_those_that_there_are(connected: Runbook) -> None:
+    """A database that is close is suggested, or the server's are listed; the open connection stays."""
+    with pytest.raises(errors.ConnectionFailed, match=r"Did you mean --database nycflights13\?"):
+        connected.connect(database="nycflight", alias="other")
+    with pytest.raises(errors.ConnectionFailed, match="The server has these databases: nycflights13, test"):
+        connected.connect(database="zzzzzz", alias="other")
+    assert connected.aliases == ("tidb",)
+
+
 def test_rows_that_cannot_be_read_leave_the_rest(connected: Runbook) -> None:
     """A view whose table is gone has its columns, and a note in the place of its rows."""
     connected.query("CREATE TABLE test.base (a INT)")

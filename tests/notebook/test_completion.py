@@ -170,7 +170,9 @@ def test_what_cells_change_is_completed(shell: Shell, sandbox: Sandbox) -> None:
     shell.must("%%sql\nCREATE TABLE test.brand_new (first_column INT, second_one INT)")
     assert record.schema.settle(60)
     assert _completed(shell, "%%sql\nSELECT fir| FROM test.brand_new")[:1] == ["first_column"]
+    assert _completed(shell, "%tidb_pe tables test.b") == ["test.brand_new"]
     shell.must("%%tidb_pe query\nUSE test")
+    assert _completed(shell, "%tidb_pe load frame --table bra") == ["brand_new"]
     assert _completed(shell, "%%sql\nSELECT * FROM bra") == ["brand_new"]
     shell.must("%%sql\nDROP TABLE test.brand_new")
     assert record.schema.settle(60)

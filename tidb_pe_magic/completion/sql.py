@@ -82,11 +82,18 @@ class Kind(StrEnum):
     FUNCTION = "function"
 
 
+_NO_NAMES = frozenset({Kind.KEYWORD, Kind.FUNCTION})
+
+
 class Word(NamedTuple):
     """A word that is offered, as it is to be inserted."""
 
     text: str
     kind: Kind
+
+
+Named = tuple[str, Kind]
+"""A name as it is, and what it is."""
 
 
 class Completion(NamedTuple):
@@ -121,10 +128,14 @@ def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Complet
     offered = known.behind(qualifier) if qualifier else known.here(left, word)
     start = bare(word).lstrip("`").lower()
     words: dict[str, Word] = {}
-    for each in offered:
-        if each.text.lstrip("`").lower().startswith(start):
-            words.setdefault(each.text.lower(), each)
-    return Completion(word, list(words.values())[:MOST], known.tables())
+    for name, kind in offered:
+        # Of ten thousand names only those that are offered are written: a keystroke waits for this.
+        if name.lower().startswith(start):
+            text = name if kind in _NO_NAMES else written(name)
+            words.setdefault(text.lower(), Word(text, kind))
+            if len(words) == MOST:
+                break
+    return Completion(word, list(words.values()), known.tables())
 
 
 def _rest(text: str) -> str:
@@ -156,7 +167,7 @@ class _Known:
         """Return the database and the name of each table in the statement."""
         return [(each.database or self._current, each.table) for each in self._references]
 
-    def behind(self, qualifier: str) -> Iterator[Word]:
+    def behind(self, qualifier: str) -> Iterator[Named]:
         """Yield what can follow a name and a dot."""
         parts = [bare(part) for part in re.findall(r"`[^`]*`|[^`.]+", qualifier)]
         name = parts[-1].lower()
@@ -170,7 +181,7 @@ class _Known:
         if self._names.has_table(self._current, name):
             yield from self._columns(self._current, name)
 
-    def here(self, left: Sequence[Piece], word: str) -> Iterator[Word]:
+    def here(self, left: Sequence[Piece], word: str) -> Iterator[Named]:
         """Yield what can stand behind these pieces."""
         last = left[-1].word if left else ""
         if last == "EXISTS" and len(left) > 1 and "IF" in {piece.word for piece in left[-3:]}:
@@ -178,34 +189,34 @@ class _Known:
         if last in _BEFORE_DATABASE:
             yield from self._databases()
         elif last in BEFORE_TABLE or (left and left[-1].text == "," and _clause(left) in BEFORE_TABLE):
-            yield from (Word(written(name), Kind.TABLE) for name in self._common)
+            yield from ((name, Kind.TABLE) for name in self._common)
             yield from self._tables(self._current)
             yield from self._databases()
         else:
             yield from self._in_expression(word)
 
-    def _in_expression(self, word: str) -> Iterator[Word]:
+    def _in_expression(self, word: str) -> Iterator[Named]:
         for each in self._references:
             yield from self._columns(each.database or self._current, each.table)
         for each in self._references:
-            yield Word(written(each.alias or each.table), Kind.ALIAS if each.alias else Kind.TABLE)
+            yield each.alias or each.table, Kind.ALIAS if each.alias else Kind.TABLE
         lower = word.islower()
         if word and word[0] != "`":
             for listed, kind in ((_KEYWORDS, Kind.KEYWORD), (_FUNCTIONS, Kind.FUNCTION)):
-                yield from (Word(each.lower() if lower else each, kind) for each in listed)
+                yield from ((each.lower() if lower else each, kind) for each in listed)
         if not self._references and len(word) >= _ENOUGH:
-            for table in self._names.tables_of(self._current):
+            for table in self._names.tables_of(self._current)[:MOST]:
                 yield from self._columns(self._current, table)
 
-    def _databases(self) -> Iterator[Word]:
-        yield from (Word(written(name), Kind.DATABASE) for name in self._names.databases)
+    def _databases(self) -> Iterator[Named]:
+        yield from ((name, Kind.DATABASE) for name in self._names.databases)
 
-    def _tables(self, database: str) -> Iterator[Word]:
-        yield from (Word(written(name), Kind.TABLE) for name in self._names.tables_of(database))
+    def _tables(self, database: str) -> Iterator[Named]:
+        yield from ((name, Kind.TABLE) for name in self._names.tables_of(database))
 
-    def _columns(self, database: str, table: str) -> Iterator[Word]:
+    def _columns(self, database: str, table: str) -> Iterator[Named]:
         columns: Iterable[str] = self._names.columns_of(database, table) or ()
-        yield from (Word(written(name), Kind.COLUMN) for name in columns)
+        yield from ((name, Kind.COLUMN) for name in columns)
 
 
 def _clause(left: Sequence[Piece]) -> str:

@@ -127,10 +127,14 @@ def _alias(before: Sequence[str]) -> str | None:
 
 
 def _schema(known: KnownNames | None, alias: str | None, *, tables: bool) -> list[str]:
-    """Return the databases of a connection's server, after the tables of its current one."""
+    """Return the databases of a connection's server, after the tables of its current one and the others."""
     record = known.connection(alias) if known else None
     if record is None:
         return []
-    names = record.schema.names
-    listed = names.tables_of(record.session.database) if tables else ()
+    names, current = record.schema.names, record.session.database
+    listed: list[str] = []
+    if tables:
+        others = [each for each in names.own_databases if each.lower() != current.lower()]
+        listed += names.tables_of(current)
+        listed += (f"{database}.{table}" for database in others for table in names.tables_of(database))
     return [shlex.quote(each) for each in (*listed, *names.databases)]

@@ -49,6 +49,8 @@ _DEFAULT = ConnectRequest()
 _FRAMES = "%sql and %%sql return DataFrames now: SqlMagic.autopandas is on until the connection is closed."
 # Seconds. What hangs before the login is answered in twelve: that leaves the doctor time to name the stage.
 _LOGIN_AND_DOCTOR = 12.0
+# Seconds for the names of the databases, where the one that is asked for does not exist.
+_NAMES, _MOST_NAMES = 3.0, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,8 +247,37 @@ def _opened(
         longer = f"--connect-timeout {2 * patience:g}"
         failure.advise(f"The cluster may still be waking up. Run the same command again, or add {longer}.")
         raise failure
+    if failure.kind == "database":
+        if meant := _meant(target, failure):
+            failure.advise(meant)
+        raise failure
     end = started + _LOGIN_AND_DOCTOR
     raise doctor.explained(context, failure, target, place.cluster, place.endpoint, end=end)
+
+
+def _meant(target: Target, failure: errors.ConnectionFailed) -> str:
+    """Return which database was meant, or which there are; empty where the server does not tell."""
+    from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
+    from tidb_pe_magic.database.schema import suggestions  # noqa: PLC0415 - as above
+    from tidb_pe_magic.database.schema.cache import SchemaCache  # noqa: PLC0415 - as above
+
+    try:
+        opened = open_engine(replace(target, database=""), timeout=_NAMES)
+    except errors.ConnectionFailed:
+        return ""
+    schema = SchemaCache(opened.engine, lambda: "")
+    try:
+        names = schema.read_now(())
+        meant = suggestions.database_meant(failure.reason, names)
+        listed = ", ".join(names.own_databases[:_MOST_NAMES])
+    except errors.TidbPeError:
+        return ""
+    finally:
+        schema.close()
+        opened.engine.dispose()
+    if meant:
+        return f"Did you mean --database {meant}?"
+    return f"The server has these databases: {listed}." if listed else ""
 
 
 def _save(context: Context, place: Destination, target: Target, login: Login) -> str:
@@ -265,6 +296,28 @@ def _save(context: Context, place: Destination, target: Target, login: Login) ->
         password_from=str(login.password_from or ""),
     )
     return str(saved_connections.save(context.environ, saved))
+
+
+def open_or_saved(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
+    """Return the connection of an alias, which is made again where it is only saved.
+
+    Raises:
+        StepOrderError: it is neither open nor saved.
+        MissingCredentials: the connection is only saved, and its password was not found.
+        ConnectionFailed: it cannot be made again.
+    """
+    if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
+        connect(context, ConnectRequest(profile=alias), on_event)
+    record = context.connections.record(alias)
+    if record is None:
+        known = ", ".join(context.connections)
+        raise errors.StepOrderError(
+            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
+            advice=Advice(
+                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
+            ),
+        )
+    return record
 
 
 def connections(context: Context, request: ConnectionsRequest, on_event: EventHook) -> Connections:  # noqa: ARG001

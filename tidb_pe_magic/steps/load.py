@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
-from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.model import LoadResult, Notice, RowsLoaded, TableShown
-from tidb_pe_magic.steps import connect, saved_connections
+from tidb_pe_magic.steps import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.sending import Ledger
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
-    from tidb_pe_magic.runtime.open_connections import OpenConnection
 
 # Seconds until the first event, and between two of them.
 _TOLD_AFTER, _TOLD_EVERY = 1.0, 0.5
@@ -32,7 +29,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
         LoadFailed: it says which rows are committed.
         ConnectionFailed: the server could not be asked; nothing was sent.
     """
-    record = _record(context, request.alias, on_event)
+    record = connect.open_or_saved(context, request.alias, on_event)
     if record.session.in_transaction:
         raise errors.StepOrderError(
             "load has connections of its own, which do not see the open transaction of this session.",
@@ -63,6 +60,8 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
             note=lambda text: on_event(Notice(text=text)),
         )
     )
+    if done.created or done.replaced:
+        record.schema.renew_for_change()
     return LoadResult(
         alias=request.alias,
         table=str(name),
@@ -73,22 +72,6 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
         replaced=done.replaced,
         keys=keys,
     )
-
-
-def _record(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
-    """Return the connection of an alias, which is made again where it is only saved."""
-    if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
-        connect.connect(context, ConnectRequest(profile=alias), on_event)
-    record = context.connections.record(alias)
-    if record is None:
-        known = ", ".join(context.connections)
-        raise errors.StepOrderError(
-            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=Advice(
-                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
-            ),
-        )
-    return record
 
 
 def _telling(clock: Callable[[], float], total: int, on_event: EventHook) -> Callable[[Ledger], None]:

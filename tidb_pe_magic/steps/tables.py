@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.commands.requests import ConnectRequest
 from tidb_pe_magic.model import TableDetails, Tables
-from tidb_pe_magic.steps import connect, saved_connections
+from tidb_pe_magic.steps import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +39,7 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
     """
     from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    record = _record(context, request.alias, on_event)
+    record = connect.open_or_saved(context, request.alias, on_event)
     ask = _asking(context, record)
     current = record.session.database
     wanted = request.name or ""
@@ -55,22 +54,6 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
         failure = record.schema.failure
         return replace(listed, notes=(f"No names are completed: {failure}",)) if failure else listed
     return _chosen(request.alias, current, everything, wanted, ask)
-
-
-def _record(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
-    """Return the connection of an alias, which is made again where it is only saved."""
-    if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
-        connect.connect(context, ConnectRequest(profile=alias), on_event)
-    record = context.connections.record(alias)
-    if record is None:
-        known = ", ".join(context.connections)
-        raise errors.StepOrderError(
-            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=Advice(
-                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
-            ),
-        )
-    return record
 
 
 def _asking(context: Context, record: OpenConnection) -> Ask:

@@ -45,7 +45,7 @@ def explained(error: QueryFailed, statement: str, *, schema: SchemaCache | None,
     return QueryFailed(
         error.code,
         error.reason,
-        advice=f"Did you mean {meant}?" if meant else error.advice,
+        advice=f"Did you mean {meant}?" if meant else error.advised,
         excerpt=() if place is None else excerpt(statement, place),
     )
 

@@ -12,7 +12,6 @@ from tidb_pe_magic.database import forks
 from tidb_pe_magic.database.queries.failures import translated
 from tidb_pe_magic.database.queries.inflight import cut, dial
 from tidb_pe_magic.database.schema import names
-from tidb_pe_magic.database.schema.catalog import SYSTEM_DATABASES
 from tidb_pe_magic.database.schema.names import SchemaNames
 from tidb_pe_magic.database.tokens import tokens
 from tidb_pe_magic.errors import TidbPeError
@@ -103,10 +102,14 @@ class SchemaCache:
             if any(known.columns_of(chosen, table) is None for table in known.tables_of(chosen)):
                 self.renew()
         elif verb in _DDL:
-            if self._background:
-                self.renew()
-            else:
-                self._names = None
+            self.renew_for_change()
+
+    def renew_for_change(self) -> None:
+        """Take note that tables were made, changed or dropped."""
+        if self._background:
+            self.renew()
+        else:
+            self._names = None
 
     def read_now(self, tables: Iterable[tuple[str, str]]) -> SchemaNames:
         """Return names with the columns of these tables, read in this thread where they are not known.
@@ -181,7 +184,7 @@ class SchemaCache:
         found = names.places(ask)
         # Columns that were known stay until the new ones are there.
         self._names = found.with_columns(before.columns)
-        own = [each for each in found.databases if each.lower() not in SYSTEM_DATABASES]
+        own = found.own_databases
         current = next((each for each in own if each.lower() == self._database().lower()), "")
         if sum(len(found.tables_of(each)) for each in own) <= _MANY_TABLES:
             self._names = found.with_columns(names.own_columns(ask))

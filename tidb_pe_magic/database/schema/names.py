@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.database.schema.catalog import OWN_DATABASES_ONLY
+from tidb_pe_magic.database.schema.catalog import OWN_DATABASES_ONLY, SYSTEM_DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +33,11 @@ class SchemaNames:
     databases: tuple[str, ...] = ()
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def own_databases(self) -> tuple[str, ...]:
+        """The databases that are not the server's own."""
+        return tuple(each for each in self.databases if each.lower() not in SYSTEM_DATABASES)
 
     def tables_of(self, database: str) -> tuple[str, ...]:
         """Return the tables of a database; none where it is not known."""

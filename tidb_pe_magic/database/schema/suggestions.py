@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pymysql.constants import ER
 
-from tidb_pe_magic.database.schema.catalog import SYSTEM_DATABASES
 from tidb_pe_magic.database.schema.identifiers import written
 from tidb_pe_magic.database.schema.references import Reference, common_tables, pieces, references
 
@@ -61,6 +60,12 @@ def suggestion(code: int, message: str, statement: str, look: Look, current: str
     return _table(database, table, names, current, common_tables(found))
 
 
+def database_meant(message: str, names: SchemaNames) -> str:
+    """Return the database that was meant by a login to an unknown one; empty where none is close."""
+    name = missing_name(ER.BAD_DB_ERROR, message)
+    return _close(name[-1], names.own_databases) if name else ""
+
+
 def _column(name: tuple[str, ...], found: Sequence[Piece], look: Look, current: str) -> str:
     tables = references(found)
     if len(name) > 1:
@@ -83,7 +88,7 @@ def _table(database: str, table: str, names: SchemaNames, current: str, common: 
     here = _close(table, [*common, *names.tables_of(database)])
     if here:
         return written("" if here in common or database.lower() == current.lower() else database, here)
-    others = [each for each in names.databases if each.lower() not in {database.lower(), *SYSTEM_DATABASES}]
+    others = [each for each in names.own_databases if each.lower() != database.lower()]
     places = {table: each for each in reversed(others) for table in names.tables_of(each)}
     # The same name in another database is closer than any other name there.
     same = next((each for each in places if each.lower() == table.lower()), "")
