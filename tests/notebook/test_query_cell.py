@@ -13,6 +13,7 @@ import pytest
 from flows.places import GROUP, VPC
 
 from tidb_pe_magic import errors
+from tidb_pe_magic.database.queries import memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +131,18 @@ def test_a_question_about_an_overtaken_statement_is_refused(connected: Shell) ->
     connected.must("%config TidbPeMagics.request_units = False")
     assert "RU" not in connected.must(f"%%sql\n{SLOW}").output
     assert connected.must("%%tidb_pe query\nSELECT ROW_COUNT() AS n").value["n"].tolist() == [-1]
+
+
+def test_a_result_above_the_cap_ends_the_cell(connected: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`%%sql` reads no more than half of the free memory: one line says so, and the session goes on."""
+    connected.must("%%sql\nSET @x = 4")
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "free_memory", lambda: 2_000_000)
+        failed = connected.run("%%sql\nSELECT a.* FROM flights a, airlines b, airlines c")
+    assert isinstance(failed.error, errors.ResultTooLarge)
+    assert "more than 1 MB (half of the memory that was free)" in failed.output
+    assert len(failed.output.strip().splitlines()) == 1
+    assert connected.must("%%sql\nSELECT @x AS x").value["x"].tolist() == [4]
 
 
 def test_a_plan_is_shown_as_a_tree(connected: Shell) -> None:

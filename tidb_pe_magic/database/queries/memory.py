@@ -70,5 +70,5 @@ class Cap:
             what = "--max-memory" if self._chosen else "half of the memory that was free"
             raise ResultTooLarge(
                 f"the result takes more than {self._most / 1e6:,.6g} MB ({what}); reading was stopped.",
-                advice="Read less (--max-rows N, fewer columns), or write it to a file: --to-parquet PATH",
+                advice="Read less (LIMIT, fewer columns), or write a file: %%tidb_pe query --to-parquet PATH",
             )
