@@ -45,7 +45,9 @@ def test_every_field_is_described_for_every_skin() -> None:
             ("ConnectRequest", "profile"),
             ("FormRequest", "step"),
             ("HelpRequest", "topic"),
+            ("QueryRequest", "profile"),
             ("SqlUserRequest", "name"),
+            ("TablesRequest", "name"),
         }
         # A frame and its table would be two names without a word between them.
         flag = where == ("LoadRequest", "table")

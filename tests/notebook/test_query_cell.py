@@ -141,7 +141,8 @@ def test_a_result_above_the_cap_ends_the_cell(connected: Shell, monkeypatch: pyt
         failed = connected.run("%%sql\nSELECT a.* FROM flights a, airlines b, airlines c")
     assert isinstance(failed.error, errors.ResultTooLarge)
     assert "more than 1 MB (half of the memory that was free)" in failed.output
-    assert len(failed.output.strip().splitlines()) == 1
+    assert failed.output.strip().splitlines()[-1].startswith("ResultTooLarge: ")
+    assert "Traceback" not in failed.output
     assert connected.must("%%sql\nSELECT @x AS x").value["x"].tolist() == [4]
 
 

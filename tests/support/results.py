@@ -85,6 +85,8 @@ def _of(hint: typing.Any, name: str) -> st.SearchStrategy[typing.Any]:
         return st.lists(_of(arguments[0], name), max_size=2).map(tuple)
     if typing.get_origin(hint) is types.UnionType:
         return st.one_of([st.none() if each is type(None) else _of(each, name) for each in arguments])
+    if typing.get_origin(hint) is collections.abc.Callable:
+        return st.just(str)
     if typing.get_origin(hint) is collections.abc.Mapping:
         return st.dictionaries(*(_of(argument, name) for argument in arguments), max_size=2)
     return st.deferred(lambda: hostile(hint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.display.layout import columns
@@ -21,16 +22,16 @@ def table_lines(
 
     Args:
         names: of the columns.
-        rows: as texts; None is NULL. What a terminal would not show is escaped.
+        rows: as texts; None is NULL, and a shorter row ends in blanks. What is invisible is escaped.
         numbers: places of the columns that are aligned to the right.
     """
     head = [escape_invisible(name) for name in names]
     body = [[_NULL if cell is None else escape_invisible(cell) for cell in row] for row in rows]
-    widths = [max(map(columns, cells)) for cells in zip(head, *body, strict=True)]
+    widths = [max(map(columns, cells)) for cells in zip_longest(head, *body, fillvalue="")]
     for row in (head, ["-" * width for width in widths], *body):
         cells = (
             _aligned(cell, width, right=place in numbers)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            for place, (cell, width) in enumerate(zip(_filled(row, len(widths)), widths, strict=True))
         )
         yield _GAP.join(cells).rstrip()
 
@@ -38,3 +39,7 @@ def table_lines(
 def _aligned(cell: str, width: int, *, right: bool) -> str:
     blanks = " " * (width - columns(cell))
     return blanks + cell if right else cell + blanks
+
+
+def _filled(row: Sequence[str], count: int) -> list[str]:
+    return [*row, *[""] * (count - len(row))]

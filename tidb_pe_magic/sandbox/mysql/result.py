@@ -52,6 +52,10 @@ class Reading:
         """
         return _translated(lambda: next(self._reader, None))
 
+    def close(self) -> None:
+        """End the query, whose cursor can then run another one."""
+        self._reader.close()
+
     def rest(self) -> list[pa.RecordBatch]:
         """Return all rows that are left.
 

@@ -222,6 +222,10 @@ class Session:
                 yield batch
         except duckdb.Error as error:
             raise from_duckdb(error, self.database or "") from None
+        except SqlError:
+            # It was killed between two batches: DuckDB still has the rest.
+            self._transaction.release()
+            raise
         finally:
             self.statement = None
 

@@ -116,6 +116,12 @@ class Transaction:
             self._recover()
             raise
 
+    def release(self) -> None:
+        """Leave the rows that were not fetched."""
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.close()
+
     def _begin_if(self, wanted: bool) -> None:  # noqa: FBT001 - a plain condition
         if wanted and not self._open:
             self.begin()
