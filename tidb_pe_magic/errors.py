@@ -247,6 +247,7 @@ class MissingCredentials(TidbPeError):
 
     Attributes:
         looked_in: every place that was looked in, in order.
+        what: what is missing, in a few words.
     """
 
     topic = "keys"
@@ -254,6 +255,7 @@ class MissingCredentials(TidbPeError):
     def __init__(self, what: str, looked_in: Iterable[str], *, advice: str | Advice = "") -> None:
         """List the places, so that the reader can choose one to fill."""
         self.looked_in = tuple(looked_in)
+        self.what = f"no {what} found"
         super().__init__(f"no {what} found; looked in {', '.join(self.looked_in)}.", advice=advice)
 
 

@@ -9,6 +9,8 @@ import pytest
 from flows.places import GROUP, VPC
 
 from tidb_pe_magic import ConnectionFailed, InvalidRequest, Runbook
+from tidb_pe_magic.advice import Suggestion
+from tidb_pe_magic.display import render
 from tidb_pe_magic.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def test_an_endpoint_that_is_gone_is_explained(saved: Sandbox, directory: dict[s
         runbook.delete(endpoint.endpoint_id, yes=True, shared=True)
     with (
         next_kernel(saved, directory) as runbook,
-        pytest.raises(ConnectionFailed, match=r"no connection \(tcp\).*%tidb_pe doctor"),
+        pytest.raises(ConnectionFailed, match=r"no connection \(tcp\).*runbook.doctor"),
     ):
         runbook.connect("@analytics")
 
@@ -129,3 +131,47 @@ def test_tls_is_verified_again_as_it_was(
             runbook.disconnect()
             with pytest.raises(ConnectionFailed, match=r"tls.*is for 127\.0\.0\.1"):
                 runbook.connect("@tidb")
+
+
+def test_a_saved_connection_whose_endpoint_is_gone_says_what_was_saved(
+    saved: Sandbox, directory: dict[str, str]
+) -> None:
+    """The error names endpoint, cluster and time of saving, and how to save it again or delete it."""
+    with Runbook(environ=saved.environment() | directory) as runbook:
+        (endpoint_id,) = saved.world.endpoints
+        runbook.delete(endpoint_id, cluster="demo", yes=True, shared=True)
+        with pytest.raises(ConnectionFailed, match=rf"endpoint {endpoint_id} no longer exists") as gone:
+            runbook.connect("@analytics")
+    assert "@analytics was saved on 20" in gone.value.message
+    assert "for cluster demo in ap-southeast-1" in gone.value.message
+    assert [command.operation for command in gone.value.commands if isinstance(command, Suggestion)] == [
+        "connect",
+        "disconnect",
+    ]
+
+
+def test_connect_keeps_the_database_of_its_alias(saved: Sandbox, directory: dict[str, str]) -> None:
+    """Without --database an alias keeps the one it had, and a new alias has none."""
+    with Runbook(environ=saved.environment() | directory) as runbook:
+        assert runbook.connect(cluster="demo", database="nycflights13").database == "nycflights13"
+        assert runbook.connect(cluster="demo").database == "nycflights13"
+        assert runbook.connect(cluster="demo", database="test").database == "test"
+        assert runbook.connect(cluster="demo", alias="other").database == ""
+
+
+def test_status_without_keys_shows_what_this_machine_knows(
+    saved: Sandbox, directory: dict[str, str], tmp_path: Path
+) -> None:
+    """No cloud is asked: the saved connection and the journal's last change are shown, and how to connect."""
+    state = {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
+    with Runbook(environ=saved.environment() | state) as runbook:
+        runbook.create(cluster="jakarta")
+    with Runbook(environ=directory | state | {"HOME": str(tmp_path)}) as runbook:
+        status = runbook.status(cluster="demo")
+        assert status.steps[0].done is None
+        assert status.steps[0].detail == "cannot tell: no TiDB Cloud API key found"
+        assert "Saved connections: @analytics." in status.known
+        assert any("CreateVpcEndpoint ep-" in each for each in status.known)
+        assert status.next_command == Suggestion("connect", "@analytics")
+        shown = " ".join(render.text(status).split())
+        assert all(each in shown for each in status.known)

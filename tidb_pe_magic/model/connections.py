@@ -266,6 +266,7 @@ class RunbookStatus(Result):
         endpoint: the endpoint that the steps are about, if there is one.
         aliases: the SQL connections over it that are open in this kernel.
         first_query: a SELECT for the next command, where that is a cell of SQL.
+        known: what this machine knows itself, where no key was found to ask a cloud with.
     """
 
     steps: tuple[StepStatus, ...]
@@ -274,6 +275,7 @@ class RunbookStatus(Result):
     endpoint: VpcEndpoint | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
     first_query: str = ""
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

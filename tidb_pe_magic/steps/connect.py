@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.context import Context
 
 _DEFAULT = ConnectRequest()
+_UNREACHED = frozenset({"dns", "network", "tcp", "handshake"})
 
 
 _FRAMES = "%sql and %%sql return DataFrames now: SqlMagic.autopandas is on until the connection is closed."
@@ -81,7 +82,15 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
         return _connect_again(context, request.profile, request, on_event)
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
-    return open_connection(context, cluster, endpoint, request, on_event)
+    return open_connection(context, cluster, endpoint, _with_database(context, cluster, request), on_event)
+
+
+def _with_database(context: Context, cluster: Cluster, request: ConnectRequest) -> ConnectRequest:
+    """Return the request with the database that the alias had, where no other one is named."""
+    connection = context.connections.get(request.alias)
+    if request.database or connection is None or connection.cluster.cluster_id != cluster.cluster_id:
+        return request
+    return replace(request, database=connection.database or None)
 
 
 def _connect_again(context: Context, name: str, request: ConnectRequest, on_event: EventHook) -> Connection:
@@ -111,9 +120,46 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
     place = Destination(
         cluster=saved.cluster, endpoint_id=saved.endpoint_id, host=saved.host, port=saved.port
     )
-    connection = _open_at(context, place, login, on_event)
-    context.cluster_id = saved.cluster.cluster_id
-    return connection
+    try:
+        connection = _open_at(context, place, login, on_event)
+    except errors.ConnectionFailed as error:
+        failure = error
+    else:
+        context.cluster_id = saved.cluster.cluster_id
+        return connection
+    # Outside the handler: an error of the look-up is another one.
+    if failure.stage in _UNREACHED and _is_gone(context, saved):
+        raise _stale(context, saved, failure)
+    raise failure
+
+
+def _is_gone(context: Context, saved: SavedConnection) -> bool:
+    """Tell whether Alibaba Cloud says that the saved endpoint is gone; False where it cannot be asked."""
+    try:
+        context.alibaba(saved.cluster.region_id).endpoint(saved.endpoint_id)
+    except errors.NotFound:
+        return True
+    except errors.TidbPeError:
+        return False
+    return False
+
+
+def _stale(
+    context: Context, saved: SavedConnection, failure: errors.ConnectionFailed
+) -> errors.ConnectionFailed:
+    """Return the failure of a saved connection whose endpoint was deleted: what was saved, and when."""
+    when = saved_connections.saved_at(context.environ, saved.name)
+    return errors.ConnectionFailed(
+        failure.stage,
+        f"endpoint {saved.endpoint_id} no longer exists. @{saved.name} was saved on {when:%Y-%m-%d %H:%M} "
+        f"UTC for cluster {saved.cluster.display_name} in {saved.cluster.region_id}.",
+        advice=Advice(
+            "Connect over the cluster's present endpoint and save the connection again, or delete it.",
+            Suggestion("connect", "--cluster", saved.cluster.cluster_id, "--alias", saved.name, "--save"),
+            Suggestion("disconnect", "--alias", saved.name, "--forget"),
+        ),
+        kind=failure.kind,
+    )
 
 
 def open_connection(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,11 @@ def load(environ: Mapping[str, str], name: str) -> SavedConnection:
         f"{path} cannot be used: {reason}.",
         advice=Advice("Save it again.", Suggestion("connect", "--alias", name, "--save")),
     )
+
+
+def saved_at(environ: Mapping[str, str], name: str) -> datetime:
+    """Return when the connection was saved, in UTC: the time of its file."""
+    return datetime.fromtimestamp(_path(environ, name).stat().st_mtime, UTC)
 
 
 def every(environ: Mapping[str, str]) -> tuple[tuple[SavedConnection, ...], tuple[BrokenProfile, ...]]:

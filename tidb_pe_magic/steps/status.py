@@ -13,14 +13,14 @@ from tidb_pe_magic.model import (
     StepStatus,
     VpcEndpoint,
 )
-from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps import connect, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, visible_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight.facts import denial_of
 from tidb_pe_magic.steps.served_clusters import with_clusters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tidb_pe_magic.commands.requests import StatusRequest
     from tidb_pe_magic.model import EventHook
@@ -32,21 +32,28 @@ _T = TypeVar("_T")
 _NOT_DONE = (errors.StepOrderError, errors.NotEligible, errors.NotFound)
 
 
-def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001
+def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001, C901 - a step each
     """Ask the clouds for each step's state; the first step that is not done gives the next command.
 
     What may not be looked up is neither done nor undone, and what follows it is looked at all the same.
+
+    Without a key for a cloud, the result holds what this machine knows itself.
 
     Raises:
         InvalidRequest: no cluster has this name or ID, or several endpoints exist and none is named.
     """
     steps: list[StepStatus] = []
+    known: list[str] = []
 
     def check(step: str, look: Callable[[], tuple[_T, str]]) -> _T | None:
         try:
             found, detail = look()
         except _NOT_DONE as error:
             steps.append(StepStatus(step=step, done=False, detail=error.message))
+            return None
+        except errors.MissingCredentials as error:
+            steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {error.what}"))
+            known.extend(_known_here(context))
             return None
         except errors.PermissionDenied as error:
             steps.append(StepStatus(step=step, done=None, detail=f"cannot tell: {denial_of(error)}"))
@@ -68,13 +75,14 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
             cluster=cluster,
             endpoint=endpoint,
             aliases=aliases,
+            known=tuple(known),
             first_query=context.connections[aliases[-1]].first_query if ask else "",
         )
 
     endpoint: VpcEndpoint | None = None
     cluster = check("cluster", lambda: _noted(context, request))
     if cluster is None:
-        return finish(Suggestion("clusters"))
+        return finish(_without_key(context) if known else Suggestion("clusters"))
     aliases = _aliases(context, cluster)
     check("verify", lambda: _verified(context, cluster))
     if steps[-1].done is False:
@@ -93,6 +101,33 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
         return finish(for_endpoint("connect", request.endpoint))
     steps.append(StepStatus(step="connect", done=True, detail="as " + ", ".join(aliases)))
     return finish(Suggestion("sql", aliases[-1]), *aliases)
+
+
+def _without_key(context: Context) -> Suggestion:
+    """Return the next command where no cloud can be asked: what works without a key comes first."""
+    saved = saved_connections.names(context.environ)
+    return Suggestion("connect", f"@{saved[0]}") if saved else Suggestion("help", "keys")
+
+
+def _known_here(context: Context) -> Iterator[str]:
+    """Yield what this machine knows itself: open and saved connections, and the journal's last change."""
+    opened = ", ".join(
+        f"{each.alias} ({each.cluster.display_name} at {each.host})" for each in context.connections.values()
+    )
+    yield f"Open connections: {opened or 'none'}."
+    saved = ", ".join(f"@{name}" for name in saved_connections.names(context.environ))
+    yield f"Saved connections: {saved or 'none'}."
+    try:
+        changes = context.journal.mutations()
+    except OSError as error:
+        yield f"The journal cannot be read: {error.strerror or error}."
+        return
+    last = changes[0] if changes else None
+    if last is None:
+        yield "The journal lists no change made on this machine."
+    else:
+        what = f"{last.operation} {last.resource} in {last.region_id}"
+        yield f"Last change in the journal: {what}, {last.result}, {last.time}."
 
 
 def _without_endpoint(aliases: Sequence[str], *, denied: bool) -> Suggestion:

@@ -219,6 +219,7 @@ def _status(status: model.RunbookStatus) -> View:
         tables=(Table(caption="", header=("Step", "As the clouds have it now"), rows=rows),),
         next_command=status.next_command,
         next_body=status.first_query,
+        notes=tuple(Mark("info", each) for each in status.known),
         details=view_of(status.endpoint).details if status.endpoint else (),
     )
 
