@@ -16,7 +16,11 @@ SEED = 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: $(INSTALLED) ## make the environment .venv in this checkout
+setup: .venv/chosen $(INSTALLED) ## make the environment .venv in this checkout
+
+# No such file is ever made: each time, an environment of another Python than PYTHON= names is removed.
+.venv/chosen:
+	@.ci/environment chosen
 
 $(INSTALLED): pyproject.toml .ci/constraints.txt .ci/overrides.txt .ci/environment .ci/indexed
 	@.ci/environment
