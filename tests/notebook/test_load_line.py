@@ -94,7 +94,7 @@ def test_names_of_frames_are_completed(connected: Shell) -> None:
 
 
 def test_a_file_is_loaded_from_a_shell(connected: Shell, tmp_path: Path) -> None:
-    """`tidb-pe load` uses the connection that was saved, and its errors are exit code 1."""
+    """`tidb-pe load` uses the connection that was saved, and what it refuses is exit code 2."""
     connected.must("%tidb_pe connect --database nycflights13 --save")
     connected.ip.user_ns["delays"].to_csv(tmp_path / "delays.csv", index=False)
     program = str(Path(sys.executable).with_name("tidb-pe"))
@@ -109,5 +109,5 @@ def test_a_file_is_loaded_from_a_shell(connected: Shell, tmp_path: Path) -> None
     assert "CREATE TABLE" in done.stderr
     assert connected.must("%sql SELECT COUNT(*) AS n FROM from_shell").value["n"].tolist() == [2]
     again = run("delays.csv", "--table", "from_shell")
-    assert (again.returncode, again.stdout) == (1, "")
+    assert (again.returncode, again.stdout) == (2, "")
     assert "from_shell exists" in again.stderr
