@@ -115,10 +115,13 @@ def _cluster(state: FormState) -> str:
     names = [each.name_among(others) for each in others[:_MOST_CLUSTERS]]
     if len(others) > _MOST_CLUSTERS:
         names.append(f"and {len(others) - _MOST_CLUSTERS} more")
-    inner = (
-        f'<div class="tidb-pe-others tidb-pe-muted">also {_escaped(", ".join(names))}</div>' if names else ""
-    )
+    inner = f'<div class="tidb-pe-others tidb-pe-muted">also {_unbroken(names)}</div>' if names else ""
     return _station("Cluster", code=cluster.display_name, state=cluster.state, kind=kind, inner=inner)
+
+
+def _unbroken(names: list[str]) -> str:
+    """Keep a browser from breaking a name at its hyphens."""
+    return ", ".join(f'<span class="tidb-pe-word">{_escaped(name)}</span>' for name in names)
 
 
 def _station(title: str, *, code: str = "", state: str = "", kind: Kind = "info", inner: str = "") -> str:
