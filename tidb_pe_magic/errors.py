@@ -383,7 +383,7 @@ class JournalError(TidbPeError):
 
 
 class PreflightFailed(TidbPeError):
-    """What was asked for would not work, and nothing was made.
+    """What was asked for would not work, and nothing was created.
 
     Attributes:
         check: the first check that says stop.
@@ -457,7 +457,7 @@ class FleetFailed(TidbPeError):
 
 
 class ConnectionFailed(TidbPeError):
-    """The SQL connection could not be made.
+    """The SQL connection could not be opened.
 
     Attributes:
         stage: dns, network, tcp, handshake, tls, login or query: the first that failed.

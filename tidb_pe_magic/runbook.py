@@ -163,7 +163,7 @@ class Runbook:
         """
         for connection in reversed(tuple(self._context.connections.values())):
             return connection
-        missing = StepOrderError("there is no SQL connection.", advice=Advice("", Suggestion("connect")))
+        missing = StepOrderError("no SQL connection is open.", advice=Advice("", Suggestion("connect")))
         missing.spelling = python
         raise missing
 
@@ -297,7 +297,7 @@ class Runbook:
 
         Raises:
             NotEligible: VPC, vSwitch or zone cannot be used with this cluster.
-            PreflightFailed: it would not work; nothing was made.
+            PreflightFailed: it would not work; nothing was created.
         """
 
     @operation
@@ -588,7 +588,7 @@ class Runbook:
     def disconnect(self, *, alias: str = "tidb", forget: bool = False) -> model.Disconnection:
         """Close a connection, and delete the saved one of this name where `forget` says so.
 
-        One that is closed already is no error.
+        One that is closed already is not an error.
         """
 
     @operation
@@ -601,7 +601,7 @@ class Runbook:
 
         Args:
             cluster: name or ID; default: the last one named.
-            region: ID; instead of a cluster's, every endpoint that was made here in it.
+            region: ID; instead of a cluster's, every endpoint that was created here in it.
         """
 
     @operation

@@ -1,4 +1,4 @@
-"""The passwords of SQL users that were made here, as files."""
+"""The passwords of SQL users that were created here, as files."""
 
 from __future__ import annotations
 

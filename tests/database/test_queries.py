@@ -351,7 +351,7 @@ def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> Non
     os.mkfifo(pipe)
     (tmp_path / "link").symlink_to("/dev/null")
     for place in (pipe, tmp_path / "link"):
-        with pytest.raises(InvalidRequest, match="no regular file"):
+        with pytest.raises(InvalidRequest, match="not a regular file"):
             read_file(reading(engine, "SELECT 1 AS a"), str(place))
     assert pipe.is_fifo()
 

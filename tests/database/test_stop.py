@@ -49,7 +49,7 @@ def engine(server: WireServer) -> Iterator[Any]:
 
 
 def stopped(server: WireServer, engine: Any, sql: str, *, full: bool = False) -> QueryCancelled:
-    """Stop a statement while it runs, perhaps when no further client is let in, and return the error."""
+    """Stop a statement while it runs, perhaps when no further client is allowed, and return the error."""
     server.hanging = sql
     cancel = threading.Event()
 

@@ -36,12 +36,12 @@ RULE = model.SecurityRule(
 BLOCKED = model.Finding(
     check="port",
     severity=model.Severity.STOP,
-    summary="TCP 4000 from 10.0.1.5 is not let in by any rule of sg-t4nabc123: connections would time out.",
+    summary="TCP 4000 from 10.0.1.5 is not allowed by any rule of sg-t4nabc123: connections would time out.",
     rule=RULE,
 )
 UNKNOWN_ADDRESS = replace(
     BLOCKED,
-    summary="TCP 4000 from this machine is not let in by any rule of sg-t4nabc123.",
+    summary="TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.",
     rule=replace(RULE, source_cidr=""),
 )
 # As GetVpcEndpointAttribute, ListVpcEndpoints and ListVpcEndpointZones answer; out of order, as they may.

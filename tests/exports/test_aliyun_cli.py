@@ -143,7 +143,7 @@ def test_an_address_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_failure_ends_the_script(tmp_path: Path) -> None:
-    """What cannot be made is not waited for."""
+    """What cannot be created is not waited for."""
 
     def refuse(call: Call) -> Mapping[str, Any]:
         if call.operation == "CreateVpcEndpoint":

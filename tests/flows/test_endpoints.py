@@ -232,7 +232,7 @@ def test_delete_needs_a_yes(runbook: Runbook, sandbox: Sandbox) -> None:
 
 
 def test_delete_again_finds_nothing_to_do(runbook: Runbook) -> None:
-    """Deleting what is gone is no error."""
+    """Deleting what is gone is not an error."""
     endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     assert runbook.delete(endpoint_id, yes=True, shared=True).found
     assert not runbook.delete(endpoint_id, yes=True, shared=True).found
@@ -241,10 +241,13 @@ def test_delete_again_finds_nothing_to_do(runbook: Runbook) -> None:
 def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox) -> None:
     """A mistyped ID is no success: what was meant is still billed. The line says what exists."""
     runbook.cluster("demo")
-    with pytest.raises(errors.InvalidRequest, match=r"no ep-typo in ap-southeast-1.*no other exists"):
+    with pytest.raises(
+        errors.InvalidRequest,
+        match=r"ep-typo does not exist in ap-southeast-1.*no endpoint created here exists",
+    ):
         runbook.delete("ep-typo", yes=True, shared=True)
     made = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
-    with pytest.raises(errors.InvalidRequest, match=f"what exists: {made} .Active.*runbook.endpoints"):
+    with pytest.raises(errors.InvalidRequest, match=f"existing endpoints: {made} .Active.*runbook.endpoints"):
         runbook.delete("ep-typo", yes=True, shared=True)
     with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*region=.ap-southeast-1"):
         runbook.delete(f"{made}x", region="ap-southeast-1", yes=True, shared=True)
@@ -258,7 +261,7 @@ def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox)
 def test_delete_of_what_is_known_here_and_gone_is_a_success(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """What was made here and deleted elsewhere, or adopted and deleted here, may be deleted twice."""
+    """What was created here and deleted elsewhere, or adopted and deleted here, may be deleted twice."""
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as elsewhere:
         elsewhere.delete(made, cluster="demo", yes=True, shared=True)
@@ -272,7 +275,7 @@ def test_delete_of_what_is_known_here_and_gone_is_a_success(
 def test_a_journal_that_cannot_tell_refuses_no_deletion(
     sandbox: Sandbox, tmp_path: Path, content: str | None
 ) -> None:
-    """Where it is not known what was made here, an endpoint that is not there counts as deleted, as ever."""
+    """If the journal cannot tell what was created here, a missing endpoint counts as deleted."""
     journal = tmp_path / "journal.jsonl"
     journal.mkdir() if content is None else journal.write_text(content, encoding="utf-8")
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as runbook:
@@ -338,13 +341,13 @@ def test_threads_that_create_at_once_make_one_endpoint(sandbox: Sandbox) -> None
 
 
 def test_a_creation_whose_answer_was_lost_is_adopted(sandbox: Sandbox) -> None:
-    """With every answer lost, the error says that one may have been made; the same command takes it up."""
+    """With every answer lost, the error says that one may have been created; the same command takes it up."""
     placement: Placement = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP]}
     with (
         detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
         Runbook(environ=environ, sleep=lambda _: False) as runbook,
     ):
-        with pytest.raises(errors.ServiceUnavailable, match=r"may have been made.*run the same command"):
+        with pytest.raises(errors.ServiceUnavailable, match=r"may have been created.*run the same command"):
             runbook.create(**placement)
         again = runbook.create(**placement)
     assert again.adopted
@@ -377,7 +380,7 @@ def test_what_was_cancelled_in_time_is_not_made(sandbox: Sandbox) -> None:
     cancel.set()
     with (
         Runbook(environ=sandbox.environment(), cancel=cancel) as runbook,
-        pytest.raises(errors.WaitCancelled, match="Nothing was made"),
+        pytest.raises(errors.WaitCancelled, match="Nothing was created"),
     ):
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
     assert not sandbox.world.endpoints
@@ -389,7 +392,7 @@ def test_the_cancel_event_ends_a_pause(sandbox: Sandbox) -> None:
     with (
         detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
         Runbook(environ=environ, cancel=cancel, on_event=lambda _: cancel.set()) as runbook,
-        pytest.raises(errors.WaitCancelled, match="may have been made"),
+        pytest.raises(errors.WaitCancelled, match="may have been created"),
     ):
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
 
@@ -405,7 +408,7 @@ def test_a_creation_that_is_stopped_says_what_may_be_there(sandbox: Sandbox) -> 
             signal.pthread_kill(main, signal.SIGINT)
 
     with detour(sandbox, "CreateVpcEndpoint", before=stop) as environ, Runbook(environ=environ) as runbook:
-        with pytest.raises(errors.WaitCancelled, match="may have been made"):
+        with pytest.raises(errors.WaitCancelled, match="may have been created"):
             runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
         assert interrupted.is_set()
 
@@ -443,7 +446,7 @@ def test_an_endpoint_outlives_its_cluster(runbook: Runbook, sandbox: Sandbox) ->
     listed = runbook.endpoints(region="ap-southeast-1")
     assert [endpoint.endpoint_id for endpoint in listed] == [made.endpoint_id]
     assert list(runbook.endpoints(region="ap-southeast-5")) == []
-    with pytest.raises(errors.InvalidRequest, match=r"--region: stands instead of --cluster"):
+    with pytest.raises(errors.InvalidRequest, match=r"--region: use either --region or --cluster"):
         runbook.delete(made.endpoint_id, cluster="reporting", region="ap-southeast-1", yes=True, shared=True)
     runbook.delete(made.endpoint_id, region="ap-southeast-1", yes=True, shared=True)
     assert not sandbox.world.endpoints

@@ -206,7 +206,7 @@ def test_the_scripts_rule_opens_the_port(lend: Callable[..., Sandbox], tmp_path:
 
 
 def test_an_address_that_is_not_known_is_not_made_up(sandbox: Sandbox, runbook: Runbook) -> None:
-    """On no ECS instance, where no address is let in, whoever applies says from where."""
+    """On no ECS instance, where no address is allowed, whoever applies says from where."""
     sandbox.place = None
     sandbox.world.set_rules(GROUP, Permission("22/22", "0.0.0.0/0"), inner_access="Drop")
     text = str(runbook.export("terraform", **PLACE))

@@ -158,7 +158,7 @@ def test_a_token_whose_endpoint_was_deleted_since_makes_a_new_one(sandbox: Sandb
 
 
 def test_an_endpoint_that_is_not_shown_at_once_is_not_made_again(sandbox: Sandbox) -> None:
-    """With an old token a new endpoint was made, and the cloud lags behind itself: it is looked for again."""
+    """An endpoint created with an old token is looked for again while the cloud's lists lag."""
     hidden: dict[str, Any] = {}
 
     def hide() -> None:

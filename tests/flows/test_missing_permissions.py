@@ -235,7 +235,7 @@ def test_other_zones_make_no_second_endpoint_unseen(runbook: Runbook, sandbox: S
 def test_an_unseen_endpoint_is_not_made_again_when_the_cloud_has_forgotten_the_token(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """What was made here is asked for by its ID: no document says how long a token counts."""
+    """What was created here is asked for by its ID: no document says how long a token counts."""
     made = made_unseen(runbook, sandbox)
     sandbox.restore(replace(sandbox.snapshot(), client_tokens=()))
     again = runbook.create(cluster="demo", **EVERYTHING).endpoint

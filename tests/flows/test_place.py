@@ -37,7 +37,7 @@ def test_without_a_vpc_it_is_this_notebooks(runbook: Runbook) -> None:
 
 
 def test_create_and_run_take_it_too(runbook: Runbook, sandbox: Sandbox) -> None:
-    """An endpoint is made in this notebook's VPC, and the second command finds it there."""
+    """An endpoint is created in this notebook's VPC, and the second command finds it there."""
     sandbox.place = OTHER
     made = runbook.create(cluster="demo").endpoint
     assert made.vpc_id == OTHER_VPC
@@ -71,7 +71,7 @@ def test_where_the_place_is_of_no_use_the_vpc_is_asked_for(
 def test_no_place_hinders_what_is_asked_for(
     runbook: Runbook, sandbox: Sandbox, place: Place | ForeignPage | None
 ) -> None:
-    """Wherever the notebook is, an endpoint can be made in a VPC that is named, and the plan says it."""
+    """Wherever the notebook is, an endpoint can be created in a VPC that is named, and the plan says it."""
     sandbox.place = place
     plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
     known = f"This notebook is in {place.vpc_id}" if isinstance(place, Place) else ""

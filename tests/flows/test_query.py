@@ -238,7 +238,7 @@ def test_ranges_without_an_index_are_told_before_they_are_read(
     cost = "each of the 2 ranges scans all rows, which is slower than one connection."
     assert notes == [
         f"keyed.v leads no index: {cost}",
-        f"n is an expression, which no index leads to: {cost}",
+        f"n is an expression without an index: {cost}",
     ]
 
 
@@ -277,7 +277,7 @@ def test_partitions_go_to_a_directory_of_files(connected: Runbook, tmp_path: Pat
     [
         ({"partitions": 4}, "--partition-on: is missing"),
         ({"partition_on": "k"}, "--partitions: is missing"),
-        ({"partition_on": "origin", "partitions": 2}, "no whole numbers"),
+        ({"partition_on": "origin", "partitions": 2}, "not whole numbers"),
         ({"partition_on": "nope", "partitions": 2}, "--partition-on: 1054"),
         ({"arrow": True, "to_parquet": "x"}, "--arrow: does not go together with --to-parquet"),
         ({"max_rows": 3, "to_parquet": "x"}, "--max-rows: does not go"),

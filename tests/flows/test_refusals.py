@@ -132,7 +132,7 @@ def test_connect_before_connected_names_wait(manual: Sandbox) -> None:
         ({"security_group": []}, errors.InvalidRequest, "sg-t4nclosed"),
         ({"security_group": ["sg-t4nother"]}, errors.InvalidRequest, f"is in {OTHER_VPC}"),
         ({"security_group": ["sg-t4nmanaged"]}, errors.InvalidRequest, "managed by a cloud service"),
-        ({"security_group": ["sg-nowhere"]}, errors.InvalidRequest, "there is no sg-nowhere"),
+        ({"security_group": ["sg-nowhere"]}, errors.InvalidRequest, "sg-nowhere does not exist"),
         ({"security_group": ["group"]}, errors.InvalidRequest, "--security-group"),
         ({"vpc": None}, errors.ChoiceRequired, "2 VPCs in ap-southeast-1 are usable"),
         ({"vpc": "analytics"}, errors.InvalidRequest, "--vpc"),

@@ -75,7 +75,7 @@ def test_a_source_without_a_password_is_refused_first(
 
 
 def test_a_prompt_that_is_possible_is_a_source(sandbox: Sandbox) -> None:
-    """The person is asked once, for the login alone: no password is kept while the endpoint is made."""
+    """The person is asked once, for the login alone: no password is kept while the endpoint is created."""
     asked: list[int] = []
 
     def read(_: str) -> Secret:
@@ -117,7 +117,7 @@ def test_a_connection_that_is_kept_needs_no_password(sandbox: Sandbox) -> None:
 
 
 def test_a_connection_over_another_endpoint_is_not_kept(sandbox: Sandbox) -> None:
-    """A run into another VPC logs in anew, so it needs a password before its endpoint is made."""
+    """A run into another VPC logs in anew, so it needs a password before its endpoint is created."""
     environ = sandbox.environment()
     with Runbook(environ=environ, prompt=_nobody()) as runbook:
         _run(runbook)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Most of the time goes by in waiting for what does not answer.
 AT_ONCE = 4
-# In these the cloud itself lets no endpoint be made, so there is nothing to examine.
+# In these the cloud itself lets no endpoint be created, so there is nothing to examine.
 NO_ENDPOINT = {"not-activated", "service-invisible", "clock-skew"}
 
 

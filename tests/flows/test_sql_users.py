@@ -121,7 +121,7 @@ def test_rotate_and_delete(ready: Runbook, sandbox: Sandbox) -> None:
 def test_a_lost_answer_loses_no_password(ready: Runbook, sandbox: Sandbox) -> None:
     """After a create whose answer was lost the user can log in, and the line says where the password is."""
     sandbox.faults.add(Fault(kind=Kind.RESET, operation="CreateSqlUser", point=Point.AFTER))
-    with pytest.raises(ServiceUnavailable, match=r"may have been made.*kept in file:") as caught:
+    with pytest.raises(ServiceUnavailable, match=r"may have been created.*kept in file:") as caught:
         ready.sql_user("create", "analyst", role="readonly")
     password = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password
     assert holders(caught.value, password) == []

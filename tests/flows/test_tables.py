@@ -1,4 +1,4 @@
-"""`tables` on the sandbox: what the databases hold, and what one table is made of."""
+"""`tables` on the sandbox: what the databases hold, and what one table is created of."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def bug(*_: object, **__: object) -> NoReturn:
 
 
 class Bug:
-    """A class whose instances cannot be made."""
+    """A class whose instances cannot be created."""
 
     def __init__(self, *_: object, **__: object) -> None:
         """Fail."""

@@ -57,7 +57,7 @@ def test_a_word_is_completed(line: str, expected: list[str]) -> None:
 
 
 def test_names_that_this_machine_knows_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Profiles of ticloud and the SQL users that were made here, by name; no key and no password."""
+    """Profiles of ticloud and the SQL users that were created here, by name; no key and no password."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TIDB_PE_STATE_DIR", str(tmp_path / "state"))
     assert candidates("%tidb_pe whoami --profile ") == ("", [])

@@ -49,12 +49,12 @@ def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
 def test_what_cannot_be_loaded_is_one_line(connected: Shell) -> None:
     """An unknown name, a table in the way, a bad value and an open transaction are refused by their names."""
     for line, message in (
-        ("delay --table x", "no variable delay, and no such file. Did you mean delays?"),
+        ("delay --table x", "delay is neither a variable nor a file. Did you mean delays?"),
         ("missing.csv --table x", "missing.csv: No such file"),
         ("delays --table flights", "nycflights13.flights exists"),
         ("delays --table flights --if-exists append", "has no such column"),
         ("delays --table x --keys nope", "--keys: the frame has no column nope"),
-        ("delays --table x --alias other", "there is no connection other"),
+        ("delays --table x --alias other", "connection other is not open"),
         ("delays", "--table: is missing"),
     ):
         cell = connected.run(f"%tidb_pe load {line}")

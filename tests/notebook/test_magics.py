@@ -127,7 +127,7 @@ def test_an_expected_error_keeps_no_traceback_in_any_mode(shell: Shell) -> None:
 
 @pytest.mark.parametrize("name", sorted(available(Skin.LINE)))
 def test_every_command_has_help(shell: Shell, name: str) -> None:
-    """`-h` shows usage, options and an example, and is no error."""
+    """`-h` shows usage, options and an example, and is not an error."""
     output = shell.must(f"%tidb_pe {name} -h").output
     assert f"usage: %tidb_pe {name}" in output
     assert "example: %tidb_pe" in output

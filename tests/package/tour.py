@@ -1,7 +1,7 @@
 """What a person does with an installed package: run by the tests in an environment that has nothing else.
 
 `python tour.py PART...` does the parts in one process and prints what came out as JSON. The clouds are those
-of the environment's variables, and so is what the endpoint is made of: `TOUR_VPC`, `TOUR_SECURITY_GROUP`.
+of the environment's variables, and so is what the endpoint is created of: `TOUR_VPC`, `TOUR_SECURITY_GROUP`.
 """
 
 from __future__ import annotations

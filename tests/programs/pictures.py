@@ -65,7 +65,7 @@ def _list(notebook: OpenNotebook) -> None:
 
 
 def _plan(notebook: OpenNotebook) -> None:
-    """Choose cluster and security group, and look what would be made."""
+    """Choose cluster and security group, and look what would be created."""
     form = _form(notebook)
     form.choose()
     form.place()

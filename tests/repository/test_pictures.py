@@ -132,7 +132,7 @@ def test_every_state_is_drawn_in_both_places(status: str) -> None:
 
 
 def test_a_connection_that_should_be_there_is_a_warning() -> None:
-    """Disconnected is drawn as usual while the endpoint is made, and as a warning once it is Active."""
+    """Disconnected is drawn as usual while the endpoint is created, and as a warning once it is Active."""
     late = render.topology(CLUSTER, replace(ENDPOINT, connection_status="Disconnected"), [])
     early = replace(ENDPOINT, endpoint_status="Creating", connection_status="Disconnected")
     assert "--jp-warn-color1" in late

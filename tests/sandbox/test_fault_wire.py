@@ -111,7 +111,7 @@ def test_a_refusal_with_and_without_a_word_on_when_to_come_back(
 def test_a_refusal_is_what_the_official_sdk_takes_it_for(  # noqa: PLR0913, PLR0917 - a table's columns
     sandbox: Sandbox, alibaba: Client, kind: Kind, status: int, code: str, retry_after: int | None
 ) -> None:
-    """Code, status, request id and retry header arrive where the SDK looks for them; nothing was made."""
+    """Code, status, request id and retry header arrive where the SDK looks for them; nothing was created."""
     sandbox.faults.add(Fault(kind=kind, operation="CreateVpcEndpoint", seconds=7))
     with pytest.raises(TeaException) as caught:
         alibaba.create_vpc_endpoint(create_request(sandbox))
@@ -137,7 +137,7 @@ def test_a_page_of_html(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
 def test_a_lost_answer_is_one_to_a_call_that_was_carried_out(
     sandbox: Sandbox, alibaba: Client, kind: Kind, point: Point
 ) -> None:
-    """The caller cannot tell whether the endpoint was made; the cloud can, and so can the log."""
+    """The caller cannot tell whether the endpoint was created; the cloud can, and so can the log."""
     sandbox.faults.add(Fault(kind=kind, operation="CreateVpcEndpoint", point=point, seconds=0.05))
     with pytest.raises(TeaException):
         alibaba.create_vpc_endpoint(create_request(sandbox))
@@ -290,7 +290,7 @@ def test_a_clock_that_is_20_minutes_ahead(
 
 
 def test_an_expired_nonce_is_told_with_stale_true(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
-    """The challenge is a real one: a client that answers it is let in, and spends two requests."""
+    """The challenge is a real one: a client that answers it is allowed, and spends two requests."""
     sandbox.faults.add(Fault(kind=Kind.NONCE_EXPIRED, operation="ListClusters"))
     answer = tidb_cloud.get("/clusters")
     assert answer.status_code == 200

@@ -322,7 +322,7 @@ def test_the_database_of_a_file_is_refused_where_it_cannot_be_made(sandbox: Sand
     snapshot = sandbox.snapshot()
     assert snapshot.database is not None
     broken = replace(snapshot.database, tables=(replace(snapshot.database.tables[0], sql="CREATE NONSENSE"),))
-    with pytest.raises(ValueError, match="the snapshot's database cannot be made: Parser Error"):
+    with pytest.raises(ValueError, match="the snapshot's database cannot be created: Parser Error"):
         sandbox.restore(replace(snapshot, database=broken))
     sandbox.restore(snapshot)
     assert clouds.sql(endpoint, "SELECT count(*) FROM test.t") == ((0,),)

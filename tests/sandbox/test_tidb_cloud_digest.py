@@ -270,7 +270,7 @@ def test_a_nonce_that_is_not_ours_is_stale(clock: Clock, forged: str) -> None:
 
 
 def test_the_record_of_used_counts_is_bounded_and_forgets_nothing(clock: Clock) -> None:
-    """When the record is full every nonce becomes stale at once, so no used count is let in again."""
+    """When the record is full every nonce becomes stale at once, so no used count is allowed again."""
     authenticator = DigestAuthenticator({KEY: SECRET}, clock=clock, remembered=3)
     challenge = parameters(authenticator.challenges(Verdict())[0])
 

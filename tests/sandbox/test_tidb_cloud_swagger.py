@@ -79,7 +79,7 @@ def store() -> ClusterStore:
 
 @pytest.fixture
 def client(store: ClusterStore) -> Iterator[httpx.Client]:
-    """Return a client that is let in; the clock stands still."""
+    """Return a client that is allowed; the clock stands still."""
     app = create_app(store, {"key": "secret"}, lambda: 1_790_000_000.0)
     transport = httpx.WSGITransport(app=app)
     auth = httpx.DigestAuth("key", "secret")

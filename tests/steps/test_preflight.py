@@ -131,7 +131,7 @@ def test_where_all_is_well_every_check_says_so() -> None:
         ),
         ({"here": None}, "place", "warn", "no ECS metadata"),
         ({"here": replace(HERE, vpc_id="vpc-other")}, "place", "warn", "vpc-other"),
-        ({"rules": {"sg-t4nabc123": group()}}, "port", "stop", "not let in by any rule"),
+        ({"rules": {"sg-t4nabc123": group()}}, "port", "stop", "not allowed by any rule"),
         (
             {"rules": {"sg-t4nabc123": group(rule(), rule(policy="Drop"))}},
             "port",

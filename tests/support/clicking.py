@@ -68,7 +68,7 @@ def choose(clicker: Clicker, name: str = "demo") -> None:
 
 
 def place(clicker: Clicker, *, zones: int = 2) -> None:
-    """Choose where the endpoint for the cluster demo would be made; of its two zones one can be left out."""
+    """Choose where the endpoint for the cluster demo would be created; one of its two zones is optional."""
     choose(clicker)
     step = clicker.form.create
     clicker.put(step.groups, (GROUP,))

@@ -245,9 +245,9 @@ def _other_authority(subject: Subject) -> Remedy:
 
 def _query(failure: ConnectionFailed, subject: Subject) -> Remedy:
     if failure.kind == "database":
-        return (f"There is no database {subject.target.database}, or the user may not use it.",), Suggestion(
-            "connect"
-        )
+        return (
+            f"Database {subject.target.database} does not exist, or the user has no permission to use it.",
+        ), Suggestion("connect")
     return (
         "The cluster is overloaded or is just waking up.",
         "A firewall on the way drops what is larger than the login: check the MTU.",

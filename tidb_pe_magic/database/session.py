@@ -59,7 +59,7 @@ class SessionStateLost(UserWarning):
 
 
 class CannotConnect(pymysql.err.OperationalError):
-    """The driver's error for a connection that could not be made; its frames hold no password.
+    """The driver's error for a connection that could not be created; its frames hold no password.
 
     Attributes:
         failure: the stage, the reason and the advice.
@@ -208,7 +208,7 @@ class Session(_Driver):
         if self._context is None and self.tls_offered and not self._plain_if_offered:
             raise ConnectionFailed(
                 "tls",
-                "the server offers TLS now, which it did not when this connection was made.",
+                "the server offers TLS now, but did not when this connection was first opened.",
                 advice=Advice("Connect again to use it.", Suggestion("connect")),
             )
 

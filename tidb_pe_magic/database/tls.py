@@ -47,7 +47,7 @@ class NamedContext(ssl.SSLContext):
 
 
 class CertificateSeenError(Exception):
-    """Ends a handshake that was made only to look at the certificate, before anything is sent over it."""
+    """Ends a handshake that was created only to look at the certificate, before anything is sent over it."""
 
     def __init__(self, names: tuple[str, ...], der: bytes) -> None:
         """Keep the names (of a verified certificate) and the encoded form (of any)."""

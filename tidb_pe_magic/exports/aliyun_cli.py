@@ -26,7 +26,7 @@ _KEY = "The key is the aliyun CLI's own (aliyun configure, or its environment); 
 _MENDING = ("The first command adds the inbound rule that is missing; the others show the endpoint.", _KEY)
 _READING = ("The commands show it, and change nothing.", _KEY)
 _PLANNED = (
-    "The commands make it and wait for it; nothing has been made yet. An endpoint of this service and VPC",
+    "The commands make it and wait for it; nothing has been created yet. An endpoint of this service and VPC",
     "that is there by then is taken as it is. The ClientToken is the plan's own: run twice at once, they",
     "make one endpoint.",
     _KEY,

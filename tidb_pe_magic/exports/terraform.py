@@ -30,7 +30,7 @@ _EXISTING = (
     "terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would",
     "change is a difference between this text and the cloud: look at it before you apply.",
 )
-_PLANNED = ("terraform plan shows what would be made; nothing has been made yet.",)
+_PLANNED = ("terraform plan shows what would be created; nothing has been created yet.",)
 _REQUIRES = (
     "terraform {",
     '  required_version = ">= 1.5" # the first with import blocks',

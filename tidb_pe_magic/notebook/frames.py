@@ -42,4 +42,4 @@ def frame_named(text: object, namespace: Mapping[str, Any]) -> object:
         return text
     close = difflib.get_close_matches(text[:80], frame_names(namespace), n=1)
     advice = f"Did you mean {close[0]}?" if close else ""
-    raise InvalidRequest("FRAME", f"there is no variable {text[:80]}, and no such file.", advice=advice)
+    raise InvalidRequest("FRAME", f"{text[:80]} is neither a variable nor a file.", advice=advice)

@@ -250,7 +250,7 @@ class Journal:
                 }
             )
         except errors.JournalError as error:
-            # The mutation itself is over: failing now would hide what it made. Its intent stays open.
+            # The mutation itself is over: failing now would hide what it created. Its intent stays open.
             self._on_problem(f"the outcome is not in the journal: {error.message}")
 
     def _time(self) -> str:

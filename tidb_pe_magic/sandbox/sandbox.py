@@ -264,7 +264,7 @@ class Sandbox(Startable):
         Raises:
             RuntimeError: the sandbox does not run.
             ValueError: the snapshot was taken with an upstream and this sandbox has a database, or the other
-                way round; or its content cannot be made.
+                way round; or its content cannot be created.
             OSError: an endpoint's address is taken by another process.
         """
         self._check_running()

@@ -444,7 +444,7 @@ def sql_user(cluster: Cluster, login: Login) -> str:
 
 
 def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook) -> Disconnection:  # noqa: ARG001
-    """Close the connection and take its alias from jupysql; one that is closed already is no error."""
+    """Close the connection and take its alias from jupysql; one that is closed already is not an error."""
     closed = close(context, request.alias)
     forgotten = saved_connections.forget(context.environ, request.alias) if request.forget else False
     return Disconnection(alias=request.alias, closed=closed, forgotten=forgotten)

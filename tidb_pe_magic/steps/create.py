@@ -52,9 +52,9 @@ _MADE_UNSEEN = Advice(
     "privatelink:ListVpcEndpoints. Look in the console (VPC > Endpoints), or ask for the permission.",
     Suggestion("permissions"),
 )
-_NOT_MADE = "Nothing was made; run the same command again to make it."
+_NOT_MADE = "Nothing was created. Run the same command again to create it."
 _NOT_LISTED_YET = (
-    "It has other options, and is not listed yet: run the same command again in a minute, which adopts it."
+    "It has other options and is not listed yet. Run the same command again in a minute to adopt it."
 )
 
 
@@ -65,16 +65,16 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
         InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
         NotEligible: it is not in the cluster's region, or the service is not in the zone.
         PreflightFailed: the preflight says stop, and --force is not given.
-        JournalError: the intent cannot be written down; nothing was made.
+        JournalError: the intent cannot be written down; nothing was created.
         ApiError: the API refuses.
         EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
-        WaitCancelled: the stop button; the endpoint may have been made.
+        WaitCancelled: the stop button; the endpoint may have been created.
     """
     planned = make_plan(context, request, tolerant=request.force)
     refuse_stops(planned, force=request.force)
     load_in_background(context)
     created = create_planned(context, planned, request)
-    if created.adopted:  # nothing was made, so nothing is to be judged in time to undo it
+    if created.adopted:  # nothing was created, so nothing is to be judged in time to undo it
         return created
     return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))
 
@@ -93,10 +93,10 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
     """Carry the plan out once, or adopt what is there by now.
 
     Raises:
-        JournalError: the intent cannot be written down; nothing was made.
+        JournalError: the intent cannot be written down; nothing was created.
         ApiError: the API refuses.
         EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
-        WaitCancelled: the stop button; the endpoint may have been made.
+        WaitCancelled: the stop button; the endpoint may have been created.
     """
 
     def look_again() -> EndpointPlan:
@@ -120,14 +120,14 @@ def make_once(
 
     Args:
         context: the clients, the journal and the state directory.
-        planned: what shall be made.
+        planned: what is to be created.
         look_again: returns the plan as it is now; another kernel may have made the endpoint meanwhile.
 
     Raises:
-        JournalError: the intent cannot be written down; nothing was made.
+        JournalError: the intent cannot be written down; nothing was created.
         ApiError: the API refuses.
         EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
-        WaitCancelled: the stop button; the endpoint may have been made.
+        WaitCancelled: the stop button; the endpoint may have been created.
     """
     endpoint = planned.existing
     if endpoint is None:
@@ -181,12 +181,12 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     while (is_old or own) and _is_gone(context, made):
         if not is_old:
             raise errors.EndpointFailed(
-                f"{made.endpoint_id}, which the cloud names as made, does not exist: it may have been "
-                "deleted elsewhere.",
+                f"Alibaba Cloud reports {made.endpoint_id} as created, but it does not exist. "
+                "It may have been deleted elsewhere.",
                 last=made,
-                advice="Run the same command again: if it is still gone, another is made.",
+                advice="Run the same command again. If the endpoint is still missing, a new one is created.",
             )
-        # An earlier call was carried out, and what it made has been deleted since: the cloud only repeated
+        # An earlier call was carried out, and what it created has been deleted since: the cloud only repeated
         # its answer. A token of the unlisted is again the same for whoever comes next.
         token = digest(repr((own, made.endpoint_id))) if own else new_token()
         made, own = _make_with(context, planned, token), own and token
@@ -195,7 +195,7 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
 
 
 def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | None:
-    """Return what was last made here for the plan, where it still exists though no list shows it.
+    """Return what was last created here for the plan, where it still exists though no list shows it.
 
     A list may lag, or not be allowed; the token alone does not do, for a cloud forgets it, nobody knows when.
 
@@ -254,7 +254,7 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
 
 
 def _is_gone(context: Context, made: VpcEndpoint) -> bool:
-    """Tell whether it is deleted; one that was made just now may not be shown at once."""
+    """Tell whether it is deleted; one that was created just now may not be shown at once."""
     for pause in _LOOK_AGAIN:
         try:
             found = context.alibaba(made.region_id).refreshed(made)
@@ -273,13 +273,11 @@ def _pause(context: Context, seconds: float) -> None:
     except KeyboardInterrupt:
         cancelled = True
     if cancelled:
-        raise errors.WaitCancelled(
-            "stopped while an endpoint that was made was looked for.", advice=_PERHAPS_MADE
-        )
+        raise errors.WaitCancelled("stopped while looking for the created endpoint.", advice=_PERHAPS_MADE)
 
 
 def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -> str:
-    """Return what the plan's endpoint was made with, or would be, where none can be listed; else empty.
+    """Return what the plan's endpoint was created with, or would be, where none can be listed; else empty.
 
     It is the same whatever zones are chosen: which are the default may have changed with the first endpoint.
     """

@@ -26,7 +26,7 @@ _MOST_LISTED = 5
 
 
 def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Deletion:
-    """Delete an endpoint and wait until it is gone; one that is known here and gone already is no error.
+    """Delete an endpoint and wait until it is gone; one that is known here and gone already is not an error.
 
     Raises:
         InvalidRequest: `--yes` is missing, both a cluster and a region are named, or there is no such
@@ -67,13 +67,13 @@ def _refuse_unknown(
 ) -> None:
     """Refuse an ID that is nobody's: it may be mistyped, and what was meant is still billed.
 
-    What was made or deleted here is let through, for cells are run twice; so is every ID where the journal
+    What was created or deleted here is let through, for cells are run twice; so is every ID where the journal
     cannot tell.
     """
     regions = _known_regions(context, request.endpoint)
     if regions is None or alibaba.region_id in regions:
         return
-    reason = f"there is no {request.endpoint} in {alibaba.region_id}"
+    reason = f"{request.endpoint} does not exist in {alibaba.region_id}"
     if regions:
         elsewhere, adopted = ", ".join(sorted(regions)), ["--adopted"] if request.adopted else []
         raise errors.UnknownName(
@@ -87,11 +87,11 @@ def _refuse_unknown(
     there = [e for e in alibaba.endpoints() if e.ours or (service and e.service_name == service)]
     listed = ", ".join(f"{e.endpoint_id} ({e.endpoint_status})" for e in there[:_MOST_LISTED])
     more = f" and {len(there) - _MOST_LISTED} more" if len(there) > _MOST_LISTED else ""
-    exists = f"what exists: {listed}{more}" if there else "no other exists that was made here"
+    exists = f"existing endpoints: {listed}{more}" if there else "no endpoint created here exists"
     close = difflib.get_close_matches(request.endpoint, [e.endpoint_id for e in there], n=1)
     raise errors.UnknownName(
         request.label("endpoint"),
-        f"{reason}, and none of this ID was made or deleted here; "
+        f"{reason}, and no endpoint with this ID was created or deleted here; "
         + (f"did you mean {close[0]}?" if close else f"{exists}."),
         advice=Advice("", Suggestion("endpoints", *(("--region", request.region) if request.region else ()))),
     )
@@ -117,10 +117,8 @@ def _refuse_unless_meant(
     if not endpoint.ours and not request.adopted:
         raise errors.NotEligible(
             "tag",
-            f"{endpoint.endpoint_id} was not made here and may be in use by others.",
-            advice=Advice(
-                "If you are sure that it may be deleted, add --adopted.", _command(request, adopted=True)
-            ),
+            f"{endpoint.endpoint_id} was not created here and may be in use by others.",
+            advice=Advice("Use --adopted to delete it anyway.", _command(request, adopted=True)),
         )
     if not request.yes:
         endpoint = with_clusters(context, endpoint)

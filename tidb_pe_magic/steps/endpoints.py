@@ -57,7 +57,7 @@ def place_of(context: Context, cluster: str | None, region: str | None) -> tuple
         noted = named_cluster(context, cluster)
         return noted, noted.region_id
     if cluster is not None:
-        raise errors.InvalidRequest("--region", "stands instead of --cluster, not beside it.")
+        raise errors.InvalidRequest("--region", "use either --region or --cluster, not both.")
     return None, region
 
 
@@ -79,7 +79,7 @@ def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
 
 
 def not_listed(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
-    """Return what was made here and is in no list, which may lag or be denied; None where it is not told.
+    """Return what was created here and is in no list, which may lag or be denied; None where it is not told.
 
     Tags are told by lists alone, so that it is taken for ours as the journal has it.
     """
@@ -131,7 +131,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
         if named is None:
             raise errors.UnknownName(
                 "--endpoint",
-                f"there is no {endpoint_id} in {cluster.region_id}.",
+                f"{endpoint_id} does not exist in {cluster.region_id}.",
                 advice=Advice("", Suggestion("endpoints")),
             )
         if named.service_name != service_name:

@@ -59,7 +59,7 @@ def _named(context: Context, request: ExportRequest) -> EndpointPlan:
     """Return the plan to adopt the endpoint that was named.
 
     Raises:
-        InvalidRequest: there is none, or it was also said where one shall be made.
+        InvalidRequest: there is none, or it was also said where one is to be created.
         NotEligible: it belongs to another service.
     """
     for name in _PLACEMENT:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def networks(context: Context, request: requests.NetworksRequest, on_event: EventHook) -> Networks:  # noqa: ARG001
-    """List the region's networks, those first in which the endpoint can be made."""
+    """List the region's networks, those first in which the endpoint can be created."""
     cluster = eligible_cluster(context, request.cluster)
     found = region_networks(context, cluster)
     usable, known = {vpc.vpc_id for vpc in found.usable_vpcs()}, dict[str, SecurityRules | Denied]()

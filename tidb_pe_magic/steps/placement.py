@@ -99,7 +99,7 @@ def _has_to_be_named(option: str, action: str, how: str = "") -> errors.InvalidR
 
 
 def refuse_foreign_vswitches(networks: Networks, vpc: Vpc, choices: Sequence[ZoneChoice]) -> None:
-    """Refuse vSwitches of other regions, VPCs and zones, whether an endpoint is made or adopted.
+    """Refuse vSwitches of other regions, VPCs and zones, whether an endpoint is created or adopted.
 
     Raises:
         InvalidRequest: a vSwitch is in another VPC, or in another zone than is said.
@@ -250,7 +250,7 @@ def chosen_security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) 
         if group is None:
             raise errors.UnknownName(
                 "--security-group",
-                f"there is no {group_id} in {networks.cluster.region_id}.",
+                f"{group_id} does not exist in {networks.cluster.region_id}.",
                 advice=Advice("", Suggestion("networks")),
             )
         if group.vpc_id != vpc.vpc_id:

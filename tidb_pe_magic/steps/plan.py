@@ -141,7 +141,7 @@ def _default_name(cluster: Cluster) -> str:
 
 
 def existing_endpoints(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
-    """Return the service's endpoints in every VPC: first what was made here, then the oldest, each time."""
+    """Return the service's endpoints in every VPC: first those created here, then by age."""
     name = service_of(cluster).service_name
     found = context.alibaba(cluster.region_id).endpoints(service_name=name)
     staying = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
@@ -149,7 +149,7 @@ def existing_endpoints(context: Context, cluster: Cluster) -> tuple[VpcEndpoint,
 
 
 def preference(endpoint: VpcEndpoint) -> tuple[bool, str, str]:
-    """Return what several endpoints of a service and VPC are sorted by: made here first, then by age."""
+    """Return what several endpoints of a service and VPC are sorted by: created here first, then by age."""
     return (not endpoint.ours, endpoint.created, endpoint.endpoint_id)
 
 
@@ -215,7 +215,7 @@ def _differences(
 
 
 def dry_run(context: Context, planned: EndpointPlan) -> None:
-    """Have the API check the plan; nothing is made.
+    """Have the API check the plan; nothing is created.
 
     Raises:
         ApiError: the API refuses.
@@ -239,7 +239,7 @@ def request_creation(
 
 
 def plan_name(context: Context, planned: EndpointPlan) -> str:
-    """Return what is the same wherever the same endpoint would be made: a VPC belongs to one account."""
+    """Return what is the same wherever the same endpoint would be created: a VPC belongs to one account."""
     host = context.settings.alibaba_host
     said = (host, planned.cluster.region_id, planned.service.service_name, planned.vpc.vpc_id)
     return digest(repr(said))

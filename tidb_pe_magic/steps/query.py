@@ -185,7 +185,7 @@ def _partitions(request: QueryRequest) -> Partitions | None:
 
 
 def _record(context: Context, request: QueryRequest, on_event: EventHook) -> OpenConnection:
-    """Return the connection that is named, which is made again where it is only saved."""
+    """Return the connection that is named, which is opened again if it is only saved."""
     alias, saved = request.alias, request.profile
     if saved is not None:
         if alias != _USUAL.alias:
@@ -198,7 +198,7 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
         known = ", ".join(context.connections)
         is_saved = alias in saved_connections.names(context.environ)
         raise errors.StepOrderError(
-            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
+            f"connection {alias} is not open" + (f"; open: {known}." if known else "."),
             advice=Advice("It is only saved. Name it.", Suggestion("query", f"@{alias}", "SELECT 1"))
             if is_saved
             else Advice(

@@ -136,6 +136,6 @@ def _confirm(context: Context, planned: EndpointPlan, request: RunRequest) -> No
         confirmed = False
     if not confirmed:
         raise errors.NotConfirmed(
-            "nothing was created, because the answer was no.",
+            "nothing was created, because you answered no.",
             advice=Advice("Add --yes to create it.", with_yes),
         )

@@ -160,5 +160,5 @@ def _verified(context: Context, cluster: Cluster) -> tuple[object, str]:
 
 def _created(context: Context, cluster: Cluster, request: StatusRequest) -> tuple[VpcEndpoint, str]:
     endpoint = with_clusters(context, chosen_endpoint(context, cluster, request.endpoint))
-    origin = "" if endpoint.ours else " (not made here)"
+    origin = "" if endpoint.ours else " (not created here)"
     return endpoint, f"{endpoint.endpoint_id} in {endpoint.vpc_id}{origin}"

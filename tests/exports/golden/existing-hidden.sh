@@ -7,14 +7,14 @@
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
 # To be judged first:
-# - port (stop): TCP 4000 from this machine is not let in by any rule of sg-t4nabc123.
+# - port (stop): TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.
 # - still changing: Active, connection Disconnected; export again after wait
 # - left out: what RAM action privatelink:ListVpcEndpoints tells
 # - left out: what RAM action privatelink:ListVpcEndpointSecurityGroups tells
 
 set -eu
 
-# Preflight, port: TCP 4000 from this machine is not let in by any rule of sg-t4nabc123.
+# Preflight, port: TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.
 # - PortRange: TiDB Cloud, the service's port; SecurityGroupId: the endpoint's first
 # - SourceCidrIp: not known here
 : "${NOTEBOOK_CIDR:?set it to the network or address of the notebook, such as 10.0.1.5/32}"

@@ -6,7 +6,7 @@
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
 # To be judged first:
-# - port (stop): TCP 4000 from this machine is not let in by any rule of sg-t4nabc123.
+# - port (stop): TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.
 # - still changing: Active, connection Disconnected; export again after wait
 # - left out: what RAM action privatelink:ListVpcEndpoints tells
 # - left out: what RAM action privatelink:ListVpcEndpointSecurityGroups tells
@@ -96,7 +96,7 @@ variable "notebook_cidr" {
   type        = string
 }
 
-# Preflight, port: TCP 4000 from this machine is not let in by any rule of sg-t4nabc123.
+# Preflight, port: TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.
 resource "alicloud_security_group_rule" "notebook_to_tidb" {
   security_group_id = "sg-t4nabc123" # the first of the endpoint's groups
   type              = "ingress"

@@ -2,18 +2,18 @@
 # Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: e692edd7442acaba
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
-# The commands make it and wait for it; nothing has been made yet. An endpoint of this service and VPC
+# The commands make it and wait for it; nothing has been created yet. An endpoint of this service and VPC
 # that is there by then is taken as it is. The ClientToken is the plan's own: run twice at once, they
 # make one endpoint.
 # The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
 # To be judged first:
-# - port (stop): TCP 4000 from 10.0.1.5 is not let in by any rule of sg-t4nabc123: connections would time out.
+# - port (stop): TCP 4000 from 10.0.1.5 is not allowed by any rule of sg-t4nabc123: connections would time out.
 
 set -eu
 
-# Preflight, port: TCP 4000 from 10.0.1.5 is not let in by any rule of sg-t4nabc123: connections would time out.
+# Preflight, port: TCP 4000 from 10.0.1.5 is not allowed by any rule of sg-t4nabc123: connections would time out.
 # - PortRange: TiDB Cloud, the service's port; SecurityGroupId: the endpoint's first
 # - SourceCidrIp: ECS metadata, this notebook's address
 aliyun ecs AuthorizeSecurityGroup \

@@ -1,11 +1,11 @@
 # Written by tidb_pe_magic: export terraform. Checksum of the other lines: c03069e8d3004bbe
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
-# terraform plan shows what would be made; nothing has been made yet.
+# terraform plan shows what would be created; nothing has been created yet.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 #
 # To be judged first:
-# - port (stop): TCP 4000 from 10.0.1.5 is not let in by any rule of sg-t4nabc123: connections would time out.
+# - port (stop): TCP 4000 from 10.0.1.5 is not allowed by any rule of sg-t4nabc123: connections would time out.
 
 terraform {
   required_version = ">= 1.5" # the first with import blocks
@@ -45,7 +45,7 @@ resource "alicloud_privatelink_vpc_endpoint_zone" "zone_ap_southeast_1b" {
   vswitch_id  = "vsw-b"           # the one with the most free addresses
 }
 
-# Preflight, port: TCP 4000 from 10.0.1.5 is not let in by any rule of sg-t4nabc123: connections would time out.
+# Preflight, port: TCP 4000 from 10.0.1.5 is not allowed by any rule of sg-t4nabc123: connections would time out.
 resource "alicloud_security_group_rule" "notebook_to_tidb" {
   security_group_id = "sg-t4nabc123" # the first of the endpoint's groups
   type              = "ingress"

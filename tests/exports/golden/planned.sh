@@ -2,7 +2,7 @@
 # Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 5f11ec627e63fd54
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
-# The commands make it and wait for it; nothing has been made yet. An endpoint of this service and VPC
+# The commands make it and wait for it; nothing has been created yet. An endpoint of this service and VPC
 # that is there by then is taken as it is. The ClientToken is the plan's own: run twice at once, they
 # make one endpoint.
 # The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here.

@@ -1,7 +1,7 @@
 # Written by tidb_pe_magic: export terraform. Checksum of the other lines: c6554ad4e2b204ff
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
-# terraform plan shows what would be made; nothing has been made yet.
+# terraform plan shows what would be created; nothing has been created yet.
 # Billed to this account: 2 zones, by the hour, from creation until deletion, and traffic per GB.
 
 terraform {

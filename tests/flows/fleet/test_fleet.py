@@ -107,7 +107,7 @@ def test_what_others_made_is_adopted_and_not_deleted(
         f"zone ap-southeast-1{zone} was asked for and is not in it" for zone in "bc"
     )
     assert made.billed_zones == 3
-    with pytest.raises(errors.FleetFailed, match="was not made here"):
+    with pytest.raises(errors.FleetFailed, match="was not created here"):
         runbook.fleet("delete", file, yes=True)
     assert list(sandbox.world.endpoints) == [theirs.endpoint_id]
     assert runbook.fleet("delete", file, yes=True, adopted=True).failures == 0

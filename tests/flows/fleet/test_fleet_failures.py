@@ -103,7 +103,7 @@ def test_rows_that_are_not_ready_in_time_fail_with_the_command_that_waits(tmp_pa
 def test_what_fails_in_passing_is_asked_again_and_told(
     runbook: Runbook, sandbox: Sandbox, events: list[Event], tmp_path: Path
 ) -> None:
-    """Throttling, calls that may not be made at once, and lost answers: every endpoint is made, once."""
+    """Throttling, calls that may not be made at once, and lost answers: every endpoint is created, once."""
     sandbox.faults.add(
         Fault(kind=Kind.CONCURRENT_CALL, operation="CreateVpcEndpoint", times=6),
         Fault(kind=Kind.THROTTLED_ACS_RETRY_AFTER, operation="ListVpcEndpoints", times=3, skip=1),

@@ -159,7 +159,7 @@ def test_a_bad_value_changes_nothing(request_class: Any, name: str) -> None:
 
 @every_field
 def test_what_is_typed_wrongly_is_told_beside_the_control(request_class: Any, name: str) -> None:
-    """The value stays, no request can be made, and the words beside the control go with the mistake."""
+    """The value stays, no request can be created, and the words beside the control go with the mistake."""
     typed, value, bad = example(request_class, name)
     field = field_for(request_class, name)
     field.value = typed.split("\n") if request_class.options()[name].many else typed

@@ -89,7 +89,7 @@ def test_an_endpoint_that_is_gone(
 
 
 def test_a_plan_ends_with_the_creation(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Once the endpoint is made, nothing says any more that it would be made and billed."""
+    """Once the endpoint is created, nothing says any more that it would be created and billed."""
     clicker = open_form(sandbox)
     create(clicker)
     step = clicker.form.create
@@ -296,7 +296,7 @@ def test_zones_follow_the_vpc(lend: Callable[..., Sandbox], open_form: Callable[
 
 
 def test_a_query_that_was_stopped(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What was asked for is no error: Cancel says that the query was stopped."""
+    """What was asked for is not an error: Cancel says that the query was stopped."""
     clicker = open_form(sandbox)
     connect(clicker)
     query = clicker.form.connect.query

@@ -124,7 +124,7 @@ class Alibaba:
         # The filters are repeated here: that the API's are exact is documented nowhere.
         wanted = {"ServiceName": service_name, "VpcId": vpc_id, "EndpointId": endpoint_id}
         asked = {name: value for name, value in wanted.items() if value is not None}
-        # An endpoint that is not known to be another one must not be passed over: it would be made again.
+        # An endpoint that is not known to be another one must not be passed over: it would be created again.
         needs = ("EndpointId", *asked)
         found = (
             wire.listed_endpoint(item, self.region_id)

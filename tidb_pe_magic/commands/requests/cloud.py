@@ -127,7 +127,7 @@ class Placement(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRequest(Placement, ClusterStep):
-    """Show what would be made."""
+    """Show what would be created."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ class ExportRequest(Placement, ClusterStep):
     )
     to: str | None = option("write to this file", metavar="PATH", parse=file_path)
     replace: bool = option(
-        "replace the file even though it is no earlier export, or was changed since",
+        "replace the file even if it is not an unchanged earlier export",
         default=False,
         parse=switch,
     )
@@ -194,8 +194,7 @@ class EndpointsRequest(ClusterStep):
     """List the endpoints of a cluster, or of a region."""
 
     region: str | None = option(
-        "instead of a cluster's endpoints, every one that was made here in this region: also where its "
-        "cluster is gone",
+        "list all endpoints created here in this region, also those of deleted clusters; not with --cluster",
         metavar="REGION",
         parse=region_id,
     )
@@ -244,7 +243,7 @@ class DeleteRequest(Patience, ClusterStep):
         parse=region_id,
     )
     yes: bool = option("really delete it", default=False, parse=switch)
-    adopted: bool = option("delete it even though it was not made here", default=False, parse=switch)
+    adopted: bool = option("delete it even if it was not created here", default=False, parse=switch)
     shared: bool = option(
         "delete it even though it serves other ACTIVE clusters", default=False, parse=switch
     )

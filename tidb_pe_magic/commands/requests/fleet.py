@@ -33,7 +33,7 @@ class FleetRequest(Resolve, Patience):
         parse=whole_number(1, _MOST_PARALLEL),
     )
     yes: bool = option("really delete the endpoints", default=False, parse=switch)
-    adopted: bool = option("delete those that were not made here, too", default=False, parse=switch)
+    adopted: bool = option("also delete endpoints that were not created here", default=False, parse=switch)
     shared: bool = option(
         "delete those that also serve ACTIVE clusters that none of their rows names",
         default=False,

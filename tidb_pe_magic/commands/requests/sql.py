@@ -304,7 +304,7 @@ class LoadRequest(Request):
     )
     keys: Sequence[str] | None = option(
         "columns of a primary or unique key, such as a,b; rows that have it already are updated, so that a "
-        "load can be repeated; a table that is made gets it as its primary key",
+        "load can be repeated; a new table gets it as its primary key",
         metavar="COLUMNS",
         parse=column_names,
         write=written_names,

@@ -46,7 +46,7 @@ def cluster_name(text: str) -> str:
     not_longer(non_empty(text), _LONGEST_CLUSTER, "no cluster has such a name or ID")
     if is_visible(text):
         return text
-    msg = "holds a control or direction character, which no cluster's name or ID has"
+    msg = "contains a control or direction character, which names and IDs of clusters cannot contain"
     raise ValueError(msg)
 
 

@@ -119,7 +119,7 @@ def load(task: LoadTask) -> Loaded:
         return _append(task, around.table, around)
     table = created(task.name, task.source.columns, task.keys)
     if task.if_exists == "append":
-        _bound_writer(task, table, around)  # what does not fit is refused before the table is made
+        _bound_writer(task, table, around)  # what does not fit is refused before the table is created
         statement = create_statement(table)
         task.show(statement)
         _define(task, statement)

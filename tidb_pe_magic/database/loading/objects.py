@@ -105,7 +105,7 @@ def _floats(name: str, values: list[Any]) -> pa.Array:
             and abs(int(each)) > _EXACT_FLOAT
             and int(float(each)) != int(each)
         ):
-            refuse(name, f"{each} loses digits beside floating-point numbers.", row=row)
+            refuse(name, f"{each} would lose digits among floating-point numbers.", row=row)
     return pa.array([None if each is None else float(each) for each in values], pa.float64())
 
 
@@ -161,7 +161,7 @@ def _datetimes(name: str, values: list[Any]) -> pa.Array:
         if (each.tzinfo is None) != (first.tzinfo is None):
             refuse(
                 name,
-                "times with a zone stand beside times without one.",
+                "times with a time zone are mixed with times without one.",
                 row=row,
                 advice=f"Make them alike first: pd.to_datetime(frame[{name!r}], utc=True)",
             )

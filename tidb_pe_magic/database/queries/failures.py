@@ -38,7 +38,7 @@ def translated() -> Iterator[None]:
 
     Raises:
         QueryFailed: the server refused the statement, or ended it.
-        ConnectionFailed: the connection could not be made, or was lost.
+        ConnectionFailed: the connection could not be opened, or was lost.
     """
     failure: TidbPeError
     try:

@@ -169,7 +169,7 @@ def _note(session: Any, definitions: Sequence[Definition], column: str, ranges: 
         return ""
     cost = f"each of the {ranges} ranges scans all rows, which is slower than one connection."
     if not found.original_table:
-        return f"{column} is an expression, which no index leads to: {cost}"
+        return f"{column} is an expression without an index: {cost}"
     arguments = (found.database, found.original_table, found.original_name)
     try:
         with contextlib.closing(session.cursor()) as cursor:
@@ -207,5 +207,5 @@ def _bounds(session: Any, query: BoundStatement) -> tuple[int | None, int | None
     low, high = rows[0].values()
     for bound in (low, high):
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
-            raise InvalidRequest(_FIELD, "the column's values are no whole numbers.")
+            raise InvalidRequest(_FIELD, "the column's values are not whole numbers.")
     return low, high

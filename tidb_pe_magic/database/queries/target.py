@@ -26,7 +26,7 @@ def target(text: str, field: str, *, directory: bool) -> Path:
     try:
         path = Path(text).expanduser()
         if not path.parent.is_dir():
-            raise InvalidRequest(field, f"there is no directory {path.parent}.")
+            raise InvalidRequest(field, f"the directory {path.parent} does not exist.")
         found = path.stat().st_mode
         taken = not stat.S_ISDIR(found) or any(path.iterdir())
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def target(text: str, field: str, *, directory: bool) -> Path:
         raise InvalidRequest(field, f"{path} is a directory; name the file in it.")
     # The new file would take the place of a device or a pipe, which others need.
     if not directory and not stat.S_ISREG(found):
-        raise InvalidRequest(field, f"{path} is no regular file; name one, or a new one.")
+        raise InvalidRequest(field, f"{path} is not a regular file. Name a regular file or a new one.")
     return path
 
 

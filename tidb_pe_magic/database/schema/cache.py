@@ -202,7 +202,7 @@ class SchemaCache:
 
         Raises:
             QueryError: the server refuses.
-            ConnectionFailed: the connection cannot be made, or is lost.
+            ConnectionFailed: the connection cannot be opened, or is lost.
         """
         from tidb_pe_magic.database.frames import read_rows  # noqa: PLC0415 - pyarrow is slow to import
 

@@ -191,7 +191,7 @@ def _stages(diagnosis: model.Diagnosis) -> Table:
 
 @view_of.register(model.Disconnection)
 def _disconnection(disconnection: model.Disconnection) -> View:
-    title = "Connection closed:" if disconnection.closed else "Nothing to close: there is no connection"
+    title = "Connection closed:" if disconnection.closed else "Nothing to close: no open connection"
     forgotten = (Mark("ok", "The saved connection of this name was deleted."),)
     return View(
         title=title,

@@ -337,7 +337,7 @@ def _made_here(endpoint: model.VpcEndpoint) -> str:
 @view_of.register(model.Deletion)
 def _deletion(deletion: model.Deletion) -> View:
     if not deletion.found:
-        title = f"Nothing to delete: in {deletion.region_id} there is no endpoint"
+        title = f"Nothing to delete in {deletion.region_id}: no endpoint"
         return View(
             title=title, kind="info", ident=deletion.endpoint_id, next_command=Suggestion("endpoints")
         )

@@ -40,4 +40,4 @@ def loaded(event: model.RowsLoaded) -> str:
 
 def table_shown(event: model.TableShown) -> View:
     """Return the statement that makes the table."""
-    return View(title="The table that is made", kind="info", block=tuple(event.statement.split("\n")))
+    return View(title="The table that will be created", kind="info", block=tuple(event.statement.split("\n")))

@@ -92,7 +92,7 @@ def _summary(result: model.QueryResult) -> Iterator[str]:
         )
     if result.zero_dates:
         columns = ", ".join(f"{column}: {count:,}" for column, count in result.zero_dates.items())
-        yield f"dates that no calendar has (0000-00-00) are NaT here: {columns}"
+        yield f"invalid dates (such as 0000-00-00) were converted to NaT: {columns}"
 
 
 def _first(result: model.QueryResult) -> str:

@@ -76,7 +76,7 @@ class ClientTokens:
         return answered.body
 
     def remember(self, action: str, parameters: Parameters, body: Mapping[str, object]) -> None:
-        """Keep the answer to a change that was made."""
+        """Keep the answer to a change that was created."""
         if token := parameters.text("ClientToken"):
             until = self._clock() + LIFETIME
             self._answered[action, token] = Answered(action, token, _asked(parameters), body, until)

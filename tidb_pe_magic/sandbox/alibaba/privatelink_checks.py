@@ -126,7 +126,7 @@ def zones(call: Call, service: EndpointService, vpc_id: str) -> list[tuple[str, 
 
 
 def zone(call: Call, record: Parameters, service: EndpointService, vpc_id: str) -> tuple[str, str, str]:
-    """Return zone, vSwitch and fixed address (empty: any) of a network interface that can be made."""
+    """Return zone, vSwitch and fixed address (empty: any) of a network interface that can be created."""
     zone_id, vswitch_id = record.text("ZoneId"), record.text("VSwitchId")
     for name, value in (("ZoneId", zone_id), ("VSwitchId", vswitch_id)):
         if not value:

@@ -1,7 +1,7 @@
 """Whether security groups let a connection in, as the emulated network interfaces decide it.
 
 By the Alibaba Cloud user guide, "Security group rules": the rules of all groups of an interface count
-together, the smallest priority decides, and Drop wins where two are equal. What no rule is about is let in
+together, the smallest priority decides, and Drop wins where two are equal. What no rule is about is allowed
 from members of a group that has internal access, and from nobody else.
 """
 

@@ -120,7 +120,7 @@ class FlightsDatabase(Startable):
             self._open(state)
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0]
-            raise ValueError(f"the snapshot's database cannot be made: {reason}") from None
+            raise ValueError(f"the snapshot's database cannot be created: {reason}") from None
         # Those who came in meanwhile are talking to the one that ends.
         self._thread.call(self._drop())
         if before is not None:

@@ -47,8 +47,8 @@ class Scenario:
         summary: what is wrong, in one sentence.
         stage: makes it so in a sandbox that has just started and has no endpoint yet.
         plan: the check of `plan`'s first finding; empty where it finds nothing.
-        doctor: the stage that fails in `doctor` once the endpoint was made; empty where none does, or where
-            no endpoint can be made.
+        doctor: the stage that fails in `doctor` once the endpoint is created; empty if none does, or if
+            no endpoint can be created.
     """
 
     name: str

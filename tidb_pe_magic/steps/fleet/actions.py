@@ -120,7 +120,7 @@ def _status(run: Run) -> None:
         going = run.shared.alibaba(cluster.region_id).endpoints(service_name=service, vpc_id=entry.vpc_id)
         if staying:
             others = [f"{other.endpoint_id} exists, too" for other in staying[1:]]
-            origin = [] if staying[0].ours else ["not made here"]
+            origin = [] if staying[0].ours else ["not created here"]
             shown = of_endpoint(staying[0], *origin, *others, unready=RowState.NOT_READY)
             run.board.change(entry, adopted=not staying[0].ours, **shown)
         elif going:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def delete(run: Run) -> None:
-    """Delete the endpoint of each row, of those that were made here unless `--adopted` is given.
+    """Delete the endpoint of each row, of those that were created here unless `--adopted` is given.
 
     Raises:
         InvalidRequest: `--yes` is missing; nothing was deleted.
@@ -59,12 +59,12 @@ class _Removing:
         self._left: dict[int, _Doomed] = {}
 
     def add(self, target: FleetTarget) -> None:
-        """Find the row's endpoint: one that was made here, or else the one that `apply` would adopt.
+        """Find the row's endpoint: one that was created here, or else the one that `apply` would adopt.
 
         One that is being deleted is waited for where there is no other.
 
         Raises:
-            NotEligible: it was not made here, and --adopted is not given; or it serves ACTIVE clusters that
+            NotEligible: it was not created here and --adopted is missing; or it serves ACTIVE clusters that
                 none of its rows names, or that cannot be told, and --shared is not given.
         """
         run, entry = self._run, target.entry
@@ -81,7 +81,7 @@ class _Removing:
         if not endpoint.ours and not run.request.adopted:
             raise errors.NotEligible(
                 "tag",
-                f"{endpoint.endpoint_id} was not made here and may be in use by others.",
+                f"{endpoint.endpoint_id} was not created here and may be in use by others.",
                 advice=Advice(
                     "If you are sure that it may be deleted, delete it by itself.",
                     Suggestion("delete", endpoint.endpoint_id, "--yes", "--adopted"),

@@ -94,7 +94,7 @@ def _document(file: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise InvalidRequest(
             _label(),
-            f"there is no {file}.",
+            f"the file {file} does not exist.",
             advice=Advice("Write a template first.", Suggestion("fleet", "init", file)),
         ) from None
     except OSError as error:

@@ -105,7 +105,7 @@ class Run:
     def endpoint_targets(self) -> list[FleetTarget]:
         """Return a row for each endpoint, the first one; what becomes of it is told of its other rows, too.
 
-        Rows mean the same endpoint where service and VPC are the same. Before an endpoint is made, a row
+        Rows mean the same endpoint where service and VPC are the same. Before an endpoint is created, a row
         whose cluster cannot be used stays by itself, so that it fails alone.
 
         Raises:

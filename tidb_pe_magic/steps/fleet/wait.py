@@ -67,7 +67,7 @@ class _Waiting:
     def _unlisted(self, endpoint: VpcEndpoint) -> VpcEndpoint | None:
         """Ask for an endpoint itself; None: it is gone.
 
-        A list may not have yet what was made just now, or may not be asked for.
+        A list may not have yet what was created just now, or may not be asked for.
         """
         try:
             return self._run.live.alibaba(endpoint.region_id).refreshed(endpoint)

@@ -129,7 +129,7 @@ def check_service(facts: Facts) -> Finding | None:
 
 
 def check_address_version(facts: Facts) -> Finding | None:
-    """The endpoint is made for IPv4."""
+    """The endpoint is created for IPv4."""
     service, check = facts.seen, "address-version"
     if service is None:
         return None
@@ -143,17 +143,17 @@ def check_address_version(facts: Facts) -> Finding | None:
         return Finding(
             check=check,
             severity=_WARN,
-            summary="The service is dual-stack; the endpoint is made for IPv4 alone.",
+            summary="The service is dual-stack. The endpoint will use IPv4 only.",
             evidence=evidence,
-            advice="Nothing, unless clients have IPv6 addresses only: then make the endpoint in the console.",
+            advice="If clients have only IPv6 addresses, create the endpoint in the console.",
         )
     if version == "IPv6":
         return Finding(
             check=check,
             severity=_STOP,
-            summary="The service is IPv6-only, and endpoints are made for IPv4 here.",
+            summary="The service is IPv6-only. This tool creates endpoints for IPv4 only.",
             evidence=evidence,
-            advice="Make the endpoint in the console.",
+            advice="Create the endpoint in the console.",
         )
     return Finding(
         check=check,
@@ -266,7 +266,7 @@ def check_auto_accept(facts: Facts) -> Finding | None:
         severity=_WARN,
         summary="The service's owner has to accept the connection: until then it stays Disconnected.",
         evidence="AutoAcceptEnabled false",
-        advice="After create, give the endpoint's ID to whoever runs the cluster in TiDB Cloud.",
+        advice="After create, give the endpoint's ID to the cluster's owner in TiDB Cloud.",
     )
 
 

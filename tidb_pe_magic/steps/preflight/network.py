@@ -55,9 +55,9 @@ def check_zones(facts: Facts) -> Finding | None:
         return Finding(
             check=check,
             severity=_WARN,
-            summary=f"Only one zone can be used, so there is no second one to fall back on: {in_use}.",
+            summary=f"Only one zone is usable, so the endpoint has no redundancy: {in_use}.",
             evidence=reasons,
-            advice=f"Make a vSwitch with free addresses in {' or '.join(unused)}.",
+            advice=f"Create a vSwitch with free addresses in {' or '.join(unused)}.",
         )
     return Finding(
         check=check,
@@ -179,20 +179,20 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: Securi
     source = f"{address}/32" if address else f"{facts.vpc.cidr_block or 'the network of this machine'}"
     advice = f"Add an inbound rule to {next(iter(facts.rules))}: Accept TCP {port}/{port} from {source}."
     if judgement.access == Access.ACCEPTED:
-        return Finding(check=check, severity=_OK, summary=f"{way} is let in.", evidence=evidence)
+        return Finding(check=check, severity=_OK, summary=f"{way} is allowed.", evidence=evidence)
     if judgement.access == Access.DROPPED:
         drops = judgement.because
         return Finding(
             check=check,
             severity=_STOP,
-            summary=f"{way} is {'dropped by a rule' if drops else 'not let in by any rule'} of {groups}: "
+            summary=f"{way} is {'dropped by a rule' if drops else 'not allowed by any rule'} of {groups}: "
             "connections would time out.",
             evidence=evidence,
             advice=advice + _against(drops, rule),
             rule=rule,
         )
     if judgement.members_only and address:
-        reason = f"only members of {', '.join(judgement.members_only)} are surely let in"
+        reason = f"only members of {', '.join(judgement.members_only)} are certainly allowed"
     elif address:
         reason = "the rule names a group, a list or something that is not known here"
     else:
@@ -200,7 +200,7 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: Securi
     return Finding(
         check=check,
         severity=_WARN,
-        summary=f"Cannot tell whether {way} is let in: {reason}.",
+        summary=f"Cannot tell whether {way} is allowed: {reason}.",
         evidence=evidence,
         advice=advice,
     )
