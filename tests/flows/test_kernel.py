@@ -20,7 +20,7 @@ LOAD = "%load_ext tidb_pe_magic"
 
 
 def test_a_restart_between_any_two_steps_changes_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each step works where nothing but the cluster's name is known, and one endpoint is made.
+    """Each step works where nothing but the cluster's name is known, and one endpoint is created.
 
     A kernel is restarted where something was changed; between look-ups the extension is loaded anew, which
     leaves as little of what it knew.

@@ -350,7 +350,7 @@ def open_or_saved(context: Context, alias: str, on_event: EventHook) -> OpenConn
     Raises:
         StepOrderError: it is neither open nor saved.
         MissingCredentials: the connection is only saved, and its password was not found.
-        ConnectionFailed: it cannot be made again.
+        ConnectionFailed: it cannot be created again.
     """
     if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
         connect(context, ConnectRequest(profile=alias), on_event)

@@ -114,7 +114,7 @@ def _unknown(wanted: str, database: str, name: str, current: str, found: Listing
         known = {each.lower(): each for each in found.databases}
         reason = f'database "{database}" does not exist on this server'
     else:
-        reason = f'there is no table or database "{wanted}" on this server'
+        reason = f'table or database "{wanted}" does not exist on this server'
     if close:
         meant = known[close[0]]
         advice = Advice(f"Did you mean {meant}?", Suggestion("tables", meant))

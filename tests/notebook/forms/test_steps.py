@@ -224,7 +224,7 @@ def test_a_new_form_finds_where_the_clouds_are(
 
 
 def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Where the cluster has several endpoints, the one that was made just now is meant, or one is chosen."""
+    """If the cluster has several endpoints, the one created just now is used, or one is chosen."""
     with Runbook(environ=sandbox.environment()) as runbook:
         runbook.create(cluster="demo", vpc=OTHER_VPC)
     clicker = open_form(sandbox)

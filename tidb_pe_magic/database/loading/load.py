@@ -289,7 +289,7 @@ def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
     try:
         _define(task, create_statement(side))
     except (ConnectionFailed, QueryCancelled) as unanswered:
-        # It may have been made all the same.
+        # It may have been created all the same.
         raise _nothing_loaded(task, side.name, unanswered) from None
     try:
         ledger, failure = _send(task, writer, pieces, zone)
