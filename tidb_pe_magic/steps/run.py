@@ -129,7 +129,8 @@ def _confirm(context: Context, planned: EndpointPlan, request: RunRequest) -> No
         confirmed = context.confirm(f"Create this endpoint? {zones} billed by the hour until you delete it.")
     except EOFError:
         raise errors.NotConfirmed(
-            f"the endpoint is billed ({zones}, by the hour), and nobody can be asked here.",
+            f"the endpoint is billed ({zones}, by the hour), and this process has no terminal or notebook "
+            "to ask in.",
             advice=Advice("Add --yes to create it without a question.", with_yes),
         ) from None
     except KeyboardInterrupt:
