@@ -131,7 +131,7 @@ def test_without_keys_the_sandbox_is_offered(tmp_path: Path) -> None:
     environment = {"TIDB_PE_STATE_DIR": str(tmp_path / "state"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     with Kernel(environment, tmp_path) as kernel:
         kernel.must("%load_ext tidb_pe_magic\nf = %tidb_pe form\nf.join(60)")
-        assert "no TiDB Cloud" in words_of(kernel, "f.choose.list.outcome.value")
+        assert "No TiDB Cloud" in words_of(kernel, "f.choose.list.outcome.value")
         assert "False" in kernel.must("print(f.choose.sandbox.layout.display == 'none')").text
         kernel.must("f.choose.sandbox.click(); f.join(120)")
         try:
