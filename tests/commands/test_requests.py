@@ -225,6 +225,7 @@ def test_every_step_but_the_first_may_name_its_cluster() -> None:
         "load",
         "query",
         "sandbox",
+        "tables",
         "whoami",
     }
     assert ClusterRequest.options()["cluster"].positional

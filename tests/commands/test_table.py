@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -87,8 +87,9 @@ def test_every_target_is_a_documented_step() -> None:
         assert inspect.getdoc(step), operation.name
         returned = inspect.signature(step).return_annotation
         promised = UNWRAPPED.get(operation.name, hints(method(operation))["return"])
-        assert returned == promised.__name__, operation.name
-        assert issubclass(promised, model.Result), operation.name
+        results = get_args(promised) or (promised,)
+        assert returned.split(" | ") == [each.__name__ for each in results], operation.name
+        assert all(issubclass(each, model.Result) for each in results), operation.name
 
 
 def test_every_method_has_the_fields_of_its_request() -> None:
@@ -154,7 +155,7 @@ def test_no_method_is_without_an_operation() -> None:
     """Beyond the operations Runbook has its life cycle and its connections alone."""
     public = {name for name in dir(Runbook) if not name.startswith("_")}
     methods = {operation.method for operation in available(Skin.PYTHON).values()}
-    assert public - methods == {"aliases", "close", "cluster_id", "connection", "perform"}
+    assert public - methods == {"aliases", "close", "cluster_id", "connection", "known", "perform"}
     assert methods <= public
 
 
