@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import sqlalchemy.exc
 from database.relay import Relay
+from pymysql.constants import COMMAND
 from support.secrets_in_traceback import holders
 
 from tidb_pe_magic.credentials.secrets import Secret
@@ -339,6 +340,16 @@ def test_a_cluster_that_fell_asleep_is_waited_for(plain_server: MariaDb, opened:
         assert identity(connection) != first
         connection.close()
         engine.dispose()
+
+
+def test_the_rest_of_an_interrupted_answer_ends_the_connection(engine: Engine) -> None:
+    """A ROLLBACK that meets it closes the connection, which the server rolls back; another follows."""
+    with engine.connect() as connection:
+        first = identity(connection)
+        session: Any = connection.connection.dbapi_connection
+        session._execute_command(COMMAND.COM_QUERY, "SELECT 1")
+        session.rollback()
+        assert identity(connection) != first
 
 
 def test_a_forgotten_connection_with_a_transaction_is_an_error(plain_server: MariaDb, opened: Open) -> None:

@@ -471,7 +471,11 @@ class Session(_Driver):
                     statement()
             else:
                 statement()
-        except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
-            if error.args[0] not in _LOST or not nothing_to_lose:
+        except (pymysql.err.OperationalError, pymysql.err.InterfaceError, pymysql.err.InternalError) as error:
+            # Out of sync, or of sequence: the rest of an answer that an interrupt cut off came in its place.
+            cut_off = (
+                isinstance(error, pymysql.err.InternalError) or error.args[0] == CR.CR_COMMANDS_OUT_OF_SYNC
+            )
+            if not nothing_to_lose or not (cut_off or error.args[0] in _LOST):
                 raise
             self._force_close()
