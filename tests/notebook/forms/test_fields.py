@@ -58,6 +58,15 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "dtypes": ("numpy_nullable", "numpy_nullable", "float"),
     "decimals": ("exact", "exact", "double"),
     "to_parquet": ("out.parquet", "out.parquet", " "),
+    "to_csv": ("out.csv", "out.csv", " "),
+    "explain": (True, True, "perhaps"),
+    "explain_analyze": (True, True, "perhaps"),
+    "queries": (True, True, "perhaps"),
+    "system": (True, True, "perhaps"),
+    "frame": ("delays", "delays", " "),
+    "table": ("delays", "delays", " "),
+    "if_exists": ("append", "append", "ignore"),
+    "keys": ("a,b", ("a", "b"), ","),
     "partition_on": ("id", "id", " "),
     "partitions": ("8", 8, "0"),
     "engine": ("dask", "dask", "spark"),
@@ -85,6 +94,7 @@ OF_REQUEST: dict[tuple[str, str], tuple[Any, Any, Any]] = {
     ("WhoamiRequest", "profile"): ("work", "work", " "),
     ("SqlUserRequest", "name"): ("analyst", "analyst", "an alyst"),
     ("FleetRequest", "action"): ("status", "status", "destroy"),
+    ("TablesRequest", "name"): ("flights", "flights", " "),
     ("SandboxRequest", "action"): ("status", "status", "restart"),
 }
 
@@ -123,7 +133,7 @@ def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
     assert field.value == value
     assert field.control.value == typed
     others = {"endpoint": "ep-1", "cluster": "demo", "sql": "SELECT 1", "action": "list", "file": "f.toml"}
-    others |= {"format": "terraform"}
+    others |= {"format": "terraform", "frame": "delays", "table": "delays"}
     others |= {"action": "plan"} if "file" in request_class.options() else {}
     others |= {"action": "status"} if "flights" in request_class.options() else {}
     needed = {each: text for each, text in others.items() if each in request_class.options() and each != name}
