@@ -421,6 +421,7 @@ def test_what_the_terminal_cannot_write_is_escaped(console: Console, encoding: s
 def test_a_closed_stream_is_no_traceback(console: Console, closed: str, words: str, code: int) -> None:
     """Started by a daemon that has closed its streams, a command works, or fails, as it does elsewhere."""
     without = {name: value for name, value in console.environment.items() if name != "TIDB_PASSWORD"}
+    before = console.must("endpoints", "--cluster", "demo")["items"]
     done = subprocess.run(
         ["sh", "-c", f"{shlex.quote(PROGRAM)} {words} {closed}"],
         env=without,
@@ -436,7 +437,7 @@ def test_a_closed_stream_is_no_traceback(console: Console, closed: str, words: s
     if words.startswith("run"):
         assert "has no terminal or notebook to ask in" in done.stderr
         assert "did not finish" not in done.stderr  # for nothing was begun
-        assert console.must("endpoints", "--cluster", "demo")["items"] == []
+        assert console.must("endpoints", "--cluster", "demo")["items"] == before
 
 
 def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, str]) -> None:
@@ -502,6 +503,7 @@ def scripts() -> dict[str, str]:
         (["connect", "--alias", ""], set()),
         (["connect", "--ca", "au"], {"authority one.pem"}),
         (["clusters", "--output", ""], {"table", "json"}),
+        (["query", "--output", "c"], {"csv"}),
         (["connection-string", "--with", "mysq"], {"mysql", "mysqlclient", "mysql-connector"}),
         (["completion", "z"], {"zsh"}),
         (["fleet", "a"], {"apply"}),

@@ -208,8 +208,14 @@ def _script(words: list[str]) -> str:
         words[0],
         PROG,
         own={_COMPLETION: SHELLS},
-        common={"--output": (*_OUTPUTS, _CSV), "--profile": (), VERBOSE: ()},
+        common=_own_flags,
     )
+
+
+def _own_flags(operation: str) -> dict[str, tuple[str, ...]]:
+    """Return the flags that every command takes, each with its words; only the rows of a query become CSV."""
+    outputs = (*_OUTPUTS, _CSV) if operation == "query" else _OUTPUTS
+    return {"--output": outputs, "--profile": (), VERBOSE: ()}
 
 
 def _at_a_terminal() -> bool:

@@ -13,7 +13,7 @@ from tidb_pe_magic.completion.suggest import ValueKind, kind
 from tidb_pe_magic.steps import saved_connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tidb_pe_magic.commands.fields import Option
     from tidb_pe_magic.commands.table import Operation
@@ -102,18 +102,18 @@ _FILES = Offer(files=True)
 _PROFILES = Offer(names=_LISTS[ValueKind.PROFILE])
 
 
-def script(shell: str, prog: str, *, own: Words, common: Words) -> str:
+def script(shell: str, prog: str, *, own: Words, common: Callable[[str], Words]) -> str:
     """Return the completion script of a program over the table of operations.
 
     Args:
         shell: bash or zsh.
         prog: the program's name.
         own: subcommands that are no operations, each with its words.
-        common: flags of every operation, each with the words that can follow it.
+        common: returns, for an operation's name, the flags of the program itself, each with its words.
     """
     operations = available(Skin.CONSOLE).values()
     cases = [
-        *(case for operation in operations for case in _cases(operation, common)),
+        *(case for operation in operations for case in _cases(operation, common(operation.name))),
         *((f"{name} *", Offer(words)) for name, words in own.items()),
     ]
     commands = Offer((*(operation.name for operation in operations), *own))
