@@ -11,7 +11,7 @@ import typing
 from hypothesis import strategies as st
 
 from tidb_pe_magic import model
-from tidb_pe_magic.advice import Suggestion
+from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 
 EVENTS: tuple[type, ...] = typing.get_args(model.Event)
 
@@ -66,6 +66,9 @@ def hostile(kind: type) -> st.SearchStrategy[typing.Any]:
     """Return instances of a dataclass of `model`, with any text at all in its strings."""
     if kind is Suggestion:
         return st.builds(lambda words: Suggestion(*words), st.lists(_TEXT, min_size=1, max_size=3))
+    if kind is Advice:
+        commands = st.lists(hostile(Suggestion) | st.builds(ShellCommand, _TEXT), max_size=2)
+        return st.builds(lambda text, commands: Advice(text, *commands), _TEXT, commands)
     hints = typing.get_type_hints(kind, localns={"Engine": object})
     return st.builds(
         kind, **{field.name: _of(hints[field.name], field.name) for field in dataclasses.fields(kind)}
