@@ -43,7 +43,7 @@ _TAGS = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "code", 
     "details",
     "summary",
 }
-_ATTRIBUTES = {"style", "class", "scope"}
+_ATTRIBUTES = {"style", "class", "scope", "aria-hidden"}
 # Of pictures, which tests/repository/test_pictures.py looks at more closely; HTML's parser writes viewBox so.
 _DRAWN_TAGS = {"svg", "rect", "path", "text"}
 _DRAWN = {"role", "aria-label", "viewbox", "fill", "x", "y", "width", "height", "rx", "d", "transform"}

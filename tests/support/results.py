@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
+from tidb_pe_magic.model.schemas import TableDetails
 
 EVENTS: tuple[type, ...] = typing.get_args(model.Event)
 
@@ -38,6 +39,8 @@ _ATTACKS = (
     "",
 )
 _TEXT = st.sampled_from(_ATTACKS) | st.text(st.characters(exclude_categories=()), max_size=12)
+# Of what is never empty: a statement, a command.
+_SOME_TEXT = _TEXT.filter(str.strip)
 # The words that views decide by, so that each branch is met.
 _KNOWN: dict[str, tuple[str, ...]] = {
     "provider": ("alicloud", "aws"),
@@ -67,18 +70,26 @@ def hostile(kind: type) -> st.SearchStrategy[typing.Any]:
     if kind is Suggestion:
         return st.builds(lambda words: Suggestion(*words), st.lists(_TEXT, min_size=1, max_size=3))
     if kind is Advice:
-        commands = st.lists(hostile(Suggestion) | st.builds(ShellCommand, _TEXT), max_size=2)
+        commands = st.lists(hostile(Suggestion) | st.builds(ShellCommand, _SOME_TEXT), max_size=2)
         return st.builds(lambda text, commands: Advice(text, *commands), _TEXT, commands)
     hints = typing.get_type_hints(kind, localns={"Engine": object})
-    return st.builds(
+    built = st.builds(
         kind, **{field.name: _of(hints[field.name], field.name) for field in dataclasses.fields(kind)}
     )
+    return built.map(_with_whole_rows) if kind is TableDetails else built
+
+
+def _with_whole_rows(details: TableDetails) -> TableDetails:
+    """Give each row a value for each column, as a server does."""
+    width = len(details.columns)
+    rows = tuple((*row, *[None] * width)[:width] for row in details.rows if width)
+    return dataclasses.replace(details, rows=rows)
 
 
 def _of(hint: typing.Any, name: str) -> st.SearchStrategy[typing.Any]:
     if hint is str:
-        known = _KNOWN.get(name)
-        return st.sampled_from(known) | _TEXT if known else _TEXT
+        known, words = _KNOWN.get(name), _SOME_TEXT if name in {"statement", "line"} else _TEXT
+        return st.sampled_from(known) | words if known else words
     if hint in _SIMPLE:
         return _SIMPLE[hint]
     if isinstance(hint, enum.EnumType):

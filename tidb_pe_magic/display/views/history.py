@@ -81,7 +81,7 @@ def _queries(history: model.History, queries: tuple[model.PastQuery, ...]) -> Vi
             f"{query.rows:,}" if query.changed is None else f"{query.changed:,} changed",
             f"{query.seconds:.2f}",
             "" if query.request_units is None else units(query.request_units).removesuffix(" RU"),
-            Mark(_OUTCOMES[query.outcome], query.outcome),
+            Mark(_OUTCOMES.get(query.outcome, "info"), query.outcome),
         )
         for query in queries
     )
