@@ -204,7 +204,9 @@ def test_an_interrupted_cell_leaves_the_connection_usable(
     stopper.join()
     assert plain_server.running("SELECT SLEEP(31)") == ()
     assert isinstance(result.error_in_exec, QueryCancelled)
-    assert len(capsys.readouterr().out.strip().splitlines()) == 2  # "Running query in", and the error
+    assert (
+        len(capsys.readouterr().out.strip().splitlines()) == 3
+    )  # "Running query in", the error, and where to read on
     run(shell, "%sql INSERT INTO numbers VALUES (1)")
     assert plain_server.value("SELECT COUNT(*) FROM test.numbers") == 1
 
