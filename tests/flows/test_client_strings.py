@@ -105,7 +105,9 @@ def test_a_host_that_does_not_answer_is_said(manual: Sandbox) -> None:
 
 def test_an_alias_that_is_not_open_is_refused(runbook: Runbook) -> None:
     """The line names the command that opens one."""
-    with pytest.raises(StepOrderError, match=r"no connection other is open or saved.*%tidb_pe connect"):
+    with pytest.raises(
+        StepOrderError, match=r"no connection other is open or saved.*Try: runbook\.connect\(\)"
+    ):
         runbook.connection_string(with_="env", alias="other")
 
 

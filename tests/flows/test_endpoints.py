@@ -151,7 +151,7 @@ def test_a_wait_that_is_stopped_leaves_the_clouds_work(manual: Sandbox) -> None:
 
     with Runbook(environ=manual.environment(), sleep=stop) as runbook:
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
-        with pytest.raises(errors.WaitCancelled, match="run %tidb_pe wait again") as stopped:
+        with pytest.raises(errors.WaitCancelled, match=r"work continues.*Try: runbook\.wait\(\)") as stopped:
             runbook.wait()
         assert stopped.value.last is not None
     assert len(manual.world.endpoints) == 1
@@ -251,9 +251,8 @@ def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox)
         runbook.delete("ep-typo", yes=True, shared=True)
     with pytest.raises(errors.InvalidRequest, match=rf"did you mean {made}\?.*region=.ap-southeast-1"):
         runbook.delete(f"{made}x", region="ap-southeast-1", yes=True, shared=True)
-    with pytest.raises(
-        errors.InvalidRequest, match=f"the journal has it in ap-southeast-1.*{made} --yes --region ap-southea"
-    ):
+    again = rf'"{made}", yes=True, shared=True, region="ap-southeast-1"\)'
+    with pytest.raises(errors.InvalidRequest, match=f"the journal has it in ap-southeast-1.*{again}"):
         runbook.delete(made, cluster="jakarta", yes=True, shared=True)
     assert list(sandbox.world.endpoints) == [made]
 
@@ -300,7 +299,7 @@ def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:
     def stop(_: float) -> bool:
         raise KeyboardInterrupt
 
-    words = f"%tidb_pe delete {endpoint_id} --yes"
+    words = rf'still exists and is billed.*Try: runbook\.delete\("{endpoint_id}", yes=True, shared=True\)'
     with (
         Runbook(environ=manual.environment(), sleep=stop) as runbook,
         pytest.raises(errors.WaitCancelled, match=words),
@@ -347,7 +346,10 @@ def test_a_creation_whose_answer_was_lost_is_adopted(sandbox: Sandbox) -> None:
         detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
         Runbook(environ=environ, sleep=lambda _: False) as runbook,
     ):
-        with pytest.raises(errors.ServiceUnavailable, match=r"may have been created.*run the same command"):
+        with pytest.raises(
+            errors.ServiceUnavailable,
+            match=r"may exist now, and is billed.*Run the same command again to adopt it",
+        ):
             runbook.create(**placement)
         again = runbook.create(**placement)
     assert again.adopted
@@ -392,7 +394,10 @@ def test_the_cancel_event_ends_a_pause(sandbox: Sandbox) -> None:
     with (
         detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
         Runbook(environ=environ, cancel=cancel, on_event=lambda _: cancel.set()) as runbook,
-        pytest.raises(errors.WaitCancelled, match="may have been created"),
+        pytest.raises(
+            errors.WaitCancelled,
+            match=r"may exist now, and is billed.*Run the same command again to adopt it",
+        ),
     ):
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
 
@@ -408,7 +413,10 @@ def test_a_creation_that_is_stopped_says_what_may_be_there(sandbox: Sandbox) -> 
             signal.pthread_kill(main, signal.SIGINT)
 
     with detour(sandbox, "CreateVpcEndpoint", before=stop) as environ, Runbook(environ=environ) as runbook:
-        with pytest.raises(errors.WaitCancelled, match="may have been created"):
+        with pytest.raises(
+            errors.WaitCancelled,
+            match=r"may exist now, and is billed.*Run the same command again to adopt it",
+        ):
             runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
         assert interrupted.is_set()
 

@@ -297,7 +297,7 @@ def test_a_file_of_somebody_elses_is_not_replaced(sandbox: Sandbox, runbook: Run
     ):
         path.write_bytes(content)
         before = sandbox.requests.mark
-        with pytest.raises(errors.InvalidRequest, match=r"--to: .*is no export or was changed since"):
+        with pytest.raises(errors.InvalidRequest, match=r"--to: .*is not an unchanged export"):
             runbook.export("terraform", **PLACE, to=str(path))
         assert path.read_bytes() == content
         assert sandbox.requests.mark == before
@@ -309,9 +309,9 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     """A directory, a pipe and a missing directory are named, with --replace, too, before a cloud is asked."""
     os.mkfifo(tmp_path / "pipe")
     for place, words in (
-        (".", "no file"),
-        ("pipe", "no file"),
-        ("missing/main.tf", "no directory"),
+        (".", "not a regular file"),
+        ("pipe", "not a regular file"),
+        ("missing/main.tf", "the directory .*missing does not exist"),
         ("x" * 300, "cannot be written"),
         ("nul\0", "path of a file"),
     ):

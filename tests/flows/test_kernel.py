@@ -99,5 +99,8 @@ def test_a_missing_password_names_the_ways_where_nobody_can_be_asked(
     with Kernel(environment, tmp_path) as kernel:
         kernel.must(LOAD)
         reply = kernel.run(f"%tidb_pe run demo {PLACEMENT}")
-    assert "MissingCredentials" in reply.error
+    [failed] = [message["content"] for message in reply.messages if message["msg_type"] == "error"]
+    assert failed["ename"] == "MissingCredentials"
+    assert reply.error.startswith("No SQL password found")
+    assert name in reply.error
     assert "--password-from env:NAME" in reply.error

@@ -306,7 +306,9 @@ def test_a_limited_statement_cannot_be_split(connected: Runbook) -> None:
 
 def test_without_a_connection_the_command_is_named(runbook: Runbook) -> None:
     """The alias that is asked for, and what would open it."""
-    with pytest.raises(errors.StepOrderError, match=r"no connection other.*connect --alias other"):
+    with pytest.raises(
+        errors.StepOrderError, match=r'connection other is not open.*runbook\.connect\(alias="other"\)'
+    ):
         runbook.query("SELECT 1", alias="other")
 
 

@@ -176,7 +176,7 @@ def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, pro
     into, options = _taken(options, _INTO)
     if into is not None and (not into.isidentifier() or keyword.iskeyword(into)):
         raise InvalidRequest(_INTO, "must be a name that Python can give, such as frame.")
-    namespace: dict[str, Any] = commands.shell.user_ns  # type: ignore[union-attr]
+    namespace: dict[str, Any] = commands.shell.user_ns if commands.shell else {}
     given = given | _variable(options, namespace)
     command = parse_options(OPERATIONS[QUERY], options, prog=prog, given=given)
     if isinstance(command, Help):

@@ -75,12 +75,15 @@ def _refuse_unknown(
         return
     reason = f"{request.endpoint} does not exist in {alibaba.region_id}"
     if regions:
-        elsewhere, adopted = ", ".join(sorted(regions)), ["--adopted"] if request.adopted else []
+        elsewhere = ", ".join(sorted(regions))
+        adopted = ["--adopted"] if request.adopted else []
+        shared = ["--shared"] if request.shared else []
         raise errors.UnknownName(
             request.label("endpoint"),
             f"{reason}; the journal has it in {elsewhere}.",
             advice=Advice(
-                "", Suggestion("delete", request.endpoint, "--yes", *adopted, "--region", min(regions))
+                "",
+                Suggestion("delete", request.endpoint, "--yes", *adopted, *shared, "--region", min(regions)),
             ),
         )
     service = cluster.service.service_name if cluster and cluster.service else ""
