@@ -92,7 +92,7 @@ def real(clouds: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize(
     ("confirm", "reason"),
-    [(lambda _: False, "you answered no"), (confirmed, "nobody can be asked here")],
+    [(lambda _: False, "you answered no"), (confirmed, "has no terminal or notebook to ask in")],
 )
 def test_without_a_yes_nothing_is_created(
     real: dict[str, str], clouds: Sandbox, confirm: Callable[[str], bool], reason: str

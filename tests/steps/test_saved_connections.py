@@ -86,7 +86,7 @@ def test_saving_again_replaces(environ: dict[str, str]) -> None:
 
 def test_a_name_that_is_not_saved_lists_those_that_are(environ: dict[str, str]) -> None:
     """The line has the names, and the command that saves one."""
-    assert "saved: none is. Save one: %tidb_pe connect --alias tidb --save" in refusal(environ)
+    assert "saved: none. Save one first. Try: %tidb_pe connect --alias tidb --save" in refusal(environ)
     saved_connections.save(environ, SAVED)
     assert "saved: @tidb." in refusal(environ, "other")
 
@@ -130,7 +130,10 @@ def test_a_file_with_a_wrong_field_names_it(
     """The line has the file, the field and the command that saves it again; no value is repeated."""
     changed(environ, **changes)
     line = refusal(environ)
-    assert f"tidb.json cannot be used: {reason}. Save it again: %tidb_pe connect --alias tidb --save" in line
+    assert (
+        f"tidb.json cannot be used: {reason}. Save it again. Try: %tidb_pe connect --alias tidb --save"
+        in line
+    )
     assert "hunter2" not in line
 
 

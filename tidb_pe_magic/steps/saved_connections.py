@@ -82,7 +82,7 @@ def load(environ: Mapping[str, str], name: str) -> SavedConnection:
     try:
         return _read(path)
     except FileNotFoundError:
-        known = ", ".join(f"@{each}" for each in names(environ)) or "none is"
+        known = ", ".join(f"@{each}" for each in names(environ)) or "none"
         raise errors.UnknownName(
             f"@{name}",
             f"no connection of this name is saved; saved: {known}.",

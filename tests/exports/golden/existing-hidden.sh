@@ -1,5 +1,5 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 192fd793847a44b8
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 6b8cf7f0d841f6c0
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
 # The first command adds the inbound rule that is missing; the others show the endpoint.

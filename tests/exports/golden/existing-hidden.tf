@@ -1,4 +1,4 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 1bb406391acbd7c8
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: bb1d273a97a6c22b
 #
 # Endpoint ep-t4nabc123, which exists, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would

@@ -1,4 +1,4 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: c03069e8d3004bbe
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 7bffbce4edeb1727
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan shows what would be created; nothing has been created yet.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: 5f11ec627e63fd54
+# Written by tidb_pe_magic: export aliyun-cli. Checksum of the other lines: fd8f1fffa06d862e
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
 # The commands make it and wait for it; nothing has been created yet. An endpoint of this service and VPC

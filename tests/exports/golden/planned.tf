@@ -1,4 +1,4 @@
-# Written by tidb_pe_magic: export terraform. Checksum of the other lines: c6554ad4e2b204ff
+# Written by tidb_pe_magic: export terraform. Checksum of the other lines: 978e27bd7e5b9b15
 #
 # The endpoint that create would make, for TiDB Cloud cluster demo (10581112723110012345).
 # terraform plan shows what would be created; nothing has been created yet.

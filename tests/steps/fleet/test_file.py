@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,8 +141,12 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     """There is none, it is a directory, or it is not text."""
-    with pytest.raises(InvalidRequest, match=r"there is no .*fleet init FILE writes a template"):
-        read(str(tmp_path / "fleet.toml"))
+    missing = tmp_path / "fleet.toml"
+    template = (
+        rf"does not exist\. Write a template first\. Try: %tidb_pe fleet init {re.escape(str(missing))}$"
+    )
+    with pytest.raises(InvalidRequest, match=template):
+        read(str(missing))
     with pytest.raises(InvalidRequest, match="cannot be read"):
         read(str(tmp_path))
     (tmp_path / "latin").write_bytes("# Zürich".encode("latin-1"))
