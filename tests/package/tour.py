@@ -19,6 +19,7 @@ from traitlets.config import Config
 import tidb_pe_magic
 from tidb_pe_magic import Runbook, TidbPeError
 from tidb_pe_magic.cli import main
+from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.table import Skin, available
 
 if TYPE_CHECKING:
@@ -97,11 +98,14 @@ class Tour:
             return runbook.connection.password_source
 
     def sandbox(self) -> object:
-        """Start the sandbox as a cell does, and stop it."""
+        """Start the sandbox as a cell does, and stop it, where the environment names no clouds yet."""
+        names = {hosts.TIDB_CLOUD, hosts.ALIBABA} & set(os.environ)
+        clouds = {name: os.environ.pop(name) for name in names}
         try:
             return self._shown("sandbox start --mode immediate --flights 10")
         finally:
             self.shell.run_line_magic("tidb_pe", "sandbox stop")
+            os.environ.update(clouds)
 
     def _shown(self, line: str) -> str:
         """Return what a line of the magic prints."""
