@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.secrets_in_traceback import holders
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.credentials import alibaba, tidb_cloud
 from tidb_pe_magic.credentials.secrets import Environment, Key, Password, PasswordSource, Secret, sql_password
 from tidb_pe_magic.errors import InvalidRequest, MissingCredentials, TidbPeError
@@ -150,7 +151,7 @@ def test_half_a_tidb_cloud_key_is_none(environ: dict[str, str]) -> None:
         tidb_cloud_key(Environ(environ))
     assert PUBLIC in str(caught.value)
     assert PRIVATE in str(caught.value)
-    assert "sandbox start" in str(caught.value.commands)
+    assert Suggestion("sandbox", "start") in caught.value.commands
     assert holders(caught.value, HIDDEN) == []
 
 

@@ -54,7 +54,7 @@ def test_what_cannot_be_loaded_is_one_line(connected: Shell) -> None:
         ("delays --table flights", "nycflights13.flights exists"),
         ("delays --table flights --if-exists append", "has no such column"),
         ("delays --table x --keys nope", "--keys: the frame has no column nope"),
-        ("delays --table x --alias other", "connection other is not open"),
+        ("delays --table x --alias other", "there is no connection other; open: tidb."),
         ("delays", "--table: is missing"),
     ):
         cell = connected.run(f"%tidb_pe load {line}")

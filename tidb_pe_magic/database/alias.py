@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tidb_pe_magic.advice import Advice, ShellCommand
 from tidb_pe_magic.database import forks
 from tidb_pe_magic.database.effects import effect_of
 from tidb_pe_magic.database.queries.failures import translated
@@ -144,7 +145,10 @@ class AliasSession:
             raise InvalidRequest(
                 "SQL",
                 "it asks about the previous statement, after which its Request Units were read.",
-                advice="Run %config TidbPeMagics.request_units = False, then both statements again.",
+                advice=Advice(
+                    "Turn that off, then run both statements again.",
+                    ShellCommand("%config TidbPeMagics.request_units = False"),
+                ),
             )
         self.overtaken = self.overtaken and not statement
 

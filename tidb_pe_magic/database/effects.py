@@ -132,7 +132,7 @@ def refuse_session_statement(statement: str) -> None:
         reason = "it asks about the previous statement of its session, and every call opens its own."
     else:
         return
-    raise InvalidRequest("SQL", reason, advice="Run it in a notebook cell, or inside engine.begin().")
+    raise InvalidRequest("SQL", reason, advice="Run it in a %%sql cell, or inside engine.begin().")
 
 
 def _pair(found: Sequence[Token]) -> tuple[str, str]:
