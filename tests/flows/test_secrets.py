@@ -164,9 +164,9 @@ def executed(environment: dict[str, str], directory: Path) -> NotebookNode:
 
 
 def failures(notebook: NotebookNode) -> str:
-    """Return every error that a cell ended with."""
+    """Return every error that a cell ended with: its class, and what is shown of it."""
     return "\n".join(
-        "\n".join(output["traceback"])
+        "\n".join((output["ename"], *output["traceback"]))
         for cell in notebook.cells
         for output in cell.outputs
         if output.output_type == "error"
@@ -209,7 +209,7 @@ def _child(directory: Path) -> dict[str, bytes]:
 
 
 def _the_run_meant_something(notebook: NotebookNode, files: dict[str, bytes]) -> None:
-    shown = failures(notebook)
+    shown = " ".join(failures(notebook).split())  # lines are as wide as the page
     for words in (
         "AuthenticationFailed",
         "ConnectionFailed",

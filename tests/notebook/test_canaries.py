@@ -129,7 +129,9 @@ PLANTS = {
     ),
     # Certificates and signatures
     "certificate of TiDB Cloud": Plant(
-        "%tidb_pe clusters", environ={"TIDBCLOUD_SERVERLESS_ENDPOINT": "{tls}"}, says="failed: no "
+        "%tidb_pe clusters",
+        environ={"TIDBCLOUD_SERVERLESS_ENDPOINT": "{tls}"},
+        says="CERTIFICATE_VERIFY_FAILED",
     ),
     "certificate of Alibaba Cloud": Plant(
         "%tidb_pe networks --cluster demo",

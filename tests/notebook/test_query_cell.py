@@ -292,8 +292,8 @@ def test_an_error_shows_its_place_and_what_was_meant(connected: Shell, cell: str
     assert "Unknown column 'carier' in 'field list'. Did you mean carrier?" in told
     assert (line, caret) == ("    SELECT carier,", "           ^")
     failed = connected.run(f"{cell}\nSELECT *\nFORM flights")
-    *told, line, caret = failed.output.rstrip().splitlines()
-    assert "1064: You have an error in your SQL syntax" in " ".join(told)
+    *message, line, caret = failed.output.rstrip().splitlines()
+    assert "1064: You have an error in your SQL syntax" in " ".join(message)
     assert (line, caret) == ("    FORM flights", "         ^")
     assert "Did you mean nycflights13.flights?" in connected.run(f"{cell}\nSELECT * FROM test.flights").output
     assert "Did you mean nycflights13?" in connected.run(f"{cell}\nUSE nycflight").output
