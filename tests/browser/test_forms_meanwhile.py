@@ -230,7 +230,7 @@ def test_a_preflight_stop(
     if check != "clock":  # with that nothing can be looked up, and so no group be chosen
         form.place(GROUP)
     expect(form.outcome("plan")).to_contain_text("create refuses")
-    expect(form.outcome("plan").get_by_role("row", name=re.compile(rf"^\S {check} "))).to_be_visible()
+    expect(form.outcome("plan").get_by_text(re.compile(rf"^✘\s+{check}: \S"))).to_be_visible()
     form.rests()
     expect(form.doing("create")).to_be_disabled()
     consent = form.field("Create it even though the preflight stops it")

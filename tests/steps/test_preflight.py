@@ -94,6 +94,14 @@ def test_where_all_is_well_every_check_says_so() -> None:
     assert len({finding.check for finding in found}) == len(found)
 
 
+def test_no_place_is_judged_without_a_vpc() -> None:
+    """Where no VPC could be looked up, nothing is said of where the endpoint would be."""
+    assert "place" in {finding.check for finding in findings(FACTS)}
+    for here in (HERE, None):
+        found = findings(replace(FACTS, vpc=replace(VPC, vpc_id=""), here=here))
+        assert "place" not in {finding.check for finding in found}
+
+
 @pytest.mark.parametrize(
     ("changes", "check", "severity", "words"),
     [

@@ -105,9 +105,11 @@ def _kind(group: SecurityGroup) -> str:
     return {"normal": "basic", "enterprise": "advanced"}.get(group.group_type, group.group_type)
 
 
-def check_place(facts: Facts) -> Finding:
+def check_place(facts: Facts) -> Finding | None:
     """An endpoint is reached from its VPC, or from where a route leads there."""
     check, here, vpc_id = "place", facts.here, facts.vpc.vpc_id
+    if not vpc_id:  # where the clock is refused, no VPC can be looked up
+        return None
     if here is None:
         return Finding(
             check=check,
