@@ -57,7 +57,7 @@ LASTING = [
 def test_a_statement_that_only_changes_its_session_is_refused_by_its_words(sql: str, words: str) -> None:
     """It is refused in one line that names it, and the two places where it has its effect."""
     assert effect_of(sql).session_only == words
-    with pytest.raises(InvalidRequest, match=r"notebook cell, or inside engine\.begin") as refused:
+    with pytest.raises(InvalidRequest, match=r"%%sql cell, or inside engine\.begin") as refused:
         refuse_session_statement(sql)
     assert words in str(refused.value)
     assert not effect_of(sql).leaves_nothing
