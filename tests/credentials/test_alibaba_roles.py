@@ -193,7 +193,7 @@ def test_an_instance_without_a_role_is_told_what_to_do(
         detail = runbook.whoami().alibaba.detail
         with pytest.raises(MissingCredentials, match="Attach a RAM role") as caught:
             runbook.networks(cluster="demo")
-    assert detail == str(caught.value)
+    assert str(caught.value).startswith(detail)
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -231,7 +231,7 @@ def test_a_wrong_statement_is_refused_in_the_servers_words(engine: Engine) -> No
 
 def test_a_result_above_the_cap_is_not_read_on(plain_server: MariaDb, engine: Engine) -> None:
     """Reading stops with one line that names what to do, and the server is told."""
-    with pytest.raises(ResultTooLarge, match=r"--max-rows N.*--to-parquet PATH") as caught:
+    with pytest.raises(ResultTooLarge, match=r"--max-memory.*--to-parquet PATH") as caught:
         read_table(reading(engine, MANY), max_memory=1_000_000)
     assert "1 MB (--max-memory)" in str(caught.value)
     plain_server.await_end(MANY)

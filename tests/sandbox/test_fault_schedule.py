@@ -114,13 +114,13 @@ def test_a_fault_has_a_name(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("rest", "there is no fault 'rest': did you mean reset?"),
+        ("rest", "unknown fault 'rest': did you mean reset?"),
         ("nonsense", "--list-faults shows them all"),
         ("reset:CreateVpcEndpoint:later", "did you mean after?"),
         ("drip:ListClusters:before", "drip strikes during"),
         ("a:b:c:d", "is not NAME"),
         ("reset:CreateVpcEndpont", "did you mean CreateVpcEndpoint?"),
-        ("nonce-expired:CreateVpcEndpoint", "nonce-expired is not about it"),
+        ("nonce-expired:CreateVpcEndpoint", "nonce-expired does not apply to it"),
         ("cut:insert", "capital letters: INSERT"),
     ],
 )

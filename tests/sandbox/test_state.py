@@ -286,11 +286,11 @@ def test_a_file_holds_all_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
         (("snapshot", "world", "endpoints", 0, "port"), "4000", "world.endpoints.0.port"),
         (("snapshot", "world", "mode"), "never", "world.mode"),
         (("snapshot", "clusters"), None, "clusters"),
-        (("snapshot", "world", "endpoints", 0, "domain"), "0.0.0.0", "no address of this machine alone"),  # noqa: S104 - refused
+        (("snapshot", "world", "endpoints", 0, "domain"), "0.0.0.0", "not a loopback address"),  # noqa: S104 - refused
         (
             ("snapshot", "world", "endpoints", 0, "zones", 0, "eni_ip"),
             "10.0.0.1",
-            "no address of this machine",
+            "not a loopback address",
         ),
         (("snapshot", "world", "endpoints", 0, "connection_status"), "Odd", "unknown status Odd"),
         (("snapshot", "world", "due"), {"ep-x": 1.0}, "ep-x does not exist"),
