@@ -110,10 +110,10 @@ def python(suggestion: Suggestion) -> str:
     """Return the suggestion as a call of `Runbook`'s method."""
     if suggestion.operation == SQL:
         statement = suggestion.words[1] if len(suggestion.words) > 1 else "SELECT …"
-        return f'runbook.query("{statement}")'
+        return f"runbook.query({_literal(statement)})"
     if suggestion.operation == _SANDBOX:
         return _SANDBOX_MODULE
-    if not suggestion.operation.isidentifier() and suggestion.operation.startswith("-"):
+    if suggestion.operation.startswith("-"):
         return "help(runbook)"
     by_place, by_name = _arguments(suggestion.words)
     if by_name.pop("-h", None):

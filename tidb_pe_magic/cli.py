@@ -267,7 +267,7 @@ def _show_rows(result: model.QueryResult, output: str, spelling: Spelling) -> No
         csv_file.write_names(sys.stdout.buffer, result.data.column_names)
         csv_file.write_rows(sys.stdout.buffer, result.data)
         sys.stdout.buffer.flush()
-    elif output == "json":
+    elif output == _JSON:
         _show("\n".join(json_rows.lines(result.data, ascii_only=not _takes_everything())))
     else:
         _show_table(result.data)

@@ -26,7 +26,8 @@ _PROTOCOL_VERSION = 10
 _ERROR = 0xFF
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 60, 10, 3
 _UNACKNOWLEDGED = 10_000  # milliseconds; without a limit Linux sends again for 15 minutes
-_LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
+LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
+"""The driver's codes of a connection that is lost."""
 
 _NOT_REACHED = (
     "The endpoint's security group must allow inbound TCP on this port from this machine, and this machine "
@@ -210,7 +211,7 @@ def server_error(code: int, message: str, *, stage: str, plain: bool = False) ->
     """
     if message.startswith("#"):
         message = message[6:]  # SQLSTATE
-    if code in _LOST:
+    if code in LOST:
         detail = f" ({code} {message})" if code else ""
         return ConnectionFailed(stage, f"the server ended the connection{detail}.")
     refusal = refusals.find(code, message)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 else:
     _Driver = Connection
 
-_LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
 # What PyMySQL raises where a peer does not keep to the protocol.
 _PROTOCOL_ERRORS = (ValueError, LookupError, AssertionError, struct.error, TypeError)
 
@@ -476,6 +475,6 @@ class Session(_Driver):
             cut_off = (
                 isinstance(error, pymysql.err.InternalError) or error.args[0] == CR.CR_COMMANDS_OUT_OF_SYNC
             )
-            if not nothing_to_lose or not (cut_off or error.args[0] in _LOST):
+            if not nothing_to_lose or not (cut_off or error.args[0] in greeting.LOST):
                 raise
             self._force_close()

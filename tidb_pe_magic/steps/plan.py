@@ -122,16 +122,14 @@ def _complete_commands(request: Placement) -> Iterator[None]:
     try:
         yield
     except errors.ChoiceRequired as choice:
-        found = [name for name, each in OPERATIONS.items() if each.request is type(request)]
-        field = choice.field.removeprefix("--").replace("-", "_")
+        name = next((name for name, each in OPERATIONS.items() if each.request is type(request)), "")
         commands = []
-        for name in found[:1]:
-            for value, _ in choice.candidates:
-                # Security groups and vSwitches are of one VPC, and none was named.
-                chosen: Any = {"security_group": (value,)}
-                if field == "vpc":
-                    chosen = {"vpc": value, "security_group": (), "zone": ()}
-                commands.append(suggestion(name, replace(request, **chosen)))
+        for value, _ in choice.candidates if name else ():
+            # Security groups and vSwitches are of one VPC, and none was named.
+            chosen: Any = {"security_group": (value,)}
+            if choice.field == "--vpc":
+                chosen = {"vpc": value, "security_group": (), "zone": ()}
+            commands.append(suggestion(name, replace(request, **chosen)))
         raise errors.ChoiceRequired(choice.field, choice.reason, choice.candidates, commands) from None
 
 

@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 from programs.bench.report import Measured, show
 from programs.bench.server import ask, execute
 from programs.bench.tables import GROWTH
-from programs.bench.ways import measure
-
-from tidb_pe_magic.credentials.secrets import Secret
-from tidb_pe_magic.database.engine import Target, open_engine
-from tidb_pe_magic.model import TlsMode
+from programs.bench.ways import measure, our_engine
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -55,15 +51,7 @@ def _writer(task: Mapping[str, Any], path: Path) -> Callable[[str], int]:
     from tidb_pe_magic.database.queries.results import Read, read_file
     from tidb_pe_magic.database.queries.statement import BoundStatement
 
-    target = Target(
-        host=task["host"],
-        port=task["port"],
-        user=task["user"],
-        database=task["database"],
-        password=Secret(task["password"]),
-        tls=TlsMode.OFF,
-    )
-    engine = open_engine(target).engine
+    engine = our_engine(task)
 
     def write(sql: str) -> int:
         reading = Read(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pymysql.connections import Connection
+    from sqlalchemy import Engine
 
     # Reads the result of a statement.
     Read = Callable[[str], Any]
@@ -60,14 +61,12 @@ def frames(task: Mapping[str, Any]) -> Read:
     return read
 
 
-def sql_cell(task: Mapping[str, Any]) -> Read:
-    """Use `%sql` with its option autopandas on a connection of ours."""
+def our_engine(task: Mapping[str, Any]) -> Engine:
+    """Open an engine of ours on the server."""
     from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.database.engine import Target, open_engine
-    from tidb_pe_magic.database.jupysql import register
     from tidb_pe_magic.model import TlsMode
 
-    shell = _shell_with_jupysql()
     target = Target(
         host=task["host"],
         port=task["port"],
@@ -76,7 +75,15 @@ def sql_cell(task: Mapping[str, Any]) -> Read:
         password=Secret(task["password"]),
         tls=TlsMode.OFF,
     )
-    register(shell, open_engine(target).engine, "tidb")
+    return open_engine(target).engine
+
+
+def sql_cell(task: Mapping[str, Any]) -> Read:
+    """Use `%sql` with its option autopandas on a connection of ours."""
+    from tidb_pe_magic.database.jupysql import register
+
+    shell = _shell_with_jupysql()
+    register(shell, our_engine(task), "tidb")
     return lambda sql: shell.run_line_magic("sql", sql)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from programs.bench.report import show
 from programs.bench.server import ask, execute
-from programs.bench.ways import server_url
+from programs.bench.ways import our_engine, server_url
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -86,22 +86,11 @@ def frame(rows: int) -> Any:
 
 
 def _load(task: Mapping[str, Any]) -> Callable[[Any], None]:
-    from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.database.engine import Target, open_engine
     from tidb_pe_magic.database.loading import load
     from tidb_pe_magic.database.loading.sources import source_of
     from tidb_pe_magic.database.loading.tables import TableName
-    from tidb_pe_magic.model import TlsMode
 
-    target = Target(
-        host=task["host"],
-        port=task["port"],
-        user=task["user"],
-        database=task["database"],
-        password=Secret(task["password"]),
-        tls=TlsMode.OFF,
-    )
-    engine = open_engine(target).engine
+    engine = our_engine(task)
 
     def write(frame: Any) -> None:
         load.load(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pymysql.err
-from pymysql.constants import CR, ER
+from pymysql.constants import ER
 
+from tidb_pe_magic.database.greeting import LOST
 from tidb_pe_magic.database.queries.failures import translated
 from tidb_pe_magic.database.queries.inflight import attended
 from tidb_pe_magic.errors import ConnectionFailed, QueryFailed, TidbPeError
@@ -23,7 +24,7 @@ CONNECTIONS = 4
 _TRIES, _PAUSE = 6, 0.2  # of a piece; seconds, doubled each time
 _SETTLE_SECONDS = 2.0
 _CONNECTION_KILLED = 1927  # MariaDB
-_LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0, ER.SERVER_SHUTDOWN, _CONNECTION_KILLED})
+_LOST = LOST | {ER.SERVER_SHUTDOWN, _CONNECTION_KILLED}
 # Errors after which TiDB and MySQL have rolled the transaction back, and ask to try it again.
 _WRITE_CONFLICT, _RETRYABLE, _REGION_UNAVAILABLE, _SCHEMA_CHANGED = 9007, 8002, 9005, 8028
 _AGAIN = frozenset(
