@@ -1,4 +1,4 @@
-"""What several packages of tests need: a real MariaDB, with TLS and without, and sandboxes, started once."""
+"""Servers shared by several test packages, each started once: MariaDB with and without TLS, and sandboxes."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A machine that others use, too, takes as long as it takes.
+# A shared machine can be slow.
 hypothesis.settings.register_profile("untimed", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that take longest first."""
+    """Run the slowest tests first."""
     items.sort(key=lambda item: place(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst | None:
-    """Have each process begin the longest file that is left."""
+    """Let each process start the longest remaining file."""
     return LongestFirst(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Give the authority that issued the TLS server's certificate."""
+    """Provide the authority that issued the TLS server's certificate."""
     return make_authority("tests authority", tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
 def tls_server(authority: Authority) -> Iterator[MariaDb]:
-    """Give a server whose certificate is for 127.0.0.1."""
+    """Provide a server whose certificate is for 127.0.0.1."""
     with running(authority) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def plain_server() -> Iterator[MariaDb]:
-    """Give a server that offers no TLS."""
+    """Provide a server without TLS."""
     with running() as server:
         yield server
 
 
 @pytest.fixture
 def lend(_tidb_pe_sandboxes: Sandboxes) -> Callable[..., Sandbox]:
-    """Give a function that returns a sandbox as if new, with 20 flights and with what else it is asked for.
+    """Return a function that returns a sandbox in its initial state, with 20 flights and options.
 
-    It is the same one for the same number of flights: a test that needs two asks for different numbers.
+    Calls with the same number of flights share one sandbox: a test that needs two asks for different numbers.
     """
 
     def lend(*, flights: int | None = 20, **options: Any) -> Sandbox:
@@ -78,7 +78,7 @@ def lend(_tidb_pe_sandboxes: Sandboxes) -> Callable[..., Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep journals and locks of the tests out of the user's state directory, and of each other's."""
+    """Keep journals and locks of the tests out of the user's state directory, and apart from each other."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 

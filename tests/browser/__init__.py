@@ -1,1 +1,1 @@
-"""A package, so that one server and one browser can be fixtures of all its modules."""
+"""A package, so that all of its modules share one server and one browser as fixtures."""

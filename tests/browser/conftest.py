@@ -1,6 +1,7 @@
-"""JupyterLab on a copy of the notebooks, with the sandbox's environment, and a page of a real browser.
+"""JupyterLab on a copy of the notebooks, with the sandbox's environment and a page of a real browser.
 
-Server, browser and sandbox serve all of these tests; each module finds the sandbox as it was at first.
+Server, browser and sandbox serve all of these tests. Each module starts with the sandbox in its initial
+state.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _MILLISECONDS = 120_000.0
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Give a browser without a window."""
+    """Provide a headless browser."""
     program = need("chromium", apt="chromium")
     expect.set_options(timeout=_MILLISECONDS)
     with sync_playwright() as playwright:
@@ -41,14 +42,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def started() -> Iterator[tuple[Sandbox, Snapshot]]:
-    """Give embedded clouds that take their time, with a part of the flights, and their first state."""
+    """Provide embedded clouds with realistic delays and part of the flights, and their initial state."""
     with Sandbox(mode="time", seconds=3.0, flights=FLIGHTS) as sandbox:
         yield sandbox, sandbox.snapshot()
 
 
 @pytest.fixture(scope="module")
 def sandbox(started: tuple[Sandbox, Snapshot]) -> Sandbox:
-    """Give the clouds in their first state."""
+    """Provide the clouds in their initial state."""
     sandbox, first = started
     sandbox.restore(first)
     sandbox.requests.clear()
@@ -61,7 +62,7 @@ def server(
     started: tuple[Sandbox, Snapshot],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Lab]:
-    """Give Jupyter, with its three front ends, on a copy of the notebooks."""
+    """Provide Jupyter with its three front ends, on a copy of the notebooks."""
     private = tmp_path_factory.mktemp("private")
     notebooks = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, notebooks, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
@@ -71,14 +72,14 @@ def server(
 
 @pytest.fixture(scope="module")
 def lab(server: Lab, sandbox: Sandbox) -> Iterator[Lab]:  # noqa: ARG001 - the kernels ask it
-    """Give Jupyter without any kernel."""
+    """Provide Jupyter without running kernels."""
     yield server
     server.end_kernels()
 
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    """Give one page, which every notebook of a module is opened in."""
+    """Provide the page in which a module opens all of its notebooks."""
     with browser.new_page(viewport={"width": 1280, "height": 900}) as page:
         page.set_default_timeout(_MILLISECONDS)
         yield page

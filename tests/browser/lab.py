@@ -1,6 +1,6 @@
-"""A Jupyter server of its own, and one notebook as a person sees it in JupyterLab, Notebook 7 or Voilà.
+"""A Jupyter server for the tests, and one notebook as a user sees it in JupyterLab, Notebook 7 or Voilà.
 
-One server has all three front ends: each is an extension of it.
+One server runs all three front ends: each is an extension of it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 _SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_PAUSE = 0.1  # seconds between two questions to a server that starts
+_PAUSE = 0.1  # seconds between two requests to a starting server
 _ATTEMPTS = 3
 _KEPT = ("PATH", "LANG", "SSL_CERT_FILE")
-# Everything that is remembered or fetched beside the notebook would make one run differ from the next.
+# Remembered state and fetched data would make one run differ from the next.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     # Cells outside the window would not be in the page.
@@ -45,26 +45,26 @@ _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
-    # Nothing that a page might ask for comes from outside.
+    # The page loads nothing from the network.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-# Lab and Notebook 7 are the same application; both are told to show themselves to the page.
+# Lab and Notebook 7 are the same application; a setting exposes both to the page.
 _READY = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
 _BUSY = _READY.replace("'idle'", "'busy'")
-# Lab's own commands; a promise that never settles would hold the test up for ever.
+# Lab's own commands. A promise that never settles would block the test.
 _COMMAND = """([command, options, seconds]) => Promise.race([
     window.jupyterapp.commands.execute(command, options).then(done => done === true),
     new Promise((_, reject) => setTimeout(() => reject(new Error(`${command}: no end`)), 1000 * seconds)),
 ])"""
 _BEGIN = "command => { window.jupyterapp.commands.execute(command) }"
 _ACTIVATE = "number => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = number }"
-# The side bars are for whoever works with many files.
+# These notebooks need no side bars.
 _TIDY = "() => { window.jupyterapp.shell.collapseLeft(); window.jupyterapp.shell.collapseRight(); }"
 _RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
-# Every state of a cell's output area, as one list of outputs' texts.
+# Every state of a cell's output area, as one list of the outputs' texts.
 _RECORD = """node => {
     const outputs = () => [...node.querySelectorAll('.jp-OutputArea-output')].map(each => each.innerText);
     node.seen = [];
@@ -74,26 +74,26 @@ _RECORD = """node => {
 
 
 def launch(playwright: Playwright, program: str) -> Browser:
-    """Start Chromium without a window."""
+    """Start headless Chromium."""
     return playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
 
 
 class Line:
-    """The line between a page and its kernels, which can keep back what the page would hear."""
+    """The connection between a page and its kernels. It can hold back messages to the page."""
 
     def __init__(self, page: Page) -> None:
-        """Be in the way of every notebook that the page opens after this."""
+        """Intercept every notebook that the page opens from now on."""
         self._until: re.Pattern[bytes] | None = None
         self._kept: list[str | bytes] = []
         page.route_web_socket(re.compile(r"/api/kernels/.+/channels"), self._join)
 
     def hold(self, until: bytes) -> None:
-        """Keep back what comes from now on until something comes in which this pattern is found."""
+        """Hold back messages from now on until one matches this pattern."""
         self._until = re.compile(until)
 
     @property
     def holds(self) -> bool:
-        """Something is waited for."""
+        """Whether messages are held back."""
         return self._until is not None
 
     def _join(self, page_side: WebSocketRoute) -> None:
@@ -113,14 +113,14 @@ class Line:
 
 
 class Lab:
-    """Jupyter's server on a directory of notebooks, with directories and settings of its own."""
+    """A Jupyter server on a directory of notebooks, with its own directories and settings."""
 
     def __init__(self, notebooks: Path, private: Path, environment: Mapping[str, str]) -> None:
         """Prepare the server; entering the context starts it.
 
         Args:
             notebooks: what it serves.
-            private: where Jupyter, IPython and the kernels keep their files.
+            private: the directory for files of Jupyter, IPython and the kernels.
             environment: what the kernels find in theirs.
         """
         self.notebooks = notebooks
@@ -131,7 +131,7 @@ class Lab:
         self._url = ""
 
     def __enter__(self) -> Self:
-        """Start the server, and wait until it answers."""
+        """Start the server and wait until it answers."""
         for name, settings in _SETTINGS.items():
             path = self._private / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ class Lab:
             if self._answers():
                 return self
             self._stop()
-            # Jupyter looks for a free port, and listens on it some time later.
+            # Jupyter picks a free port and starts to listen on it a little later.
             if not any("already in use" in line for line in self._log):
                 break
         raise AssertionError("JupyterLab did not start:\n" + "".join(self._log))
@@ -149,11 +149,11 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the server and its kernels."""
+        """Stop the server and its kernels."""
         self._stop()
 
     def write(self, name: str, **sources: str) -> str:
-        """Write a notebook of these cells, by their IDs; return its name."""
+        """Write a notebook with these cells (by ID) and return its name."""
         cells = [
             new_code_cell(source, id=cell_id)  # type: ignore[no-untyped-call]
             for cell_id, source in sources.items()
@@ -164,7 +164,7 @@ class Lab:
         return name
 
     def end_kernels(self) -> None:
-        """End the kernel of every notebook."""
+        """Shut down the kernel of every notebook."""
         with httpx.Client(
             base_url=f"{self._url}/api/", params={"token": self._token}, timeout=_SECONDS, trust_env=False
         ) as api:
@@ -179,7 +179,7 @@ class Lab:
 
     def open(self, page: Page, name: str) -> OpenNotebook:
         """Open a notebook in JupyterLab, and return when its kernel answers."""
-        # A workspace for each notebook: none finds the tabs of another one.
+        # Each notebook has its own workspace, so that tabs of other notebooks are not restored.
         workspace = name.removesuffix(".ipynb")
         return self._opened(page, name, f"lab/workspaces/{workspace}/tree/{name}?reset")
 
@@ -188,7 +188,7 @@ class Lab:
         return self._opened(page, name, f"notebooks/{name}?")
 
     def render(self, page: Page, name: str) -> ShownNotebook:
-        """Have Voilà run a notebook from its first cell to its last, and return when it shows it."""
+        """Run a notebook in Voilà from first to last cell, and return when Voilà shows it."""
         page.goto(f"{self._url}/voila/render/{name}?token={self._token}")
         page.locator("#rendered_cells").wait_for()
         return ShownNotebook(page, self.notebooks / name, "#rendered_cells [cell-index]")
@@ -204,7 +204,7 @@ class Lab:
         command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
         command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
         command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.port_retries=0"]
-        # A session of its own: a signal for the tests is not for the server.
+        # A separate session, so that a signal for the tests does not reach the server.
         self._process = subprocess.Popen(
             command,
             env=self._places() | dict(self._environment),
@@ -217,7 +217,7 @@ class Lab:
         self._reader.start()
 
     def _answers(self) -> bool:
-        """Wait until the server answers, and not another program at the address that it has announced."""
+        """Wait until this server (not another program at the announced address) answers."""
         end = time.monotonic() + _SECONDS
         self._found.wait(_SECONDS)
         while self._url and time.monotonic() < end:
@@ -245,14 +245,14 @@ class Lab:
             "XDG_STATE_HOME": str(self._private / "state"),
             "JUPYTERLAB_SETTINGS_DIR": str(self._private / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self._private / "workspaces"),
-            # The kernel is this environment's, whatever a user has installed for Jupyter.
+            # Use this environment's kernel, even if the user has installed others for Jupyter.
             "JUPYTER_PREFER_ENV_PATH": "1",
             "JUPYTER_TOKEN": self._token,
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
 
     def _read(self) -> None:
-        """Read the log to its end, for a full pipe would stop the server; its address stands in it."""
+        """Read the log to its end and find the server's address. A full pipe would stop the server."""
         assert self._process.stderr is not None
         with self._process.stderr as log:
             for line in log:
@@ -264,7 +264,7 @@ class Lab:
         self._found.set()
 
     def _stop(self) -> None:
-        # The server ends its kernels, which have sessions of their own, and then itself.
+        # The server stops its kernels, which have sessions of their own, and then itself.
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
@@ -281,7 +281,7 @@ class ShownNotebook:
 
     Attributes:
         path: its file.
-        cells: selects every cell of it, in order.
+        cells: a locator for its cells, in order.
     """
 
     page: Page
@@ -300,11 +300,11 @@ class ShownNotebook:
         return self.page.locator(self.cells).nth(self.number(cell_id))
 
     def number(self, cell_id: str) -> int:
-        """Return how many cells come before this one."""
+        """Return the cell's position in the notebook."""
         return [cell.id for cell in self.read().cells].index(cell_id)
 
     def output(self, cell_id: str) -> Locator:
-        """Return the output area of a cell: the same words may stand in its source too."""
+        """Return the output area of a cell. The cell's source may contain the same words."""
         return self.cell(cell_id).locator(".jp-Cell-outputArea")
 
 
@@ -312,26 +312,26 @@ class OpenNotebook(ShownNotebook):
     """A notebook that JupyterLab or Notebook 7 has open, with its kernel."""
 
     def run_all(self) -> bool:
-        """Run every cell, as the menu does; tell whether all of them succeeded."""
+        """Run every cell through the menu, and return whether all of them succeeded."""
         return self.command("notebook:run-all-cells")
 
     def run(self, cell_id: str) -> bool:
-        """Run one cell; tell whether it succeeded."""
+        """Run one cell and return whether it succeeded."""
         self.page.evaluate(_ACTIVATE, self.number(cell_id))
         return self.command("notebook:run-cell")
 
     def begin(self, cell_id: str) -> None:
-        """Run one cell, and return when the kernel works on it."""
+        """Start one cell, and return when the kernel is running it."""
         self.page.evaluate(_ACTIVATE, self.number(cell_id))
         self.page.evaluate(_BEGIN, "notebook:run-cell")
         self.page.wait_for_function(_BUSY)
 
     def begin_all(self) -> None:
-        """Run every cell, and do not wait for them."""
+        """Start every cell without waiting for the results."""
         self.page.evaluate(_BEGIN, "notebook:run-all-cells")
 
     def tidy(self) -> None:
-        """Give the notebook the width of the window."""
+        """Give the notebook the full width of the window."""
         self.page.evaluate(_TIDY)
 
     def restart(self) -> None:
@@ -340,24 +340,24 @@ class OpenNotebook(ShownNotebook):
         self.page.wait_for_function(_READY)
 
     def reload(self) -> None:
-        """Load the page again, and return when it has found its kernel."""
+        """Reload the page, and return when it has reconnected to its kernel."""
         self.page.reload()
         self.page.wait_for_function(_READY)
 
     def save(self) -> None:
-        """Save the notebook into its file."""
+        """Save the notebook to its file."""
         self.command("docmanager:save")
 
     def record(self, cell_id: str) -> None:
-        """Begin to keep every state of a cell's outputs."""
+        """Start recording every state of a cell's outputs."""
         self.cell(cell_id).evaluate(_RECORD)
 
     def recorded(self, cell_id: str) -> list[list[str]]:
-        """Return the texts of the cell's outputs, in each state since `record`, without repetitions."""
+        """Return the texts of the cell's outputs in each state since `record`, without repetitions."""
         states: list[list[str]] = self.cell(cell_id).evaluate("node => node.seen")
         return [state for state, before in zip(states, [None, *states], strict=False) if state != before]
 
     def command(self, name: str, **options: str) -> bool:
-        """Run one of the application's commands; tell whether it says that it succeeded."""
+        """Run one of the application's commands and return whether it reports success."""
         succeeded: bool = self.page.evaluate(_COMMAND, [name, options, _SECONDS])
         return succeeded

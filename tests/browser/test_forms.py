@@ -1,4 +1,4 @@
-"""The runbook by clicks, in a real browser: the whole way, in each front end, and what is saved of it."""
+"""The runbook by clicks in a real browser: all steps, in each front end, and what is saved."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ FORM = "05_form.ipynb"
 SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
 WRONG, UNSENT = "canary-Wrong1", "canary-Unsent2"
 WIDGETS = "application/vnd.jupyter.widget-state+json"
-# How a person who hears the page would name what has the focus.
+# The accessible name of the focused element.
 _FOCUSED = """() => {
     const node = document.activeElement;
     return (node.labels?.[0] ?? node).innerText.trim() || node.getAttribute('aria-label') || node.tagName;
 }"""
 _MOST_TABS = 40
-# What would have to be scrolled sideways to be read.
+# Elements that need horizontal scrolling.
 _CUT_OFF = """root => [...root.querySelectorAll('*:not(input, select, option, textarea, svg, svg *)')]
     .filter(node => node.clientWidth && node.scrollWidth > node.clientWidth + 1)
     .map(node => node.innerText)"""
@@ -38,10 +38,10 @@ _CUT_OFF = """root => [...root.querySelectorAll('*:not(input, select, option, te
 
 @dataclass(frozen=True)
 class Tutorial:
-    """The form notebook after the whole way by clicks.
+    """The form notebook after all steps were done by clicks.
 
     Attributes:
-        refused: what the form said of a wrong password.
+        refused: the form's message about a wrong password.
     """
 
     notebook: OpenNotebook
@@ -51,14 +51,14 @@ class Tutorial:
 
 @pytest.fixture
 def first_cell(tmp_path: Path) -> Iterator[str]:
-    """Give the cell that loads the extension for clouds whose endpoints are Connected at once."""
+    """Provide the cell that loads the extension for clouds whose endpoints connect immediately."""
     with Sandbox(flights=500) as sandbox:
         yield load(tmp_path / "environment.json", sandbox)
 
 
 @pytest.fixture(scope="module")
 def tutorial(lab: Lab, page: Page, sandbox: Sandbox) -> Tutorial:
-    """Give the form notebook after the whole way by clicks, with a wrong password and then the right one."""
+    """Provide the form notebook after all steps by clicks, with a wrong password and then the right one."""
     notebook = lab.open(page, FORM)
     assert notebook.run_all()
     form = FormPage(notebook.output("form"))
@@ -78,7 +78,10 @@ def tutorial(lab: Lab, page: Page, sandbox: Sandbox) -> Tutorial:
 
 
 def test_the_whole_tutorial_by_clicks(tutorial: Tutorial) -> None:
-    """From load to a DataFrame: each step's head says what is done, and the summary names the commands."""
+    """Clicks lead from load to a DataFrame.
+
+    Each step's header shows its result, the summary lists the commands.
+    """
     form = tutorial.form
     for title in (
         "1. Choose a cluster — ✔ demo",
@@ -95,7 +98,7 @@ def test_the_whole_tutorial_by_clicks(tutorial: Tutorial) -> None:
 
 
 def test_a_wrong_password(tutorial: Tutorial) -> None:
-    """The form names the stage and the server's code, not the password, and took the right one afterwards."""
+    """The form shows the stage and the server's code without the password, and then accepts the right one."""
     assert "No connection (login): 1045" in tutorial.refused
     assert WRONG not in tutorial.refused
     expect(tutorial.form.field("Password")).to_have_value("")
@@ -103,7 +106,7 @@ def test_a_wrong_password(tutorial: Tutorial) -> None:
 
 
 def test_a_narrow_window_shows_all_of_it(tutorial: Tutorial, page: Page) -> None:
-    """In a window of 700 pixels nothing of the three steps and of the summary has to be scrolled sideways."""
+    """A window of 700 pixels shows the three steps and the summary without horizontal scrolling."""
     form = tutorial.form
     tutorial.notebook.tidy()
     page.set_viewport_size({"width": 700, "height": 900})
@@ -118,7 +121,7 @@ def test_a_narrow_window_shows_all_of_it(tutorial: Tutorial, page: Page) -> None
 
 
 def test_commands_are_shown_and_copied(tutorial: Tutorial, page: Page) -> None:
-    """One switch shows the command beside each button, and Copy puts it into the clipboard."""
+    """One switch shows the command next to each button, and Copy puts it on the clipboard."""
     form = tutorial.form
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     form.field("Show commands").uncheck()
@@ -132,7 +135,7 @@ def test_commands_are_shown_and_copied(tutorial: Tutorial, page: Page) -> None:
 
 
 def test_a_double_click_is_one_click(tutorial: Tutorial) -> None:
-    """Whoever double-clicks the head of a step has it closed, and then opened."""
+    """A double-click on a step's header closes the step and opens it again."""
     head = tutorial.form.head("1. Choose")
     for arrow in ("▸", "▾"):
         head.dblclick()
@@ -142,7 +145,7 @@ def test_a_double_click_is_one_click(tutorial: Tutorial) -> None:
 
 
 def test_the_page_can_be_loaded_again(tutorial: Tutorial) -> None:
-    """With its kernel alive the form is there again after a reload, shows what it showed, and works on."""
+    """After a page reload with a live kernel, the form shows the same content and keeps working."""
     tutorial.notebook.save()
     tutorial.notebook.reload()
     form = tutorial.form
@@ -153,7 +156,7 @@ def test_the_page_can_be_loaded_again(tutorial: Tutorial) -> None:
 
 
 def test_nothing_secret_is_saved(tutorial: Tutorial, lab: Lab, sandbox: Sandbox) -> None:
-    """No secret is in the notebook with its widgets' state, in its HTML, or in any file of Jupyter's."""
+    """The notebook with its widgets' state, its HTML and Jupyter's files contain no secret."""
     notebook = tutorial.notebook
     notebook.command("@jupyter-widgets/jupyterlab-manager:saveWidgetState")
     tutorial.form.field("Password").press_sequentially(UNSENT)
@@ -173,8 +176,8 @@ def test_nothing_secret_is_saved(tutorial: Tutorial, lab: Lab, sandbox: Sandbox)
 
 @pytest.mark.parametrize("front_end", ["notebook7", "voila"])
 def test_the_whole_way_elsewhere(lab: Lab, page: Page, first_cell: str, front_end: str) -> None:
-    """From load to a DataFrame by clicks in Notebook 7 and in Voilà."""
-    # Voilà misses what changes while its page is loading; `help front-ends` says so.
+    """Clicks lead from load to a DataFrame in Notebook 7 and in Voilà."""
+    # Voilà misses changes while its page loads (`help front-ends`).
     cell = "shown = %tidb_pe form\nshown.join(60)\nshown" if front_end == "voila" else "%tidb_pe form"
     name = lab.write(f"form-{front_end}.ipynb", load=first_cell, form=cell)
     if front_end == "voila":
@@ -186,7 +189,7 @@ def test_the_whole_way_elsewhere(lab: Lab, page: Page, first_cell: str, front_en
 
 
 def test_with_the_keyboard_alone(lab: Lab, page: Page, first_cell: str) -> None:
-    """Tab leads through the fields in the order in which they stand, and Enter presses, to a DataFrame."""
+    """With the keyboard alone, Tab visits the fields in order and Enter clicks, up to a DataFrame."""
     name = lab.write("keyboard.ipynb", load=first_cell, form="%tidb_pe form")
     notebook = lab.open(page, name)
     assert notebook.run_all()
@@ -230,7 +233,7 @@ def test_with_the_keyboard_alone(lab: Lab, page: Page, first_cell: str) -> None:
 
 
 def tab_to(page: Page, name: str) -> list[str]:
-    """Press Tab until what has this name has the focus; return what had it on the way."""
+    """Press Tab until the element with this name has the focus, and return the elements passed."""
     passed: list[str] = []
     for _ in range(_MOST_TABS):
         page.keyboard.press("Tab")

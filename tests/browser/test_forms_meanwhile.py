@@ -1,4 +1,4 @@
-"""Forms that wait, that are stopped, and that are not alone: in JupyterLab, in a real browser."""
+"""Forms that wait, that are stopped, and that share a kernel, in JupyterLab in a real browser."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
     from browser.lab import Lab, OpenNotebook
 
-# How many widgets have the sign that ipywidgets puts before those whose kernel is gone.
+# The number of widgets with the sign that ipywidgets shows for a lost kernel.
 _SIGNS = """form => [...form.querySelectorAll('.jupyter-widgets-disconnected')]
     .filter(node => getComputedStyle(node, '::before').display !== 'none').length"""
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a place for environments, which is not the notebooks'."""
+    """Provide a directory for environment files, outside the notebooks."""
     return tmp_path_factory.mktemp("environments")
 
 
 @pytest.fixture(scope="module")
 def manual() -> Iterator[Sandbox]:
-    """Give clouds whose states change only when they are told to."""
+    """Provide clouds whose states change only on request."""
     with Sandbox(mode="manual", flights=100) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def opened(lab: Lab, page: Page, manual: Sandbox, directory: Path) -> OpenNotebook:
-    """Give a notebook with a form that has had an endpoint made and waits for it, and room for more."""
+    """Provide a notebook whose form has created an endpoint and waits for it, with room for more cells."""
     gate = directory / "gate"
     os.mkfifo(gate)
     name = lab.write(
@@ -64,7 +64,7 @@ def opened(lab: Lab, page: Page, manual: Sandbox, directory: Path) -> OpenNotebo
 
 @pytest.fixture
 def waiting(opened: OpenNotebook) -> FormPage:
-    """Give the form while it waits for its endpoint, which is still being made."""
+    """Provide the form while it waits for its endpoint, which is still Creating."""
     form = FormPage(opened.output("form"))
     expect(form.outcome("wait")).to_contain_text("Endpoint status")
     if not form.button("Cancel").is_visible():
@@ -75,7 +75,7 @@ def waiting(opened: OpenNotebook) -> FormPage:
 
 @contextlib.contextmanager
 def blocked(opened: OpenNotebook, directory: Path) -> Iterator[None]:
-    """Keep the kernel's own thread at work on a cell."""
+    """Keep the kernel's main thread busy with a cell."""
     opened.begin("blocked")
     with opening(directory / "gate"):
         yield
@@ -83,21 +83,21 @@ def blocked(opened: OpenNotebook, directory: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def opening(gate: Path) -> Iterator[None]:
-    """Let the cell that reads this go on in the end, if it was begun."""
+    """Release the cell that reads the pipe at the end, if it was started."""
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # nobody reads
+        with contextlib.suppress(OSError):  # without a reader
             os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def read(gate: Path) -> str:
-    """Return the cell that comes to its end when the gate is opened."""
+    """Return the cell that ends when the pipe is opened."""
     return f"open({str(gate)!r}).read()"
 
 
 def test_two_forms_and_a_cell(opened: OpenNotebook, waiting: FormPage) -> None:
-    """While one form waits, another one works on another cluster, cells run, and it goes on waiting."""
+    """While one form waits, another form works on another cluster and cells run."""
     assert opened.run("second")
     second = FormPage(opened.output("second"))
     expect(second.outcome("plan")).to_contain_text("Plan: create an endpoint")
@@ -114,7 +114,7 @@ def test_two_forms_and_a_cell(opened: OpenNotebook, waiting: FormPage) -> None:
 def test_a_cell_that_runs_keeps_nothing_from_the_form(
     opened: OpenNotebook, waiting: FormPage, directory: Path
 ) -> None:
-    """While a cell blocks the kernel's own thread, what is typed comes before the click that follows it."""
+    """While a cell blocks the kernel's main thread, typed text arrives before the click that follows it."""
     with blocked(opened, directory):
         waiting.press("Cancel")
         expect(waiting.outcome("wait")).to_contain_text("Detached while waiting")
@@ -131,7 +131,7 @@ def test_a_cell_that_runs_keeps_nothing_from_the_form(
 
 
 def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) -> None:
-    """Cancel ends the wait while the endpoint is still being made, and the wait can be taken up again."""
+    """Cancel ends the wait while the endpoint is still Creating, and the wait can be resumed."""
     waiting.press("Cancel")
     expect(waiting.outcome("wait")).to_contain_text("Detached while waiting")
     (endpoint,) = manual.world.endpoints.values()
@@ -145,7 +145,7 @@ def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) ->
 
 @pytest.mark.usefixtures("waiting")
 def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
-    """After a restart, choosing the cluster finds its endpoint, and the form waits for it again."""
+    """After a kernel restart, choosing the cluster finds its endpoint, and the form waits for it again."""
     opened.restart()
     lost = FormPage(opened.output("form")).root.locator(".tidb-pe-form")
     expect(lost).to_have_class(re.compile("jupyter-widgets-disconnected"))
@@ -156,7 +156,7 @@ def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
     assert opened.run("form")
     form = FormPage(opened.output("form"))
     (endpoint,) = manual.world.endpoints
-    form.choose()  # the endpoint serves other clusters too, so that none is meant before
+    form.choose()  # The endpoint also serves other clusters, so none is selected in advance.
     expect(form.head("1. Choose a cluster — ✔ demo")).to_be_visible()
     expect(form.head("2. Create the endpoint — ✔")).to_contain_text(endpoint)
     expect(form.outcome("wait")).to_contain_text("Waiting for: Active and Connected")
@@ -167,9 +167,9 @@ def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
 
 
 def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> None:
-    """What the page keeps back until it hears of an earlier change comes before the click that follows it.
+    """A change that the page holds back arrives before the click that follows it.
 
-    It is so as well where the form was shown on the way to a cell that still runs.
+    This also holds for a form that a still-running cell has displayed.
     """
     gate = directory / "late"
     os.mkfifo(gate)
@@ -185,7 +185,7 @@ def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> 
         form = FormPage(notebook.output("form"))
         form.choose()
         form.place()
-        # Until the form asks the page whether that was all.
+        # Until the form asks the page whether more changes follow.
         line.hold(rb'"state": ?{"value": ?"\d+"}')
         form.field("Endpoint name").fill("first-name")
         form.field("Endpoint name").blur()
@@ -200,7 +200,7 @@ def test_a_page_that_hears_late(lab: Lab, browser: Browser, directory: Path) -> 
 
 @pytest.fixture(scope="module")
 def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
-    """Give a notebook with a cell for each preflight stop: a form over clouds of its own."""
+    """Provide a notebook with a cell for each preflight stop: a form over separate clouds."""
     show = (
         "import json, pathlib\nfrom tidb_pe_magic import Runbook, form\n"
         f"def show(name):\n    environ = json.loads(pathlib.Path({str(directory)!r}, name).read_text())\n"
@@ -216,7 +216,7 @@ def stops(lab: Lab, page: Page, directory: Path) -> OpenNotebook:
 def test_a_preflight_stop(
     lend: Callable[..., Sandbox], stops: OpenNotebook, directory: Path, name: str
 ) -> None:
-    """The plan names what stops; Create is disabled, and the form shows how to insist."""
+    """The plan names the failed check, Create is disabled, and the form shows how to force it."""
     check = SCENARIOS[name].plan
     sandbox = lend(scenario=name)
     environment(directory / name, sandbox)
@@ -225,9 +225,9 @@ def test_a_preflight_stop(
     expect(form.doing("create").or_(form.doing("connect")).filter(visible=True)).to_be_visible()
     form.rests()
     if form.doing("connect").is_visible():
-        # There is an endpoint already, and the form goes on with it.
+        # An endpoint exists, and the form continues with it.
         form.head("2. Create").click()
-    if check != "clock":  # with that nothing can be looked up, and so no group be chosen
+    if check != "clock":  # Lookups fail there, so no security group can be chosen.
         form.place(GROUP)
     expect(form.outcome("plan")).to_contain_text("create refuses")
     expect(form.outcome("plan").get_by_text(re.compile(rf"^✘\s+{check}: \S"))).to_be_visible()
@@ -239,12 +239,12 @@ def test_a_preflight_stop(
     expect(form.doing("create")).to_be_enabled()
     consent.uncheck()
     expect(form.doing("create")).to_be_disabled()
-    # Before the group was chosen there may have been a plan without a stop, and the cloud's dry run of it.
+    # Before the group was chosen, a plan without a stop and the cloud's dry run of it may have existed.
     assert sandbox.requests.count("CreateVpcEndpoint", status=200) == 0
 
 
 def test_a_paused_cluster(lend: Callable[..., Sandbox], stops: OpenNotebook, directory: Path) -> None:
-    """A cluster that cannot be used is not offered, and its reason is told."""
+    """A cluster that cannot be used is not offered, and the reason is shown."""
     environment(directory / "cluster-restoring", lend(scenario="cluster-restoring"))
     assert stops.run("cluster-restoring")
     form = FormPage(stops.output("cluster-restoring"))

@@ -1,4 +1,4 @@
-"""Widgets in each front end: what the forms stand on."""
+"""Widgets in each front end: the features that the forms rely on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ button, label = ipywidgets.Button(description="Greet"), ipywidgets.Label("not ye
 button.on_click(lambda _: setattr(label, "value", "hello from the kernel"))
 ipywidgets.VBox([button, label])
 """
-# How each front end tells its own name.
+# The name that each front end reports.
 NAMES = {
     "lab": "window.jupyterapp?.name === 'JupyterLab'",
     "notebook7": "window.jupyterapp?.name === 'Jupyter Notebook'",

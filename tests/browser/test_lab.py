@@ -1,4 +1,4 @@
-"""The tutorial's notebook in a real JupyterLab, as a person sees it in a real browser."""
+"""The tutorial's notebook in a real JupyterLab, as a user sees it in a real browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
 
 RUNBOOK = "02_step_by_step.ipynb"
-# What each step of the runbook shows as HTML, by the ID of its cell.
+# The HTML that each step of the runbook shows, by cell ID.
 SHOWN = {
     "clusters": "are usable",
     "cluster": "Cluster demo",
@@ -36,16 +36,16 @@ SHOWN = {
     "head": "dep_delay",
     "status": "As the clouds have it now",
 }
-# JupyterLab marks what goes to standard error and what ends a cell alike.
+# JupyterLab styles standard error and a cell's exception alike.
 ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']"
 SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
-# A picture that cannot be loaded runs its code; `cost` would be set as mathematics.
+# A picture that fails to load would run its code; `cost` would be typeset as mathematics.
 HOSTILE = "<img src=x onerror=\"window.ran='{0}'\"><script>window.ran='{0}'</script><b>{0}</b> $cost^2$"
 
 
 @pytest.fixture(scope="module")
 def runbook(lab: Lab, page: Page) -> OpenNotebook:
-    """Give the runbook notebook after it has run from its first cell to its last, and has been saved."""
+    """Provide the runbook notebook after a complete run, saved."""
     notebook = lab.open(page, RUNBOOK)
     notebook.record("wait")
     assert notebook.run_all()
@@ -64,7 +64,7 @@ def test_the_runbook_runs_to_its_end(runbook: OpenNotebook) -> None:
 
 
 def test_the_way_is_drawn_within_its_output(runbook: OpenNotebook) -> None:
-    """In a narrow window a picture is drawn inside its output, and screen readers find it once."""
+    """In a narrow window a picture fits inside its output, and screen readers find it once."""
     runbook.page.set_viewport_size({"width": 700, "height": 900})
     for cell_id, words in (("wait", "Connected"), ("status", "SQL open")):
         output = runbook.output(cell_id)
@@ -81,7 +81,7 @@ def test_the_way_is_drawn_within_its_output(runbook: OpenNotebook) -> None:
 
 
 def test_waiting_is_one_output_updated_in_place(runbook: OpenNotebook) -> None:
-    """While the cell waits it has one output, whose states follow each other; at the end only the result."""
+    """While the cell waits it has one output, updated in place; at the end only the result remains."""
     states = runbook.recorded("wait")
     waiting = [outputs for outputs in states if any("Waiting for" in text for text in outputs)]
     assert {len(outputs) for outputs in waiting} == {1}
@@ -94,7 +94,7 @@ def test_waiting_is_one_output_updated_in_place(runbook: OpenNotebook) -> None:
 
 
 def test_nothing_secret_is_saved(runbook: OpenNotebook, sandbox: Sandbox) -> None:
-    """The saved notebook holds the outputs, and none of the keys and passwords that the run has used."""
+    """The saved notebook contains the outputs, and none of the keys and passwords that the run used."""
     saved = runbook.path.read_text(encoding="utf-8")
     assert "Endpoint ready: Active and Connected" in saved
     assert sandbox.environment()["ALIBABA_CLOUD_ACCESS_KEY_ID"] not in saved
@@ -103,7 +103,7 @@ def test_nothing_secret_is_saved(runbook: OpenNotebook, sandbox: Sandbox) -> Non
 
 
 def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:
-    """A refused step shows its one line without a traceback, and Run All leaves out what follows."""
+    """A refused step shows a single line without a traceback, and Run All skips the cells after it."""
     name = lab.write(
         "refused.ipynb",
         load="%load_ext tidb_pe_magic",
@@ -128,7 +128,7 @@ def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:
 
 
 def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
-    """Names of clusters and networks that hold markup, script and mathematics are shown letter by letter."""
+    """Names of clusters and networks that contain markup, script and mathematics are shown literally."""
     clusters, network = sandbox.clusters.clusters, sandbox.world.network
     (cluster_id,) = (each.cluster_id for each in clusters.values() if each.display_name == "staging-1")
     sandbox.clusters.update(cluster_id, display_name=HOSTILE.format("cluster"))
@@ -145,7 +145,7 @@ def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
         clusters="%tidb_pe clusters",
         cluster=f"%tidb_pe cluster {cluster_id}",
         networks="%tidb_pe networks",
-        # What shows that the page would have run the names too.
+        # Signs that the page ran the names as code.
         control="from IPython.display import HTML\nHTML('''" + HOSTILE.format("control") + "''')",
     )
     notebook = lab.open(page, name)
@@ -165,7 +165,7 @@ def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
 
 
 def test_what_is_not_trusted_keeps_the_words_of_a_picture(lab: Lab, page: Page) -> None:
-    """Of a saved output that nobody here has made, Lab drops the picture and shows its words in order."""
+    """In an untrusted saved output, Lab drops the picture and shows its words in order."""
     name = lab.write("untrusted.ipynb", status="%tidb_pe status")
     written = lab.notebooks / name
     notebook = nbformat.read(written, as_version=4)  # type: ignore[no-untyped-call]

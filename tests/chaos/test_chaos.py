@@ -1,4 +1,4 @@
-"""A few of the trials that `make chaos` runs by the thousand, and proof that they would find something."""
+"""A few of the trials that `make chaos` runs by the thousand, and proof that they detect faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOADS = 9
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    """Give the database that stands behind every gate."""
+    """Provide the database behind every gate."""
     with Database() as database:
         yield database
 
@@ -45,18 +45,18 @@ def mariadb(plain_server: MariaDb) -> Server:
 
 
 def test_trials_converge_with_nothing_lost_doubled_or_leaked(database: Database) -> None:
-    """Every schedule of faults ends with one endpoint, and then none; every bad column is 0."""
+    """Every schedule of faults ends with one endpoint and then none, and every column of defects is 0."""
     outcomes = [run_trial(seed, database) for seed in SEEDS]
     assert [(outcome.seed, outcome.unclear) for outcome in outcomes if not outcome.good] == []
     columns = dict(totals(outcomes))
     assert columns.pop("runs") == columns.pop("converged") == len(SEEDS)
-    # The faults did strike: some of them were more than the retries could take.
+    # The faults struck: some of them exceeded the retries.
     assert columns.pop("clear errors") > 0
     assert set(columns.values()) == {0}
 
 
 def test_no_cut_loses_or_doubles_a_row_in_the_sandbox(database: Database) -> None:
-    """Acknowledged INSERTs are there once, and a transaction is there as a whole or not at all."""
+    """In the sandbox, an acknowledged INSERT exists once, and a transaction exists entirely or not at all."""
     host, port = database.address.split(":")
     server = Server(
         host=host, port=int(port), user=USER, password=database.password, execute=database.execute
@@ -67,7 +67,7 @@ def test_no_cut_loses_or_doubles_a_row_in_the_sandbox(database: Database) -> Non
 
 
 def test_no_cut_loses_or_doubles_a_row_in_mariadb(mariadb: Server) -> None:
-    """The same cells over jupysql's own connection lose rows that it has acknowledged."""
+    """The same cells on MariaDB over jupysql's own connection lose rows that it has acknowledged."""
     losses = cut_session(mariadb, seed=2, cuts=CUTS, plain=False)
     assert losses.acknowledged > CUTS
     assert not losses.bad
@@ -75,7 +75,7 @@ def test_no_cut_loses_or_doubles_a_row_in_mariadb(mariadb: Server) -> None:
 
 
 def test_no_broken_load_loses_or_doubles_a_row(database: Database) -> None:
-    """Cut, stopped and killed loads leave what is said, and a repeat makes every row be there once."""
+    """Cut, stopped and killed loads leave the reported state, and a repeat loads every row exactly once."""
     host, port = database.address.split(":")
     server = Server(
         host=host, port=int(port), user=USER, password=database.password, execute=database.execute
@@ -89,13 +89,13 @@ def test_no_broken_load_loses_or_doubles_a_row(database: Database) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
 def test_an_interrupted_cell_ends_its_query_on_both_servers(database: Database, mariadb: Server) -> None:
-    """The stop button reaches the server, where jupysql's own connection leaves the query running."""
+    """The stop button ends the query on the server; jupysql's own connection leaves it running."""
     host, port = database.address.split(":")
     sandbox = Server(
         host=host, port=int(port), user=USER, password=database.password, execute=database.execute
     )
     assert [left_running(server, plain=False) for server in (sandbox, mariadb)] == [0, 0]
-    # Now and then the interrupt comes before the driver reads, which then waits for the query's end.
+    # Sometimes the interrupt arrives before the driver reads; the driver then waits for the query's end.
     assert any(left_running(mariadb, plain=True) == 1 for _ in range(3))
 
 
@@ -104,7 +104,7 @@ def test_an_interrupted_cell_ends_its_query_on_both_servers(database: Database, 
 def test_a_killed_process_leaves_nothing_that_its_successor_does_not_mend(
     database: Database, operation: str
 ) -> None:
-    """At each change, before and after it, and at the last call: the clouds end as without the kill."""
+    """A process killed before, during or after any change leaves clouds that the next run completes."""
     victims = Victims(database)
     calls = victims.calls(operation)
     changes = [

@@ -1,4 +1,4 @@
-"""Clients of other languages, fetched once from their package registries into the environment."""
+"""Clients of other languages, downloaded once from their package registries into the environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _CACHE = Path(sys.prefix) / "clients"
-_SECONDS = 900.0  # building the crates of one client takes a minute or two of a free machine
+_SECONDS = 900.0  # Building the crates of one client takes a minute or two on an idle machine.
 CONNECTOR_J = "com.mysql:mysql-connector-j:9.1.0"
 MYSQL2 = "mysql2@^3"
 PRISMA = ("prisma@^7", "@prisma/client@^7", "@prisma/adapter-mariadb@^7")
@@ -61,7 +61,7 @@ def _fetch(
     files: Iterable[Path] = (),
     texts: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Run the commands in a new directory with files and texts; it is kept only where all of them succeed."""
+    """Run the commands in a new directory with files and texts, which is saved only if all succeed."""
     if directory.is_dir():
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}")
@@ -87,20 +87,20 @@ def _fetch(
 
 @cache
 def mysqlclient() -> Path:
-    """Build mysqlclient against MariaDB's library, as Debian does; return where it can be imported from."""
+    """Build mysqlclient against MariaDB's library, as Debian does, and return its import path."""
     need("mariadb_config", apt="libmariadb-dev")
     need("pkg-config", apt="pkg-config")
     need("gcc", apt="gcc")
-    # A compiled module belongs to one Python.
+    # A compiled module works with one Python version only.
     place = _CACHE / f"mysqlclient-{sysconfig.get_config_var('SOABI')}"
-    # pip, and not uv: it reads which index this machine has.
+    # pip, not uv: pip reads the machine's index configuration.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     return _fetch(place, [*pip, "--target", ".", "mysqlclient>=2.2"])
 
 
 @cache
 def mysql2() -> Path:
-    """Install Node's mysql2; return the directory of its node_modules."""
+    """Install Node's mysql2 and return the directory of its node_modules."""
     need("node", apt="nodejs")
     npm = need("npm", apt="npm")
     install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", MYSQL2]
@@ -109,11 +109,11 @@ def mysql2() -> Path:
 
 @cache
 def prisma() -> Path:
-    """Install Prisma 7 and generate its client; return the directory of node_modules and generated."""
+    """Install Prisma 7, generate its client, and return the directory of node_modules and generated."""
     need("node", apt="nodejs")
     npm = need("npm", apt="npm")
     install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", *PRISMA]
-    # It would download an engine for migrations, which it does not run.
+    # Prisma would download an engine for migrations that it does not run.
     engine = f"PRISMA_SCHEMA_ENGINE_BINARY={shutil.which('true')}"
     prepare = ["env", engine, "CHECKPOINT_DISABLE=1", "node_modules/.bin/prisma", "generate"]
     return _fetch(
@@ -126,7 +126,7 @@ def prisma() -> Path:
 
 @cache
 def crate() -> Path:
-    """Build the dependencies of a Rust program with sqlx; return the crate's directory."""
+    """Build the dependencies of a Rust program with sqlx, and return the crate's directory."""
     cargo = need("cargo", apt="cargo")
     need("gcc", apt="gcc")
     texts = {"Cargo.toml": _CRATE, "src/main.rs": "fn main() {}\n"}
@@ -135,7 +135,7 @@ def crate() -> Path:
 
 @cache
 def connector_j() -> Path:
-    """Fetch MySQL Connector/J; return the archive."""
+    """Download MySQL Connector/J and return the archive."""
     need("java", apt="default-jdk-headless")
     need("keytool", apt="default-jdk-headless")
     maven = need("mvn", apt="maven")
@@ -145,7 +145,7 @@ def connector_j() -> Path:
 
 @cache
 def hcl_reader(source: Path) -> Path:
-    """Build the Go program, which reads HCL with Terraform's own parser; return it."""
+    """Build the Go program that reads HCL with Terraform's own parser, and return its path."""
     go = need("go", apt="golang-go")
     built = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
     commands = (
@@ -159,7 +159,7 @@ def hcl_reader(source: Path) -> Path:
 
 @cache
 def terraform_provider(source: Path) -> Path:
-    """Build the Go program, which is a provider for Terraform; return its directory."""
+    """Build the Go program that is a Terraform provider, and return its directory."""
     go = need("go", apt="golang-go")
     built = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
     commands = (
@@ -173,6 +173,6 @@ def terraform_provider(source: Path) -> Path:
 
 @cache
 def go_module() -> Path:
-    """Make a Go module that has the driver; return its directory."""
+    """Create a Go module that has the driver, and return its directory."""
     go = need("go", apt="golang-go")
     return _fetch(_CACHE / "go", [go, "mod", "init", "connect"], [go, "get", GO_DRIVER])

@@ -1,4 +1,4 @@
-"""Runs what was written for a client, with that client, and returns whom the server saw."""
+"""Runs the text written for a client with that client, and returns the user that the server saw."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Login:
-    """What a client said: the answer to QUERY, or why there is none."""
+    """A client's result: the answer to QUERY, or the reason for its absence."""
 
     answer: list[str] | None
     error: str
 
     @property
     def encrypted(self) -> bool:
-        """The server saw a cipher."""
+        """Return whether the server saw a cipher."""
         assert self.answer is not None, self.error
         return bool(self.answer[2])
 
 
 def _run(command: list[str], place: Path, password: str, **environment: str) -> Login:
-    """Run a program that prints the answer as JSON, or as words between tabs."""
+    """Run a program that prints the answer as JSON or as tab-separated words."""
     done = subprocess.run(
         command,
         cwd=place,
@@ -108,7 +108,7 @@ engine = create_engine(connection_str_from_dsn_section("tidb", config))
 
 
 def _jupysql(written: ClientText, place: Path, password: str) -> Login:
-    """Read the section as jupysql reads it, with the password in the option file that it names."""
+    """Read the section as jupysql reads it, with the password from the option file that it names."""
     (place / "connections.ini").write_text(written.text, encoding="utf-8")
     (place / ".my.cnf").write_text(f"[client]\npassword={password}\n", encoding="utf-8")
     program = f"QUERY = {QUERY!r}\n{_JUPYSQL}{_ENGINE}print(json.dumps(list(answer)))\n"
@@ -117,7 +117,7 @@ def _jupysql(written: ClientText, place: Path, password: str) -> Login:
 
 
 def run_in_bash(command: str, place: Path, password: str) -> Login:
-    """Run a command of MySQL's or MariaDB's client with the query."""
+    """Run the query in bash with MySQL's or MariaDB's client."""
     line = f'{command} --batch --skip-column-names --execute="$QUERY"'
     return _run([need("bash", apt="bash"), "-c", line], place, password, QUERY=QUERY)
 
@@ -157,7 +157,7 @@ public class Program {
 
 
 def make_store(written: ClientText) -> None:
-    """Make the trust store as the note says that it is made."""
+    """Create the trust store by the commands in the note."""
     for note in written.notes:
         _, found, command = note.partition("made once by: ")
         words = shlex.split(command)
@@ -183,7 +183,7 @@ def _jdbc(written: ClientText, place: Path, password: str) -> Login:
 
 
 def _dbeaver(written: ClientText, place: Path, password: str) -> Login:
-    """Connect as DBeaver does: its driver, the URL, and the connection's properties."""
+    """Connect as DBeaver does: with its driver, the URL and the connection's properties."""
     make_store(written)
     configuration: dict[str, Any] = json.loads(written.text)["connections"]["tidb-cloud"]["configuration"]
     properties = "".join(
@@ -237,7 +237,7 @@ await prisma.$disconnect();
 
 
 def _prisma(written: ClientText, place: Path, password: str) -> Login:
-    """Run the module with the client that Prisma has generated; it tries for four seconds instead of ten."""
+    """Run the module with the client that Prisma generated, with a timeout of four seconds instead of ten."""
     project = fetched.prisma()
     for name in ("node_modules", "generated"):
         if not (place / name).exists():
@@ -271,7 +271,7 @@ fn main() {
 
 @cache
 def _rust_program(statements: str) -> Path:
-    """Build the program with the statements; it reads the URL from its environment."""
+    """Build the program with the statements. It reads the URL from its environment."""
     crate = fetched.crate()
     (crate / "src" / "main.rs").write_text(_RUST % (statements, json.dumps(QUERY)), encoding="utf-8")
     command = ["cargo", "build", "--quiet", "--offline"]
@@ -280,7 +280,7 @@ def _rust_program(statements: str) -> Path:
 
 
 def _rust(written: ClientText, place: Path, password: str) -> Login:
-    """Build the statements once: the one literal among them, read as JSON, is in a variable instead."""
+    """Build the statements once, with the only literal (read as JSON) in a variable."""
     (literal,) = re.findall(r'^ +("mysql://.*")\.parse\(\)', written.text, re.MULTILINE)
     statements = written.text.replace(literal, 'std::env::var("URL")?')
     return _run([str(_rust_program(statements))], place, password, URL=json.loads(literal))
@@ -290,7 +290,7 @@ def _mysql(written: ClientText, place: Path, password: str) -> Login:
     program = shutil.which("mysql")
     version = [program, "--version"] if program else ["true"]
     shown = subprocess.run(version, capture_output=True, text=True, check=True).stdout
-    if not shown or "MariaDB" in shown:  # as Debian's is
+    if not shown or "MariaDB" in shown:  # as on Debian
         pytest.skip("MySQL's own client is not on this machine")
     return run_in_bash(written.text, place, password)
 
@@ -311,7 +311,7 @@ LOGINS: dict[str, Callable[[ClientText, Path, str], Login]] = {
     "prisma": _prisma,
     "rust": _rust,
 }
-# Formats that no program of a registry reads, or that have no options of TLS.
+# Formats without a reader in the registries, or without TLS options.
 NOT_RUN = {
     "env": "a file of variables, for any program",
     "prisma-6": "its engine is in no package registry",

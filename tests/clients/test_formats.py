@@ -1,4 +1,4 @@
-"""What is written is read back as it was meant, by a reader of each format."""
+"""A reader of each format gets back the values that were written."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ SECURED = ClientTarget(
     host=HOST, port=4000, user="3kXJ2.root", database="test", ca=CA, system_ca="/system.pem"
 )
 PLAIN = ClientTarget(host=HOST, port=4000, user="3kXJ2.root", database="test", tls=TlsMode.OFF)
-# A name has a visible character at least, and no blanks around it.
+# A name has at least one visible character and no surrounding spaces.
 NAMES = st.text(min_size=1, max_size=12).filter(lambda text: is_visible(text) and text == text.strip() != "")
 every_format = pytest.mark.parametrize("name", FORMATS)
 _patient = settings(deadline=None, max_examples=60)
 
 
 def named(user: str, database: str) -> ClientTarget:
-    """Return a target as this user, in this database."""
+    """Return a target with this user and database."""
     return ClientTarget(host=HOST, port=4000, user=user, database=database, ca=CA, system_ca="/system.pem")
 
 
 def literals(code: str) -> dict[str, Any]:
-    """Return the literal values that Python code gives to arguments and keys, by name."""
+    """Return the literal values that Python code assigns to arguments and keys, by name."""
     found: dict[str, Any] = {}
 
     def keep(name: str, value: ast.expr) -> None:
@@ -67,7 +67,7 @@ def literals(code: str) -> dict[str, Any]:
 
 
 def quoted(line: str) -> str:
-    """Return what stands between the first and the last double quote of a line, read as JSON."""
+    """Return the text between the first and the last double quote of a line, read as JSON."""
     text = json.loads(line[line.index('"') : line.rindex('"') + 1])
     assert isinstance(text, str)
     return text
@@ -93,7 +93,7 @@ def url(text: str) -> dict[str, Any]:
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_python_reads_its_own_strings(name: str, user: str, database: str) -> None:
-    """Whatever visible characters a name has, Python's parser gives it back."""
+    """Python's parser returns a name unchanged, whatever visible characters it has."""
     found = literals(write(name, named(user, database)).text)
     assert found.get("user", found.get("username")) == user
     assert found.get("database", found.get("name")) == database
@@ -103,7 +103,7 @@ def test_python_reads_its_own_strings(name: str, user: str, database: str) -> No
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_prisma_6s_url_is_a_url(user: str, database: str) -> None:
-    """The user is encoded, the database is what needs no encoding; the password is a variable in .env."""
+    """Prisma 6's URL encodes the user, names a plain database, and leaves the password to a variable."""
     try:
         written = write("prisma-6", named(user, database)).text
     except InvalidRequest:
@@ -124,7 +124,10 @@ def test_prisma_6s_url_is_a_url(user: str, database: str) -> None:
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_prismas_module_holds_strings_of_javascript(user: str, database: str) -> None:
-    """Each string is JSON, which JavaScript reads alike; the name to expect is given for every host."""
+    """Each string of Prisma's module is JSON, which JavaScript reads alike.
+
+    Every host gets the expected name.
+    """
     lines = write("prisma", named(user, database)).text.splitlines()
     given = {line.split(":")[0].strip(): quoted(line) for line in lines if ': "' in line}
     assert given == {"host": HOST, "user": user, "database": database, "servername": HOST}
@@ -134,7 +137,7 @@ def test_prismas_module_holds_strings_of_javascript(user: str, database: str) ->
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_sqlx_url_is_a_url(user: str, database: str) -> None:
-    """The URL stands in a string of Rust's, which for visible text is JSON's, and holds no password."""
+    """The URL for sqlx is a Rust string, equal to JSON for visible text, and contains no password."""
     line = write("rust", named(user, database)).text.splitlines()[1]
     read = url(quoted(line))
     assert (read["user"], read["database"], read["password"]) == (user, database, None)
@@ -144,7 +147,7 @@ def test_sqlx_url_is_a_url(user: str, database: str) -> None:
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_javas_url_is_a_url(user: str, database: str) -> None:
-    """The URL has the database and the trust store, the user stands beside it."""
+    """Java's URL has the database and the trust store; the user is a separate property."""
     lines = write("jdbc", named(user, database)).text.splitlines()
     read = url(quoted(lines[1]).removeprefix("jdbc:"))
     assert (read["scheme"], read["host"], read["database"]) == ("mysql", HOST, database)
@@ -156,7 +159,7 @@ def test_javas_url_is_a_url(user: str, database: str) -> None:
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_dbeaver_reads_json(user: str, database: str) -> None:
-    """The connection stands where data-sources.json has it, without a password."""
+    """The connection is at the place that data-sources.json defines, without a password."""
     read = json.loads(write("dbeaver", named(user, database)).text)["connections"]["tidb-cloud"]
     assert (read["driver"], read["save-password"]) == ("mysql8", False)
     configuration = read["configuration"]
@@ -168,7 +171,7 @@ def test_dbeaver_reads_json(user: str, database: str) -> None:
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_dbt_reads_yaml(user: str, database: str) -> None:
-    """The profile is YAML, and every value is what it was after dbt has rendered it as a template."""
+    """The dbt profile is YAML, and every value is unchanged after dbt has rendered it as a template."""
     try:
         written = write("dbt", named(user, database)).text
     except InvalidRequest:
@@ -193,7 +196,7 @@ def test_dbt_reads_yaml(user: str, database: str) -> None:
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_dotenv_reads_the_variables_as_a_shell_does(user: str, database: str) -> None:
-    """Every value is what it was, or refused for a character that readers take differently."""
+    """Each dotenv value comes back unchanged, or is refused for a character that readers disagree on."""
     try:
         written = write("env", replace(named(user, database), ca="")).text
     except InvalidRequest:
@@ -204,7 +207,7 @@ def test_dotenv_reads_the_variables_as_a_shell_does(user: str, database: str) ->
 
 
 def test_a_shell_reads_the_variables(tmp_path: Path) -> None:
-    """`. file` in a shell gives the same values."""
+    """`. file` in a shell gives the original values."""
     at = ClientTarget(
         host=HOST, port=4000, user="p.o $x", database='a "b" é', tls_name=GATEWAY, ca="/a b.pem"
     )
@@ -223,7 +226,7 @@ def test_a_shell_reads_the_variables(tmp_path: Path) -> None:
 @_patient
 @given(user=NAMES, database=NAMES)
 def test_jupysqls_file_is_read_as_jupysql_reads_it(user: str, database: str) -> None:
-    """Python's configparser with interpolation gives every value back, and there is no password."""
+    """Python's configparser with interpolation returns every value, and the file contains no password."""
     written = write("jupysql", ClientTarget(host=HOST, port=4000, user=user, database=database, ca=CA)).text
     reader = configparser.ConfigParser()
     reader.read_string(written)
@@ -236,7 +239,7 @@ def test_jupysqls_file_is_read_as_jupysql_reads_it(user: str, database: str) -> 
 @pytest.mark.parametrize("name", ["mysql", "mariadb"])
 @pytest.mark.parametrize("at", [SECURED, PLAIN], ids=["tls", "plain"])
 def test_a_command_line_is_split_by_a_real_shell(name: str, at: ClientTarget, tmp_path: Path) -> None:
-    """The program gets each option as one word, and the password by its variable, not as a word."""
+    """The program receives each option as one word, and the password through its variable."""
     stub = tmp_path / name
     stub.write_text('#!/bin/sh\nprintf "%s\\n" "$MYSQL_PWD" "$@"\n', encoding="utf-8")
     stub.chmod(0o755)
@@ -263,7 +266,7 @@ def test_a_command_line_is_split_by_a_real_shell(name: str, at: ClientTarget, tm
 @every_format
 @pytest.mark.parametrize("mode", [TlsMode.OFF, TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY])
 def test_no_format_leaves_verification_out_in_silence(name: str, mode: TlsMode) -> None:
-    """Where a name that is asked for cannot be told to the client, there is a warning, and otherwise none."""
+    """A format that cannot pass on a requested server name has a warning; the other formats have none."""
     at = ClientTarget(host=HOST, port=4000, user="u", database="d", tls=mode, system_ca="/system.pem")
     able = {"pymysql", "sqlalchemy", "go", "node", "prisma", "env"}
     other = ClientTarget(**{**vars(at), "tls_name": GATEWAY})
@@ -276,7 +279,7 @@ def test_no_format_leaves_verification_out_in_silence(name: str, mode: TlsMode) 
 
 @every_format
 def test_without_a_ca_file_the_systems_is_used(name: str) -> None:
-    """A client that needs a file is given the system's, with a note; the others find theirs themselves."""
+    """A client that needs a CA file gets the system's file, with a note. The others find it themselves."""
     at = ClientTarget(host=HOST, port=4000, user="u", database="d", system_ca="/system.pem")
     written = write(name, at)
     assert ("/system.pem" in written.text) == (ca_notes(at)[0] in written.notes)
@@ -285,7 +288,7 @@ def test_without_a_ca_file_the_systems_is_used(name: str) -> None:
 
 @every_format
 def test_the_password_is_looked_up(name: str) -> None:
-    """Every text names the variable, but those that ask for the password or read an option file."""
+    """Every text names the password variable, except those that prompt or read an option file."""
     assert (PASSWORD in write(name, SECURED if name != "env" else PLAIN).text) == (
         name not in {"dbeaver", "jupysql"}
     )
@@ -293,7 +296,7 @@ def test_the_password_is_looked_up(name: str) -> None:
 
 @every_format
 def test_without_a_database_there_is_none_or_a_reason(name: str) -> None:
-    """A format that cannot leave the database out says so; the others leave it out."""
+    """A format that requires a database says so; the others omit it."""
     at = ClientTarget(host=HOST, port=4000, user="u", system_ca="/system.pem")
     if FORMATS[name].needs_database:
         with pytest.raises(InvalidRequest, match=r"--database: is missing: .* needs one\."):
@@ -304,13 +307,13 @@ def test_without_a_database_there_is_none_or_a_reason(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[2Jb", "a\u202eb", "tab\there"])
 def test_what_cannot_be_seen_is_refused(text: str) -> None:
-    """A name that cannot be copied from a screen is refused, and named by its flag."""
+    """A name with invisible characters is refused, and the message names its flag."""
     with pytest.raises(InvalidRequest, match="--database: holds a character that cannot be seen"):
         ClientTarget(host=HOST, port=4000, user="u", database=text)
 
 
 def test_an_address_of_version_6_stands_in_brackets() -> None:
-    """The colons of the address are no port."""
+    """An IPv6 address is bracketed, so that its colons do not look like a port."""
     at = ClientTarget(host="2001:db8::7", port=4000, user="u", database="d", tls=TlsMode.OFF)
     assert '"[2001:db8::7]:4000"' in write("go", at).text
     assert "mysql://[2001:db8::7]:4000/d" in write("jdbc", at).text
@@ -319,7 +322,7 @@ def test_an_address_of_version_6_stands_in_brackets() -> None:
 @pytest.mark.parametrize("at", [SECURED, PLAIN], ids=["tls", "plain"])
 @pytest.mark.parametrize("mode", [TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY])
 def test_the_go_function_is_formatted_as_go_wants_it(at: ClientTarget, mode: TlsMode) -> None:
-    """Gofmt parses it, and would change nothing."""
+    """Gofmt parses the Go function and would change nothing."""
     gofmt = shutil.which("gofmt") or need("gofmt", apt="golang-go")
     shown = ClientTarget(**{**vars(at), "tls": mode if at.encrypted else at.tls})
     source = f"package main\n\n{write('go', shown).text}\n"
@@ -328,7 +331,7 @@ def test_the_go_function_is_formatted_as_go_wants_it(at: ClientTarget, mode: Tls
 
 
 def test_the_warning_names_the_name() -> None:
-    """A reader knows which name the client cannot be told, and which clients can."""
+    """The warning states the name that the client cannot verify, and the clients that can."""
     (warning,) = chain_alone("X", ClientTarget(host=HOST, port=1, user="u", tls_name=GATEWAY))
     assert GATEWAY in warning
     assert "PyMySQL" in warning

@@ -1,4 +1,4 @@
-"""What is written for a client really logs that client in, and verifies what it says that it verifies."""
+"""The text written for a client logs that client in, and verifies exactly what it claims to verify."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from support.certificates import Authority
     from support.mariadb import MariaDb
 
-# Whatever has a meaning in a shell, a URL, a string or a file of some language.
+# Characters with a meaning in a shell, a URL, a string or a file of some language.
 USER = '3kXJ2QvWm9Zp1aB.o\'brien "%40" $x:@/?#é'
 DATABASE = "odd & %20db'\"`$HOME;?#=+é"
 OTHER = "gateway01.ap-southeast-1.prod.alicloud.tidbcloud.example"
-# Those that can be told to expect another name than the host's, and those that then verify the chain alone;
-# the others, among them mysqlclient with MariaDB's library, verify chain and name together.
+# Clients that accept an expected name other than the host, and clients that then verify the chain alone. The
+# others, including mysqlclient with MariaDB's library, verify chain and name together.
 BY_NAME = ("pymysql", "sqlalchemy", "node", "go", "prisma")
 CHAIN_ALONE = ("mysql", "mysql-connector", "jdbc", "dbeaver", "jupysql", "rust")
-# Know MariaDB by its version, and then take any certificate: they are given a server that says it is TiDB.
+# These recognize MariaDB by its version and then accept any certificate. They get a server that identifies
+# itself as TiDB.
 KNOW_MARIADB = ("prisma",)
 VERSION = "8.0.11-TiDB-v8.5.3-serverless"
 
@@ -39,7 +40,7 @@ every_client = pytest.mark.parametrize("client", LOGINS)
 
 
 def account(server: MariaDb) -> None:
-    """Make the user and the database with names that have to be quoted."""
+    """Create the user and the database with names that need quoting."""
     name, database = USER.replace("'", "''"), DATABASE.replace("`", "``")
     server.execute(f"CREATE DATABASE IF NOT EXISTS `{database}`")
     server.execute(f"CREATE OR REPLACE USER '{name}'@'%' IDENTIFIED BY '{server.password}'")
@@ -48,14 +49,14 @@ def account(server: MariaDb) -> None:
 
 @pytest.fixture(scope="module")
 def as_mariadb(tls_server: MariaDb) -> MariaDb:
-    """Give the server with TLS."""
+    """Provide the server with TLS."""
     account(tls_server)
     return tls_server
 
 
 @pytest.fixture(scope="module")
 def as_tidb(authority: Authority) -> Iterator[MariaDb]:
-    """Give a server with TLS that says it is TiDB."""
+    """Provide a server with TLS that identifies itself as TiDB."""
     with running(authority, {"version": VERSION}) as server:
         account(server)
         yield server
@@ -63,42 +64,42 @@ def as_tidb(authority: Authority) -> Iterator[MariaDb]:
 
 @pytest.fixture
 def server(client: str, request: pytest.FixtureRequest) -> MariaDb:
-    """Give the server with TLS that the client is to log in to."""
+    """Provide the server with TLS for the client's login."""
     found: MariaDb = request.getfixturevalue("as_tidb" if client in KNOW_MARIADB else "as_mariadb")
     return found
 
 
 @pytest.fixture
 def secured(server: MariaDb, authority: Authority) -> Iterator[MariaDb]:
-    """Give the server with TLS, its certificate for its address and for localhost."""
+    """Provide the server with TLS whose certificate covers its address and localhost."""
     with server.certificate(authority, server.host, "localhost"):
         yield server
 
 
 @pytest.fixture(scope="module")
 def plain(plain_server: MariaDb) -> MariaDb:
-    """Give the server without TLS."""
+    """Provide the server without TLS."""
     account(plain_server)
     return plain_server
 
 
 @pytest.fixture
 def renamed(server: MariaDb, authority: Authority) -> Iterator[MariaDb]:
-    """Give the server with TLS, its certificate for another name than its host."""
+    """Provide the server with TLS whose certificate names another host."""
     with server.certificate(authority, OTHER):
         yield server
 
 
 def target(client: str, server: MariaDb, ca: Authority | None = None) -> ClientTarget:
-    """Return the server as the client dials it."""
-    # Node compares a certificate with names alone, not with addresses.
+    """Return the server's address for the client."""
+    # Node compares a certificate with names only, not with addresses.
     host = "localhost" if client == "node" else server.host
     found = ClientTarget(host=host, port=server.port, user=USER, database=DATABASE, tls=TlsMode.OFF)
     return replace(found, tls=TlsMode.VERIFY_IDENTITY, ca=str(ca.path)) if ca else found
 
 
 def log_in(client: str, at: ClientTarget, server: MariaDb, place: Path) -> Login:
-    """Log in with what is written, and check whom the server saw."""
+    """Log in with the written text, and check the user that the server saw."""
     login = LOGINS[client](write(client, at), place, server.password)
     if login.answer is not None:
         assert login.answer[:2] == [f"{USER}@%", DATABASE]
@@ -106,7 +107,7 @@ def log_in(client: str, at: ClientTarget, server: MariaDb, place: Path) -> Login
 
 
 def test_every_format_is_run_or_there_is_a_reason() -> None:
-    """No format is added without a client that logs in with it."""
+    """Every format has a client that logs in with it, or a stated reason for its absence."""
     assert LOGINS.keys() | NOT_RUN.keys() == FORMATS.keys()
     assert not LOGINS.keys() & NOT_RUN.keys()
 
@@ -114,7 +115,7 @@ def test_every_format_is_run_or_there_is_a_reason() -> None:
 @every_client
 @pytest.mark.foreign
 def test_without_tls_the_client_logs_in(client: str, plain: MariaDb, tmp_path: Path) -> None:
-    """User and database arrive as they are, whatever characters they have."""
+    """User and database arrive unchanged, whatever characters they have."""
     login = log_in(client, target(client, plain), plain, tmp_path)
     assert login.answer is not None, login.error
     assert not login.encrypted
@@ -125,7 +126,7 @@ def test_without_tls_the_client_logs_in(client: str, plain: MariaDb, tmp_path: P
 def test_with_tls_the_client_verifies_the_host(
     client: str, secured: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
-    """With the right authority the connection is encrypted; with another one there is none."""
+    """The right authority gives an encrypted connection; a wrong authority gives no connection."""
     at = target(client, secured, authority)
     login = log_in(client, at, secured, tmp_path)
     assert login.answer is not None, login.error
@@ -140,7 +141,7 @@ def test_with_tls_the_client_verifies_the_host(
 def test_the_name_is_verified_or_there_is_a_warning(
     client: str, renamed: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
-    """A certificate for another name is taken by that name, or by its chain or not at all with a warning."""
+    """A certificate for another host is accepted by that name, or the text warns how the client treats it."""
     at = target(client, renamed, authority)
     assert log_in(client, at, renamed, tmp_path).answer is None
     expecting = replace(at, tls_name=OTHER)
@@ -161,7 +162,7 @@ def test_the_name_is_verified_or_there_is_a_warning(
 def test_the_chain_is_verified_alone_where_that_is_asked(
     client: str, renamed: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
-    """With verify-ca a certificate for another name is taken, and that of another authority is not."""
+    """With verify-ca a certificate for another name is accepted, and one of another authority is refused."""
     at = replace(target(client, renamed, authority), tls=TlsMode.VERIFY_CA)
     login = log_in(client, at, renamed, tmp_path)
     assert login.answer is not None, login.error
@@ -173,7 +174,7 @@ def test_the_chain_is_verified_alone_where_that_is_asked(
 @pytest.mark.foreign
 @pytest.mark.parametrize("client", ["dbt"])
 def test_dbts_driver_verifies_nothing(client: str, renamed: MariaDb) -> None:
-    """As the warning says: what dbt-tidb gives its driver encrypts, and takes any certificate."""
+    """As the warning says, the settings of dbt-tidb encrypt the connection but accept any certificate."""
     at = target(client, renamed)
     given = {"host": at.host, "port": at.port, "user": at.user, "passwd": renamed.password, "buffered": True}
     with mysql.connector.connect(**given) as connection, connection.cursor() as cursor:
@@ -189,7 +190,7 @@ def test_dbts_driver_verifies_nothing(client: str, renamed: MariaDb) -> None:
 def test_mariadbs_client_refuses_what_is_meant_for_mysqls(
     client: str, secured: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
-    """Under MySQL's name, as on Debian, it ends instead of leaving the options of TLS out."""
+    """Under MySQL's name, as on Debian, MariaDB's client exits instead of ignoring the TLS options."""
     (tmp_path / "mysql").symlink_to(need("mariadb", apt="mariadb-client"))
     written = write(client, target(client, secured, authority))
     login = run_in_bash(f'PATH="$PWD:$PATH"; {written.text}', tmp_path, secured.password)
@@ -203,7 +204,7 @@ def test_mariadbs_client_refuses_what_is_meant_for_mysqls(
 def test_mysql2_takes_no_certificate_for_an_address(
     client: str, server: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
-    """It refuses even a right one, and there is a warning; a name is verified."""
+    """Mysql2 refuses even a valid certificate for an IP address, with a warning; it verifies a name."""
     at = replace(target(client, server, authority), host=server.host)
     with server.certificate(authority, server.host):
         login = log_in(client, at, server, tmp_path)

@@ -1,4 +1,4 @@
-"""An emulated Alibaba Cloud on a port of this machine, and servers that answer as they should not."""
+"""An emulated Alibaba Cloud on a port of this machine, and servers with faulty answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    """Give an emulated cloud whose endpoints move one step for each tick of its world."""
+    """Provide an emulated cloud whose endpoints advance one state per tick of its world."""
     with World(mode="manual", port=free_port()) as world:
         app = create_app(world, {KEY.public: KEY.private.reveal()})
         with HttpServer(app) as server:
@@ -35,7 +35,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def answering() -> Iterator[Answering]:
-    """Give a function that starts a server with these answers."""
+    """Return a function that starts a server with these answers."""
     with contextlib.ExitStack() as stack:
 
         def start(*answers: Answer) -> tuple[Alibaba, OddServer]:
@@ -48,7 +48,7 @@ def answering() -> Iterator[Answering]:
 
 @pytest.fixture
 def closing_url() -> Iterator[str]:
-    """Give the address of a server that closes each connection without an answer."""
+    """Provide the address of a server that closes each connection without an answer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -67,7 +67,7 @@ def closing_url() -> Iterator[str]:
 
 @pytest.fixture
 def environment() -> Iterator[Callable[[dict[str, str]], None]]:
-    """Give a function that sets environment variables until the test ends."""
+    """Return a function that sets environment variables until the test ends."""
     before = dict(os.environ)
     yield os.environ.update
     for name in set(os.environ) - set(before):

@@ -1,4 +1,4 @@
-"""Servers for the clients of the clouds: an emulated one, and one that answers as it should not."""
+"""Servers for the cloud clients: an emulated cloud, and a server with faulty answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = Key("LTAI5tSandboxKey", Secret("hunter2-alibaba-secret"))
 
 @dataclass
 class Cloud:
-    """A running emulated cloud, what it was asked, and our client for it."""
+    """A running emulated cloud, its request log, and the product's client for it."""
 
     world: World
     url: str
@@ -35,7 +35,7 @@ class Cloud:
 
 @dataclass
 class Answer:
-    """One HTTP answer; `body` is sent as it is."""
+    """One HTTP answer; `body` is sent unchanged."""
 
     body: str
     status: str = "200 OK"
@@ -44,14 +44,14 @@ class Answer:
 
 @dataclass
 class OddServer:
-    """Gives its answers one after the other, the last again and again, and counts the calls."""
+    """Gives its answers in order, repeats the last one, and counts the calls."""
 
     answers: list[Answer]
     queries: list[str] = field(default_factory=list)
     url: str = ""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer, whatever was asked."""
+        """Answer every request."""
         self.queries.append(environ["QUERY_STRING"])
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
         body = answer.body.encode()
@@ -61,7 +61,7 @@ class OddServer:
 
 
 def noting(pauses: list[float]) -> Callable[[float], bool]:
-    """Return a sleep that takes no time and appends the seconds that it was asked for."""
+    """Return a sleep that takes no time and records the requested seconds."""
 
     def sleep(seconds: float) -> bool:
         pauses.append(seconds)

@@ -34,7 +34,7 @@ ZONES = (
 
 
 def create(alibaba: Alibaba, **changes: Any) -> VpcEndpoint | None:
-    """Make an endpoint, with changes to what is asked."""
+    """Create an endpoint with changes to the default parameters."""
     wanted: dict[str, Any] = {
         "service_name": DEMO,
         "vpc_id": VPC,
@@ -47,7 +47,7 @@ def create(alibaba: Alibaba, **changes: Any) -> VpcEndpoint | None:
 
 
 def created(cloud: Cloud, **changes: Any) -> VpcEndpoint:
-    """Make an endpoint that is Active and Connected."""
+    """Create an endpoint that is Active and Connected."""
     endpoint = create(cloud.alibaba, **changes)
     assert endpoint is not None
     while cloud.world.tick():
@@ -56,7 +56,7 @@ def created(cloud: Cloud, **changes: Any) -> VpcEndpoint:
 
 
 def test_the_service_is_seen_as_the_endpoints_owner_sees_it(cloud: Cloud) -> None:
-    """Verify answers with ID, zones, auto-accept and payer."""
+    """Verify returns the service's ID, zones, auto-accept and payer, as the endpoint's owner sees them."""
     assert cloud.alibaba.service(DEMO) == VerifiedService(
         service_name=DEMO,
         service_id="epsrv-t4ndemo7c1x0qk2p9s8e",
@@ -69,12 +69,12 @@ def test_the_service_is_seen_as_the_endpoints_owner_sees_it(cloud: Cloud) -> Non
 
 @pytest.mark.parametrize("name", [DEMO[:-1], f"{DEMO}x", "com.aliyuncs.privatelink.nowhere.epsrv-x"])
 def test_a_service_that_is_not_visible_is_none(cloud: Cloud, name: str) -> None:
-    """A name that is merely similar is another service."""
+    """A service with a similar name is not a match."""
     assert cloud.alibaba.service(name) is None
 
 
 def test_a_created_endpoint_has_what_was_asked_and_our_tag(cloud: Cloud) -> None:
-    """The answer and a later look agree, and the endpoint is known as ours."""
+    """The answer and a later lookup agree, and the created endpoint carries the product's tag."""
     endpoint = create(cloud.alibaba)
     assert endpoint is not None
     assert endpoint.endpoint_id.startswith("ep-")
@@ -102,14 +102,14 @@ def test_an_endpoint_becomes_ready(cloud: Cloud) -> None:
 
 
 def test_a_dry_run_makes_nothing(cloud: Cloud) -> None:
-    """The API's error for a dry run that passed is a success here."""
+    """The API's error for a passed dry run counts as a success, and nothing is created."""
     assert create(cloud.alibaba, dry_run=True) is None
     assert dict(cloud.world.endpoints) == {}
     assert [call.code for call in cloud.calls] == ["DryRunOperation"]
 
 
 def test_a_dry_run_that_fails_is_an_error(cloud: Cloud) -> None:
-    """What creating would refuse, the dry run refuses too."""
+    """The dry run refuses whatever creation would refuse."""
     with pytest.raises(NotFound) as caught:
         create(cloud.alibaba, dry_run=True, service_name=DEMO[:-1])
     assert caught.value.operation == "CreateVpcEndpoint"
@@ -118,7 +118,7 @@ def test_a_dry_run_that_fails_is_an_error(cloud: Cloud) -> None:
 
 
 def test_the_same_token_makes_one_endpoint(cloud: Cloud) -> None:
-    """A create that is sent again gives the same endpoint; another token makes another one."""
+    """A repeated create with the same token returns the same endpoint; another token creates another one."""
     first, again = create(cloud.alibaba), create(cloud.client())
     assert first == again
     assert len(cloud.world.endpoints) == 1
@@ -129,7 +129,7 @@ def test_the_same_token_makes_one_endpoint(cloud: Cloud) -> None:
 
 
 def test_endpoints_are_found_by_service_network_and_id(cloud: Cloud) -> None:
-    """Each filter, and none, gives what matches and nothing else."""
+    """Each filter, or none, returns exactly the matching endpoints."""
     demo = created(cloud)
     partner = created(cloud, service_name=PARTNER, client_token="token-2", zones=ZONES[:1])
     found = {
@@ -148,7 +148,7 @@ def test_endpoints_are_found_by_service_network_and_id(cloud: Cloud) -> None:
 
 
 def test_an_endpoint_without_our_tag_is_not_ours(cloud: Cloud) -> None:
-    """Neither no tag nor another's tag makes an endpoint ours."""
+    """An endpoint without a tag, or with another owner's tag, is not the product's."""
     endpoint = created(cloud)
     for tags in ({}, {"created-by": "someone"}, {"owner": "tidb_pe_magic"}):
         cloud.world.set_tags(endpoint.endpoint_id, tags)
@@ -157,7 +157,7 @@ def test_an_endpoint_without_our_tag_is_not_ours(cloud: Cloud) -> None:
 
 
 def test_many_endpoints_are_listed_page_by_page(cloud: Cloud) -> None:
-    """More endpoints than fit a page are all listed, once each."""
+    """A list of several pages returns every endpoint once."""
     [service] = [service for service in cloud.world.services if service.service_name == PARTNER]
     made = {
         cloud.world.create_endpoint(service=service, vpc_id=VPC, zones=()).endpoint_id for _ in range(1020)
@@ -169,7 +169,7 @@ def test_many_endpoints_are_listed_page_by_page(cloud: Cloud) -> None:
 
 
 def test_deletion_takes_zones_first(cloud: Cloud) -> None:
-    """An endpoint with zones is a conflict; without them it goes, and then is not found."""
+    """An endpoint with zones is a conflict. Without them it is deleted, and then not found."""
     endpoint = created(cloud)
     with pytest.raises(Conflict) as caught:
         cloud.alibaba.delete_endpoint(endpoint.endpoint_id, client_token=new_token())
@@ -191,7 +191,7 @@ def test_deletion_takes_zones_first(cloud: Cloud) -> None:
 
 
 def test_networks_are_listed_with_what_is_in_them(cloud: Cloud) -> None:
-    """Each vSwitch and security group of the region says which of its VPCs it is in."""
+    """Each vSwitch and security group of the region names its VPC."""
     vpcs = {vpc.vpc_id: vpc for vpc in cloud.alibaba.vpcs()}
     assert set(vpcs) == {VPC, "vpc-t4nlegacy8p2q6w", "vpc-t4nother5d9r1z"}
     analytics = vpcs[VPC]
@@ -215,7 +215,7 @@ def test_networks_are_listed_with_what_is_in_them(cloud: Cloud) -> None:
 
 
 def test_another_region_has_its_own_networks(cloud: Cloud) -> None:
-    """A client sees the networks of its region alone."""
+    """A client sees only the networks of its region."""
     assert [vpc.vpc_id for vpc in cloud.client(region_id="ap-southeast-5").vpcs()] == ["vpc-k1ajakarta4h8n2v"]
 
 
@@ -227,7 +227,7 @@ def test_another_region_has_its_own_networks(cloud: Cloud) -> None:
     ],
 )
 def test_a_wrong_key_is_refused_and_not_shown(cloud: Cloud, key: Key, code: str) -> None:
-    """PrivateLink and the look-ups give the same error, in which the secret stands nowhere."""
+    """PrivateLink and the lookups give the same error for a wrong key, without the secret."""
     alibaba = cloud.client(key)
     for look in (alibaba.endpoints, alibaba.vpcs):
         with pytest.raises(AuthenticationFailed) as caught:
@@ -238,7 +238,7 @@ def test_a_wrong_key_is_refused_and_not_shown(cloud: Cloud, key: Key, code: str)
 
 
 def test_an_account_without_privatelink_is_told_to_activate_it(cloud: Cloud) -> None:
-    """The order is the user's to make; the console is named."""
+    """An account without PrivateLink gets the name of the console to activate it."""
     cloud.world.product_open = False
     with pytest.raises(ApiError, match=r"NeedOpenProduct.*Activate PrivateLink in the Alibaba Cloud console"):
         create(cloud.alibaba)
@@ -246,13 +246,16 @@ def test_an_account_without_privatelink_is_told_to_activate_it(cloud: Cloud) -> 
 
 
 def test_an_unknown_region_is_an_error_of_the_api(cloud: Cloud) -> None:
-    """A region that does not exist is refused by the cloud, with its code."""
+    """The cloud refuses an unknown region with its own code."""
     with pytest.raises(ApiError, match=r"InvalidRegionId\.NotFound"):
         cloud.client(region_id="nowhere-1").vpcs()
 
 
 def test_an_endpoint_has_its_attributes_and_tags(cloud: Cloud) -> None:
-    """Both operations tell the attributes, the one the payer too, the other the tags; else there is None."""
+    """Both operations return their part: the attributes with the payer, or the tags.
+
+    The other part is None.
+    """
     endpoint = created(cloud)
     asked = cloud.alibaba.endpoint(endpoint.endpoint_id)
     assert asked.attributes == EndpointAttributes(

@@ -1,4 +1,4 @@
-"""What the Alibaba Cloud client makes of answers that the cloud should not give, and of its surroundings."""
+"""How the Alibaba Cloud client handles faulty answers, and its environment."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def refusal(code: str, message: str = "Because.", **more: object) -> str:
 
 
 def failure(alibaba: Alibaba, look: Callable[[Alibaba], object]) -> ApiError:
-    """Return the error of a call, in which the secret must stand nowhere."""
+    """Return the error of a call, after checking that it does not contain the secret."""
     with pytest.raises(ApiError) as caught:
         look(alibaba)
     assert holders(caught.value, KEY.private.reveal()) == []
@@ -63,7 +63,7 @@ def test_throttling_is_told_with_and_without_its_header(
     headers: tuple[tuple[str, str], ...],
     seconds: float | None,
 ) -> None:
-    """The milliseconds of the header become seconds; without it the code tells."""
+    """The header's milliseconds become seconds. Without the header the code identifies throttling."""
     alibaba, odd = answering(
         Answer(refusal("Throttling.User", "Denied by flow control."), "400 Bad", headers)
     )
@@ -89,7 +89,7 @@ def test_throttling_is_told_with_and_without_its_header(
 def test_an_answer_that_is_no_json_object_is_the_services_failure(
     answering: Answering, look: Callable[[Alibaba], object], answer: Answer
 ) -> None:
-    """A proxy's page and a truncated body are one line that says what to check."""
+    """A proxy's page and a truncated body give one line that says what to check."""
     error = failure(answering(answer)[0], look)
     assert isinstance(error, ServiceUnavailable)
     assert "no usable answer" in str(error)
@@ -124,7 +124,7 @@ def test_json_of_another_shape_is_no_bug_of_ours(
 def test_a_server_error_is_the_services_failure(
     answering: Answering, look: Callable[[Alibaba], object], status: str
 ) -> None:
-    """The cloud's code, message and request id are kept."""
+    """A server error preserves the cloud's code, message and request ID."""
     error = failure(answering(Answer(refusal("InternalError"), status))[0], look)
     assert isinstance(error, ServiceUnavailable)
     assert (error.code, error.request_id) == ("InternalError", "R-1")
@@ -134,7 +134,7 @@ def test_a_server_error_is_the_services_failure(
 def test_an_error_without_a_code_shows_the_status(
     answering: Answering, look: Callable[[Alibaba], object]
 ) -> None:
-    """An empty object is an answer too: its status stands for the code."""
+    """For an error without a code, such as an empty object, the HTTP status replaces the code."""
     assert failure(answering(Answer("{}", "503 Busy"))[0], look).code == "HTTP 503"
     assert failure(answering(Answer("{}", "400 Bad"))[0], look).code == "HTTP 400"
 
@@ -145,7 +145,7 @@ def test_an_error_without_a_code_shows_the_status(
     [
         ({"AccessDeniedDetail": {"AuthAction": "vpc:Look"}}, "Ask for the RAM action vpc:Look."),
         ({"AccessDeniedDetail": '{"AuthAction": "vpc:Look"}'}, "Ask for the RAM action vpc:Look."),
-        # Without the action in the answer it is the operation's own.
+        # If the answer names no action, the operation's own action applies.
         ({"AccessDeniedDetail": "{broken"}, "Ask for the RAM action "),
         ({}, "Ask for the RAM action "),
     ],
@@ -154,7 +154,7 @@ def test_an_error_without_a_code_shows_the_status(
 def test_a_denial_names_what_to_ask_for(
     answering: Answering, look: Callable[[Alibaba], object], detail: dict[str, Any], advice: str
 ) -> None:
-    """The RAM action is read from whatever form the detail has."""
+    """The RAM action is read from every form of the detail."""
     error = failure(answering(Answer(refusal("NoPermission", **detail), "403 Forbidden"))[0], look)
     assert isinstance(error, PermissionDenied)
     assert error.advice.startswith(advice)
@@ -164,14 +164,14 @@ def test_a_denial_names_what_to_ask_for(
 def test_a_closed_connection_is_the_services_failure(
     closing_url: str, look: Callable[[Alibaba], object]
 ) -> None:
-    """A server that hangs up, and a port where nobody listens, are one line each."""
+    """A server that hangs up and a closed port each give one line."""
     for url in (closing_url, f"http://127.0.0.1:{free_port()}"):
         assert isinstance(failure(Alibaba(REGION, KEY, endpoint=url), look), ServiceUnavailable)
 
 
 @pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
 def test_a_page_token_that_comes_again_ends_in_an_error(answering: Answering, tokens: list[str]) -> None:
-    """A list that would never end is the service's failure, for endpoints as for security groups."""
+    """A repeated page token is the service's failure, for endpoints and for security groups."""
     alibaba, odd = answering(*(Answer(json.dumps({"TotalCount": 0, "NextToken": t})) for t in tokens))
     error = failure(alibaba, Alibaba.endpoints)
     assert isinstance(error, ServiceUnavailable)
@@ -182,7 +182,7 @@ def test_a_page_token_that_comes_again_ends_in_an_error(answering: Answering, to
 
 
 def test_networks_are_read_page_by_page(answering: Answering) -> None:
-    """VSwitches and VPCs are counted through their total, security groups follow their token."""
+    """VSwitches and VPCs are counted up to their total; security groups follow their token."""
     rest = {"ZoneId": "z", "Status": "Available", "AvailableIpAddressCount": 1}
 
     def page(outer: str, inner: str, item: dict[str, str], **more: object) -> Answer:
@@ -224,7 +224,7 @@ ENDPOINT = {"EndpointId": "ep-1", "ServiceName": "s", "VpcId": "vpc-1", "Endpoin
     ids=str,
 )
 def test_a_list_that_lacks_something_is_no_empty_list(answering: Answering, wire: dict[str, object]) -> None:
-    """Taken for "there is no endpoint", it would have another one made: it is asked for again."""
+    """An incomplete list is requested again, because an empty list would lead to a second endpoint."""
     alibaba, odd = answering(Answer(json.dumps(wire)), Answer(json.dumps({"TotalCount": 0})))
     with pytest.raises(ServiceUnavailable, match="lacks"):
         alibaba.endpoints(service_name="s", vpc_id="vpc-1")
@@ -233,7 +233,7 @@ def test_a_list_that_lacks_something_is_no_empty_list(answering: Answering, wire
 
 
 def test_a_created_endpoint_without_its_id_is_asked_for_again(answering: Answering) -> None:
-    """The same token brings the same endpoint; without an ID nothing could be done with it."""
+    """A created endpoint without an ID is requested again; the same token returns the same endpoint."""
     _, odd = answering(Answer("{}"), Answer(json.dumps(ENDPOINT)))
     retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
     made = retrying.create_endpoint(
@@ -246,7 +246,7 @@ def test_a_created_endpoint_without_its_id_is_asked_for_again(answering: Answeri
 
 
 def test_an_endpoint_without_its_id_is_asked_for_again(answering: Answering) -> None:
-    """What an endpoint is now is not told by an answer that does not say which endpoint it is about."""
+    """An answer without an endpoint ID is requested again, because it cannot be matched to an endpoint."""
     _, odd = answering(Answer('{"EndpointStatus": "Active"}'), Answer(json.dumps(ENDPOINT)))
     retrying = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
     assert retrying.endpoint("ep-1").endpoint_status == "Active"
@@ -254,7 +254,7 @@ def test_an_endpoint_without_its_id_is_asked_for_again(answering: Answering) -> 
 
 
 def test_numbered_pages_that_repeat_end_in_an_error(answering: Answering) -> None:
-    """Whatever the total says, no vSwitch is counted twice and the list has an end."""
+    """Repeated numbered pages end in an error, and each vSwitch is counted once, whatever the total."""
     vswitch = {
         "VSwitchId": "vsw-1",
         "VpcId": "vpc-1",
@@ -270,7 +270,7 @@ def test_numbered_pages_that_repeat_end_in_an_error(answering: Answering) -> Non
 
 
 def test_a_total_that_is_never_reached_ends_with_an_empty_page(answering: Answering) -> None:
-    """A count that is too high does not make the list endless."""
+    """A total that is too high ends the list at the first empty page."""
     alibaba, odd = answering(Answer('{"TotalCount": 100, "VSwitches": {"VSwitch": []}}'))
     assert alibaba.vswitches() == ()
     assert len(odd.queries) == 1
@@ -295,7 +295,7 @@ def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
 
 
 def test_a_proxy_of_the_environment_is_used_for_the_real_cloud(environment: SetEnvironment) -> None:
-    """Beyond this machine the proxy is the user's choice and is kept."""
+    """The environment's proxy is used for every host beyond this machine."""
     environment({"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}", "NO_PROXY": "", "no_proxy": ""})
     tidb_cloud = TidbCloud("https://serverless.tidbapi.com", Key("public", Secret("private")))
     with pytest.raises(ServiceUnavailable, match="did not answer"):
@@ -306,7 +306,7 @@ def test_a_proxy_of_the_environment_is_used_for_the_real_cloud(environment: SetE
 
 
 def test_the_sdk_prints_nothing_though_it_is_told_to(cloud: Cloud) -> None:
-    """DEBUG=sdk would print the signed headers: a fresh process that makes both kinds of call is silent."""
+    """A fresh process with DEBUG=sdk makes both kinds of call without printing the signed headers."""
     program = (
         "import os\n"
         "from tidb_pe_magic.clouds.alibaba.api import Alibaba\n"
@@ -330,7 +330,7 @@ def test_the_sdk_prints_nothing_though_it_is_told_to(cloud: Cloud) -> None:
 
 @both_ways
 def test_a_token_that_cannot_be_sent_is_not_quoted(cloud: Cloud, look: Callable[[Alibaba], object]) -> None:
-    """The HTTP library's error repeats the header; ours does not."""
+    """The error for a token that cannot be sent omits the header that the HTTP library's error repeats."""
     token = "hunter2-sts-token"
     alibaba = cloud.client(Key(KEY.public, KEY.private, Secret(f"{token}\n")))
     error = failure(alibaba, look)
@@ -339,7 +339,7 @@ def test_a_token_that_cannot_be_sent_is_not_quoted(cloud: Cloud, look: Callable[
 
 
 def test_an_interrupted_call_leaves_no_frame_of_the_sdk() -> None:
-    """The stop button's KeyboardInterrupt does not carry the frames that hold the key."""
+    """The stop button's KeyboardInterrupt does not hold the frames with the key."""
 
     def interrupted() -> None:
         raise KeyboardInterrupt
@@ -354,7 +354,7 @@ def test_an_interrupted_call_leaves_no_frame_of_the_sdk() -> None:
 def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(
     answering: Answering, look: Callable[[Alibaba], object], status: str
 ) -> None:
-    """Neither signature nor STS token nor key ID goes to the host that an answer names."""
+    """Neither signature nor STS token nor key ID goes to the host named in a redirect."""
     _, elsewhere = answering(Answer("{}"))
     alibaba, odd = answering(Answer("{}", status, (("Location", elsewhere.url + "/x"),)))
     error = failure(alibaba, look)
@@ -365,7 +365,7 @@ def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(
 
 
 def test_an_sts_that_redirects_gets_no_token_sent_elsewhere(answering: Answering, tmp_path: Path) -> None:
-    """The SDK's credential providers follow no redirect either, and what is told holds no token."""
+    """The SDK's credential providers do not follow redirects either, and the error contains no token."""
     (tmp_path / "token").write_text("hunter2-token", encoding="utf-8")
     _, elsewhere = answering(Answer("{}"))
     _, odd = answering(Answer("{}", "307 T", (("Location", elsewhere.url + "/x"),)))
@@ -379,7 +379,7 @@ def test_an_sts_that_redirects_gets_no_token_sent_elsewhere(answering: Answering
 
 
 def test_the_first_calls_that_fail_in_passing_are_made_again(answering: Answering) -> None:
-    """Throttling with its header, a page of HTML and a body cut short are all survived by one look-up."""
+    """One lookup survives throttling with its header, an HTML page and a truncated body."""
     throttled = Answer(refusal("Throttling.User"), "400 Bad", (("x-acs-retry-after", "2500"),))
     page, cut = Answer("<html>Bad Gateway</html>", "502 Bad Gateway"), Answer('{"Endpoints": [')
     _, odd = answering(throttled, page, cut, Answer('{"Endpoints": [], "TotalCount": 0}'))
@@ -394,7 +394,7 @@ def test_the_first_calls_that_fail_in_passing_are_made_again(answering: Answerin
     "code", ["ConcurrentCallNotSupported", "EndpointLocked", "EndpointOperationDenied", "SignatureNonceUsed"]
 )
 def test_a_creation_waits_for_what_is_under_way_with_one_token(answering: Answering, code: str) -> None:
-    """A cloud that is busy is asked again, and each request carries the same ClientToken."""
+    """A busy cloud is asked again, and each request carries the same ClientToken."""
     _, odd = answering(Answer(refusal(code), "400 Bad"), Answer('{"EndpointId": "ep-1"}'))
     alibaba = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
     made = alibaba.create_endpoint(
@@ -406,7 +406,7 @@ def test_a_creation_waits_for_what_is_under_way_with_one_token(answering: Answer
 
 
 def test_a_change_without_a_token_is_not_made_again(answering: Answering) -> None:
-    """What could be done twice is done once, whatever the policy."""
+    """A change without a token is made once, whatever the retry policy."""
     _, odd = answering(Answer("<html>Bad Gateway</html>", "502 Bad Gateway"))
     client = AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
     with pytest.raises(ServiceUnavailable):
@@ -415,14 +415,14 @@ def test_a_change_without_a_token_is_not_made_again(answering: Answering) -> Non
 
 
 def test_a_host_that_refuses_is_not_asked_again() -> None:
-    """Where nothing listens, the error comes at once."""
+    """A host that refuses the connection is an error immediately."""
     retries = Retries(sleep=lambda _: pytest.fail("a pause"))
     with pytest.raises(ServiceUnavailable):
         Alibaba(REGION, KEY, endpoint=f"http://127.0.0.1:{free_port()}", retries=retries).endpoints()
 
 
 def test_a_dual_stack_zone_has_both_addresses(answering: Answering) -> None:
-    """The IPv6 address of a zone's network interface is read where there is one, and empty where not."""
+    """A zone's IPv6 address comes from its network interface, and is empty without one."""
     zones = [
         {"ZoneId": "z-a", "EniIp": "10.0.1.7", "ZoneIpv6Address": "2408:4005::7"},
         {"ZoneId": "z-b", "EniIp": "10.0.2.7"},

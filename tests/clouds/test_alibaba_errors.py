@@ -1,4 +1,4 @@
-"""Alibaba Cloud's codes become our errors."""
+"""Alibaba Cloud's codes become the product's errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tidb_pe_magic.errors import (
     Throttled,
 )
 
-# Code, HTTP status, the error, a word of the advice, and whose fault it is.
+# Code, HTTP status, the error, a word of the advice, and the responsible party.
 TABLE: list[tuple[str, int, type[ApiError], str, str]] = [
     # CreateVpcEndpoint's error table (vendor's OpenAPI metadata, PrivateLink 2020-04-15), each row of it.
     ("EndpointServiceNotSupportedZone", 400, ApiError, "%tidb_pe verify", "request"),
@@ -129,7 +129,7 @@ PASSING = {
 def test_the_code_decides_the_error(
     code: str, status: int, kind: type[ApiError], advice: str, fault: str
 ) -> None:
-    """Each code of the API reference is one kind of error, with its advice and whose fault it is."""
+    """Each code of the API reference maps to one kind of error, with advice and the responsible party."""
     error = translate("Op", code, status, {"Code": code, "Message": "Because.", "RequestId": "R-1"})
     assert type(error) is kind
     assert str(error).startswith(f"Op failed ({code}): Because. [request id R-1]")
@@ -141,13 +141,13 @@ def test_the_code_decides_the_error(
 
 
 def test_every_code_of_the_table_is_in_these_tests() -> None:
-    """A row that nobody checks would be one that nobody reads."""
+    """Every row of the error table has a test."""
     checked = [row[0] for row in TABLE]
     assert [each.beginning for each in CODES if not any(c.startswith(each.beginning) for c in checked)] == []
 
 
 def test_no_rule_hides_behind_an_earlier_one() -> None:
-    """The first rule that fits decides: none begins with what stands before it."""
+    """The first matching rule decides, so a rule never starts with an earlier rule's text."""
     beginnings = [each.beginning for each in CODES]
     hidden = [
         (later, earlier)
@@ -159,19 +159,19 @@ def test_no_rule_hides_behind_an_earlier_one() -> None:
 
 
 def test_the_first_rule_is_not_the_shorter_one() -> None:
-    """EndpointServiceNotFound is about the service, although EndpointNotFound is a code too."""
+    """EndpointServiceNotFound is about the service, although EndpointNotFound is also a code."""
     assert translate("Op", "EndpointServiceNotFound", 400, {}).commands == (Suggestion("verify"),)
 
 
 def test_a_wait_that_the_cloud_asks_for_is_throttling_whatever_the_code() -> None:
-    """The header alone tells it, and its seconds are kept."""
+    """The retry header alone identifies throttling, and its seconds are preserved."""
     error = translate("Op", "Whatever", 400, {}, retry_after=2.5)
     assert isinstance(error, Throttled)
     assert error.retry_after == 2.5
 
 
 def test_the_limit_of_calls_per_second_is_told_by_its_message() -> None:
-    """Some operations say it in words alone."""
+    """Some operations report their rate limit in the message only, and it is recognized."""
     assert isinstance(translate("Op", "X", 400, {"Message": "QPS Limit Exceeded"}), Throttled)
 
 
@@ -197,14 +197,14 @@ def test_the_limit_of_calls_per_second_is_told_by_its_message() -> None:
     ],
 )
 def test_a_denial_names_the_action_to_ask_for(detail: object, asked: str) -> None:
-    """AccessDeniedDetail may be an object, JSON in a string, something else, or absent."""
+    """AccessDeniedDetail may be an object, JSON in a string, another type, or absent."""
     body = {"Code": "NoPermission", "Message": "No.", "AccessDeniedDetail": detail}
     advice = translate("Op", "NoPermission", 403, body, region_id="ap-southeast-1").advised
     assert advice == Advice(asked, Suggestion("permissions"))
 
 
 def test_a_denial_without_detail_names_the_operations_own_action_on_its_resources() -> None:
-    """One action of CreateVpcEndpoint is checked on four resources, in any region where none is known."""
+    """CreateVpcEndpoint's action is checked on four resources, in any region if the region is unknown."""
     advice = translate("CreateVpcEndpoint", "NoPermission", 403, {}).advised
     assert advice == Advice(
         "Ask for the RAM action privatelink:CreateVpcEndpoint on acs:privatelink:*:*:vpcendpoint/* "
@@ -214,13 +214,13 @@ def test_a_denial_without_detail_names_the_operations_own_action_on_its_resource
 
 
 def test_a_denied_deletion_names_the_option_of_the_policy() -> None:
-    """The policy for deletion is the one with --clean-up."""
+    """A denied deletion names the deletion policy's option, --clean-up."""
     denied = translate("DeleteVpcEndpoint", "NoPermission", 403, {})
     assert denied.commands == (Suggestion("permissions", "--clean-up"),)
 
 
 def test_an_explicit_denial_says_that_no_other_policy_helps() -> None:
-    """Against a Deny, one more Allow is of no use."""
+    """For an explicit Deny the advice says that another Allow has no effect."""
     detail = {"AuthAction": "vpc:DescribeVpcs", "NoPermissionType": "ExplicitDeny"}
     advice = translate("DescribeVpcs", "NoPermission", 403, {"AccessDeniedDetail": detail}).advice
     assert "Other policies cannot override" in advice
@@ -237,14 +237,14 @@ def test_an_explicit_denial_says_that_no_other_policy_helps() -> None:
     ],
 )
 def test_a_refusal_of_a_signature_ends_before_what_was_signed(code: str, signed: str) -> None:
-    """What the cloud says of a signature is shown up to the string to sign, which holds an STS token."""
+    """A signature error is shown up to the string to sign, which contains an STS token."""
     shown = str(translate("ListVpcEndpoints", code, 400, {"Message": f"No match with our {signed}"}))
     assert "No match with our calculation" in shown
     assert "CAIS" not in shown
 
 
 def test_without_a_code_the_status_stands_for_it() -> None:
-    """An answer that says nothing is still one line with the operation and the status."""
+    """An answer without details is one line with the operation and the status."""
     assert str(translate("Op", "", 418, {})) == "Op failed (HTTP 418): no reason given"
     assert str(translate("Op", "", 400, {"message": "m", "requestId": "r"})).endswith("m [request id r]")
 
@@ -258,7 +258,7 @@ def test_without_a_code_the_status_stands_for_it() -> None:
     ),
 )
 def test_any_answer_is_an_error_with_its_operation(code: str, status: int, body: dict[str, object]) -> None:
-    """Whatever the cloud writes, there is an error to show."""
+    """Every answer of the cloud gives an error that can be displayed."""
     error = translate("Op", code, status, body)
     assert isinstance(error, ApiError)
     assert str(error).startswith("Op failed")

@@ -1,4 +1,4 @@
-"""What is told where the SDK's providers make no temporary key."""
+"""The message when the SDK's providers cannot obtain a temporary key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ids=["entries that are no profiles", "no profiles", "a list"],
 )
 def test_a_profile_file_of_any_shape_is_one_line(tmp_path: Path, config: object) -> None:
-    """Whatever the CLI's file holds, the reason is told, without what could be a key of it."""
+    """Whatever the CLI's file contains, the error is one line with the reason and without parts of a key."""
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     chain = Chain(kind="cli", profile="p", path=str(path))

@@ -1,4 +1,4 @@
-"""What is changed in the SDK is changed for our own calls, and for as long as they last."""
+"""The changes to the SDK apply only to the product's own calls, and only while they run."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def session_of(core: Any) -> Any:
 
 
 def filters() -> list[int]:
-    """Return how many filters each of the SDK's loggers has."""
+    """Return the number of filters of each SDK logger."""
     return [len(logging.getLogger(name).filters) for name in LOGGERS]
 
 
 def test_our_calls_go_through_our_session_and_others_through_their_own() -> None:
-    """Within `through` both of the SDK's cores use our session, outside they keep theirs."""
+    """Within `through` both SDK cores use the product's session; outside they use their own."""
     with SdkSession(Network()) as session:
         with through(session):
             assert session_of(DaraCore) is session
@@ -51,7 +51,7 @@ def test_our_calls_go_through_our_session_and_others_through_their_own() -> None
 
 
 def test_restoring_leaves_nothing(cloud: Cloud) -> None:
-    """After calls and `restore` the SDK is as it was, as often as it is used and restored."""
+    """After calls and `restore` the SDK is unchanged, however often it was used and restored."""
     before = (DaraCore._get_session, TeaCore._get_session, filters())
     for _ in range(2):
         assert cloud.alibaba.vpcs()
@@ -61,7 +61,7 @@ def test_restoring_leaves_nothing(cloud: Cloud) -> None:
 
 
 def test_the_sdks_loggers_say_nothing_of_our_calls_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """A record that is made in one of our calls is dropped, another user's is kept."""
+    """A log record from one of the product's calls is dropped; another user's record is preserved."""
     with SdkSession(Network()) as session, caplog.at_level("DEBUG"):
         with through(session):
             for name in LOGGERS:

@@ -1,4 +1,4 @@
-"""An API host has to prove who it is before anything is sent to it."""
+"""An API host must prove its identity before anything is sent to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOOKS: dict[str, Callable[[str], object]] = {
 def impostor(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[str, list[str]]]:
-    """Give an HTTPS server on 127.0.0.1 whose certificate, of a trusted authority, is for another host."""
+    """Provide an HTTPS server on 127.0.0.1 with a trusted certificate for another host."""
     asked: list[str] = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -59,7 +59,7 @@ def impostor(
 def test_a_certificate_for_another_host_ends_the_call(
     impostor: tuple[str, list[str]], look: Callable[[str], object]
 ) -> None:
-    """Neither digest nor signature is sent, and the call is not made again."""
+    """A certificate for another host stops the call before digest or signature are sent, without a retry."""
     url, asked = impostor
     with pytest.raises(ServiceUnavailable, match=r"(?i)certificate") as refused:
         look(url)

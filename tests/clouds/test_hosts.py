@@ -1,4 +1,4 @@
-"""API hosts from the environment: a key goes to no place that is not a plain, safe URL."""
+"""API hosts from the environment: a key is only sent to a plain, safe URL."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_host_may_be_replaced(typed: str, used: str) -> None:
 
 @pytest.mark.parametrize("environ", [{}, {NAME: ""}, {NAME: "/"}])
 def test_an_unset_variable_replaces_nothing(environ: dict[str, str]) -> None:
-    """Unset and empty both mean the cloud's own host."""
+    """An unset or empty variable means the cloud's own host."""
     assert override(environ, NAME) == ""
 
 
@@ -56,7 +56,7 @@ def test_an_unset_variable_replaces_nothing(environ: dict[str, str]) -> None:
     ],
 )
 def test_what_is_no_url_of_a_host_is_refused(typed: str) -> None:
-    """Another scheme, a path, a query, a fragment or a port that is none names the variable."""
+    """A wrong scheme, a path, a query, a fragment or an invalid port is refused with the variable's name."""
     with pytest.raises(InvalidRequest, match="without a path") as caught:
         override({NAME: typed}, NAME)
     assert caught.value.field == NAME
@@ -74,14 +74,14 @@ def test_what_is_no_url_of_a_host_is_refused(typed: str) -> None:
     ],
 )
 def test_what_only_a_lenient_parser_takes_is_refused(typed: str) -> None:
-    """An empty query or fragment, blanks and line breaks would end in another URL than was checked."""
+    """An empty query or fragment, spaces and line breaks are refused, because parsers disagree on them."""
     with pytest.raises(InvalidRequest):
         override({NAME: typed}, NAME)
 
 
 @pytest.mark.parametrize("typed", ["https://user@api.example.com", "https://user:hunter2@api.example.com"])
 def test_a_host_with_user_information_is_refused(typed: str) -> None:
-    """A password in a URL would be shown with each result, so it is refused and not repeated."""
+    """A host with user information is refused without repeating its password."""
     with pytest.raises(InvalidRequest, match="user name or a password") as caught:
         override({NAME: typed}, NAME)
     assert "hunter2" not in str(caught.value)
@@ -99,14 +99,14 @@ def test_a_host_with_user_information_is_refused(typed: str) -> None:
     ],
 )
 def test_plain_http_is_for_this_machine_only(host: str) -> None:
-    """What merely looks like this machine is refused too, and the host is named."""
+    """Plain http is refused for a host that only resembles this machine, and the host is named."""
     with pytest.raises(InvalidRequest, match="plain http is for this machine only"):
         override({NAME: f"http://{host}:8080"}, NAME)
 
 
 @given(st.one_of(st.text(), st.text().map(lambda tail: f"https://{tail}"), st.from_regex(r"https?://.*")))
 def test_whatever_is_accepted_is_one_host_and_what_is_not_is_wrong_input(typed: str) -> None:
-    """Every text is refused as wrong input, or is a URL that the HTTP client reads in the same way."""
+    """Every text is invalid input, or a URL that the HTTP client reads in the same way."""
     try:
         used = override({NAME: typed}, NAME)
     except InvalidRequest:
@@ -120,7 +120,7 @@ def test_whatever_is_accepted_is_one_host_and_what_is_not_is_wrong_input(typed: 
 
 
 def test_every_replaced_host_is_named_once() -> None:
-    """A sandbox that serves everything from one port is named once, in the order of the variables."""
+    """A sandbox that serves everything on one port is named once, in the order of the variables."""
     environ = {
         hosts.METADATA: "http://127.0.0.1:2",
         hosts.TIDB_CLOUD: "http://127.0.0.1:1",
@@ -132,7 +132,7 @@ def test_every_replaced_host_is_named_once() -> None:
 
 @pytest.mark.parametrize("variable", [hosts.TIDB_CLOUD, hosts.TIDB_CLOUD_IAM, hosts.ALIBABA, hosts.METADATA])
 def test_each_variable_is_checked(variable: str) -> None:
-    """No variable is taken unchecked, and the one that is wrong is named."""
+    """Every variable is checked, and the error names the invalid one."""
     with pytest.raises(InvalidRequest) as caught:
         overrides({variable: "http://api.example.com"})
     assert caught.value.field == variable

@@ -1,4 +1,4 @@
-"""Where this machine is: told by an ECS instance's metadata service alone, half a second an answer."""
+"""This machine's location, reported by an ECS instance's metadata service in half a second per answer."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ HERE = Whereabouts(
     vswitch_id="vsw-t4nabc123",
     private_ip="10.0.1.7",
 )
-PATIENT = 30.0  # seconds: no loaded machine takes so long for an answer that is there
+PATIENT = 30.0  # seconds; even a busy machine answers sooner
 
 
 class Service(httpx.AsyncBaseTransport):
-    """A metadata service without a network; it keeps what it was asked."""
+    """A metadata service without a network. It records the questions."""
 
     def __init__(self, answer: Callable[[httpx.Request], httpx.Response]) -> None:
         """Answer with what `answer` returns."""
@@ -59,7 +59,7 @@ class Service(httpx.AsyncBaseTransport):
 
 
 def instance(changes: Mapping[str, str | None] = MappingProxyType({}), *, token: str = "") -> Service:
-    """Return the service of an instance; it demands `token`, if there is one, and lacks what is None."""
+    """Return an instance's service. It requires `token` if given, and omits the items that are None."""
     told = {**TOLD, **changes}
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -74,12 +74,12 @@ def instance(changes: Mapping[str, str | None] = MappingProxyType({}), *, token:
 
 
 def asked(service: httpx.AsyncBaseTransport) -> Whereabouts | None:
-    """Ask without a network."""
+    """Look up the location without a network."""
     return whereabouts(transport=service, timeout=PATIENT)
 
 
 def test_an_instance_that_demands_a_token_is_asked_with_one() -> None:
-    """The token comes first, by PUT with a lifetime that the service takes, and goes with each question."""
+    """The token comes first, by PUT with a lifetime that the service accepts, and then with each question."""
     service = instance(token="t-123")
     assert asked(service) == HERE
     first, *others = service.requests
@@ -90,14 +90,14 @@ def test_an_instance_that_demands_a_token_is_asked_with_one() -> None:
 
 
 def test_an_instance_that_knows_no_token_is_asked_without() -> None:
-    """Where there is no token to be had, no token header is sent."""
+    """Without an available token, the questions carry no token header."""
     service = instance()
     assert asked(service) == HERE
     assert not any("X-aliyun-ecs-metadata-token" in request.headers for request in service.requests)
 
 
 def test_a_page_in_the_place_of_a_token_is_not_sent_back() -> None:
-    """What is no token, though it comes with 200, is never a header's value."""
+    """A page in place of a token never becomes a header value, even with status 200."""
     told = instance()
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -111,7 +111,7 @@ def test_a_page_in_the_place_of_a_token_is_not_sent_back() -> None:
 
 
 def test_an_address_that_is_not_told_is_empty() -> None:
-    """The place is known without the machine's own address."""
+    """The location is known without the machine's own address."""
     found = asked(instance({"private-ipv4": None}))
     assert found is not None
     assert (found.vpc_id, found.private_ip) == ("vpc-t4nabc123", "")
@@ -127,7 +127,7 @@ def test_an_address_that_is_not_told_is_empty() -> None:
     ],
 )
 def test_every_form_of_region_and_zone_is_known(region: str, zone: str) -> None:
-    """Older zones have a hyphen before the letter, and some regions end in no number."""
+    """Older zones with a hyphen before the letter and regions without a final number are recognized."""
     found = asked(instance({"region-id": region, "zone-id": zone}))
     assert found is not None
     assert (found.region_id, found.zone_id) == (region, zone)
@@ -163,20 +163,20 @@ def test_every_form_of_region_and_zone_is_known(region: str, zone: str) -> None:
     ],
 )
 def test_one_value_of_another_shape_discredits_the_whole_answer(item: str, value: str | None) -> None:
-    """Other clouds answer on the same address: a value that is not Alibaba Cloud's means "not on ECS"."""
+    """A value that does not fit Alibaba Cloud means "not on ECS", as other clouds use the same address."""
     assert asked(instance({item: value})) is None
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 500, 502])
 def test_another_status_than_200_is_no_answer(status: int) -> None:
-    """A refusal, a failure and a redirect mean "not on ECS", and no redirect is followed."""
+    """A refusal, a failure and a redirect mean "not on ECS", and redirects are not followed."""
     service = Service(lambda _: httpx.Response(status, headers={"Location": "http://elsewhere.example/"}))
     assert asked(service) is None
     assert {request.url.host for request in service.requests} == {"100.100.100.200"}
 
 
 def test_no_redirect_is_followed_to_a_right_answer() -> None:
-    """Even a redirect to what would be a good answer is none."""
+    """Even a redirect to a valid answer is not followed."""
     told = instance()
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -192,7 +192,7 @@ def test_no_redirect_is_followed_to_a_right_answer() -> None:
     "error", [httpx.ConnectError("refused"), httpx.ReadTimeout("late"), httpx.RemoteProtocolError("odd")]
 )
 def test_a_failed_exchange_is_no_error(error: httpx.HTTPError) -> None:
-    """Refused, unreachable, late and malformed all mean "not on ECS"."""
+    """A refused, unreachable, late or malformed answer means "not on ECS", without an error."""
 
     def fail(_: httpx.Request) -> httpx.Response:
         raise error
@@ -201,7 +201,7 @@ def test_a_failed_exchange_is_no_error(error: httpx.HTTPError) -> None:
 
 
 def test_only_the_beginning_of_a_long_answer_is_read() -> None:
-    """A body without an end is left after a kilobyte or so."""
+    """Reading a body without an end stops after about a kilobyte."""
     sent: list[int] = []
 
     class Endless(httpx.AsyncByteStream):
@@ -217,7 +217,7 @@ def test_only_the_beginning_of_a_long_answer_is_read() -> None:
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=5, max_size=5), st.binary(max_size=40))
 def test_whatever_is_told_is_a_place_of_the_right_shape_or_none(values: list[str], token: bytes) -> None:
-    """No text becomes an error, and none that is believed holds more than names and an address."""
+    """Every answer gives a valid location or none, but never an error."""
     told = dict(zip(TOLD, values, strict=True))
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -262,7 +262,7 @@ def silent(_: socket.socket, ended: threading.Event) -> None:
 
 
 def trickling(connection: socket.socket, ended: threading.Event) -> None:
-    """Answer with one byte of a header after the other, so that no single read is ever late."""
+    """Answer one header byte at a time, so that each single read is in time."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     while not ended.wait(0.02):
         connection.sendall(b"x")
@@ -278,14 +278,17 @@ def garbled(connection: socket.socket, _: threading.Event) -> None:
 def test_a_server_that_hangs_or_speaks_something_else_is_left(
     serve: Callable[[socket.socket, threading.Event], None],
 ) -> None:
-    """The deadline holds for an answer as a whole; the call returns while the server is still at it."""
+    """The deadline covers the entire answer, and the call returns while the server is still sending."""
     with server(serve) as url:
         assert whereabouts(url, timeout=0.3) is None
 
 
 @pytest.mark.parametrize(("seconds", "place"), [(PATIENT * 0.6, HERE), (PATIENT * 1.1, None)])
 def test_each_answer_has_its_time(seconds: float, place: Whereabouts | None) -> None:
-    """Six answers of a loaded instance may take longer than one may; one that comes too late is no answer."""
+    """Six answers of a busy instance may take longer than one answer may.
+
+    A single late answer is discarded.
+    """
     told = instance()
 
     class Slow(Service):
@@ -302,7 +305,7 @@ def test_each_answer_has_its_time(seconds: float, place: Whereabouts | None) -> 
 
 
 def test_the_thread_that_asks_ends_with_the_deadline() -> None:
-    """Nothing is left behind by a server that never answers."""
+    """The thread that asks ends with the deadline, even if the server never answers."""
     with server(silent) as url:
         assert whereabouts(url, timeout=0.2) is None
         left = [thread for thread in threading.enumerate() if thread.name == "ecs-metadata"]
@@ -312,14 +315,14 @@ def test_the_thread_that_asks_ends_with_the_deadline() -> None:
 
 
 def test_nobody_at_the_address_is_no_error() -> None:
-    """A refused connection means "not on ECS"."""
+    """A refused connection means "not on ECS", without an error."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert whereabouts(f"http://127.0.0.1:{port}", timeout=PATIENT) is None
 
 
 def test_no_proxy_is_asked(environment: Callable[[dict[str, str]], None]) -> None:
-    """A proxy of the environment would answer for its own machine, so it is not used."""
+    """The metadata request bypasses the proxy, which would answer for its own machine."""
     proxied: list[bytes] = []
 
     def proxy(connection: socket.socket, _: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""One reading of the proxy variables, for both clouds."""
+"""The proxy variables are read in one way for both clouds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_variable_that_counts(environ: dict[str, str], expected: str) -> Non
     ],
 )
 def test_an_entry_of_no_proxy(entry: str, url: str, exempt: bool) -> None:  # noqa: FBT001 - the expectation
-    """Names with what is below them, addresses and networks of both kinds, each with a port or without."""
+    """A NO_PROXY entry is a name with its subdomains, an address or a network, with or without a port."""
     proxies = Proxies.of({"ALL_PROXY": PROXY, "NO_PROXY": f"other.example, {entry}"})
     assert (proxies.proxy(url) == "") is exempt
     assert proxies.skipped == ()
@@ -78,7 +78,7 @@ def test_an_entry_of_no_proxy(entry: str, url: str, exempt: bool) -> None:  # no
     "entry", ["10.0.0.0/99", "fd07::zz/64", "a b/c", "http://x.example", "x:y", "[::1", "a..b"]
 )
 def test_an_entry_that_cannot_be_read_is_skipped_and_named(entry: str) -> None:
-    """It blocks nothing, and the other entries count."""
+    """An unreadable NO_PROXY entry is skipped and named; the other entries apply."""
     proxies = Proxies.of({"HTTPS_PROXY": PROXY, "NO_PROXY": f"{entry},.example.com"})
     assert set(proxies.skipped) <= set(entry.split())
     assert proxies.skipped
@@ -88,7 +88,7 @@ def test_an_entry_that_cannot_be_read_is_skipped_and_named(entry: str) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30), max_size=6))
 def test_no_value_of_no_proxy_is_fatal(entries: list[str]) -> None:
-    """Whatever the variable holds, there is an answer, and each entry is either read or named."""
+    """Whatever NO_PROXY contains, the lookup succeeds, and each entry is either read or named."""
     proxies = Proxies.of({"HTTPS_PROXY": PROXY, "NO_PROXY": ",".join(entries)})
     assert proxies.proxy(CLOUD) in {"", PROXY}
     assert (
@@ -98,7 +98,7 @@ def test_no_value_of_no_proxy_is_fatal(entries: list[str]) -> None:
 
 @given(st.ip_addresses(v=6), st.integers(1, 128))
 def test_a_network_of_ipv6_covers_its_addresses(address: ipaddress.IPv6Address, length: int) -> None:
-    """Whatever the address, it is in its own network, bracketed or not."""
+    """An IPv6 network covers its addresses, bracketed or not."""
     for entry in (f"{address}/{length}", f"[{address}]/{length}", f"[{address}]"):
         exemption = Exemption.parse(entry)
         assert exemption is not None
@@ -106,14 +106,14 @@ def test_a_network_of_ipv6_covers_its_addresses(address: ipaddress.IPv6Address, 
 
 
 def test_this_machine_and_its_metadata_are_never_behind_a_proxy() -> None:
-    """A proxy would answer for its own loopback, and for its own instance."""
+    """Loopback and the metadata service never go through a proxy, which would answer for itself."""
     for url in ("http://127.0.0.1:8080", "http://localhost", "http://[::1]:1", "http://100.100.100.200"):
         assert through(url, HTTP_PROXY=PROXY, HTTPS_PROXY=PROXY, ALL_PROXY=PROXY) == ""
 
 
 @pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:1", "http://127.0.0.1:port", "http://", "http://[::1"])
 def test_a_proxy_that_cannot_be_used_is_an_error_where_it_is_needed(proxy: str) -> None:
-    """The variable is named; a host that needs no proxy is reached all the same."""
+    """An invalid proxy is an error only for hosts that need it, and the error names the variable."""
     proxies = Proxies.of({"all_proxy": proxy, "NO_PROXY": "direct.example"})
     assert proxies.proxy("https://direct.example") == ""
     with pytest.raises(InvalidRequest, match="all_proxy: must be http://HOST:PORT"):
@@ -121,6 +121,6 @@ def test_a_proxy_that_cannot_be_used_is_an_error_where_it_is_needed(proxy: str) 
 
 
 def test_a_password_of_a_proxy_is_not_shown() -> None:
-    """What `whoami` shows is where the proxy is."""
+    """Only the proxy's location appears in `whoami`, never its password."""
     assert without_password("http://user:hunter2@proxy:3128") == "http://proxy:3128"
     assert without_password("") == ""

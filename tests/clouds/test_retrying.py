@@ -1,4 +1,4 @@
-"""The retry policy, on a clock that moves only when it pauses."""
+"""The retry policy, on a clock that moves only during pauses."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ DOWN = ServiceUnavailable("down.", operation="Op")
 
 
 class Scene:
-    """Answers one after the other, and a clock that moves with the pauses."""
+    """Answers in order, and a clock that moves with the pauses."""
 
     def __init__(self, *answers: str | BaseException, seconds_per_call: float = 0.0) -> None:
-        """Take the answers; the last comes again and again."""
+        """Take the answers. The last one repeats."""
         self.answers = list(answers)
         self.per_call = seconds_per_call
         self.now, self.calls = 100.0, 0
@@ -47,7 +47,7 @@ class Scene:
         self.events: list[Event] = []
 
     def work(self) -> str:
-        """Give the next answer, or raise it."""
+        """Return the next answer, or raise it."""
         self.calls += 1
         self.now += self.per_call
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
@@ -69,14 +69,14 @@ class Scene:
 
 
 def test_a_call_that_succeeds_is_made_once_without_a_pause() -> None:
-    """Nothing is slower where nothing fails."""
+    """A call that succeeds is made once, without a pause."""
     scene = Scene("done")
     assert scene.call() == "done"
     assert (scene.calls, scene.pauses, scene.events) == (1, [], [])
 
 
 def test_what_fails_in_passing_is_asked_again_with_longer_pauses() -> None:
-    """The pauses double, each with its jitter, and each is announced before it begins."""
+    """After a transient failure the pauses double with jitter, and each is announced before it begins."""
     scene = Scene(DOWN, DOWN, DOWN, "done")
     assert scene.call() == "done"
     for pause, least in zip(scene.pauses, (0.5, 1.0, 2.0), strict=True):
@@ -101,7 +101,7 @@ def test_what_fails_in_passing_is_asked_again_with_longer_pauses() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_what_would_fail_again_is_raised_at_once(error: BaseException) -> None:
-    """A refusal, a bug and the stop button are raised as they are, after one call."""
+    """A refusal, a bug and the stop button are raised unchanged after one call."""
     scene = Scene(error)
     with pytest.raises(type(error)) as caught:
         scene.call()
@@ -110,7 +110,7 @@ def test_what_would_fail_again_is_raised_at_once(error: BaseException) -> None:
 
 
 def test_the_last_failure_is_raised_after_six_calls() -> None:
-    """A cloud that stays down is told in its own error, not in the policy's."""
+    """After six calls the cloud's own last error is raised."""
     scene = Scene(DOWN)
     with pytest.raises(ServiceUnavailable) as caught:
         scene.call()
@@ -120,14 +120,14 @@ def test_the_last_failure_is_raised_after_six_calls() -> None:
 
 
 def test_a_pause_that_the_cloud_asks_for_is_kept() -> None:
-    """The next call comes no earlier than the cloud said, and hardly later."""
+    """The next call comes after the delay that the cloud requested, with little extra."""
     scene = Scene(Throttled("slow.", operation="Op", retry_after=37.0), "done")
     assert scene.call() == "done"
     assert 37.0 <= scene.pauses[0] <= 38.0
 
 
 def test_a_pause_beyond_the_deadline_is_not_begun() -> None:
-    """Who would have to wait for an hour is told so at once."""
+    """A pause that exceeds the deadline is an error immediately."""
     throttled = Throttled("slow.", operation="Op", retry_after=3600.0)
     scene = Scene(throttled)
     with pytest.raises(Throttled) as caught:
@@ -141,7 +141,7 @@ def test_a_pause_beyond_the_deadline_is_not_begun() -> None:
     st.floats(0, 30, allow_nan=False),
 )
 def test_no_call_begins_after_the_deadline(asked: list[float | None], per_call: float) -> None:
-    """Whatever the cloud asks for and however long its answers take, the whole ends in time."""
+    """Calls stop at the deadline, whatever the cloud requests and however long its answers take."""
     failures = [Throttled("slow.", operation="Op", retry_after=wait) for wait in asked]
     scene = Scene(*failures, seconds_per_call=per_call)
     with pytest.raises(Throttled):
@@ -151,7 +151,7 @@ def test_no_call_begins_after_the_deadline(asked: list[float | None], per_call: 
 
 
 def test_once_makes_no_second_call() -> None:
-    """In a wait, which asks again by itself, and for a client without a policy, a call is made once."""
+    """A wait, which polls by itself, and a client without a policy make each call once."""
     scene = Scene(DOWN)
     with once(), pytest.raises(ServiceUnavailable):
         scene.call()
@@ -165,7 +165,7 @@ def test_once_makes_no_second_call() -> None:
 
 
 def test_a_cancelled_pause_ends_the_call() -> None:
-    """The cancel event ends the pause, and is told in one line that names the call."""
+    """The cancel event ends the pause with one line that names the call."""
     cancel = threading.Event()
 
     def hear(_: Event) -> None:
@@ -176,7 +176,7 @@ def test_a_cancelled_pause_ends_the_call() -> None:
 
 
 def test_the_stop_button_in_a_pause_is_one_line() -> None:
-    """KeyboardInterrupt in a pause becomes the same error, and nothing is chained to it."""
+    """KeyboardInterrupt in a pause becomes the same one-line error, without a chained exception."""
 
     def interrupt(_: float) -> bool:
         raise KeyboardInterrupt
@@ -201,7 +201,7 @@ except WaitCancelled as error:
 
 
 def test_a_real_interrupt_ends_a_real_pause() -> None:
-    """SIGINT ends a pause of 80 s in a process of its own, long before it is over."""
+    """SIGINT ends a pause of 80 s in a separate process at once."""
     process = subprocess.Popen([sys.executable, "-c", PAUSING], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "pausing\n"
@@ -230,6 +230,6 @@ def _wrapped(error: BaseException) -> BaseException:
     ids=lambda value: type(value).__name__,
 )
 def test_a_host_that_is_not_there_is_told_from_one_that_falters(error: BaseException, hopeless: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Refused, unknown and not who it says it is: asking again changes nothing."""
+    """A refused connection, an unknown host and a wrong certificate are raised without a retry."""
     assert is_hopeless(error) is hopeless
     assert is_hopeless(_wrapped(error)) is hopeless

@@ -64,16 +64,16 @@ WIRE: dict[str, Any] = {
 
 
 class Api:
-    """An API that challenges, then gives its answers one after the other, the last again and again."""
+    """An API that sends a challenge, then its answers in order, and repeats the last one."""
 
     def __init__(self, *answers: httpx.Response) -> None:
-        """Take the answers to requests that carry a digest."""
+        """Take the answers to requests with a digest."""
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer a request."""
-        # A copy: the client adds the digest to the request that was challenged.
+        # A copy: the client adds the digest to the challenged request.
         self.requests.append(httpx.Request(request.method, request.url, headers=request.headers))
         if not request.headers.get("authorization", "").startswith("Digest "):
             return httpx.Response(401, headers=CHALLENGE)
@@ -90,7 +90,7 @@ def page(*clusters: object, token: object = "") -> httpx.Response:
 
 
 def failure(api: Callable[[httpx.Request], httpx.Response]) -> ApiError:
-    """Return the error of listing the clusters, in which the private key must stand nowhere."""
+    """Return the error of listing the clusters, after checking that it does not contain the private key."""
     with pytest.raises(ApiError) as caught:
         TidbCloud("https://api.example.com", KEY, transport=httpx.MockTransport(api)).clusters()
     assert holders(caught.value, PRIVATE) == []
@@ -99,7 +99,7 @@ def failure(api: Callable[[httpx.Request], httpx.Response]) -> ApiError:
 
 
 def test_a_cluster_is_read_as_the_tutorial_notes_it() -> None:
-    """Service name, zones, region without the provider's prefix, port, user prefix and gateway names."""
+    """A cluster has service name, zones, bare region, port, user prefix and gateway names."""
     [found] = Api(page(WIRE)).client().clusters()
     assert found == Cluster(
         cluster_id="1",
@@ -137,13 +137,13 @@ def test_a_cluster_is_read_as_the_tutorial_notes_it() -> None:
     ],
 )
 def test_restrictions_are_read_from_the_wire(changes: dict[str, Any], restriction: str | None) -> None:
-    """Each restriction of the tutorial can be told from the API's answer."""
+    """The API's answer reveals each restriction of the tutorial."""
     [found] = Api(page({**WIRE, **changes})).client().clusters()
     assert (found.restriction.name if found.restriction else None) == restriction
 
 
 def test_pages_are_followed_with_the_same_parameters() -> None:
-    """Every page is asked for with the first request's size, and the clusters keep their order."""
+    """Every page is requested with the first request's size, and the clusters keep their order."""
     api = Api(page(WIRE, token="t/1"), page(token="t 2"), page({**WIRE, "clusterId": "2"}))
     assert [cluster.cluster_id for cluster in api.client().clusters()] == ["1", "2"]
     asked = [dict(request.url.params) for request in api.requests[1:]]
@@ -156,7 +156,7 @@ def test_pages_are_followed_with_the_same_parameters() -> None:
 
 @given(st.text(min_size=1))
 def test_a_name_is_filtered_by_the_server(name: str) -> None:
-    """Whatever a cluster is called, the filter is one string, which the sandbox's API reads as that name."""
+    """Whatever a cluster's name, the filter is one string, which the sandbox's API reads as that name."""
     api = Api(page(WIRE))
     api.client().clusters(display_name=name)
     asked = dict(api.requests[-1].url.params)
@@ -167,7 +167,7 @@ def test_a_name_is_filtered_by_the_server(name: str) -> None:
 
 
 def test_a_list_can_be_cut_short() -> None:
-    """No more pages are asked for than wanted."""
+    """Reading stops once the wanted number of clusters has arrived."""
     api = Api(page(WIRE, token="a"), page(WIRE, token="b"), page(WIRE))
     assert len(api.client().clusters(pages=2)) == 2
     assert len(api.requests) == 3
@@ -175,14 +175,14 @@ def test_a_list_can_be_cut_short() -> None:
 
 @pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
 def test_a_page_token_that_comes_again_ends_in_an_error(tokens: list[str]) -> None:
-    """A list that would never end is the service's failure."""
+    """A repeated page token is the service's failure."""
     api = Api(*(page(WIRE, token=token) for token in tokens))
     assert isinstance(failure(api), ServiceUnavailable)
     assert len(api.requests) == 1 + len(tokens)
 
 
 def test_one_challenge_serves_every_call() -> None:
-    """Three calls cost four requests: the first alone is challenged, and the counter goes up."""
+    """Three calls cost four requests: only the first is challenged, and the counter increases."""
     api = Api(page(WIRE))
     client = api.client()
     for _ in range(3):
@@ -195,7 +195,7 @@ def test_one_challenge_serves_every_call() -> None:
 
 
 def test_a_stale_nonce_is_replaced() -> None:
-    """A server that forgets its nonce challenges anew, and the call still succeeds."""
+    """A server that forgets its nonce sends a new challenge, and the call still succeeds."""
     api = Api(page(WIRE), httpx.Response(401, headers=CHALLENGE), page(WIRE))
     client = api.client()
     assert client.clusters() == client.clusters()
@@ -203,7 +203,7 @@ def test_a_stale_nonce_is_replaced() -> None:
 
 
 def test_one_cluster_is_asked_for_by_its_id() -> None:
-    """The ID is a part of the path and cannot leave it."""
+    """The ID is part of the path and cannot leave it."""
     api = Api(httpx.Response(200, json=WIRE))
     client = api.client()
     assert client.cluster("1").display_name == "demo"
@@ -214,7 +214,7 @@ def test_one_cluster_is_asked_for_by_its_id() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(status: int) -> None:
-    """The digest goes to the host that was configured, and to no other."""
+    """The digest goes only to the configured host, and a redirect is refused."""
     api = Api(httpx.Response(status, headers={"location": "https://elsewhere.example.com/x"}))
     error = failure(api)
     assert not error.transient
@@ -224,7 +224,7 @@ def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(status: int) -> Non
 
 
 def test_a_redirect_before_the_challenge_is_refused_too() -> None:
-    """Also without a digest nothing is sent elsewhere."""
+    """A redirect before the challenge is refused too, without a request to another host."""
     seen: list[str] = []
 
     def redirect(request: httpx.Request) -> httpx.Response:
@@ -249,7 +249,7 @@ def test_a_redirect_before_the_challenge_is_refused_too() -> None:
     ],
 )
 def test_the_status_decides_the_error(status: int, kind: type[ApiError]) -> None:
-    """The API's message stands in the line, with the status as its code, and for known errors advice."""
+    """The error has the API's message, the status as its code, and advice if the error is known."""
     error = failure(Api(httpx.Response(status, json={"code": 5, "message": "because.", "details": []})))
     assert type(error) is kind
     assert error.code == f"HTTP {status}"
@@ -258,7 +258,7 @@ def test_the_status_decides_the_error(status: int, kind: type[ApiError]) -> None
 
 
 def test_a_wrong_key_costs_two_requests() -> None:
-    """A digest that is refused is not tried again and again."""
+    """A wrong key costs two requests: a refused digest is not retried."""
     api = Api(httpx.Response(401, headers=CHALLENGE))
     assert isinstance(failure(api), AuthenticationFailed)
     assert len(api.requests) == 2
@@ -277,7 +277,7 @@ def test_a_wrong_key_costs_two_requests() -> None:
 def test_throttling_says_when_to_come_back(
     headers: dict[str, str], seconds: float | None, advice: str
 ) -> None:
-    """The seconds come from the headers where they hold any."""
+    """The seconds of throttling come from the headers, if present."""
     body = {"details": [], "code": 49900007, "message": "The request exceeded the limit of 100 times."}
     error = failure(Api(httpx.Response(429, json=body, headers=headers)))
     assert isinstance(error, Throttled)
@@ -303,7 +303,7 @@ def test_throttling_says_when_to_come_back(
     ids=["empty", "truncated", "html", "list", "null", "not utf-8", "deep", "huge number", "502", "500"],
 )
 def test_an_answer_that_is_no_json_object_is_the_services_failure(status: int, body: bytes) -> None:
-    """A proxy's page, a truncated body and other JSON are one line, not a traceback."""
+    """A proxy's page, a truncated body and other JSON give one line, not a traceback."""
     error = failure(Api(httpx.Response(status, content=body)))
     assert isinstance(error, ServiceUnavailable)
     assert error.code == f"HTTP {status}"
@@ -321,7 +321,7 @@ def test_an_answer_that_is_no_json_object_is_the_services_failure(status: int, b
     ],
 )
 def test_a_challenge_that_cannot_be_met_is_an_error_of_the_api(challenge: str) -> None:
-    """A malformed challenge, and one that the HTTP client does not support, are one line."""
+    """A malformed challenge, and one that the HTTP client does not support, each give one line."""
     error = failure(lambda _: httpx.Response(401, headers={"www-authenticate": challenge}))
     assert "\n" not in str(error)
 
@@ -337,7 +337,7 @@ def test_a_challenge_that_cannot_be_met_is_an_error_of_the_api(challenge: str) -
     ids=lambda cause: type(cause).__name__,
 )
 def test_no_answer_is_the_services_failure_without_the_key(cause: httpx.HTTPError) -> None:
-    """The host and the reason are named; neither the error nor what led to it holds the private key."""
+    """The error names host and reason. Neither the error nor its causes contain the private key."""
 
     def fail(_: httpx.Request) -> httpx.Response:
         raise cause
@@ -349,7 +349,7 @@ def test_no_answer_is_the_services_failure_without_the_key(cause: httpx.HTTPErro
 
 
 def test_a_failure_after_the_digest_was_made_does_not_hold_the_key() -> None:
-    """The frames that computed the digest are out of the error's reach."""
+    """The frames that computed the digest cannot be reached from the error."""
 
     def fail(request: httpx.Request) -> httpx.Response:
         if "authorization" in request.headers:
@@ -361,13 +361,13 @@ def test_a_failure_after_the_digest_was_made_does_not_hold_the_key() -> None:
 
 
 def test_unknown_fields_and_states_are_no_failure() -> None:
-    """The API may grow: a new field is ignored, a new state is shown as it is."""
+    """A new field is ignored and a new state is displayed unchanged."""
     [found] = Api(page({**WIRE, "novelty": {"x": 1}, "state": "DREAMING"})).client().clusters()
     assert found.state == "DREAMING"
 
 
 def test_an_answer_may_lack_everything() -> None:
-    """Missing fields are empty, and the cluster meets a restriction instead of failing."""
+    """Missing fields are empty, and the cluster shows a restriction instead of an error."""
     [found] = Api(page({})).client().clusters()
     assert (found.cluster_id, found.service, found.gateway_names) == ("", None, ())
     assert found.restriction is not None
@@ -405,7 +405,7 @@ odd_clusters = st.fixed_dictionaries(
 
 @given(st.lists(odd_clusters, max_size=3))
 def test_a_cluster_of_any_shape_is_read(clusters: list[dict[str, Any]]) -> None:
-    """Whatever JSON stands in a field, reading gives a cluster whose texts are texts."""
+    """Whatever JSON a field contains, reading gives a cluster whose texts are strings."""
     answer = httpx.Response(200, content=json.dumps({"clusters": clusters}))
     found = Api(answer).client().clusters()
     assert len(found) == len(clusters)
@@ -416,7 +416,7 @@ def test_a_cluster_of_any_shape_is_read(clusters: list[dict[str, Any]]) -> None:
 
 @given(st.binary(max_size=200), st.sampled_from([200, 201, 400, 401, 404, 429, 500]))
 def test_any_body_is_clusters_or_an_error_of_the_api(body: bytes, status: int) -> None:
-    """No body makes the client fail with anything but its own errors."""
+    """Every body gives clusters or one of the client's own errors."""
     try:
         Api(httpx.Response(status, content=body)).client().clusters()
     except ApiError as error:
@@ -424,7 +424,7 @@ def test_any_body_is_clusters_or_an_error_of_the_api(body: bytes, status: int) -
 
 
 def test_an_interrupted_call_does_not_hold_the_key() -> None:
-    """The stop button's KeyboardInterrupt does not carry the frames that hold the private key."""
+    """The stop button's KeyboardInterrupt does not hold the frames with the private key."""
 
     def interrupted(_: httpx.Request) -> httpx.Response:
         raise KeyboardInterrupt
@@ -439,7 +439,7 @@ def test_an_interrupted_call_does_not_hold_the_key() -> None:
 def test_a_proxy_that_cannot_be_used_is_wrong_input(
     environment: Callable[[dict[str, str]], None], proxy: str
 ) -> None:
-    """The variables are named, and the key stands nowhere."""
+    """An invalid proxy is invalid input. The error names the variables and omits the key."""
     environment({"HTTPS_PROXY": proxy})
     with pytest.raises(InvalidRequest) as caught:
         TidbCloud("https://api.example.com", KEY)
@@ -448,7 +448,7 @@ def test_a_proxy_that_cannot_be_used_is_wrong_input(
 
 
 def test_the_rate_limit_is_waited_out() -> None:
-    """After 429 the same page is asked for when the header says that the minute is over."""
+    """After 429 the same page is requested once the time in the header has passed."""
     pauses: list[float] = []
     limited = httpx.Response(429, json={"message": "limit."}, headers={"x-ratelimit-reset": "37"})
     api = Api(limited, httpx.Response(502, content=b"<html>"), page(WIRE))
@@ -471,7 +471,7 @@ def test_a_date_says_when_to_come_back() -> None:
 
 
 def test_a_nonce_that_was_too_old_is_no_wrong_key() -> None:
-    """A challenge that says stale=true is met with another call; one that does not is refused."""
+    """A challenge with stale=true leads to another call; a challenge without it is a refused key."""
     stale = httpx.Response(401, headers={"www-authenticate": CHALLENGE["www-authenticate"] + ", stale=true"})
     api = Api(stale, page(WIRE))
     retries = Retries(sleep=lambda _: False)
@@ -496,7 +496,7 @@ def test_a_nonce_that_was_too_old_is_no_wrong_key() -> None:
     ],
 )
 def test_an_error_of_the_iam_api_keeps_its_reason(body: dict[str, object], reason: str) -> None:
-    """The reason stands in msgPrefix, and `error` is an object; older answers had it in a string."""
+    """The reason comes from msgPrefix. `error` is an object, or a string in older answers."""
     transport = httpx.MockTransport(lambda _: httpx.Response(400, json=body))
     client = TidbCloudIam("http://127.0.0.1", KEY, transport=transport)
     with pytest.raises(ApiError, match=rf"\(HTTP 400\): {re.escape(reason)}$"):

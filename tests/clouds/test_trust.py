@@ -1,4 +1,4 @@
-"""One store of authorities, for both clouds."""
+"""One certificate store for both clouds."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def subjects(context: ssl.SSLContext) -> str:
-    """Return the names of the authorities that a context has loaded."""
+    """Return the names of the authorities in a context."""
     return str([certificate["subject"] for certificate in context.get_ca_certs()])
 
 
 @pytest.mark.parametrize("variable", [name for name in VARIABLES if name != "SSL_CERT_DIR"])
 def test_any_variable_names_the_only_authorities(variable: str, authority: Authority) -> None:
-    """The file that one of the variables names is the whole store, and is shown with the variable."""
+    """The file named by one of the variables is the entire store, and is shown with the variable."""
     store = Trust.of({variable: str(authority.path)})
     context = store.context()
     assert authority.name in subjects(context)
@@ -36,12 +36,12 @@ def test_any_variable_names_the_only_authorities(variable: str, authority: Autho
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_directory_of_authorities_is_read(variable: str, tmp_path: Path) -> None:
-    """OpenSSL finds an authority there when it meets a certificate; nothing is refused before."""
+    """OpenSSL loads an authority from the directory on verification, and nothing is refused earlier."""
     assert Trust.of({variable: str(tmp_path)}).context().verify_mode == ssl.CERT_REQUIRED
 
 
 def test_openssls_own_variables_come_first(authority: Authority, tmp_path: Path) -> None:
-    """SSL_CERT_FILE counts with SSL_CERT_DIR, and before a bundle that only names a missing file."""
+    """SSL_CERT_FILE combines with SSL_CERT_DIR, and wins over a bundle variable with a missing file."""
     environ = {
         "SSL_CERT_FILE": str(authority.path),
         "SSL_CERT_DIR": f"{tmp_path}:/no/such",
@@ -55,7 +55,7 @@ def test_openssls_own_variables_come_first(authority: Authority, tmp_path: Path)
 @pytest.mark.parametrize("variable", VARIABLES)
 @pytest.mark.parametrize("path", ["/no/such/ca.pem", "/etc/passwd", "null\0character"])
 def test_a_store_that_cannot_be_used_names_its_variable(variable: str, path: str) -> None:
-    """Missing, no directory, no certificate: one line with the variable, and no traceback of OpenSSL's."""
+    """A missing, wrong or empty store gives one line with the variable, without OpenSSL's traceback."""
     store = Trust.of({variable: path})
     with pytest.raises(InvalidRequest, match=variable) as caught:
         store.context()
@@ -63,7 +63,7 @@ def test_a_store_that_cannot_be_used_names_its_variable(variable: str, path: str
 
 
 def test_a_file_that_was_written_again_is_another_store(authority: Authority, tmp_path: Path) -> None:
-    """A client with the old authorities is replaced."""
+    """A rewritten store file replaces a client with the old authorities."""
     path = tmp_path / "ca.pem"
     shutil.copyfile(authority.path, path)
     before = Trust.of({"SSL_CERT_FILE": str(path)})
@@ -75,7 +75,7 @@ def test_a_file_that_was_written_again_is_another_store(authority: Authority, tm
 def test_a_machine_without_a_store_uses_certifis_list(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The system's store is used where there is one, as a minimal container has none."""
+    """The system's store is used if it exists; a minimal container without one uses certifi's list."""
     monkeypatch.setattr(trust, "_system_bundle", lambda: "")
     store = Trust.of({})
     assert "certifi's list" in str(store)
@@ -86,7 +86,7 @@ def test_a_machine_without_a_store_uses_certifis_list(
 
 
 def test_macos_and_windows_verify_by_the_systems_own_means(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There truststore's context is used, unless a variable names a store."""
+    """On macOS and Windows truststore's context is used, unless a variable names a store."""
     monkeypatch.setattr("sys.platform", "darwin")
     assert type(Trust.of({}).context()).__module__.startswith("truststore")
     assert str(Trust.of({})) == "the system's store"

@@ -1,4 +1,4 @@
-"""From text, or values, to a request: one rule for every skin."""
+"""Text or values become a request by one rule for every skin."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Order(Request):
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    """None stands for "not given", whatever the field."""
+    """None means "not given" for every field, which then has its default."""
     expected = Order(dish="soup", side_dish=(), patience=60.0, hot=False, note=None)
     assert Order.of(dish="soup") == expected
     assert Order.of(dish="soup", side_dish=None, patience=None, hot=None, note=None) == expected
@@ -40,7 +40,7 @@ def test_what_has_to_be_given_is_named_as_it_is_typed(values: dict[str, None]) -
 
 
 def test_text_and_values_make_the_same_request() -> None:
-    """A widget gives values where a command line gives text."""
+    """A widget's values and a command line's text create the same request."""
     typed = Order.of(dish="soup", side_dish=["rice"], patience="2.5", hot="True", note="salt")
     given_values = Order.of(dish="soup", side_dish=iter(["rice"]), patience=2.5, hot=True, note="salt")
     assert typed == given_values
@@ -48,12 +48,12 @@ def test_text_and_values_make_the_same_request() -> None:
 
 
 def test_one_text_is_one_value_of_a_field_that_takes_many() -> None:
-    """A string is never taken apart into its letters."""
+    """A string is one value of a field with many values; it is not split into letters."""
     assert Order.of(dish="soup", side_dish="rice").side_dish == ("rice",)
 
 
 def test_what_cannot_be_sent_names_the_field_once() -> None:
-    """Half of a character, as a broken terminal gives it, is refused like any other value."""
+    """An incomplete character, as from a broken terminal, is refused like any other invalid value."""
     with pytest.raises(InvalidRequest) as caught:
         Order.of(dish="\udce9")
     assert str(caught.value).count(caught.value.field) == 1
@@ -73,7 +73,7 @@ def test_what_cannot_be_sent_names_the_field_once() -> None:
     ],
 )
 def test_a_value_that_is_not_valid_names_field_and_rule(values: dict[str, object], message: str) -> None:
-    """The line says which field to change and what would be valid, without a chain to the cause."""
+    """The error names the field and the valid values, without a chained cause."""
     with pytest.raises(InvalidRequest) as caught:
         Order.of(**{"dish": "soup", **values})
     assert str(caught.value) == message
@@ -82,13 +82,13 @@ def test_a_value_that_is_not_valid_names_field_and_rule(values: dict[str, object
 
 
 def test_a_request_does_not_change() -> None:
-    """A request that was checked stays as it was checked."""
+    """A validated request cannot be changed."""
     with pytest.raises(FrozenInstanceError):
         Order.of(dish="soup").dish = "sand"  # type: ignore[misc]
 
 
 def test_labels_are_what_one_types() -> None:
-    """A flag has hyphens, a positional field its placeholder; the fields keep their order."""
+    """A flag has hyphens, a positional field its placeholder, and the fields keep their order."""
     assert [Order.label(name) for name in Order.options()] == [
         "DISH",
         "--side-dish",
@@ -99,7 +99,7 @@ def test_labels_are_what_one_types() -> None:
 
 
 def test_a_flag_may_be_a_word_of_pythons() -> None:
-    """The underscore that keeps a field apart from the word is no part of the flag."""
+    """A flag omits the underscore that separates its field from a Python keyword."""
 
     @dataclass(frozen=True, kw_only=True)
     class Dish(Request):
@@ -113,7 +113,7 @@ def test_a_flag_may_be_a_word_of_pythons() -> None:
 
 @given(st.floats() | st.integers())
 def test_a_wait_is_finite_and_above_zero(value: float) -> None:
-    """Every number is a wait or refused; none makes a wait that never ends or has passed already."""
+    """Every number is a valid timeout or refused: a wait is finite and above zero."""
     try:
         read = seconds(str(value))
     except ValueError:
@@ -124,7 +124,7 @@ def test_a_wait_is_finite_and_above_zero(value: float) -> None:
 
 @given(st.text())
 def test_any_text_is_seconds_or_refused(text: str) -> None:
-    """No text gives anything but a finite number above zero or a ValueError."""
+    """Any text gives a finite number above zero or a ValueError."""
     try:
         read = seconds(text)
     except ValueError as error:
@@ -135,7 +135,7 @@ def test_any_text_is_seconds_or_refused(text: str) -> None:
 
 @given(st.text())
 def test_a_pattern_has_to_fit_as_a_whole(text: str) -> None:
-    """A newline at the end, or anything before, is not let through."""
+    """A pattern must match the entire text, without a trailing newline or a prefix."""
     rule = matching(r"[a-z]+", "small letters")
     fits = bool(text) and all("a" <= character <= "z" for character in text)
     if fits:
@@ -147,7 +147,7 @@ def test_a_pattern_has_to_fit_as_a_whole(text: str) -> None:
 
 @given(st.text())
 def test_a_flag_takes_no_value(text: str) -> None:
-    """Only what the skins themselves give is read."""
+    """A flag accepts only the values that the skins set themselves."""
     if text in {"True", "False"}:
         assert switch(text) == (text == "True")
     else:

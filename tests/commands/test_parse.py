@@ -1,4 +1,4 @@
-"""A typed line becomes a request, help, or one line that says what is wrong."""
+"""A typed line becomes a request, help, or a one-line error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ every_operation = pytest.mark.parametrize("operation", LINES.values(), ids=LINES
 
 
 def read(line: str) -> Command | Help:
-    """Parse a line, which must neither print nor leave the interpreter."""
+    """Parse a line, and check that the parser neither prints nor exits."""
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
         try:
             return parse(words(line), prog=PROG, skin=Skin.LINE, extra=("@file",))
@@ -42,7 +42,7 @@ def read(line: str) -> Command | Help:
 
 
 def refused(line: str) -> InvalidRequest:
-    """Return the error of a line."""
+    """Return the error for a line."""
     with pytest.raises(InvalidRequest) as caught:
         read(line)
     return caught.value
@@ -50,7 +50,7 @@ def refused(line: str) -> InvalidRequest:
 
 @pytest.mark.parametrize("line", ["", "   ", "-h", "--help", "-h connect", "--help whatever"])
 def test_without_a_command_the_commands_are_listed(line: str) -> None:
-    """Nothing, and the flags for help, show the first groups; a topic lists each of the others."""
+    """An empty line and the help flags show the first groups; a topic lists each of the others."""
     shown = overview(PROG, Skin.LINE)
     assert read(line) == Help(shown)
     for name, operation in available(Skin.LINE, Skin.CELL).items():
@@ -62,7 +62,7 @@ def test_without_a_command_the_commands_are_listed(line: str) -> None:
 
 
 def test_the_first_screen_answers_the_six_questions() -> None:
-    """It fits a screen, begins with the three commands, and has no number of the tutorial."""
+    """The first help screen fits a screen, starts with the three commands, and omits tutorial numbers."""
     shown = overview(PROG, Skin.LINE)
     lines = shown.splitlines()
     assert len(lines) <= 36
@@ -74,7 +74,7 @@ def test_the_first_screen_answers_the_six_questions() -> None:
 
 @every_operation
 def test_the_help_of_a_command_names_each_value_that_an_argument_takes(operation: Operation) -> None:
-    """Every choice of every argument stands in the command's help, and a wrong value is answered with all."""
+    """The help lists every choice of every argument, and a wrong value is answered with all of them."""
     shown = help_for(operation, PROG)
     for name, described in operation.request.options().items():
         for choice in described.choices:
@@ -87,7 +87,7 @@ def test_the_help_of_a_command_names_each_value_that_an_argument_takes(operation
 
 @pytest.mark.parametrize("name", synonyms.COMMANDS)
 def test_a_command_of_another_tool_leads_to_ours(name: str) -> None:
-    """None of them is a command here; each is answered with commands that exist."""
+    """A command of another tool is unknown, and the error suggests existing commands."""
     assert name not in OPERATIONS
     error = refused(name)
     assert "Did you mean " in str(error)
@@ -98,7 +98,7 @@ def test_a_command_of_another_tool_leads_to_ours(name: str) -> None:
 
 @pytest.mark.parametrize("flag", synonyms.FLAGS)
 def test_a_flag_of_another_tool_leads_to_ours(flag: str) -> None:
-    """Wherever an operation has the flag that is meant, it is suggested; `--host` leads to the doctor."""
+    """A flag of another tool leads to the matching flag of each operation; `--host` leads to the doctor."""
     meant = synonyms.FLAGS[flag]
     for operation in OPERATIONS.values():
         known = [each for each in meant if each in flags(operation)]
@@ -112,7 +112,7 @@ def test_a_flag_of_another_tool_leads_to_ours(flag: str) -> None:
 @every_operation
 @pytest.mark.parametrize("flag", ["-h", "--help", "--nonsense -h", "-h --nonsense", "x y z -h"])
 def test_every_operation_has_help(operation: Operation, flag: str) -> None:
-    """Help names each flag and an example, also where the rest of the line is wrong."""
+    """Help names each flag and an example, even if the rest of the line is wrong."""
     found = read(f"{operation.name} {flag}")
     assert found == Help(help_for(operation, PROG))
     assert isinstance(found, Help)
@@ -124,7 +124,7 @@ def test_every_operation_has_help(operation: Operation, flag: str) -> None:
 
 @every_operation
 def test_help_lists_every_value_that_an_argument_takes(operation: Operation) -> None:
-    """Each value stands whole among the words, whatever hyphens it has, and refusals list the same."""
+    """Help lists each value unbroken, whatever hyphens it has, and errors list the same values."""
     shown = re.split(r"[\s,;|]+", help_for(operation, PROG))
     for name, described in operation.request.options().items():
         assert set(described.choices) <= set(shown)
@@ -134,7 +134,7 @@ def test_help_lists_every_value_that_an_argument_takes(operation: Operation) -> 
 
 
 def test_help_has_no_colors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the environment asks for colors, which argparse obeys from Python 3.14 on, help is plain text."""
+    """Help is plain text even if the environment requests colors, which argparse has since Python 3.14."""
     operation, plain = OPERATIONS["create"], argparse.ArgumentParser.format_help
 
     def colored(parser: Any) -> str:
@@ -158,7 +158,7 @@ def test_the_example_of_every_operation_can_be_typed(operation: Operation) -> No
 
 @every_operation
 def test_every_flag_of_an_operation_is_known_to_its_parser(operation: Operation) -> None:
-    """Flags are typed with one word where they take a value, and are refused without it."""
+    """A flag with a value takes exactly one word and is refused without it."""
     for typed, described in flags(operation).items():
         needed = {
             "delete": " ep-1",
@@ -191,7 +191,7 @@ def test_options_become_the_request() -> None:
 
 
 def test_ids_are_separated_by_commas_too() -> None:
-    """One text with commas is several IDs, as is a list whose elements hold them."""
+    """One text with commas is several IDs, and so is a list whose elements contain commas."""
     found = read("create --security-group sg-1,sg-2 --zone 'ap-southeast-1a=vsw-1, ap-southeast-1b'")
     assert isinstance(found, Command)
     assert found.request == CreateRequest(
@@ -216,7 +216,7 @@ def test_ids_are_separated_by_commas_too() -> None:
     ],
 )
 def test_a_line_may_end_with_a_comment(line: str, expected: list[str]) -> None:
-    """A word that begins with # begins a comment, as in a shell; in quotes, or within a word, it does not."""
+    """A word that starts with # starts a comment, as in a shell, except in quotes or within a word."""
     assert words(line) == expected
 
 
@@ -230,7 +230,7 @@ def test_flags_may_come_before_and_after_the_argument() -> None:
 
 
 def test_a_password_source_is_read() -> None:
-    """--password-from keyring:SERVICE keeps the service's blanks."""
+    """The source in --password-from keyring:SERVICE keeps the spaces of the service."""
     found = read("connect --password-from 'keyring:my service' --tls off")
     assert isinstance(found, Command)
     assert found.request == ConnectRequest(password_from=PasswordSource("keyring", "my service"), tls="off")
@@ -247,7 +247,7 @@ def test_a_password_source_is_read() -> None:
     ],
 )
 def test_an_unknown_command_names_the_closest(typed: str, meant: str | None) -> None:
-    """A slip of the finger is named with what was probably meant, a skin's own commands included."""
+    """A misspelled command gets the closest one as a suggestion, including a skin's own commands."""
     error = refused(typed)
     assert error.field == "command"
     assert str(error).startswith("unknown command." + (f" Did you mean {meant}?" if meant else ""))
@@ -266,7 +266,7 @@ def test_an_unknown_command_names_the_closest(typed: str, meant: str | None) -> 
     ],
 )
 def test_an_unknown_flag_names_the_closest(line: str, flag: str, meant: str) -> None:
-    """Flags are not abbreviated: the one that was probably meant is named."""
+    """An abbreviated or misspelled flag gets the closest flag as a suggestion."""
     error = refused(line)
     assert error.field == flag
     assert f"did you mean {meant}?" in str(error)
@@ -274,7 +274,7 @@ def test_an_unknown_flag_names_the_closest(line: str, flag: str, meant: str) -> 
 
 
 def test_a_flag_like_no_other_is_unknown() -> None:
-    """Where nothing is close, the operation's name is given."""
+    """For a flag without a close match the error names the operation."""
     assert "verify has no such flag" in str(refused("verify --quux"))
 
 
@@ -296,13 +296,13 @@ def test_a_flag_like_no_other_is_unknown() -> None:
     ],
 )
 def test_wrong_input_names_its_field(line: str, field: str) -> None:
-    """What is missing, too much or not valid is named as it is typed."""
+    """Missing, extra or invalid input is named as the user types it."""
     assert refused(line).field == field
 
 
 @pytest.mark.parametrize("line", ["cluster 'demo", 'cluster "demo', "cluster demo\\"])
 def test_a_quote_that_is_not_closed_is_wrong_input(line: str) -> None:
-    """Unbalanced quotes and a backslash at the end are one line, without what was typed."""
+    """Unbalanced quotes and a final backslash give one line, without the typed text."""
     error = refused(line)
     assert error.field == "quotes"
     assert "demo" not in str(error)
@@ -317,7 +317,7 @@ password_flags = st.sampled_from(
     password_flags, st.sampled_from([" ", "="]), st.sampled_from(["connect", "run demo", "wait", "clusters"])
 )
 def test_a_password_flag_is_refused_with_what_to_do_instead(flag: str, join: str, command: str) -> None:
-    """There is no flag for a password, and the line says where a password may come from."""
+    """A password flag is refused, and the error lists the sources for a password."""
     error = refused(f"{command} {flag}{join}{PASSWORD}")
     assert "saved with the notebook" in str(error)
     assert "TIDB_PASSWORD" in error.advice
@@ -347,7 +347,7 @@ other_words = st.lists(
 def test_a_password_that_is_typed_is_not_repeated(
     before: list[str], typed: list[str], after: list[str]
 ) -> None:
-    """Wherever a password flag stands, and however its value is joined to it, no error holds the value."""
+    """Wherever a password flag is, and however its value is joined to it, the error omits the value."""
     for first in ([], ["connect"], ["run", "demo"]):
         line = shlex.join([*first, *before, *typed, *after])
         try:
@@ -381,7 +381,7 @@ lines = st.one_of(
 
 @given(lines)
 def test_any_line_is_a_command_help_or_wrong_input(line: str) -> None:
-    """No line ends in another exception, leaves the interpreter, or prints."""
+    """Every line gives a command, help or invalid input, without another exception, an exit or a print."""
     try:
         found = read(line)
     except InvalidRequest as error:
@@ -400,13 +400,13 @@ def test_any_line_is_a_command_help_or_wrong_input(line: str) -> None:
     ],
 )
 def test_a_comment_ends_the_line(line: str, expected: list[str]) -> None:
-    """A word that begins with # ends the line, whatever follows it; inside a word it is part of it."""
+    """A word that starts with # ends the line; a # inside a word is part of the word."""
     assert words(line) == expected
 
 
 @given(st.lists(st.text(max_size=8) | st.text(st.sampled_from("\\'\" C:#a$"), max_size=8), max_size=5))
 def test_what_is_quoted_as_in_a_shell_comes_back(texts: list[str]) -> None:
-    """Words that are quoted for a shell are the same words again; a shell splits the others alike."""
+    """Words quoted for a shell come back unchanged; a shell splits the others alike."""
     assert words(shlex.join(texts)) == texts
     plain = " ".join(text for text in texts if not set(text) & set("\\'\"#"))
     assert words(plain) == shlex.split(plain)
@@ -429,11 +429,11 @@ def test_what_is_quoted_as_in_a_shell_comes_back(texts: list[str]) -> None:
     ],
 )
 def test_a_path_of_windows_keeps_its_backslashes(typed: str, word: str) -> None:
-    """A backslash is itself in such a path and before a letter; before a blank or a sign it escapes."""
+    """A backslash is literal in a Windows path and before a letter; it escapes a space or a symbol."""
     assert words(f"query {typed}") == ["query", word]
 
 
 def test_a_blank_in_a_path_of_windows_has_to_be_in_quotes() -> None:
-    """A backslash before a blank could end a directory's name or escape the blank: nothing is guessed."""
+    """A backslash before a space is refused as ambiguous unless the path is quoted."""
     with pytest.raises(InvalidRequest, match="single quotes"):
         words(r"query --to-csv C:\Program\ Files\out.csv")

@@ -1,4 +1,4 @@
-"""The rules of each operation's fields."""
+"""The validation rules of each operation's fields."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_field_is_described_for_every_skin() -> None:
         assert not described.help.endswith("."), where
         assert bool(described.metavar) == (field.default is not False), where
         assert described.many == (field.default == ()), where
-        # What has to be given is given by its place; of the rest, these alone are.
+        # Required values are positional; of the optional ones, only these are.
         required = field.default is dataclasses.MISSING
         optional = {
             ("ConnectRequest", "profile"),
@@ -55,7 +55,7 @@ def test_every_field_is_described_for_every_skin() -> None:
 
 
 def test_every_default_has_the_type_of_its_field() -> None:
-    """A default is what the annotation promises."""
+    """A default has the type of its annotation."""
     for request_class, field in FIELDS:
         where, hint = (request_class.__name__, field.name), get_type_hints(request_class)[field.name]
         if field.default is None:
@@ -65,7 +65,7 @@ def test_every_default_has_the_type_of_its_field() -> None:
 
 
 def test_every_default_is_valid_by_its_own_rule() -> None:
-    """Typing a default changes nothing."""
+    """Every default passes its own validation."""
     for request_class, field in FIELDS:
         if field.default not in {dataclasses.MISSING, None, ()}:
             parsed = field.metadata["option"].parse(str(field.default))
@@ -87,7 +87,7 @@ def test_every_default_is_valid_by_its_own_rule() -> None:
     ],
 )
 def test_what_the_cloud_accepts_is_accepted(field: str, text: str) -> None:
-    """IDs, zones and names in the cloud's own form."""
+    """IDs, zones and names in the cloud's own form are valid."""
     value = getattr(CreateRequest.of(**{field: text}), field)
     assert str(value[0] if isinstance(value, tuple) else value) == text
 
@@ -117,7 +117,7 @@ def test_what_the_cloud_accepts_is_accepted(field: str, text: str) -> None:
     ],
 )
 def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> None:
-    """The line names the option, and the rule or an example of what is valid."""
+    """Values that the cloud would refuse are refused with the option, and the rule or a valid example."""
     with pytest.raises(InvalidRequest) as caught:
         CreateRequest.of(**{field: text})
     assert caught.value.field == CreateRequest.label(field)
@@ -126,13 +126,13 @@ def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> N
 
 @pytest.mark.parametrize("params", [b"x", bytearray(b"x")])
 def test_bytes_are_no_list_of_parameters(params: object) -> None:
-    """They are a sequence of numbers to Python, and one would have been bound as 120 without a word."""
+    """Bytes are refused as a parameter list, because Python treats them as a sequence of numbers."""
     with pytest.raises(InvalidRequest, match="--params: must be JSON"):
         QueryRequest.of(sql="SELECT ?", params=params)
 
 
 def test_one_value_of_another_type_is_wrong_input() -> None:
-    """From Python a number can come where several texts are asked for; it is refused by the option's name."""
+    """A number from Python where several texts are expected is refused by the option's name."""
     with pytest.raises(InvalidRequest) as caught:
         CreateRequest.of(security_group=5)
     assert caught.value.field == "--security-group"
@@ -148,7 +148,7 @@ def test_a_zone_is_written_as_it_is_typed(zone: str, vswitch: str) -> None:
 
 @given(st.text())
 def test_any_text_is_a_zone_or_refused(text: str) -> None:
-    """Whatever is typed is a zone that is written as it was typed, or a ValueError."""
+    """Any text is a zone that is written as it was typed, or a ValueError."""
     try:
         choice = ZoneChoice.parse(text)
     except ValueError:
@@ -157,7 +157,7 @@ def test_any_text_is_a_zone_or_refused(text: str) -> None:
 
 
 def test_the_same_zone_twice_is_refused() -> None:
-    """A zone that is repeated is a slip, not two zones."""
+    """A repeated zone is refused."""
     with pytest.raises(InvalidRequest, match="--zone: the same value is given twice"):
         CreateRequest.of(zone=["ap-southeast-1a", "ap-southeast-1a"])
 
@@ -185,7 +185,7 @@ def test_a_login_that_cannot_work_is_refused(values: dict[str, str], field: str)
 
 @given(st.text().map(lambda tail: f"hunter2{tail}"))
 def test_a_password_in_the_place_of_its_source_is_not_repeated(typed: str) -> None:
-    """--password-from hunter2 names the valid forms, and the error holds nothing of what was typed."""
+    """For --password-from hunter2 the error names the valid forms and omits the typed text."""
     for request_class in (ConnectRequest, RunRequest):
         values: dict[str, Any] = {"password_from": typed} | (
             {"cluster": "demo"} if request_class is RunRequest else {}
@@ -198,14 +198,14 @@ def test_a_password_in_the_place_of_its_source_is_not_repeated(typed: str) -> No
 
 
 def test_connect_reads_its_options() -> None:
-    """Typed options become values."""
+    """The options of connect become values."""
     request = ConnectRequest.of(password_from="env:PW", tls="verify-ca", endpoint="ep-1")
     assert request.password_from == PasswordSource("env", "PW")
     assert (request.tls, request.endpoint, request.alias, request.user) == ("verify-ca", "ep-1", "tidb", None)
 
 
 def test_deletion_is_not_the_default() -> None:
-    """Neither yes nor adopted is on by itself; wait's patience is ten minutes."""
+    """`--yes` and `--adopted` are off by default; the default timeout of wait is ten minutes."""
     request = DeleteRequest.of(endpoint="ep-1")
     assert (request.yes, request.adopted, request.timeout) == (False, False, 600.0)
     assert DeleteRequest.of(endpoint="ep-1", yes=True).yes
@@ -213,7 +213,7 @@ def test_deletion_is_not_the_default() -> None:
 
 
 def test_every_step_but_the_first_may_name_its_cluster() -> None:
-    """--cluster is an option of each step that concerns one, and an argument of cluster and run."""
+    """Each step for one cluster has --cluster as an option; `cluster` and `run` have it as an argument."""
     named = {name for name, operation in OPERATIONS.items() if "cluster" in operation.request.options()}
     assert set(OPERATIONS) - named == {
         "clusters",
@@ -233,7 +233,7 @@ def test_every_step_but_the_first_may_name_its_cluster() -> None:
 
 
 def test_the_steps_on_an_endpoint_may_name_it() -> None:
-    """Steps over one endpoint take --endpoint; delete takes it as its argument."""
+    """Each step for one endpoint accepts --endpoint; `delete` has it as its argument."""
     named = {name for name, operation in OPERATIONS.items() if "endpoint" in operation.request.options()}
     assert named == {
         *("wait", "authorize", "connect", "connection-string"),

@@ -1,4 +1,4 @@
-"""The table of operations, and the Python class that writes it out."""
+"""The table of operations, and the Python class with a method for each."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tidb_pe_magic.runbook import Runbook
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
 
-# What tells a method's annotation from its request's: text is what one types for it.
+# Differences between a method's annotation and its request's annotation, which is text on a command line.
 TYPED = {
     "password_from": str | None,
     "zone": Iterable[str],
     "security_group": Iterable[str],
 }
-# Given by place in Python, as every driver takes it, and by its flag in a cell.
+# Positional in Python, as in every driver, and a flag in a cell.
 BY_PLACE = {("query", "params"), ("load", "table")}
-# Given by its name in Python, and by its @ before the SQL in a line.
+# Named in Python, and written with @ before the SQL in a line.
 BY_NAME = {("query", "profile")}
-# What returns the data themselves instead of the result that holds them.
+# Returns the data themselves instead of the result that contains them.
 UNWRAPPED = {"query": model.QueryResult}
 
 
@@ -44,14 +44,14 @@ def hints(annotated: Any) -> dict[str, Any]:
 
 
 def test_the_tutorials_steps_stand_in_its_order() -> None:
-    """A row is found by its name, and the steps of the tutorial come as the tutorial has them."""
+    """A row is found by its name, and the tutorial's steps are in the tutorial's order."""
     assert all(name == operation.name for name, operation in OPERATIONS.items())
     steps = ["clusters", "cluster", "networks", "verify", "plan", "create", "wait", "authorize"]
     assert list(OPERATIONS)[: len(steps)] == steps
 
 
 def test_every_row_is_complete() -> None:
-    """A summary without a full stop, an example that begins with the name, and a documented request."""
+    """Each row has a summary without a full stop, an example of the operation, and a documented request."""
     for operation in OPERATIONS.values():
         assert operation.summary[0].isupper(), operation.name
         assert not operation.summary.endswith("."), operation.name
@@ -61,7 +61,7 @@ def test_every_row_is_complete() -> None:
 
 
 def test_every_skin_without_an_operation_says_why() -> None:
-    """What one types where it does not exist is answered with a sentence."""
+    """A skin without an operation explains its absence in a sentence."""
     for operation in OPERATIONS.values():
         absent = {Skin.LINE, Skin.CONSOLE} - operation.skins
         assert absent == set(operation.elsewhere), operation.name
@@ -69,7 +69,7 @@ def test_every_skin_without_an_operation_says_why() -> None:
 
 
 def test_only_these_operations_change_a_cloud() -> None:
-    """Everything else may be run without a second thought."""
+    """Only these operations change a cloud."""
     assert {name for name, operation in OPERATIONS.items() if operation.mutates} == {
         "create",
         "delete",
@@ -80,7 +80,7 @@ def test_only_these_operations_change_a_cloud() -> None:
 
 
 def test_every_target_is_a_documented_step() -> None:
-    """The target exists, takes context, request and hook, and returns what the method promises."""
+    """Each target exists, takes context, request and hook, and returns the type that the method promises."""
     for operation in available(Skin.PYTHON).values():
         step = operation.resolve()
         assert list(inspect.signature(step).parameters) == ["context", "request", "on_event"], operation.name
@@ -116,11 +116,11 @@ def test_every_method_has_the_fields_of_its_request() -> None:
 
 
 def test_a_method_hands_its_arguments_to_its_operation() -> None:
-    """What is given by place and by name reaches the fields, and the default of each other is left alone."""
+    """Positional and named arguments reach the fields, and the others keep their defaults."""
     seen: list[tuple[str, Any]] = []
 
     class Recorder(Runbook):
-        """Keeps the request instead of performing it."""
+        """Records the request instead of running it."""
 
         def perform(self, name: str, request: Any, *_: Any, **__: Any) -> model.Result:
             seen.append((name, request))
@@ -139,20 +139,20 @@ def test_a_method_hands_its_arguments_to_its_operation() -> None:
 
 
 def test_a_method_refuses_what_no_field_is_called() -> None:
-    """An argument that the operation does not have is a TypeError, before anything is done."""
+    """An argument that the operation does not have is a TypeError, before any action."""
     unknown: Any = {"vcp": "vpc-1"}
     with Runbook(environ={}) as runbook, pytest.raises(TypeError, match="vcp"):
         runbook.plan(**unknown)
 
 
 def test_a_runbook_shows_what_it_is_about() -> None:
-    """Its repr has the cluster and the open connections, and no key."""
+    """A runbook's repr has the cluster and the open connections, and no key."""
     with Runbook(environ={"TIDB_PE_CLUSTER": "demo", "TIDBCLOUD_PRIVATE_KEY": "secret"}) as runbook:
         assert repr(runbook) == "Runbook(cluster='demo', aliases=())"
 
 
 def test_no_method_is_without_an_operation() -> None:
-    """Beyond the operations Runbook has its life cycle and its connections alone."""
+    """Apart from the operations, Runbook has only its life cycle and its connections."""
     public = {name for name in dir(Runbook) if not name.startswith("_")}
     methods = {operation.method for operation in available(Skin.PYTHON).values()}
     assert public - methods == {"aliases", "close", "cluster_id", "connection", "known", "perform"}
@@ -166,13 +166,13 @@ def test_every_method_is_documented() -> None:
 
 
 def test_a_runbook_checks_its_input_before_it_asks_anyone() -> None:
-    """Without any key, wrong input is what is reported."""
+    """Without any key, a runbook reports invalid input first."""
     with Runbook(environ={}) as runbook, pytest.raises(InvalidRequest, match="--vpc"):
         runbook.create(vpc="nonsense")
 
 
 def test_a_runbook_without_a_connection_says_how_to_make_one() -> None:
-    """The property names the command, and nothing is open."""
+    """Without a connection the property names the command, and no connection is opened."""
     with Runbook(environ={}) as runbook:
         assert list(runbook.connections()) == []
         with pytest.raises(StepOrderError, match=r"Try: runbook\.connect\(\)"):

@@ -1,4 +1,4 @@
-"""A request written as a command is read again as the same request."""
+"""A request written as a command parses to the same request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ids = st.text(string.ascii_letters + string.digits, min_size=1, max_size=12)
 _free = st.text(min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
 _paths = _free.filter(lambda text: "\0" not in text and not text.startswith("~"))
-# What a field's own rule lets through; a field that is not named here takes any text with a letter in it.
+# The values allowed by a field's own rule. An unlisted field accepts any text with a letter in it.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cluster": _free.filter(is_visible),
     "ca": _paths,
@@ -64,7 +64,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 def requests(operation: Operation) -> st.SearchStrategy[Request]:
-    """Return every request that the operation can have."""
+    """Return every possible request of the operation."""
     request = operation.request
     given: dict[str, st.SearchStrategy[Any]] = {}
     needed: dict[str, st.SearchStrategy[Any]] = {}
@@ -89,7 +89,7 @@ def read(line: str) -> Request:
 @settings(max_examples=20)
 @given(data=st.data())
 def test_writing_and_reading_are_inverse(operation: Operation, data: st.DataObject) -> None:
-    """Every request of every operation is read again from its own command."""
+    """Every request of every operation is read back from its own command."""
     request = data.draw(requests(operation))
     assert read(command(operation.name, request)) == request
 
@@ -115,12 +115,12 @@ def test_writing_and_reading_are_inverse(operation: Operation, data: st.DataObje
     ],
 )
 def test_a_command_is_written_as_one_would_type_it(name: str, request_: Request, line: str) -> None:
-    """Defaults are left out, a flag with several values is repeated, and quotes stand where they must."""
+    """A command omits defaults, repeats a flag with several values, and quotes only where required."""
     assert command(name, request_) == line
     assert read(line) == request_
 
 
 def test_a_query_is_written_as_a_cell() -> None:
-    """The SQL stands below the line, as it was typed."""
+    """A query is written as a cell, with the SQL unchanged below the line."""
     request = QueryRequest.of(sql="SELECT '#'\nFROM dual", alias="db", max_rows=5)
     assert cell("query", request, "sql") == "%%tidb_pe query --alias db --max-rows 5\nSELECT '#'\nFROM dual"

@@ -1,4 +1,4 @@
-"""The Tab key in real bash and zsh: names that this machine knows, and none that the shell would run."""
+"""The Tab key in real bash and zsh completes names that this machine knows, without running them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 30
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """Give a home with saved connections and ticloud profiles, two of whose names are shell commands."""
+    """Provide a home with saved connections and ticloud profiles, two of whose names are shell commands."""
     saved = tmp_path / "config" / "connections"
     saved.mkdir(parents=True)
     for name in ("analytics", "archive", "$(touch ran)"):
@@ -43,7 +43,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_the_tab_key_completes_names(shell: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """Bash takes the @ of a saved connection for a word of its own, and it still stays."""
+    """Bash completes a saved connection with its @, although bash splits words at the @."""
     options, setting = _START[shell]
     terminal = pexpect.spawn(
         need(shell, apt=shell), options, env=environ, cwd=str(tmp_path), encoding="utf-8", timeout=_SECONDS
@@ -69,7 +69,7 @@ def test_the_tab_key_completes_names(shell: str, environ: dict[str, str], tmp_pa
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_nothing_is_offered_where_nothing_is(shell: str, tmp_path: Path) -> None:
-    """Without a saved connection and a profile the functions are silent; a key is never shown."""
+    """Without saved connections and profiles nothing is offered; a key is never shown."""
     script = subprocess.run([PROGRAM, "completion", shell], capture_output=True, text=True, check=True).stdout
     (tmp_path / ".ticloud" / "config.toml").mkdir(parents=True)
     asked = subprocess.run(

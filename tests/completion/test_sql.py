@@ -1,4 +1,4 @@
-"""What a half-typed statement can become, of the names that are known."""
+"""Completions of a half-typed statement, from the known names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = SchemaNames(
 
 
 def offered(text: str, current: str = "nycflights13") -> list[str] | None:
-    """Return what is offered at the mark |, without keywords and functions."""
+    """Return the completions at the mark |, without keywords and functions."""
     cursor = text.index("|")
     found = complete(text.replace("|", "", 1), cursor, NAMES, current)
     return (
@@ -67,19 +67,19 @@ def offered(text: str, current: str = "nycflights13") -> list[str] | None:
     }
 )
 def test_names_are_offered_where_they_can_stand(text: str, words: list[str] | None) -> None:
-    """Databases, tables and the columns of the statement's tables; nothing in strings and comments."""
+    """Databases, tables and the statement's columns are offered, but not in strings and comments."""
     found = offered(text)
     assert found == words
 
 
 def test_names_that_need_it_are_quoted() -> None:
-    """A name of two words or a reserved word is inserted in backticks, any other as it is."""
+    """A name of two words or a reserved word is inserted in backticks, any other name unchanged."""
     assert offered("SELECT * FROM |", "test") == ["`order`", "Taxi", "nycflights13", "test"]
     assert offered("SELECT o| FROM test.order") == ["`order id`", "`order`"]
 
 
 def test_keywords_are_offered_in_the_case_that_is_typed() -> None:
-    """Keywords and functions come after names, in small letters where the word is."""
+    """Keywords and functions come after names, in lower case if the typed word is."""
     found = complete("sel", 3, NAMES, "")
     assert found is not None
     assert [word.text for word in found.words] == ["select"]
@@ -89,7 +89,7 @@ def test_keywords_are_offered_in_the_case_that_is_typed() -> None:
 
 
 def test_a_long_list_is_cut() -> None:
-    """Of thousands of tables no more are offered than a list can show, and quickly."""
+    """Of thousands of tables only as many are offered as a list can show, and quickly."""
     many = SchemaNames(("d",), {"d": tuple(f"t{number:05}" for number in range(10_000))})
     found = complete("SELECT * FROM t", 15, many, "d")
     assert found is not None
@@ -101,7 +101,7 @@ def test_a_long_list_is_cut() -> None:
 
 @given(st.text(alphabet="abc`'\".,;()/*-#@ \nSELECTFROM=", max_size=60), st.integers(0, 60))
 def test_no_text_is_too_odd(text: str, cursor: int) -> None:
-    """Whatever is typed, what is offered continues the word at the cursor."""
+    """Whatever is typed, each completion continues the word at the cursor."""
     place = min(cursor, len(text))
     found = complete(text, place, NAMES, "nycflights13")
     if found is not None:
@@ -112,7 +112,7 @@ def test_no_text_is_too_odd(text: str, cursor: int) -> None:
 
 @pytest.mark.parametrize("text", ["SELECT * FROM nycflights13.", "SELECT f. FROM flights f"])
 def test_the_tables_of_a_statement_are_told(text: str) -> None:
-    """Whoever reads columns on demand learns which tables they are of."""
+    """The tables of a statement are reported to code that loads columns on demand."""
     found = complete(text, text.index(".") + 1, NAMES, "nycflights13")
     assert found is not None
     assert found.tables == ([("nycflights13", "flights")] if "flights f" in text else [])
