@@ -22,6 +22,7 @@ from tidb_pe_magic.model import (
     Whereabouts,
     ram,
 )
+from tidb_pe_magic.steps.clusters import service_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,6 +60,40 @@ def answer_of(found: tuple[T, ...] | Denied) -> tuple[T, ...]:
 def denial_of(error: errors.PermissionDenied) -> Denied:
     """Return the permission whose lack the error tells of; of TiDB Cloud's, which has none, the operation."""
     return Denied(ram.action_of(error.operation) or error.operation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What was looked up before anything was planned; the attributes are those of `Facts`."""
+
+    cluster: Cluster
+    clock_ahead: float | None
+    clock_refused: bool = False
+    product_open: bool | Denied | None = None
+    networks: Networks | None = None
+    service: VerifiedService | Denied | None = None
+    here: Whereabouts | None = None
+    rules: dict[str, SecurityRules | Denied] = field(default_factory=dict)
+
+    @property
+    def closed(self) -> bool:
+        """No look-up of PrivateLink would be answered."""
+        return self.clock_refused or self.product_open is False
+
+    @property
+    def assumed_service(self) -> VerifiedService:
+        """The service as this account sees it, or else as TiDB Cloud describes it."""
+        if isinstance(self.service, VerifiedService):
+            return self.service
+        noted = service_of(self.cluster)
+        return VerifiedService(
+            service_name=noted.service_name,
+            service_id="",
+            region_id=noted.region_id,
+            zones=noted.zones,
+            auto_accept=True,
+            payer="Endpoint",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.clouds.alibaba.codes import CLOCK_REFUSED
-from tidb_pe_magic.model import VerifiedService
 from tidb_pe_magic.steps.clusters import eligible_cluster, named_cluster, not_eligible, service_of
 from tidb_pe_magic.steps.networks import region_networks
 from tidb_pe_magic.steps.preflight.checks import findings
-from tidb_pe_magic.steps.preflight.facts import Denied, Facts, look_up
+from tidb_pe_magic.steps.preflight.facts import Denied, Facts, Survey, look_up
 from tidb_pe_magic.steps.preflight.inbound import inbound_rules
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.model import (
-        Cluster,
-        EndpointPlan,
-        Finding,
-        Networks,
-        SecurityRules,
-        VpcEndpoint,
-        Whereabouts,
-    )
+    from tidb_pe_magic.model import Cluster, EndpointPlan, Finding, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """What was looked up before anything was planned; the attributes are those of `Facts`."""
-
-    cluster: Cluster
-    clock_ahead: float | None
-    clock_refused: bool = False
-    product_open: bool | Denied | None = None
-    networks: Networks | None = None
-    service: VerifiedService | Denied | None = None
-    here: Whereabouts | None = None
-    rules: dict[str, SecurityRules | Denied] = field(default_factory=dict)
-
-    @property
-    def closed(self) -> bool:
-        """No look-up of PrivateLink would be answered."""
-        return self.clock_refused or self.product_open is False
-
-    @property
-    def assumed_service(self) -> VerifiedService:
-        """The service as this account sees it, or else as TiDB Cloud describes it."""
-        if isinstance(self.service, VerifiedService):
-            return self.service
-        noted = service_of(self.cluster)
-        return VerifiedService(
-            service_name=noted.service_name,
-            service_id="",
-            region_id=noted.region_id,
-            zones=noted.zones,
-            auto_accept=True,
-            payer="Endpoint",
-        )
 
 
 def survey(context: Context, cluster: Cluster) -> Survey:
