@@ -16,7 +16,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.errors import PreflightFailed
 from tidb_pe_magic.model import Access, SecurityRule, SecurityRules, Severity, judge
 from tidb_pe_magic.steps.preflight.checks import findings
-from tidb_pe_magic.steps.preflight.facts import Denied, Facts
+from tidb_pe_magic.steps.preflight.facts import Denied, Facts, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,17 +55,40 @@ def group(*rules: SecurityRule, inner_access: str = "Drop") -> SecurityRules:
 
 
 FACTS = Facts(
-    cluster=CLUSTER,
-    clock_ahead=0.4,
-    service=SERVICE,
-    networks=model.Networks(cluster=CLUSTER, vpcs=(VPC,)),
-    vpc=VPC,
-    zones=tuple(model.EndpointZone(zone_id=v.zone_id, vswitch_id=v.vswitch_id) for v in VPC.vswitches[:2]),
-    security_group_ids=(GROUP.security_group_id,),
+    survey=Survey(
+        cluster=CLUSTER,
+        clock_ahead=0.4,
+        product_open=True,
+        service=SERVICE,
+        networks=model.Networks(cluster=CLUSTER, vpcs=(VPC,)),
+        here=HERE,
+    ),
+    planned=model.EndpointPlan(
+        cluster=CLUSTER,
+        service=SERVICE,
+        vpc=VPC,
+        zones=tuple(
+            model.EndpointZone(zone_id=v.zone_id, vswitch_id=v.vswitch_id) for v in VPC.vswitches[:2]
+        ),
+        security_group_ids=(GROUP.security_group_id,),
+        name="tidb-demo",
+    ),
     rules={GROUP.security_group_id: group(rule())},
-    here=HERE,
-    name="tidb-demo",
 )
+
+
+def facts(**changes: Any) -> Facts:
+    """Return the facts with changes, each in the part that has the attribute: own, survey, plan."""
+    parts: dict[str, dict[str, Any]] = {"own": {}, "survey": {}, "planned": {}}
+    for name, value in changes.items():
+        part = next((part for part in ("survey", "planned") if hasattr(getattr(FACTS, part), name)), "own")
+        parts["own" if hasattr(FACTS, name) else part][name] = value
+    return replace(
+        FACTS,
+        survey=replace(FACTS.survey, **parts["survey"]),
+        planned=replace(FACTS.planned, **parts["planned"]),
+        **parts["own"],
+    )
 
 
 def with_group(added: model.SecurityGroup) -> dict[str, Any]:
@@ -98,7 +121,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
     """Where no VPC could be looked up, nothing is said of where the endpoint would be."""
     assert "place" in {finding.check for finding in findings(FACTS)}
     for here in (HERE, None):
-        found = findings(replace(FACTS, vpc=replace(VPC, vpc_id=""), here=here))
+        found = findings(facts(vpc=replace(VPC, vpc_id=""), here=here))
         assert "place" not in {finding.check for finding in found}
 
 
@@ -126,7 +149,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
         ({"zones": zone("ap-southeast-1d", "vsw-d")}, "zones", "stop", "not in ap-southeast-1d"),
         ({"zones": zone("ap-southeast-1c", "vsw-c")}, "zones", "stop", "no free address"),
         ({"zones": zone("ap-southeast-1a", "vsw-x")}, "zones", "stop", "no vSwitch vsw-x"),
-        ({"zones": FACTS.zones[:1]}, "zones", "warn", "ap-southeast-1c: vsw-c: no free address"),
+        ({"zones": FACTS.planned.zones[:1]}, "zones", "warn", "ap-southeast-1c: vsw-c: no free address"),
         (hidden("vpc:DescribeVpcs"), "zones", "warn", "vpc:DescribeVpcs"),
         (hidden("vpc:DescribeVSwitches"), "zones", "warn", "vpc:DescribeVSwitches"),
         (hidden("ecs:DescribeSecurityGroups"), "security-group", "warn", "ecs:DescribeSecurityGroups"),
@@ -163,7 +186,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
             "warn",
             "ListVpcEndpointZones",
         ),
-        ({"existing": Denied("privatelink:Z")}, "existing-endpoint", "warn", "privatelink:Z"),
+        ({"denied": Denied("privatelink:Z")}, "existing-endpoint", "warn", "privatelink:Z"),
         ({"service": replace(SERVICE, auto_accept=False)}, "auto-accept", "warn", "owner has to accept"),
         ({"service": replace(SERVICE, payer="EndpointService")}, "payer", "warn", "service's owner"),
         ({"service": replace(SERVICE, payer="Nobody")}, "payer", "warn", "Nobody"),
@@ -177,7 +200,7 @@ def test_each_cause_is_the_first_finding(
     changes: dict[str, Any], check: str, severity: str, words: str
 ) -> None:
     """One thing that is wrong comes first, under its check's name, with the words that tell it."""
-    first = findings(replace(FACTS, **changes))[0]
+    first = findings(facts(**changes))[0]
     assert (first.check, first.severity) == (check, severity)
     told = f"{first.summary} {first.evidence}"
     assert any(word in told for word in words.split("|"))
@@ -185,21 +208,21 @@ def test_each_cause_is_the_first_finding(
 
 def test_zones_that_were_asked_for_are_not_found_fault_with() -> None:
     """Who names one zone has decided so."""
-    assert findings(replace(FACTS, zones=FACTS.zones[:1], zones_asked=True))[0].severity == Severity.OK
+    assert findings(facts(zones=FACTS.planned.zones[:1], zones_asked=True))[0].severity == Severity.OK
 
 
 def test_three_billed_zones_are_a_warning() -> None:
     """More zones than redundancy needs are named with what they cost."""
     roomy = replace(VPC, vswitches=tuple(replace(v, available_ip_count=9) for v in VPC.vswitches))
     zones = tuple(model.EndpointZone(zone_id=v.zone_id, vswitch_id=v.vswitch_id) for v in roomy.vswitches[:3])
-    [first, *_] = findings(replace(FACTS, vpc=roomy, zones=zones, zones_asked=True))
+    [first, *_] = findings(facts(vpc=roomy, zones=zones, zones_asked=True))
     assert (first.check, first.severity) == ("payer", Severity.WARN)
     assert "3 zones" in first.summary
 
 
 def test_the_gravest_come_first_and_equals_keep_their_order() -> None:
     """Stops, then warnings, then what is well, each in the order of the checks."""
-    found = findings(replace(FACTS, name="1", clock_ahead=5000.0, here=None, existing=Denied("a:B")))
+    found = findings(facts(name="1", clock_ahead=5000.0, here=None, denied=Denied("a:B")))
     order = [Severity.STOP, Severity.WARN, Severity.OK]
     assert [f.severity for f in found] == sorted((f.severity for f in found), key=order.index)
     assert [f.check for f in found if f.severity == Severity.STOP] == ["clock", "name"]
@@ -208,14 +231,14 @@ def test_the_gravest_come_first_and_equals_keep_their_order() -> None:
 
 def test_a_closed_product_says_nothing_of_what_could_not_be_asked() -> None:
     """Where PrivateLink is not activated, an unseen service is no second finding."""
-    found = findings(replace(FACTS, product_open=False, service=None))
+    found = findings(facts(product_open=False, service=None))
     assert [f.check for f in found if f.severity != Severity.OK] == ["product-open"]
 
 
 @given(st.permutations(("", "1", "a" * 129, "tidb-demo")), st.floats(-1e9, 1e9))
 def test_every_finding_is_whole(names: list[str], ahead: float) -> None:
     """Whatever is found has a sentence, and a stop says what to do."""
-    for found in findings(replace(FACTS, name=names[0], clock_ahead=ahead)):
+    for found in findings(facts(name=names[0], clock_ahead=ahead)):
         assert found.summary.endswith(".")
         assert found.advice or found.severity == Severity.OK
 
@@ -223,17 +246,17 @@ def test_every_finding_is_whole(names: list[str], ahead: float) -> None:
 def test_a_rule_that_nothing_outweighs_is_told() -> None:
     """Against a Drop rule of the first priority no rule helps, and the mend says what does."""
     drop = rule(policy="Drop")
-    (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(drop)}))
+    (stop, *_) = findings(facts(rules={"sg-t4nabc123": group(drop)}))
     assert stop.rule is None
     assert "Remove or narrow the Drop rule" in str(stop.advice)
-    (stop, *_) = findings(replace(FACTS, rules={"sg-t4nabc123": group(replace(drop, priority="2"))}))
+    (stop, *_) = findings(facts(rules={"sg-t4nabc123": group(replace(drop, priority="2"))}))
     assert stop.rule is not None
     assert "smaller number" in str(stop.advice)
 
 
 def test_the_refusal_names_the_first_stop_its_mend_and_force() -> None:
     """What `create` says in one line is enough to go on."""
-    found = findings(replace(FACTS, name="1", clock_ahead=5000.0))
+    found = findings(facts(name="1", clock_ahead=5000.0))
     refusal = PreflightFailed(found)
     assert refusal.check == "clock"
     assert refusal.findings == found
@@ -274,8 +297,7 @@ def test_a_missing_rule_lets_this_machine_in(rules: list[SecurityRules], known: 
     """The rule stands with a stop alone, is for one port and one address, and with it the port is open."""
     here = replace(HERE, private_ip="10.0.1.9" if known else "")
     by_group = {each.security_group_id: each for each in rules}
-    facts = replace(FACTS, rules=by_group, here=here)
-    (found,) = (finding for finding in findings(facts) if finding.check == "port")
+    (found,) = (finding for finding in findings(facts(rules=by_group, here=here)) if finding.check == "port")
     if found.rule is None:
         first = min((int(each.priority) for group in rules for each in group.rules), default=9)
         assert found.severity != Severity.STOP or first == 1

@@ -110,7 +110,7 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
         known,
         planned,
         zones_asked=bool(request.zone),
-        existing=denied,
+        denied=denied,
         elsewhere=tuple(endpoint for endpoint in listed if endpoint.vpc_id != vpc.vpc_id),
     )
     return replace(planned, findings=found)

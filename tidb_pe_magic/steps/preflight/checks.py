@@ -55,13 +55,17 @@ def unchecked(denied: Denied) -> Finding:
 
 def check_clock(facts: Facts) -> Finding | None:
     """Signed requests need a clock that is right within 15 minutes."""
-    ahead = facts.clock_ahead
+    ahead = facts.survey.clock_ahead
     evidence = ""
     if ahead is not None:
         minutes = f"{abs(ahead) / 60:.0f} minutes {'ahead of' if ahead > 0 else 'behind'}"
         evidence = f"it is {minutes} TiDB Cloud's" if abs(ahead) >= 60 else "it agrees with TiDB Cloud's"  # noqa: PLR2004 - a minute
-    if facts.clock_refused or (ahead is not None and abs(ahead) > MOST_SKEW):
-        by = "Alibaba Cloud refuses it" if facts.clock_refused else "Alibaba Cloud refuses such requests"
+    if facts.survey.clock_refused or (ahead is not None and abs(ahead) > MOST_SKEW):
+        by = (
+            "Alibaba Cloud refuses it"
+            if facts.survey.clock_refused
+            else "Alibaba Cloud refuses such requests"
+        )
         return Finding(
             check="clock",
             severity=_STOP,
@@ -77,7 +81,7 @@ def check_clock(facts: Facts) -> Finding | None:
 def check_product(facts: Facts) -> Finding | None:
     """PrivateLink has to be activated, which is an order that only the user places."""
     check = "product-open"
-    match facts.product_open:
+    match facts.survey.product_open:
         case None:
             return None
         case Denied() as denied:
@@ -96,10 +100,10 @@ def check_product(facts: Facts) -> Finding | None:
 
 def check_cluster(facts: Facts) -> Finding:
     """The cluster must meet no restriction of the tutorial."""
-    restriction = facts.cluster.restriction
+    restriction = facts.survey.cluster.restriction
     if restriction is None:
         return Finding(
-            check="cluster", severity=_OK, summary=f"Cluster {facts.cluster.display_name} is eligible."
+            check="cluster", severity=_OK, summary=f"Cluster {facts.survey.cluster.display_name} is eligible."
         )
     advice = Advice("Choose another cluster.", Suggestion("clusters"))
     if restriction.name == "state":
@@ -110,20 +114,20 @@ def check_cluster(facts: Facts) -> Finding:
 def check_service(facts: Facts) -> Finding | None:
     """The endpoint service has to be visible to this account."""
     check = "service-visible"
-    if isinstance(facts.service, Denied):
-        return denied_finding(check, facts.service)
-    if facts.service is not None:
+    if isinstance(facts.survey.service, Denied):
+        return denied_finding(check, facts.survey.service)
+    if facts.survey.service is not None:
         return Finding(check=check, severity=_OK, summary="This account sees the endpoint service.")
-    if facts.product_open is False or facts.clock_refused:
+    if facts.survey.product_open is False or facts.survey.clock_refused:
         return None  # not looked up: the answer would be the same refusal
-    noted = facts.cluster.service
+    noted = facts.survey.cluster.service
     return Finding(
         check=check,
         severity=_STOP,
         summary="This account does not see the endpoint service: the account is not on the service's "
         "allow-list, the region is another, or the service is gone.",
         evidence=f"ListVpcEndpointServicesByEndUser: no {noted.service_name if noted else 'service'} "
-        f"in {facts.cluster.region_id}",
+        f"in {facts.survey.cluster.region_id}",
         advice="Check the account of the access key; then ask TiDB Cloud support to admit the account.",
     )
 
@@ -165,7 +169,7 @@ def check_address_version(facts: Facts) -> Finding | None:
 
 def check_business_status(facts: Facts) -> Finding | None:
     """An endpoint whose bill is overdue carries no traffic."""
-    endpoint, check = facts.adopted, "business-status"
+    endpoint, check = facts.planned.existing, "business-status"
     if endpoint is None or endpoint.business_status == "Normal":
         return None
     locked = endpoint.business_status in _LOCKED
@@ -190,20 +194,21 @@ def _serves(endpoint: VpcEndpoint) -> str:
 def check_existing(facts: Facts) -> Finding | None:
     """An endpoint that exists for this service and VPC is adopted."""
     check = _UNSURE
-    if isinstance(facts.existing, Denied):
-        return denied_finding(check, facts.existing)
-    if facts.existing is None:
+    if facts.denied is not None:
+        return denied_finding(check, facts.denied)
+    existing = facts.planned.existing
+    if existing is None:
         return None
-    if _is_empty(facts.existing):
-        return _empty(facts.existing)
-    hidden = " and ".join(facts.existing.missing_actions)
+    if _is_empty(existing):
+        return _empty(existing)
+    hidden = " and ".join(existing.missing_actions)
     return Finding(
         check=check,
         severity=_WARN,
-        summary=f"{facts.existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged."
-        + _serves(facts.existing)
+        summary=f"{existing.endpoint_id} exists for this service and VPC; it is adopted, unchanged."
+        + _serves(existing)
         + (f" Cannot tell all of it: RAM action {hidden} is missing." if hidden else ""),
-        evidence=_states(facts.existing),
+        evidence=_states(existing),
         advice=ASK_FOR_IT if hidden else Advice("Nothing to do.", Suggestion("endpoints")),
     )
 
@@ -231,7 +236,7 @@ def _empty(endpoint: VpcEndpoint) -> Finding:
 
 def check_second(facts: Facts) -> Finding | None:
     """One endpoint may serve several VPCs: a second one costs as much again."""
-    if facts.adopted is not None or not facts.elsewhere:
+    if facts.planned.existing is not None or not facts.elsewhere:
         return None
     others = ", ".join(f"{other.endpoint_id} (in {other.vpc_id})" for other in facts.elsewhere)
     one = len(facts.elsewhere) == 1
@@ -239,7 +244,7 @@ def check_second(facts: Facts) -> Finding | None:
         check="second-endpoint",
         severity=_WARN,
         summary=f"This account has {'an endpoint' if one else 'endpoints'} for this cluster in another VPC: "
-        f"{others}. A new one in {facts.vpc.vpc_id} is billed in addition.",
+        f"{others}. A new one in {facts.planned.vpc.vpc_id} is billed in addition.",
         evidence="; ".join(map(_states, facts.elsewhere)),
         advice=Advice(
             "Nothing to do if you want both. Over a route (VPC peering, CEN), the existing one is usable.",
@@ -255,7 +260,7 @@ def _states(endpoint: VpcEndpoint) -> str:
 def check_auto_accept(facts: Facts) -> Finding | None:
     """Without auto-accept the service's owner has to accept the connection."""
     service, check = facts.seen, "auto-accept"
-    if service is None or (facts.adopted is not None and facts.adopted.ready):
+    if service is None or (facts.planned.existing is not None and facts.planned.existing.ready):
         return None
     if service.auto_accept:
         return Finding(
@@ -273,12 +278,12 @@ def check_auto_accept(facts: Facts) -> Finding | None:
 def check_payer(facts: Facts) -> Finding | None:
     """Who is billed, and for how many zones."""
     service, check = facts.seen, "payer"
-    if service is None or facts.adopted is not None:
+    if service is None or facts.planned.existing is not None:
         return None
-    zones = "1 zone" if len(facts.zones) == 1 else f"{len(facts.zones)} zones"
+    zones = "1 zone" if len(facts.planned.zones) == 1 else f"{len(facts.planned.zones)} zones"
     evidence = f"Payer {service.payer}, {zones}"
     if service.payer == "Endpoint":
-        more = len(facts.zones) > DEFAULT_ZONES
+        more = len(facts.planned.zones) > DEFAULT_ZONES
         return Finding(
             check=check,
             severity=_WARN if more else _OK,
@@ -304,22 +309,24 @@ def check_payer(facts: Facts) -> Finding | None:
 
 def check_name(facts: Facts) -> Finding | None:
     """The name follows the rules of CreateVpcEndpoint."""
-    if facts.adopted is not None:
+    if facts.planned.existing is not None:
         return None
-    if _NAME.fullmatch(facts.name):
-        return Finding(check="name", severity=_OK, summary="The name follows the rules.", evidence=facts.name)
+    if _NAME.fullmatch(facts.planned.name):
+        return Finding(
+            check="name", severity=_OK, summary="The name follows the rules.", evidence=facts.planned.name
+        )
     return Finding(
         check="name",
         severity=_STOP,
         summary="The name has to be 2 to 128 letters, digits, hyphens or underscores, a letter first.",
-        evidence=facts.name,
+        evidence=facts.planned.name,
         advice="Choose another with --name.",
     )
 
 
 def check_tags(facts: Facts) -> Finding | None:
     """The tags follow the rules of CreateVpcEndpoint."""
-    if facts.adopted is not None:
+    if facts.planned.existing is not None:
         return None
     wrong = [f"{k}={v}" for k, v in facts.tags if not (_TAG_KEY.fullmatch(k) and _TAG_VALUE.fullmatch(v))]
     repeated = len({key for key, _ in facts.tags}) < len(facts.tags)

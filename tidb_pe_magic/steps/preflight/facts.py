@@ -10,14 +10,13 @@ from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import (
     OUR_TAG,
     Cluster,
-    EndpointZone,
+    EndpointPlan,
     Finding,
     Networks,
     SecurityGroup,
     SecurityRules,
     Severity,
     VerifiedService,
-    Vpc,
     VpcEndpoint,
     Whereabouts,
     ram,
@@ -64,7 +63,17 @@ def denial_of(error: errors.PermissionDenied) -> Denied:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What was looked up before anything was planned; the attributes are those of `Facts`."""
+    """What was looked up before anything was planned.
+
+    Attributes:
+        clock_ahead: seconds by which this machine's clock is ahead of TiDB Cloud's; None: unknown.
+        clock_refused: Alibaba Cloud refused this machine's clock, so that nothing else could be looked up.
+        product_open: PrivateLink is activated; None where it was not looked up.
+        networks: None where they were not looked up; what a missing permission hides is left out.
+        service: None where this account does not see it.
+        here: where this machine is; None: unknown.
+        rules: inbound rules by security group; later look-ups add theirs.
+    """
 
     cluster: Cluster
     clock_ahead: float | None
@@ -101,54 +110,34 @@ class Facts:
     """What the clouds answered, and what is planned on it.
 
     Attributes:
-        clock_ahead: seconds by which this machine's clock is ahead of TiDB Cloud's; None where not told.
-        clock_refused: Alibaba Cloud refused this machine's clock, so that nothing else could be looked up.
-        product_open: PrivateLink is activated; None where it was not looked up.
-        service: None where this account does not see it.
-        networks: None where they were not looked up; what a missing permission hides is left out.
         zones_asked: the zones were named; else they are the default.
-        rules: inbound rules by security group.
-        here: where this machine is; None where that cannot be told.
-        existing: the endpoint that would be adopted; None where there is none.
+        rules: inbound rules of the planned security groups.
+        denied: the permission that the look-up of endpoints lacks; None where it was answered.
         elsewhere: endpoints that this account has for the same service in other VPCs.
     """
 
-    cluster: Cluster
-    clock_ahead: float | None = None
-    clock_refused: bool = False
-    product_open: bool | Denied | None = True
-    service: VerifiedService | Denied | None
-    networks: Networks | None
-    vpc: Vpc
-    zones: tuple[EndpointZone, ...]
+    survey: Survey
+    planned: EndpointPlan
     zones_asked: bool = False
-    security_group_ids: tuple[str, ...]
     rules: Mapping[str, SecurityRules | Denied] = field(default_factory=dict)
-    here: Whereabouts | None = None
-    existing: VpcEndpoint | Denied | None = None
+    denied: Denied | None = None
     elsewhere: tuple[VpcEndpoint, ...] = ()
-    name: str
     tags: tuple[tuple[str, str], ...] = (OUR_TAG,)
-
-    @property
-    def adopted(self) -> VpcEndpoint | None:
-        """The endpoint that would be adopted, if any."""
-        return self.existing if isinstance(self.existing, VpcEndpoint) else None
 
     @property
     def seen(self) -> VerifiedService | None:
         """The service as this account sees it, if it does."""
-        return self.service if isinstance(self.service, VerifiedService) else None
+        return self.survey.service if isinstance(self.survey.service, VerifiedService) else None
 
     @property
     def groups(self) -> tuple[SecurityGroup, ...]:
         """The planned security groups, as far as they are known."""
-        vpcs = self.networks.vpcs if self.networks else ()
+        vpcs = self.survey.networks.vpcs if self.survey.networks else ()
         return tuple(
             group
             for vpc in vpcs
             for group in vpc.security_groups
-            if group.security_group_id in self.security_group_ids
+            if group.security_group_id in self.planned.security_group_ids
         )
 
 

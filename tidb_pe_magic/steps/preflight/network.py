@@ -31,27 +31,27 @@ _SEE_NETWORKS = Advice("", Suggestion("networks"))
 
 def check_zones(facts: Facts) -> Finding | None:
     """Each planned zone is one of the service's, with an Available vSwitch that has a free address."""
-    check, networks = "zones", facts.networks
-    if facts.adopted is not None or networks is None:
+    check, networks, vpc = "zones", facts.survey.networks, facts.planned.vpc
+    if facts.planned.existing is not None or networks is None:
         return None
     if not networks.tells(RamAction.VSWITCHES):
         return denied_finding(check, Denied(RamAction.VSWITCHES))
     offered = [zone for zone in networks.zones if facts.seen is None or zone in facts.seen.zones]
-    obstacles = [o for zone in facts.zones if (o := _obstacle(facts.vpc, zone, offered))]
-    in_use = ", ".join(f"{zone.zone_id} ({zone.vswitch_id})" for zone in facts.zones)
-    if obstacles or not facts.zones:
+    obstacles = [o for zone in facts.planned.zones if (o := _obstacle(vpc, zone, offered))]
+    in_use = ", ".join(f"{zone.zone_id} ({zone.vswitch_id})" for zone in facts.planned.zones)
+    if obstacles or not facts.planned.zones:
         return Finding(
             check=check,
             severity=_STOP,
-            summary=f"{capital('; '.join(obstacles) or f'no zone can be used in {facts.vpc.vpc_id}')}.",
+            summary=f"{capital('; '.join(obstacles) or f'no zone can be used in {vpc.vpc_id}')}.",
             evidence=f"the service's zones: {', '.join(offered) or 'none'}",
             advice=_SEE_NETWORKS,
         )
     if not networks.tells(RamAction.VPCS):
         return denied_finding(check, Denied(RamAction.VPCS))
-    if len(facts.zones) < min(DEFAULT_ZONES, len(offered)) and not facts.zones_asked:
-        unused = [zone for zone in offered if zone not in {used.zone_id for used in facts.zones}]
-        reasons = "; ".join(f"{zone}: {_why_unused(facts.vpc, zone)}" for zone in unused)
+    if len(facts.planned.zones) < min(DEFAULT_ZONES, len(offered)) and not facts.zones_asked:
+        unused = [zone for zone in offered if zone not in {used.zone_id for used in facts.planned.zones}]
+        reasons = "; ".join(f"{zone}: {_why_unused(vpc, zone)}" for zone in unused)
         return Finding(
             check=check,
             severity=_WARN,
@@ -62,7 +62,7 @@ def check_zones(facts: Facts) -> Finding | None:
     return Finding(
         check=check,
         severity=_OK,
-        summary=f"{len(facts.zones)} of the service's {len(offered)} zones.",
+        summary=f"{len(facts.planned.zones)} of the service's {len(offered)} zones.",
         evidence=in_use,
     )
 
@@ -84,16 +84,16 @@ def _why_unused(vpc: Vpc, zone_id: str) -> str:
 def check_security_groups(facts: Facts) -> Finding | None:
     """The groups are of the endpoint's VPC, and all basic or all advanced."""
     check, groups = "security-group", facts.groups
-    if facts.networks is None:
+    if facts.survey.networks is None:
         return None
-    if not facts.networks.tells(RamAction.SECURITY_GROUPS):
+    if not facts.survey.networks.tells(RamAction.SECURITY_GROUPS):
         return denied_finding(check, Denied(RamAction.SECURITY_GROUPS))
-    elsewhere = [group for group in groups if group.vpc_id != facts.vpc.vpc_id]
+    elsewhere = [group for group in groups if group.vpc_id != facts.planned.vpc.vpc_id]
     kinds = {group.group_type for group in groups}
     evidence = ", ".join(f"{g.security_group_id} ({_kind(g)}, {g.vpc_id})" for g in groups)
     if elsewhere:
         names = ", ".join(group.security_group_id for group in elsewhere)
-        summary = f"{names}: not in the endpoint's VPC {facts.vpc.vpc_id}."
+        summary = f"{names}: not in the endpoint's VPC {facts.planned.vpc.vpc_id}."
     elif len(kinds) > 1:
         summary = "Basic and advanced security groups cannot be mixed on one endpoint."
     else:
@@ -107,7 +107,7 @@ def _kind(group: SecurityGroup) -> str:
 
 def check_place(facts: Facts) -> Finding | None:
     """An endpoint is reached from its VPC, or from where a route leads there."""
-    check, here, vpc_id = "place", facts.here, facts.vpc.vpc_id
+    check, here, vpc_id = "place", facts.survey.here, facts.planned.vpc.vpc_id
     if not vpc_id:  # where the clock is refused, no VPC can be looked up
         return None
     if here is None:
@@ -132,13 +132,13 @@ def check_place(facts: Facts) -> Finding | None:
 
 def check_port(facts: Facts) -> Finding | None:
     """The security groups let this machine reach the service's port."""
-    check, service = "port", facts.cluster.service
+    check, service = "port", facts.survey.cluster.service
     if not facts.rules or service is None:
         return None
     for rules in facts.rules.values():
         if isinstance(rules, Denied):
             return denied_finding(check, rules)
-    address = facts.here.private_ip if facts.here else ""
+    address = facts.survey.here.private_ip if facts.survey.here else ""
     known = [rules for rules in facts.rules.values() if isinstance(rules, SecurityRules)]
     judgement = judge(known, service.port, address)
     rule = _missing_rule(known, service.port, address) if judgement.access == Access.DROPPED else None
@@ -174,11 +174,13 @@ def _against(drops: Sequence[SecurityRule], rule: SecurityRule | None) -> str:
 
 
 def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: SecurityRule | None) -> Finding:
-    port = facts.cluster.service.port if facts.cluster.service else 0
+    port = facts.survey.cluster.service.port if facts.survey.cluster.service else 0
     check, way = "port", f"TCP {port} from {address or 'this machine'}"
     groups = ", ".join(facts.rules)
     evidence = "; ".join(map(str, judgement.because[:3]))
-    source = f"{address}/32" if address else f"{facts.vpc.cidr_block or 'the network of this machine'}"
+    source = (
+        f"{address}/32" if address else f"{facts.planned.vpc.cidr_block or 'the network of this machine'}"
+    )
     advice = f"Add an inbound rule to {next(iter(facts.rules))}: Accept TCP {port}/{port} from {source}."
     if judgement.access == Access.ACCEPTED:
         return Finding(check=check, severity=_OK, summary=f"{way} is allowed.", evidence=evidence)

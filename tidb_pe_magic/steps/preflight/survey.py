@@ -73,7 +73,7 @@ def judged(  # noqa: PLR0913 - one for each source of facts
     planned: EndpointPlan,
     *,
     zones_asked: bool,
-    existing: Denied | None,
+    denied: Denied | None,
     elsewhere: tuple[VpcEndpoint, ...],
 ) -> tuple[Finding, ...]:
     """Return what the preflight finds in the plan.
@@ -83,26 +83,17 @@ def judged(  # noqa: PLR0913 - one for each source of facts
         known: what was looked up.
         planned: what is planned on it.
         zones_asked: the zones were named.
-        existing: the permission that the look-up of endpoints lacks, if it does.
+        denied: the permission that the look-up of endpoints lacks, if it does.
         elsewhere: the service's endpoints in other VPCs.
     """
     groups = () if known.clock_refused else planned.security_group_ids
     return findings(
         Facts(
-            cluster=known.cluster,
-            clock_ahead=known.clock_ahead,
-            clock_refused=known.clock_refused,
-            product_open=known.product_open,
-            service=known.service,
-            networks=known.networks,
-            vpc=planned.vpc,
-            zones=planned.zones,
+            survey=known,
+            planned=planned,
             zones_asked=zones_asked,
-            security_group_ids=planned.security_group_ids,
             rules=inbound_rules(context, known.cluster, groups, known.rules),
-            here=known.here,
-            existing=existing or planned.existing,
+            denied=denied,
             elsewhere=elsewhere,
-            name=planned.name,
         )
     )
