@@ -35,7 +35,7 @@ _SECONDS = 120.0
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """Give an environment that points at embedded clouds, which one test after another changes."""
+    """Provide an environment that points at embedded clouds, which one test after another changes."""
     with Sandbox(flights=50) as sandbox:
         yield {**_clean(), **sandbox.environment()}
 
@@ -72,7 +72,7 @@ class Console:
 
 @pytest.fixture
 def console(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Console:
-    """Give the entry point."""
+    """Provide the entry point."""
     return Console(environment, capsys)
 
 
@@ -277,7 +277,7 @@ def test_a_wrong_command_line_is_code_2(
 
 @pytest.fixture(scope="module")
 def saved(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give an environment in which the connection @db is saved, and no cloud's key is left."""
+    """Provide an environment in which the connection @db is saved, and no cloud's key is left."""
     known = environment | {"TIDB_PE_CONFIG_DIR": str(tmp_path_factory.mktemp("config"))}
     run(known, "run", "demo", "--vpc", VPC, "--security-group", GROUP)
     named = ("connect", "--cluster", "demo", "--database", "nycflights13", "--alias", "db", "--save")
@@ -489,7 +489,7 @@ def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str)
 
 @pytest.fixture(scope="module")
 def scripts() -> dict[str, str]:
-    """Give the script for each shell, as the program writes it."""
+    """Provide the script for each shell, as the program writes it."""
     return {shell: run(_clean(), "completion", shell).stdout for shell in ("bash", "zsh")}
 
 

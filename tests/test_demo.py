@@ -54,7 +54,7 @@ def files() -> set[Path]:
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Path:
-    """Give an empty directory."""
+    """Provide an empty directory."""
     path = tmp_path / "temporary"
     path.mkdir()
     return path
@@ -62,7 +62,7 @@ def temporary(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mute_server() -> Iterator[str]:
-    """Give HOST:PORT of a server that hangs up on everybody, as no database does."""
+    """Provide HOST:PORT of a server that hangs up on everybody, as no database does."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -78,19 +78,19 @@ def plots(notebook: NotebookNode) -> int:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a place for the files of the kernels."""
+    """Provide a place for the files of the kernels."""
     return tmp_path_factory.mktemp("kernels")
 
 
 @pytest.fixture
 def sandbox(lend: Callable[..., Sandbox]) -> Sandbox:
-    """Give embedded clouds without any endpoint, with a part of the flights."""
+    """Provide embedded clouds without any endpoint, with a part of the flights."""
     return lend(flights=FLIGHTS)
 
 
 @pytest.fixture
 def execute(sandbox: Sandbox, directory: Path) -> Callable[..., NotebookNode]:
-    """Give a function that executes a notebook against the sandbox in a kernel of its own."""
+    """Return a function that executes a notebook against the sandbox in a kernel of its own."""
 
     def execute(notebook: NotebookNode) -> NotebookNode:
         own = {name: value for name, value in os.environ.items() if not name.startswith(ACCOUNTS)}

@@ -331,7 +331,7 @@ class OpenNotebook(ShownNotebook):
         self.page.evaluate(_BEGIN, "notebook:run-all-cells")
 
     def tidy(self) -> None:
-        """Give the notebook the full width of the window."""
+        """Return the notebook the full width of the window."""
         self.page.evaluate(_TIDY)
 
     def restart(self) -> None:

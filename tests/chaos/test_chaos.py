@@ -33,7 +33,7 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture
 def mariadb(plain_server: MariaDb) -> Server:
-    """Give MariaDB."""
+    """Provide MariaDB."""
     server = plain_server
     return Server(
         host=server.host,

@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox(lend: Callable[..., Sandbox]) -> Sandbox:
-    """Give the embedded clouds."""
+    """Provide the embedded clouds."""
     return lend()

@@ -19,7 +19,7 @@ class Ring(keyring.backend.KeyringBackend):
     priority = 1
 
     def __init__(self, passwords: dict[tuple[str, str], str], *, locked: bool = False) -> None:
-        """Hold the passwords by service and user."""
+        """Store the passwords by service and user."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._passwords = passwords
         self._locked = locked
@@ -32,13 +32,13 @@ class Ring(keyring.backend.KeyringBackend):
         return self._passwords.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep a password."""
+        """Store a password."""
         self._passwords[service, username] = password
 
 
 @contextmanager
 def using(ring: Ring) -> Iterator[None]:
-    """Make the keyring the one in use."""
+    """Make this keyring the current one."""
     before = keyring.get_keyring()
     keyring.set_keyring(ring)
     try:

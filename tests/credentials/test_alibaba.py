@@ -1,4 +1,4 @@
-"""Alibaba Cloud's key: from the environment, the CLI's profiles, the credentials file and RAM roles."""
+"""Alibaba Cloud's key from the environment, the CLI's profiles, the credentials file and RAM roles."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ INI = f"[default]\ntype = access_key  # of the team\naccess_key_id = ini-id\nacc
 
 
 def nowhere() -> bool:
-    """Fail the test that asks whether this is an instance though it should not."""
+    """Fail the test when the code asks whether this machine is an instance."""
     pytest.fail("the metadata service is asked")
 
 
 def configure(home: Path, *profiles: dict[str, Any], current: str = "ak") -> dict[str, str]:
-    """Write the CLI's file, and return the environment of its user."""
+    """Write the CLI's file, and return the user's environment."""
     (home / ".aliyun").mkdir(exist_ok=True)
     text = json.dumps({"current": current, "profiles": profiles, "meta_path": ""})
     (home / ".aliyun" / "config.json").write_text(text, encoding="utf-8")
@@ -50,7 +50,7 @@ def configure(home: Path, *profiles: dict[str, Any], current: str = "ak") -> dic
 
 
 def test_the_current_profile_of_the_cli_is_used(tmp_path: Path) -> None:
-    """Modes AK and StsToken give their key; ALIBABA_CLOUD_PROFILE names another profile."""
+    """The modes AK and StsToken give their key; ALIBABA_CLOUD_PROFILE selects another profile."""
     environ = configure(tmp_path, AK, STS)
     assert alibaba.find(environ, nowhere).key == Key("cli-id", Secret(HIDDEN))
     found = alibaba.find(environ | {"ALIBABA_CLOUD_PROFILE": "sts"}, nowhere)
@@ -59,7 +59,7 @@ def test_the_current_profile_of_the_cli_is_used(tmp_path: Path) -> None:
 
 
 def test_the_environment_comes_before_the_files(tmp_path: Path) -> None:
-    """What is passed over is told, in the order of the SDK's chain."""
+    """The environment comes before the files, as in the SDK's chain, and skipped sources are listed."""
     environ = configure(tmp_path, AK) | KEYS
     (tmp_path / ".alibabacloud").mkdir()
     (tmp_path / ".alibabacloud" / "credentials.ini").write_text(INI, encoding="utf-8")
@@ -77,7 +77,7 @@ def test_the_environment_comes_before_the_files(tmp_path: Path) -> None:
 
 
 def test_the_credentials_file_comes_after_the_cli(tmp_path: Path) -> None:
-    """A CLI that was installed and never set up holds nothing; a disabled one is not looked at."""
+    """An unconfigured CLI has no key, and the credentials file is next; a disabled profile is skipped."""
     environ = configure(tmp_path, {**AK, "access_key_id": "", "access_key_secret": ""})
     path = tmp_path / "mine.ini"
     path.write_text(INI, encoding="utf-8")
@@ -101,7 +101,7 @@ def test_the_credentials_file_comes_after_the_cli(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_profile_says_why(tmp_path: Path, profile: dict[str, Any], reason: str) -> None:
-    """No other identity takes its place, and the one line holds no secret."""
+    """A broken profile is one line without secrets, and no other identity replaces it."""
     with pytest.raises(TidbPeError, match=reason) as caught:
         alibaba.find(configure(tmp_path, profile), lambda: False)
     assert holders(caught.value, HIDDEN) == []
@@ -109,7 +109,7 @@ def test_a_broken_profile_says_why(tmp_path: Path, profile: dict[str, Any], reas
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"profiles": 1}', f'{{"x": "{HIDDEN}'])
 def test_a_broken_file_of_the_cli_is_named(tmp_path: Path, content: str) -> None:
-    """The SDK would take it for a missing one, and go on to another identity."""
+    """A broken CLI file is an error; the SDK would treat it as missing and use another identity."""
     environ = configure(tmp_path, AK)
     (tmp_path / ".aliyun" / "config.json").write_text(content, encoding="utf-8")
     with pytest.raises(TidbPeError, match="it is not valid JSON") as caught:
@@ -127,7 +127,7 @@ def test_a_broken_file_of_the_cli_is_named(tmp_path: Path, content: str) -> None
     ],
 )
 def test_a_broken_credentials_file_is_named(tmp_path: Path, content: str, reason: str) -> None:
-    """One line, with the reason and nothing of the content."""
+    """A broken credentials file gives one line with the reason and without its content."""
     path = tmp_path / "credentials.ini"
     path.write_text(content, encoding="utf-8")
     environ = {"HOME": str(tmp_path), "ALIBABA_CLOUD_CREDENTIALS_FILE": str(path)}
@@ -139,7 +139,7 @@ def test_a_broken_credentials_file_is_named(tmp_path: Path, content: str, reason
 
 
 def test_the_keyring_completes_an_access_key_id(tmp_path: Path) -> None:
-    """The secret may be in the keyring, under the access key's ID."""
+    """The keyring may hold the secret under the access key's ID."""
     environ = {"HOME": str(tmp_path), "ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id"}
     with using(Ring({("alibabacloud", "env-id"): HIDDEN})):
         assert alibaba.find(environ, nowhere).key == Key("env-id", Secret(HIDDEN))
@@ -154,7 +154,7 @@ def test_a_mode_that_the_sdk_exchanges_works_against_the_cloud(sandbox: Sandbox,
     answer = tmp_path / "answer.json"
     key = {"mode": "AK", "access_key_id": key_id, "access_key_secret": secret}
     answer.write_text(json.dumps(key), encoding="utf-8")
-    # The SDK takes the command apart at its spaces: the interpreter's own path may have one.
+    # The SDK splits the command at its spaces, and the interpreter's own path may contain one.
     profile = {"name": "ak", "mode": "External", "process_command": f"cat {answer}"}
     with Runbook(environ=settings | configure(tmp_path, profile)) as runbook:
         identity = runbook.whoami().alibaba
@@ -164,13 +164,13 @@ def test_a_mode_that_the_sdk_exchanges_works_against_the_cloud(sandbox: Sandbox,
         assert key_id not in repr(identity)
         before = threading.active_count()
         assert runbook.networks(cluster="demo").vpcs
-        assert threading.active_count() <= before + 1  # the metadata service may still be asked
+        assert threading.active_count() <= before + 1  # The metadata service may still be asked.
 
 
 def test_what_the_sdk_cannot_exchange_is_one_quiet_line(
     sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The reason is told without the profile's values, and the SDK's tracebacks are not printed."""
+    """The reason of a failed exchange omits the profile's values, and the SDK prints no tracebacks."""
     settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
     profile = {"name": "ak", "mode": "External", "process_command": f"false {HIDDEN}"}
     with Runbook(environ=settings | configure(tmp_path, profile)) as runbook:
@@ -187,7 +187,7 @@ def test_what_the_sdk_cannot_exchange_is_one_quiet_line(
 def test_an_answer_that_holds_a_key_is_not_repeated(
     sandbox: Sandbox, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A credentials URI that answers without Code gives a key that the SDK refuses, and would print."""
+    """A credentials URI that answers without Code gives a key, which the error does not repeat."""
     settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
     key = {"AccessKeyId": "STS.1", "AccessKeySecret": HIDDEN, "SecurityToken": f'{HIDDEN}"t'}
     with answering(json.dumps(key)) as url:
@@ -205,7 +205,7 @@ def test_an_answer_that_holds_a_key_is_not_repeated(
 
 @contextmanager
 def answering(text: str) -> Iterator[str]:
-    """Answer every GET with the text, and give the server's URL."""
+    """Answer every GET with the text, and yield the server's URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -246,7 +246,7 @@ OWN_KEY = {"mode": "AK", "access_key_id": "id", "access_key_secret": "secret"}
     ],
 )
 def test_a_file_that_windows_wrote_is_read(tmp_path: Path, name: str, content: str, encoding: str) -> None:
-    """A byte order mark and CRLF are no part of a file, as PowerShell and Notepad write both."""
+    """A byte order mark and CRLF, as PowerShell and Notepad write them, are ignored."""
     path = tmp_path / name
     path.parent.mkdir()
     path.write_bytes(content.encode(encoding))
@@ -259,14 +259,14 @@ written = partial(configure, current="a")
 
 @pytest.mark.parametrize("mode", ["RsaKeyPair", "BearerToken", "Anonymous"])
 def test_a_mode_that_is_not_accepted_is_named_with_those_that_are(tmp_path: Path, mode: str) -> None:
-    """A profile of another mode ends the search, and says what would be accepted."""
+    """A profile with an unsupported mode ends the search, and the error lists the supported modes."""
     environ = written(tmp_path, {"name": "a", **OWN_KEY, "mode": mode})
     with pytest.raises(TidbPeError, match=rf"has the mode {mode}; accepted are AK.*CredentialsURI, CloudSSO"):
         alibaba.find(environ, lambda: False)
 
 
 def test_a_profile_can_name_who_gives_keys(tmp_path: Path) -> None:
-    """The mode CredentialsURI takes the URI of the profile, which counts as a secret."""
+    """The mode CredentialsURI uses the profile's URI, which counts as a secret."""
     environ = written(
         tmp_path, {"name": "a", "mode": "CredentialsURI", "credentials_uri": f"http://127.0.0.1/{HIDDEN}"}
     )
@@ -290,7 +290,7 @@ def test_an_instances_role_can_assume_another(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["CloudSSO", "OAuth"])
 def test_the_temporary_key_of_a_sign_in_is_used_until_it_expires(tmp_path: Path, mode: str) -> None:
-    """While the key in the file holds, nobody is asked for another one."""
+    """While the key in the file is valid, no other one is requested."""
     kept = {
         "name": "a",
         **OWN_KEY,
@@ -304,7 +304,7 @@ def test_the_temporary_key_of_a_sign_in_is_used_until_it_expires(tmp_path: Path,
 
 
 def test_a_sign_in_that_is_over_says_when_its_key_expired(tmp_path: Path) -> None:
-    """Where neither key nor login hold, the time and the command are told."""
+    """If key and login have both expired, the error gives the time and the command."""
     over = {
         "name": "a",
         **OWN_KEY,
@@ -334,7 +334,7 @@ def test_the_profile_is_named_as_the_cli_reads_it(tmp_path: Path) -> None:
 
 
 def test_sts_is_asked_where_the_profile_says(tmp_path: Path) -> None:
-    """`sts_endpoint` counts; what is no host is refused before anything is signed."""
+    """`sts_endpoint` is used, and an invalid host is refused before anything is signed."""
     role = {"name": "a", **OWN_KEY, "mode": "RamRoleArn", "ram_role_arn": "acs:x", "ram_session_name": "s"}
     chain = alibaba.find(written(tmp_path, role | {"sts_endpoint": "sts.example.com"}), lambda: False).chain
     assert chain is not None
@@ -344,7 +344,7 @@ def test_sts_is_asked_where_the_profile_says(tmp_path: Path) -> None:
 
 
 def test_an_instance_without_a_role_goes_on_to_the_credentials_uri(sandbox: Sandbox) -> None:
-    """As in the SDK's chain: what the environment names after the instance's role gives the key."""
+    """After an instance without a role, the URI from the environment gives the key, as in the SDK's chain."""
     settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
     own = sandbox.environment()
     key = {

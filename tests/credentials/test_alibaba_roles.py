@@ -1,4 +1,4 @@
-"""RAM roles, end to end: AssumeRole, OIDC and the ECS metadata service, whose keys then call the cloud."""
+"""RAM roles end to end: AssumeRole, OIDC and the ECS metadata service, whose keys then call the cloud."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ANALYST, WORKLOAD = (f"acs:ram::{ACCOUNT}:role/{name}" for name in ("analyst", "
 
 @pytest.fixture(scope="module")
 def clouds() -> Iterator[Sandbox]:
-    """Give one sandbox to all: each test has a session name, and so a key, of its own."""
+    """Provide one sandbox for all tests: each test has its own session name, and so its own key."""
     with Sandbox(flights=20) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def sandbox(clouds: Sandbox) -> Iterator[Sandbox]:
-    """Give the sandbox, an instance without a role."""
+    """Provide the sandbox with an instance that has no role."""
     yield clouds
     clouds.place, clouds.roles.born_ended = ANALYTICS, False
     clouds.faults.clear()
@@ -48,7 +48,7 @@ def sandbox(clouds: Sandbox) -> Iterator[Sandbox]:
 
 @contextmanager
 def user(sandbox: Sandbox, home: Path, **variables: str) -> Iterator[Runbook]:
-    """Give the runbook of somebody who has no access key in the environment."""
+    """Provide the runbook of a user without an access key in the environment."""
     settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
     environ = settings | {"HOME": str(home)} | variables
     with Runbook(environ=environ, sleep=lambda _: False) as runbook:
@@ -83,7 +83,7 @@ def oidc(sandbox: Sandbox, home: Path, **changed: str) -> dict[str, str]:
 
 
 def assert_silent(sandbox: Sandbox, *said: object) -> None:
-    """Fail where a key, token or secret stands in what was said, an error's frames included."""
+    """Fail if a key, token or secret appears in the output, including an error's frames."""
     own = sandbox.environment()["ALIBABA_CLOUD_ACCESS_KEY_SECRET"]
     secrets = [own, sandbox.roles.oidc_token]
     secrets += [value for key in sandbox.roles.issued for value in (key.secret, key.token, key.key_id)]
@@ -95,13 +95,13 @@ def assert_silent(sandbox: Sandbox, *said: object) -> None:
 
 
 def outputs(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> str:
-    """Return all that was printed or logged."""
+    """Return everything that was printed or logged."""
     printed = capfd.readouterr()
     return printed.out + printed.err + caplog.text
 
 
 def assert_works(sandbox: Sandbox, runbook: Runbook, provider: str, arn: str) -> None:
-    """Check that whoami names the provider, and that a read call is made with the role's key."""
+    """Check that whoami names the provider, and that a read call with the role's key succeeds."""
     whoami = runbook.whoami()
     identity = whoami.alibaba
     assert (identity.works, identity.call) == (True, "GetCallerIdentity"), identity
@@ -114,7 +114,7 @@ def assert_works(sandbox: Sandbox, runbook: Runbook, provider: str, arn: str) ->
 def test_a_profile_of_mode_ram_role_arn_assumes_its_role(
     sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One AssumeRole is signed by the profile's key; every further call is the role's."""
+    """The profile's key signs one AssumeRole; every further call uses the role's key."""
     caplog.set_level("DEBUG")
     before = sandbox.requests.mark
     profile(sandbox, tmp_path)
@@ -126,7 +126,7 @@ def test_a_profile_of_mode_ram_role_arn_assumes_its_role(
 
 
 def test_a_chain_of_profiles_assumes_one_role_by_another(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The mode ChainableRamRoleArn signs with the temporary key of its source profile, and an external ID."""
+    """The mode ChainableRamRoleArn signs with its source profile's temporary key and an external ID."""
     source = profile(sandbox, tmp_path) | {"name": "first"}
     sandbox.roles.add(Role(name="second", trusts=frozenset({ANALYST}), external_id="contract-7"))
     second = {"mode": "ChainableRamRoleArn", "source_profile": "first", "external_id": "contract-7"}
@@ -138,7 +138,7 @@ def test_a_chain_of_profiles_assumes_one_role_by_another(sandbox: Sandbox, tmp_p
 
 
 def test_a_chain_of_profiles_that_goes_in_a_circle_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The SDK would follow it for ever."""
+    """A circular chain of profiles is refused; the SDK would follow it forever."""
     ring = {"mode": "ChainableRamRoleArn", "ram_role_arn": ANALYST}
     profile(sandbox, tmp_path, {"name": "b", "source_profile": "team", **ring}, source_profile="b", **ring)
     with pytest.raises(TidbPeError, match="source_profile is missing or"):
@@ -148,7 +148,7 @@ def test_a_chain_of_profiles_that_goes_in_a_circle_is_refused(sandbox: Sandbox, 
 def test_the_token_of_an_oidc_provider_assumes_its_role(
     sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the three variables that ACK sets in a pod, no access key is needed."""
+    """With the three variables that ACK sets in a pod, no access key is required."""
     caplog.set_level("DEBUG")
     with user(sandbox, tmp_path, **oidc(sandbox, tmp_path)) as runbook:
         assert_works(sandbox, runbook, "oidc_role_arn", "assumed-role/workload/")
@@ -157,7 +157,7 @@ def test_the_token_of_an_oidc_provider_assumes_its_role(
 
 @pytest.mark.parametrize("kind", ["ram_role_arn", "oidc_role_arn", "ecs_ram_role"])
 def test_the_credentials_file_has_roles_too(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """Each type of credentials.ini that exchanges a key makes one that works."""
+    """Each type of credentials.ini that exchanges a key gives a working key."""
     own, variables = sandbox.environment(), oidc(sandbox, tmp_path)
     sandbox.place = replace(ANALYTICS, role="instance")
     fields = {
@@ -176,7 +176,7 @@ def test_the_credentials_file_has_roles_too(sandbox: Sandbox, tmp_path: Path, ki
 
 @pytest.mark.parametrize("named", [{}, {"mode": "EcsRamRole", "ram_role_name": "instance"}])
 def test_an_instance_uses_its_ram_role(sandbox: Sandbox, tmp_path: Path, named: dict[str, str]) -> None:
-    """With and without a profile that names it, in an instance that answers with a token only."""
+    """An instance that requires a token uses its RAM role, with and without a profile that names it."""
     sandbox.place = replace(ANALYTICS, role="instance", token_required=True)
     if named:
         profile(sandbox, tmp_path, **named)
@@ -187,8 +187,8 @@ def test_an_instance_uses_its_ram_role(sandbox: Sandbox, tmp_path: Path, named: 
 def test_an_instance_without_a_role_is_told_what_to_do(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One line, in whoami and in any command; the SDK would print three tracebacks."""
-    # Of its own: the key of an instance is shared by all who ask the same metadata service.
+    """An instance without a role gives one line in every command; the SDK would print three tracebacks."""
+    # Its own sandbox: clients of one metadata service share an instance's key.
     with Sandbox(flights=20) as bare, user(bare, tmp_path) as runbook:
         detail = runbook.whoami().alibaba.detail
         with pytest.raises(MissingCredentials, match="Attach a RAM role") as caught:
@@ -198,7 +198,7 @@ def test_an_instance_without_a_role_is_told_what_to_do(
 
 
 def test_a_key_whose_end_is_near_is_renewed(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A session of 15 minutes is never old enough for the SDK, so each call has a key of its own."""
+    """A session of 15 minutes is too short for the SDK, so each call renews the key."""
     profile(sandbox, tmp_path, expired_seconds=900)
     with user(sandbox, tmp_path) as runbook:
         runbook.whoami()
@@ -208,7 +208,7 @@ def test_a_key_whose_end_is_near_is_renewed(sandbox: Sandbox, tmp_path: Path) ->
 
 
 def test_a_key_that_the_cloud_has_ended_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Where it was accepted before, another one is taken; a new one that is refused ends the command."""
+    """A key that expires early is replaced once; a new key that is refused ends the command."""
     before = len(sandbox.roles.issued)
     profile(sandbox, tmp_path)
     with user(sandbox, tmp_path) as runbook:
@@ -239,7 +239,7 @@ def test_a_key_that_the_cloud_has_ended_is_replaced(sandbox: Sandbox, tmp_path: 
 def test_a_role_that_is_not_given_is_one_line(
     sandbox: Sandbox, tmp_path: Path, fields: dict[str, Any], reasons: list[str]
 ) -> None:
-    """It names the role, the profile and the cause; whoami says the same."""
+    """A role that cannot be assumed gives one line with role, profile and cause, as in whoami."""
     sandbox.roles.add(Role(name="other", trusts=frozenset({f"{USER}-2"})))
     profile(sandbox, tmp_path, **fields)
     with user(sandbox, tmp_path) as runbook:
@@ -267,7 +267,7 @@ def test_a_role_that_is_not_given_is_one_line(
 def test_an_oidc_role_that_is_not_given_is_one_line(
     sandbox: Sandbox, tmp_path: Path, changed: dict[str, str], content: str | None, reason: str
 ) -> None:
-    """A wrong token, no token, a role that trusts somebody else and a provider that is not there."""
+    """A wrong or missing token, an untrusting role and an unknown provider each give one line."""
     variables = oidc(sandbox, tmp_path, **changed)
     path = tmp_path / "token"
     if content is None:
@@ -283,7 +283,7 @@ def test_an_oidc_role_that_is_not_given_is_one_line(
 def test_an_sts_that_cannot_be_reached_repeats_no_token(
     sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The token is in the URL that the SDK's error quotes, and, with DEBUG=sdk, in what it prints."""
+    """The error omits the token in the URL, and with DEBUG=sdk the output omits it too."""
     monkeypatch.setenv("DEBUG", "sdk")
     variables = oidc(sandbox, tmp_path)
     with user(sandbox, tmp_path, **variables) as runbook:

@@ -1,4 +1,4 @@
-"""Whether there is anybody to ask, told before asking."""
+"""Whether a user can answer a prompt is known before the prompt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ except MissingCredentials as error:
 def test_a_program_without_terminal_may_be_answered_by_a_pipe_alone(
     typed: str | None, somebody: str, then: str
 ) -> None:
-    """A service's null device answers nothing, which is known beforehand; a pipe may, and is read."""
+    """A service's null device cannot answer a prompt, which is known in advance; a pipe can, and is read."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM],
         stdin=subprocess.DEVNULL if typed is None else None,
@@ -32,7 +32,7 @@ def test_a_program_without_terminal_may_be_answered_by_a_pipe_alone(
         capture_output=True,
         text=True,
         check=True,
-        start_new_session=True,  # without the terminal of whoever runs the tests
+        start_new_session=True,  # without the terminal of the test run
     )
     first, second = done.stdout.splitlines()
     assert first == somebody
@@ -40,7 +40,7 @@ def test_a_program_without_terminal_may_be_answered_by_a_pipe_alone(
 
 
 def test_a_front_ends_own_way_to_ask_is_used() -> None:
-    """A kernel that puts its own function in getpass's place answers, whatever its standard input is."""
+    """A kernel that replaces getpass's function answers prompts, whatever its standard input is."""
     own = "import getpass\ngetpass.getpass = lambda question: 'typed'\n"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", own + PROGRAM],

@@ -1,4 +1,4 @@
-"""What is shown of an error holds neither values nor secrets."""
+"""An error's text contains neither values nor secrets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUE = "canary-of-redaction/Key+4a71=="
 
 @given(st.text(min_size=4, max_size=60), st.text(), st.text())
 def test_a_secret_is_cut_in_every_form(value: str, before: str, after: str) -> None:
-    """Plain, percent-encoded once or twice, in JSON, in a repr, in Base64: none is left."""
+    """A secret is removed as plain text, percent-encoded once or twice, in JSON, in a repr and in Base64."""
     secret = Secret(value)
     raw = value.encode("utf-8", "surrogatepass")
     once = quote(raw, safe="")
@@ -38,7 +38,7 @@ def test_a_secret_is_cut_in_every_form(value: str, before: str, after: str) -> N
 
 
 def test_variables_are_known_by_their_names_and_proxies_by_their_passwords() -> None:
-    """Values of secret variables and passwords in URLs are cut, paths and other values stay."""
+    """Values of secret variables and passwords in URLs are removed; paths and other values remain."""
     environ = {
         "TIDB_PASSWORD": "canary-password\n",
         "MY_TOKEN": "canary-token",
@@ -53,7 +53,7 @@ def test_variables_are_known_by_their_names_and_proxies_by_their_passwords() -> 
 
 
 def test_a_secret_that_is_gone_is_forgotten() -> None:
-    """The registry keeps no secret alive, and a second one of the same value counts as long as it lives."""
+    """The registry holds no secret alive, and a second secret of the same value counts while it lives."""
     value = "only-of-this-test"
     first, second = Secret(value), Secret(value)
     assert redacted(value, {}) == "***"
@@ -64,7 +64,7 @@ def test_a_secret_that_is_gone_is_forgotten() -> None:
 
 
 def test_a_bug_becomes_its_text() -> None:
-    """The whole chain of tracebacks is there as text, no frame is, and the message is without the secret."""
+    """The entire chain of tracebacks becomes text without frames, and the message omits the secret."""
     secret = Secret(VALUE)
 
     def fail() -> None:
@@ -88,7 +88,7 @@ def test_a_bug_becomes_its_text() -> None:
 
 
 def test_an_expected_error_stays_itself_without_frames_and_secrets() -> None:
-    """What a cloud repeats is cut out of message and advice, and nothing leads to a frame."""
+    """An expected error keeps its type; its message and advice omit secrets, and it reaches no frames."""
     secret = Secret(VALUE)
 
     @without_values()
@@ -105,7 +105,7 @@ def test_an_expected_error_stays_itself_without_frames_and_secrets() -> None:
 
 
 def test_the_python_api_keeps_what_can_be_shown() -> None:
-    """An exception stays itself, unless its message repeats a secret."""
+    """An exception keeps its type and text in the Python API unless its message repeats a secret."""
     secret = Secret(VALUE)
     harmless, telling = ValueError("of the user's own"), ValueError(f"with {secret.reveal()}")
     assert hide_values(harmless, {}) is harmless
@@ -115,7 +115,7 @@ def test_the_python_api_keeps_what_can_be_shown() -> None:
 
 
 def test_the_stop_button_stays_the_stop_button() -> None:
-    """KeyboardInterrupt is raised anew, without the frames that it met, and shown as text."""
+    """KeyboardInterrupt is raised again without the frames it passed through, and shown as text."""
 
     @without_values()
     def interrupted() -> None:

@@ -1,4 +1,4 @@
-"""The passwords of SQL users that were created here, as files."""
+"""The stored passwords of SQL users that the product created, as files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_only_a_file_that_is_being_written_is_no_user(tmp_path: Path) -> None:
-    """A user's name may end as such a file's does; it begins as none does."""
+    """A user's name may end like a temporary file's name, and it is still listed as a user."""
     environ = {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
     sql_passwords.store(environ, "app.deadbeef", Secret("P4ssw0rd"), where="file")
     directory = tmp_path / "state" / "sql-users"

@@ -1,4 +1,4 @@
-"""TiDB Cloud's key: from ticloud's profiles, the environment and the keyring, in the promised order."""
+"""TiDB Cloud's key from ticloud's profiles, the environment and the keyring, in the documented order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ KEYS = {"TIDBCLOUD_PUBLIC_KEY": "env-public", "TIDBCLOUD_PRIVATE_KEY": f"{HIDDEN
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """Give the environment of a user whom ticloud has been set up for."""
+    """Provide the environment of a user with a configured ticloud."""
     directory = tmp_path / ".ticloud"
     directory.mkdir()
     (directory / "config.toml").write_text(CONFIG, encoding="utf-8")
@@ -70,14 +70,14 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def test_the_first_place_in_the_order_is_used(
     environ: dict[str, str], variables: dict[str, str], profile: str, public: str
 ) -> None:
-    """A profile that is named comes first, then the environment's key, then the environment's profile."""
+    """A named profile comes first, then the environment's key, then the environment's profile."""
     found = tidb_cloud.find(environ | variables, profile)
     assert found.own_key.public == public
     assert found.own_key.private.reveal().startswith(HIDDEN)
 
 
 def test_the_older_name_of_the_file_is_read(environ: dict[str, str], tmp_path: Path) -> None:
-    """Where there is no config.toml, ticloud reads config; a profile's own API host comes with its key."""
+    """Without a config.toml, ticloud reads config; a profile's own API host comes with its key."""
     (tmp_path / ".ticloud" / "config.toml").rename(tmp_path / ".ticloud" / "config")
     found = tidb_cloud.find(environ)
     assert found.api_host == "https://serverless.example.com"
@@ -93,7 +93,7 @@ def test_the_older_name_of_the_file_is_read(environ: dict[str, str], tmp_path: P
     ],
 )
 def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str, reason: str) -> None:
-    """No other key takes its place, and the one line holds no secret."""
+    """A profile without a key is an error without secrets, and no other key replaces it."""
     with pytest.raises(TidbPeError, match=reason) as caught:
         tidb_cloud.find(environ | dict.fromkeys(KEYS, "another"), profile)
     assert holders(caught.value, HIDDEN) == []
@@ -114,7 +114,7 @@ def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str,
 def test_a_broken_file_is_named_with_its_reason(
     environ: dict[str, str], tmp_path: Path, content: bytes, reason: str
 ) -> None:
-    """One line names file and reason, and shows nothing of the content."""
+    """A broken file gives one line with its name and the reason, without its content."""
     (tmp_path / ".ticloud" / "config.toml").write_bytes(content)
     with pytest.raises(InvalidRequest, match=reason) as caught:
         tidb_cloud.find(environ)
@@ -123,7 +123,7 @@ def test_a_broken_file_is_named_with_its_reason(
 
 
 def test_a_directory_in_the_files_place_is_named(environ: dict[str, str], tmp_path: Path) -> None:
-    """What is no file is refused, not skipped."""
+    """A directory in place of a file is refused, not skipped."""
     (tmp_path / ".ticloud" / "config.toml").unlink()
     (tmp_path / ".ticloud" / "config.toml").mkdir()
     with pytest.raises(InvalidRequest, match="it is not a regular file"):
@@ -131,7 +131,7 @@ def test_a_directory_in_the_files_place_is_named(environ: dict[str, str], tmp_pa
 
 
 def test_the_keyring_completes_a_public_key(environ: dict[str, str]) -> None:
-    """The private half may be in the keyring, under the public one, for a variable and for a profile."""
+    """The keyring may hold the private half under the public one, for a variable and for a profile."""
     ring = Ring({("tidbcloud", "env-public"): HIDDEN, ("tidbcloud", "half-public"): f"{HIDDEN}\n"})
     with using(ring):
         found = tidb_cloud.find(environ | {"TIDBCLOUD_PUBLIC_KEY": "env-public"})
@@ -141,13 +141,13 @@ def test_the_keyring_completes_a_public_key(environ: dict[str, str]) -> None:
 
 
 def test_a_locked_keyring_says_so(environ: dict[str, str]) -> None:
-    """The keyring's own reason is in the one line."""
+    """The error contains the keyring's own reason."""
     with using(Ring({}, locked=True)), pytest.raises(MissingCredentials, match="collection is locked"):
         tidb_cloud.find(environ, "half")
 
 
 def test_every_place_is_shown_in_the_order_in_which_it_counts(environ: dict[str, str]) -> None:
-    """What is passed over is told, and so is a place that is broken behind the one in use."""
+    """Every place is shown in its order, including skipped places and a broken one after the place in use."""
     states = [place.state for place in tidb_cloud.search_keys(environ | KEYS, everywhere=True).places]
     assert states == [KeyState.USED, KeyState.PASSED_OVER]
     broken = tidb_cloud.search_keys(environ | KEYS | {"TIDBCLOUD_PROFILE": "prod"}, everywhere=True)
@@ -159,7 +159,7 @@ def test_a_profile_is_used_for_the_whole_runbook(sandbox: Sandbox, tmp_path: Pat
     """The key and the API host of a ticloud profile list the clusters, and each result names the host."""
     settings = sandbox.environment()
     url = settings.pop("TIDBCLOUD_SERVERLESS_ENDPOINT")
-    # One server answers for both APIs; by this name it is another host.
+    # One server answers for both APIs; this name makes it a different host.
     iam_url = settings.pop("TIDBCLOUD_IAM_ENDPOINT").replace("127.0.0.1", "localhost")
     public, private = (settings.pop(f"TIDBCLOUD_{half}_KEY") for half in ("PUBLIC", "PRIVATE"))
     (tmp_path / ".ticloud").mkdir()
@@ -184,7 +184,7 @@ def test_a_profile_is_used_for_the_whole_runbook(sandbox: Sandbox, tmp_path: Pat
 
 @pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o644, True), (0o640, True)])
 def test_a_file_that_others_can_read_is_told(tmp_path: Path, mode: int, told: bool) -> None:  # noqa: FBT001 - a case
-    """It is used all the same; the search says how to mend it."""
+    """A file that other users can read is used, and the search shows the command that restricts it."""
     path = tmp_path / ".ticloud" / "config.toml"
     path.parent.mkdir()
     path.write_text('[default]\npublic-key = "p"\nprivate-key = "hunter2"\n', encoding="utf-8")
@@ -195,7 +195,7 @@ def test_a_file_that_others_can_read_is_told(tmp_path: Path, mode: int, told: bo
 
 
 def logged_in(tmp_path: Path, *, expires: str, token: str = "", name: str = "Work") -> dict[str, str]:
-    """Write the profile that `ticloud auth login` leaves, and return the user's environment."""
+    """Write the profile that `ticloud auth login` creates, and return the user's environment."""
     directory = tmp_path / ".ticloud"
     directory.mkdir(exist_ok=True)
     kept = f'access-token = "{token}"\n' if token else ""
@@ -208,14 +208,14 @@ def logged_in(tmp_path: Path, *, expires: str, token: str = "", name: str = "Wor
 
 
 def in_hours(hours: float) -> str:
-    """Write a moment as ticloud's library for TOML does: nine digits of a second, and an offset."""
+    """Write a time as ticloud's TOML library does: nine digits of a second, and an offset."""
     moment = datetime.now(UTC) + timedelta(hours=hours)
     return f"{moment.astimezone(timezone(timedelta(hours=8))):%Y-%m-%dT%H:%M:%S}.123456789+08:00"
 
 
 @pytest.mark.parametrize("store", ["profile", "keyring", "keyring, lower case", "keyring of macOS"])
 def test_the_login_of_ticloud_is_read_where_ticloud_keeps_it(tmp_path: Path, store: str) -> None:
-    """The token stands in the profile or in the keyring under the profile's name; it is shown nowhere."""
+    """The token comes from the profile, or from the keyring under the profile's name, and is never shown."""
     token = f"{HIDDEN}-login"
     encoded = "go-keyring-base64:" + base64.b64encode(token.encode()).decode()
     ring = {
@@ -244,15 +244,15 @@ def test_the_login_of_ticloud_is_read_where_ticloud_keeps_it(tmp_path: Path, sto
     ],
 )
 def test_a_login_that_is_over_is_said_to_be(tmp_path: Path, expires: int | str, reason: str) -> None:
-    """A login that has expired, or whose token is gone, ends the search with what to run."""
-    # Every worker has to collect the same parameters: hours from now become a time here.
+    """An expired login or a missing token ends the search with the command to run."""
+    # Every worker must collect the same parameters, so the hours from now become a time here.
     environ = logged_in(tmp_path, expires=in_hours(expires) if isinstance(expires, int) else expires)
     with using(Ring({})), pytest.raises(MissingCredentials, match=reason):
         tidb_cloud.find(environ)
 
 
 def test_an_api_key_of_the_profile_comes_before_its_login(tmp_path: Path) -> None:
-    """As in ticloud: whoever has set a key means it."""
+    """An API key in the profile has priority over its login, as in ticloud."""
     environ = logged_in(tmp_path, expires=in_hours(1), token=f"{HIDDEN}-login")
     path = tmp_path / ".ticloud" / "config.toml"
     path.write_text(path.read_text(encoding="utf-8") + f'public-key = "p"\nprivate-key = "{HIDDEN}"\n')
@@ -260,7 +260,7 @@ def test_an_api_key_of_the_profile_comes_before_its_login(tmp_path: Path) -> Non
 
 
 def test_a_login_lists_clusters_and_projects_until_it_is_refused(tmp_path: Path) -> None:
-    """The token goes to the API as ticloud sends it; one that the API refuses names `ticloud auth login`."""
+    """The API gets the token in ticloud's form; a refused token gives the advice `ticloud auth login`."""
     store = ClusterStore(port=4000)
     tokens = {f"{HIDDEN}-login": "owner@example.com"}
     environ = logged_in(tmp_path, expires=in_hours(1), token=f"{HIDDEN}-login")
@@ -285,7 +285,7 @@ def test_a_login_lists_clusters_and_projects_until_it_is_refused(tmp_path: Path)
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_file_that_windows_wrote_is_read(tmp_path: Path, encoding: str) -> None:
-    """A byte order mark and CRLF are no part of the file, as PowerShell and Notepad write both."""
+    """A byte order mark and CRLF, as PowerShell and Notepad write them, are ignored."""
     path = tmp_path / ".ticloud" / "config.toml"
     path.parent.mkdir()
     path.write_bytes('[default]\r\npublic-key = "pub"\r\nprivate-key = "private"\r\n'.encode(encoding))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[..., Opened]]:
-    """Give `open_engine`, whose engines are closed at the end of the test."""
+    """Provide `open_engine`, whose engines are closed at the end of the test."""
     engines: list[Engine] = []
 
     def open_and_keep(target: Target, *, timeout: float = 10.0, login_timeout: float | None = None) -> Opened:

@@ -1,4 +1,4 @@
-"""TCP ends that the tests put between the product and a server, or in a server's place."""
+"""TCP servers that the tests put between the product and a server, or in place of a server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Gives every connection to `serve`, each in a thread of its own, until `close`."""
+    """Passes every connection to `serve`, each in its own thread, until `close`."""
 
     def __init__(self, serve: Callable[[socket.socket], object]) -> None:
         """Listen on a free loopback port."""
@@ -69,7 +69,7 @@ class Relay(Listener):
 
     Attributes:
         upstream: host and port of the server.
-        asleep: seconds for which a new connection's login is held back, as a cluster's that wakes.
+        asleep: seconds by which a new login is delayed, as on a cluster that resumes.
     """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
@@ -81,7 +81,7 @@ class Relay(Listener):
         super().__init__(self._pass_on)
 
     def freeze(self) -> None:
-        """Keep the present connections open without passing anything on; new ones are served."""
+        """Hold the existing connections open without passing anything on; new ones work."""
         frozen, self._flowing = self._flowing, threading.Event()
         self._flowing.set()
         frozen.clear()

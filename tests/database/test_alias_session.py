@@ -1,4 +1,4 @@
-"""The one session of an alias, on a real server: what lasts in it, and what a lost connection costs."""
+"""The session of an alias on a real server: its lasting state, and the effect of a lost connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def session(plain_server: MariaDb, opened: Callable[..., Any]) -> Iterator[AliasSession]:
-    """Give an alias's session on a server with an empty table `numbers`."""
+    """Provide an alias's session on a server with an empty table `numbers`."""
     plain_server.execute("CREATE OR REPLACE TABLE test.numbers (n INT PRIMARY KEY)")
     session = AliasSession(opened(plain_server.target()).engine)
     yield session
@@ -30,7 +30,7 @@ def session(plain_server: MariaDb, opened: Callable[..., Any]) -> Iterator[Alias
 def ask(
     session: AliasSession, sql: str, *, cancel: threading.Event | None = None, **options: Any
 ) -> list[Any]:
-    """Return the first column of what a cell reads."""
+    """Return the first column of a cell's result."""
     reading = Read(
         engine=session.engine,
         query=BoundStatement(sql=sql),
@@ -43,7 +43,7 @@ def ask(
 
 
 def kill(server: MariaDb, session: AliasSession) -> None:
-    """Kill the session on the server, and wait until it is gone there."""
+    """Kill the session on the server, and wait until it is gone."""
     (number,) = ask(session, "SELECT CONNECTION_ID()")
     server.execute(f"KILL {number}")
     while number in server.connections():
@@ -58,7 +58,7 @@ def count(server: MariaDb) -> int:
 def test_what_a_session_holds_lasts_between_cells_of_either_kind(
     plain_server: MariaDb, session: AliasSession
 ) -> None:
-    """SET, USE, @x, temporary tables and ROLLBACK carry over between our reader and SQLAlchemy's cursor."""
+    """SET, USE, @x, temporary tables and ROLLBACK carry over between the product's reader and SQLAlchemy."""
     plain_server.execute("CREATE DATABASE IF NOT EXISTS other")
     plain = session.connection.exec_driver_sql
     ask(session, "BEGIN")
@@ -79,7 +79,7 @@ def test_what_a_session_holds_lasts_between_cells_of_either_kind(
         "SET time_zone ",
         "CREATE TEMPORARY TABLE mine AS SELECT 7 AS a",
     ]
-    # Nobody else has any of it.
+    # Only this session has any of it.
     with session.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT DATABASE()").scalar_one() == "test"
         assert connection.exec_driver_sql("SELECT @x").scalar_one() is None
@@ -88,7 +88,7 @@ def test_what_a_session_holds_lasts_between_cells_of_either_kind(
 def test_a_dropped_session_goes_on_and_says_what_it_lacks(
     plain_server: MariaDb, session: AliasSession
 ) -> None:
-    """The statement after an idle drop runs once, in the database of USE, and what is lost is named once."""
+    """After an idle drop the next statement runs once, in the database of USE, with one note of the loss."""
     plain_server.execute("CREATE OR REPLACE DATABASE other")
     plain_server.execute("CREATE TABLE other.numbers (n INT)")
     ask(session, "USE other")
@@ -103,7 +103,7 @@ def test_a_dropped_session_goes_on_and_says_what_it_lacks(
 def test_a_transaction_that_is_cut_says_so_and_nothing_is_repeated(
     plain_server: MariaDb, session: AliasSession
 ) -> None:
-    """The statement fails with what became of the transaction; the next one runs in the same database."""
+    """The cut statement fails with the transaction's outcome, and the next one runs in the same database."""
     plain_server.execute("CREATE OR REPLACE DATABASE other")
     plain_server.execute("CREATE TABLE other.numbers (n INT)")
     for sql in ("USE other", "SET @x = 1", "BEGIN", "INSERT INTO numbers VALUES (1)"):
@@ -118,7 +118,7 @@ def test_a_transaction_that_is_cut_says_so_and_nothing_is_repeated(
 
 
 def test_a_cut_commit_is_not_claimed_to_be_undone(plain_server: MariaDb, session: AliasSession) -> None:
-    """Of a COMMIT whose answer is missing nobody knows the outcome, and that is what is said."""
+    """After a COMMIT without an answer, the error says that the outcome is unknown."""
     ask(session, "BEGIN")
     ask(session, "INSERT INTO numbers VALUES (1)")
     kill(plain_server, session)
@@ -129,7 +129,7 @@ def test_a_cut_commit_is_not_claimed_to_be_undone(plain_server: MariaDb, session
 def test_a_variable_of_a_lost_session_is_an_error_before_it_is_null(
     plain_server: MariaDb, session: AliasSession
 ) -> None:
-    """A statement that needs the old session fails; after that the loss is named."""
+    """A statement that needs the old session fails; afterwards the loss is reported."""
     ask(session, "SET @x = 5")
     kill(plain_server, session)
     with pytest.raises(ConnectionFailed):
@@ -142,7 +142,7 @@ def test_a_variable_of_a_lost_session_is_an_error_before_it_is_null(
 def test_the_session_outlives_a_statement_that_is_ended(
     plain_server: MariaDb, session: AliasSession, end: str
 ) -> None:
-    """A stopped, cut or refused statement leaves the transaction and the variables of its session."""
+    """A stopped, cut or refused statement leaves its session's transaction and variables intact."""
     for sql in ("SET @x = 5", "BEGIN", "INSERT INTO numbers VALUES (1)"):
         ask(session, sql)
     many = "SELECT seq, REPEAT('x', 200) FROM seq_1_to_200000"
@@ -177,7 +177,7 @@ def test_the_session_outlives_a_statement_that_is_ended(
 
 
 def test_ranges_are_refused_where_they_would_show_something_else(session: AliasSession) -> None:
-    """Further connections see neither an open transaction nor the session's settings."""
+    """Ranges are refused when further connections would miss an open transaction or session settings."""
     ask(session, "BEGIN")
     with pytest.raises(InvalidRequest, match=r"--partition-on.*open transaction.*COMMIT or ROLLBACK"):
         session.refuse_ranges("--partition-on")
@@ -191,7 +191,7 @@ def test_ranges_are_refused_where_they_would_show_something_else(session: AliasS
 def test_a_pooled_session_is_lent_without_another_ones_settings(
     plain_server: MariaDb, opened: Callable[..., Any]
 ) -> None:
-    """What a block of the engine has set or used is not there for whoever is lent a connection next."""
+    """A pooled connection starts without the settings and databases of its previous user."""
     engine = opened(plain_server.target()).engine
     for sql in ("SET time_zone = '+08:00'", "USE mysql", "CREATE TEMPORARY TABLE mine (a INT)"):
         with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""A result as CSV, against what PyMySQL reads of the same statement."""
+"""A result as CSV, compared with PyMySQL's rows of the same statement."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ VALUES = (
 
 @pytest.fixture
 def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
-    """Give an engine on a server."""
+    """Provide an engine on a server."""
     found: Engine = opened(plain_server.target()).engine
     return found
 
 
 def written(engine: Engine, sql: str, path: Path) -> str:
-    """Write a statement's result to a file; return the file's text."""
+    """Write a statement's result to a file and return its text."""
     reading = Read(
         engine=engine, query=BoundStatement(sql=sql), cancel=threading.Event(), tell=lambda _: None
     )
@@ -49,7 +49,7 @@ def written(engine: Engine, sql: str, path: Path) -> str:
 
 
 def cells(text: str) -> Iterator[list[str | None]]:
-    """Read CSV by its rules alone: a cell without quotes that is empty is NULL."""
+    """Read CSV by its rules alone: an empty cell without quotes is NULL."""
     row: list[str | None] = []
     at = 0
     while at < len(text):
@@ -75,7 +75,7 @@ def cells(text: str) -> Iterator[list[str | None]]:
 
 
 def test_every_type_is_exact(engine: Engine, tmp_path: Path) -> None:
-    """No digit is lost, and NULL is told from an empty string."""
+    """Every digit is preserved, and NULL differs from an empty string."""
     text = written(engine, f"SELECT {VALUES} UNION ALL SELECT {', '.join(['NULL'] * 14)}", tmp_path / "a.csv")
     _, values, nothing = cells(text)
     assert values == [
@@ -98,7 +98,7 @@ def test_every_type_is_exact(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_pandas_and_pyarrow_read_it(engine: Engine, tmp_path: Path) -> None:
-    """Other readers find the same rows; pyarrow tells NULL from an empty string as well."""
+    """Other readers find the same rows; pyarrow also distinguishes NULL from an empty string."""
     path = tmp_path / "b.csv"
     written(
         engine, "SELECT 1 AS id, 'é, \"x\"' AS `na,me` UNION ALL SELECT 2, '' UNION ALL SELECT 3, NULL", path
@@ -126,7 +126,7 @@ texts = st.none() | st.text(st.characters(codec="utf-8"), max_size=6) | st.text(
     )
 )
 def test_any_rows_come_back(rows: list[tuple[str | None, Decimal | None, bytes | None]]) -> None:
-    """Whatever the values are, the file's cells are those values again."""
+    """Whatever the values, the file's cells read back as those values."""
     names = ["text", "number", "data"]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
     schema = pa.schema([("text", pa.string()), ("number", pa.decimal128(38, 12)), ("data", pa.binary())])
@@ -142,7 +142,7 @@ def test_any_rows_come_back(rows: list[tuple[str | None, Decimal | None, bytes |
 
 
 def test_a_failure_leaves_what_was_there(engine: Engine, tmp_path: Path) -> None:
-    """A refused statement, and two columns of one name, leave the older file and nothing beside it."""
+    """A refused statement and duplicate column names leave the older file alone, without a temporary file."""
     path = tmp_path / "c.csv"
     before = written(engine, "SELECT 1 AS one", path)
     with pytest.raises(QueryFailed):

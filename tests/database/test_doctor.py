@@ -1,4 +1,4 @@
-"""The doctor names the stage that fails, in time, whatever hangs: real servers, real black holes."""
+"""The doctor names the failing stage in time, even if something hangs: real servers, real black holes."""
 
 from __future__ import annotations
 
@@ -50,31 +50,31 @@ ENDPOINT = model.VpcEndpoint(
 
 
 def target(host: str, port: int, **options: Any) -> Target:
-    """Return a target with a user whom nobody knows."""
+    """Return a target with an unknown user."""
     given: dict[str, Any] = {"user": "nobody", "database": "", "password": Secret("")} | options
     return Target(host=host, port=port, **given)
 
 
 def outcomes(diagnosis: Diagnosis) -> list[Outcome]:
-    """Return how each stage ended."""
+    """Return the outcome of each stage."""
     return [stage.outcome for stage in diagnosis.stages]
 
 
 def failing(name: str) -> list[Outcome]:
-    """Return the outcomes of a diagnosis in which this stage fails after all others have passed."""
+    """Return the outcomes of a diagnosis in which this stage fails after all earlier ones passed."""
     place = STAGES.index(name)
     return [PASSED] * place + [FAILED] + [NOT_REACHED] * (len(STAGES) - place - 1)
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
+    """Return a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 @pytest.fixture
 def examine() -> Callable[..., Diagnosis]:
-    """Give `examine` for an address on this machine, taken for the endpoint's VPC, in two seconds."""
+    """Provide `examine`, for a local address as if in the endpoint's VPC, with a limit of two seconds."""
 
     def examine(host: str, port: int, *, timeout: float = 2.0, **options: Any) -> Diagnosis:
         given = options.pop("subject", {})
@@ -89,7 +89,7 @@ def examine() -> Callable[..., Diagnosis]:
 
 @pytest.fixture
 def user(tls_server: MariaDb) -> str:
-    """Give a user of the TLS server who has the password."""
+    """Provide a user of the TLS server with its password."""
     tls_server.execute(f"CREATE OR REPLACE USER doctor@'%' IDENTIFIED BY '{PASSWORD}'")
     return "doctor"
 
@@ -97,7 +97,7 @@ def user(tls_server: MariaDb) -> str:
 def test_every_stage_passes_at_a_real_server(
     examine: Callable[..., Diagnosis], tls_server: MariaDb, authority: Authority, user: str
 ) -> None:
-    """Certificate, its last day, login, version and latency are told of a server that is in order."""
+    """A healthy server passes every stage, with certificate, expiry, login, version and latency."""
     diagnosis = examine(
         "127.0.0.1",
         tls_server.port,
@@ -135,7 +135,7 @@ def test_what_a_real_server_refuses(  # noqa: PLR0913, PLR0917 - fixtures and pa
     detail: str,
     command: str,
 ) -> None:
-    """The stage, the server's own words and the next command belong together."""
+    """A refusal shows the stage, the server's own words and the matching next command."""
     trust = {} if not options else {"ca": str(authority.path)}
     diagnosis = examine(
         "127.0.0.1",
@@ -156,9 +156,9 @@ def test_what_a_real_server_refuses(  # noqa: PLR0913, PLR0917 - fixtures and pa
 def test_the_name_of_a_foreign_certificate_is_no_next_step(
     examine: Callable[..., Diagnosis], tls_server: MariaDb, authority: Authority
 ) -> None:
-    """Only a name of the cluster's own gateway is advised; what a stranger's certificate carries never is.
+    """Only a name of the cluster's own gateway is suggested, never a name from a foreign certificate.
 
-    The command repeats the file of authorities that was named, and not the one of the environment.
+    The command repeats the CA file that was given, not the one from the environment.
     """
     options = {"ca": str(authority.path), "tls_name": "other.example.com", "timeout": 5.0}
     strange = examine("127.0.0.1", tls_server.port, **options)
@@ -178,7 +178,7 @@ def test_the_name_of_a_foreign_certificate_is_no_next_step(
 def test_a_server_without_tls_passes_unless_tls_is_asked_for(
     examine: Callable[..., Diagnosis], plain_server: MariaDb
 ) -> None:
-    """On a private endpoint TLS is optional: its absence is told, a failure only where it is wanted."""
+    """On a private endpoint missing TLS is reported, and is a failure only if TLS is required."""
     assert "not encrypted" in examine("127.0.0.1", plain_server.port).stages[4].detail
     asked = examine("127.0.0.1", plain_server.port, tls=TlsMode.VERIFY_CA)
     assert outcomes(asked) == failing("tls")
@@ -188,14 +188,14 @@ def test_a_server_without_tls_passes_unless_tls_is_asked_for(
 def test_without_a_password_the_login_cannot_be_told(
     examine: Callable[..., Diagnosis], plain_server: MariaDb
 ) -> None:
-    """Nobody is asked: the stages up to the login are what there is to say."""
+    """Without a password the doctor does not prompt, and reports the stages up to the login."""
     diagnosis = examine("127.0.0.1", plain_server.port)
     assert outcomes(diagnosis) == [PASSED] * 5 + [UNKNOWN, NOT_REACHED]
     assert "--password-from" in diagnosis.stages[5].detail
 
 
 def test_the_password_is_not_asked_for_before_the_login(examine: Callable[..., Diagnosis]) -> None:
-    """Where the way ends earlier, its source is left alone."""
+    """The password's source is read only if the stages before the login pass."""
 
     def never() -> Secret:
         raise AssertionError("asked for a password")
@@ -206,7 +206,7 @@ def test_the_password_is_not_asked_for_before_the_login(examine: Callable[..., D
 
 
 def test_black_holes_are_waited_for_together(examine: Callable[..., Diagnosis]) -> None:
-    """Domain and zones that swallow every attempt cost one share of the time, not one each."""
+    """A domain and zones that swallow every attempt cost one share of the time, not one each."""
     with contextlib.ExitStack() as stack:
         port = free_port()
         hosts = [f"127.77.{number}.1" for number in range(4)]
@@ -231,7 +231,7 @@ def test_black_holes_are_waited_for_together(examine: Callable[..., Diagnosis]) 
 
 
 def test_outside_the_vpc_the_place_is_the_likeliest_cause(examine: Callable[..., Diagnosis]) -> None:
-    """A name that resolves proves nothing: silence in another VPC means a missing route first."""
+    """Outside the VPC, silence after a resolved name means a missing route first."""
     elsewhere = model.Whereabouts(
         region_id="ap-southeast-5", zone_id="ap-southeast-5a", vpc_id="vpc-k1a", vswitch_id="vsw-k1a"
     )
@@ -270,7 +270,7 @@ def test_what_is_no_mysql_server(examine: Callable[..., Diagnosis], say: bytes, 
 
 @pytest.mark.parametrize("host", ["ep-1.privatelink.invalid", "a" * 64 + ".example.com"])
 def test_a_name_that_does_not_resolve(examine: Callable[..., Diagnosis], host: str) -> None:
-    """A name that does not exist, and one that cannot, fail at dns, and nothing after it is tried."""
+    """A missing name and an impossible name fail at dns, and the later stages are skipped."""
     diagnosis = examine(host, 4000, timeout=9.0)
     assert outcomes(diagnosis) == failing("dns")
     assert host in render.text(diagnosis)
@@ -288,7 +288,7 @@ print(json.dumps([found.failed.name, found.failed.detail, time.monotonic() - sta
 
 @pytest.fixture
 def isolated(tmp_path: Path) -> Callable[..., tuple[str, str, float]]:
-    """Give a function that runs the doctor in a network namespace of its own."""
+    """Return a function that runs the doctor in a network namespace of its own."""
     programs = {
         "unshare": need("unshare", apt="util-linux"),
         "ip": need("ip", apt="iproute2"),
@@ -317,7 +317,7 @@ def isolated(tmp_path: Path) -> Callable[..., tuple[str, str, float]]:
 
 
 def test_a_dropped_port_times_out(isolated: Callable[..., tuple[str, str, float]]) -> None:
-    """What a packet filter drops is told from what is refused, within ten seconds."""
+    """Within ten seconds the doctor distinguishes dropped packets from a refused connection."""
     drop = "{iptables} -A INPUT -p tcp --dport 4000 -j DROP"
     stage, detail, took = isolated("127.0.0.1", "{ip} link set lo up", drop)
     assert (stage, "no answer" in detail) == ("tcp", True)
@@ -329,7 +329,7 @@ def test_a_dropped_port_times_out(isolated: Callable[..., tuple[str, str, float]
 def test_an_administrator_who_rejects_is_told_from_silence(
     isolated: Callable[..., tuple[str, str, float]],
 ) -> None:
-    """A router's word that the host cannot be reached is passed on at once."""
+    """A router's "host unreachable" is reported immediately."""
     reject = "{iptables} -A INPUT -p tcp --dport 4000 -j REJECT --reject-with icmp-host-unreachable"
     stage, detail, took = isolated("127.0.0.1", "{ip} link set lo up", reject)
     assert (stage, "no route to host" in detail) == ("tcp", True)
@@ -339,7 +339,7 @@ def test_an_administrator_who_rejects_is_told_from_silence(
 def test_a_machine_without_a_route_fails_at_the_network(
     isolated: Callable[..., tuple[str, str, float]],
 ) -> None:
-    """Where the routing table has no way to the address, no connection is tried."""
+    """Without a route to the address, the network stage fails and no connection is attempted."""
     stage, detail, _ = isolated("10.20.1.5", "{ip} link set lo up")
     assert (stage, "no route to 10.20.1.5" in detail) == ("network", True)
 
@@ -347,7 +347,7 @@ def test_a_machine_without_a_route_fails_at_the_network(
 def test_a_resolver_that_hangs_is_not_waited_for(
     isolated: Callable[..., tuple[str, str, float]], tmp_path: Path
 ) -> None:
-    """The operating system would ask for half a minute; the answer comes within ten seconds."""
+    """The answer comes within ten seconds, although the operating system would wait half a minute."""
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\noptions timeout:10 attempts:3\n")
     stage, detail, took = isolated(
         "ep-1.privatelink.aliyuncs.com",
@@ -362,7 +362,7 @@ def test_a_resolver_that_hangs_is_not_waited_for(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
 @pytest.mark.parametrize("stage", ["tcp", "handshake"])
 def test_the_stop_button_ends_it_at_once(stage: str) -> None:
-    """An interrupt while something hangs is a KeyboardInterrupt, and the process ends with it."""
+    """An interrupt during a hang is a KeyboardInterrupt, and ends the process."""
     port = free_port()
     with contextlib.ExitStack() as stack:
         if stage == "tcp":
@@ -390,7 +390,7 @@ def test_the_stop_button_ends_it_at_once(stage: str) -> None:
 
 
 def test_a_host_alone_needs_no_key(plain_server: MariaDb) -> None:
-    """Without any variable in the environment, the stages up to the login are examined."""
+    """Without any environment variable, the stages up to the login are examined."""
     with Runbook(environ={}) as runbook:
         diagnosis = runbook.doctor(host="127.0.0.1", port=plain_server.port)
     assert outcomes(diagnosis) == [PASSED, UNKNOWN, PASSED, PASSED, PASSED, UNKNOWN, NOT_REACHED]

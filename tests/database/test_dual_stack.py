@@ -1,4 +1,4 @@
-"""Dual-stack endpoints: what IPv6 adds is known for the endpoint's own, and its lack is no fault."""
+"""Dual-stack endpoints: IPv6 is recognized as the endpoint's own, and missing IPv6 is not a fault."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DUAL = replace(
 def test_a_machine_without_ipv6_is_no_fault_of_a_dual_stack_name(
     attempts: list[tuple[int, str]], found: set[str]
 ) -> None:
-    """No route for one family counts only where the other does not answer."""
+    """A missing route for one family counts only if the other does not answer."""
     with socket.socket() as answers:
         tried = [
             Attempt(Address(FAMILIES[version], ("an address", 4000), ""), None if kind else answers, kind)
@@ -47,14 +47,14 @@ def test_a_machine_without_ipv6_is_no_fault_of_a_dual_stack_name(
 
 
 def test_the_ipv6_address_of_a_zone_is_the_endpoints_own() -> None:
-    """A name that leads there leads to the endpoint, however the cloud writes the address."""
+    """A name with a zone's IPv6 address leads to the endpoint, however the cloud writes the address."""
     target = Target(host="::1", port=1, user="", database="", password=Secret(""))
     subject = Subject(target=target, endpoint=DUAL)
     assert set(subject.zone_addresses) == {"10.0.1.7", "::1"}
 
 
 def test_both_addresses_of_a_zone_are_shown() -> None:
-    """Whoever compares addresses finds the IPv6 one, too."""
+    """Both addresses of a zone are shown, so that the IPv6 address can be compared."""
     for shown in (render.text(replace(DUAL, verbose=True)), render.html(DUAL)):
         assert "10.0.1.7" in shown
         assert "0:0:0:0:0:0:0:1" in shown

@@ -1,4 +1,4 @@
-"""What statements do to their session, decided by tokens."""
+"""What statements do to their session, determined from their tokens."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LASTING = [
 
 @pytest.mark.parametrize(("sql", "words"), SESSION_ONLY)
 def test_a_statement_that_only_changes_its_session_is_refused_by_its_words(sql: str, words: str) -> None:
-    """It is refused in one line that names it, and the two places where it has its effect."""
+    """A statement that only changes its session is refused, with the two places where it has an effect."""
     assert effect_of(sql).session_only == words
     with pytest.raises(InvalidRequest, match=r"%%sql cell, or inside engine\.begin") as refused:
         refuse_session_statement(sql)
@@ -65,7 +65,7 @@ def test_a_statement_that_only_changes_its_session_is_refused_by_its_words(sql: 
 
 @pytest.mark.parametrize("sql", LASTING)
 def test_a_statement_that_changes_more_is_carried_out(sql: str) -> None:
-    """What changes data, lasts on the server, or returns rows is not refused."""
+    """A statement that changes data, lasts on the server, or returns rows is allowed."""
     refuse_session_statement(sql)
     assert (effect_of(sql).session_only, effect_of(sql).about_past) == ("", False)
 
@@ -82,7 +82,7 @@ def test_a_statement_that_changes_more_is_carried_out(sql: str) -> None:
     ],
 )
 def test_a_question_about_the_statement_before_needs_its_session(sql: str) -> None:
-    """It is never asked in another session than that of the statement before."""
+    """A question about the previous statement needs that statement's session."""
     assert effect_of(sql).about_past
     with pytest.raises(InvalidRequest, match="previous statement"):
         refuse_session_statement(sql)
@@ -103,7 +103,7 @@ def test_a_question_about_the_statement_before_needs_its_session(sql: str) -> No
     ],
 )
 def test_reading_a_user_variable_is_told_from_setting_one(sql: str, reads: bool) -> None:  # noqa: FBT001
-    """Accounts and system variables are none, and a value that is only set was not needed before."""
+    """Reading a user variable needs its session. Accounts, system variables and mere assignments do not."""
     assert effect_of(sql).needs_session is reads
 
 
@@ -122,13 +122,13 @@ def test_reading_a_user_variable_is_told_from_setting_one(sql: str, reads: bool)
     ],
 )
 def test_what_a_new_session_would_lack_is_kept_on_one_line(sql: str, setting: str) -> None:
-    """Transactions and USE are not settings: the server reports the former, and the latter is repeated."""
+    """A session's lost settings fit one line; transactions and USE are handled separately."""
     assert effect_of(sql).setting == setting
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from("'\"`"))
 def test_no_text_in_quotes_or_comments_counts(text: str, quote: str) -> None:
-    """Whatever stands in a string, a quoted name or a comment: the statement does what it does without it."""
+    """Text in strings, quoted names and comments has no influence on a statement's effect."""
     quoted = text.replace("\\", "\\\\").replace(quote, quote * 2) if quote != "`" else text.replace("`", "``")
     comment = text.replace("*/", "")
     plain = effect_of("SELECT 'x' FROM t")
@@ -139,7 +139,7 @@ def test_no_text_in_quotes_or_comments_counts(text: str, quote: str) -> None:
 
 @given(st.text())
 def test_any_text_has_an_effect(text: str) -> None:
-    """Nothing that a person types raises here: the server says what is wrong with it."""
+    """Any typed text has an effect without an exception; the server reports syntax errors."""
     for escapes in (True, False):
         effect = effect_of(text, escapes=escapes)
         assert effect.verb == effect.verb.upper()
@@ -147,6 +147,6 @@ def test_any_text_has_an_effect(text: str) -> None:
 
 
 def test_a_session_without_backslash_escapes_reads_strings_its_way() -> None:
-    """With NO_BACKSLASH_ESCAPES the backslash ends no string's end."""
+    """With NO_BACKSLASH_ESCAPES a backslash does not escape the end of a string."""
     assert effect_of(r"SELECT '\', @x, '\'", escapes=False).reads_variables
     assert not effect_of(r"SELECT '\', @x, '\'", escapes=True).reads_variables

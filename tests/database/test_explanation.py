@@ -1,4 +1,4 @@
-"""What an error says of a statement: its place, and the name that was meant."""
+"""What an error says about a statement: its position, and a similar name."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def mariadb(line: int, near: str) -> str:
     }
 )
 def test_the_place_is_found(statement: str, code: int, message: str) -> None:
-    """What the server quotes or names stands at the mark |."""
+    """The quoted or named text of the error is at the mark |."""
     assert place_in(statement.replace("|", "", 1), code, message) == statement.index("|")
 
 
@@ -89,12 +89,12 @@ def test_the_place_is_found(statement: str, code: int, message: str) -> None:
     }
 )
 def test_a_place_that_cannot_be_told_is_not_guessed(statement: str, code: int, message: str) -> None:
-    """Where a name stands twice, or the quoted text nowhere, there is no caret."""
+    """If a name occurs twice, or the quoted text is missing, the caret is omitted."""
     assert place_in(statement, code, message) is None
 
 
 def test_the_line_is_shown_with_a_caret() -> None:
-    """The caret stands under its character, behind tabs and wide characters and in a long line too."""
+    """The caret is under its character, also after tabs, wide characters and in a long line."""
     assert excerpt("SELECT 1\nFORM t", 9) == ("    FORM t", "    ^")
     assert excerpt("\tx", 1) == ("        x", "        ^")
     assert excerpt("'你好' x", 5) == ("    '你好' x", "           ^")
@@ -108,7 +108,7 @@ def test_the_line_is_shown_with_a_caret() -> None:
 
 @given(st.text(max_size=300), st.integers(0, 300))
 def test_any_place_can_be_shown(statement: str, place: int) -> None:
-    """Whatever the statement holds, two lines come out, and the caret is within the first or at its end."""
+    """For any statement the output is two lines, with the caret within the first or at its end."""
     line, caret = excerpt(statement, min(place, len(statement)))
     assert "\n" not in line + caret
     assert caret.strip() == "^"
@@ -148,7 +148,7 @@ def test_any_place_can_be_shown(statement: str, place: int) -> None:
     }
 )
 def test_a_close_name_is_suggested(statement: str, code: int, message: str, words: str) -> None:
-    """The closest column, table or database is suggested as it is written in SQL, and none that is far."""
+    """The closest column, table or database is suggested as it is written in SQL, if it is close enough."""
 
     def look(tables: Sequence[tuple[str, str]]) -> SchemaNames:
         assert all(table for _, table in tables)
@@ -159,7 +159,7 @@ def test_a_close_name_is_suggested(statement: str, code: int, message: str, word
 
 @pytest.fixture
 def ask(plain_server: MariaDb) -> Iterator[Callable[[str], None]]:
-    """Give what runs a statement on a server with the table flights, as a call from Python does."""
+    """Provide a function that runs a statement on a server with the table flights, as a Python call does."""
     plain_server.execute("CREATE OR REPLACE TABLE test.flights (carrier CHAR(2), `dep delay` INT)")
     opened = open_engine(plain_server.target())
     schema = SchemaCache(opened.engine, lambda: "test")
@@ -197,7 +197,7 @@ def ask(plain_server: MariaDb) -> Iterator[Callable[[str], None]]:
 def test_a_real_servers_error_is_explained(
     ask: Callable[[str], None], sql: str, words: str, mark: str
 ) -> None:
-    """MariaDB's messages lead to the place and to the name, without a schema that was read before."""
+    """MariaDB's messages lead to the position and the name, without a schema that was read before."""
     with pytest.raises(QueryFailed) as caught:
         ask(sql)
     assert words in str(caught.value)
@@ -220,7 +220,7 @@ def test_names_that_a_statement_made_are_known(ask: Callable[[str], None]) -> No
 
 
 def test_an_error_is_told_where_no_name_can_be_read(plain_server: MariaDb) -> None:
-    """Without an answer the server's error stays what it is, with its own advice."""
+    """If the names cannot be read, the server's error stays unchanged with its own advice."""
     opened = open_engine(plain_server.target())
     schema = SchemaCache(opened.engine, lambda: "test")
     plain_server.stop()

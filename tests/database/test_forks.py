@@ -1,4 +1,4 @@
-"""A process that is forked off after `connect`: it has connections of its own."""
+"""A process forked after `connect` has connections of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ask(engine: Engine, sql: str, session: AliasSession | None = None) -> list[A
 
 
 def work(number: int, session: AliasSession, held: Connection, pipe: Any, start: Any) -> None:
-    """Ask in every way at the same time as the others, and send what came, or the error."""
+    """Run queries in every way at the same time as the others, and send the results or the error."""
     engine = session.engine
     start.wait()
     try:
@@ -59,7 +59,7 @@ def work(number: int, session: AliasSession, held: Connection, pipe: Any, start:
 def test_a_forked_process_opens_its_own_connections(
     plain_server: MariaDb, opened: Callable[..., Any]
 ) -> None:
-    """Children get their own rows over the pool, the cells' session and a held one; the parent's go on."""
+    """Children get their own rows over pool, session and held connection; the parent's stay usable."""
     engine = opened(plain_server.target()).engine
     session = AliasSession(engine)
     context = multiprocessing.get_context("fork")

@@ -1,4 +1,4 @@
-"""Registering with jupysql, in a real shell, on a real server."""
+"""Registration with jupysql, in a real shell and on a real server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shell(
     monkeypatch: pytest.MonkeyPatch,
     opened: Open,  # noqa: ARG001 - its engines have to outlive the shell, which closes what it holds of them
 ) -> Iterator[Any]:
-    """Give a fresh shell, and leave jupysql without connections."""
+    """Provide a fresh shell, and leave jupysql without connections."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     config = Config()
@@ -50,7 +50,7 @@ def shell(
 
 @pytest.fixture
 def engine(plain_server: MariaDb, opened: Open) -> Engine:
-    """Give an engine on a server with an empty table `numbers`."""
+    """Provide an engine on a server with an empty table `numbers`."""
     plain_server.execute("CREATE OR REPLACE TABLE test.numbers (n INT PRIMARY KEY)")
     return opened(plain_server.target()).engine
 
@@ -58,7 +58,7 @@ def engine(plain_server: MariaDb, opened: Open) -> Engine:
 def manager() -> Any:
     """Return jupysql's registry of connections."""
     with warnings.catch_warnings():
-        # Its sources hold escape sequences that Python warns of when it compiles them.
+        # Its sources contain escape sequences that Python warns about when it compiles them.
         warnings.simplefilter("ignore")
         import sql.magic  # noqa: F401, PLC0415
     from sql.connection import ConnectionManager  # noqa: PLC0415 - it takes seconds, which other tests need not wait
@@ -86,7 +86,7 @@ def scalar(shell: InteractiveShell, query: str) -> Any:
 
 
 def kill_held(server: MariaDb) -> None:
-    """Kill the connection that jupysql holds, and wait until that has arrived."""
+    """Kill the connection that jupysql holds, and wait until the server has ended it."""
     session = manager().current._connection.connection.dbapi_connection
     server.execute(f"KILL {session.thread_id()}")
     assert select.select([session._sock], [], [], 10)[0]
@@ -142,7 +142,7 @@ def test_frames_are_returned_while_a_connection_is_open(
 def test_what_the_user_has_set_stays(
     shell: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch, place: str, value: str
 ) -> None:
-    """In a cell or in jupysql's file, to whatever value: it is not changed, neither then nor afterwards."""
+    """An option set in a cell or in jupysql's file keeps its value, during and after the registration."""
     monkeypatch.chdir(Path("~").expanduser())
     if place != "%config":
         path = Path(place).expanduser()
@@ -161,7 +161,7 @@ def test_what_the_user_has_set_stays(
 def test_cells_survive_a_kill_and_lose_no_insert(
     shell: InteractiveShell, engine: Engine, plain_server: MariaDb, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each cell after a KILL runs as if nothing had happened, and its INSERT is kept after the close."""
+    """Each cell after a KILL runs normally, and its INSERT remains after the close."""
     register(shell, engine, "tidb")
     for _ in range(3):
         run(shell, "%sql INSERT INTO numbers SELECT COUNT(*) FROM numbers")
@@ -176,7 +176,7 @@ def test_cells_survive_a_kill_and_lose_no_insert(
 def test_a_kill_inside_a_transaction_fails_the_cell(
     shell: InteractiveShell, engine: Engine, plain_server: MariaDb
 ) -> None:
-    """The cell after the KILL fails, nothing of the transaction is kept, and later cells commit again."""
+    """The cell after the KILL fails, the transaction is lost, and later cells commit again."""
     register(shell, engine, "tidb")
     run(shell, "%sql START TRANSACTION")
     run(shell, "%sql INSERT INTO numbers VALUES (1)")
@@ -214,7 +214,7 @@ def test_an_interrupted_cell_leaves_the_connection_usable(
 def test_replacing_an_alias_keeps_the_number_of_connections(
     shell: InteractiveShell, plain_server: MariaDb, opened: Open
 ) -> None:
-    """The connection that had the alias is closed, on the server too."""
+    """The alias's previous connection is closed, on the server too."""
     register(shell, opened(plain_server.target()).engine, "tidb")
     before = len(plain_server.connections())
     for _ in range(2):
@@ -227,7 +227,7 @@ def test_replacing_an_alias_keeps_the_number_of_connections(
 def test_registering_twice_keeps_the_number_of_connections(
     shell: InteractiveShell, engine: Engine, plain_server: MariaDb
 ) -> None:
-    """The same engine under the same alias is one connection, which works."""
+    """Registering the same engine twice under one alias gives one working connection."""
     register(shell, engine, "tidb")
     before = plain_server.connections()
     register(shell, engine, "tidb")
@@ -247,7 +247,7 @@ def test_nothing_secret_is_listed(shell: InteractiveShell, engine: Engine, plain
 def test_a_changed_password_shows_no_secret(
     shell: InteractiveShell, plain_server: MariaDb, opened: Open, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A cell that can no longer log in fails, and a verbose traceback shows no password."""
+    """After a password change a cell fails to log in, and a verbose traceback shows no password."""
     password = "the-old-password-of-the-cell"
     plain_server.execute(f"CREATE OR REPLACE USER 'prefix.cell'@'%' IDENTIFIED BY '{password}'")
     target = plain_server.target(user="prefix.cell", database="", password=Secret(password))
@@ -282,7 +282,7 @@ def test_unregister_leaves_sql_without_a_connection(
 def test_unregister_does_not_switch_to_another_connection(
     shell: InteractiveShell, plain_server: MariaDb, opened: Open, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With other connections open, `%sql` runs nowhere until one of them is chosen."""
+    """With other connections open, `%sql` runs only after one of them is chosen."""
     register(shell, opened(plain_server.target(database="mysql")).engine, "other")
     register(shell, opened(plain_server.target()).engine, "tidb")
     unregister("tidb")
@@ -310,14 +310,14 @@ def test_unregister_leaves_a_current_connection_of_another_alias(
 def test_unregister_closes_only_the_engine_that_is_meant(
     shell: InteractiveShell, engine: Engine, plain_server: MariaDb, opened: Open
 ) -> None:
-    """An alias that belongs to another engine by now is left alone."""
+    """An alias that now belongs to another engine is left alone."""
     register(shell, opened(plain_server.target()).engine, "tidb")
     assert not unregister("tidb", engine)
     assert scalar(shell, "SELECT 1") == 1
 
 
 def test_a_foreign_sql_magic_is_not_overwritten(shell: Any, engine: Engine) -> None:
-    """Where `%sql` belongs to another extension, nothing is registered and nothing replaced."""
+    """If `%sql` belongs to another extension, nothing is registered or replaced."""
     calls: list[str] = []
     shell.register_magic_function(calls.append, "line", "sql")
     with pytest.raises(InvalidRequest, match="not to jupysql"):
@@ -330,7 +330,7 @@ def test_a_foreign_sql_magic_is_not_overwritten(shell: Any, engine: Engine) -> N
 def test_an_engine_that_no_longer_connects_is_refused(
     shell: InteractiveShell, plain_server: MariaDb, opened: Open
 ) -> None:
-    """A server that is gone by now fails at its stage, and the alias is not taken."""
+    """A server that has gone away fails at its stage, and the alias stays free."""
     plain_server.execute("CREATE OR REPLACE USER 'prefix.gone'@'%' IDENTIFIED BY 'a-password'")
     target = plain_server.target(user="prefix.gone", database="", password=Secret("a-password"))
     engine = opened(target).engine

@@ -1,4 +1,4 @@
-"""Frames into tables of a real server: every value as it was, and what is not is refused beforehand."""
+"""Frames into tables of a real server: every value is stored exactly, or refused before the load."""
 
 # ruff: noqa: DTZ001 - the times of a table have no zone
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def engine(plain_server: MariaDb) -> Iterator[Engine]:
-    """Give an engine of a server without tables."""
+    """Provide an engine of a server without tables."""
     plain_server.execute("CREATE OR REPLACE DATABASE loads")
     engine = open_engine(plain_server.target(database="loads")).engine
     yield engine
@@ -46,7 +46,7 @@ def engine(plain_server: MariaDb) -> Iterator[Engine]:
 
 @pytest.fixture
 def server(plain_server: MariaDb) -> MariaDb:
-    """Give the server, whose database `loads` has no tables."""
+    """Provide the server, whose database `loads` has no tables."""
     plain_server.execute("CREATE OR REPLACE DATABASE loads")
     return plain_server
 
@@ -61,7 +61,7 @@ def loaded(  # noqa: PLR0913 - the options of a load
     cancel: threading.Event | None = None,
     said: list[str] | None = None,
 ) -> Loaded:
-    """Load a frame; what is shown and noted is appended to `said`."""
+    """Load a frame. Output and events are appended to `said`."""
     words = [] if said is None else said
     return load(
         LoadTask(
@@ -79,17 +79,17 @@ def loaded(  # noqa: PLR0913 - the options of a load
 
 
 def tables(server: MariaDb) -> list[str]:
-    """Return the names of the tables that there are."""
+    """Return the names of the existing tables."""
     return [row[0] for row in server.execute("SHOW TABLES FROM loads")]
 
 
-# Every value as it was
+# Exact values
 
 _MICROSECOND = dt.timedelta(microseconds=1)
 _LONGEST = dt.timedelta(hours=838, minutes=59, seconds=59)
 _ZONE = dt.timezone(dt.timedelta(hours=8))
 _text = st.text(st.characters(codec="utf-8"), max_size=30)
-# For each kind of values: what they are, the dtype that pandas has them in, and what MySQL returns.
+# For each kind: the values, pandas' dtype for them, and what MySQL returns.
 KINDS: dict[str, tuple[st.SearchStrategy[Any], Any, Callable[[Any], Any]]] = {
     "boolean": (st.booleans(), "boolean", int),
     "int64": (st.integers(-(2**63), 2**63 - 1), "Int64", int),
@@ -124,14 +124,14 @@ KINDS: dict[str, tuple[st.SearchStrategy[Any], Any, Callable[[Any], Any]]] = {
 
 @st.composite
 def frames(draw: st.DrawFn) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
-    """Draw a frame with a column of each kind, and what the server has to have for it."""
+    """Draw a frame with a column of each kind, and the values that the server should have."""
     rows = draw(st.integers(1, 5))
     columns: dict[str, Any] = {"id": range(rows)}
     expected: dict[str, list[Any]] = {"id": list(range(rows))}
     for kind, (values, dtype, as_sql) in KINDS.items():
         drawn = draw(st.lists(st.none() | values, min_size=rows, max_size=rows))
         present = [each is not None for each in drawn]
-        # Beside other values a frame may have any of pandas' ways to have none.
+        # A frame may mix other values with any of pandas' missing values.
         given = [
             each if there or dtype is not object else draw(st.sampled_from([None, np.nan, pd.NA]))
             for each, there in zip(drawn, present, strict=True)
@@ -146,7 +146,7 @@ def frames(draw: st.DrawFn) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
 def test_every_value_arrives_as_it_was(
     plain_server: MariaDb, engine: Engine, drawn: tuple[pd.DataFrame, dict[str, list[Any]]]
 ) -> None:
-    """Whatever a column holds, the server returns it; what pandas has for nothing is NULL."""
+    """The server returns every value of a column; pandas' missing values are NULL."""
     frame, expected = drawn
     done = loaded(engine, frame, if_exists="replace", keys=("id",))
     assert done.rows == len(frame)
@@ -158,7 +158,7 @@ def test_every_value_arrives_as_it_was(
 def test_frames_of_every_library_and_files_are_the_same_table(
     server: MariaDb, engine: Engine, tmp_path: Path
 ) -> None:
-    """pandas, polars, Arrow, Parquet and CSV give the same rows; an index with a name is a column."""
+    """pandas, polars, Arrow, Parquet and CSV give the same rows; a named index is a column."""
     frame = pd.DataFrame(
         {
             "n": [1, None],
@@ -183,14 +183,14 @@ def test_frames_of_every_library_and_files_are_the_same_table(
     first, *others = (server.execute(f"SELECT * FROM loads.{table} ORDER BY 1") for table in forms)
     assert first == ((7, 1, 0.5, "é'\\", dt.datetime(2024, 2, 29)), (8, None, None, None, None))
     assert [other == first for other in others[:-1]] == [True] * 3
-    # A CSV file has days where there is no time of day.
+    # A CSV file has dates without a time of day.
     assert [row[:4] for row in others[-1]] == [row[:4] for row in first]
 
 
 def test_a_file_of_text_keeps_what_a_number_would_lose(
     server: MariaDb, engine: Engine, tmp_path: Path
 ) -> None:
-    """Leading zeros, more digits than a float has, and quoted empty texts arrive as they are."""
+    """Leading zeros, more digits than a float has, and quoted empty texts arrive unchanged."""
     path = tmp_path / "codes.csv"
     path.write_text('code,long,empty\n007,0.12345678901234567890,""\n12,1,\n', encoding="utf-8")
     loaded(engine, path, "codes")
@@ -200,7 +200,7 @@ def test_a_file_of_text_keeps_what_a_number_would_lose(
     )
 
 
-# What is refused
+# Refused values
 
 BAD: tuple[tuple[Any, str], ...] = (
     ({"a": [1.0, np.inf]}, r"column a, row 1 \(counted from 0\): SQL has no infinite numbers"),
@@ -228,7 +228,7 @@ BAD: tuple[tuple[Any, str], ...] = (
 
 
 def test_what_cannot_arrive_is_refused_with_its_place(server: MariaDb, engine: Engine) -> None:
-    """The column and the row are named, and nothing has been sent."""
+    """A value that cannot be stored is refused with its column and row, and nothing is sent."""
     for columns, message in BAD:
         with pytest.raises(InvalidRequest, match=message):
             loaded(engine, pd.DataFrame(columns))
@@ -241,7 +241,7 @@ def test_what_cannot_arrive_is_refused_with_its_place(server: MariaDb, engine: E
     assert tables(server) == []
 
 
-# Tables that are there
+# Existing tables
 
 FITS: tuple[tuple[str, Any, Any], ...] = (
     ("bigint", [1.0, -(2.0**62)], (1, -(2**62))),
@@ -293,7 +293,7 @@ MISFITS: tuple[tuple[str, Any, str], ...] = (
 
 
 def test_a_table_takes_what_it_holds_exactly(server: MariaDb, engine: Engine) -> None:
-    """Values of another type arrive where the table's type has them."""
+    """Values of another type are accepted if the table's type holds them exactly."""
     for number, (kind, values, expected) in enumerate(FITS):
         server.execute(f"CREATE TABLE loads.fit{number} (n INT AUTO_INCREMENT PRIMARY KEY, a {kind})")
         loaded(engine, pd.DataFrame({"a": values, "n": [1, 2]}), f"fit{number}", if_exists="append")
@@ -302,10 +302,10 @@ def test_a_table_takes_what_it_holds_exactly(server: MariaDb, engine: Engine) ->
 
 
 def test_a_table_is_sent_nothing_that_it_would_change(server: MariaDb, engine: Engine) -> None:
-    """What would be rounded, cut, padded or refused by the server is refused here, before a row is sent."""
+    """A value that the server would round, cut, pad or refuse is refused before a row is sent."""
     for number, (kind, values, message) in enumerate(MISFITS):
         server.execute(f"CREATE TABLE loads.misfit{number} (a {kind} NOT NULL)")
-        if kind == "json":  # which is text with a check in MariaDB
+        if kind == "json":  # text with a check in MariaDB
             continue
         with pytest.raises(InvalidRequest, match=message):
             loaded(engine, pd.DataFrame({"a": values}), f"misfit{number}", if_exists="append")
@@ -313,7 +313,7 @@ def test_a_table_is_sent_nothing_that_it_would_change(server: MariaDb, engine: E
 
 
 def test_columns_that_do_not_match_are_refused(server: MariaDb, engine: Engine) -> None:
-    """A column too many, one too few, and one that the server computes."""
+    """An extra column, a missing column and a generated column are refused."""
     server.execute("CREATE TABLE loads.t (carrier INT NOT NULL, b INT, c INT AS (b + 1) STORED)")
     append = partial(loaded, engine, if_exists="append")
     with pytest.raises(
@@ -329,14 +329,14 @@ def test_columns_that_do_not_match_are_refused(server: MariaDb, engine: Engine) 
 
 
 def test_zero_is_a_value_of_an_automatic_column(server: MariaDb, engine: Engine) -> None:
-    """The session's mode keeps the server from making another number of it."""
+    """The session's mode keeps the server from replacing a zero by a generated number."""
     server.execute("CREATE TABLE loads.t (id INT AUTO_INCREMENT PRIMARY KEY)")
     loaded(engine, pd.DataFrame({"id": [0, 5]}), if_exists="append")
     assert server.execute("SELECT id FROM loads.t ORDER BY id") == ((0,), (5,))
 
 
 def test_moments_stay_moments_in_a_timestamp(server: MariaDb, engine: Engine) -> None:
-    """A time with a zone is the same moment; one without a zone is refused beside it."""
+    """A time with a zone stays the same moment; one without a zone in the same column is refused."""
     server.execute("CREATE TABLE loads.t (a TIMESTAMP(6) NULL, b TIMESTAMP NULL)")
     moment = pd.Timestamp("2024-06-01 12:00:00.5", tz="Asia/Singapore")
     loaded(engine, pd.DataFrame({"a": [moment]}), if_exists="append")
@@ -349,7 +349,7 @@ def test_moments_stay_moments_in_a_timestamp(server: MariaDb, engine: Engine) ->
 
 
 def test_what_exists_is_in_the_way_until_it_is_asked_for(server: MariaDb, engine: Engine) -> None:
-    """A table is refused, added to, or replaced by one of the frame's types; a view or a parent never is."""
+    """An existing table is refused, appended to, or replaced by the frame's types; a view never is."""
     frame = pd.DataFrame({"a": [1, 2]})
     said: list[str] = []
     assert loaded(engine, frame, said=said).created == said[0]
@@ -372,7 +372,7 @@ def test_what_exists_is_in_the_way_until_it_is_asked_for(server: MariaDb, engine
 
 
 def test_a_load_with_keys_can_be_repeated(server: MariaDb, engine: Engine) -> None:
-    """Rows that are there are updated, others added, and a repeat changes nothing."""
+    """With keys, existing rows are updated and others added, and a repeat changes nothing."""
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "v": [0.5, None]})
     loaded(engine, frame, keys=("a", "b"))
     assert "PRIMARY KEY (`a`,`b`)" in server.execute("SHOW CREATE TABLE loads.t")[0][1]
@@ -391,7 +391,7 @@ def test_a_load_with_keys_can_be_repeated(server: MariaDb, engine: Engine) -> No
 
 
 def test_keys_that_cannot_tell_rows_apart_are_refused(server: MariaDb, engine: Engine) -> None:
-    """The table has no such key, or a second one; a key is missing in the frame, or there twice."""
+    """A missing or second key in the table, and a missing or duplicate key in the frame, are refused."""
     server.execute(
         "CREATE TABLE loads.t (a INT, b INT, s VARCHAR(9) COLLATE utf8mb4_general_ci, UNIQUE (a), KEY (b))"
     )
@@ -418,7 +418,7 @@ def test_keys_that_cannot_tell_rows_apart_are_refused(server: MariaDb, engine: E
 
 @pytest.fixture
 def gate(server: MariaDb) -> Iterator[tuple[Faults, Callable[[], Engine]]]:
-    """Give the faults of a gate before the server, and what opens engines through it."""
+    """Provide the faults of a gate before the server, and a function that opens engines through it."""
     faults, engines = Faults(), []
     with Gate((server.host, server.port), faults) as gate:
         address = ("127.0.0.1", free_port())
@@ -437,7 +437,7 @@ MANY = pd.DataFrame({"id": range(45_000), "s": "text"})
 
 
 def cut(faults: Faults, operation: str, point: Point) -> None:
-    """Cut one connection at a statement, when some of them have passed."""
+    """Cut one connection at a statement, after some of them have passed."""
     faults.add(Fault(kind=Kind.CUT, operation=operation, point=point, skip=2))
 
 
@@ -445,7 +445,7 @@ def cut(faults: Faults, operation: str, point: Point) -> None:
 def test_a_cut_before_the_commit_costs_nothing(
     server: MariaDb, gate: tuple[Faults, Callable[[], Engine]], point: Point
 ) -> None:
-    """What was not committed is sent again over another connection."""
+    """Rows that were not committed are sent again over another connection."""
     faults, through = gate
     cut(faults, "INSERT", point)
     assert loaded(through(), MANY).rows == len(MANY)
@@ -456,7 +456,7 @@ def test_a_cut_before_the_commit_costs_nothing(
 def test_a_lost_commit_is_said_to_be_unknown(
     server: MariaDb, gate: tuple[Faults, Callable[[], Engine]]
 ) -> None:
-    """Without keys the rows are neither claimed nor sent again; with keys they are sent again."""
+    """After a lost COMMIT, rows without keys are reported as unknown; rows with keys are sent again."""
     faults, through = gate
     server.execute("CREATE TABLE loads.t (id BIGINT PRIMARY KEY, s TEXT)")
     server.execute("CREATE TABLE loads.plain (id BIGINT, s TEXT)")
@@ -482,7 +482,7 @@ def test_a_lost_commit_is_said_to_be_unknown(
 def test_a_table_is_replaced_as_a_whole_or_not_at_all(
     server: MariaDb, gate: tuple[Faults, Callable[[], Engine]]
 ) -> None:
-    """A load that fails leaves the old table alone; a RENAME whose answer is lost is looked up."""
+    """A failed replacement leaves the old table alone, and a RENAME without an answer is looked up."""
     faults, through = gate
     server.execute("CREATE TABLE loads.t (old INT)")
     cut(faults, "COMMIT", Point.AFTER)
@@ -499,7 +499,7 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(
 
 
 def test_the_stop_button_leaves_what_is_said(server: MariaDb, engine: Engine) -> None:
-    """While the server makes a load wait it is stopped: no row of a statement that was ended is there."""
+    """A load stopped while the server blocks it leaves the rows that the error states."""
     server.execute("CREATE TABLE loads.t (id BIGINT PRIMARY KEY, s TEXT)")
     cancel = threading.Event()
     with engine.connect() as other:
@@ -524,7 +524,7 @@ def test_the_stop_button_leaves_what_is_said(server: MariaDb, engine: Engine) ->
 
 
 def test_a_row_that_no_packet_holds_is_refused(server: MariaDb, engine: Engine) -> None:
-    """It is named before anything is sent; what just fits is sent alone."""
+    """A row larger than a packet is refused before anything is sent; a row that just fits is sent alone."""
     packet = int(server.value("SELECT @@max_allowed_packet"))
     with pytest.raises(InvalidRequest, match=r"column s, row 1 .*max_allowed_packet"):
         loaded(engine, pd.DataFrame({"s": ["x", "'" * (packet // 2)]}))

@@ -1,4 +1,4 @@
-"""Parameters by position and by name, in statements with anything in their quotes and comments."""
+"""Parameters by position and by name, in statements with any text in their quotes and comments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _text(without: str, min_size: int = 0) -> st.SearchStrategy[str]:
     return st.text(st.characters(exclude_characters=without, codec="utf-8"), min_size=min_size)
 
 
-# Pieces of SQL in which nothing is a parameter, however much it looks like one.
+# Pieces of SQL without a parameter, although they look like one.
 INERT = st.one_of(
     _text("'\\").map("'{}'".format),
     _text("`", min_size=1).map("`{}`".format),
@@ -38,7 +38,7 @@ INERT = st.one_of(
 
 @given(st.lists(INERT), st.data())
 def test_names_are_found_where_code_is(pieces: list[str], data: st.DataObject) -> None:
-    """Each :name outside of quotes and comments becomes one ?, and everything else stays as it is."""
+    """Each :name outside of quotes and comments becomes one ?, and the rest stays unchanged."""
     names = [data.draw(st.sampled_from("abc")) for _ in pieces]
     sql = "".join(f"{piece} :{name} " for piece, name in zip(pieces, names, strict=True))
     bound, values = bind(sql, {name: name.upper() for name in names})
@@ -58,7 +58,7 @@ def test_marks_are_counted_where_code_is(pieces: list[str]) -> None:
 
 @pytest.mark.parametrize(("params", "bound"), [([5], (5,)), ({"b": 5}, (5,))])
 def test_a_session_without_backslash_escapes(params: Any, bound: tuple[object, ...]) -> None:
-    """With NO_BACKSLASH_ESCAPES a backslash ends no string's escape: what follows the quote is code."""
+    """With NO_BACKSLASH_ESCAPES a backslash does not escape a quote, so code follows the quote."""
     sql = r"SELECT '\' AS a, ? AS b, 'c'" if isinstance(params, list) else r"SELECT '\' AS a, :b AS b, 'c'"
     assert bind(sql, params, backslash_escapes=lambda: False) == (r"SELECT '\' AS a, ? AS b, 'c'", bound)
     with pytest.raises(InvalidRequest):
@@ -67,7 +67,7 @@ def test_a_session_without_backslash_escapes(params: Any, bound: tuple[object, .
 
 @given(st.lists(INERT))
 def test_a_statement_without_parameters_is_not_touched(pieces: list[str]) -> None:
-    """In quotes and comments, question marks and colons are the server's business."""
+    """Without parameters, question marks and colons reach the server unchanged."""
     sql = " ".join(pieces)
     assert bind(sql, None) == (sql, ())
 
@@ -87,7 +87,7 @@ def test_a_statement_without_parameters_is_not_touched(pieces: list[str]) -> Non
     ],
 )
 def test_colons_that_mean_something_else_reach_the_server(sql: str) -> None:
-    """Assignments, labels, times and paths, with no --params given."""
+    """Colons in assignments, labels, times and paths reach the server if --params is not given."""
     assert bind(sql, None) == (sql, ())
 
 
@@ -102,7 +102,7 @@ def test_colons_that_mean_something_else_reach_the_server(sql: str) -> None:
     ],
 )
 def test_a_parameter_without_values_is_refused_before_the_server(sql: str, parameter: str) -> None:
-    """One line names it, and how a value is given."""
+    """A parameter without a value is refused in one line that names it and shows how to give a value."""
     with pytest.raises(InvalidRequest, match="--params: is missing") as caught:
         bind(sql, None)
     assert f"for {parameter} in" in str(caught.value)
@@ -135,7 +135,7 @@ def test_a_parameter_without_values_is_refused_before_the_server(sql: str, param
 def test_what_does_not_fit_is_refused(
     sql: str, params: Mapping[str, Any] | Sequence[Any], words: str
 ) -> None:
-    """The message names the parameter and what is wrong with it."""
+    """The message names the invalid parameter and the reason."""
     with pytest.raises(InvalidRequest) as caught:
         bind(sql, params)
     assert words in str(caught.value)
@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_refused(
     ids=repr,
 )
 def test_scalars_of_numpy_and_pandas_are_bound_as_themselves(given: object, plain: object) -> None:
-    """Each becomes the value of Python's own that it equals; what stands for a missing one is NULL."""
+    """Each scalar of numpy and pandas is bound as the equal Python value; a missing value is NULL."""
     (value,) = bind("SELECT :a", {"a": given})[1]
     assert (type(value), value) == (type(plain), plain)
 
@@ -189,7 +189,7 @@ def test_scalars_of_numpy_and_pandas_are_bound_as_themselves(given: object, plai
 )
 @pytest.mark.parametrize("written", ["IN (:ids)", "IN :ids", "IN ( :ids /* so many */ )"])
 def test_a_list_is_as_many_values(ids: object, written: str) -> None:
-    """In IN, with brackets or without, each value has its own question mark; a name may stand twice."""
+    """A list in IN becomes one question mark per value, with or without brackets; a name may repeat."""
     bound, values = bind(f"SELECT a {written} OR b NOT IN (0, :ids)", {"ids": ids})
     assert bound.count("?") == 4
     assert values == (1, 2, 1, 2)
@@ -197,7 +197,7 @@ def test_a_list_is_as_many_values(ids: object, written: str) -> None:
 
 
 def test_an_iterator_is_read_once() -> None:
-    """A generator has its values in each place where its name stands."""
+    """A generator is read once, and its values are used at each occurrence of its name."""
     assert bind("SELECT 1 IN (:ids), 2 IN (:ids)", {"ids": iter([1, 2])})[1] == (1, 2, 1, 2)
 
 
@@ -207,7 +207,7 @@ def test_an_iterator_is_read_once() -> None:
     st.integers(0, 9),
 )
 def test_in_means_what_it_means_in_python(ids: list[int], written: str, value: int) -> None:
-    """Of an empty list, too: nothing is in it, and everything is not."""
+    """As in Python, no value is in an empty list, and every value is not in it."""
     bound, values = bind(f"SELECT {value} {written}", {"ids": ids})
     with sqlite3.connect(":memory:") as connection:
         ((found,),) = connection.execute(bound, values).fetchall()
@@ -216,7 +216,7 @@ def test_in_means_what_it_means_in_python(ids: list[int], written: str, value: i
 
 
 def test_variables_stand_in_for_what_is_not_given() -> None:
-    """Only the names in the statement are taken, and a given value comes first."""
+    """Notebook variables fill only the names in the statement, and a given value has priority."""
     sql = "SELECT :a, :b, ':c', :a -- :d"
     variables = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
     assert with_variables(sql, None, variables) == {"a": 1, "b": 2}
@@ -234,13 +234,13 @@ def test_variables_stand_in_for_what_is_not_given() -> None:
     ],
 )
 def test_a_name_that_is_no_value_is_refused(variables: Mapping[str, object], words: str) -> None:
-    """One line says which name, and what it is."""
+    """A name whose variable is not a value is refused in one line with the name and its type."""
     with pytest.raises(InvalidRequest) as caught:
         with_variables("SELECT :origin", None, variables)
     assert words in str(caught.value)
 
 
 def test_words_within_brackets_and_quotes_are_not_the_statements_own() -> None:
-    """Only the outermost words are told."""
+    """Only the words outside brackets and quotes are returned."""
     sql = "SELECT a FROM (SELECT b FROM t LIMIT 1) x WHERE c = 'LIMIT' -- LIMIT\n ORDER BY `limit`"
     assert list(outer_words(sql)) == ["SELECT", "A", "FROM", "X", "WHERE", "C", "ORDER", "BY"]

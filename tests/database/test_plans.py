@@ -1,4 +1,4 @@
-"""Plans as operators: of TiDB's EXPLAIN and EXPLAIN ANALYZE, and of another server's as they come."""
+"""Plans as operators: TiDB's EXPLAIN and EXPLAIN ANALYZE, and other servers' plans unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HashJoin_8;12.50;4;root;;time:1m1.5s, loops:2, build_hash_table:{total:1ms};inne
 
 
 def test_tidbs_plan_is_a_tree_with_rows_and_times() -> None:
-    """Each operator knows its level, rows and time, whichever of the forms TiDB has written the time in."""
+    """Each operator has its level, rows and time, in every time format of TiDB."""
     columns = zip(*(line.split(";") for line in LINES.splitlines()), strict=True)
     found = plan("SELECT …", pa.table([pa.array(column) for column in columns], names=list(NAMES)))
     assert found.analyzed
@@ -50,7 +50,7 @@ def test_tidbs_plan_is_a_tree_with_rows_and_times() -> None:
 
 
 def test_another_servers_plan_is_shown_as_it_came(plain_server: MariaDb, opened: Callable[..., Any]) -> None:
-    """MariaDB's columns are a table, and the view says that the server is not TiDB."""
+    """MariaDB's columns are shown as a table, and the view says that the server is not TiDB."""
     engine = opened(plain_server.target()).engine
     sql = explained("SELECT seq FROM seq_1_to_5 WHERE seq > ?", analyze=False)
     reading = Read(
@@ -77,14 +77,14 @@ def test_another_servers_plan_is_shown_as_it_came(plain_server: MariaDb, opened:
     ],
 )
 def test_only_a_query_is_run_for_its_plan(sql: str) -> None:
-    """What changes data is not run for a plan; its plan alone can be had."""
+    """A statement that changes data is not run for its plan; a plan without running it is available."""
     with pytest.raises(InvalidRequest, match="changes data"):
         explained(sql, analyze=True)
     assert explained(sql, analyze=False) == f"EXPLAIN {sql}"
 
 
 def test_an_explain_is_not_explained() -> None:
-    """A statement that is an EXPLAIN already is refused, with the option to leave out."""
+    """An EXPLAIN statement is refused, and the error names the option to omit."""
     with pytest.raises(InvalidRequest, match="Leave --explain out"):
         explained("EXPLAIN SELECT 1", analyze=False)
     sql = "WITH c AS (SELECT REPLACE(a, 'x', 'y') FROM t) SELECT * FROM c"

@@ -1,4 +1,4 @@
-"""Queries on a real server: results, the stop button, the cap, files, and what is left behind."""
+"""Queries on a real server: results, the stop button, the cap, files, and cleanup."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ TIMES = [
 
 @pytest.fixture
 def engine(plain_server: MariaDb, opened: Callable[..., Any]) -> Engine:
-    """Give an engine on a server."""
+    """Provide an engine on a server."""
     found: Engine = opened(plain_server.target()).engine
     return found
 
 
 def reading(engine: Engine, sql: str, *params: object, **options: Any) -> Read:
-    """Return how to read a statement, by default without anybody who listens or stops."""
+    """Return a function that reads a statement, by default without a listener or a cancel event."""
     usual: dict[str, Any] = {"cancel": threading.Event(), "tell": lambda _: None}
     return Read(engine=engine, query=BoundStatement(sql=sql, params=params), **(usual | options))
 
@@ -81,7 +81,7 @@ def written(engine: Engine, sql: str, path: Path, form: FrameOptions | None = No
 
 
 def test_a_result_is_whole_and_counted(engine: Engine) -> None:
-    """Every row is there in order, and rows and bytes are counted."""
+    """Every row arrives in order, and rows and bytes are counted."""
     read = reading(engine, MANY)
     table, cut = read_table(read)
     assert not cut
@@ -91,7 +91,7 @@ def test_a_result_is_whole_and_counted(engine: Engine) -> None:
 
 
 def test_a_list_is_longer_than_a_prepared_statement_takes(engine: Engine) -> None:
-    """A list of 70,000 values is asked for in one statement: no server prepares so many."""
+    """A list of 70,000 values, too many to prepare, is sent in one statement."""
     sql, params = bind("SELECT COUNT(*) FROM seq_1_to_100000 WHERE seq IN (:ids)", {"ids": range(70_000)})
     assert numbers(engine, sql, *params) == [69_999]
 
@@ -101,7 +101,7 @@ SCALARS = [None, True, -7, 2**64 - 1, 1.5, Decimal("-1.10"), "it's \\ %", b"\0\x
 
 @pytest.mark.parametrize("prepares", [True, False])
 def test_a_bound_value_comes_back_as_itself(plain_server: MariaDb, opened: Any, *, prepares: bool) -> None:
-    """Whether the server prepares the statement or not: the same value, of the same type."""
+    """A bound value comes back with the same type, prepared or not."""
     engine = opened(plain_server.target()).engine
     allowed = plain_server.value("SELECT @@max_prepared_stmt_count")
     if not prepares:
@@ -128,11 +128,11 @@ def test_ten_queries_at_once_are_each_right(engine: Engine) -> None:
 def test_a_stopped_query_ends_here_and_on_the_server(
     plain_server: MariaDb, engine: Engine, sql: str, how: str
 ) -> None:
-    """The stop button and the cancel event end it here and on the server, and the engine is usable."""
+    """The stop button and the cancel event end the query here and on the server, and the engine is usable."""
     cancel = threading.Event()
 
     def stop(_: Tally) -> None:
-        # Told from time to time: by then the server may have begun, or not yet.
+        # Events come periodically: the server may or may not have started by then.
         if plain_server.running(sql):
             if how == "button":
                 raise KeyboardInterrupt
@@ -155,19 +155,19 @@ def test_a_stopped_query_ends_here_and_on_the_server(
 def test_a_change_of_the_session_is_not_left_to_the_next_query(
     engine: Engine, change: str, setting: str
 ) -> None:
-    """Else the INSERT of a later query could be rolled back where its session returns to the pool."""
+    """A changed session is reset, so that the INSERT of a later query cannot be rolled back with it."""
     before = numbers(engine, f"SELECT {setting}")
     read_table(reading(engine, change))
     assert numbers(engine, f"SELECT {setting}") == before
 
 
 def test_a_query_that_only_reads_leaves_its_session_to_the_next(engine: Engine) -> None:
-    """Both queries have the same number at the server."""
+    """A read-only query returns its session to the pool: both queries have the same connection ID."""
     assert numbers(engine, "SELECT CONNECTION_ID()") == numbers(engine, "SELECT CONNECTION_ID()")
 
 
 def test_a_listener_that_fails_ends_the_query(plain_server: MariaDb, engine: Engine) -> None:
-    """Its own error is what is told, and nothing of the query goes on, here or on the server."""
+    """A failing listener ends the query here and on the server, and its own error is raised."""
 
     def fail(_: Tally) -> None:
         if plain_server.running(SILENT):
@@ -180,7 +180,7 @@ def test_a_listener_that_fails_ends_the_query(plain_server: MariaDb, engine: Eng
 
 
 def test_a_query_that_the_server_ends_is_an_error(plain_server: MariaDb, engine: Engine) -> None:
-    """KILL QUERY and KILL from elsewhere end it with the server's words, and the next query works."""
+    """KILL QUERY and KILL by another client end the query with the server's words, and the next one works."""
     # MariaDB answers an interrupted SLEEP with a row.
     endless = "SELECT COUNT(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b"
     for command, error in (("KILL QUERY", QueryFailed), ("KILL", ConnectionFailed)):
@@ -214,7 +214,7 @@ def _kill(server: MariaDb, command: str, sql: str, _: Tally) -> None:
 def test_a_containers_memory_is_what_its_limit_leaves(
     tmp_path: Path, files: dict[str, str], left: tuple[int, ...]
 ) -> None:
-    """Control groups of either version count, and what files have left in the cache counts as free."""
+    """The memory limit of either control group version counts, and cached files count as free memory."""
     (tmp_path / "memory").mkdir()
     for name, content in files.items():
         (tmp_path / name).write_text(f"{content}\n", encoding="ascii")
@@ -222,7 +222,7 @@ def test_a_containers_memory_is_what_its_limit_leaves(
 
 
 def test_a_wrong_statement_is_refused_in_the_servers_words(engine: Engine) -> None:
-    """Number and message are the server's, and the connection goes back to the pool."""
+    """Number and message of the error are the server's, and the connection returns to the pool."""
     with pytest.raises(QueryFailed, match="1054: Unknown column 'nope'") as caught:
         read_table(reading(engine, "SELECT nope"))
     assert caught.value.code == 1054
@@ -230,7 +230,7 @@ def test_a_wrong_statement_is_refused_in_the_servers_words(engine: Engine) -> No
 
 
 def test_a_result_above_the_cap_is_not_read_on(plain_server: MariaDb, engine: Engine) -> None:
-    """Reading stops with one line that names what to do, and the server is told."""
+    """Reading stops at the cap with one line of advice, and the query ends on the server."""
     with pytest.raises(ResultTooLarge, match=r"--max-memory.*--to-parquet PATH") as caught:
         read_table(reading(engine, MANY), max_memory=1_000_000)
     assert "1 MB (--max-memory)" in str(caught.value)
@@ -239,7 +239,7 @@ def test_a_result_above_the_cap_is_not_read_on(plain_server: MariaDb, engine: En
 
 
 def test_the_cap_is_half_of_what_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a number of its own a result may take half of the memory that is free."""
+    """Without a number of its own, a result may take half of the free memory."""
     assert memory.free_memory() > 0
     monkeypatch.setattr(memory, "free_memory", lambda: 2_000_000)
     with pytest.raises(ResultTooLarge, match="1 MB \\(half of the memory that was free\\)"):
@@ -248,7 +248,7 @@ def test_the_cap_is_half_of_what_is_free(engine: Engine, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("most", [1, 999, ROWS, ROWS + 1])
 def test_no_more_rows_are_read_than_wanted(engine: Engine, most: int) -> None:
-    """The first rows come, and it is told whether there were more."""
+    """The first rows are read, and the result says whether more exist."""
     table, cut = read_table(reading(engine, MANY), max_rows=most)
     assert table.column("n").to_pylist() == list(range(1, min(most, ROWS) + 1))
     assert cut == (most < ROWS)
@@ -258,7 +258,7 @@ def test_no_more_rows_are_read_than_wanted(engine: Engine, most: int) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(), st.integers(-(2**63), 2**63 - 1), st.one_of(st.none(), st.binary()))
 def test_parameters_arrive_as_they_are(engine: Engine, text: str, number: int, data: bytes | None) -> None:
-    """Whatever a text holds, quotes and comments among it, it is a value and never SQL."""
+    """Whatever a text contains, including quotes and comments, it is a value and never SQL."""
     named = bind("SELECT :t AS t, :n AS n, :d AS d -- :t", {"t": text, "n": number, "d": data})
     by_place = bind("SELECT ? AS t, ? AS n, ? AS d", [text, number, data])
     for sql, params in (named, by_place):
@@ -267,7 +267,7 @@ def test_parameters_arrive_as_they_are(engine: Engine, text: str, number: int, d
 
 
 def test_a_file_is_written_and_replaced_only_when_it_is_whole(engine: Engine, tmp_path: Path) -> None:
-    """The file has every row in order; a failure leaves what was there, and nothing beside it."""
+    """The file has every row in order; a failure leaves the previous file and no temporary file."""
     path = tmp_path / "rows.parquet"
     assert read_file(reading(engine, MANY), str(path)) == (path, ())
     assert pq.read_table(path).column("n").to_pylist() == list(range(1, ROWS + 1))
@@ -289,7 +289,7 @@ TYPES = (
 
 
 def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
-    """With Arrow's types, what is read back from the file is what the same query gives as a table."""
+    """With Arrow's types, the file's table equals the table of the same query."""
     table, _ = read_table(reading(engine, TYPES))
     path = written(engine, TYPES, tmp_path / "types.parquet", FrameOptions("arrow"))
     assert pq.read_table(path).equals(table)
@@ -301,20 +301,20 @@ def test_a_file_keeps_the_types(engine: Engine, tmp_path: Path) -> None:
 def test_pandas_reads_the_frames_dtypes_from_a_file(
     engine: Engine, tmp_path: Path, form: FrameOptions
 ) -> None:
-    """read_parquet gives the query's frame and its dtypes: a BIGINT beside a NULL keeps its digits."""
+    """read_parquet gives the query's frame and its dtypes: a BIGINT next to a NULL keeps its digits."""
     sql = f"{TYPES} UNION ALL SELECT " + ", ".join(["NULL"] * 9 + ["9007199254740993", "NULL"])
     table, _ = read_table(reading(engine, sql))
     expected, exact = frame(table, form)
     found = pd.read_parquet(written(engine, sql, tmp_path / "types.parquet", form))
     for name in exact:
-        # pandas has no way to say Arrow's DECIMAL in a file, and reads it as exact objects.
+        # pandas cannot record Arrow's DECIMAL in a file, and reads it as exact objects.
         expected[name] = expected[name].astype(object).where(expected[name].notna(), None)
     pd.testing.assert_frame_equal(found, expected)
     assert 9007199254740993 in found["j"].tolist()
 
 
 def test_a_long_file_says_what_fits_all_its_rows(engine: Engine, tmp_path: Path) -> None:
-    """The dtypes are written before the last rows have come, so that NULLs among these lose no digit."""
+    """The dtypes are written before the last rows arrive, and NULLs among these rows cost no digit."""
     sql = "SELECT IF(seq = 3000, NULL, 9007199254740993) AS id, REPEAT('x', 10000) AS pad FROM seq_1_to_3000"
     path = written(engine, sql, tmp_path / "long.parquet")
     assert pq.read_metadata(path).num_row_groups > 1
@@ -322,7 +322,7 @@ def test_a_long_file_says_what_fits_all_its_rows(engine: Engine, tmp_path: Path)
 
 
 def test_two_columns_of_one_name_are_not_written(engine: Engine, tmp_path: Path) -> None:
-    """A file that pandas could not read is refused before anything is read, with the alias that helps."""
+    """Duplicate column names, unreadable for pandas, are refused before the query, with advice."""
     with pytest.raises(InvalidRequest, match=r"two columns of the result are named id.*AS id_2"):
         read_file(reading(engine, "SELECT 1 AS id, 2 AS id"), str(tmp_path / "join.parquet"))
     assert list(tmp_path.iterdir()) == []
@@ -340,13 +340,13 @@ def test_two_columns_of_one_name_are_not_written(engine: Engine, tmp_path: Path)
 def test_a_place_that_cannot_be_written_is_refused(
     engine: Engine, tmp_path: Path, path: str, words: str
 ) -> None:
-    """Before anything is asked of the server."""
+    """A path that cannot be written is refused before the server is asked."""
     with pytest.raises(InvalidRequest, match=f"--to-parquet.*{words}"):
         read_file(reading(engine, MANY), str(tmp_path / path))
 
 
 def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> None:
-    """Root could put the file in the place of /dev/null, by name or through a link: it is refused."""
+    """/dev/null, by name or through a link, is refused, because root could replace it with the file."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     (tmp_path / "link").symlink_to("/dev/null")
@@ -357,13 +357,13 @@ def test_a_device_or_pipe_is_not_replaced(engine: Engine, tmp_path: Path) -> Non
 
 
 def test_a_name_may_be_as_long_as_the_file_system_takes(engine: Engine, tmp_path: Path) -> None:
-    """The name that is written to before is no longer than the one that is asked for."""
+    """A file name of the maximum length works, because the temporary name is not longer."""
     place = tmp_path / ("ü" * 123 + ".parquet")
     assert pq.read_table(read_file(reading(engine, "SELECT 1 AS a"), str(place))[0]).num_rows == 1
 
 
 def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, engine: Engine) -> None:
-    """The message names the server and the reason, and no connection is left over."""
+    """The message names the server and the reason, and no connection is left open."""
     before = plain_server.connections()
     with pytest.raises(InvalidRequest, match=r"--partition-on.*MariaDB.*has no tidb_snapshot"):
         read_table(reading(engine, MANY, partitions=Partitions(column="n", count=2)))
@@ -371,7 +371,7 @@ def test_a_server_without_snapshots_refuses_partitions(plain_server: MariaDb, en
 
 
 def test_statements_without_rows_have_none(plain_server: MariaDb, engine: Engine) -> None:
-    """An INSERT is carried out, and its table is empty."""
+    """An INSERT runs, and its table is empty."""
     plain_server.execute("CREATE OR REPLACE TABLE test.written (n INT)")
     table, _ = read_table(reading(engine, "INSERT INTO written VALUES (1), (2)"))
     assert table.equals(pa.table({}))

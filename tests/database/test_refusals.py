@@ -1,4 +1,4 @@
-"""What a server says at login is told by its whole meaning: `connect`'s advice and `doctor`'s causes."""
+"""The server's whole login error determines `connect`'s advice and `doctor`'s causes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CLUSTER = model.Cluster(
 
 
 class Row(NamedTuple):
-    """One refusal: what the server says, and what is made of it."""
+    """One refusal: the server's message and its diagnosis."""
 
     code: int
     text: str
@@ -67,7 +67,7 @@ INSECURE = (
     "https://docs.pingcap.com/tidbcloud/secure-connections-to-serverless-tier-clusters"
 )
 ROWS = {
-    # TiDB's own refusal speaks of the prefix whatever was wrong.
+    # TiDB's own refusal mentions the prefix, whatever the reason.
     "wrong password": Row(
         1045, WRONG_PASSWORD, "password", "login", "The password is wrong", "--password-from prompt"
     ),
@@ -172,14 +172,14 @@ ROWS = {
 
 
 def target(row: Row, port: int) -> Target:
-    """Return where the row's server is."""
+    """Return the address of the row's server."""
     return Target(
         host="127.0.0.1", port=port, user=row.user, database="", password=Secret(PASSWORD), tls=row.tls
     )
 
 
 def examined(row: Row, *, cluster: model.Cluster | None = CLUSTER) -> tuple[ConnectionFailed, Diagnosis]:
-    """Return how a connection to the row's server fails, and what the doctor says of it."""
+    """Return the failure of a connection to the row's server, and the doctor's diagnosis."""
     serve = refusing(row.code, row.text, method=row.method, offers_tls=row.offers_tls)
     with Listener(serve) as listener:
         aim = target(row, listener.port)
@@ -191,7 +191,7 @@ def examined(row: Row, *, cluster: model.Cluster | None = CLUSTER) -> tuple[Conn
 
 @pytest.mark.parametrize("name", ROWS)
 def test_each_refusal_has_its_own_cause_and_next_step(name: str) -> None:
-    """The kind, the stage, the first cause and the command follow from what the server says."""
+    """The server's message determines the kind, the stage, the first cause and the command."""
     row = ROWS[name]
     failure, diagnosis = examined(row)
     assert (failure.kind, failure.stage) == (row.kind, row.stage)
@@ -211,7 +211,7 @@ def test_each_refusal_has_its_own_cause_and_next_step(name: str) -> None:
 
 
 def test_without_a_cluster_the_missing_prefix_is_one_of_the_causes() -> None:
-    """Where nothing is known of the cluster, a bare user name may lack the prefix, and one with a dot not."""
+    """Without a known cluster, a bare user name may lack the prefix; a name with a dot does not."""
     row = ROWS["wrong password"]
     _, bare = examined(row._replace(user="root"), cluster=None)
     assert [("prefix" in cause) for cause in bare.causes] == [False, False, True]
@@ -221,7 +221,7 @@ def test_without_a_cluster_the_missing_prefix_is_one_of_the_causes() -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_word_in_the_text_decides_nothing(name: str) -> None:
-    """A text of another kind that quotes the beginning of this one, later on, is not taken for it."""
+    """A message that quotes the beginning of another message later on is not confused with it."""
     text = f"The gateway is being updated ({ROWS[name].text})"
     assert refusals.find(1105, text) is None
     assert server_error(1105, text, stage="login").kind == "other"

@@ -1,4 +1,4 @@
-"""What MariaDB's information_schema says of databases and tables."""
+"""Databases and tables as MariaDB's information_schema reports them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ORDERS = """CREATE TABLE shop.orders (
 
 @pytest.fixture(scope="module")
 def ask(plain_server: MariaDb) -> Iterator[Ask]:
-    """Give what asks the server, which has a database of two tables and a view, and an empty one."""
+    """Return a function that queries a server with an empty database and one with tables and a view."""
     for sql in (
         "CREATE OR REPLACE DATABASE shop",
         "CREATE OR REPLACE DATABASE `an empty one`",
@@ -56,7 +56,7 @@ def ask(plain_server: MariaDb) -> Iterator[Ask]:
 
 
 def test_a_listing_has_every_database_and_table(ask: Ask) -> None:
-    """Databases without a table are there too; the server's own only where they are wanted."""
+    """Databases without a table are listed too; the server's own ones only on request."""
     found = catalog.listing(ask)
     assert {"an empty one", "shop", "test"} <= set(found.databases)
     assert not {name.lower() for name in found.databases} & set(catalog.SYSTEM_DATABASES)
@@ -73,7 +73,7 @@ def test_a_listing_has_every_database_and_table(ask: Ask) -> None:
 
 
 def test_a_table_has_its_columns_and_indexes(ask: Ask) -> None:
-    """Types are in the server's words, and the columns of an index are in its order."""
+    """Types use the server's words, and the columns of an index are in its order."""
     orders = catalog.table(ask, "shop", "orders")
     assert orders is not None
     columns = catalog.columns(ask, orders)
@@ -96,14 +96,14 @@ def test_a_table_has_its_columns_and_indexes(ask: Ask) -> None:
 
 @given(st.text(min_size=1).filter(str.strip), st.text(min_size=1).filter(str.strip))
 def test_a_written_name_is_read_again(database: str, name: str) -> None:
-    """Whatever a name holds, what is written of it means the same name."""
+    """Whatever a name contains, its quoted form means the same name."""
     assert parts(written(database, name)) == (database, name)
     assert parts(written(name)) == ("", name)
 
 
 @pytest.fixture
 def cache(plain_server: MariaDb, ask: Ask) -> Iterator[SchemaCache]:  # noqa: ARG001 - it makes the tables
-    """Give names that are read in the background, in the database shop."""
+    """Provide names that are read in the background, in the database shop."""
     opened = open_engine(plain_server.target())
     cache = SchemaCache(opened.engine, lambda: "SHOP", background=True)
     yield cache
@@ -112,7 +112,7 @@ def cache(plain_server: MariaDb, ask: Ask) -> Iterator[SchemaCache]:  # noqa: AR
 
 
 def test_names_are_read_in_the_background(cache: SchemaCache) -> None:
-    """Databases, tables and columns are known after a while, in the table's order, found in any case."""
+    """Databases, tables and columns become known in the table's order, and are found in any case."""
     assert cache.settle(60)
     known = cache.names
     assert {"shop", "an empty one", "information_schema"} <= set(known.databases)
@@ -130,7 +130,7 @@ def test_names_are_read_in_the_background(cache: SchemaCache) -> None:
 
 
 def test_a_statement_that_defines_renews_the_names(cache: SchemaCache, plain_server: MariaDb) -> None:
-    """After CREATE and DROP everything is read again; other statements leave the names alone."""
+    """CREATE and DROP cause a complete reload; other statements leave the names alone."""
     assert cache.settle(60)
     plain_server.execute("CREATE TABLE shop.later (a INT)")
     cache.heard("INSERT INTO shop.later VALUES (1)")
@@ -149,7 +149,7 @@ def test_a_statement_that_defines_renews_the_names(cache: SchemaCache, plain_ser
 def test_of_many_tables_columns_are_read_on_demand(
     cache: SchemaCache, plain_server: MariaDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there are too many tables, only the current database's columns are read, or those asked for."""
+    """With too many tables, only the columns of the current database or of requested tables are read."""
     monkeypatch.setattr("tidb_pe_magic.database.schema.cache._MANY_TABLES", 3)
     plain_server.execute("CREATE TABLE test.far_away (b INT)")
     cache.renew()
@@ -164,7 +164,7 @@ def test_of_many_tables_columns_are_read_on_demand(
 
 
 def test_a_server_that_is_gone_is_told_and_not_waited_for(plain_server: MariaDb) -> None:
-    """Names that cannot be read are kept as they are, with the reason; closing ends a reading that hangs."""
+    """A lost server leaves the known names with the reason, and closing ends a read that hangs."""
     opened = open_engine(plain_server.target())
     cache = SchemaCache(opened.engine, lambda: "test", background=True)
     assert cache.settle(60)
@@ -183,7 +183,7 @@ def test_a_server_that_is_gone_is_told_and_not_waited_for(plain_server: MariaDb)
 
 
 def test_closing_ends_a_reading_that_hangs(plain_server: MariaDb) -> None:
-    """A reading that waits for the server, as behind a lock, ends with the connection."""
+    """A read that waits for the server, for example for a lock, ends with the connection."""
     opened = open_engine(plain_server.target())
     plain_server.execute("CREATE OR REPLACE TABLE test.locked (a INT)")
     with opened.engine.connect() as holder:

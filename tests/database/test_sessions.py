@@ -1,4 +1,4 @@
-"""Connections that are killed, expire, or lose their server: what goes on, and what must not."""
+"""Connections that are killed, expire, or lose their server: what recovers, and what must fail."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ WAIT = 10
 
 @pytest.fixture
 def engine(plain_server: MariaDb, opened: Open) -> Engine:
-    """Give an engine on a server with an empty table `numbers`."""
+    """Provide an engine on a server with an empty table `numbers`."""
     plain_server.execute("CREATE OR REPLACE TABLE test.numbers (n INT PRIMARY KEY)")
     return opened(plain_server.target()).engine
 
 
 @pytest.fixture
 def connection(engine: Engine) -> Iterator[Connection]:
-    """Give a connection that is held open, as jupysql holds one."""
+    """Provide a connection that is held open, as jupysql holds one."""
     with engine.connect() as held:
         yield held
 
 
 def identity(connection: Connection) -> int:
-    """Return the server's number for the session."""
+    """Return the session's connection ID on the server."""
     return int(connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one())
 
 
 def await_end(connection: Connection) -> None:
-    """Wait until the server's end of the session is closed."""
+    """Wait until the server has closed its end of the session."""
     session: Any = connection.connection.dbapi_connection
     assert select.select([session._sock], [], [], WAIT)[0], "the server did not close the connection"
 
 
 def kill(server: MariaDb, connection: Connection) -> None:
-    """Kill the session on the server, and wait until that has arrived."""
+    """Kill the session on the server, and wait until it is gone."""
     session: Any = connection.connection.dbapi_connection
     server.execute(f"KILL {session.thread_id()}")
     await_end(connection)
@@ -73,7 +73,7 @@ def count(server: MariaDb) -> int:
 def test_a_killed_connection_goes_on_and_loses_no_insert(
     plain_server: MariaDb, connection: Connection
 ) -> None:
-    """The statement after a KILL succeeds, and every INSERT is there after the connection is closed."""
+    """The statement after a KILL succeeds, and every INSERT remains after the connection is closed."""
     first = identity(connection)
     for number in range(3):
         connection.exec_driver_sql("INSERT INTO numbers VALUES (%s)", (number,))
@@ -111,9 +111,9 @@ def test_a_block_that_fails_leaves_nothing(plain_server: MariaDb, engine: Engine
 
 @pytest.mark.parametrize("if_exists", ["append", "replace"])
 def test_a_failed_to_sql_leaves_no_rows(plain_server: MariaDb, engine: Engine, if_exists: Any) -> None:
-    """Its batches are one transaction, also where it creates the table, which commits in between."""
+    """The batches of `to_sql` are one transaction, even if it creates the table, which commits in between."""
     plain_server.execute("INSERT INTO test.numbers VALUES (5)")
-    # Text of a byte too many for the column is refused by the third batch.
+    # The third batch refuses a text that is one byte too long for the column.
     frame = pd.DataFrame({"n": ["1", "2", "3", "4", "55"]})
     if if_exists == "append":
         plain_server.execute("ALTER TABLE test.numbers MODIFY n CHAR(1)")
@@ -136,7 +136,7 @@ def test_a_failed_to_sql_leaves_no_rows(plain_server: MariaDb, engine: Engine, i
 def test_a_block_whose_connection_is_killed_is_an_error(
     plain_server: MariaDb, engine: Engine, more: tuple[int, ...]
 ) -> None:
-    """Nothing of it is committed, and the block says so, also where only its COMMIT was left to do."""
+    """A killed connection fails its block without a commit, even if only the COMMIT was left."""
 
     def work() -> None:
         with engine.begin() as connection:
@@ -174,7 +174,7 @@ def test_an_expired_connection_goes_on(plain_server: MariaDb, opened: Open) -> N
 def test_a_server_that_restarts_is_an_error_only_while_it_is_down(
     plain_server: MariaDb, connection: Connection
 ) -> None:
-    """While the server is down a statement fails at stage tcp; afterwards the same connection goes on."""
+    """While the server is down a statement fails at stage tcp; afterwards the same connection works again."""
     identity(connection)
     plain_server.stop()
     try:
@@ -189,7 +189,7 @@ def test_a_server_that_restarts_is_an_error_only_while_it_is_down(
 def test_a_kill_inside_a_transaction_is_an_error_and_leaves_nothing(
     plain_server: MariaDb, connection: Connection, begin: str
 ) -> None:
-    """A transaction is never continued in a new session: the statement fails, and nothing is kept."""
+    """After a KILL, a transaction fails and is rolled back instead of continuing in a new session."""
     connection.exec_driver_sql(begin)
     connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
     kill(plain_server, connection)
@@ -204,7 +204,7 @@ def test_a_kill_inside_a_transaction_is_an_error_and_leaves_nothing(
 def test_a_kill_before_the_commit_of_a_transaction_is_an_error(
     plain_server: MariaDb, connection: Connection
 ) -> None:
-    """A COMMIT whose transaction is gone fails, whoever sends it."""
+    """A COMMIT whose transaction is lost fails, whatever sends it."""
     connection.exec_driver_sql("START TRANSACTION")
     connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
     kill(plain_server, connection)
@@ -226,7 +226,7 @@ def test_a_kill_before_the_commit_of_a_transaction_is_an_error(
 def test_an_at_sign_in_a_string_is_not_a_variable(
     plain_server: MariaDb, connection: Connection, statement: str
 ) -> None:
-    """A statement that holds one in a string, a comment or a quoted name survives a KILL as any other."""
+    """A statement with an @ in a string, a comment or a quoted name survives a KILL like any other."""
     before = identity(connection)
     kill(plain_server, connection)
     assert len(connection.exec_driver_sql(statement).all()) == 1
@@ -246,7 +246,7 @@ def test_a_finished_transaction_no_longer_stands_in_the_way(
 
 
 def test_an_isolation_level_of_the_user_is_a_transaction(plain_server: MariaDb, engine: Engine) -> None:
-    """A connection that was taken out of autocommit is not opened again behind its user's back."""
+    """A connection that the user took out of autocommit is not reopened silently."""
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
         kill(plain_server, connection)
@@ -259,7 +259,7 @@ def test_an_isolation_level_of_the_user_is_a_transaction(plain_server: MariaDb, 
 def test_the_database_chosen_with_use_is_chosen_again(
     plain_server: MariaDb, connection: Connection, statement: str
 ) -> None:
-    """After a reconnection the session is in the database that it was in."""
+    """After a reconnection the session is in its previous database."""
     plain_server.execute("CREATE DATABASE IF NOT EXISTS `my db`")
     plain_server.execute("CREATE DATABASE IF NOT EXISTS other")
     connection.exec_driver_sql(statement)
@@ -269,7 +269,7 @@ def test_the_database_chosen_with_use_is_chosen_again(
 
 
 def test_lost_settings_are_told(plain_server: MariaDb, connection: Connection) -> None:
-    """A reconnection that undoes a SET warns, once, with what is gone."""
+    """A reconnection that undoes a SET warns once, and lists the lost settings."""
     connection.exec_driver_sql("SET time_zone = '+08:00'")
     kill(plain_server, connection)
     with pytest.warns(SessionStateLost, match="SET time_zone"):
@@ -284,7 +284,7 @@ def test_lost_settings_are_told(plain_server: MariaDb, connection: Connection) -
 def test_a_statement_about_the_lost_session_fails(
     plain_server: MariaDb, connection: Connection, statement: str
 ) -> None:
-    """What only the old session knew is not answered with a new session's nothing."""
+    """A query about the old session's state fails instead of returning the new session's NULL."""
     connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
     kill(plain_server, connection)
     with pytest.raises(sqlalchemy.exc.OperationalError, match=r"2006|2013"):
@@ -293,7 +293,7 @@ def test_a_statement_about_the_lost_session_fails(
 
 
 def test_the_look_before_each_statement_does_not_change_its_answer(connection: Connection) -> None:
-    """Functions about the statement before give what they give without the ping in between."""
+    """Functions about the previous statement return the same values with and without the ping."""
     connection.exec_driver_sql("INSERT INTO numbers VALUES (1), (2)")
     assert connection.exec_driver_sql("SELECT ROW_COUNT()").scalar_one() == 2
     connection.exec_driver_sql("SELECT 1/0")
@@ -301,7 +301,7 @@ def test_the_look_before_each_statement_does_not_change_its_answer(connection: C
 
 
 def test_a_frozen_connection_is_replaced(plain_server: MariaDb, opened: Open) -> None:
-    """A peer that takes bytes and never answers is given up after the time limit."""
+    """A peer that accepts bytes and never answers is dropped after the time limit."""
     with Relay((plain_server.host, plain_server.port)) as relay:
         engine = opened(plain_server.target(port=relay.port), timeout=0.5).engine
         with engine.connect() as connection:
@@ -312,7 +312,7 @@ def test_a_frozen_connection_is_replaced(plain_server: MariaDb, opened: Open) ->
 
 
 def test_a_forgotten_connection_is_replaced_on_every_path(plain_server: MariaDb, opened: Open) -> None:
-    """The pool, pandas, and the end of a connection give up after the time limit."""
+    """The pool, pandas, and the end of a connection drop a dead connection after the time limit."""
     with Relay((plain_server.host, plain_server.port)) as relay:
         engine = opened(plain_server.target(port=relay.port), timeout=0.5).engine
         held = engine.connect()
@@ -325,7 +325,7 @@ def test_a_forgotten_connection_is_replaced_on_every_path(plain_server: MariaDb,
 
 @pytest.mark.parametrize("where", ["session", "pool"])
 def test_a_cluster_that_fell_asleep_is_waited_for(plain_server: MariaDb, opened: Open, where: str) -> None:
-    """A connection that is opened again has as long for its login as the first one."""
+    """A reopened connection has as much time for its login as the first one."""
     with Relay((plain_server.host, plain_server.port)) as relay:
         engine = opened(plain_server.target(port=relay.port), timeout=1.0, login_timeout=60.0).engine
         connection = engine.connect()
@@ -343,7 +343,7 @@ def test_a_cluster_that_fell_asleep_is_waited_for(plain_server: MariaDb, opened:
 
 
 def test_the_rest_of_an_interrupted_answer_ends_the_connection(engine: Engine) -> None:
-    """A ROLLBACK that meets it closes the connection, which the server rolls back; another follows."""
+    """A ROLLBACK that meets the rest of an answer closes the connection, and another one follows."""
     with engine.connect() as connection:
         first = identity(connection)
         session: Any = connection.connection.dbapi_connection
@@ -366,7 +366,7 @@ def test_a_forgotten_connection_with_a_transaction_is_an_error(plain_server: Mar
 
 
 def test_connections_give_up_what_is_not_acknowledged(connection: Connection) -> None:
-    """Where the platform has it, the kernel ends a connection whose bytes nobody acknowledges."""
+    """On platforms with the option, the kernel ends a connection whose bytes are not acknowledged."""
     sock = connection.connection.dbapi_connection._sock  # type: ignore[union-attr]
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -398,7 +398,7 @@ def test_an_interrupted_query_leaves_the_engine_usable(plain_server: MariaDb, en
 
 
 def test_a_changed_password_is_an_error_without_the_password(plain_server: MariaDb, opened: Open) -> None:
-    """A session that cannot be opened again fails at login, and no frame holds the old password."""
+    """A session that cannot be reopened fails at login, and no frame contains the old password."""
     password = "the-old-password-of-the-test"
     account = "'prefix.rotated'@'%'"
     plain_server.execute(f"CREATE OR REPLACE USER {account} IDENTIFIED BY '{password}'")
@@ -420,7 +420,7 @@ def test_a_changed_password_is_an_error_without_the_password(plain_server: Maria
 
 
 def test_the_search_for_secrets_finds_one() -> None:
-    """The helper that looks for a secret in frames sees local variables of the driver's kind."""
+    """The helper that searches frames for a secret finds local variables like the driver's."""
     namespace: dict[str, Any] = {}
     exec("def driver(password):\n    raise ValueError('refused')", namespace)  # noqa: S102
     with pytest.raises(ValueError, match="refused") as failed:
@@ -443,7 +443,7 @@ def test_a_local_file_is_never_sent(
 def test_closing_a_killed_connection_is_quiet(
     plain_server: MariaDb, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection that is gone is closed without a word, in a transaction too."""
+    """A lost connection is closed without output, in a transaction too."""
     for statement in ("SELECT 1", "START TRANSACTION"):
         with caplog.at_level(logging.WARNING), engine.connect() as connection:
             connection.exec_driver_sql(statement)

@@ -1,4 +1,4 @@
-"""Statements in a list: short, on one line, and without anything that may be secret."""
+"""Statements in a list: short, on one line, and without possible secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECRET = "hunter2Zx"
     ],
 )
 def test_a_statement_is_recognized_without_its_strings(sql: str, shown: str) -> None:
-    """Names and numbers stay; strings, and what names a password, do not."""
+    """Names and numbers stay; strings and the words after a password clause are removed."""
     assert shortened(sql) == shown
 
 
@@ -39,7 +39,7 @@ def test_a_statement_is_recognized_without_its_strings(sql: str, shown: str) -> 
     st.text(st.sampled_from("a '\"\\`-#/*\n"), max_size=12),
 )
 def test_no_string_is_shown(before: str, quote: str, after: str) -> None:
-    """Whatever stands around a string, and however the server reads a backslash, its text is not shown."""
+    """The text of a string is hidden, whatever surrounds it and however the server reads a backslash."""
     for sql in (f"SELECT {quote}{SECRET}{quote}, {before}", f"SELECT {quote}{after}{SECRET}{quote}"):
         shown = shortened(sql)
         if sql.count(quote) == 2:
@@ -48,7 +48,7 @@ def test_no_string_is_shown(before: str, quote: str, after: str) -> None:
 
 
 def test_a_long_statement_is_cut() -> None:
-    """It is as long as a line of a table."""
+    """A long statement is cut to the width of a table's line."""
     shown = shortened("SELECT " + ", ".join(f"column_{number}" for number in range(100)))
     assert len(shown) < 130
     assert shown.endswith("…")

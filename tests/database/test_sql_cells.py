@@ -1,4 +1,4 @@
-"""jupysql's features on our connections and on an ordinary one: the same cell, the same values and texts."""
+"""jupysql's features on a product connection and on a plain one: the same cell gives the same output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Cells:
     """Runs each cell on both connections."""
 
     def __init__(self, ip: Any, capture: pytest.CaptureFixture[str]) -> None:
-        """Take a shell that has both."""
+        """Take a shell that has both connections."""
         self.ip = ip
         self._capture = capture
 
@@ -63,7 +63,7 @@ class Cells:
 
 @pytest.fixture(scope="module")
 def shell(plain_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Give a shell in which jupysql has a connection of ours, and an ordinary one to the same server."""
+    """Provide a shell in which jupysql has a product connection and a plain one to the same server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("DATABASE_URL", raising=False)
@@ -92,7 +92,7 @@ def shell(plain_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def opened_modes(shell: Any, plain_server: MariaDb) -> Iterator[dict[str, str]]:
-    """Give a connection for each mode of dtypes, and its mode of DECIMALs: alias -> the latter."""
+    """Provide a connection for each mode of dtypes, as a map from alias to DECIMAL mode."""
     modes = [(dtypes, "exact") for dtypes in ("pandas", "arrow", "numpy_nullable")]
     modes += [("pandas", "auto"), ("numpy_nullable", "auto"), ("pandas", "float")]
     opened = {f"{dtypes}_{decimals}": (dtypes, decimals) for dtypes, decimals in modes}
@@ -109,7 +109,7 @@ def opened_modes(shell: Any, plain_server: MariaDb) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def cells(shell: Any, plain_server: MariaDb, capsys: pytest.CaptureFixture[str]) -> Iterator[Cells]:
-    """Give both connections a table `things`, and put jupysql's options back afterwards."""
+    """Provide both connections with a table `things`, and restore jupysql's options afterwards."""
     plain_server.execute(
         "CREATE OR REPLACE TABLE test.things (id BIGINT PRIMARY KEY, name VARCHAR(40), price DECIMAL(10,2), "
         "ratio DOUBLE, small FLOAT, at DATETIME, day DATE, span TIME, raw BLOB, doc JSON)"
@@ -124,7 +124,7 @@ def cells(shell: Any, plain_server: MariaDb, capsys: pytest.CaptureFixture[str])
 
 
 def views(value: Any) -> Any:
-    """Return everything that a person can see or take of a cell's value."""
+    """Return everything that a user can see or take from a cell's value."""
     if type(value).__name__ == "ResultSet":
         shown = str(value), value._repr_html_()
         rows = [tuple(row) for row in value]
@@ -139,7 +139,7 @@ def views(value: Any) -> Any:
 
 
 def known(value: Any) -> Any:
-    """Return a value of a frame as Python's own; every value that stands for none is None."""
+    """Return a value of a frame as a Python value, with None for every missing value."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     plain = value.item() if hasattr(value, "item") else value
@@ -149,7 +149,7 @@ def known(value: Any) -> Any:
 
 
 MANY = "SELECT seq AS n, seq * 2 AS m FROM seq_1_to_25"
-# A profile names each column's most frequent value; among equally frequent ones a server may choose.
+# A profile names each column's most frequent value; the server may choose among equally frequent ones.
 PROFILED = (
     "%sql CREATE OR REPLACE TABLE profiled AS SELECT 1 AS id, 'one' AS name, 1.10 AS price, "
     "TIMESTAMP '2013-01-01 10:00:00' AS at UNION ALL SELECT 1, 'one', 1.10, '2013-01-01 10:00:00' "
@@ -213,7 +213,7 @@ PROFILED = (
     ids=lambda typed: typed[-1][:60],
 )
 def test_a_cell_is_the_same_as_on_an_ordinary_connection(cells: Cells, typed: tuple[str, ...]) -> None:
-    """Values, texts and everything that it wrote: only how many rows were read is said in another way."""
+    """Values, texts and other output are the same; only the count of rows has other words."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         (ours, written), (plain, expected) = cells.both(*typed)
@@ -224,7 +224,7 @@ def test_a_cell_is_the_same_as_on_an_ordinary_connection(cells: Cells, typed: tu
 
 
 def plotted(axes: Any) -> list[Any]:
-    """Return what stands in a plot."""
+    """Return the contents of a plot."""
     return [[patch.get_bbox().bounds for patch in axes.patches], axes.get_title(), axes.get_xlabel()]
 
 
@@ -233,7 +233,7 @@ def plotted(axes: Any) -> list[Any]:
     ["%sqlplot bar --table things --column name", "%sqlplot histogram --table things --column id --bins 3"],
 )
 def test_a_plot_is_the_same(cells: Cells, cell: str) -> None:
-    """The same bars in the same places, or the same refusal."""
+    """A plot has the same bars in the same places, or the same error."""
     import matplotlib  # noqa: ICN001, PLC0415 - slow to import
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -250,7 +250,7 @@ def test_a_plot_is_the_same(cells: Cells, cell: str) -> None:
 
 
 def test_explore_is_the_same(cells: Cells) -> None:
-    """`%sqlcmd explore` shows the same page, rows and count, and turns and sorts its pages alike."""
+    """`%sqlcmd explore` shows the same page, rows and count, and pages and sorts alike."""
     shown = [
         re.sub(r"tableContainer_\d+", "container", value._repr_html_())
         for value, _ in cells.both("%sqlcmd explore --table things")
@@ -265,7 +265,7 @@ def test_explore_is_the_same(cells: Cells) -> None:
 
 
 def test_a_name_takes_the_variable_that_the_cell_sees(cells: Cells) -> None:
-    """Without any option: the notebook's variables, and those of a function around `%sql` first."""
+    """Without any option, a name means a variable of the function around `%sql`, then of the notebook."""
     assert cells.run(
         OURS,
         "least, ids = 3, [1, 3]",
@@ -279,7 +279,7 @@ def test_a_name_takes_the_variable_that_the_cell_sees(cells: Cells) -> None:
 
 @pytest.mark.parametrize("setting", ["warn", "enabled", "disabled"])
 def test_colons_that_are_no_parameters_reach_the_server(cells: Cells, setting: str) -> None:
-    """JSON, times, and names in strings and comments, whatever jupysql's option is."""
+    """JSON, times, and names in strings and comments reach the server, whatever jupysql's option is."""
     ((found, clock),) = cells.run(
         OURS,
         f"%config SqlMagic.named_parameters = {setting!r}",
@@ -298,7 +298,7 @@ def test_colons_that_are_no_parameters_reach_the_server(cells: Cells, setting: s
 def test_an_error_is_told_without_its_traceback(
     cells: Cells, capsys: pytest.CaptureFixture[str], cell: str, error: type, words: str
 ) -> None:
-    """What is wrong and where, and nothing of the way to it; the next cell works."""
+    """The error shows what is wrong and where, without a traceback, and the next cell works."""
     cells.ip.run_line_magic("sql", OURS)
     cells.ip.run_line_magic("config", "SqlMagic.displaycon = False")
     capsys.readouterr()
@@ -312,7 +312,7 @@ def test_an_error_is_told_without_its_traceback(
 
 
 def test_an_autocommit_that_is_off_is_off(shell: Any, plain_server: MariaDb, cells: Cells) -> None:
-    """With jupysql's option off when the connection is made, nothing is kept without COMMIT."""
+    """If jupysql's option is off when the connection opens, nothing is saved without COMMIT."""
     magic = shell.find_line_magic("sql").__self__
     magic.autocommit = False
     opened = open_engine(plain_server.target())
@@ -355,9 +355,10 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
 def test_every_mode_has_what_the_driver_reads(
     shell: Any, cells: Cells, opened_modes: dict[str, str], drawn: tuple[list[str], list[list[Any]]]
 ) -> None:
-    """On tables of random types and values, with NULLs: `%%sql` in each mode, and PyMySQL's own cursor.
+    """On random tables with NULLs, `%%sql` in each mode matches PyMySQL's own cursor.
 
-    A DECIMAL that became a number by itself has all its digits; one that was asked for is the nearest float.
+    A DECIMAL that became a number automatically has all its digits; an explicit conversion is the nearest
+    float.
     """
     types, rows = drawn
     engine = shell.user_ns["engine"]
@@ -388,7 +389,7 @@ def test_every_mode_has_what_the_driver_reads(
 
 
 def test_a_percent_sign_in_a_plain_string_is_one(plain_server: MariaDb) -> None:
-    """For pandas and the engine, as it is, doubled, and beside parameters; compiled ones keep theirs."""
+    """A percent sign works in plain strings, single or doubled, with parameters, and in compiled ones."""
     engine = open_engine(plain_server.target()).engine
     wanted = "SELECT 'U%' LIKE 'U%' AS found"
     try:

@@ -1,4 +1,4 @@
-"""The stages of a connection that fails: which one, why, and what to do about it."""
+"""The stages of a failing connection: which one, why, and what to do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PASSWORD = "correct-horse-battery"
 
 
 def failure(target: Target, *, timeout: float = 10.0) -> ConnectionFailed:
-    """Return how the connection fails; nothing of the password is in the traceback."""
+    """Return the connection's failure, after checking that its traceback does not contain the password."""
     with pytest.raises(ConnectionFailed) as failed:
         open_engine(target, timeout=timeout)
     error = failed.value
@@ -39,7 +39,7 @@ def failure(target: Target, *, timeout: float = 10.0) -> ConnectionFailed:
 
 
 def target(port: int, host: str = "127.0.0.1") -> Target:
-    """Return a target for an end that is no database."""
+    """Return a target for a server that is not a database."""
     return Target(host=host, port=port, user="prefix.root", database="", password=Secret(PASSWORD))
 
 
@@ -49,21 +49,21 @@ def packet(payload: bytes, sequence: int = 0) -> bytes:
 
 
 def plain_greeting(server: MariaDb) -> bytes:
-    """Return the greeting of a real server that offers no TLS."""
+    """Return the greeting of a real server without TLS."""
     with socket.create_connection((server.host, server.port)) as real:
         return real.recv(4096)
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 300])
 def test_a_name_that_does_not_resolve_fails_at_dns(host: str) -> None:
-    """An unknown or impossible host name is named."""
+    """The error names an unknown or impossible host name."""
     error = failure(target(4000, host))
     assert error.stage == "dns"
     assert host in error.message
 
 
 def test_a_refused_connection_fails_at_tcp() -> None:
-    """A port that nothing listens on is called refused, with the host's address."""
+    """A port without a listener is reported as refused, with the host's address."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     error = failure(target(port))
@@ -73,7 +73,7 @@ def test_a_refused_connection_fails_at_tcp() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops what a full backlog cannot take")
 def test_a_connection_that_is_not_answered_fails_at_tcp_and_names_the_security_group() -> None:
-    """A packet filter drops packets: the advice is the security group and the VPC."""
+    """If a packet filter drops packets, the advice is the security group and the VPC."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
@@ -85,7 +85,7 @@ def test_a_connection_that_is_not_answered_fails_at_tcp_and_names_the_security_g
 
 
 def test_a_server_of_another_protocol_fails_at_the_handshake() -> None:
-    """What the server says instead of a MySQL greeting is shown."""
+    """The error shows the server's text in place of a MySQL greeting."""
     with Listener(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")) as listener:
         error = failure(target(listener.port))
     assert error.stage == "handshake"
@@ -94,7 +94,7 @@ def test_a_server_of_another_protocol_fails_at_the_handshake() -> None:
 
 
 def test_a_closed_connection_fails_at_the_handshake() -> None:
-    """A gate that takes the connection and closes it is told apart from a refused one."""
+    """A gate that accepts and closes the connection is distinguished from a refused one."""
     with Listener(lambda _: None) as listener:
         error = failure(target(listener.port))
     assert error.stage == "handshake"
@@ -102,7 +102,7 @@ def test_a_closed_connection_fails_at_the_handshake() -> None:
 
 
 def test_a_silent_server_fails_at_the_handshake() -> None:
-    """A server that says nothing is given up at the deadline."""
+    """A silent server fails at the deadline."""
     with Listener(lambda connection: connection.recv(1)) as listener:
         error = failure(target(listener.port), timeout=0.3)
     assert error.stage == "handshake"
@@ -110,14 +110,14 @@ def test_a_silent_server_fails_at_the_handshake() -> None:
 
 
 def test_one_deadline_holds_for_a_server_that_trickles(plain_server: MariaDb) -> None:
-    """Bytes that keep coming do not extend the time for the whole probe."""
+    """Trickling bytes do not extend the time for the whole probe."""
     greeting = plain_greeting(plain_server)
     given_up = threading.Event()
 
     def trickle(connection: socket.socket) -> None:
         connection.sendall(greeting)
         connection.recv(4096)
-        # The length announces a packet that a byte at a time does not complete.
+        # The announced packet length is never reached, one byte at a time.
         connection.sendall((200_000).to_bytes(3, "little") + b"\x02")
         try:
             while not given_up.wait(0.05):
@@ -142,7 +142,7 @@ def test_a_greeting_in_pieces_is_read_to_its_end(
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for byte in server.recv(4096):
                 client.sendall(bytes([byte]))
-                time.sleep(0)  # let the client see what is there
+                time.sleep(0)  # Let the client see the bytes.
             for source, sink in itertools.cycle(((client, server), (server, client))):
                 data = source.recv(65536)
                 if not data:
@@ -156,7 +156,7 @@ def test_a_greeting_in_pieces_is_read_to_its_end(
 
 
 def test_too_many_connections_fail_at_the_handshake() -> None:
-    """The server's error instead of a greeting is shown with its number."""
+    """The server's error in place of a greeting is shown with its number."""
     message = packet(b"\xff" + (1040).to_bytes(2, "little") + b"#08004Too many connections")
     with Listener(lambda connection: connection.sendall(message)) as listener:
         error = failure(target(listener.port))
@@ -173,7 +173,7 @@ def test_a_hostile_message_stays_on_one_line() -> None:
 
 
 def test_a_wrong_password_fails_at_login(plain_server: MariaDb) -> None:
-    """A refused login shows the server's words, and what else it can mean."""
+    """A refused login shows the server's words and other possible reasons."""
     before = plain_server.connections()
     error = failure(plain_server.target(password=Secret(PASSWORD)))
     assert error.stage == "login"
@@ -184,7 +184,7 @@ def test_a_wrong_password_fails_at_login(plain_server: MariaDb) -> None:
 
 
 def test_an_unknown_database_fails_at_query(plain_server: MariaDb) -> None:
-    """A database that does not exist is told apart from a refused login."""
+    """A missing database is distinguished from a refused login."""
     error = failure(plain_server.target(database="nowhere"))
     assert error.stage == "query"
     assert "1049 Unknown database 'nowhere'" in error.message
@@ -192,7 +192,7 @@ def test_an_unknown_database_fails_at_query(plain_server: MariaDb) -> None:
 
 
 def test_a_database_without_grant_fails_at_query(plain_server: MariaDb) -> None:
-    """A database that the user may not use is named with the server's words."""
+    """The error for a database without a grant has its name and the server's words."""
     plain_server.execute(f"CREATE OR REPLACE USER 'prefix.guest'@'%' IDENTIFIED BY '{PASSWORD}'")
     error = failure(plain_server.target(user="prefix.guest", database="mysql", password=Secret(PASSWORD)))
     assert error.stage == "query"
@@ -202,7 +202,7 @@ def test_a_database_without_grant_fails_at_query(plain_server: MariaDb) -> None:
 def test_a_user_at_its_limit_fails_at_the_handshake(
     plain_server: MariaDb, opened: Callable[..., Opened]
 ) -> None:
-    """A limit on the user's connections is not taken for a wrong password."""
+    """A limit on the user's connections is not reported as a wrong password."""
     plain_server.execute(
         f"CREATE OR REPLACE USER 'prefix.one'@'%' IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS 1"
     )
@@ -214,7 +214,7 @@ def test_a_user_at_its_limit_fails_at_the_handshake(
 
 
 def test_an_unencrypted_login_that_is_refused_names_tls(tls_server: MariaDb) -> None:
-    """MariaDB refuses an unencrypted login as if the password were wrong: the advice names the flag."""
+    """MariaDB refuses an unencrypted login as if the password were wrong; the advice names the flag."""
     tls_server.execute("SET GLOBAL require_secure_transport = ON")
     try:
         error = failure(tls_server.target(tls=TlsMode.OFF))
@@ -225,7 +225,7 @@ def test_an_unencrypted_login_that_is_refused_names_tls(tls_server: MariaDb) -> 
 
 
 def test_a_required_encryption_fails_at_tls(plain_server: MariaDb) -> None:
-    """A server that says that it takes encrypted connections only is told apart from a wrong password."""
+    """A server that requires encryption is distinguished from a wrong password."""
     greeting = plain_greeting(plain_server)
     message = b"\xff" + (3159).to_bytes(2, "little") + b"#HY000insecure transport is prohibited"
 
@@ -242,14 +242,14 @@ def test_a_required_encryption_fails_at_tls(plain_server: MariaDb) -> None:
 
 @pytest.mark.parametrize("method", [b"mysql_clear_password", b"dialog", b"mysql_old_password"])
 def test_the_password_is_never_sent_in_clear_text(plain_server: MariaDb, method: bytes) -> None:
-    """A server that asks for the password itself over an unencrypted connection does not get it."""
+    """A server that requests the password over an unencrypted connection does not get it."""
     greeting = plain_greeting(plain_server)
     received: list[bytes] = []
 
     def ask(connection: socket.socket) -> None:
         connection.sendall(greeting)
         received.append(connection.recv(4096))
-        # An authentication switch request; `dialog` brings its first question along.
+        # An authentication switch request; `dialog` includes its first question.
         connection.sendall(packet(b"\xfe" + method + b"\0" + b"\x04Password: ", 2))
         while data := connection.recv(4096):
             received.append(data)
@@ -263,7 +263,7 @@ def test_the_password_is_never_sent_in_clear_text(plain_server: MariaDb, method:
 
 
 def test_a_server_that_asks_for_a_local_file_gets_nothing(plain_server: MariaDb) -> None:
-    """LOAD DATA LOCAL that the server begins is refused, and the connection is closed at once."""
+    """A LOAD DATA LOCAL that the server initiates is refused, and the connection is closed immediately."""
     greeting = plain_greeting(plain_server)
     ok = b"\0\0\0\2\0\0\0"
     after: list[bytes] = []
@@ -298,7 +298,7 @@ def test_a_password_beyond_latin_1_is_compared_as_utf_8(
 
 
 def test_a_failed_query_leaves_no_connection(plain_server: MariaDb, opened: Callable[..., Opened]) -> None:
-    """At whichever query after the login the probe fails, its connection is closed."""
+    """If a query after the login fails, the probe closes its connection."""
     failures: list[ConnectionFailed] = []
     for limit in range(1, 50):
         user = f"prefix.limit{limit}"
@@ -318,7 +318,7 @@ def test_a_failed_query_leaves_no_connection(plain_server: MariaDb, opened: Call
 
 
 def test_a_failed_probe_leaves_no_connection(tls_server: MariaDb) -> None:
-    """After a failure at any stage, the server has none of this user's connections."""
+    """After a failure at any stage, the server has no connection of this user."""
     before = tls_server.connections()
     for changes in ({"database": "nowhere"}, {"password": Secret(PASSWORD)}, {"tls_name": "x.example"}):
         failure(tls_server.target(**changes))

@@ -1,4 +1,4 @@
-"""What a stop says of the server, on a server that counts in 64 bits and may refuse to be told."""
+"""A stop's message about the server, on a server with 64-bit IDs that may refuse the KILL."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UPDATE = "UPDATE k SET a = a + 1 + SLEEP(0.05)"
-# More than 32 bits, of which the greeting has the lower ones.
+# More than 32 bits; the greeting has the lower ones.
 NUMBER = (5 << 40) + 17
 
 
 @pytest.fixture
 def server() -> Iterator[WireServer]:
-    """Give a server whose UPDATE has no end."""
+    """Provide a server whose UPDATE never ends."""
     identity = Result((Declared("CONNECTION_ID()", FIELD_TYPE.LONGLONG),), ((NUMBER,),))
     with WireServer({"SELECT CONNECTION_ID()": identity}, connection_id=NUMBER) as server:
         server.hanging = UPDATE
@@ -38,7 +38,7 @@ def server() -> Iterator[WireServer]:
 
 @pytest.fixture
 def engine(server: WireServer) -> Iterator[Any]:
-    """Give a pool of our sessions, as an engine has one."""
+    """Provide a pool of the product's sessions, like an engine's."""
     place: dict[str, Any] = {"host": server.host, "port": server.port, "user": "root"}
     target = Target(**place, database="", password=Secret(""), tls=TlsMode.OFF)
     connector = Connector(target, timeout=5)
@@ -49,7 +49,7 @@ def engine(server: WireServer) -> Iterator[Any]:
 
 
 def stopped(server: WireServer, engine: Any, sql: str, *, full: bool = False) -> QueryCancelled:
-    """Stop a statement while it runs, perhaps when no further client is allowed, and return the error."""
+    """Stop a running statement, optionally with further clients refused, and return the error."""
     server.hanging = sql
     cancel = threading.Event()
 
@@ -69,14 +69,14 @@ def stopped(server: WireServer, engine: Any, sql: str, *, full: bool = False) ->
 
 
 def test_a_statement_is_killed_by_all_bits_of_its_number(server: WireServer, engine: Any) -> None:
-    """The 64 bits of CONNECTION_ID() are named, and the error says that the server was told."""
+    """KILL uses all 64 bits of CONNECTION_ID(), and the error says that the server was told to stop."""
     error = stopped(server, engine, UPDATE)
     assert [sql for _, sql in server.commands if "KILL" in sql] == [f"KILL QUERY {NUMBER}"]
     assert str(error) == "the query was stopped here, and the server was told to stop it."
 
 
 def test_a_server_that_cannot_be_told_is_not_said_to_have_stopped(server: WireServer, engine: Any) -> None:
-    """With no connection left for KILL, the error gives the reason and how to look."""
+    """With no connection left for KILL, the error gives the reason and how to check."""
     error = str(stopped(server, engine, UPDATE, full=True))
     assert "stopped here. The server could not be told: " in error
     assert "1040 Too many connections" in error
@@ -85,12 +85,12 @@ def test_a_server_that_cannot_be_told_is_not_said_to_have_stopped(server: WireSe
 
 
 def test_a_stopped_ddl_statement_goes_on(server: WireServer, engine: Any) -> None:
-    """The command that shows the job is named."""
+    """For a stopped DDL statement, which continues, the error names the command that shows the job."""
     assert "ADMIN SHOW DDL JOBS" in str(stopped(server, engine, "ALTER TABLE k ADD INDEX (a)"))
 
 
 def test_what_is_not_known_is_not_said() -> None:
-    """A statement that was not sent, a silent server and a lost transaction are told apart."""
+    """An unsent statement, a silent server and a lost transaction each have their own message."""
     assert "before it was sent" in str(Stop(statement="SELECT 1").error())
     silent = str(Stop(statement="SELECT 1", sessions=1).error())
     assert "has not answered" in silent

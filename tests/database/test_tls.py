@@ -1,4 +1,4 @@
-"""TLS against a real server: what is verified, what is refused, and what is said."""
+"""TLS against a real server: what is verified, refused and reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PRIVATE_GATEWAY = "gateway01-privatelink.ap-southeast-1.prod.alicloud.tidbcloud.
 
 
 def cipher(engine: Engine) -> str:
-    """Return the TLS version that the server sees."""
+    """Return the TLS version that the server reports."""
     with engine.connect() as connection:
         return str(connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_version'").one()[1])
 
@@ -68,7 +68,7 @@ def test_auto_accepts_a_gateway_name_and_keeps_to_it(
         assert "host dialled: 127.0.0.1" in result.tls.description
         with result.engine.connect():
             assert cipher(result.engine).startswith("TLSv1.")
-    # The certificate now carries the host, which is not the name that was settled.
+    # The certificate now names the host, which is not the agreed name.
     with result.engine.connect(), result.engine.connect():
         result.engine.dispose()
         with pytest.raises(sqlalchemy.exc.OperationalError, match=r"is for 127\.0\.0\.1, not for"):
@@ -76,14 +76,14 @@ def test_auto_accepts_a_gateway_name_and_keeps_to_it(
 
 
 def test_tls_name_replaces_every_other_name(tls_server: MariaDb, authority: Authority, opened: Open) -> None:
-    """With a name given, only that name counts, though the certificate carries the host."""
+    """With a name given, only that name counts, even if the certificate includes the host."""
     with tls_server.certificate(authority, GATEWAY, "127.0.0.1"):
         assert opened(tls_server.target(tls_name=GATEWAY)).tls.verified_name == GATEWAY
         refusal(tls_server.target(tls_name="other.example.com", gateway_names=(GATEWAY,)))
 
 
 def test_a_certificate_for_other_names_is_refused(tls_server: MariaDb, authority: Authority) -> None:
-    """No match lists the certificate's names, and no flag that would accept a stranger's."""
+    """Without a match the error lists the certificate's names, and suggests no flag to accept them."""
     with tls_server.certificate(authority, GATEWAY, "*.example.com"):
         message = str(refusal(tls_server.target(gateway_names=(PRIVATE_GATEWAY,))))
     for part in (GATEWAY, "*.example.com", "127.0.0.1", PRIVATE_GATEWAY, "do not send a password"):
@@ -93,7 +93,7 @@ def test_a_certificate_for_other_names_is_refused(tls_server: MariaDb, authority
 def test_verify_identity_takes_the_host_or_the_given_name_alone(
     tls_server: MariaDb, authority: Authority, opened: Open
 ) -> None:
-    """Mode verify-identity does not try the gateway names."""
+    """Mode verify-identity accepts the host or the given name, without the gateway names."""
     identity = {"tls": TlsMode.VERIFY_IDENTITY, "gateway_names": (GATEWAY,)}
     assert opened(tls_server.target(**identity)).tls.verified_name == "127.0.0.1"
     with tls_server.certificate(authority, GATEWAY):
@@ -114,28 +114,28 @@ def test_verify_ca_takes_any_name_of_a_known_authority(
 
 @pytest.mark.parametrize("mode", [TlsMode.AUTO, TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY])
 def test_an_unknown_authority_is_refused(tls_server: MariaDb, mode: TlsMode) -> None:
-    """A certificate of an authority that the system does not know names it, and the flag that helps."""
+    """The error names the unknown authority and the flag that helps."""
     message = str(refusal(tls_server.target(ca="", tls=mode)))
     assert "unknown authority (issuer: tests authority)" in message
     assert "--ca" in message
 
 
 def test_another_authority_is_refused(tls_server: MariaDb, tmp_path: Path) -> None:
-    """The system's authorities and the server's are nothing to a connection with `--ca`."""
+    """With `--ca`, a certificate of another authority is refused, even one that the system trusts."""
     other = make_authority("other authority", tmp_path)
     assert "unknown authority" in str(refusal(tls_server.target(ca=str(other.path))))
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "other.example.com"])
 def test_an_expired_certificate_is_refused(tls_server: MariaDb, authority: Authority, name: str) -> None:
-    """An expired certificate is called that, with the day, even where its name is wrong as well."""
+    """An expired certificate is reported with its date, even if its name is wrong as well."""
     yesterday = datetime.now(UTC) - timedelta(days=1)
     with tls_server.certificate(authority, name, expires=yesterday):
         assert f"expired on {yesterday:%Y-%m-%d}" in str(refusal(tls_server.target()))
 
 
 def test_auto_without_tls_on_the_server_is_plain_and_says_so(plain_server: MariaDb, opened: Open) -> None:
-    """A server that offers no TLS is used unencrypted in mode auto."""
+    """A server without TLS is used unencrypted in mode auto."""
     result = opened(plain_server.target())
     assert not result.tls.encrypted
     assert result.tls.description == "not encrypted: the server offers no TLS"
@@ -145,20 +145,20 @@ def test_auto_without_tls_on_the_server_is_plain_and_says_so(plain_server: Maria
 def test_verification_without_tls_on_the_server_fails(
     plain_server: MariaDb, mode: TlsMode, authority: Authority
 ) -> None:
-    """A server that offers no TLS is refused where a certificate was asked for."""
+    """A server without TLS is refused if a certificate is required."""
     failure = refusal(plain_server.target(tls=mode, ca=str(authority.path)))
     assert "offers no TLS" in failure.message
 
 
 def test_off_is_plain_even_where_tls_is_offered(tls_server: MariaDb, opened: Open) -> None:
-    """Mode off is unencrypted, and the report says that it need not be."""
+    """Mode off is unencrypted, and the report says that TLS is available."""
     result = opened(tls_server.target(tls=TlsMode.OFF))
     assert cipher(result.engine) == ""
     assert result.tls.description == "not encrypted: --tls off, though the server offers TLS"
 
 
 def test_no_later_connection_is_downgraded(tls_server: MariaDb, plain_server: MariaDb, opened: Open) -> None:
-    """When TLS is no longer offered after the first connection, later ones fail instead of going plain."""
+    """If TLS disappears after the first connection, later ones fail instead of going plain."""
     with Relay((tls_server.host, tls_server.port)) as relay:
         engine = opened(tls_server.target(port=relay.port)).engine
         relay.upstream = plain_server.host, plain_server.port
@@ -169,7 +169,7 @@ def test_no_later_connection_is_downgraded(tls_server: MariaDb, plain_server: Ma
 def test_a_lost_session_is_not_opened_again_without_tls(
     tls_server: MariaDb, plain_server: MariaDb, opened: Open
 ) -> None:
-    """A session that is opened again in place is held to TLS as well."""
+    """A session that is reopened in place also requires TLS."""
     with Relay((tls_server.host, tls_server.port)) as relay:
         engine = opened(tls_server.target(port=relay.port)).engine
         with engine.connect() as connection:
@@ -182,7 +182,7 @@ def test_a_lost_session_is_not_opened_again_without_tls(
 def test_a_plain_engine_does_not_stay_plain_where_tls_appears(
     tls_server: MariaDb, plain_server: MariaDb, opened: Open
 ) -> None:
-    """Mode auto is plain only as long as the server offers no TLS."""
+    """Mode auto is unencrypted only while the server offers no TLS."""
     with Relay((plain_server.host, plain_server.port)) as relay:
         engine = opened(plain_server.target(port=relay.port)).engine
         relay.upstream = tls_server.host, tls_server.port
@@ -201,13 +201,13 @@ def test_a_ca_file_that_cannot_be_used_is_named(tls_server: MariaDb, tmp_path: P
 
 @pytest.mark.parametrize("name", [".example.com", "a\0b", "x" * 300])
 def test_a_name_that_no_certificate_can_carry_is_refused(tls_server: MariaDb, name: str) -> None:
-    """An impossible `--tls-name` is wrong input, not a failed connection."""
+    """An impossible `--tls-name` is invalid input, not a failed connection."""
     with pytest.raises(InvalidRequest, match="--tls-name"):
         open_engine(tls_server.target(tls_name=name))
 
 
 def test_tls_below_1_2_is_not_spoken(authority: Authority) -> None:
-    """The context that verifies takes TLS 1.2 at least, and always verifies the chain."""
+    """The verifying context requires TLS 1.2 or later, and always verifies the chain."""
     for mode in (TlsMode.AUTO, TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY):
         context = make_context(mode, str(authority.path))
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2

@@ -1,4 +1,4 @@
-"""A MySQL server for one script: it declares and sends, byte for byte, what it is told that a server does.
+"""A scripted MySQL server, which declares and sends the exact bytes of the script.
 
 It does as `DumpBinaryRow` and `DumpTextRow` in TiDB's `pkg/server/internal/column/column.go`: in binary form
 an integer is cut to the declared width, as text all of it is written.
@@ -37,7 +37,7 @@ _CAPABILITIES = 0x000F_A2FF & ~0x0800 | 0x0008_0000
 
 @dataclass(frozen=True)
 class Declared:
-    """A column as it is declared, whatever its values are."""
+    """A column as declared, whatever its values are."""
 
     name: str
     code: int
@@ -59,7 +59,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Result:
-    """A statement's answer; `prepared` is what PREPARE declares where EXECUTE will declare something else."""
+    """A statement's answer; `prepared` is PREPARE's declaration if EXECUTE's will differ."""
 
     columns: tuple[Declared, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -76,7 +76,7 @@ def string(value: bytes) -> bytes:
 
 
 def binary_row(columns: tuple[Declared, ...], row: tuple[Any, ...]) -> bytes:
-    """Return a row of the binary protocol, integers cut to what is declared."""
+    """Return a row of the binary protocol, with integers cut to the declared width."""
     nulls, values = bytearray((len(columns) + 9) // 8), bytearray()
     for number, (column, value) in enumerate(zip(columns, row, strict=True), 2):
         if value is None:
@@ -112,14 +112,14 @@ def text_row(columns: tuple[Declared, ...], row: tuple[Any, ...], *, float_digit
 
 @dataclass
 class Client:
-    """One connection: framing, with a sequence number that every packet of a command counts in."""
+    """One connection: framing, with a sequence number over all packets of a command."""
 
     sock: socket.socket
     sequence: int = 0
     statements: dict[int, str] = field(default_factory=dict)
 
     def receive(self) -> bytes:
-        """Return the next command, from however many packets; empty at the end."""
+        """Return the next command, whatever its number of packets, or empty bytes at the end."""
         payload = bytearray()
         while True:
             head = self._exactly(4)
@@ -157,7 +157,7 @@ class WireServer(Listener):
     Attributes:
         commands: what was asked: the command's number, and the statement.
         full: while it is set, further clients are refused with error 1040.
-        hanging: a statement that has no end but KILL, or that of its client.
+        hanging: a statement that ends only by KILL, or with its client.
         hung: is set when it runs.
     """
 
@@ -194,7 +194,7 @@ class WireServer(Listener):
         super().close()
 
     def protocols(self, sql: str) -> list[int]:
-        """Return the commands that had to do with a statement."""
+        """Return the commands that concern a statement."""
         return [command for command, statement in self.commands if statement == sql]
 
     def _serve_client(self, sock: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""Results as plain data: complete, stable, and without a secret."""
+"""Results as plain data: complete, stable, and without secrets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _patient = settings(
 @_patient
 @given(data=st.data())
 def test_every_result_is_json_and_back(kind: type, data: st.DataObject) -> None:
-    """Whatever a result holds, JSON writes it and reads the same again, with each field by its own name."""
+    """JSON writes and reads back every result, with each field by its own name."""
     result = data.draw(hostile(kind))
     form = plain(result)
     assert json.loads(json.dumps(form)) == form
@@ -37,7 +37,7 @@ def test_every_result_is_json_and_back(kind: type, data: st.DataObject) -> None:
 
 
 def test_what_is_worked_out_stands_beside_the_fields() -> None:
-    """A script need not know the rules: properties are there, inherited ones too."""
+    """Derived properties, including inherited ones, are part of the data."""
     assert plain(CLUSTER)["restriction"] is None
     aws = plain(dataclasses.replace(CLUSTER, provider="aws"))
     assert aws["restriction"]["name"] == "provider"
@@ -45,7 +45,7 @@ def test_what_is_worked_out_stands_beside_the_fields() -> None:
 
 
 def test_a_command_is_written_for_the_skin_and_a_text_is_exact() -> None:
-    """Commands are data until a skin writes them; no text is searched for one."""
+    """Commands are data until a skin writes them; texts are not searched for commands."""
     advice = Advice("Wait.", Suggestion("wait", "--endpoint", "ep 1"))
     finding = Finding(check="%tidb_pe", severity=Severity.WARN, summary="%tidb_pe plan", advice=advice)
     diagnosis = Diagnosis(host="%tidb_pe", port=4000, stages=(), next_command=Suggestion("wait"))
@@ -56,25 +56,25 @@ def test_a_command_is_written_for_the_skin_and_a_text_is_exact() -> None:
 
 
 def test_an_engine_is_no_data() -> None:
-    """Fields whose metadata says so are left out, and nothing else: an engine, and how a result is shown."""
+    """Only fields whose metadata says so are omitted: an engine, and how a result is shown."""
     missing = {field.name for field in dataclasses.fields(CONNECTION)} - set(plain(CONNECTION))
     assert missing == {"engine", "operate", "verbose", "emulated"}
 
 
 def test_a_secret_stays_one() -> None:
-    """Wherever a secret stands, three stars stand in its place."""
+    """Every secret is replaced by three stars."""
     form = plain({"key": Key("public", Secret("hunter2")), "more": [Secret("hunter2")]})
     assert form == {"key": {"public": "public", "private": "***", "token": None}, "more": ["***"]}
 
 
 def test_a_state_is_its_word() -> None:
-    """An enum becomes text of no other type, as the cloud writes it."""
+    """An enum becomes plain text, as the cloud writes it."""
     form = plain(EndpointStatus.ACTIVE)
     assert (type(form), form) == (str, "Active")
 
 
 @pytest.mark.parametrize("thing", [object(), {1, 2}, b"bytes", type(CLUSTER)])
 def test_what_has_no_plain_form_is_an_error(thing: Any) -> None:
-    """A new kind of value is noticed by its first test, instead of being written in some form."""
+    """A value of a new type is an error, instead of being written in some form."""
     with pytest.raises(TypeError, match="no plain form"):
         plain([thing])

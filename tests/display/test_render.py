@@ -1,4 +1,4 @@
-"""What people are shown of results and events: harmless whatever the clouds send, and readable."""
+"""Results and events as shown to users: readable, and harmless whatever the clouds send."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tidb_pe_magic.display.layout import Mark, Table, View, as_html, as_text, co
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.display.views.base import view_of
 
-# A loaded machine is no failure.
+# A busy machine is not a failure.
 _patient = settings(
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
@@ -44,14 +44,14 @@ _TAGS = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "code", 
     "summary",
 }
 _ATTRIBUTES = {"style", "class", "scope", "aria-hidden"}
-# Of pictures, which tests/repository/test_pictures.py looks at more closely; HTML's parser writes viewBox so.
+# SVG attributes, checked in tests/repository/test_pictures.py; HTML's parser writes viewBox so.
 _DRAWN_TAGS = {"svg", "rect", "path", "text"}
 _DRAWN = {"role", "aria-label", "viewbox", "fill", "x", "y", "width", "height", "rx", "d", "transform"}
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class _Page(HTMLParser):
-    """Collects what a browser would see."""
+    """Collects what a browser would display."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -88,7 +88,7 @@ def _dangerous(text: str) -> set[str]:
 
 
 def _lines(shown: View) -> int:
-    """Count the lines that the text of a view has where nothing is wrapped."""
+    """Count the unwrapped lines of a view's text."""
     own = bool(shown.title) + bool(shown.brief) + len(shown.facts) + len(shown.notes)
     own += bool(shown.next_command) + bool(shown.next_command and shown.next_body)
     tables = sum(bool(table.caption) + 2 + len(table.rows) for table in shown.tables)
@@ -107,7 +107,7 @@ def _statements(shown: View) -> int:
 @_patient
 @given(data=st.data())
 def test_no_text_of_a_cloud_escapes_from_its_place(kind: type, data: st.DataObject) -> None:
-    """Whatever a string holds, the text has no control character or further line, and the page no markup."""
+    """Whatever a string contains, the text has no control character or extra line, and the page no markup."""
     shown = view(data.draw(hostile(kind)))
     wide = as_text(shown, width=10**9, verbose=True)
     assert _dangerous(wide) <= {"\n"}
@@ -115,7 +115,7 @@ def test_no_text_of_a_cloud_escapes_from_its_place(kind: type, data: st.DataObje
     assert _dangerous(as_text(shown)) <= {"\n"}
     wide.encode()
 
-    # Whatever a string holds, the page has our elements and attributes alone, all of them closed.
+    # Whatever a string contains, the page has only the product's elements and attributes, all closed.
     written = as_html(shown)
     page = _Page(written)
     assert page.open == []
@@ -123,7 +123,7 @@ def test_no_text_of_a_cloud_escapes_from_its_place(kind: type, data: st.DataObje
     assert {name for name, _ in page.attributes} <= _ATTRIBUTES | _DRAWN
     values = {value for name, value in page.attributes if value and name != "aria-label"}
     assert not {value for value in values if "alert" in value or "display:none" in value}
-    # A statement under "Next" has a line of its own.
+    # A statement under "Next" has its own line.
     assert _dangerous(written) | _dangerous(page.text) <= ({"\n"} if _statements(shown) else set())
     assert written.count("\n") == _statements(shown)
 
@@ -132,28 +132,28 @@ def test_no_text_of_a_cloud_escapes_from_its_place(kind: type, data: st.DataObje
 @_patient
 @given(data=st.data())
 def test_every_event_is_one_harmless_line(kind: type, data: st.DataObject) -> None:
-    """Whatever its strings hold, an event is one line without control and direction characters."""
+    """Whatever its strings contain, an event is one line without control and direction characters."""
     line = render.event_line(data.draw(hostile(kind)))
     assert line
     assert not _dangerous(line)
 
 
 def test_there_are_results_to_test() -> None:
-    """The kinds of results are really found, so that the tests above cannot pass over an empty list."""
+    """The kinds of results are found, so that the tests above do not pass over an empty list."""
     assert {model.Clusters, model.VpcEndpoint, model.RunReport} <= set(RESULTS)
     assert len(RESULTS) >= 13
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Zones(model.Result):
-    """A result that nobody wrote a view for."""
+    """A result without a view."""
 
     endpoint_id: str
     items: tuple[model.EndpointZone, ...]
 
 
 def test_a_result_without_a_view_of_its_own_shows_its_fields() -> None:
-    """Fields are facts, and items are rows of a table; every result of the product has a view of its own."""
+    """Fields are facts, and items are rows of a table; every result of the product has its own view."""
     shown = render.text(_Zones(endpoint_id="ep-1", items=ENDPOINT.zones))
     assert "Endpoint id  ep-1" in shown
     assert all(zone.eni_ip in shown for zone in ENDPOINT.zones)
@@ -164,7 +164,7 @@ def test_a_result_without_a_view_of_its_own_shows_its_fields() -> None:
 @_patient
 @given(name=st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")), min_size=1))
 def test_a_page_shows_a_name_as_it_is(name: str) -> None:
-    """Escaping loses nothing: what the browser shows is the cluster's name."""
+    """Escaping preserves the name: the browser displays the cluster's name."""
     assert f"Cluster {name}" in _Page(render.html(replace(CLUSTER, display_name=name))).text
 
 
@@ -172,7 +172,7 @@ def test_a_page_shows_a_name_as_it_is(name: str) -> None:
     "result", [CLUSTER, SERVICE, ENDPOINT, PLAN, CONNECTION, replace(SERVICE, via=("http://127.0.0.1:1",))]
 )
 def test_every_result_has_a_badge_where_the_api_hosts_are_others(result: model.Result) -> None:
-    """A sandbox is named once beside the title, its addresses are details, and nothing speaks of cost."""
+    """A sandbox has one badge next to the title, its addresses under Details, and no text about cost."""
     shown = replace(result, via=("http://127.0.0.1:40123",), emulated=True)
     lines = render.text(shown).splitlines()
     assert lines[0].endswith("[SANDBOX: nothing is billed]")
@@ -186,7 +186,7 @@ def test_every_result_has_a_badge_where_the_api_hosts_are_others(result: model.R
 
 
 def test_what_the_tutorial_says_to_note_is_shown() -> None:
-    """A cluster shows the nouns of the tutorial with their values, and the next command."""
+    """A cluster shows the tutorial's nouns with their values, and the next command."""
     brief = render.text(CLUSTER)
     assert SERVICE_NAME in brief
     assert "port 4000" in brief
@@ -203,7 +203,7 @@ def test_what_the_tutorial_says_to_note_is_shown() -> None:
 
 
 def test_clusters_that_cannot_be_used_say_why() -> None:
-    """The table of clusters has the reason beside each that cannot be used."""
+    """The table of clusters gives the reason for each cluster that cannot be used."""
     paused = replace(CLUSTER, display_name="sleeper", state="PAUSED")
     shown = " ".join(render.text(model.Clusters(items=(CLUSTER, paused))).split())
     assert "1 of 2 are usable" in shown
@@ -214,14 +214,14 @@ def test_clusters_that_cannot_be_used_say_why() -> None:
 
 @pytest.mark.parametrize("name", ["two words", "demo; rm", "{x}", "$HOME", "报表", "demo"])
 def test_a_cluster_is_named_by_its_id_where_its_name_is_not_one_plain_word(name: str) -> None:
-    """The next command is safe to copy: no name that IPython or the parser would read differently."""
+    """The next command is safe to copy: the ID replaces a name that IPython or the parser would misread."""
     named = replace(CLUSTER, display_name=name, cluster_id="1")
     twin = replace(CLUSTER, state="PAUSED", cluster_id="2")
     assert render.text(model.Clusters(items=(named, twin))).endswith("Next: %tidb_pe cluster 1")
 
 
 def test_networks_show_the_reason_beside_what_cannot_be_used() -> None:
-    """Each vSwitch and security group is marked, and a VPC that cannot be used says why."""
+    """Each vSwitch and security group is marked, and an unusable VPC has a reason."""
     empty = model.Vpc(
         vpc_id="vpc-empty", name="", region_id="ap-southeast-1", cidr_block="", status="Available"
     )
@@ -244,7 +244,7 @@ def test_networks_show_the_reason_beside_what_cannot_be_used() -> None:
 
 
 def test_a_verified_service_says_who_pays_and_who_accepts() -> None:
-    """The words for auto-accept and for the payer are sentences that a newcomer understands."""
+    """A verified service explains auto-accept and the payer in sentences for newcomers."""
     shown = render.text(replace(SERVICE, verbose=True))
     assert shown.startswith("✔ Service verified")
     assert "this account: each zone by the hour, from creation until deletion" in " ".join(shown.split())
@@ -254,7 +254,7 @@ def test_a_verified_service_says_who_pays_and_who_accepts() -> None:
 
 
 def test_a_plan_says_what_is_made_and_billed() -> None:
-    """A plan names VPC, zones and vSwitches, the billed zones, the dry run, and the command that does it."""
+    """A plan shows VPC, zones and vSwitches, the billed zones, the dry run, and the command to create it."""
     shown = render.text(PLAN)
     assert "2 zones, each billed by the hour from creation until deletion" in " ".join(shown.split())
     assert "✔ Dry run passed." in shown
@@ -269,7 +269,7 @@ def test_a_plan_says_what_is_made_and_billed() -> None:
 
 
 def test_an_adoption_lists_each_difference_on_its_line() -> None:
-    """Plan and result of an adoption show the endpoint that exists, and every difference."""
+    """Plan and result of an adoption show the existing endpoint and every difference."""
     differences = ("zone x was asked for and is not in it", "its name is a, not b")
     for result in (
         replace(PLAN, existing=ENDPOINT, differences=differences, dry_run=""),
@@ -314,7 +314,7 @@ def test_a_created_endpoint_shows_its_id_first_and_why_it_may_be_needed() -> Non
 def test_an_endpoints_state_decides_the_next_command(
     change: dict[str, str], title: str, command: str
 ) -> None:
-    """An endpoint is ready only when Active and Connected; a state of the future is shown as it is."""
+    """An endpoint is ready only when Active and Connected; an unknown state is shown unchanged."""
     endpoint = replace(ENDPOINT, **change)  # type: ignore[arg-type]  # these fields are strings
     shown = render.text(endpoint)
     assert shown.startswith(title)
@@ -324,7 +324,7 @@ def test_an_endpoints_state_decides_the_next_command(
 
 
 def test_an_endpoint_whose_bill_is_overdue_says_so() -> None:
-    """A billing status that is not Normal is a warning."""
+    """A billing status other than Normal is a warning."""
     assert "! Billing status FinancialLocked" in render.text(
         replace(ENDPOINT, business_status="FinancialLocked")
     )
@@ -332,7 +332,7 @@ def test_an_endpoint_whose_bill_is_overdue_says_so() -> None:
 
 
 def test_endpoints_are_listed_with_zones_addresses_and_origin() -> None:
-    """The list shows each endpoint, and an empty one says that there is none."""
+    """The list shows each endpoint; an empty list says so."""
     foreign = replace(ENDPOINT, endpoint_id="ep-foreign", ours=False)
     listed = model.Endpoints(cluster=CLUSTER, region_id=CLUSTER.region_id, items=(ENDPOINT, foreign))
     rows = [line.split() for line in render.text(listed).splitlines() if line.strip().startswith("ep-")]
@@ -347,7 +347,7 @@ def test_endpoints_are_listed_with_zones_addresses_and_origin() -> None:
 
 
 def test_a_connection_says_how_to_query_it() -> None:
-    """The alias is offered to cells only where jupysql knows it, and a plain connection is a warning."""
+    """The alias is offered to cells only if jupysql has it, and an unencrypted connection is a warning."""
     first = replace(CONNECTION, first_query="SELECT * FROM flights LIMIT 5")
     assert render.text(first).endswith("Next: %%sql tidb\n      SELECT * FROM flights LIMIT 5")
     shown = render.text(replace(CONNECTION, verbose=True))
@@ -371,7 +371,7 @@ def test_a_connection_says_how_to_query_it() -> None:
 
 
 def test_what_was_not_there_is_no_success() -> None:
-    """Deleting and closing what is not there say so, without the sign of success."""
+    """Deleting and closing something missing says so, without the sign of success."""
     gone = model.Deletion(endpoint_id="ep-x", region_id="r", found=False)
     assert render.text(gone).startswith("· Nothing to delete")
     assert render.text(model.Disconnection(alias="tidb", closed=False)).startswith("· Nothing to close")
@@ -382,7 +382,7 @@ def test_what_was_not_there_is_no_success() -> None:
 
 
 def test_a_status_marks_each_step() -> None:
-    """Done, not yet and unknown have three signs, none of them failed, and the next command stands last."""
+    """Done, not yet and unknown have three signs, none of them failed, and the next command is last."""
     steps = tuple(
         model.StepStatus(step=step, done=done, detail="so")
         for step, done in (("cluster", True), ("create", False), ("wait", None))
@@ -393,7 +393,7 @@ def test_a_status_marks_each_step() -> None:
 
 
 def test_a_run_report_shows_the_connection_and_folds_the_steps() -> None:
-    """The connection is the result; under Details each step has its seconds, and skipped ones are marked."""
+    """The result shows the connection; Details shows each step with its seconds, and marks skipped ones."""
     steps = (
         model.FinishedStep(step="create", detail="ep-t4nabc123", seconds=0.12, skipped=True),
         model.FinishedStep(step="wait", detail="Connected", seconds=12.04),
@@ -427,14 +427,14 @@ def test_long_reasons_are_wrapped_and_identifiers_are_not() -> None:
 
 
 def test_an_identifier_that_is_too_long_widens_the_text() -> None:
-    """What has to be copied is never cut, even where the line becomes too long."""
+    """Text to copy is never cut, even if the line becomes too long."""
     wide = "vpc-" + "x" * 300
     assert wide in render.text(replace(ENDPOINT, vpc_id=wide, verbose=True)).split()
     assert wide in _Page(render.html(replace(ENDPOINT, vpc_id=wide))).text
 
 
 def test_columns_stay_aligned_where_nothing_fits() -> None:
-    """A column is never narrower than its longest word, however wide the table becomes."""
+    """A column is at least as wide as its longest word, however wide the table becomes."""
     rows = (("x" * 90, Mark("ok", "y" * 40)), ("x", Mark("ok", "end")))
     lines = as_text(
         View(title="T", tables=(Table(caption="", header=("ID", "Why"), rows=rows),))
@@ -443,7 +443,7 @@ def test_columns_stay_aligned_where_nothing_fits() -> None:
 
 
 def test_columns_stay_aligned_beside_wide_characters() -> None:
-    """A Chinese character takes two columns, an accent none, and the next column starts at one place."""
+    """A Chinese character takes two columns, an accent none, and the columns stay aligned."""
     rows = tuple((name, "end") for name in ("报表分析", "plain", "e\u0301te\u0301"))
     lines = as_text(
         View(title="T", tables=(Table(caption="", header=("Name", "X"), rows=rows),))
@@ -453,7 +453,7 @@ def test_columns_stay_aligned_beside_wide_characters() -> None:
 
 @pytest.mark.parametrize("result", [CLUSTER, PLAN, ENDPOINT, CONNECTION])
 def test_the_page_is_self_contained_and_accessible(result: model.Result) -> None:
-    """Each table has a caption or a label, its heads have a scope; nothing is loaded or leaks."""
+    """Each table has a caption or a label, its headers have a scope, and the page loads nothing."""
     written = render.html(result)
     page = _Page(written)
     labels = sum(name == "aria-label" for name, _ in page.attributes) - page.tags.count("svg")
@@ -467,7 +467,7 @@ def test_the_page_is_self_contained_and_accessible(result: model.Result) -> None
 
 
 def test_a_table_without_a_caption_is_called_by_the_title() -> None:
-    """Who hears the page is told what the table is about."""
+    """A screen reader announces a table without a caption by its title."""
     table = Table(caption="", header=("A",), rows=(("1",),))
     written = as_html(View(title="Clusters", kind="ok", tables=(table,)))
     assert 'aria-label="Clusters"' in written
@@ -475,7 +475,7 @@ def test_a_table_without_a_caption_is_called_by_the_title() -> None:
 
 
 def test_lines_of_events_say_what_happens() -> None:
-    """The lines carry states, seconds, the goal and what was skipped."""
+    """Event lines contain states, seconds, the goal and skipped steps."""
     finished = model.FinishedStep(step="create", detail="ep-t4nabc123", seconds=0.12, skipped=True)
     observed = model.EndpointObserved(endpoint=CREATING, elapsed=12.3, waiting_for="Active and Connected")
     assert render.event_line(model.StepStarted(step="create")) == "create begins"

@@ -1,4 +1,4 @@
-"""Endpoints, existing and planned, that the texts of the golden files are written from.
+"""Existing and planned endpoints, the sources of the golden files.
 
 `PYTHONPATH=tests .venv/bin/python -m exports.cases` writes the files anew.
 """
@@ -44,7 +44,7 @@ UNKNOWN_ADDRESS = replace(
     summary="TCP 4000 from this machine is not allowed by any rule of sg-t4nabc123.",
     rule=replace(RULE, source_cidr=""),
 )
-# As GetVpcEndpointAttribute, ListVpcEndpoints and ListVpcEndpointZones answer; out of order, as they may.
+# As GetVpcEndpointAttribute, ListVpcEndpoints and ListVpcEndpointZones answer, in any order.
 DETAILED = replace(
     ENDPOINT,
     created="2026-11-22T08:00:00Z",
@@ -78,7 +78,7 @@ DETAILED = replace(
 
 
 def existing(endpoint: model.VpcEndpoint, *findings: model.Finding) -> ExportSource:
-    """Return what the text of an endpoint that exists is written from."""
+    """Return the export's input for an existing endpoint."""
     plan = replace(
         PLAN,
         existing=endpoint,
@@ -93,7 +93,7 @@ CASES = {
     "planned": PLANNED,
     "planned-blocked": replace(PLANNED, plan=replace(PLAN, findings=(BLOCKED,))),
     "existing": existing(DETAILED),
-    # The key's owner may neither look at the groups nor list endpoints, and nothing tells where this is.
+    # The key may neither read the groups nor list endpoints, and this machine's location is unknown.
     "existing-hidden": existing(
         replace(
             DETAILED,
@@ -109,12 +109,12 @@ CASES = {
 
 
 def golden(case: str, name: str) -> Path:
-    """Return the file that holds the text of a case in a format."""
+    """Return the golden file of a case in a format."""
     return GOLDEN / f"{case}.{SUFFIXES[name]}"
 
 
 def written(case: str, name: str) -> str:
-    """Return the text of a case in a format, as it is in a file."""
+    """Return the text of a case in a format, as its file contains it."""
     return f"{FORMATS[name].write(CASES[case]).text}\n"
 
 

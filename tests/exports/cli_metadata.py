@@ -1,4 +1,4 @@
-"""What the Alibaba Cloud CLI 3 parses of the operations that an export calls: facts, no code of it.
+"""The parameters that the Alibaba Cloud CLI 3 accepts for an export's operations: facts, without its code.
 
 Source: metadatas/ of aliyun/aliyun-openapi-meta at 2563691 (2026-04-21), and how aliyun/aliyun-cli at eadd68d
 (2026-07-30) finds a flag in them: by its whole name, or, of a RepeatList alone, as Name.N or Name.N.Member.
@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass, field
 
 LIST, ARRAY = "RepeatList", "Array"
-# Flags of the CLI itself, which reach no API.
+# Flags of the CLI itself, which it sends to no API.
 GLOBAL = {"region", "waiter"}
 _LISTED = re.compile(r"(\w+)\.[1-9]\d*(?:\.(\w+))?")
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """An operation's parameters: those of one value each, those that have to be given, and lists."""
+    """An operation's parameters: single values, required ones, and lists."""
 
     required: set[str]
     single: set[str]
@@ -26,7 +26,7 @@ class Parameters:
     arrays: set[str] = field(default_factory=set)
 
     def refusal(self, names: set[str]) -> str:
-        """Return why the CLI refuses a command with these flags; empty where it does not."""
+        """Return why the CLI refuses a command with these flags, or an empty text."""
         given = names - GLOBAL
         for name in sorted(given):
             listed = _LISTED.fullmatch(name)

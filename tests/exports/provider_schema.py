@@ -1,4 +1,4 @@
-"""What the provider aliyun/alicloud 1.289 says of the resources that an export writes: facts, no code of it.
+"""The exported resources in the provider aliyun/alicloud 1.289: facts, without its code.
 
 Source: schemas and read functions of aliyun/terraform-provider-alicloud at 81c43b6 (2026-08-21), in the files
 resource_alicloud_privatelink_vpc_endpoint, …_vpc_endpoint_zone and …_security_group_rule.
@@ -16,7 +16,7 @@ ENDPOINT, ZONE, RULE = (
 REQUIRED, OPTIONAL, KEPT, READ_ONLY = "required", "optional", "optional, computed", "computed"
 STRING, NUMBER, BOOL, STRINGS, TAGS = "string", "number", "bool", ["set", "string"], ["map", "string"]
 
-# Of each resource: its attributes, each with its type (as Terraform writes types in JSON) and who decides it.
+# For each resource: its attributes, each with its type (in Terraform's JSON notation) and who sets it.
 SCHEMA: dict[str, dict[str, tuple[str | list[str], str]]] = {
     ENDPOINT: {
         "address_ip_version": (STRING, KEPT),
@@ -70,9 +70,9 @@ SCHEMA: dict[str, dict[str, tuple[str | list[str], str]]] = {
         "type": (STRING, REQUIRED),
     },
 }
-# What the read functions of the first two leave as it is: given to an import, it is a change in every plan.
+# Arguments that the read functions of the first two ignore. On an import, each is a change in every plan.
 NEVER_READ = {ENDPOINT: {"dry_run", "protected_enabled"}, ZONE: {"dry_run"}}
-# Values that the schema alone takes.
+# Values that only the schema accepts.
 VALUES: dict[tuple[str, str], set[Any]] = {
     (ENDPOINT, "address_ip_version"): {"IPv4", "DualStack", "IPv6"},
     (ENDPOINT, "endpoint_type"): {"Interface", "GatewayLoadBalancer"},
@@ -86,10 +86,10 @@ VALUES: dict[tuple[str, str], set[Any]] = {
 
 
 def arguments(resource: str) -> set[str]:
-    """Return what a configuration may give."""
+    """Return the arguments that a configuration may set."""
     return {name for name, (_, decided) in SCHEMA[resource].items() if decided != READ_ONLY}
 
 
 def tells(resource: str) -> set[str]:
-    """Return what the resource only tells."""
+    """Return the attributes that the resource only reports."""
     return SCHEMA[resource].keys() - arguments(resource)

@@ -1,6 +1,6 @@
 """A program `aliyun` for tests: what it is called with goes to a function of the test, which answers.
 
-It stands where the Alibaba Cloud CLI would: the scripts run in a real shell, and a flag that the CLI would
+It replaces the Alibaba Cloud CLI: the scripts run in a real shell, and a flag that the CLI would
 refuse by its metadata is refused here, before anything is asked.
 """
 
@@ -40,7 +40,7 @@ _LIST = re.compile(r"(\w+)\.(\d+)(?:\.(\w+))?")
 
 @dataclass(frozen=True)
 class Call:
-    """A command: product, operation, and each option's words, which may be several."""
+    """A command: product, operation, and the words of each option."""
 
     product: str
     operation: str
@@ -63,7 +63,7 @@ class Call:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The API's own parameters, lists put together again as the SDK takes them."""
+        """The API's own parameters, with lists combined as the SDK expects them."""
         found: dict[str, Any] = {}
         for name, words in self.options.items():
             if name in GLOBAL:
@@ -98,7 +98,7 @@ class Call:
 
 @dataclass
 class Ran:
-    """What a script did."""
+    """A script's output and exit status."""
 
     code: int
     output: str
@@ -111,7 +111,7 @@ def run(script: str, answer: Callable[[Call], Mapping[str, Any]], place: Path, *
 
     Args:
         script: for `sh`.
-        answer: returns what a call is answered with; a LookupError is an error of the API.
+        answer: returns a call's answer; a LookupError is an error of the API.
         place: an empty directory.
         environment: further variables.
     """

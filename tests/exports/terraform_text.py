@@ -1,4 +1,4 @@
-"""Reading Terraform's configurations, for tests: with python-hcl2, and with Terraform's own parser in Go."""
+"""Readers of Terraform configurations for tests: python-hcl2, and Terraform's own parser in Go."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWN = (_BLOCK, "__comments__", "__inline_comments__")
 
 @dataclass(frozen=True)
 class Block:
-    """A block: its type and labels, and its arguments; an inner block is an argument that is a list."""
+    """A block: its type and labels, and its arguments; an inner block is a list argument."""
 
     words: tuple[str, ...]
     body: dict[str, Any]
@@ -38,7 +38,7 @@ def read(text: str) -> list[Block]:
 
 
 def _block(words: tuple[str, ...], body: dict[str, Any]) -> Block:
-    """Go through the labels, each of which holds the next."""
+    """Walk through the labels, each of which contains the next."""
     if _BLOCK in body:
         return Block(words, _value(body))
     ((label, inner),) = ((name, each) for name, each in body.items() if name not in _OWN)
@@ -46,7 +46,7 @@ def _block(words: tuple[str, ...], body: dict[str, Any]) -> Block:
 
 
 def _value(read: Any) -> Any:
-    """Decode strings, which python-hcl2 leaves as they are written, and leave comments out."""
+    """Decode strings, which python-hcl2 returns raw, and omit comments."""
     if isinstance(read, dict):
         return {_value(name): _value(each) for name, each in read.items() if name not in _OWN}
     if isinstance(read, list):
@@ -55,7 +55,7 @@ def _value(read: Any) -> Any:
 
 
 def only(text: str, *words: str) -> dict[str, Any]:
-    """Return the arguments of the one block that has this type and these labels first."""
+    """Return the arguments of the only block with this type and these first labels."""
     (found,) = (block.body for block in read(text) if block.words[: len(words)] == words)
     return found
 
@@ -64,12 +64,12 @@ class Parse(Protocol):
     """Reads a configuration with Terraform's own parser."""
 
     def __call__(self, text: str) -> dict[str, Any]:
-        """Return `error`, `body` (words, arguments, blocks) and `formatted`: as `terraform fmt` has it."""
+        """Return `error`, `body` (words, arguments, blocks) and `formatted`, as `terraform fmt` prints it."""
 
 
 @contextmanager
 def terraforms_parser() -> Iterator[Parse]:
-    """Give the parser: one program for all that is read."""
+    """Provide the parser: one program for all readings."""
     program = fetched.hcl_reader(Path(__file__).with_name("reader.go"))
     with subprocess.Popen(
         [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"

@@ -1,4 +1,4 @@
-"""The script: what a real shell makes of it, and whether its parameters are those of the API."""
+"""The exported script: its effect in a real shell, and whether its parameters match the API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READS = ["GetVpcEndpointAttribute", "ListVpcEndpointZones", "ListVpcEndpointSecurityGroups"]
-# AuthorizeSecurityGroup's parameters (Alibaba Cloud API reference, ECS 2014-05-26), as far as they are used.
+# The used parameters of AuthorizeSecurityGroup (Alibaba Cloud API reference, ECS 2014-05-26).
 RULE = {
     "RegionId": "ap-southeast-1",
     "SecurityGroupId": "sg-t4nabc123",
@@ -36,7 +36,7 @@ RULE = {
     "Description": "Notebook to TiDB Cloud (preflight: port)",
     "SourceCidrIp": "10.0.1.5/32",
 }
-# Every character that an argument can have, more often those that mean something to a shell.
+# Every character that an argument can have, more often those with a meaning in a shell.
 TEXTS = st.text(
     st.sampled_from("'\"\\$`!*?[]{}()<>|&;#~=% \t\n\r\u202e\u2066\x1b\x7f\u2028é中🦀")
     | st.characters(codec="utf-8", min_codepoint=1),
@@ -45,7 +45,7 @@ TEXTS = st.text(
 
 
 def answer(call: Call) -> Mapping[str, Any]:
-    """Answer as far as a script looks; nothing is there yet."""
+    """Answer the script's queries as if nothing exists yet."""
     assert call.product in {"ecs", "privatelink"}
     if call.operation == "ListVpcEndpoints":
         return {"Endpoints": []}
@@ -53,7 +53,7 @@ def answer(call: Call) -> Mapping[str, Any]:
 
 
 def ran(case: str, place: Path) -> list[Call]:
-    """Run the script of a case, which has to succeed, and return its calls."""
+    """Run the script of a case, check that it succeeds, and return its calls."""
     done = run(written(case, "aliyun-cli"), answer, place, NOTEBOOK_CIDR="10.0.1.5/32")
     assert (done.code, done.errors) == (0, "")
     return done.calls
@@ -61,7 +61,7 @@ def ran(case: str, place: Path) -> list[Call]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_parameter_is_the_apis(case: str, tmp_path: Path) -> None:
-    """The official SDK's request has each of them, by its name on the wire, and loses none."""
+    """The official SDK's request has each parameter under its wire name, and loses none."""
     calls = ran(case, tmp_path)
     assert calls
     for call in calls:
@@ -70,7 +70,7 @@ def test_every_parameter_is_the_apis(case: str, tmp_path: Path) -> None:
             assert (call.operation, call.fields) == ("AuthorizeSecurityGroup", RULE)
         else:
             request = getattr(models, f"{call.operation}Request")().from_map(call.fields)
-            # The SDK writes an empty list for each that was not given.
+            # The SDK writes an empty list for each parameter that is not given.
             assert {name: value for name, value in request.to_map().items() if value != []} == call.fields
             assert request.region_id == "ap-southeast-1"
 
@@ -86,7 +86,7 @@ def test_every_parameter_is_the_apis(case: str, tmp_path: Path) -> None:
     ],
 )
 def test_the_stand_in_refuses_what_the_cli_refuses(operation: tuple[str, str], flag: str) -> None:
-    """A member of an Array, an unknown member, a list without a number and an unknown flag do not parse."""
+    """A member of an Array, an unknown member, a list without a number and an unknown flag are refused."""
     parameters = METADATA[operation]
     assert parameters.refusal({*parameters.required, "region"}) == ""
     assert flag in parameters.refusal({*parameters.required, flag})
@@ -94,7 +94,10 @@ def test_the_stand_in_refuses_what_the_cli_refuses(operation: tuple[str, str], f
 
 
 def test_a_plan_is_carried_out_and_waited_for(tmp_path: Path) -> None:
-    """What exists is shown, the endpoint made with the plan's token, and waited for by its ID."""
+    """Existing resources are shown.
+
+    The endpoint is created with the plan's token and waited for by its ID.
+    """
     shown, made, waited, zones = ran("planned", tmp_path)
     assert shown.operation == "ListVpcEndpoints"
     assert made.operation == "CreateVpcEndpoint"
@@ -117,13 +120,13 @@ def test_a_plan_is_carried_out_and_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_missing_rule_comes_first(tmp_path: Path) -> None:
-    """An endpoint that nobody reaches is not made before its rule."""
+    """A missing rule is created before the endpoint that needs it."""
     operations = [call.operation for call in ran("planned-blocked", tmp_path)]
     assert operations[:2] == ["AuthorizeSecurityGroup", "ListVpcEndpoints"]
 
 
 def test_what_exists_is_only_looked_at(tmp_path: Path) -> None:
-    """Nothing is changed by the script of an endpoint that exists, but for a missing rule."""
+    """The script of an existing endpoint changes nothing except a missing rule."""
     assert [call.operation for call in ran("existing", tmp_path)] == READS
 
 
@@ -135,7 +138,7 @@ def test_what_is_not_connected_is_waited_for_at_the_end(tmp_path: Path) -> None:
 
 
 def test_an_address_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
-    """Without the variable the script ends before its first command, and says what is missing."""
+    """Without the address variable the script exits before its first command, and says what is missing."""
     done = run(written("existing-hidden", "aliyun-cli"), answer, tmp_path)
     assert done.code != 0
     assert "NOTEBOOK_CIDR" in done.errors
@@ -143,7 +146,7 @@ def test_an_address_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_failure_ends_the_script(tmp_path: Path) -> None:
-    """What cannot be created is not waited for."""
+    """The script does not wait for an endpoint whose creation failed."""
 
     def refuse(call: Call) -> Mapping[str, Any]:
         if call.operation == "CreateVpcEndpoint":
@@ -157,7 +160,7 @@ def test_a_failure_ends_the_script(tmp_path: Path) -> None:
 
 
 def test_an_answer_without_an_endpoint_ends_the_script(tmp_path: Path) -> None:
-    """No command is called without an ID."""
+    """After an answer without an endpoint ID the script runs no further command."""
     done = run(written("planned", "aliyun-cli"), lambda _: {}, tmp_path)
     assert done.code == 1
     assert "names no endpoint" in done.errors
@@ -167,7 +170,7 @@ def test_an_answer_without_an_endpoint_ends_the_script(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=100)
 @given(text=TEXTS)
 def test_any_text_survives_as_a_word(text: str) -> None:
-    """A real shell gives back what was written, expanding nothing; all of it can be seen."""
+    """A real shell returns any text unchanged and unexpanded, and every character of it is visible."""
     word = quoted(text)
     assert is_visible(word)
     done = subprocess.run(["sh", "-c", f"printf %s {word}"], capture_output=True, check=True)
@@ -179,7 +182,7 @@ def test_any_text_survives_as_a_word(text: str) -> None:
 def test_no_name_breaks_out_of_its_place(
     tmp_path_factory: pytest.TempPathFactory, name: str, other: str
 ) -> None:
-    """Whatever is in names, tags and IDs, the same commands are called."""
+    """Whatever names, tags and IDs contain, the same commands are called."""
     endpoint = replace(
         DETAILED,
         name=name,
@@ -206,7 +209,7 @@ def test_no_name_breaks_out_of_its_place(
 
 @pytest.mark.parametrize("text", ["half \ud800", "with\0nul", "ends\n"])
 def test_what_no_argument_can_be_is_refused(text: str) -> None:
-    """Nothing is written that a shell would change."""
+    """Text that cannot be an argument is refused, so that a shell changes nothing."""
     plan = replace(PLANNED.plan, name=text)
     with pytest.raises(InvalidRequest):
         aliyun_cli.write(replace(PLANNED, plan=plan))

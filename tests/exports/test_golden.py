@@ -1,4 +1,4 @@
-"""The texts as they are, and that each is one of its format: rewritten as `exports.cases` says."""
+"""The golden files are current and valid in their formats. `exports.cases` rewrites them."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ every_text = pytest.mark.parametrize(("case", "name"), [(c, n) for c in CASES fo
 
 
 def test_every_format_of_the_request_is_written() -> None:
-    """What can be typed is what there is."""
+    """Every format that a request can name has golden files."""
     assert tuple(FORMATS) == EXPORT_FORMATS
 
 
 def test_no_golden_file_is_left_over() -> None:
-    """Each file is the text of a case."""
+    """Each golden file belongs to a case."""
     assert set(GOLDEN.iterdir()) == {golden(case, name) for case in CASES for name in FORMATS}
 
 
 @every_text
 def test_a_text_is_as_it_was_reviewed(case: str, name: str) -> None:
-    """Nothing in a text changes unseen."""
+    """A text changes only together with its golden file."""
     assert written(case, name) == golden(case, name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_order_of_the_answers_does_not_matter(name: str) -> None:
-    """Zones, groups and tags stand in their own order, whatever the clouds' is."""
+    """Zones, groups and tags are sorted, whatever the order of the clouds' answers."""
     texts = {
         FORMATS[name].write(existing(_reordered(zones=zones, security_group_ids=groups, tags=tags))).text
         for zones, groups, tags in zip(
@@ -59,7 +59,7 @@ def _reordered(**changes: Any) -> Any:
 
 @every_text
 def test_a_text_knows_whether_it_was_changed(case: str, name: str) -> None:
-    """It is an export with or without its last line feed, none with any line changed, added or removed."""
+    """A text is a valid export with or without its last line feed, and invalid once a line has changed."""
     text = written(case, name)
     assert is_untouched_export(text)
     assert is_untouched_export(text.removesuffix("\n"))
@@ -72,14 +72,14 @@ def test_a_text_knows_whether_it_was_changed(case: str, name: str) -> None:
 
 @every_case
 def test_a_configuration_is_read(case: str) -> None:
-    """python-hcl2 reads it, and no block is there twice."""
+    """python-hcl2 reads the configuration, and each block occurs once."""
     blocks = [(*block.words, block.body.get("to")) for block in read(written(case, "terraform"))]
     assert len(blocks) == len(set(blocks))
 
 
 @every_case
 def test_a_script_is_one_of_a_posix_shell(case: str) -> None:
-    """A shell reads it to its end."""
+    """A POSIX shell parses the script to its end."""
     script = written(case, "aliyun-cli")
     done = subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -87,7 +87,7 @@ def test_a_script_is_one_of_a_posix_shell(case: str) -> None:
 
 @every_text
 def test_no_line_of_a_text_is_hidden(case: str, name: str) -> None:
-    """Whoever reviews a text sees all of it: it is printable, without blanks at the end of a line."""
+    """All of a text is visible in a review: it is printable, without trailing spaces."""
     lines = _lines(case, name)
     assert all(line.isprintable() and line == line.rstrip() for line in lines)
 

@@ -1,4 +1,4 @@
-"""Terraform's configuration: what stands in it, held against the API's answer and the provider's resource."""
+"""Terraform's configuration, compared with the API's answer and the provider's resource."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from exports.terraform_text import Parse
 
-# What GetVpcEndpointAttribute answers, and the argument that takes it, or what the resource has instead.
+# The attributes of GetVpcEndpointAttribute, each with its argument or the resource's replacement.
 TABLE = {
     "AddressIpVersion": "address_ip_version",
     "Bandwidth": "tells bandwidth",
@@ -64,7 +64,7 @@ TABLE = {
     "ZoneAffinityEnabled": "does not have it",
     "ZonePrivateIpAddressCount": "zone_private_ip_address_count",
 }
-# Every character but halves of one, more often those that begin or end something in HCL.
+# Every complete character, more often those that start or end something in HCL.
 TEXTS = st.text(
     st.sampled_from("\"\\${}%\n\r\t#'/*<~ \u202e\u2066\u0000\x1b\x7f\u2028é中🦀")
     | st.characters(codec="utf-8"),
@@ -72,19 +72,19 @@ TEXTS = st.text(
 )
 
 
-# Where a text stands that a person or a cloud has chosen.
+# Texts chosen by a user or a cloud.
 PLACES = ("name", "description", "key", "group", "zone", "cluster")
 
 
 @pytest.fixture(scope="module")
 def parse() -> Iterator[Parse]:
-    """Give Terraform's own parser."""
+    """Provide Terraform's own parser."""
     with terraforms_parser() as parser:
         yield parser
 
 
 def composed(text: str) -> str:
-    """Return a text as Terraform's strings have it: in Unicode's normal form C."""
+    """Return a text in Unicode's normal form C, as Terraform's strings have it."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -105,14 +105,14 @@ def test_every_attribute_that_is_answered_has_its_argument_or_a_reason() -> None
 
 
 def test_nothing_else_can_be_asked_of_the_resource() -> None:
-    """Beside the attributes there are groups and tags, of other operations, and what is never read."""
+    """All other arguments are groups and tags, from other operations, or are never read."""
     taken = {attribute.argument for attribute in ATTRIBUTES if attribute.argument}
     assert arguments(ENDPOINT) - taken == {"security_group_ids", "tags"} | NEVER_READ[ENDPOINT]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_resource_takes_every_argument_it_is_given(case: str) -> None:
-    """The provider's schema names each argument, takes its value, and has none that is missing."""
+    """The provider's schema has each argument, accepts its value, and misses no required one."""
     resources = [block for block in read(written(case, "terraform")) if block.words[0] == "resource"]
     assert resources
     for block in resources:
@@ -125,7 +125,7 @@ def test_a_resource_takes_every_argument_it_is_given(case: str) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if CASES[case].existing])
 def test_an_import_has_nothing_that_the_provider_never_reads(case: str) -> None:
-    """Such an argument would be a change in every plan, whatever the endpoint is like."""
+    """An import omits arguments that the provider never reads, as each would be a change in every plan."""
     for kind in (ENDPOINT, ZONE):
         for block in read(written(case, "terraform")):
             if block.words[:2] == ("resource", kind):
@@ -134,7 +134,7 @@ def test_an_import_has_nothing_that_the_provider_never_reads(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_text_is_as_terraform_formats_it(case: str, parse: Parse) -> None:
-    """Terraform's own parser reads the text as python-hcl2 does, and `terraform fmt` would change nothing."""
+    """Terraform's own parser and python-hcl2 agree, and `terraform fmt` would change nothing."""
     text = written(case, "terraform")
     answer = parse(text)
     assert (answer["error"], answer["formatted"]) == ("", True)
@@ -144,7 +144,7 @@ def test_a_text_is_as_terraform_formats_it(case: str, parse: Parse) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if CASES[case].existing])
 def test_what_exists_is_imported(case: str) -> None:
-    """The endpoint and each of its zones have an import block with the provider's ID, nothing else has."""
+    """Only the endpoint and each of its zones have an import block, with the provider's ID."""
     text = written(case, "terraform")
     imports = {block.body["to"]: block.body["id"] for block in read(text) if block.words == ("import",)}
     assert imports == {
@@ -155,7 +155,7 @@ def test_what_exists_is_imported(case: str) -> None:
 
 
 def test_what_is_planned_is_not_imported_and_carries_no_tag() -> None:
-    """What Terraform would make is Terraform's: without our tag, delete asks for --adopted."""
+    """A planned endpoint has no import and no tag: it belongs to Terraform, and delete requires --adopted."""
     text = written("planned", "terraform")
     assert [block for block in read(text) if block.words == ("import",)] == []
     assert only(text, "resource", ENDPOINT) == {
@@ -168,7 +168,7 @@ def test_what_is_planned_is_not_imported_and_carries_no_tag() -> None:
 
 
 def test_the_provider_is_told_its_region_and_no_key() -> None:
-    """Keys stay in the environment of whoever applies."""
+    """The provider block has the region; keys stay in the user's environment."""
     text = written("existing", "terraform")
     assert only(text, "provider", "alicloud") == {"region": "ap-southeast-1"}
     assert only(text, "terraform") == {
@@ -178,7 +178,7 @@ def test_the_provider_is_told_its_region_and_no_key() -> None:
 
 
 def test_what_is_not_known_is_left_alone() -> None:
-    """Groups and tags that could not be looked up are named to Terraform as none of its business."""
+    """Groups and tags that could not be read are listed under `ignore_changes`."""
     body = only(written("existing-hidden", "terraform"), "resource", ENDPOINT)
     assert not {"security_group_ids", "tags"} & set(body)
     assert body["lifecycle"] == [{"ignore_changes": ["security_group_ids", "tags"]}]
@@ -186,7 +186,7 @@ def test_what_is_not_known_is_left_alone() -> None:
 
 
 def test_a_zone_that_is_leaving_is_left_out_and_said() -> None:
-    """Terraform must not keep what is being removed."""
+    """A zone that is being removed is omitted from the text, with a note."""
     first, second = DETAILED.zones
     leaving = replace(DETAILED, zones=(first, replace(second, status="Deleting")))
     written_ = terraform.write(existing(leaving))
@@ -198,7 +198,7 @@ def test_a_zone_that_is_leaving_is_left_out_and_said() -> None:
 
 
 def test_zones_of_one_label_stay_apart() -> None:
-    """Whatever a cloud calls its zones, no block is there twice."""
+    """Whatever labels a cloud gives its zones, each block occurs once."""
     zones = tuple(EndpointZone(zone_id=zone, vswitch_id="vsw-1") for zone in ("a-1", "a.1", "a_1"))
     blocks = read(terraform.write(existing(replace(DETAILED, zones=zones))).text)
     labels = [block.words[2] for block in blocks if block.words[:2] == ("resource", ZONE)]
@@ -208,7 +208,7 @@ def test_zones_of_one_label_stay_apart() -> None:
 
 
 def test_the_missing_rule_lets_this_notebook_in_and_nobody_else() -> None:
-    """One port from one address; where the address is not known, whoever applies has to say it."""
+    """The missing rule allows one port from one address; an unknown address becomes a required variable."""
     rule = only(written("planned-blocked", "terraform"), "resource", RULE)
     assert (rule["port_range"], rule["cidr_ip"], rule["type"]) == ("4000/4000", "10.0.1.5/32", "ingress")
     assert (rule["policy"], rule["ip_protocol"], rule["priority"]) == ("accept", "tcp", 1)
@@ -219,7 +219,7 @@ def test_the_missing_rule_lets_this_notebook_in_and_nobody_else() -> None:
 
 
 def test_a_blocked_port_that_no_rule_mends_is_said() -> None:
-    """Where a Drop rule outweighs any, a text without a rule says why."""
+    """If a Drop rule blocks the port whatever is added, the text has no rule and says why."""
     blocked = existing(DETAILED, replace(BLOCKED, rule=None))
     text = terraform.write(blocked)
     assert RULE not in text.text
@@ -229,7 +229,7 @@ def test_a_blocked_port_that_no_rule_mends_is_said() -> None:
 @settings(deadline=None, max_examples=100)
 @given(text=TEXTS)
 def test_any_text_survives_as_a_string(parse: Parse, text: str) -> None:
-    """Terraform's own parser gives back what was written, as nothing but a string; all of it can be seen."""
+    """Terraform's own parser returns any text as one string, and every character of it is visible."""
     literal = hcl.string(text)
     assert is_visible(literal)
     answer = parse(f"value = {literal}\n")
@@ -240,7 +240,7 @@ def test_any_text_survives_as_a_string(parse: Parse, text: str) -> None:
 @settings(deadline=None, max_examples=60)
 @given(texts=st.fixed_dictionaries(dict.fromkeys(PLACES, TEXTS)))
 def test_no_name_breaks_out_of_its_place(parse: Parse, texts: dict[str, str]) -> None:
-    """Whatever is in names, tags and IDs, the blocks are the same, and each value is where it belongs."""
+    """Whatever names, tags and IDs contain, the blocks are the same, and each value is in its place."""
     name, description, group = (composed(texts[place]) for place in ("name", "description", "group"))
     endpoint = replace(
         DETAILED,
@@ -272,13 +272,13 @@ def test_no_name_breaks_out_of_its_place(parse: Parse, texts: dict[str, str]) ->
 
 
 def test_half_a_character_is_refused() -> None:
-    """No file can hold it, so no text is made."""
+    """An incomplete character, which a file cannot contain, is refused."""
     with pytest.raises(InvalidRequest, match="half of a character"):
         terraform.write(existing(replace(DETAILED, name="half \ud800")))
 
 
 def test_a_comment_cannot_be_left() -> None:
-    """A line feed in a name begins no line of its own."""
+    """A line feed in a name does not start a new line of a comment."""
     source = replace(PLANNED, origins=replace(PLANNED.origins, vpc="--vpc"))
     plan = replace(
         source.plan, cluster=replace(source.plan.cluster, display_name='x\n}\nresource "a" "b" {}')

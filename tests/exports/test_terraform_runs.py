@@ -1,4 +1,4 @@
-"""Terraform itself reads the configurations: they are valid, and an import leaves nothing to change.
+"""Terraform itself reads the configurations: they are valid, and an import plans no change.
 
 The provider is a small program that has the real one's schemas (`provider_schema`) and the clouds' answers.
 """
@@ -54,7 +54,7 @@ def _schema() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
-    """Return what the provider reads of the endpoint and of its zones, by import ID."""
+    """Return the provider's data about the endpoint and its zones, by import ID."""
     by_argument = {each.argument or each.name: each.read(DETAILED) for each in ATTRIBUTES}
     told = {
         "bandwidth": "Bandwidth",
@@ -89,9 +89,9 @@ def _answers() -> dict[str, Any]:
 
 
 def terraform(place: Path, configuration: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Terraform on the configuration, with the provider in the real one's place."""
+    """Run Terraform on the configuration, with the test provider in the real one's place."""
     program = shutil.which("terraform")
-    if program is None:  # no package of Debian's has it, so it cannot be installed here
+    if program is None:  # Not packaged in Debian, so it cannot be installed here.
         pytest.skip("terraform is not on this machine")
     directory = fetched.terraform_provider(Path(__file__).with_name("provider.go"))
     (place / "main.tf").write_text(configuration, encoding="utf-8")
@@ -119,7 +119,7 @@ def terraform(place: Path, configuration: str, *arguments: str) -> subprocess.Co
 
 @pytest.mark.parametrize("case", CASES)
 def test_terraform_finds_a_configuration_valid(case: str, tmp_path: Path) -> None:
-    """Every argument, type and reference is one of the schemas."""
+    """Terraform accepts every argument, type and reference of a configuration."""
     done = terraform(tmp_path, written(case, "terraform"), "validate", "-json")
     report = json.loads(done.stdout)
     assert (report["valid"], report["error_count"]) == (True, 0), done.stdout
@@ -138,7 +138,7 @@ def test_terraform_finds_what_is_wrong(right: str, wrong: str, tmp_path: Path) -
 
 
 def planned(place: Path, configuration: str) -> dict[str, int]:
-    """Return how many resources the plan would import, add, change and remove."""
+    """Return how many resources the plan would import, add, change and destroy."""
     done = terraform(place, configuration, "plan", "-json", "-input=false")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -155,6 +155,6 @@ def test_an_import_leaves_nothing_to_change(tmp_path: Path) -> None:
 
 
 def test_a_plan_adds_the_endpoint_its_zones_and_the_missing_rule(tmp_path: Path) -> None:
-    """What does not exist yet is made, and nothing else."""
+    """The plan adds only the endpoint, its zones and the missing rule."""
     text = written("planned-blocked", "terraform")
     assert planned(tmp_path, text) == {"import": 0, "add": 4, "change": 0, "remove": 0}

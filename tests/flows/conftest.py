@@ -1,4 +1,4 @@
-"""A sandbox and a runbook that uses it."""
+"""A sandbox and a runbook on it."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox(tidb_pe_sandbox: Sandbox) -> Sandbox:
-    """Give the embedded clouds, whose endpoints are Connected at once, with a small flights table."""
+    """Provide the embedded clouds, whose endpoints connect immediately, with a small flights table."""
     return tidb_pe_sandbox
 
 
 @pytest.fixture
 def manual(lend: Callable[..., Sandbox]) -> Sandbox:
-    """Give the embedded clouds, whose states change only when they are told to."""
+    """Provide the embedded clouds, whose states change only on request."""
     return lend(flights=100, mode="manual")
 
 
 @pytest.fixture
 def events() -> list[Event]:
-    """Give the list that the runbook's events are appended to."""
+    """Provide the list that receives the runbook's events."""
     return []
 
 
 @pytest.fixture
 def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
-    """Give a runbook on the sandbox."""
+    """Provide a runbook on the sandbox."""
     with Runbook(environ=sandbox.environment(), on_event=events.append) as runbook:
         yield runbook
 
 
 @pytest.fixture
 def hide() -> Callable[[pytest.MonkeyPatch, str], None]:
-    """Give a function that hides a package and what of ours was made with it."""
+    """Return a function that hides a package and the product's modules that import it."""
 
     def hidden(context: pytest.MonkeyPatch, package: str) -> None:
         made_with = ("tidb_pe_magic.database.frames", "tidb_pe_magic.database.queries")

@@ -1,4 +1,4 @@
-"""The emulated Alibaba Cloud by way of a server that can do something before or after a call."""
+"""A proxy of the emulated Alibaba Cloud that can act before or after a call."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def detour(
     lose_answers: int = 0,
     alter: Callable[[bytes], bytes] = lambda answer: answer,
 ) -> Iterator[dict[str, str]]:
-    """Give an environment in which each call of `action` makes a detour.
+    """Return an environment in which each call of `action` makes a detour.
 
     Args:
         sandbox: who answers.
         action: the API operation.
         before: is called before the operation is carried out.
         lose_answers: so many times a gateway's failure is answered, though the operation was carried out.
-        alter: returns what is answered instead.
+        alter: returns the changed answer.
     """
     environment = sandbox.environment()
     app = _app(environment["TIDB_PE_ALIBABA_ENDPOINT"], action, before, lose_answers, alter)

@@ -1,6 +1,6 @@
 """Fleets for tests: a sandbox without a database, and the files of its clusters and VPCs.
 
-Each of the clusters has an endpoint service of its own, so that every row of a fleet is another endpoint.
+Each cluster has its own endpoint service, so every row of a fleet is a different endpoint.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def fleet_sandbox(clusters: int, *, shared: bool = False, **options: Any) -> Iterator[Sandbox]:
-    """Give the clouds with so many clusters and two VPCs; behind the gate is a socket that says nothing.
+    """Return the clouds with so many clusters and two VPCs; behind the gate is a socket that says nothing.
 
     Args:
-        clusters: how many.
+        clusters: their number.
         shared: whether they share their region's endpoint service.
         options: of the sandbox.
     """
@@ -42,22 +42,22 @@ def written(path: Path, clusters: Sequence[str], vpcs: Sequence[str] = VPCS, mor
 
 
 def quoted(words: Sequence[str]) -> str:
-    """Return a list as TOML has it."""
+    """Return a list in TOML's notation."""
     return f"[{', '.join(f'{chr(34)}{word}{chr(34)}' for word in words)}]"
 
 
 def named(count: int) -> list[str]:
-    """Return the names of so many of the sandbox's clusters."""
+    """Return the names of the first clusters of the sandbox."""
     return [f"fleet-{number}" for number in range(1, count + 1)]
 
 
 def placed(sandbox: Sandbox) -> list[tuple[str, str]]:
-    """Return service and VPC of each endpoint that there is."""
+    """Return service and VPC of each existing endpoint."""
     return sorted((each.service.service_id, each.vpc_id) for each in sandbox.world.endpoints.values())
 
 
 def wanted(clusters: int) -> list[tuple[str, str]]:
-    """Return service and VPC of each endpoint that a fleet of so many clusters in both VPCs has."""
+    """Return service and VPC of each endpoint that a fleet of this many clusters in both VPCs has."""
     return sorted((service_id(number), vpc) for number in range(1, clusters + 1) for vpc in VPCS)
 
 

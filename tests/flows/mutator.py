@@ -1,4 +1,4 @@
-"""Both emulated clouds by way of a server that changes the JSON of their answers."""
+"""A proxy of both emulated clouds that changes the JSON of their answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _OF_THE_HOP = {"connection", "content-encoding", "content-length", "transfer-enc
 
 
 def mutation(value: Any, chance: random.Random, rate: float) -> Any:
-    """Return JSON of which some parts are missing, or something else."""
+    """Return JSON with some parts removed or replaced."""
     if chance.random() < rate:
         return chance.choice(_VALUES)
     if isinstance(value, dict):
@@ -54,7 +54,7 @@ def mutation(value: Any, chance: random.Random, rate: float) -> Any:
 
 @contextmanager
 def mutated(sandbox: Sandbox, change: Callable[[Any], Any]) -> Iterator[dict[str, str]]:
-    """Give an environment in which every JSON answer of both clouds is changed."""
+    """Return an environment in which every JSON answer of both clouds is changed."""
     environment = sandbox.environment()
     first, second = (HttpServer(_app(environment[cloud], change)) for cloud in CLOUDS)
     with first, second:
@@ -73,7 +73,7 @@ def _app(target: str, change: Callable[[Any], Any]) -> WSGIApplication:
             environ["REQUEST_METHOD"], target + path, headers=headers, timeout=30, allow_redirects=False
         )
         body = answer.content
-        # The challenge is HTTP's; what the API says is what is changed.
+        # The challenge belongs to HTTP; only the API's answers are changed.
         if answer.status_code != requests.codes.unauthorized:
             body = json.dumps(change(answer.json())).encode()
         kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _OF_THE_HOP]

@@ -1,4 +1,4 @@
-"""What the sandbox's account has, by name."""
+"""The sandbox account's resources, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection for other clients, from what is open or from what the clouds and the server say."""
+"""The connection for other clients, from an open connection or from the clouds and the server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_the_clients_are_listed_without_any_key() -> None:
-    """Without --with nothing is asked but the table."""
+    """Without --with the clients are listed from the table alone."""
     with Runbook(environ={}) as runbook:
         listed = runbook.connection_string()
     assert [client.name for client in listed.clients] == list(FORMATS)
@@ -30,7 +30,7 @@ def test_the_clients_are_listed_without_any_key() -> None:
 
 
 def test_an_unknown_client_is_refused_with_those_that_there_are() -> None:
-    """The line names the flag as it is typed."""
+    """For an unknown client the error names the flag and lists the clients."""
     with (
         Runbook(environ={}) as runbook,
         pytest.raises(InvalidRequest, match="--with: must be one of mysql, "),
@@ -39,7 +39,7 @@ def test_an_unknown_client_is_refused_with_those_that_there_are() -> None:
 
 
 def test_what_is_printed_for_python_connects(sandbox: Sandbox, runbook: Runbook, tmp_path: Path) -> None:
-    """The text that follows `connect` has its user and database, and runs in another process."""
+    """The printed text after `connect` has its user and database, and runs in another process."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
     written = runbook.connection_string(with_="sqlalchemy")
     query = 'print(engine.connect().exec_driver_sql("SELECT COUNT(*) FROM flights").scalar())'
@@ -58,7 +58,7 @@ def test_what_is_printed_for_python_connects(sandbox: Sandbox, runbook: Runbook,
 def test_a_saved_connection_is_written_without_any_key(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """In another kernel or a shell its user, database and TLS count, and no cloud is asked."""
+    """In another kernel or shell, a saved connection's user, database and TLS are used without any cloud."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     made = runbook.connect(database="nycflights13", save=True)
     with Runbook(environ={"HOME": str(tmp_path), "TIDB_CA": sandbox.ca}) as other:
@@ -72,7 +72,7 @@ def test_a_saved_connection_is_written_without_any_key(
 
 
 def test_without_a_connection_the_clouds_and_the_server_are_asked(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Host, port and user are the cluster's; what auto means is seen at the server, without a login."""
+    """Host, port and user come from the cluster; the server reveals the effect of auto without a login."""
     runbook.cluster("demo")
     with pytest.raises(StepOrderError, match="no endpoint"):
         runbook.connection_string(with_="env")
@@ -93,7 +93,7 @@ def test_without_a_connection_the_clouds_and_the_server_are_asked(runbook: Runbo
 
 
 def test_a_host_that_does_not_answer_is_said(manual: Sandbox) -> None:
-    """Before the endpoint is Connected the text is written as if the server offered TLS, with a warning."""
+    """Before the endpoint is Connected, the text assumes that the server offers TLS, with a warning."""
     with Runbook(environ=manual.environment()) as runbook:
         runbook.cluster("demo")
         runbook.create(vpc=VPC, security_group=[GROUP])
@@ -104,7 +104,7 @@ def test_a_host_that_does_not_answer_is_said(manual: Sandbox) -> None:
 
 
 def test_an_alias_that_is_not_open_is_refused(runbook: Runbook) -> None:
-    """The line names the command that opens one."""
+    """An alias that is not open is refused with the command that opens it."""
     with pytest.raises(
         StepOrderError, match=r"no connection other is open or saved.*Try: runbook\.connect\(\)"
     ):
@@ -112,7 +112,7 @@ def test_an_alias_that_is_not_open_is_refused(runbook: Runbook) -> None:
 
 
 def test_the_name_that_was_verified_is_the_name_to_verify(tls_server: MariaDb, authority: Authority) -> None:
-    """After connect, and before it by a look alone, the text expects the name that the certificate has."""
+    """After connect, and before it by a probe alone, the text expects the name in the certificate."""
     with Sandbox(upstream=f"{tls_server.host}:{tls_server.port}") as sandbox:
         environment = sandbox.environment() | {"TIDB_PASSWORD": tls_server.password}
         ca = str(authority.path)

@@ -1,4 +1,4 @@
-"""Behind a company's proxy that inspects TLS with its own authority."""
+"""A company proxy that inspects TLS with its own authority."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ HOSTS = {
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """Give embedded clouds, which the proxy puts in the place of the real ones."""
+    """Provide the embedded clouds, which the proxy puts in place of the real ones."""
     with Sandbox(flights=20) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def proxy(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InspectingProxy]:
-    """Give the company's proxy."""
+    """Provide the company's proxy."""
 
     def upstream(host: str) -> str:
         return sandbox.environment()[next(HOSTS[end] for end in HOSTS if host.endswith(end))]
@@ -51,7 +51,7 @@ def proxy(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def company(sandbox: Sandbox, proxy: InspectingProxy, **changed: str) -> dict[str, str]:
-    """Return the environment of a machine whose only way to the clouds is the proxy."""
+    """Return the environment of a machine that reaches the clouds only through the proxy."""
     own = {name: value for name, value in sandbox.environment().items() if name not in HOSTS.values()}
     return own | {"HTTPS_PROXY": proxy.url} | changed
 
@@ -62,7 +62,7 @@ def company(sandbox: Sandbox, proxy: InspectingProxy, **changed: str) -> dict[st
 def test_one_variable_is_enough_for_every_cloud(
     sandbox: Sandbox, proxy: InspectingProxy, variable: str
 ) -> None:
-    """With the company's authority in any one variable every step works, and each call went by the proxy."""
+    """With the company's authority in any one variable every step works, and each call uses the proxy."""
     environ = company(sandbox, proxy, **{variable.rsplit(maxsplit=1)[-1]: proxy.authority})
     if variable.startswith("ALL_PROXY"):
         environ["ALL_PROXY"] = environ.pop("HTTPS_PROXY")
@@ -87,14 +87,14 @@ def test_one_variable_is_enough_for_every_cloud(
     }
 
 
-# What asks no cloud, or is a skin of its own.
+# Operations that call no cloud, and skins of their own.
 APART = {"connections", "disconnect", "form", "help", "load", "query", "sandbox", "tables"}
 
 
 def test_every_command_works_behind_the_proxy(
     sandbox: Sandbox, proxy: InspectingProxy, tmp_path: Path
 ) -> None:
-    """From the first look to the deletion, each operation of the table that asks a cloud, by this proxy."""
+    """From the first lookup to the deletion, every operation that calls a cloud works through the proxy."""
     rows = tmp_path / "fleet.toml"
     rows.write_text(
         f'[[endpoint]]\ncluster = "demo"\nvpc = "{VPC}"\nsecurity_group = "{GROUP}"\n', encoding="utf-8"
@@ -135,7 +135,7 @@ def test_every_command_works_behind_the_proxy(
 def test_a_ram_role_is_assumed_through_the_proxy(
     sandbox: Sandbox, proxy: InspectingProxy, tmp_path: Path
 ) -> None:
-    """STS, which another part of the SDK asks, is reached by the same proxy with the same trust."""
+    """STS, which another part of the SDK calls, is reached through the same proxy with the same trust."""
     environ = company(sandbox, proxy, SSL_CERT_FILE=proxy.authority, HOME=str(tmp_path))
     profile = {
         "name": "team",
@@ -157,7 +157,7 @@ def test_a_ram_role_is_assumed_through_the_proxy(
 def test_without_the_authority_the_reason_and_the_next_step_are_told(
     sandbox: Sandbox, proxy: InspectingProxy
 ) -> None:
-    """Both clouds say that the certificate is not trusted, and which variable mends it."""
+    """Without the authority, both clouds' errors say that it is not trusted, and name the variable to set."""
     environ = company(sandbox, proxy)
     with Runbook(environ=environ) as runbook:
         with pytest.raises(ServiceUnavailable, match=r"certificate verify failed.*set SSL_CERT_FILE"):
@@ -178,7 +178,7 @@ def test_without_the_authority_the_reason_and_the_next_step_are_told(
     "entries", ["localhost,::1", "fd07:b51a:cc66:f0::/64", "fe80::/10", "[::1]", "10.0.0.0/99,fd::zz/1"]
 )
 def test_no_entry_of_no_proxy_blocks_anything(sandbox: Sandbox, proxy: InspectingProxy, entries: str) -> None:
-    """Entries that mean other hosts change nothing; those that cannot be read are named, in `whoami` too."""
+    """NO_PROXY entries for other hosts change nothing; unreadable ones are listed, in `whoami` too."""
     environ = company(sandbox, proxy, SSL_CERT_FILE=proxy.authority, NO_PROXY=entries)
     events: list[Event] = []
     with Runbook(environ=environ, on_event=events.append) as runbook:
@@ -195,7 +195,7 @@ def test_no_entry_of_no_proxy_blocks_anything(sandbox: Sandbox, proxy: Inspectin
 def test_the_environment_of_the_process_is_never_touched(
     sandbox: Sandbox, proxy: InspectingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While calls to loopback are made, other threads see their proxy the whole time, and no call uses it."""
+    """During calls to loopback other threads see their proxy at all times, and those calls do not use it."""
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     proxy.asked.clear()
@@ -224,7 +224,7 @@ def test_the_environment_of_the_process_is_never_touched(
 
 
 def test_a_key_log_that_cannot_be_written_is_one_line(sandbox: Sandbox) -> None:
-    """SSLKEYLOGFILE, which the SDK opens when it is imported, is named, and no traceback is shown."""
+    """An unwritable SSLKEYLOGFILE, which the SDK opens on import, is one line without a traceback."""
     environ = os.environ | sandbox.environment() | {"SSLKEYLOGFILE": "/no/such/keys.log"}
     command = [sys.executable, "-m", "tidb_pe_magic.cli", "networks", "--cluster", "demo"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)

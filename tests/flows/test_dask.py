@@ -1,4 +1,4 @@
-"""`Runbook.query(engine="dask")`: partitions that workers read, and no secret on the way to them."""
+"""`Runbook.query(engine="dask")` has partitions that workers read, without sending a secret to them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RANGES: dict[str, Any] = {"partition_on": "flight", "partitions": 5, "engine": "
 
 @pytest.fixture
 def password(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give the password, which workers find in a variable of their environment."""
+    """Provide the password in a variable of the workers' environment."""
     found = sandbox.environment()["TIDB_PASSWORD"]
     monkeypatch.setenv("WORKERS_PASSWORD", found)
     return found
@@ -35,7 +35,7 @@ def password(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def connected(sandbox: Sandbox, password: str) -> Iterator[Runbook]:
-    """Give a runbook whose connection's password is known by reference."""
+    """Provide a runbook whose connection refers to its password by name."""
     environ = {**sandbox.environment(), "WORKERS_PASSWORD": password}
     with Runbook(environ=environ) as runbook:
         runbook.run(
@@ -50,7 +50,7 @@ def connected(sandbox: Sandbox, password: str) -> Iterator[Runbook]:
 
 @pytest.mark.parametrize("dtypes", ["pandas", "arrow", "numpy_nullable"])
 def test_partitions_are_read_by_workers(connected: Runbook, dtypes: str) -> None:
-    """The whole is what one connection reads, with the same columns, from a process of its own."""
+    """Workers in other processes together read the rows and columns that one connection reads."""
     plain = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes)
     lazy = connected.query(SQL, {"origin": "JFK"}, dtypes=dtypes, **RANGES)
     assert isinstance(lazy, dd.DataFrame)
@@ -59,7 +59,7 @@ def test_partitions_are_read_by_workers(connected: Runbook, dtypes: str) -> None
         found: pd.DataFrame = lazy.compute()  # type: ignore[no-untyped-call]
     assert lazy.dtypes.equals(found.dtypes)
     if dtypes == "pandas":
-        # A NULL may come in any partition, so that all have Int64.
+        # Any partition may contain a NULL, so all of them have Int64.
         plain = plain.astype({name: dtype for name, dtype in found.dtypes.items() if str(dtype) == "Int64"})
     assert found.dtypes.equals(plain.dtypes)
     order = ["flight", "tailnum", "time_hour"]
@@ -71,7 +71,7 @@ def test_partitions_are_read_by_workers(connected: Runbook, dtypes: str) -> None
 
 
 def test_workers_read_one_moment(connected: Runbook) -> None:
-    """What is written after the frame was made is not in it, whenever it is computed."""
+    """Rows written after the frame was created are not in it, whenever it is computed."""
     before = len(connected.query("SELECT flight FROM flights"))
     lazy = connected.query("SELECT flight FROM flights", **RANGES)
     with connected.connection.engine.connect() as connection:
@@ -82,7 +82,7 @@ def test_workers_read_one_moment(connected: Runbook) -> None:
 
 
 def test_the_graph_holds_no_password(connected: Runbook, password: str) -> None:
-    """Neither what is sent to the workers nor what is shown of the frame has it: only where it is."""
+    """The task graph and the frame's repr contain the password's location, never the password."""
     lazy = connected.query(SQL, {"origin": "JFK"}, **RANGES)
     sent = pickle.dumps(lazy) + pickle.dumps(dict(lazy.__dask_graph__())) + pickle.dumps(lazy.optimize())
     assert b"WORKERS_PASSWORD" in sent
@@ -91,7 +91,7 @@ def test_the_graph_holds_no_password(connected: Runbook, password: str) -> None:
 
 
 def test_a_worker_without_the_password_says_so(connected: Runbook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker's own environment is what counts."""
+    """A worker without the password in its own environment fails with that reason."""
     lazy = connected.query(SQL, {"origin": "JFK"}, **RANGES)
     monkeypatch.delenv("WORKERS_PASSWORD")
     with (
@@ -105,7 +105,7 @@ def test_a_worker_without_the_password_says_so(connected: Runbook, monkeypatch: 
 def test_without_the_extra(
     connected: Runbook, monkeypatch: pytest.MonkeyPatch, hide: Callable[..., None], missing: str
 ) -> None:
-    """Without Dask the one extra that brings everything is named, whether pyarrow is there or not."""
+    """Without Dask the error names the extra that installs everything, with or without pyarrow."""
     with monkeypatch.context() as context:
         context.setitem(sys.modules, "dask", None)
         hide(context, missing)
@@ -116,7 +116,7 @@ def test_without_the_extra(
 
 
 def test_a_typed_password_is_no_workers(sandbox: Sandbox) -> None:
-    """A password from a prompt cannot be found by anybody else: what can be is named."""
+    """A password from a prompt is refused for workers, and the error lists the usable sources."""
     environ = dict(sandbox.environment())
     typed = Secret(environ.pop("TIDB_PASSWORD"))
     with Runbook(environ=environ, prompt=lambda _: typed) as runbook:

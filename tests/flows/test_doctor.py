@@ -1,4 +1,4 @@
-"""The doctor within a run: what the clouds know helps it, and `connect` asks it."""
+"""The doctor within a run: the clouds' information helps it, and `connect` uses it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRET = Secret("")
 
 @pytest.fixture
 def staged(lend: Callable[..., Sandbox]) -> Iterator[Callable[[str], tuple[Sandbox, Runbook]]]:
-    """Give a function that stages a scenario with an endpoint in it."""
+    """Return a function that starts a scenario with an endpoint in it."""
     with contextlib.ExitStack() as stack:
 
         def stage(name: str) -> tuple[Sandbox, Runbook]:
@@ -55,7 +55,7 @@ def staged(lend: Callable[..., Sandbox]) -> Iterator[Callable[[str], tuple[Sandb
 def test_connect_asks_the_doctor(
     staged: Callable[[str], tuple[Sandbox, Runbook]], scenario: str, advice: str
 ) -> None:
-    """The error keeps its stage, carries the diagnosis, and ends with the likeliest cause and a command."""
+    """The error keeps its stage, includes the diagnosis, and ends with the likeliest cause and a command."""
     sandbox, runbook = staged(scenario)
     with pytest.raises(ConnectionFailed) as caught:
         runbook.connect(ca=sandbox.ca or None)
@@ -76,7 +76,7 @@ def test_connect_asks_the_doctor(
 def test_connect_does_not_try_a_refused_login_again(
     staged: Callable[[str], tuple[Sandbox, Runbook]],
 ) -> None:
-    """A second wrong login could lock the user out."""
+    """A refused login is not repeated, because a second attempt could lock the user out."""
     _, runbook = staged("wrong-password")
     with pytest.raises(ConnectionFailed, match="Authorized Networks") as caught:
         runbook.connect()
@@ -101,7 +101,7 @@ def test_connect_does_not_try_a_refused_login_again(
 def test_a_refused_login_has_one_cause_for_connect_and_doctor(
     staged: Callable[[str], tuple[Sandbox, Runbook]], scenario: str, cause: str, command: str
 ) -> None:
-    """Both name the same first cause and the same next step, and blame no prefix that is right."""
+    """Both name the same first cause and next step, and do not blame a correct prefix."""
     _, runbook = staged(scenario)
     with pytest.raises(ConnectionFailed) as caught:
         runbook.connect()
@@ -130,7 +130,7 @@ def test_a_refused_login_has_one_cause_for_connect_and_doctor(
 def test_silence_and_refusal_have_their_first_cause(
     staged: Callable[[str], tuple[Sandbox, Runbook]], scenario: str, cause: str, command: str
 ) -> None:
-    """Of what makes TCP fail, the one that the clouds' answers point to comes first, with its command."""
+    """For a TCP failure, the cause that the clouds' answers suggest comes first, with its command."""
     _, runbook = staged(scenario)
     diagnosis = runbook.doctor()
     assert diagnosis.failed is not None
@@ -140,7 +140,7 @@ def test_silence_and_refusal_have_their_first_cause(
 
 
 def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -> None:
-    """What the clouds know themselves comes before what is likely."""
+    """A cause that the clouds report comes before likely causes."""
     with Runbook(environ=manual.environment()) as runbook:
         with pytest.raises(StepOrderError, match=r"runbook\.create\(\)"):
             runbook.doctor(cluster="demo")
@@ -154,7 +154,7 @@ def test_an_endpoint_that_is_not_connected_is_the_first_cause(manual: Sandbox) -
 
 
 def test_a_connection_that_its_owner_ended_is_not_still_connecting(manual: Sandbox) -> None:
-    """An old endpoint of a service that auto-accepts is disconnected because somebody did that."""
+    """An old auto-accepted endpoint that is Disconnected was disconnected by its owner, not just created."""
     manual.clock.ahead = -600.0
     with Runbook(environ=manual.environment()) as runbook:
         made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint
@@ -170,7 +170,7 @@ def test_a_connection_that_its_owner_ended_is_not_still_connecting(manual: Sandb
 def test_a_dead_zone_behind_a_connected_endpoint_is_the_providers(
     staged: Callable[[str], tuple[Sandbox, Runbook]],
 ) -> None:
-    """Where the cloud shows everything as Connected, the provider's load balancer is the first cause."""
+    """If the cloud shows everything as Connected, the provider's load balancer is the first cause."""
     _, runbook = staged("zone-black-hole")
     diagnosis = runbook.doctor()
     assert diagnosis.failed is not None
@@ -180,7 +180,7 @@ def test_a_dead_zone_behind_a_connected_endpoint_is_the_providers(
 
 
 def test_a_missing_prefix_is_named(staged: Callable[[str], tuple[Sandbox, Runbook]]) -> None:
-    """A user without the cluster's prefix is the first cause, with the name as it should be."""
+    """A user without the cluster's prefix is the first cause, with the corrected name."""
     _, runbook = staged("clean")
     diagnosis = runbook.doctor(user="root", no_prefix=True)
     assert diagnosis.failed is not None
@@ -190,7 +190,7 @@ def test_a_missing_prefix_is_named(staged: Callable[[str], tuple[Sandbox, Runboo
 
 
 def test_clouds_that_hang_are_not_waited_for(sandbox: Sandbox) -> None:
-    """With nothing but silence from TiDB Cloud there is an answer in ten seconds, and a way without it."""
+    """If TiDB Cloud is silent, the doctor answers within ten seconds and shows how to continue without it."""
     with BlackHole(("127.81.1.1", sandbox.world.port)):
         environ = sandbox.environment() | {
             "TIDBCLOUD_SERVERLESS_ENDPOINT": f"http://127.81.1.1:{sandbox.world.port}"
@@ -207,14 +207,14 @@ def test_clouds_that_hang_are_not_waited_for(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("host", ["user:secret@db.example.com", "db.example.com:4000", "https://db", "a b"])
 def test_a_host_with_more_in_it_is_refused_unseen(host: str) -> None:
-    """What is typed in the place of a host may hold a password, so it is not repeated."""
+    """An invalid host may contain a password, so the error does not repeat it."""
     with Runbook(environ={}) as runbook, pytest.raises(InvalidRequest, match="--host") as caught:
         runbook.doctor(host=host)
     assert host not in str(caught.value)
 
 
 def test_the_doctor_of_a_failed_connect_has_what_time_is_left(sandbox: Sandbox, runbook: Runbook) -> None:
-    """By the clock that both share little is left, so the stages take less than ever, yet enough to tell."""
+    """After a failed connect the stages share the remaining time, shortened but sufficient."""
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint
     cluster = runbook.cluster("demo")
     failure = ConnectionFailed("tcp", "no answer.", kind="timeout")
@@ -229,7 +229,7 @@ def test_the_doctor_of_a_failed_connect_has_what_time_is_left(sandbox: Sandbox, 
 
 
 def test_a_query_without_an_answer_has_a_cause_too(sandbox: Sandbox, runbook: Runbook) -> None:
-    """It is not tried again, which would wait once more; a cause and a command stand in the line."""
+    """A query without an answer is not repeated; the error has a cause and a command."""
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint
     cluster = runbook.cluster("demo")
     target = Target(

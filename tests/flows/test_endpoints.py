@@ -1,4 +1,4 @@
-"""Making, adopting, waiting for and deleting endpoints."""
+"""Creating, adopting, waiting for and deleting endpoints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Placement(TypedDict):
-    """Where an endpoint shall be."""
+    """The location of an endpoint."""
 
     cluster: str
     vpc: str
@@ -44,7 +44,7 @@ def test_two_zones_are_the_default(runbook: Runbook) -> None:
 
 
 def test_zones_and_vswitches_can_be_chosen(runbook: Runbook) -> None:
-    """`ZONE=VSWITCH` names the vSwitch; `all` takes every zone with a usable one."""
+    """`ZONE=VSWITCH` names the vSwitch; `all` uses every zone with a usable one."""
     plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP], zone=["ap-southeast-1a=vsw-t4na2"])
     assert [(zone.zone_id, zone.vswitch_id) for zone in plan.zones] == [("ap-southeast-1a", "vsw-t4na2")]
     assert plan.billed_zones == 1
@@ -53,7 +53,7 @@ def test_zones_and_vswitches_can_be_chosen(runbook: Runbook) -> None:
 
 
 def test_what_is_made_carries_the_tag_and_the_name(runbook: Runbook, sandbox: Sandbox) -> None:
-    """The endpoint has our tag, and the cluster's name where none was given."""
+    """A created endpoint has the product's tag, and the cluster's name if none was given."""
     endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     made = sandbox.world.endpoints[endpoint_id]
     assert OUR_TAG in made.tags.items()
@@ -62,7 +62,7 @@ def test_what_is_made_carries_the_tag_and_the_name(runbook: Runbook, sandbox: Sa
 
 
 def test_an_endpoint_that_exists_is_adopted_with_its_differences(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Another `create` for the same service and VPC makes nothing, and lists what is not as asked."""
+    """Another `create` for the same service and VPC adopts the endpoint, and lists the differences."""
     first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], zone=["ap-southeast-1a"])
     before = sandbox.world.endpoints
     second = runbook.create(
@@ -91,7 +91,7 @@ def test_an_endpoint_that_exists_is_adopted_with_its_differences(runbook: Runboo
 def test_an_endpoint_of_the_console_is_adopted_and_kept_from_deletion(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """An endpoint without our tag is used, and deleted only with --adopted."""
+    """An endpoint without the product's tag is used, and deleted only with --adopted."""
     endpoint_id = _console_endpoint(sandbox)
     created = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
     assert created.adopted
@@ -112,7 +112,7 @@ def _console_endpoint(sandbox: Sandbox) -> str:
 
 
 def _ticking(sandbox: Sandbox) -> Callable[[float], bool]:
-    """Let the emulated cloud go one transition further at each pause of a wait."""
+    """Let the emulated cloud advance one transition at each pause of a wait."""
 
     def sleep(_: float) -> bool:
         sandbox.tick()
@@ -122,7 +122,7 @@ def _ticking(sandbox: Sandbox) -> Callable[[float], bool]:
 
 
 def test_wait_shows_each_state_until_connected(manual: Sandbox, events: list[Event]) -> None:
-    """A wait observes every state on the way, the last being Active and Connected."""
+    """A wait reports every state in order, the last being Active and Connected."""
     with Runbook(environ=manual.environment(), on_event=events.append, sleep=_ticking(manual)) as runbook:
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
         waited = runbook.wait()
@@ -144,7 +144,7 @@ def test_wait_shows_each_state_until_connected(manual: Sandbox, events: list[Eve
 
 
 def test_a_wait_that_is_stopped_leaves_the_clouds_work(manual: Sandbox) -> None:
-    """The stop button ends the wait as an error; another wait goes on from there."""
+    """The stop button ends the wait as an error; another wait resumes it."""
 
     def stop(_: float) -> bool:
         raise KeyboardInterrupt
@@ -160,7 +160,7 @@ def test_a_wait_that_is_stopped_leaves_the_clouds_work(manual: Sandbox) -> None:
 
 
 def test_a_wait_ends_at_its_time_limit(manual: Sandbox) -> None:
-    """With the time over, the wait says what it saw last."""
+    """A timed-out wait reports the last state."""
     seconds = iter(range(1000))
     with Runbook(
         environ=manual.environment(), sleep=lambda _: False, clock=lambda: float(next(seconds))
@@ -202,7 +202,7 @@ def _python(code: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
 
 
 def test_an_endpoint_that_cannot_be_connected_ends_the_wait(runbook: Runbook, sandbox: Sandbox) -> None:
-    """A deleted service and an unpaid bill are told, not waited for."""
+    """A deleted service and an unpaid bill end the wait with that reason."""
     endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     sandbox.world.set_business_status(endpoint_id, "FinancialLocked")
     with pytest.raises(errors.EndpointFailed, match="overdue"):
@@ -214,7 +214,7 @@ def test_an_endpoint_that_cannot_be_connected_ends_the_wait(runbook: Runbook, sa
 
 
 def test_delete_removes_zones_then_the_endpoint(manual: Sandbox) -> None:
-    """A deletion takes the zones away one after the other, and returns when the endpoint is gone."""
+    """A deletion removes the zones one after the other, and returns when the endpoint is deleted."""
     with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
         endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
         runbook.wait()
@@ -232,14 +232,14 @@ def test_delete_needs_a_yes(runbook: Runbook, sandbox: Sandbox) -> None:
 
 
 def test_delete_again_finds_nothing_to_do(runbook: Runbook) -> None:
-    """Deleting what is gone is not an error."""
+    """Deleting an endpoint that has been deleted is not an error."""
     endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     assert runbook.delete(endpoint_id, yes=True, shared=True).found
     assert not runbook.delete(endpoint_id, yes=True, shared=True).found
 
 
 def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox) -> None:
-    """A mistyped ID is no success: what was meant is still billed. The line says what exists."""
+    """A mistyped ID is an error that lists the existing endpoints, as the intended one is still billed."""
     runbook.cluster("demo")
     with pytest.raises(
         errors.InvalidRequest,
@@ -260,7 +260,7 @@ def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox)
 def test_delete_of_what_is_known_here_and_gone_is_a_success(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """What was created here and deleted elsewhere, or adopted and deleted here, may be deleted twice."""
+    """An endpoint from the journal that was deleted may be deleted again."""
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as elsewhere:
         elsewhere.delete(made, cluster="demo", yes=True, shared=True)
@@ -274,7 +274,7 @@ def test_delete_of_what_is_known_here_and_gone_is_a_success(
 def test_a_journal_that_cannot_tell_refuses_no_deletion(
     sandbox: Sandbox, tmp_path: Path, content: str | None
 ) -> None:
-    """If the journal cannot tell what was created here, a missing endpoint counts as deleted."""
+    """If the journal is unreadable, a missing endpoint counts as deleted."""
     journal = tmp_path / "journal.jsonl"
     journal.mkdir() if content is None else journal.write_text(content, encoding="utf-8")
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path)}) as runbook:
@@ -282,7 +282,7 @@ def test_a_journal_that_cannot_tell_refuses_no_deletion(
 
 
 def test_delete_closes_the_connections_over_the_endpoint(runbook: Runbook) -> None:
-    """Connections over the endpoint are closed, others stay."""
+    """A deletion closes the connections over the endpoint, and leaves others open."""
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     runbook.run("staging-1", vpc=OTHER_VPC, alias="other")
     deletion = runbook.delete(first, yes=True, shared=True)
@@ -291,7 +291,7 @@ def test_delete_closes_the_connections_over_the_endpoint(runbook: Runbook) -> No
 
 
 def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:
-    """A deletion that was interrupted half-way is finished by the same command."""
+    """The same command completes an interrupted deletion."""
     with Runbook(environ=manual.environment(), sleep=_ticking(manual)) as runbook:
         endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
         runbook.wait()
@@ -311,18 +311,18 @@ def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:
 
 
 def test_disconnect_twice_is_no_error(runbook: Runbook) -> None:
-    """The second `disconnect` says that there was nothing to close."""
+    """The second `disconnect` reports that the connection was already closed."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     assert runbook.disconnect().closed
     assert not runbook.disconnect().closed
 
 
 def test_threads_that_create_at_once_make_one_endpoint(sandbox: Sandbox) -> None:
-    """A second `create` looks at what exists only when the first one has made it."""
+    """A second thread's `create` lists the endpoints only after the first thread has created one."""
     both_about_to_make = threading.Barrier(2)
 
     def meet() -> None:
-        # Two calls that were under way at once would meet here; the only one goes on alone.
+        # Two simultaneous calls would meet here; a single call continues alone.
         with contextlib.suppress(threading.BrokenBarrierError):
             both_about_to_make.wait(1)
 
@@ -340,7 +340,7 @@ def test_threads_that_create_at_once_make_one_endpoint(sandbox: Sandbox) -> None
 
 
 def test_a_creation_whose_answer_was_lost_is_adopted(sandbox: Sandbox) -> None:
-    """With every answer lost, the error says that one may have been created; the same command takes it up."""
+    """With every answer lost, the error says that an endpoint may exist; the same command adopts it."""
     placement: Placement = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP]}
     with (
         detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
@@ -358,7 +358,7 @@ def test_a_creation_whose_answer_was_lost_is_adopted(sandbox: Sandbox) -> None:
 
 
 def test_a_lost_answer_is_asked_for_again_with_the_same_token(sandbox: Sandbox, events: list[Event]) -> None:
-    """One command makes one endpoint, though the first two answers were lost, and tells of both pauses."""
+    """After two lost answers one command creates one endpoint, and reports both pauses."""
     with (
         detour(sandbox, "CreateVpcEndpoint", lose_answers=2) as environ,
         Runbook(environ=environ, on_event=events.append, sleep=lambda _: False) as runbook,
@@ -377,7 +377,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_token(sandbox: Sandbox, 
 
 
 def test_what_was_cancelled_in_time_is_not_made(sandbox: Sandbox) -> None:
-    """A creation that is cancelled before the cloud is asked for an endpoint says that there is none."""
+    """A creation cancelled before its request says that the endpoint does not exist."""
     cancel = threading.Event()
     cancel.set()
     with (
@@ -389,7 +389,7 @@ def test_what_was_cancelled_in_time_is_not_made(sandbox: Sandbox) -> None:
 
 
 def test_the_cancel_event_ends_a_pause(sandbox: Sandbox) -> None:
-    """A runbook that is cancelled while it waits to ask again says so, and may have made an endpoint."""
+    """A cancel event during a retry's pause says that the endpoint may exist."""
     cancel = threading.Event()
     with (
         detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environ,
@@ -403,7 +403,7 @@ def test_the_cancel_event_ends_a_pause(sandbox: Sandbox) -> None:
 
 
 def test_a_creation_that_is_stopped_says_what_may_be_there(sandbox: Sandbox) -> None:
-    """The stop button while the endpoint is being made is one line; the same command takes it up."""
+    """The stop button during a creation gives one line, and the same command resumes it."""
     interrupted = threading.Event()
     main = threading.main_thread().ident or 0
 
@@ -422,7 +422,7 @@ def test_a_creation_that_is_stopped_says_what_may_be_there(sandbox: Sandbox) -> 
 
 
 def test_a_zone_that_goes_by_itself_does_not_end_the_deletion_early(sandbox: Sandbox) -> None:
-    """A zone that is gone when it is to be removed is no endpoint that is gone: the other zones follow."""
+    """A zone that disappears before its removal does not end the deletion: the other zones follow."""
     world = sandbox.world
 
     def remove_first() -> None:
@@ -445,7 +445,7 @@ def test_a_zone_that_goes_by_itself_does_not_end_the_deletion_early(sandbox: San
 
 
 def test_an_endpoint_outlives_its_cluster(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Where the cluster is gone, its endpoint is still billed: it is found and deleted by its region."""
+    """The endpoint of a deleted cluster is still billed: it is found and deleted by its region."""
     runbook.cluster("demo")
     made = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint
     sandbox.clusters.remove(DEMO_ID)
@@ -463,7 +463,7 @@ def test_an_endpoint_outlives_its_cluster(runbook: Runbook, sandbox: Sandbox) ->
 def test_an_endpoint_that_somebody_else_made_meanwhile_is_reused(
     sandbox: Sandbox, events: list[Event]
 ) -> None:
-    """A call that is still being processed is waited for; one that finds the endpoint there looks again."""
+    """A conflicting call is waited for; if an endpoint then exists, it is reused."""
     sandbox.world.single_endpoints = True
     sandbox.faults.add(Fault(kind=Kind.REFUSED, operation="CreateVpcEndpoint"))
     elsewhere: list[str] = []
@@ -489,7 +489,7 @@ def test_an_endpoint_that_somebody_else_made_meanwhile_is_reused(
 
 @pytest.mark.parametrize("code", ["EndpointDuplicated", "EndpointExist"])
 def test_an_endpoint_that_no_list_shows_is_not_made_again(sandbox: Sandbox, code: str) -> None:
-    """Where looking again finds nothing, the refusal is the error, and running it again the next step."""
+    """If the list stays empty after a conflict, the conflict is the error, and the next step is a repeat."""
     sandbox.faults.add(Fault(kind=Kind.REFUSED, operation="CreateVpcEndpoint", code=code))
     with (
         Runbook(environ=sandbox.environment(), sleep=lambda _: False) as runbook,

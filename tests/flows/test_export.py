@@ -1,4 +1,4 @@
-"""`export` against the emulated clouds: what exists, what is planned, and the files that are written."""
+"""`export` against the emulated clouds: existing and planned endpoints, and the files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def sdk(sandbox: Sandbox) -> Client:
 
 
 def answering(sandbox: Sandbox) -> Callable[[Call], Mapping[str, Any]]:
-    """Return what answers the commands of a script as the clouds would."""
+    """Return a function that answers the commands of a script as the clouds would."""
     client = sdk(sandbox)
 
     def answer(call: Call) -> Mapping[str, Any]:
@@ -85,7 +85,7 @@ def answering(sandbox: Sandbox) -> Callable[[Call], Mapping[str, Any]]:
 
 
 def test_terraform_names_every_attribute_that_is_answered(sandbox: Sandbox, runbook: Runbook) -> None:
-    """Whatever GetVpcEndpointAttribute answers and the resource takes has its value in the text."""
+    """The text contains every value of GetVpcEndpointAttribute that the resource accepts."""
     endpoint = runbook.create(**PLACE).endpoint
     request = models.GetVpcEndpointAttributeRequest(region_id=REGION, endpoint_id=endpoint.endpoint_id)
     answered = sdk(sandbox).get_vpc_endpoint_attribute(request).body.to_map()
@@ -107,7 +107,7 @@ def test_terraform_names_every_attribute_that_is_answered(sandbox: Sandbox, runb
 
 
 def test_terraform_imports_the_endpoint_and_its_zones(runbook: Runbook) -> None:
-    """Each zone is there with vSwitch and address, under the provider's ID."""
+    """Each zone is imported with vSwitch and address, under the provider's ID."""
     runbook.create(**PLACE)
     endpoint = runbook.wait()
     text = str(runbook.export("terraform"))
@@ -121,7 +121,7 @@ def test_terraform_imports_the_endpoint_and_its_zones(runbook: Runbook) -> None:
 
 
 def test_the_same_is_written_each_time(sandbox: Sandbox, runbook: Runbook) -> None:
-    """A plan and an endpoint have one text each; nothing is changed for it, and no key is in it."""
+    """A plan and an endpoint each have one fixed text, without any change or key."""
     secrets = [value for key, value in sandbox.environment().items() if "KEY" in key or "PASSWORD" in key]
     assert secrets
     for name in EXPORT_FORMATS:
@@ -138,7 +138,7 @@ def test_the_same_is_written_each_time(sandbox: Sandbox, runbook: Runbook) -> No
 
 
 def test_each_value_says_where_it_came_from(sandbox: Sandbox, runbook: Runbook) -> None:
-    """What was asked for by its option, and else the rule by which it was chosen."""
+    """A value from an option names the option; another value names the rule that chose it."""
     asked = str(runbook.export("terraform", **PLACE, zone=["ap-southeast-1a=vsw-t4na1"], name="reports"))
     for line in (
         r'vpc_id .*" +# --vpc$',
@@ -160,7 +160,7 @@ def test_each_value_says_where_it_came_from(sandbox: Sandbox, runbook: Runbook) 
 def test_the_script_makes_one_endpoint_however_often_it_runs(
     sandbox: Sandbox, runbook: Runbook, tmp_path: Path
 ) -> None:
-    """What the commands make is what was planned, in Connected state; the second run makes nothing."""
+    """The commands create the planned endpoint and wait for Connected; the second run creates nothing."""
     planned = runbook.plan(**PLACE)
     script = str(runbook.export("aliyun-cli", **PLACE))
     for _ in range(2):
@@ -179,7 +179,7 @@ def test_the_script_makes_one_endpoint_however_often_it_runs(
 def test_the_script_takes_an_endpoint_that_was_made_meanwhile(
     sandbox: Sandbox, runbook: Runbook, tmp_path: Path
 ) -> None:
-    """What somebody has made since the export is not made again, whatever its token was."""
+    """The script reuses an endpoint that was created since the export, whatever its token."""
     script = str(runbook.export("aliyun-cli", **PLACE))
     made = runbook.create(**PLACE).endpoint
     done = run(script, answering(sandbox), tmp_path)
@@ -189,7 +189,7 @@ def test_the_script_takes_an_endpoint_that_was_made_meanwhile(
 
 
 def test_the_scripts_rule_opens_the_port(lend: Callable[..., Sandbox], tmp_path: Path) -> None:
-    """Where the preflight stops for a blocked port, the commands mend exactly that."""
+    """For a blocked port that stops the preflight, the script creates the missing rule."""
     sandbox = lend(scenario="security-group-blocks-port")
     with Runbook(environ=sandbox.environment()) as runbook:
         assert [finding.check for finding in runbook.plan(**PLACE).stops] == ["port"]
@@ -206,7 +206,7 @@ def test_the_scripts_rule_opens_the_port(lend: Callable[..., Sandbox], tmp_path:
 
 
 def test_an_address_that_is_not_known_is_not_made_up(sandbox: Sandbox, runbook: Runbook) -> None:
-    """On no ECS instance, where no address is allowed, whoever applies says from where."""
+    """Outside an ECS instance, with no allowed address, the address is a required variable."""
     sandbox.place = None
     sandbox.world.set_rules(GROUP, Permission("22/22", "0.0.0.0/0"), inner_access="Drop")
     text = str(runbook.export("terraform", **PLACE))
@@ -216,7 +216,7 @@ def test_an_address_that_is_not_known_is_not_made_up(sandbox: Sandbox, runbook: 
 
 
 def test_what_is_denied_is_left_out_and_said(sandbox: Sandbox, runbook: Runbook) -> None:
-    """The text names the action in a comment, and so does the result; nothing is made up."""
+    """The text and the result name a denied action, and the denied values are omitted."""
     endpoint_id = runbook.create(**PLACE).endpoint.endpoint_id
     for name, action in itertools.product(EXPORT_FORMATS, LOOK_UPS):
         sandbox.world.denied_actions = {action}
@@ -232,7 +232,7 @@ def test_what_is_denied_is_left_out_and_said(sandbox: Sandbox, runbook: Runbook)
 
 
 def test_an_endpoint_in_another_state_is_said(manual: Sandbox) -> None:
-    """What is still being made is exported with its state; what is being deleted is refused in one line."""
+    """An endpoint in creation is exported with its state; one in deletion is refused in one line."""
     with Runbook(environ=manual.environment()) as runbook:
         endpoint_id = runbook.create(**PLACE).endpoint.endpoint_id
         exported = runbook.export("terraform", endpoint=endpoint_id)
@@ -246,7 +246,7 @@ def test_an_endpoint_in_another_state_is_said(manual: Sandbox) -> None:
 
 @pytest.mark.parametrize("option", ["vpc", "security_group", "zone", "name"])
 def test_an_endpoint_that_exists_is_not_placed(option: str) -> None:
-    """An ID and a place contradict each other; no cloud is asked for that."""
+    """An ID together with a location is refused before any cloud is asked."""
     place = {"vpc": OTHER_VPC, "security_group": GROUP, "zone": "ap-southeast-1a", "name": "tidb"}
     given: dict[str, Any] = {option: place[option]}
     label = option.replace("_", "-")
@@ -255,7 +255,7 @@ def test_an_endpoint_that_exists_is_not_placed(option: str) -> None:
 
 
 def test_with_a_wrong_clock_nothing_is_planned(lend: Callable[..., Sandbox]) -> None:
-    """Where no zone can be known, one line says why."""
+    """With a wrong clock, which hides the zones, one line gives the reason."""
     sandbox = lend(scenario="clock-skew")
     with (
         Runbook(environ=sandbox.environment()) as runbook,
@@ -268,7 +268,7 @@ def test_with_a_wrong_clock_nothing_is_planned(lend: Callable[..., Sandbox]) -> 
 
 
 def test_a_file_holds_the_text_and_is_written_again(runbook: Runbook, tmp_path: Path) -> None:
-    """An export that nobody changed is replaced by the next one, behind a link, too; nothing else is left."""
+    """An unchanged export is replaced by the next one, also behind a link, without leftover files."""
     path = tmp_path / "main.tf"
     first = runbook.export("aliyun-cli", **PLACE, to=str(path))
     assert first.path == str(path)
@@ -287,7 +287,7 @@ def test_a_file_holds_the_text_and_is_written_again(runbook: Runbook, tmp_path: 
 
 
 def test_a_file_of_somebody_elses_is_not_replaced(sandbox: Sandbox, runbook: Runbook, tmp_path: Path) -> None:
-    """Neither another file nor an export that was changed is overwritten unasked; no cloud is asked first."""
+    """A foreign file or an edited export is refused without --replace, before any cloud is asked."""
     path = tmp_path / "main.tf"
     for content in (
         b"# mine\n",
@@ -306,7 +306,7 @@ def test_a_file_of_somebody_elses_is_not_replaced(sandbox: Sandbox, runbook: Run
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """A directory, a pipe and a missing directory are named, with --replace, too, before a cloud is asked."""
+    """A directory, a pipe and a missing directory are refused before any cloud is asked."""
     os.mkfifo(tmp_path / "pipe")
     for place, words in (
         (".", "not a regular file"),

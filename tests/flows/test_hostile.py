@@ -1,4 +1,4 @@
-"""Input that nobody should send: answers of the APIs, names, user names, and lines of the magic."""
+"""Hostile input: answers of the APIs, names, user names, and lines of the magic."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _DANGEROUS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def check_harmless(text: str) -> None:
-    """Fail where a text would repaint a terminal, or turn its direction; an error's text is one line too."""
+    """Fail if a text has terminal control or direction characters, or if an error's text is not one line."""
     assert not {unicodedata.category(character) for character in text.replace("\n", "")} & _DANGEROUS
 
 
 def check_shown(result: Result) -> None:
-    """Fail where either form of a result lets anything through."""
+    """Fail if either form of a result contains anything harmful."""
     check_harmless(render.text(result))
     html = render.html(result)
     check_harmless(html)
@@ -43,7 +43,7 @@ def check_shown(result: Result) -> None:
 
 @pytest.fixture
 def small(tidb_pe_sandbox: Sandbox) -> Sandbox:
-    """Give embedded clouds that a test's examples share; none has to wait for what another's have spent."""
+    """Provide embedded clouds, shared by a test's examples, without rate limits."""
     return tidb_pe_sandbox
 
 
@@ -70,7 +70,7 @@ def _steps(runbook: Runbook) -> list[Callable[[], Result]]:
 @given(seed=st.integers(0, 2**32), rate=st.sampled_from([0.02, 0.1, 0.4, 1.0]))
 @example(seed=0, rate=0.0)
 def test_any_answer_of_the_apis_is_a_result_or_one_line(small: Sandbox, seed: int, rate: float) -> None:
-    """Whatever stands in an answer, every step returns what can be shown harmlessly, or raises our error."""
+    """Whatever an answer contains, every step returns a harmless result or raises a product error."""
     chance = random.Random(seed)  # noqa: S311 - reproducible, nothing secret
     now = [0.0]
 
@@ -92,7 +92,7 @@ def test_any_answer_of_the_apis_is_a_result_or_one_line(small: Sandbox, seed: in
                 succeeded += 1
             except TidbPeError as error:
                 check_harmless(str(error))
-    assert succeeded == len(_steps(runbook)) or rate  # so that success is not for want of trying
+    assert succeeded == len(_steps(runbook)) or rate  # so that success does not depend on a missing attempt
 
 
 def test_hostile_names_are_shown_harmlessly(small: Sandbox) -> None:
@@ -126,7 +126,7 @@ def test_hostile_names_are_shown_harmlessly(small: Sandbox) -> None:
 
 @pytest.mark.parametrize("user", ["o'brien", 'a"b', "back`tick", "semi;colon", HOSTILE.replace("\ud800", "")])
 def test_a_user_name_with_quotes_is_one_name(small: Sandbox, user: str) -> None:
-    """Quotes in a user name reach the server as they are, and the refusal is one harmless line."""
+    """Quotes in a user name reach the server unchanged, and the refusal is one harmless line."""
     with Runbook(environ=small.environment()) as runbook:
         runbook.run("demo", vpc=VPC, security_group=[GROUP])
         with pytest.raises(errors.ConnectionFailed) as refused:
@@ -138,7 +138,7 @@ def test_a_user_name_with_quotes_is_one_name(small: Sandbox, user: str) -> None:
 
 @pytest.mark.parametrize("alias", ["a'b", 'a"b', "a b", "a;b", "a`b", "--x", HOSTILE, ""])
 def test_an_alias_that_is_no_name_is_refused(alias: str) -> None:
-    """An alias stands in `%%sql` lines: nothing that would have to be quoted there is one."""
+    """An alias that would need quotes in a `%%sql` line is refused."""
     with Runbook(environ={}) as runbook, pytest.raises(errors.InvalidRequest, match="--alias"):
         runbook.disconnect(alias=alias)
 
@@ -154,10 +154,10 @@ _LINES = st.text(max_size=40) | st.lists(_WORDS | st.text(max_size=8), max_size=
 @example(HOSTILE)
 @example("connect --password=hunter2")
 def test_any_line_is_a_command_help_or_one_line(line: str) -> None:
-    """Whatever is typed after `%tidb_pe` is understood, or refused in one harmless line."""
+    """Any text after `%tidb_pe` is understood, or refused in one harmless line."""
     try:
         understood = parse(words(line), prog="%tidb_pe", skin=Skin.LINE)
     except TidbPeError as error:
-        check_harmless(str(error).replace("hunter2", "\a"))  # a password that was typed is not repeated
+        check_harmless(str(error).replace("hunter2", "\a"))  # A typed password is not repeated.
     else:
         assert isinstance(understood, Command | Help)

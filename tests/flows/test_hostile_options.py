@@ -1,4 +1,4 @@
-"""Every option of every command with what nobody should type: a result, or one line of a bearable length."""
+"""Hostile values for every option of every command: a result, or one line of a reasonable length."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ENDS = (
     "-",
 )
 TYPED = ["1" * _LONG, *map("".join, product(BEGINNINGS, ENDS))]
-# What many rules let through goes on to the clouds, the server and the file system.
+# Values that many rules accept reach the clouds, the server and the file system.
 MEAN, LONG = "?x=1&y=%2F#z/../%s{}'\"`😀", "x" * 64
 CLUSTER = ("--cluster", "demo")
 PLACEMENT = (*CLUSTER, "--vpc", VPC, "--security-group", GROUP)
@@ -80,7 +80,7 @@ OPTIONS = [
 
 @pytest.fixture(scope="module")
 def connected() -> Iterator[tuple[Sandbox, Snapshot]]:
-    """Give embedded clouds with a connected endpoint, and this state of theirs."""
+    """Provide embedded clouds with a connected endpoint, and their state."""
     with Sandbox(flights=10) as sandbox:
         with Runbook(environ=sandbox.environment()) as runbook:
             runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
@@ -88,7 +88,7 @@ def connected() -> Iterator[tuple[Sandbox, Snapshot]]:
 
 
 def typed(name: str, field: str, value: str) -> list[str]:
-    """Return the words of a command that is good but for one option."""
+    """Return the words of a command that is valid except for one option."""
     request = OPERATIONS[name].request
     given = list(POSITIONAL.get(name, CLUSTER if "cluster" in request.options() else ()))
     label = request.label(field)
@@ -105,7 +105,7 @@ def typed(name: str, field: str, value: str) -> list[str]:
 
 
 def check_line(error: TidbPeError, field: str = "") -> None:
-    """Fail where an error is not one harmless line that can be read, or names another field."""
+    """Fail if an error is not one readable, harmless line, or names another field."""
     assert not field or getattr(error, "field", "") == field
     shown = error.text()
     for line in shown.splitlines():
@@ -114,7 +114,7 @@ def check_line(error: TidbPeError, field: str = "") -> None:
 
 
 def test_what_cannot_be_is_refused_before_anything_is_asked() -> None:
-    """Each value is taken, or refused in one line that names the option; what is endless is never taken."""
+    """Each value is accepted, or refused in one line with the option; an endless value is always refused."""
     for (name, field), value in product(OPTIONS, TYPED):
         request = OPERATIONS[name].request
         try:
@@ -133,7 +133,7 @@ def test_what_an_option_lets_through_ends_in_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever clouds, server and files make of it, the console and the magic show no traceback."""
+    """Whatever clouds, server and files do with a value, the console and the magic show no traceback."""
     sandbox, fresh = connected
     for variable, value in sandbox.environment().items():
         monkeypatch.setenv(variable, value)
@@ -157,7 +157,7 @@ def test_what_an_option_lets_through_ends_in_one_line(
 
 @pytest.mark.parametrize("name", ["x" * _LONG, "1" * _LONG, "de\x1bmo", "de\u202emo"])
 def test_a_cluster_that_cannot_be_names_its_place(name: str, connected: tuple[Sandbox, Snapshot]) -> None:
-    """The argument, the flag and the variable have one rule, and nothing is asked of a cloud."""
+    """An invalid cluster is refused alike in argument, flag and variable, without asking a cloud."""
     sandbox, _ = connected
     before = len(sandbox.requests.to("tidb-cloud"))
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_CLUSTER": name}) as runbook:
@@ -173,6 +173,6 @@ def test_a_cluster_that_cannot_be_names_its_place(name: str, connected: tuple[Sa
 
 
 def test_the_longest_names_that_there_are_are_let_through() -> None:
-    """TiDB Cloud's clusters have up to 64 characters, Alibaba Cloud's endpoints up to 128."""
+    """Cluster names of up to 64 characters and endpoint names of up to 128 are accepted."""
     parsed = parse(["plan", "--cluster", "c" * 64, "--name", "n" * 128], prog="%tidb_pe", skin=Skin.LINE)
     assert parsed.request.cluster == "c" * 64  # type: ignore[union-attr]

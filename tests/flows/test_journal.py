@@ -1,4 +1,4 @@
-"""The journal at work: lost answers, kernels that die, two kernels at once, and a journal that is broken."""
+"""The journal at work: lost answers, dying kernels, two kernels at once, and a broken journal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Placement(TypedDict):
-    """Where an endpoint shall be."""
+    """The location of an endpoint."""
 
     cluster: str
     vpc: str
@@ -55,7 +55,7 @@ def journal_file() -> Path:
 
 
 def tokens(sandbox: Sandbox) -> list[str]:
-    """Return the tokens of the creations that the cloud was asked for."""
+    """Return the tokens of the creations sent to the cloud."""
     return [
         call.params["ClientToken"]
         for call in sandbox.requests.to("alibaba")
@@ -64,7 +64,7 @@ def tokens(sandbox: Sandbox) -> list[str]:
 
 
 def start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Create the endpoint in a process of its own."""
+    """Start the creation of the endpoint in a process of its own."""
     kept = {name: os.environ[name] for name in ("PATH", "XDG_STATE_HOME")}
     return subprocess.Popen(
         [sys.executable, "-c", CREATE], env={**kept, **environment}, stdout=subprocess.PIPE, text=True
@@ -72,7 +72,7 @@ def start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
 
 
 def test_history_shows_each_change_with_its_request_id(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Creation, removal of each zone and deletion are there, the latest first, as the cloud answered them."""
+    """History lists creation, removal of each zone and deletion, newest first, with the request IDs."""
     assert runbook.history().items == ()
     endpoint_id = runbook.create(**PLACE).endpoint.endpoint_id
     runbook.delete(endpoint_id, yes=True, shared=True)
@@ -101,7 +101,7 @@ def test_history_shows_each_change_with_its_request_id(runbook: Runbook, sandbox
 
 
 def test_every_change_carries_the_token_that_was_written_down(runbook: Runbook, sandbox: Sandbox) -> None:
-    """What the cloud was sent is what the journal had before."""
+    """The token sent to the cloud was in the journal before."""
     runbook.delete(runbook.create(**PLACE).endpoint.endpoint_id, yes=True, shared=True)
     sent = [
         call.params["ClientToken"] for call in sandbox.requests.to("alibaba") if "ClientToken" in call.params
@@ -111,7 +111,7 @@ def test_every_change_carries_the_token_that_was_written_down(runbook: Runbook, 
 
 
 def test_a_kernel_that_died_before_the_answer_is_taken_up_with_the_same_token(sandbox: Sandbox) -> None:
-    """SIGKILL in the middle of the call: another process finds the endpoint, or makes it with the token."""
+    """After a SIGKILL during the call, another process finds the endpoint or creates it with that token."""
     processes: list[subprocess.Popen[str]] = []
     killed = threading.Event()
 
@@ -137,7 +137,7 @@ def test_a_kernel_that_died_before_the_answer_is_taken_up_with_the_same_token(sa
 
 
 def test_a_token_whose_endpoint_was_deleted_since_makes_a_new_one(sandbox: Sandbox) -> None:
-    """The cloud repeats its answer to an old token: what it names is looked for, and made anew if gone."""
+    """If the endpoint of an old token has been deleted since, a new one is created."""
     with detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environment:
         with (
             Runbook(environ=environment, sleep=lambda _: False) as runbook,
@@ -158,7 +158,7 @@ def test_a_token_whose_endpoint_was_deleted_since_makes_a_new_one(sandbox: Sandb
 
 
 def test_an_endpoint_that_is_not_shown_at_once_is_not_made_again(sandbox: Sandbox) -> None:
-    """An endpoint created with an old token is looked for again while the cloud's lists lag."""
+    """While the cloud's lists lag, an endpoint of an old token is looked up again, not created again."""
     hidden: dict[str, Any] = {}
 
     def hide() -> None:
@@ -185,7 +185,7 @@ def test_an_endpoint_that_is_not_shown_at_once_is_not_made_again(sandbox: Sandbo
 
 
 def test_an_adopted_endpoint_closes_the_lost_creation(sandbox: Sandbox) -> None:
-    """After the adoption and a deletion the plan may be another one: its token is new, and so no mismatch."""
+    """After the adoption and a deletion, a changed plan gets a new token, without a mismatch."""
     with detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environment:
         with (
             Runbook(environ=environment, sleep=lambda _: False) as runbook,
@@ -202,7 +202,7 @@ def test_an_adopted_endpoint_closes_the_lost_creation(sandbox: Sandbox) -> None:
 
 
 def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sandbox) -> None:
-    """Where the list does not show the endpoint yet, the old token does: the cloud refuses, in one line."""
+    """If the list lags after a lost creation, the cloud refuses the token with other options in one line."""
     with detour(sandbox, "CreateVpcEndpoint", lose_answers=6) as environment:
         with (
             Runbook(environ=environment, sleep=lambda _: False) as runbook,
@@ -221,7 +221,7 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
 
 
 def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: Sandbox) -> None:
-    """The list shows nothing yet: what the journal names is asked for by its ID."""
+    """If the list is still empty, the journal's endpoint is looked up by its ID and not created again."""
     with (
         detour(sandbox, "ListVpcEndpoints", alter=_listing_none) as environment,
         Runbook(environ=environment) as runbook,
@@ -235,7 +235,7 @@ def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: S
 
 
 def test_what_was_made_just_now_is_deleted_while_the_list_lags(sandbox: Sandbox) -> None:
-    """The list shows nothing yet, but what the journal names is billed: it is asked for by its ID."""
+    """If the list is still empty, the journal's endpoint is looked up by its ID and deleted."""
     with Runbook(environ=sandbox.environment()) as runbook:
         made = runbook.create(**PLACE).endpoint.endpoint_id
     with (
@@ -253,7 +253,7 @@ def _listing_none(answer: bytes) -> bytes:
 
 @contextmanager
 def _hidden(sandbox: Sandbox) -> Iterator[None]:
-    """Leave the endpoints out of the emulated cloud's list, as one that lags behind its own changes."""
+    """Hide the endpoints from the emulated cloud's list, as a list that lags behind changes."""
     kept = dict(sandbox.world._endpoints)
     sandbox.world._endpoints.clear()
     try:
@@ -263,7 +263,7 @@ def _hidden(sandbox: Sandbox) -> Iterator[None]:
 
 
 def test_two_processes_that_create_at_once_make_one_endpoint(sandbox: Sandbox) -> None:
-    """The second waits for the first, says so, and adopts what that made."""
+    """The second process waits for the first, says so, and adopts its endpoint."""
     about_to_make, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -284,7 +284,7 @@ def test_two_processes_that_create_at_once_make_one_endpoint(sandbox: Sandbox) -
 
 
 def test_a_killed_process_leaves_no_lock(sandbox: Sandbox) -> None:
-    """The system releases the lock of a process that is killed while another waits for it."""
+    """The system releases a killed process's lock while another process waits for it."""
     about_to_make, killed = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -316,7 +316,7 @@ def _locked(sandbox: Sandbox) -> Iterator[None]:
 
 
 def test_the_cancel_event_ends_the_wait_for_another_process(sandbox: Sandbox) -> None:
-    """The notice comes once, and the line says that nothing was changed."""
+    """The notice comes once, and the cancelled wait says that nothing was changed."""
     events: list[Event] = []
     cancel = threading.Event()
 
@@ -335,7 +335,7 @@ def test_the_cancel_event_ends_the_wait_for_another_process(sandbox: Sandbox) ->
 
 
 def test_the_stop_button_ends_the_wait_for_another_process(sandbox: Sandbox) -> None:
-    """KeyboardInterrupt is one line."""
+    """KeyboardInterrupt during the wait for another process gives one line."""
 
     def interrupt(_: float) -> bool:
         raise KeyboardInterrupt
@@ -349,7 +349,7 @@ def test_the_stop_button_ends_the_wait_for_another_process(sandbox: Sandbox) -> 
 
 
 def test_a_process_that_hangs_is_not_waited_for_for_ever(sandbox: Sandbox) -> None:
-    """After five minutes the line says who is in the way."""
+    """After five minutes of waiting the error names the blocking process."""
     now = [0.0]
 
     def sleep(seconds: float) -> bool:
@@ -369,12 +369,12 @@ def test_a_process_that_hangs_is_not_waited_for_for_ever(sandbox: Sandbox) -> No
 def test_a_broken_journal_refuses_changes_and_stops_no_read(
     runbook: Runbook, sandbox: Sandbox, broken: str
 ) -> None:
-    """Nothing is made and nothing deleted without a record; looking, adopting and history go on."""
+    """A broken journal stops every creation and deletion; lookups, adoption and history still work."""
     endpoint_id = runbook.create(**PLACE).endpoint.endpoint_id
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     with _broken(broken):
         before = len(sandbox.requests.to("alibaba"))
-        if broken != "locks is a file":  # which only a creation takes
+        if broken != "locks is a file":  # accepted by a creation only
             with pytest.raises(errors.JournalError, match="nothing was changed"):
                 runbook.delete(endpoint_id, yes=True, shared=True)
             assert [connection.alias for connection in runbook.connections()] == ["tidb"]
@@ -414,12 +414,12 @@ def _broken(how: str) -> Iterator[None]:
 
 
 def test_runbooks_in_two_threads_make_one_endpoint(sandbox: Sandbox) -> None:
-    """Two runbooks of one process are kept apart as two processes are."""
+    """Two runbooks of one process lock each other out as two processes do."""
     both_about_to_make = threading.Barrier(2)
     made: list[str] = []
 
     def meet() -> None:
-        # Two calls that were under way at once would meet here; the only one goes on alone.
+        # Two simultaneous calls would meet here; a single call continues alone.
         try:
             both_about_to_make.wait(1)
         except threading.BrokenBarrierError:
@@ -442,7 +442,7 @@ def test_runbooks_in_two_threads_make_one_endpoint(sandbox: Sandbox) -> None:
 def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """Refused first, then made with the token of that refusal: without the list it is not made again."""
+    """Without the list, a creation refused and then sent with the same token is not repeated."""
     sandbox.world.denied_actions = {"privatelink:CreateVpcEndpoint"}
     with pytest.raises(errors.PermissionDenied):
         runbook.create(**PLACE)
@@ -461,7 +461,7 @@ def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
 def test_what_was_made_and_deleted_elsewhere_is_not_reported_as_made(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Without the list two machines send one token: its repeated answer names what the other has deleted."""
+    """If another machine has deleted the endpoint of the repeated answer, it is not reported as created."""
 
     def machine(name: str) -> Runbook:
         environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / name)}

@@ -23,7 +23,7 @@ def test_a_restart_between_any_two_steps_changes_nothing(sandbox: Sandbox, tmp_p
     """Each step works where nothing but the cluster's name is known, and one endpoint is created.
 
     A kernel is restarted where something was changed; between look-ups the extension is loaded anew, which
-    leaves as little of what it knew.
+    loses its state.
     """
     looked_up = (
         "cluster demo",
@@ -48,7 +48,7 @@ def test_a_restart_between_any_two_steps_changes_nothing(sandbox: Sandbox, tmp_p
 
 
 def test_the_stop_button_ends_a_wait(manual: Sandbox, tmp_path: Path) -> None:
-    """Interrupting the kernel detaches the wait as a failed cell, and the endpoint is still being made."""
+    """An interrupt of the kernel fails the waiting cell, and the endpoint stays in creation."""
     with Kernel(manual.environment(), tmp_path) as kernel:
         kernel.must(LOAD)
         kernel.must(f"%tidb_pe create --cluster demo {PLACEMENT}")
@@ -69,7 +69,7 @@ def test_the_stop_button_ends_a_wait(manual: Sandbox, tmp_path: Path) -> None:
 
 
 def test_a_kill_between_two_cells_loses_no_insert(plain_server: MariaDb, tmp_path: Path) -> None:
-    """`%sql` cells around a KILL on the server show no error, and every INSERT is there."""
+    """`%sql` cells around a KILL on the server show no error, and every INSERT remains."""
     plain_server.execute("CREATE OR REPLACE TABLE test.cells (id INT)")
     with Sandbox(upstream=f"{plain_server.host}:{plain_server.port}") as sandbox:
         environment = sandbox.environment() | {"TIDB_PASSWORD": plain_server.password}
@@ -94,7 +94,7 @@ def test_a_kill_between_two_cells_loses_no_insert(plain_server: MariaDb, tmp_pat
 def test_a_missing_password_names_the_ways_where_nobody_can_be_asked(
     sandbox: Sandbox, tmp_path: Path, name: str
 ) -> None:
-    """Without a front end to ask, the error lists the sources of a password."""
+    """Without a front end that can prompt, the error lists the sources of a password."""
     environment = {key: value for key, value in sandbox.environment().items() if key != name}
     with Kernel(environment, tmp_path) as kernel:
         kernel.must(LOAD)

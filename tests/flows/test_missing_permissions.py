@@ -1,4 +1,4 @@
-"""What a user sees for each RAM action that is missing: a gap that is named, and nothing stops needlessly."""
+"""Each missing RAM action is named to the user, and does not block more than necessary."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
 
 EVERYTHING: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP], "zone": ["ap-southeast-1a=vsw-t4na1"]}
-# In the order of the tutorial; a step that names nothing may have to be told the endpoint.
+# In the order of the tutorial; a step without options may need the endpoint.
 COMMANDS = ("networks", "verify", "plan", "create", "wait", "status", "connect", "doctor", "endpoints")
 
-# Missing action -> the commands that name it in their result; every other one has nothing to say of it.
+# Missing action -> the commands that name it in their result; the others do not mention it.
 GAPS: dict[str, set[str]] = {
     "privatelink:CheckProductOpen": {"plan", "create"},
     "privatelink:ListVpcEndpointServicesByEndUser": {"plan", "create", "status"},
@@ -35,9 +35,9 @@ GAPS: dict[str, set[str]] = {
     "privatelink:ListVpcEndpointSecurityGroups": {"wait", "endpoints"},
     "privatelink:GetVpcEndpointAttribute": {"wait"},
     "privatelink:CreateVpcEndpoint": {"plan"},
-    "privatelink:TagResources": set(),  # no call of its own
+    "privatelink:TagResources": set(),  # without a call of its own
 }
-# What cannot be without it, whose one line names the action.
+# Commands that need the action, and name it in one line.
 REFUSED: dict[str, set[str]] = {
     "privatelink:ListVpcEndpointServicesByEndUser": {"verify"},
     "privatelink:ListVpcEndpoints": {"endpoints"},
@@ -46,7 +46,7 @@ REFUSED: dict[str, set[str]] = {
 
 
 def commands(runbook: Runbook, sandbox: Sandbox) -> dict[str, Callable[[], Result]]:
-    """Return each command with everything named, as far as it can be."""
+    """Return each command with as many options as possible."""
 
     def endpoint() -> dict[str, Any]:
         return {"endpoint": next(iter(sandbox.world.endpoints))}
@@ -65,13 +65,13 @@ def commands(runbook: Runbook, sandbox: Sandbox) -> dict[str, Callable[[], Resul
 
 
 def test_the_table_is_about_every_action_that_the_policy_names() -> None:
-    """An action that is called from now on needs a line here."""
+    """Each action that the policy names, including new ones, is in this table."""
     assert set(GAPS) == set(ram.NEEDED)
 
 
 @pytest.mark.parametrize("action", GAPS)
 def test_a_missing_permission_is_a_gap_that_is_named(runbook: Runbook, sandbox: Sandbox, action: str) -> None:
-    """Every command goes on without it, but for the one that is nothing else; each says what is missing."""
+    """A command reports each missing permission, and only continues if the permission is optional."""
     steps = commands(runbook, sandbox)
     sandbox.world.denied_actions.add(action)
     told = set()
@@ -81,7 +81,7 @@ def test_a_missing_permission_is_a_gap_that_is_named(runbook: Runbook, sandbox: 
                 errors.PermissionDenied, match=rf"RAM action {action}\b.*runbook\.permissions\(\)"
             ):
                 steps[name]()
-            sandbox.world.denied_actions.clear()  # so that what comes after it is looked at as well
+            sandbox.world.denied_actions.clear()  # so that later steps are checked as well
             steps[name]()
             sandbox.world.denied_actions.add(action)
         elif action in render.text(steps[name]()):
@@ -90,7 +90,7 @@ def test_a_missing_permission_is_a_gap_that_is_named(runbook: Runbook, sandbox: 
 
 
 def test_an_adopted_endpoint_is_shown_as_far_as_it_may_be(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Where its zones may not be looked up, the plan says so, and invents no difference."""
+    """If an adopted endpoint's zones may not be read, the plan says so and reports no difference."""
     runbook.create(cluster="demo", **EVERYTHING)
     sandbox.world.denied_actions |= {
         "privatelink:ListVpcEndpointZones",
@@ -103,7 +103,7 @@ def test_an_adopted_endpoint_is_shown_as_far_as_it_may_be(runbook: Runbook, sand
 
 
 def test_without_the_list_of_endpoints_one_has_to_be_named(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Connect and wait say that --endpoint helps; status goes on and names the way."""
+    """Connect and wait suggest --endpoint; status continues and names the option."""
     runbook.create(cluster="demo", **EVERYTHING)
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
     for command in (runbook.connect, runbook.wait):
@@ -125,7 +125,7 @@ def test_without_the_list_of_endpoints_one_has_to_be_named(runbook: Runbook, san
 
 
 def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Without --host and without the list it cannot tell, and shows the way on, which works."""
+    """Without --host and the list the doctor names the permission, and the suggested command works."""
     made = runbook.create(cluster="demo", **EVERYTHING).endpoint
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
     diagnosis = runbook.doctor(cluster="demo")
@@ -145,7 +145,7 @@ def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandb
 
 
 def test_zones_that_may_not_be_seen_are_no_suspicion(runbook: Runbook, sandbox: Sandbox) -> None:
-    """The doctor does not take a missing permission for a name that leads elsewhere."""
+    """The doctor does not treat a missing permission on zones as a name that leads elsewhere."""
     sandbox.gate.manner = lambda _address: "refuse"
     runbook.create(cluster="demo", **EVERYTHING)
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpointZones")
@@ -170,7 +170,7 @@ def test_zones_that_may_not_be_seen_are_no_suspicion(runbook: Runbook, sandbox: 
 def test_what_cannot_be_looked_up_has_to_be_named(
     runbook: Runbook, sandbox: Sandbox, actions: set[str], placement: dict[str, Any], field: str
 ) -> None:
-    """Only a choice that nobody can make stops the plan, and the line names choice and action."""
+    """Without a permission a plan stops only for a choice that it requires, and names choice and action."""
     sandbox.world.denied_actions |= actions
     with pytest.raises(errors.InvalidRequest, match=next(iter(actions))) as missing:
         runbook.plan(cluster="demo", **placement)
@@ -181,7 +181,7 @@ def test_what_cannot_be_looked_up_has_to_be_named(
 def test_this_notebooks_place_stands_in_for_what_may_not_be_looked_up(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """With no look-up of networks at all, its own VPC, zone and vSwitch are the defaults."""
+    """Without lookups of networks, the notebook's own VPC, zone and vSwitch are the defaults."""
     sandbox.world.denied_actions |= {
         "vpc:DescribeVpcs",
         "vpc:DescribeVSwitches",
@@ -201,14 +201,14 @@ def test_this_notebooks_place_stands_in_for_what_may_not_be_looked_up(
 
 
 def second(plan: EndpointPlan) -> list[str]:
-    """Return what the plan says of endpoints in other VPCs."""
+    """Return the plan's text about endpoints in other VPCs."""
     found = [finding for finding in plan.findings if finding.check == "second-endpoint"]
     assert {finding.severity for finding in found} <= {Severity.WARN}
     return [f"{finding.summary} {finding.advice}" for finding in found]
 
 
 def test_a_second_endpoint_in_another_vpc_is_warned_of(runbook: Runbook) -> None:
-    """The endpoint that exists elsewhere is named, since both are billed; nothing is hindered."""
+    """The plan warns of a second, separately billed endpoint in another VPC, and does not block."""
     assert second(runbook.plan(cluster="demo", **EVERYTHING)) == []
     first = runbook.create(cluster="demo", **EVERYTHING).endpoint
     assert second(runbook.plan(**EVERYTHING)) == []
@@ -220,13 +220,13 @@ def test_a_second_endpoint_in_another_vpc_is_warned_of(runbook: Runbook) -> None
 
 
 def made_unseen(runbook: Runbook, sandbox: Sandbox) -> VpcEndpoint:
-    """Make an endpoint for whoever may not list endpoints."""
+    """Create an endpoint for a user who may not list endpoints."""
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
     return runbook.create(cluster="demo", **EVERYTHING).endpoint
 
 
 def test_other_zones_make_no_second_endpoint_unseen(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Where endpoints may not be listed, the cloud itself refuses a second one, whatever its zones."""
+    """Without permission to list endpoints, the cloud itself refuses a second one, whatever its zones."""
     made = made_unseen(runbook, sandbox)
     for _ in range(2):
         with pytest.raises(errors.Conflict, match=r"with other options already exists.*ListVpcEndpoints"):
@@ -237,7 +237,7 @@ def test_other_zones_make_no_second_endpoint_unseen(runbook: Runbook, sandbox: S
 def test_an_unseen_endpoint_is_not_made_again_when_the_cloud_has_forgotten_the_token(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """What was created here is asked for by its ID: no document says how long a token counts."""
+    """An endpoint created here is looked up by its ID, as the lifetime of a token is not documented."""
     made = made_unseen(runbook, sandbox)
     sandbox.restore(replace(sandbox.snapshot(), client_tokens=()))
     again = runbook.create(cluster="demo", **EVERYTHING).endpoint
@@ -248,7 +248,7 @@ def test_an_unseen_endpoint_is_not_made_again_when_the_cloud_has_forgotten_the_t
 
 
 def test_an_unseen_endpoint_that_was_deleted_since_is_made_anew(runbook: Runbook, sandbox: Sandbox) -> None:
-    """The cloud repeats its answer to the plan's token: what it names is made anew if it is gone, once."""
+    """If the endpoint in the token's repeated answer has been deleted, one new endpoint is created."""
     first = made_unseen(runbook, sandbox).endpoint_id
     sandbox.world.remove_zone(first, "ap-southeast-1a")
     sandbox.world.delete_endpoint(first)

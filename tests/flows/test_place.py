@@ -1,4 +1,4 @@
-"""This notebook's place is a default and a mark, and never a hindrance."""
+"""The notebook's location is a default and a mark, and never blocks."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PORTAL = ForeignPage("<h1>Sign in</h1>")
 
 
 def test_without_a_vpc_it_is_this_notebooks(runbook: Runbook) -> None:
-    """`plan` takes the VPC that the notebook is in, though others could be used."""
+    """`plan` uses the VPC of the notebook, although other VPCs are usable."""
     assert len(runbook.networks(cluster="demo").usable_vpcs()) > 1
     assert runbook.plan(security_group=[GROUP]).vpc.vpc_id == VPC
 
 
 def test_create_and_run_take_it_too(runbook: Runbook, sandbox: Sandbox) -> None:
-    """An endpoint is created in this notebook's VPC, and the second command finds it there."""
+    """An endpoint is created in the notebook's VPC, and the second command finds it there."""
     sandbox.place = OTHER
     made = runbook.create(cluster="demo").endpoint
     assert made.vpc_id == OTHER_VPC
@@ -45,14 +45,14 @@ def test_create_and_run_take_it_too(runbook: Runbook, sandbox: Sandbox) -> None:
 
 
 def test_this_notebooks_zone_comes_first_of_the_two(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Without --zone the notebook's own is the first, and a second one is taken besides."""
+    """Without --zone the notebook's zone comes first, and a second zone is added."""
     sandbox.place = replace(ANALYTICS, zone_id="ap-southeast-1b", vswitch_id="vsw-t4nb1")
     plan = runbook.plan(cluster="demo", security_group=[GROUP])
     assert [zone.zone_id for zone in plan.zones] == ["ap-southeast-1b", "ap-southeast-1a"]
 
 
 def test_a_zone_that_is_named_is_the_only_one(runbook: Runbook) -> None:
-    """The default adds nothing to what was asked for."""
+    """The default adds nothing to the zones that the user names."""
     plan = runbook.plan(cluster="demo", security_group=[GROUP], zone=["ap-southeast-1b"])
     assert [zone.zone_id for zone in plan.zones] == ["ap-southeast-1b"]
 
@@ -61,7 +61,7 @@ def test_a_zone_that_is_named_is_the_only_one(runbook: Runbook) -> None:
 def test_where_the_place_is_of_no_use_the_vpc_is_asked_for(
     runbook: Runbook, sandbox: Sandbox, place: Place | ForeignPage | None
 ) -> None:
-    """Unknown, in another region, or in a VPC that cannot be used: the usable ones are listed."""
+    """Without a usable location (unknown, in another region or VPC) the error lists the usable VPCs."""
     sandbox.place = place
     with pytest.raises(errors.InvalidRequest, match="--vpc: 2 VPCs in ap-southeast-1 are usable"):
         runbook.plan(cluster="demo", security_group=[GROUP])
@@ -71,7 +71,7 @@ def test_where_the_place_is_of_no_use_the_vpc_is_asked_for(
 def test_no_place_hinders_what_is_asked_for(
     runbook: Runbook, sandbox: Sandbox, place: Place | ForeignPage | None
 ) -> None:
-    """Wherever the notebook is, an endpoint can be created in a VPC that is named, and the plan says it."""
+    """Wherever the notebook is, an endpoint can be created in a named VPC, and the plan says so."""
     sandbox.place = place
     plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
     known = f"This notebook is in {place.vpc_id}" if isinstance(place, Place) else ""
@@ -81,7 +81,7 @@ def test_no_place_hinders_what_is_asked_for(
 
 
 def test_networks_marks_this_notebooks_vpc_and_vswitch(runbook: Runbook) -> None:
-    """The VPC and the vSwitch that the notebook is in are marked, and no others."""
+    """Only the notebook's VPC and vSwitch are marked."""
     networks = runbook.networks(cluster="demo")
     assert networks.here is not None
     assert networks.here.zone_id == "ap-southeast-1a"
@@ -94,7 +94,7 @@ def test_networks_marks_this_notebooks_vpc_and_vswitch(runbook: Runbook) -> None
 
 
 def test_networks_puts_this_notebooks_vpc_first(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Of the usable VPCs the notebook's is the first, and the next command names it."""
+    """The notebook's VPC is the first of the usable ones, and the next command names it."""
     sandbox.place = OTHER
     networks = runbook.networks(cluster="demo")
     assert networks.vpcs[0].vpc_id == OTHER_VPC
@@ -112,7 +112,7 @@ def test_networks_puts_this_notebooks_vpc_first(runbook: Runbook, sandbox: Sandb
 def test_networks_says_where_the_notebook_is_not(
     runbook: Runbook, sandbox: Sandbox, place: Place | None, words: str
 ) -> None:
-    """Outside of the VPCs that are listed, a line says where the notebook is."""
+    """If the notebook is outside the listed VPCs, a line gives its location."""
     sandbox.place = place
     text = render.text(runbook.networks(cluster="demo"))
     assert words in " ".join(text.split())
@@ -120,7 +120,7 @@ def test_networks_says_where_the_notebook_is_not(
 
 
 def test_the_service_is_asked_once_for_each_host(runbook: Runbook, sandbox: Sandbox) -> None:
-    """However many steps there are, the question is put once, and not before a step needs it."""
+    """The metadata service is asked once, when a step first needs it, whatever the number of steps."""
     runbook.cluster("demo")
     assert not sandbox.requests.to("metadata")
     runbook.networks()
@@ -132,13 +132,13 @@ def test_the_service_is_asked_once_for_each_host(runbook: Runbook, sandbox: Sand
 
 
 def test_an_instance_that_demands_a_token_is_found(runbook: Runbook, sandbox: Sandbox) -> None:
-    """The token is really taken and sent."""
+    """The metadata token is requested and sent."""
     sandbox.place = replace(ANALYTICS, token_required=True)
     assert runbook.networks(cluster="demo").here is not None
 
 
 def test_a_host_that_is_no_url_is_refused_by_its_variable(sandbox: Sandbox) -> None:
-    """The override is checked like those of the clouds."""
+    """The metadata override is checked like those of the clouds."""
     environ = {**sandbox.environment(), "TIDB_PE_METADATA_ENDPOINT": "http://metadata.example"}
     with Runbook(environ=environ) as runbook, pytest.raises(errors.InvalidRequest) as refusal:
         runbook.networks(cluster="demo")

@@ -1,4 +1,4 @@
-"""The preflight against the emulated clouds: what `plan` shows, and what `create` and `run` refuse."""
+"""The preflight against the emulated clouds: `plan` shows findings, `create` and `run` refuse."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ NETWORK_LOOKUPS = (
 
 @pytest.fixture
 def staged(request: pytest.FixtureRequest, lend: Callable[..., Sandbox]) -> Iterator[tuple[Sandbox, Runbook]]:
-    """Give a sandbox in the scenario that the test names, and a runbook on it."""
+    """Provide a sandbox in the test's scenario, and a runbook on it."""
     sandbox = lend(scenario=request.param)
     with Runbook(environ=sandbox.environment()) as runbook:
         yield sandbox, runbook
 
 
 def planned(runbook: Runbook) -> EndpointPlan:
-    """Plan for the cluster, VPC and group that the scenarios are about."""
+    """Plan for the cluster, VPC and group of the scenarios."""
     return runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
 
 
 def test_what_is_to_be_judged_is_told_without_a_plan_too(runbook: Runbook) -> None:
-    """An endpoint that is made outside the notebook's VPC says so when it is made, and not when adopted."""
+    """Creating an endpoint outside the notebook's VPC shows a warning; adopting one does not."""
     made = runbook.create(cluster="demo", vpc=OTHER_VPC)
     assert [finding.check for finding in made.findings] == ["place"]
     assert f"This notebook is in {VPC}" in " ".join(render.text(made).split())
@@ -61,7 +61,7 @@ def test_what_is_to_be_judged_is_told_without_a_plan_too(runbook: Runbook) -> No
 
 
 def test_a_plan_that_works_has_nothing_found(runbook: Runbook) -> None:
-    """Without any fault every finding is ok, they take one line, and the API's dry run is asked."""
+    """Without a fault every finding is ok in one line, and the API's dry run is called."""
     plan = planned(runbook)
     assert plan.findings
     assert {finding.severity for finding in plan.findings} == {Severity.OK}
@@ -77,13 +77,13 @@ def test_a_plan_that_works_has_nothing_found(runbook: Runbook) -> None:
     ids=[scenario.name for scenario in SCENARIOS],
 )
 def test_the_plan_shows_each_cause_first(staged: tuple[Sandbox, Runbook], expected: str) -> None:
-    """The cause is the first finding, and shown with its check's name; no other stop is found with it."""
+    """The first finding is the cause with its check's name, and it is the only stop."""
     plan = planned(staged[1])
     assert plan.findings[0].check == expected
     assert plan.findings[0].severity != Severity.OK
     assert len(plan.stops) <= 1
     assert len(render.text(plan).splitlines()) <= _MOST_LINES
-    plan = replace(plan, emulated=False, verbose=True)  # of the sandbox nothing is said of the cost
+    plan = replace(plan, emulated=False, verbose=True)  # In the sandbox the output does not mention cost.
     for shown in (render.text(plan), render.html(plan)):
         assert "Preflight" in shown
         assert expected in shown
@@ -91,7 +91,7 @@ def test_the_plan_shows_each_cause_first(staged: tuple[Sandbox, Runbook], expect
 
 @pytest.mark.parametrize("staged", STOPS, indirect=True)
 def test_a_stop_keeps_create_and_run_from_making_anything(staged: tuple[Sandbox, Runbook]) -> None:
-    """Both refuse with the check's name, its advice and --force, before anything is changed."""
+    """Both refuse before any change, with the check's name, its advice and --force."""
     sandbox, runbook = staged
     before = dict(sandbox.world.endpoints)
     [stop] = planned(runbook).stops
@@ -111,7 +111,7 @@ def test_a_stop_keeps_create_and_run_from_making_anything(staged: tuple[Sandbox,
     "staged", ["security-group-blocks-port", "ipv6-only", "cluster-restoring"], indirect=True
 )
 def test_force_goes_on(staged: tuple[Sandbox, Runbook]) -> None:
-    """What only we hold against it is made where that is insisted on."""
+    """With --force an endpoint is created in spite of the product's own objections."""
     sandbox, runbook = staged
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
     assert made.endpoint.endpoint_id in sandbox.world.endpoints
@@ -119,7 +119,7 @@ def test_force_goes_on(staged: tuple[Sandbox, Runbook]) -> None:
 
 @pytest.mark.parametrize("staged", ["not-activated"], indirect=True)
 def test_what_the_cloud_itself_refuses_stays_refused(staged: tuple[Sandbox, Runbook]) -> None:
-    """--force is no way around the cloud, and PrivateLink is never ordered."""
+    """--force does not override the cloud's refusal, and PrivateLink is never activated."""
     sandbox, runbook = staged
     with pytest.raises(errors.ApiError, match="NeedOpenProduct"):
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
@@ -128,7 +128,7 @@ def test_what_the_cloud_itself_refuses_stays_refused(staged: tuple[Sandbox, Runb
 
 @pytest.mark.parametrize("staged", ["cluster-restoring"], indirect=True)
 def test_a_paused_cluster_is_no_default_for_the_next_step(staged: tuple[Sandbox, Runbook]) -> None:
-    """`plan` shows the state, `create` refuses as ever, and the cluster is not remembered."""
+    """`plan` shows the state, `create` refuses, and the paused cluster is not remembered."""
     runbook = staged[1]
     assert planned(runbook).stops[0].check == "cluster"
     with pytest.raises(errors.NotEligible, match="state"):
@@ -140,7 +140,7 @@ def test_a_paused_cluster_is_no_default_for_the_next_step(staged: tuple[Sandbox,
 def test_run_shows_the_findings_before_it_makes_anything(
     runbook: Runbook, sandbox: Sandbox, events: list[Event]
 ) -> None:
-    """The plan that a run shows holds what was found."""
+    """The plan that a run shows contains the findings."""
     sandbox.world.change_service("epsrv-t4ndemo7c1x0qk2p9s8e", payer="EndpointService")
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     [shown] = [event for event in events if isinstance(event, PlanShown)]
@@ -151,7 +151,7 @@ def test_run_shows_the_findings_before_it_makes_anything(
 def test_networks_that_may_not_be_seen_can_be_named(
     runbook: Runbook, sandbox: Sandbox, action: str, check: str
 ) -> None:
-    """What is named is planned and made without the look-up, with a warning."""
+    """Named networks are planned and used without the lookup, with a warning."""
     sandbox.world.denied_actions.add(action)
     placement = {"vpc": VPC, "security_group": [GROUP], "zone": ["ap-southeast-1a=vsw-t4na1"]}
     plan = runbook.plan(cluster="demo", **placement)  # type: ignore[arg-type]  # the values are of several kinds
@@ -163,7 +163,7 @@ def test_networks_that_may_not_be_seen_can_be_named(
 
 
 def test_an_endpoint_that_may_not_be_looked_for_is_made_once(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Where endpoints cannot be listed, the same plan carries the same client token."""
+    """If endpoints cannot be listed, the same plan has the same client token."""
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
     made = [
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id for _ in range(2)
@@ -175,7 +175,7 @@ def test_an_endpoint_that_may_not_be_looked_for_is_made_once(runbook: Runbook, s
 def test_an_endpoint_whose_zones_may_not_be_seen_is_adopted_all_the_same(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """A missing permission on details makes no second endpoint."""
+    """A missing permission on details does not lead to a second endpoint."""
     first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     sandbox.world.denied_actions |= {
         "privatelink:ListVpcEndpointZones",
@@ -187,7 +187,7 @@ def test_an_endpoint_whose_zones_may_not_be_seen_is_adopted_all_the_same(
 
 
 def test_rules_of_every_page_count(runbook: Runbook, sandbox: Sandbox) -> None:
-    """A rule beyond the first page of a long list decides like any other."""
+    """A rule after the first page of a long list counts like any other."""
     accept = Permission("1/65535", "0.0.0.0/0", priority="2")
     filler = tuple(Permission("22/22", f"10.1.{n // 250}.{n % 250}/32") for n in range(600))
     drop = Permission("1/65535", "10.20.0.0/16", policy="Drop")
@@ -200,13 +200,13 @@ def test_rules_of_every_page_count(runbook: Runbook, sandbox: Sandbox) -> None:
 def test_the_clock_is_compared_with_the_answers_date(
     runbook: Runbook, sandbox: Sandbox, ahead: int, stops: list[str]
 ) -> None:
-    """Up to 15 minutes are let pass; more is a stop, whichever cloud says so."""
+    """A clock difference of up to 15 minutes passes; a larger one is a stop, whichever cloud reports it."""
     sandbox.clock.ahead = ahead
     assert [stop.check for stop in planned(runbook).stops] == stops
 
 
 def test_the_machines_clock_is_injected(sandbox: Sandbox) -> None:
-    """It is this machine's clock that is compared, not the computer's that runs both."""
+    """The injected clock is compared, not the clock of the computer that runs both."""
     with Runbook(environ=sandbox.environment()) as runbook:
         now = runbook._context.now
         runbook._context.now = lambda: now() + 3600
@@ -216,5 +216,5 @@ def test_the_machines_clock_is_injected(sandbox: Sandbox) -> None:
 
 
 def test_the_cluster_can_be_named_by_id(runbook: Runbook) -> None:
-    """An ID does as well as a name."""
+    """An ID names a cluster as well as its name does."""
     assert runbook.plan(cluster=DEMO_ID, vpc=VPC, security_group=[GROUP]).stops == ()

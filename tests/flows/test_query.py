@@ -1,4 +1,4 @@
-"""`Runbook.query` on the sandbox: from a connection of `connect` to frames and files."""
+"""`Runbook.query` on the sandbox, from a connection of `connect` to frames and files."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ FLIGHTS = 500
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """Give one sandbox to all of these tests: none changes what another one reads."""
+    """Provide one sandbox for all of these tests, which do not change what another test reads."""
     with Sandbox(flights=FLIGHTS) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def heard() -> list[Event]:
-    """Give the events of all of these tests."""
+    """Provide the events of all of these tests."""
     return []
 
 
 @pytest.fixture(scope="module")
 def connected(sandbox: Sandbox, heard: list[Event]) -> Iterator[Runbook]:
-    """Give a runbook with the flights as its connection."""
+    """Provide a runbook connected to the flights."""
     with Runbook(environ=sandbox.environment(), on_event=heard.append) as runbook:
         runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
         yield runbook
@@ -53,13 +53,13 @@ def connected(sandbox: Sandbox, heard: list[Event]) -> Iterator[Runbook]:
 
 @pytest.fixture
 def events(heard: list[Event]) -> list[Event]:
-    """Give the events of this test."""
+    """Provide the events of this test."""
     heard.clear()
     return heard
 
 
 def test_a_query_is_a_data_frame(connected: Runbook, events: list[Event]) -> None:
-    """The frame has pandas' types, or Arrow's, or nullable ones; what was read is told at the end."""
+    """The frame has pandas' types, or Arrow's, or nullable ones, and an event reports the read rows."""
     frame = connected.query("SELECT flight, tailnum, dep_time FROM flights")
     assert isinstance(frame, pd.DataFrame)
     assert len(frame) == FLIGHTS
@@ -92,7 +92,7 @@ def test_a_decimal_is_a_number_unless_that_loses_a_digit(connected: Runbook, eve
 def test_a_file_names_the_decimals_that_stay_exact(
     connected: Runbook, events: list[Event], tmp_path: Path
 ) -> None:
-    """Its DECIMALs are as exact as the frame's, and the line names those that are no numbers; so is CSV."""
+    """A file's DECIMALs, in CSV too, are as exact as the frame's, and the line names the exact ones."""
     sql = "SELECT CAST(1.25 AS DECIMAL(10,2)) AS fee, CAST(12345678901234567.25 AS DECIMAL(30,2)) AS total"
     path = tmp_path / "fees.parquet"
     connected.query(sql, to_parquet=str(path))
@@ -105,7 +105,7 @@ def test_a_file_names_the_decimals_that_stay_exact(
 
 
 def test_only_a_slow_query_is_asked_what_it_cost(connected: Runbook, sandbox: Sandbox) -> None:
-    """From 50 ms on, one more statement in the same session asks for the Request Units."""
+    """From 50 ms on, one more statement in the same session queries the Request Units."""
 
     def ask(*times: float) -> tuple[float | None, int]:
         sent = len(sandbox.requests)
@@ -121,7 +121,7 @@ def test_only_a_slow_query_is_asked_what_it_cost(connected: Runbook, sandbox: Sa
         read_table(reading)
         return reading.tally.request_units, len(sandbox.requests) - sent
 
-    ask(0.0, 0.0)  # the session of the pool is known from now on
+    ask(0.0, 0.0)  # The session of the pool is known from now on.
     quick, statements = ask(5.0, 5.049)
     assert quick is None
     slow, more = ask(5.0, 5.0625)
@@ -132,7 +132,7 @@ def test_only_a_slow_query_is_asked_what_it_cost(connected: Runbook, sandbox: Sa
 
 @pytest.mark.parametrize("params", [{"origin": "JFK", "least": 30}, ["JFK", 30]], ids=["by name", "by place"])
 def test_parameters_are_bound(connected: Runbook, params: Any) -> None:
-    """Both forms give what the same values in the SQL give."""
+    """Both forms of parameters give the same result as the values in the SQL."""
     marks = (":origin", ":least") if isinstance(params, dict) else ("?", "?")
     found = connected.query(
         f"SELECT COUNT(*) AS n FROM flights WHERE origin = {marks[0]} AND dep_delay > {marks[1]}", params
@@ -145,14 +145,14 @@ def test_parameters_are_bound(connected: Runbook, params: Any) -> None:
     "hostile", ["' OR 1=1 -- ", '"; DROP TABLE flights; --', "\\' OR '1'='1", "%s :x ?", "\0"]
 )
 def test_hostile_text_is_a_value(connected: Runbook, hostile: str) -> None:
-    """No text gets out of its quotes."""
+    """Hostile text stays within its quotes."""
     found = connected.query("SELECT COUNT(*) AS n FROM flights WHERE origin = :x", {"x": hostile})
     assert found["n"].tolist() == [0]
     assert connected.query("SELECT :x AS x", {"x": hostile})["x"].tolist() == [hostile]
 
 
 def test_ten_queries_at_once_are_each_right(connected: Runbook) -> None:
-    """Ten threads over one alias get each its own rows."""
+    """Ten threads over one alias each get their own rows."""
 
     def ask(number: int) -> list[int]:
         frame = connected.query("SELECT flight + ? AS n FROM flights ORDER BY flight", [number])
@@ -165,7 +165,7 @@ def test_ten_queries_at_once_are_each_right(connected: Runbook) -> None:
 
 
 def test_partitions_read_one_moment_while_a_writer_runs(connected: Runbook) -> None:
-    """Eight ranges over eight connections agree: the sum is that of one moment, and ranges are in order."""
+    """Eight ranges over eight connections have the sum of one moment, and the ranges are in order."""
     engine = connected.connection.engine
     with engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE test.accounts (id INT PRIMARY KEY, balance INT, note INT)")
@@ -209,7 +209,7 @@ def test_partitions_read_one_moment_while_a_writer_runs(connected: Runbook) -> N
 
 @pytest.mark.parametrize("partitions", [1, 3, 200])
 def test_every_row_is_in_one_partition(connected: Runbook, partitions: int) -> None:
-    """Keys at the edges, negative and missing ones included, come once each."""
+    """Keys at the edges, including negative and missing ones, occur once each."""
     with connected.connection.engine.connect() as connection:
         connection.exec_driver_sql("DROP TABLE IF EXISTS test.edges")
         connection.exec_driver_sql("CREATE TABLE test.edges (k BIGINT, v INT)")
@@ -226,7 +226,7 @@ def test_every_row_is_in_one_partition(connected: Runbook, partitions: int) -> N
 def test_ranges_without_an_index_are_told_before_they_are_read(
     connected: Runbook, events: list[Event]
 ) -> None:
-    """Where no index begins with the column, it is said before the first row comes; with one, nothing is."""
+    """A warning comes before the first row if no index starts with the column, and only then."""
     with connected.connection.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE test.keyed (k BIGINT PRIMARY KEY, v INT)")
         connection.exec_driver_sql("INSERT INTO test.keyed VALUES (1, 3), (2, 4), (9, 5)")
@@ -257,7 +257,7 @@ def test_partitions_of_nothing_are_nothing(connected: Runbook) -> None:
 
 
 def test_partitions_go_to_a_directory_of_files(connected: Runbook, tmp_path: Path) -> None:
-    """Each range is a file, in order; the directory appears when all are whole, and is not written over."""
+    """Each range is a file, in order; the directory appears once all are complete, and is not overwritten."""
     path = tmp_path / "flights"
     options: dict[str, Any] = {"partition_on": "flight", "partitions": 4, "to_parquet": str(path)}
     assert connected.query("SELECT * FROM flights", **options) is None
@@ -292,20 +292,20 @@ def test_partitions_go_to_a_directory_of_files(connected: Runbook, tmp_path: Pat
     ],
 )
 def test_what_does_not_fit_is_refused(connected: Runbook, options: dict[str, Any], words: str) -> None:
-    """One line names the option and what would be valid."""
+    """An invalid value is refused in one line with the option and the valid values."""
     with pytest.raises(errors.InvalidRequest) as caught:
         connected.query("SELECT * FROM flights", **options)
     assert words in str(caught.value)
 
 
 def test_a_limited_statement_cannot_be_split(connected: Runbook) -> None:
-    """Each range would have a limit of its own."""
+    """A statement with a limit is refused in ranges, because each range would have its own limit."""
     with pytest.raises(errors.InvalidRequest, match="LIMIT cannot be split"):
         connected.query("SELECT * FROM flights LIMIT 5", partition_on="flight", partitions=2)
 
 
 def test_without_a_connection_the_command_is_named(runbook: Runbook) -> None:
-    """The alias that is asked for, and what would open it."""
+    """The error names the requested alias and the command that opens it."""
     with pytest.raises(
         errors.StepOrderError, match=r'connection other is not open.*runbook\.connect\(alias="other"\)'
     ):
@@ -320,7 +320,7 @@ def test_sizes_and_parameters_are_read_as_typed() -> None:
 
 
 def test_a_frame_over_the_via_of_a_sandbox_is_kept(connected: Runbook, sandbox: Sandbox) -> None:
-    """`perform` gives what the query cost, with the API hosts that stood behind the connection."""
+    """The result of `perform` has the query's cost and the API hosts of the connection."""
     result = connected.perform("query", QueryRequest.of(sql="SELECT * FROM airlines"))
     assert isinstance(result, QueryResult)
     assert (result.rows, len(result.data)) == (16, 16)

@@ -1,4 +1,4 @@
-"""What cannot be done is refused in one line, before anything is changed."""
+"""Impossible requests are refused in one line, before any change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MUTATIONS = ("Create", "Delete", "Remove", "Add", "Attach", "Detach", "Update", 
 
 
 def mutations(sandbox: Sandbox) -> list[str]:
-    """Return the calls that change something, dry runs aside."""
+    """Return the calls that change something, except dry runs."""
     return [
         call.operation
         for call in sandbox.requests.to("alibaba")
@@ -33,7 +33,7 @@ def mutations(sandbox: Sandbox) -> list[str]:
 def test_a_restricted_cluster_is_refused_by_the_restrictions_name(
     runbook: Runbook, name: str, restriction: str
 ) -> None:
-    """A cluster that the tutorial excludes is refused, and does not become the default of the next step."""
+    """A cluster that the tutorial excludes is refused, and does not become the next step's default."""
     with pytest.raises(errors.NotEligible) as refusal:
         runbook.cluster(name)
     assert refusal.value.restriction == restriction
@@ -43,7 +43,7 @@ def test_a_restricted_cluster_is_refused_by_the_restrictions_name(
 
 
 def test_a_plan_for_a_restricted_cluster_leaves_the_default_alone(runbook: Runbook) -> None:
-    """What was named before stays what the next step is about, though the plan got further than a refusal."""
+    """A plan for a restricted cluster does not replace the remembered cluster."""
     runbook.cluster("demo")
     for name in ("aws-sales", "no-private"):
         with pytest.raises(errors.NotEligible):
@@ -54,7 +54,7 @@ def test_a_plan_for_a_restricted_cluster_leaves_the_default_alone(runbook: Runbo
 
 
 def test_the_environment_names_the_cluster_where_nobody_else_did(sandbox: Sandbox) -> None:
-    """TIDB_PE_CLUSTER is the last resort, and what names it where it is wrong."""
+    """TIDB_PE_CLUSTER is the last source of the cluster, and a wrong value is reported with its name."""
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_CLUSTER": "demo"}) as runbook:
         assert runbook.networks().cluster.display_name == "demo"
         runbook.cluster("jakarta")
@@ -68,7 +68,7 @@ def test_the_environment_names_the_cluster_where_nobody_else_did(sandbox: Sandbo
 
 
 def test_clusters_tells_why_each_other_one_cannot_be_used(runbook: Runbook) -> None:
-    """The list names the restriction of each cluster that it has."""
+    """The list gives the restriction of each unusable cluster."""
     restricted = {c.display_name: c.restriction.name for c in runbook.clusters() if c.restriction}
     assert restricted == {
         "aws-sales": "provider",
@@ -79,20 +79,20 @@ def test_clusters_tells_why_each_other_one_cannot_be_used(runbook: Runbook) -> N
 
 
 def test_an_ambiguous_name_is_refused_with_the_ids(runbook: Runbook) -> None:
-    """Two clusters of one name are told apart by ID only."""
+    """Two clusters with the same name are refused with their IDs."""
     with pytest.raises(errors.InvalidRequest, match="10430185274093617159, 10430185274093617160"):
         runbook.cluster("twin")
     assert runbook.cluster("10430185274093617160").display_name == "twin"
 
 
 def test_an_unknown_name_is_refused_with_the_closest(runbook: Runbook) -> None:
-    """A typing error is answered with the name that was meant."""
+    """A misspelled name gets the closest name as a suggestion."""
     with pytest.raises(errors.InvalidRequest, match="did you mean demo"):
         runbook.cluster("dmeo")
 
 
 def test_a_step_without_a_cluster_names_the_command(runbook: Runbook) -> None:
-    """The first step that needs a cluster says how to name one."""
+    """The first step that needs a cluster shows how to name one."""
     with pytest.raises(
         errors.StepOrderError, match=r"Give --cluster, or set TIDB_PE_CLUSTER\. Try: runbook\.clusters\(\)"
     ):
@@ -101,13 +101,13 @@ def test_a_step_without_a_cluster_names_the_command(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("step", ["wait", "connect"])
 def test_a_step_without_an_endpoint_names_the_command(runbook: Runbook, step: str) -> None:
-    """What needs an endpoint says that `create` makes it."""
+    """A step that needs an endpoint names `create`."""
     with pytest.raises(errors.StepOrderError, match=r"Try: runbook\.create\(\)"):
         getattr(runbook, step)(cluster="demo")
 
 
 def test_connect_before_connected_names_wait(manual: Sandbox) -> None:
-    """An endpoint that is still being made is no host yet."""
+    """An endpoint in creation has no host yet, and `connect` names `wait`."""
     with Runbook(environ=manual.environment()) as runbook:
         runbook.cluster("demo")
         runbook.create(vpc=VPC, security_group=[GROUP])
@@ -148,8 +148,8 @@ def test_a_placement_that_cannot_be_is_refused_before_any_change(  # noqa: PLR09
     error: type[errors.TidbPeError],
     words: str,
 ) -> None:
-    """A wrong VPC, zone, vSwitch, group or name is refused by name, and nothing is made."""
-    sandbox.place = None  # else this notebook's VPC is taken where none is given
+    """A wrong VPC, zone, vSwitch, group or name is refused by name, and nothing is created."""
+    sandbox.place = None  # Otherwise this notebook's VPC would be the default.
     placement = {"cluster": "demo", "vpc": VPC, "security_group": [GROUP], **options}
     with pytest.raises(error, match=words):
         getattr(runbook, step)(**placement)
@@ -158,7 +158,7 @@ def test_a_placement_that_cannot_be_is_refused_before_any_change(  # noqa: PLR09
 
 
 def test_an_invisible_service_is_told_with_its_three_causes(runbook: Runbook, sandbox: Sandbox) -> None:
-    """An empty answer names what it can mean."""
+    """For an invisible service the error lists three possible causes."""
     sandbox.world.remove_service("epsrv-t4ndemo7c1x0qk2p9s8e")
     with pytest.raises(errors.NotFound, match=r"allow-list.*region.*deleted"):
         runbook.verify(cluster="demo")
@@ -176,7 +176,7 @@ def test_an_invisible_service_is_told_with_its_three_causes(runbook: Runbook, sa
 def test_a_wrong_key_is_one_line_that_leads_to_where_it_comes_from(
     sandbox: Sandbox, variable: str, error: type[errors.TidbPeError]
 ) -> None:
-    """A key that a cloud refuses is told with the command that names its variables, never with the key."""
+    """A refused key leads to the command that lists its variables, without the key."""
     environment = sandbox.environment() | {variable: "canary-wrong-key"}
     with Runbook(environ=environment) as runbook:
         with pytest.raises(error) as refusal:
@@ -190,7 +190,7 @@ def test_a_wrong_key_is_one_line_that_leads_to_where_it_comes_from(
 
 
 def test_a_wrong_sql_password_is_refused_and_leaves_an_older_connection(sandbox: Sandbox) -> None:
-    """A login that fails closes nothing that was open before."""
+    """A failed login does not close connections that were already open."""
     environment = sandbox.environment() | {"WRONG": "canary-wrong-password"}
     with Runbook(environ=environment) as runbook:
         kept = runbook.run("demo", vpc=VPC, security_group=[GROUP]).connection
@@ -203,7 +203,7 @@ def test_a_wrong_sql_password_is_refused_and_leaves_an_older_connection(sandbox:
 
 
 def test_a_user_without_the_prefix_is_told_of_it(runbook: Runbook) -> None:
-    """A SQL user of another form is refused with TiDB Cloud's rule on prefixes, where it is left alone."""
+    """A SQL user without the prefix is refused with TiDB Cloud's rule on prefixes, and is used unchanged."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     with pytest.raises(errors.ConnectionFailed, match="prefix"):
         runbook.connect(user="root", no_prefix=True)
@@ -221,7 +221,7 @@ def test_a_user_without_the_prefix_is_told_of_it(runbook: Runbook) -> None:
     ],
 )
 def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, Any], field: str) -> None:
-    """Input that is not valid is refused before any call, and a possible password is not repeated."""
+    """Invalid input is refused before any call, and a possible password is not repeated."""
     with pytest.raises(errors.InvalidRequest) as refusal:
         runbook.connect(cluster="demo", **options)
     assert refusal.value.field == field
@@ -229,7 +229,7 @@ def test_a_wrong_option_names_its_flag(runbook: Runbook, options: dict[str, Any]
 
 
 def test_several_endpoints_are_listed_and_refused(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Of two endpoints, neither of which this kernel has used, the one that is meant has to be named."""
+    """With two endpoints, neither used by this kernel, the user must name one."""
     first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     second = runbook.create(vpc=OTHER_VPC).endpoint.endpoint_id
     for step in ("wait", "connect", "status"):
@@ -244,21 +244,21 @@ def test_several_endpoints_are_listed_and_refused(runbook: Runbook, sandbox: San
 
 @pytest.mark.tidb_pe_sandbox(exclusive=("staging-1",))
 def test_an_endpoint_of_another_service_is_refused(runbook: Runbook) -> None:
-    """`--endpoint` of another cluster is not taken for this one's."""
+    """`--endpoint` of another cluster is refused."""
     other = runbook.create(cluster="staging-1", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     with pytest.raises(errors.NotEligible, match="service"):
         runbook.connect(cluster="demo", endpoint=other)
 
 
 def test_plain_http_beyond_this_machine_is_refused(sandbox: Sandbox) -> None:
-    """An API host that would carry keys over the network unencrypted is not used."""
+    """An API host that would carry keys unencrypted over the network is refused."""
     environment = sandbox.environment() | {"TIDB_PE_ALIBABA_ENDPOINT": "http://192.0.2.1:80"}
     with Runbook(environ=environment) as runbook, pytest.raises(errors.InvalidRequest, match="https"):
         runbook.cluster(DEMO_ID)
 
 
 def test_missing_keys_name_every_place(sandbox: Sandbox) -> None:
-    """Without a key the error lists where it was looked for, and the way without an account."""
+    """Without a key the error lists the places searched, and the sandbox."""
     environment = sandbox.environment()
     del environment["TIDBCLOUD_PRIVATE_KEY"]
     with Runbook(environ=environment) as runbook, pytest.raises(errors.MissingCredentials) as missing:
@@ -268,7 +268,7 @@ def test_missing_keys_name_every_place(sandbox: Sandbox) -> None:
 
 
 def test_a_cluster_is_named_by_where_it_was_typed(runbook: Runbook) -> None:
-    """The argument of `cluster` and `run`, the flag of the others, and the memory are told apart."""
+    """The error names the argument of `cluster` and `run`, the other steps' flag, or the remembered value."""
     for step in (runbook.cluster, runbook.run):
         with pytest.raises(errors.InvalidRequest) as typed:
             step("nowhere")
@@ -282,7 +282,7 @@ def test_a_cluster_is_named_by_where_it_was_typed(runbook: Runbook) -> None:
 def test_a_remembered_cluster_that_is_gone_is_not_taken_for_wrong_input(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """Where nobody typed the cluster, the line says that it was the last one, and how to name another."""
+    """The error for a remembered cluster says so, and shows how to name another one."""
     runbook.cluster("demo")
     del sandbox.clusters._clusters[DEMO_ID]
     with pytest.raises(
@@ -292,7 +292,7 @@ def test_a_remembered_cluster_that_is_gone_is_not_taken_for_wrong_input(
 
 
 def test_connect_names_wait_for_the_endpoint_that_was_named(manual: Sandbox) -> None:
-    """With several endpoints, the command that is named has the ID."""
+    """With several endpoints, the suggested command contains the ID."""
     with Runbook(environ=manual.environment()) as runbook:
         runbook.create(cluster="demo", vpc=OTHER_VPC)
         endpoint_id = runbook.create(vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id

@@ -1,4 +1,4 @@
-"""What a command costs in requests: the clouds count them, and the sandbox keeps the list."""
+"""The number of requests per command: the clouds count them, and the sandbox logs them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BEFORE_THE_FIRST_POLL = 13
 
 
 def asked(sandbox: Sandbox) -> list[str]:
-    """Return the operations that both clouds have answered, refused challenges included."""
+    """Return the operations that both clouds have answered, including refused challenges."""
     return [
         *(
             call.operation if call.status == 200 else "challenge"
@@ -32,7 +32,7 @@ def asked(sandbox: Sandbox) -> list[str]:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_full_run_is_within_its_budget(sandbox: Sandbox, times: int) -> None:
-    """A run makes at most thirteen requests before it looks at the endpoint; so does one that reuses it."""
+    """A run, new or reusing, sends at most thirteen requests before it polls the endpoint."""
     for _ in range(times):
         with Runbook(environ=sandbox.environment()) as runbook:
             known = len(sandbox.requests.to("tidb-cloud")), len(sandbox.requests.to("alibaba"))
@@ -43,7 +43,7 @@ def test_a_full_run_is_within_its_budget(sandbox: Sandbox, times: int) -> None:
 
 
 def test_a_cluster_is_found_by_its_name_in_one_request(runbook: Runbook, sandbox: Sandbox) -> None:
-    """The server filters: among a thousand clusters one page is read, after one challenge."""
+    """The server filters by name: for a thousand clusters one page is read after one challenge."""
     demo = next(c for c in sandbox.clusters.clusters.values() if c.display_name == "demo")
     for number in range(1000):
         name = f"other-{number}"
@@ -58,13 +58,13 @@ def test_a_cluster_is_found_by_its_name_in_one_request(runbook: Runbook, sandbox
 
 
 def test_ten_thousand_clusters_wait_for_the_rate_limit(sandbox: Sandbox) -> None:
-    """A hundred pages and a challenge are one request too many for a minute: the rest waits, and says so."""
+    """A hundred pages and a challenge exceed a minute's limit by one: the rest waits, and says so."""
     events: list[Event] = []
     demo = next(c for c in sandbox.clusters.clusters.values() if c.display_name == "demo")
     for number in range(10_000 - len(sandbox.clusters.clusters)):
         name = f"other-{number}"
         sandbox.clusters.add(replace(demo, cluster_id=str(number), display_name=name, user_prefix=name))
-    # In the beginning of a minute, so that the hundred pages fit into it.
+    # At the start of a minute, so that the hundred pages fit into it.
     sandbox.clock.ahead = 60 - sandbox.clock() % 60 + 1
 
     def sleep(seconds: float) -> bool:
@@ -87,7 +87,7 @@ def test_the_challenge_is_answered_once(runbook: Runbook, sandbox: Sandbox) -> N
 
 
 def test_the_states_of_a_thousand_endpoints_take_one_request(manual: Sandbox) -> None:
-    """The list is read in pages of a thousand; zones and groups are asked for of the first twenty only."""
+    """The list has pages of a thousand; zones and groups are requested for the first twenty only."""
     demo = next(service for service in manual.world.services if "demo" in service.service_id)
     for number in range(1001):
         manual.world.create_endpoint(service=demo, vpc_id=VPC, zones=[], name=f"endpoint-{number}")

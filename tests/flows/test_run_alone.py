@@ -1,4 +1,4 @@
-"""`run CLUSTER` alone: what it chooses, when it asks, and where it stops."""
+"""`run CLUSTER` alone: its choices, its question, and its stops."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _never(question: str) -> bool:
 
 
 def test_the_name_is_enough(sandbox: Sandbox, events: list[Event]) -> None:
-    """The VPC of this notebook, a security group that allows it, two zones; the sandbox asks nothing."""
+    """The cluster's name is enough: VPC, security group and two zones are chosen, without a question."""
     with Runbook(environ=sandbox.environment(), on_event=events.append, confirm=_never) as runbook:
         report = runbook.run("demo", database="nycflights13")
     (plan,) = (event.plan for event in events if isinstance(event, PlanShown))
@@ -43,7 +43,7 @@ def test_the_name_is_enough(sandbox: Sandbox, events: list[Event]) -> None:
 
 
 def test_an_open_choice_lists_the_complete_commands(sandbox: Sandbox, runbook: Runbook) -> None:
-    """Where nobody knows this notebook's VPC, there is a command for each usable one, and each works."""
+    """If the notebook's VPC is unknown, each usable VPC gets a complete command that works."""
     sandbox.place = None
     with pytest.raises(errors.ChoiceRequired) as choice:
         runbook.run("demo", alias="mine")
@@ -61,7 +61,7 @@ def test_an_open_choice_lists_the_complete_commands(sandbox: Sandbox, runbook: R
 
 
 def test_a_group_that_does_not_allow_this_notebook_is_no_default(sandbox: Sandbox, runbook: Runbook) -> None:
-    """Where no group's rules allow this notebook, the groups are listed with what their rules say."""
+    """If no group's rules allow this notebook, the groups are listed with their rules."""
     sandbox.place = replace(sandbox.place, private_ip="172.16.0.9")  # type: ignore[type-var]  # it is a Place
     with pytest.raises(errors.ChoiceRequired, match=r"no security group of .* is known to allow") as choice:
         runbook.run("demo")
@@ -73,14 +73,14 @@ def test_a_group_that_does_not_allow_this_notebook_is_no_default(sandbox: Sandbo
 
 @pytest.fixture(scope="module")
 def clouds() -> Iterator[Sandbox]:
-    """Give clouds that are reached as the real ones are."""
+    """Provide clouds that are reached as the real ones are."""
     with Sandbox(flights=20) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def real(clouds: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Give the environment of a machine that reaches the clouds by their own names."""
+    """Provide the environment of a machine that reaches the clouds by their own names."""
 
     def upstream(host: str) -> str:
         return clouds.environment()[next(_HOSTS[end] for end in _HOSTS if host.endswith(end))]
@@ -97,7 +97,7 @@ def real(clouds: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_without_a_yes_nothing_is_created(
     real: dict[str, str], clouds: Sandbox, confirm: Callable[[str], bool], reason: str
 ) -> None:
-    """A no, and a process without input, create nothing, and name the command with --yes."""
+    """A no, and a process without input, create nothing, and show the command with --yes."""
     with Runbook(environ=real, confirm=confirm) as runbook:
         with pytest.raises(errors.NotConfirmed, match=reason) as refusal:
             runbook.run("demo", database="nycflights13")
@@ -109,7 +109,7 @@ def test_without_a_yes_nothing_is_created(
 def test_a_billed_creation_is_asked_for_once(
     real: dict[str, str], clouds: Sandbox, options: dict[str, Any]
 ) -> None:
-    """One question names the billed zones; with --yes, and for an endpoint that exists, there is none."""
+    """One question names the billed zones; --yes and an existing endpoint skip it."""
     questions: list[str] = []
 
     def confirm(question: str) -> bool:
@@ -127,7 +127,7 @@ def test_a_billed_creation_is_asked_for_once(
 
 
 def test_where_the_owner_has_to_accept_run_stops_and_says_so(sandbox: Sandbox, runbook: Runbook) -> None:
-    """The endpoint is created, its ID and the command that goes on are named, and the command works then."""
+    """If the owner must accept, run creates the endpoint, then stops with its ID and a command that works."""
     sandbox.stage("auto-accept-off")
     with pytest.raises(errors.StepOrderError, match="owner of the service has to accept") as stop:
         runbook.run("demo")
@@ -139,7 +139,7 @@ def test_where_the_owner_has_to_accept_run_stops_and_says_so(sandbox: Sandbox, r
 
 
 def test_wait_means_the_endpoint_of_this_kernel(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Of several endpoints, `wait` and `connect` take the one that was created or used last here."""
+    """Of several endpoints, `wait` and `connect` use the one that this kernel created or used last."""
     runbook.create(cluster="demo", vpc=OTHER_VPC)
     last = runbook.create(cluster="demo", vpc=VPC).endpoint.endpoint_id
     assert runbook.wait().endpoint_id == last

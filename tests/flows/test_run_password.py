@@ -1,4 +1,4 @@
-"""A run whose login can have no password makes nothing; one whose login needs none goes on."""
+"""A run without a possible password creates nothing; a run that needs none continues."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def _run(runbook: Runbook, password_from: str | None = None) -> None:
 
 
 def test_where_nobody_can_be_asked_the_line_names_the_sources(sandbox: Sandbox) -> None:
-    """Each place that was looked in is named, with the ways to give one, before anything is billed."""
+    """The error lists the places searched and the ways to give a password, before anything is billed."""
     with Runbook(environ=_without_password(sandbox), prompt=_nobody()) as runbook:
         with pytest.raises(MissingCredentials, match="looked in what sql-user has kept, TIDB_PASSWORD") as no:
             _run(runbook)
         assert "--password-from env:NAME, keyring:SERVICE or file:PATH" in str(no.value)
         assert not sandbox.requests.count("CreateVpcEndpoint")
-        runbook.create(vpc=VPC, security_group=[GROUP])  # which needs none
+        runbook.create(vpc=VPC, security_group=[GROUP])  # without a password
         with pytest.raises(MissingCredentials, match="has no terminal or notebook to ask in"):
             _run(runbook)
 
@@ -60,7 +60,7 @@ def test_where_nobody_can_be_asked_the_line_names_the_sources(sandbox: Sandbox) 
 def test_a_source_without_a_password_is_refused_first(
     sandbox: Sandbox, tmp_path: Path, source: str, error: type[Exception], words: str
 ) -> None:
-    """What `--password-from` names is looked up before anything is made, though TIDB_PASSWORD is set."""
+    """The source in `--password-from` is read before anything is created, though TIDB_PASSWORD is set."""
     (tmp_path / "directory").mkdir()
     (tmp_path / "empty").touch()
     named = source.replace("file:", f"file:{tmp_path}/")
@@ -75,7 +75,7 @@ def test_a_source_without_a_password_is_refused_first(
 
 
 def test_a_prompt_that_is_possible_is_a_source(sandbox: Sandbox) -> None:
-    """The person is asked once, for the login alone: no password is kept while the endpoint is created."""
+    """The user is prompted once, at the login, so no password is stored while the endpoint is created."""
     asked: list[int] = []
 
     def read(_: str) -> Secret:
@@ -90,7 +90,7 @@ def test_a_prompt_that_is_possible_is_a_source(sandbox: Sandbox) -> None:
 
 
 def test_what_can_be_read_once_is_read_once(sandbox: Sandbox) -> None:
-    """A pipe, such as a shell's <(command), is left alone until the login."""
+    """A pipe, such as a shell's <(command), is first read at the login."""
     readable, writable = os.pipe()
     os.write(writable, sandbox.environment()["TIDB_PASSWORD"].encode())
     os.close(writable)
@@ -103,7 +103,7 @@ def test_what_can_be_read_once_is_read_once(sandbox: Sandbox) -> None:
 
 
 def test_a_connection_that_is_kept_needs_no_password(sandbox: Sandbox) -> None:
-    """Run again, also where no endpoint may be listed, the open connection does for a login."""
+    """A repeated run reuses the open connection without a login, even if endpoints cannot be listed."""
     environ = sandbox.environment()
     with Runbook(environ=environ, prompt=_nobody()) as runbook:
         _run(runbook)
@@ -117,7 +117,7 @@ def test_a_connection_that_is_kept_needs_no_password(sandbox: Sandbox) -> None:
 
 
 def test_a_connection_over_another_endpoint_is_not_kept(sandbox: Sandbox) -> None:
-    """A run into another VPC logs in anew, so it needs a password before its endpoint is created."""
+    """A run in another VPC logs in again, so it needs a password before its endpoint is created."""
     environ = sandbox.environment()
     with Runbook(environ=environ, prompt=_nobody()) as runbook:
         _run(runbook)
@@ -128,7 +128,7 @@ def test_a_connection_over_another_endpoint_is_not_kept(sandbox: Sandbox) -> Non
 
 
 def test_what_the_preflight_stops_needs_no_password_yet(sandbox: Sandbox) -> None:
-    """The first thing to mend is what would be so with a password, too."""
+    """A failing preflight is reported before a missing password."""
     groups = [GROUP, "sg-t4nenterprise"]
     with (
         Runbook(environ=_without_password(sandbox), prompt=_nobody()) as runbook,
@@ -138,7 +138,7 @@ def test_what_the_preflight_stops_needs_no_password_yet(sandbox: Sandbox) -> Non
 
 
 def test_a_front_end_that_answers_is_asked_and_no_other(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Under nbclient nobody answers, as is known before anything is made; in JupyterLab, a person."""
+    """Under nbclient prompts are known to be impossible in advance; in JupyterLab the user is prompted."""
     with Kernel(_without_password(sandbox), tmp_path) as kernel:
         kernel.must("%load_ext tidb_pe_magic")
         refused = kernel.run(RUN)

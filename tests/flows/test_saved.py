@@ -1,4 +1,4 @@
-"""A connection that is saved in one kernel and made again in the next."""
+"""A connection saved in one kernel and opened again in the next."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> dict[str, str]:
-    """Give the setting of a configuration directory."""
+    """Provide the setting of a configuration directory."""
     return {"TIDB_PE_CONFIG_DIR": str(tmp_path)}
 
 
 @pytest.fixture
 def saved(sandbox: Sandbox, directory: dict[str, str]) -> Sandbox:
-    """Give the sandbox after a kernel that has saved its connection as `analytics`."""
+    """Provide the sandbox after a kernel has saved its connection as `analytics`."""
     with Runbook(environ=sandbox.environment() | directory) as runbook:
         runbook.cluster("demo")
         runbook.create(vpc=VPC, security_group=[GROUP])
@@ -38,12 +38,12 @@ def saved(sandbox: Sandbox, directory: dict[str, str]) -> Sandbox:
 
 
 def next_kernel(sandbox: Sandbox, directory: dict[str, str]) -> Runbook:
-    """Return a runbook of an analyst: the password, and no key of any cloud."""
+    """Return a runbook of an analyst with the password and without cloud keys."""
     return Runbook(environ=directory | {"TIDB_PASSWORD": sandbox.environment()["TIDB_PASSWORD"]})
 
 
 def test_the_next_kernel_connects_without_asking_a_cloud(saved: Sandbox, directory: dict[str, str]) -> None:
-    """The same host, user and database under the same alias, with nothing but the password."""
+    """With only the password, the next kernel gets the same host, user and database under the same alias."""
     with next_kernel(saved, directory) as runbook:
         listed = runbook.connections()
         assert (len(listed), [each.name for each in listed.saved]) == (0, ["analytics"])
@@ -58,7 +58,7 @@ def test_the_next_kernel_connects_without_asking_a_cloud(saved: Sandbox, directo
 
 
 def test_what_is_given_besides_replaces_what_is_saved(saved: Sandbox, directory: dict[str, str]) -> None:
-    """Another alias and another source of the password; where the connection goes cannot be replaced."""
+    """Another alias and another password source override the saved ones; the target cannot be overridden."""
     environ = directory | {"OTHER": saved.environment()["TIDB_PASSWORD"]}
     with Runbook(environ=environ) as runbook:
         connection = runbook.connect("@analytics", alias="mine", password_from="env:OTHER")
@@ -68,7 +68,7 @@ def test_what_is_given_besides_replaces_what_is_saved(saved: Sandbox, directory:
 
 
 def test_a_saved_source_of_the_password_is_used_again(sandbox: Sandbox, directory: dict[str, str]) -> None:
-    """What was typed as --password-from is a part of the profile; what it holds is not."""
+    """The profile includes the typed --password-from, but not the password."""
     environ = sandbox.environment() | directory
     environ["ELSEWHERE"] = environ.pop("TIDB_PASSWORD")
     with Runbook(environ=environ) as runbook:
@@ -79,7 +79,7 @@ def test_a_saved_source_of_the_password_is_used_again(sandbox: Sandbox, director
 
 
 def test_a_failed_login_saves_nothing(sandbox: Sandbox, directory: dict[str, str]) -> None:
-    """A profile is of a connection that has worked."""
+    """Only a connection that has worked is saved."""
     with Runbook(environ=sandbox.environment() | directory) as runbook:
         runbook.cluster("demo")
         runbook.create(vpc=VPC, security_group=[GROUP])
@@ -90,7 +90,7 @@ def test_a_failed_login_saves_nothing(sandbox: Sandbox, directory: dict[str, str
 
 
 def test_an_endpoint_that_is_gone_is_explained(saved: Sandbox, directory: dict[str, str]) -> None:
-    """The failure has its stage and what to do, though no cloud was asked."""
+    """The failure for a deleted endpoint has its stage and advice, without asking a cloud."""
     with Runbook(environ=saved.environment()) as runbook:
         runbook.cluster("demo")
         (endpoint,) = runbook.endpoints()
@@ -103,7 +103,7 @@ def test_an_endpoint_that_is_gone_is_explained(saved: Sandbox, directory: dict[s
 
 
 def test_disconnect_can_forget(saved: Sandbox, directory: dict[str, str]) -> None:
-    """Closing keeps what is saved, unless --forget says otherwise."""
+    """Closing a connection keeps its profile, unless --forget is given."""
     with next_kernel(saved, directory) as runbook:
         runbook.connect("@analytics")
         assert not runbook.disconnect(alias="analytics").forgotten
@@ -116,7 +116,7 @@ def test_disconnect_can_forget(saved: Sandbox, directory: dict[str, str]) -> Non
 def test_tls_is_verified_again_as_it_was(
     tls_server: MariaDb, authority: Authority, directory: dict[str, str]
 ) -> None:
-    """The gateway's name and the authority are a part of the profile, and another certificate is refused."""
+    """The profile includes the gateway's name and the authority, and another certificate is refused."""
     with Sandbox(upstream=f"{tls_server.host}:{tls_server.port}") as sandbox:
         login = {"TIDB_PASSWORD": tls_server.password, **directory}
         with Runbook(environ=sandbox.environment() | login) as runbook:
@@ -151,7 +151,7 @@ def test_a_saved_connection_whose_endpoint_is_gone_says_what_was_saved(
 
 
 def test_connect_keeps_the_database_of_its_alias(saved: Sandbox, directory: dict[str, str]) -> None:
-    """Without --database an alias keeps the one it had, and a new alias has none."""
+    """Without --database an alias keeps its previous database, and a new alias has none."""
     with Runbook(environ=saved.environment() | directory) as runbook:
         assert runbook.connect(cluster="demo", database="nycflights13").database == "nycflights13"
         assert runbook.connect(cluster="demo").database == "nycflights13"
@@ -162,7 +162,7 @@ def test_connect_keeps_the_database_of_its_alias(saved: Sandbox, directory: dict
 def test_status_without_keys_shows_what_this_machine_knows(
     saved: Sandbox, directory: dict[str, str], tmp_path: Path
 ) -> None:
-    """No cloud is asked: the saved connection and the journal's last change are shown, and how to connect."""
+    """Without keys status shows the saved connection, the journal's last change, and how to connect."""
     state = {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
     with Runbook(environ=saved.environment() | state) as runbook:
         runbook.create(cluster="jakarta")

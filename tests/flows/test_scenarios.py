@@ -1,4 +1,4 @@
-"""Everything that the sandbox can stage is found by `plan` or by `doctor`, and by the right name."""
+"""Every scenario of the sandbox is found by `plan` or `doctor`, under the right name."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tidb_pe_magic.sandbox.scenarios import SCENARIOS, Scenario, cloud, connecti
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Most of the time goes by in waiting for what does not answer.
+# Most of the time is spent waiting for silent servers.
 AT_ONCE = 4
-# In these the cloud itself lets no endpoint be created, so there is nothing to examine.
+# In these the cloud itself allows no endpoint, so there is nothing to examine.
 NO_ENDPOINT = {"not-activated", "service-invisible", "clock-skew"}
 
 
@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
 
 def planned(runbook: Runbook) -> str:
-    """Return the first thing that `plan` finds fault with; empty where it finds nothing."""
+    """Return the first finding of `plan`, or an empty text."""
     try:
         plan = runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
     except NotEligible as error:
@@ -48,7 +48,7 @@ def planned(runbook: Runbook) -> str:
 
 
 def examined(runbook: Runbook) -> tuple[str, float]:
-    """Return the stage at which `doctor` sees a failure, and how long that took."""
+    """Return the stage at which `doctor` reports a failure, and the time taken."""
     started = time.monotonic()
     try:
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
@@ -60,12 +60,12 @@ def examined(runbook: Runbook) -> tuple[str, float]:
 
 
 def through(sandboxes: SimpleQueue[Sandboxes], scenario: Scenario) -> Row:
-    """Take one scenario through `plan` and `doctor`."""
-    # One that nobody uses just now: as many there are as are at work at once.
+    """Run `plan` and `doctor` in one scenario."""
+    # An idle sandbox: as many exist as are at work at once.
     free = sandboxes.get()
     try:
         sandbox = free.lend(flights=20, upstream=None, fleet=0, scenario=scenario.name)
-        # No scenario is a silent metadata service, and a busy machine is no reason to miss its answer.
+        # No scenario has a silent metadata service, and a busy machine should still get its answer.
         with Runbook(environ=sandbox.environment(), metadata_timeout=10) as runbook:
             found = planned(runbook)
             doctor, seconds = examined(runbook)
@@ -102,7 +102,7 @@ def test_every_scenario_is_found(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_there_are_thirty_scenarios_and_a_control() -> None:
-    """Each has a name, a summary and an expectation; no two share a name."""
+    """Thirty scenarios and a control each have a unique name, a summary and an expectation."""
     assert len(SCENARIOS) >= 30
     assert len(SCENARIOS) == sum(len(module.SCENARIOS) for module in (cloud, connection, logins, place))
     assert SCENARIOS["clean"].expected == ""
@@ -113,7 +113,7 @@ def test_there_are_thirty_scenarios_and_a_control() -> None:
 
 
 def test_an_unknown_scenario_is_refused_by_the_closest_name() -> None:
-    """A mistyped name starts nothing."""
+    """A mistyped name starts nothing, and the error suggests the closest one."""
     with pytest.raises(ValueError, match="did you mean tls-expired"):
         Sandbox(scenario="tls-expird")
     assert find("tls-expired").expected == "doctor:tls"

@@ -1,4 +1,4 @@
-"""Everything is run once, and no secret stands anywhere: outputs, files, streams, command lines, children."""
+"""After a complete run, outputs, files, streams, command lines and children contain no secret."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WRONG = {
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "%tidb_pe verify --cluster demo",
     "TIDB_PASSWORD": "%tidb_pe connect --cluster demo",
 }
-# What a curious user looks at.
+# The inspections of a curious user.
 LOOKS = (
     "%whos",
     "%sql --connections",
@@ -118,7 +118,7 @@ CELLS = [
     "%tb Verbose",
     FRAMES,
     "import time; rb._context.clock = time.monotonic",
-    # The variables' names are written into the cells, their values come from the kernel's environment.
+    # The cells contain the variables' names; the values come from the kernel's environment.
     *(
         cell
         for name, command in WRONG.items()
@@ -143,7 +143,7 @@ CELLS = [
 
 
 def executed(environment: dict[str, str], directory: Path) -> NotebookNode:
-    """Run the cells in a kernel as nbclient does, failures included, with its streams in files."""
+    """Run the cells in a kernel as nbclient does, including failures, with its streams in files."""
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]  # type: ignore[no-untyped-call]
     notebook: NotebookNode = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
     config = Config({"KernelManager": {"connection_file": str(directory / "kernel.json")}})
@@ -164,7 +164,7 @@ def executed(environment: dict[str, str], directory: Path) -> NotebookNode:
 
 
 def failures(notebook: NotebookNode) -> str:
-    """Return every error that a cell ended with: its class, and what is shown of it."""
+    """Return the class and the displayed text of every error that a cell ended with."""
     return "\n".join(
         "\n".join((output["ename"], *output["traceback"]))
         for cell in notebook.cells
@@ -175,7 +175,7 @@ def failures(notebook: NotebookNode) -> str:
 
 @pytest.fixture
 def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    """Give a kernel's environment, with every directory in one place, and the SDK's debugging on."""
+    """Provide a kernel's environment, with every directory in one place and the SDK's debugging on."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "SSL_CERT_FILE") if name in os.environ}
     places = dict.fromkeys(("HOME", "IPYTHONDIR", "XDG_STATE_HOME", "MPLCONFIGDIR"), str(tmp_path))
     canaries = {"CANARY_WRONG": "canary-Wrong-one-7f3a", "CANARY_TOKEN": "canary-Sts-token-91cc"}
@@ -200,7 +200,7 @@ def test_no_secret_stands_anywhere(environment: dict[str, str], tmp_path: Path) 
 
 
 def _child(directory: Path) -> dict[str, bytes]:
-    """Return the command line and the environment of the sandbox that the kernel has started."""
+    """Return the command line and the environment of the sandbox that the kernel started."""
     pid = (directory / "tidb_pe_magic" / "sandbox.pid").read_text()
     content = {name: Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
     assert b"tidb_pe_magic.sandbox" in content["cmdline"]
@@ -209,7 +209,7 @@ def _child(directory: Path) -> dict[str, bytes]:
 
 
 def _the_run_meant_something(notebook: NotebookNode, files: dict[str, bytes]) -> None:
-    shown = " ".join(failures(notebook).split())  # lines are as wide as the page
+    shown = " ".join(failures(notebook).split())  # Lines are as wide as the page.
     for words in (
         "AuthenticationFailed",
         "ConnectionFailed",

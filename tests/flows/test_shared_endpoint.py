@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import ServedCluster
     from tidb_pe_magic.sandbox import Sandbox
 
-# Of the sandbox's clusters in Singapore, those that share its service; two are named twin.
+# The sandbox's clusters in Singapore that share its service; two are named twin.
 ACTIVE = ("demo", "reporting", "staging-1", "staging-2", "staging-3", "staging-4", "twin", "twin")
 PLACE: Any = {"vpc": VPC, "security_group": [GROUP]}
 
@@ -29,7 +29,10 @@ def _names(clusters: Iterable[ServedCluster] | None) -> tuple[str, ...]:
 
 
 def test_a_second_cluster_reuses_the_endpoint_at_no_cost(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Plan and create find it, bill nothing, and name every cluster that it serves; both are connected to."""
+    """Plan and create find the endpoint, bill nothing, and name all of its clusters.
+
+    Both clusters connect.
+    """
     made = runbook.create(cluster="demo", **PLACE)
     assert not made.adopted
     planned = runbook.plan(cluster="reporting", **PLACE)
@@ -55,7 +58,7 @@ def test_a_second_cluster_reuses_the_endpoint_at_no_cost(runbook: Runbook, sandb
 
 
 def test_status_endpoints_and_the_drawing_name_every_cluster(runbook: Runbook) -> None:
-    """As text, as HTML and in the picture's words; clusters of one name are told apart by their IDs."""
+    """Text, HTML and the picture name every cluster; clusters with the same name are shown with their IDs."""
     runbook.run("demo", **PLACE)
     results = (
         runbook.status(cluster="demo"),
@@ -77,7 +80,7 @@ def test_status_endpoints_and_the_drawing_name_every_cluster(runbook: Runbook) -
 
 
 def test_an_endpoint_that_serves_others_is_not_deleted(runbook: Runbook, sandbox: Sandbox) -> None:
-    """The refusal names the other ACTIVE clusters and the command that deletes it all the same."""
+    """The refusal names the other ACTIVE clusters and the command that deletes the endpoint anyway."""
     endpoint_id = runbook.create(cluster="demo", **PLACE).endpoint.endpoint_id
     with pytest.raises(
         errors.NotEligible, match=r"also serves 7 other ACTIVE clusters: reporting, "
@@ -96,7 +99,7 @@ def test_an_endpoint_that_serves_others_is_not_deleted(runbook: Runbook, sandbox
 
 
 def test_an_endpoint_of_one_cluster_needs_no_agreement(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Where the others are not ACTIVE, or there are none, it is deleted; by its region, too."""
+    """Without other ACTIVE clusters the endpoint is deleted, by its region too."""
     for cluster in sandbox.clusters.clusters.values():
         if cluster.display_name != "demo" and cluster.region_id == "alicloud-ap-southeast-1":
             sandbox.clusters.update(cluster.cluster_id, state="RESTORING")
@@ -107,7 +110,7 @@ def test_an_endpoint_of_one_cluster_needs_no_agreement(runbook: Runbook, sandbox
 
 
 def test_where_the_clusters_are_not_known_nothing_is_deleted(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Without a key of TiDB Cloud the refusal says so; looking at the region's endpoints goes on."""
+    """Without a TiDB Cloud key the deletion is refused with that reason; listing the region still works."""
     endpoint_id = runbook.create(cluster="demo", **PLACE).endpoint.endpoint_id
     environment = sandbox.environment() | {"TIDBCLOUD_PRIVATE_KEY": "not-the-key"}
     with Runbook(environ=environment) as keyless:
@@ -119,7 +122,7 @@ def test_where_the_clusters_are_not_known_nothing_is_deleted(runbook: Runbook, s
 
 @pytest.mark.tidb_pe_sandbox(exclusive=("staging-1", "staging-2"))
 def test_an_empty_prefix_means_root(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Connecting, SQL users, connection strings and doctor use bare names; passwords are kept by cluster."""
+    """With an empty prefix the user is root: all steps use bare names, and passwords are per cluster."""
     runbook.run("staging-1", **PLACE)
     assert runbook.connections()["tidb"].user == "root"
     text = runbook.connection_string(with_="env", cluster="staging-1").text

@@ -1,4 +1,4 @@
-"""SQL users with the least that they need: made, used, rotated and deleted; no password is shown."""
+"""SQL users with minimal privileges are created, used, rotated and deleted, without showing a password."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PREFIX = "2vKmPqRsTuWxYzA"
 
 @pytest.fixture
 def ready(sandbox: Sandbox, tmp_path: Path) -> Iterator[Runbook]:
-    """Give a runbook whose endpoint is connected, with a state directory of its own."""
+    """Provide a runbook with a connected endpoint and a state directory of its own."""
     environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
     with Runbook(environ=environ) as runbook:
         runbook.cluster("demo")
@@ -58,7 +58,7 @@ def refusal(runbook: Runbook, statement: str) -> int:
 
 
 def test_a_reader_reads_and_changes_nothing(ready: Runbook, sandbox: Sandbox) -> None:
-    """The prefix is added and shown, connect finds the password, and an INSERT has TiDB's refusal."""
+    """The prefix is added and shown, connect finds the password, and an INSERT gets TiDB's refusal."""
     made = ready.sql_user("create", "analyst", role="readonly")
     (user,) = made.items
     password = sandbox.clusters.sql_users[user.name].password
@@ -77,20 +77,20 @@ def test_a_reader_reads_and_changes_nothing(ready: Runbook, sandbox: Sandbox) ->
 
 
 def test_the_doctor_of_a_host_takes_no_directory_for_a_password(ready: Runbook) -> None:
-    """Once passwords are kept, a diagnosis without a user still looks at the host, and reads no file."""
+    """With stored passwords, a diagnosis without a user still checks the host and reads no password file."""
     ready.sql_user("create", "analyst", role="readonly")
     assert ready.doctor(host="127.0.0.1", port=1).host == "127.0.0.1"
 
 
 def test_a_name_that_no_file_can_have_is_only_a_wrong_login(ready: Runbook) -> None:
-    """Where a password is kept for one user, another one's name is looked up, however long it is."""
+    """A user name too long for a file name is only a failed login, although passwords are stored."""
     ready.sql_user("create", "ana", role="readonly", store="file")
     with pytest.raises(ConnectionFailed, match="login"):
-        ready.connect(user="ä" * 100)  # each is six characters in a file's name
+        ready.connect(user="ä" * 100)  # Each is six characters in a file name.
 
 
 def test_a_writer_writes(ready: Runbook) -> None:
-    """The role readwrite is let to insert; root is advised to leave analysis to a reader."""
+    """The role readwrite may insert; for root the advice is a reader for analysis."""
     ready.sql_user("create", "writer", role="readwrite")
     with ready.connect(user="writer", database="nycflights13").engine.connect() as live:
         live.exec_driver_sql("INSERT INTO airlines VALUES ('ZZ', 'x')")
@@ -100,7 +100,7 @@ def test_a_writer_writes(ready: Runbook) -> None:
 
 
 def test_rotate_and_delete(ready: Runbook, sandbox: Sandbox) -> None:
-    """A new password counts from then on; a deleted user is gone, with its password."""
+    """A new password counts from then on; a deleted user is removed with its password."""
     made = ready.sql_user("create", "analyst", role="admin")
     before = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password
     rotated = ready.sql_user("rotate", f"{PREFIX}.analyst")
@@ -119,7 +119,7 @@ def test_rotate_and_delete(ready: Runbook, sandbox: Sandbox) -> None:
 
 
 def test_a_lost_answer_loses_no_password(ready: Runbook, sandbox: Sandbox) -> None:
-    """After a create whose answer was lost the user can log in, and the line says where the password is."""
+    """After a create without an answer the user can log in, and the line gives the password's location."""
     sandbox.faults.add(Fault(kind=Kind.RESET, operation="CreateSqlUser", point=Point.AFTER))
     with pytest.raises(ServiceUnavailable, match=r"may exist now\. Its password is in file:") as caught:
         ready.sql_user("create", "analyst", role="readonly")
@@ -129,7 +129,7 @@ def test_a_lost_answer_loses_no_password(ready: Runbook, sandbox: Sandbox) -> No
 
 
 def test_a_rotation_whose_answer_is_lost_is_made_again(ready: Runbook, sandbox: Sandbox) -> None:
-    """The call is made again by itself, and the new password counts."""
+    """A rotation without an answer is repeated automatically, and the new password counts."""
     ready.sql_user("create", "analyst", role="readonly")
     before = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password
     sandbox.faults.add(Fault(kind=Kind.RESET, operation="UpdateSqlUser", point=Point.AFTER))
@@ -139,14 +139,14 @@ def test_a_rotation_whose_answer_is_lost_is_made_again(ready: Runbook, sandbox: 
 
 
 def test_a_refused_user_leaves_no_password(ready: Runbook, tmp_path: Path) -> None:
-    """A name that TiDB Cloud refuses without its prefix is not kept."""
+    """The password of a user that TiDB Cloud refuses is not stored."""
     with pytest.raises(Exception, match="must start with the user prefix"):
         ready.sql_user("create", "analyst", role="readonly", no_prefix=True)
     assert not list((tmp_path / "state" / "sql-users").iterdir())
 
 
 def test_the_keyring_keeps_it_where_there_is_one(ready: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
-    """No file holds the password then, and connect asks the keyring; without one that is refused."""
+    """With a keyring no file holds the password, and connect reads it; without one it is an error."""
     with pytest.raises(InvalidRequest, match="no keyring"):
         ready.sql_user("create", "analyst", role="readonly", store="keyring")
     with using(Ring({})):
@@ -159,7 +159,7 @@ def test_the_keyring_keeps_it_where_there_is_one(ready: Runbook, sandbox: Sandbo
 
 
 def test_no_name_of_a_user_is_that_of_another_ones_next_password(ready: Runbook) -> None:
-    """Names that end as a file that is about to be replaced keep their passwords."""
+    """User names that end like a temporary password file keep their passwords."""
     for name in ("x", "x.next", "x.keyring"):
         ready.sql_user("create", name, role="readonly")
     ready.sql_user("rotate", "x")
@@ -168,7 +168,7 @@ def test_no_name_of_a_user_is_that_of_another_ones_next_password(ready: Runbook)
 
 
 def test_a_password_in_the_keyring_is_found_by_the_users_own_name(ready: Runbook) -> None:
-    """What `password_source` says is what `--password-from` takes, whatever the name holds."""
+    """The value of `password_source` is valid for `--password-from`, whatever the name contains."""
     with using(Ring({})):
         made = ready.sql_user("create", "bob@example.com", role="readonly")
         connection = ready.connect(user="bob@example.com", password_from=made.stored)
@@ -178,7 +178,7 @@ def test_a_password_in_the_keyring_is_found_by_the_users_own_name(ready: Runbook
 def test_a_rotation_that_may_have_happened_forgets_no_password(
     ready: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """A lost answer, and then refusals for too many calls: the new password is kept and used again."""
+    """After a lost answer and throttling, the new password is stored and used again."""
     made = ready.sql_user("create", "analyst", role="readonly")
     sandbox.faults.add(
         Fault(kind=Kind.RESET, operation="UpdateSqlUser", point=Point.AFTER),
@@ -196,15 +196,15 @@ def test_a_rotation_that_may_have_happened_forgets_no_password(
 
 
 class SlowRing(Ring):
-    """A keyring that takes its first password only once `go_on` is set."""
+    """A keyring that stores its first password only once `go_on` is set."""
 
     def __init__(self) -> None:
-        """Be empty."""
+        """Start empty."""
         super().__init__({})
         self.begun, self.go_on = threading.Event(), threading.Event()
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep a password, the first one late."""
+        """Store a password; the first one is delayed."""
         if not self.begun.is_set():
             self.begun.set()
             assert self.go_on.wait(30)
@@ -214,7 +214,7 @@ class SlowRing(Ring):
 def test_two_kernels_that_make_one_user_keep_its_password(
     ready: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """The second waits for the first, is refused, and leaves the password as it is."""
+    """The second kernel waits for the first, is refused, and leaves the password unchanged."""
     ring = SlowRing()
     environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
 

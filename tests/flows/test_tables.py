@@ -1,4 +1,4 @@
-"""`tables` on the sandbox: what the databases hold, and what one table is created of."""
+"""`tables` on the sandbox: the contents of databases, and the columns of one table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORDERS = """CREATE TABLE test.`order` (
 
 @pytest.fixture(scope="module")
 def connected() -> Iterator[Runbook]:
-    """Give a runbook that is connected to a sandbox, with a table of our own in another database."""
+    """Provide a connected runbook on a sandbox with an extra table in another database."""
     with Sandbox(flights=FLIGHTS) as sandbox, Runbook(environ=sandbox.environment()) as runbook:
         runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
         runbook.query(ORDERS)
@@ -43,14 +43,14 @@ def listed(runbook: Runbook, name: str | None = None, *, system: bool = False) -
 
 
 def described(runbook: Runbook, name: str) -> TableDetails:
-    """Return what is said of one table."""
+    """Return the description of one table."""
     found = runbook.tables(name)
     assert isinstance(found, TableDetails)
     return found
 
 
 def test_databases_and_tables_are_listed_with_rows_and_size(connected: Runbook) -> None:
-    """Every database and table is there but for the server's own, each with about how large it is."""
+    """Every database and table except the server's own is listed with its approximate size."""
     found = listed(connected)
     assert found.databases == ("nycflights13", "test")
     assert [table.name for table in found] == [
@@ -73,7 +73,7 @@ def test_databases_and_tables_are_listed_with_rows_and_size(connected: Runbook) 
 
 
 def test_a_table_is_described(connected: Runbook) -> None:
-    """Columns, indexes, the first rows and a query to start from, with names quoted where they have to be."""
+    """A table's description has columns, indexes, the first rows, and a query with the required quotes."""
     found = described(connected, "test.order")
     assert [(c.name, c.type, c.nullable, c.key, c.default, c.extra, c.comment) for c in found.columns] == [
         ("order id", "bigint", False, "PRI", None, "auto_increment", "a number"),
@@ -102,7 +102,7 @@ def test_a_table_is_described(connected: Runbook) -> None:
 
 
 def test_a_wide_tables_rows_stand_in_columns(connected: Runbook) -> None:
-    """A table of many columns is shown turned around, and its query is broken into lines that run."""
+    """A table of many columns is shown transposed, and its query is broken into lines that run."""
     found = described(connected, "flights")
     assert "First 5 rows" in (text := render.text(found))
     assert max(map(len, text.splitlines())) <= 130
@@ -112,7 +112,7 @@ def test_a_wide_tables_rows_stand_in_columns(connected: Runbook) -> None:
 
 
 def test_a_name_finds_what_it_means(connected: Runbook) -> None:
-    """A table of another database, a database, a pattern and another case are found, a view as a view."""
+    """A table of another database, a database, a pattern and another case are found; a view is marked."""
     assert described(connected, "order").table.database == "test"
     assert described(connected, "FLIGHTS").table.name == "flights"
     assert "View test.cheap" in render.text(described(connected, "`test`.`cheap`"))
@@ -135,14 +135,14 @@ def test_a_name_finds_what_it_means(connected: Runbook) -> None:
     ],
 )
 def test_a_name_that_is_close_is_suggested(connected: Runbook, name: str, words: str) -> None:
-    """A table or database that does not exist is refused, with the one that was meant."""
+    """A missing table or database is refused with the closest name."""
     with pytest.raises(errors.InvalidRequest) as caught:
         connected.tables(name)
     assert words in str(caught.value)
 
 
 def test_a_login_to_an_unknown_database_names_those_that_there_are(connected: Runbook) -> None:
-    """A database that is close is suggested, or the server's are listed; the open connection stays."""
+    """A missing database suggests a close one or lists the server's, and the open connection stays."""
     with pytest.raises(errors.ConnectionFailed, match=r"Did you mean --database nycflights13\?"):
         connected.connect(database="nycflight", alias="other")
     with pytest.raises(errors.ConnectionFailed, match="The server has these databases: nycflights13, test"):
@@ -151,7 +151,7 @@ def test_a_login_to_an_unknown_database_names_those_that_there_are(connected: Ru
 
 
 def test_rows_that_cannot_be_read_leave_the_rest(connected: Runbook) -> None:
-    """A view whose table is gone has its columns, and a note in the place of its rows."""
+    """A view whose table was dropped shows its columns, and a note in place of its rows."""
     connected.query("CREATE TABLE test.base (a INT)")
     connected.query("CREATE VIEW test.broken AS SELECT a FROM test.base")
     connected.query("DROP TABLE test.base")
@@ -164,7 +164,7 @@ def test_rows_that_cannot_be_read_leave_the_rest(connected: Runbook) -> None:
 def test_a_saved_connection_is_opened(
     tidb_pe_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    """In another process the saved connection is enough; without one the command that makes it is named."""
+    """In another process the saved connection is enough; without one the error names the command."""
     monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path))
     environ = {**tidb_pe_sandbox.environment(), "TIDB_PE_CONFIG_DIR": str(tmp_path)}
     with Runbook(environ=environ) as runbook:
@@ -177,7 +177,7 @@ def test_a_saved_connection_is_opened(
 
 
 def test_the_cells_session_is_left_alone(connected: Runbook) -> None:
-    """Tables are read over a connection of their own, and are quick where the session is busy."""
+    """Tables are read over a separate connection, quickly even if the session is busy."""
     session = connected._context.connections.record("tidb").session  # type: ignore[union-attr]
     with session.lent("SELECT 1") as busy:
         before = busy.dbapi_connection.thread_id()  # type: ignore[union-attr]

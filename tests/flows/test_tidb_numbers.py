@@ -1,4 +1,4 @@
-"""What a person sees of the numbers that TiDB declares too narrow, on TiDB's own wire."""
+"""Numbers that TiDB declares too narrow, as users see them, over TiDB's own wire format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidb_pe_magic.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What a login asks of any server.
+# The queries of a login on any server.
 ASKED = {
     "SELECT VERSION()": TIDB,
     "SELECT DATABASE()": "test",
@@ -31,7 +31,7 @@ DECIMALS = "SELECT GREATEST(100000, 1.234) AS d, SUM(p) AS s FROM r_d"
 
 @pytest.fixture(scope="module")
 def runbook() -> Iterator[Runbook]:
-    """Give a runbook that is connected to a server that does as TiDB does."""
+    """Provide a runbook connected to a server that behaves like TiDB."""
     text, decimal = FIELD_TYPE.VAR_STRING, FIELD_TYPE.NEWDECIMAL
     answers = {sql: Result((Declared("v", text),), ((value,),)) for sql, value in ASKED.items()}
     answers[INTEGERS] = Result((Declared("n", FIELD_TYPE.LONG),), ((5_000_000_000,), (7,)))
@@ -45,14 +45,14 @@ def runbook() -> Iterator[Runbook]:
 
 
 def test_an_integer_is_not_cut(runbook: Runbook) -> None:
-    """IF(t, bigint, mediumint) is declared INT, and cut to that width in binary form; not here."""
+    """IF(t, bigint, mediumint), declared as INT and cut by the binary form, arrives uncut."""
     frame = runbook.query(INTEGERS)
     assert frame["n"].tolist() == [5_000_000_000, 7]
     assert str(frame["n"].dtype) == "int64"
 
 
 def test_a_decimal_is_not_refused(runbook: Runbook) -> None:
-    """A DECIMAL beyond its declared precision is a number where that is exact, and exact where it is not."""
+    """A DECIMAL beyond its declared precision becomes a number if that is exact, else it stays exact."""
     frame = runbook.query(DECIMALS)
     assert str(frame["d"].dtype) == "float64"
     assert frame["d"].tolist() == [100000.0]

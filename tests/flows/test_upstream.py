@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox(plain_server: MariaDb) -> Iterator[Sandbox]:
-    """Give the embedded clouds with MariaDB behind the private host."""
+    """Provide the embedded clouds with MariaDB behind the private host."""
     with Sandbox(upstream=f"{plain_server.host}:{plain_server.port}") as sandbox:
         yield sandbox
 
@@ -44,7 +44,7 @@ def connect(sandbox: Sandbox, server: MariaDb, **options: Any) -> Connection:
 
 
 def test_the_run_reads_the_servers_tables(sandbox: Sandbox, plain_server: MariaDb) -> None:
-    """What the DataFrame holds is what the server behind the private host holds."""
+    """The DataFrame has the rows of the server behind the private host."""
     plain_server.execute("CREATE OR REPLACE TABLE test.upstream_rows (id INT)")
     plain_server.execute("INSERT INTO test.upstream_rows VALUES (1), (2), (3)")
     connection = connect(sandbox, plain_server)
@@ -56,7 +56,7 @@ def test_the_run_reads_the_servers_tables(sandbox: Sandbox, plain_server: MariaD
 
 
 def test_killed_connections_lose_no_insert(sandbox: Sandbox, plain_server: MariaDb) -> None:
-    """INSERTs around kills on the server all count, with no error, through the gate as well."""
+    """INSERTs around kills on the server all count, without an error, through the gate as well."""
     plain_server.execute("CREATE OR REPLACE TABLE test.kept_rows (id INT)")
     connection = connect(sandbox, plain_server)
     with connection.engine.connect() as live:
@@ -69,7 +69,7 @@ def test_killed_connections_lose_no_insert(sandbox: Sandbox, plain_server: Maria
 
 
 def test_a_deleted_endpoint_ends_the_connection(sandbox: Sandbox, plain_server: MariaDb) -> None:
-    """After `delete` the private host answers no more."""
+    """After `delete` the private host no longer answers."""
     connection = connect(sandbox, plain_server)
     with Runbook(environ=sandbox.environment()) as runbook:
         runbook.delete(connection.endpoint_id, cluster="demo", yes=True, shared=True)
@@ -82,7 +82,7 @@ def test_a_deleted_endpoint_ends_the_connection(sandbox: Sandbox, plain_server: 
 def test_tls_is_verified_by_name_where_the_server_offers_it(
     tls_server: MariaDb, authority: Authority
 ) -> None:
-    """The certificate does not name the endpoint's host: it is refused, or accepted by the name it has."""
+    """A certificate without the endpoint's host is refused, or accepted by its own name."""
     with Sandbox(upstream=f"{tls_server.host}:{tls_server.port}") as sandbox:
         ca = str(authority.path)
         with pytest.raises(ConnectionFailed, match=r"tls.*is for 127\.0\.0\.1"):
@@ -96,7 +96,7 @@ def test_tls_is_verified_by_name_where_the_server_offers_it(
 
 
 def test_the_clusters_own_gateway_name_is_accepted(tls_server: MariaDb, authority: Authority) -> None:
-    """A certificate for the cluster's gateway is accepted although another host was dialled."""
+    """A certificate for the cluster's gateway is accepted although another host was dialed."""
     with Sandbox(upstream=f"{tls_server.host}:{tls_server.port}") as sandbox:
         with Runbook(environ=sandbox.environment()) as runbook:
             gateway = runbook.cluster("demo").gateway_names[0]

@@ -56,7 +56,7 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 @pytest.fixture
 def sleeper(sandbox: Sandbox) -> Iterator[Sleeper]:
-    """Give a cluster that is asleep; it is awake at the end, so that nothing hangs."""
+    """Provide a cluster that is asleep; it is awake at the end, so that nothing hangs."""
     sleeper = Sleeper(sandbox)
     yield sleeper
     sleeper.awake.set()

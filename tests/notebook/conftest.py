@@ -68,7 +68,7 @@ class Shell:
 def plain_shell(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Shell]:
-    """Give a shell with a history file of its own, and with an environment that is put back afterwards."""
+    """Provide a shell with a history file of its own, and with an environment that is put back afterwards."""
     for name in [name for name in os.environ if name.startswith(("TIDB", "ALIBABA_CLOUD"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -94,13 +94,13 @@ def _close_jupysql() -> None:
 
 @pytest.fixture
 def shell(plain_shell: Shell) -> Shell:
-    """Give a shell with the extension loaded."""
+    """Provide a shell with the extension loaded."""
     plain_shell.must("%load_ext tidb_pe_magic")
     return plain_shell
 
 
 @pytest.fixture
 def sandbox(shell: Shell, tidb_pe_sandbox: Sandbox) -> Sandbox:  # noqa: ARG001 - the shell puts the environment back
-    """Give the embedded clouds, with the shell's environment pointing at them."""
+    """Provide the embedded clouds, with the shell's environment pointing at them."""
     os.environ.update(tidb_pe_sandbox.environment())
     return tidb_pe_sandbox

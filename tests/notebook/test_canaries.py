@@ -204,7 +204,7 @@ PLANTS = {
 
 @pytest.fixture
 def foreign_server(tmp_path: Path) -> Iterator[str]:
-    """Give the URL of an https server whose authority nobody trusts."""
+    """Provide the URL of an https server whose authority nobody trusts."""
     import socket  # noqa: PLC0415 - this server alone
 
     (tmp_path / "foreign").mkdir()

@@ -27,7 +27,7 @@ def ended(rows: int, **values: Any) -> QueryEnded:
 
 @pytest.fixture
 def events(plain_shell: Shell) -> Iterator[CellEvents]:
-    """Give the events of a shell, with `ask(rows)` for its cells."""
+    """Provide the events of a shell, with `ask(rows)` for its cells."""
     events = CellEvents(plain_shell.ip)
 
     def ask(rows: int) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
-    """Give a shell with the flights as its connection, and a frame of delays."""
+    """Provide a shell with the flights as its connection, and a frame of delays."""
     shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
     shell.ip.user_ns["delays"] = pd.DataFrame({"carrier": ["UA", "AA"], "delay": [3.5, None]})
     return shell

@@ -30,7 +30,7 @@ ENDLESS = (
 
 @pytest.fixture
 def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
-    """Give a shell with the flights as its connection."""
+    """Provide a shell with the flights as its connection."""
     shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
     return shell
 

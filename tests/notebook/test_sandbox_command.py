@@ -41,7 +41,7 @@ class Kernel:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
-    """Give a state directory, whose sandbox is stopped at the end."""
+    """Provide a state directory, whose sandbox is stopped at the end."""
     yield tmp_path
     Kernel(tmp_path).do("stop")
 

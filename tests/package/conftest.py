@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Wheel:
-    """Give what a build of the checkout makes."""
+    """Return what a build of the checkout makes."""
     base = tmp_path_factory.getbasetemp()
     # The directory that all processes of one run share.
     place = (base if worker_id == "master" else base.parent) / "dist"
@@ -27,6 +27,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Wheel:
 
 @pytest.fixture(scope="module")
 def clouds() -> Iterator[dict[str, str]]:
-    """Give the environment variables of embedded clouds that this process serves, with 200 flights."""
+    """Provide the environment variables of embedded clouds that this process serves, with 200 flights."""
     with Sandbox(flights=200) as sandbox:
         yield {**sandbox.environment(), "TOUR_VPC": VPC, "TOUR_SECURITY_GROUP": GROUP}

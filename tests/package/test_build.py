@@ -28,14 +28,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 @pytest.fixture(scope="module")
 def contents(wheel: Wheel) -> dict[str, str]:
-    """Give the wheel's files."""
+    """Provide the wheel's files."""
     with zipfile.ZipFile(wheel.path) as archive:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
 @pytest.fixture(scope="module")
 def metadata(contents: dict[str, str]) -> Message:
-    """Give what an index reads."""
+    """Return what an index reads."""
     return message_from_string(contents[f"{RELEASE}.dist-info/METADATA"])
 
 

@@ -26,13 +26,13 @@ WITHOUT_EXTRAS = (
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
-    """Give the environment in which each test installs exactly what it is about."""
+    """Provide the environment in which each test installs exactly what it is about."""
     return Clean(tmp_path_factory.mktemp("clean"))
 
 
 @pytest.fixture(scope="module")
 def core(wheel: Wheel, clouds: dict[str, str], clean: Clean) -> dict[str, Any]:
-    """Give what a tour through an installation without extras comes to."""
+    """Return what a tour through an installation without extras comes to."""
     clean.install(str(wheel.path))
     return {
         **clean.tour(clouds, *WITHOUT_EXTRAS),

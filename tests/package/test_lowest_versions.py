@@ -31,7 +31,7 @@ WORKS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def lowest(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> Clean:
-    """Give an environment of the oldest Python, with the lowest version that each bound admits."""
+    """Provide an environment of the oldest Python, with the lowest version that each bound admits."""
     directory = tmp_path_factory.mktemp("lowest")
     found = directory / "lowest.txt"
     resolve = ("pip", "compile", "--quiet", "--no-annotate", "--no-header", "--resolution", "lowest-direct")

@@ -20,7 +20,7 @@ _ERROR = re.compile(r":(\d+): error: .* \[([a-z-]+)\]$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def found(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Give what mypy says of the program, in an environment that has the wheel and no stubs."""
+    """Return what mypy says of the program, in an environment that has the wheel and no stubs."""
     directory = tmp_path_factory.mktemp("typed")
     # Always in one place: what mypy has found out about pandas and the others is there for the next run.
     clean = Clean(Path(sys.prefix) / "typed-api")

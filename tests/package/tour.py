@@ -116,7 +116,7 @@ class Tour:
 
 @contextlib.contextmanager
 def connected(password_from: str | None = None) -> Iterator[Runbook]:
-    """Give a runbook that has gone the whole way in Python."""
+    """Return a runbook that has gone the whole way in Python."""
     group = os.environ["TOUR_SECURITY_GROUP"]
     with Runbook() as runbook:
         runbook.run(

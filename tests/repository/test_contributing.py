@@ -47,7 +47,7 @@ def _follow(copy: Path, step: re.Match[str]) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a copy of the repository in which every step of the guide was followed."""
+    """Provide a copy of the repository in which every step of the guide was followed."""
     copy = tmp_path_factory.mktemp("contribution")
     for name in ("tidb_pe_magic", "tests"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -62,7 +62,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environ(copy: Path) -> Iterator[Mapping[str, str]]:
-    """Give the environment of a sandbox, for what runs in the copy."""
+    """Provide the environment of a sandbox, for what runs in the copy."""
     with Sandbox(flights=1) as sandbox:
         paths = os.pathsep.join(map(str, (copy, copy / "tests")))
         yield {**os.environ, **sandbox.environment(), "PYTHONPATH": paths, "TIDB_PE_STATE_DIR": str(copy)}

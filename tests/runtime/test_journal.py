@@ -32,7 +32,7 @@ OPERATION = "CreateVpcEndpoint"
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    """Give an empty journal, at a fixed time."""
+    """Provide an empty journal, at a fixed time."""
     return Journal(tmp_path / "state", now=lambda: 1_800_000_000.0)
 
 

@@ -70,7 +70,7 @@ class Scene:
         self.cancelled = False
 
     def observe(self) -> VpcEndpoint | None:
-        """Give the next observation, or raise it."""
+        """Return the next observation, or raise it."""
         seen = self.seen[0] if len(self.seen) == 1 else self.seen.pop(0)
         if isinstance(seen, BaseException):
             raise seen

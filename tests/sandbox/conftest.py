@@ -102,7 +102,7 @@ class StartCloud(Protocol):
 
 @pytest.fixture
 def start_cloud() -> Iterator[StartCloud]:
-    """Give a function that starts an emulated cloud in any mode."""
+    """Return a function that starts an emulated cloud in any mode."""
     # Importing the SDK adds a handler that would write to stderr.
     logging.getLogger("darabonba-core").handlers.clear()
     with contextlib.ExitStack() as stack:
@@ -122,5 +122,5 @@ def start_cloud() -> Iterator[StartCloud]:
 
 @pytest.fixture
 def cloud(start_cloud: StartCloud) -> Cloud:
-    """Give an emulated cloud in mode `immediate`."""
+    """Provide an emulated cloud in mode `immediate`."""
     return start_cloud()

@@ -37,14 +37,14 @@ ENDLESS = (
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[FlightsDatabase]:
-    """Give a database with part of the flights."""
+    """Provide a database with part of the flights."""
     with FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=ROWS) as database:
         yield database
 
 
 @pytest.fixture
 def connect(database: FlightsDatabase) -> Iterator[Callable[..., Any]]:
-    """Give a function that logs in; the connections end with the test."""
+    """Return a function that logs in; the connections end with the test."""
     host, port = database.address
     with contextlib.ExitStack() as stack:
 
@@ -64,7 +64,7 @@ def _close(connection: Any) -> None:
 
 @pytest.fixture
 def ask(connect: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function that runs a statement over one connection and returns its rows."""
+    """Return a function that runs a statement over one connection and returns its rows."""
     return _asker(connect(database="test"))
 
 
@@ -79,7 +79,7 @@ def _asker(connection: Any) -> Callable[..., Any]:
 
 @pytest.fixture
 def table(ask: Callable[..., Any]) -> Iterator[str]:
-    """Give the name of an empty table with a key and a text that must not be NULL."""
+    """Provide the name of an empty table with a key and a text that must not be NULL."""
     ask("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20) NOT NULL)")
     yield "t"
     ask("DROP TABLE t")
@@ -87,7 +87,7 @@ def table(ask: Callable[..., Any]) -> Iterator[str]:
 
 @pytest.fixture
 def engine(database: FlightsDatabase) -> Iterator[sa.Engine]:
-    """Give an SQLAlchemy engine."""
+    """Provide an SQLAlchemy engine."""
     host, port = database.address
     url = sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port, "nycflights13")
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")

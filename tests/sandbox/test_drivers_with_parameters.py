@@ -90,7 +90,7 @@ func main() {
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[FlightsDatabase]:
-    """Give a database with few flights."""
+    """Provide a database with few flights."""
     with FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=10) as database:
         yield database
 

@@ -24,7 +24,7 @@ POINTS = list(Point)
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
-    """Give a sandbox with a connected endpoint that all tests of this module use."""
+    """Provide a sandbox with a connected endpoint that all tests of this module use."""
     with Sandbox(flights=2000) as sandbox:
         sandbox.world.create_endpoint(
             service=sandbox.world.services[0],
@@ -36,7 +36,7 @@ def running() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def connect(running: Sandbox) -> Iterator[Connect]:
-    """Give a plain driver's connection through the gate to an empty table t."""
+    """Provide a plain driver's connection through the gate to an empty table t."""
     (endpoint,) = running.world.endpoints.values()
 
     def connect() -> pymysql.connections.Connection[Any]:

@@ -31,7 +31,7 @@ REGION = "ap-southeast-1"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Give a sandbox without a database: a listener that accepts is enough for what is tested here."""
+    """Provide a sandbox without a database: a listener that accepts is enough for what is tested here."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
         with Sandbox(upstream=f"{host}:{port}") as sandbox:
@@ -40,7 +40,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def tidb_cloud(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    """Give a plain HTTP client of TiDB Cloud's API, which has answered its challenge already."""
+    """Provide a plain HTTP client of TiDB Cloud's API, which has answered its challenge already."""
     environment = sandbox.environment()
     auth = httpx.DigestAuth(environment["TIDBCLOUD_PUBLIC_KEY"], environment["TIDBCLOUD_PRIVATE_KEY"])
     url = environment["TIDBCLOUD_SERVERLESS_ENDPOINT"] + "/v1beta1"
@@ -51,7 +51,7 @@ def tidb_cloud(sandbox: Sandbox) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def alibaba(sandbox: Sandbox) -> Client:
-    """Give the official SDK's client of PrivateLink."""
+    """Provide the official SDK's client of PrivateLink."""
     environment = sandbox.environment()
     return Client(
         utils_models.Config(

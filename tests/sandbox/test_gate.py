@@ -77,14 +77,14 @@ def _echo(connection: socket.socket) -> None:
 
 @pytest.fixture
 def echo() -> Iterator[Address]:
-    """Give a server that sends back what it gets."""
+    """Provide a server that sends back what it gets."""
     with _server(_echo) as address:
         yield address
 
 
 @pytest.fixture
 def gate(echo: Address) -> Iterator[Gate]:
-    """Give a gate before the echo server."""
+    """Provide a gate before the echo server."""
     with Gate(echo) as gate:
         yield gate
 

@@ -32,19 +32,19 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give the service's clock."""
+    """Provide the service's clock."""
     return Clock()
 
 
 @pytest.fixture
 def service(clock: Clock) -> MetadataService:
-    """Give the service of an instance in the seed's network."""
+    """Provide the service of an instance in the seed's network."""
     return MetadataService(seed(), clock)
 
 
 @pytest.fixture
 def http(service: MetadataService) -> Iterator[httpx.Client]:
-    """Give a client of the running service."""
+    """Provide a client of the running service."""
     with HttpServer(service.app) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
         yield client
 

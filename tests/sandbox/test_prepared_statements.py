@@ -29,14 +29,14 @@ PREPARE, EXECUTE, LONG_DATA, RESET, CLOSE = 0x16, 0x17, 0x18, 0x1A, 0x19
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[FlightsDatabase]:
-    """Give a database with part of the flights."""
+    """Provide a database with part of the flights."""
     with FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=ROWS) as database:
         yield database
 
 
 @pytest.fixture
 def connection(database: FlightsDatabase) -> Iterator[Any]:
-    """Give a connection of MySQL's own driver, in Python."""
+    """Provide a connection of MySQL's own driver, in Python."""
     host, port = database.address
     connection = mysql.connector.connect(
         host=host,
@@ -54,7 +54,7 @@ def connection(database: FlightsDatabase) -> Iterator[Any]:
 
 @pytest.fixture
 def raw(database: FlightsDatabase) -> Iterator[Any]:
-    """Give a connection whose packets the test writes itself."""
+    """Provide a connection whose packets the test writes itself."""
     host, port = database.address
     connection = pymysql.connect(
         host=host,
@@ -104,7 +104,7 @@ _EXTREMES: tuple[tuple[object, ...], ...] = (
 
 @pytest.fixture
 def kinds(connection: Any) -> Iterator[str]:
-    """Give a table with a column of each type, and its extremes."""
+    """Provide a table with a column of each type, and its extremes."""
     _rows(connection, _KINDS, prepared=False)
     insert = f"INSERT INTO kinds ({_NAMES}) VALUES ({', '.join(['?'] * len(_EXTREMES[0]))})"
     for row in _EXTREMES:

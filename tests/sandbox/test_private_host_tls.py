@@ -26,7 +26,7 @@ _SECONDS = 30
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """Give a sandbox with an endpoint that is connected."""
+    """Provide a sandbox with an endpoint that is connected."""
     with Sandbox(flights=_ROWS) as sandbox:
         sandbox.world.create_endpoint(
             service=sandbox.world.services[0],
@@ -41,7 +41,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def connect(sandbox: Sandbox) -> Iterator[Callable[..., Any]]:
-    """Give a function that logs in to the cluster demo over the endpoint."""
+    """Return a function that logs in to the cluster demo over the endpoint."""
     host, port = next(iter(sandbox.gate.open_addresses))
     cluster = next(c for c in sandbox.clusters.clusters.values() if c.display_name == "demo")
     with contextlib.ExitStack() as stack:
@@ -131,7 +131,7 @@ def test_a_statement_over_tls_can_be_cut(sandbox: Sandbox, connect: Callable[...
 
 @pytest.fixture
 def tls_gate() -> Iterator[Callable[[Impostor], tuple[str, int]]]:
-    """Give a function that puts a gate with TLS before a server, and returns its address."""
+    """Return a function that puts a gate with TLS before a server, and returns its address."""
     with contextlib.ExitStack() as stack:
 
         def start(impostor: Impostor) -> tuple[str, int]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def cursor() -> Iterator[Any]:
-    """Give a cursor of the embedded database."""
+    """Provide a cursor of the embedded database."""
     with FlightsDatabase(users=lambda _: {"root": "secret"}, flights=1) as database:
         host, port = database.address
         with pymysql.connect(

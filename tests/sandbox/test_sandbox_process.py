@@ -158,7 +158,7 @@ def test_an_upstream_may_be_a_name_or_an_ipv6_address() -> None:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Give a function that starts the sandbox's process; whatever still runs at the end is killed."""
+    """Return a function that starts the sandbox's process; whatever still runs at the end is killed."""
     processes: list[subprocess.Popen[str]] = []
 
     def begin(

@@ -34,13 +34,13 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give the time that the database's commits are dated by."""
+    """Provide the time that the database's commits are dated by."""
     return Clock()
 
 
 @pytest.fixture
 def login(clock: Clock) -> Iterator[Callable[[], Any]]:
-    """Give a function that logs in and returns a function that asks."""
+    """Return a function that logs in and returns a function that asks."""
     with (
         FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=20, clock=clock) as database,
         contextlib.ExitStack() as stack,

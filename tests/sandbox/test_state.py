@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[tuple[Sandbox, Snapshot]]:
-    """Give a running sandbox, and how it was at first."""
+    """Provide a running sandbox, and how it was at first."""
     with Sandbox(flights=5) as sandbox:
         yield sandbox, sandbox.snapshot()
 
 
 @pytest.fixture
 def sandbox(started: tuple[Sandbox, Snapshot]) -> Sandbox:
-    """Give the sandbox as if new."""
+    """Provide the sandbox as if new."""
     started[0].renew(started[1])
     return started[0]
 

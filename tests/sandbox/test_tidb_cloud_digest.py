@@ -72,7 +72,7 @@ class YieldingText(str):
     __slots__ = ()
 
     def __hash__(self) -> int:
-        """Give way, then hash as text does."""
+        """Return way, then hash as text does."""
         time.sleep(0)
         return super().__hash__()
 

@@ -24,13 +24,13 @@ WITH_CREATE = "privatelink:TagResources"
 
 @pytest.fixture
 def sandbox(lend: Callable[..., Sandbox]) -> Sandbox:
-    """Give the embedded clouds."""
+    """Provide the embedded clouds."""
     return lend()
 
 
 @pytest.fixture
 def runbook(sandbox: Sandbox) -> Iterator[Runbook]:
-    """Give a runbook on the sandbox."""
+    """Provide a runbook on the sandbox."""
     with Runbook(environ=sandbox.environment()) as runbook:
         yield runbook
 

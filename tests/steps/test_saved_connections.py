@@ -41,7 +41,7 @@ _patient = settings(
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """Give an environment whose configuration directory does not exist yet."""
+    """Provide an environment whose configuration directory does not exist yet."""
     return {"TIDB_PE_CONFIG_DIR": str(tmp_path / "config")}
 
 

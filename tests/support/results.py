@@ -80,7 +80,7 @@ def hostile(kind: type) -> st.SearchStrategy[typing.Any]:
 
 
 def _with_whole_rows(details: TableDetails) -> TableDetails:
-    """Give each row a value for each column, as a server does."""
+    """Return each row a value for each column, as a server does."""
     width = len(details.columns)
     rows = tuple((*row, *[None] * width)[:width] for row in details.rows if width)
     return dataclasses.replace(details, rows=rows)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def started(config: Config, **options: Any) -> Iterator[Any]:
-    """Give a shell as the process's only one, and end it as the process's end would.
+    """Return a shell as the process's only one, and end it as the process's end would.
 
     IPython leaves a module of its own in the place of `__main__`, with which no process can be spawned
     afterwards, unless it is told to clean up.

@@ -1,4 +1,4 @@
-"""Connections of PyMySQL for the columnar reader."""
+"""PyMySQL connections for the columnar reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def connect(plain_server: MariaDb) -> Iterator[Callable[..., Connection[Any]]]:
-    """Give a function that logs in to the server; its connections are closed at the end of the test."""
+    """Return a function that logs in to the server; its connections are closed at the end of the test."""
     opened: list[Connection[Any]] = []
 
     def log_in(**options: Any) -> Connection[Any]:
@@ -42,5 +42,5 @@ def connect(plain_server: MariaDb) -> Iterator[Callable[..., Connection[Any]]]:
 
 @pytest.fixture
 def connection(connect: Callable[..., Connection[Any]]) -> Connection[Any]:
-    """Give a connection."""
+    """Provide a connection."""
     return connect()

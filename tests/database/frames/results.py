@@ -1,4 +1,4 @@
-"""Results read whole, recorded, and played again in other pieces."""
+"""Results that are read whole, recorded, and replayed in other pieces."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def read(connection: Connection[Any], sql: str, params: Sequence[object] = (), *
 
 
 def as_text(sql: str) -> str:
-    """Return a statement with the same result that is not one to prepare, so that its rows come as text."""
+    """Return a statement with the same result that is not prepared, so that its rows come as text."""
     return "EXECUTE IMMEDIATE '" + sql.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 class Recording:
-    """What the server sent; no dataclass, which Hypothesis would print byte by byte."""
+    """The server's bytes; not a dataclass, which Hypothesis would print byte by byte."""
 
     def __init__(self, answer: bytes, *, binary: bool) -> None:
-        """Keep the bytes, from the answer's first to its last."""
+        """Store the bytes of the answer."""
         self.answer = answer
         self.binary = binary
 
@@ -54,7 +54,7 @@ class _Recorder(Driver):
 
 
 def record(connection: Connection[Any], sql: str, *, binary: bool) -> Recording:
-    """Run a statement and return the server's bytes, from the first to the last."""
+    """Run a statement and return all of the server's bytes."""
     driver = _Recorder(connection)
     if binary:
         statement = prepared.prepare(driver, sql, Declarations())
@@ -73,7 +73,7 @@ def record(connection: Connection[Any], sql: str, *, binary: bool) -> Recording:
 
 
 class _Player(Driver):
-    """Gives recorded bytes, of which `sizes` says how many at a time; at the end, none."""
+    """Replays recorded bytes in pieces of `sizes`, and nothing at the end."""
 
     def __init__(self, data: bytes, sizes: Sequence[int]) -> None:
         self.encoding = "utf-8"
@@ -108,7 +108,7 @@ class _Player(Driver):
 def play(
     recording: Recording, sizes: Sequence[int], *, capacity: int = 1 << 20, interval: float = 60.0
 ) -> pa.Table:
-    """Return the result that was recorded, received in pieces of these sizes and then the rest."""
+    """Return the recorded result, received in pieces of these sizes followed by the rest."""
     answer = Answer(
         _Player(recording.answer, sizes),
         on_bytes=lambda _count: None,

@@ -1,4 +1,4 @@
-"""What a server declares of an expression is not believed: no value is cut, refused or rounded."""
+"""A server's declaration of an expression is not trusted: no value is cut, refused or rounded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BIG = 5_000_000_000
 
 @contextmanager
 def scripted(sql: str, result: Result, **options: Any) -> Iterator[tuple[WireServer, Connection[Any]]]:
-    """Give a server that knows one statement, and a connection to it."""
+    """Provide a server that knows one statement, and a connection to it."""
     with WireServer({sql: result}, **options) as server, connected(server) as connection:
         yield server, connection
 
@@ -56,7 +56,7 @@ def connected(server: WireServer) -> Connection[Any]:
     ],
 )
 def test_integers_of_an_expression_are_whole(sql: str, code: int, values: tuple[int | None, ...]) -> None:
-    """An integer that TiDB declares too narrow, and would cut in binary form, arrives whole as 64 bits."""
+    """An integer that TiDB declares too narrow, and would cut in binary form, arrives complete as 64 bits."""
     result = Result((Declared("n", code),), tuple((value,) for value in values))
     with scripted(sql, result) as (server, connection):
         table = read(connection, sql)
@@ -76,7 +76,7 @@ def test_integers_of_an_expression_are_whole(sql: str, code: int, values: tuple[
     ],
 )
 def test_a_recursive_cte_names_a_table_that_declares_nothing(sql: str, table: str) -> None:
-    """The rows of WITH RECURSIVE are whole, though they come as a column of the seed's table."""
+    """The rows of WITH RECURSIVE are complete, although they arrive as a column of the seed's table."""
     values = [5, 105, 205, 305]
     result = Result((Declared("n", TINY, table),), tuple((value,) for value in values))
     with scripted(sql, result) as (_, connection):
@@ -96,7 +96,7 @@ def test_a_recursive_cte_names_a_table_that_declares_nothing(sql: str, table: st
     ],
 )
 def test_a_tables_column_is_what_it_is_declared(sql: str) -> None:
-    """The column of a table that the statement names comes in binary form, in the column's own width."""
+    """A column of a named table comes in binary form, in its own width."""
     columns = (Declared("t", TINY, "r_n"), Declared("f", FLOAT, "r_n"))
     with scripted(sql, Result(columns, ((5, 16777216.0),)), float_digits=6) as (server, connection):
         table = read(connection, sql)
@@ -106,13 +106,13 @@ def test_a_tables_column_is_what_it_is_declared(sql: str) -> None:
 
 
 def test_a_float_beside_an_expression() -> None:
-    """A FLOAT keeps its digits beside an integer expression, on TiDB as text and on MySQL in binary form."""
+    """A FLOAT keeps its digits next to an integer expression: text on TiDB, binary form on MySQL."""
     sql = "SELECT f, IF(t = 5, l, m) AS n FROM r_n"
     columns = (Declared("f", FLOAT, "r_n", decimals=31), Declared("n", LONG))
     with scripted(sql, Result(columns, ((16777216.0, BIG),))) as (server, connection):
         assert read(connection, sql).to_pylist() == [{"f": 16777216.0, "n": BIG}]
         assert COMMAND.COM_STMT_EXECUTE not in server.protocols(sql)
-    # MySQL declares such an expression rightly, and writes 6 digits of a FLOAT as text.
+    # MySQL declares such an expression correctly, and writes 6 digits of a FLOAT as text.
     result = Result(columns, ((16777216.0, 7),))
     with scripted(sql, result, version=MYSQL, float_digits=6) as (server, connection):
         assert read(connection, sql).to_pylist() == [{"f": 16777216.0, "n": 7}]
@@ -120,7 +120,7 @@ def test_a_float_beside_an_expression() -> None:
 
 
 def test_a_tidb_that_calls_itself_mysql() -> None:
-    """Where the version does not tell, one question tells whether a FLOAT is whole as text."""
+    """If the version does not identify TiDB, one query finds out whether a FLOAT is exact as text."""
     sql = "SELECT f, IF(t = 5, l, m) AS n FROM r_n"
     columns = (Declared("f", FLOAT, "r_n", decimals=31), Declared("n", LONG))
     question = "SELECT CAST(16777217e0 AS FLOAT)"
@@ -133,7 +133,7 @@ def test_a_tidb_that_calls_itself_mysql() -> None:
 
 
 def test_a_parameter_whose_value_decides_the_type() -> None:
-    """PREPARE cannot know the type of an expression with a parameter: it is judged with its value."""
+    """An expression with a parameter gets its type from the value, because PREPARE cannot know it."""
     with_marker, filled = "SELECT IF(t = ?, l, ?) FROM r_n", "SELECT IF(t = 5, l, 'a\\'?') FROM r_n"
     answers = {
         with_marker: Result((Declared("n", LONG),), ((BIG,),), prepared=(Declared("n", TEXT),)),
@@ -144,12 +144,12 @@ def test_a_parameter_whose_value_decides_the_type() -> None:
         assert read(connection, with_marker, [5, "a'?"]).column(0).to_pylist() == [BIG]
         assert read(connection, "SELECT t FROM r_n WHERE t = ?", [5]).column(0).to_pylist() == [5]
     assert COMMAND.COM_STMT_EXECUTE not in server.protocols(with_marker)
-    # A table's column is of one type whatever is bound.
+    # A table's column has one type, whatever is bound.
     assert COMMAND.COM_STMT_EXECUTE in server.protocols("SELECT t FROM r_n WHERE t = ?")
 
 
 def test_a_view_that_changes_after_prepare() -> None:
-    """Where EXECUTE declares what PREPARE did not, and could cut it, the result is refused."""
+    """If EXECUTE declares a type that PREPARE did not, which could cut a value, the result is refused."""
     sql = "SELECT n FROM v"
     result = Result((Declared("n", LONG),), ((BIG,),), prepared=(Declared("n", FIELD_TYPE.LONGLONG),))
     with scripted(sql, result) as (_, connection), pytest.raises(InternalError, match="run it again"):
@@ -167,7 +167,7 @@ def test_a_view_that_changes_after_prepare() -> None:
     ],
 )
 def test_a_decimal_expression_has_the_widest_type(sql: str, length: int, decimals: int, value: str) -> None:
-    """A DECIMAL that is longer than TiDB declares it is not refused, and not rounded."""
+    """A DECIMAL longer than TiDB declares is neither refused nor rounded."""
     columns = (Declared("d", DECIMAL, length=length, decimals=decimals),)
     with scripted(sql, Result(columns, ((value,), (None,)))) as (_, connection):
         table = read(connection, sql)
@@ -183,7 +183,7 @@ def test_a_decimal_expression_has_the_widest_type(sql: str, length: int, decimal
     ],
 )
 def test_values_that_no_type_holds(declared: Declared, value: object, match: str) -> None:
-    """81 digits, and bytes that a server calls text, are an error that names column and cast."""
+    """81 digits, and bytes that a server declares as text, give an error that names column and cast."""
     result = Result((declared,), ((value,),))
     with scripted("SELECT x", result) as (_, connection), pytest.raises(DataError, match=match) as caught:
         read(connection, "SELECT x")
@@ -192,7 +192,7 @@ def test_values_that_no_type_holds(declared: Declared, value: object, match: str
 
 @pytest.mark.parametrize(("version", "length"), [(None, 40), (MYSQL, 39)])
 def test_an_unsigned_decimal(version: str | None, length: int) -> None:
-    """DECIMAL(38,2) UNSIGNED is decimal128(38, 2), though TiDB counts a sign in its length."""
+    """DECIMAL(38,2) UNSIGNED is decimal128(38, 2), although TiDB counts a sign in its length."""
     options = {"version": version} if version else {}
     column = Declared("d", DECIMAL, "r_d", length=length, decimals=2, flags=FLAG.UNSIGNED)
     with scripted("SELECT d FROM r_d", Result((column,), (("9.99",),)), **options) as (_, connection):
@@ -200,7 +200,7 @@ def test_an_unsigned_decimal(version: str | None, length: int) -> None:
 
 
 def test_a_name_that_is_cut_within_a_character() -> None:
-    """TiDB cuts a column's name to 256 bytes: what is left of a character is replaced."""
+    """TiDB cuts a column's name to 256 bytes, and an incomplete character at its end is replaced."""
     raw = ("漢" * 90).encode()[:256]
     sql = "SELECT n FROM r_n"
     for code in (FIELD_TYPE.LONGLONG, LONG):
@@ -214,8 +214,8 @@ def test_a_name_that_is_cut_within_a_character() -> None:
 @pytest.mark.parametrize("size", [2**24 - 1, 2**24, 2**24 + 1, 2**25])
 @pytest.mark.parametrize("as_parameter", [False, True], ids=["text", "parameter"])
 def test_a_long_statements_answer(size: int, *, as_parameter: bool) -> None:
-    """A statement of several packets is answered from a later sequence number: it succeeds, and once."""
-    # One byte of a packet is the command's number: the sizes are those of what is sent.
+    """A statement of several packets is answered from a later sequence number, and runs once."""
+    # One byte of a packet is the command's number, so the sizes are those of the payload sent.
     head, tail = "INSERT INTO t VALUES ('", "')"
     sql = "INSERT INTO t VALUES (?)" if as_parameter else head + "x" * (size - len(head + tail) - 1) + tail
     limit = Result((Declared("v", FIELD_TYPE.LONGLONG),), ((2**26 + 1000,),))
@@ -230,7 +230,7 @@ def test_a_long_statements_answer(size: int, *, as_parameter: bool) -> None:
 
 
 def test_a_statement_beyond_the_servers_limit() -> None:
-    """More than max_allowed_packet is refused before it is sent; the connection goes on."""
+    """A statement above max_allowed_packet is refused before it is sent, and the connection stays usable."""
     limit = Result((Declared("v", FIELD_TYPE.LONGLONG),), ((2_000_000,),))
     answers = {"SELECT @@max_allowed_packet": limit, "SELECT ?": Result((Declared("a", TEXT),), (("a",),))}
     with WireServer(answers) as server, connected(server) as connection:
@@ -241,7 +241,7 @@ def test_a_statement_beyond_the_servers_limit() -> None:
 
 
 def test_ranges_of_the_hidden_key() -> None:
-    """`*` over a derived table omits _tidb_rowid: the ranges name the statement's columns, as it does."""
+    """`*` over a derived table omits _tidb_rowid, so the ranges name the statement's columns."""
     sql = "SELECT `a b`, _tidb_rowid FROM t"
     inner = f"({sql}\n) AS partitioned"
     big = FIELD_TYPE.LONGLONG
@@ -265,7 +265,7 @@ def test_ranges_of_the_hidden_key() -> None:
 
 @st.composite
 def results(draw: st.DrawFn) -> Result:
-    """Draw columns as TiDB may declare them, of tables and of expressions, and the values that they have."""
+    """Draw columns as TiDB may declare them, of tables and of expressions, with their values."""
     codes = st.sampled_from([*WIDTHS, FLOAT, FIELD_TYPE.DOUBLE, DECIMAL, TEXT])
     columns, values = [], []
     for number, code in enumerate(draw(st.lists(codes, min_size=1, max_size=8))):
@@ -296,7 +296,7 @@ def _values(column: Declared) -> st.SearchStrategy[Any]:
 @settings(max_examples=60, deadline=None)
 @given(result=results())
 def test_whatever_is_declared(result: Result) -> None:
-    """The values are those that PyMySQL's own cursor reads, which asks for text."""
+    """Whatever is declared, the values match those of PyMySQL's own cursor, which requests text."""
     sql = "SELECT some, expressions FROM r_n"
     with scripted(sql, result) as (_, connection):
         with connection.cursor() as cursor:

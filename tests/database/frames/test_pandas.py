@@ -1,4 +1,4 @@
-"""Frames hold what the table holds, in the dtypes that were asked for."""
+"""Frames contain the table's values in the requested dtypes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MODES = get_args(Dtypes)
 
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
-    """Give the table of every type."""
+    """Provide the table of every type."""
     return pa.table({name: pa.array(values, TYPES[name]) for name, values in torture.expected().items()})
 
 
@@ -52,7 +52,7 @@ def dtype(table: pa.Table, *options: Any) -> str:
 @pytest.mark.parametrize("dtypes", MODES)
 @pytest.mark.parametrize("choice", ["auto", "exact"])
 def test_no_value_changes(table: pa.Table, dtypes: Any, choice: Any) -> None:
-    """Whatever the dtypes, integers stay integers beside NULLs, decimals exact, and the year 9999 a date."""
+    """In every mode integers stay integers next to NULLs, decimals are exact, and the year 9999 is a date."""
     frame = to_pandas(table, dtypes, choice)
     for name, expected in torture.expected().items():
         values = [plain(value) for value in frame[name]]
@@ -65,13 +65,13 @@ def test_no_value_changes(table: pa.Table, dtypes: Any, choice: Any) -> None:
 
 
 def test_arrow_dtypes_keep_arrows_types(table: pa.Table) -> None:
-    """On request each column is an Arrow column, whose memory is shared."""
+    """On request each column is an Arrow column with shared memory."""
     frame = to_pandas(table, "arrow")
     assert {name: dtype.pyarrow_dtype for name, dtype in frame.dtypes.items()} == TYPES
 
 
 def test_pandas_dtypes() -> None:
-    """By default the dtypes are those that pandas gives to data of its own: no small or unsigned integers."""
+    """By default the dtypes are pandas' own: no small or unsigned integers."""
     table = pa.table(
         {
             "tiny": pa.array([100], pa.int8()),
@@ -100,7 +100,7 @@ def test_pandas_dtypes() -> None:
 
 
 def test_numpy_nullable_dtypes() -> None:
-    """On request, numbers and times are numpy's, with NA, of 64 bits; Arrow's stay where numpy has none."""
+    """On request, numbers and times have numpy's 64-bit types with NA; other types stay Arrow's."""
     table = pa.table(
         {
             "n": pa.array([1, None], pa.int8()),
@@ -125,7 +125,7 @@ def test_numpy_nullable_dtypes() -> None:
         (("9999999999999.99",), 2, "float64"),
         (("99999999999999.99",), 2, "decimal128(38, 2)[pyarrow]"),
         (("1.25", "99999999999999.99"), 2, "decimal128(38, 2)[pyarrow]"),
-        # One significant digit, however long it is.
+        # One significant digit, whatever its length.
         (("1000000000000000000000.00",), 2, "float64"),
         (("0.0000000000000000000000000123",), 28, "float64"),
         (("5", None), 0, "Int64"),
@@ -138,7 +138,7 @@ def test_numpy_nullable_dtypes() -> None:
 def test_a_decimal_that_survives_is_a_number(
     values: tuple[str | None, ...], scale: int, expected: str
 ) -> None:
-    """A DECIMAL column is Int64 or float64 where all values survive it; else it is exact, and named."""
+    """A DECIMAL column is Int64 or float64 if all values fit exactly; otherwise it is exact, and listed."""
     found = decimals(*values, scale=scale)
     assert dtype(found) == expected
     assert Layout.of(found, "pandas", "auto").exact == (("d",) if "decimal" in expected else ())
@@ -154,7 +154,7 @@ def test_a_decimal_that_survives_is_a_number(
     start=st.integers(0, 3),
 )
 def test_decimals_survive(numbers: list[int | None], scale: int, start: int, *, wide: bool) -> None:
-    """Whatever the values and the precision, in the default frame each is what it was, to the digit."""
+    """Whatever the values and the precision, the default frame preserves each DECIMAL to the digit."""
     values = [None if number is None else Decimal(f"{number}e-{scale}") for number in numbers]
     found = pa.table({"d": pa.array(values, pa.decimal256(76, scale) if wide else pa.decimal128(38, scale))})
     found, values = found.slice(start), values[start:]
@@ -170,7 +170,7 @@ def test_decimals_survive(numbers: list[int | None], scale: int, start: int, *, 
 
 
 def test_declared_types_decide() -> None:
-    """Where parts of a result are read apart, their dtypes depend on no value."""
+    """If the parts of a result are read separately, their dtypes depend on the declared types only."""
     kinds = [pa.int32(), pa.uint64(), pa.decimal128(15, 2), pa.decimal128(16, 2), pa.decimal128(18, 0)]
     schema = pa.schema([(f"c{number}", kind) for number, kind in enumerate(kinds)])
     layout = Layout.declared(schema, "pandas", "auto")
@@ -185,7 +185,7 @@ def test_declared_types_decide() -> None:
 
 
 def test_the_widest_decimals_are_narrowed() -> None:
-    """An expression's DECIMAL is decimal128 once all values are known to fit; a table's stays."""
+    """An expression's DECIMAL becomes decimal128 once all values are known to fit; a table's stays."""
     expression, column = decimals("1.25", precision=76), decimals("1.25", precision=65)
     assert narrowed(expression).schema.field(0).type == pa.decimal128(38, 2)
     assert narrowed(column).schema.equals(column.schema)
@@ -194,7 +194,7 @@ def test_the_widest_decimals_are_narrowed() -> None:
 
 
 def test_text_is_stored_alike_in_every_process() -> None:
-    """An option that another package has set in this process, and in no worker, changes no column's type."""
+    """An option that another package has set in this process only changes no column's type."""
     table = pa.table({"s": pa.array(["a", None])})
     with pd.option_context("mode.string_storage", "python"):
         dtype = to_pandas(table, "numpy_nullable")["s"].dtype
@@ -203,7 +203,7 @@ def test_text_is_stored_alike_in_every_process() -> None:
 
 
 def test_columns_of_one_name() -> None:
-    """A join's columns may share a name: the frame's do not, as in jupysql's."""
+    """Duplicate column names of a join become unique, as in the frame of jupysql."""
     table = pa.Table.from_arrays([pa.array([1]), pa.array(["x"]), pa.array([2])], names=["a", "a", "a_1"])
     for mode in MODES:
         frame = to_pandas(table, mode)
@@ -213,7 +213,7 @@ def test_columns_of_one_name() -> None:
 
 
 def test_more_text_than_narrow_offsets_address() -> None:
-    """A column of more than 2 GB of text gets wide offsets: pandas could not join its pieces otherwise."""
+    """More than 2 GB of text in a column gets wide offsets, which pandas needs to join its pieces."""
     mega = pa.array(["x" * (1 << 20)])
     chunk = pa.concat_arrays([mega] * 64)
     table = pa.table({"big": pa.chunked_array([chunk] * 33), "small": pa.chunked_array([["y"] * 64] * 33)})

@@ -1,4 +1,4 @@
-"""Where the pieces that arrive begin and end changes nothing."""
+"""The boundaries of the received pieces do not change the result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RESULTS = {
 
 @pytest.fixture(scope="module")
 def recordings() -> dict[tuple[str, bool], Recording]:
-    """Keep what was recorded once."""
+    """Cache the recordings."""
     return {}
 
 
@@ -51,7 +51,7 @@ def test_pieces_of_any_size(  # noqa: PLR0913 - three of them are drawn
     capacity: int,
     hasty: bool,
 ) -> None:
-    """However the bytes are cut, and however soon rows are handed over, the result is the same."""
+    """However the bytes are split, and however early rows are handed over, the result is the same."""
     if (name, binary) not in recordings:
         recordings[name, binary] = record(connect(), RESULTS[name], binary=binary)
     recording = recordings[name, binary]
@@ -60,7 +60,7 @@ def test_pieces_of_any_size(  # noqa: PLR0913 - three of them are drawn
 
 
 def test_a_recording_holds_the_result(connect: Callable[[], Connection[Any]]) -> None:
-    """What is played is what the server computes, so that all being alike means something."""
+    """The replay equals what the server computes, so that the comparison has a meaning."""
     played = play(record(connect(), RESULTS["lengths"], binary=True), [7] * 500)
     assert played.column("a").to_pylist() == ["é" * (seq * seq % 601) for seq in range(1, 301)]
     assert played.column("b").to_pylist() == ["x" * (3 if seq % 97 else 70_000) for seq in range(1, 301)]
@@ -68,7 +68,7 @@ def test_a_recording_holds_the_result(connect: Callable[[], Connection[Any]]) ->
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "text"])
 def test_an_end_at_any_byte_is_an_error(connect: Callable[[], Connection[Any]], *, binary: bool) -> None:
-    """A connection that ends in the middle of a result is never taken for the result's end."""
+    """A connection that ends in the middle of a result is an error, never the result's end."""
     recording = record(connect(), "SELECT seq, REPEAT('x', seq) AS x FROM seq_1_to_20", binary=binary)
     for length in range(len(recording.answer)):
         with pytest.raises(OperationalError, match="Lost connection"):
@@ -80,7 +80,7 @@ def test_an_end_at_any_byte_is_an_error(connect: Callable[[], Connection[Any]], 
 def test_damaged_bytes_never_hang_nor_crash(
     connect: Callable[[], Connection[Any]], recordings: dict[tuple[str, bool], Recording], data: st.DataObject
 ) -> None:
-    """Whatever a byte is changed to, reading ends: with a result, or with one of the driver's errors."""
+    """Whatever byte is changed, reading ends with a result or with one of the driver's errors."""
     if ("damaged", True) not in recordings:
         sql = "SELECT seq, REPEAT('x', seq * 3) AS x, NOW(6) AS t, 1.5 AS d FROM seq_1_to_200"
         recordings["damaged", True] = record(connect(), sql, binary=True)
@@ -109,7 +109,7 @@ def packets(*payloads: bytes) -> bytes:
 
 @pytest.mark.parametrize("size", [LONGEST - 1, LONGEST, LONGEST + 1, 2 * LONGEST, 2 * LONGEST + 5])
 def test_a_row_that_spans_packets(size: int) -> None:
-    """Packets that continue each other become one row, whose neighbours stay what they are."""
+    """Continued packets become one row, and the rows before and after are unchanged."""
     giant = np.random.default_rng(size).integers(0, 255, size, np.uint8).tobytes()
     payloads = [b"before", b"\0" + giant[1:], b"after", b"\xfe\0\0\2\0"]
     rest = memoryview(packets(*payloads))
@@ -137,7 +137,7 @@ def test_a_row_that_spans_packets(size: int) -> None:
 
 
 def test_a_wrong_sequence_number_is_an_error() -> None:
-    """Bytes that were lost between two packets are noticed, even where lengths fit by chance."""
+    """Bytes lost between two packets are detected, even if the lengths fit by chance."""
     stream = iter(
         [packets(b"one"), packets(b"one", b"two")[7:], packets(b"one", b"two", b"three", b"four")[23:]]
     )
@@ -155,7 +155,7 @@ def test_a_wrong_sequence_number_is_an_error() -> None:
 
 
 def test_all_types_in_small_pieces(connect: Callable[[], Connection[Any]]) -> None:
-    """The table of every type is read the same from pieces of 1000 bytes, with rows far larger than those."""
+    """The table of every type is read the same from pieces of 1000 bytes, with much longer rows."""
     connection = connect()
     with connection.cursor() as cursor:
         for statement in torture.statements("pieces"):

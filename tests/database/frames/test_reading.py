@@ -1,4 +1,4 @@
-"""One reading from its statement to its end: parameters, failures in the middle, and what stays usable."""
+"""One reading from statement to end: parameters, failures in the middle, and what stays usable."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
     Connect = Callable[..., pymysql.connections.Connection[Any]]
 
-# Some rows arrive, and then nothing for a minute.
+# Some rows arrive, then nothing for a minute.
 STUCK = "SELECT seq, IF(seq = 9000, SLEEP(60), 0) AS nap FROM seq_1_to_20000"
 FORMS = pytest.mark.parametrize("form", [str, as_text], ids=["binary", "text"])
 
 
 def usable(connection: Any) -> bool:
-    """Tell whether the connection answers the question that it is asked."""
+    """Return whether the connection answers a query."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 'in sync'")
         return bool(cursor.fetchone() == ("in sync",))
@@ -55,7 +55,7 @@ def test_no_rows(connection: Any, form: Callable[[str], str]) -> None:
 
 
 def test_no_result(connection: Any) -> None:
-    """A statement without rows gives a reading without columns, and what it changed."""
+    """A statement without rows gives a reading without columns, and the number of changed rows."""
     with open_reading(connection, "CREATE TEMPORARY TABLE t (n INT)") as reading:
         assert list(reading) == []
     with open_reading(connection, "INSERT INTO t VALUES (?), (?)", [1, 2]) as reading:
@@ -65,7 +65,7 @@ def test_no_result(connection: Any) -> None:
 
 @FORMS
 def test_counts(connection: Any, form: Callable[[str], str]) -> None:
-    """Rows and bytes are counted as they come, and whoever wants to is told."""
+    """Rows and bytes are counted as they arrive, and reported to a callback."""
     told: list[int] = []
     with open_reading(connection, form("SELECT seq FROM seq_1_to_5000"), on_bytes=told.append) as reading:
         counts = [reading.rows for _ in reading]
@@ -77,7 +77,7 @@ def test_counts(connection: Any, form: Callable[[str], str]) -> None:
     "sql", ["", "  -- nothing\n", "/* nothing */ ;", "SELECT 1; SELECT 2", "SELECT 1;;x"]
 )
 def test_one_statement_alone(connect: Connect, sql: str) -> None:
-    """None, or more than one, is refused, also where the connection would let the server run several."""
+    """No statement, or more than one, is refused, even if the connection allows several."""
     connection = connect(client_flag=CLIENT.MULTI_STATEMENTS)
     with pytest.raises(InvalidRequest, match="statement"):
         open_reading(connection, sql)
@@ -94,7 +94,7 @@ def test_one_statement_alone(connect: Connect, sql: str) -> None:
     ],
 )
 def test_semicolons_that_end_nothing(connection: Any, sql: str, values: list[Any]) -> None:
-    """Semicolons in literals, names and comments are no statements' ends; one at the end is allowed."""
+    """Semicolons in literals, names and comments do not end a statement; one at the end is allowed."""
     assert [column[0].as_py() for column in read(connection, sql).columns] == values
 
 
@@ -119,7 +119,7 @@ PARAMS = [
 
 
 def test_parameters_are_bound(connection: Any) -> None:
-    """Every kind of parameter comes back as it is understood by the server, and none can break out."""
+    """Every kind of parameter comes back as the server understands it, and none can inject SQL."""
     marks = ", ".join(f"? AS c{number}" for number in range(len(PARAMS)))
     table = read(connection, f"SELECT '?', {marks} -- ?", PARAMS)
     values = [column[0].as_py() for column in table.columns][1:]
@@ -145,12 +145,12 @@ BOUND = (
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(params=st.lists(BOUND, min_size=1, max_size=6), escapes=st.booleans())
 def test_a_literal_is_what_would_be_bound(connection: Any, params: list[Any], *, escapes: bool) -> None:
-    """A parameter that is written into the statement has the value and the type of the one that is bound."""
+    """A parameter written into the statement has the value and the type of a bound one."""
     modes = "''" if escapes else "'NO_BACKSLASH_ESCAPES'"
     read(connection, f"SET sql_mode = {modes}")
     columns = ", ".join(f"? AS c{number}" for number in range(len(params)))
     read(connection, "DROP TEMPORARY TABLE IF EXISTS bound")
-    # DDL has no column whose type is asked for: this one's parameters are bound.
+    # DDL has no column whose type is needed, so this statement's parameters are bound.
     read(connection, f"CREATE TEMPORARY TABLE bound AS SELECT {columns}", params)
     bound = read(connection, "SELECT * FROM bound")
     written = read(connection, f"SELECT {columns}", params)
@@ -166,7 +166,7 @@ def test_a_literal_is_what_would_be_bound(connection: Any, params: list[Any], *,
     ids=repr,
 )
 def test_parameters_that_do_not_fit(connection: Any, params: tuple[object, ...]) -> None:
-    """A wrong number of parameters, or one that SQL has no value for, is told before the statement runs."""
+    """A wrong number of parameters, or one without an SQL value, is an error before the statement runs."""
     with pytest.raises((InvalidRequest, ProgrammingError)):
         open_reading(connection, "SELECT ?, ?", params)
     assert usable(connection)
@@ -174,7 +174,7 @@ def test_parameters_that_do_not_fit(connection: Any, params: tuple[object, ...])
 
 @pytest.fixture
 def unpreparing(plain_server: MariaDb) -> Iterator[None]:
-    """Let the server prepare no statements for a while."""
+    """Let the server prepare no statements within the block."""
     before = plain_server.value("SELECT @@GLOBAL.max_prepared_stmt_count")
     plain_server.execute("SET GLOBAL max_prepared_stmt_count = 0")
     yield
@@ -183,7 +183,7 @@ def unpreparing(plain_server: MariaDb) -> Iterator[None]:
 
 @pytest.mark.usefixtures("unpreparing")
 def test_a_server_that_does_not_prepare(connection: Any) -> None:
-    """Its rows come as text, and parameters are escaped, by the session's own rules."""
+    """Without prepared statements, rows come as text and parameters are escaped by the session's rules."""
     params = ["a'?\\", 5, None, b"\xff"]
     sql = "SELECT ? AS a, '?' AS b, ? AS c, ? AS d, ? AS e"
     right = ["a'?\\", "?", 5, None, b"\xff"]
@@ -196,13 +196,13 @@ def test_a_server_that_does_not_prepare(connection: Any) -> None:
 
 @pytest.mark.usefixtures("unpreparing")
 def test_too_few_parameters_for_text(connection: Any) -> None:
-    """Where the markers are filled here, their number is checked here."""
+    """If the product fills in the markers, it also checks their number."""
     with pytest.raises(InvalidRequest, match="1 given, but the statement has 2"):
         open_reading(connection, "SELECT ?, ?", [1])
 
 
 def test_prepared_statements_are_closed(connection: Any) -> None:
-    """The server holds no statement of a reading that has ended, whether read, failed or empty."""
+    """The server holds no statement of a finished reading, whether it was read, failed or empty."""
 
     def held() -> int:
         (row,) = read(connection, as_text("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")).to_pylist()
@@ -218,7 +218,7 @@ def test_prepared_statements_are_closed(connection: Any) -> None:
 
 @FORMS
 def test_a_killed_query(connection: Any, plain_server: MariaDb, form: Callable[[str], str]) -> None:
-    """KILL QUERY amid the rows ends the reading with the server's word; the connection goes on."""
+    """KILL QUERY amid the rows ends the reading with the server's error, and the connection stays usable."""
     with open_reading(connection, form(STUCK), interval=0.01) as reading:
         batches = iter(reading)
         assert next(batches).num_rows > 0
@@ -229,7 +229,7 @@ def test_a_killed_query(connection: Any, plain_server: MariaDb, form: Callable[[
 
 
 def test_a_server_side_timeout(connection: Any) -> None:
-    """A statement that the server ends for its time ends here, too."""
+    """The server's statement timeout ends the reading."""
     with connection.cursor() as cursor:
         cursor.execute("SET max_statement_time = 0.3")
     with pytest.raises(OperationalError, match="max_statement_time"):
@@ -249,7 +249,7 @@ def test_a_cut_connection(connection: Any, plain_server: MariaDb, form: Callable
 
 
 def test_a_silent_server(connect: Connect) -> None:
-    """The connection's own limit for silence holds for a reading."""
+    """The connection's own read timeout applies to a reading."""
     connection = connect(read_timeout=1)
     with pytest.raises(OperationalError, match="nothing came for 1 s"):
         read(connection, STUCK)
@@ -257,7 +257,7 @@ def test_a_silent_server(connect: Connect) -> None:
 
 
 def test_a_closed_connection(connection: Any) -> None:
-    """Without a connection there is the driver's error, for either form."""
+    """A closed connection gives the driver's error, for either form."""
     connection.close()
     for sql in ("SELECT 1", "SHOW TABLES"):
         with pytest.raises(InterfaceError):
@@ -265,7 +265,7 @@ def test_a_closed_connection(connection: Any) -> None:
 
 
 def test_left_early(connection: Any) -> None:
-    """A result that is not read to its end takes its connection along, which would be out of step."""
+    """A reading that is not finished closes its connection, which would be out of step."""
     with open_reading(connection, STUCK, interval=0.01) as reading:
         next(iter(reading))
     assert not connection.open
@@ -280,7 +280,7 @@ def test_iterated_once(connection: Any) -> None:
 
 
 def test_what_on_bytes_raises(connection: Any) -> None:
-    """A callback that raises ends the reading, also while the server says nothing; that is how to cancel."""
+    """An exception in the callback cancels the reading, even while the server sends nothing."""
 
     class Enough(Exception):  # noqa: N818 - no error
         pass
@@ -295,7 +295,7 @@ def test_what_on_bytes_raises(connection: Any) -> None:
 
 
 def test_the_stop_button(connection: Any) -> None:
-    """SIGINT ends the wait for a server that says nothing."""
+    """SIGINT ends the wait for a silent server."""
     waiting = threading.Event()
 
     def interrupt() -> None:
@@ -315,7 +315,7 @@ def test_the_stop_button(connection: Any) -> None:
 
 
 def test_the_socket_is_given_back(connect: Connect) -> None:
-    """The socket has the time limit that PyMySQL believes it has, and the server's status is known."""
+    """Afterwards the socket has the timeout that PyMySQL expects, and the server's status is known."""
     connection: Any = connect(read_timeout=77)
     read(connection, "SELECT 1")
     assert isinstance(connection._sock, socket.socket)
@@ -325,7 +325,7 @@ def test_the_socket_is_given_back(connect: Connect) -> None:
 
 @pytest.fixture
 def roomy(connect: Connect, plain_server: MariaDb) -> pymysql.connections.Connection[Any]:
-    """Give a connection that takes and gives packets of more than 64 MiB."""
+    """Provide a connection for packets of more than 64 MiB in both directions."""
     before = plain_server.value("SELECT @@GLOBAL.max_allowed_packet")
     plain_server.execute("SET GLOBAL max_allowed_packet = 134217728")
     try:
@@ -336,7 +336,7 @@ def roomy(connect: Connect, plain_server: MariaDb) -> pymysql.connections.Connec
 
 @pytest.mark.parametrize("size", [2**24 - 1, 2**24, 2**24 + 1, 2**26])
 def test_a_statement_above_16_mib(roomy: Any, size: int) -> None:
-    """A statement of several packets is carried out once and succeeds, as text and with a parameter."""
+    """A statement of several packets runs once and succeeds, as text and with a parameter."""
     read(roomy, "CREATE TEMPORARY TABLE sizes (n INT)")
     # A byte of the first packet is the command's number.
     head, tail = "INSERT INTO sizes SELECT LENGTH('", "')"
@@ -351,14 +351,14 @@ def test_a_statement_above_16_mib(roomy: Any, size: int) -> None:
 
 
 def test_a_statement_beyond_max_allowed_packet(connection: Any) -> None:
-    """A statement that the server would not take is refused with both sizes; the connection goes on."""
+    """A statement above the server's limit is refused with both sizes, and the connection stays usable."""
     with pytest.raises(InvalidRequest, match=r"17,000,0\d\d bytes .*16,777,216 \(max_allowed_packet\)"):
         read(connection, "SELECT LENGTH(?)", ["x" * 17_000_000])
     assert usable(connection)
 
 
 def test_a_row_above_16_mb(roomy: Any) -> None:
-    """A row that spans several packets is read in both protocols, and so are its neighbours."""
+    """A row that spans several packets is read in both protocols, and so are the rows before and after."""
     sizes = "IF(seq = 2, 17000000, IF(seq = 3, 16777200, 3))"
     for form in (str, as_text):
         sql = f"SELECT seq, REPEAT('ab', {sizes}) AS s, -seq AS n FROM seq_1_to_4"
@@ -369,7 +369,7 @@ def test_a_row_above_16_mb(roomy: Any) -> None:
 
 
 def test_a_stored_procedure(connection: Any) -> None:
-    """CALL sends a result and a word behind it; one that sends two results is refused, not cut short."""
+    """CALL sends a result and a status; a CALL with two results is refused, not truncated."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE PROCEDURE one() SELECT 1 AS n UNION SELECT 2")
         cursor.execute("CREATE OR REPLACE PROCEDURE two() BEGIN SELECT 1 AS n; SELECT 2 AS n; END")
@@ -381,7 +381,7 @@ def test_a_stored_procedure(connection: Any) -> None:
 
 
 def test_another_character_set(connect: Connect) -> None:
-    """Where strings do not travel as UTF-8, PyMySQL's cursor reads them; the types are the same."""
+    """If strings do not travel as UTF-8, PyMySQL's cursor reads them; the types are the same."""
     connection = connect(charset="latin1", sql_mode="")
     read(connection, "CREATE TEMPORARY TABLE t (s TEXT, b BIT(3), d DATE, n DECIMAL(9,2), t TIME)")
     read(connection, "INSERT INTO t VALUES ('é', b'101', '0000-00-00', 1.5, '-00:00:01')")
@@ -397,7 +397,7 @@ def test_another_character_set(connect: Connect) -> None:
 
 
 def test_a_value_that_its_column_cannot_hold(connection: Any) -> None:
-    """Text that is no UTF-8, however it got there, is an error that names the column."""
+    """Text with invalid UTF-8, whatever its origin, gives an error that names the column."""
     sql = "SELECT CONVERT(X'66' USING utf8mb4) AS fine, SUBSTRING(_binary X'FF' FROM 1) AS fine_too"
     assert read(connection, sql).num_rows == 1
     with connection.cursor() as cursor:
@@ -408,13 +408,13 @@ def test_a_value_that_its_column_cannot_hold(connection: Any) -> None:
 
 @FORMS
 def test_all_columns_of_one_name(connection: Any, form: Callable[[str], str]) -> None:
-    """Columns may have the same name, as a join's do."""
+    """Columns may share a name, as in a join."""
     table = read(connection, form("SELECT 1 AS n, 'b' AS n, NULL AS n"))
     assert [column.to_pylist() for column in table.columns] == [[1], ["b"], [None]]
 
 
 def test_ten_at_a_time(plain_server: MariaDb, opened: Callable[..., Opened]) -> None:
-    """Ten readings over one engine's pool give ten right results."""
+    """Ten readings over one engine's pool give ten correct results."""
     engine = opened(plain_server.target()).engine
 
     def total(number: int) -> tuple[int, int]:
@@ -444,7 +444,7 @@ def test_over_tls(tls_server: MariaDb, opened: Callable[..., Opened]) -> None:
 
 
 def test_the_sandbox(connect: Connect) -> None:
-    """The sandbox's database prepares no statements; what it says as text is read, parameters included."""
+    """The sandbox's database prepares no statements, and its text results are read, parameters included."""
     with FlightsDatabase(users=lambda _client: {"prefix.root": "secret"}, flights=1000) as database:
         host, port = database.address
         connection = connect(host=host, port=port, password="secret", database="nycflights13")

@@ -1,4 +1,4 @@
-"""Every value that is read is the one that was stored: all types at their extremes, and at random."""
+"""Every value that is read equals the stored one: all types at their extremes, and at random."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 NAMES = ", ".join(column.name for column in torture.COLUMNS)
 ALL = f"SELECT {NAMES} FROM torture ORDER BY id"
-# The server writes a FLOAT with six digits as text; no client can get the others back.
+# The server writes a FLOAT with six digits as text, and a client cannot recover the others.
 LOST_AS_TEXT = {"float_"}
 
 
 def widest(kind: pa.DataType) -> pa.DataType:
-    """Return the type of such a column where the statement does not name its table."""
+    """Return the type of such a column if the statement does not name its table."""
     if pa.types.is_integer(kind) and kind.bit_width < 64:
         return pa.int64()
     return pa.decimal256(76, kind.scale) if pa.types.is_decimal(kind) else kind
@@ -38,7 +38,7 @@ def widest(kind: pa.DataType) -> pa.DataType:
 
 @pytest.fixture(scope="module")
 def torture_table(plain_server: MariaDb) -> Iterator[str]:
-    """Let the server have the table of every type."""
+    """Create the table of every type on the server."""
     connection = pymysql.connect(
         host=plain_server.host,
         port=plain_server.port,
@@ -60,7 +60,7 @@ def torture_table(plain_server: MariaDb) -> Iterator[str]:
 def test_a_type_at_its_extremes_in_binary_form(
     connection: Connection[Any], column: torture.TortureColumn
 ) -> None:
-    """A prepared statement gives each value exactly, in the Arrow type that is right for it."""
+    """A prepared statement returns each value exactly, in the correct Arrow type."""
     table = read(connection, f"SELECT {column.name} FROM torture ORDER BY id")
     assert table.schema.field(0).type == column.arrow
     assert table.column(0).to_pylist() == torture.expected()[column.name]
@@ -69,7 +69,7 @@ def test_a_type_at_its_extremes_in_binary_form(
 @pytest.mark.usefixtures("torture_table")
 @pytest.mark.parametrize("sql", [ALL, as_text(ALL)], ids=["binary", "text"])
 def test_all_types_side_by_side(connection: Connection[Any], sql: str) -> None:
-    """In one row of all types each value is right, in both protocols, and zero dates are counted."""
+    """In one row of all types each value is correct in both protocols, and zero dates are counted."""
     with open_reading(connection, sql) as reading:
         (batch,) = reading
         assert reading.zero_dates == torture.ZERO_DATES
@@ -115,12 +115,12 @@ TYPES: dict[str, st.SearchStrategy[Any]] = {
 
 
 def plain(value: Any, right: Any) -> Any:
-    """Return a frame's value as an object of the right one's class, without a digit more or less."""
+    """Return a frame's value as an object of the expected class, with all digits."""
     if pd.isna(value):
         return None
     if isinstance(value, pd.Timestamp):
         moment = value.to_pydatetime()
-        # Of DATE frames have the midnight.
+        # Frames represent a DATE as midnight.
         return moment if isinstance(right, datetime) else moment.date() if moment.time() == time() else moment
     if isinstance(right, Decimal):
         return Decimal(repr(float(value))) if isinstance(value, float) else Decimal(str(value))
@@ -140,7 +140,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[tuple[Any, ...]]]:
 def test_the_same_as_pymysqls_cursor(
     connection: Connection[Any], made: tuple[list[str], list[tuple[Any, ...]]]
 ) -> None:
-    """Whatever the columns and the values, both protocols and all dtypes give what PyMySQL's cursor gives."""
+    """For any columns and values, both protocols and all dtypes match PyMySQL's cursor."""
     types, rows = made
     with connection.cursor() as cursor:
         cursor.execute("SET sql_mode = 'ALLOW_INVALID_DATES'")

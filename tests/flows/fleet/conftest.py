@@ -1,4 +1,4 @@
-"""Clouds with many clusters, and a runbook that uses them."""
+"""Clouds with many clusters, and a runbook on them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Give the clouds with thirty clusters, for two VPCs."""
+    """Provide the clouds with thirty clusters, for two VPCs."""
     with fleet_sandbox(30) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
-    """Give a runbook on the sandbox, whose pauses take no time."""
+    """Provide a runbook on the sandbox, whose pauses take no time."""
     with Runbook(environ=sandbox.environment(), on_event=events.append, sleep=lambda _: False) as runbook:
         yield runbook

@@ -1,4 +1,4 @@
-"""A fleet at work: fifty endpoints, rows that fail among rows that do not, and the stop button."""
+"""A working fleet: fifty endpoints, failing rows among good ones, and the stop button."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
 
 CLUSTERS = 25
-# Of every run, however many rows it has: the clusters, whether PrivateLink is open, three of networks, the
+# For every run, whatever its number of rows: the clusters, PrivateLink's state, three for networks, the
 # endpoints, and the rules of two security groups.
 SHARED = 8
 
 
 class Counted:
-    """The calls since it was made, or last asked."""
+    """The calls since the start or the last query."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._sandbox = sandbox
         self.since()
 
     def since(self) -> Counter[str]:
-        """Return how often each operation has been called since the last time."""
+        """Return the number of calls of each operation since the last query."""
         requests = self._sandbox.requests.since(getattr(self, "_mark", 0))
         self._mark = self._sandbox.requests.mark
         return Counter(request.operation for request in requests.of() if request.service in CLOUDS)
@@ -47,7 +47,7 @@ class Counted:
 def test_fifty_endpoints_are_planned_made_seen_and_deleted(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """One table, the billed zones in all, and no more requests than what differs between the rows."""
+    """A fleet has one table with the total of billed zones, and repeats only requests that differ by row."""
     file = written(tmp_path / "fleet.toml", named(CLUSTERS))
     calls = Counted(sandbox)
 
@@ -69,7 +69,7 @@ def test_fifty_endpoints_are_planned_made_seen_and_deleted(
         each.endpoint_id: each.domain for each in sandbox.world.endpoints.values()
     }
     asked = calls.since()
-    # Before each creation the row's endpoints are looked at once more, and all are waited for by one list.
+    # Before each creation the row's endpoints are listed once more, and one list serves all waits.
     assert sum(asked.values()) == SHARED + CLUSTERS + 2 * 50 + 1
     assert asked["GetVpcEndpointAttribute"] == 0
 
@@ -91,13 +91,13 @@ def test_fifty_endpoints_are_planned_made_seen_and_deleted(
 def test_what_others_made_is_adopted_and_not_deleted(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Without our tag an endpoint is used as it is, and only --adopted deletes it."""
+    """An endpoint without the product's tag is used unchanged, and deleted only with --adopted."""
     service = next(each for each in sandbox.world.services if each.service_id == service_id(1))
     theirs = sandbox.world.create_endpoint(
         service=service, vpc_id=VPCS[0], zones=[("ap-southeast-1a", "vsw-t4nfleet1a")], name="theirs"
     )
     file = written(tmp_path / "fleet.toml", ["fleet-1"], more='security_group = "sg-t4nfleet1"\n')
-    with pytest.raises(errors.FleetFailed, match="row 2"):  # that group is not of the second VPC
+    with pytest.raises(errors.FleetFailed, match="row 2"):  # That group is not in the second VPC.
         runbook.fleet("plan", file)
     file = written(tmp_path / "fleet.toml", ["fleet-1"], more='zone = "all"\n')
     assert [row.row_state for row in runbook.fleet("plan", file)] == [RowState.ADOPT, RowState.MAKE]
@@ -115,7 +115,7 @@ def test_what_others_made_is_adopted_and_not_deleted(
 
 
 def test_nothing_is_deleted_without_being_meant(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Without --yes the error says how many there are, and how to see them."""
+    """Without --yes nothing is deleted; the error gives the number of endpoints and how to list them."""
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     runbook.fleet("apply", file)
     with pytest.raises(errors.InvalidRequest, match="--yes: is missing: this deletes 2 endpoints"):
@@ -124,7 +124,7 @@ def test_nothing_is_deleted_without_being_meant(runbook: Runbook, sandbox: Sandb
 
 
 def test_an_endpoint_that_is_being_deleted_hides_no_other(tmp_path: Path) -> None:
-    """Where one of a row's endpoints is on its way out, the one that stays is what is deleted."""
+    """If one of a row's endpoints is Deleting, the remaining one is deleted."""
     with fleet_sandbox(1, mode="manual") as sandbox:
 
         def sleep(_seconds: float) -> bool:
@@ -149,7 +149,7 @@ def test_an_endpoint_that_is_being_deleted_hides_no_other(tmp_path: Path) -> Non
 
 
 def test_every_row_is_waited_for_by_one_list(tmp_path: Path) -> None:
-    """A look at all the rows is one request, and each row's states are told as they change."""
+    """One list request covers all rows, and each row's states are reported as they change."""
     events: list[Event] = []
     with fleet_sandbox(5, mode="manual") as sandbox:
 
@@ -161,7 +161,8 @@ def test_every_row_is_waited_for_by_one_list(tmp_path: Path) -> None:
             made = runbook.fleet("apply", written(tmp_path / "fleet.toml", named(5)))
         calls = Counter(sandbox.requests.operations)
     assert made.failures == 0
-    # One at the beginning, one before each creation, and one for each of the three transitions and the start.
+    # One at the start, one before each creation, and one for each of the three transitions and the first
+    # wait.
     assert calls["ListVpcEndpoints"] == 1 + 10 + 4
     assert calls["GetVpcEndpointAttribute"] == 0
     told = [event for event in events if isinstance(event, FleetProgressed)]
@@ -173,7 +174,7 @@ def test_every_row_is_waited_for_by_one_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", ["interrupt", "cancel"])
 def test_a_stop_returns_while_a_call_is_still_under_way(sandbox: Sandbox, tmp_path: Path, by: str) -> None:
-    """The call that is held is not waited for, nothing is begun after it, and the same command goes on."""
+    """A stop returns during a held call and starts nothing afterwards; the same command resumes."""
     file = written(tmp_path / "fleet.toml", named(CLUSTERS))
     cancel = threading.Event()
 
@@ -193,7 +194,7 @@ def test_a_stop_returns_while_a_call_is_still_under_way(sandbox: Sandbox, tmp_pa
             runbook.fleet("apply", file, parallel=1)
         assert "apply" in str(stopped.value.commands[0])
         assert "again: finished rows are skipped" in stopped.value.advice
-        # Nobody has released the call: whoever made it still waits for its answer.
+        # The call is still held: its caller waits for the answer.
         (left,) = _workers() - before
         calls = sandbox.requests.mark
     left.join()
@@ -209,7 +210,7 @@ def _workers() -> set[threading.Thread]:
 
 
 def test_deletions_get_on_together(tmp_path: Path) -> None:
-    """Zones first, then the endpoints, all rows at each look: as many looks as for one endpoint."""
+    """Deletions run in parallel: zones first, then the endpoints, with as many polls as for one endpoint."""
     looks: list[float] = []
     with fleet_sandbox(4, mode="manual") as sandbox:
 
@@ -233,7 +234,7 @@ def test_deletions_get_on_together(tmp_path: Path) -> None:
 
 
 def test_a_parallel_run_of_the_same_file_makes_no_second_endpoint(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Two commands at once, each with its threads: one of them makes a row, and the other adopts it."""
+    """Of two parallel commands, one creates a row's endpoint and the other adopts it."""
     file = written(tmp_path / "fleet.toml", named(5))
     found: list[Fleet] = []
 
@@ -251,7 +252,7 @@ def test_a_parallel_run_of_the_same_file_makes_no_second_endpoint(sandbox: Sandb
 
 
 def test_several_regions_are_one_fleet(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each row is in its cluster's region, and the table says which."""
+    """Each row is in its cluster's region, and the table shows the region."""
     file = written(
         tmp_path / "fleet.toml",
         ["fleet-1"],

@@ -1,4 +1,4 @@
-"""Rows of a fleet that fail: each by itself, with its reason and the next command."""
+"""Failing rows of a fleet: each on its own, with its reason and the next command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLUSTERS = 25
 
 
 def test_a_row_that_fails_stops_no_other(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each bad row has its own reason, the good ones are made, and the table stands in the error."""
+    """Each bad row has its own reason, the good ones are created, and the error contains the table."""
     file = written(
         tmp_path / "fleet.toml",
         ["fleet-1", "flet-2", "archive"],
@@ -51,7 +51,7 @@ def test_a_row_that_fails_stops_no_other(runbook: Runbook, sandbox: Sandbox, tmp
 def test_a_stop_of_the_preflight_is_a_failed_row_unless_forced(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """A security group that lets nobody in fails its row, and --force makes the endpoint all the same."""
+    """A security group that blocks the notebook fails its row, and --force creates the endpoint anyway."""
     sandbox.world.set_rules(GROUPS[0], inner_access="Drop")
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     with pytest.raises(errors.FleetFailed, match=r"1 of 2 rows failed.*preflight .port."):
@@ -64,7 +64,7 @@ def test_a_stop_of_the_preflight_is_a_failed_row_unless_forced(
 def test_a_file_that_is_not_valid_makes_no_request(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """One bad row, and no row is acted on; two names of one cluster are found before anything is made."""
+    """One invalid row or a repeated cluster stops the file before any request."""
     file = written(tmp_path / "fleet.toml", ["fleet-1"], more='nmae = "x"\n')
     with pytest.raises(errors.InvalidRequest, match="endpoint 1, nmae: is not known"):
         runbook.fleet("apply", file)
@@ -77,7 +77,7 @@ def test_a_file_that_is_not_valid_makes_no_request(
 
 
 def test_rows_that_are_not_ready_in_time_fail_with_the_command_that_waits(tmp_path: Path) -> None:
-    """The clouds' work goes on: each row names its endpoint and its last states."""
+    """Rows that time out name their endpoint and its last states, and the command that waits further."""
     now = [0.0]
 
     def sleep(seconds: float) -> bool:
@@ -103,7 +103,7 @@ def test_rows_that_are_not_ready_in_time_fail_with_the_command_that_waits(tmp_pa
 def test_what_fails_in_passing_is_asked_again_and_told(
     runbook: Runbook, sandbox: Sandbox, events: list[Event], tmp_path: Path
 ) -> None:
-    """Throttling, calls that may not be made at once, and lost answers: every endpoint is created, once."""
+    """After throttling, conflicts and lost answers, every endpoint is created exactly once."""
     sandbox.faults.add(
         Fault(kind=Kind.CONCURRENT_CALL, operation="CreateVpcEndpoint", times=6),
         Fault(kind=Kind.THROTTLED_ACS_RETRY_AFTER, operation="ListVpcEndpoints", times=3, skip=1),
@@ -121,7 +121,7 @@ def test_what_fails_in_passing_is_asked_again_and_told(
 def test_a_missing_permission_fails_each_row_that_needs_it(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Without the right to make endpoints every row names the RAM action, and nothing is made."""
+    """Without permission to create endpoints every row names the RAM action, and nothing is created."""
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     sandbox.world.denied_actions = {"privatelink:CreateVpcEndpoint"}
     with pytest.raises(errors.FleetFailed, match=r"2 of 2.*privatelink:CreateVpcEndpoint"):
@@ -135,7 +135,7 @@ def test_a_missing_permission_fails_each_row_that_needs_it(
 def test_what_may_not_be_listed_is_asked_for_by_its_id(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """That none exists cannot be told: the second time the same tokens make the same endpoints."""
+    """Without permission to list endpoints, a second run gets the same endpoints by the same tokens."""
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     sandbox.world.denied_actions = {"privatelink:ListVpcEndpoints"}
     first, second = runbook.fleet("apply", file), runbook.fleet("apply", file)
@@ -147,7 +147,7 @@ def test_what_may_not_be_listed_is_asked_for_by_its_id(
 
 
 def test_what_is_down_is_not_asked_for_each_row(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Fifty rows need the list of endpoints: six attempts fail for all of them, and they say so."""
+    """Fifty rows share one list of endpoints: after six failed attempts all rows fail with that error."""
     sandbox.faults.add(Fault(kind=Kind.SERVER_ERROR, operation="ListVpcEndpoints", times=1000))
     with pytest.raises(errors.FleetFailed, match=r"50 of 50 rows failed.*ListVpcEndpoints failed"):
         runbook.fleet("status", written(tmp_path / "fleet.toml", named(CLUSTERS)))

@@ -1,4 +1,4 @@
-"""A fleet in the console and in a cell: what is shown, where, and how it ends."""
+"""A fleet in the console and in a cell: the output, its place, and the exit status."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Kernel:
-    """A shell that runs in a kernel, and each state of its one output as text."""
+    """A shell in a kernel, with each state of its only output as text."""
 
     kernel: object = field(default_factory=object)
     shown: list[str] = field(default_factory=list)
     displays: set[str] = field(default_factory=set)
 
     def publish(self, data: dict[str, str], *, transient: dict[str, str], update: bool) -> None:
-        """Keep what is shown."""
+        """Store the output."""
         assert update == bool(self.shown)
         self.displays.add(transient["display_id"])
         self.shown.append(data["text/plain"])
@@ -50,7 +50,7 @@ def console(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_console_tells_each_change_and_fails_with_the_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line for each change of a row on standard error, all rows on standard output, and exit code 1."""
+    """Standard error has a line per change of a row, standard output all rows, and the exit code is 1."""
     file = written(tmp_path / "fleet.toml", ["fleet-1", "nobody"], ["vpc-t4nfleet1"])
     assert cli.main(["fleet", "apply", file]) == cli.Exit.FAILED
     out, err = capsys.readouterr()
@@ -64,7 +64,7 @@ def test_the_console_tells_each_change_and_fails_with_the_table(
 
 @pytest.mark.usefixtures("console")
 def test_a_script_reads_every_row_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also where rows failed: states, endpoints, hosts and zones are fields, and the sum is worked out."""
+    """JSON has states, endpoints, hosts and zones of every row, failed ones too, and the total."""
     file = written(tmp_path / "fleet.toml", ["fleet-1", "nobody"], ["vpc-t4nfleet1"])
     assert cli.main(["fleet", "apply", file, "--output", "json"]) == cli.Exit.FAILED
     error = json.loads(capsys.readouterr().out)["error"]
@@ -80,7 +80,7 @@ def test_a_script_reads_every_row_as_json(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_notebook_has_one_live_table(sandbox: Sandbox, tmp_path: Path) -> None:
-    """One output is updated, a row each; at the end a line of it stays, above the result."""
+    """A live table is one output with a line per row; at the end one line remains above the result."""
     kernel = Kernel()
     file = written(tmp_path / "fleet.toml", ["fleet-1", "fleet-2"])
     with (
@@ -98,7 +98,7 @@ def test_a_notebook_has_one_live_table(sandbox: Sandbox, tmp_path: Path) -> None
 
 
 def test_a_live_table_of_many_rows_shows_those_that_matter(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Of sixty rows the counts of all are told, and the rows that move or failed."""
+    """For sixty rows the live table shows the counts, and the rows that change or failed."""
     kernel = Kernel()
     names = [f"fleet-{number}" for number in range(1, 30)]
     file = written(tmp_path / "fleet.toml", [*names, "nobody"])
@@ -119,7 +119,7 @@ def test_a_live_table_of_many_rows_shows_those_that_matter(sandbox: Sandbox, tmp
 
 
 def test_a_stopped_fleet_leaves_its_table(sandbox: Sandbox, tmp_path: Path) -> None:
-    """What was under way stands in the output, which no longer says that it goes on."""
+    """After a stop, the output shows the rows in progress, and no longer says that they continue."""
     kernel = Kernel()
     file = written(tmp_path / "fleet.toml", ["fleet-1"])
     sandbox.world.mode = "manual"

@@ -1,4 +1,4 @@
-"""Rows of a fleet that mean the same endpoint: made once, billed once, and each with its own result."""
+"""Fleet rows that share an endpoint: created once, billed once, and each with its own result."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Give the clouds with three clusters that share the region's service; states change when told to."""
+    """Provide the clouds with three clusters that share the region's service, and manual state changes."""
     with fleet_sandbox(3, shared=True, mode="manual") as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
-    """Give a runbook on the sandbox, whose pauses are one transition long."""
+    """Provide a runbook on the sandbox, whose pauses are one transition long."""
 
     def sleep(_seconds: float) -> bool:
         sandbox.tick()
@@ -44,13 +44,13 @@ def runbook(sandbox: Sandbox, events: list[Event]) -> Iterator[Runbook]:
 def test_three_rows_of_one_endpoint_are_billed_once(
     runbook: Runbook, sandbox: Sandbox, events: list[Event], tmp_path: Path
 ) -> None:
-    """Plan, apply and status: one creation, one dry run, and every row ends ready with the same host."""
+    """Plan, apply and status make one creation and one dry run, and every row is ready with the same host."""
     file = written(tmp_path / "fleet.toml", named(3), VPCS[:1])
     planned = runbook.fleet("plan", file)
     assert [row.row_state for row in planned] == [RowState.MAKE] * 3
     assert [(row.billed_zones, row.shares_row) for row in planned] == [(2, 0), (0, 1), (0, 1)]
     assert planned.billed_zones == 2
-    # Of the sandbox nothing is said of the cost.
+    # In the sandbox the output does not mention cost.
     assert "2 zones, each billed by the hour" in render.text(replace(planned, emulated=False))
     assert "billed by the hour" not in render.text(planned)
     made = runbook.fleet("apply", file)
@@ -58,7 +58,7 @@ def test_three_rows_of_one_endpoint_are_billed_once(
     assert made.billed_zones == 2
     (endpoint,) = sandbox.world.endpoints.values()
     assert {(row.endpoint_id, row.host) for row in made} == {(endpoint.endpoint_id, endpoint.domain)}
-    assert Counter(sandbox.requests.operations)["CreateVpcEndpoint"] == 2  # the dry run, and the creation
+    assert Counter(sandbox.requests.operations)["CreateVpcEndpoint"] == 2  # the dry run and the creation
     assert "row 1" in render.text(made)
     told = [event for event in events if isinstance(event, FleetProgressed)]
     seen = [row.row_state for event in told for row in event.changed if row.number == 3]
@@ -87,7 +87,7 @@ def test_a_row_whose_cluster_cannot_be_used_fails_alone(
 def test_a_creation_that_fails_is_told_of_each_row(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Each row has the reason and the command that looks at it alone; the call is made once."""
+    """The creation is called once; if it fails, each row has the reason and its own command."""
     sandbox.world.denied_actions.add("privatelink:CreateVpcEndpoint")
     with pytest.raises(errors.FleetFailed, match="2 of 2 rows failed") as failure:
         runbook.fleet("apply", written(tmp_path / "fleet.toml", named(2), VPCS[:1]))
@@ -108,7 +108,7 @@ def test_a_creation_that_fails_is_told_of_each_row(
 def test_options_that_contradict_are_one_error(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path, option: str, values: tuple[str, str]
 ) -> None:
-    """Which rows and which option is told before Alibaba Cloud is asked for anything."""
+    """Contradicting options give one error with rows and option, before Alibaba Cloud is asked."""
     path = tmp_path / "fleet.toml"
     path.write_text(
         "".join(

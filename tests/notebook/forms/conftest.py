@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox(tidb_pe_sandbox: Sandbox) -> Sandbox:
-    """Give embedded clouds whose endpoints are Connected at once."""
+    """Provide embedded clouds whose endpoints are Connected at once."""
     return tidb_pe_sandbox
 
 
 @pytest.fixture
 def manual(lend: Callable[..., Sandbox]) -> Sandbox:
-    """Give embedded clouds whose states change only when they are told to."""
+    """Provide embedded clouds whose states change only when they are told to."""
     return lend(flights=100, mode="manual")
 
 
 @pytest.fixture
 def open_form() -> Iterator[Callable[..., Clicker]]:
-    """Give a function that opens a form over a sandbox or a runbook."""
+    """Return a function that opens a form over a sandbox or a runbook."""
     runbooks: list[Runbook] = []
     forms: list[Form] = []
 

@@ -57,7 +57,7 @@ class Check:
 
 @pytest.fixture
 def placed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
-    """Give a form that could create the endpoint, in two zones."""
+    """Provide a form that could create the endpoint, in two zones."""
     runbook = SlowRunbook(environ=sandbox.environment())
     runbook.go_on.set()
     clicker = open_form(runbook)

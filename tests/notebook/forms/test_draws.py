@@ -74,7 +74,7 @@ class Counts:
 
 @pytest.fixture
 def clicker(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
-    """Give a form that could create the endpoint."""
+    """Provide a form that could create the endpoint."""
     clicker = open_form(CountingRunbook(environ=sandbox.environment(), metadata_timeout=10.0))
     choose(clicker)
     clicker.put(clicker.form.create.groups, (GROUP,))

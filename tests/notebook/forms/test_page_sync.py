@@ -40,7 +40,7 @@ class Page:
 
 @pytest.fixture
 def page_sync() -> PageSync:
-    """Give what asks the page."""
+    """Return what asks the page."""
     return PageSync()
 
 

@@ -62,7 +62,7 @@ def _report_trials(outcomes: Iterable[Outcome]) -> int:
 
 
 def _servers() -> Iterator[tuple[str, Server]]:
-    """Give the sandbox's database, and a MariaDB where it is installed."""
+    """Return the sandbox's database, and a MariaDB where it is installed."""
     with Database() as database:
         host, port = database.address.split(":")
         yield (

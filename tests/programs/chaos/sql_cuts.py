@@ -283,7 +283,7 @@ def _is_wrong_in_fork(alias: AliasSession, number: int) -> bool:
 
 @contextlib.contextmanager
 def _shell() -> Iterator[Any]:
-    """Give a fresh shell with jupysql."""
+    """Return a fresh shell with jupysql."""
     config = Config()
     config.HistoryManager.enabled = False
     with tempfile.TemporaryDirectory(prefix="tidb-pe-") as directory, warnings.catch_warnings():
@@ -300,7 +300,7 @@ def _shell() -> Iterator[Any]:
 def _connected(
     shell: Any, server: Server, address: tuple[str, int], *, plain: bool
 ) -> Iterator[AliasSession | None]:
-    """Give the alias's session, where the connection is ours."""
+    """Return the alias's session, where the connection is ours."""
     host, port = address
     engine = alias = None
     if plain:
