@@ -1,4 +1,4 @@
-"""A cluster that is asleep wakes at the first login: `connect` waits for it, and the stop button ends it."""
+"""A paused cluster resumes at the first login: `connect` waits for it, and the stop button ends the wait."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ LINE = "waking the cluster…"
 
 
 class Sleeper:
-    """A gateway that greets at once, and answers a login only when the cluster is awake."""
+    """A gateway that greets immediately, and answers a login only after the cluster has resumed."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Stand before the sandbox's database."""
+        """Connect to the sandbox's database."""
         self.awake = threading.Event()
         self._upstream = sandbox.gate.upstream
         sandbox.impersonate(Impostor(self._serve))
@@ -56,21 +56,21 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 @pytest.fixture
 def sleeper(sandbox: Sandbox) -> Iterator[Sleeper]:
-    """Provide a cluster that is asleep; it is awake at the end, so that nothing hangs."""
+    """Provide a sleeping cluster. It is awake at the end, so that nothing hangs."""
     sleeper = Sleeper(sandbox)
     yield sleeper
     sleeper.awake.set()
 
 
 def _runbook(sandbox: Sandbox, hear: object, **options: object) -> Runbook:
-    """Return a runbook whose clock is a second later at each look."""
+    """Return a runbook whose clock advances one second per reading."""
     seconds = itertools.count()
     return Runbook(environ=sandbox.environment(), on_event=hear, clock=lambda: next(seconds), **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("operation", ["connect", "run"])
 def test_connect_waits_with_a_line_of_its_own(sandbox: Sandbox, sleeper: Sleeper, operation: str) -> None:
-    """The line comes once, and when the cluster is awake the connection is made."""
+    """The waiting line is printed once, and the connection opens when the cluster is awake."""
     told: list[str] = []
 
     def hear(event: Event) -> None:
@@ -92,7 +92,7 @@ def test_connect_waits_with_a_line_of_its_own(sandbox: Sandbox, sleeper: Sleeper
 @pytest.mark.usefixtures("sleeper")
 @pytest.mark.parametrize("by", ["interrupt", "cancel"])
 def test_the_stop_button_ends_the_waiting(sandbox: Sandbox, by: str) -> None:
-    """Though the login is still unanswered; the same command may be run again."""
+    """The stop button ends the wait while the login is unanswered, and the same command can run again."""
     cancel = threading.Event()
 
     def hear(event: Event) -> None:
@@ -112,7 +112,7 @@ def test_the_stop_button_ends_the_waiting(sandbox: Sandbox, by: str) -> None:
 
 @pytest.mark.usefixtures("sleeper")
 def test_the_waiting_has_an_end(sandbox: Sandbox) -> None:
-    """After --connect-timeout the stage is named, with an option that gives it longer."""
+    """After --connect-timeout the error names the stage and the option for a longer wait."""
     with Runbook(environ=sandbox.environment()) as runbook:
         runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
         with pytest.raises(

@@ -67,7 +67,7 @@ def test_run_does_every_step_in_order(runbook: Runbook, events: list[Event]) -> 
 
 
 def test_run_again_skips_what_is_done(runbook: Runbook, sandbox: Sandbox) -> None:
-    """A second `run` makes nothing and keeps the connection."""
+    """A second `run` creates nothing and keeps the connection."""
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     second = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     assert [step.step for step in second.steps if step.skipped] == ["create", "wait", "connect"]
@@ -76,7 +76,7 @@ def test_run_again_skips_what_is_done(runbook: Runbook, sandbox: Sandbox) -> Non
 
 
 def test_run_replaces_a_connection_that_is_dead(runbook: Runbook, sandbox: Sandbox) -> None:
-    """`run` keeps an open connection only where it still answers."""
+    """`run` keeps an open connection only if it still answers."""
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     runbook.delete(first.endpoint.endpoint_id, yes=True, shared=True)
     second = runbook.run("demo", vpc=VPC, security_group=[GROUP])
@@ -87,7 +87,7 @@ def test_run_replaces_a_connection_that_is_dead(runbook: Runbook, sandbox: Sandb
 
 
 def test_every_step_works_in_a_new_kernel(sandbox: Sandbox) -> None:
-    """With nothing remembered, each step goes on from the clouds' state once the cluster is named."""
+    """In a new kernel each step continues from the clouds' state once the cluster is named."""
     placement: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP]}
     steps: tuple[Callable[[Runbook], object], ...] = (
         lambda runbook: runbook.cluster("demo"),
@@ -127,7 +127,7 @@ def test_status_tells_where_one_stands(runbook: Runbook) -> None:
 
 
 def test_status_of_an_endpoint_that_is_not_ready_names_wait(manual: Sandbox) -> None:
-    """While the endpoint is being made, the next command is `wait`."""
+    """While the endpoint is Creating, `status` names `wait` as the next command."""
     with Runbook(environ=manual.environment()) as runbook:
         runbook.cluster("demo")
         runbook.create(vpc=VPC, security_group=[GROUP])
@@ -143,7 +143,7 @@ def test_status_of_an_endpoint_that_is_not_ready_names_wait(manual: Sandbox) -> 
 @pytest.mark.tidb_pe_sandbox(exclusive=("staging-1",))
 @pytest.mark.parametrize("name", ["reporting", "jakarta", "staging-1"])
 def test_other_clusters_go_the_same_way(sandbox: Sandbox, name: str) -> None:
-    """A cluster of another plan, in another region, or with its own service needs nothing but a network."""
+    """A cluster with another plan, region or service needs only a network."""
     vpc, group = {
         "reporting": (VPC, GROUP),
         "staging-1": (VPC, GROUP),
@@ -156,7 +156,7 @@ def test_other_clusters_go_the_same_way(sandbox: Sandbox, name: str) -> None:
 
 
 def _accept_all(sandbox: Sandbox) -> bool:
-    """Stand for the service's owner, who accepts while the endpoint's owner waits."""
+    """Act as the service's owner, who accepts while the endpoint's owner waits."""
     for endpoint_id, endpoint in sandbox.world.endpoints.items():
         if endpoint.connection_status == "Disconnected":
             sandbox.accept(endpoint_id)
@@ -164,7 +164,7 @@ def _accept_all(sandbox: Sandbox) -> bool:
 
 
 def test_the_engine_commits_each_statement(runbook: Runbook) -> None:
-    """An INSERT through the engine is there for another connection at once."""
+    """An INSERT through the engine is visible to another connection immediately."""
     engine = runbook.run("demo", vpc=VPC, security_group=[GROUP], database="test").connection.engine
     with engine.connect() as writer, engine.connect() as reader:
         writer.exec_driver_sql("CREATE TABLE notes (id INTEGER, body VARCHAR(20))")
@@ -175,7 +175,7 @@ def test_the_engine_commits_each_statement(runbook: Runbook) -> None:
 def test_every_result_names_an_api_host_that_is_not_the_clouds_own(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
-    """Each result carries the hosts that replace the clouds' own."""
+    """Each result names the hosts that replace the clouds' own."""
     environment = sandbox.environment()
     variables = ("TIDBCLOUD_SERVERLESS_ENDPOINT", "TIDB_PE_ALIBABA_ENDPOINT", "TIDB_PE_METADATA_ENDPOINT")
     hosts = {environment[variable] for variable in variables}
@@ -190,7 +190,7 @@ def test_every_result_names_an_api_host_that_is_not_the_clouds_own(
 def test_run_keeps_no_connection_that_is_secured_in_another_way(
     runbook: Runbook, sandbox: Sandbox, asked: dict[str, Any]
 ) -> None:
-    """What `--tls` asks for is made or fails; a plain connection that is open does not stand in for it."""
+    """`run` opens the connection that `--tls` requires or fails, and does not reuse an unencrypted one."""
     sandbox.stage("no-tls")
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     placement: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP]}
@@ -210,7 +210,7 @@ def _typed(line: str) -> tuple[str, Request]:
 
 
 def test_the_next_command_works_as_it_is_written(runbook: Runbook) -> None:
-    """With several VPCs and several endpoints too, what is named as the next command can be run."""
+    """The next command can be run as written, even with several VPCs and several endpoints."""
     results: list[Result] = [runbook.cluster("demo")]
     results.append(runbook.status())
     runbook.create(vpc=OTHER_VPC)

@@ -1,4 +1,4 @@
-"""A real IPython shell, and the sandbox that its environment points at."""
+"""A real IPython shell whose environment points to the sandbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Cell:
-    """What a cell did.
+    """A cell's result.
 
     Attributes:
         value: the result that it displayed, if any.
@@ -36,12 +36,12 @@ class Cell:
 
     @property
     def ok(self) -> bool:
-        """The cell did not fail."""
+        """Whether the cell succeeded."""
         return self.error is None
 
 
 class Shell:
-    """Runs cells as a person would, and keeps what they show."""
+    """Runs cells as a user would, and records their output."""
 
     def __init__(self, shell: InteractiveShell, capture: pytest.CaptureFixture[str]) -> None:
         """Wrap IPython's shell."""
@@ -58,7 +58,7 @@ class Shell:
         )
 
     def must(self, source: str) -> Cell:
-        """Run a cell that has to succeed."""
+        """Run a cell and check that it succeeds."""
         cell = self.run(source)
         assert cell.ok, f"{source}\n{cell.output}"
         return cell
@@ -68,7 +68,7 @@ class Shell:
 def plain_shell(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Shell]:
-    """Provide a shell with a history file of its own, and with an environment that is put back afterwards."""
+    """Provide a shell with its own history file, and restore the environment afterwards."""
     for name in [name for name in os.environ if name.startswith(("TIDB", "ALIBABA_CLOUD"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -85,7 +85,7 @@ def plain_shell(
 
 
 def _close_jupysql() -> None:
-    """Close what jupysql keeps for the whole process."""
+    """Close jupysql's process-wide connections."""
     manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
     if manager is not None:
         manager.close_all()

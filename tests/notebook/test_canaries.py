@@ -1,4 +1,4 @@
-"""Failures are planted in every layer and in every package that is called; no output holds a key."""
+"""With failures planted in every layer and in every imported package, no output contains a key."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ API = "from tidb_pe_magic import Runbook\nwith Runbook() as mine:\n    mine.clus
 
 
 class PlantedError(Exception):
-    """A bug that nobody expects."""
+    """An unexpected bug."""
 
 
 def bug(*_: object, **__: object) -> NoReturn:
-    """Fail with everything that there is to leak, in the message and in the frame."""
+    """Fail with every secret in the message and in the frame."""
     environment = dict(os.environ)
     values = " ".join(environment.values())
     raise PlantedError(f"planted: {environment!r} {values}")
@@ -77,7 +77,7 @@ class Plant:
         target: `module:name` of what fails with a bug.
         environ: variables that are set; {dir} and {tls} in a value are a directory and an https server.
         files: contents by the name of the file in that directory.
-        says: a part of what is shown.
+        says: a part of the output.
         fails: the cell fails; what widgets and completion call is shown beside a cell that does not.
     """
 
@@ -93,11 +93,11 @@ CLI_PROFILE = (
     '{{"current": "a", "profiles": [{{"name": "a", "mode": "{mode}", "access_key_id": "x", '
     '"access_key_secret": "{secret}", "ram_role_arn": "acs:ram::1:role/r", "ram_session_name": "s"}}'
 )
-REAL_HOST = {"TIDBCLOUD_SERVERLESS_ENDPOINT": ""}  # which is refused before it is called
+REAL_HOST = {"TIDBCLOUD_SERVERLESS_ENDPOINT": ""}  # refused before the call
 NO_ACCESS_KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "", "HOME": "{dir}"}
 NO_API_KEY = {"TIDBCLOUD_PUBLIC_KEY": "", "TIDBCLOUD_PRIVATE_KEY": "", "HOME": "{dir}"}
 PLANTS = {
-    # Files that cannot be used
+    # Unusable files
     "SSL_CERT_FILE missing": Plant(
         "%tidb_pe clusters", environ={"SSL_CERT_FILE": "{dir}/none.pem", **REAL_HOST}, says="SSL_CERT_FILE"
     ),
@@ -149,7 +149,7 @@ PLANTS = {
         files={".aliyun/config.json": CLI_PROFILE.format(mode="RamRoleArn", secret="{secret}") + "]}}"},
         says="AssumeRole failed",
     ),
-    # Packages that are called
+    # Called packages
     "httpx": Plant("%tidb_pe clusters", "httpx:Client.request"),
     "httpx as it starts": Plant("%tidb_pe clusters", "httpx:Client.__init__", environ=REAL_HOST),
     "Alibaba's HTTP": Plant("%tidb_pe networks --cluster demo", "requests:Session.send"),
@@ -225,7 +225,7 @@ def foreign_server(tmp_path: Path) -> Iterator[str]:
                 try:
                     context.wrap_socket(client, server_side=True).close()
                 except OSError:
-                    continue  # the client has refused the certificate
+                    continue  # The client has refused the certificate.
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -236,7 +236,7 @@ def foreign_server(tmp_path: Path) -> Iterator[str]:
 
 
 def shown(shell: Shell, plant: Plant, directory: Path, tls: str, patch: pytest.MonkeyPatch) -> str:
-    """Run the plant's cell, and return all that it leaves: output, `%tb`, and the error's own words."""
+    """Run the plant's cell, and return all of its traces: output, `%tb`, and the error's own words."""
     secret = os.environ["CANARY_UNKNOWN_KEY"]
     for name, content in plant.files.items():
         (directory / name).parent.mkdir(exist_ok=True)
@@ -270,7 +270,7 @@ def shown(shell: Shell, plant: Plant, directory: Path, tls: str, patch: pytest.M
 def test_no_planted_failure_shows_a_key(
     shell: Shell, sandbox: Sandbox, tmp_path: Path, foreign_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under `%xmode Verbose`, whatever fails in a cell, a click or a completion: zero hits."""
+    """Under `%xmode Verbose`, a failure in a cell, a click or a completion shows no key."""
     monkeypatch.setenv("CANARY_UNKNOWN_KEY", "canary/Key+4a71==end")
     shell.must(f"%tidb_pe run demo {PLACE} --database nycflights13")
     shell.must("%load_ext sql")

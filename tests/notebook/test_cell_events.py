@@ -1,4 +1,4 @@
-"""What a query of a cell shows, and where: live rows, and the line under the result."""
+"""The output of a query in a cell: live rows, and the line under the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ = RowsRead(rows=1_000, bytes=2_000_000, seconds=1.5)
 
 
 def ended(rows: int, **values: Any) -> QueryEnded:
-    """Return the end of a query."""
+    """Return the end event of a query."""
     return QueryEnded(result=QueryResult(alias="tidb", rows=rows, bytes=5_000_000, seconds=2.0, **values))
 
 
@@ -42,7 +42,7 @@ def events(plain_shell: Shell) -> Iterator[CellEvents]:
 
 
 def test_the_line_is_under_the_result(plain_shell: Shell, events: CellEvents) -> None:  # noqa: ARG001
-    """The last query's line comes behind what IPython displays; an earlier one of the cell comes before."""
+    """The line of a cell's last query follows its displayed result; an earlier query's line precedes it."""
     output = plain_shell.must("ask(1)\nask(22)").output
     places = [
         output.index(part)
@@ -63,7 +63,7 @@ def test_the_line_is_under_the_result(plain_shell: Shell, events: CellEvents) ->
 def test_a_statement_without_rows_says_what_it_changed(
     plain_shell: Shell, events: CellEvents, values: dict[str, Any], line: str
 ) -> None:
-    """A statement that writes has the number of rows that it changed, and one that defines has none."""
+    """A statement that writes shows the number of changed rows; one that defines shows none."""
 
     def write() -> None:
         with events.query() as hear:
@@ -74,7 +74,7 @@ def test_a_statement_without_rows_says_what_it_changed(
 
 
 def test_rows_are_shown_while_they_are_read() -> None:
-    """In a notebook one output counts them. It is empty once they are there, and stays if the query fails."""
+    """In a notebook one output counts the rows; it is empty at the end, and stays if the query fails."""
     shown: list[str] = []
 
     def publish(data: dict[str, str], **_: object) -> None:

@@ -1,4 +1,4 @@
-"""What can be completed after `%tidb_pe` and in cells of SQL."""
+"""Completions after `%tidb_pe` and in cells of SQL."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_word_is_completed(line: str, expected: list[str]) -> None:
-    """Subcommands, flags and choices are offered where they can stand."""
+    """Subcommands, flags and choices are offered in their places."""
     found = candidates(line, KnownNames(OpenConnections()))
     assert found is not None
     assert found[1] == expected
 
 
 def test_names_that_this_machine_knows_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Profiles of ticloud and the SQL users that were created here, by name; no key and no password."""
+    """Profiles of ticloud and SQL users created here are offered by name, without keys and passwords."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TIDB_PE_STATE_DIR", str(tmp_path / "state"))
     assert candidates("%tidb_pe whoami --profile ") == ("", [])
@@ -76,7 +76,7 @@ def test_names_that_this_machine_knows_are_offered(tmp_path: Path, monkeypatch: 
 
 
 def test_saved_connections_are_offered_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind `connect @` stand the names that the user has saved."""
+    """After `connect @` the saved names are offered."""
     monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path))
     (tmp_path / "connections").mkdir()
     (tmp_path / "connections" / "analytics.json").touch()
@@ -85,25 +85,25 @@ def test_saved_connections_are_offered_by_name(tmp_path: Path, monkeypatch: pyte
 
 
 def test_every_command_is_offered() -> None:
-    """After the magic's name every command can follow."""
+    """After the magic's name every command is offered."""
     found = candidates("%tidb_pe ")
     assert found == ("", list(OPERATIONS))
 
 
 @pytest.mark.parametrize("line", ["%tidb_pes", "print('%tidb_pe ')", "x = 1", "%sql sta"])
 def test_other_lines_are_left_alone(line: str) -> None:
-    """Nothing is offered where the magic is not called."""
+    """Lines without the magic get no completions."""
     assert candidates(line) is None
 
 
 def test_ipython_offers_only_ours(shell: Shell) -> None:
-    """In IPython's completer our words stand alone, without Python's names."""
+    """IPython's completer offers only the product's words, without Python's names."""
     assert _completed(shell, "%tidb_pe sta") == ["status"]
     assert _completed(shell, "%tidb_pe connect --al") == ["--alias"]
 
 
 def _completed(shell: Shell, cell: str) -> list[str]:
-    """Return what is offered at the cell's end, or at its mark |."""
+    """Return the completions at the cell's end, or at its mark |."""
     cursor = cell.find("|") if "|" in cell else len(cell)
     with provisionalcompleter():
         found = shell.ip.Completer.completions(cell.replace("|", "", 1), cursor)
@@ -127,14 +127,14 @@ def _completed(shell: Shell, cell: str) -> list[str]:
     ],
 )
 def test_sql_is_found_in_a_cell(cell: str, expected: tuple[str, int, str] | None) -> None:
-    """The body of a SQL cell and the rest of a SQL line are SQL, of the connection that is named."""
+    """The body of a SQL cell and the rest of a SQL line are SQL of the named connection."""
     before = cell[: cell.index("|")]
     place = sql_place(cell.replace("|", "", 1), before.count("\n"), len(before) - before.rfind("\n") - 1)
     assert (None if place is None else tuple(place)) == expected
 
 
 def test_names_are_completed(shell: Shell, sandbox: Sandbox) -> None:
-    """Tables and columns are offered in every SQL cell, and what was shown where a command takes it."""
+    """Tables and columns are offered in every SQL cell, and listed resources where a command takes them."""
     shell.must("import pandas as pd; delays = pd.DataFrame(); wanted = {'origin': 'JFK'}; other = 1")
     assert "demo" not in _completed(shell, "%tidb_pe networks --cluster ")
     shell.must("%tidb_pe clusters")
@@ -164,7 +164,7 @@ def test_names_are_completed(shell: Shell, sandbox: Sandbox) -> None:
 
 
 def test_what_cells_change_is_completed(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001 - it is behind the cells
-    """After CREATE, DROP and USE in a cell the names are those that there are then."""
+    """After CREATE, DROP and USE in a cell the completions are current."""
     shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
     record = _record(shell)
     shell.must("%%sql\nCREATE TABLE test.brand_new (first_column INT, second_one INT)")
@@ -189,7 +189,7 @@ def _record(shell: Shell) -> OpenConnection:
 
 
 def test_a_front_end_gets_names_of_the_schema(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A kernel's complete request, as JupyterLab and Notebook send it at Tab, has the columns."""
+    """A kernel's complete request, as JupyterLab and Notebook send it at Tab, returns the columns."""
     with Kernel(sandbox.environment(), tmp_path) as kernel:
         kernel.must("%load_ext tidb_pe_magic")
         kernel.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")

@@ -1,4 +1,4 @@
-"""The examples of the table, one after the other, as a person types them."""
+"""The table's examples in order, as a user types them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def typed(operation: Operation, prog: str, sandbox: Sandbox) -> str:
-    """Return the example; `delete` gets the ID of the endpoint that was created before, and --shared."""
+    """Return the example; `delete` gets the ID of the created endpoint, and --shared."""
     made = next(iter(sandbox.world.endpoints), "")
     return f"{prog} {operation.example}".replace("delete ep-t4nabc123", f"delete {made} --shared")
 
@@ -27,7 +27,7 @@ def typed(operation: Operation, prog: str, sandbox: Sandbox) -> str:
 def test_the_examples_are_cells_that_work(
     shell: Shell, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the table's order each example is run in a shell and shows something; a form needs a notebook."""
+    """Each example runs in a shell in the table's order and shows something; a form needs a notebook."""
     monkeypatch.chdir(tmp_path)  # one of them writes a file
     monkeypatch.setenv("TIDB_PE_STATE_DIR", str(tmp_path))  # the sandbox of one of them is this test's alone
     try:
@@ -44,7 +44,7 @@ def test_the_examples_are_cells_that_work(
 def test_the_examples_are_commands_that_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the table's order each example of the console is carried out, and has something to show."""
+    """Each console example runs in the table's order and prints something."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIDB_PE_CONFIG_DIR", str(tmp_path / "config"))
     (tmp_path / "delays.csv").write_text("carrier,delay\nUA,3.5\nAA,\n", encoding="utf-8")
@@ -53,7 +53,7 @@ def test_the_examples_are_commands_that_work(
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("TIDB_PE_CLUSTER", "demo")
         for operation in available(Skin.CONSOLE).values():
-            # A shell has files in the place of variables.
+            # A shell uses files in place of variables.
             line = typed(operation, "", sandbox).replace("load frame", "load delays.csv")
             assert main(words(line)) == 0, (line, capsys.readouterr().err)
             assert capsys.readouterr().out.strip(), line

@@ -1,4 +1,4 @@
-"""`%tidb_pe fleet` in a cell: the table stands before the error, and Run All stops."""
+"""`%tidb_pe fleet` in a cell: the table precedes the error, and Run All stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VPC = "vpc-t4nanalytics0k3m7x"
 
 
 def test_a_cell_that_fails_has_shown_every_row(shell: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
-    """The rows that were made are seen, then the one line of the error; the next cell makes the rest."""
+    """A failing cell shows the created rows, then the one-line error; the next cell creates the rest."""
     path = tmp_path / "fleet.toml"
     lines = (
         '[defaults]\nsecurity_group = "sg-t4nanalytics"\n[[endpoint]]\ncluster = ["demo", "{}"]\nvpc = "{}"\n'

@@ -1,4 +1,4 @@
-"""`%tidb_pe load` in a real IPython shell, and `tidb-pe load` in a real one."""
+"""`%tidb_pe load` in a real IPython shell, and `tidb-pe load` in a system shell."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
-    """Provide a shell with the flights as its connection, and a frame of delays."""
+    """Provide a shell connected to the flights, and a frame of delays."""
     shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
     shell.ip.user_ns["delays"] = pd.DataFrame({"carrier": ["UA", "AA"], "delay": [3.5, None]})
     return shell
 
 
 def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
-    """The CREATE TABLE is shown before, the result after; a repeat with a key changes nothing."""
+    """The CREATE TABLE comes before the result, and a repeat with a key changes nothing."""
     cell = connected.must("%tidb_pe load delays --table delays --keys carrier")
     assert isinstance(cell.value, model.LoadResult)
     shown = cell.output
@@ -47,7 +47,7 @@ def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
 
 
 def test_what_cannot_be_loaded_is_one_line(connected: Shell) -> None:
-    """An unknown name, a table in the way, a bad value and an open transaction are refused by their names."""
+    """An unknown name, an existing table, a bad value and an open transaction each give one line."""
     for line, message in (
         ("delay --table x", "delay is neither a variable nor a file. Did you mean delays?"),
         ("missing.csv --table x", "missing.csv: No such file"),
@@ -80,7 +80,7 @@ def test_the_cells_database_is_the_loads(connected: Shell) -> None:
 
 
 def test_names_of_frames_are_completed(connected: Shell) -> None:
-    """Variables that are frames, and no others, follow `load`; a file does in a shell."""
+    """Only variables that are frames are offered after `load`, and files in a shell."""
     connected.must("number, _hidden = 5, delays")
     line = "%tidb_pe load d"
     with provisionalcompleter():
@@ -94,7 +94,7 @@ def test_names_of_frames_are_completed(connected: Shell) -> None:
 
 
 def test_a_file_is_loaded_from_a_shell(connected: Shell, tmp_path: Path) -> None:
-    """`tidb-pe load` uses the connection that was saved, and what it refuses is exit code 2."""
+    """`tidb-pe load` uses the saved connection, and a refused load has exit code 2."""
     connected.must("%tidb_pe connect --database nycflights13 --save")
     connected.ip.user_ns["delays"].to_csv(tmp_path / "delays.csv", index=False)
     program = str(Path(sys.executable).with_name("tidb-pe"))

@@ -26,7 +26,7 @@ PLACEMENT = f"--vpc {VPC} --security-group {GROUP}"
 
 
 def test_the_table_of_commands_works_from_first_to_last(shell: Shell, sandbox: Sandbox) -> None:
-    """Each command of the tutorial works as a cell, and ends in a DataFrame."""
+    """Each command of the tutorial works as a cell, and the last one gives a DataFrame."""
     assert "demo" in shell.must("%tidb_pe clusters").output
     assert "epsrv-t4ndemo7c1x0qk2p9s8e" in shell.must("%tidb_pe cluster demo").output
     assert VPC in shell.must("%tidb_pe networks").output
@@ -63,20 +63,20 @@ def test_run_shows_the_plan_and_each_step(shell: Shell, sandbox: Sandbox) -> Non
 
 
 def test_results_are_values(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
-    """A result can be assigned; a semicolon keeps it from being shown."""
+    """A result can be assigned, and a semicolon hides it."""
     assert shell.must("c = %tidb_pe cluster demo").output == ""
     assert shell.ip.user_ns["c"].region_id == "ap-southeast-1"
     assert shell.must("%tidb_pe cluster demo;").output == ""
 
 
 def test_variables_are_expanded(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
-    """A parameter of the notebook can stand in braces."""
+    """A notebook variable can be written in braces."""
     shell.must("name = 'demo'")
     assert shell.must("%tidb_pe cluster {name}").value.display_name == "demo"
 
 
 def test_nothing_is_put_into_the_users_namespace(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
-    """A run leaves no name behind."""
+    """A run adds no name to the user's namespace."""
     before = set(shell.ip.user_ns)
     shell.must(f"%tidb_pe run demo {PLACEMENT}")
     new = {name for name in set(shell.ip.user_ns) - before if not name.startswith("_")}
@@ -110,7 +110,7 @@ def test_a_mistake_is_one_line_and_fails_the_cell(
     line: str,
     words: str,
 ) -> None:
-    """Wrong input names its field in two lines at most, without a traceback, and Run All stops there."""
+    """Invalid input names its field in at most two lines without a traceback, and Run All stops there."""
     cell = shell.run(f"%tidb_pe {line}")
     assert isinstance(cell.error, errors.InvalidRequest)
     assert words in cell.output
@@ -119,7 +119,7 @@ def test_a_mistake_is_one_line_and_fails_the_cell(
 
 
 def test_an_expected_error_keeps_no_traceback_in_any_mode(shell: Shell) -> None:
-    """In every traceback mode of IPython an expected error is its one line."""
+    """In every traceback mode of IPython an expected error is one line."""
     for mode in ("Context", "Plain", "Verbose", "Minimal"):
         shell.must(f"%xmode {mode}")
         assert shell.run("%tidb_pe verify").output.startswith("No cluster has been named")
@@ -143,7 +143,7 @@ def test_the_overview_lists_every_command(shell: Shell) -> None:
 
 
 def test_a_terminal_has_no_forms(shell: Shell) -> None:
-    """Without a kernel nothing can be clicked: the error names what does the same."""
+    """Without a kernel, where clicks are impossible, the error for a form names the equivalent command."""
     cell = shell.run("%tidb_pe form")
     assert isinstance(cell.error, TidbPeError)
     assert "A form needs a notebook" in cell.output
@@ -151,7 +151,7 @@ def test_a_terminal_has_no_forms(shell: Shell) -> None:
 
 
 def test_sql_after_disconnect_says_that_there_is_no_connection(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
-    """`%sql` does not fail with a traceback on a connection that was closed."""
+    """`%sql` reports a closed connection without a traceback."""
     shell.must(f"%tidb_pe run demo {PLACEMENT}")
     shell.must("%tidb_pe disconnect")
     cell = shell.run("%sql SELECT 1")
@@ -167,7 +167,7 @@ def test_an_alias_of_its_own(shell: Shell, sandbox: Sandbox) -> None:  # noqa: A
 
 
 def test_a_result_is_a_table_without_the_extension(plain_shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
-    """What a `Runbook` returns shows itself in any notebook; inside a container it is short."""
+    """A `Runbook`'s result displays itself in any notebook, and is short inside a container."""
     plain_shell.must("%unload_ext tidb_pe_magic")
     plain_shell.must("from tidb_pe_magic import Runbook; runbook = Runbook()")
     assert "✔ Cluster demo" in plain_shell.must("runbook.cluster('demo')").output
@@ -190,8 +190,8 @@ def _leftovers(shell: Shell) -> dict[str, object]:
 
 
 def test_unload_takes_everything_away(plain_shell: Shell) -> None:
-    """After unloading, and after loading anew, nothing of ours is left or doubled."""
-    plain_shell.must("%unload_ext tidb_pe_magic")  # the first use of %load_ext's family adds IPython's own
+    """After an unload, and after a reload, nothing of the extension remains or is doubled."""
+    plain_shell.must("%unload_ext tidb_pe_magic")  # The first use of %load_ext's family adds IPython's own.
     before = _leftovers(plain_shell)
     plain_shell.must("%load_ext tidb_pe_magic")
     loaded = _leftovers(plain_shell)
@@ -206,13 +206,13 @@ def _sockets() -> int:
     """Count the open sockets of this process."""
     links = []
     for descriptor in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # the listing's own
+        with contextlib.suppress(OSError):  # the listing's own socket
             links.append(str(descriptor.readlink()))
     return sum(link.startswith("socket:") for link in links)
 
 
 def test_two_hundred_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbox: Sandbox) -> None:
-    """No thread, socket, matcher, configurable or connection of ours is left or doubled."""
+    """After two hundred loads no thread, socket, matcher, configurable or connection is left or doubled."""
     cycle = ("%load_ext tidb_pe_magic", "%tidb_pe verify --cluster demo", "%unload_ext tidb_pe_magic")
     for cell in (cycle[1], f"%tidb_pe run demo {PLACEMENT}", cycle[2], *cycle):
         shell.must(cell)
@@ -225,7 +225,7 @@ def test_two_hundred_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbo
             shell.must("%reload_ext tidb_pe_magic")
         shell.ip.run_line_magic("unload_ext", "tidb_pe_magic")
     moment = threading.Event()
-    for _ in range(100):  # the servers' ends of the connections are closed by other threads
+    for _ in range(100):  # Other threads close the server's ends of the connections.
         if _leftovers(shell) == before and _sockets() <= sockets:
             break
         moment.wait(0.1)
@@ -236,7 +236,7 @@ def test_two_hundred_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbo
 
 
 def test_an_export_to_a_file_shows_where_it_is(shell: Shell, sandbox: Sandbox, tmp_path: Path) -> None:  # noqa: ARG001
-    """The text is shown where it is asked for, and else the file that has it; the value has both."""
+    """The text is shown, or else the file that has it if one was requested; the value has both."""
     command = f"%tidb_pe export terraform --cluster demo {PLACEMENT}"
     assert "resource " in shell.must(command).output
     path = tmp_path / "main.tf"
@@ -248,7 +248,7 @@ def test_an_export_to_a_file_shows_where_it_is(shell: Shell, sandbox: Sandbox, t
 
 
 def test_unload_closes_the_connections(shell: Shell, sandbox: Sandbox) -> None:
-    """Unloading closes what `connect` opened; the endpoint stays."""
+    """Unloading closes the connections that `connect` opened; the endpoint stays."""
     shell.must(f"%tidb_pe run demo {PLACEMENT}")
     shell.must("%unload_ext tidb_pe_magic")
     assert "No active connection" in shell.run("%sql SELECT 1").output
@@ -256,7 +256,7 @@ def test_unload_closes_the_connections(shell: Shell, sandbox: Sandbox) -> None:
 
 
 def test_an_unexpected_error_keeps_its_traceback(shell: Shell) -> None:
-    """What is not expected is a bug, and is shown as one."""
+    """An unexpected error is a bug, and is shown with its traceback."""
     assert not isinstance(shell.run("1 / 0").error, TidbPeError)
     assert "Traceback" in shell.run("1 / 0").output
 
@@ -272,7 +272,7 @@ def test_a_connection_that_sql_has_closed_is_made_again(shell: Shell, sandbox: S
 
 
 def test_reloading_restores_the_environment(shell: Shell) -> None:
-    """A reload, which forgets what the environment was, puts it back first, and says so."""
+    """A reload restores the environment first, because it loses the old values, and says so."""
     before = dict(os.environ)
     command = shell.ip.find_line_magic("tidb_pe").__self__.sandbox  # type: ignore[no-untyped-call]
     shell.must("%tidb_pe sandbox start --mode immediate --flights 50")
@@ -282,5 +282,5 @@ def test_reloading_restores_the_environment(shell: Shell) -> None:
         assert dict(os.environ) == before
     finally:
         shell.must("%tidb_pe sandbox stop")
-        assert command._process.wait(60) == 0  # the child of the extension that was there first
+        assert command._process.wait(60) == 0  # the child of the extension that was loaded first
     assert "sandbox" not in shell.must("%unload_ext tidb_pe_magic").output

@@ -37,7 +37,7 @@ _GOAL = "Active and Connected"
 
 @dataclass
 class _Kernel:
-    """A shell that runs in a kernel, and what was published to its one output."""
+    """A shell in a kernel, and everything published to its only output."""
 
     kernel: object = field(default_factory=object)
     outputs: list[tuple[dict[str, str], str, bool]] = field(default_factory=list)
@@ -54,7 +54,7 @@ class _Kernel:
 
 
 class _Terminal(io.StringIO):
-    """A terminal: `screen` is what stands on it after the carriage returns."""
+    """A terminal: `screen` is its content after the carriage returns."""
 
     def isatty(self) -> bool:
         return True
@@ -97,7 +97,7 @@ def _tell(progress: Progress, events: Iterable[Event]) -> None:
 
 
 def test_a_kernel_has_one_output_that_is_updated_in_place() -> None:
-    """The first event makes the output, every later one updates it under the same ID, in both forms."""
+    """The first event creates the output, and every later one updates it under the same ID, in both forms."""
     kernel = _Kernel()
     progress = kernel.progress()
     assert kernel.outputs == []
@@ -108,7 +108,7 @@ def test_a_kernel_has_one_output_that_is_updated_in_place() -> None:
 
 
 def test_two_commands_have_two_outputs() -> None:
-    """A second progress never writes into the first one's output."""
+    """A second progress never writes to the first one's output."""
     kernel = _Kernel()
     for _ in range(2):
         kernel.progress()(StepStarted(step="verify"))
@@ -116,7 +116,7 @@ def test_two_commands_have_two_outputs() -> None:
 
 
 def test_a_kernel_shows_plan_steps_and_wait_together() -> None:
-    """While `run` waits, the plan, the steps so far, both states, the seconds and the goal are shown."""
+    """While `run` waits, the output shows the plan, the steps, both states, the seconds and the goal."""
     kernel = _Kernel()
     _tell(kernel.progress(), _RUN)
     shown = " ".join(kernel.text.split())
@@ -133,7 +133,7 @@ def test_a_kernel_shows_plan_steps_and_wait_together() -> None:
 
 
 def test_the_plan_is_shown_before_the_next_step() -> None:
-    """What was chosen and what is billed stands in one line as soon as it is known, with nothing to run."""
+    """The chosen placement and the billing are shown in one line once known, without a command."""
     kernel = _Kernel()
     _tell(kernel.progress(), _RUN[:3])
     (line,) = kernel.text.splitlines()
@@ -150,7 +150,7 @@ def test_a_wait_without_a_step_is_shown() -> None:
 
 
 def test_a_failed_observation_keeps_the_last_state_and_is_forgotten_after_the_next() -> None:
-    """An API that does not answer is told beside the last known state, until it answers again."""
+    """An API error appears next to the last known state until the API answers again."""
     kernel = _Kernel()
     progress = kernel.progress()
     _tell(progress, [_observed(1), ObservationFailed(error="Throttled: too many requests", elapsed=9)])
@@ -169,7 +169,7 @@ def test_a_deleted_endpoint_is_shown_as_gone() -> None:
 
 
 def test_the_wait_is_gone_once_its_step_has_ended() -> None:
-    """After the step `wait`, its result stands in the steps, and nothing says that it waits."""
+    """After the step `wait`, the steps include its result, and the output no longer says that it waits."""
     kernel = _Kernel()
     _tell(kernel.progress(), [*_RUN, _finished("wait", "Active, Connected")])
     assert "Waiting" not in kernel.text
@@ -177,7 +177,7 @@ def test_the_wait_is_gone_once_its_step_has_ended() -> None:
 
 
 def test_a_wait_draws_the_states_that_it_has_seen_so_far() -> None:
-    """While the wait goes on, and after it was left, its states are drawn; a result has its own."""
+    """A running or detached wait draws the states it has seen; a result has its own drawing."""
     kernel = _Kernel()
     progress = kernel.progress()
     _tell(progress, _RUN)
@@ -192,7 +192,7 @@ def test_a_wait_draws_the_states_that_it_has_seen_so_far() -> None:
 
 
 def test_a_closed_output_stays_and_does_not_claim_to_wait() -> None:
-    """After an interrupted wait the last states stay; the step is marked as not finished."""
+    """After an interrupted wait the last states stay, and the step is marked as not finished."""
     kernel = _Kernel()
     progress = kernel.progress()
     _tell(progress, _RUN)
@@ -232,7 +232,7 @@ def test_events_of_another_thread_print_nothing() -> None:
 
 
 def test_a_file_gets_a_line_for_each_step_and_each_change() -> None:
-    """Without a terminal nothing is rewritten: one line for each step, and one where a state changed."""
+    """Without a terminal, each step and each changed state is a line, and nothing is rewritten."""
     stream = io.StringIO()
     progress = Progress(None, stream=stream)
     _tell(progress, [*_RUN, _finished("wait", "Active, Connected")])
@@ -257,7 +257,7 @@ def test_a_file_is_told_of_silence_and_of_the_answer_after_it() -> None:
 
 
 def test_a_terminal_rewrites_its_last_line() -> None:
-    """In a terminal the wait is one line; nothing of a longer line before it is left over."""
+    """In a terminal the wait is one line, without leftovers of a longer previous line."""
     stream = _Terminal()
     progress = Progress(None, stream=stream)
     _tell(progress, [*_RUN, _observed(100, endpoint_status="X", connection_status="Y")])
@@ -270,7 +270,7 @@ def test_a_terminal_rewrites_its_last_line() -> None:
 
 
 def test_a_closed_terminal_keeps_the_last_state_and_names_the_step() -> None:
-    """An interrupted wait leaves its last line, and a line for the step that did not finish."""
+    """An interrupted wait leaves its last line, and a line for the unfinished step."""
     stream = _Terminal()
     progress = Progress(None, stream=stream)
     _tell(progress, _RUN)
@@ -285,14 +285,14 @@ def test_a_closed_terminal_keeps_the_last_state_and_names_the_step() -> None:
 @settings(deadline=None)
 @given(elapsed=st.floats(0, 1e6), name=st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_a_rewritten_line_never_wraps(elapsed: float, name: str) -> None:
-    """A line longer than the terminal cannot be rewritten, so it is cut, between words where it can be."""
+    """A line longer than the terminal cannot be rewritten, so it is cut, preferably between words."""
     stream = _Terminal()
     Progress(None, stream=stream)(_observed(elapsed, endpoint_status=name))
     assert columns(stream.getvalue()) < 80
 
 
 def test_a_narrow_encoding_does_not_end_the_step() -> None:
-    """A stream that has no check mark gets a question mark, and the step goes on."""
+    """A stream without a check mark in its encoding gets a question mark, and the step continues."""
     raw = io.BytesIO()
     progress = Progress(None, stream=io.TextIOWrapper(raw, encoding="ascii", newline="\n"))
     progress(_finished("create"))
@@ -300,7 +300,7 @@ def test_a_narrow_encoding_does_not_end_the_step() -> None:
 
 
 def test_a_shell_without_a_kernel_prints_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    """In an IPython terminal, lines go to the standard output of the moment."""
+    """In an IPython terminal, lines go to the current standard output."""
     progress = Progress(cast("InteractiveShell", object()))
     progress(_finished("create"))
     assert capsys.readouterr().out == "✔ create: done (0.2 s)\n"
@@ -313,7 +313,7 @@ def test_a_shell_without_a_kernel_prints_to_standard_output(capsys: pytest.Captu
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_event_is_shown_everywhere(kind: type, data: st.DataObject) -> None:
-    """Whatever an event holds, kernel, terminal and file show it, and no escape sequence gets through."""
+    """Kernel, terminal and file show every event, without escape sequences."""
     event = data.draw(hostile(kind))
     kernel, terminal, file = _Kernel(), _Terminal(), io.StringIO()
     for progress in (kernel.progress(), Progress(None, stream=terminal), Progress(None, stream=file)):
@@ -329,7 +329,7 @@ _RETRY = RetryScheduled(operation="ListClusters", error="ListClusters failed: sl
 
 
 def test_a_pause_before_another_call_is_announced() -> None:
-    """Who waits for a cloud is told why and for how long; when it goes on, the line is gone."""
+    """A pause shows its reason and its length, and the line disappears when the call continues."""
     kernel, file = _Kernel(), io.StringIO()
     progress, lines = kernel.progress(), Progress(None, stream=file)
     for told in (progress, lines):
@@ -352,7 +352,7 @@ def test_a_pause_that_was_the_last_event_is_told_in_the_past() -> None:
 
 
 def test_a_notice_stays() -> None:
-    """What is to be known is shown to the end."""
+    """A notice stays to the end."""
     kernel, terminal = _Kernel(), _Terminal()
     progress, lines = kernel.progress(), Progress(None, stream=terminal)
     for told in (progress, lines):

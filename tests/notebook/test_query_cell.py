@@ -30,18 +30,18 @@ ENDLESS = (
 
 @pytest.fixture
 def connected(shell: Shell, sandbox: Sandbox) -> Shell:  # noqa: ARG001
-    """Provide a shell with the flights as its connection."""
+    """Provide a shell connected to the flights."""
     shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
     return shell
 
 
 def names(shell: Shell) -> set[str]:
-    """Return the names that a person has in the notebook."""
+    """Return the user's names in the notebook."""
     return {name for name in shell.ip.user_ns if not name.startswith("_")}
 
 
 def test_a_cell_of_sql_is_a_frame(connected: Shell, tmp_path: Path) -> None:
-    """The frame is shown, what was read is told in a line, and only --into leaves a name behind."""
+    """The cell shows the frame and a line about the read rows, and only --into leaves a name behind."""
     before = names(connected)
     cell = connected.must("%%tidb_pe query\nSELECT carrier, name FROM airlines\nORDER BY carrier;")
     assert isinstance(cell.value, pd.DataFrame)
@@ -77,7 +77,7 @@ def test_a_line_is_a_query_as_well(connected: Shell) -> None:
 
 
 def test_the_last_result_is_the_underscore(connected: Shell) -> None:
-    """The frame of a cell or line is `_` and Out[n] for the next cell, `%%sql` included."""
+    """The frame of a cell or line is `_` and Out[n] for the next cell, including `%%sql`."""
     for source in (
         "%%tidb_pe query\nSELECT 7 AS n",
         "%tidb_pe query 'SELECT 8 AS n'",
@@ -134,7 +134,7 @@ def test_a_question_about_an_overtaken_statement_is_refused(connected: Shell) ->
 
 
 def test_a_result_above_the_cap_ends_the_cell(connected: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`%%sql` reads no more than half of the free memory: an error says so, and the session goes on."""
+    """`%%sql` reads at most half of the free memory: above it the cell fails, and the session goes on."""
     connected.must("%%sql\nSET @x = 4")
     with monkeypatch.context() as patch:
         patch.setattr(memory, "free_memory", lambda: 2_000_000)
@@ -167,7 +167,7 @@ def test_a_plan_is_shown_as_a_tree(connected: Shell) -> None:
 def test_a_path_of_windows_is_written_as_it_is_typed(
     connected: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unquoted backslashes stay in it; another system takes them as a part of the file's name."""
+    """An unquoted Windows path keeps its backslashes, which other systems treat as part of the file name."""
     monkeypatch.chdir(tmp_path)
     path = "C:\\Users\\me\\out.parquet"
     connected.must(f"%%tidb_pe query --to-parquet {path}\nSELECT carrier FROM airlines")
@@ -175,7 +175,7 @@ def test_a_path_of_windows_is_written_as_it_is_typed(
 
 
 def test_parameters_are_json_or_a_variable(connected: Shell) -> None:
-    """Both are bound; a variable may hold what JSON cannot."""
+    """JSON and a variable are both bound; a variable may hold what JSON cannot."""
     sql = "\nSELECT COUNT(*) AS n FROM flights WHERE origin = :origin AND dep_delay > :least"
     typed = connected.must('%%tidb_pe query --params \'{"origin": "JFK", "least": 30}\'' + sql)
     connected.must("wanted = {'origin': 'JFK', 'least': __import__('decimal').Decimal(30)}")
@@ -184,7 +184,7 @@ def test_parameters_are_json_or_a_variable(connected: Shell) -> None:
 
 
 def test_a_name_takes_the_variable_of_the_notebook(connected: Shell) -> None:
-    """A value, a numpy scalar and a list, which may be empty; what --params gives comes first."""
+    """A value, a numpy scalar and a list, even empty, are taken from variables; --params has priority."""
     connected.must(
         "import numpy as np\norigin, least, carriers, none = 'JFK', np.float64(30), ['UA', 'AA'], ()"
     )
@@ -212,7 +212,7 @@ def test_a_name_takes_the_variable_of_the_notebook(connected: Shell) -> None:
     ],
 )
 def test_what_is_bound_is_not_expanded(connected: Shell, line: str, sql: str, value: str) -> None:
-    """Braces and dollars of --params stay; elsewhere in the line `$name` and `{name}` are filled in."""
+    """Braces and dollars in --params stay; elsewhere in the line `$name` and `{name}` are filled in."""
     connected.must("total, alias, name = 9, 'tidb', 'kept'")
     connected.must("text, given = '{\"p\": \"$total\"}', {'p': '{total}'}")
     cell = connected.must(f"%%tidb_pe query {line}\nSELECT {sql} AS value")
@@ -227,7 +227,7 @@ def test_what_is_bound_is_not_expanded(connected: Shell, line: str, sql: str, va
     ],
 )
 def test_help_is_of_the_notebook(shell: Shell, cell: str, usage: str) -> None:
-    """Its usage is of the line or of the cell, with the notebook's own --into and an example that works."""
+    """Its usage is of the line or of the cell, with the notebook's own --into and a working example."""
     output = shell.must(cell).output
     assert usage in output
     assert "--into NAME" in output
@@ -266,7 +266,7 @@ def test_help_is_of_the_notebook(shell: Shell, cell: str, usage: str) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_fails_the_cell(shell: Shell, cell: str, words: str) -> None:
-    """Wrong input names its field, without a traceback, and nothing is asked of anybody."""
+    """Invalid input names its field without a traceback, and no server is asked."""
     failed = shell.run(cell)
     assert isinstance(failed.error, errors.InvalidRequest)
     assert " ".join(words.split()) in " ".join(failed.output.split())
@@ -274,7 +274,7 @@ def test_a_mistake_is_one_line_and_fails_the_cell(shell: Shell, cell: str, words
 
 
 def test_a_failure_leaves_the_name_alone(connected: Shell) -> None:
-    """The name keeps what it had, and the error is the server's, with the place in the statement."""
+    """After a failure the name has its old value, and the server's error shows the place in the statement."""
     connected.must("frame = 'kept'")
     failed = connected.run("%%tidb_pe query --into frame\nSELECT nope FROM flights")
     assert isinstance(failed.error, errors.QueryFailed)
@@ -286,7 +286,7 @@ def test_a_failure_leaves_the_name_alone(connected: Shell) -> None:
 
 @pytest.mark.parametrize("cell", ["%%sql", "%%tidb_pe query"])
 def test_an_error_shows_its_place_and_what_was_meant(connected: Shell, cell: str) -> None:
-    """A typed cell that fails shows its line with a caret, and the column or table that was meant."""
+    """A failing cell shows its line with a caret, and suggests the intended column or table."""
     failed = connected.run(f"{cell}\nSELECT carier,\n  dep_delay FROM flights")
     told, line, caret = failed.output.rstrip().splitlines()[-3:]
     assert "Unknown column 'carier' in 'field list'. Did you mean carrier?" in told
@@ -300,7 +300,7 @@ def test_an_error_shows_its_place_and_what_was_meant(connected: Shell, cell: str
 
 
 def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> None:
-    """An interrupt ends the cell in one line; the server runs nothing on, and the alias is usable."""
+    """An interrupt ends the cell in one line and the query on the server, and the alias is usable."""
     database = sandbox.database
     assert database is not None
     connected.must("%%tidb_pe query\nSELECT 1")
@@ -324,14 +324,14 @@ def test_the_stop_button_ends_the_query(connected: Shell, sandbox: Sandbox) -> N
 
 
 def test_unloading_takes_the_cell_magic_away(shell: Shell) -> None:
-    """After unloading there is neither a line nor a cell magic."""
+    """After unloading, the line magic and the cell magic are gone."""
     shell.must("%unload_ext tidb_pe_magic")
     assert "tidb_pe" not in shell.ip.magics_manager.magics["cell"]
     assert "tidb_pe" not in shell.ip.magics_manager.magics["line"]
 
 
 def test_cells_of_both_magics_share_one_session(connected: Shell) -> None:
-    """BEGIN, UPDATE and ROLLBACK in three cells keep nothing, and SET, USE and @x last for both magics."""
+    """BEGIN, UPDATE and ROLLBACK in three cells save nothing, and SET, USE and @x last for both magics."""
     connected.must("%%sql\nCREATE TABLE test.accounts (id INT, v INT)")
     connected.must("%%tidb_pe query\nINSERT INTO test.accounts VALUES (1, 100)")
     connected.must("%%tidb_pe query\nBEGIN")
@@ -347,7 +347,7 @@ def test_cells_of_both_magics_share_one_session(connected: Shell) -> None:
 
 @pytest.mark.parametrize("sql", ["BEGIN", "ROLLBACK", "SET @x = 1", "USE test", "SELECT LAST_INSERT_ID()"])
 def test_a_call_of_its_own_refuses_what_would_be_lost(connected: Shell, sql: str) -> None:
-    """`Runbook.query` names the cell and engine.begin(), and does not say that it has worked."""
+    """`Runbook.query` refuses session statements, and names the cell and engine.begin() instead."""
     connected.ip.user_ns["runbook"] = connected.ip.magics_manager.registry["TidbPeMagics"].runbook
     refused = connected.run(f"runbook.query({sql!r})")
     assert isinstance(refused.error, errors.InvalidRequest)

@@ -1,4 +1,4 @@
-"""`%tidb_pe sandbox`: a process of its own, found again after a kernel restart."""
+"""`%tidb_pe sandbox`: a separate process that is found again after a kernel restart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START = ("start", "--mode", "immediate", "--flights", "50")
 
 
 class Kernel:
-    """What one kernel has: an environment, a runbook and the command."""
+    """The parts of one kernel: an environment, a runbook and the command."""
 
     def __init__(self, directory: Path) -> None:
         """Start with the user's own settings."""
@@ -32,7 +32,7 @@ class Kernel:
         self.command = SandboxCommand(self.runbook, environ=self.environ, directory=directory)
 
     def do(self, *arguments: str) -> str:
-        """Carry a command out, and return what it says."""
+        """Run a command and return its output."""
         command = parse(["sandbox", *arguments], prog="%tidb_pe", skin=Skin.LINE)
         assert isinstance(command, Command)
         assert isinstance(command.request, SandboxRequest)
@@ -66,7 +66,7 @@ def test_start_points_the_kernel_at_it_and_stop_puts_it_back(directory: Path) ->
 
 
 def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
-    """After a restart `start` takes the running sandbox, with the endpoints that it has."""
+    """After a restart `start` uses the running sandbox with its endpoints."""
     first = Kernel(directory)
     first.do(*START)
     made = first.runbook.create(cluster="demo", vpc="vpc-t4nother5d9r1z").endpoint.endpoint_id
@@ -77,12 +77,12 @@ def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
     assert "has stopped" in second.do("stop")
     child = first.command._process
     assert child is not None
-    assert child.wait(60) == 0  # both kernels are this one process, which has to take leave of its child
+    assert child.wait(60) == 0  # Both kernels are this one process, which must reap its child.
     assert "No sandbox" in first.do("status")
 
 
 def test_stop_ends_nothing_but_the_sandbox(directory: Path) -> None:
-    """A number in the file that is another process's, or no process's at all, gets no signal."""
+    """A process ID in the file that belongs to another process, or to none, gets no signal."""
     kernel = Kernel(directory)
     kernel.do(*START)
     pid_file = directory / "sandbox.pid"
@@ -103,7 +103,7 @@ def test_stop_ends_nothing_but_the_sandbox(directory: Path) -> None:
 def test_the_sandbox_that_a_kernel_was_started_with_is_used(
     tidb_pe_sandbox: Sandbox, tidb_pe_environment: Mapping[str, str], directory: Path
 ) -> None:
-    """In JupyterLab of `make lab`, `start` uses the sandbox that is there, and `stop` does not end it."""
+    """In JupyterLab of `make lab`, `start` uses the existing sandbox, and `stop` does not end it."""
     kernel = Kernel(directory)
     kernel.environ.update(tidb_pe_environment)
     before = dict(kernel.environ)
@@ -122,12 +122,12 @@ def test_the_sandbox_that_a_kernel_was_started_with_is_used(
 
 
 def test_stop_without_a_sandbox_is_no_error(directory: Path) -> None:
-    """Stopping twice says that none is running."""
+    """A second stop says that no sandbox is running."""
     assert "No sandbox is running" in Kernel(directory).do("stop")
 
 
 def test_without_the_extra_it_is_named(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a package of the sandbox is missing, the error says how to get it."""
+    """If a package of the sandbox is missing, the error says how to install it."""
     (directory / "flask.py").write_text("raise ModuleNotFoundError(name='flask')", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(directory))
     with pytest.raises(MissingDependency, match="pip install cryptography duckdb flask"):
@@ -135,7 +135,7 @@ def test_without_the_extra_it_is_named(directory: Path, monkeypatch: pytest.Monk
 
 
 def test_a_sandbox_that_cannot_start_is_one_line(directory: Path) -> None:
-    """The process's own reason is the error, and nothing is left behind."""
+    """The process's own reason is the error, and no file or process remains."""
     kernel = Kernel(directory)
     with pytest.raises(TidbPeError, match="did not start") as failure:
         kernel.do("start", "--upstream", "nowhere")
@@ -144,7 +144,7 @@ def test_a_sandbox_that_cannot_start_is_one_line(directory: Path) -> None:
 
 
 def test_its_files_are_private(directory: Path) -> None:
-    """The environment file and the log can be read by the user alone."""
+    """Only the user can read the environment file and the log."""
     kernel = Kernel(directory)
     kernel.do(*START)
     for name in ("sandbox.env", "sandbox.log"):
@@ -153,7 +153,7 @@ def test_its_files_are_private(directory: Path) -> None:
 
 
 def test_options_that_come_too_late_are_told(directory: Path) -> None:
-    """A sandbox that runs already does not take other options, and `start` says so."""
+    """A running sandbox does not accept other options, and `start` says so."""
     kernel = Kernel(directory)
     kernel.do(*START)
     assert "different options" not in kernel.do("start")
@@ -162,7 +162,7 @@ def test_options_that_come_too_late_are_told(directory: Path) -> None:
 
 
 def test_a_state_directory_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
-    """A file in the place of the directory is named, without a traceback."""
+    """A file in place of the state directory is named, without a traceback."""
     place = tmp_path / "taken"
     place.touch()
     for action in ("start", "stop", "status"):

@@ -1,4 +1,4 @@
-"""One endpoint for two clusters, in cells: reused, named, used by both, and not deleted under the other."""
+"""One endpoint for two clusters in cells: reused, named, used by both, and protected from deletion."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_two_clusters_use_one_endpoint(shell: Shell, sandbox: Sandbox, tmp_path:
 
 
 def test_the_rule_that_authorizes_the_endpoint(shell: Shell, sandbox: Sandbox) -> None:
-    """After create, as a command, and after a refused login: the three values that the console asks for."""
+    """The console's three values appear after create, as a command, and after a refused login."""
     created = shell.must(f"%tidb_pe create --cluster demo {PLACEMENT} --verbose")
     (endpoint,) = sandbox.world.endpoints.values()
     values = (endpoint.service.service_name, endpoint.name, endpoint.endpoint_id)

@@ -1,4 +1,4 @@
-"""IPython in a terminal: the same commands, and a quiet end."""
+"""IPython in a terminal: the same commands, and a quiet exit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ exit
 
 
 def test_a_session_in_the_terminal(tmp_path: Path) -> None:
-    """The table works as text, jupysql does not tell of this machine's files, and the end is quiet."""
+    """The table works as text, jupysql prints no local file names, and the exit is quiet."""
     with Sandbox(flights=321) as sandbox:
         environment = os.environ | sandbox.environment() | {"HOME": str(tmp_path), "TERM": "dumb"}
         finished = subprocess.run(

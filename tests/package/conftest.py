@@ -1,4 +1,4 @@
-"""The package as it is released, built once for every process of the test run."""
+"""The released package, built once for every process of the test run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Wheel:
-    """Return what a build of the checkout makes."""
+    """Provide a build of the checkout."""
     base = tmp_path_factory.getbasetemp()
     # The directory that all processes of one run share.
     place = (base if worker_id == "master" else base.parent) / "dist"

@@ -1,4 +1,4 @@
-"""Environments that hold the built package and what it asks for, and nothing of the checkout."""
+"""Environments with the built package and its requirements only, without the checkout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Wheel:
 
     Attributes:
         path: the wheel.
-        sdist: the source archive beside it.
+        sdist: the source archive.
     """
 
     path: Path
@@ -37,14 +37,14 @@ class Wheel:
 
     @classmethod
     def of(cls, place: Path) -> Self:
-        """Return what lies in a directory: one of each."""
+        """Return the single archive of each kind in a directory."""
         (path,), (sdist,) = place.glob("*.whl"), place.glob("*.tar.gz")
         return cls(path, sdist)
 
 
 @cache
 def tools() -> dict[str, str]:
-    """Return an environment in which uv and build reach the index that pip is configured for."""
+    """Return an environment in which uv and build use the index that pip is configured for."""
     dump = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
     found: dict[str, str] = json.loads(_run([str(ROOT / ".ci" / "indexed"), *dump], os.environ).stdout)
     found["UV_PYTHON_DOWNLOADS"] = "never"
@@ -58,7 +58,7 @@ def tools() -> dict[str, str]:
 
 
 def uv(*arguments: str | Path) -> str:
-    """Run uv, and return what it printed."""
+    """Run uv and return its output."""
     return _run([sys.executable, "-m", "uv", *map(str, arguments)], tools()).stdout
 
 
@@ -83,7 +83,7 @@ class Clean:
     """A virtual environment with a home directory of its own, far from the checkout."""
 
     def __init__(self, place: Path, python: str = sys.executable) -> None:
-        """Make it in `place`, whose name holds a space, as the names of many home directories do."""
+        """Create it in `place`, whose name contains a space, as many home directories do."""
         self.home = place / "a home"
         self.home.mkdir(parents=True, exist_ok=True)
         uv("venv", "--quiet", "--clear", "--python", python, place / "clean room")
@@ -91,14 +91,14 @@ class Clean:
         self.python = self.bin / "python"
 
     def install(self, *requirements: str, constraints: Path = PINS) -> None:
-        """Have the requirements and what they ask for, in the versions of `constraints`, and nothing else."""
+        """Install exactly these requirements with their dependencies, in the versions of `constraints`."""
         exactly = ("pip", "install", "--quiet", "--exact", "--python", self.python)
         uv(*exactly, "--constraints", constraints, *requirements)
 
     def run(
         self, *command: str | Path, settings: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment with nothing of ours in its variables but `settings`."""
+        """Run a program of the environment with only `settings` as additional variables."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         return subprocess.run(
             [str(self.bin / command[0]), *map(str, command[1:])],
@@ -112,20 +112,20 @@ class Clean:
         )
 
     def tour(self, settings: Mapping[str, str], *parts: str) -> dict[str, Any]:
-        """Do parts of `tour.py`, and return what came out of each."""
+        """Run parts of `tour.py`, and return their results."""
         done = self.run("python", _TOUR, *parts, settings=settings)
         assert done.returncode == _OK, done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
     def versions(self) -> dict[str, str]:
-        """Return the version of everything that is installed."""
+        """Return the version of every installed package."""
         listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
         return {each["name"]: each["version"] for each in listed}
 
 
 def interpreter(version: str) -> str:
-    """Return the path of this Python version, where the machine has it."""
+    """Return the path of this Python version, if the machine has it."""
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         return sys.executable
     command = [sys.executable, "-m", "uv", "python", "find", version]

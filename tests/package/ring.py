@@ -1,4 +1,4 @@
-"""A keyring for an environment that has no other: named by the variable PYTHON_KEYRING_BACKEND."""
+"""A keyring for an environment without one: named by the variable PYTHON_KEYRING_BACKEND."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keyring.errors
 
 
 class Ring(keyring.backend.KeyringBackend):
-    """Holds one password, which it takes from a variable that nothing else reads."""
+    """Holds one password from a variable that nothing else reads."""
 
     priority = 1
 
@@ -18,5 +18,5 @@ class Ring(keyring.backend.KeyringBackend):
         return os.environ["RING_PASSWORD"] if (service, bool(username)) == ("tour", True) else None
 
     def set_password(self, service: str, username: str, password: str) -> None:  # noqa: ARG002 - the base's
-        """Keep nothing."""
+        """Store nothing."""
         raise keyring.errors.PasswordSetError

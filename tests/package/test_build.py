@@ -1,4 +1,4 @@
-"""What `python -m build` makes: the files that belong in it, and what an index shows of it."""
+"""The archives of `python -m build`: their files, and their page on an index."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def contents(wheel: Wheel) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def metadata(contents: dict[str, str]) -> Message:
-    """Return what an index reads."""
+    """Provide the metadata that an index reads."""
     return message_from_string(contents[f"{RELEASE}.dist-info/METADATA"])
 
 
 def test_an_index_would_take_it(wheel: Wheel) -> None:
-    """Twine finds nothing to say about the archives, nor about the README's rendering."""
+    """Twine reports no problem with the archives or the README's rendering."""
     check = [sys.executable, "-m", "twine", "check", "--strict", str(wheel.path), str(wheel.sdist)]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -48,7 +48,7 @@ def test_an_index_would_take_it(wheel: Wheel) -> None:
 
 
 def test_the_wheel_is_the_package_and_nothing_else(contents: dict[str, str]) -> None:
-    """Every file of the package is in it, help texts and `py.typed` too; no test and no notebook is."""
+    """The wheel contains every file of the package, help texts and `py.typed` too, without tests."""
     files = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / NAME).rglob("*")
@@ -60,13 +60,13 @@ def test_the_wheel_is_the_package_and_nothing_else(contents: dict[str, str]) -> 
 
 
 def test_it_is_pure_python_for_every_machine(wheel: Wheel, contents: dict[str, str]) -> None:
-    """One wheel is for every system and every Python 3."""
+    """One wheel serves every system and every Python 3."""
     assert wheel.path.name == f"{RELEASE}-py3-none-any.whl"
     assert "Root-Is-Purelib: true" in contents[f"{RELEASE}.dist-info/WHEEL"]
 
 
 def test_the_metadata_are_the_projects(metadata: Message, contents: dict[str, str]) -> None:
-    """Name, version, license, supported Pythons and the console command are those of the checkout."""
+    """Name, version, license, supported Pythons and the console command match the checkout."""
     assert metadata["Name"] == NAME
     assert metadata["Version"] == tidb_pe_magic.__version__
     assert metadata["License-Expression"] == "Apache-2.0"
@@ -76,7 +76,7 @@ def test_the_metadata_are_the_projects(metadata: Message, contents: dict[str, st
 
 
 def test_every_classifier_is_known(metadata: Message) -> None:
-    """An index refuses a classifier that it does not know."""
+    """Every classifier is known; an index refuses unknown ones."""
     found = metadata.get_all("Classifier") or []
     assert set(found) <= trove_classifiers.classifiers
     assert not set(found) & set(trove_classifiers.deprecated_classifiers)
@@ -84,7 +84,7 @@ def test_every_classifier_is_known(metadata: Message) -> None:
 
 
 def test_the_source_archive_can_be_tested(wheel: Wheel) -> None:
-    """It holds what `make test` and `make demo` need, and nothing that git ignores."""
+    """The source archive has the files that `make test` and `make demo` need, and none that git ignores."""
     with tarfile.open(wheel.sdist) as archive:
         names = {PurePosixPath(name).relative_to(RELEASE).as_posix() for name in archive.getnames()}
     wanted = ["Makefile", "pyproject.toml", ".ci/environment", ".ci/constraints.txt", "README.md", "LICENSE"]
@@ -102,7 +102,7 @@ def test_the_source_archive_can_be_tested(wheel: Wheel) -> None:
 
 
 def test_a_build_of_the_source_archive_is_the_same(wheel: Wheel, tmp_path: Path) -> None:
-    """Whoever builds from the archive, elsewhere and in another time zone, gets the same bytes."""
+    """A build from the source archive, elsewhere and in another time zone, has the same bytes."""
     with tarfile.open(wheel.sdist) as archive:
         # Without one Python 3.12 warns; the first releases of 3.11 have none.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)

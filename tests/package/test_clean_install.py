@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own: with what it asks for, and with each extra."""
+"""The wheel in an environment of its own: with its requirements, and with each extra."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
 
 @pytest.fixture(scope="module")
 def core(wheel: Wheel, clouds: dict[str, str], clean: Clean) -> dict[str, Any]:
-    """Return what a tour through an installation without extras comes to."""
+    """Provide the results of a tour through an installation without extras."""
     clean.install(str(wheel.path))
     return {
         **clean.tour(clouds, *WITHOUT_EXTRAS),
@@ -42,14 +42,14 @@ def core(wheel: Wheel, clouds: dict[str, str], clean: Clean) -> dict[str, Any]:
 
 
 def test_the_installed_package_is_meant(core: dict[str, Any], clean: Clean) -> None:
-    """What is tried is the wheel's code, not the checkout's."""
+    """The tests run the wheel's code, not the checkout's."""
     path, version = core["package"]
     assert path.startswith(f"{clean.bin.parent}/")
     assert version == tidb_pe_magic.__version__
 
 
 def test_without_extras_every_command_has_its_help(core: dict[str, Any]) -> None:
-    """In the shell and at the console, where the two that need a kept connection say so."""
+    """Every command has help in the shell and at the console; the two that need an open connection say so."""
     assert core["commands"] == [[], []]
     assert core["console"].returncode == 0
     assert "tidb-pe COMMAND" in core["console"].stdout
@@ -64,7 +64,7 @@ def test_without_extras_the_tutorial_ends_in_pandas(core: dict[str, Any]) -> Non
 
 
 def test_without_extras_the_form_works(core: dict[str, Any]) -> None:
-    """It is made, shown, and asks the clouds by itself."""
+    """Without extras the form is displayed and asks the clouds by itself."""
     assert core["form"] == [True, "<tidb_pe form, cluster demo>"]
 
 
@@ -77,14 +77,14 @@ def test_without_extras_the_form_works(core: dict[str, Any]) -> None:
     ],
 )
 def test_a_missing_package_is_named(core: dict[str, Any], part: str, packages: str) -> None:
-    """What needs more packages says in one line which, as any package index has them."""
+    """An operation that needs more packages names them in one line, for any package index."""
     assert core[part].startswith("MissingDependency: ")
     assert core[part].endswith(ADVICE.format(packages))
     assert "\n" not in core[part]
 
 
 def test_no_extra_comes_by_itself(core: dict[str, Any]) -> None:
-    """What is large, and what is for tests, is not among the packages that everybody gets."""
+    """Large packages and test packages are not among the core requirements."""
     assert not {"dask", "distributed", "keyring", "duckdb", "flask"} & set(core["versions"])
 
 
@@ -98,7 +98,7 @@ def test_no_extra_comes_by_itself(core: dict[str, Any]) -> None:
 def test_an_extra_is_enough(
     wheel: Wheel, clouds: dict[str, str], clean: Clean, extra: str, works: dict[str, Any]
 ) -> None:
-    """What the extra is for works with it alone."""
+    """An extra's feature works with that extra alone."""
     clean.install(f"{wheel.path}[{extra}]")
     settings = dict(clouds)
     if extra == "keyring":

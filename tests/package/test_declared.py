@@ -1,4 +1,4 @@
-"""Whatever the package imports comes with what it asks for: the dependencies, or the right extra."""
+"""Every imported package is a declared dependency, of the core or of the right extra."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from packaging.utils import canonicalize_name
 from repository.test_layers import FILES, PACKAGE, executed, imports
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# Which extra a part is for, by the beginning of its path.
+# The extra of each part, by the beginning of its path.
 EXTRA = {
     "sandbox/": "sandbox",
     "database/queries/distributed.py": "dask",
     "credentials/": "keyring",
 }
-# What has loaded a part is there when it is imported.
+# Packages that are loaded before a part is imported.
 LOADERS = {
     "sandbox/pytest_plugin.py": {"pytest"},
     "database/jupysql/results.py": {"polars"},  # of whoever has asked for polars' frames
@@ -31,7 +31,7 @@ LOADERS = {
 
 
 def names(requirements: list[str]) -> set[str]:
-    """Return the distributions that are asked for."""
+    """Return the required distributions."""
     return {canonicalize_name(Requirement(each).name) for each in requirements}
 
 
@@ -40,14 +40,14 @@ EXTRAS = {extra: names(asked) for extra, asked in PROJECT["optional-dependencies
 
 
 def offered(path: Path) -> frozenset[str]:
-    """Return what is there where `path`, relative to the package, is used."""
+    """Return the packages available where `path`, relative to the package, is used."""
     extra = next((extra for part, extra in EXTRA.items() if path.as_posix().startswith(part)), None)
     return frozenset(CORE | (EXTRAS[extra] if extra else set()) | LOADERS.get(path.as_posix(), set()))
 
 
 @cache
 def brought(asked: frozenset[str]) -> frozenset[str]:
-    """Return the distributions, and what each of them asks for by itself."""
+    """Return the distributions with each one's own requirements."""
     direct = {
         canonicalize_name(requirement.name)
         for distribution in asked
@@ -64,7 +64,7 @@ def distributions() -> dict[str, set[str]]:
 
 
 def lacking(path: Path, tree: ast.AST) -> set[str]:
-    """Return the packages that `path` imports and that nothing brings."""
+    """Return the packages that `path` imports without a requirement for them."""
     known = distributions()
     there = brought(offered(path))
     tops = {name.partition(".")[0] for name in imports(executed(tree))} - sys.stdlib_module_names - {PACKAGE}
@@ -72,7 +72,7 @@ def lacking(path: Path, tree: ast.AST) -> set[str]:
 
 
 def test_every_import_is_declared() -> None:
-    """A package is a dependency of the core, of the part's extra, or of one of these."""
+    """An imported package is a dependency of the core, of the part's extra, or of one of these."""
     paths = {path.relative_to(ROOT / PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
     found = {path.as_posix(): lacking(path, tree) for path, tree in paths.items()}
     assert {path: missing for path, missing in found.items() if missing} == {}
@@ -80,7 +80,7 @@ def test_every_import_is_declared() -> None:
 
 @pytest.mark.parametrize("name", sorted(EXTRAS))
 def test_an_extra_adds_to_the_core(name: str) -> None:
-    """What everybody gets is not asked for again."""
+    """An extra does not repeat the core's requirements."""
     assert not EXTRAS[name] & CORE
 
 
@@ -95,7 +95,7 @@ def test_an_extra_adds_to_the_core(name: str) -> None:
     ],
 )
 def test_the_guard_sees_what_is_missing(path: str, code: str) -> None:
-    """Another extra's package, a tool's and an unknown one are found."""
+    """The guard finds an import of another extra's package, of a tool and of an unknown package."""
     assert len(lacking(Path(path), ast.parse(code))) == 1
 
 
@@ -103,7 +103,7 @@ def test_the_guard_sees_what_is_missing(path: str, code: str) -> None:
     "module", ["notebook/sandbox_process.py", "sandbox/__main__.py", "sandbox/pytest_plugin.py"]
 )
 def test_the_sandboxs_packages_are_those_of_its_extra(module: str) -> None:
-    """The command that installs the sandbox's packages names each of the extra, and works with any index."""
+    """The sandbox's install command names each package of the extra, and works with any index."""
     source = (ROOT / PACKAGE / module).read_text(encoding="utf-8")
     line = next(line for line in source.splitlines() if "cryptography duckdb" in line)
     assert set(line.split('"')[1].removeprefix("pip install ").split()) == EXTRAS["sandbox"]

@@ -42,7 +42,7 @@ def lowest(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> Clean:
 
 
 def bounds() -> Iterator[tuple[str, str]]:
-    """Yield each requirement's name and its lower bound, the extras' too."""
+    """Yield each requirement's name and its lower bound, including the extras'."""
     asked = (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
     for requirement in map(Requirement, chain.from_iterable(asked)):
         ((operator, version),) = ((each.operator, each.version) for each in requirement.specifier)
@@ -51,7 +51,7 @@ def bounds() -> Iterator[tuple[str, str]]:
 
 
 def test_each_bound_is_a_release(lowest: Clean) -> None:
-    """What is installed are the bounds themselves, so that each of them is what was tried."""
+    """The installed versions are the bounds themselves."""
     versions = lowest.versions()
     assert {name: Version(versions[name]) for name, _ in bounds()} == {
         name: Version(version) for name, version in bounds()
@@ -59,11 +59,11 @@ def test_each_bound_is_a_release(lowest: Clean) -> None:
 
 
 def test_the_whole_way_works_with_the_lowest_versions(lowest: Clean, clouds: dict[str, str]) -> None:
-    """Tutorial, pandas, forms, `query` and Dask do what they do with the newest ones."""
+    """Tutorial, pandas, forms, `query` and Dask work with the lowest versions as with the newest."""
     assert lowest.tour(clouds, *WORKS) == WORKS
 
 
 def test_the_sandbox_works_with_the_lowest_versions(lowest: Clean) -> None:
-    """It starts as a process of its own."""
+    """The sandbox starts as a process of its own with the lowest versions."""
     shown = lowest.tour({}, "sandbox")["sandbox"]
     assert shown.startswith("The sandbox has started")

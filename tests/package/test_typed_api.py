@@ -20,14 +20,14 @@ _ERROR = re.compile(r":(\d+): error: .* \[([a-z-]+)\]$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def found(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return what mypy says of the program, in an environment that has the wheel and no stubs."""
+    """Provide mypy's output for the program, in an environment with the wheel and without stubs."""
     directory = tmp_path_factory.mktemp("typed")
-    # Always in one place: what mypy has found out about pandas and the others is there for the next run.
+    # Always in one place, so that the next run reuses mypy's results for pandas and other packages.
     clean = Clean(Path(sys.prefix) / "typed-api")
     clean.install(str(wheel.path))
     program = directory / PROGRAM.name
     program.write_bytes(PROGRAM.read_bytes())
-    # Nothing of this project's configuration, and the packages of that environment.
+    # Without this project's configuration, and with the packages of that environment.
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
     command += ["--python-executable", str(clean.python), "--cache-dir", str(clean.home / "mypy")]
     done = subprocess.run(
@@ -38,7 +38,7 @@ def found(wheel: Wheel, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def expected() -> Iterator[tuple[int, str]]:
-    """Yield the lines of the program that are marked, and the error that each has to have."""
+    """Yield the marked lines of the program, with the expected error of each."""
     for number, line in enumerate(PROGRAM.read_text(encoding="utf-8").splitlines(), start=1):
         marked = re.search(r"  # error: ([a-z-]+)$", line)
         if marked:
@@ -46,11 +46,11 @@ def expected() -> Iterator[tuple[int, str]]:
 
 
 def test_types_are_as_promised_and_mistakes_are_found(found: str) -> None:
-    """Each method has the type that a program relies on, and each wrong call is reported, by its kind."""
+    """Each method has the type that a program relies on, and each wrong call is reported by its kind."""
     assert [(int(number), code) for number, code in _ERROR.findall(found)] == list(expected()), found
 
 
 def test_the_package_is_seen_as_typed(found: str) -> None:
-    """`py.typed` is honoured: nothing of the package is skipped or taken for Any."""
+    """`py.typed` is honored: no part of the package is skipped or treated as Any."""
     assert "import-untyped" not in found
     assert len(list(expected())) > 5

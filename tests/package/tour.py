@@ -1,7 +1,7 @@
 """What a person does with an installed package: run by the tests in an environment that has nothing else.
 
 `python tour.py PART...` does the parts in one process and prints what came out as JSON. The clouds are those
-of the environment's variables, and so is what the endpoint is created of: `TOUR_VPC`, `TOUR_SECURITY_GROUP`.
+of the environment's variables, and so are the endpoint's parameters: `TOUR_VPC`, `TOUR_SECURITY_GROUP`.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Tour:
         self.shell.run_line_magic("load_ext", "tidb_pe_magic")
 
     def package(self) -> object:
-        """Tell where the package comes from."""
+        """Return the package's location."""
         return [tidb_pe_magic.__file__, tidb_pe_magic.__version__]
 
     def commands(self) -> object:
-        """Ask each command for its help, in the shell and at the console; return those that show none."""
+        """Request each command's help, in the shell and at the console; return the commands without any."""
         magics = [
             name
             for name in available(Skin.LINE, Skin.CELL)
@@ -53,7 +53,7 @@ class Tour:
         return [magics, [name for name in available(Skin.CONSOLE) if main([name, "-h"]) != 0]]
 
     def tutorial(self) -> object:
-        """Go the whole way in the shell, and query with jupysql into pandas."""
+        """Run all steps in the shell, and query with jupysql into pandas."""
         way = f"--vpc {os.environ['TOUR_VPC']} --security-group {os.environ['TOUR_SECURITY_GROUP']}"
         report = self.shell.run_line_magic("tidb_pe", f"run demo {way} --database nycflights13")
         self.shell.run_line_magic("config", "SqlMagic.autopandas = True")
@@ -61,20 +61,20 @@ class Tour:
         return [report.endpoint.connection_status, type(frame).__name__, *frame.shape]
 
     def pandas(self) -> object:
-        """Read with pandas over the engine of a connection made in Python."""
+        """Read with pandas over the engine of a connection opened in Python."""
         import pandas as pd  # noqa: PLC0415 - only this part needs it
 
         with connected() as runbook:
             return pd.read_sql(SQL, runbook.connection.engine).shape
 
     def form(self) -> object:
-        """Show the form, which asks the clouds by itself, until it has nothing more to do."""
+        """Show the form, which asks the clouds by itself, until it is idle."""
         with Runbook() as runbook, contextlib.closing(tidb_pe_magic.form(runbook, cluster="demo")) as form:
             form._ipython_display_()
             return [form.join(60), repr(form)]
 
     def help(self) -> object:
-        """Show a topic of the help, whose text is a file of the package."""
+        """Show a help topic, whose text is a file of the package."""
         return str(Runbook().help("costs"))
 
     def query(self) -> object:
@@ -83,12 +83,12 @@ class Tour:
             return runbook.query(SQL).shape
 
     def nullable(self) -> object:
-        """Read into pandas' own nullable columns, and name their types."""
+        """Read into pandas' own nullable columns, and return their types."""
         with connected() as runbook:
             return [str(dtype) for dtype in runbook.query(SQL, dtypes="numpy_nullable").dtypes]
 
     def dask(self) -> object:
-        """Read with Dask, whose workers look the password up."""
+        """Read with Dask, whose workers look up the password."""
         with connected("env:TIDB_PASSWORD") as runbook:
             return runbook.query(SQL, **RANGES).compute(scheduler="threads").shape
 
@@ -98,7 +98,7 @@ class Tour:
             return runbook.connection.password_source
 
     def sandbox(self) -> object:
-        """Start the sandbox as a cell does, and stop it, where the environment names no clouds yet."""
+        """Start the sandbox as a cell does, and stop it, if the environment names no clouds yet."""
         names = {hosts.TIDB_CLOUD, hosts.ALIBABA} & set(os.environ)
         clouds = {name: os.environ.pop(name) for name in names}
         try:
@@ -108,7 +108,7 @@ class Tour:
             os.environ.update(clouds)
 
     def _shown(self, line: str) -> str:
-        """Return what a line of the magic prints."""
+        """Return a magic line's output."""
         with contextlib.redirect_stdout(io.StringIO()) as shown:
             self.shell.run_line_magic("tidb_pe", line)
         return shown.getvalue()
@@ -116,7 +116,7 @@ class Tour:
 
 @contextlib.contextmanager
 def connected(password_from: str | None = None) -> Iterator[Runbook]:
-    """Return a runbook that has gone the whole way in Python."""
+    """Return a runbook after all steps in Python."""
     group = os.environ["TOUR_SECURITY_GROUP"]
     with Runbook() as runbook:
         runbook.run(
@@ -130,7 +130,7 @@ def connected(password_from: str | None = None) -> Iterator[Runbook]:
 
 
 def outcome(part: Callable[[], object]) -> object:
-    """Return what the part returned, or the one line of its error."""
+    """Return the part's result, or the one line of its error."""
     try:
         return part()
     except TidbPeError as error:

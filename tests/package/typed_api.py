@@ -1,7 +1,7 @@
 """The public API as a user's own typed program uses it; type checkers read this file, nothing runs it.
 
 A line that ends with `error:` and a code is one in which a type checker has to find that error; no other line
-has one.
+have none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def whole_way(runbook: Runbook) -> Engine:
-    """Go the way to the endpoint step by step, and connect."""
+    """Create the endpoint step by step, and connect."""
     assert_type(runbook.clusters(), model.Clusters)
     for cluster in runbook.clusters():
         assert_type(cluster, model.Cluster)
@@ -41,7 +41,7 @@ def whole_way(runbook: Runbook) -> Engine:
 
 
 def at_once(password: Secret) -> model.RunReport:
-    """Do all of it in one call, with every edge of a runbook replaced."""
+    """Do all of it in one call, with every dependency of a runbook replaced."""
     seen: list[model.Event] = []
     edges = {"TIDB_PE_CLUSTER": "demo"}
     with Runbook(
@@ -60,7 +60,7 @@ def at_once(password: Secret) -> model.RunReport:
 
 
 def seconds_to_wait(runbook: Runbook) -> float | None:
-    """Tell errors apart by their classes, which carry what a program needs."""
+    """Distinguish errors by their classes, which carry the data that a program needs."""
     try:
         runbook.delete("ep-1", yes=True)
     except Throttled as error:
@@ -76,7 +76,7 @@ def seconds_to_wait(runbook: Runbook) -> float | None:
 
 
 def mistakes(runbook: Runbook) -> int:
-    """Do what a type checker has to refuse."""
+    """Make calls that a type checker must refuse."""
     runbook.cluster(1)  # error: arg-type
     runbook.plan(vpcs="vpc-1")  # error: call-arg
     runbook.wait(timeout="60")  # error: arg-type

@@ -1,6 +1,6 @@
 """Make the README's pictures: notebooks as they look in JupyterLab, against the sandbox: `make pictures`.
 
-Each scene is a notebook's cells, a theme and a window's width; a scene of a form adds what a person does.
+Each scene is a notebook's cells, a theme and a window's width; a scene of a form adds a user's actions.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _STYLE = """
 }
 .jp-Notebook .jp-InputPrompt, .jp-Notebook .jp-OutputPrompt { color: var(--jp-ui-font-color2) !important; }
 """
-# Where the last cell ends; what Lab leaves below it is for scrolling.
+# The end of the last cell; the space that Lab leaves below it is for scrolling.
 _END = """() => {
     document.querySelectorAll('.jp-WindowedPanel-outer').forEach(each => { each.scrollTop = 0 });
     const cells = document.querySelectorAll('.jp-Notebook .jp-Cell');
     return Math.ceil(cells[cells.length - 1].getBoundingClientRect().bottom);
 }"""
 _MILLISECONDS = 60_000.0
-_TALL, _MARGIN = 5000, 60  # the margin holds Lab's status bar, which is not in the picture
+_TALL, _MARGIN = 5000, 60  # The margin holds Lab's status bar, which is not in the picture.
 
 
 def _look(_notebook: OpenNotebook) -> None:
-    """Do nothing but look."""
+    """Do nothing."""
 
 
 def _form(notebook: OpenNotebook) -> FormPage:
@@ -65,14 +65,14 @@ def _list(notebook: OpenNotebook) -> None:
 
 
 def _plan(notebook: OpenNotebook) -> None:
-    """Choose cluster and security group, and look what would be created."""
+    """Choose cluster and security group, and check the plan."""
     form = _form(notebook)
     form.choose()
     form.place()
 
 
 def _stop(notebook: OpenNotebook) -> None:
-    """Choose two security groups that an endpoint cannot have both, and a name that is not valid."""
+    """Choose two security groups that an endpoint cannot combine, and an invalid name."""
     _plan(notebook)
     form = _form(notebook)
     form.field("Security groups").select_option([GROUP, "enterprise (sg-t4nenterprise)"])
@@ -84,14 +84,14 @@ def _stop(notebook: OpenNotebook) -> None:
 
 
 def _wait(notebook: OpenNotebook) -> None:
-    """Have the endpoint made, and wait for it."""
+    """Create the endpoint, and wait for it."""
     form = _form(notebook)
     form.create()
     expect(form.outcome("wait")).to_contain_text("Creating")
 
 
 def _query(notebook: OpenNotebook) -> None:
-    """Go the whole way to a DataFrame."""
+    """Run all steps up to a DataFrame."""
     form = _form(notebook)
     form.create()
     expect(form.outcome("wait")).to_contain_text("Endpoint ready")
@@ -113,7 +113,7 @@ class Scene:
         act: what a person does then; returns when the page shows what is to be seen.
         seconds: until an endpoint is Connected.
         width: of the browser's window, in pixels.
-        first: the cell that the picture begins with; those before it make ready what it shows.
+        first: the first cell in the picture; the cells before it prepare its content.
     """
 
     cells: tuple[str, ...]
@@ -142,7 +142,7 @@ SCENES = {
 
 
 def main() -> None:
-    """Make the pictures that are named, or all."""
+    """Create the named pictures, or all."""
     parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
     parser.add_argument("scene", nargs="*", help=f"of {', '.join(SCENES)} (default: all)")
     wanted = parser.parse_args().scene or list(SCENES)
@@ -163,7 +163,7 @@ def main() -> None:
 
 
 def _make(browser: Browser, scene: Scene, path: Path) -> None:
-    """Make one picture, with clouds and a server of its own: no scene is in another one's way."""
+    """Create one picture, with its own clouds and server, so that scenes do not affect each other."""
     cells = {f"cell-{number}": source for number, source in enumerate(scene.cells)}
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -187,12 +187,12 @@ def _make(browser: Browser, scene: Scene, path: Path) -> None:
             notebook.save()
             notebook.tidy()
             page.add_style_tag(content=_STYLE)
-            # With all of it in the window, nothing is scrolled.
+            # With all of it in the window, the page does not scroll.
             page.set_viewport_size({"width": scene.width, "height": _TALL})
             page.set_viewport_size({"width": scene.width, "height": page.evaluate(_END) + _MARGIN})
             page.locator("#jp-main-dock-panel").screenshot(path=path)
     with Image.open(path) as picture:
-        # So few colours are enough for windows, and take half the room.
+        # This number of colors is enough for windows, and halves the size.
         picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     if path.stat().st_size > MOST_BYTES:
         raise AssertionError(f"{path.name} has {path.stat().st_size} bytes, more than {MOST_BYTES}")

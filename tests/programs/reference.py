@@ -1,6 +1,6 @@
-"""The reference of all commands, made from the table of operations: `make reference` writes it.
+"""The reference of all commands, from the table of operations: `make reference` writes it.
 
-It is a topic of the package's help, so that it is read as well by `%tidb_pe help commands` as in a browser.
+It is a topic of the package's help, for `%tidb_pe help commands` and for a browser.
 """
 
 from __future__ import annotations

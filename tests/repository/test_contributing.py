@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is right: its steps work in a copy of the repository, and what it names is there."""
+"""CONTRIBUTING.md is correct: its steps work in a copy of the repository, and its references exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAME = "zones"
 
 
 def _follow(copy: Path, step: re.Match[str]) -> None:
-    """Do in the copy what the step says."""
+    """Follow the step in the copy."""
     path, code = copy / step["path"], step["code"]
     if step["new"]:
         path.write_text(code, encoding="utf-8")
@@ -78,7 +78,7 @@ def _run(copy: Path, environ: Mapping[str, str], *words: str) -> str:
 
 
 def test_the_operation_of_the_guide_works_in_every_skin(copy: Path, environ: Mapping[str, str]) -> None:
-    """The console command, its help, and the reference have it, with nothing done but the guide's steps."""
+    """After the guide's steps alone, the console command, its help, and the reference have the operation."""
     script = (
         "from tidb_pe_magic import Runbook\n"
         "with Runbook() as runbook:\n"
@@ -101,7 +101,7 @@ def test_the_operation_of_the_guide_works_in_every_skin(copy: Path, environ: Map
 
 
 def test_the_guards_accept_the_operation_of_the_guide(copy: Path, environ: Mapping[str, str]) -> None:
-    """Layers, the table's tests, style and types have nothing to say against it."""
+    """Layers, the table's tests, style and types accept the guide's operation."""
     tests = ("tests/repository/test_layers.py", "tests/commands/test_table.py")
     passed = _run(copy, environ, "pytest", "-q", "-p", "no:cacheprovider", *tests)
     assert re.search(r"\d+ passed", passed)
@@ -110,7 +110,7 @@ def test_the_guards_accept_the_operation_of_the_guide(copy: Path, environ: Mappi
 
 
 def test_what_the_guide_names_is_there() -> None:
-    """Each file, and each target of make, exists."""
+    """Each file and each make target in the guide exists."""
     shown = _STEP.sub("", GUIDE)
     made = {step["path"] for step in _STEP.finditer(GUIDE) if step["new"]}
     for path in set(re.findall(r"`((?:tests|tidb_pe_magic)/[\w/.]+)`", shown)) - made:

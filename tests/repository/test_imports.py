@@ -1,4 +1,4 @@
-"""Loading the extension is quick: each command imports what it needs, and not before."""
+"""Loading the extension is quick: each command imports its packages only when it needs them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEAVY = [
     "sql",
     "sqlalchemy",
 ]
-# IPython itself may bring some of these along: only what our import adds counts.
+# IPython itself may load some of these: only additional imports count.
 PROGRAM = """
 import json, sys
 {before}
@@ -59,14 +59,14 @@ def imported(before: str, code: str, home: Path) -> set[str]:
 
 
 def test_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
-    """`import tidb_pe_magic` brings no cloud SDK, HTTP client, database or data package, nor IPython."""
+    """`import tidb_pe_magic` loads no cloud SDK, HTTP client, database or data package, nor IPython."""
     found = imported("", "import tidb_pe_magic", tmp_path)
     assert "tidb" in found
     assert not found & {*HEAVY, "IPython"}
 
 
 def test_loading_the_extension_imports_nothing_heavy(tmp_path: Path) -> None:
-    """`%load_ext tidb_pe_magic`, and help, bring none of them into a shell."""
+    """`%load_ext tidb_pe_magic` and help load none of these packages."""
     code = "shell.run_line_magic('load_ext', 'tidb_pe_magic')\nshell.run_line_magic('tidb_pe', 'connect -h')"
     found = imported(SHELL, code, tmp_path)
     assert "tidb" in found
@@ -74,7 +74,7 @@ def test_loading_the_extension_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_loading_the_extension_leaves_the_rest_to_the_first_command(tmp_path: Path) -> None:
-    """Until then neither the model nor the operations are imported."""
+    """Loading the extension imports neither the model nor the operations."""
     code = (
         "shell.run_line_magic('load_ext', 'tidb_pe_magic')\n"
         "heavy = ('tidb_pe_magic.model', 'tidb_pe_magic.commands', 'tidb_pe_magic.steps')\n"
@@ -84,5 +84,5 @@ def test_loading_the_extension_leaves_the_rest_to_the_first_command(tmp_path: Pa
 
 
 def test_the_guard_sees_a_heavy_import(tmp_path: Path) -> None:
-    """A package that is imported is reported, so that the absence of one means something."""
+    """The guard reports a heavy import, so that its silence has a meaning."""
     assert "httpx" in imported("", "import httpx", tmp_path)

@@ -1,4 +1,4 @@
-"""The guard of the architecture: imports go one way, and foreign packages have their places."""
+"""The architecture guard: imports go one way, and foreign packages have their places."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tidb_pe_magic"
-# Each part may import what stands below it, and nothing of its own level but itself.
+# Each part may import lower layers, and only itself of its own layer.
 LEVELS = (
     {"text", "advice"},
     {"errors"},
@@ -31,7 +31,7 @@ LEVELS = (
     {"__init__"},
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-# Foreign packages, by the beginning of their names, and the one place that may import them.
+# Foreign packages by the beginning of their names, and the only place that may import each.
 PLACES = {
     **dict.fromkeys(("alibabacloud_", "darabonba", "Tea"), "clouds/alibaba/"),
     **dict.fromkeys(("sqlalchemy", "pymysql", "pandas", "sql"), "database/"),
@@ -41,7 +41,7 @@ FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 
 
 def executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes below, without what stands under `if TYPE_CHECKING`."""
+    """Yield the nodes below, except those under `if TYPE_CHECKING`."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
             children: list[ast.stmt] = child.orelse
@@ -69,14 +69,14 @@ def part_of(path: Path) -> str:
 
 
 def may_import(part: str, other: str) -> bool:
-    """Tell whether one part may import another: what stands below it, while the sandbox is an island."""
+    """Return whether one part may import another: only a lower one, and nothing for the sandbox."""
     if part == other:
         return True
     return part != "sandbox" and other in LEVEL and LEVEL[other] < LEVEL[part]
 
 
 def offenses(path: Path, tree: ast.AST) -> list[str]:
-    """Return the imports that `path`, relative to the package, must not have."""
+    """Return the forbidden imports of `path`, relative to the package."""
     part, found = part_of(path), []
     for name in imports(executed(tree)):
         top, _, rest = name.partition(".")
@@ -102,7 +102,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
 
 
 def resolved(names: Iterable[str], modules: Container[str]) -> set[str]:
-    """Return the modules of the package that the imported names are, or are taken from."""
+    """Return the modules of the package that the imported names are, or come from."""
     found = (name if name in modules else name.rpartition(".")[0] for name in names)
     return {name for name in found if name in modules}
 
@@ -114,14 +114,14 @@ def packages_of(module: str) -> list[str]:
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Return which modules of the package each module imports, for type checkers too."""
+    """Return the imported modules of each module, including those for type checkers."""
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
     modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found = resolved(imports(ast.walk(tree)), modules)
-        # Importing a module imports the packages around it; those around the importer are there already.
+        # Importing a module imports its parent packages; the importer's own are already loaded.
         executed_names = resolved(imports(executed(tree)), modules)
         around = {package for name in executed_names for package in packages_of(name)}
         around -= set(packages_of(module))
@@ -130,25 +130,25 @@ def import_graph() -> dict[str, set[str]]:
 
 
 def test_imports_go_one_way() -> None:
-    """No file imports what is above it, the sandbox is an island, and foreign packages have their places."""
+    """No file imports a higher layer, the sandbox is isolated, and foreign packages have their places."""
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
     found = {path: offenses(path.relative_to(ROOT / PACKAGE), tree) for path, tree in trees.items()}
     assert {path.as_posix(): names for path, names in found.items() if names} == {}
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """There is no import circle, not even one that only type checkers see."""
+    """Import circles do not exist, not even for type checkers only."""
     assert circles(import_graph()) == []
 
 
 def test_the_guard_finds_a_circle() -> None:
-    """A circle through three modules is found, and what only hangs on it is not part of it."""
+    """A circle through three modules is found, without modules that only import from it."""
     graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
     assert circles(graph) == [{"a", "b", "c"}]
 
 
 def test_every_part_has_its_rule() -> None:
-    """A new module at the top has to be given its place."""
+    """Each new top-level module has a layer."""
     assert {part_of(path.relative_to(ROOT / PACKAGE)) for path in FILES} == {*LEVEL, "sandbox"}
 
 
@@ -174,7 +174,7 @@ def test_every_part_has_its_rule() -> None:
     ],
 )
 def test_the_guard_sees_a_wrong_import(path: str, code: str) -> None:
-    """Wherever the import stands and however it is written, it is found."""
+    """A wrong import is found, wherever it is and however it is written."""
     assert len(offenses(Path(path), ast.parse(code))) == 1
 
 
@@ -188,5 +188,5 @@ def test_the_guard_sees_a_wrong_import(path: str, code: str) -> None:
     ],
 )
 def test_the_guard_lets_a_right_import_through(path: str, code: str) -> None:
-    """Imports for type checkers, and those in their own place, are no offence."""
+    """Imports for type checkers, and imports of allowed packages, pass."""
     assert offenses(Path(path), ast.parse(code)) == []

@@ -1,4 +1,4 @@
-"""The Makefile's targets, and the pins that its set-up installs."""
+"""The Makefile's targets, and the pins that its setup installs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CONSTRAINTS = (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8")
 
 
 def make(*arguments: str) -> str:
-    """Run make and return what it writes."""
+    """Run make and return its output."""
     program = need("make", apt="make")
     command = [program, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def targets() -> list[str]:
-    """Return the targets that a person can ask for."""
+    """Return the documented targets."""
     assert TARGETS is not None
     return TARGETS[1].split()
 
@@ -36,24 +36,24 @@ def normal(name: str) -> str:
 
 @pytest.mark.parametrize("target", targets())
 def test_target_can_be_made(target: str) -> None:
-    """Each target's rules and prerequisites exist, and `make help` tells what it does."""
+    """Each target's rules and prerequisites exist, and `make help` describes it."""
     make("--dry-run", target)
     assert re.search(rf"^make {target} +\w", make("help"), flags=re.MULTILINE)
 
 
 def test_no_target_is_the_help() -> None:
-    """A bare `make` changes nothing."""
+    """A bare `make` shows the help and changes nothing."""
     assert make() == make("help")
 
 
 def test_pins_name_no_index() -> None:
-    """The pins hold names and versions alone: no address of whoever resolved them."""
+    """The pins contain only names and versions, without the address of an index."""
     for line in CONSTRAINTS.splitlines():
         assert re.fullmatch(r"[a-z0-9-]+==[\w.!+]+( ; .+)?", line), line
 
 
 def test_every_requirement_is_pinned() -> None:
-    """Whatever pyproject.toml asks for is pinned; `make lock` mends it."""
+    """Every requirement of pyproject.toml is pinned; `make lock` updates the pins."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     asked = [
         *project["project"]["dependencies"],

@@ -1,4 +1,4 @@
-"""The pictures of the way to the cluster and of a wait: harmless, told without colours, and told in words."""
+"""The pictures of the route and of a wait: harmless, and readable without colors and in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tidb_pe_magic.display.views.topology import topology
 
 _patient = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 _NUMBER = r"-?\d+(\.\d+)?(e-\d+)?"
-# Every attribute of a picture but the label, which is text, and what may stand in it.
+# Every attribute of a picture except the label, which is text, and its allowed values.
 _ATTRIBUTES = {
     **dict.fromkeys(("x", "y", "width", "height", "rx"), _NUMBER),
     "viewBox": rf"0 0 ({WIDTH}|{NARROW}) {_NUMBER}",
@@ -47,12 +47,12 @@ def _words(svg: str) -> list[str]:
 
 
 def _sanitised(svg: str) -> str:
-    """Return what is left where every element is taken away and its characters stay."""
+    """Return the text that remains when every element is removed."""
     return " ".join("".join(ET.fromstring(svg).itertext()).split())  # noqa: S314 - our own
 
 
 def _colourless(svg: str) -> str:
-    """Return the shapes alone: no words and no colours."""
+    """Return only the shapes, without words and colors."""
     shapes = re.sub(r"<text.*?</text>[^<]*", "", svg)
     return re.sub(
         r'aria-label="[^"]*"|(stroke|fill):(var\([^)]*\)|currentColor)|;[a-z]+-opacity:\S+', "", shapes
@@ -79,26 +79,26 @@ def _check(svg: str) -> None:
 def test_no_name_becomes_a_part_of_the_topology(
     cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, aliases: list[str] | None
 ) -> None:
-    """Whatever the names hold, the picture is well-formed and has our elements and attributes alone."""
+    """Whatever the names contain, the topology is well-formed with only the product's elements."""
     _check(render.topology(cluster, endpoint, aliases))
 
 
 @_patient
 @given(changes=st.lists(hostile(model.StateChange), max_size=9))
 def test_no_state_becomes_a_part_of_the_timeline(changes: list[model.StateChange]) -> None:
-    """Whatever the states hold, the picture is well-formed and has our elements and attributes alone."""
+    """Whatever the states contain, the timeline is well-formed with only the product's elements."""
     _check(render.timeline(changes))
 
 
 @pytest.mark.parametrize("noncharacter", ["\ufffe", "\uffff", "\x00", "\ud800"])
 def test_what_xml_cannot_hold_is_replaced(noncharacter: str) -> None:
-    """Characters that no XML document may hold do not break the picture."""
+    """Characters that XML forbids do not break the picture."""
     name = f"a{noncharacter}b"
     _check(render.topology(replace(CLUSTER, display_name=name), replace(ENDPOINT, endpoint_id=name), [name]))
 
 
 def test_without_its_elements_the_topology_still_reads_as_the_way() -> None:
-    """A sanitiser that takes SVG away leaves the stations in their order, with arrows between them."""
+    """A sanitizer that removes SVG leaves the stations in order, with arrows between them."""
     assert _sanitised(render.topology(CLUSTER, ENDPOINT, ["tidb"])) == (
         "Notebook tidb SQL open → Endpoint Active · ep-t4nabc123 · ap-southeast-1a 10.0.1.7 Connected · "
         "Connected → Service epsrv-t4ndemo ap-southeast-1 → Cluster demo ACTIVE"
@@ -106,7 +106,7 @@ def test_without_its_elements_the_topology_still_reads_as_the_way() -> None:
 
 
 def test_without_its_elements_the_timeline_still_reads_in_order() -> None:
-    """A sanitiser that takes SVG away leaves the times and both lanes, named and in order."""
+    """A sanitizer that removes SVG leaves the times and both lanes, named and in order."""
     assert _sanitised(render.timeline(CHANGES)) == (
         "Seen after 0.1 s · 2.3 s · 4.0 s · 6.4 s · Endpoint Creating · Active · "
         "Connection Disconnected · Connecting · Connected ·"
@@ -114,7 +114,7 @@ def test_without_its_elements_the_timeline_still_reads_in_order() -> None:
 
 
 def test_states_are_told_without_colours() -> None:
-    """Good, busy, gone and unknown states have different shapes, and each has its word."""
+    """Good, busy, gone and unknown states differ in shape, and each has its word."""
     drawn = {}
     for state in ("Active", "Creating", "Deleting", "Hibernating"):
         svg = render.timeline([model.StateChange(elapsed=1, endpoint_status=state, connection_status="")])
@@ -126,7 +126,7 @@ def test_states_are_told_without_colours() -> None:
 
 @pytest.mark.parametrize("status", _STATES)
 def test_every_state_is_drawn_in_both_places(status: str) -> None:
-    """Each state that the clouds document, one of the future, and none at all: the whole word is there."""
+    """Each documented state, an unknown one and a missing one are drawn with the whole word."""
     endpoint = replace(ENDPOINT, endpoint_status=status, connection_status=status)
     assert _words(render.topology(CLUSTER, endpoint, [])).count(status) == (2 if status else 0)
 
@@ -141,7 +141,7 @@ def test_a_connection_that_should_be_there_is_a_warning() -> None:
 
 @pytest.mark.parametrize("zones", [None, 0, 1, 2, 3])
 def test_nothing_is_cut_off_at_the_bottom(zones: int | None) -> None:
-    """Without an endpoint and with however many zones, every box ends within the picture."""
+    """Without an endpoint and with any number of zones, every box ends within the picture."""
     endpoint = None if zones is None else replace(ENDPOINT, zones=ENDPOINT.zones[:1] * zones)
     root = ET.fromstring(render.topology(CLUSTER, endpoint, []))  # noqa: S314 - our own
     bottoms = [float(box.get("y", "")) + float(box.get("height", "")) for box in root.iter("rect")]
@@ -149,7 +149,7 @@ def test_nothing_is_cut_off_at_the_bottom(zones: int | None) -> None:
 
 
 def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
-    """Without an endpoint the service is the cluster's, and nothing claims to be connected."""
+    """Without an endpoint the picture shows the cluster's service, and claims no connection."""
     shown = _sanitised(render.topology(CLUSTER, None, ()))
     assert "Notebook no SQL yet → Endpoint not created yet → Service epsrv-t4ndemo" in shown
     assert "onnected" not in shown
@@ -159,7 +159,7 @@ def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
 
 
 def test_long_names_keep_both_ends() -> None:
-    """A name that is too long is shortened in its middle, and the label has it in full."""
+    """A long name is shortened in its middle, and the label has the full name."""
     name = "analytics-of-the-whole-company-in-production"
     svg = render.topology(replace(CLUSTER, display_name=name), ENDPOINT, ())
     (short,) = (words for words in _words(svg) if "…" in words)
@@ -171,7 +171,7 @@ def test_long_names_keep_both_ends() -> None:
 
 
 def test_many_zones_are_counted() -> None:
-    """Of more zones than there is room for, the first are drawn and the others counted."""
+    """If the zones do not fit, the first are drawn and the others counted."""
     zones = tuple(replace(ENDPOINT.zones[0], zone_id=f"zone-{number}") for number in range(6))
     words = _words(render.topology(CLUSTER, replace(ENDPOINT, zones=zones), ()))
     assert [word for word in words if word.startswith("zone-")] == [
@@ -183,7 +183,7 @@ def test_many_zones_are_counted() -> None:
 
 
 def test_many_states_are_shortened_in_the_middle() -> None:
-    """Of more states than there is room for, the first and the last are drawn."""
+    """If the states do not fit, the first and the last are drawn."""
     changes = [replace(CHANGES[0], elapsed=number, endpoint_status=f"S{number}") for number in range(9)]
     words = _words(render.timeline(changes))
     assert [word for word in words if re.fullmatch(r"S\d", word)] == ["S0", "S6", "S7", "S8"]
@@ -196,9 +196,9 @@ def test_a_state_that_stays_is_told_once() -> None:
 
 
 def test_a_wait_shows_both_pictures_and_tells_them_in_words() -> None:
-    """What `wait` returns is drawn on the page; its details have each state with its time."""
+    """The result of `wait` is drawn on the page, and its details list each state with its time."""
     waited = replace(ENDPOINT, changes=CHANGES)
-    # Each has a second form for little room, which is not heard.
+    # Each has a narrow form, which screen readers skip.
     assert render.html(waited).count("<svg") == 2 * render.html(waited).count('aria-hidden="true"') == 4
     assert "<svg" not in render.html(ENDPOINT)
     shown = " ".join(render.text(replace(waited, verbose=True)).split())
@@ -211,7 +211,7 @@ def test_a_wait_shows_both_pictures_and_tells_them_in_words() -> None:
 
 
 def test_a_narrow_picture_has_every_word_from_top_to_bottom() -> None:
-    """Where there is little room, what stands side by side elsewhere stands one below the other."""
+    """A narrow picture has every word of the wide one, arranged vertically."""
     for wide in (topology(CLUSTER, ENDPOINT, ["db"]), timeline(CHANGES)):
         assert wide.narrow is not None
         _check(wide.narrow.svg())
@@ -224,7 +224,7 @@ def test_a_narrow_picture_has_every_word_from_top_to_bottom() -> None:
 
 
 def test_a_status_shows_the_topology_of_its_cluster() -> None:
-    """A status with a cluster has the picture; without one there is nothing to draw."""
+    """A status with a cluster has the picture; a status without one has none."""
     status = model.RunbookStatus(
         steps=(), next_command=None, cluster=CLUSTER, endpoint=ENDPOINT, aliases=("db",)
     )

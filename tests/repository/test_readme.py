@@ -1,4 +1,4 @@
-"""The README says what the product does: its commands, its links and its pictures."""
+"""The README matches the product: its commands, its links and its pictures."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tidb_pe_magic.commands.words import words
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HELP = ROOT / "tidb_pe_magic" / "help"
-# What stands for an ID in the README, as an ID.
+# Valid IDs for the README's placeholders.
 ELLIPSIS = {"vpc-…": "vpc-1", "sg-…": "sg-1", "ENDPOINT_ID": "ep-1"}
 
 
 def test_the_nine_commands_exist_and_no_other_is_named_there() -> None:
-    """The table names ways to get connected, to ask and to clean up: commands, and a cell of jupysql."""
+    """The nine commands in the table exist: commands to connect, ask and clean up, and a jupysql cell."""
     (table,) = re.findall(r"\| to \| use \|\n(.*?)\n\n", README, re.DOTALL)
     named = re.findall(r"`([^`]+)`", table)
     assert len(named) == len(set(named)) >= 9
@@ -28,7 +28,7 @@ def test_the_nine_commands_exist_and_no_other_is_named_there() -> None:
 
 
 def test_every_page_that_is_linked_exists() -> None:
-    """Links lead to files of the repository, and every page of the help is reachable from the README."""
+    """Links lead to existing files, and every help page is reachable from the README."""
     linked = set(re.findall(r"\]\((?!https?:|#)([^)#]+)\)", README))
     assert [name for name in linked if not (ROOT / name).is_file()] == []
     pages = {f"tidb_pe_magic/help/{path.name}" for path in HELP.glob("*.md")}
@@ -36,12 +36,12 @@ def test_every_page_that_is_linked_exists() -> None:
 
 
 def test_it_fits_on_five_screens() -> None:
-    """A newcomer reads it in five minutes: what is longer has a page of its own."""
+    """A newcomer can read the README in five minutes; longer text has a page of its own."""
     assert len(README.split()) <= 1300
 
 
 def test_every_picture_is_made_by_a_scene() -> None:
-    """`make pictures` makes each image that there is; the README's are among them, with words for them."""
+    """`make pictures` creates every image, including the README's, which have alternative text."""
     assert {path.stem for path in IMAGES.iterdir()} == set(SCENES)
     assert all(path.stat().st_size <= MOST_BYTES for path in IMAGES.iterdir())
     shown = re.findall(r"!\[([^\]]*)\]\(notebooks/images/([^)]*)\.png\)", README)
@@ -56,7 +56,7 @@ def _commands() -> list[str]:
 
 @pytest.mark.parametrize("line", _commands())
 def test_every_command_in_the_text_can_be_typed(line: str) -> None:
-    """What the README shows as a command is one, with flags that exist."""
+    """Every command in the README is valid, with existing flags."""
     for shown, typed in ELLIPSIS.items():
         line = line.replace(shown, typed)
     line = re.sub(r" --vpc \S*$", "", line)
@@ -64,7 +64,7 @@ def test_every_command_in_the_text_can_be_typed(line: str) -> None:
 
 
 def test_security_names_tests_that_exist() -> None:
-    """Each promise of SECURITY.md points at files that are there."""
+    """Each file that SECURITY.md refers to exists."""
     named = re.findall(r"`(tests/[^`]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
     assert len(named) > 10
     assert [name for name in named if not (ROOT / name).is_file()] == []

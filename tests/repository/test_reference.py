@@ -1,4 +1,4 @@
-"""The reference of all commands is what the table of operations says."""
+"""The reference of all commands matches the table of operations."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from programs import reference
 
 
 def test_the_reference_is_made_from_the_table() -> None:
-    """What is shipped is what `make reference` writes."""
+    """The shipped reference equals the output of `make reference`."""
     assert reference.PATH.read_text(encoding="utf-8") == reference.reference()

@@ -1,4 +1,4 @@
-"""API clients are kept, replaced and closed without anybody's call being cut off."""
+"""API clients are cached, replaced and closed without interrupting a call."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tidb_pe_magic.runtime.clients import Clients
 
 
 class Client:
-    """Notes whether it was closed."""
+    """Records whether it was closed."""
 
     closed = False
 
     def close(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.closed = True
 
 
 def test_a_client_is_kept_while_its_settings_stay_the_same() -> None:
-    """The same settings give the same client; other ones a new one, and the old one is closed."""
+    """The same settings give the same client; others give a new one, and the old one is closed."""
     clients = Clients()
     first = clients.get("api", "key 1", Client)
     assert clients.get("api", "key 1", Client) is first
@@ -32,7 +32,7 @@ def test_a_client_is_kept_while_its_settings_stay_the_same() -> None:
 
 
 def test_a_client_that_another_thread_uses_is_closed_after_its_call() -> None:
-    """Neither new settings nor the end of the runbook close a client that another thread still uses."""
+    """New settings and the end of the runbook leave a client open while another thread uses it."""
     clients, entered, leave = Clients(), threading.Event(), threading.Event()
     used: list[Client] = []
     closed_meanwhile: list[bool] = []
@@ -57,7 +57,7 @@ def test_a_client_that_another_thread_uses_is_closed_after_its_call() -> None:
 
 
 def test_a_client_that_cannot_be_made_leaves_the_old_one() -> None:
-    """Where new settings are refused, the client of the old ones is neither closed nor forgotten."""
+    """If new settings are refused, the old client stays open and cached."""
     clients = Clients()
     first = clients.get("api", "good", Client)
 

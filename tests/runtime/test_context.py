@@ -22,7 +22,7 @@ HERE = Whereabouts(
 
 
 def test_one_slow_answer_is_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A no holds for 30 s, so that one slow answer costs no more than that; a yes holds for ever."""
+    """A negative answer is cached for 30 s, a positive one forever."""
     answers: list[Whereabouts | None] = [None, None, HERE]
     asked: list[float] = []
     now = [100.0]

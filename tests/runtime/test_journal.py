@@ -1,4 +1,4 @@
-"""The journal: what is written before a change and after it, and what cannot be written refuses it."""
+"""The journal is written before and after each change, and a change that cannot be recorded is refused."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ OPERATION = "CreateVpcEndpoint"
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    """Provide an empty journal, at a fixed time."""
+    """Provide an empty journal at a fixed time."""
     return Journal(tmp_path / "state", now=lambda: 1_800_000_000.0)
 
 
 def lines(journal: Journal) -> list[dict[str, str]]:
-    """Return the records as they stand in the file."""
+    """Return the records in the file."""
     return [json.loads(line) for line in journal.path.read_text(encoding="ascii").splitlines()]
 
 
 def make(journal: Journal, *, failure: BaseException | None = None, plan: str = "p", token: str = "") -> str:
-    """Carry a change out, or fail at it, and return its token."""
+    """Make a change, or fail at it, and return its token."""
     with journal.change(OPERATION, "in vpc-1", region_id="r", plan=plan, token=token) as change:
         if failure is not None:
             raise failure
@@ -57,14 +57,14 @@ def fail(journal: Journal, failure: BaseException, *, token: str = "") -> None:
 
 
 def hopeless() -> ServiceUnavailable:
-    """Return the failure of a host that refuses connections, which is not asked once more."""
+    """Return the failure of a host that refuses connections, which is not retried."""
     failure = ServiceUnavailable("refused.", operation=OPERATION)
     failure.transient = False
     return failure
 
 
 def test_the_intent_is_on_the_disk_before_the_change(journal: Journal) -> None:
-    """Inside the block the file holds the intent with its ClientToken, and no outcome."""
+    """Inside the block the file contains the intent with its ClientToken, and no outcome."""
     with journal.change(OPERATION, "in vpc-1", region_id="r", plan="p") as change:
         [intent] = lines(journal)
         assert (intent["record"], intent["token"]) == ("intent", change.token)
@@ -75,7 +75,7 @@ def test_the_intent_is_on_the_disk_before_the_change(journal: Journal) -> None:
 
 
 def test_the_outcome_follows_with_the_request_id(journal: Journal) -> None:
-    """After the block the journal names what was made, and the token is not used again."""
+    """After the block the journal names the created resource, and the token is not reused."""
     make(journal)
     [seen] = journal.mutations()
     assert (seen.result, seen.resource, seen.request_id) == ("succeeded", "ep-1", "R-1")
@@ -101,7 +101,7 @@ def test_only_a_refusal_that_was_read_closes_the_intent(
     result: str,
     is_open: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    """What may have been carried out keeps its token for the next try; what was refused does not."""
+    """A change that may have happened keeps its token for the next attempt; a refused one does not."""
     fail(journal, failure)
     [seen] = journal.mutations()
     assert seen.result == result
@@ -110,7 +110,7 @@ def test_only_a_refusal_that_was_read_closes_the_intent(
 
 
 def test_a_token_that_was_sent_again_is_closed_by_either_outcome(journal: Journal) -> None:
-    """An intent that a crash left open is over once a later one with its token has succeeded."""
+    """An open intent from a crash is closed once a later one with its token has succeeded."""
     fail(journal, KeyboardInterrupt())
     token = journal.open_token("p")
     assert make(journal, token=token) == token
@@ -119,7 +119,7 @@ def test_a_token_that_was_sent_again_is_closed_by_either_outcome(journal: Journa
 
 
 def test_a_token_that_was_refused_for_other_options_stays_while_a_list_may_lag(tmp_path: Path) -> None:
-    """Something was made with it: for ten minutes no other token is sent, unless that is found."""
+    """After a refusal for other options, no other token is sent for ten minutes, unless the list shows it."""
     now = 1_800_000_000.0
     journal = Journal(tmp_path / "state", now=lambda: now)
     fail(journal, KeyboardInterrupt())
@@ -141,7 +141,7 @@ def test_a_token_that_was_refused_for_other_options_stays_while_a_list_may_lag(t
 
 
 def test_the_ten_minutes_begin_with_the_last_call_that_may_have_made_something(tmp_path: Path) -> None:
-    """A token that was sent again late may have made its endpoint then, which a list need not show yet."""
+    """The ten minutes start with the last call of the token that may have created an endpoint."""
     now = 1_800_000_000.0
     journal = Journal(tmp_path / "state", now=lambda: now)
     fail(journal, KeyboardInterrupt())
@@ -157,7 +157,7 @@ def test_the_ten_minutes_begin_with_the_last_call_that_may_have_made_something(t
 
 
 def test_a_refusal_does_not_undo_what_the_token_may_have_made_before(tmp_path: Path) -> None:
-    """An answer was lost, and the next call refused: the token stays while a list may lag."""
+    """After a lost answer and a refusal, the token stays in use while a list may lag."""
     now = 1_800_000_000.0
     journal = Journal(tmp_path / "state", now=lambda: now)
     fail(journal, KeyboardInterrupt())
@@ -172,7 +172,7 @@ def test_a_refusal_does_not_undo_what_the_token_may_have_made_before(tmp_path: P
 
 
 def test_a_token_that_made_nothing_is_not_used_again(journal: Journal) -> None:
-    """Refused at its only call, it is neither open nor used; one that made something stays the last used."""
+    """A token refused at its only call is neither open nor used; one that succeeded is the last used."""
     made = make(journal, token="")
     fail(journal, Conflict("a quota.", operation=OPERATION, code="QuotaExceeded"))
     assert journal.open_token("p") == ""
@@ -180,7 +180,7 @@ def test_a_token_that_made_nothing_is_not_used_again(journal: Journal) -> None:
 
 
 def test_what_a_plan_has_made_last_is_known(journal: Journal) -> None:
-    """What was made or found counts, of this plan alone, and no failure."""
+    """Only resources that this plan created or found count, without failures."""
     assert journal.last_made("p") == ""
     make(journal)
     make(journal, plan="another plan")
@@ -192,7 +192,7 @@ def test_what_a_plan_has_made_last_is_known(journal: Journal) -> None:
 
 
 def test_what_is_found_closes_the_intent(journal: Journal) -> None:
-    """An endpoint that is adopted is what the lost creation made: its token is not used for another."""
+    """An adopted endpoint closes the lost creation's intent, and its token is not reused."""
     fail(journal, KeyboardInterrupt())
     journal.conclude_found("p", "ep-9")
     assert journal.open_token("p") == ""
@@ -201,14 +201,14 @@ def test_what_is_found_closes_the_intent(journal: Journal) -> None:
 
 
 def test_tokens_are_new_and_fit() -> None:
-    """A ClientToken is ASCII of at most 64 characters, and none is given twice."""
+    """A ClientToken is ASCII of at most 64 characters, and unique."""
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(token.isascii() and token.isalnum() and len(token) <= 64 for token in tokens)
 
 
 def test_files_are_private_from_the_first_byte(journal: Journal, tmp_path: Path) -> None:
-    """Directory 0700, files 0600, whatever the umask; a file that was opened to others is closed again."""
+    """The directory has mode 0700 and files 0600, whatever the umask; a file opened to others is restored."""
     before = os.umask(0)
     try:
         make(journal)
@@ -222,13 +222,13 @@ def test_files_are_private_from_the_first_byte(journal: Journal, tmp_path: Path)
 
 
 def test_the_state_directory_is_the_users_or_the_one_that_is_named(tmp_path: Path) -> None:
-    """TIDB_PE_STATE_DIR wins; else it is where the platform keeps a program's state."""
+    """TIDB_PE_STATE_DIR has priority over the platform's directory for program state."""
     assert state_directory({"TIDB_PE_STATE_DIR": str(tmp_path)}) == tmp_path
     assert state_directory({}).name == "tidb_pe_magic"
     assert os.environ["XDG_STATE_HOME"] in str(state_directory({}))
 
 
-# What a crash leaves, and what somebody else leaves.
+# The remains of a crash, and the files of another user.
 
 
 def _journal_of_three(directory: Path) -> Journal:
@@ -242,7 +242,7 @@ def _journal_of_three(directory: Path) -> Journal:
 @given(cut=st.integers(1, 400), tail=st.binary(max_size=20).filter(lambda tail: b"\n" not in tail))
 @example(cut=1, tail=b"")
 def test_a_line_cut_off_by_a_crash_is_tolerated(cut: int, tail: bytes) -> None:
-    """Whatever of the last line is on the disk, reading goes on, and the next record takes its place."""
+    """A partial last line is ignored, and the next record replaces it."""
     with tempfile.TemporaryDirectory() as directory:
         journal = _journal_of_three(Path(directory))
         data = journal.path.read_bytes()
@@ -263,7 +263,7 @@ def test_a_line_cut_off_by_a_crash_is_tolerated(cut: int, tail: bytes) -> None:
     st.integers(0, 4),
 )
 def test_a_corrupt_line_refuses_changes_and_stops_no_read(line: bytes, where: int) -> None:
-    """A complete line that is no record is named, nothing is changed, and history shows the rest."""
+    """An invalid complete line is reported and blocks changes, and history shows the rest."""
     with tempfile.TemporaryDirectory() as directory:
         journal = _journal_of_three(Path(directory))
         good = journal.path.read_bytes().splitlines(keepends=True)
@@ -281,7 +281,7 @@ def test_a_corrupt_line_refuses_changes_and_stops_no_read(line: bytes, where: in
 @settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=300))
 def test_any_file_at_all_is_read(data: bytes) -> None:
-    """Reading never fails; a change is written down, or refused in one line and the file left as it is."""
+    """Reading any file succeeds; a change is recorded, or refused in one line with the file unchanged."""
     with tempfile.TemporaryDirectory() as directory:
         journal = Journal(Path(directory))
         journal.path.write_bytes(data)
@@ -296,7 +296,7 @@ def test_any_file_at_all_is_read(data: bytes) -> None:
 
 
 def refusal(journal: Journal) -> str:
-    """Return the words in which a change is refused before anything is changed."""
+    """Return the error with which a change is refused in advance."""
     entered = False
     with pytest.raises(JournalError) as caught, journal.change(OPERATION, "in vpc-1", region_id="r"):
         entered = True
@@ -307,33 +307,33 @@ def refusal(journal: Journal) -> str:
 
 
 def test_a_directory_that_is_a_file_refuses(tmp_path: Path) -> None:
-    """The reason is the system's."""
+    """A file in place of the directory is refused with the system's reason."""
     (tmp_path / "state").write_text("")
     assert re.search("File exists|Not a directory", refusal(Journal(tmp_path / "state")))
     assert "Not a directory" in refusal(Journal(tmp_path / "state" / "deeper"))
 
 
 def test_a_journal_that_is_a_directory_refuses(tmp_path: Path) -> None:
-    """The reason is the system's."""
+    """A directory in place of the journal is refused with the system's reason."""
     (tmp_path / "journal.jsonl").mkdir()
     assert "Is a directory" in refusal(Journal(tmp_path))
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "/dev/null", "elsewhere"])
 def test_a_journal_that_points_elsewhere_refuses(tmp_path: Path, target: str) -> None:
-    """A link is not followed, be it to a device or to another file."""
+    """A symbolic link to a device or to another file is not followed."""
     (tmp_path / "journal.jsonl").symlink_to(target)
     assert re.search("symbolic links|regular file", refusal(Journal(tmp_path)))
 
 
 def test_a_pipe_in_its_place_refuses_at_once(tmp_path: Path) -> None:
-    """Opening a pipe that nobody reads would hold the kernel up for good."""
+    """A pipe is refused immediately, because opening one without a reader would block the kernel."""
     os.mkfifo(tmp_path / "journal.jsonl")
     assert "regular file" in refusal(Journal(tmp_path))
 
 
 def test_a_directory_that_others_can_write_to_refuses(tmp_path: Path) -> None:
-    """Somebody else could put a journal of their own into it."""
+    """A directory that other users can write to is refused, because they could replace the journal."""
     tmp_path.chmod(0o777)
     assert "other users can write" in refusal(Journal(tmp_path))
     with pytest.raises(PermissionError):
@@ -343,7 +343,7 @@ def test_a_directory_that_others_can_write_to_refuses(tmp_path: Path) -> None:
 def test_a_file_of_somebody_else_refuses(tmp_path: Path) -> None:
     """Another user's journal is neither read for a token nor written to."""
     path = Path("/etc/passwd")
-    if os.geteuid() == 0:  # only root can give a file away, and owns that one
+    if os.geteuid() == 0:  # Only root can change a file's owner, and owns this one.
         journal = Journal(tmp_path)
         make(journal)
         path = journal.path
@@ -372,7 +372,7 @@ print(journal.path.stat().st_size - size)
 
 
 def test_a_full_disk_refuses_and_leaves_the_journal_whole(journal: Journal) -> None:
-    """A record of which only a part fits is taken back, in a process whose files may not grow."""
+    """A record that fits only partially is removed, in a process with a limit on file sizes."""
     make(journal)
     run = subprocess.run(
         [sys.executable, "-c", FULL, str(journal.path.parent)], capture_output=True, text=True, check=True
@@ -385,7 +385,7 @@ def test_a_full_disk_refuses_and_leaves_the_journal_whole(journal: Journal) -> N
 
 
 def test_an_outcome_that_cannot_be_written_does_not_hide_what_was_made(tmp_path: Path) -> None:
-    """The change is over: the problem is told, the block's result stays, and the intent stays open."""
+    """After a change an unwritable outcome is reported, the result stays, and the intent stays open."""
     told: list[str] = []
     journal = Journal(tmp_path, on_problem=told.append)
     with journal.change(OPERATION, "in vpc-1", region_id="r", plan="p") as change:
@@ -409,7 +409,7 @@ for number in range(30):
 
 
 def test_processes_that_write_at_once_lose_no_line(journal: Journal) -> None:
-    """Three processes append sixty records each: every one is there, whole."""
+    """When three processes append sixty records each, every record is present and complete."""
     processes = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(journal.path.parent), name]) for name in "abc"
     ]
@@ -420,7 +420,7 @@ def test_processes_that_write_at_once_lose_no_line(journal: Journal) -> None:
 
 
 def test_a_later_versions_records_are_kept(journal: Journal) -> None:
-    """Records and fields that this version does not know are no corruption."""
+    """Unknown records and fields of a later version are not corruption."""
     make(journal)
     JournalFile(journal.path).append({"record": "novelty", "id": "x", "more": {"a": [1]}})
     make(journal)

@@ -10,15 +10,15 @@ from tidb_pe_magic.sandbox import Sandbox
 
 
 class CountingRing(Ring):
-    """A keyring that counts the questions that it is asked."""
+    """A keyring that counts its lookups."""
 
     def __init__(self, passwords: dict[tuple[str, str], str]) -> None:
-        """Hold the passwords; nothing was asked yet."""
+        """Store the passwords, with the count at zero."""
         super().__init__(passwords)
         self.asked: list[tuple[str, str]] = []
 
     def get_password(self, service: str, username: str) -> str | None:
-        """Count, and answer."""
+        """Count the lookup, and return the password."""
         self.asked.append((service, username))
         return super().get_password(service, username)
 

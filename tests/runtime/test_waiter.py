@@ -1,4 +1,4 @@
-"""Waiting, on a clock that moves only when the waiter sleeps."""
+"""Waits, on a clock that moves only when the waiter sleeps."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ CREATING = endpoint("Creating", "Disconnected")
 
 
 class Scene:
-    """A clock, a sleep that moves it, and observations that are given one after the other."""
+    """A clock, a sleep that moves it, and observations in order."""
 
     def __init__(self, *seen: Seen) -> None:
-        """Take the observations; the last is seen again and again."""
+        """Take the observations. The last one repeats."""
         self.seen = list(seen)
         self.now = 1000.0
         self.slept: list[float] = []
@@ -101,7 +101,7 @@ class Scene:
 
 
 def test_an_endpoint_that_is_ready_is_not_waited_for() -> None:
-    """One observation, no sleep."""
+    """A ready endpoint needs one observation and no sleep."""
     scene = Scene(READY)
     assert scene.wait() is READY
     assert scene.slept == []
@@ -109,7 +109,7 @@ def test_an_endpoint_that_is_ready_is_not_waited_for() -> None:
 
 
 def test_every_state_on_the_way_is_reported() -> None:
-    """The listener sees each observation with the seconds since the beginning."""
+    """The listener receives each observation with the elapsed seconds."""
     way = [
         CREATING,
         endpoint("Active", "Disconnected"),
@@ -135,7 +135,7 @@ def test_every_state_on_the_way_is_reported() -> None:
     )
 )
 def test_states_that_are_not_final_are_waited_through(states: list[tuple[str, str]]) -> None:
-    """Disconnected and states that nobody knows yet end neither in success nor in failure."""
+    """Disconnected and unknown states end the wait neither in success nor in failure."""
     scene = Scene(*(endpoint(*pair) for pair in states), READY)
     assert scene.wait() is READY
     assert len(scene.slept) == len(states)
@@ -153,7 +153,7 @@ def test_states_that_are_not_final_are_waited_through(states: list[tuple[str, st
     ],
 )
 def test_a_final_state_ends_the_wait(seen: VpcEndpoint | None, reason: str) -> None:
-    """Where the endpoint never will be connected the error says why, and what to do."""
+    """If the endpoint can never connect, the error gives the reason and advice."""
     scene = Scene(CREATING, seen)
     with pytest.raises(EndpointFailed, match=reason) as caught:
         scene.wait()
@@ -163,7 +163,7 @@ def test_a_final_state_ends_the_wait(seen: VpcEndpoint | None, reason: str) -> N
 
 
 def test_every_known_state_is_a_success_a_failure_or_waited_through() -> None:
-    """Over all pairs of the cloud's states there is one success, and deletion alone fails."""
+    """Of all pairs of the cloud's states one is a success, and only deletion fails."""
     outcome: dict[tuple[str, str], bool | None] = {}
     for status in EndpointStatus:
         for connection in ConnectionStatus:
@@ -181,7 +181,7 @@ def test_every_known_state_is_a_success_a_failure_or_waited_through() -> None:
 
 
 def test_the_time_is_kept() -> None:
-    """The wait ends at its time, after a last look, with what was seen and how to go on."""
+    """A wait ends at its timeout after a last poll, with the last state and how to continue."""
     scene = Scene(CREATING)
     with pytest.raises(WaitTimeout) as caught:
         scene.wait(timeout=10)
@@ -196,13 +196,13 @@ def test_the_time_is_kept() -> None:
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
 def test_without_any_time_there_is_still_one_look(timeout: float) -> None:
-    """A time that has passed gives the present state a chance."""
+    """With a timeout in the past, the wait still polls once."""
     assert Scene(READY).wait(timeout=timeout) is READY
     with pytest.raises(WaitTimeout):
         Scene(CREATING).wait(timeout=timeout)
 
 
-# Eighths of a second add up without rounding, so that the clock of the test can reach the end.
+# Eighths of a second add up without rounding, so that the test's clock can reach the end.
 @given(st.integers(1, 3600 * 8).map(lambda eighths: eighths / 8))
 def test_pauses_grow_to_five_seconds_and_never_pass_the_end(timeout: float) -> None:
     """The pauses grow from one second to five, and the clock ends at the timeout."""
@@ -216,7 +216,7 @@ def test_pauses_grow_to_five_seconds_and_never_pass_the_end(timeout: float) -> N
 
 @given(st.integers(0, 300 * 8).map(lambda eighths: eighths / 8))
 def test_a_wait_ends_within_one_interval_of_connected(due: float) -> None:
-    """Connected is seen at the first look after it came, which is at most one interval later."""
+    """A wait notices Connected at most one interval later."""
 
     class Later(Scene):
         """Becomes ready at its time."""
@@ -235,7 +235,7 @@ def test_a_wait_ends_within_one_interval_of_connected(due: float) -> None:
     ids=lambda failure: type(failure).__name__,
 )
 def test_a_cloud_that_does_not_answer_does_not_end_the_wait(failure: ApiError) -> None:
-    """The failure is reported as an event, and the wait goes on to its goal."""
+    """An API failure is reported as an event, and the wait continues."""
     scene = Scene(CREATING, failure, failure, READY)
     assert scene.wait() is READY
     failed = [event for event in scene.events if isinstance(event, ObservationFailed)]
@@ -243,7 +243,7 @@ def test_a_cloud_that_does_not_answer_does_not_end_the_wait(failure: ApiError) -
 
 
 def test_the_pause_that_the_cloud_asks_for_is_kept() -> None:
-    """retry_after makes the pause longer, never shorter, and never longer than the time that is left."""
+    """retry_after makes a pause longer, never shorter, and never longer than the remaining time."""
     scene = Scene(Throttled("slow.", operation="Op", retry_after=37.0), READY)
     scene.wait()
     assert scene.slept == [37.0]
@@ -258,7 +258,7 @@ def test_the_pause_that_the_cloud_asks_for_is_kept() -> None:
 
 
 def test_a_cloud_that_never_answered_is_not_taken_for_an_endpoint_that_is_gone() -> None:
-    """Without a single answer the timeout gives the reason, and does not say that there is no endpoint."""
+    """If the cloud never answered, the timeout gives the reason, and does not claim a missing endpoint."""
     scene = Scene(*[ServiceUnavailable("closed.", operation="Op")] * 30)
     with pytest.raises(WaitTimeout, match=r"last seen: no answer \(Op failed: closed\.\)\. The") as caught:
         scene.wait(timeout=10)
@@ -267,7 +267,7 @@ def test_a_cloud_that_never_answered_is_not_taken_for_an_endpoint_that_is_gone()
 
 @pytest.mark.parametrize("kind", [AuthenticationFailed, Conflict, ApiError, ValueError])
 def test_any_other_failure_ends_the_wait(kind: type[Exception]) -> None:
-    """A wrong key will not get better by asking again, and a bug is not hidden."""
+    """A wrong key is not retried, and a bug is not hidden."""
     failure = kind("no.", operation="Op") if issubclass(kind, ApiError) else kind("no.")
     scene = Scene(CREATING, failure, READY)
     with pytest.raises(kind) as caught:
@@ -276,7 +276,7 @@ def test_any_other_failure_ends_the_wait(kind: type[Exception]) -> None:
 
 
 def assert_detached(error: WaitCancelled, last: VpcEndpoint | None) -> None:
-    """Check what a wait that was stopped says."""
+    """Check the message of a stopped wait."""
     assert error.last is last
     assert f"last seen: {describe(last) if last else 'nothing yet'}" in str(error)
     assert error.advice == "The cloud's work continues. Run the command again to wait for its end."
@@ -286,7 +286,7 @@ def assert_detached(error: WaitCancelled, last: VpcEndpoint | None) -> None:
 
 
 def test_the_stop_button_detaches_while_the_cloud_is_asked() -> None:
-    """KeyboardInterrupt out of a call becomes WaitCancelled with what was seen before."""
+    """KeyboardInterrupt during a call becomes WaitCancelled with the last state."""
     with pytest.raises(WaitCancelled) as caught:
         Scene(CREATING, KeyboardInterrupt()).wait()
     assert_detached(caught.value, CREATING)
@@ -296,7 +296,7 @@ def test_the_stop_button_detaches_while_the_cloud_is_asked() -> None:
 
 
 def test_the_stop_button_detaches_while_sleeping() -> None:
-    """KeyboardInterrupt out of the pause becomes WaitCancelled."""
+    """KeyboardInterrupt in a pause becomes WaitCancelled."""
     scene = Scene(CREATING)
     scene.interrupt_in_sleep = True
     with pytest.raises(WaitCancelled) as caught:
@@ -305,7 +305,7 @@ def test_the_stop_button_detaches_while_sleeping() -> None:
 
 
 def test_a_cancelled_sleep_detaches() -> None:
-    """A sleep that reports a cancel ends the wait before the cloud is asked again."""
+    """A sleep that reports a cancel ends the wait without another request."""
     scene = Scene(CREATING, READY)
     scene.cancelled = True
     with pytest.raises(WaitCancelled) as caught:
@@ -315,7 +315,7 @@ def test_a_cancelled_sleep_detaches() -> None:
 
 
 def until_cancelled(cancel: threading.Event, observations: Iterable[Callable[[], None]]) -> None:
-    """Wait in real time, for an hour at most, with a step of the test at each observation."""
+    """Wait in real time for an hour at most, with a step of the test at each observation."""
     steps = iter(observations)
 
     def observe() -> VpcEndpoint | None:
@@ -333,7 +333,7 @@ def until_cancelled(cancel: threading.Event, observations: Iterable[Callable[[],
 
 
 def test_a_cancel_event_that_is_set_ends_the_wait_after_one_look() -> None:
-    """A wait that was cancelled before it began does not sleep."""
+    """A wait that was cancelled before it started does not sleep."""
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(WaitCancelled):
@@ -341,7 +341,7 @@ def test_a_cancel_event_that_is_set_ends_the_wait_after_one_look() -> None:
 
 
 def test_a_cancel_event_ends_a_wait_that_sleeps() -> None:
-    """Another thread's cancel ends the pause, whose end is an hour away for this test's clock."""
+    """Another thread's cancel ends the pause, an hour early by this test's clock."""
     cancel, observed = threading.Event(), threading.Event()
 
     def stop() -> None:
@@ -356,7 +356,7 @@ def test_a_cancel_event_ends_a_wait_that_sleeps() -> None:
 
 
 def test_a_wait_without_a_fake_sleep_really_sleeps() -> None:
-    """Its own pauses end by themselves, so that the next look comes."""
+    """Real pauses end by themselves, and the next poll follows."""
     looks: list[int] = []
     waiter = Waiter()
     seen = waiter.until(
@@ -372,13 +372,13 @@ def test_a_wait_without_a_fake_sleep_really_sleeps() -> None:
 
 
 def test_a_goal_may_be_that_the_endpoint_is_gone() -> None:
-    """None is an observation like any other, and can be what is waited for."""
+    """None is an observation like any other, and can be the goal of a wait."""
     scene = Scene(READY, None)
     assert scene.wait(reached=lambda seen: seen is None) is None
 
 
 def test_both_states_are_described() -> None:
-    """The ID and both states are in the line; no endpoint has its own words."""
+    """The line has the ID and both states; a missing endpoint has its own words."""
     assert describe(READY) == "ep-1 Active, connection Connected"
     assert (
         describe(replace(READY, endpoint_id="ep-2", connection_status="New")) == "ep-2 Active, connection New"

@@ -1,4 +1,4 @@
-"""Fixtures for the emulated Alibaba Cloud: a real server on a port, and the official SDK on it."""
+"""Fixtures of the emulated Alibaba Cloud: a real server on a port, and the official SDK on it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.request_log import RequestLog
 
-# The tests' common helpers; test modules are imported by path, so nothing beside them is found otherwise.
+# The tests' common helpers: test modules are imported by path, so a plain import would not find them.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 ACCESS_KEY_ID = "LTAI5tSandboxKey"
@@ -97,7 +97,7 @@ class StartCloud(Protocol):
     def __call__(
         self, mode: Mode = "immediate", *, seconds: float = 6.0, clock: Callable[[], float] = time.time
     ) -> Cloud:
-        """Start it; `clock` is the wall clock of its API."""
+        """Start the cloud; `clock` is the wall clock of its API."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The emulated Alibaba Cloud, held to the SDK that Alibaba Cloud publishes for Node, unmodified."""
+"""The emulated Alibaba Cloud works with Alibaba Cloud's unmodified SDK for Node."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Answer = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install Alibaba Cloud's SDK for Node into a directory of its own."""
+    """Install Alibaba Cloud's SDK for Node into a separate directory."""
     need("node", apt="nodejs")
     npm = need("npm", apt="npm")
     directory = tmp_path_factory.mktemp("node-sdk")
@@ -150,6 +150,6 @@ def test_the_node_sdk_takes_an_endpoint_through_its_life(sdk: Path, cloud: Cloud
 
 
 def test_the_node_sdk_is_refused_with_a_wrong_secret(sdk: Path, cloud: Cloud) -> None:
-    """With a wrong secret the SDK for Node gets SignatureDoesNotMatch, and nothing is served."""
+    """With a wrong secret the SDK for Node gets SignatureDoesNotMatch, without data."""
     (answer,) = make_calls(sdk, cloud, [["CheckProductOpen", PRIVATELINK, {}]], secret="wrong")
     assert (answer["status"], answer["code"]) == (400, "SignatureDoesNotMatch")

@@ -101,7 +101,7 @@ def refusal(call: Callable[[], object]) -> tuple[int, str]:
 
 
 def test_a_service_is_verified_by_its_name(cloud: Cloud) -> None:
-    """A visible service answers with its zones, who pays and whether it accepts by itself."""
+    """A visible service answers with its zones, its payer and whether it auto-accepts."""
     body = (
         cloud.client()
         .list_vpc_endpoint_services_by_end_user(
@@ -122,7 +122,7 @@ def test_a_service_is_verified_by_its_name(cloud: Cloud) -> None:
     ("region", "name"), [(REGION, f"{DEMO}x"), ("ap-southeast-5", DEMO)], ids=["typo", "other region"]
 )
 def test_an_invisible_service_is_an_empty_answer(cloud: Cloud, region: str, name: str) -> None:
-    """A name with a typo and a service of another region both give an empty list, no error."""
+    """A name with a typo and a service of another region both give an empty list without an error."""
     request = models.ListVpcEndpointServicesByEndUserRequest(region_id=region, service_name=name)
     body = cloud.client().list_vpc_endpoint_services_by_end_user(request).body
     assert (body.services, body.total_count) == ([], "0")
@@ -150,7 +150,7 @@ def test_services_are_paged(cloud: Cloud, size: int) -> None:
 
 
 def test_an_endpoint_is_created_and_then_connected(cloud: Cloud) -> None:
-    """The answer to the creation shows the first state, the next look the last one."""
+    """The answer to the creation shows the first state, the next query the last one."""
     client = cloud.client()
     created = client.create_vpc_endpoint(create_request()).body
     assert (created.endpoint_status, created.connection_status) == ("Creating", "Disconnected")
@@ -175,7 +175,7 @@ def test_a_client_token_makes_one_endpoint(cloud: Cloud) -> None:
 
 
 def test_equal_requests_at_the_same_time_make_one_endpoint(cloud: Cloud) -> None:
-    """Of requests with one token that arrive together, one creates; the others recall it, or have to wait."""
+    """Of simultaneous requests with one token, one creates; the others return its endpoint, or must wait."""
     client = cloud.client()
     ids: list[str] = []
     codes: list[str] = []
@@ -197,7 +197,7 @@ def test_equal_requests_at_the_same_time_make_one_endpoint(cloud: Cloud) -> None
 
 
 def test_a_call_in_the_midst_of_one_with_its_token_has_to_wait(cloud: Cloud) -> None:
-    """A request that is repeated before the first one is answered is refused, and makes nothing."""
+    """A request repeated before the first one is answered is refused, and creates nothing."""
     client = cloud.client()
     refusals: list[tuple[int, str]] = []
 
@@ -229,7 +229,7 @@ def test_a_failed_creation_does_not_use_up_its_token(cloud: Cloud) -> None:
 
 
 def test_a_dry_run_is_refused_with_its_own_code(cloud: Cloud) -> None:
-    """A dry run that passes answers DryRunOperation, makes nothing and leaves the token free."""
+    """A dry run that passes answers DryRunOperation, creates nothing and leaves the token unused."""
     client = cloud.client()
     refused = refusal(lambda: create(client, dry_run=True, client_token="token-1"))
     assert refused == (400, "DryRunOperation")
@@ -238,7 +238,7 @@ def test_a_dry_run_is_refused_with_its_own_code(cloud: Cloud) -> None:
 
 
 def test_a_dry_run_finds_what_a_creation_would(cloud: Cloud) -> None:
-    """A dry run of a request that would fail gives the error of the request."""
+    """A dry run of a request that would fail gives that request's error."""
     refused = refusal(lambda: create(cloud.client(), dry_run=True, vpc_id="vpc-none"))
     assert refused == (400, "VpcNotFound")
 
@@ -294,13 +294,13 @@ def test_a_dry_run_finds_what_a_creation_would(cloud: Cloud) -> None:
     ],
 )
 def test_a_wrong_creation_is_refused(cloud: Cloud, changes: dict[str, Any], code: str) -> None:
-    """Each wrong or missing parameter of a creation has its code, with status 400, and makes nothing."""
+    """Each wrong or missing parameter of a creation has its code, with status 400, and creates nothing."""
     assert refusal(lambda: create(cloud.client(), **changes)) == (400, code)
     assert not cloud.world.endpoints
 
 
 def test_a_fixed_address_must_lie_in_the_vswitch(cloud: Cloud) -> None:
-    """An address given for a zone is taken when it is one of the vSwitch's and refused otherwise."""
+    """A zone's given address is accepted if it is in the vSwitch, and refused otherwise."""
     client = cloud.client()
 
     def zone(address: str) -> list[models.CreateVpcEndpointRequestZone]:
@@ -326,7 +326,7 @@ def test_a_fixed_address_must_lie_in_the_vswitch(cloud: Cloud) -> None:
 def test_a_service_that_takes_no_endpoint_has_its_code(
     cloud: Cloud, changes: dict[str, Any] | None, code: str
 ) -> None:
-    """What is wrong with the service is told by the code, and a service that was deleted is remembered."""
+    """Each problem with the service has its code, and a deleted service is remembered."""
     service_id = DEMO.removeprefix(PREFIX)
     if changes is None:
         cloud.world.remove_service(service_id)
@@ -337,7 +337,7 @@ def test_a_service_that_takes_no_endpoint_has_its_code(
 
 
 def test_what_a_vpc_lacks_has_its_code(cloud: Cloud) -> None:
-    """A vSwitch that is being made, and a security group of neither kind, are refused."""
+    """A vSwitch in creation, and a security group of an unknown kind, are refused."""
     network = cloud.world.network
     vswitches = tuple(replace(vswitch, status="Pending") for vswitch in network.vswitches)
     cloud.world.network = replace(network, vswitches=vswitches)
@@ -348,7 +348,7 @@ def test_what_a_vpc_lacks_has_its_code(cloud: Cloud) -> None:
 
 
 def test_a_second_endpoint_can_be_refused(start_cloud: StartCloud) -> None:
-    """Where a service takes one endpoint of each VPC, the code tells whether the first one is made yet."""
+    """For a service with one endpoint per VPC, the code reveals whether the first one is ready."""
     cloud = start_cloud("manual")
     cloud.world.single_endpoints = True
     client = cloud.client()
@@ -360,7 +360,7 @@ def test_a_second_endpoint_can_be_refused(start_cloud: StartCloud) -> None:
 
 
 def test_idle_endpoints_have_a_quota(cloud: Cloud) -> None:
-    """Ten endpoints that nobody has accepted are the most that an account may have."""
+    """An account may have at most ten endpoints that wait for acceptance."""
     client = cloud.client()
     for _ in range(10):
         create(client, service_name=REPORTING, zone=None)
@@ -370,7 +370,7 @@ def test_idle_endpoints_have_a_quota(cloud: Cloud) -> None:
 
 
 def test_the_endpoints_of_a_vpc_have_a_quota(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quota of endpoints in a VPC is told with what is used of it."""
+    """The error for the quota of endpoints in a VPC includes the usage."""
     monkeypatch.setattr(privatelink_checks, "_MOST_IN_VPC", 2)
     client = cloud.client()
     for _ in range(2):
@@ -381,7 +381,7 @@ def test_the_endpoints_of_a_vpc_have_a_quota(cloud: Cloud, monkeypatch: pytest.M
 
 
 def test_calls_can_be_limited(start_cloud: StartCloud) -> None:
-    """Of each region and API, 200 changes and 1,000 look-ups pass in a minute, where limits are on."""
+    """With limits on, each region and API allows 200 changes and 1,000 lookups per minute."""
     now = [1_800_000_000.0]
     limits = CallLimits(lambda: now[0])
     for changes, most in ((True, 200), (False, 1000)):
@@ -405,7 +405,7 @@ def test_calls_can_be_limited(start_cloud: StartCloud) -> None:
 
 
 def test_the_states_can_be_watched(start_cloud: StartCloud) -> None:
-    """In mode manual the API shows each state that an endpoint passes."""
+    """In mode manual the API shows each state that an endpoint passes through."""
     cloud = start_cloud("manual")
     client = cloud.client()
     endpoint_id = create(client)
@@ -424,7 +424,7 @@ def test_the_states_can_be_watched(start_cloud: StartCloud) -> None:
 
 
 def test_a_service_without_auto_accept_needs_its_owner(cloud: Cloud) -> None:
-    """An endpoint of a service that does not accept by itself is Disconnected until its owner does."""
+    """Without auto-accept, an endpoint is Disconnected until the service's owner accepts."""
     client = cloud.client()
     endpoint_id = create(client, service_name=REPORTING)
     assert attribute(client, endpoint_id).connection_status == "Disconnected"
@@ -433,7 +433,7 @@ def test_a_service_without_auto_accept_needs_its_owner(cloud: Cloud) -> None:
 
 
 def test_changes_are_denied_while_an_operation_is_under_way(start_cloud: StartCloud) -> None:
-    """An endpoint in creation and one that is connecting refuse changes with their retryable codes."""
+    """An endpoint in creation, or while connecting, refuses changes with retryable codes."""
     cloud = start_cloud("manual")
     client = cloud.client()
     endpoint_id = create(client)
@@ -453,7 +453,7 @@ def test_changes_are_denied_while_an_operation_is_under_way(start_cloud: StartCl
 
 
 def test_a_withdrawn_service_and_an_unpaid_bill_show(cloud: Cloud) -> None:
-    """ServiceDeleted and FinancialLocked reach the owner of the endpoint."""
+    """The endpoint's owner sees ServiceDeleted and FinancialLocked."""
     client = cloud.client()
     endpoint_id = create(client)
     cloud.world.set_business_status(endpoint_id, "FinancialLocked")
@@ -467,7 +467,7 @@ def test_a_withdrawn_service_and_an_unpaid_bill_show(cloud: Cloud) -> None:
 
 
 def test_zones_go_before_the_endpoint(cloud: Cloud) -> None:
-    """An endpoint with zones cannot be deleted; without them it goes, and is not found any more."""
+    """An endpoint with zones cannot be deleted. Without them it is deleted, and then not found."""
     client = cloud.client()
     endpoint_id = create(client)
     assert refusal(lambda: delete(client, endpoint_id)) == (400, "EndpointDependenceViolation")
@@ -520,7 +520,7 @@ def test_a_zone_is_added(cloud: Cloud) -> None:
 
 
 def test_security_groups_are_attached_and_detached(start_cloud: StartCloud) -> None:
-    """A group is Attaching while the endpoint is Pending, then Attached; and goes the same way."""
+    """A group is Attaching while the endpoint is Pending, then Attached; detaching mirrors this."""
     cloud = start_cloud("manual")
     client = cloud.client()
     endpoint_id = create(client)
@@ -565,7 +565,7 @@ def test_security_groups_are_attached_and_detached(start_cloud: StartCloud) -> N
 
 
 def test_name_and_description_are_updated(cloud: Cloud) -> None:
-    """What an update names is changed, the rest is kept."""
+    """An update changes the given fields and keeps the others."""
     client = cloud.client()
     endpoint_id = create(client, endpoint_description="an endpoint")
     client.update_vpc_endpoint_attribute(
@@ -587,7 +587,7 @@ def test_name_and_description_are_updated(cloud: Cloud) -> None:
 
 
 def test_one_update_at_a_time_in_an_account(start_cloud: StartCloud) -> None:
-    """While one endpoint is being updated, another one cannot be."""
+    """While one endpoint is being updated, another update is refused."""
     cloud = start_cloud("manual")
     client = cloud.client()
     first, second = create(client), create(client)
@@ -640,7 +640,7 @@ def test_tags_travel_in_a_form(cloud: Cloud) -> None:
 
 
 def test_endpoints_are_found_by_every_filter(cloud: Cloud) -> None:
-    """Each filter of the list finds the endpoint that it fits, and no other."""
+    """Each filter of the list finds exactly the matching endpoint."""
     client = cloud.client()
     wanted = create(client, tag=[models.CreateVpcEndpointRequestTag(key="owner", value="us")])
     other = create(
@@ -701,7 +701,7 @@ def test_any_page_size_lists_each_endpoint_once(cloud: Cloud, size: int) -> None
     ],
 )
 def test_a_page_out_of_bounds_is_refused(cloud: Cloud, changes: dict[str, Any], name: str) -> None:
-    """A page size outside the documented bounds and a made-up token are refused."""
+    """A page size outside the documented bounds and an invented token are refused."""
     request = models.ListVpcEndpointsRequest(region_id=REGION, **changes)
     refused = refusal(lambda: cloud.client().list_vpc_endpoints(request))
     assert refused == (400, f"IllegalParamFormat.{name}")
@@ -711,7 +711,7 @@ def test_a_page_out_of_bounds_is_refused(cloud: Cloud, changes: dict[str, Any], 
 
 
 def test_an_account_without_the_product_is_told(cloud: Cloud) -> None:
-    """CheckProductOpen succeeds, and once the product is not activated everything says so."""
+    """CheckProductOpen succeeds, and without the activated product every call reports it."""
     client = cloud.client()
     assert client.check_product_open().body.success is True
     cloud.world.product_open = False
@@ -729,7 +729,7 @@ def test_regions_and_zones_are_listed(cloud: Cloud) -> None:
 
 
 def test_an_unknown_action_is_not_found(cloud: Cloud) -> None:
-    """An action that is not served answers InvalidAction.NotFound with status 404."""
+    """An unsupported action answers InvalidAction.NotFound with status 404."""
     request = models.EnableVpcEndpointConnectionRequest(region_id=REGION)
     refused = refusal(lambda: cloud.client().enable_vpc_endpoint_connection(request))
     assert refused == (404, "InvalidAction.NotFound")
@@ -745,7 +745,7 @@ def test_the_asynchronous_sdk_works(cloud: Cloud) -> None:
 
 
 def test_each_call_is_recorded_without_secrets(cloud: Cloud) -> None:
-    """The application lists what it was asked and answered, and nothing of the key."""
+    """The application records requests and answers, without any part of the key."""
     client = cloud.client()
     endpoint_id = create(client)
     refusal(lambda: delete(client, endpoint_id))
@@ -758,7 +758,7 @@ def test_each_call_is_recorded_without_secrets(cloud: Cloud) -> None:
 
 
 def test_group_and_policy_are_kept(cloud: Cloud) -> None:
-    """An endpoint has the resource group and the policy that it was made with, in either answer."""
+    """An endpoint has its resource group and policy from the creation, in either answer."""
     client = cloud.client()
     policy = '{"Version":"1","Statement":[]}'
     given = attribute(client, create(client, resource_group_id="rg-1", policy_document=policy))
@@ -768,7 +768,7 @@ def test_group_and_policy_are_kept(cloud: Cloud) -> None:
 
 
 def test_without_a_group_there_is_the_accounts_own(cloud: Cloud) -> None:
-    """Every endpoint is in a resource group; only one that was given a policy answers with one."""
+    """Every endpoint has a resource group; only one created with a policy answers with a policy."""
     client = cloud.client()
     plain = attribute(client, create(client))
     assert plain.resource_group_id.startswith("rg-")

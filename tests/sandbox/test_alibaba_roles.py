@@ -1,4 +1,4 @@
-"""STS and the roles' keys of the emulated Alibaba Cloud, asked by the official credentials package."""
+"""STS and the roles' keys of the emulated Alibaba Cloud, with the official credentials package."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANALYST, WORKLOAD = (f"acs:ram::{ACCOUNT}:role/{name}" for name in ("analyst", "
 
 
 def assume(cloud: Cloud, secret: str = "", **options: Any) -> Any:
-    """Assume the role of analysts by the official provider, and return its key."""
+    """Assume the role of analysts through the official provider, and return its key."""
     own = cloud.config()
     provider = RamRoleArnCredentialsProvider(
         access_key_id=own.access_key_id,
@@ -45,7 +45,7 @@ def assume(cloud: Cloud, secret: str = "", **options: Any) -> Any:
 
 
 def read(cloud: Cloud, key_id: str, secret: str, token: str | None) -> str:
-    """Make a read call with the key, and return the code of its refusal; empty where it succeeds."""
+    """Make a read call with the key, and return the code of its refusal, or an empty text."""
     try:
         cloud.client(key_id, secret, token).check_product_open()
     except DaraException as error:
@@ -54,7 +54,7 @@ def read(cloud: Cloud, key_id: str, secret: str, token: str | None) -> str:
 
 
 def test_an_assumed_roles_key_works_with_its_token_alone(cloud: Cloud) -> None:
-    """Without it, with another session's, and under another ID it is refused."""
+    """A role's key is refused without its token, with another session's token, and under another ID."""
     key, other = assume(cloud), assume(cloud)
     key_id, secret, token = key.get_access_key_id(), key.get_access_key_secret(), key.get_security_token()
     assert key_id.startswith("STS.")
@@ -68,7 +68,7 @@ def test_an_assumed_roles_key_works_with_its_token_alone(cloud: Cloud) -> None:
 
 
 def test_a_roles_key_ends_at_its_expiration(start_cloud: StartCloud) -> None:
-    """A second before it is good, then it is refused as expired; the cloud's clock decides."""
+    """A role's key works until the second before its expiration by the cloud's clock, then it is expired."""
     now = [time.time()]
     cloud = start_cloud(clock=lambda: now[0])
     key = cloud.roles.issue(cloud.roles.by_arn[ANALYST], "test", 600)
@@ -79,7 +79,7 @@ def test_a_roles_key_ends_at_its_expiration(start_cloud: StartCloud) -> None:
 
 
 def test_a_session_is_as_long_as_was_asked(cloud: Cloud) -> None:
-    """In seconds from now; the answer's Expiration is in UTC."""
+    """A session lasts the requested number of seconds, and Expiration is in UTC."""
     key = assume(cloud, duration_seconds=1800)
     assert key.get_expiration() == pytest.approx(time.time() + 1800, abs=30)
 
@@ -97,13 +97,13 @@ def test_a_session_is_as_long_as_was_asked(cloud: Cloud) -> None:
     ],
 )
 def test_a_role_is_refused_as_sts_does(cloud: Cloud, options: dict[str, Any], code: str) -> None:
-    """By status and code."""
+    """A refused role has the status and code of STS."""
     with pytest.raises(CredentialException, match=code):
         assume(cloud, **options)
 
 
 def test_the_signature_of_a_query_is_checked(cloud: Cloud) -> None:
-    """A call that is not signed, changed on the way, old, or made again is refused."""
+    """A call that is unsigned, changed in transit, old or repeated is refused."""
     own = cloud.config()
     sent = {
         "Action": "AssumeRole",
@@ -136,13 +136,13 @@ def sign(parameters: dict[str, str], secret: str) -> dict[str, str]:
 
 
 def ask(cloud: Cloud, parameters: dict[str, str]) -> str:
-    """Return the code of the refusal; empty where there is none."""
+    """Return the code of the refusal, or an empty text."""
     answer = httpx.get(cloud.url, params=parameters, trust_env=False).json()
     return str(answer.get("Code", ""))
 
 
 def test_the_record_of_calls_holds_no_token(cloud: Cloud, tmp_path: Path) -> None:
-    """Neither the signature nor what is proved by an OIDC token is kept."""
+    """The record of calls contains neither the signature nor the OIDC token."""
     path = tmp_path / "token"
     path.write_text(cloud.roles.oidc_token, encoding="utf-8")
     provider = OIDCRoleArnCredentialsProvider(
@@ -159,7 +159,7 @@ def test_the_record_of_calls_holds_no_token(cloud: Cloud, tmp_path: Path) -> Non
 
 
 def test_an_instances_role_is_told_with_its_key(cloud: Cloud) -> None:
-    """The key is given again until its end is near; a role that does not trust ECS has none."""
+    """The same key is returned until shortly before its end; a role that does not trust ECS has none."""
     now = [1000.0]
     cloud.roles.now = lambda: now[0]
     service = MetadataService(seed(), roles=cloud.roles)

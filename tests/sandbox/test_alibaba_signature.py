@@ -1,4 +1,4 @@
-"""The signature of a call: the official SDK's is accepted whatever it signs, and nothing else is."""
+"""The official SDK's signatures are accepted, whatever they sign, and all others are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEY, SECRET = "LTAI5tSandboxKey", "a-secret-of-thirty-characters!"
 STS_KEY, STS_SECRET = "STS.NSandboxKey", "another-secret-of-30-characters"
 STS_TOKEN = "CAIS-token/with+signs=="
 ALGORITHM = "ACS3-HMAC-SHA256"
-# The SDK does not encode names when it signs, so only names that need no encoding can be sent at all.
+# The SDK does not encode names when it signs, so only names that need no encoding can be sent.
 PARAMETER_NAME = st.from_regex(r"X[A-Za-z0-9]{0,9}(\.[1-9][0-9]?(\.[A-Z][a-z]{0,5})?)?", fullmatch=True)
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 
@@ -85,13 +85,13 @@ def refusal(cloud: Cloud, key_id: str, secret: str, token: str | None = None) ->
 
 
 def test_a_wrong_secret_is_refused(cloud: Cloud) -> None:
-    """A call that was signed with another secret does not match."""
+    """A call signed with another secret does not match."""
     assert check(cloud, KEY, SECRET)
     assert refusal(cloud, KEY, f"{SECRET}x") == (400, "SignatureDoesNotMatch")
 
 
 def test_a_refused_signature_repeats_what_was_to_be_signed(cloud: Cloud) -> None:
-    """As the provider's does, the message goes on with the string to sign, an STS token within it."""
+    """The error message contains the string to sign, including an STS token, as the provider's does."""
     with pytest.raises(ClientException) as caught:
         check(cloud, KEY, f"{SECRET}x", "token+of/sts==")
     message = caught.value.data["Message"]
@@ -101,12 +101,12 @@ def test_a_refused_signature_repeats_what_was_to_be_signed(cloud: Cloud) -> None
 
 
 def test_an_unknown_key_is_not_found(cloud: Cloud) -> None:
-    """A key that does not exist is refused as such, with status 404."""
+    """An unknown key is refused as such, with status 404."""
     assert refusal(cloud, "LTAI5tNobody", SECRET) == (404, "InvalidAccessKeyId.NotFound")
 
 
 def test_a_temporary_key_needs_its_token(cloud: Cloud) -> None:
-    """A temporary key works with its own security token only, and a lasting key with none."""
+    """A temporary key works only with its own security token, and a permanent key only without one."""
     mismatch = (400, "InvalidSecurityToken.MismatchWithAccessKey")
     assert check(cloud, STS_KEY, STS_SECRET, STS_TOKEN)
     assert refusal(cloud, STS_KEY, STS_SECRET) == (400, "MissingSecurityToken")
@@ -116,30 +116,30 @@ def test_a_temporary_key_needs_its_token(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("skew", [MAX_SKEW + 60, -MAX_SKEW - 60])
 def test_a_date_that_is_off_is_expired(start_cloud: StartCloud, skew: int) -> None:
-    """A call whose date is more than fifteen minutes from the server's is refused, either way."""
+    """A call dated more than fifteen minutes before or after the server's time is refused."""
     cloud = start_cloud(clock=lambda: time.time() + skew)
     assert refusal(cloud, KEY, SECRET) == (400, "InvalidTimeStamp.Expired")
 
 
 @pytest.mark.parametrize("skew", [MAX_SKEW - 60, 60 - MAX_SKEW])
 def test_a_date_within_the_skew_is_accepted(start_cloud: StartCloud, skew: int) -> None:
-    """A clock that is off by less than fifteen minutes does no harm."""
+    """A clock difference of less than fifteen minutes is accepted."""
     assert check(start_cloud(clock=lambda: time.time() + skew), KEY, SECRET)
 
 
 def test_a_nonce_works_once(cloud: Cloud) -> None:
-    """A call that is sent again as it was is refused, although its signature is right."""
+    """A repeated call is refused, although its signature is valid."""
     headers = headers_for(cloud, query=QUERY)
     assert post(cloud, headers, query=QUERY) == (200, "")
     assert post(cloud, headers, query=QUERY) == (400, "SignatureNonceUsed")
 
 
 def test_a_nonce_is_kept_until_its_call_has_expired(start_cloud: StartCloud) -> None:
-    """A replay is refused for as long as its date is valid, and by its date after that."""
+    """A replay is refused for its nonce while its date is valid, and for its date after that."""
     start = time.time()
     now = [start]
     cloud = start_cloud(clock=lambda: now[0])
-    # Dated as far ahead as is allowed, so that it stays valid for twice the skew.
+    # Dated as far in the future as allowed, so that it stays valid for twice the skew.
     headers = headers_for(cloud, query=QUERY, date=start + MAX_SKEW - 1)
     assert post(cloud, headers, query=QUERY) == (200, "")
     now[0] = start + 2 * MAX_SKEW - 2
@@ -150,7 +150,7 @@ def test_a_nonce_is_kept_until_its_call_has_expired(start_cloud: StartCloud) -> 
 
 
 def test_a_forged_call_does_not_use_up_a_nonce(cloud: Cloud) -> None:
-    """A nonce that came with a wrong signature still works for the call that owns it."""
+    """A nonce used with a wrong signature still works for the call that owns it."""
     headers = headers_for(cloud, query=QUERY)
     assert post(cloud, headers, query={"RegionId": "forged"}) == (400, "SignatureDoesNotMatch")
     assert post(cloud, headers, query=QUERY) == (200, "")
@@ -166,13 +166,13 @@ def test_a_forged_call_does_not_use_up_a_nonce(cloud: Cloud) -> None:
     ids=lambda changed: next(iter(changed)),
 )
 def test_a_changed_header_is_refused(cloud: Cloud, changed: dict[str, str]) -> None:
-    """A signed header that was changed on the way spoils the signature."""
+    """A signed header that was changed in transit invalidates the signature."""
     headers = {**headers_for(cloud, query=QUERY), **changed}
     assert post(cloud, headers, query=QUERY)[1] in {"SignatureDoesNotMatch", "InvalidTimeStamp.Expired"}
 
 
 def test_a_changed_body_is_refused(cloud: Cloud) -> None:
-    """A body other than the signed one is refused, be the digest's header changed with it or not."""
+    """A changed body is refused, with or without a changed digest header."""
     headers = headers_for(cloud, query=QUERY, body=b"Tag=1")
     assert post(cloud, headers, query=QUERY, body=b"Tag=2") == (400, "SignatureDoesNotMatch")
     headers["x-acs-content-sha256"] = hashlib.sha256(b"Tag=2").hexdigest()
@@ -180,7 +180,7 @@ def test_a_changed_body_is_refused(cloud: Cloud) -> None:
 
 
 def test_every_header_of_the_provider_must_be_signed(cloud: Cloud) -> None:
-    """An x-acs header that the signature does not cover, added on the way, is refused."""
+    """An unsigned x-acs header, added in transit, is refused."""
     headers = {**headers_for(cloud, query=QUERY), "x-acs-security-token": "slipped-in"}
     assert post(cloud, headers, query=QUERY) == (400, "IncompleteSignature")
 
@@ -197,7 +197,7 @@ def test_every_header_of_the_provider_must_be_signed(cloud: Cloud) -> None:
 def test_a_call_without_a_proper_signature_is_refused(
     cloud: Cloud, authorization: str | None, code: str
 ) -> None:
-    """No signature, one of another kind and one that covers too little are all refused."""
+    """A missing signature, one of another kind and one that covers too little are refused."""
     headers = headers_for(cloud, query=QUERY)
     del headers["Authorization"]
     if authorization is not None:
@@ -206,7 +206,7 @@ def test_a_call_without_a_proper_signature_is_refused(
 
 
 def test_a_date_of_another_shape_is_refused(cloud: Cloud) -> None:
-    """A date that is not in the provider's notation is refused as such."""
+    """A date in a different notation is refused as such."""
     date = {"x-acs-date": "Sun, 22 Nov 2026 18:00:00 GMT"}
     assert post(cloud, headers_for(cloud, query=QUERY, extra=date), query=QUERY) == (
         400,
@@ -215,14 +215,14 @@ def test_a_date_of_another_shape_is_refused(cloud: Cloud) -> None:
 
 
 def test_another_path_is_not_found(cloud: Cloud) -> None:
-    """All calls go to the root: a call signed for it does not work elsewhere."""
+    """A call signed for a path other than the root is refused."""
     headers = headers_for(cloud, query=QUERY)
     answer = httpx.post(f"{cloud.url}/v1", headers=headers, params=QUERY, trust_env=False)
     assert (answer.status_code, answer.json()["Code"]) == (400, "SignatureDoesNotMatch")
 
 
 def test_the_query_is_signed_in_its_one_form() -> None:
-    """The canonical query is sorted and percent-encoded as RFC 3986 has it, however it was sent."""
+    """The canonical query is sorted and percent-encoded by RFC 3986, however it was sent."""
     assert canonical_query("b=a+b%2Bc%2F~%2A%C3%A9&a.10=&a.1=x%20y") == (
         "a.1=x%20y&a.10=&b=a%20b%2Bc%2F~%2A%C3%A9"
     )
@@ -236,7 +236,7 @@ GENERATED = settings(
 @GENERATED
 @given(value=ANY_TEXT, other=ANY_TEXT, name=PARAMETER_NAME)
 def test_any_query_that_the_sdk_signs_is_accepted(cloud: Cloud, value: str, other: str, name: str) -> None:
-    """Whatever text is in a parameter, the SDK's signature matches and the text arrives as it was."""
+    """Whatever text a parameter contains, the SDK's signature matches and the text arrives unchanged."""
     query: dict[str, Any] = {"RegionId": value, name: other}
     cloud.rpc("DescribeRegions", "2020-04-15", **query)
     assert dict(cloud.calls[-1].params) == query
@@ -245,7 +245,7 @@ def test_any_query_that_the_sdk_signs_is_accepted(cloud: Cloud, value: str, othe
 @GENERATED
 @given(key=ANY_TEXT, value=ANY_TEXT)
 def test_any_form_that_the_sdk_signs_is_accepted(cloud: Cloud, key: str, value: str) -> None:
-    """Whatever text is in a form, the SDK's signature matches and the text arrives as it was."""
+    """Whatever text a form contains, the SDK's signature matches and the text arrives unchanged."""
     request = models.TagResourcesRequest(
         region_id="ap-southeast-1",
         resource_type="vpcendpoint",
@@ -261,7 +261,7 @@ def test_any_form_that_the_sdk_signs_is_accepted(cloud: Cloud, key: str, value: 
 
 @given(st.lists(st.tuples(ANY_TEXT, st.text(max_size=20).filter(str.isprintable)), max_size=6))
 def test_the_order_of_a_query_does_not_matter(pairs: list[tuple[str, str]]) -> None:
-    """The canonical query is the same in whatever order the parameters were sent."""
+    """The canonical query is the same for any order of the parameters."""
     forward = urlencode(pairs)
     backward = urlencode(pairs[::-1])
     assert canonical_query(forward) == canonical_query(backward)

@@ -1,4 +1,4 @@
-"""The emulated VPC and ECS look-ups, called with the official SDK's generic call."""
+"""The emulated VPC and ECS lookups, called through the official SDK's generic call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANALYTICS = "vpc-t4nanalytics0k3m7x"
 
 
 def test_vpcs_are_listed_by_region(cloud: Cloud) -> None:
-    """The VPCs of one region come with their vSwitches, nested as the API has them."""
+    """The VPCs of one region include their vSwitches, nested as in the API."""
     body = cloud.rpc("DescribeVpcs", VPC_VERSION, RegionId=REGION, PageSize=50)
     assert body["TotalCount"] == 3
     assert [vpc["VpcName"] for vpc in body["Vpcs"]["Vpc"]] == ["analytics", "legacy", "other"]
@@ -38,13 +38,13 @@ def test_vpcs_are_listed_by_region(cloud: Cloud) -> None:
 
 
 def test_vpcs_are_filtered_by_several_ids(cloud: Cloud) -> None:
-    """VpcId takes several ids with commas between them."""
+    """VpcId accepts several IDs separated by commas."""
     body = cloud.rpc("DescribeVpcs", VPC_VERSION, RegionId=REGION, VpcId=f"{ANALYTICS},vpc-t4nother5d9r1z")
     assert [vpc["VpcName"] for vpc in body["Vpcs"]["Vpc"]] == ["analytics", "other"]
 
 
 def test_vswitches_count_the_addresses_that_endpoints_take(cloud: Cloud) -> None:
-    """AvailableIpAddressCount goes down by one when an endpoint takes an address of the vSwitch."""
+    """AvailableIpAddressCount decreases by one when an endpoint takes an address of the vSwitch."""
 
     def free() -> dict[str, int]:
         body = cloud.rpc("DescribeVSwitches", VPC_VERSION, VpcId=ANALYTICS)
@@ -58,7 +58,7 @@ def test_vswitches_count_the_addresses_that_endpoints_take(cloud: Cloud) -> None
 
 @pytest.mark.parametrize("size", [1, 2, 50])
 def test_vswitches_are_paged_by_number(cloud: Cloud, size: int) -> None:
-    """Counting PageNumber up lists every vSwitch of the region once."""
+    """Increasing PageNumber lists every vSwitch of the region once."""
     seen: list[str] = []
     number, total = 1, 1
     while len(seen) < total:
@@ -70,7 +70,7 @@ def test_vswitches_are_paged_by_number(cloud: Cloud, size: int) -> None:
 
 
 def test_vswitches_are_filtered_by_zone(cloud: Cloud) -> None:
-    """ZoneId leaves the vSwitches of that zone."""
+    """ZoneId selects the vSwitches of that zone."""
     body = cloud.rpc("DescribeVSwitches", VPC_VERSION, RegionId=REGION, ZoneId="ap-southeast-1c")
     assert [v["VSwitchId"] for v in body["VSwitches"]["VSwitch"]] == ["vsw-t4nc1", "vsw-t4nlc1"]
 
@@ -108,7 +108,7 @@ def test_security_groups_are_paged_by_token(cloud: Cloud) -> None:
     ],
 )
 def test_the_rules_of_a_group_are_listed(cloud: Cloud, group_id: str, inner: str, sources: list[str]) -> None:
-    """A group answers with its inbound rules and with how its members treat each other."""
+    """A group answers with its inbound rules and its policy for members."""
     body = cloud.rpc(
         "DescribeSecurityGroupAttribute",
         ECS_VERSION,
@@ -152,17 +152,17 @@ def test_the_rules_of_a_group_are_listed(cloud: Cloud, group_id: str, inner: str
 def test_a_wrong_look_up_is_refused(  # noqa: PLR0913, PLR0917 - one argument for each column of the table
     cloud: Cloud, action: str, version: str, query: dict[str, object], status: int, code: str
 ) -> None:
-    """Each wrong look-up is refused with the provider's code and status."""
+    """Each wrong lookup is refused with the provider's code and status."""
     with pytest.raises(ClientException) as caught:
         cloud.rpc(action, version, **query)
     assert (caught.value.status_code, caught.value.code) == (status, code)
 
 
-# What the Terraform provider and other foreign clients ask
+# Requests of the Terraform provider and other foreign clients
 
 
 def test_no_field_that_foreign_clients_reach_into_is_missing(cloud: Cloud) -> None:
-    """The Terraform provider 1.289 panics where a VPC lacks UserCidrs, or a vSwitch its route table."""
+    """UserCidrs and the route table are present, because the Terraform provider 1.289 panics without them."""
     vpcs = cloud.rpc("DescribeVpcs", VPC_VERSION, RegionId=REGION, PageSize=50)["Vpcs"]["Vpc"]
     vswitches = cloud.rpc("DescribeVSwitches", VPC_VERSION, RegionId=REGION, PageSize=50)
     tables = {vpc["VpcId"]: vpc["RouterTableIds"]["RouterTableIds"] for vpc in vpcs}
@@ -177,7 +177,7 @@ def test_no_field_that_foreign_clients_reach_into_is_missing(cloud: Cloud) -> No
 
 
 def test_regions_zones_and_stock_are_told(cloud: Cloud) -> None:
-    """A provider's data sources find each zone of the region, with something to have in it."""
+    """A provider's data sources find each zone of the region, with available stock."""
     regions = cloud.rpc("DescribeRegions", ECS_VERSION)["Regions"]["Region"]
     assert [region["RegionId"] for region in regions] == [REGION, "ap-southeast-5"]
     zones = cloud.rpc("DescribeZones", ECS_VERSION, RegionId=REGION)["Zones"]["Zone"]
@@ -192,7 +192,7 @@ def test_regions_zones_and_stock_are_told(cloud: Cloud) -> None:
 
 
 def test_the_services_of_others_are_not_the_accounts_own(cloud: Cloud) -> None:
-    """Whoever only uses services has neither services of its own nor connections to them."""
+    """An account that only uses services has neither services nor connections to them."""
     for action, items in (
         ("ListVpcEndpointServices", "Services"),
         ("ListVpcEndpointConnections", "Connections"),
@@ -203,7 +203,7 @@ def test_the_services_of_others_are_not_the_accounts_own(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "Permissions.1."])
 def test_a_rule_is_added_once_and_taken_away(cloud: Cloud, prefix: str) -> None:
-    """Both forms of a rule are kept as the API writes them; the same one again makes no second."""
+    """Both forms of a rule are stored as the API writes them, and a repeated rule is not duplicated."""
     group = {"RegionId": REGION, "SecurityGroupId": "sg-t4nclosed"}
     rule = {
         "IpProtocol": "tcp",
@@ -263,7 +263,7 @@ def test_a_wrong_rule_is_refused(cloud: Cloud, changes: dict[str, str], code: st
 
 @pytest.mark.parametrize("where", ["query", "form"])
 def test_the_older_signature_counts_in_a_form_too(cloud: Cloud, where: str) -> None:
-    """A call of version 1 (HMAC-SHA1) is taken with its parameters in the query or in the form of a POST."""
+    """A call of version 1 (HMAC-SHA1) may have its parameters in the query or in a POST form."""
     sent = {
         "Action": "DescribeVpcs",
         "Version": VPC_VERSION,

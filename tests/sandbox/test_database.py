@@ -1,4 +1,4 @@
-"""The embedded database, by the clients that people use."""
+"""The embedded database, through common clients."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _send(connection: socket.socket, number: int, payload: bytes) -> None:
 
 
 def test_a_client_that_ignores_the_refusal_gets_nothing(database: FlightsDatabase) -> None:
-    """A client that sends a query after its refused login is cut off without an answer."""
+    """A client that sends a query after its refused login is disconnected without an answer."""
     flags = CLIENT.PROTOCOL_41 | CLIENT.SECURE_CONNECTION | CLIENT.PLUGIN_AUTH
     login = flags.to_bytes(4, "little") + (2**24).to_bytes(4, "little") + bytes([45]) + bytes(23)
     login += USER.encode() + b"\0" + bytes([20]) + bytes(20) + b"mysql_native_password\0"
@@ -150,7 +150,7 @@ def test_a_client_that_ignores_the_refusal_gets_nothing(database: FlightsDatabas
 
 
 def test_a_changed_user_must_log_in_too(connect: Callable[..., Any]) -> None:
-    """A refused COM_CHANGE_USER takes away what the connection had."""
+    """A refused COM_CHANGE_USER revokes the connection's access."""
     connection = connect()
     payload = USER.encode() + b"\0" + bytes([20]) + bytes(20) + b"test\0" + bytes([45, 0])
     connection._execute_command(0x11, payload + b"mysql_native_password\0")
@@ -161,7 +161,7 @@ def test_a_changed_user_must_log_in_too(connect: Callable[..., Any]) -> None:
 
 
 def test_users_are_asked_for_at_each_login() -> None:
-    """A password that has changed counts from the next login on, without a restart."""
+    """A changed password counts from the next login on, without a restart."""
     users = {USER: "old"}
     with FlightsDatabase(users=lambda _client: users, flights=0) as database:
         host, port = database.address
@@ -175,7 +175,7 @@ def test_users_are_asked_for_at_each_login() -> None:
 def test_bytes_that_are_no_login_end_quietly(
     database: FlightsDatabase, connect: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A port scanner or an HTTP client is cut off, logs nothing, and disturbs nobody."""
+    """A port scanner and an HTTP client are disconnected without a log entry or an effect on others."""
     for garbage in (
         b"",
         b"\x01",
@@ -195,7 +195,7 @@ def test_bytes_that_are_no_login_end_quietly(
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
-# Identity and looking around
+# Identity and catalog
 
 
 def test_it_looks_like_tidb(connect: Callable[..., Any]) -> None:
@@ -230,7 +230,7 @@ def test_show_and_describe(ask: Callable[..., Any], table: str) -> None:
 
 
 def test_information_schema(ask: Callable[..., Any]) -> None:
-    """The information schema can be joined, and hides what is behind it."""
+    """The information schema can be joined, and hides the underlying database's tables."""
     rows = ask(
         "SELECT t.table_name, count(*) FROM information_schema.tables t JOIN information_schema.columns c "
         "ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
@@ -315,7 +315,7 @@ def test_the_catalog_has_what_tidb_shows(ask: Callable[..., Any], connect: Calla
 
 
 def test_types_arrive_exactly(ask: Callable[..., Any], connect: Callable[..., Any]) -> None:
-    """Each type comes back with its value and its MySQL column type, and NULL in each of them."""
+    """Each type comes back with its value and its MySQL column type, and with NULL."""
     ask(
         "CREATE TABLE kinds (big BIGINT, ubig BIGINT UNSIGNED, dec_ DECIMAL(20,4), at_ DATETIME(6), "
         "day_ DATE, time_ TIME, doc JSON, txt VARCHAR(50), raw_ BLOB, dbl DOUBLE, flag TINYINT(1))"
@@ -360,7 +360,7 @@ def test_types_arrive_exactly(ask: Callable[..., Any], connect: Callable[..., An
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(), raw=st.binary(), number=st.integers(-(2**63), 2**63 - 1))
 def test_any_text_and_bytes_survive(ask: Callable[..., Any], text: str, raw: bytes, number: int) -> None:
-    """Whatever text, bytes and integer a client sends comes back the same."""
+    """Text, bytes and integers come back as the client sent them."""
     ask("CREATE TABLE IF NOT EXISTS any_ (t LONGTEXT, b LONGBLOB, n BIGINT)")
     ask("TRUNCATE TABLE any_")
     ask("INSERT INTO any_ VALUES (%s, %s, %s)", (text, raw, number))
@@ -419,7 +419,7 @@ def test_columns_are_named_by_their_text(connect: Callable[..., Any]) -> None:
 
 
 def test_changes_report_their_rows(connect: Callable[..., Any], table: str) -> None:
-    """INSERT, UPDATE, DELETE, REPLACE and upsert change rows, and say how many."""
+    """INSERT, UPDATE, DELETE, REPLACE and upsert change rows, and report their number."""
     cursor = connect(database="test").cursor()
     assert cursor.execute(f"INSERT INTO {table} VALUES (1, 'a'), (2, 'b'), (3, 'c')") == 3
     assert cursor.execute(f"UPDATE {table} SET v = 'z' WHERE id > 1") == 2
@@ -432,7 +432,7 @@ def test_changes_report_their_rows(connect: Callable[..., Any], table: str) -> N
 
 
 def test_many_rows_in_one_statement(connect: Callable[..., Any]) -> None:
-    """A long INSERT of plain rows, which takes a shorter way, stores what was sent."""
+    """A long INSERT of plain rows, which takes a faster path, stores the sent values."""
     texts = [
         "",
         "plain",
@@ -506,7 +506,7 @@ def test_generated_ids(connect: Callable[..., Any]) -> None:
 def test_errors_have_mysqls_codes(
     ask: Callable[..., Any], table: str, sql: str, kind: type[Exception], code: int
 ) -> None:
-    """A failing statement gives MySQL's code and PyMySQL's class for it; the session lives on."""
+    """A failing statement gives MySQL's code and PyMySQL's class for it; the session stays usable."""
     with pytest.raises(kind) as failure:
         ask(sql)
     assert failure.value.args[0] == code
@@ -531,7 +531,7 @@ def test_an_unknown_name_is_told_as_tidb_does(
     sql: str,
     words: str,
 ) -> None:
-    """The message has the name as it was written, its database, and the clause that it stands in."""
+    """The message has the name as written, its database, and its clause."""
     with pytest.raises(pymysql.err.MySQLError) as failure:
         ask(sql)
     assert failure.value.args[1] == words
@@ -551,7 +551,7 @@ def test_a_transaction_is_invisible_until_committed(connect: Callable[..., Any],
 
 
 def test_a_rollback_undoes(ask: Callable[..., Any], table: str) -> None:
-    """ROLLBACK takes back every change since BEGIN."""
+    """ROLLBACK undoes every change since BEGIN."""
     ask(f"INSERT INTO {table} VALUES (1, 'a')")
     ask("BEGIN")
     ask(f"DELETE FROM {table}")
@@ -575,7 +575,7 @@ def test_without_autocommit_each_statement_begins_a_transaction(
 
 
 def test_a_failed_statement_leaves_its_transaction(ask: Callable[..., Any], table: str) -> None:
-    """After an error the transaction goes on, and COMMIT keeps what was written before and after."""
+    """After an error the transaction continues, and COMMIT saves the earlier and later changes."""
     ask("BEGIN")
     ask(f"INSERT INTO {table} VALUES (1, 'a')")
     failures = (
@@ -592,7 +592,7 @@ def test_a_failed_statement_leaves_its_transaction(ask: Callable[..., Any], tabl
 
 
 def test_a_transaction_that_cannot_be_kept_says_so(ask: Callable[..., Any]) -> None:
-    """Where a failed statement would change ids already given out, the whole transaction is refused."""
+    """If a failed statement would change IDs already returned, the entire transaction is refused."""
     ask("CREATE TABLE given (id INT PRIMARY KEY AUTO_INCREMENT, v INT UNIQUE)")
     try:
         ask("BEGIN")
@@ -607,7 +607,7 @@ def test_a_transaction_that_cannot_be_kept_says_so(ask: Callable[..., Any]) -> N
 
 
 def test_the_status_flags_tell_of_a_transaction(connect: Callable[..., Any], table: str) -> None:
-    """Clients learn from every answer whether a transaction is open and whether autocommit is on."""
+    """Every answer reports whether a transaction is open and whether autocommit is on."""
     connection = connect(database="test")
     ask = _asker(connection)
 
@@ -636,7 +636,7 @@ def test_the_status_flags_tell_of_a_transaction(connect: Callable[..., Any], tab
 def test_a_closed_connection_rolls_back(
     connect: Callable[..., Any], ask: Callable[..., Any], table: str
 ) -> None:
-    """What a session has not committed is gone when it ends."""
+    """Uncommitted changes of a session are lost when it ends."""
     connection = connect(database="test")
     _asker(connection)("BEGIN")
     _asker(connection)(f"INSERT INTO {table} VALUES (1, 'a')")
@@ -648,7 +648,7 @@ def test_a_closed_connection_rolls_back(
 
 
 def _number(connection: Any) -> int:
-    """Return the number that KILL takes, of which the handshake has the lower half."""
+    """Return the number for KILL, of which the handshake has the lower half."""
     ((number,),) = _asker(connection)("SELECT CONNECTION_ID()")
     assert number >> 32
     assert number & 0xFFFFFFFF == connection.thread_id()
@@ -656,7 +656,7 @@ def _number(connection: Any) -> int:
 
 
 def test_half_a_number_kills_nothing(connect: Callable[..., Any], ask: Callable[..., Any]) -> None:
-    """The 32 bits of the handshake are no connection's: TiDB accepts them, and ends nothing."""
+    """The lower 32 bits from the handshake identify no connection: TiDB accepts them, and ends nothing."""
     other = connect()
     ask(f"KILL {other.thread_id()}")
     ask(f"KILL QUERY {other.thread_id()}")
@@ -695,7 +695,7 @@ def _until_it_runs(ask: Callable[..., Any], number: int) -> None:
 def test_a_killed_query_leaves_its_connection(
     connect: Callable[..., Any], ask: Callable[..., Any], sql: str
 ) -> None:
-    """KILL QUERY interrupts the statement that runs, and the connection can be used again."""
+    """KILL QUERY interrupts the running statement, and the connection can be used again."""
     victim = connect()
     number = _number(victim)
     thread, failures = _in_thread(lambda: victim.query(sql))
@@ -710,7 +710,7 @@ def test_a_killed_query_leaves_its_connection(
 
 
 def test_explain_has_tidbs_columns_and_tree(connect: Callable[..., Any]) -> None:
-    """Each operator has a line: what the storage reads is below a reader, a join's build side is first."""
+    """Each operator has a line: storage reads are below a reader, and a join's build side comes first."""
     with connect(database="nycflights13").cursor() as cursor:
         cursor.execute(
             "EXPLAIN SELECT a.name, COUNT(*) AS n FROM flights f JOIN airlines a USING (carrier) "
@@ -737,7 +737,7 @@ def test_explain_has_tidbs_columns_and_tree(connect: Callable[..., Any]) -> None
 
 
 def test_explain_analyze_has_what_was_read(connect: Callable[..., Any]) -> None:
-    """The statement is carried out, so that rows and times are real; what writes is not."""
+    """The statement runs, so that rows and times are real; a statement that writes does not run."""
     connection = connect(database="nycflights13")
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN ANALYZE SELECT * FROM airlines WHERE carrier < 'B'")
@@ -761,7 +761,7 @@ def test_explain_analyze_has_what_was_read(connect: Callable[..., Any]) -> None:
 
 
 def test_every_flight_arrives() -> None:
-    """The full table of 336,776 flights comes through as a DataFrame with its NULLs and times."""
+    """The full table of 336,776 flights arrives as a DataFrame with its NULLs and times."""
     with FlightsDatabase(users=lambda _client: {USER: PASSWORD}) as database:
         host, port = database.address
         engine = sa.create_engine(sa.URL.create("mysql+pymysql", USER, PASSWORD, host, port))
@@ -789,7 +789,7 @@ def test_sqlalchemy_reflects_tables(engine: sa.Engine) -> None:
 
 
 def test_a_data_frame_goes_there_and_back(engine: sa.Engine) -> None:
-    """`to_sql` writes what `read_sql` reads."""
+    """`read_sql` reads the rows that `to_sql` writes."""
     frame = pd.DataFrame({"n": [1, 2, 3], "x": [0.5, None, 1e300], "s": ["a", None, "it's"]})
     frame["at"] = pd.to_datetime(["2013-01-01 00:00:00", "2013-06-30 23:59:59", "2014-01-01 12:00:00"])
     frame.to_sql("frames", engine, schema="test", index=False)
@@ -845,7 +845,7 @@ def test_jupysql_works(engine: sa.Engine) -> None:
 
 
 def test_stopping_ends_clients_and_threads() -> None:
-    """A stop ends connections, also one whose query runs, and leaves no thread; a second does nothing."""
+    """A stop ends connections, even with a running query, and all threads; a second stop does nothing."""
     before = set(threading.enumerate())
     database = FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=0).start()
     host, port = database.address

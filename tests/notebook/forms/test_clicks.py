@@ -1,4 +1,4 @@
-"""Clicks, and what is typed and chosen around them."""
+"""Clicks, and the typed and chosen values around them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENTERPRISE = "sg-t4nenterprise"
 
 
 class SlowRunbook(Runbook):
-    """Checks a plan when it is let."""
+    """Checks a plan only when the test allows it."""
 
     begun, go_on = threading.Event(), threading.Event()
 
     def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
-        """Say that it begins, and wait."""
+        """Report the start, and wait."""
         if name == "plan":
             self.begun.set()
             assert self.go_on.wait(60)
@@ -37,7 +37,7 @@ class SlowRunbook(Runbook):
 
 
 class Check:
-    """Holds a form at the moment at which it begins to check what would be created."""
+    """Holds a form at the start of its plan check."""
 
     def __init__(self, clicker: Clicker) -> None:
         """Hold the next check."""
@@ -47,17 +47,17 @@ class Check:
         runbook.begun, runbook.go_on = threading.Event(), threading.Event()
 
     def begins(self) -> None:
-        """Return when the form checks the fields as they are now."""
+        """Return when the form checks the current fields."""
         assert self._runbook.begun.wait(60)
 
     def ends(self) -> None:
-        """Let it, and every one after it, come to its end."""
+        """Let this check and all later ones finish."""
         self._runbook.go_on.set()
 
 
 @pytest.fixture
 def placed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
-    """Provide a form that could create the endpoint, in two zones."""
+    """Provide a form that can create the endpoint, in two zones."""
     runbook = SlowRunbook(environ=sandbox.environment())
     runbook.go_on.set()
     clicker = open_form(runbook)
@@ -68,7 +68,7 @@ def placed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
 
 
 def test_a_name_typed_and_create_clicked(sandbox: Sandbox, placed: Clicker) -> None:
-    """The click that leaves a field comes while the form looks at its new value: it is done after that."""
+    """A click on Create right after typing a name runs after the form has checked the name."""
     step, check = placed.form.create, Check(placed)
     shown = step.plan.outcome.value
     step.name.control.value = "analytics-tidb"
@@ -83,7 +83,7 @@ def test_a_name_typed_and_create_clicked(sandbox: Sandbox, placed: Clicker) -> N
 
 
 def test_what_is_chosen_during_a_look_stays(placed: Clicker) -> None:
-    """The plan of a VPC that was left does not bring it back."""
+    """The plan of a VPC does not select it again after the user has chosen another one."""
     step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
     check.begins()
@@ -96,7 +96,7 @@ def test_what_is_chosen_during_a_look_stays(placed: Clicker) -> None:
 
 
 def test_create_makes_what_its_button_said(sandbox: Sandbox, placed: Clicker) -> None:
-    """A click overtaken by a change of what is billed makes nothing: the button has to be read again."""
+    """Create does nothing if the billed zones changed before the click; its button shows the new zones."""
     step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
     check.begins()
@@ -113,7 +113,7 @@ def test_create_makes_what_its_button_said(sandbox: Sandbox, placed: Clicker) ->
 
 
 def test_who_agrees_to_one_plan_has_not_agreed_to_the_next(placed: Clicker) -> None:
-    """To go on in spite of a stop is said of the plan that is shown: another placement takes it back."""
+    """Consent to a finding holds for the displayed plan only, and another placement withdraws it."""
     step = placed.form.create
     placed.put(step.groups, (GROUP, ENTERPRISE))
     placed.put(step.force, value=True)
@@ -129,7 +129,7 @@ def test_who_agrees_to_one_plan_has_not_agreed_to_the_next(placed: Clicker) -> N
 
 
 def test_cancel_takes_back_a_click_that_follows_a_look(sandbox: Sandbox, placed: Clicker) -> None:
-    """What waits for the look is forgotten with it."""
+    """Cancel discards a click that waits for a check."""
     step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
     check.begins()
@@ -141,7 +141,7 @@ def test_cancel_takes_back_a_click_that_follows_a_look(sandbox: Sandbox, placed:
 
 
 def test_a_click_that_overtakes_what_was_typed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """A front end can deliver the click before what was typed: the fields are read a little later."""
+    """A front end can deliver a click before the typed text: the fields are read a little later."""
     typed = threading.Event()
     clicker = open_form(sandbox, wait_for_page=lambda _: not typed.wait(60))
     step, session = clicker.form.choose, clicker.form.session
@@ -154,7 +154,7 @@ def test_a_click_that_overtakes_what_was_typed(sandbox: Sandbox, open_form: Call
 
 
 def test_a_page_that_does_not_answer(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Where it cannot be told what was typed, nothing is done, and the form says so at the button."""
+    """If the typed values cannot be confirmed, the click does nothing, and the form says so at the button."""
 
     def wait_for_page(_: threading.Event) -> bool:
         message = "the page does not say"
@@ -169,7 +169,7 @@ def test_a_page_that_does_not_answer(sandbox: Sandbox, open_form: Callable[..., 
 
 
 def test_a_click_can_be_taken_back(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Cancel ends what has not been begun yet, without asking any cloud."""
+    """Cancel discards a click that has not started, without asking any cloud."""
     clicker = open_form(sandbox, wait_for_page=lambda cancelled: bool(cancelled.wait(60)))
     step, form = clicker.form.choose, clicker.form
     clicker.put(step.cluster, "demo")

@@ -1,4 +1,4 @@
-"""One click builds the requests of what it performs, no others, and draws what has changed once."""
+"""One click builds only the requests of its operation, and draws the changes once."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 class CountingRunbook(Runbook):
-    """Counts what it performs."""
+    """Counts the operations."""
 
     performed = 0
 
     def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
-        """Count it."""
+        """Count the operation."""
         self.performed += 1
         return super().perform(name, *arguments, **options)
 
 
 class Counts:
-    """What a form builds, writes and draws while a test clicks.
+    """What a form builds, writes and draws during a test's clicks.
 
     Attributes:
         endpoints: each state of the endpoint that the form has seen.
     """
 
     def __init__(self, clicker: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Count from now on."""
+        """Start counting."""
         self._clicker, self._counter = clicker, Counter[str]()
         build = Request.of.__func__  # type: ignore[attr-defined]
 
@@ -62,7 +62,7 @@ class Counts:
             self.endpoints.append(state.endpoint)
 
     def click(self, button: Any) -> tuple[int, int, int, int]:
-        """Click; return how much was performed, built, written and drawn."""
+        """Click, and return how much was performed, built, written and drawn."""
         runbook = self._clicker.form.session.runbook
         assert isinstance(runbook, CountingRunbook)
         before = runbook.performed
@@ -74,7 +74,7 @@ class Counts:
 
 @pytest.fixture
 def clicker(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
-    """Provide a form that could create the endpoint."""
+    """Provide a form that can create the endpoint."""
     clicker = open_form(CountingRunbook(environ=sandbox.environment(), metadata_timeout=10.0))
     choose(clicker)
     clicker.put(clicker.form.create.groups, (GROUP,))
@@ -84,7 +84,7 @@ def clicker(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> Clicker:
 def test_one_click_builds_one_request_and_draws_once(
     clicker: Clicker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each operation has one request; a drawing follows a change of the endpoint, and nothing else."""
+    """Each operation has one request, and only a change of the endpoint causes a drawing."""
     form = clicker.form
     form.header.commands.value = False
     counts = Counts(clicker, monkeypatch)
@@ -105,7 +105,7 @@ def test_one_click_builds_one_request_and_draws_once(
 
 
 def test_a_command_is_written_once(clicker: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where commands are shown, a click writes only those that have changed, and builds no request for it."""
+    """With commands shown, a click rewrites only the changed ones, and builds no request for it."""
     counts = Counts(clicker, monkeypatch)
     assert counts.click(clicker.form.create.plan.button) == (1, 0, 0, 0), "the shown command has its request"
     clicker.form.header.commands.value = False
@@ -117,7 +117,7 @@ def test_a_command_is_written_once(clicker: Clicker, monkeypatch: pytest.MonkeyP
 
 
 def test_observers_are_called_for_their_fields_alone() -> None:
-    """A change calls each observer of a changed field once, and none where nothing has another value."""
+    """A change calls each observer of a changed field once, and no observer without a change."""
     store, seen = Store(), Counter[str]()
 
     def observer(name: str) -> Callable[[FormState], None]:

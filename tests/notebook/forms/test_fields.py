@@ -18,7 +18,7 @@ from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms.fields import Field, FieldSet, field_for
 
-# A field's name: what is typed, the value that it stands for, and what no rule lets through.
+# A field's name: the typed text, its value, and an invalid text.
 EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "connect_timeout": ("7.5", 7.5, "soon"),
     "shared": (True, True, "perhaps"),
@@ -89,7 +89,7 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "flights": ("100", "100", "0"),
     "fleet": ("3", "3", "0"),
 }
-# The same of fields whose name has another rule in this request.
+# The same for fields with a different rule in this request.
 OF_REQUEST: dict[tuple[str, str], tuple[Any, Any, Any]] = {
     ("WhoamiRequest", "profile"): ("work", "work", " "),
     ("SqlUserRequest", "name"): ("analyst", "analyst", "an alyst"),
@@ -100,7 +100,7 @@ OF_REQUEST: dict[tuple[str, str], tuple[Any, Any, Any]] = {
 
 
 def example(request_class: Any, name: str) -> tuple[Any, Any, Any]:
-    """Return what is typed into the field, its value, and what no rule lets through."""
+    """Return the text typed into the field, its value, and an invalid text."""
     return OF_REQUEST.get((request_class.__name__, name)) or EXAMPLES[name]
 
 
@@ -115,7 +115,7 @@ every_field = for_each(
 
 @every_field
 def test_a_field_begins_with_its_default(request_class: Any, name: str) -> None:
-    """What nobody has touched is the request's default, and has a label and a help text."""
+    """An untouched field has the request's default, a label and a help text."""
     field = field_for(request_class, name)
     assert field.value == getattr(request_class, name, None)
     assert field.control.description
@@ -125,7 +125,7 @@ def test_a_field_begins_with_its_default(request_class: Any, name: str) -> None:
 
 @every_field
 def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
-    """Setting the value shows it as one would type it, and a request is made of it."""
+    """Setting a value shows it as the user would type it, and the request contains it."""
     typed, value, _ = example(request_class, name)
     described = request_class.options()[name]
     field = field_for(request_class, name)
@@ -142,7 +142,7 @@ def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
 
 @every_field
 def test_what_is_typed_becomes_the_value(request_class: Any, name: str) -> None:
-    """Typing sets the value that the request's own rule makes of it, and emptying sets the default."""
+    """Typing sets the value by the request's own rule, and clearing sets the default."""
     typed, value, _ = example(request_class, name)
     field = field_for(request_class, name)
     told: list[Any] = []
@@ -157,7 +157,7 @@ def test_what_is_typed_becomes_the_value(request_class: Any, name: str) -> None:
 
 @every_field
 def test_a_bad_value_changes_nothing(request_class: Any, name: str) -> None:
-    """A value that no rule lets through is refused by the option's name; value and control stay."""
+    """An invalid value is refused by the option's name; value and control stay unchanged."""
     typed, value, bad = example(request_class, name)
     field = field_for(request_class, name)
     field.value = typed.split("\n") if request_class.options()[name].many else typed
@@ -169,19 +169,19 @@ def test_a_bad_value_changes_nothing(request_class: Any, name: str) -> None:
 
 @every_field
 def test_what_is_typed_wrongly_is_told_beside_the_control(request_class: Any, name: str) -> None:
-    """The value stays, no request can be created, and the words beside the control go with the mistake."""
+    """A typing error leaves the value, blocks the request, and shows a message until it is corrected."""
     typed, value, bad = example(request_class, name)
     field = field_for(request_class, name)
     field.value = typed.split("\n") if request_class.options()[name].many else typed
     error = field.box.children[1]
     if isinstance(field.control.value, bool) or request_class.options()[name].choices:
         with pytest.raises(TraitError):
-            field.control.value = bad  # nothing else can be chosen
+            field.control.value = bad  # a fixed list of choices
         assert (field.value, field.control.value) == (value, typed)
         return
     field.control.value = bad
     assert field.value == value
-    if name == "password_from":  # it may be the password itself
+    if name == "password_from":  # possibly the password itself
         assert field.control.value == typed
         assert "must be prompt" in error.value
         return
@@ -195,7 +195,7 @@ def test_what_is_typed_wrongly_is_told_beside_the_control(request_class: Any, na
 
 
 def test_a_password_in_the_place_of_its_source_does_not_stay() -> None:
-    """What is refused as a password's source may be the password: neither control nor error keeps it."""
+    """A refused password source may be the password, so neither control nor error retains it."""
     field = field_for(ConnectRequest, "password_from")
     field.control.value = "hunter2"
     assert "must be prompt" in field.box.children[1].value
@@ -203,7 +203,7 @@ def test_a_password_in_the_place_of_its_source_does_not_stay() -> None:
 
 
 def test_an_error_is_shown_beside_the_field_that_it_names() -> None:
-    """A field set finds the field by the option's name, and says so where it has none."""
+    """A field set shows an error at the field of the option's name, and returns whether it has that field."""
     field = field_for(CreateRequest, "vpc")
     fieldset = FieldSet(CreateRequest, [field])
     assert fieldset.show_error(InvalidRequest("--vpc", "is missing.", advice="Name one."))
@@ -215,7 +215,7 @@ def test_an_error_is_shown_beside_the_field_that_it_names() -> None:
 
 
 def test_markup_in_an_error_is_text() -> None:
-    """What was typed is shown letter by letter."""
+    """Markup in typed text is shown literally."""
     field = field_for(CreateRequest, "vpc")
     field.control.value = "<img src=x>"
     assert "<img" not in field.box.children[1].value
@@ -223,7 +223,7 @@ def test_markup_in_an_error_is_text() -> None:
 
 
 def test_two_threads_may_set_a_field_at_once() -> None:
-    """What either of them displays is not taken for what a person typed, whichever ends first."""
+    """When two threads set a field at once, neither display counts as typed input."""
     started, other_done = threading.Event(), threading.Event()
 
     class Slow(Field):

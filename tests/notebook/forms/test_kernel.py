@@ -21,7 +21,7 @@ SECRETS = ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_S
 LOAD = "%load_ext tidb_pe_magic"
 SHOW = "f = %tidb_pe form\nf"
 BEGIN = "assert f.join(60)\nc, k, n = f.choose, f.create, f.connect"
-# The password comes from the environment, so that it stands in no cell; a front end sends it like this.
+# The password comes from the environment, not from a cell; a front end sends it like this.
 CLICKS = {
     "choose": "c.cluster.control.value = 'demo'; c.use.button.click(); f.join(60)",
     "place": f"k.groups.control.value = ('{GROUP}',); f.join(60)",
@@ -39,12 +39,12 @@ CLICKS = {
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
-    """Return the kernel's environment: the sandbox's, and a password that is wrong."""
+    """Return the kernel's environment: the sandbox's, with a wrong password."""
     return {**sandbox.environment(), "TYPED": "canary-Typed1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The form registers with jupysql from its thread, goes on after a restart, and no file has a secret."""
+    """The form registers with jupysql from its thread, continues after a restart, and saves no secret."""
     with Kernel(environment(sandbox), tmp_path) as kernel:
         kernel.must(LOAD)
         shown = kernel.must(SHOW)
@@ -60,7 +60,7 @@ def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path:
         kernel.must(LOAD)
         kernel.must(SHOW)
         kernel.must(BEGIN)
-        kernel.must(CLICKS["choose"])  # the endpoint serves other clusters too
+        kernel.must(CLICKS["choose"])  # The endpoint also serves other clusters.
         heads = "print([page.box.children[0].description for page in f.sections.values()])"
         assert "demo" in kernel.must("print(f)").text
         assert "▾ 3. Connect" in kernel.must(heads).text
@@ -74,7 +74,7 @@ def test_by_clicks_to_jupysql_and_on_after_a_restart(sandbox: Sandbox, tmp_path:
 
 
 def test_a_summary_is_updated_in_its_own_cell(sandbox: Sandbox, tmp_path: Path) -> None:
-    """What the form's thread does appears where the form is shown, not under a later cell."""
+    """Output of the form's thread appears in the form's cell, not in a later cell."""
     with Kernel(environment(sandbox), tmp_path) as kernel:
         kernel.must(LOAD)
         first = kernel.must(SHOW)
@@ -90,7 +90,7 @@ def test_a_summary_is_updated_in_its_own_cell(sandbox: Sandbox, tmp_path: Path) 
 
 
 def test_no_secret_is_saved(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The notebook with its widget state and its HTML hold no secret, though passwords were typed."""
+    """The notebook with its widget state and its HTML contain no secret, although passwords were typed."""
     cells = [new_code_cell(source) for source in (LOAD, SHOW, BEGIN, *CLICKS.values())]  # type: ignore[no-untyped-call]
     notebook = new_notebook(cells=cells)  # type: ignore[no-untyped-call]
     private = {name: str(tmp_path) for name in ("HOME", "IPYTHONDIR", "JUPYTER_DATA_DIR", "XDG_STATE_HOME")}

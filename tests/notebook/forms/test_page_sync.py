@@ -1,4 +1,4 @@
-"""A click waits for what was done in the page before it."""
+"""A click waits for the page's earlier changes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SECONDS = 60.0
 
 
 class Page:
-    """A page's answers: what it does with a link of ipywidgets, as soon as it may."""
+    """A page's answers, as ipywidgets' link gives them, once allowed."""
 
     def __init__(self, page_sync: PageSync) -> None:
-        """Be asked for the first time, and answer at once."""
+        """Receive the first question and answer immediately."""
         self.may_answer, self.asked = threading.Event(), threading.Event()
         self.may_answer.set()
         (question, attribute), (self._answer, answers) = page_sync._link.source, page_sync._link.target
@@ -40,17 +40,17 @@ class Page:
 
 @pytest.fixture
 def page_sync() -> PageSync:
-    """Return what asks the page."""
+    """Provide the page synchronization."""
     return PageSync()
 
 
 def test_without_a_page_a_click_is_not_held_up(page_sync: PageSync) -> None:
-    """Where nobody answers, as in a notebook that nobody looks at, the click is done after a moment."""
+    """Without a page, as in an unattended notebook, a click proceeds after a moment."""
     assert not page_sync.wait(threading.Event())
 
 
 def test_a_click_waits_for_the_page(page_sync: PageSync) -> None:
-    """What a page sends before its answer is there when the click is done, each time."""
+    """Whatever a page sends before its answer has arrived when the click proceeds, each time."""
     page = Page(page_sync)
     arrived: list[str] = []
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_a_click_waits_for_the_page(page_sync: PageSync) -> None:
 
 
 def test_a_page_that_is_gone_keeps_a_click_from_being_done() -> None:
-    """A page that has answered before and does not now may have kept something back: the click is refused."""
+    """If a page that answered before is silent now, changes may be missing, and the click is refused."""
     page_sync = PageSync(longest=0.1)
     page = Page(page_sync)
     page.may_answer.clear()
@@ -76,7 +76,7 @@ def test_a_page_that_is_gone_keeps_a_click_from_being_done() -> None:
 
 
 def test_cancel_ends_the_wait_for_the_page(page_sync: PageSync) -> None:
-    """A page that is gone does not keep a click from being taken back."""
+    """Cancel discards a click even if the page is gone."""
     page, cancelled = Page(page_sync), threading.Event()
     page.may_answer.clear()
     taken_back: list[bool] = []

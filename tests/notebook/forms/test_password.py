@@ -1,4 +1,4 @@
-"""A password that is typed into a form is in no widget's state, at no time that a notebook can be saved."""
+"""A password typed into a form is in no widget's state at any time that a notebook can be saved."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def states() -> str:
-    """Return the state of every widget, as a saved notebook would hold it."""
+    """Return the state of every widget, as a saved notebook would contain it."""
     return json.dumps(ipywidgets.Widget.get_manager_state(drop_defaults=False), default=str)
 
 
 def test_what_is_typed_is_taken_and_the_field_is_empty(sent: list[Any]) -> None:
-    """As soon as the kernel has the password the widget is empty, and it is echoed to no front end."""
+    """Once the kernel has the password the widget is empty, and no front end gets it back."""
     field = PasswordField()
-    field.control.set_state({"value": SECRET})  # what the front end sends when the field is left
+    field.control.set_state({"value": SECRET})  # The front end sends this when the user leaves the field.
     assert field.control.value == ""
     assert field.source == PasswordSource("prompt")
     assert {"value": ""} in [message["state"] for message in sent if message["method"] == "update"]
@@ -42,7 +42,7 @@ def test_what_is_typed_is_taken_and_the_field_is_empty(sent: list[Any]) -> None:
 
 
 def test_a_password_is_given_away_once() -> None:
-    """After it was used the field knows none, and says where else one could be."""
+    """A used password is gone from the field, which then names the other sources."""
     field = PasswordField()
     field.control.value = SECRET
     field.prompt("Password: ")
@@ -52,7 +52,7 @@ def test_a_password_is_given_away_once() -> None:
 
 
 def test_a_password_can_be_forgotten() -> None:
-    """Closing the form or connecting otherwise leaves nothing behind."""
+    """Closing the form, or connecting in another way, discards the password."""
     field = PasswordField()
     field.control.value = SECRET
     field.clear()
@@ -60,5 +60,5 @@ def test_a_password_can_be_forgotten() -> None:
 
 
 def test_the_control_sends_nothing_while_it_is_typed_into() -> None:
-    """A front end keeps half a password to itself until the field is left."""
+    """A front end sends the password only when the user leaves the field."""
     assert PasswordField().control.continuous_update is False

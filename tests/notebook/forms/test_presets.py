@@ -1,4 +1,4 @@
-"""What a form chooses by itself, and which button it recommends."""
+"""The choices that a form makes by itself, and the button that it recommends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def primary(clicker: Clicker) -> list[str]:
-    """Return what the recommended buttons of the form say."""
+    """Return the labels of the form's recommended buttons."""
     form = clicker.form
     actions = [form.choose.use, form.create.plan, form.create.create]
     actions += [form.connect.wait, form.connect.connect, form.connect.query.run]
@@ -29,7 +29,7 @@ def primary(clicker: Clicker) -> list[str]:
 
 
 def test_a_cluster_is_all_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """VPC of this notebook, a security group that allows it, two zones; Create can be clicked at once."""
+    """Choosing a cluster selects the notebook's VPC, an allowed security group and two zones for Create."""
     clicker = open_form(sandbox)
     step = clicker.form.create
     choose(clicker)
@@ -40,7 +40,7 @@ def test_a_cluster_is_all_that_is_chosen(sandbox: Sandbox, open_form: Callable[.
 
 
 def test_one_button_of_a_step_is_recommended(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """First the one that checks, then the one that creates; then to connect, then to query."""
+    """One button per step is recommended: first check, then create, then connect, then query."""
     clicker = open_form(sandbox)
     form = clicker.form
     assert primary(clicker) == []
@@ -61,10 +61,10 @@ def test_one_button_of_a_step_is_recommended(sandbox: Sandbox, open_form: Callab
 
 
 def test_the_only_cluster_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Where one cluster alone can be used there is nothing to choose."""
+    """A single usable cluster is chosen automatically."""
 
     class One(Runbook):
-        """Lists one cluster that can be used."""
+        """Lists one usable cluster."""
 
         def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
             result = super().perform(name, *arguments, **options)
@@ -79,7 +79,7 @@ def test_the_only_cluster_is_chosen(sandbox: Sandbox, open_form: Callable[..., C
 
 
 def test_databases_and_tables(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """After the login they are lists; a table that is chosen is queried, unless a query was written."""
+    """After the login they are lists; a chosen table is queried, unless the user has written a query."""
     clicker = open_form(sandbox)
     create(clicker)
     query = clicker.form.connect.query
@@ -111,7 +111,7 @@ def test_databases_and_tables(sandbox: Sandbox, open_form: Callable[..., Clicker
 def test_consent_to_a_deletion_is_for_one_endpoint(
     sandbox: Sandbox, open_form: Callable[..., Clicker]
 ) -> None:
-    """Whoever agrees to delete one endpoint and chooses another one has to agree again."""
+    """Consent to the deletion of one endpoint does not hold for another one."""
     with Runbook(environ=sandbox.environment()) as runbook:
         for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
             runbook.create(cluster="demo", vpc=vpc, security_group=group)
@@ -127,7 +127,7 @@ def test_consent_to_a_deletion_is_for_one_endpoint(
 
 
 def test_without_keys_the_sandbox_is_offered(tmp_path: Path) -> None:
-    """One click starts it, points the kernel at it, and lists its clusters; nothing else has to be known."""
+    """Without keys, one click starts the sandbox, points the kernel at it, and lists its clusters."""
     environment = {"TIDB_PE_STATE_DIR": str(tmp_path / "state"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     with Kernel(environment, tmp_path) as kernel:
         kernel.must("%load_ext tidb_pe_magic\nf = %tidb_pe form\nf.join(60)")
@@ -142,12 +142,12 @@ def test_without_keys_the_sandbox_is_offered(tmp_path: Path) -> None:
 
 
 def words_of(kernel: Kernel, expression: str) -> str:
-    """Return what the kernel prints of an expression."""
+    """Return the kernel's output for an expression."""
     return str(kernel.must(f"print({expression})").text)
 
 
 def test_the_button_says_what_is_billed(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """In the clouds Create names the billed zones; in the sandbox nothing is billed."""
+    """On the clouds Create names the billed zones; in the sandbox nothing is billed."""
     clicker = open_form(sandbox)
     choose(clicker)
     plan, store = clicker.form.session.state.plan, clicker.form.session.store

@@ -25,7 +25,7 @@ DATABASE = "nycflights13"
 
 
 def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """From the list of clusters to a DataFrame, each step names the command that does the same."""
+    """From the list of clusters to a DataFrame, each step shows its equivalent command."""
     clicker = open_form(sandbox)
     form = clicker.form
     assert "aws-sales runs on AWS" in words(form.choose.list.outcome)
@@ -56,7 +56,7 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
 
 
 def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Words of name, region, plan or ID are looked for in any order; clusters of one name are told apart."""
+    """Words of name, region, plan or ID match in any order; clusters with the same name have IDs."""
     step = open_form(sandbox).form.choose
     step.cluster.control.value = "demo"
     assert command_of(step.use) == "%tidb_pe cluster demo"
@@ -76,7 +76,7 @@ def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., 
 
 
 def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """The VPC of this notebook is the default; another VPC brings its own groups and vSwitches."""
+    """The notebook's VPC is the default; another VPC brings its own groups and vSwitches."""
     clicker = open_form(sandbox)
     choose(clicker)
     step = clicker.form.create
@@ -94,7 +94,7 @@ def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[...,
 
 
 def test_zones_are_billed_as_they_are_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Taking a zone out is planned anew: the button says how many zones will be billed."""
+    """Removing a zone triggers a new plan: the button shows the number of billed zones."""
     clicker = open_form(sandbox)
     place(clicker, zones=1)
     step = clicker.form.create
@@ -103,7 +103,7 @@ def test_zones_are_billed_as_they_are_chosen(sandbox: Sandbox, open_form: Callab
 
 
 def test_what_the_preflight_stops_is_not_made(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Groups of two kinds are a finding; create refuses, and shows how to go on all the same."""
+    """Groups of two kinds are a finding; Create refuses, and the form shows the option to force it."""
     clicker = open_form(sandbox)
     choose(clicker)
     step = clicker.form.create
@@ -112,7 +112,7 @@ def test_what_the_preflight_stops_is_not_made(sandbox: Sandbox, open_form: Calla
     assert step.force.box.layout.display != "none"
     assert "create refuses" in words(step.plan.outcome)
     assert step.create.button.disabled
-    step.create.press()  # as a click does that came before the page knew
+    step.create.press()  # like a click that came before the page was updated
     clicker.rest()
     assert "Preflight (security-group)" in words(step.create.outcome)
     assert not sandbox.world.endpoints
@@ -125,7 +125,7 @@ def test_what_the_preflight_stops_is_not_made(sandbox: Sandbox, open_form: Calla
 
 
 def test_a_wrong_field_stops_the_click(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What is wrong is told beside its field; the command stays as it was and nothing is asked of a cloud."""
+    """An error is shown at its field; the command is unchanged and no cloud is asked."""
     clicker = open_form(sandbox)
     choose(clicker)
     step = clicker.form.create
@@ -142,7 +142,7 @@ def test_a_wrong_field_stops_the_click(sandbox: Sandbox, open_form: Callable[...
 def test_cancel_detaches_and_the_wait_can_be_taken_up_again(
     manual: Sandbox, open_form: Callable[..., Clicker]
 ) -> None:
-    """Cancel ends the wait with its one line, the endpoint is still being made, and waiting again works."""
+    """Cancel ends the wait in one line, the endpoint stays in creation, and a second wait works."""
     clicker = open_form(manual)
     choose(clicker)
     clicker.put(clicker.form.create.groups, (GROUP,))
@@ -168,7 +168,7 @@ def test_cancel_detaches_and_the_wait_can_be_taken_up_again(
 
 
 def test_a_second_click_does_nothing(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """While the form works its buttons are disabled, and a click that comes all the same begins nothing."""
+    """While the form works its buttons are disabled, and another click starts nothing."""
     clicker = open_form(manual)
     choose(clicker)
     step = clicker.form.create
@@ -189,7 +189,7 @@ def test_a_second_click_does_nothing(manual: Sandbox, open_form: Callable[..., C
 def test_two_forms_and_a_cell_do_not_disturb_each_other(
     manual: Sandbox, open_form: Callable[..., Clicker]
 ) -> None:
-    """One form waits; the other works on another cluster, cancels nothing but its own, and so does a cell."""
+    """One form waits. Another form and a cell work on another cluster, and Cancel affects one form only."""
     with Runbook(environ=manual.environment()) as runbook:
         first = open_form(runbook)
         create_button = first.form.create.create.button
@@ -213,7 +213,7 @@ def test_two_forms_and_a_cell_do_not_disturb_each_other(
 def test_a_new_form_finds_where_the_clouds_are(
     lend: Callable[..., Sandbox], open_form: Callable[..., Clicker]
 ) -> None:
-    """A runbook that knows nothing finds the only cluster with an endpoint, and goes on at Connect."""
+    """A new runbook finds the only cluster with an endpoint, and continues at Connect."""
     sandbox = lend(exclusive=("demo",))
     create(open_form(sandbox))
     clicker = open_form(sandbox)
@@ -224,7 +224,7 @@ def test_a_new_form_finds_where_the_clouds_are(
 
 
 def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """If the cluster has several endpoints, the one created just now is used, or one is chosen."""
+    """Of several endpoints, the one that was just created or chosen is used."""
     with Runbook(environ=sandbox.environment()) as runbook:
         runbook.create(cluster="demo", vpc=OTHER_VPC)
     clicker = open_form(sandbox)
@@ -244,7 +244,7 @@ def test_one_of_several_endpoints_is_chosen(sandbox: Sandbox, open_form: Callabl
 
 
 def test_a_step_alone(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """One step alone shows the choice of a cluster until there is one, and then itself."""
+    """A single step shows the choice of a cluster first, and then itself."""
     clicker = open_form(sandbox, "create")
 
     def visible() -> list[str]:
@@ -257,7 +257,7 @@ def test_a_step_alone(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> No
 
 
 def test_a_cluster_is_named_by_its_id_too(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """--cluster takes what the other commands take; a wrong one is the operation's own error."""
+    """--cluster accepts an ID as other commands do; a wrong one is the operation's own error."""
     assert open_form(sandbox, cluster=DEMO_ID).form.session.state.cluster_name == "demo"
     wrong = open_form(sandbox, cluster="dmeo").form
     assert "did you mean demo?" in words(wrong.choose.cluster.box.children[1])
@@ -266,7 +266,7 @@ def test_a_cluster_is_named_by_its_id_too(sandbox: Sandbox, open_form: Callable[
 
 
 def test_a_wrong_password(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """A password that was typed is used once: the next click uses the default again."""
+    """A typed password is used once: the next click uses the default again."""
     clicker = open_form(sandbox)
     create(clicker)
     step = clicker.form.connect
@@ -283,7 +283,7 @@ def test_a_wrong_password(sandbox: Sandbox, open_form: Callable[..., Clicker]) -
 
 
 def test_a_missing_password_names_the_field(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Without TIDB_PASSWORD and without a typed one nobody is asked through a prompt that blocks."""
+    """Without TIDB_PASSWORD and a typed password, the form names the field instead of a blocking prompt."""
     environ = {name: value for name, value in sandbox.environment().items() if name != "TIDB_PASSWORD"}
     clicker = open_form(Runbook(environ=environ))
     create(clicker)
@@ -294,10 +294,10 @@ def test_a_missing_password_names_the_field(sandbox: Sandbox, open_form: Callabl
 def test_a_bug_is_one_line_with_its_traceback(
     sandbox: Sandbox, open_form: Callable[..., Clicker], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An unexpected exception in the thread shows in the form and in the log; the form works on."""
+    """An unexpected exception in the thread appears in the form and in the log, and the form works on."""
 
     class Broken(Runbook):
-        """Fails in one operation as no step should."""
+        """Fails in one operation with a bug."""
 
         def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
             if name == "plan":
@@ -315,7 +315,7 @@ def test_a_bug_is_one_line_with_its_traceback(
 
 
 def test_a_refused_query_is_one_line(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What the server says of a statement is shown; percent signs and rows beyond the limit do no harm."""
+    """The server's error for a statement is shown; percent signs and rows above the limit are harmless."""
     clicker = open_form(sandbox)
     create(clicker)
     clicker.put(clicker.form.connect.login["database"], DATABASE)
@@ -339,7 +339,7 @@ def test_a_refused_query_is_one_line(sandbox: Sandbox, open_form: Callable[..., 
 
 
 def test_names_are_text(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """A cluster's name that holds markup is shown letter by letter, and named by its ID in commands."""
+    """A cluster's name with markup is shown literally, and commands use its ID."""
     sandbox.clusters.update(DEMO_ID, display_name="<img src=x>\n$x^2$")
     clicker = open_form(sandbox)
     choose(clicker, DEMO_ID)
@@ -355,7 +355,7 @@ def _all(widget: Any) -> list[Any]:
 def test_nothing_touches_a_field_that_is_typed_into(
     sandbox: Sandbox, open_form: Callable[..., Clicker]
 ) -> None:
-    """Any change of a text field's widget makes the page put the last value over what is half typed."""
+    """A text field's widget does not change during typing, as the page would overwrite the partial text."""
     clicker = open_form(sandbox)
     changes: list[Any] = []
     for widget in _all(clicker.form.widget):
@@ -370,7 +370,7 @@ def test_nothing_touches_a_field_that_is_typed_into(
 def test_a_cloud_that_refuses_everything_is_explained(
     lend: Callable[..., Sandbox], open_form: Callable[..., Clicker]
 ) -> None:
-    """Where not even the networks can be looked up, the form goes to the preflight, which says why."""
+    """If not even networks can be looked up, the form goes to the preflight, which gives the reason."""
     clicker = open_form(lend(scenario="clock-skew"), cluster="demo")
     assert heads(clicker)[1].startswith("▾ 2. Create the endpoint")
     step = clicker.form.create
@@ -384,7 +384,7 @@ def test_a_cloud_that_refuses_everything_is_explained(
 def test_an_endpoint_that_serves_others_is_not_deleted(
     sandbox: Sandbox, open_form: Callable[..., Clicker]
 ) -> None:
-    """The second cluster's form uses the endpoint that exists; deleting it needs consent for the others."""
+    """The second cluster's form uses the existing endpoint; deleting it needs consent for the others."""
     create(open_form(sandbox))
     clicker = open_form(sandbox)
     choose(clicker, "reporting")

@@ -1,4 +1,4 @@
-"""What a form says holds now, for this cluster: heads, plans, buttons and what was asked for meanwhile."""
+"""What a form displays is current for its cluster: headers, plans, buttons and pending requests."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
 
 _SECONDS = 60.0
-# Its address is in none of the networks that the security groups allow.
+# Its address is outside the networks that the security groups allow.
 _UNLISTED = replace(ANALYTICS, private_ip="172.16.0.9")
 
 
 def connect(clicker: Clicker) -> None:
-    """Create an endpoint for the cluster demo, connect, and ask the first query."""
+    """Create an endpoint for the cluster demo, connect, and run the first query."""
     create(clicker)
     clicker.click(clicker.form.connect.connect.button)
     clicker.click(clicker.form.connect.query.run.button)
 
 
 def make_two(sandbox: Sandbox) -> None:
-    """Have the cluster demo have two endpoints, each in a VPC of its own."""
+    """Create two endpoints for the cluster demo, each in its own VPC."""
     with Runbook(environ=sandbox.environment()) as runbook:
         for vpc, group in ((VPC, [GROUP]), (OTHER_VPC, [])):
             runbook.create(cluster="demo", vpc=vpc, security_group=group)
 
 
 def wait_for(widget: Any, words: str, act: Callable[[], None]) -> None:
-    """Act, and wait until the widget says these words."""
+    """Act, and wait until the widget shows these words."""
     said = threading.Event()
     widget.observe(lambda change: said.set() if words in change["new"] else None, "value")
     act()
@@ -50,7 +50,7 @@ def wait_for(widget: Any, words: str, act: Callable[[], None]) -> None:
 
 
 def test_another_cluster_begins_anew(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Nothing of the cluster before stays in the steps, and what is still open is found again with it."""
+    """Another cluster resets the steps, and an existing connection is found again with its cluster."""
     clicker = open_form(sandbox)
     connect(clicker)
     step = clicker.form.connect
@@ -67,7 +67,7 @@ def test_another_cluster_begins_anew(sandbox: Sandbox, open_form: Callable[..., 
 
 
 def test_a_connection_outlives_another_wait(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Who waits again is still connected, and the head says so."""
+    """Waiting again leaves the connection open, and the header says so."""
     clicker = open_form(sandbox)
     connect(clicker)
     clicker.click(clicker.form.connect.wait.button)
@@ -78,7 +78,7 @@ def test_a_connection_outlives_another_wait(sandbox: Sandbox, open_form: Callabl
 def test_an_endpoint_that_is_gone(
     sandbox: Sandbox, open_form: Callable[..., Clicker], *, connected: bool
 ) -> None:
-    """What was deleted elsewhere is no longer done in the heads once it was looked again."""
+    """After a refresh, the headers no longer show a deleted endpoint as done."""
     clicker = open_form(sandbox)
     (connect if connected else create)(clicker)
     assert all("✔" in head for head in heads(clicker)[1:])
@@ -89,7 +89,7 @@ def test_an_endpoint_that_is_gone(
 
 
 def test_a_plan_ends_with_the_creation(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Once the endpoint is created, nothing says any more that it would be created and billed."""
+    """Once the endpoint is created, the form no longer says that it would be created and billed."""
     clicker = open_form(sandbox)
     create(clicker)
     step = clicker.form.create
@@ -98,7 +98,7 @@ def test_a_plan_ends_with_the_creation(sandbox: Sandbox, open_form: Callable[...
 
 
 def test_a_plan_that_fails_promises_nothing(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Create names billed zones only where the fields as they are have a plan."""
+    """Create names billed zones only if the current fields have a plan."""
     sandbox.place = _UNLISTED
     clicker = open_form(sandbox)
     choose(clicker)
@@ -112,7 +112,7 @@ def test_a_plan_that_fails_promises_nothing(sandbox: Sandbox, open_form: Callabl
 
 
 def test_consent_is_to_one_cluster(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """To go on in spite of a finding holds for the cluster that it was found for."""
+    """Consent to a finding holds for its cluster only."""
     clicker = open_form(sandbox)
     choose(clicker)
     step = clicker.form.create
@@ -123,7 +123,7 @@ def test_consent_is_to_one_cluster(sandbox: Sandbox, open_form: Callable[..., Cl
 
 
 def test_what_is_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """It is planned after the wait, also after one that was cancelled; until then the old plan is marked."""
+    """A choice during a wait is planned after it, also if cancelled. The old plan is marked until then."""
     clicker = open_form(manual)
     create_step, worker = clicker.form.create, clicker.form.session.worker
     choose(clicker)
@@ -155,7 +155,7 @@ def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callabl
 
 
 def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Of several endpoints the chosen one is drawn and told, and none before one is chosen."""
+    """Of several endpoints the chosen one is drawn and described, and none before the choice."""
     make_two(sandbox)
     clicker = open_form(sandbox, cluster="demo")
     step, drawing = clicker.form.connect, clicker.form.header.drawing
@@ -179,7 +179,7 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
 
 
 def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What is told of the one that is waited for does not draw it in the place of the one that was chosen."""
+    """Events of a wait do not replace the drawing of an endpoint chosen meanwhile."""
     make_two(manual)
     clicker = open_form(manual, cluster="demo")
     step, session = clicker.form.connect, clicker.form.session
@@ -195,7 +195,7 @@ def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Calla
 
 
 def test_a_list_that_lags(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What was created just now is meant, though no list shows it yet, nor another one in its place."""
+    """The endpoint created last is used even if the list omits it or shows another one."""
 
     class Lagging(Runbook):
         """Lists no endpoint."""
@@ -213,7 +213,7 @@ def test_a_list_that_lags(sandbox: Sandbox, open_form: Callable[..., Clicker]) -
 
 
 def test_networks_that_are_looked_up_again(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What was chosen and can still be chosen stays, and Create makes what its button says."""
+    """After a refresh, choices that are still possible stay, and Create does what its button says."""
     clicker = open_form(sandbox)
     place(clicker, zones=1)
     step = clicker.form.create
@@ -227,13 +227,13 @@ def test_networks_that_are_looked_up_again(sandbox: Sandbox, open_form: Callable
 
 
 def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Who chooses a cluster while the form looks where the work was left is not led elsewhere."""
+    """A cluster chosen during the form's first lookup stays chosen."""
     create(open_form(sandbox))
 
     looking, go_on = threading.Event(), threading.Event()
 
     class Slow(Runbook):
-        """Takes its time to list endpoints."""
+        """Delays its list of endpoints."""
 
         def perform(self, name: str, *arguments: Any, **options: Any) -> model.Result:
             if name == "endpoints":
@@ -252,7 +252,7 @@ def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Calla
 
 
 def test_what_is_still_open_is_no_mistake(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What a form lacks before anybody has clicked is told without a mark of failure; a click earns one."""
+    """Missing fields before the first click have no mark of failure; a click adds it."""
     sandbox.place = _UNLISTED
     clicker = open_form(sandbox)
     choose(clicker)
@@ -265,10 +265,10 @@ def test_what_is_still_open_is_no_mistake(sandbox: Sandbox, open_form: Callable[
 
 
 def test_networks_that_cannot_be_looked_up(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """Where another cluster's networks are not told, those of the one before are not offered."""
+    """If a cluster's networks cannot be looked up, the previous cluster's networks are not offered."""
 
     class Silent(Runbook):
-        """Cannot look up the networks of one cluster."""
+        """Fails to look up the networks of one cluster."""
 
         def perform(self, name: str, request: Any, *arguments: Any, **options: Any) -> model.Result:
             if name == "networks" and request.cluster == "reporting":
@@ -287,7 +287,7 @@ def test_networks_that_cannot_be_looked_up(sandbox: Sandbox, open_form: Callable
 
 
 def test_zones_follow_the_vpc(lend: Callable[..., Sandbox], open_form: Callable[..., Clicker]) -> None:
-    """Before a VPC is chosen nothing says that its zones have no usable vSwitch."""
+    """Before a VPC is chosen, the form does not report zones without a usable vSwitch."""
     clicker = open_form(lend(scenario="notebook-outside-any-vpc"), cluster="demo")
     zones = clicker.form.create.zones.control
     assert {zone.label for zone in zones.children} == {"— after the VPC —"}
@@ -296,7 +296,7 @@ def test_zones_follow_the_vpc(lend: Callable[..., Sandbox], open_form: Callable[
 
 
 def test_a_query_that_was_stopped(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """What was asked for is not an error: Cancel says that the query was stopped."""
+    """A cancelled query is not an error: the form says that it was stopped."""
     clicker = open_form(sandbox)
     connect(clicker)
     query = clicker.form.connect.query

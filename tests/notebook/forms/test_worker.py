@@ -1,4 +1,4 @@
-"""The one thread that works for a form."""
+"""The only worker thread of a form."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _SECONDS = 10.0
 
 
 def wait_for(event: threading.Event) -> None:
-    """Be at work until the event."""
+    """Work until the event is set."""
     assert event.wait(_SECONDS)
 
 
 def test_one_job_at_a_time() -> None:
-    """While a job is under way no other is begun; the callback has returned already."""
+    """While a job runs no other one starts, and the callback has already returned."""
     changes: list[Clicks] = []
     worker, go_on = Worker(changes.append), threading.Event()
     assert worker.click(lambda: wait_for(go_on))
@@ -29,7 +29,7 @@ def test_one_job_at_a_time() -> None:
 
 
 def test_a_click_follows_a_look() -> None:
-    """While the worker looks at what was typed one click is taken, and done after it; a second one is not."""
+    """During a check one click is accepted and runs afterwards; a second click is refused."""
     changes: list[Clicks] = []
     done: list[str] = []
     worker, go_on = Worker(changes.append), threading.Event()
@@ -43,7 +43,7 @@ def test_a_click_follows_a_look() -> None:
 
 
 def test_a_look_that_follows_a_click() -> None:
-    """A look waits for the click before it, and then keeps nobody from the next click."""
+    """A check waits for the click before it, and does not block the next click."""
     worker, go_on, looking, seen = Worker(lambda _: None), *(threading.Event() for _ in range(3))
 
     def look() -> None:
@@ -61,7 +61,7 @@ def test_a_look_that_follows_a_click() -> None:
 
 
 def test_of_many_threads_that_click_at_once_one_begins() -> None:
-    """Front ends can handle each comm in a thread: one click wins, the others do nothing."""
+    """Of many simultaneous clicks in threads, as some front ends deliver them, exactly one starts."""
     worker, go_on, barrier = Worker(lambda _: None), threading.Event(), threading.Barrier(8)
     begun: list[bool] = []
 
@@ -80,7 +80,7 @@ def test_of_many_threads_that_click_at_once_one_begins() -> None:
 
 
 def test_what_follows_is_done_in_order_and_once() -> None:
-    """Jobs that are to follow wait, each once, and the worker is not idle between them."""
+    """Follow-up jobs run once each in order, and the worker is busy until the last."""
     changes: list[Clicks] = []
     done: list[str] = []
     worker, go_on = Worker(changes.append), threading.Event()
@@ -102,7 +102,7 @@ def test_what_follows_is_done_in_order_and_once() -> None:
 
 
 def test_cancel_ends_what_was_begun_and_no_more() -> None:
-    """Cancelling ends the job with what it goes on with, and a click that waits; what else waits is done."""
+    """Cancel ends the running job with its follow-ups, and a waiting click; other waiting jobs run."""
     worker, begun = Worker(lambda _: None), threading.Event()
     seen: list[str] = []
 
@@ -126,7 +126,7 @@ def test_cancel_ends_what_was_begun_and_no_more() -> None:
 
 
 def test_a_click_that_waits_is_cancelled() -> None:
-    """Cancel takes a click back that waits for a look."""
+    """Cancel discards a click that waits for a check."""
     worker, begun = Worker(lambda _: None), threading.Event()
     clicked: list[bool] = []
 
@@ -143,7 +143,7 @@ def test_a_click_that_waits_is_cancelled() -> None:
 
 
 def test_close_forgets_all_that_wait() -> None:
-    """Closing ends the job that is under way, and nothing follows it."""
+    """Closing ends the running job and discards all waiting ones."""
     worker, begun = Worker(lambda _: None), threading.Event()
     done: list[bool] = []
 
@@ -161,7 +161,7 @@ def test_close_forgets_all_that_wait() -> None:
 
 
 def test_what_is_asked_for_after_cancel_is_not_cancelled() -> None:
-    """A job that follows the one that was cancelled has an event of its own."""
+    """A job after a cancelled one has a cancel event of its own."""
     worker, begun, go_on = Worker(lambda _: None), threading.Event(), threading.Event()
     seen: list[bool] = []
 

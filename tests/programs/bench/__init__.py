@@ -1,1 +1,1 @@
-"""What `make bench` runs: ratios to print, within interleaved runs; nothing is asserted."""
+"""`make bench`: printed ratios within interleaved runs, without assertions."""

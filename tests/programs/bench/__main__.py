@@ -1,4 +1,4 @@
-"""`make bench`: what it measures can be chosen, as in `make bench BENCH="reading --quick"`."""
+"""`make bench`, optionally with a selection, as in `make bench BENCH="reading --quick"`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GROUPS = {
 
 
 def main() -> None:
-    """Run the groups that are asked for, or all."""
+    """Run the requested groups, or all."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure, and print ratios.")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="a twentieth of the rows")

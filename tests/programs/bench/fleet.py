@@ -1,4 +1,4 @@
-"""What an endpoint of a fleet costs, in seconds and requests, as the fleet grows."""
+"""The cost of an endpoint of a fleet, in seconds and requests, as the fleet grows."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ACTIONS = ("plan", "apply", "status")
 
 
 def run(_: MariaDb, options: Namespace) -> None:
-    """Plan, make and look at fleets of several sizes, each on a new sandbox."""
+    """Plan, create and poll fleets of several sizes, each on a new sandbox."""
     sizes = SIZES[:-1] if options.quick else SIZES
     with tempfile.TemporaryDirectory() as state, patch.dict("os.environ", XDG_STATE_HOME=state):
-        _measured(1)  # imports what is imported once
+        _measured(1)  # Load the modules that are imported once.
         lines = [(f"{size:,}", *_measured(size)) for size in sizes]
     print("\n### Fleet: milliseconds / requests per endpoint, the sandbox in the same process\n")
     show(("endpoints", *_ACTIONS), lines)

@@ -1,4 +1,4 @@
-"""`--to-parquet`: seconds and memory while the result grows; each reading in a process of its own."""
+"""`--to-parquet`: seconds and memory as the result grows, with each reading in a separate process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SIZES = (100_000, 300_000, 1_000_000, 3_000_000)
 
 
 def run(server: MariaDb, options: Namespace) -> None:
-    """Write more and more rows of the narrow table to a file: the memory stays what it is."""
+    """Write more and more rows of the narrow table to a file; the memory should stay constant."""
     sizes = [size // _QUICK for size in _SIZES] if options.quick else list(_SIZES)
     execute(server, GROWTH.statements(sizes[-1]))
     lines = []

@@ -1,4 +1,4 @@
-"""How long each way takes for a whole SELECT *, beside the others in the same round."""
+"""The time of each way for a whole SELECT *, next to the others in the same round."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIZES = (100_000, 300_000, 1_000_000, 3_000_000)
 
 
 def run(server: MariaDb, options: Namespace) -> None:
-    """Read each table in each way, one way after the other, round after round."""
+    """Read each table in each way, one way after the other, in rounds."""
     for table in TABLES:
         if options.tables and table.name not in options.tables:
             continue
@@ -66,7 +66,7 @@ def _show_rounds(rounds: list[dict[str, Measured]]) -> None:
 
 
 def growth(server: MariaDb, options: Namespace) -> None:
-    """Read more and more rows of the narrow table: the time per row stays what it is."""
+    """Read more and more rows of the narrow table; the time per row should stay constant."""
     sizes = [size // _QUICK for size in _SIZES] if options.quick else _SIZES
     execute(server, GROWTH.statements(sizes[-1]))
     lines = []

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """One run: seconds, the peak of its memory in MB, or why there is none."""
+    """One run: seconds and its peak memory in MB, or the reason for their absence."""
 
     seconds: float
     peak: float

@@ -1,4 +1,4 @@
-"""What a full `run` on the sandbox costs: requests before the first poll, and seconds."""
+"""The cost of a full `run` on the sandbox: requests before the first poll, and seconds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CONNECTED_AFTER = 4.0  # seconds, in mode "time"
 
 
 def run(_: MariaDb, options: Namespace) -> None:
-    """Run everything on a new sandbox each time, after a first time that imports what is imported once."""
+    """Run everything on a new sandbox each time, after a first run that loads the imports."""
     with tempfile.TemporaryDirectory() as state, patch.dict("os.environ", XDG_STATE_HOME=state):
         _immediate()
         runs = [_immediate() for _ in range(options.runs)]
@@ -54,7 +54,7 @@ def _immediate() -> tuple[int, float]:
 
 
 def _timed() -> tuple[float, float]:
-    """Return the seconds from Connected to the end of the run, and the longest between two looks."""
+    """Return the seconds from Connected to the end of the run, and the longest interval between two polls."""
     connected: list[float] = []
     looks: list[float] = []
 

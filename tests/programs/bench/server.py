@@ -1,4 +1,4 @@
-"""The server that is read from, and the processes that read."""
+"""The server for the readings, and the reading processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from support.mariadb import MariaDb
 
-# The tables stay in memory: a disk is not what is measured.
+# The tables stay in memory, because the disk is not measured.
 _OPTIONS = {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "96M"}
 
 
@@ -44,7 +44,7 @@ def execute(server: MariaDb, statements: Iterable[str]) -> None:
 
 
 def ask(server: MariaDb, module: str, way: str, **task: Any) -> Iterator[dict[str, Any]]:
-    """Run a way in a process of its own and yield the lines that it answers, each a JSON object."""
+    """Run a way in a separate process and yield its output lines, each a JSON object."""
     login = {name: getattr(server, name) for name in ("host", "port", "user", "password", "database")}
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", module, way],

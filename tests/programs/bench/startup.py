@@ -1,4 +1,4 @@
-"""What `%load_ext tidb_pe_magic` costs, beside `%load_ext sql` and a bare IPython."""
+"""The cost of `%load_ext tidb_pe_magic`, compared with `%load_ext sql` and a bare IPython."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ print((made - start) * 1000, (time.perf_counter() - made) * 1000)
 
 
 def run(_: MariaDb, options: Namespace) -> None:
-    """Start IPython anew for each measurement, one extension after the other, round after round."""
+    """Start a new IPython for each measurement, one extension after the other, in rounds."""
     with tempfile.TemporaryDirectory() as home:
-        for extension in (OURS, PEER, BARE):  # which also compiles what is imported for the first time
+        for extension in (OURS, PEER, BARE):  # also compiles newly imported modules
             _measured(extension, home)
         rounds = [
             {extension: _measured(extension, home) for extension in (OURS, PEER, BARE)}

@@ -1,4 +1,4 @@
-"""The tables that are read, made by the server itself."""
+"""The tables for the readings, which the server itself creates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MD5 = "MD5(RAND())"
 
 
 class Table(NamedTuple):
-    """A table: its columns, what fills a row for each `seq`, and the number of its rows."""
+    """A table: its columns, the expression that fills a row for each `seq`, and the number of its rows."""
 
     name: str
     columns: str
@@ -16,7 +16,7 @@ class Table(NamedTuple):
     rows: int
 
     def statements(self, rows: int) -> tuple[str, ...]:
-        """Return what makes the table with so many rows."""
+        """Return the statements that create the table with this many rows."""
         return (
             f"CREATE OR REPLACE TABLE {self.name} ({self.columns}) ENGINE=InnoDB CHARACTER SET utf8mb4",
             f"INSERT INTO {self.name} SELECT {self.row} FROM seq_1_to_{rows}",
@@ -25,7 +25,7 @@ class Table(NamedTuple):
 
 
 def _some(value: str) -> str:
-    """Return a value, of which a tenth are NULL."""
+    """Return a value that is NULL in a tenth of the rows."""
     return f"IF(RAND() < 0.1, NULL, {value})"
 
 
@@ -78,5 +78,5 @@ TEXT = Table(
     200_000,
 )
 TABLES = (NARROW, WIDE, TEXT)
-# With a key: the server must not look at all rows to send the first ones.
+# With a key, so that the server can send the first rows without reading all of them.
 GROWTH = NARROW._replace(name="growth", columns=f"{NARROW.columns}, PRIMARY KEY (id)", rows=3_000_000)

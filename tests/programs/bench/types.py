@@ -1,4 +1,4 @@
-"""How many values of the table of every type each way gets wrong: `python -m programs.bench.types WAY`."""
+"""The number of wrong values per way in the table of every type: `python -m programs.bench.types WAY`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TABLE = "torture"
 
 
 def run(server: MariaDb, _: Namespace) -> None:
-    """Read column after column in each way, and count the values that are not what was stored."""
+    """Read each column in each way, and count the values that differ from the stored ones."""
     execute(server, torture.statements(_TABLE))
     total = len(torture.COLUMNS) * torture.ROWS
     lines = []
@@ -41,7 +41,7 @@ def run(server: MariaDb, _: Namespace) -> None:
 
 
 def _wrong(server: MariaDb, way: str) -> dict[str, int] | None:
-    """Return the number of wrong values in each column; all are where a process died over it."""
+    """Return the number of wrong values in each column, which is all if the process crashed."""
     wrong: dict[str, int] = {}
     names = [column.name for column in torture.COLUMNS]
     while len(wrong) < len(names):
@@ -58,7 +58,7 @@ def same(value: Any, right: Any) -> bool:
     """Tell whether a value from a frame is the one that was stored, in whatever form it has that value.
 
     A float passes for a DECIMAL that it prints as, bytes for the number of a BIT; the string of a zero date
-    does not pass for no date.
+    does not equal a missing date.
     """
     import pandas as pd
 
@@ -85,7 +85,7 @@ def _same_number(value: Any, right: float | Decimal) -> bool:
 
 
 def main() -> None:
-    """Read the columns that are asked for, and print for each how many values are wrong."""
+    """Read the requested columns, and print the number of wrong values for each."""
     task = json.load(sys.stdin)
     read, expected = WAYS[sys.argv[1]](task), torture.expected()
     for name in task["columns"]:

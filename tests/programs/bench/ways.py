@@ -1,4 +1,4 @@
-"""One way from SQL to a frame, in its own process: `python -m programs.bench.ways WAY`, its task on stdin."""
+"""One way from SQL to a frame, in its own process: `python -m programs.bench.ways WAY`, task on stdin."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _pymysql(task: Mapping[str, Any]) -> Connection[Any]:
 
 
 def server_url(task: Mapping[str, Any], scheme: str, query: str) -> str:
-    """Return the server as other programs name it."""
+    """Return the server's URL for other programs."""
     return "{scheme}://{user}:{password}@{host}:{port}/{database}?{query}".format(
         **(dict(task) | {"scheme": scheme, "query": query})
     )
@@ -62,7 +62,7 @@ def frames(task: Mapping[str, Any]) -> Read:
 
 
 def our_engine(task: Mapping[str, Any]) -> Engine:
-    """Open an engine of ours on the server."""
+    """Open a product engine on the server."""
     from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.database.engine import Target, open_engine
     from tidb_pe_magic.model import TlsMode
@@ -79,7 +79,7 @@ def our_engine(task: Mapping[str, Any]) -> Engine:
 
 
 def sql_cell(task: Mapping[str, Any]) -> Read:
-    """Use `%sql` with its option autopandas on a connection of ours."""
+    """Use `%sql` with its option autopandas on a product connection."""
     from tidb_pe_magic.database.jupysql import register
 
     shell = _shell_with_jupysql()
@@ -88,7 +88,7 @@ def sql_cell(task: Mapping[str, Any]) -> Read:
 
 
 def jupysql(task: Mapping[str, Any]) -> Read:
-    """Use `%sql` with its option autopandas on an ordinary connection."""
+    """Use `%sql` with its option autopandas on a plain connection."""
     from sqlalchemy import create_engine
 
     shell = _shell_with_jupysql()
@@ -128,7 +128,7 @@ def connectorx(task: Mapping[str, Any]) -> Read:
 
 
 def connectorx_arrow(task: Mapping[str, Any]) -> Read:
-    """Use connectorx into Arrow, and to pandas as the columnar reader does."""
+    """Use connectorx into Arrow, and convert to pandas as the columnar reader does."""
     import connectorx as cx
     import pandas as pd
 
@@ -168,7 +168,7 @@ def mysqlclient(task: Mapping[str, Any]) -> Read:
 
 
 def _drain(connection: Any) -> int:
-    """Receive until the EOF packet behind the rows, and keep nothing."""
+    """Receive until the EOF packet after the rows, and discard everything."""
     buffer = bytearray(1 << 22)
     view, tail, total = memoryview(buffer), b"", 0
     count: int
@@ -181,7 +181,7 @@ def _drain(connection: Any) -> int:
 
 
 def drain_text(task: Mapping[str, Any]) -> Read:
-    """Receive what the text protocol sends, and do nothing with it: the floor for any client of it."""
+    """Receive and discard the bytes of the text protocol: the floor for any client of it."""
     connection: Any = _pymysql(task)
 
     def read(sql: str) -> int:
@@ -192,7 +192,7 @@ def drain_text(task: Mapping[str, Any]) -> Read:
 
 
 def drain_binary(task: Mapping[str, Any]) -> Read:
-    """Receive what the binary protocol sends, and do nothing with it: the floor for any client of it."""
+    """Receive and discard the bytes of the binary protocol: the floor for any client of it."""
     connection: Any = _pymysql(task)
 
     def read(sql: str) -> int:
@@ -220,7 +220,7 @@ WAYS: Mapping[str, Callable[[Mapping[str, Any]], Read]] = {
 
 
 def _memory(field: str) -> float:
-    """Return a field of this process's memory in MB; 0 where the system does not tell."""
+    """Return a field of this process's memory in MB, or 0 if the system does not report it."""
     if not _STATUS.exists():
         return 0.0
     (line,) = (line for line in _STATUS.read_text().splitlines() if line.startswith(field))
@@ -228,7 +228,7 @@ def _memory(field: str) -> float:
 
 
 def measure(read: Read, sql: str) -> dict[str, float]:
-    """Return the seconds of a reading, and how many MB the process had more than before at its peak."""
+    """Return the seconds of a reading, and the process's additional peak memory in MB."""
     read("SELECT 1 AS one")
     gc.collect()
     if _CLEAR.exists():

@@ -1,4 +1,4 @@
-"""`load`, and pandas' own ways to write a frame; each in a process of its own, one after the other."""
+"""`load`, and pandas' own ways to write a frame, each in a separate process, one after the other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SIZES: tuple[tuple[int, tuple[str, ...]], ...] = ((20_000, (OURS, PLAIN, MULTI)
 
 
 def run(server: MariaDb, options: Namespace) -> None:
-    """Write a frame of ten columns in each way, round after round."""
+    """Write a frame of ten columns in each way, in rounds."""
     # to_sql leaves the character set to the database.
     execute(server, [f"ALTER DATABASE {server.database} CHARACTER SET utf8mb4"])
     for size, ways in _SIZES:
@@ -61,7 +61,7 @@ def _measured(server: MariaDb, way: str, rows: int) -> dict[str, Any]:
 
 
 def frame(rows: int) -> Any:
-    """Return a frame of numbers, text and times, of which some are NULL."""
+    """Return a frame of numbers, text and times, some of them NULL."""
     import numpy as np
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Seeded trials of everything that can go wrong: PYTHONPATH=tests python -m programs.chaos --runs 1000."""
+"""Seeded trials of all possible faults: PYTHONPATH=tests python -m programs.chaos --runs 1000."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tidb_pe_magic.sandbox.faults import Point
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-# A load has dozens of statements, and some of them a process of their own.
+# A load has dozens of statements, and some of them start a process.
 _RUNS_PER_LOAD = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the trials, print the tables, and return the exit status: 1 where anything is wrong."""
+    """Run the trials, print the tables, and return the exit status: 1 if a defect was found."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000, help="trials, cuts and kills, of each so many")
     parser.add_argument("--seed", type=int, default=1, help="of the first trial; each next one has the next")
@@ -62,7 +62,7 @@ def _report_trials(outcomes: Iterable[Outcome]) -> int:
 
 
 def _servers() -> Iterator[tuple[str, Server]]:
-    """Return the sandbox's database, and a MariaDB where it is installed."""
+    """Yield the sandbox's database, and a MariaDB if it is installed."""
     with Database() as database:
         host, port = database.address.split(":")
         yield (

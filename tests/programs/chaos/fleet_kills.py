@@ -1,4 +1,4 @@
-"""A fleet whose process is killed again and again, and goes on with the same command each time."""
+"""A fleet whose process is killed repeatedly, and continues with the same command each time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KilledFleet:
         exit_code: of the last process, which nobody killed.
         made: service and VPC of each endpoint that was ever made.
         left: service and VPC of each endpoint at the end.
-        untagged: endpoints that do not carry our tag, or lack a zone.
+        untagged: endpoints without the product's tag, or with a missing zone.
     """
 
     moments: tuple[tuple[str, Point, int], ...]
@@ -44,7 +44,7 @@ class KilledFleet:
 
 
 def operate(action: str, file: str, environ: Mapping[str, str]) -> None:
-    """Do what a victim does, in a new process, with nothing but the file and the environment."""
+    """Run a victim's operation in a new process, with only the file and the environment."""
     with Runbook(environ=environ) as runbook:
         runbook.fleet(action, file, yes=action == "delete")
 
@@ -59,7 +59,7 @@ def killed_fleet(
         seed: of the moments.
         clusters: each in two VPCs.
         kills: so many times.
-        action: apply, or delete, before which the whole fleet has been made.
+        action: apply, or delete after the whole fleet has been created.
     """
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     context = forking()
@@ -76,7 +76,7 @@ def killed_fleet(
         if action == "delete":
             operate("apply", file, environ)
         while len(moments) < kills:
-            # A row that exists costs two calls and a half; what is beyond them makes, or deletes, some more.
+            # An existing row costs two calls and a half; the calls above that create or delete some more.
             there = 0 if action == "delete" else len(made)
             number = chance.randint(1, 8 + 5 * there // 2 + _FEW)
             point = chance.choice((Point.BEFORE, Point.AFTER))

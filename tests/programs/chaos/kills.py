@@ -1,4 +1,4 @@
-"""Processes that are killed in the middle of `run` and of `delete`, and started again."""
+"""Processes killed in the middle of `run` and of `delete`, and started again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ZONES = ("ap-southeast-1a", "ap-southeast-1b")
 VPC, GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"
 CLOUDS = (Service.TIDB_CLOUD, Service.ALIBABA)
 _SECONDS = 60.0
-#: What a victim imports, so that each is forked in no time from a process that has done so.
+#: The modules that a victim imports, so that each is forked quickly from a process that has them.
 _IMPORTED = (
     "programs.chaos.kills",
     "alibabacloud_privatelink20200415.client",
@@ -47,7 +47,7 @@ class Killed:
         victim: what the process did.
         operation: the call; empty where the process ended before it.
         exit_code: of the successor.
-        most: how many endpoints there ever were at a time.
+        most: the maximum number of simultaneous endpoints.
         endpoints: at the end, each by its zones.
     """
 
@@ -61,17 +61,17 @@ class Killed:
 
     @property
     def is_as_without(self) -> bool:
-        """The clouds are as if nobody had been killed."""
+        """Whether the clouds are in the same state as without a kill."""
         wanted = (ZONES,) if self.victim == "run" else ()
         return self.exit_code == 0 and self.most <= 1 and self.endpoints == wanted
 
     def __str__(self) -> str:
-        """Return it as `--kill` takes it."""
+        """Return the value for `--kill`."""
         return f"{self.victim}:{self.call}:{self.point}"
 
 
 def operate(operation: str, environ: Mapping[str, str]) -> None:
-    """Do what a victim does: the operation, in a new process, with nothing but the environment."""
+    """Run a victim's operation in a new process, with only the environment."""
     with Runbook(environ=environ) as runbook:
         if operation == "run":
             runbook.run("demo", vpc=VPC, security_group=[GROUP], database="test")
@@ -81,7 +81,7 @@ def operate(operation: str, environ: Mapping[str, str]) -> None:
 
 
 def forking() -> ForkServerContext:
-    """Return what starts victims, which can import the tests."""
+    """Return the context that starts victims, which can import the tests."""
     # Forked from a process without threads: this one has those of the sandbox.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_IMPORTED))
@@ -95,12 +95,12 @@ class Victims:
     """Starts victims; a context manager."""
 
     def __init__(self, database: Database) -> None:
-        """Take the database that the endpoints lead to."""
+        """Take the database behind the endpoints."""
         self._database = database
         self._context = forking()
 
     def killed_at(self, operation: str, number: int, point: Point) -> Killed:
-        """Kill a process at its `number`-th call to a cloud, start it again, and look at the clouds."""
+        """Kill a process at its `number`-th call to a cloud, start it again, and check the clouds."""
         with self._sandbox() as (sandbox, environ):
             if operation == "delete":
                 operate("run", environ)
@@ -130,7 +130,7 @@ class Victims:
             )
 
     def calls(self, operation: str) -> list[str]:
-        """Return the calls to the clouds that the operation makes where nobody kills it."""
+        """Return the cloud calls that the operation makes without a kill."""
         with self._sandbox() as (sandbox, environ):
             if operation == "delete":
                 operate("run", environ)
@@ -158,7 +158,7 @@ class Victims:
 
 
 class _Counter:
-    """Counts the endpoints that there are at a time."""
+    """Counts the simultaneous endpoints."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.most = 0

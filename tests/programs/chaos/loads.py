@@ -1,4 +1,4 @@
-"""Loads that are cut, stopped and killed at any point, and what is in the table afterwards."""
+"""Loads that are cut, stopped and killed at any point, and the table's contents afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from programs.chaos.sql_cuts import Server
 
 _TABLE, _ROWS, _TOGETHER = "loads", 1200, 50
-#: What the cuts strike: every statement of a load.
+#: The statements that a cut can strike: every statement of a load.
 _STRUCK = (
     "INSERT",
     "COMMIT",
@@ -45,7 +45,7 @@ _SECONDS = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
-    """How a frame is loaded: append to a table or make one, and whether by a key."""
+    """How a frame is loaded: appended or into a new table, with or without a key."""
 
     if_exists: str
     keys: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class LoadLosses:
         lost: rows that are not there after a repeat.
         doubled: rows that are there more than once then.
         wrong: rows with another value.
-        left_over: tables beside the one that is wanted, which nobody has named.
+        left_over: extra tables that no message has named.
     """
 
     loads: int = 0
@@ -90,7 +90,7 @@ class LoadLosses:
 
     @property
     def bad(self) -> bool:
-        """Something is not as it was said, or as it has to be."""
+        """Whether a row or table contradicts the report or the requirement."""
         return bool(self.false or self.torn or self.lost or self.doubled or self.wrong or self.left_over)
 
 
@@ -118,7 +118,7 @@ def task(
     cancel: threading.Event | None = None,
     notes: list[str] | None = None,
 ) -> LoadTask:
-    """Return what is to be loaded, in pieces of a few rows."""
+    """Return the rows to load, in small pieces."""
     heard = [] if notes is None else notes
     return LoadTask(
         engine=engine,
@@ -135,12 +135,12 @@ def task(
 
 
 def operate(address: tuple[str, int], user: str, password: str, manner: Manner) -> None:
-    """Do what a victim does: the load, in a new process."""
+    """Run a victim's load in a new process."""
     load(task(through(address, user, password), manner, frame()))
 
 
 def broken_loads(server: Server, seed: int, loads: int) -> LoadLosses:
-    """Break so many loads, repeat each as its error says, and count what is not as it should be."""
+    """Break this many loads, repeat each as its error advises, and count the defects."""
     losses = LoadLosses()
     faults = Faults()
     with Gate((server.host, server.port), faults) as gate:
@@ -154,7 +154,7 @@ def broken_loads(server: Server, seed: int, loads: int) -> LoadLosses:
 
 
 class _Trial:
-    """One load, what breaks it, and what is there then."""
+    """One load, its fault, and the resulting rows."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class _Trial:
         self._faults.clear()
         losses.failed += error is not None
         there = self._rows()
-        # What an error or a note has named is dropped by whoever reads it.
+        # The reader of an error or a note drops the table that it names.
         self._drop_left_over(" ".join((str(error), *self._notes)))
         losses.left_over += len(self._tables()) - (there is not None)
         if way == "kill" or error is not None:
@@ -211,7 +211,7 @@ class _Trial:
             self._server.execute(f"CREATE TABLE test.{_TABLE} (old INT)")
 
     def _broken(self, way: str) -> TidbPeError | None:
-        """Load, while something happens to it."""
+        """Load while a fault strikes."""
         cancel, done = threading.Event(), threading.Event()
         if way == "cut":
             point = self._draw.choice(KINDS[Kind.CUT].points)
@@ -236,7 +236,7 @@ class _Trial:
         return None
 
     def _when(self, strike: Any, done: threading.Event) -> None:
-        """Strike when some statements have come through the gate."""
+        """Strike after some statements have passed the gate."""
         most = self._already + self._draw.randint(5, 70)
         while strike is not None and not done.wait(0.002):
             if len(self._faults.requests) >= most:
@@ -255,17 +255,17 @@ class _Trial:
             victim.join(0.002)
         victim.kill()
         victim.join(_SECONDS)
-        # The server ends what its client has begun a little later.
+        # The server ends its client's work a little later.
         self._gate.drop_connections()
         look = "SHOW FULL PROCESSLIST"
         while any(row[1] == self._server.user and row[7] != look for row in self._server.execute(look)):
             pass
 
     def _judge(self, error: TidbPeError | None, there: Any, losses: LoadLosses) -> None:
-        """Compare what is there with what was said."""
+        """Compare the rows with the report."""
         found = {row[0] for row in there or ()}
         if self._manner.if_exists != "append":
-            # Whole, or as before; of a killed one nobody has said which.
+            # Complete, or as before; after a kill the outcome was not reported.
             losses.torn += len(found) not in {0, _ROWS}
             losses.false += len(found) if error is not None else 0
             return
@@ -280,7 +280,7 @@ class _Trial:
             losses.false += len(found)  # nothing was sent
 
     def _repeated(self, there: Any) -> Any:
-        """Do what the error advises: repeat it by its key, or load what is not there."""
+        """Follow the error's advice: repeat the load by its key, or load the missing rows."""
         server = self._server
         engine = through((server.host, int(server.port)), server.user, server.password)
         found = {row[0] for row in there or ()}
@@ -294,7 +294,7 @@ class _Trial:
         return self._rows()
 
     def _drop_left_over(self, named: str) -> None:
-        """Drop the tables beside the one that is wanted, as far as they are named."""
+        """Drop the extra tables that messages have named."""
         for table in self._tables():
             if table != _TABLE and (table in named or named == _TABLE):
                 self._server.execute(f"DROP TABLE test.`{table}`")
@@ -304,7 +304,7 @@ class _Trial:
         return [name for (name,) in rows if name.startswith(_TABLE)]
 
     def _rows(self) -> Any:
-        """Return the rows that are there; none of a table that is as it was, None where there is no table."""
+        """Return the existing rows: none of an unchanged table, None without a table."""
         if _TABLE not in self._tables():
             return None
         columns = [row[0] for row in self._server.execute(f"SHOW COLUMNS FROM test.{_TABLE}")]

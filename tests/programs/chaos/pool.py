@@ -1,4 +1,4 @@
-"""Trials in several processes, each with a database of its own."""
+"""Trials in several processes, each with its own database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _database: Database | None = None
 
 
 def trials(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
-    """Run the trials of these seeds, so many at a time; the outcomes come in the seeds' order."""
+    """Run the trials of these seeds in parallel; the outcomes come in the seeds' order."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare) as pool:
         yield from pool.map(_trial, seeds)
@@ -28,7 +28,7 @@ def _prepare() -> None:
     warnings.simplefilter("ignore")
     _database = Database()
     _database.__enter__()
-    # DuckDB complains of what is still open when Python ends.
+    # DuckDB complains about open connections when Python ends.
     atexit.register(_database.__exit__)
 
 

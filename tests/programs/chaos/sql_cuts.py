@@ -1,7 +1,6 @@
-"""A notebook's SQL session whose connection is cut again and again, and what that cost.
+"""A notebook's SQL session whose connection is cut repeatedly, and the cost of it.
 
-The same cells run over our connection and over one that jupysql has opened itself, so that the losses of
-both stand side by side.
+The same cells run over a product connection and over jupysql's own, so that their losses can be compared.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _ALIAS, _TABLE = "cuts", "sql_cuts"
 _LOOKS = 100
 _READ = 0.5  # of the cells
 _FORK_SECONDS = 20
-#: What the cuts strike; with None the connection is dropped between two cells, as an idle limit does.
+#: The statements that a cut can strike. None drops the connection between two cells, as an idle limit does.
 _STRUCK = ("INSERT", "SELECT", "COMMIT", "PING", "START", None)
 
 
@@ -49,7 +48,7 @@ class Server:
     """A MySQL-protocol server with an empty database `test`.
 
     Attributes:
-        execute: executes a statement past every gate, and returns its rows.
+        execute: executes a statement directly, without a gate, and returns its rows.
     """
 
     host: str
@@ -70,7 +69,7 @@ class Losses:
         doubled: rows that are there more than once.
         torn: transactions of which a part took effect, or that went on over another connection.
         left_running: queries that the server still executes though their cell was interrupted.
-        wrong_rows: answers in a forked process that are not those of its query.
+        wrong_rows: answers in a forked process that belong to another query.
     """
 
     cuts: int = 0
@@ -83,13 +82,13 @@ class Losses:
 
     @property
     def bad(self) -> bool:
-        """Something was lost, doubled, torn or left running."""
+        """Whether something was lost, doubled, torn or left running."""
         return bool(self.lost or self.doubled or self.torn or self.left_running or self.wrong_rows)
 
 
 @dataclass
 class _Session:
-    """A person's cells, and what they were told."""
+    """A user's cells, and their messages."""
 
     cell: Callable[[str], bool]
     draw: random.Random
@@ -100,18 +99,18 @@ class _Session:
     transactions: list[tuple[int, ...]] = field(default_factory=list)
 
     def numbers(self, count: int) -> tuple[int, ...]:
-        """Return numbers that no row has yet."""
+        """Return new row numbers."""
         self.used += count
         return tuple(range(self.used - count, self.used))
 
     def insert(self) -> None:
-        """Insert a row that is committed by itself."""
+        """Insert a row with autocommit."""
         (number,) = self.numbers(1)
         if self.cell(f"INSERT INTO {_TABLE} VALUES ({number})"):
             self.acknowledged.add(number)
 
     def transact(self) -> None:
-        """Insert rows in a transaction; after a cell that failed, the rest is not run."""
+        """Insert rows in a transaction, and stop after a failed cell."""
         numbers = self.numbers(self.draw.randint(1, 3))
         self.transactions.append(numbers)
         cells = [
@@ -122,11 +121,11 @@ class _Session:
         if all(self.cell(cell) for cell in cells):
             self.acknowledged.update(numbers)
         else:
-            # What a person does who starts again from above.
+            # A user who starts over.
             self.cell("ROLLBACK")
 
     def ask_in_fork(self) -> None:
-        """Read in a process that is forked off between two cells."""
+        """Read in a process that is forked between two cells."""
         if self.fork is not None:
             self.wrong_rows += self.fork(self.draw.randint(0, 10**6))
 
@@ -135,7 +134,7 @@ class _Session:
         self.cell(f"SELECT COUNT(*) FROM {_TABLE}")
 
     def losses(self, rows: list[int], cuts: int) -> Losses:
-        """Compare what was told with what is there."""
+        """Compare the messages with the rows."""
         there = Counter(rows)
         return Losses(
             cuts=cuts,
@@ -154,7 +153,7 @@ def cut_session(server: Server, seed: int, cuts: int, *, plain: bool) -> Losses:
         server: what stands behind the gate.
         seed: of the cells and of the cuts.
         cuts: how many.
-        plain: the connection is jupysql's own, not ours.
+        plain: whether the connection is jupysql's own instead of the product's.
     """
     server.execute(f"DROP TABLE IF EXISTS test.{_TABLE}")
     server.execute(f"CREATE TABLE test.{_TABLE} (id INT)")
@@ -185,7 +184,7 @@ def cut_session(server: Server, seed: int, cuts: int, *, plain: bool) -> Losses:
 
 
 def left_running(server: Server, *, plain: bool) -> int:
-    """Interrupt a cell, and count the queries that the server goes on with."""
+    """Interrupt a cell, and count the queries that the server continues."""
     query = "SELECT SLEEP(60)"
 
     def running() -> list[int]:
@@ -204,7 +203,7 @@ def left_running(server: Server, *, plain: bool) -> int:
             stopper.start()
             assert not _succeeds(shell, query)
             stopper.join()
-        # A server needs a moment to end what it was told to end.
+        # A server needs a moment to end a query.
         for _ in range(_LOOKS):
             if not (left := running()):
                 break
@@ -229,7 +228,7 @@ def _succeeds(shell: Any, statement: str) -> bool:
         contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
     ):
-        # jupysql tells so of each rollback that it makes.
+        # jupysql reports each of its rollbacks this way.
         warnings.simplefilter("ignore")
         return bool(shell.run_cell(f"%sql {statement}").success)
 
@@ -258,7 +257,7 @@ def _rows(alias: AliasSession, statement: str, cells: AliasSession | None) -> li
 
 
 def _is_wrong_in_fork(alias: AliasSession, number: int) -> bool:
-    """Ask for a number in a forked process, over the pool and in the session; tell whether it came wrong."""
+    """Query a number in a forked process, over pool and session, and return whether it is wrong."""
     if not hasattr(os, "fork"):
         return False
     with warnings.catch_warnings():
@@ -268,7 +267,7 @@ def _is_wrong_in_fork(alias: AliasSession, number: int) -> bool:
     if child == 0:
         code = 1
         try:
-            # What was held by a thread at the time of the fork may never be released here.
+            # A lock that a thread held at the time of the fork may never be released here.
             signal.alarm(_FORK_SECONDS)
             wrong = False
             for cells in (None, alias):
@@ -287,7 +286,7 @@ def _shell() -> Iterator[Any]:
     config = Config()
     config.HistoryManager.enabled = False
     with tempfile.TemporaryDirectory(prefix="tidb-pe-") as directory, warnings.catch_warnings():
-        # Its sources hold escape sequences that Python warns of when it compiles them.
+        # Its sources contain escape sequences that Python warns about when it compiles them.
         warnings.simplefilter("ignore")
         with shells.started(config, ipython_dir=directory) as shell:
             with contextlib.redirect_stdout(io.StringIO()):
@@ -300,7 +299,7 @@ def _shell() -> Iterator[Any]:
 def _connected(
     shell: Any, server: Server, address: tuple[str, int], *, plain: bool
 ) -> Iterator[AliasSession | None]:
-    """Return the alias's session, where the connection is ours."""
+    """Return the alias's session, if the connection is the product's."""
     host, port = address
     engine = alias = None
     if plain:

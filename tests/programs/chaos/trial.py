@@ -1,4 +1,4 @@
-"""One trial: a person at the runbook, while calls go wrong by a schedule that follows from a seed."""
+"""One trial: a user of the runbook, while calls fail by a schedule that follows from a seed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ USER = "2vKmPqRsTuWxYzA.root"
 _VPC, _GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"
 _ZONES = frozenset({"ap-southeast-1a", "ap-southeast-1b"})
 _MOST_STEPS = 6
-#: A schedule has fewer faults than this, so that a person who tries again gets there.
+#: A schedule has fewer faults than this, so that a user who retries succeeds.
 _MOST_TRIES = 30
 _BATCH = 5
 #: How long the clouds may be silent; their black holes and drips last longer than that.
@@ -47,7 +47,7 @@ class Outcome:
     Attributes:
         seed: replays it.
         converged: at the end there was one endpoint as planned, and after its deletion none.
-        clear_errors: failures that were told in one line, with what to do.
+        clear_errors: failures reported in one line with advice.
         unclear: the last words of a trial that did not converge.
     """
 
@@ -64,36 +64,36 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Nothing is wrong."""
+        """Whether the trial has no defect."""
         bad = (self.duplicates, self.orphans, self.lost, self.doubled, self.secrets, self.tracebacks)
         return self.converged and not any(bad)
 
 
 class Database:
-    """The database behind every trial's gate: loading it takes longer than a trial."""
+    """The database behind every trial's gate, shared because loading it takes longer than a trial."""
 
     def __init__(self) -> None:
-        """Prepare it."""
+        """Prepare the database."""
         self.password = secrets.token_urlsafe(12)
         self._server = FlightsDatabase(users=lambda _client: {USER: self.password}, flights=0)
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the database."""
         self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it."""
+        """Stop the database."""
         self._server.stop()
 
     @property
     def address(self) -> str:
-        """HOST:PORT."""
+        """The server's HOST:PORT."""
         host, port = self._server.address
         return f"{host}:{port}"
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
-        """Execute a statement, past every gate."""
+        """Execute a statement directly, without a gate."""
         host, port = self._server.address
         with (
             pymysql.connect(
@@ -106,7 +106,7 @@ class Database:
 
 
 class _Time:
-    """Time that passes when somebody waits."""
+    """Time that passes only during waits."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -120,7 +120,7 @@ class _Time:
 
 
 class _TrialError(Exception):
-    """The trial ends here."""
+    """Ends the trial."""
 
 
 class _Trial:
@@ -147,10 +147,10 @@ class _Trial:
         self._acknowledged: set[int] = set()
         sandbox.world.subscribe(self._observe)
 
-    # The person
+    # The user
 
     def carry_out(self) -> Outcome:
-        """Do a few steps in any order, then go to the end, and then take everything away again."""
+        """Run a few steps in any order, then all steps to the end, and then delete everything."""
         self._database.execute(f"CREATE TABLE {self._table} (id INT)")
         try:
             for _ in range(self._draw.randint(0, _MOST_STEPS)):
@@ -164,7 +164,7 @@ class _Trial:
             self.outcome.orphans += len(self._sandbox.world.endpoints)
             self.outcome.converged = not self.outcome.unclear
         except _TrialError:
-            pass  # it is noted, and what follows would say nothing
+            pass  # Recorded, and the rest of the trial has no meaning.
         finally:
             self._runbook.close()
             self._database.execute(f"DROP TABLE {self._table}")
@@ -214,7 +214,7 @@ class _Trial:
         self.outcome.unclear.append(f"{what}: {said}")
 
     def _try(self, step: Callable[[], object]) -> str:
-        """Do a step, and return what went wrong with it."""
+        """Run a step, and return its error."""
         try:
             self._search("a result", repr(step()))
         except errors.TidbPeError as error:
@@ -231,7 +231,7 @@ class _Trial:
         return ""
 
     def _insert(self) -> None:
-        """Insert rows as a notebook does: one connection, each statement committed by itself."""
+        """Insert rows as a notebook does: over one connection, with autocommit."""
         with contextlib.suppress(errors.StepOrderError):
             connection = self._runbook.connection
             for _ in range(_BATCH):
@@ -257,7 +257,7 @@ class _Trial:
     def _check_state(self) -> None:
         endpoints = self._sandbox.world.endpoints.values()
         zones = [[zone.zone_id for zone in endpoint.zones] for endpoint in endpoints]
-        # A deletion that failed half-way may have left one zone, which is adopted as it is.
+        # A deletion that failed half-way may have left one zone, which is adopted unchanged.
         if not self.outcome.unclear and (len(zones) != 1 or not zones[0] or not set(zones[0]) <= _ZONES):
             self.outcome.unclear.append(f"the endpoints' zones are {zones}")
 
@@ -267,7 +267,7 @@ class _Trial:
         self.outcome.doubled += len(rows) - len(set(rows))
 
     def _look_at(self, error: BaseException) -> None:
-        """Search what any traceback of the product's frames can show, local variables and all."""
+        """Search everything that a traceback of the product's frames can show, including local variables."""
         seen: set[int] = set()
         while error and id(error) not in seen:
             seen.add(id(error))
