@@ -1,24 +1,24 @@
-# Every target does its own set-up: a Python >= 3.11 is all that a fresh machine needs.
+# Every target runs the set-up it needs. A new machine needs only Python >= 3.11.
 .POSIX:
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test foreign chaos lint lab bench pictures reference lock clean
 
 BIN = .venv/bin
-# Only quoted paths and relative ones are used, so that a checkout in "my projects" works too.
+# Use quoted or relative paths only, so that a checkout in "my projects" works too.
 INSTALLED = .venv/installed
 PEERS = .venv/peers
-# Hundreds of processes are started: each would compile all that it imports again, where this is set.
+# The tests start hundreds of processes. If this variable is set, each one compiles all its imports again.
 TESTS = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile
-# Of chaos.
+# For chaos.
 N = 1000
 SEED = 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/chosen $(INSTALLED) ## make the environment .venv in this checkout
+setup: .venv/chosen $(INSTALLED) ## create the environment .venv in this checkout
 
-# No such file is ever made: each time, an environment of another Python than PYTHON= names is removed.
+# This file is never created, so the recipe always runs: it removes an environment of a Python other than PYTHON=.
 .venv/chosen:
 	@.ci/environment chosen
 
@@ -26,19 +26,19 @@ $(INSTALLED): pyproject.toml .ci/constraints.txt .ci/overrides.txt .ci/environme
 	@.ci/environment
 	@touch $(INSTALLED)
 
-demo: setup ## execute the tutorial's notebook against the sandbox, step by step
+demo: setup ## execute the step-by-step notebook against the sandbox
 	@$(BIN)/python notebooks/demo.py $(DEMO)
 
-test: lint ## lint, types and all tests but those of foreign programs
+test: lint ## lint, types and all tests except foreign
 	$(TESTS) -m "not foreign"
 
-foreign: setup ## connection strings and exports in the programs that they are for, which are fetched first
+foreign: setup ## test connection strings and exports with other programs, which are downloaded first
 	$(TESTS) -m foreign
 
-chaos: setup ## run N=1000 trials of faults, cuts and kills from SEED=1 on; all the bad columns are 0
+chaos: setup ## run N=1000 trials of faults, cuts and kills, starting at SEED=1; nothing may be lost
 	@PYTHONPATH=tests $(BIN)/python -m programs.chaos --runs $(N) --seed $(SEED)
 
-lint: setup ## lint and types alone
+lint: setup ## lint and types only
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy -n 2
@@ -49,17 +49,17 @@ lab: setup ## open JupyterLab on the notebooks, with the sandbox running
 pictures: setup ## take the README's pictures again, in JupyterLab with Chromium
 	@PYTHONPATH=tests $(BIN)/python -m programs.pictures $(SCENES)
 
-reference: setup ## write the reference of all commands again, from the table of operations
+reference: setup ## write the reference of all commands from the table of operations
 	@PYTHONPATH=tests $(BIN)/python -m programs.reference
 
-bench: $(PEERS) ## measure, and print ratios to the peers; BENCH="reading --quick" does less
+bench: $(PEERS) ## measure, and print ratios to other readers; BENCH="reading --quick" measures a part
 	@PYTHONPATH=tests $(BIN)/python -m programs.bench $(BENCH)
 
 $(PEERS): $(INSTALLED)
 	@.ci/environment bench
 	@touch $(PEERS)
 
-lock: setup ## resolve .ci/constraints.txt again, to today's releases
+lock: setup ## resolve .ci/constraints.txt again, to the latest releases
 	@.ci/environment lock
 	@touch $(INSTALLED)
 

@@ -1,7 +1,7 @@
-"""Execute the tutorial's notebook against the sandbox, and print each step with its seconds: `make demo`.
+"""Execute the step-by-step notebook against the sandbox, and print the duration of each step: `make demo`.
 
-With `--lab`, open JupyterLab with the sandbox instead: `make lab`. No cloud account is needed or used, and
-nothing is left behind.
+With `--lab`, open JupyterLab with the sandbox instead: `make lab`. The demo neither needs nor uses a cloud
+account, and removes everything it creates.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ NOTEBOOKS = Path(__file__).resolve().parent
 TUTORIAL = NOTEBOOKS / "02_step_by_step.ipynb"
 FIRST = "01_quickstart.ipynb"
 
-# The variables of a user's own accounts: whoever runs a demo does not mean those.
+# The variables of the user's own accounts, which the demo must not use.
 _ACCOUNTS = ("TIDBCLOUD_", "TIDB_PE_", "TIDB_PASSWORD", "ALIBABA_CLOUD_")
-# With --upstream: the parameters of the notebook, and the variables that they come from.
+# With --upstream: the notebook's parameters, and the environment variables with their values.
 _UPSTREAM = {"user": "TIDB_PE_SQL_USER", "database": "TIDB_PE_DATABASE", "table": "TIDB_PE_TABLE"}
-# Runs after the notebook's own cells. Its last line is read; what is before it is printed.
+# Runs after the notebook's own cells. Its last line is parsed; the lines before it are printed.
 _FIGURES = """
 import json
 import pandas as pd
@@ -52,14 +52,14 @@ _STEP = re.compile(r"## (.+)")
 
 
 class DemoFailed(Exception):  # noqa: N818 - an outcome of the demo, shown to its user
-    """The demo cannot continue, and why."""
+    """The demo cannot continue; the message says why."""
 
 
 class Steps:
-    """Prints each section of the notebook, and how long its cells took."""
+    """Print each section of the notebook, and the duration of its cells."""
 
     def __init__(self) -> None:
-        """Begin before the first step."""
+        """Start before the first step."""
         self._started: float | None = None
         self.cell_source = ""
         self.interrupted = False
@@ -77,9 +77,9 @@ class Steps:
         self._started = None
 
     def on_notebook_start(self, notebook: NotebookNode) -> None:  # noqa: ARG002 - nbclient's name
-        """Let a signal end the execution in order.
+        """End the execution cleanly on a signal.
 
-        nbclient's own handler takes the kernel away from the code that is still talking to it.
+        nbclient's own handler shuts the kernel down while other code still uses it.
         """
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         if task is None or sys.platform == "win32":
@@ -93,7 +93,7 @@ class Steps:
             loop.add_signal_handler(number, interrupt)
 
     def on_cell_start(self, cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG002 - nbclient's names
-        """Begin a step at its heading, and remember the source of a cell, which may fail."""
+        """Start a step at its heading, and store the source of each code cell for error messages."""
         if cell.cell_type == "code":
             self.cell_source = cell.source
         elif heading := _STEP.match(cell.source):
@@ -131,14 +131,14 @@ def _parser() -> argparse.ArgumentParser:
         "--mode",
         choices=("immediate", "time"),
         default="time",
-        help="whether the emulated cloud takes its time (default: time)",
+        help="whether the emulated cloud changes states immediately or after a time (default: time)",
     )
-    parser.add_argument("--seconds", default="6", metavar="S", help="how long it takes then (default: 6)")
+    parser.add_argument("--seconds", default="6", metavar="S", help="that time (default: 6)")
     parser.add_argument(
         "--upstream",
         metavar="HOST:PORT",
         help="another MySQL-protocol server instead of the embedded database; its login is in\n"
-        "TIDB_PE_SQL_USER and TIDB_PASSWORD, what to read in TIDB_PE_DATABASE and TIDB_PE_TABLE",
+        "TIDB_PE_SQL_USER and TIDB_PASSWORD, the table to read in TIDB_PE_DATABASE and TIDB_PE_TABLE",
     )
     parser.add_argument("--output", type=Path, metavar="PATH", help="where to save the executed notebook")
     parser.add_argument("--lab", action="store_true", help="open JupyterLab instead")
@@ -146,13 +146,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    """Turn a signal into an exception, so that the sandbox is ended."""
+    """Turn a signal into an exception, so that the sandbox is stopped."""
     sys.exit(128 + number)
 
 
 @contextmanager
 def _sandbox(options: argparse.Namespace, directory: Path) -> Iterator[dict[str, str]]:
-    """Run the sandbox as its own process; yield the environment that points at it and at nothing else."""
+    """Run the sandbox as its own process; yield an environment that points only to it."""
     env_file = directory / "sandbox.env"
     command = [sys.executable, "-m", "tidb_pe_magic.sandbox", "--env-file", str(env_file)]
     command += ["--mode", options.mode, "--seconds", options.seconds]
@@ -162,13 +162,13 @@ def _sandbox(options: argparse.Namespace, directory: Path) -> Iterator[dict[str,
     own = {
         name: value for name, value in os.environ.items() if name in kept or not name.startswith(_ACCOUNTS)
     }
-    # Its own session: Ctrl-C in the terminal is for us, who then end it in order.
+    # In its own session, Ctrl-C in the terminal reaches only this process, which then stops the sandbox.
     process = subprocess.Popen(  # noqa: S603 - our own module
         command, env=own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
         if process.stdout is None or not process.stdout.readline() or not env_file.exists():
-            raise DemoFailed("the sandbox did not start; its reason is above.")
+            raise DemoFailed("the sandbox did not start; the reason is above.")
         lines = env_file.read_text(encoding="utf-8").splitlines()
         yield own | dict(line.split("=", 1) for line in lines if "=" in line)
     finally:
@@ -183,7 +183,7 @@ def _sandbox(options: argparse.Namespace, directory: Path) -> Iterator[dict[str,
 def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, options: argparse.Namespace) -> str:
     """Execute the notebook; return its outcome, the first rows and what to do next."""
     places = _private_places(directory)
-    # Also for this process, which looks for the kernel; at once, before jupyter_core is imported.
+    # Also for this process, which looks up the kernel. Set them before jupyter_core is imported.
     os.environ.update(places)
     os.environ.pop("JUPYTER_PATH", None)
     import nbformat  # noqa: PLC0415
@@ -210,7 +210,7 @@ def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, options
     except CellExecutionError as error:
         raise DemoFailed(_in_cell(steps, f"{error.ename}: {error.evalue}")) from None
     except (asyncio.CancelledError, CellTimeoutError, RuntimeError) as error:
-        # A RuntimeError is nbclient's word for a kernel that does not answer or has died, or was cancelled.
+        # nbclient raises RuntimeError if the kernel does not answer, has died, or was cancelled.
         interrupted = steps.interrupted or isinstance(error, asyncio.CancelledError)
         raise DemoFailed("interrupted." if interrupted else _in_cell(steps, str(error))) from None
     finally:
@@ -222,29 +222,29 @@ def _execute(steps: Steps, settings: Mapping[str, str], directory: Path, options
 
 
 def _upstream_parameters() -> str:
-    """Return the notebook's parameters for a server of the user's own, as Python."""
+    """Return the notebook's parameters for the upstream server, as Python."""
     values = {name: os.environ[variable] for name, variable in _UPSTREAM.items() if os.environ.get(variable)}
-    # Only TiDB Cloud's logins have the cluster's prefix.
+    # Only TiDB Cloud user names have the cluster's prefix.
     values["user"] = f"{shlex.quote(values.get('user', 'root'))} --no-prefix"
     return "\n".join(f"{name} = {value!r}" for name, value in values.items())
 
 
 def _set_parameters(notebook: NotebookNode, parameters: NotebookNode) -> None:
-    """Put a cell after the notebook's own parameters, as papermill does."""
+    """Insert a cell after the notebook's own parameters, as papermill does."""
     tagged = (n for n, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
     notebook.cells.insert(next(tagged) + 1, parameters)
 
 
 def _private_places(directory: Path) -> dict[str, str]:
-    """Return the environment that keeps Jupyter's and IPython's files, and every cache, in `directory`."""
+    """Return an environment that stores Jupyter's and IPython's files, and all caches, in `directory`."""
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
     return {
         "HOME": str(directory),
         "XDG_STATE_HOME": str(directory / "state"),
         **{name: str(directory / name.lower()) for name in names},
-        # The kernel is this environment's, whatever a user has installed for Jupyter.
+        # Use this environment's kernel, even if the user has other kernels.
         "JUPYTER_PREFER_ENV_PATH": "1",
-        # A debugger that nobody uses here would warn about its own start.
+        # Without it, the unused debugger warns when it starts.
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
 
@@ -257,7 +257,7 @@ def _in_cell(steps: Steps, reason: str) -> str:
 
 
 def _outcome(printed: str) -> str:
-    """Return what to print at the end, from what the last cell printed."""
+    """Return the final text, from the output of the last cell."""
     *rows, last = printed.rstrip().splitlines()
     figures: dict[str, Any] = json.loads(last)
     line = (
@@ -270,13 +270,13 @@ def _outcome(printed: str) -> str:
 
 
 def _lab(settings: Mapping[str, str]) -> int:
-    """Run JupyterLab on the notebooks until it is ended."""
+    """Run JupyterLab on the notebooks until it exits."""
     command = [sys.executable, "-m", "jupyter", "lab", str(NOTEBOOKS)]
     command.append(f"--LabApp.default_url=/lab/tree/{FIRST}")
     if getattr(os, "geteuid", lambda: -1)() == 0:
         command.append("--allow-root")
     with subprocess.Popen(command, env=dict(settings)) as lab:  # noqa: S603 - our own environment's Lab
-        # Ctrl-C is Lab's, which asks before it ends; ignored only now, for a child would inherit that.
+        # JupyterLab handles Ctrl-C and asks before it exits. Ignore it only now, because a child inherits that.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return lab.wait()
