@@ -276,7 +276,7 @@ def _lab(settings: Mapping[str, str]) -> int:
     if getattr(os, "geteuid", lambda: -1)() == 0:
         command.append("--allow-root")
     with subprocess.Popen(command, env=dict(settings)) as lab:  # noqa: S603 - our own environment's Lab
-        # JupyterLab handles Ctrl-C and asks before it exits. Ignore it only now, because a child inherits that.
+        # JupyterLab handles Ctrl-C and asks before it exits. Ignore it only now: a child inherits that.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return lab.wait()

@@ -1,7 +1,7 @@
-"""What the clouds hold and what the steps answer, in the clouds' own nouns; no I/O.
+"""The clouds' resources and the steps' results, in the clouds' own terms; no I/O.
 
-States are plain strings, compared with the enums below: a state that a cloud adds later is shown,
-never a failure.
+States are plain strings, compared with the enums below. A state that a cloud adds later is shown as it is
+and does not cause an error.
 """
 
 from __future__ import annotations

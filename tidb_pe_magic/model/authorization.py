@@ -1,4 +1,4 @@
-"""What the owner of a cluster has to allow, where the cluster allows only some endpoints."""
+"""The rule that a cluster's owner adds if the cluster allows only selected endpoints."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Authorization(Result):
     changes it.
 
     Attributes:
-        cluster: name of the cluster; empty where every cluster of the endpoint may be meant.
+        cluster: name of the cluster; empty if the rule can apply to any of the endpoint's clusters.
         service_name: the rule's Endpoint Service Name.
-        rule_name: the rule's Firewall Rule Name; any name does.
+        rule_name: the rule's Firewall Rule Name; any name is valid.
         endpoint_id: the rule's Your Endpoint ID, of 23 characters.
     """
 

@@ -1,4 +1,4 @@
-"""What every result has."""
+"""The base of all results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Base of what the steps return.
+    """Base class of the results of steps.
 
     Attributes:
-        via: API hosts that replace the clouds' own by an environment variable; empty against the real clouds.
-        emulated: Alibaba Cloud's API is replaced by one on this machine: nothing is billed.
-        verbose: the text is shown with its details.
+        via: API hosts that an environment variable sets instead of the clouds' own; empty for the real
+            clouds.
+        emulated: Alibaba Cloud's API is replaced by one on this machine, so nothing is billed.
+        verbose: the text includes the details.
     """
 
     via: tuple[str, ...] = field(default=(), repr=False, compare=False)
@@ -22,8 +23,9 @@ class Result:
     verbose: bool = field(default=False, repr=False, compare=False, metadata={"plain": False})
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
-        """Return what a notebook shows of the result, with or without the extension."""
-        # By its name: the display stands above the model, and only a shell that shows something needs it.
+        """Return the result as a notebook shows it, with or without the extension."""
+        # Imported by name: the display is a layer above the model, and only a shell that shows results needs
+        # it.
         render: Any = import_module("tidb_pe_magic.display.render")
         bundle: dict[str, str] = render.mime_bundle(self)
         return bundle

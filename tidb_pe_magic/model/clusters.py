@@ -1,4 +1,4 @@
-"""TiDB Cloud's nouns: clusters, and the service that the tutorial tells people to take a note of."""
+"""TiDB Cloud's resources: clusters and their private endpoint services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointService:
-    """What the tutorial tells people to take a note of.
+    """A cluster's private endpoint service: the values that the tutorial tells you to note.
 
     Attributes:
         service_name: `com.aliyuncs.privatelink.<region>.<service>`.
@@ -39,11 +39,12 @@ class Cluster(Result):
         provider: alicloud, aws, gcp or azure.
         region_id: region without the provider's prefix.
         plan: STARTER, ESSENTIAL, or another plan's name in capitals.
-        state: CREATING, ACTIVE, RESTORING or DELETED (TiDB Cloud's public API of 2026-08); others may come.
-        user_prefix: every SQL user's name begins with it and a dot; empty where the names have none, as
-            behind an endpoint service that is the cluster's own.
-        service: what the tutorial notes; absent where the cluster has no private endpoint on Alibaba Cloud.
-        gateway_names: host names that the cluster's own certificate can carry.
+        state: CREATING, ACTIVE, RESTORING or DELETED (TiDB Cloud's public API of 2026-08); others are
+            possible.
+        user_prefix: every SQL user's name begins with it and a dot; empty if the names have no prefix, for
+            example with an exclusive endpoint service.
+        service: the private endpoint service; None if the cluster has none on Alibaba Cloud.
+        gateway_names: host names that the cluster's own certificate can contain.
     """
 
     cluster_id: str
@@ -59,17 +60,17 @@ class Cluster(Result):
 
     @property
     def name_prefix(self) -> str:
-        """What every SQL user's name begins with, the dot included; empty where the names have no prefix."""
+        """The prefix of every SQL user's name, with the dot; empty if the names have no prefix."""
         return f"{self.user_prefix}." if self.user_prefix else ""
 
     @property
     def root_user(self) -> str:
-        """Full name of the cluster's root."""
+        """Full name of the cluster's root user."""
         return f"{self.name_prefix}root"
 
     @property
     def restriction(self) -> Restriction | None:
-        """The first restriction of the tutorial that this cluster meets, or None where it can be used."""
+        """The first restriction of the tutorial that applies to this cluster; None if it can be used."""
         if self.provider != "alicloud":
             provider = _PROVIDERS.get(self.provider, self.provider) or "an unknown provider"
             return Restriction(
@@ -98,10 +99,10 @@ class Cluster(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class ServedCluster:
-    """A cluster whose logins an endpoint carries.
+    """A cluster whose logins go through an endpoint.
 
     Attributes:
-        state: ACTIVE, RESTORING and so on, as TiDB Cloud has it.
+        state: ACTIVE, RESTORING and so on, as TiDB Cloud reports it.
     """
 
     cluster_id: str
@@ -114,7 +115,7 @@ class ServedCluster:
         return self.state == "ACTIVE"
 
     def name_among(self, clusters: Iterable[ServedCluster]) -> str:
-        """Return its name, with the ID where others of these have the same, and the state if not ACTIVE."""
+        """Return its name, with the ID if others have the same name, and the state if not ACTIVE."""
         unique = sum(each.display_name == self.display_name for each in clusters) == 1
         more = [*(() if unique else (self.cluster_id,)), *(() if self.active else (self.state,))]
         return f"{self.display_name} ({', '.join(more)})" if more else self.display_name

@@ -1,4 +1,4 @@
-"""The SQL connection, and where one stands on the way to it."""
+"""SQL connections, and the status of the steps that lead to one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TlsMode(StrEnum):
-    """How the SQL connection is secured; `auto` verifies wherever the server offers TLS."""
+    """How the SQL connection is secured; `auto` verifies the certificate if the server offers TLS."""
 
     AUTO = "auto"
     OFF = "off"
@@ -35,7 +35,8 @@ class TlsReport:
 
     Attributes:
         encrypted: TLS is in use.
-        verified_name: the name that the server's certificate was checked against; empty where none was.
+        verified_name: the name that the server's certificate was checked against; empty if no name was
+            checked.
         description: one line for people.
     """
 
@@ -50,16 +51,16 @@ def _not_opened(name: str, **values: Any) -> Result:  # noqa: ARG001 - what `con
 
 @dataclass(frozen=True, kw_only=True)
 class Connection(Result):
-    """A SQL connection over a private endpoint, registered with jupysql where there is a shell.
+    """A SQL connection over a private endpoint, registered with jupysql if IPython runs.
 
     Attributes:
-        engine: SQLAlchemy engine, autocommit; serves `pandas.read_sql`.
+        engine: SQLAlchemy engine, autocommit; works with `pandas.read_sql`.
         registered: `%sql` knows the alias.
         password_source: where the password came from, never the password.
-        ca: file of the certificate authorities that are trusted; empty for the system's.
-        saved: file in which it was saved for other kernels; empty where that was not asked for.
-        operate: does an operation over it, by its name and with the values of its fields.
-        first_query: a SELECT of a table that exists; empty where none was looked for or found.
+        ca: file with the trusted certificate authorities; empty for the system's.
+        saved: file in which it was saved for other kernels; empty if it was not saved.
+        operate: performs an operation over it, given the operation's name and the values of its fields.
+        first_query: a SELECT from an existing table; empty if none was searched or found.
     """
 
     alias: str
@@ -87,7 +88,7 @@ class Connection(Result):
         params: Mapping[str, object] | Sequence[object] | None = None,
         **options: Any,
     ) -> Any:
-        """Read a statement's result, as `Runbook.query` does: over a connection of its own.
+        """Read a statement's result, as `Runbook.query` does, over a separate connection.
 
         Args:
             sql: one statement.
@@ -95,12 +96,12 @@ class Connection(Result):
             options: of `Runbook.query`, such as `max_rows`, `dtypes` or `to_parquet`.
 
         Returns:
-            A `pandas.DataFrame`, or what the options name.
+            A `pandas.DataFrame`, or the type that the options select.
 
         Raises:
             StepOrderError: the connection is closed.
             QueryError: refused, stopped or too large; the connection can be used again.
-            ConnectionFailed: it was lost.
+            ConnectionFailed: the connection was lost.
         """
         return self.operate("query", sql=sql, params=params, **options).data
 
@@ -111,15 +112,15 @@ class Connection(Result):
 
         Args:
             frame: a pandas or polars DataFrame, a `pyarrow.Table`, or the path of a CSV or Parquet file.
-            table: its name, also as `database.table`.
+            table: the table's name, or `database.table`.
             if_exists: `fail`, `append` or `replace`.
-            keys: columns of a primary or unique key, by which a repeated load updates rows.
+            keys: columns of a primary or unique key; a repeated load updates the rows with these keys.
 
         Raises:
             StepOrderError: the connection is closed.
-            InvalidRequest: a value cannot arrive as it is, or the table is in the way or of other columns.
-            LoadFailed: it ended early; the error says which rows are committed.
-            ConnectionFailed: the server could not be asked; nothing was sent.
+            InvalidRequest: a value cannot be stored exactly, the table already exists, or its columns differ.
+            LoadFailed: the load ended early; the error says which rows are committed.
+            ConnectionFailed: the server could not be reached; nothing was sent.
         """
         result: LoadResult = self.operate(
             "load", frame=frame, table=table, if_exists=if_exists, keys=keys or None
@@ -129,15 +130,15 @@ class Connection(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class SavedConnection:
-    """A connection as another kernel makes it again, without asking a cloud; nothing in it is secret.
+    """A saved connection, which another kernel can open again without calling a cloud. It contains no secret.
 
     Attributes:
-        name: what stands behind the @; also the alias.
-        cluster: as it was when the connection was saved.
-        tls: auto, off, verify-ca or verify-identity, as it was asked for.
-        tls_name: the only name that the certificate may carry; empty for the host or a gateway name.
-        ca: file of certificate authorities; empty for the system's.
-        password_from: where the password is; empty for what `sql-user` has kept, then
+        name: the name after the @; also the alias.
+        cluster: name of the cluster when the connection was saved.
+        tls: auto, off, verify-ca or verify-identity, as requested.
+        tls_name: the only name that the certificate may contain; empty for the host or a gateway name.
+        ca: file with certificate authorities; empty for the system's.
+        password_from: where the password is; empty for the password that `sql-user` stored, then
             `TIDB_PASSWORD`, then a prompt.
     """
 
@@ -156,7 +157,7 @@ class SavedConnection:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenProfile:
-    """A file that should hold a saved connection, and why it cannot be used."""
+    """An unusable file of a saved connection, and the reason."""
 
     path: str
     reason: str
@@ -167,10 +168,10 @@ class Connections(Result):
     """The connections that are open in this kernel, and those that are saved.
 
     Attributes:
-        open: in the order in which they were opened.
-        saved: by name.
+        open: the open connections, in the order of opening.
+        saved: the saved connections, by name.
         broken: files that cannot be read.
-        directory: where the saved ones are.
+        directory: directory of the saved connections.
     """
 
     open: tuple[Connection, ...]
@@ -179,18 +180,18 @@ class Connections(Result):
     directory: str = ""
 
     def __iter__(self) -> Iterator[Connection]:
-        """Iterate over the open ones."""
+        """Iterate over the open connections."""
         return iter(self.open)
 
     def __len__(self) -> int:
-        """Count the open ones."""
+        """Count the open connections."""
         return len(self.open)
 
     def __getitem__(self, alias: str) -> Connection:
         """Return the open connection of this alias.
 
         Raises:
-            KeyError: none is open.
+            KeyError: no connection of this alias is open.
         """
         for connection in self.open:
             if connection.alias == alias:
@@ -200,7 +201,7 @@ class Connections(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class ClientFormat:
-    """A client that connections can be written for: its name after `--with`, and what it calls itself."""
+    """A supported client: its name for `--with`, and its product name."""
 
     name: str
     title: str
@@ -208,14 +209,14 @@ class ClientFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionString(Result):
-    """A connection as another client reads it; without a client, the clients that there are.
+    """A connection in another client's format; without a client, the list of supported clients.
 
     Attributes:
-        client: its name; empty where none was named.
-        text: what to copy, of one or more lines; the password is looked up, and never in it.
-        notes: what else to do.
-        warnings: what this client cannot do.
-        clients: the clients that there are, where none was named.
+        client: its name; empty if no client was requested.
+        text: the text to copy, one or more lines; it looks the password up and never contains it.
+        notes: further instructions.
+        warnings: features that this client does not support.
+        clients: the supported clients, if no client was requested.
     """
 
     client: str = ""
@@ -232,10 +233,10 @@ class ConnectionString(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Disconnection(Result):
-    """What `disconnect` found.
+    """The result of `disconnect`.
 
     Attributes:
-        closed: False where there was no such connection.
+        closed: False if the connection did not exist.
         forgotten: a saved connection of this name was deleted.
     """
 
@@ -245,12 +246,12 @@ class Disconnection(Result):
 
 
 NOT_REACHED = "not reached"
-"""Detail of a step that those before it do not lead to yet."""
+"""Detail of a step whose previous steps are not done yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepStatus:
-    """One step as the clouds have it now: `done` is None where it cannot be told."""
+    """The current state of one step in the clouds; `done` is None if it is unknown."""
 
     step: str
     done: bool | None
@@ -262,11 +263,11 @@ class RunbookStatus(Result):
     """Each step's state, and the next command.
 
     Attributes:
-        cluster: None where it is not chosen or cannot be used.
-        endpoint: the endpoint that the steps are about, if there is one.
-        aliases: the SQL connections over it that are open in this kernel.
-        first_query: a SELECT for the next command, where that is a cell of SQL.
-        known: what this machine knows itself, where no key was found to ask a cloud with.
+        cluster: None if it is not chosen or cannot be used.
+        endpoint: the endpoint of the steps, if it exists.
+        aliases: aliases of this kernel's open SQL connections over the endpoint.
+        first_query: a SELECT for the next command, if that is a SQL cell.
+        known: facts that this machine knows without a cloud, if no key was found.
     """
 
     steps: tuple[StepStatus, ...]
@@ -280,7 +281,7 @@ class RunbookStatus(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedStep:
-    """A step of `run`: `skipped` where there was nothing left to do; `seconds` of wall time."""
+    """A step of `run`: `skipped` if it was already done; `seconds` is wall time."""
 
     step: str
     detail: str
@@ -290,7 +291,7 @@ class FinishedStep:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport(Result):
-    """What `run` did, and the connection at its end."""
+    """The steps of `run`, and the connection that it opened."""
 
     steps: tuple[FinishedStep, ...]
     endpoint: VpcEndpoint

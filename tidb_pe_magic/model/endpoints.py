@@ -1,4 +1,4 @@
-"""PrivateLink's nouns: the service as its consumer sees it, endpoints and their zones."""
+"""PrivateLink's resources: endpoint services as a consumer sees them, endpoints and their zones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 OUR_TAG = ("created-by", "tidb_pe_magic")
-"""The tag of endpoints that were created here."""
+"""The tag of endpoints that this package created."""
 
 
 class EndpointStatus(StrEnum):
@@ -47,7 +47,7 @@ class VerifiedService(Result):
 
     Attributes:
         service_id: `epsrv-…`.
-        zones: where the service is available for this account.
+        zones: zones in which the service is available for this account.
         auto_accept: connections are accepted automatically.
         payer: `Endpoint` (the endpoint's owner pays) or `EndpointService`.
         address_version: `IPv4`, `IPv6` or `DualStack`.
@@ -68,7 +68,7 @@ class EndpointZone:
 
     Attributes:
         eni_ip: its IPv4 address.
-        ipv6_address: its IPv6 address, where the endpoint is dual-stack.
+        ipv6_address: its IPv6 address, if the endpoint is dual-stack.
     """
 
     zone_id: str
@@ -80,11 +80,11 @@ class EndpointZone:
 
 @dataclass(frozen=True, kw_only=True)
 class StateChange:
-    """States of an endpoint that were first seen at one moment of a wait.
+    """States of an endpoint that a wait observed first at this moment.
 
     Attributes:
         elapsed: seconds since the wait began.
-        endpoint_status: `gone` where the endpoint is no longer there, as is `connection_status`.
+        endpoint_status: `gone` if the endpoint no longer exists; so is `connection_status`.
     """
 
     elapsed: float
@@ -102,20 +102,20 @@ class EndpointTag:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointAttributes:
-    """What else GetVpcEndpointAttribute tells of an endpoint; None where it was not answered.
+    """Further attributes of an endpoint from GetVpcEndpointAttribute; None if the answer lacks them.
 
-    ListVpcEndpoints tells all of it but the payer and the number of addresses.
+    ListVpcEndpoints returns all of them except the payer and the number of addresses.
 
     Attributes:
         service_id: `epsrv-…`.
         endpoint_type: `Interface`, `Reverse` or `GatewayLoadBalancer`.
         payer: `Endpoint` (the endpoint's owner pays) or `EndpointService`.
-        protected_enabled: under STS, only its creator may change or delete it.
+        protected_enabled: with an STS token, only its creator may change or delete it.
         resource_owner: the endpoint and the service belong to the same account.
         policy_document: a RAM policy, as JSON text.
         address_version: `IPv4` or `DualStack`.
         bandwidth: of the connection, in Mbit/s.
-        cross_region_bandwidth: in Mbit/s, where the service is in another region.
+        cross_region_bandwidth: in Mbit/s, if the service is in another region.
     """
 
     service_id: str | None = None
@@ -140,15 +140,15 @@ class VpcEndpoint(Result):
 
     Attributes:
         domain: the endpoint's domain name: the SQL host.
-        business_status: `Normal`, or `FinancialLocked` where payment is overdue.
-        ours: it carries the tag that `create` puts on what it makes.
-        created: creation time as the cloud writes it.
-        changes: the states that `wait` saw, in their order; empty where nobody waited.
-        missing_actions: RAM actions that the key's owner lacks; what they would tell is left out.
-        tags: in the order of the answer.
-        attributes: what is shown to nobody but those who export the endpoint.
-        request_id: of the answer that told this, where it was about this endpoint alone.
-        clusters: those of this TiDB Cloud account that it serves, all that are behind its service; None where
+        business_status: `Normal`, or `FinancialLocked` if a payment is overdue.
+        ours: it has the tag that `create` adds to new endpoints.
+        created: creation time in the cloud's format.
+        changes: the states that `wait` observed, in order; empty without a wait.
+        missing_actions: RAM actions that the key's owner lacks; the values that they return are missing.
+        tags: in the answer's order.
+        attributes: further attributes, used only by exports.
+        request_id: request ID of the answer, if it was about this endpoint only.
+        clusters: clusters of this TiDB Cloud account that it serves: all that share its service; None if
             they were not looked up.
     """
 
@@ -173,7 +173,7 @@ class VpcEndpoint(Result):
     clusters: tuple[ServedCluster, ...] | None = field(default=None, repr=False, compare=False)
 
     def authorization(self, *, cluster: str = "") -> Authorization:
-        """Return the rule that allows this endpoint in the Authorized Networks of a cluster, by its name."""
+        """Return the rule that allows this endpoint in the Authorized Networks of the named cluster."""
         return Authorization(
             cluster=cluster,
             service_name=self.service_name,
@@ -192,10 +192,10 @@ class VpcEndpoint(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints(Result):
-    """This account's endpoints: for a cluster's service, or all of a region that were created here.
+    """This account's endpoints: those for a cluster's service, or all that this package created in a region.
 
     Attributes:
-        cluster: whose service they are for; None where a region was asked for.
+        cluster: the cluster whose service they use; None for a region.
     """
 
     cluster: Cluster | None
@@ -213,16 +213,16 @@ class Endpoints(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointPlan(Result):
-    """What `create` would do.
+    """The plan of `create`.
 
     Attributes:
-        existing: the endpoint that would be adopted instead of making one.
-        differences: how the adopted endpoint differs from what was asked.
-        payer: who pays for it.
-        findings: what the preflight found, the gravest first.
-        dry_run: what the API said to a dry run; empty where it was not asked: where an endpoint would be
-            adopted, or the preflight says stop.
-        clusters: the clusters of this account that the endpoint serves, or will; None where they could not
+        existing: the endpoint that would be adopted instead of creating one.
+        differences: how the adopted endpoint differs from the request.
+        payer: who pays for the endpoint.
+        findings: findings of the preflight, the most severe first.
+        dry_run: the API's answer to a dry run; empty without a dry run: if an endpoint would be adopted, or
+            the preflight reports a stop.
+        clusters: the clusters of this account that the endpoint serves or will serve; None if they could not
             be looked up.
         here: this machine is in the VPC.
     """
@@ -242,27 +242,27 @@ class EndpointPlan(Result):
 
     @property
     def stops(self) -> tuple[Finding, ...]:
-        """The findings for which `create` refuses."""
+        """The findings that make `create` refuse."""
         return tuple(finding for finding in self.findings if finding.severity == Severity.STOP)
 
     @property
     def billed(self) -> bool:
-        """What `create` would create is billed to this account, as far as is known."""
+        """Whether this account pays for the endpoint that `create` would create, as far as is known."""
         return self.existing is None and self.service.payer != "EndpointService" and not self.emulated
 
     @property
     def billed_zones(self) -> int:
-        """Zones that are billed to this account by the hour from creation until deletion."""
+        """Number of zones that this account pays for, per hour from creation until deletion."""
         return len(self.zones) if self.existing is None and self.service.payer == "Endpoint" else 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreatedEndpoint(Result):
-    """The endpoint that `create` made or adopted.
+    """The endpoint that `create` created or adopted.
 
     Attributes:
-        adopted: it existed already and was left as it is.
-        differences: how it differs from what was asked.
+        adopted: it already existed and was not changed.
+        differences: how it differs from the request.
         findings: the warnings of a created endpoint's preflight.
     """
 
@@ -274,13 +274,13 @@ class CreatedEndpoint(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Deletion(Result):
-    """What `delete` removed.
+    """The result of `delete`.
 
     Attributes:
-        found: False where there was no such endpoint, so that nothing had to be done.
-        zones: the zones that were removed first.
-        aliases: the SQL connections over this endpoint that were closed.
-        clusters: the clusters of this account that it served; None where they were not looked up.
+        found: False if the endpoint did not exist, so nothing was done.
+        zones: the zones that were removed before the endpoint.
+        aliases: aliases of the SQL connections over this endpoint that were closed.
+        clusters: the clusters of this account that it served; None if they were not looked up.
     """
 
     endpoint_id: str

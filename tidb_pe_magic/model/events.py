@@ -1,4 +1,4 @@
-"""What a step tells while it works: frozen records, given to a hook."""
+"""Progress of a step: frozen records that are passed to a hook."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ class StepStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class StepFinished:
-    """Event: a step of `run` has ended."""
+    """Event: a step of `run` ended."""
 
     finished: FinishedStep
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanShown:
-    """Event: what `run` is about to create."""
+    """Event: `run` is about to create an endpoint."""
 
     plan: EndpointPlan
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointObserved:
-    """Event: a state of the endpoint was seen while waiting.
+    """Event: a wait observed the endpoint's state.
 
     Attributes:
-        endpoint: None where it is gone.
+        endpoint: None if it no longer exists.
         elapsed: seconds since the wait began.
-        waiting_for: what the wait is for, in words.
+        waiting_for: the goal of the wait, in words.
     """
 
     endpoint: VpcEndpoint | None
@@ -49,7 +49,7 @@ class EndpointObserved:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservationFailed:
-    """Event: the clouds could not be asked this time; the wait goes on."""
+    """Event: a look-up during a wait failed; the wait continues."""
 
     error: str
     elapsed: float
@@ -57,13 +57,13 @@ class ObservationFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryScheduled:
-    """Event: a call of an API failed temporarily, and is repeated after a pause.
+    """Event: an API call failed temporarily, and is retried after a pause.
 
     Attributes:
         operation: the API operation.
         error: the failure in one line.
         attempt: how many calls have failed so far.
-        pause: seconds until the next one.
+        pause: seconds until the next call.
     """
 
     operation: str
@@ -74,7 +74,7 @@ class RetryScheduled:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """Event: something to know that does not end the command."""
+    """Event: a warning that does not end the command."""
 
     text: str
 
@@ -88,7 +88,7 @@ class PackageLoading:
 
 @dataclass(frozen=True, kw_only=True)
 class RowsRead:
-    """Event: so much of a query's result has been read."""
+    """Event: progress of reading a query's result."""
 
     rows: int
     bytes: int
@@ -97,21 +97,21 @@ class RowsRead:
 
 @dataclass(frozen=True, kw_only=True)
 class QueryEnded:
-    """Event: a query has its result, which is complete unless it says otherwise."""
+    """Event: a query ended; its result is complete unless the event says otherwise."""
 
     result: QueryResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableShown:
-    """Event: the statement that is about to make a table."""
+    """Event: a CREATE TABLE statement is about to run."""
 
     statement: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowsLoaded:
-    """Event: so much of a frame has been committed.
+    """Event: progress of committing a frame's rows.
 
     Attributes:
         total: rows of the frame.
@@ -125,12 +125,12 @@ class RowsLoaded:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetProgressed:
-    """Event: rows of a fleet have got on.
+    """Event: rows of a fleet changed their state.
 
     Attributes:
-        action: what is done to the fleet.
-        rows: all of them, as they are now.
-        changed: those that have changed since the last such event.
+        action: the command on the fleet.
+        rows: all rows in their current state.
+        changed: the rows that changed since the previous event.
         elapsed: seconds since the action began.
     """
 
@@ -142,7 +142,7 @@ class FleetProgressed:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetEnded:
-    """Event: an action on a fleet has gone through every row, some of which may have failed."""
+    """Event: an action on a fleet has processed every row; some rows may have failed."""
 
     fleet: Fleet
 
@@ -169,14 +169,14 @@ EventHook = Callable[[Event], None]
 
 
 def ignore_event(event: Event) -> None:
-    """Do nothing with an event: the hook of a caller that has none."""
+    """Ignore an event: the default hook."""
 
 
 _GONE = "gone"
 
 
 def changes_with(changes: tuple[StateChange, ...], event: Event) -> tuple[StateChange, ...]:
-    """Return the changes of state so far, and one more where the event shows other states than the last."""
+    """Return the state changes so far, and a further one if the event's states differ from the last."""
     if not isinstance(event, EndpointObserved):
         return changes
     endpoint = event.endpoint

@@ -1,4 +1,4 @@
-"""An endpoint, made or only planned, as infrastructure as code."""
+"""An existing or planned endpoint as infrastructure as code."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from tidb_pe_magic.model.base import Result
 
 EXPORT_FORMATS = ("terraform", "aliyun-cli")
-"""What `export` writes."""
+"""The formats of `export`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Result):
-    """An endpoint as another tool reads it.
+    """An endpoint in the format of another tool.
 
     Attributes:
         format: one of `EXPORT_FORMATS`.
-        subject: what the text is of, in a few words.
-        text: lines end with a line feed, the last one with none; no key is in it.
-        endpoint_id: of the endpoint that exists; empty where the text would make one.
-        path: the file that it was written to; empty where none was named.
-        warnings: what the text lacks, and what has to be decided before it is used; they stand in it, too.
+        subject: a short description of the exported endpoint.
+        text: lines end with a line feed, except the last one; it contains no key.
+        endpoint_id: ID of the existing endpoint; empty if the text would create one.
+        path: the written file; empty if no file was requested.
+        warnings: missing values, and decisions to make before use; the text contains them, too.
     """
 
     format: str

@@ -1,4 +1,4 @@
-"""Findings before an endpoint is created, and why a connection does not work."""
+"""Findings of the preflight and of `doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidb_pe_magic.model.security_rules import SecurityRule
 
 
 class Severity(StrEnum):
-    """How much a finding matters: `stop` makes `create` refuse without --force."""
+    """The severity of a finding: with `stop`, `create` refuses without --force."""
 
     OK = "ok"
     WARN = "warn"
@@ -24,12 +24,12 @@ class Finding:
     """One check of the preflight.
 
     Attributes:
-        check: its name, such as `security-group`; the same one at each run.
-        summary: what was found, in one sentence.
-        evidence: what the clouds answered that shows it; empty where the summary says it all.
-        advice: what to do about it; empty where there is nothing to do.
-        rule: the inbound rule whose lack was found; its source is empty where this machine's address is
-            not known. None also where no rule would help.
+        check: its name, such as `security-group`; stable across runs.
+        summary: the finding in one sentence.
+        evidence: the clouds' answers that prove it; empty if the summary says enough.
+        advice: what to do about it; empty if nothing has to be done.
+        rule: the missing inbound rule; its source is empty if this machine's address is unknown. None if no
+            rule is missing or would help.
     """
 
     check: str
@@ -42,10 +42,10 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Whereabouts:
-    """Where this machine is, as the ECS metadata service tells it: "this notebook".
+    """This machine's location ("this notebook"), from the ECS metadata service.
 
     Attributes:
-        private_ip: this machine's own address in the VPC; empty where it is not told.
+        private_ip: this machine's address in the VPC; empty if it is unknown.
     """
 
     region_id: str
@@ -65,17 +65,17 @@ class Outcome(StrEnum):
 
 
 STAGES = ("dns", "network", "tcp", "handshake", "tls", "login", "query")
-"""The stages on the way to a query, in their order."""
+"""The stages of a connection from name to query, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage on the way to a query.
+    """The result of one stage of a connection.
 
     Attributes:
         name: one of `STAGES`.
-        detail: what was seen, in one sentence.
-        seconds: how long it took; None where it was not reached.
+        detail: the observation in one sentence.
+        seconds: duration; None if the stage was not reached.
     """
 
     name: str
@@ -86,13 +86,13 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis(Result):
-    """Why a connection does not work, or that it does.
+    """The diagnosis of a connection: each stage, and the likely causes of the first failure.
 
     Attributes:
-        host: empty where it could not be looked up.
-        causes: likely causes of the first failure, the likeliest first.
-        next_command: what to run next.
-        authorization: the rule that allows the endpoint, where the login was refused.
+        host: empty if it could not be looked up.
+        causes: likely causes of the first failure, the most likely first.
+        next_command: the next command.
+        authorization: the rule that allows the endpoint, if the login was refused.
     """
 
     host: str
@@ -110,10 +110,10 @@ class Diagnosis(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Permissions(Result):
-    """The least that the access key's owner has to be allowed.
+    """The smallest set of permissions that the access key's owner needs.
 
     Attributes:
-        policy: a RAM policy, as JSON text that the RAM console takes.
+        policy: a RAM policy, as JSON text for the RAM console.
         clean_up: the policy also allows deletion.
     """
 

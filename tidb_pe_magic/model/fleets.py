@@ -1,4 +1,4 @@
-"""Many endpoints at once: a row for each cluster and VPC of a fleet's file."""
+"""Many endpoints at once: one row for each cluster and VPC of a fleet file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RowState(StrEnum):
-    """Where a row of a fleet stands."""
+    """The state of a fleet's row."""
 
     QUEUED = "queued"
     PLANNING = "planning"
@@ -33,31 +33,30 @@ class RowState(StrEnum):
 
 
 IN_MOTION = frozenset({RowState.PLANNING, RowState.MAKING, RowState.CONNECTING, RowState.DELETING})
-"""The states of a row that something is being done about."""
+"""The states of a row that is in progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetRow:
-    """One cluster in one VPC: what would be done, what is done, or what was done.
+    """One cluster in one VPC: its plan, its progress, or its result.
 
     Attributes:
         number: from 1, in the file's order.
-        cluster: as the file names it.
-        region_id: the cluster's; empty where the cluster was not found.
-        zones: the IDs of the zones that are planned, or of those that the endpoint has, as far as they
-            were looked up.
-        billed_zones: zones that are billed from the creation on that was planned or done; 0 where nothing
-            is made.
-        row_state: of `RowState`.
-        endpoint_id: empty where there is none.
+        cluster: name or ID, as in the file.
+        region_id: the cluster's region; empty if the cluster was not found.
+        zones: IDs of the planned zones, or of the endpoint's zones, as far as they were looked up.
+        billed_zones: number of zones that are billed because of the planned or finished creation; 0 if
+            nothing is created.
+        row_state: a `RowState`.
+        endpoint_id: empty if the endpoint does not exist.
         host: the endpoint's domain, which is the SQL host.
-        adopted: the endpoint existed already and was left as it is.
+        adopted: the endpoint already existed and was not changed.
         detail: both states of the endpoint, or why the row failed.
-        remarks: how an endpoint that exists differs from what the file says, and others beside it.
-        findings: what the preflight warns of, and what stops the row.
-        next_command: what to run for this row alone.
-        shares_row: number of the row that this one shares its endpoint with, which is created, waited for and
-            billed there; 0 for an endpoint of its own.
+        remarks: differences between the existing endpoint and the file, and further endpoints.
+        findings: warnings of the preflight, and findings that stop the row.
+        next_command: the command for this row only.
+        shares_row: number of the row whose endpoint this row shares; the endpoint is created, waited for and
+            billed in that row. 0 if the row has its own endpoint.
     """
 
     number: int
@@ -78,19 +77,19 @@ class FleetRow:
 
     @property
     def failed(self) -> bool:
-        """Nothing could be done for this row, or not all of it."""
+        """The action on this row failed, entirely or in part."""
         return self.row_state == RowState.FAILED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet(Result):
-    """The rows of a fleet's file, after an action.
+    """The rows of a fleet file after an action.
 
     Attributes:
         action: init, plan, apply, status or delete.
-        path: of the file.
-        rows: in the file's order; none after init.
-        seconds: that the action took.
+        path: path of the file.
+        rows: in the file's order; empty after init.
+        seconds: duration of the action.
     """
 
     action: str
@@ -108,16 +107,16 @@ class Fleet(Result):
 
     @property
     def billed_zones(self) -> int:
-        """Zones in all that are billed from the creations on that were planned or done."""
+        """Total number of zones that are billed because of the planned or finished creations."""
         return sum(row.billed_zones for row in self.rows)
 
     @property
     def failures(self) -> int:
-        """How many rows failed."""
+        """Number of failed rows."""
         return sum(row.failed for row in self.rows)
 
 
 def row_counts(rows: tuple[FleetRow, ...]) -> dict[str, int]:
-    """Return how many rows are in each state that occurs, in the order in which rows go through them."""
+    """Return the number of rows in each state that occurs, in the order of the states."""
     found = [row.row_state for row in rows]
     return {state: found.count(state) for state in dict.fromkeys((*RowState, *found)) if state in found}

@@ -1,4 +1,4 @@
-"""A topic that is explained."""
+"""Help topics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tidb_pe_magic.model.base import Result
 
 @dataclass(frozen=True, kw_only=True)
 class HelpText(Result):
-    """A topic's text, in Markdown; without a topic, the list of them."""
+    """A topic's text, in Markdown; without a topic, the list of topics."""
 
     topic: str
     text: str

@@ -1,4 +1,4 @@
-"""What was changed in the clouds from here, as the journal has it."""
+"""Changes in the clouds from this machine, as recorded in the journal, and this process's queries."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class MutationResult(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Mutation:
-    """One call that was to change something.
+    """One mutating API call.
 
     Attributes:
-        time: of its beginning, UTC, as in 2026-11-22T20:15:03Z.
+        time: start time in UTC, as in 2026-11-22T20:15:03Z.
         operation: the API operation.
-        resource: what was changed or made.
-        region_id: where.
+        resource: the changed or created resource.
+        region_id: region of the resource.
         result: one of `MutationResult`.
-        code: the cloud's error code; empty where there was none.
-        request_id: what the cloud's support asks for; empty where there was no answer.
+        code: the cloud's error code; empty without an error.
+        request_id: for the cloud's support; empty if no answer arrived.
         emulated: the API was replaced by one on this machine.
     """
 
@@ -56,13 +56,13 @@ class PastQuery:
     """A query of this process.
 
     Attributes:
-        time: of its beginning, UTC, as in 2026-11-22T20:15:03Z.
-        alias: of the connection.
-        statement: its beginning, without the strings in it and without values of parameters.
-        rows: that were read; 0 where it failed.
-        changed: rows that were changed; None for a statement that returns rows, or that failed.
-        seconds: that it took.
-        request_units: what it cost; None where it is not known: the server is not asked about quick queries.
+        time: start time in UTC, as in 2026-11-22T20:15:03Z.
+        alias: alias of the connection.
+        statement: its first characters, without string literals and parameter values.
+        rows: number of rows read; 0 if it failed.
+        changed: number of changed rows; None for a statement that returns rows or failed.
+        seconds: duration.
+        request_units: its cost; None if unknown: the cost of quick queries is not looked up.
         outcome: one of `QueryOutcome`.
     """
 
@@ -78,13 +78,13 @@ class PastQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class History(Result):
-    """The latest mutations, or the latest queries of this process, the latest first.
+    """The most recent mutations, or the most recent queries of this process, newest first.
 
     Attributes:
-        path: the journal's file; empty for queries, which are in no file.
-        total: how many the journal has, or how many queries there were.
-        queries: None where these are mutations.
-        problem: why some of it cannot be read; empty where all of it can.
+        path: the journal's file; empty for queries, which are not written to a file.
+        total: number of mutations in the journal, or of queries.
+        queries: None for mutations.
+        problem: why a part of it cannot be read; empty if all of it can be read.
     """
 
     items: tuple[Mutation, ...]

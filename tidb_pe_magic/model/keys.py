@@ -11,7 +11,7 @@ _SHOWN, _LONG = 4, 12
 
 
 class KeyState(StrEnum):
-    """What a place has for the search of a key."""
+    """The result of searching one place for a key."""
 
     USED = "used"
     PASSED_OVER = "holds a key, passed over"
@@ -22,7 +22,7 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPlace:
-    """A place that keys are looked for in: `detail` is what was found there, or why it cannot be used."""
+    """A place where keys are looked up; `detail` is what was found there, or why the place cannot be used."""
 
     place: str
     state: KeyState
@@ -31,10 +31,10 @@ class KeyPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class RateLimit:
-    """What is left of the calls that a key may make in this minute.
+    """The remaining API calls of a key in this minute.
 
     Attributes:
-        reset: seconds until the next minute begins; None where that was not told.
+        reset: seconds until the next minute; None if the answer does not say.
     """
 
     limit: int
@@ -48,13 +48,13 @@ class CloudIdentity:
 
     Attributes:
         cloud: its name.
-        source: where the key is; empty where there is none.
-        provider: the SDK's name of what made a temporary key.
+        source: where the key is; empty if there is no key.
+        provider: the SDK's name of the provider that issued a temporary key.
         hint: the public half's first characters; the private half is never shown.
-        places: in the order in which they count.
-        call: the read call that tested the key; empty if none did.
-        works: it succeeded; None if the key was not tested.
-        detail: what it told, or why it failed.
+        places: in order of priority.
+        call: the read call that tested the key; empty if the key was not tested.
+        works: whether the test succeeded; None if the key was not tested.
+        detail: the test's result, or why it failed.
     """
 
     cloud: str
@@ -69,13 +69,13 @@ class CloudIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiRoute:
-    """How the API of one cloud is reached.
+    """The network route to the API of one cloud.
 
     Attributes:
         cloud: its name.
-        proxy: URL of the proxy, without a password; empty where there is none.
-        trust: the store of authorities that vouch for the API's host.
-        problem: why the proxy or the store cannot be used; empty where they can.
+        proxy: URL of the proxy, without a password; empty without a proxy.
+        trust: the store of certificate authorities that verify the API host.
+        problem: why the proxy or the store cannot be used; empty if both work.
     """
 
     cloud: str
@@ -86,7 +86,7 @@ class ApiRoute:
 
 @dataclass(frozen=True, kw_only=True)
 class Whoami(Result):
-    """The keys of both clouds, what is left of TiDB Cloud's calls per minute, and how the APIs are reached.
+    """The keys of both clouds, the remaining TiDB Cloud calls of this minute, and the routes to the APIs.
 
     Attributes:
         routes: one for each cloud.

@@ -1,4 +1,4 @@
-"""Where an endpoint can be: VPCs, vSwitches and security groups."""
+"""Networks for endpoints: VPCs, vSwitches and security groups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class VSwitch:
 
     @property
     def obstacle(self) -> str:
-        """Why no endpoint can be placed here, whatever the service; empty where one can."""
+        """Why the vSwitch cannot hold an endpoint of any service; empty if it can."""
         if self.status != "Available":
             return f"status {self.status}"
         if self.available_ip_count < 1:
@@ -39,8 +39,8 @@ class SecurityGroup:
     Attributes:
         group_type: `normal` (basic) or `enterprise` (advanced).
         service_managed: created by a cloud service; the user cannot attach it.
-        inbound: whether its rules allow this machine to reach the service's port, an `Access`; empty where
-            they were not looked up.
+        inbound: whether its rules allow this machine to reach the service's port, an `Access`; empty if the
+            rules were not looked up.
     """
 
     security_group_id: str
@@ -66,11 +66,11 @@ class Vpc:
 
 @dataclass(frozen=True, kw_only=True)
 class Networks(Result):
-    """Where the endpoint of a cluster could be placed: usable VPCs first.
+    """The networks in which a cluster's endpoint can be created, usable VPCs first.
 
     Attributes:
-        here: where this machine is; None where that cannot be told.
-        missing_actions: RAM actions that the key's owner lacks; what they would tell is left out.
+        here: this machine's location; None if it is unknown.
+        missing_actions: RAM actions that the key's owner lacks; the values that they return are missing.
     """
 
     cluster: Cluster
@@ -79,7 +79,7 @@ class Networks(Result):
     missing_actions: tuple[str, ...] = ()
 
     def tells(self, action: str) -> bool:
-        """Tell whether what this RAM action looks up is known."""
+        """Return whether the values that this RAM action reads are known."""
         return action not in self.missing_actions
 
     @property
@@ -88,17 +88,17 @@ class Networks(Result):
         return self.cluster.service.zones if self.cluster.service else ()
 
     def is_here(self, vpc: Vpc) -> bool:
-        """Tell whether this machine is in the VPC."""
+        """Return whether this machine is in the VPC."""
         return self.here is not None and self.here.vpc_id == vpc.vpc_id
 
     def vswitch_obstacle(self, vswitch: VSwitch) -> str:
-        """Why this service's endpoint cannot use the vSwitch; empty where it can."""
+        """Why this service's endpoint cannot use the vSwitch; empty if it can."""
         if vswitch.zone_id not in self.zones:
             return "the service is not in this zone"
         return vswitch.obstacle
 
     def vpc_obstacle(self, vpc: Vpc) -> str:
-        """Why this service's endpoint cannot be in the VPC; empty where it can, as far as is known."""
+        """Why this service's endpoint cannot be in the VPC; empty if it can, as far as is known."""
         if vpc.status != "Available" and self.tells(RamAction.VPCS):
             return f"status {vpc.status}"
         if not vpc.vswitches and self.tells(RamAction.VSWITCHES):
@@ -117,7 +117,7 @@ class Networks(Result):
 
     @property
     def default_vpc(self) -> Vpc | None:
-        """This machine's VPC, or else the only one, of those in which the endpoint can be created."""
+        """This machine's VPC if the endpoint can be created there, or else the only possible VPC."""
         usable = self.usable_vpcs()
         return next(filter(self.is_here, usable), usable[0] if len(usable) == 1 else None)
 

@@ -11,19 +11,19 @@ from tidb_pe_magic.model.base import Result
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOperator:
-    """One operator of a plan, as TiDB's EXPLAIN has it.
+    """One operator of a plan, as in TiDB's EXPLAIN.
 
     Attributes:
-        tree: the lines before its name, two characters for each level.
-        depth: levels above it.
-        estimated_rows: None where TiDB has none.
-        rows: that it returned; None where the statement was not run.
-        seconds: of it and all below it; None where they are not known.
-        task: where it works: root, cop[tikv], mpp[tiflash].
+        tree: the tree lines before its name, two characters for each level.
+        depth: number of levels above it.
+        estimated_rows: None if TiDB has no estimate.
+        rows: number of returned rows; None if the statement was not run.
+        seconds: time of it and all operators below it; None if unknown.
+        task: where it runs: root, cop[tikv], mpp[tiflash].
         access_object: the table, partition or index that it reads.
-        execution: what TiDB measured, as it writes it.
-        memory: as TiDB writes it, such as 1.02 KB; empty where the statement was not run.
-        disk: in the same way.
+        execution: TiDB's measurements, in TiDB's format.
+        memory: in TiDB's format, such as 1.02 KB; empty if the statement was not run.
+        disk: in the same format.
     """
 
     name: str
@@ -45,11 +45,11 @@ class QueryPlan(Result):
     """The server's plan of a statement.
 
     Attributes:
-        statement: its beginning, without the strings in it.
-        operators: of TiDB, each above those that it reads from.
+        statement: its first characters, without string literals.
+        operators: TiDB's operators, each before the operators that it reads from.
         analyzed: the statement was run.
-        columns: of another server's EXPLAIN, whose rows are as they came.
-        rows: with the columns.
+        columns: columns of another server's EXPLAIN.
+        rows: rows of these columns, unchanged.
     """
 
     statement: str
@@ -61,23 +61,22 @@ class QueryPlan(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class QueryResult(Result):
-    """What a query returned, and what reading it took.
+    """A query's result and its figures.
 
     Attributes:
         alias: of the connection.
         data: a pandas DataFrame, a pyarrow Table, a Dask DataFrame or a `QueryPlan`; None for a file.
-        path: the Parquet file, or the directory of several; empty where none was written.
-        rows: how many were read.
-        changed: how many a statement changed that returns none; None where there is nothing to count.
-        returned: the statement returns rows, if only none.
-        bytes: how many the server sent.
+        path: the Parquet file, or the directory of several; empty if no file was written.
+        rows: number of rows read.
+        changed: number of rows that a statement without a result changed; None if the server counts none.
+        returned: the statement returns a result, possibly without rows.
+        bytes: number of bytes that the server sent.
         seconds: from the statement to the result.
-        zero_dates: column -> how many dates that no calendar has (0000-00-00) became NaT.
-        request_units: what the statement cost; None where it is not known: the server is not asked about what
-            was quick.
+        zero_dates: column -> number of invalid dates (0000-00-00) that were converted to NaT.
+        request_units: the statement's cost; None if unknown: the cost of quick statements is not looked up.
         exact_decimals: DECIMAL columns that stay exact because a float64 would lose digits of a value.
-        cut: there were more rows than `--max-rows`.
-        deferred: nothing has been read yet: Dask's workers will.
+        cut: the result had more rows than `--max-rows`.
+        deferred: nothing has been read yet; Dask's workers will read it.
     """
 
     alias: str
@@ -97,17 +96,17 @@ class QueryResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadResult(Result):
-    """What was loaded: every row is committed.
+    """A finished load, with every row committed.
 
     Attributes:
         alias: of the connection.
-        table: with its database.
-        rows: how many were sent.
-        bytes: of the statements that brought them.
+        table: the table's name, with its database.
+        rows: number of rows sent.
+        bytes: total size of the INSERT statements.
         seconds: from the frame to the last commit.
-        created: the CREATE TABLE that made the table; empty where it was there.
-        replaced: another table had the name before.
-        keys: columns by which rows that were there already were updated.
+        created: the table's CREATE TABLE statement; empty if the table already existed.
+        replaced: the load replaced an existing table.
+        keys: key columns of the rows that were updated if they already existed.
     """
 
     alias: str

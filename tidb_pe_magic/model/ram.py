@@ -1,8 +1,8 @@
-"""What Resource Access Management (RAM) checks for each call of this package.
+"""The RAM (Resource Access Management) permission of each API call of this package.
 
 Actions and resources are those of the "Authorization information" of each operation in the API
-references of PrivateLink 2020-04-15, VPC 2016-04-28 and ECS 2014-05-26. Where a reference's resource is
-not certain, it is `*`: a policy that is too narrow is denied without a word about the resource.
+references of PrivateLink 2020-04-15, VPC 2016-04-28 and ECS 2014-05-26. If a reference does not
+state the resource clearly, it is `*`, because an error for a too narrow policy does not name the resource.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ ANY = "*"
 _ENDPOINT = "acs:privatelink:{region}:*:vpcendpoint/*"
 _SERVICE = "acs:privatelink:{region}:*:vpcendpointservice/*"
 
-# What `verify`, `networks`, `plan`, `create`, `wait` and `connect` call.
+# The calls of `verify`, `networks`, `plan`, `create`, `wait` and `connect`.
 NEEDED: dict[str, tuple[str, ...]] = {
-    # One action on four resources: no ecs: or vpc: action is asked for.
+    # One action on four resources; it needs no ecs: or vpc: action.
     "privatelink:CreateVpcEndpoint": (
         _ENDPOINT,
         "acs:vpc:{region}:*:vpc/*",
@@ -35,7 +35,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "ecs:DescribeSecurityGroups": (ANY,),
     "ecs:DescribeSecurityGroupAttribute": (ANY,),
 }
-# What `delete` calls besides.
+# The additional calls of `delete`.
 CLEAN_UP: dict[str, tuple[str, ...]] = {
     "privatelink:RemoveZoneFromVpcEndpoint": (_ENDPOINT,),
     "privatelink:DeleteVpcEndpoint": (_ENDPOINT,),
@@ -46,22 +46,22 @@ _ACTION = re.compile(r"[a-z0-9-]{1,40}:[A-Za-z0-9]{1,80}")
 
 
 def action_of(operation: str) -> str:
-    """Return the RAM action of an API operation; empty where it is not called here."""
+    """Return the RAM action of an API operation; empty if this package does not call it."""
     return _BY_OPERATION.get(operation, "")
 
 
 def is_action(text: object) -> bool:
-    """Tell whether this is an action as RAM writes it: an answer can hold anything."""
+    """Return whether this text has the format of a RAM action, because an answer can contain any text."""
     return isinstance(text, str) and bool(_ACTION.fullmatch(text))
 
 
 def resources(action: str, region_id: str = ANY) -> tuple[str, ...]:
-    """Return the resources on which the action is checked, in any account; empty where not known."""
+    """Return the resources on which the action is checked, in any account; empty if unknown."""
     return tuple(each.format(region=region_id or ANY) for each in _EVERY.get(action, ()))
 
 
 class RamAction(StrEnum):
-    """What an access key's owner has to be allowed, each for one part of networks or endpoints."""
+    """The permissions that an access key's owner needs, each for one kind of networks or endpoints."""
 
     VPCS = "vpc:DescribeVpcs"
     VSWITCHES = "vpc:DescribeVSwitches"

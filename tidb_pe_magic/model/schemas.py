@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TableSummary:
-    """A table or a view, and how large it is about.
+    """A table or a view, and its approximate size.
 
     Attributes:
         kind: BASE TABLE, VIEW, SYSTEM VIEW or SEQUENCE (information_schema.TABLES.TABLE_TYPE).
-        rows: an estimate from the server's statistics; None for a view.
-        bytes: of rows and indexes, an estimate; None for a view.
+        rows: estimated number of rows, from the server's statistics; None for a view.
+        bytes: estimated size of rows and indexes; None for a view.
     """
 
     database: str
@@ -34,9 +34,9 @@ class TableColumn:
     """A column of a table.
 
     Attributes:
-        type: in the server's words, such as `varchar(20)` or `bigint unsigned`.
+        type: in the server's format, such as `varchar(20)` or `bigint unsigned`.
         key: PRI, UNI, MUL or empty.
-        default: as information_schema has it; None where there is none, or where it is NULL.
+        default: as in information_schema; None if it is NULL or not set.
         extra: such as `auto_increment`.
     """
 
@@ -51,7 +51,7 @@ class TableColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class TableIndex:
-    """An index of a table, with its columns in order; `(expression)` stands for one that is no column."""
+    """An index of a table, with its columns in order; an expression is shown as `(expression)`."""
 
     name: str
     unique: bool
@@ -64,11 +64,11 @@ class Tables(Result):
 
     Attributes:
         alias: of the connection.
-        database: that the connection is in; empty for none.
-        databases: names, those without a table too.
-        items: the tables by database and name.
-        shown: what was asked for: a database or a pattern; empty for everything.
-        notes: what else there is to know, such as why no names can be completed.
+        database: the connection's current database; empty for none.
+        databases: all names, including databases without tables.
+        items: the tables, sorted by database and name.
+        shown: the requested database or pattern; empty for everything.
+        notes: further remarks, such as why names cannot be completed.
     """
 
     alias: str
@@ -89,14 +89,14 @@ class Tables(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class TableDetails(Result):
-    """One table: its columns and indexes, and what is in it.
+    """One table: its columns, indexes and first rows.
 
     Attributes:
         alias: of the connection.
-        sample: a DataFrame of its first rows, at most five; None where they cannot be read.
+        sample: a DataFrame of its first rows, at most five; None if they cannot be read.
         rows: the same rows as text; None is NULL.
         select: a query to start from.
-        notes: what else there is to know, such as why no rows can be read.
+        notes: further remarks, such as why rows cannot be read.
     """
 
     alias: str

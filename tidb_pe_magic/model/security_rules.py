@@ -1,7 +1,7 @@
-"""The inbound rules of security groups, and what they say of one TCP port.
+"""The inbound rules of security groups, and their effect on one TCP port.
 
 The order of rules follows Alibaba Cloud's documentation of security group rules: the rules of all
-groups of a network interface count together; the smaller priority decides; Drop wins where two are equal.
+groups of a network interface count together; the smaller priority decides; with equal priorities, Drop wins.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LAST_ADDRESS = 2**32 - 1
 
 
 class Access(StrEnum):
-    """What becomes of a connection."""
+    """Whether a connection is allowed."""
 
     ACCEPTED = "accepted"
     DROPPED = "dropped"
@@ -30,13 +30,13 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityRule:
-    """One inbound rule (Alibaba Cloud API reference, DescribeSecurityGroupAttribute), as it is written there.
+    """One inbound rule, with the values of DescribeSecurityGroupAttribute (Alibaba Cloud API reference).
 
     Attributes:
         source_cidr: an IPv4 network or address.
-        source_group_id: the source is whoever is in this group: not known here.
-        source_prefix_list_id: the source is a list of networks: not known here.
-        port_list_id: the ports are a list: not known here.
+        source_group_id: the source is every member of this group, whose addresses are unknown here.
+        source_prefix_list_id: the source is a list of networks, which is unknown here.
+        port_list_id: the ports are a list, which is unknown here.
     """
 
     security_group_id: str
@@ -52,7 +52,7 @@ class SecurityRule:
     port_list_id: str = ""
 
     def __str__(self) -> str:
-        """Write it in a few words."""
+        """Return a short description."""
         source = (
             self.source_cidr
             or self.source_ipv6_cidr
@@ -72,7 +72,7 @@ class SecurityRules:
     """One group's inbound rules.
 
     Attributes:
-        inner_access: `Accept` where members of the group reach each other without a rule.
+        inner_access: `Accept` if members of the group can reach each other without a rule.
     """
 
     security_group_id: str
@@ -82,10 +82,10 @@ class SecurityRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What the rules say.
+    """The effect of the rules.
 
     Attributes:
-        because: the rules that decide, or that cannot be read; empty where no rule fits.
+        because: the deciding rules, or the rules that cannot be read; empty if no rule matches.
         members_only: only members of these groups are allowed, and this machine may be one.
     """
 
@@ -96,7 +96,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class _Read:
-    """A rule as numbers; a source of None is not known, nor is a rule that is not `certain`."""
+    """A rule as numbers; a source of None is unknown. `certain` is False if the rule may not apply."""
 
     rule: SecurityRule
     order: tuple[int, bool] | None
@@ -105,16 +105,16 @@ class _Read:
     certain: bool
 
     def fits(self, address: int) -> bool | None:
-        """Tell whether the rule is about this address; None where that is not known."""
+        """Return whether the rule applies to this address; None if unknown."""
         if self.source is not None and not self.source[0] <= address <= self.source[1]:
             return False
         return True if self.source is not None and self.certain else None
 
 
 def judge(groups: Sequence[SecurityRules], port: int, address: str = "") -> Judgement:
-    """Say whether the groups together allow TCP from an IPv4 address to the port.
+    """Return whether the groups together allow TCP from an IPv4 address to the port.
 
-    Without an address the answer is the one that holds for every address, if there is one.
+    Without an address, return the answer that holds for every address, if it exists.
     """
     rules = [read for group in groups for rule in group.rules if (read := _read(rule, port)) is not None]
     open_inside = tuple(g.security_group_id for g in groups if g.inner_access.lower() == "accept")
@@ -131,7 +131,7 @@ def judge(groups: Sequence[SecurityRules], port: int, address: str = "") -> Judg
 
 
 def _judge_one(rules: Sequence[_Read], address: int, open_inside: tuple[str, ...]) -> Judgement:
-    """Go through the rules by weight; each that may fit leaves open what the later ones say."""
+    """Evaluate the rules by priority; after a rule that may match, later rules can still decide."""
     possible: dict[Access, list[SecurityRule]] = {}
     unreadable = [read for read in rules if read.order is None and read.fits(address) is not False]
     if unreadable:
@@ -157,7 +157,7 @@ def _only(possible: dict[Access, list[SecurityRule]]) -> Judgement:
 
 
 def _representatives(rules: Iterable[_Read]) -> list[int]:
-    """Return one address of each stretch in which no rule begins or ends."""
+    """Return one address of each range within which the same rules apply."""
     starts = {0}
     for read in rules:
         if read.source is not None:
@@ -166,7 +166,7 @@ def _representatives(rules: Iterable[_Read]) -> list[int]:
 
 
 def _read(rule: SecurityRule, port: int) -> _Read | None:
-    """Return the rule as numbers; None where it is not about IPv4, TCP or the port."""
+    """Return the rule as numbers; None if it does not apply to IPv4, TCP or the port."""
     if rule.protocol.lower() not in {"tcp", "all"}:
         return None
     about_port = None if rule.port_list_id else _covers(rule.port_range, port)
@@ -201,7 +201,7 @@ def _covers_all(source_ports: str) -> bool:
 
 
 def _covers(port_range: str, port: int) -> bool | None:
-    """Tell whether `4000/4000`, `1/65535,…` or `-1/-1` holds the port; None where it cannot be read."""
+    """Return whether `4000/4000`, `1/65535,…` or `-1/-1` contains the port; None if it cannot be parsed."""
     if port_range == _ALL_PORTS:
         return True
     parts = [_RANGE.fullmatch(part.strip()) for part in port_range.split(",")]

@@ -12,7 +12,7 @@ SQL_ROLES = ("readonly", "readwrite", "admin")
 
 @dataclass(frozen=True, kw_only=True)
 class SqlUser:
-    """A SQL user: its full name, and its built-in role as TiDB Cloud writes it."""
+    """A SQL user: its full name, and its built-in role as TiDB Cloud names it."""
 
     name: str
     role: str
@@ -20,15 +20,15 @@ class SqlUser:
 
 @dataclass(frozen=True, kw_only=True)
 class SqlUsers(Result):
-    """What `sql-user` found or did.
+    """The result of `sql-user`.
 
     Attributes:
         action: create, list, delete or rotate.
         cluster: name of the cluster.
-        items: the users after it; of `list` every one, else the one that it was about.
-        prefix_added: what was put before the name that was typed; empty for nothing.
-        stored: where the password is, never the password; empty where it is not known here.
-        next_command: what to run next.
+        items: the users after the action: all for `list`, otherwise the one that the action changed.
+        prefix_added: the prefix that was added to the given name; empty for none.
+        stored: where the password is stored, never the password; empty if unknown here.
+        next_command: the next command.
     """
 
     action: str
