@@ -1,6 +1,6 @@
-"""The console command: what it writes, where, and with which exit code.
+"""The console command: its output, the streams, and its exit codes.
 
-Its entry point is called in this process, but where a claim is about a program: streams, signals, terminal.
+Its entry point is called in this process, except for claims about a program: streams, signals, terminal.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Console:
     """Calls the command's entry point, in an environment that points at embedded clouds."""
 
     def __init__(self, environment: dict[str, str], capture: pytest.CaptureFixture[str]) -> None:
-        """Take what the command finds, and what keeps its output."""
+        """Take the command's environment, and the capture of its output."""
         self.environment = dict(environment)
         self._capture = capture
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Do a command."""
+        """Run a command."""
         self._capture.readouterr()
         with pytest.MonkeyPatch.context() as patch:
             for name in set(os.environ) - set(self.environment):
@@ -64,7 +64,7 @@ class Console:
         return subprocess.CompletedProcess(words, code, *self._capture.readouterr())
 
     def must(self, *words: str) -> Any:
-        """Do a command that has to succeed, and return what its JSON says."""
+        """Run a command, check that it succeeds, and return its JSON."""
         done = self.run(*words, "--output", "json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -79,7 +79,7 @@ def console(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> 
 def run(
     environment: dict[str, str], *words: str, encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess[str]:
-    """Run the installed command as a program of its own."""
+    """Run the installed command as a separate program."""
     return subprocess.run(
         [PROGRAM, *words],
         env=environment,
@@ -92,7 +92,7 @@ def run(
 
 
 def test_the_whole_way_in_a_script(environment: dict[str, str], console: Console) -> None:
-    """JSON on standard output, progress on standard error, code 0: an endpoint comes and goes."""
+    """A script gets JSON on standard output, progress on standard error, and code 0, up to the deletion."""
     clusters = console.must("clusters")
     usable = [item["display_name"] for item in clusters["items"] if item["restriction"] is None]
     assert "demo" in usable
@@ -111,7 +111,7 @@ def test_the_whole_way_in_a_script(environment: dict[str, str], console: Console
 
 
 def test_without_output_there_is_a_table(console: Console) -> None:
-    """A person reads text, with the commands as they are typed here, and nothing on standard error."""
+    """Without --output the result is text with the shell's commands, and standard error is empty."""
     done = console.run("cluster", "demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert "epsrv-t4ndemo" in done.stdout
@@ -120,7 +120,7 @@ def test_without_output_there_is_a_table(console: Console) -> None:
 
 
 def test_the_next_command_names_the_cluster(console: Console) -> None:
-    """No shell remembers which cluster a command named: the command that it advises names it again."""
+    """The suggested command names the cluster, because a shell does not remember it."""
     done = console.run("plan", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP)
     (following,) = re.findall(r"Next: tidb-pe (.*)", " ".join(done.stdout.split()))
     made = console.must(*shlex.split(following))
@@ -149,7 +149,7 @@ def test_the_next_command_names_the_cluster(console: Console) -> None:
 def test_json_advises_in_words_of_the_shell(
     console: Console, words: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a script logs, or a person pastes from JSON, is a command of this program."""
+    """The commands in JSON are written for the shell, so that they can be pasted."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fleet.toml").write_text(
         f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8"
@@ -160,7 +160,7 @@ def test_json_advises_in_words_of_the_shell(
 
 
 def test_a_fleet_is_told_in_words_of_the_shell(console: Console, tmp_path: Path) -> None:
-    """Progress names commands as they are typed here, too, and the columns stand under their heads."""
+    """A fleet's progress names commands in the shell's spelling, and its columns are aligned."""
     fleet = tmp_path / "fleet.toml"
     fleet.write_text(f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8")
     done = console.run("fleet", "plan", str(fleet))
@@ -173,7 +173,7 @@ def test_a_fleet_is_told_in_words_of_the_shell(console: Console, tmp_path: Path)
 
 
 def test_an_export_is_the_text_alone(environment: dict[str, str], console: Console, tmp_path: Path) -> None:
-    """Standard output can go to a file, which is an export then; all else is on standard error."""
+    """Standard output contains only the export; everything else is on standard error."""
     words = ["export", "terraform", "--cluster", "demo", "--vpc", VPC, "--security-group", GROUP]
     done = run(environment, *words)
     assert done.returncode == 0, done.stderr
@@ -191,7 +191,7 @@ def test_an_export_is_the_text_alone(environment: dict[str, str], console: Conso
 
 
 def test_a_missing_key_is_code_4() -> None:
-    """An expected error has no traceback; it names the places that were looked in, and commands."""
+    """An expected error has no traceback, and names the places searched and commands."""
     done = run(_clean() | {"HOME": "/nonexistent"}, "clusters")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith("tidb-pe: No TiDB Cloud API key found")
@@ -232,7 +232,7 @@ def test_the_exit_code_and_the_json_tell_kinds_of_errors_apart(
 def test_the_exit_code_tells_a_key_a_cloud_and_a_connection_apart(
     environment: dict[str, str], change: dict[str, str], words: str, code: int, kind: str
 ) -> None:
-    """What a cloud, the network or the server refuses has a code of its own."""
+    """A refusal by a cloud, the network or the server has its own code."""
     done = run(environment | change, *words.format(VPC=VPC, GROUP=GROUP).split(), "--output", "json")
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["class"]) == (code, kind), done.stderr
@@ -240,7 +240,7 @@ def test_the_exit_code_tells_a_key_a_cloud_and_a_connection_apart(
 
 
 def test_each_class_of_errors_has_an_exit_code() -> None:
-    """No error but a bug, a package, the journal and a fleet is told by the code 1."""
+    """Code 1 is only for bugs, missing packages, the journal and fleets."""
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
     expected = {kind for kind in kinds if issubclass(kind, errors.TidbPeError)}
     others = {kind for kind in expected if cli.exit_code(kind.__new__(kind)) == cli.Exit.FAILED}
@@ -266,7 +266,7 @@ def test_each_class_of_errors_has_an_exit_code() -> None:
 def test_a_wrong_command_line_is_code_2(
     words: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line on standard error names what is wrong, and a password is not repeated."""
+    """One line on standard error names the error, and a password is not repeated."""
     assert cli.main(words) == 2
     written = capsys.readouterr()
     assert written.out == ""
@@ -277,7 +277,7 @@ def test_a_wrong_command_line_is_code_2(
 
 @pytest.fixture(scope="module")
 def saved(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Provide an environment in which the connection @db is saved, and no cloud's key is left."""
+    """Provide an environment with the saved connection @db and without cloud keys."""
     known = environment | {"TIDB_PE_CONFIG_DIR": str(tmp_path_factory.mktemp("config"))}
     run(known, "run", "demo", "--vpc", VPC, "--security-group", GROUP)
     named = ("connect", "--cluster", "demo", "--database", "nycflights13", "--alias", "db", "--save")
@@ -303,14 +303,14 @@ ROWS = "SELECT 1 AS id, CAST(1.50 AS DECIMAL(10,2)) AS fee, 'é, \"x\"' AS name 
 def test_a_query_over_a_saved_connection_writes_its_rows(
     saved: dict[str, str], output: str, written: str
 ) -> None:
-    """Standard output has the rows alone, exact and in UTF-8; what was read is on standard error."""
+    """Standard output has only the rows, exact and in UTF-8; the summary is on standard error."""
     done = run(saved, "query", "@db", ROWS, "--output", output)
     assert (done.returncode, done.stdout) == (0, written), done.stderr
     assert "2 rows" in done.stderr
 
 
 def test_a_query_writes_a_file_or_says_what_is_wrong(saved: dict[str, str], tmp_path: Path) -> None:
-    """A file for cron, with parameters; a refused statement and a name that is not saved are code 1."""
+    """A query with parameters writes a file; a refused statement and an unknown name have code 1."""
     path = tmp_path / "long.csv"
     ask = "SELECT carrier FROM airlines WHERE carrier IN (:some) ORDER BY carrier"
     done = run(saved, "query", "@db", ask, "--params", '{"some": ["UA", "AA"]}', "--to-csv", str(path))
@@ -335,7 +335,7 @@ def test_a_query_writes_a_file_or_says_what_is_wrong(saved: dict[str, str], tmp_
 
 @pytest.mark.parametrize("words", [[], ["-h"], ["--help"]])
 def test_help_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The operations of the first groups that a console has, the exit codes, and how to complete."""
+    """The help lists the console's operations of the first groups, the exit codes, and shell completion."""
     assert cli.main(words) == 0
     shown = capsys.readouterr().out
     first = {name for name, each in available(Skin.CONSOLE).items() if each.group in FIRST_GROUPS}
@@ -347,7 +347,7 @@ def test_help_lists_the_commands(words: list[str], capsys: pytest.CaptureFixture
 
 
 def test_each_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """The example is one that can be typed here."""
+    """Each command's example can be typed in the shell."""
     assert cli.main(["create", "-h"]) == 0
     assert "example: tidb-pe create --vpc vpc-" in capsys.readouterr().out
 
@@ -359,7 +359,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_interrupted_wait_is_code_130() -> None:
-    """Control-C ends the waiting alone; the line says how to go on."""
+    """Control-C ends only the wait, and the line says how to continue."""
     with Sandbox(mode="manual", flights=10) as sandbox:
         environment = {**_clean(), **sandbox.environment(), "TIDB_PE_CLUSTER": "demo"}
         with Runbook(environ=environment) as runbook:
@@ -381,7 +381,7 @@ def test_an_interrupted_wait_is_code_130() -> None:
 def test_any_interruption_is_code_130(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Control-C that no step takes ends the command in one line."""
+    """A Control-C outside a step ends the command in one line."""
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -397,12 +397,12 @@ def test_a_reader_that_leaves_is_no_traceback(environment: dict[str, str]) -> No
     bash = need("bash", apt="bash")
     done = subprocess.run([bash, "-c", pipe], env=environment, capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    assert done.returncode in {0, 1}  # the reader may leave before or after
+    assert done.returncode in {0, 1}  # The reader may leave before or after.
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_what_the_terminal_cannot_write_is_escaped(console: Console, encoding: str) -> None:
-    """A table is written all the same, and JSON stays JSON: what was done is never hidden by a traceback."""
+    """A table is written escaped, and JSON stays JSON, without a traceback that hides the result."""
     narrow = {**console.environment, "PYTHONIOENCODING": encoding}
     table = run(narrow, "clusters", encoding=encoding)
     assert (table.returncode, table.stderr) == (0, "")
@@ -419,7 +419,7 @@ def test_what_the_terminal_cannot_write_is_escaped(console: Console, encoding: s
     ],
 )
 def test_a_closed_stream_is_no_traceback(console: Console, closed: str, words: str, code: int) -> None:
-    """Started by a daemon that has closed its streams, a command works, or fails, as it does elsewhere."""
+    """Started by a daemon with closed streams, a command works or fails as it does elsewhere."""
     without = {name: value for name, value in console.environment.items() if name != "TIDB_PASSWORD"}
     before = console.must("endpoints", "--cluster", "demo")["items"]
     done = subprocess.run(
@@ -436,12 +436,12 @@ def test_a_closed_stream_is_no_traceback(console: Console, closed: str, words: s
         json.loads(done.stdout)
     if words.startswith("run"):
         assert "has no terminal or notebook to ask in" in done.stderr
-        assert "did not finish" not in done.stderr  # for nothing was begun
+        assert "did not finish" not in done.stderr  # Nothing was started.
         assert console.must("endpoints", "--cluster", "demo")["items"] == before
 
 
 def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, str]) -> None:
-    """Without one there is a line that names the other ways; at one the answer is not echoed."""
+    """Without a terminal the line names the other sources; at a terminal the answer is not echoed."""
     secret = environment["TIDB_PASSWORD"]
     unset = {name: value for name, value in environment.items() if name != "TIDB_PASSWORD"}
     with Runbook(environ=environment) as runbook:
@@ -466,7 +466,7 @@ def test_the_password_is_asked_for_at_a_terminal_alone(environment: dict[str, st
 
 
 def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str) -> tuple[int, str]:
-    """Run a command at a terminal of its own, answer its first question, and return what was shown."""
+    """Run a command at a separate terminal, answer its first question, and return the output."""
     child, terminal = pty.fork()
     if child == 0:
         os.execve(command[0], command, environment)  # noqa: S606 - the child becomes our own program
@@ -475,7 +475,7 @@ def _at_a_terminal(command: list[str], environment: dict[str, str], answer: str)
     while True:
         try:
             read = os.read(terminal, 4096)
-        except OSError:  # Linux's word for a terminal whose program has ended
+        except OSError:  # Linux's error for a terminal whose program has ended
             break
         if not read:
             break
@@ -516,7 +516,7 @@ def scripts() -> dict[str, str]:
 def test_a_shell_completes(
     scripts: dict[str, str], shell: str, words: list[str], expected: set[str], tmp_path: Path
 ) -> None:
-    """The written script, in a real shell, offers what can stand there."""
+    """The written script offers the valid completions in a real shell."""
     (tmp_path / "authority one.pem").touch()
     program = _BASH if shell == "bash" else _ZSH
     done = subprocess.run(
@@ -536,7 +536,7 @@ COMP_WORDS=(tidb-pe "$@") COMP_CWORD=$#
 _tidb_pe
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-# Outside of zsh's line editor its builtins for completion are stood in for.
+# Outside of zsh's line editor, its builtins for completion are replaced.
 _ZSH = """
 words=(tidb-pe "$@") CURRENT=${#words}
 last=${words[-1]}

@@ -1,4 +1,4 @@
-"""`make demo`: the script that it runs, as a process of its own."""
+"""`make demo` runs this script as a separate process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 TUTORIAL = ROOT / "notebooks" / "02_step_by_step.ipynb"
 # Some of its headings, which the demo prints.
 STEPS = ("Step 1.1: Choose a cluster", "Steps 2.1-2.8: Create the endpoint", "Step 4: Connect", "Clean up")
-# A person's own settings, which a demo has to leave aside.
+# A user's own settings, which a demo must ignore.
 OWN_ACCOUNT = {
     "TIDBCLOUD_SERVERLESS_ENDPOINT": "http://127.0.0.1:1",
     "ALIBABA_CLOUD_SECURITY_TOKEN": "a-token-of-a-real-account",
@@ -48,7 +48,7 @@ def demo(
 
 
 def files() -> set[Path]:
-    """Return what is in the checkout's top and among the notebooks."""
+    """Return the files at the checkout's top level and among the notebooks."""
     return {*ROOT.iterdir(), *(ROOT / "notebooks").rglob("*")}
 
 
@@ -62,7 +62,7 @@ def temporary(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mute_server() -> Iterator[str]:
-    """Provide HOST:PORT of a server that hangs up on everybody, as no database does."""
+    """Provide HOST:PORT of a server that hangs up on every client, unlike a database."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -73,7 +73,7 @@ def mute_server() -> Iterator[str]:
 
 
 def test_counts_what_is_there(tmp_path: Path, temporary: Path) -> None:
-    """Each step has its seconds, the rows are counted and shown, and no file stays."""
+    """Each step has its seconds, the rows are counted and shown, and no file is left."""
     saved, before = tmp_path / "executed.ipynb", files()
     finished = demo("--flights", "1234", "--mode", "immediate", "--output", str(saved), temporary=temporary)
     assert finished.returncode == 0, finished.stderr
@@ -113,7 +113,7 @@ def test_tells_the_cell_that_fails(temporary: Path, mute_server: str) -> None:
 
 
 def test_reads_a_server_of_ones_own(temporary: Path, plain_server: MariaDb) -> None:
-    """With `--upstream`, the variables name the login and the table, and the rows are the server's."""
+    """With `--upstream`, variables name the login and the table, and the rows are the server's."""
     plain_server.execute("CREATE OR REPLACE TABLE test.demo_rows (id INT)")
     plain_server.execute("INSERT INTO test.demo_rows VALUES (17), (18)")
     finished = demo(
@@ -135,7 +135,7 @@ def test_reads_a_server_of_ones_own(temporary: Path, plain_server: MariaDb) -> N
 
 
 def test_the_lab_opens_the_first_notebook(temporary: Path) -> None:
-    """`make lab` announces the address of the quickstart, and its end leaves nothing behind."""
+    """`make lab` prints the address of the quickstart, and leaves nothing behind at its end."""
     environment = os.environ | {"TMPDIR": str(temporary), "HOME": str(temporary), "BROWSER": "true"}
     command = [sys.executable, "notebooks/demo.py", "--lab", "--mode", "immediate", "--flights", "10"]
     with subprocess.Popen(
@@ -155,7 +155,7 @@ def test_the_lab_opens_the_first_notebook(temporary: Path) -> None:
 
 
 def test_sandbox_that_does_not_start(temporary: Path) -> None:
-    """The sandbox's own reason is shown where it cannot start."""
+    """If the sandbox cannot start, its own reason is shown."""
     finished = demo("--upstream", "nowhere", temporary=temporary)
     assert finished.returncode == 1
     assert "HOST:PORT" in finished.stderr

@@ -1,4 +1,4 @@
-"""The exception tree, and the one line that each exception shows."""
+"""The exception tree, and the line that each exception shows."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def drawn_tree() -> dict[str, str]:
 
 
 def test_the_picture_shows_every_class_below_its_parent() -> None:
-    """The tree in the docstring is the tree of the classes."""
+    """The tree in the docstring matches the tree of the classes."""
     assert drawn_tree() == {name: value.__bases__[0].__name__ for name, value in CLASSES.items()}
 
 
 def test_the_picture_names_the_builtin_classes_that_are_mixed_in() -> None:
-    """InvalidRequest is a ValueError, as the picture says, and no other class has a built-in base."""
+    """InvalidRequest is a ValueError, as the picture says, and the other classes have no built-in base."""
     mixed = re.findall(r"(\w+)\((\w+Error)\)", errors.__doc__ or "")
     assert mixed == [("InvalidRequest", "ValueError")]
     assert all(CLASSES[name].__bases__[1].__name__ == builtin for name, builtin in mixed)
@@ -72,7 +72,7 @@ def test_the_picture_names_the_builtin_classes_that_are_mixed_in() -> None:
 
 @given(st.text())
 def test_text_of_a_remote_system_stays_on_one_line_and_is_visible(text: str) -> None:
-    """Nothing that breaks a line or repaints a terminal passes through one_line."""
+    """one_line makes every line break and terminal control character harmless."""
     shown = one_line(text)
     assert len(shown.splitlines()) <= 1
     assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -80,7 +80,7 @@ def test_text_of_a_remote_system_stays_on_one_line_and_is_visible(text: str) -> 
 
 @given(st.text())
 def test_making_one_line_twice_changes_nothing_more(text: str) -> None:
-    """One line stays as it is when it is made one line again."""
+    """Applying one_line twice has the same result as once."""
     assert one_line(one_line(text)) == one_line(text)
 
 
@@ -100,13 +100,13 @@ def test_ordinary_text_is_left_as_it_is(text: str) -> None:
     ],
 )
 def test_what_would_repaint_a_terminal_is_shown_as_its_code(text: str, shown: str) -> None:
-    """An ANSI escape, a direction mark, a line break and half a surrogate pair are all made harmless."""
+    """An ANSI escape, a direction mark, a line break and half a surrogate pair are shown as codes."""
     assert one_line(text) == shown
 
 
 @given(st.text(), st.text())
 def test_an_error_is_sentences_and_a_command_on_a_line_of_its_own(message: str, advice: str) -> None:
-    """No line names the class, none is wider than a cell but for a long word, and the last is the command."""
+    """An error has no class name and no line wider than a cell, and ends with the command."""
     error = StepOrderError(message, advice=Advice(advice, Suggestion("create", "--vpc", "vpc-1")))
     *sentences, command = error.text().split("\n")
     assert command == "Try: %tidb_pe create --vpc vpc-1"
@@ -117,7 +117,7 @@ def test_an_error_is_sentences_and_a_command_on_a_line_of_its_own(message: str, 
 
 
 def test_a_notebook_shows_the_error_and_tb_its_class_and_place() -> None:
-    """IPython asks while the error is handled; for `%tb` none is, and the class and the frames are added."""
+    """A notebook shows the error alone; `%tb` adds the class and the frames."""
     error = ConnectionFailed("tcp", "refused.", advice=Advice("Check the port.", Suggestion("status")))
     try:
         raise error
@@ -132,7 +132,7 @@ def test_a_notebook_shows_the_error_and_tb_its_class_and_place() -> None:
 
 
 def test_each_skin_writes_the_command_in_its_own_spelling() -> None:
-    """A value by place, flags, a repeated flag, a switch and a number, as one types them in each skin."""
+    """A positional value, flags, a repeated flag, a switch and a number are written in each skin's form."""
     made = Suggestion("sql-user", "create", "o'hara", "--role", "readonly", "--yes")
     assert [write(made) for write in (magic, console, python)] == [
         """%tidb_pe sql-user create 'o'"'"'hara' --role readonly --yes""",
@@ -151,13 +151,13 @@ def test_each_skin_writes_the_command_in_its_own_spelling() -> None:
 
 
 def test_a_sentence_begins_with_a_capital_and_an_identifier_does_not() -> None:
-    """What is typed or named keeps its spelling at the beginning of a line."""
+    """A sentence starts with a capital letter, and an identifier keeps its spelling."""
     begun = [TidbPeError(text).text() for text in ("no endpoint.", "ep-1 is gone.", "--vpc: no.", "@x: no.")]
     assert begun == ["No endpoint.", "ep-1 is gone.", "--vpc: no.", "@x: no."]
 
 
 def test_the_second_command_stands_under_the_first() -> None:
-    """Where there are two ways, both are shown."""
+    """If two commands help, both are shown."""
     advice = Advice("", Suggestion("help", "keys"), ShellCommand("aliyun configure"))
     assert StepOrderError("no key.", advice=advice).text(console).splitlines() == [
         "No key.",
@@ -167,13 +167,13 @@ def test_the_second_command_stands_under_the_first() -> None:
 
 
 def test_an_error_without_advice_ends_with_its_message() -> None:
-    """No trailing blank is left where there is no advice."""
+    """An error without advice has no trailing space."""
     assert str(TidbPeError("it is so.")) == "it is so."
     assert str(TidbPeError("it is so.", advice="Do that.")) == "it is so. Do that."
 
 
 def test_wrong_input_names_its_field_first() -> None:
-    """InvalidRequest keeps field and reason apart, and is a ValueError."""
+    """InvalidRequest has separate field and reason, and is a ValueError."""
     error = InvalidRequest("--vpc", "is missing.", advice="See networks.")
     assert isinstance(error, ValueError)
     assert (error.field, error.reason) == ("--vpc", "is missing.")
@@ -182,7 +182,7 @@ def test_wrong_input_names_its_field_first() -> None:
 
 
 def test_missing_credentials_list_every_place_in_order() -> None:
-    """The reader sees each place that was looked in."""
+    """The error lists the places searched, in order."""
     error = MissingCredentials("key", iter(["here", "there"]))
     assert error.looked_in == ("here", "there")
     assert str(error) == "no key found; looked in here, there."
@@ -194,7 +194,7 @@ def test_missing_credentials_list_every_place_in_order() -> None:
     ids=lambda kind: kind.__name__,
 )
 def test_every_api_error_carries_operation_code_and_request_id(kind: type[ApiError]) -> None:
-    """What the cloud's support asks for stands in the line and in the attributes."""
+    """The line and the attributes contain the operation, the code and the request ID for support."""
     error = kind("no.", operation="Op", code="Code", request_id="R-1", advice="Ask.")
     assert str(error) == "Op failed (Code): no. [request id R-1] Ask."
     assert (error.operation, error.code, error.request_id, error.advice) == ("Op", "Code", "R-1", "Ask.")
@@ -202,7 +202,7 @@ def test_every_api_error_carries_operation_code_and_request_id(kind: type[ApiErr
 
 
 def test_throttled_keeps_the_seconds_to_wait() -> None:
-    """The cloud's word on when to come back is kept as it is, also where it said nothing."""
+    """The cloud's retry delay is preserved, or None if it gave none."""
     assert Throttled("slow.", operation="Op", retry_after=2.5).retry_after == 2.5
     assert Throttled("slow.", operation="Op").retry_after is None
 
@@ -215,7 +215,7 @@ def test_restrictions_and_stages_are_named_first() -> None:
 
 
 def test_an_ended_wait_keeps_what_was_seen_last() -> None:
-    """The last observation is there for the caller, or None where nothing was seen."""
+    """The last observation is available to the caller, or None without an observation."""
     timeout = WaitTimeout("late.", last=ENDPOINT)
     assert timeout.last is ENDPOINT
     assert WaitCancelled("stopped.").last is None

@@ -1,4 +1,4 @@
-"""Text files as people's editors write them."""
+"""Text files as different editors write them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), min_
 
 @given(TEXT)
 def test_text_with_a_mark_and_without_is_the_same(text: str) -> None:
-    """UTF-8 with a byte order mark or none, UTF-16 and UTF-32 with one, of either order."""
+    """UTF-8 with or without a byte order mark, UTF-16 and UTF-32 with one, in either byte order, are read."""
     assert decoded(text.encode()) == text
     assert decoded(codecs.BOM_UTF8 + text.encode()) == text
     for mark, encoding in (
@@ -36,7 +36,7 @@ def test_text_with_a_mark_and_without_is_the_same(text: str) -> None:
     ],
 )
 def test_what_is_no_text_is_named_without_its_content(content: bytes, words: str) -> None:
-    """The encoding is named, the content is neither in the reason nor in the error's chain."""
+    """The error names the encoding; neither its reason nor its chain contains the content."""
     with pytest.raises(UnicodeError, match=words) as caught:
         decoded(content)
     assert "hunter2" not in f"{caught.value!r}"
@@ -45,7 +45,7 @@ def test_what_is_no_text_is_named_without_its_content(content: bytes, words: str
 
 @given(st.binary())
 def test_any_bytes_are_text_or_an_error(content: bytes) -> None:
-    """There is no third outcome."""
+    """Any bytes give a text or an error."""
     try:
         assert isinstance(decoded(content), str)
     except UnicodeError as error:

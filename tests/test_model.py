@@ -1,4 +1,4 @@
-"""What the model's objects tell about themselves."""
+"""The model's objects and their derived properties."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ CLASSES = [kind for _, kind in inspect.getmembers(model, dataclasses.is_dataclas
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_model_class_is_frozen_and_takes_keywords_only(kind: type) -> None:
-    """A result can be kept and shared: nobody changes it, and no field is given by its place."""
+    """Results are immutable, so that they can be shared, and their fields are keyword-only."""
     assert vars(kind)["__dataclass_params__"].frozen
     kinds = {parameter.kind for parameter in inspect.signature(kind).parameters.values()}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
@@ -107,7 +107,7 @@ def test_a_result_cannot_be_changed() -> None:
         ({"state": "PAUSED"}, "state"),
         ({"state": ""}, "state"),
         ({"service": None}, "service"),
-        # Of several the first in the tutorial's order is named.
+        # Of several restrictions, the first in the tutorial's order is named.
         ({"provider": "aws", "plan": "PREMIUM", "state": "PAUSED", "service": None}, "provider"),
         ({"plan": "PREMIUM", "state": "PAUSED", "service": None}, "plan"),
         ({"state": "PAUSED", "service": None}, "state"),
@@ -170,14 +170,14 @@ def test_a_vswitch_tells_what_stands_in_the_way(changes: dict[str, Any], obstacl
     ],
 )
 def test_a_vpc_tells_what_stands_in_the_way(vpc: Vpc, obstacle: str) -> None:
-    """A VPC is usable where it has a usable vSwitch and a security group that a user can attach."""
+    """A VPC is usable if it has a usable vSwitch and a security group that a user can attach."""
     networks = Networks(cluster=CLUSTER, vpcs=(vpc,))
     assert networks.vpc_obstacle(vpc) == obstacle
     assert networks.usable_vpcs() == (() if obstacle else (vpc,))
 
 
 def test_without_a_service_no_vpc_is_usable() -> None:
-    """A cluster that has no private service has no zones, and so no place for an endpoint."""
+    """A cluster without a private service has no zones, and so no usable VPC."""
     networks = Networks(cluster=replace(CLUSTER, service=None), vpcs=(VPC,))
     assert networks.zones == ()
     assert networks.usable_vpcs() == ()
@@ -190,7 +190,7 @@ def test_without_a_service_no_vpc_is_usable() -> None:
 def test_only_a_new_endpoint_that_its_owner_pays_is_billed(
     existing: VpcEndpoint | None, payer: str, billed: int
 ) -> None:
-    """Adopting makes no new zone, and a service whose owner pays costs nothing here."""
+    """Adopting adds no zone, and a service whose owner pays costs nothing here."""
     plan = EndpointPlan(
         cluster=CLUSTER,
         service=replace(VERIFIED, payer=payer),
@@ -215,14 +215,14 @@ def test_lists_can_be_counted_and_iterated() -> None:
 
 
 def test_the_api_host_in_use_is_no_part_of_a_results_value() -> None:
-    """A result seen through another API host is equal to, and looks like, the same result elsewhere."""
+    """The API host in use affects neither equality nor the repr of a result."""
     elsewhere = replace(CLUSTER, via=("http://127.0.0.1:1",))
     assert elsewhere == CLUSTER
     assert repr(elsewhere) == repr(CLUSTER)
 
 
 def test_a_connection_does_not_show_its_engine() -> None:
-    """An engine knows the login, so it is no part of the repr."""
+    """An engine knows the login, so the repr omits it."""
     connection = Connection(
         alias="tidb",
         cluster=CLUSTER,
@@ -241,13 +241,13 @@ def test_a_connection_does_not_show_its_engine() -> None:
 
 
 def test_states_compare_with_what_the_cloud_writes() -> None:
-    """The enums are the cloud's own spellings, so that a plain string equals its member."""
+    """The enums use the cloud's own spelling, so that a plain string equals its member."""
     assert {str(status) for status in EndpointStatus} == {"Creating", "Active", "Pending", "Deleting"}
     assert "ServiceDeleted" in set(ConnectionStatus)
 
 
 def test_a_change_of_state_is_kept_once() -> None:
-    """Of a wait's events only those with other states than the last are changes, with their seconds."""
+    """Of a wait's events, only those with new states are changes, with their seconds."""
     endpoint = VpcEndpoint(
         endpoint_id="ep-1",
         name="",

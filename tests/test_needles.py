@@ -1,4 +1,4 @@
-"""The search for secrets finds them, so that finding none means something."""
+"""The search for secrets finds every one, so that an empty result has a meaning."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SECRET = "hunter2/correct+horse"
     ],
 )
 def test_a_secret_is_found_in_every_form(text: bytes) -> None:
-    """Plain, percent-encoded, hexadecimal, UTF-16, and Base64 with anything before and after it."""
+    """A secret is found in plain text, percent-encoded, in hexadecimal, UTF-16 and any Base64 context."""
     assert found({"name": SECRET}, {"place": text, "clean": b"nothing"}) == [("name", "place")]
 
 
 def test_forms_are_long_enough_to_mean_something() -> None:
-    """No form is so short that it stands anywhere by chance."""
+    """Every form is too long to occur by chance."""
     assert min(map(len, forms(SECRET))) > 12

@@ -1,4 +1,4 @@
-"""The notebooks are clean as committed, and each runs from its first cell to its last against the sandbox."""
+"""The notebooks are clean as committed, and each runs completely against the sandbox."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ JAKARTA = {
     "alias": "analytics",
     "table": "airlines",
 }
-# Words that a reader would have to read twice.
+# Words that readers stumble over.
 ODD = re.compile(r"\b(made|told|noted|kept|go on|besides?|all the same|whoever|is no)\b", re.IGNORECASE)
 
 
 def read(name: str) -> NotebookNode:
-    """Read a notebook as it is committed."""
+    """Read a notebook as committed."""
     notebook: NotebookNode = nbformat.read(  # type: ignore[no-untyped-call]
         NOTEBOOKS / name, as_version=nbformat.NO_CONVERT
     )
@@ -64,33 +64,33 @@ def cell(notebook: NotebookNode, cell_id: str) -> NotebookNode:
 
 
 def text(notebook: NotebookNode, cell_id: str) -> str:
-    """Return what a cell of an executed notebook shows as text."""
+    """Return the text that a cell of an executed notebook shows."""
     return "\n".join(
         output.get("text") or output["data"]["text/plain"] for output in cell(notebook, cell_id).outputs
     )
 
 
 def plots(notebook: NotebookNode) -> int:
-    """Return how many plots an executed notebook shows."""
+    """Return the number of plots in an executed notebook."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Provide a place for the files of the kernels."""
+    """Provide a directory for the kernels' files."""
     return tmp_path_factory.mktemp("kernels")
 
 
 @pytest.fixture
 def sandbox(lend: Callable[..., Sandbox]) -> Sandbox:
-    """Provide embedded clouds without any endpoint, with a part of the flights."""
+    """Provide embedded clouds without endpoints, with a part of the flights."""
     return lend(flights=FLIGHTS)
 
 
 @pytest.fixture
 def execute(sandbox: Sandbox, directory: Path) -> Callable[..., NotebookNode]:
-    """Return a function that executes a notebook against the sandbox in a kernel of its own."""
+    """Return a function that executes a notebook against the sandbox in its own kernel."""
 
     def execute(notebook: NotebookNode) -> NotebookNode:
         own = {name: value for name, value in os.environ.items() if not name.startswith(ACCOUNTS)}
@@ -115,7 +115,7 @@ def execute(sandbox: Sandbox, directory: Path) -> Callable[..., NotebookNode]:
 
 
 def assert_no_secret(notebook: NotebookNode, sandbox: Sandbox) -> None:
-    """Look for the sandbox's secrets in everything that would be saved."""
+    """Search everything that would be saved for the sandbox's secrets."""
     saved = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     environment = sandbox.environment()
     for name in ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"):
@@ -123,13 +123,13 @@ def assert_no_secret(notebook: NotebookNode, sandbox: Sandbox) -> None:
 
 
 def test_every_notebook_is_listed() -> None:
-    """A notebook that is added has to be named in this file, and so is executed by it."""
+    """Every notebook is listed in this file, and so is executed by it."""
     assert sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")) == sorted(LISTED)
 
 
 @pytest.mark.parametrize("name", LISTED)
 def test_is_clean_as_committed(name: str) -> None:
-    """A notebook is valid, its cells have IDs, and it holds neither outputs nor execution counts."""
+    """A notebook is valid, its cells have IDs, and it contains neither outputs nor execution counts."""
     notebook = read(name)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
@@ -144,7 +144,7 @@ def test_is_clean_as_committed(name: str) -> None:
 
 @pytest.mark.parametrize("name", LISTED)
 def test_prose_is_in_the_platforms_words(name: str) -> None:
-    """The prose names no other provider's product, and has no word of our own for what a platform names."""
+    """The prose names no other provider's product, and uses the platforms' own words."""
     prose = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
     assert "Alibaba Cloud" in prose or name == EXPLORE
     for other in ("AWS", "Amazon", "Azure", "Google Cloud"):
@@ -153,7 +153,7 @@ def test_prose_is_in_the_platforms_words(name: str) -> None:
 
 
 def test_every_notebook_asks_with_sql_cells() -> None:
-    """A notebook that queries does so in a cell of SQL, which the form's names; no other way is shown."""
+    """Every query in a notebook is a SQL cell, including the form's."""
     for name in LISTED:
         cells = read(name).cells
         assert any("%%sql" in cell.source for cell in cells), name
@@ -161,7 +161,7 @@ def test_every_notebook_asks_with_sql_cells() -> None:
 
 
 def test_restrictions_come_first() -> None:
-    """The tutorial begins with the restrictions and with what it costs, before any code."""
+    """The tutorial starts with the restrictions and the cost, before any code."""
     first = read(TUTORIAL).cells[0]
     assert first.cell_type == "markdown"
     for restriction in ("Alibaba Cloud", "Starter", "Essential", "own region", "each zone and each hour"):
@@ -169,7 +169,7 @@ def test_restrictions_come_first() -> None:
 
 
 def test_parameters_are_assignments_of_texts() -> None:
-    """The tutorial's cell of parameters has assignments of literal texts and nothing else."""
+    """The tutorial's cell of parameters contains only assignments of literal texts."""
     source = cell(read(TUTORIAL), "parameters").source
     for statement in ast.parse(source).body:
         assert isinstance(statement, ast.Assign)
@@ -224,12 +224,12 @@ def test_each_failure_is_explained(execute: Callable[..., NotebookNode]) -> None
     }.items():
         shown = " ".join(text(executed, cell_id).split())
         assert [word for word in words if word not in shown] == [], shown
-    # A stranger's certificate is never to be trusted.
+    # A foreign certificate must never be trusted.
     assert "--tls-name gateway.example.net" not in text(executed, "tls")
 
 
 def test_the_form_shows_the_commands(execute: Callable[..., NotebookNode], sandbox: Sandbox) -> None:
-    """Where nobody clicks, the form names the commands as text, and changes nothing in a cloud."""
+    """Without clicks, the form shows the commands as text, and changes nothing in a cloud."""
     executed = execute(read(FORM))
     shown = text(executed, "form")
     for command in ("%tidb_pe cluster NAME_OR_ID", "%tidb_pe create", "%tidb_pe connect"):

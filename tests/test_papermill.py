@@ -21,7 +21,7 @@ _SECONDS = 300.0
 
 
 def command(output: Path, *more: str) -> list[str]:
-    """Return the help's command, with an ID in each place of dots, and its own output."""
+    """Return the help's command, with an ID in place of each ellipsis, and its own output."""
     text = markdown("scripts").replace("\\\n", " ")
     (line,) = re.findall(r"^papermill \S+\.ipynb .*$", text, re.MULTILINE)
     words = shlex.split(line.replace("vpc-…", VPC).replace("sg-…", GROUP))
@@ -34,7 +34,7 @@ def command(output: Path, *more: str) -> list[str]:
 
 
 def papermill(words: list[str], sandbox: Sandbox, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run papermill as a cron job would: with the keys in its environment, and nobody to ask."""
+    """Run papermill as a cron job would: with the keys in its environment, and without a prompt."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return subprocess.run(
         words,
@@ -65,7 +65,7 @@ def test_the_helps_command_runs_the_tutorial(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_fails_is_a_failure_of_the_job(tmp_path: Path) -> None:
-    """Cron and CI see an exit code, and the log has the number of the cell and the reason."""
+    """A failing cell gives an exit code, and the log has the cell's number and the reason."""
     output = tmp_path / "executed.ipynb"
     with Sandbox(flights=10) as sandbox:
         done = papermill(command(output, "-p", "cluster", "archive"), sandbox, tmp_path)

@@ -119,7 +119,7 @@ class Lab:
         """Prepare the server; entering the context starts it.
 
         Args:
-            notebooks: what it serves.
+            notebooks: the directory to serve.
             private: the directory for files of Jupyter, IPython and the kernels.
             environment: what the kernels find in theirs.
         """

@@ -406,7 +406,7 @@ def test_a_creation_waits_for_what_is_under_way_with_one_token(answering: Answer
 
 
 def test_a_change_without_a_token_is_not_made_again(answering: Answering) -> None:
-    """A change without a token is made once, whatever the retry policy."""
+    """A change without a token is sent once, whatever the retry policy."""
     _, odd = answering(Answer("<html>Bad Gateway</html>", "502 Bad Gateway"))
     client = AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
     with pytest.raises(ServiceUnavailable):

@@ -295,9 +295,9 @@ def test_each_answer_has_its_time(seconds: float, place: Whereabouts | None) -> 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             loop = asyncio.get_running_loop()
             now = loop.time
-            # The loop's clock jumps, so that nobody has to wait.
+            # The loop's clock jumps, so that the test does not wait.
             loop.time = lambda: now() + seconds  # type: ignore[method-assign]
-            for _ in range(3):  # what is late by then is found and cancelled
+            for _ in range(3):  # late tasks are found and cancelled
                 await asyncio.sleep(0)
             return await super().handle_async_request(request)
 

@@ -69,7 +69,7 @@ class Scene:
 
 
 def test_a_call_that_succeeds_is_made_once_without_a_pause() -> None:
-    """A call that succeeds is made once, without a pause."""
+    """A call that succeeds is sent once, without a pause."""
     scene = Scene("done")
     assert scene.call() == "done"
     assert (scene.calls, scene.pauses, scene.events) == (1, [], [])

@@ -265,7 +265,7 @@ def test_a_changed_password_shows_no_secret(
 def test_unregister_leaves_sql_without_a_connection(
     shell: InteractiveShell, engine: Engine, plain_server: MariaDb, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Afterwards `%sql` and `%sqlcmd` say that there is no connection, without a traceback."""
+    """Afterwards `%sql` and `%sqlcmd` report a missing connection without a traceback."""
     before = plain_server.connections()
     register(shell, engine, "tidb")
     assert unregister("tidb")

@@ -165,7 +165,7 @@ def test_too_many_connections_fail_at_the_handshake() -> None:
 
 
 def test_a_hostile_message_stays_on_one_line() -> None:
-    """Line breaks and escape sequences of a server's message are made visible."""
+    """Line breaks and escape sequences of a server's message become visible."""
     message = packet(b"\xff" + (1040).to_bytes(2, "little") + b"#08004a\nb\x1b[31mc")
     with Listener(lambda connection: connection.sendall(message)) as listener:
         shown = str(failure(target(listener.port)))

@@ -152,10 +152,10 @@ _EOF = b"\xfe\0\0" + struct.pack("<H", _AUTOCOMMIT)
 
 
 class WireServer(Listener):
-    """Answers the statements that it has results for; `SET` and the like are OK, anything else is no table.
+    """Answers the statements with results; `SET` and the like are OK, anything else is a missing table.
 
     Attributes:
-        commands: what was asked: the command's number, and the statement.
+        commands: the requests: the command's number, and the statement.
         full: while it is set, further clients are refused with error 1040.
         hanging: a statement that ends only by KILL, or with its client.
         hung: is set when it runs.

@@ -1,4 +1,4 @@
-"""A program `aliyun` for tests: what it is called with goes to a function of the test, which answers.
+"""A program `aliyun` for tests, which passes its arguments to a function of the test.
 
 It replaces the Alibaba Cloud CLI: the scripts run in a real shell, and a flag that the CLI would
 refuse by its metadata is refused here, before anything is asked.
@@ -107,7 +107,7 @@ class Ran:
 
 
 def run(script: str, answer: Callable[[Call], Mapping[str, Any]], place: Path, **environment: str) -> Ran:
-    """Run a script with the stand-in before everything else on PATH.
+    """Run a script with the stand-in first on PATH.
 
     Args:
         script: for `sh`.

@@ -25,13 +25,13 @@ def detour(
     lose_answers: int = 0,
     alter: Callable[[bytes], bytes] = lambda answer: answer,
 ) -> Iterator[dict[str, str]]:
-    """Return an environment in which each call of `action` makes a detour.
+    """Return an environment in which each call of `action` takes a detour.
 
     Args:
-        sandbox: who answers.
+        sandbox: the clouds behind the detour.
         action: the API operation.
         before: is called before the operation is carried out.
-        lose_answers: so many times a gateway's failure is answered, though the operation was carried out.
+        lose_answers: the number of gateway failures returned after the operation has run.
         alter: returns the changed answer.
     """
     environment = sandbox.environment()

@@ -1,4 +1,4 @@
-"""Fleets for tests: a sandbox without a database, and the files of its clusters and VPCs.
+"""Fleets for tests: a sandbox without a database, and files with its clusters and VPCs.
 
 Each cluster has its own endpoint service, so every row of a fleet is a different endpoint.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def fleet_sandbox(clusters: int, *, shared: bool = False, **options: Any) -> Iterator[Sandbox]:
-    """Return the clouds with so many clusters and two VPCs; behind the gate is a socket that says nothing.
+    """Return the clouds with this many clusters and two VPCs. The server behind the gate is silent.
 
     Args:
         clusters: their number.

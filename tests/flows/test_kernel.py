@@ -20,9 +20,9 @@ LOAD = "%load_ext tidb_pe_magic"
 
 
 def test_a_restart_between_any_two_steps_changes_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each step works where nothing but the cluster's name is known, and one endpoint is created.
+    """Each step works with only the cluster's name, and one endpoint is created.
 
-    A kernel is restarted where something was changed; between look-ups the extension is loaded anew, which
+    A kernel is restarted after a change. Between lookups the extension is reloaded, which also
     loses its state.
     """
     looked_up = (

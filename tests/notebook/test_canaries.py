@@ -71,14 +71,14 @@ class Bug:
 
 @dataclass(frozen=True)
 class Plant:
-    """What is wrong, and the cell that meets it.
+    """A planted failure, and the cell that meets it.
 
     Attributes:
-        target: `module:name` of what fails with a bug.
-        environ: variables that are set; {dir} and {tls} in a value are a directory and an https server.
+        target: `module:name` of the function that fails with a bug.
+        environ: variables; {dir} and {tls} in a value mean a directory and an https server.
         files: contents by the name of the file in that directory.
         says: a part of the output.
-        fails: the cell fails; what widgets and completion call is shown beside a cell that does not.
+        fails: whether the cell fails. Errors in widgets and completion leave the cell successful.
     """
 
     cell: str
@@ -204,7 +204,7 @@ PLANTS = {
 
 @pytest.fixture
 def foreign_server(tmp_path: Path) -> Iterator[str]:
-    """Provide the URL of an https server whose authority nobody trusts."""
+    """Provide the URL of an https server with an untrusted authority."""
     import socket  # noqa: PLC0415 - this server alone
 
     (tmp_path / "foreign").mkdir()

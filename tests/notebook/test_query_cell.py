@@ -121,7 +121,7 @@ def test_the_cost_of_a_slow_query_is_shown_and_listed(connected: Shell) -> None:
 
 
 def test_a_question_about_an_overtaken_statement_is_refused(connected: Shell) -> None:
-    """After Request Units were read no other statement's numbers are shown; without that, they are right."""
+    """After a read of Request Units, a question about the previous statement is refused; else it works."""
     connected.must(f"%%sql\n{SLOW}")
     connected.must("%%sql\nSHOW WARNINGS")
     connected.must(f"%%sql\n{SLOW}")

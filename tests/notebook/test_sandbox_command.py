@@ -122,7 +122,7 @@ def test_the_sandbox_that_a_kernel_was_started_with_is_used(
 
 
 def test_stop_without_a_sandbox_is_no_error(directory: Path) -> None:
-    """A second stop says that no sandbox is running."""
+    """A second stop reports that the sandbox is not running."""
     assert "No sandbox is running" in Kernel(directory).do("stop")
 
 

@@ -25,7 +25,7 @@ _OK, _NO_SUCH_PYTHON = 0, 2
 
 @dataclass(frozen=True)
 class Wheel:
-    """What was built.
+    """The built archives.
 
     Attributes:
         path: the wheel.

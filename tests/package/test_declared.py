@@ -25,8 +25,8 @@ EXTRA = {
 # Packages that are loaded before a part is imported.
 LOADERS = {
     "sandbox/pytest_plugin.py": {"pytest"},
-    "database/jupysql/results.py": {"polars"},  # of whoever has asked for polars' frames
-    "clouds/alibaba/sdk_process.py": {"darabonba-core"},  # of the SDK, which sends with requests
+    "database/jupysql/results.py": {"polars"},  # of users who request polars frames
+    "clouds/alibaba/sdk_process.py": {"darabonba-core"},  # of the SDK, which uses requests
 }
 
 

@@ -1,6 +1,6 @@
-"""What a person does with an installed package: run by the tests in an environment that has nothing else.
+"""A user's tour of an installed package, which the tests run in an environment without other packages.
 
-`python tour.py PART...` does the parts in one process and prints what came out as JSON. The clouds are those
+`python tour.py PART...` runs the parts in one process and prints the results as JSON. The clouds are those
 of the environment's variables, and so are the endpoint's parameters: `TOUR_VPC`, `TOUR_SECURITY_GROUP`.
 """
 

@@ -1,6 +1,6 @@
 """The public API as a user's own typed program uses it; type checkers read this file, nothing runs it.
 
-A line that ends with `error:` and a code is one in which a type checker has to find that error; no other line
+A type checker must find exactly the error in each line that ends with `error:` and a code; other lines
 have none.
 """
 

@@ -1,4 +1,4 @@
-"""Make the README's pictures: notebooks as they look in JupyterLab, against the sandbox: `make pictures`.
+"""Create the README's pictures of notebooks in JupyterLab against the sandbox: `make pictures`.
 
 Each scene is a notebook's cells, a theme and a window's width; a scene of a form adds a user's actions.
 """
@@ -106,11 +106,11 @@ def _query(notebook: OpenNotebook) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What is in one picture.
+    """The content of one picture.
 
     Attributes:
         cells: sources, run one after the other.
-        act: what a person does then; returns when the page shows what is to be seen.
+        act: the user's actions; returns when the page shows the result.
         seconds: until an endpoint is Connected.
         width: of the browser's window, in pixels.
         first: the first cell in the picture; the cells before it prepare its content.

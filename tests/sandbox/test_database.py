@@ -396,7 +396,7 @@ def test_any_text_and_bytes_survive(ask: Callable[..., Any], text: str, raw: byt
 )
 def test_mysql_expressions(ask: Callable[..., Any], expression: str, value: object) -> None:
     """Common MySQL functions and operators give MySQL's values."""
-    # PyMySQL leaves percent signs alone where there are no parameters.
+    # PyMySQL leaves percent signs alone without parameters.
     assert ask(f"SELECT {expression}") == ((value,),)
 
 

@@ -1,4 +1,4 @@
-"""Drivers of other languages bind parameters at the embedded database, as they do at TiDB."""
+"""Drivers of other languages bind parameters in the embedded database as they do in TiDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A SQL connection that is cut: during the login, before and after a statement, and in mid-result."""
+"""A SQL connection is cut during the login, before and after a statement, and amid a result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POINTS = list(Point)
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
-    """Provide a sandbox with a connected endpoint that all tests of this module use."""
+    """Provide a sandbox with a connected endpoint, shared by the tests of this module."""
     with Sandbox(flights=2000) as sandbox:
         sandbox.world.create_endpoint(
             service=sandbox.world.services[0],
@@ -69,7 +69,7 @@ def _rows(connect: Connect) -> list[Any]:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_login_is_cut(running: Sandbox, connect: Connect, point: Point) -> None:
-    """The driver says that the server is lost, and the next login works."""
+    """The driver reports a lost server, and the next login works."""
     running.faults.add(Fault(kind=Kind.CUT, operation="LOGIN", point=point))
     with pytest.raises(pymysql.err.OperationalError) as caught:
         connect()
@@ -81,7 +81,7 @@ def test_a_login_is_cut(running: Sandbox, connect: Connect, point: Point) -> Non
     ("point", "there"), [(Point.BEFORE, False), (Point.AFTER, True), (Point.DURING, True)]
 )
 def test_an_insert_is_cut(running: Sandbox, connect: Connect, point: Point, there: bool) -> None:  # noqa: FBT001
-    """Before, the row is not there; after the statement was sent it is, though nobody was told."""
+    """Cut before the statement, the row is missing; cut after it, the row exists without an answer."""
     running.faults.add(Fault(kind=Kind.CUT, operation="INSERT", point=point))
     with pytest.raises(pymysql.err.OperationalError) as caught:
         _execute(connect(), "INSERT INTO t VALUES (1)")
@@ -93,7 +93,7 @@ def test_an_insert_is_cut(running: Sandbox, connect: Connect, point: Point, ther
 
 
 def test_a_commit_is_cut_after_it_was_sent(running: Sandbox, connect: Connect) -> None:
-    """The transaction is committed, and the answer lost; cut before, it is rolled back."""
+    """Cut after COMMIT, the transaction is committed and the answer lost; cut before, it is rolled back."""
     for point, rows in ((Point.BEFORE, []), (Point.AFTER, [(7,)])):
         running.faults.add(Fault(kind=Kind.CUT, operation="COMMIT", point=point))
         connection = connect()
@@ -105,7 +105,7 @@ def test_a_commit_is_cut_after_it_was_sent(running: Sandbox, connect: Connect) -
 
 
 def test_a_result_is_cut_in_its_middle(running: Sandbox, connect: Connect) -> None:
-    """The driver has got some of it, and then nothing more."""
+    """The driver gets a part of the result, and then nothing more."""
     running.faults.add(Fault(kind=Kind.CUT, operation="SELECT", point=Point.DURING))
     with pytest.raises(pymysql.err.OperationalError) as caught:
         _execute(connect(), "/* all */ SELECT * FROM nycflights13.flights")
@@ -118,7 +118,7 @@ def _packet(sequence: int, payload: bytes) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
 def test_a_statement_is_read_however_it_arrives(running: Sandbox, size: int) -> None:
-    """Whatever pieces the network makes of the packets, they are passed on unchanged and counted once."""
+    """However the network splits the packets, they are forwarded unchanged and counted once."""
     faults: Faults = running.faults
     tap = Tap(faults)
     tap.answered(b"the greeting")
@@ -142,7 +142,7 @@ def test_a_statement_is_read_however_it_arrives(running: Sandbox, size: int) -> 
 
 
 def test_an_encrypted_connection_is_passed_on_unread(running: Sandbox) -> None:
-    """After the request for TLS nothing is taken for a statement; the login can still be cut."""
+    """After the request for TLS the gate looks for no statements, and the login can still be cut."""
     request = _packet(1, (0x0800).to_bytes(4, "little") + bytes(28))
     tap = Tap(running.faults)
     tap.answered(b"the greeting")

@@ -23,18 +23,18 @@ OPERATIONS = {
 
 
 def struck(faults: Faults, calls: Sequence[tuple[Service, str]]) -> list[Kind | None]:
-    """Return the kind that strikes each of the calls."""
+    """Return the kind of fault that strikes each of the calls."""
     found = [faults.arrived(service, operation)[0].fault for service, operation in calls]
     return [fault.kind if fault else None for fault in found]
 
 
 def test_the_same_seed_is_the_same_schedule() -> None:
-    """A thousand seeds: each gives its faults again, and nearly all of them are different ones."""
+    """Each of a thousand seeds repeats its faults, and nearly all of them differ from each other."""
     schedules = [schedule(seed) for seed in range(1000)]
     assert schedules == [schedule(seed) for seed in range(1000)]
     assert len(set(schedules)) > 990
     assert all(1 <= len(faults) <= 8 for faults in schedules)
-    # Written down, so that a seed of today means the same tomorrow.
+    # Fixed values, so that a seed keeps its meaning.
     assert [str(fault) for fault in schedule(6)] == SIX
 
 
@@ -51,19 +51,19 @@ SIX = [
 
 
 def test_seeds_reach_every_kind_and_point() -> None:
-    """What can go wrong does, at every point at which it can."""
+    """Every kind of fault occurs at every point where it is possible."""
     reached = {(fault.kind, fault.point) for seed in range(2000) for fault in schedule(seed)}
     assert reached == {(kind, point) for kind in Kind for point in KINDS[kind].points}
 
 
 def test_a_sandbox_with_a_seed_stages_that_schedule() -> None:
-    """`fault_seed` is `schedule`, and nothing else."""
+    """`fault_seed` equals `schedule`."""
     assert Sandbox(flights=0, fault_seed=11).faults.pending == schedule(11)
     assert Sandbox(flights=0).faults.pending == ()
 
 
 def test_a_fault_strikes_its_operation_so_often_after_so_many() -> None:
-    """Calls of another operation and of another service count for nothing."""
+    """Calls of another operation or service do not count."""
     faults = Faults()
     faults.add(Fault(kind=Kind.RESET, operation="List*", skip=1, times=2))
     calls = [
@@ -76,7 +76,7 @@ def test_a_fault_strikes_its_operation_so_often_after_so_many() -> None:
 
 
 def test_a_fault_for_any_operation_strikes_where_it_makes_sense() -> None:
-    """A lock is about a change, a page about a list, an STS token about Alibaba Cloud."""
+    """A lock concerns a change, a page a list, an STS token Alibaba Cloud."""
     faults = Faults()
     faults.add(*(Fault(kind=kind, times=99) for kind in (Kind.ENDPOINT_LOCKED, Kind.REPEATED_PAGE)))
     calls = [
@@ -105,7 +105,7 @@ def test_a_fault_for_any_operation_strikes_where_it_makes_sense() -> None:
     ],
 )
 def test_a_fault_has_a_name(text: str, fault: Fault) -> None:
-    """NAME[:OPERATION[:POINT]] is a fault, and a fault writes itself so."""
+    """NAME[:OPERATION[:POINT]] reads as a fault, and a fault is written the same way."""
     assert parse(text) == fault
     assert parse(str(fault)) == fault
     Faults(OPERATIONS).add(fault)
@@ -125,19 +125,19 @@ def test_a_fault_has_a_name(text: str, fault: Fault) -> None:
     ],
 )
 def test_a_mistyped_fault_is_refused(text: str, words: str) -> None:
-    """A fault that could never strike is an error, with the closest name."""
+    """A fault that could never strike is an error with the closest name."""
     with pytest.raises(ValueError, match=re.escape(words)):
         Faults(OPERATIONS).add(parse(text))
 
 
 def test_a_kind_has_its_points() -> None:
-    """A drip before the call is carried out is a contradiction."""
+    """A drip before the execution of a call is refused as a contradiction."""
     with pytest.raises(ValueError, match="drip does not strike before"):
         Fault(kind=Kind.DRIP, point=Point.BEFORE)
 
 
 def test_the_log_is_bounded_and_in_order() -> None:
-    """A sandbox that runs for days does not grow; what is remembered is the latest."""
+    """The log of a long-running sandbox is bounded, and keeps the newest entries."""
     faults = Faults()
     for _ in range(10_010):
         faults.arrived(Service.ALIBABA, "CheckProductOpen")
@@ -146,7 +146,7 @@ def test_the_log_is_bounded_and_in_order() -> None:
 
 
 def test_a_hold_stops_the_call_of_its_number() -> None:
-    """The second call from now on is held, and no other; its end ends the hold."""
+    """The second call from now on is held, and only that one; the end of the hold releases it."""
     faults = Faults()
     faults.arrived(Service.ALIBABA, "CheckProductOpen")
     with faults.hold(2, Point.BEFORE) as hold:
@@ -165,14 +165,14 @@ def _run(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_line_lists_the_faults() -> None:
-    """Each kind takes one line, its name first."""
+    """Each kind takes one line that starts with its name."""
     listed = _run("--list-faults")
     assert (listed.returncode, listed.stderr) == (0, "")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == list(Kind)
 
 
 def test_the_command_line_refuses_a_mistyped_fault() -> None:
-    """One line on the error stream, before anything listens."""
+    """The error is one line on standard error, before any port is opened."""
     refused = _run("--flights", "0", "--fault", "reset:CreateVpcEndpont")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Each kind of fault, as it is on the wire of a client that knows nothing of it."""
+"""Each kind of fault on the wire, seen by a client without knowledge of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REGION = "ap-southeast-1"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Provide a sandbox without a database: a listener that accepts is enough for what is tested here."""
+    """Provide a sandbox without a database: a listener that accepts is enough for these tests."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
         with Sandbox(upstream=f"{host}:{port}") as sandbox:
@@ -40,7 +40,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def tidb_cloud(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    """Provide a plain HTTP client of TiDB Cloud's API, which has answered its challenge already."""
+    """Provide a plain HTTP client of TiDB Cloud's API that has answered its challenge."""
     environment = sandbox.environment()
     auth = httpx.DigestAuth(environment["TIDBCLOUD_PUBLIC_KEY"], environment["TIDBCLOUD_PRIVATE_KEY"])
     url = environment["TIDBCLOUD_SERVERLESS_ENDPOINT"] + "/v1beta1"
@@ -66,7 +66,7 @@ def alibaba(sandbox: Sandbox) -> Client:
 
 
 def create_request(sandbox: Sandbox) -> models.CreateVpcEndpointRequest:
-    """Return what makes an endpoint in two zones."""
+    """Return the request for an endpoint in two zones."""
     return models.CreateVpcEndpointRequest().from_map(
         {
             "RegionId": REGION,
@@ -81,7 +81,7 @@ def create_request(sandbox: Sandbox) -> models.CreateVpcEndpointRequest:
 def test_a_refusal_with_and_without_a_word_on_when_to_come_back(
     sandbox: Sandbox, tidb_cloud: httpx.Client
 ) -> None:
-    """Throttling is 429 at TiDB Cloud; the retry header is there in the kinds that are named for it."""
+    """TiDB Cloud throttles with 429, and only the kinds named for it send the retry header."""
     headers = {
         Kind.THROTTLED: None,
         Kind.THROTTLED_RETRY_AFTER: "retry-after",
@@ -111,7 +111,7 @@ def test_a_refusal_with_and_without_a_word_on_when_to_come_back(
 def test_a_refusal_is_what_the_official_sdk_takes_it_for(  # noqa: PLR0913, PLR0917 - a table's columns
     sandbox: Sandbox, alibaba: Client, kind: Kind, status: int, code: str, retry_after: int | None
 ) -> None:
-    """Code, status, request id and retry header arrive where the SDK looks for them; nothing was created."""
+    """Code, status, request ID and retry header arrive where the SDK reads them, and nothing is created."""
     sandbox.faults.add(Fault(kind=kind, operation="CreateVpcEndpoint", seconds=7))
     with pytest.raises(TeaException) as caught:
         alibaba.create_vpc_endpoint(create_request(sandbox))
@@ -137,7 +137,7 @@ def test_a_page_of_html(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
 def test_a_lost_answer_is_one_to_a_call_that_was_carried_out(
     sandbox: Sandbox, alibaba: Client, kind: Kind, point: Point
 ) -> None:
-    """The caller cannot tell whether the endpoint was created; the cloud can, and so can the log."""
+    """The caller cannot know whether the endpoint was created; the cloud and the log can."""
     sandbox.faults.add(Fault(kind=kind, operation="CreateVpcEndpoint", point=point, seconds=0.05))
     with pytest.raises(TeaException):
         alibaba.create_vpc_endpoint(create_request(sandbox))
@@ -148,7 +148,7 @@ def test_a_lost_answer_is_one_to_a_call_that_was_carried_out(
 
 
 def _raw(sandbox: Sandbox, *, timeout: float = 5.0) -> socket.socket:
-    """Send a call without a key over a socket of our own."""
+    """Send a call without a key over a separate socket."""
     parts = urlsplit(sandbox.environment()["TIDB_PE_ALIBABA_ENDPOINT"])
     assert parts.hostname
     assert parts.port
@@ -168,7 +168,7 @@ def _everything(sock: socket.socket) -> bytes:
 
 
 def test_a_reset_is_one(sandbox: Sandbox) -> None:
-    """The peer sends RST, not the end of the stream; in mid-answer half of the body comes first."""
+    """The peer sends RST instead of the end of the stream; amid an answer half of the body comes first."""
     sandbox.faults.add(Fault(kind=Kind.RESET, operation="DescribeZones"))
     with pytest.raises(ConnectionResetError):
         _everything(_raw(sandbox))
@@ -184,7 +184,7 @@ def test_a_reset_is_one(sandbox: Sandbox) -> None:
 
 
 def test_a_black_hole_takes_the_call_and_says_nothing(sandbox: Sandbox) -> None:
-    """The connection stands and is silent, until its time is over."""
+    """The connection stays open and silent until its time is over."""
     sandbox.faults.add(Fault(kind=Kind.BLACK_HOLE, operation="DescribeZones", seconds=30))
     with pytest.raises(TimeoutError), _raw(sandbox, timeout=0.2) as sock:
         sock.recv(1)
@@ -193,7 +193,7 @@ def test_a_black_hole_takes_the_call_and_says_nothing(sandbox: Sandbox) -> None:
 
 
 def test_a_drip_comes_in_many_small_pieces_and_is_whole(sandbox: Sandbox) -> None:
-    """A client that waits for each piece gets the true answer, late."""
+    """A client that waits for each piece gets the correct answer, late."""
     sandbox.faults.add(Fault(kind=Kind.DRIP, operation="DescribeZones", seconds=0.2))
     pieces = []
     with _raw(sandbox) as sock:
@@ -206,7 +206,7 @@ def test_a_drip_comes_in_many_small_pieces_and_is_whole(sandbox: Sandbox) -> Non
 
 
 def test_the_end_of_the_sandbox_ends_black_holes_drips_and_holds() -> None:
-    """No thread of a stopped sandbox waits for a fault's time to be over."""
+    """Stopping the sandbox ends every thread that waits for a fault."""
     before = set(threading.enumerate())
     with Sandbox(flights=0) as sandbox, sandbox.faults.hold(3, Point.BEFORE) as hold:
         for kind in (Kind.BLACK_HOLE, Kind.DRIP):
@@ -219,7 +219,7 @@ def test_the_end_of_the_sandbox_ends_black_holes_drips_and_holds() -> None:
 
 
 def test_truncated_json_looks_whole(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
-    """The length fits, so that only a parser can see it."""
+    """The length is correct, so that only a parser detects the truncation."""
     sandbox.faults.add(Fault(kind=Kind.TRUNCATED, operation="ListClusters"))
     answer = tidb_cloud.get("/clusters")
     assert answer.status_code == 200
@@ -228,7 +228,7 @@ def test_truncated_json_looks_whole(sandbox: Sandbox, tidb_cloud: httpx.Client) 
 
 
 def test_states_and_fields_that_no_document_names(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
-    """Known fields stay as they are beside the unknown ones; only states change in the other kind."""
+    """One kind adds unknown fields and leaves the known ones; the other changes only states."""
     true = tidb_cloud.get("/clusters").json()
     sandbox.faults.add(
         Fault(kind=Kind.UNKNOWN_STATE, operation="ListClusters"),
@@ -245,7 +245,7 @@ def test_states_and_fields_that_no_document_names(sandbox: Sandbox, tidb_cloud: 
 
 
 def test_which_fields_are_missing_follows_from_the_seed(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
-    """Two faults of one seed leave the same out, another seed leaves out others, and each leaves some out."""
+    """Two faults of one seed omit the same fields, another seed omits others, and each omits some."""
     answers = []
     for seed in (1, 1, 2):
         sandbox.faults.add(Fault(kind=Kind.MISSING_FIELDS, operation="ListClusters", seed=seed))
@@ -255,7 +255,7 @@ def test_which_fields_are_missing_follows_from_the_seed(sandbox: Sandbox, tidb_c
 
 
 def test_a_page_that_repeats(sandbox: Sandbox, tidb_cloud: httpx.Client, alibaba: Client) -> None:
-    """Whoever follows the token gets the same page with the same token, for ever; a new list is true."""
+    """Following the token returns the same page and token forever; a new list is correct."""
     sandbox.faults.add(Fault(kind=Kind.REPEATED_PAGE, operation="ListClusters"))
     query = {"pageSize": "100"}
     pages = [tidb_cloud.get("/clusters", params=query).json()]
@@ -290,7 +290,7 @@ def test_a_clock_that_is_20_minutes_ahead(
 
 
 def test_an_expired_nonce_is_told_with_stale_true(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
-    """The challenge is a real one: a client that answers it is allowed, and spends two requests."""
+    """The challenge is valid: a client that answers it succeeds with two requests."""
     sandbox.faults.add(Fault(kind=Kind.NONCE_EXPIRED, operation="ListClusters"))
     answer = tidb_cloud.get("/clusters")
     assert answer.status_code == 200
@@ -301,7 +301,7 @@ def test_an_expired_nonce_is_told_with_stale_true(sandbox: Sandbox, tidb_cloud: 
 
 @pytest.mark.parametrize("kind", CLOUD_KINDS)
 def test_every_kind_is_over_after_its_times(sandbox: Sandbox, tidb_cloud: httpx.Client, kind: Kind) -> None:
-    """Two calls are struck, the third is as if nothing had been."""
+    """Two calls are struck, and the third one is normal."""
     traits = KINDS[kind]
     operation = "ListClusters" if Service.TIDB_CLOUD in traits.services else "DescribeZones"
     sandbox.faults.add(Fault(kind=kind, operation=operation, times=2, seconds=0.01))

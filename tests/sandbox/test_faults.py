@@ -1,4 +1,4 @@
-"""What the sandbox does wrong on purpose: manners of the gate, impostors, TLS, and the command line."""
+"""The sandbox's deliberate faults: the gate's modes, impostors, TLS, and the command line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _endpoint_address(sandbox: Sandbox) -> Address:
 
 
 def test_the_gate_has_manners() -> None:
-    """An address forwards, refuses or swallows, as it was told when it was opened, until it is closed."""
+    """Until it is closed, an address forwards, refuses or swallows, as set when it was opened."""
     with socket.create_server(("127.0.0.1", 0)) as upstream, Gate(upstream.getsockname()) as gate:
         port = upstream.getsockname()[1]
         manners: dict[str, Manner] = {
@@ -73,7 +73,7 @@ def _impostors() -> list[threading.Thread]:
     "behave", [impostors.silent, impostors.other_protocol, impostors.refusing(1040, "x")]
 )
 def test_an_impostor_leaves_nothing_behind(behave: impostors.Behaviour) -> None:
-    """Its end ends the connections that it holds, and every thread."""
+    """Stopping an impostor ends its connections and threads."""
     with contextlib.ExitStack() as clients:
         with Impostor(behave) as impostor:
             client = clients.enter_context(socket.create_connection(impostor.address, timeout=5))
@@ -84,7 +84,7 @@ def test_an_impostor_leaves_nothing_behind(behave: impostors.Behaviour) -> None:
 
 
 def test_a_driver_works_over_the_sandboxs_own_tls() -> None:
-    """The gate's TLS end carries a whole session: handshake, login, a large result and a second query."""
+    """The gate's TLS carries a complete session: handshake, login, a large result and a second query."""
     with Sandbox(flights=3000) as sandbox:
         host, port = _endpoint_address(sandbox)
         context = ssl.create_default_context(cafile=sandbox.environment()["TIDB_CA"])
@@ -115,14 +115,14 @@ def _run(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_line_lists_the_scenarios() -> None:
-    """Each scenario takes one line, its name first."""
+    """Each scenario takes one line that starts with its name."""
     listed = _run("--list-scenarios")
     assert (listed.returncode, listed.stderr) == (0, "")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == list(SCENARIOS)
 
 
 def test_the_command_line_refuses_an_unknown_scenario() -> None:
-    """A mistyped name is one line on the error stream, with the closest one."""
+    """A mistyped name gives one line on standard error with the closest name."""
     refused = _run("--scenario", "port-black-hol")
     assert refused.returncode == 2
     assert refused.stdout == ""
@@ -132,7 +132,7 @@ def test_the_command_line_refuses_an_unknown_scenario() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
 def test_the_command_line_stages_a_scenario(tmp_path: Path) -> None:
-    """The process hands out its own authority's certificate, and takes it back at its end."""
+    """The process writes its own authority's certificate, and removes it at its end."""
     command = [sys.executable, "-m", "tidb_pe_magic.sandbox", "--scenario", "tls-expired", "--flights", "0"]
     with subprocess.Popen(
         [*command, "--env-file", str(tmp_path / "env")], stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""The sandbox's further clusters and VPCs, for fleets."""
+"""The sandbox's additional clusters and VPCs, for fleets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tidb_pe_magic.sandbox.alibaba.fleet_seed import GROUPS, VPCS
 
 
 def test_the_further_clusters_share_the_regions_service() -> None:
-    """Names, IDs and prefixes differ; the service is the one of every other cluster of the region."""
+    """Names, IDs and prefixes differ; the service is shared with every other cluster of the region."""
     sandbox = Sandbox(fleet=120)
     services = {service.service_name: service for service in sandbox.world.services}
     fleet = [c for c in sandbox.clusters.clusters.values() if c.display_name.startswith("fleet-")]
@@ -23,7 +23,7 @@ def test_the_further_clusters_share_the_regions_service() -> None:
 
 
 def test_each_further_vpc_has_room_in_every_zone() -> None:
-    """A vSwitch with free addresses per zone of the services, and a security group."""
+    """Each additional VPC has a security group, and in each zone a vSwitch with free addresses."""
     network = Sandbox(fleet=1).world.network
     for vpc_id, group_id in zip(VPCS, GROUPS, strict=True):
         vswitches = [vswitch for vswitch in network.vswitches if vswitch.vpc_id == vpc_id]
@@ -33,14 +33,14 @@ def test_each_further_vpc_has_room_in_every_zone() -> None:
 
 
 def test_without_a_fleet_there_is_nothing_more() -> None:
-    """The network and the clusters are the seed's alone."""
+    """Without a fleet the network and the clusters are the seed's alone."""
     plain = Sandbox()
     assert not {vpc.vpc_id for vpc in plain.world.network.vpcs} & set(VPCS)
     assert not any(c.display_name.startswith("fleet-") for c in plain.clusters.clusters.values())
 
 
 def test_an_exclusive_cluster_has_its_own_service_and_no_prefix() -> None:
-    """Names are patterns; the account sees the services, whose IDs have twenty characters; users are bare."""
+    """Names are patterns, the account sees the services with IDs of twenty characters, and users are bare."""
     sandbox = Sandbox(fleet=3, exclusive=("fleet-[12]", "reporting"))
     clusters = {c.display_name: c for c in sandbox.clusters.clusters.values()}
     own = [clusters[name] for name in ("fleet-1", "fleet-2", "reporting")]
@@ -54,6 +54,6 @@ def test_an_exclusive_cluster_has_its_own_service_and_no_prefix() -> None:
 
 
 def test_an_exclusive_cluster_has_to_exist() -> None:
-    """A name that no cluster with a private endpoint service has is refused."""
+    """A name that matches no cluster with a private endpoint service is refused."""
     with pytest.raises(ValueError, match="no cluster 'nobody' with a private endpoint service"):
         Sandbox(exclusive=("nobody",))

@@ -1,4 +1,4 @@
-"""The TCP gate: closed it refuses, open it forwards, and nothing is left behind."""
+"""The TCP gate refuses when closed, forwards when open, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _ended(connection: socket.socket) -> bool:
 
 @contextlib.contextmanager
 def _server(serve: Callable[[socket.socket], None]) -> Iterator[Address]:
-    """Serve each connection in a thread; all of them are joined."""
+    """Serve each connection in a thread, and join all of them."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
 
@@ -77,7 +77,7 @@ def _echo(connection: socket.socket) -> None:
 
 @pytest.fixture
 def echo() -> Iterator[Address]:
-    """Provide a server that sends back what it gets."""
+    """Provide an echo server."""
     with _server(_echo) as address:
         yield address
 
@@ -103,7 +103,7 @@ def _is_open(address: Address) -> bool:
 
 
 def test_it_refuses_until_it_is_opened(gate: Gate) -> None:
-    """Nothing listens on an address before it is opened, and again after it is closed."""
+    """An address has a listener only between its opening and its closing."""
     address = _free_address()
     assert not _is_open(address)
     gate.open([address])
@@ -113,7 +113,7 @@ def test_it_refuses_until_it_is_opened(gate: Gate) -> None:
 
 
 def test_several_addresses_open_and_close_by_themselves(gate: Gate) -> None:
-    """Closing one address leaves the others, and their connections, as they are."""
+    """Closing one address leaves the others and their connections alone."""
     first, second = _free_address(), _free_address()
     gate.open([first, second, first])
     with _connect(second) as client:
@@ -125,7 +125,7 @@ def test_several_addresses_open_and_close_by_themselves(gate: Gate) -> None:
 
 
 def test_opening_twice_keeps_live_connections(gate: Gate) -> None:
-    """Opening an address that is open already disturbs nobody."""
+    """Opening an open address again does not affect live connections."""
     address = _free_address()
     gate.open([address])
     with _connect(address) as client:
@@ -135,7 +135,7 @@ def test_opening_twice_keeps_live_connections(gate: Gate) -> None:
 
 
 def test_closing_drops_live_connections(gate: Gate) -> None:
-    """A client whose address is closed loses its connection at once."""
+    """A client whose address is closed loses its connection immediately."""
     address = _free_address()
     gate.open([address])
     with _connect(address) as client:
@@ -147,7 +147,7 @@ def test_closing_drops_live_connections(gate: Gate) -> None:
 
 
 def test_dropping_connections_keeps_the_address_open(gate: Gate) -> None:
-    """An idle drop ends the connections there are, and a new one succeeds."""
+    """An idle drop ends the existing connections, and a new one succeeds."""
     address = _free_address()
     gate.open([address])
     with _connect(address) as client:
@@ -170,7 +170,7 @@ def test_a_half_close_is_passed_on() -> None:
 
 
 def test_a_large_stream_comes_through_unchanged(gate: Gate) -> None:
-    """Twenty megabytes sent while being read arrive byte for byte."""
+    """Twenty megabytes, sent while being read, arrive byte for byte."""
     address = _free_address()
     gate.open([address])
     block = bytes(range(256)) * 4096
@@ -189,11 +189,11 @@ def test_a_large_stream_comes_through_unchanged(gate: Gate) -> None:
 
 
 def test_a_slow_reader_holds_the_server_back() -> None:
-    """What a client does not read is not piled up in the gate."""
+    """Unread data of a slow client does not accumulate in the gate."""
     sent, total = [0], 256 * 1024 * 1024
 
     def pour(connection: socket.socket) -> None:
-        # A server that cannot get rid of anything for this long is held back.
+        # A server that cannot send anything for this long is blocked.
         connection.settimeout(1.0)
         block = bytes(1024 * 1024)
         with contextlib.suppress(TimeoutError):
@@ -213,7 +213,7 @@ def test_a_slow_reader_holds_the_server_back() -> None:
 
 
 def test_a_dead_upstream_ends_the_connection() -> None:
-    """Without a server behind it the gate accepts and hangs up, and keeps working."""
+    """Without a server the gate accepts and hangs up, and keeps working."""
     upstream, address = _free_address(), _free_address()
     with Gate(upstream) as gate:
         gate.open([address])
@@ -224,7 +224,7 @@ def test_a_dead_upstream_ends_the_connection() -> None:
 
 
 def test_a_taken_address_opens_nothing(gate: Gate) -> None:
-    """When one of the addresses cannot be had, none of them stays open."""
+    """When one of the addresses is taken, none of them stays open."""
     free = _free_address()
     with socket.create_server(("127.0.0.1", 0)) as other:
         with pytest.raises(OSError, match="address already in use"):
@@ -234,7 +234,7 @@ def test_a_taken_address_opens_nothing(gate: Gate) -> None:
 
 
 def test_stopping_leaves_nothing(echo: Address) -> None:
-    """After a stop there is no thread, no listener and no connection; a second stop does nothing."""
+    """A stop ends all threads, listeners and connections; a second stop does nothing."""
     before = set(threading.enumerate())
     gate = Gate(echo).start()
     address = _free_address()
@@ -250,7 +250,7 @@ def test_stopping_leaves_nothing(echo: Address) -> None:
 
 
 def test_a_connection_that_is_accepted_while_its_address_closes_is_not_lost() -> None:
-    """However close upon each other a client and the closing come, no socket is left to the collector."""
+    """When a client connects during the closing, every socket is closed explicitly."""
     with socket.create_server(("127.0.0.1", 0)) as upstream, Gate(upstream.getsockname()) as gate:
         address = "127.88.2.1", upstream.getsockname()[1]
         for _ in range(50):
@@ -258,4 +258,4 @@ def test_a_connection_that_is_accepted_while_its_address_closes_is_not_lost() ->
             socket.create_connection(address, timeout=5).close()
             gate.close([address])
         assert gate.live_connections == 0
-    gc.collect()  # a lost socket warns here, and a warning is an error
+    gc.collect()  # An unclosed socket warns here, and a warning is an error.

@@ -1,4 +1,4 @@
-"""The loopback HTTP server that both emulated clouds run on."""
+"""The loopback HTTP server of both emulated clouds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-#: Where tcp_info of linux/tcp.h has tcpi_data_segs_in.
+#: The offset of tcpi_data_segs_in in linux/tcp.h's tcp_info.
 DATA_SEGMENTS_IN = 152
 BODY = b'{"answer": true}'
 
@@ -41,7 +41,7 @@ def test_it_answers_as_soon_as_start_returns() -> None:
 
 
 def test_it_starts_again_on_its_port() -> None:
-    """A stopped server can be started again where its clients knew it."""
+    """A stopped server can start again at its previous address."""
     server = HttpServer(application)
     with server:
         first = server.url
@@ -51,7 +51,7 @@ def test_it_starts_again_on_its_port() -> None:
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:
-    """Two servers cannot have the same port, and the second says so when it starts."""
+    """A second server on the same port fails at its start."""
     with HttpServer(application) as server, pytest.raises(OSError, match="in use"):
         HttpServer(application, server.port).start()
 
@@ -72,7 +72,7 @@ def test_head_and_body_arrive_together() -> None:
 
 
 def test_stop_ends_a_connection_that_asks_nothing() -> None:
-    """Stop does not wait for a client that has connected and stays silent, and leaves no thread."""
+    """Stop does not wait for a silent client, and ends its thread."""
     before = set(threading.enumerate())
     server = HttpServer(application).start()
     with socket.create_connection(("127.0.0.1", server.port)) as silent:

@@ -1,4 +1,4 @@
-"""The emulated metadata service answers as an ECS instance's does, and its token is really checked."""
+"""The emulated metadata service answers as an ECS instance's does, and verifies its token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clock:
     now = 1000.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
@@ -50,14 +50,14 @@ def http(service: MetadataService) -> Iterator[httpx.Client]:
 
 
 def new_token(http: httpx.Client, ttl: str = "60") -> str:
-    """Take a token."""
+    """Request a token."""
     answer = http.put(TOKEN_PATH, headers={TTL: ttl})
     assert answer.status_code == 200
     return answer.text
 
 
 def test_it_begins_in_the_vpc_of_the_tutorials_run(http: httpx.Client) -> None:
-    """Region, zone, VPC, vSwitch and address are one instance's, and agree with the emulated network."""
+    """Region, zone, VPC, vSwitch and address belong to one instance of the emulated network."""
     told = {
         item: http.get(f"/latest/meta-data/{item}").text
         for item in http.get("/latest/meta-data/").text.split()
@@ -71,26 +71,26 @@ def test_it_begins_in_the_vpc_of_the_tutorials_run(http: httpx.Client) -> None:
 
 
 def test_an_item_that_does_not_exist_is_not_found(http: httpx.Client) -> None:
-    """There is no security group among the items, nor anything outside of them."""
+    """Security groups and paths outside the items are not found."""
     for path in ("/latest/meta-data/security-groups", "/latest/meta-data", "/vpc-id", "/"):
         assert http.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("ttl", ["1", "21600"])
 def test_a_token_is_given_for_a_lifetime_within_the_range(http: httpx.Client, ttl: str) -> None:
-    """A second and six hours are the bounds, both within."""
+    """One second and six hours are both valid lifetimes."""
     assert len(new_token(http, ttl)) > 20
 
 
 @pytest.mark.parametrize("ttl", [None, "", "0", "21601", "-1", "1.5", "abc", "１"])  # noqa: RUF001 - a digit, not an ASCII one
 def test_no_token_is_given_for_another_lifetime(http: httpx.Client, ttl: str | None) -> None:
-    """Without the header, or beyond its range, there is none."""
+    """Without the header, or outside its range, the service returns no token."""
     headers = {} if ttl is None else {TTL.encode(): ttl.encode()}
     assert http.put(TOKEN_PATH, headers=headers).status_code == 400
 
 
 def test_a_token_is_taken_by_put_alone(http: httpx.Client) -> None:
-    """A GET is what a forged request is able to make."""
+    """A GET does not return a token, because a forged request could send one."""
     assert http.get(TOKEN_PATH, headers={TTL: "60"}).status_code == 405
     assert http.put(VPC_ID).status_code == 405
 
@@ -109,13 +109,13 @@ def test_an_instance_that_demands_tokens_refuses_without(
 def test_a_wrong_token_is_refused_whatever_is_demanded(
     service: MetadataService, http: httpx.Client, *, required: bool
 ) -> None:
-    """A token that was never given out opens nothing."""
+    """An unknown token is always refused."""
     service.place = replace(ANALYTICS, token_required=required)
     assert http.get(VPC_ID, headers={TOKEN: "made-up"}).status_code == 403
 
 
 def test_a_token_ends_with_its_lifetime(http: httpx.Client, clock: Clock) -> None:
-    """To the second before it is good, at its end no longer."""
+    """A token is valid until the second before its end."""
     token = new_token(http, "60")
     clock.now += 59
     assert http.get(VPC_ID, headers={TOKEN: token}).status_code == 200
@@ -124,20 +124,20 @@ def test_a_token_ends_with_its_lifetime(http: httpx.Client, clock: Clock) -> Non
 
 
 def test_off_ecs_everything_is_not_found(service: MetadataService, http: httpx.Client) -> None:
-    """None means that something accepts the connection and knows nothing."""
+    """Without an instance, the service accepts the connection and finds nothing."""
     service.place = None
     assert http.get(VPC_ID).status_code == 404
     assert http.put(TOKEN_PATH, headers={TTL: "60"}).status_code == 404
 
 
 def test_a_foreign_page_answers_every_question(service: MetadataService, http: httpx.Client) -> None:
-    """A portal gives its page to a GET and to a PUT."""
+    """A captive portal returns its page for a GET and for a PUT."""
     service.place = ForeignPage("<h1>Sign in</h1>")
     assert http.get(VPC_ID).text == http.put(TOKEN_PATH).text == "<h1>Sign in</h1>"
 
 
 def test_every_request_is_recorded(service: MetadataService, http: httpx.Client) -> None:
-    """Method and path are kept in order, the token is not."""
+    """Method and path are recorded in order, and the token is not."""
     http.get(VPC_ID, headers={TOKEN: new_token(http)})
     assert [(call.method, call.operation) for call in service.requests] == [
         ("PUT", TOKEN_PATH),

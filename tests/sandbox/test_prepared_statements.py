@@ -36,7 +36,7 @@ def database() -> Iterator[FlightsDatabase]:
 
 @pytest.fixture
 def connection(database: FlightsDatabase) -> Iterator[Any]:
-    """Provide a connection of MySQL's own driver, in Python."""
+    """Provide a connection of MySQL's own Python driver."""
     host, port = database.address
     connection = mysql.connector.connect(
         host=host,
@@ -114,18 +114,18 @@ def kinds(connection: Any) -> Iterator[str]:
 
 
 def test_extremes_of_every_type_go_there_and_back(connection: Any, kinds: str) -> None:
-    """What is bound to a prepared INSERT is what both protocols give back."""
+    """Both protocols return the values that a prepared INSERT bound."""
     binary = _rows(connection, f"SELECT * FROM {kinds} ORDER BY id")
     text = _rows(connection, f"SELECT * FROM {kinds} ORDER BY id", prepared=False)
     assert [row[1:] for row in text] == list(_EXTREMES)
-    # This driver leaves a JSON of a prepared statement as its bytes.
+    # This driver returns the JSON of a prepared statement as bytes.
     documents = [None if row[-1] is None else row[-1].decode() for row in binary]
     read = [(*row[1:-1], document) for row, document in zip(binary, documents, strict=True)]
     assert read == list(_EXTREMES)
 
 
 def test_columns_are_declared_as_tidb_declares_them(raw: Any, kinds: str) -> None:
-    """A table's columns carry its name, MySQL's type, length, decimals, character set and keys."""
+    """A table's columns have its name, MySQL's type, length, decimals, character set and keys."""
     cursor = raw.cursor()
     cursor.execute(f"SELECT k.*, LENGTH(k.v) AS n FROM test.{kinds} AS k")
     fields = {field.name: field for field in cursor._result.fields}
@@ -180,7 +180,7 @@ def test_columns_are_declared_as_tidb_declares_them(raw: Any, kinds: str) -> Non
     ],
 )
 def test_only_columns_of_a_table_name_it(raw: Any, sql: str, tables: list[str]) -> None:
-    """`org_table` is a table's for its columns, also through subqueries, and empty for expressions."""
+    """`org_table` names the table of a column, also through subqueries, and is empty for expressions."""
     cursor = raw.cursor()
     cursor.execute(sql)
     assert [field.org_table for field in cursor._result.fields] == tables
@@ -200,7 +200,7 @@ _any_value = st.one_of(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(_any_value, min_size=1, max_size=12))
 def test_any_values_can_be_bound(connection: Any, values: list[object]) -> None:
-    """Whatever is bound comes back, in the order of the markers."""
+    """Bound values come back in the order of the markers."""
     (row,) = _rows(connection, f"SELECT {', '.join(['?'] * len(values))}", tuple(values))
     for got, sent in zip(row, values, strict=True):
         plain = got.encode() if isinstance(sent, bytes) and isinstance(got, str) else got
@@ -210,7 +210,7 @@ def test_any_values_can_be_bound(connection: Any, values: list[object]) -> None:
 @pytest.mark.parametrize("rows", [1, 255, 256, 2048, 20_000])
 @pytest.mark.parametrize("prepared", [True, False])
 def test_every_row_count_arrives(connection: Any, rows: int, *, prepared: bool) -> None:
-    """Sequence numbers that wrap, and batches of any size, lose no row."""
+    """Wrapping sequence numbers and batches of any size lose no row."""
     sql = f"SELECT a, IF(a % 3 = 0, NULL, CAST(a AS CHAR)) AS s FROM range({rows}) AS t(a)"
     assert _rows(connection, sql, prepared=prepared) == [
         (n, None if n % 3 == 0 else str(n)) for n in range(rows)
@@ -219,7 +219,7 @@ def test_every_row_count_arrives(connection: Any, rows: int, *, prepared: bool) 
 
 @pytest.mark.parametrize("size", [2**24 - 6, 2**24 - 5, 2**24, 2**25 + 3])
 def test_values_beyond_a_packet_are_split(raw: Any, size: int) -> None:
-    """A row of 16 MiB and more comes in several packets, and a statement of that size goes so."""
+    """A row of 16 MiB and more arrives in several packets, and so does a statement of that size."""
     cursor = raw.cursor()
     cursor.execute(f"SELECT REPEAT('x', {size}) AS a, 'end' AS b")
     assert cursor.fetchall() == (("x" * size, "end"),)
@@ -256,7 +256,7 @@ def _execute(raw: Any, number: int, bound: bytes = b"") -> list[bytes]:
 
 
 def test_columns_are_known_before_a_statement_runs(raw: Any) -> None:
-    """COM_STMT_PREPARE tells markers and columns; a statement that gives no rows has no columns."""
+    """COM_STMT_PREPARE returns markers and columns; a statement without rows has no columns."""
     assert _prepare(raw, "SELECT carrier, name FROM airlines WHERE carrier = ? LIMIT ?")[1:] == (2, 2)
     assert _prepare(raw, "INSERT INTO airlines VALUES (?, ?)")[1:] == (0, 2)
     assert _prepare(raw, "SHOW TABLES")[1:] == (1, 0)
@@ -264,7 +264,7 @@ def test_columns_are_known_before_a_statement_runs(raw: Any) -> None:
 
 
 def test_long_data_is_joined_and_can_be_reset(raw: Any) -> None:
-    """COM_STMT_SEND_LONG_DATA adds up until the statement runs; COM_STMT_RESET drops it."""
+    """COM_STMT_SEND_LONG_DATA accumulates until the statement runs; COM_STMT_RESET discards it."""
     number, _, _ = _prepare(raw, "SELECT ? AS a")
     head = number.to_bytes(4, "little") + (0).to_bytes(2, "little")
     bound = b"\0\x01" + bytes((FIELD_TYPE.VAR_STRING, 0))
@@ -282,7 +282,7 @@ def test_long_data_is_joined_and_can_be_reset(raw: Any) -> None:
 
 
 def test_a_closed_statement_is_unknown(raw: Any) -> None:
-    """COM_STMT_CLOSE is not answered, and what runs the statement afterwards fails with 1243."""
+    """COM_STMT_CLOSE is not answered, and running the statement afterwards fails with 1243."""
     number, _, _ = _prepare(raw, "SELECT 1")
     assert _execute(raw, number) == [b"\0\0" + (1).to_bytes(8, "little")]
     raw._execute_command(CLOSE, number.to_bytes(4, "little"))
@@ -301,7 +301,7 @@ def test_a_closed_statement_is_unknown(raw: Any) -> None:
     ],
 )
 def test_a_wrong_statement_is_refused_when_it_is_prepared(raw: Any, sql: str, code: int) -> None:
-    """COM_STMT_PREPARE fails with the errors of the statement, and the session lives on."""
+    """COM_STMT_PREPARE fails with the statement's errors, and the session stays usable."""
     with pytest.raises(pymysql.err.MySQLError) as failure:
         _prepare(raw, sql)
     assert failure.value.args[0] == code
@@ -309,7 +309,7 @@ def test_a_wrong_statement_is_refused_when_it_is_prepared(raw: Any, sql: str, co
 
 
 def test_a_limit_takes_integers_only(connection: Any) -> None:
-    """TiDB refuses a DOUBLE for LIMIT with 1210, and takes an integer."""
+    """TiDB refuses a DOUBLE for LIMIT with 1210, and accepts an integer."""
     sql = "SELECT carrier FROM nycflights13.airlines ORDER BY carrier LIMIT ?"
     assert len(_rows(connection, sql, (3,))) == 3
     with pytest.raises(mysql.connector.Error) as failure:
@@ -318,7 +318,7 @@ def test_a_limit_takes_integers_only(connection: Any) -> None:
 
 
 def test_changes_of_prepared_statements_report_their_rows(connection: Any) -> None:
-    """INSERT, UPDATE and DELETE with parameters say how many rows they changed."""
+    """INSERT, UPDATE and DELETE with parameters report the number of changed rows."""
     _rows(connection, "CREATE TABLE changed (a INT, b VARCHAR(9))", prepared=False)
     try:
         assert _rows(connection, "INSERT INTO changed VALUES (?, ?), (?, ?)", (1, "a", 2, "b\\'\"")) == 2
@@ -330,14 +330,14 @@ def test_changes_of_prepared_statements_report_their_rows(connection: Any) -> No
 
 
 def test_a_marker_outside_of_a_prepared_statement_is_a_syntax_error(raw: Any) -> None:
-    """COM_QUERY takes no markers."""
+    """COM_QUERY refuses markers."""
     with pytest.raises(pymysql.err.ProgrammingError) as failure:
         raw.query("SELECT ?")
     assert failure.value.args[0] == 1064
 
 
 def test_several_statements_are_answered_one_by_one(database: FlightsDatabase) -> None:
-    """A client that may send several statements at once gets a result for each."""
+    """A client with multi-statements enabled gets a result for each statement."""
     host, port = database.address
     connection = pymysql.connect(
         host=host, port=port, user=USER, password=PASSWORD, client_flag=CLIENT.MULTI_STATEMENTS
@@ -351,7 +351,7 @@ def test_several_statements_are_answered_one_by_one(database: FlightsDatabase) -
 
 
 def test_infinities_are_not_bound(connection: Any) -> None:
-    """MySQL has no infinity: a client that binds one gets an error, and the session lives on."""
+    """MySQL has no infinity: binding one is an error, and the session stays usable."""
     with pytest.raises(mysql.connector.Error):
         _rows(connection, "SELECT ?", (math.inf,))
     assert _rows(connection, "SELECT ?", (1,)) == [(1,)]

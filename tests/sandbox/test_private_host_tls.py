@@ -1,4 +1,4 @@
-"""TLS at the private host: offered by the gate, by the sandbox's own authority."""
+"""The gate offers TLS at the private host, with the sandbox's own authority."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SECONDS = 30
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """Provide a sandbox with an endpoint that is connected."""
+    """Provide a sandbox with a connected endpoint."""
     with Sandbox(flights=_ROWS) as sandbox:
         sandbox.world.create_endpoint(
             service=sandbox.world.services[0],
@@ -90,12 +90,12 @@ def test_every_gateway_of_a_cluster_is_verified(sandbox: Sandbox, connect: Calla
 
 
 def test_nobody_has_to_use_what_is_offered(connect: Callable[..., Any]) -> None:
-    """A plain login works as before, and the server says so."""
+    """An unencrypted login works, and the server reports it."""
     assert _all(connect(ssl_disabled=True), "SHOW STATUS LIKE 'Ssl_cipher'") == (("Ssl_cipher", ""),)
 
 
 def test_a_wrong_password_is_refused_over_tls(sandbox: Sandbox, connect: Callable[..., Any]) -> None:
-    """The refusal arrives, with its code."""
+    """The refusal of a wrong password arrives over TLS with its code."""
     host, port = next(iter(sandbox.gate.open_addresses))
     with pytest.raises(pymysql.err.OperationalError) as failure:
         pymysql.connect(
@@ -106,7 +106,7 @@ def test_a_wrong_password_is_refused_over_tls(sandbox: Sandbox, connect: Callabl
 
 
 def test_many_clients_at_once_shake_hands(sandbox: Sandbox, connect: Callable[..., Any]) -> None:
-    """What a client sends behind its request for TLS, without waiting, is never lost."""
+    """Bytes that a client sends right after its request for TLS are never lost."""
     context = _trusting(sandbox, sandbox.gateways[0])
     connections: list[Any] = []
     threads = [threading.Thread(target=lambda: connections.append(connect(ssl=context))) for _ in range(20)]
@@ -118,7 +118,7 @@ def test_many_clients_at_once_shake_hands(sandbox: Sandbox, connect: Callable[..
 
 
 def test_a_statement_over_tls_can_be_cut(sandbox: Sandbox, connect: Callable[..., Any]) -> None:
-    """The gate ends TLS, so that it sees statements, counts them, and can cut them."""
+    """The gate terminates TLS, so that it can read, count and cut statements."""
     connection = connect(ssl=_trusting(sandbox, sandbox.gateways[0]))
     sandbox.faults.add(Fault(kind=Kind.CUT, operation="DELETE"))
     with pytest.raises(pymysql.err.OperationalError) as failure:
@@ -147,7 +147,7 @@ def tls_gate() -> Iterator[Callable[[Impostor], tuple[str, int]]]:
 
 
 def test_what_is_no_greeting_passes_as_it_is(tls_gate: Callable[[Impostor], tuple[str, int]]) -> None:
-    """Another protocol, and an error in the place of a greeting, reach the client unchanged."""
+    """Another protocol, and an error in place of a greeting, reach the client unchanged."""
     with socket.create_connection(tls_gate(Impostor(other_protocol)), timeout=_SECONDS) as client:
         assert client.recv(8) == b"SSH-2.0-"
     with socket.create_connection(tls_gate(Impostor(refusing(1040, "Too many"))), timeout=_SECONDS) as client:
@@ -170,7 +170,7 @@ def test_a_client_may_leave_a_silent_server(tls_gate: Callable[[Impostor], tuple
 def test_rubbish_in_the_place_of_tls_ends_the_connection(
     sandbox: Sandbox, connect: Callable[..., Any]
 ) -> None:
-    """A client that asks for TLS and does not do it is cut off, and disturbs nobody."""
+    """A client that requests TLS without a handshake is disconnected, without an effect on others."""
     with socket.create_connection(next(iter(sandbox.gate.open_addresses)), timeout=_SECONDS) as client:
         client.recv(4096)
         client.sendall(b"\x20\0\0\x01" + (0x0800).to_bytes(4, "little") + bytes(28) + b"no TLS record at all")

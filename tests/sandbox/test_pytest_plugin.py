@@ -1,4 +1,4 @@
-"""The pytest plugin in a project of its own, loaded by the entry point of the installed package."""
+"""The pytest plugin in a separate project, loaded by the entry point of the installed package."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 pytest_plugins = ["pytester"]
 
 PAGE: Final = Path(__file__).parents[2] / "tidb_pe_magic" / "help" / "sandbox.md"
-#: What the plugin warned of would fail each test.
+#: A warning of the plugin would fail each test.
 STRICT: Final = ("-p", "no:cacheprovider", "--strict-markers", "-W", "error")
 
 
 def test_the_readmes_example_passes(pytester: pytest.Pytester) -> None:
-    """The tests of the page, with the official SDK and httpx alone, pass as they are, in two workers."""
+    """The page's tests, with the official SDK and httpx alone, pass unchanged in two workers."""
     section = PAGE.read_text(encoding="utf-8").partition("## In pytest")[2]
     (example,) = re.findall(r"```python\n(# test_platform\.py\n.*?)```", section, re.DOTALL)
     assert "tidb_pe_magic" not in example
@@ -27,7 +27,7 @@ def test_the_readmes_example_passes(pytester: pytest.Pytester) -> None:
 
 
 def test_a_run_that_does_not_use_it_loads_nothing_heavy(pytester: pytest.Pytester) -> None:
-    """The plugin is there, and none of the extra's packages is imported."""
+    """The plugin is loaded, and none of the extra's packages is imported."""
     pytester.makepyfile(
         """
         import sys
@@ -39,13 +39,13 @@ def test_a_run_that_does_not_use_it_loads_nothing_heavy(pytester: pytest.Pyteste
             assert not HEAVY & set(sys.modules)
         """
     )
-    # Other plugins of this environment bring packages of their own along.
+    # Other plugins of this environment import packages of their own.
     others = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:typeguard", "-p", "no:xdist")
     pytester.runpytest_subprocess(*STRICT, *others).assert_outcomes(passed=1)
 
 
 def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.Pytester) -> None:
-    """State, database, keys, log, environment and options end with the test that had them."""
+    """State, database, keys, log, environment and options end with their test."""
     pytester.makeini("[pytest]\ntidb_pe_sandbox_flights = 7\n")
     pytester.makepyfile(
         """
@@ -108,7 +108,7 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
 
 
 def test_a_failure_shows_what_was_asked_and_no_secret(pytester: pytest.Pytester) -> None:
-    """The report has the log as a table, or says that nothing arrived; keys and passwords are masked."""
+    """The report shows the log as a table or says that it is empty; keys and passwords are masked."""
     pytester.makepyfile(
         """
         import urllib.request
@@ -149,7 +149,7 @@ def test_a_failure_shows_what_was_asked_and_no_secret(pytester: pytest.Pytester)
 
 @pytest.mark.parametrize("extra", [True, False], ids=["installed", "missing"])
 def test_what_cannot_be_fails_in_one_line(pytester: pytest.Pytester, *, extra: bool) -> None:
-    """A mistyped marker names what exists; where the extra is missing, each test fails with its name."""
+    """A mistyped marker lists the existing ones; without the extra, each test fails with its name."""
     pytester.makeconftest("" if extra else "import sys\nsys.modules['duckdb'] = None")
     cases = {
         "(scenario='no-tl')": "unknown scenario 'no-tl': did you mean no-tls? Choose from clean, no-tls, *",
@@ -176,7 +176,7 @@ def test_what_cannot_be_fails_in_one_line(pytester: pytest.Pytester, *, extra: b
 
 
 def test_the_configuration_is_checked(pytester: pytest.Pytester) -> None:
-    """A number of flights that is none is an error in one line; `all` means all of them."""
+    """An invalid number of flights is an error in one line; `all` means all of them."""
     pytester.makeini("[pytest]\ntidb_pe_sandbox_flights = many\n")
     pytester.makepyfile("def test(tidb_pe_sandbox): pass")
     result = pytester.runpytest_subprocess(*STRICT)

@@ -1,4 +1,4 @@
-"""What a load sends, on the sandbox's database."""
+"""The statements of a load, on the sandbox's database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cursor() -> Iterator[Any]:
 
 
 def test_several_tables_are_renamed_in_one_statement(cursor: Any) -> None:
-    """Names change hands at once, and where one of them cannot, none does."""
+    """Tables swap names atomically: if one rename fails, none happens."""
     cursor.execute("CREATE TABLE old (a INT)")
     cursor.execute("CREATE TABLE new (a INT, b VARCHAR(5))")
     cursor.execute("RENAME TABLE `test`.`old` TO `test`.`gone, to`, new TO old;")
@@ -40,7 +40,7 @@ def test_several_tables_are_renamed_in_one_statement(cursor: Any) -> None:
 
 
 def test_a_long_insert_has_bytes_and_updates_what_is_there(cursor: Any) -> None:
-    """Text that looks like bytes stays text; a row whose key is there is updated."""
+    """Text that looks like bytes stays text, and a row with an existing key is updated."""
     cursor.execute("CREATE TABLE bulk (id INT PRIMARY KEY, s TEXT, b BLOB)")
     rows = ", ".join(rf"({number}, 'x''00'' \\ {number}', x'00ff27')" for number in range(300))
     insert = f"INSERT INTO `bulk` (`id`, `s`, `b`) VALUES {rows}"

@@ -1,4 +1,4 @@
-"""The log of requests: what it keeps, what it finds, and how it reads."""
+"""The log of requests: its contents, its queries, and its text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tidb_pe_magic.sandbox.service import Service
 
 
 def filled() -> RequestLog:
-    """Return the log of a challenge, two calls of TiDB Cloud, a creation that was lost, and a statement."""
+    """Return the log of a challenge, two calls of TiDB Cloud, a lost creation, and a statement."""
     log = RequestLog(lambda: 1_790_000_000.25)
     for refusal, status in (("no digest credentials", 401), (None, 200), (None, 404)):
         request = log.arrived(Service.TIDB_CLOUD, "GetCluster")
@@ -23,7 +23,7 @@ def filled() -> RequestLog:
 
 
 def test_a_challenge_is_in_the_log_and_is_no_request_for_the_operation() -> None:
-    """What every Digest client is told first is told apart from what it asked."""
+    """A Digest challenge is logged separately from the operation's requests."""
     log = filled()
     assert len(log) == 5
     assert log[0].challenge
@@ -32,7 +32,7 @@ def test_a_challenge_is_in_the_log_and_is_no_request_for_the_operation() -> None
 
 
 def test_requests_are_found_by_operation_status_service_and_parameters() -> None:
-    """Patterns match names, and parameters are compared as text, as a query string has them."""
+    """Patterns match names, and parameters are compared as text, as in a query string."""
     log = filled()
     assert [request.status for request in log.of("Get*")] == [200, 404]
     assert log.count("GetCluster", status=404) == 1
@@ -45,7 +45,7 @@ def test_requests_are_found_by_operation_status_service_and_parameters() -> None
 
 
 def test_what_was_found_does_not_change_and_what_came_since_is_found() -> None:
-    """A mark stands for a moment, also after the log was cleared."""
+    """A mark stays valid after the log was cleared, and earlier results do not change."""
     log = filled()
     found, mark = log.of(), log.mark
     log.arrived(Service.SQL, "SELECT")
@@ -58,7 +58,7 @@ def test_what_was_found_does_not_change_and_what_came_since_is_found() -> None:
 
 
 def test_it_reads_as_a_table_and_in_a_line() -> None:
-    """A row for each request says what became of it; repr is short enough for an assertion's line."""
+    """Each request has a row with its outcome, and repr is short enough for an assertion's line."""
     assert str(filled()).splitlines() == [
         "#  time (UTC)    service     operation          answer            parameters",
         "1  14:13:20.250  tidb-cloud  GetCluster         401 challenge",
@@ -75,7 +75,7 @@ def test_it_reads_as_a_table_and_in_a_line() -> None:
     "name", ["password", "Password", "Signature", "AccessKeyId", "access_key_secret", "SecurityToken"]
 )
 def test_values_of_secrets_are_masked(name: str) -> None:
-    """However the name of the parameter is written."""
+    """Values of secrets are masked, however the parameter's name is written."""
     log = RequestLog()
     log.ended(log.arrived(Service.ALIBABA, "X").number, params={name: "hunter2", "ClientToken": "seen"})
     assert dict(log[0].params) == {name: "***", "ClientToken": "seen"}
@@ -83,7 +83,7 @@ def test_values_of_secrets_are_masked(name: str) -> None:
 
 
 def test_what_a_client_sent_stays_on_its_line() -> None:
-    """A parameter with a line break, or an operation of nobody's, forges no row."""
+    """A parameter with a line break, or an unknown operation, cannot forge a row."""
     log = RequestLog()
     log.ended(log.arrived(Service.ALIBABA, "A\n9  forged").number, params={"x": "\x1b[2J" + "y" * 500})
     head, row = str(log).splitlines()
@@ -93,7 +93,7 @@ def test_what_a_client_sent_stays_on_its_line() -> None:
 
 
 def test_a_request_that_was_forgotten_is_not_completed() -> None:
-    """An answer that comes after a clear leaves no trace."""
+    """An answer after a clear is not logged."""
     log = RequestLog()
     late: Request = log.arrived(Service.SQL, "SELECT")
     log.clear()

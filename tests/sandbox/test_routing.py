@@ -1,4 +1,4 @@
-"""One endpoint for all clusters of a region: the user prefix routes the login, and the service bounds it."""
+"""One endpoint serves all clusters of a region: the user prefix routes the login, within the service."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _in_analytics(sandbox: Sandbox, name: str) -> Endpoint:
 
 
 def _login(sandbox: Sandbox, endpoint: Endpoint, user: str, *, host: str = "") -> str:
-    """Log in and return the user as the server knows it."""
+    """Log in and return the user that the server reports."""
     password = sandbox.environment()["TIDB_PASSWORD"]
     connection = pymysql.connect(
         host=host or endpoint.domain, port=endpoint.port, user=user, password=password
@@ -52,7 +52,7 @@ def _login(sandbox: Sandbox, endpoint: Endpoint, user: str, *, host: str = "") -
 
 @pytest.mark.tidb_pe_sandbox(flights=0)
 def test_one_endpoint_leads_to_every_cluster_of_its_region(tidb_pe_sandbox: Sandbox) -> None:
-    """At each of its addresses the prefix decides whose login it is; the clusters name one gateway."""
+    """At each address the prefix selects the login's cluster, and the clusters name one gateway."""
     endpoint = _in_analytics(tidb_pe_sandbox, "demo")
     assert len(endpoint.endpoint_id) == 23
     clusters = [_cluster(tidb_pe_sandbox, name) for name in ("demo", "reporting", "staging-3")]
@@ -65,7 +65,7 @@ def test_one_endpoint_leads_to_every_cluster_of_its_region(tidb_pe_sandbox: Sand
 
 @pytest.mark.tidb_pe_sandbox(flights=0)
 def test_a_cluster_of_another_region_is_behind_another_endpoint(tidb_pe_sandbox: Sandbox) -> None:
-    """The right password of a cluster that the endpoint's service does not carry is refused."""
+    """A correct password is refused for a cluster outside the endpoint's service."""
     singapore = _in_analytics(tidb_pe_sandbox, "demo")
     jakarta = _endpoint(
         tidb_pe_sandbox,
@@ -83,7 +83,7 @@ def test_a_cluster_of_another_region_is_behind_another_endpoint(tidb_pe_sandbox:
 
 @pytest.mark.tidb_pe_sandbox(flights=0, exclusive=(_ALONE, "twin"))
 def test_an_exclusive_cluster_is_reached_without_a_prefix(tidb_pe_sandbox: Sandbox) -> None:
-    """Behind its own service `root` is its root, with its own password; no other cluster is there."""
+    """Behind an exclusive service `root` is its cluster's root with its own password."""
     shared, own = _in_analytics(tidb_pe_sandbox, "demo"), _in_analytics(tidb_pe_sandbox, _ALONE)
     demo = f"{_cluster(tidb_pe_sandbox, 'demo').user_prefix}.root"
     assert _login(tidb_pe_sandbox, own, "root").startswith("root")
@@ -98,7 +98,7 @@ def test_an_exclusive_cluster_is_reached_without_a_prefix(tidb_pe_sandbox: Sandb
 
 
 def test_what_comes_by_no_endpoint_may_be_anybody() -> None:
-    """The database's own address, which only a program in the sandbox knows, leads to every cluster."""
+    """The database's own address, which only programs in the sandbox know, leads to every cluster."""
     with Sandbox(flights=0) as sandbox:
         assert sandbox.database is not None
         host, port = sandbox.database.address

@@ -1,4 +1,4 @@
-"""The composed sandbox: in Python, and as a process of its own."""
+"""The complete sandbox: in Python, and as a separate process."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_gate_follows_the_endpoint() -> None:
 
 
 def test_a_connection_ends_with_its_endpoint() -> None:
-    """A client that is connected when the service's owner disconnects the endpoint loses its connection."""
+    """When the service's owner disconnects the endpoint, a connected client loses its connection."""
     with Sandbox(flights=5) as sandbox:
         endpoint = _create_endpoint(sandbox)
         client = pymysql.connect(
@@ -96,7 +96,7 @@ def test_a_connection_ends_with_its_endpoint() -> None:
 
 
 def test_a_service_without_auto_accept_waits_for_its_owner() -> None:
-    """The gate opens only when the service's owner has accepted the connection."""
+    """The gate opens only after the service's owner has accepted the connection."""
     with Sandbox(flights=5) as sandbox:
         endpoint = _create_endpoint(sandbox, "epsrv-t4nreport5w8z2m6k1v0")
         assert sandbox.gate.open_addresses == frozenset()
@@ -105,7 +105,7 @@ def test_a_service_without_auto_accept_waits_for_its_owner() -> None:
 
 
 def test_the_environment_reaches_both_clouds() -> None:
-    """The environment names keys and loopback URLs that the emulated clouds take."""
+    """The environment names keys and loopback URLs that the emulated clouds accept."""
     with Sandbox(flights=0) as sandbox:
         environment = sandbox.environment()
         keys = httpx.DigestAuth(environment["TIDBCLOUD_PUBLIC_KEY"], environment["TIDBCLOUD_PRIVATE_KEY"])
@@ -119,7 +119,7 @@ def test_the_environment_reaches_both_clouds() -> None:
 
 
 def test_stopping_leaves_no_thread() -> None:
-    """Every thread has ended after a stop, a second stop does nothing, and a restart is refused."""
+    """After a stop every thread has ended, a second stop does nothing, and a restart is refused."""
     before = set(threading.enumerate())
     sandbox = Sandbox(mode="time", seconds=60, flights=5).start()
     _create_endpoint(sandbox)
@@ -131,7 +131,7 @@ def test_stopping_leaves_no_thread() -> None:
 
 
 def test_a_failed_start_leaves_no_thread() -> None:
-    """A sandbox whose upstream does not answer raises, and nothing of it keeps running."""
+    """A sandbox without a reachable upstream raises, and leaves nothing running."""
     before = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
@@ -142,13 +142,13 @@ def test_a_failed_start_leaves_no_thread() -> None:
 
 @pytest.mark.parametrize("text", ["", "host", "host:", ":1", "host:0", "host:65536", "host:x", "host:-1"])
 def test_a_malformed_upstream_is_refused(text: str) -> None:
-    """An upstream that is not HOST:PORT is a ValueError that says what would be."""
+    """An upstream that is not HOST:PORT is a ValueError that states the valid form."""
     with pytest.raises(ValueError, match="is not HOST:PORT"):
         parse_address(text)
 
 
 def test_an_upstream_may_be_a_name_or_an_ipv6_address() -> None:
-    """Host names and bracketed IPv6 addresses are taken apart."""
+    """Host names and bracketed IPv6 addresses are parsed."""
     assert parse_address("db.example:4000") == ("db.example", 4000)
     assert parse_address("[::1]:3306") == ("::1", 3306)
 
@@ -158,7 +158,7 @@ def test_an_upstream_may_be_a_name_or_an_ipv6_address() -> None:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return a function that starts the sandbox's process; whatever still runs at the end is killed."""
+    """Return a function that starts the sandbox's process. Processes left at the end are killed."""
     processes: list[subprocess.Popen[str]] = []
 
     def begin(
@@ -186,7 +186,7 @@ def _first_line(process: subprocess.Popen[str]) -> str:
 
 
 def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
-    """Read what the process prints until it is ready, as a shell would."""
+    """Read the process's output until it is ready, as a shell would."""
     exports = {}
     while (line := _first_line(process)) and line != "# Ready.\n":
         words = shlex.split(line, comments=True)
@@ -201,7 +201,7 @@ def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
 def test_the_env_file_lives_as_long_as_the_process(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The file is private, complete when announced, and gone after a signal, which ends with status 0."""
+    """The file is private, complete when announced, and removed after a signal, which ends with status 0."""
     path = tmp_path / "sandbox.env"
     process = start("--env-file", str(path), "--flights", "3")
     assert _first_line(process) == f"sandbox ready, environment in {path}\n"
@@ -220,7 +220,7 @@ def test_the_env_file_lives_as_long_as_the_process(
 def test_an_env_file_of_another_sandbox_is_left_alone(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    """A process that ends removes only the file that it wrote itself."""
+    """An ending process removes only the file that it wrote itself."""
     path = tmp_path / "sandbox.env"
     process = start("--env-file", str(path), "--flights", "0")
     _first_line(process)
@@ -231,7 +231,7 @@ def test_an_env_file_of_another_sandbox_is_left_alone(
 
 
 def test_it_prints_exports_for_a_shell(start: Callable[..., subprocess.Popen[str]]) -> None:
-    """Without an env file the variables come as lines that a shell can run."""
+    """Without an env file the variables are printed as lines that a shell can run."""
     process = start("--flights", "0")
     assert set(_exports(process)) == _NAMES
     process.terminate()
@@ -249,7 +249,7 @@ _WITHOUT = (
 def test_a_missing_package_is_one_line_of_advice(
     start: Callable[..., subprocess.Popen[str]], package: str
 ) -> None:
-    """Without one of the extra packages the process says which, how to get it, and has a status for it."""
+    """Without a package of the extra, the process names it and the install command, with its own status."""
     process = start(package, program=("-c", _WITHOUT))
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (3, "")
@@ -258,7 +258,7 @@ def test_a_missing_package_is_one_line_of_advice(
 
 
 def test_with_an_upstream_no_database_is_needed(start: Callable[..., subprocess.Popen[str]]) -> None:
-    """With an upstream the process runs without DuckDB, and leaves the password to its owner."""
+    """With an upstream the process runs without DuckDB, and prints no password."""
     with FlightsDatabase(users=lambda _client: {}, flights=0) as upstream:
         host, port = upstream.address
         process = start("duckdb", "--upstream", f"{host}:{port}", program=("-c", _WITHOUT))
@@ -285,7 +285,7 @@ def test_with_an_upstream_no_database_is_needed(start: Callable[..., subprocess.
 def test_wrong_input_is_one_line(
     start: Callable[..., subprocess.Popen[str]], arguments: list[str], reason: str
 ) -> None:
-    """Wrong input ends with status 2 and one line that names what is wrong."""
+    """Invalid input ends with status 2 and one line that names it."""
     process = start(*arguments)
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors.count("\n")) == (2, "", 1)

@@ -1,4 +1,4 @@
-"""The sandbox's security groups filter what goes to an endpoint, by Alibaba Cloud's rules."""
+"""The sandbox's security groups filter connections to an endpoint, by Alibaba Cloud's rules."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def group(*rules: Permission, inner_access: str = "Drop") -> SecurityGroup:
     ],
 )
 def test_rules_decide_by_priority_and_drop_wins_ties(rules: tuple[Permission, ...], *, through: bool) -> None:
-    """Each rule counts if it is about the connection; the smallest priority decides."""
+    """Of the rules that match a connection, the smallest priority decides."""
     assert lets_in([group(*rules)], SOURCE, PORT, member_of={"sg-mine"}) == through
 
 
 def test_members_reach_each_other_where_no_rule_says_otherwise() -> None:
-    """Internal access is for members, and a rule comes before it."""
+    """Internal access applies to members, and a rule overrides it."""
     inner = group(inner_access="Accept")
     assert lets_in([inner], SOURCE, PORT, member_of={GROUP})
     assert not lets_in([inner], SOURCE, PORT)
@@ -62,7 +62,7 @@ def test_members_reach_each_other_where_no_rule_says_otherwise() -> None:
 
 
 def test_the_rules_of_all_groups_count_together() -> None:
-    """A Drop in one group wins over an Accept in another; without any group nothing is filtered."""
+    """A Drop in one group overrides an Accept in another; without groups nothing is filtered."""
     assert not lets_in([group(ACCEPT), group(DROP)], SOURCE, PORT)
     assert lets_in([group(), group(ACCEPT)], SOURCE, PORT)
     assert lets_in([], SOURCE, PORT)
@@ -80,7 +80,7 @@ RULES = st.builds(
 
 @given(groups=st.lists(st.lists(RULES, max_size=4), min_size=1, max_size=3))
 def test_the_sandbox_and_the_preflight_read_rules_alike(groups: list[list[Permission]]) -> None:
-    """Two readings of one documentation, made apart, agree: what `plan` says is what the gate does."""
+    """The gate and `plan`, which implement the documentation separately, agree on every rule."""
     judged = model.judge(
         [
             model.SecurityRules(
@@ -108,7 +108,7 @@ def test_the_sandbox_and_the_preflight_read_rules_alike(groups: list[list[Permis
 
 
 def answers(address: Address) -> bool:
-    """Tell whether a connection opens; where it does not, it is met with silence, not with a refusal."""
+    """Return whether a connection opens. A filtered one meets silence, not a refusal."""
     try:
         socket.create_connection(address, timeout=0.3).close()
     except TimeoutError:
@@ -117,7 +117,7 @@ def answers(address: Address) -> bool:
 
 
 def endpoint(sandbox: Sandbox, *groups: str) -> Address:
-    """Make an endpoint, and return where it answers."""
+    """Create an endpoint, and return its address."""
     made = sandbox.world.create_endpoint(
         service=sandbox.world.services[0],
         vpc_id=VPC,
@@ -128,7 +128,7 @@ def endpoint(sandbox: Sandbox, *groups: str) -> Address:
 
 
 def test_the_gate_follows_the_groups() -> None:
-    """An endpoint swallows or answers as its groups say, and changes with their rules and with the place."""
+    """An endpoint swallows or answers by its groups, and follows changes of rules and location."""
     with Sandbox(flights=0) as sandbox:
         address, closed = endpoint(sandbox, GROUP), endpoint(sandbox, OTHER)
         assert answers(address)
@@ -143,7 +143,7 @@ def test_the_gate_follows_the_groups() -> None:
 
 
 def test_a_group_that_is_taken_away_no_longer_filters() -> None:
-    """Attaching and detaching a group takes effect at once."""
+    """Attaching and detaching a group has an immediate effect."""
     with Sandbox(flights=0) as sandbox:
         address = endpoint(sandbox, GROUP)
         [endpoint_id] = sandbox.world.endpoints
@@ -156,7 +156,7 @@ def test_a_group_that_is_taken_away_no_longer_filters() -> None:
 
 
 def test_from_another_vpc_a_route_is_needed() -> None:
-    """Without one the endpoint's own VPC reaches it, and no other; without a place nothing is asked."""
+    """Without a route only the endpoint's own VPC reaches it; without a location nothing is checked."""
     elsewhere: Place = replace(ANALYTICS, vpc_id="vpc-t4nother5d9r1z")
     with Sandbox(flights=0) as sandbox:
         address = endpoint(sandbox, GROUP)
@@ -170,7 +170,7 @@ def test_from_another_vpc_a_route_is_needed() -> None:
 
 
 def test_the_groups_of_a_new_sandbox_are_open() -> None:
-    """Whoever begins with the sandbox meets no filter, but for the group that is called closed."""
+    """A new sandbox filters nothing, except through the group named closed."""
     network = seed()
     shut = {
         each.name

@@ -1,4 +1,4 @@
-"""`tidb_snapshot` of the embedded database: reads of the past, while others write."""
+"""`tidb_snapshot` of the embedded database reads the past while others write."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ USER, PASSWORD = "2vKmPqRsTuWxYzA.root", "a secret"
 
 
 class Clock:
-    """Seconds since 1970 that go by only when they are told to."""
+    """Seconds since 1970, advanced only by the test."""
 
     def __init__(self) -> None:
         """Start at a round number."""
         self.now = 1_800_000_000.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Provide the time that the database's commits are dated by."""
+    """Provide the clock for the database's commit times."""
     return Clock()
 
 
 @pytest.fixture
 def login(clock: Clock) -> Iterator[Callable[[], Any]]:
-    """Return a function that logs in and returns a function that asks."""
+    """Return a function that logs in and returns a query function."""
     with (
         FlightsDatabase(users=lambda _client: {USER: PASSWORD}, flights=20, clock=clock) as database,
         contextlib.ExitStack() as stack,
@@ -64,7 +64,7 @@ def login(clock: Clock) -> Iterator[Callable[[], Any]]:
 
 
 def moment(ask: Callable[..., Any]) -> int:
-    """Return the timestamp of a transaction that begins now."""
+    """Return the timestamp of a transaction that starts now."""
     ask("START TRANSACTION")
     ((timestamp,),) = ask("SELECT @@tidb_current_ts")
     ask("COMMIT")
@@ -72,7 +72,7 @@ def moment(ask: Callable[..., Any]) -> int:
 
 
 def refusal(ask: Callable[..., Any], sql: str) -> tuple[int, str]:
-    """Return code and words of the error that a statement ends with."""
+    """Return code and text of the error from a statement."""
     with pytest.raises(pymysql.err.MySQLError) as caught:
         ask(sql)
     code, words = caught.value.args
@@ -80,7 +80,7 @@ def refusal(ask: Callable[..., Any], sql: str) -> tuple[int, str]:
 
 
 def test_a_snapshot_shows_what_there_was(login: Callable[[], Any]) -> None:
-    """Inserts, updates, deletions and new columns after the timestamp are not seen; set to '' they are."""
+    """Changes and new columns after the timestamp are invisible until the variable is set to ''."""
     writer, reader = login(), login()
     writer("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
     writer("INSERT INTO t VALUES (1, 10), (2, 20)")
@@ -111,7 +111,7 @@ def test_a_snapshot_can_be_a_datetime(login: Callable[[], Any], clock: Clock) ->
 
 
 def test_the_timestamp_of_a_transaction_is_what_it_sees(login: Callable[[], Any]) -> None:
-    """Outside a transaction it is 0; within, it does not move, and timestamps only grow."""
+    """The variable is 0 outside a transaction and constant within one, and timestamps only grow."""
     reader, writer = login(), login()
     writer("CREATE TABLE t (id INT)")
     assert reader("SELECT @@tidb_current_ts") == ((0,),)
@@ -136,7 +136,7 @@ def test_the_timestamp_of_a_transaction_is_what_it_sees(login: Callable[[], Any]
     ],
 )
 def test_a_snapshot_refuses_writes(login: Callable[[], Any], write: str) -> None:
-    """A statement that writes ends with TiDB's error."""
+    """A statement that writes fails with TiDB's error."""
     ask = login()
     ask("CREATE TABLE t (id INT)")
     ask(f"SET @@tidb_snapshot = '{moment(ask)}'")
@@ -144,7 +144,7 @@ def test_a_snapshot_refuses_writes(login: Callable[[], Any], write: str) -> None
 
 
 def test_what_cannot_be_a_snapshot_is_refused(login: Callable[[], Any], clock: Clock) -> None:
-    """Before the GC safe point, in the future and no time at all: the variable stays as it was."""
+    """A time before the GC safe point, in the future or invalid is refused, and the variable is unchanged."""
     ask = login()
     now = moment(ask)
     ask(f"SET @@tidb_snapshot = {now}")
@@ -165,7 +165,7 @@ def test_what_cannot_be_a_snapshot_is_refused(login: Callable[[], Any], clock: C
 
 
 def test_an_open_transaction_keeps_its_snapshot_readable(login: Callable[[], Any], clock: Clock) -> None:
-    """The safe point does not pass a transaction that is open."""
+    """The safe point does not pass an open transaction."""
     holder, reader, writer = login(), login(), login()
     writer("CREATE TABLE t (id INT)")
     holder("BEGIN")
@@ -180,14 +180,14 @@ def test_an_open_transaction_keeps_its_snapshot_readable(login: Callable[[], Any
 
 
 def test_readers_of_one_snapshot_agree_while_a_writer_runs(login: Callable[[], Any]) -> None:
-    """Three connections read one timestamp again and again: each time the sum is what it was."""
+    """Three connections read one timestamp repeatedly, and the sum stays the same."""
     writer, readers = login(), [login() for _ in range(3)]
     writer("CREATE TABLE accounts (id INT PRIMARY KEY, balance INT)")
     writer("INSERT INTO accounts VALUES " + ", ".join(f"({n}, 100)" for n in range(10)))
     written, enough = threading.Event(), threading.Event()
 
     def write() -> None:
-        # No transfer keeps the sum as it is: a reader that saw any of them would tell.
+        # Every transfer changes the sum temporarily, so a reader of one would report it.
         for n in range(2000):
             writer(f"UPDATE accounts SET balance = balance + 1 WHERE id = {n % 10}")
             written.set()
@@ -211,7 +211,7 @@ def test_readers_of_one_snapshot_agree_while_a_writer_runs(login: Callable[[], A
 
 
 def test_a_wrong_or_killed_query_does_not_spoil_the_snapshot(login: Callable[[], Any]) -> None:
-    """After errors and a KILL QUERY the snapshot is read as before."""
+    """After errors and a KILL QUERY the snapshot is still readable."""
     ask, other = login(), login()
     ask("CREATE TABLE t (id INT)")
     ask("INSERT INTO t VALUES (1)")
@@ -238,7 +238,7 @@ def test_a_wrong_or_killed_query_does_not_spoil_the_snapshot(login: Callable[[],
 
 
 def test_the_states_that_are_kept_are_bounded(clock: Clock) -> None:
-    """The oldest go first, the safe point moves with them, and an open transaction keeps its own."""
+    """The oldest states are dropped first with the safe point, and an open transaction keeps its own."""
     database = open_database(0)
     history = History(database, clock=clock, most=5)
     database.execute("CREATE TABLE test.t (id INT)")

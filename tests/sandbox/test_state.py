@@ -1,4 +1,4 @@
-"""Snapshots of a sandbox: values that it, or another one, returns to."""
+"""Snapshots of a sandbox, which it or another sandbox can restore."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[tuple[Sandbox, Snapshot]]:
-    """Provide a running sandbox, and how it was at first."""
+    """Provide a running sandbox, and its initial state."""
     with Sandbox(flights=5) as sandbox:
         yield sandbox, sandbox.snapshot()
 
 
 @pytest.fixture
 def sandbox(started: tuple[Sandbox, Snapshot]) -> Sandbox:
-    """Provide the sandbox as if new."""
+    """Provide the sandbox in its initial state."""
     started[0].renew(started[1])
     return started[0]
 
@@ -46,13 +46,13 @@ USERS = f"/{DEMO}/sqlUsers"
 
 
 def create(clouds: Clouds, token: str) -> Any:
-    """Return what CreateVpcEndpoint answers."""
+    """Return CreateVpcEndpoint's answer."""
     query = {"ServiceName": SERVICE, "VpcId": VPC, "Zone": [ZONE], "SecurityGroupId": [GROUP]}
     return clouds.alibaba("CreateVpcEndpoint", **query, ClientToken=token)
 
 
 def change(action: str, **query: object) -> Callable[[Clouds, str], object]:
-    """Return what makes a call about the first endpoint."""
+    """Return a function that makes a call about the first endpoint."""
     return lambda clouds, word: clouds.alibaba(
         action,
         EndpointId=next(iter(clouds.sandbox.world.endpoints), "ep-none"),
@@ -67,7 +67,7 @@ def tag(clouds: Clouds, word: str) -> None:
 
 
 def create_user(clouds: Clouds, word: str) -> None:
-    """Make a SQL user."""
+    """Create a SQL user."""
     body = {"userName": f"{PREFIX}.{word}", "password": word * 3, "builtinRole": "role_admin"}
     clouds.tidb_cloud("POST", USERS, **body, authMethod="mysql_native_password")
 
@@ -78,16 +78,16 @@ def rename_cluster(clouds: Clouds, word: str) -> None:
 
 
 def deny(clouds: Clouds, _: str) -> None:
-    """Take a permission away, or give it again."""
+    """Remove a permission, or restore it."""
     clouds.sandbox.world.denied_actions ^= {"ecs:DescribeSecurityGroups"}
 
 
 def activate(clouds: Clouds, _: str) -> None:
-    """Let PrivateLink be activated, or not."""
+    """Allow or refuse the activation of PrivateLink."""
     clouds.sandbox.world.product_open = not clouds.sandbox.world.product_open
 
 
-#: Of the users of either cloud and of the provider; what is refused does no harm.
+#: Requests of both clouds' users and of the provider; refused ones are harmless.
 CHANGES: tuple[Callable[[Clouds, str], object], ...] = (
     create,
     change("RemoveZoneFromVpcEndpoint", ZoneId=ZONE["ZoneId"]),
@@ -114,7 +114,7 @@ def test_after_a_restore_every_answer_is_as_at_the_snapshot(
     after: list[tuple[Callable[[Clouds, str], object], str]],
     mode: Any,
 ) -> None:
-    """Whatever was done before and since, in both clouds and at the gate; and so at the second time."""
+    """After a restore, and after a second one, both clouds and the gate are as at the snapshot."""
     sandbox, fresh = started
     sandbox.renew(fresh, mode=mode)
     clouds = Clouds(sandbox)
@@ -131,7 +131,7 @@ def test_after_a_restore_every_answer_is_as_at_the_snapshot(
 
 
 def test_tables_rows_and_generated_ids_come_back(sandbox: Sandbox) -> None:
-    """What was changed, dropped and made since is undone, and an AUTO_INCREMENT goes on where it was."""
+    """Later changes, drops and new tables are undone, and AUTO_INCREMENT continues at its old value."""
     clouds, endpoint = Clouds(sandbox), make_endpoint(sandbox)
     clouds.sql(endpoint, "CREATE DATABASE mine")
     clouds.sql(
@@ -162,7 +162,7 @@ def test_tables_rows_and_generated_ids_come_back(sandbox: Sandbox) -> None:
 
 
 def test_the_doors_follow(sandbox: Sandbox) -> None:
-    """An endpoint that is not there any more refuses, one that is back accepts, and connections end."""
+    """After a restore a removed endpoint refuses, a restored one accepts, and connections end."""
     clouds, endpoint = Clouds(sandbox), make_endpoint(sandbox)
     with_endpoint = sandbox.snapshot()
     connection = pymysql.connect(
@@ -206,7 +206,7 @@ def test_what_was_under_way_goes_on_after_a_restore() -> None:
 def test_a_creation_that_is_remembered_is_not_made_again(
     started: tuple[Sandbox, Snapshot], sandbox: Sandbox
 ) -> None:
-    """A ClientToken that was used before the snapshot gets its first answer after the restore, no other."""
+    """A ClientToken used before the snapshot still returns its first answer after the restore."""
     clouds = Clouds(sandbox)
     made = create(clouds, "once")
     snapshot = sandbox.snapshot()
@@ -218,7 +218,7 @@ def test_a_creation_that_is_remembered_is_not_made_again(
 
 
 def test_place_clock_faults_and_what_stands_in_the_way_come_back(sandbox: Sandbox) -> None:
-    """All that a scenario, a fault or a test changes around the clouds is as at the snapshot."""
+    """Location, clock, faults and blocks around the clouds are restored."""
     sandbox.faults.add(Fault(kind=Kind.RESET, operation="ListClusters", times=3))
     snapshot = sandbox.snapshot()
     sandbox.stage("query-hangs")
@@ -237,7 +237,7 @@ def test_place_clock_faults_and_what_stands_in_the_way_come_back(sandbox: Sandbo
 
 
 def test_a_list_that_never_ends_ends_with_a_restore(sandbox: Sandbox) -> None:
-    """The page that a fault repeats is no part of a snapshot: the true one comes again."""
+    """A restore removes a fault that repeats a page, and the list is correct again."""
     clouds, snapshot = Clouds(sandbox), sandbox.snapshot()
     page = {"PageNumber": 2, "PageSize": 1}
     second = clouds.alibaba("DescribeVpcs", VPC_API, **page)
@@ -249,7 +249,7 @@ def test_a_list_that_never_ends_ends_with_a_restore(sandbox: Sandbox) -> None:
 
 
 def test_a_renewed_sandbox_knows_nothing_of_its_last_user(sandbox: Sandbox) -> None:
-    """Old keys are refused, observers are not told, and the log is empty."""
+    """A renewed sandbox refuses old keys, has no observers, and an empty log."""
     old, told = Clouds(sandbox), list[str]()
     sandbox.world.subscribe(lambda endpoint: told.append(endpoint.endpoint_id))
     sandbox.renew(sandbox.snapshot(), scenario="endpoint-exists", fault_seed=7)
@@ -262,7 +262,7 @@ def test_a_renewed_sandbox_knows_nothing_of_its_last_user(sandbox: Sandbox) -> N
 
 
 def test_a_file_holds_all_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Written, read and restored in another sandbox, on another port it is the same; only we can read it."""
+    """A file restores the same state in another sandbox on another port; only the user can read it."""
     clouds, endpoint = Clouds(sandbox), make_endpoint(sandbox)
     clouds.sql(endpoint, "CREATE TABLE test.t (a INT)")
     clouds.sql(endpoint, "INSERT INTO test.t VALUES (7)")
@@ -270,7 +270,7 @@ def test_a_file_holds_all_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
     snapshot.save(file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert Snapshot.load(file) == snapshot
-    # Their addresses can be listened on twice, at different ports.
+    # Two servers can listen on their addresses, at different ports.
     with Sandbox(flights=0) as other:
         other.restore(Snapshot.load(file))
         there = other.world.endpoints[endpoint.endpoint_id]
@@ -301,7 +301,7 @@ def test_a_file_holds_all_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_is_refused(
     sandbox: Sandbox, tmp_path: Path, where: tuple[str | int, ...], value: object, words: str
 ) -> None:
-    """In one line that names the field; a file opens no address to other machines."""
+    """An invalid file is refused in one line with its field, and opens no address to other machines."""
     make_endpoint(sandbox)
     file = tmp_path / "state.json"
     sandbox.snapshot().save(file)
@@ -316,7 +316,7 @@ def test_a_file_that_cannot_be_is_refused(
 
 
 def test_the_database_of_a_file_is_refused_where_it_cannot_be_made(sandbox: Sandbox) -> None:
-    """The sandbox keeps the database that it has."""
+    """If the file's database cannot be created, the sandbox keeps its own."""
     clouds, endpoint = Clouds(sandbox), make_endpoint(sandbox)
     clouds.sql(endpoint, "CREATE TABLE test.t (a INT)")
     snapshot = sandbox.snapshot()
@@ -329,7 +329,7 @@ def test_the_database_of_a_file_is_refused_where_it_cannot_be_made(sandbox: Sand
 
 
 def test_an_upstreams_content_is_not_in_it(sandbox: Sandbox) -> None:
-    """Nobody here knows it: the snapshot says so, and is not restored in the place of a database."""
+    """A snapshot excludes an upstream's content, says so, and does not replace a database."""
     assert sandbox.database is not None
     host, port = sandbox.database.address
     with Sandbox(upstream=f"{host}:{port}") as other:
@@ -344,7 +344,7 @@ def test_an_upstreams_content_is_not_in_it(sandbox: Sandbox) -> None:
 
 
 def test_the_command_line_begins_with_a_file_and_ends_with_one(sandbox: Sandbox, tmp_path: Path) -> None:
-    """--restore and --snapshot: what the process ends with is what it began with."""
+    """With --restore and --snapshot the process starts from a file and ends with the same state."""
     make_endpoint(sandbox)
     first, last = tmp_path / "first.json", tmp_path / "last.json"
     sandbox.stage("no-tls")

@@ -1,4 +1,4 @@
-"""The cluster API of the sandbox: listing, filtering, paging, describing, regions."""
+"""The sandbox's cluster API: listing, filtering, paging, describing, regions."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ PROJECT = "1372813089454525000"
 
 
 class Ticking:
-    """A clock on which a second passes at each look, so that no test meets the rate limit."""
+    """A clock that advances a second per reading, so that tests stay below the rate limit."""
 
     def __init__(self) -> None:
-        """Begin at some time."""
+        """Start at a fixed time."""
         self.now = 1_790_000_000.0
 
     def __call__(self) -> float:
-        """Return the time, a second later than the last."""
+        """Return the time, a second later than before."""
         self.now += 1
         return self.now
 
@@ -84,7 +84,7 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture
 def often_switching() -> Iterator[None]:
-    """Let threads take turns so often that a missing lock shows."""
+    """Switch threads often enough to reveal a missing lock."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -116,7 +116,7 @@ def test_the_first_page_has_ten_clusters(shared: Api) -> None:
     order=st.sampled_from(["", "displayName", "createTime desc", "displayName desc, createTime"]),
 )
 def test_any_page_size_walks_all_clusters_once(shared: Api, size: int, skip: int, order: str) -> None:
-    """Whatever page size, skip and order, the pages together hold each cluster not skipped once."""
+    """Whatever page size, skip and order, the pages together contain each unskipped cluster once."""
     whole = shared.get("/clusters", pageSize=100, orderBy=order)["clusters"]
     params: dict[str, Any] = {"pageSize": size, "skip": skip, "orderBy": order}
     walked: list[dict[str, Any]] = []
@@ -142,7 +142,7 @@ def test_a_page_has_at_most_100_clusters(api: Api) -> None:
 
 @pytest.mark.parametrize("params", [{"pageSize": "-1"}, {"pageSize": "x"}, {"pageSize": ""}, {"skip": "-1"}])
 def test_a_malformed_number_is_refused(shared: Api, params: dict[str, str]) -> None:
-    """A page size or skip that is no natural number is INVALID_ARGUMENT."""
+    """A page size or skip that is not a natural number is INVALID_ARGUMENT."""
     status, code, message = shared.refused("/clusters", **params)
     assert (status, code) == (400, 3)
     assert next(iter(params)) in message
@@ -154,7 +154,7 @@ def test_a_malformed_number_is_refused(shared: Api, params: dict[str, str]) -> N
     ids=str,
 )
 def test_a_page_token_is_good_for_the_same_parameters_only(shared: Api, changed: dict[str, Any]) -> None:
-    """A token with any other parameter than the first request had is refused."""
+    """A token with parameters other than the first request's is refused."""
     params = {"pageSize": 2, "filter": 'state="ACTIVE"', "orderBy": "createTime", "skip": 0}
     token = shared.get("/clusters", **params)["nextPageToken"]
     shared.get("/clusters", **params, pageToken=token)
@@ -165,12 +165,12 @@ def test_a_page_token_is_good_for_the_same_parameters_only(shared: Api, changed:
 
 @pytest.mark.parametrize("token", ["x", "MTAuYQ==", "\u00fc", "10", "MC4wLjA="])
 def test_a_page_token_of_ones_own_making_is_refused(shared: Api, token: str) -> None:
-    """A token that the API did not give out is INVALID_ARGUMENT."""
+    """An invented token is INVALID_ARGUMENT."""
     assert shared.refused("/clusters", pageToken=token) == (400, 3, "invalid pageToken")
 
 
 def test_skipping_beyond_the_end_is_an_empty_list(shared: Api) -> None:
-    """A skip larger than the number of clusters is a success without clusters or token."""
+    """A skip larger than the number of clusters succeeds without clusters or token."""
     page = shared.get("/clusters", skip=14)
     assert (page["clusters"], page["nextPageToken"], page["totalSize"]) == ([], "", 13)
 
@@ -197,7 +197,7 @@ def test_skipping_beyond_the_end_is_an_empty_list(shared: Api) -> None:
     ],
 )
 def test_a_filter_keeps_what_it_says(shared: Api, expression: str, names: list[str]) -> None:
-    """Each documented field filters with `=`, terms are joined by AND, and ids may be several."""
+    """Each documented field filters with `=`, AND joins terms, and several IDs are allowed."""
     page = shared.get("/clusters", filter=expression, pageSize=100)
     assert [cluster["displayName"] for cluster in page["clusters"]] == names
     assert page["totalSize"] == len(names)
@@ -219,14 +219,14 @@ def test_a_filter_keeps_what_it_says(shared: Api, expression: str, names: list[s
     ],
 )
 def test_a_filter_that_is_not_understood_is_refused(shared: Api, expression: str) -> None:
-    """A malformed filter, an unknown field or enum value is INVALID_ARGUMENT and never ignored."""
+    """A malformed filter, an unknown field or an unknown enum value is INVALID_ARGUMENT, never ignored."""
     status, code, message = shared.refused("/clusters", filter=expression)
     assert (status, code) == (400, 3)
     assert "invalid filter" in message
 
 
 def test_a_quoted_value_may_hold_quotes(api: Api) -> None:
-    """A backslash in a quoted value stands before a quote or another backslash."""
+    """In a quoted value a backslash escapes a quote or another backslash."""
     api.store.update(DEMO, labels={"note": 'say "a\\b" AND go'})
     assert api.names(filter=r'labels.note="say \"a\\b\" AND go"') == ["demo"]
 
@@ -234,7 +234,7 @@ def test_a_quoted_value_may_hold_quotes(api: Api) -> None:
 @settings(max_examples=100, deadline=None)
 @given(expression=st.text(alphabet="state=ACTIVE \"AND\\.labels'x", max_size=40) | st.text(max_size=40))
 def test_any_filter_is_answered(shared: Api, expression: str) -> None:
-    """No text in the filter brings the API down: it is a listing or INVALID_ARGUMENT."""
+    """Any filter text gives a listing or INVALID_ARGUMENT."""
     assert shared.client.get("/clusters", params={"filter": expression}).status_code in (200, 400)
 
 
@@ -270,7 +270,7 @@ def test_a_parameter_given_twice_is_refused(shared: Api) -> None:
 
 
 def test_a_cluster_is_described_as_the_tutorial_reads_it(shared: Api) -> None:
-    """Service name, zones, region, prefix and the sandbox's port stand where the real API has them."""
+    """Service name, zones, region, prefix and the sandbox's port are in the real API's fields."""
     cluster = shared.get(f"/clusters/{DEMO}")
     private = cluster["endpoints"]["private"]
     assert private["port"] == 15432
@@ -284,7 +284,7 @@ def test_a_cluster_is_described_as_the_tutorial_reads_it(shared: Api) -> None:
 
 
 def test_the_seed_holds_each_restriction(shared: Api) -> None:
-    """Another provider, no private service, another state and another plan are all there."""
+    """The seed has clusters with another provider, without a private service, in another state and plan."""
     every = {each["displayName"]: each for each in shared.get("/clusters", pageSize=100)["clusters"]}
     assert "aws" in every["aws-sales"]["endpoints"]["private"]
     assert "alicloud" not in every["no-private"]["endpoints"]["private"]
@@ -304,12 +304,12 @@ def test_every_private_service_exists_on_alibaba_cloud(shared: Api) -> None:
 
 
 def test_an_unknown_cluster_is_not_found(shared: Api) -> None:
-    """A cluster id that does not exist is 404 with google.rpc's code 5."""
+    """A missing cluster ID is 404 with google.rpc's code 5."""
     assert shared.refused("/clusters/1") == (404, 5, "cluster 1 not found")
 
 
 def test_the_basic_view_leaves_settings_out(shared: Api) -> None:
-    """BASIC is what FULL holds without the cluster's settings; no view means FULL."""
+    """BASIC is FULL without the cluster's settings, and the default is FULL."""
     basic = shared.get(f"/clusters/{DEMO}", view="BASIC")
     full = shared.get(f"/clusters/{DEMO}", view="FULL")
     assert basic.items() < full.items()
@@ -327,7 +327,7 @@ def test_the_basic_view_leaves_settings_out(shared: Api) -> None:
     ],
 )
 def test_a_value_outside_an_enum_is_refused(shared: Api, path: str, params: dict[str, str]) -> None:
-    """A parameter with a value that the Swagger does not list is INVALID_ARGUMENT."""
+    """A parameter value outside the Swagger file's enum is INVALID_ARGUMENT."""
     assert shared.refused(path, **params)[:2] == (400, 3)
 
 
@@ -376,7 +376,7 @@ def test_what_is_not_served_is_unimplemented_or_not_found(shared: Api) -> None:
 
 
 def test_an_update_shows_in_the_next_answer(api: Api) -> None:
-    """A test can change a cluster while the API runs, and the time of the change is told."""
+    """A cluster changed by a test appears in the next answer, with the time of the change."""
     before = api.get(f"/clusters/{DEMO}")
     api.store.update(DEMO, state="RESTORING", display_name="rested")
     after = api.get(f"/clusters/{DEMO}")
@@ -386,7 +386,7 @@ def test_an_update_shows_in_the_next_answer(api: Api) -> None:
 
 
 def test_an_update_of_nothing_known_is_an_error(api: Api) -> None:
-    """A misspelt field or cluster does not pass silently."""
+    """A misspelled field or cluster in an update is an error."""
     with pytest.raises(TypeError, match="colour"):
         api.store.update(DEMO, colour="red")
     with pytest.raises(RefusedError, match="not found"):
@@ -395,7 +395,7 @@ def test_an_update_of_nothing_known_is_an_error(api: Api) -> None:
 
 @pytest.mark.usefixtures("often_switching")
 def test_concurrent_updates_lose_nothing(api: Api) -> None:
-    """A field that one thread has set keeps its value while others set other fields."""
+    """A field set by one thread keeps its value while others set other fields."""
     fields = ("state", "display_name", "version", "gateway")
     together = threading.Barrier(len(fields))
 
@@ -413,7 +413,7 @@ def test_concurrent_updates_lose_nothing(api: Api) -> None:
 
 
 def test_calls_are_recorded(api: Api) -> None:
-    """Each request is recorded with what was asked, by whom, what came of it, and its id."""
+    """Each request is recorded with its parameters, caller, outcome and ID."""
     answer = api.client.get("/clusters/1", params={"view": "FULL"})
     challenged, call = api.calls
     assert (challenged.status, challenged.key) == (401, None)

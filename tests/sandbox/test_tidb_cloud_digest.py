@@ -1,4 +1,4 @@
-"""HTTP Digest of the sandbox's TiDB Cloud API, from real clients and from headers written by hand."""
+"""HTTP Digest of the sandbox's TiDB Cloud API, with real clients and with handwritten headers."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
 class Clock:
-    """A clock that a test sets; `step` seconds pass at each look."""
+    """A clock that a test sets; it advances `step` seconds per reading."""
 
     def __init__(self, step: float = 0.0) -> None:
-        """Begin in the middle of a minute."""
+        """Start in the middle of a minute."""
         self.now = 1_790_000_010.0
         self.step = step
 
@@ -61,25 +61,25 @@ def app(clock: Clock) -> Flask:
 
 @pytest.fixture
 def plain(app: Flask) -> Iterator[httpx.Client]:
-    """Return a client that knows nothing of Digest."""
+    """Return a client without Digest support."""
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://sandbox") as client:
         yield client
 
 
 class YieldingText(str):
-    """A text that lets other threads run whenever it is looked up, so that a missing lock shows."""
+    """A text that yields to other threads at each lookup, so that a missing lock shows."""
 
     __slots__ = ()
 
     def __hash__(self) -> int:
-        """Return way, then hash as text does."""
+        """Yield to other threads, then hash as text does."""
         time.sleep(0)
         return super().__hash__()
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[HttpServer]:
-    """Serve the API over TCP; its clock runs so fast that the rate limit is never met."""
+    """Serve the API over TCP, with a clock so fast that the rate limit is never reached."""
     app = create_app(ClusterStore(port=4000), {KEY: SECRET}, Clock(step=1.0))
     with HttpServer(app) as running:
         yield running
@@ -109,7 +109,7 @@ def credentials(  # noqa: PLR0913 - each is a thing that a test gets wrong
     method: str = "GET",
     **replaced: str | None,
 ) -> dict[str, str | None]:
-    """Answer a challenge as RFC 7616 says; `replaced` changes parameters before hashing, None leaves out."""
+    """Answer a challenge by RFC 7616. `replaced` changes parameters before hashing; None omits one."""
     values: dict[str, str | None] = {
         "username": key,
         "realm": challenge["realm"],
@@ -151,7 +151,7 @@ def test_without_credentials_the_answer_is_a_challenge_for_each_algorithm(plain:
 
 @pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
 def test_a_header_written_by_hand_is_let_in(plain: httpx.Client, algorithm: str) -> None:
-    """Credentials computed independently of the server open it, with either algorithm."""
+    """Independently computed credentials are accepted, with either algorithm."""
     challenge = challenge_of(plain.get(PATH), algorithm)
     assert plain.get(PATH, headers=header(credentials(challenge))).status_code == 200
 
@@ -174,7 +174,7 @@ def test_a_header_written_by_hand_is_let_in(plain: httpx.Client, algorithm: str)
     ids=str,
 )
 def test_credentials_with_one_fault_are_refused(plain: httpx.Client, wrong: dict[str, Any]) -> None:
-    """Each single fault is a 401 that does not call the nonce stale and does not use up the count."""
+    """Credentials with a single fault give a 401 without stale, and do not use up the count."""
     challenge = challenge_of(plain.get(PATH))
     refused = plain.get(PATH, headers=header(credentials(challenge, **wrong)))
     assert "stale" not in challenge_of(refused)
@@ -183,7 +183,7 @@ def test_credentials_with_one_fault_are_refused(plain: httpx.Client, wrong: dict
 
 @pytest.mark.parametrize("uri", [f"{PATH}/1", f"{PATH}?pageSize=2", f"{PATH}?pageSize=10&skip=0", "/"])
 def test_a_header_for_another_uri_is_refused(plain: httpx.Client, uri: str) -> None:
-    """Credentials made for another path or query do not open this one, as its uri is compared."""
+    """Credentials for another path or query are refused, because the uri is compared."""
     asked = f"{PATH}?pageSize=10"
     stolen = credentials(challenge_of(plain.get(asked)), uri=uri)
     assert plain.get(asked, headers=header(stolen)).status_code == 401
@@ -191,7 +191,7 @@ def test_a_header_for_another_uri_is_refused(plain: httpx.Client, uri: str) -> N
 
 
 def test_a_whole_url_as_uri_is_compared_by_path_and_query(plain: httpx.Client) -> None:
-    """A uri parameter in absolute form, as proxies get it, stands for its path and query."""
+    """An absolute uri parameter, as proxies get it, is compared by path and query."""
     challenge = challenge_of(plain.get(PATH))
     good = credentials(challenge, uri=f"http://sandbox{PATH}?skip=1")
     bad = credentials(challenge, uri=f"http://sandbox{PATH}?skip=2", count=2)
@@ -200,7 +200,7 @@ def test_a_whole_url_as_uri_is_compared_by_path_and_query(plain: httpx.Client) -
 
 
 def test_a_nonce_count_is_good_once(app: Flask, plain: httpx.Client) -> None:
-    """A replayed header is refused, while unused counts of the nonce are taken in any order."""
+    """A replayed header is refused, while unused counts of the nonce are accepted in any order."""
     challenge = challenge_of(plain.get(PATH))
     statuses = [
         plain.get(PATH, headers=header(credentials(challenge, count=count))).status_code
@@ -215,13 +215,13 @@ def test_a_nonce_count_is_good_once(app: Flask, plain: httpx.Client) -> None:
     [("realm", "elsewhere"), ("qop", "auth-int"), ("nc", "00000002"), ("cnonce", "1"), ("algorithm", "MD5")],
 )
 def test_credentials_changed_after_hashing_are_refused(plain: httpx.Client, name: str, value: str) -> None:
-    """A parameter that differs from the one that was hashed is noticed."""
+    """A parameter that differs from the hashed one is refused."""
     sent = credentials(challenge_of(plain.get(PATH)))
     assert plain.get(PATH, headers=header(sent | {name: value})).status_code == 401
 
 
 def test_of_several_threads_with_one_header_one_is_let_in(clock: Clock) -> None:
-    """Replays that arrive at the same moment do not slip past one another."""
+    """Of simultaneous replays with one header, exactly one is accepted."""
     authenticator = DigestAuthenticator({KEY: SECRET}, clock=clock)
     challenge = parameters(authenticator.challenges(Verdict())[0])
     nonce = YieldingText(challenge["nonce"])
@@ -242,7 +242,7 @@ def test_of_several_threads_with_one_header_one_is_let_in(clock: Clock) -> None:
 
 
 def test_an_old_nonce_is_called_stale(plain: httpx.Client, clock: Clock) -> None:
-    """A nonce past its age is refused with stale=true, and the new one of that answer works."""
+    """An expired nonce is refused with stale=true, and the new one of that answer works."""
     challenge = challenge_of(plain.get(PATH))
     clock.now += NONCE_SECONDS
     assert plain.get(PATH, headers=header(credentials(challenge))).status_code == 200
@@ -253,7 +253,7 @@ def test_an_old_nonce_is_called_stale(plain: httpx.Client, clock: Clock) -> None
 
 
 def test_an_old_nonce_with_a_wrong_secret_is_not_called_stale(plain: httpx.Client, clock: Clock) -> None:
-    """Stale promises that the secret was right, so a wrong one never hears it."""
+    """A wrong secret never gets stale, which would mean that the secret was right."""
     challenge = challenge_of(plain.get(PATH))
     clock.now += NONCE_SECONDS + 1
     refused = plain.get(PATH, headers=header(credentials(challenge, private="other")))
@@ -262,7 +262,7 @@ def test_an_old_nonce_with_a_wrong_secret_is_not_called_stale(plain: httpx.Clien
 
 @pytest.mark.parametrize("forged", ["", "x", "0.1790000010000.1.00.00", "\u00fc", "...."], ids=ascii)
 def test_a_nonce_that_is_not_ours_is_stale(clock: Clock, forged: str) -> None:
-    """A nonce without our signature lets nobody in, and a client that knows the secret may try again."""
+    """A nonce without the server's signature is refused as stale, so a client with the secret may retry."""
     authenticator = DigestAuthenticator({KEY: SECRET}, clock=clock)
     challenge = parameters(authenticator.challenges(Verdict())[0])
     sent = credentials(challenge | {"nonce": forged})
@@ -270,7 +270,7 @@ def test_a_nonce_that_is_not_ours_is_stale(clock: Clock, forged: str) -> None:
 
 
 def test_the_record_of_used_counts_is_bounded_and_forgets_nothing(clock: Clock) -> None:
-    """When the record is full every nonce becomes stale at once, so no used count is allowed again."""
+    """When the record is full every nonce becomes stale, so a used count is never accepted again."""
     authenticator = DigestAuthenticator({KEY: SECRET}, clock=clock, remembered=3)
     challenge = parameters(authenticator.challenges(Verdict())[0])
 
@@ -284,7 +284,7 @@ def test_the_record_of_used_counts_is_bounded_and_forgets_nothing(clock: Clock) 
 
 
 def test_counts_of_old_nonces_make_room(clock: Clock) -> None:
-    """The counts of nonces that are too old anyway are dropped before a good nonce is."""
+    """The counts of expired nonces are dropped before those of a valid nonce."""
     authenticator = DigestAuthenticator({KEY: SECRET}, clock=clock, remembered=3)
     old = parameters(authenticator.challenges(Verdict())[0])
     for count in (1, 2, 3):
@@ -297,7 +297,7 @@ def test_counts_of_old_nonces_make_room(clock: Clock) -> None:
 
 
 def test_httpx_reuses_one_challenge_for_many_calls(app: Flask) -> None:
-    """One DigestAuth object for all calls provokes a single 401, and every further call is one request."""
+    """One DigestAuth object causes a single 401 for all calls, and each further call is one request."""
     transport = httpx.WSGITransport(app=app)
     auth = httpx.DigestAuth(KEY, SECRET)
     with httpx.Client(transport=transport, base_url="http://sandbox", auth=auth) as client:
@@ -306,7 +306,7 @@ def test_httpx_reuses_one_challenge_for_many_calls(app: Flask) -> None:
 
 
 def test_httpx_goes_on_by_itself_when_its_nonce_is_stale(app: Flask, clock: Clock) -> None:
-    """An httpx client that was idle for longer than a nonce lives sees no error."""
+    """An httpx client that was idle for longer than a nonce's lifetime sees no error."""
     transport = httpx.WSGITransport(app=app)
     auth = httpx.DigestAuth(KEY, SECRET)
     with httpx.Client(transport=transport, base_url="http://sandbox", auth=auth) as client:
@@ -322,7 +322,7 @@ def test_httpx_goes_on_by_itself_when_its_nonce_is_stale(app: Flask, clock: Cloc
 
 
 def test_httpx_with_a_wrong_key_gets_401(app: Flask) -> None:
-    """A client whose private key is wrong ends with 401 instead of asking for ever."""
+    """A client with a wrong private key ends with 401 instead of retrying forever."""
     auth = httpx.DigestAuth(KEY, "wrong")
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://sandbox", auth=auth) as client:
         assert client.get(PATH).status_code == 401
@@ -330,17 +330,17 @@ def test_httpx_with_a_wrong_key_gets_401(app: Flask) -> None:
 
 
 def test_basic_credentials_are_no_credentials(plain: httpx.Client) -> None:
-    """The right key sent as Basic authentication is refused: the real API knows Digest alone."""
+    """The right key as Basic authentication is refused, because the real API accepts only Digest."""
     assert plain.get(PATH, auth=(KEY, SECRET)).status_code == 401
 
 
 def test_unknown_paths_are_not_told_to_strangers(plain: httpx.Client) -> None:
-    """A request without a key learns nothing about which paths exist."""
+    """A request without a key gets the same answer for existing and missing paths."""
     assert plain.get("/v1beta1/nothing").status_code == 401
 
 
 def test_requests_is_let_in(server: HttpServer) -> None:
-    """The requests library, which reads the last challenge, passes over TCP, also with a query."""
+    """The requests library, which reads the last challenge, is accepted over TCP, also with a query."""
     auth = HTTPDigestAuth(KEY, SECRET)
     for query in ("", "?pageSize=2&filter=displayName%3D%22demo%22"):
         assert requests.get(f"{server.url}{PATH}{query}", auth=auth, timeout=30).status_code == 200
@@ -349,7 +349,7 @@ def test_requests_is_let_in(server: HttpServer) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs the curl command: apt-get install curl")
 @pytest.mark.parametrize(("secret", "status"), [(SECRET, "200"), ("wrong", "401")])
 def test_curl_is_let_in_with_the_right_key_only(server: HttpServer, secret: str, status: str) -> None:
-    """The command of TiDB Cloud's own documentation works, and fails with a wrong private key."""
+    """The curl command of TiDB Cloud's documentation works, and fails with a wrong private key."""
     command = ["curl", "--silent", "--digest", "--user", f"{KEY}:{secret}", "--write-out", "%{http_code}"]
     command += ["--output", "-", "--url", f"{server.url}{PATH}?pageSize=1"]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -359,7 +359,7 @@ def test_curl_is_let_in_with_the_right_key_only(server: HttpServer, secret: str,
 @settings(max_examples=40, deadline=None)
 @given(label=st.text(max_size=30))
 def test_any_query_is_compared_as_it_was_sent(server: HttpServer, label: str) -> None:
-    """Whatever a client puts into a query, percent-encoded, its uri is recognised over TCP."""
+    """Whatever percent-encoded query a client sends, its uri is recognized over TCP."""
     quoted = label.replace("\\", "\\\\").replace('"', '\\"')
     with httpx.Client(base_url=server.url, auth=httpx.DigestAuth(KEY, SECRET)) as client:
         answer = client.get(PATH, params={"filter": f'labels.note="{quoted}"', "skip": "0"})

@@ -1,4 +1,4 @@
-"""The limit of 100 requests per API key and minute of the sandbox's TiDB Cloud API."""
+"""The sandbox's TiDB Cloud API allows 100 requests per API key and minute."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Clock:
     """A clock that a test sets."""
 
     def __init__(self) -> None:
-        """Begin 37 seconds before a full minute."""
+        """Start 37 seconds before a full minute."""
         self.now = 1_790_000_000.0 // 60 * 60 + 23
 
     def __call__(self) -> float:
@@ -33,12 +33,12 @@ class Api:
     """The API with its clock, and clients for it."""
 
     def __init__(self) -> None:
-        """Start with nothing spent."""
+        """Start with a full allowance."""
         self.clock = Clock()
         self.app = create_app(ClusterStore(port=4000), KEYS, self.clock)
 
     def client(self, key: str | None = "first", secret: str | None = None) -> httpx.Client:
-        """Return a client that keeps its challenge; a key of None sends no credentials."""
+        """Return a client that reuses its challenge; a key of None sends no credentials."""
         auth = None if key is None else httpx.DigestAuth(key, secret or KEYS[key])
         return httpx.Client(transport=httpx.WSGITransport(app=self.app), base_url="http://sandbox", auth=auth)
 
@@ -50,12 +50,12 @@ def api() -> Api:
 
 
 def remaining(answer: httpx.Response) -> int:
-    """Return what an answer says is left."""
+    """Return the remaining requests that an answer reports."""
     return int(answer.headers["X-Ratelimit-Remaining-Minute"])
 
 
 def test_every_answer_tells_limit_rest_and_reset(api: Api) -> None:
-    """Successes and errors alike carry the three headers, and the rest goes down by one for each call."""
+    """Every success and error has the three headers, and each call reduces the rest by one."""
     with api.client() as client:
         answers = [client.get(path) for path in (PATH, "/v1beta1/clusters/1", "/v1beta1/nothing", PATH)]
     assert [answer.status_code for answer in answers] == [200, 404, 404, 200]
@@ -66,7 +66,7 @@ def test_every_answer_tells_limit_rest_and_reset(api: Api) -> None:
 
 
 def test_the_challenge_carries_the_headers_and_costs_nobody(api: Api) -> None:
-    """A request without a key shows a whole minute's allowance however often it is sent."""
+    """A request without a key shows the full allowance, however often it is sent."""
     with api.client(None) as client:
         answers = [client.get(PATH) for _ in range(3)]
     assert [(answer.status_code, remaining(answer)) for answer in answers] == [(401, 100)] * 3
@@ -88,7 +88,7 @@ def test_a_client_that_keeps_its_challenge_has_99_calls_a_minute(api: Api) -> No
 
 
 def test_a_client_that_is_challenged_each_time_has_50_calls_a_minute(api: Api) -> None:
-    """A client that forgets its challenge pays two requests for each call."""
+    """A client that drops its challenge pays two requests for each call."""
 
     def call() -> int:
         with api.client() as client:
@@ -98,7 +98,7 @@ def test_a_client_that_is_challenged_each_time_has_50_calls_a_minute(api: Api) -
 
 
 def test_the_next_minute_starts_afresh(api: Api) -> None:
-    """The limit is lifted when the minute that X-Ratelimit-Reset announced is over, and not before."""
+    """The limit ends exactly with the minute that X-Ratelimit-Reset announced."""
     with api.client() as client:
         for _ in range(100):
             answer = client.get(PATH)
@@ -109,7 +109,7 @@ def test_the_next_minute_starts_afresh(api: Api) -> None:
 
 
 def test_keys_are_counted_apart(api: Api) -> None:
-    """One key's use leaves the other's minute whole."""
+    """One key's requests do not reduce another key's allowance."""
     with api.client("first") as first, api.client("second") as second:
         for _ in range(100):
             answer = first.get(PATH)
@@ -118,7 +118,7 @@ def test_keys_are_counted_apart(api: Api) -> None:
 
 
 def test_a_wrong_secret_spends_the_minute_of_the_key_it_names(api: Api) -> None:
-    """A refused request that names a key counts for that key."""
+    """A refused request counts for the key that it names."""
     with api.client("first", "wrong") as client:
         refused = client.get(PATH)
     assert (refused.status_code, remaining(refused)) == (401, 99)
@@ -132,7 +132,7 @@ def test_a_wrong_secret_spends_the_minute_of_the_key_it_names(api: Api) -> None:
 def test_no_minute_lets_more_than_the_limit_through(
     limit: int, pauses: list[float], costs: list[int]
 ) -> None:
-    """Whatever the times and costs, a minute never admits more than the limit, and reset is 1 to 60."""
+    """For any times and costs, a minute admits at most the limit, and reset is 1 to 60."""
     clock = Clock()
     limiter = RateLimiter(limit=limit, clock=clock)
     admitted: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""The SQL users of the sandbox's IAM API, and the logins that come of them."""
+"""The SQL users of the sandbox's IAM API, and their logins."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def api() -> Iterator[Api]:
 
 
 def test_a_cluster_starts_with_its_root(api: Api) -> None:
-    """The list holds the root user with the cluster's prefix, and never a password."""
+    """The list contains the root user with the cluster's prefix, and never a password."""
     assert api.call("GET") == {
         "sqlUsers": [
             {
@@ -79,7 +79,7 @@ def test_a_cluster_starts_with_its_root(api: Api) -> None:
 
 
 def test_auto_prefix_is_put_before_name_and_role(api: Api) -> None:
-    """A user created with autoPrefix carries the cluster's prefix in name and role, and can be read back."""
+    """A user created with autoPrefix has the cluster's prefix in name and role, and can be read back."""
     created = api.call("POST", json=ANALYST | {"customRoles": ["reader"]})
     assert created == {
         "userName": f"{PREFIX}.analyst",
@@ -92,7 +92,7 @@ def test_auto_prefix_is_put_before_name_and_role(api: Api) -> None:
 
 
 def test_without_auto_prefix_names_are_given_in_full(api: Api) -> None:
-    """A full name and role pass as they are; role_admin is the one role without a prefix."""
+    """A full name and role are accepted unchanged; only role_admin has no prefix."""
     full = {"userName": f"{PREFIX}.etl", "password": "12345678", "builtinRole": f"{PREFIX}.role_readwrite"}
     assert api.call("POST", json=full)["builtinRole"] == f"{PREFIX}.role_readwrite"
     admin = ANALYST | {"builtinRole": "role_admin"}
@@ -121,7 +121,7 @@ def test_without_auto_prefix_names_are_given_in_full(api: Api) -> None:
     ids=str,
 )
 def test_a_wrong_field_is_named(api: Api, wrong: dict[str, Any], named: str) -> None:
-    """Each invalid field is refused by name, and no user is made."""
+    """Each invalid field is refused by name, and no user is created."""
     code, text = api.refused("POST", json=ANALYST | wrong)
     assert code == "INVALID_ARGUMENT"
     assert named in text
@@ -130,7 +130,7 @@ def test_a_wrong_field_is_named(api: Api, wrong: dict[str, Any], named: str) -> 
 
 @pytest.mark.parametrize("length", [8, 64])
 def test_passwords_of_the_shortest_and_longest_length_pass(api: Api, length: int) -> None:
-    """The bounds of the password's length are themselves allowed."""
+    """The minimum and maximum length of a password are allowed."""
     api.call("POST", json=ANALYST | {"password": "x" * length})
     assert len(api.call("GET")["sqlUsers"]) == 2
 
@@ -143,7 +143,7 @@ def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["analyst", "root"])
 def test_a_user_is_not_made_twice(api: Api, name: str) -> None:
-    """A name that is taken is refused, and the first password stays."""
+    """A taken name is refused, and the first password stays."""
     api.call("POST", json=ANALYST)
     before = api.store.sql_logins()
     code, text = api.refused("POST", json=ANALYST | {"userName": name, "password": "another one"})
@@ -153,7 +153,7 @@ def test_a_user_is_not_made_twice(api: Api, name: str) -> None:
 
 
 def test_a_user_is_changed_field_by_field(api: Api) -> None:
-    """PATCH changes what it names and leaves the rest."""
+    """PATCH changes the given fields and leaves the rest."""
     api.call("POST", json=ANALYST)
     name = f"{PREFIX}.analyst"
     api.call("PATCH", name, json={"password": "new password"})
@@ -168,7 +168,7 @@ def test_a_user_is_changed_field_by_field(api: Api) -> None:
     "body", [{}, {"password": "short"}, {"password": ""}, {"builtinRole": "role_readonly"}], ids=str
 )
 def test_a_wrong_change_is_refused(api: Api, body: dict[str, str]) -> None:
-    """A change of nothing, to a short password, or to a role without its prefix is refused."""
+    """An empty change, a short password, and a role without its prefix are refused."""
     api.call("POST", json=ANALYST)
     before = api.store.sql_users
     assert api.refused("PATCH", f"{PREFIX}.analyst", json=body)[0] == "INVALID_ARGUMENT"
@@ -176,7 +176,7 @@ def test_a_wrong_change_is_refused(api: Api, body: dict[str, str]) -> None:
 
 
 def test_a_deleted_user_cannot_log_in(api: Api) -> None:
-    """A deleted user is gone from the API and from the logins."""
+    """A deleted user is missing from the API and from the logins."""
     api.call("POST", json=ANALYST)
     api.call("DELETE", f"{PREFIX}.analyst")
     assert f"{PREFIX}.analyst" not in api.store.sql_logins()
@@ -230,7 +230,7 @@ def test_users_are_paged(api: Api, size: int) -> None:
 
 
 def test_a_page_token_is_of_one_cluster(api: Api) -> None:
-    """A token of one cluster's users is refused for another's."""
+    """A token of one cluster's users is refused for another cluster."""
     api.call("POST", json=ANALYST)
     token = api.call("GET", params={"pageSize": 1})["nextPageToken"]
     sent = {"pageSize": 1, "pageToken": token}
@@ -238,7 +238,7 @@ def test_a_page_token_is_of_one_cluster(api: Api) -> None:
 
 
 def test_logins_are_those_of_clusters_that_accept_sql(api: Api) -> None:
-    """The root of every usable cluster can log in, and of no other cluster."""
+    """The root user can log in to every usable cluster, and to no other."""
     usable = {"demo", "reporting", "jakarta", "twin", *(f"staging-{number}" for number in range(1, 5))}
     clusters = api.store.clusters.values()
     expected = {f"{c.user_prefix}.root": "root password" for c in clusters if c.display_name in usable}
@@ -248,7 +248,7 @@ def test_logins_are_those_of_clusters_that_accept_sql(api: Api) -> None:
 
 
 def test_logins_follow_the_cluster(api: Api) -> None:
-    """Nobody logs in to a cluster that has been paused, and everybody does when it is back."""
+    """A paused cluster refuses all logins, and accepts them again after it has resumed."""
     api.call("POST", json=ANALYST)
     before = api.store.sql_logins()
     api.store.update(DEMO, state="RESTORING")
@@ -261,7 +261,7 @@ def test_logins_follow_the_cluster(api: Api) -> None:
 
 
 def test_passwords_stay_out_of_records(api: Api) -> None:
-    """Neither the recorded calls nor a user's repr hold a password."""
+    """Neither the recorded calls nor a user's repr contain a password."""
     api.call("POST", json=ANALYST)
     api.call("PATCH", f"{PREFIX}.analyst", json={"password": "new password"})
     records = repr(list(api.calls)) + str(api.calls) + repr(api.store.sql_users)

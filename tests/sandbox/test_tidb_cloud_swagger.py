@@ -1,4 +1,4 @@
-"""The sandbox's TiDB Cloud answers against the Swagger files that TiDB Cloud publishes."""
+"""The sandbox's TiDB Cloud answers match the Swagger files that TiDB Cloud publishes."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ BODY = {"userName": "etl", "password": "12345678", "builtinRole": "role_readonly
 
 
 class Specification:
-    """A Swagger file that answers can be held against."""
+    """A Swagger file that validates answers."""
 
     def __init__(self, path: Path) -> None:
         """Read the file and close its objects."""
         self.content = json.loads(path.read_text(encoding="utf-8"))
         self.definitions = copy.deepcopy(self.content["definitions"])
         for definition in self.definitions.values():
-            # An answer must have no field that the file does not know; Swagger leaves objects open.
+            # An answer must not have unknown fields; Swagger leaves objects open.
             if "properties" in definition:
                 definition.setdefault("additionalProperties", False)
         region = self.definitions.get("commonv1beta1Region")
         if region is not None:
-            # The one deviation: the pattern of `name` leaves alicloud out, while the pattern of
-            # `regionId`, of which the name is made, and the list of providers have it.
+            # The one deviation: the pattern of `name` excludes alicloud, while the pattern of `regionId`, a
+            # part of the name, and the list of providers include it.
             assert region["properties"]["name"]["pattern"] == "^regions/(aws|gcp|azure)-(.+)$"
             region["properties"]["name"]["pattern"] = "^regions/(aws|gcp|azure|alicloud)-(.+)$"
 
     def check(self, path: str, answer: httpx.Response) -> None:
-        """Fail unless the answer is what the file says of this path, method and status."""
+        """Fail unless the answer matches the file for this path, method and status."""
         responses = self.content["paths"][path][answer.request.method.lower()]["responses"]
         response = responses.get(str(answer.status_code)) or responses["default"]
         schema = response["schema"] | {"definitions": self.definitions}
@@ -79,7 +79,7 @@ def store() -> ClusterStore:
 
 @pytest.fixture
 def client(store: ClusterStore) -> Iterator[httpx.Client]:
-    """Return a client that is allowed; the clock stands still."""
+    """Return an authenticated client with a stopped clock."""
     app = create_app(store, {"key": "secret"}, lambda: 1_790_000_000.0)
     transport = httpx.WSGITransport(app=app)
     auth = httpx.DigestAuth("key", "secret")
@@ -124,7 +124,7 @@ def test_every_cluster_of_the_seed_is_as_published(
 
 
 def test_states_are_those_published(cluster_api: Specification) -> None:
-    """The states that a filter may name are the file's."""
+    """The states that a filter accepts are the file's."""
     assert list(STATES) == cluster_api.content["definitions"]["commonv1beta1ClusterState"]["enum"]
 
 
@@ -140,7 +140,7 @@ def test_the_gateways_refusals_are_as_published(client: httpx.Client, cluster_ap
 
 
 def test_a_429_is_the_one_of_the_documentation(client: httpx.Client, cluster_api: Specification) -> None:
-    """The body over the limit stands word for word in the file's description of the API."""
+    """The documentation of the API contains the body of the 429 word for word."""
     for _ in range(100):
         answer = client.get("/v1beta1/regions")
     shown = cluster_api.content["info"]["description"]
@@ -191,7 +191,7 @@ def test_sql_user_answers_are_as_published(  # noqa: PLR0913, PLR0917 - fixtures
 
 
 def test_an_invented_field_would_be_noticed(client: httpx.Client, cluster_api: Specification) -> None:
-    """The check itself fails on a field that the file does not know and on a value outside an enum."""
+    """The check itself fails on an unknown field and on a value outside an enum."""
     answer = client.get(f"/v1beta1/clusters/{DEMO}")
     for change in ({"colour": "red"}, {"state": "ASLEEP"}, {"createTime": 1}):
         wrong = httpx.Response(200, json=answer.json() | change, request=answer.request)
@@ -200,7 +200,7 @@ def test_an_invented_field_would_be_noticed(client: httpx.Client, cluster_api: S
 
 
 def test_projects_are_as_published(client: httpx.Client, iam_api: Specification) -> None:
-    """Each page of the list, and the refusal of a made-up token, are valid by TiDB Cloud's own file."""
+    """Each page of the list, and the refusal of an invented token, are valid by TiDB Cloud's own file."""
     path = "/v1beta1/projects"
     first = client.get(path, params={"pageSize": 1})
     second = client.get(path, params={"pageSize": 1, "pageToken": first.json()["nextPageToken"]})

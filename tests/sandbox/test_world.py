@@ -26,7 +26,7 @@ REPORTING = SERVICES["epsrv-t4nreport5w8z2m6k1v0"]
 
 
 def create(world: World, *, service: EndpointService = DEMO) -> str:
-    """Make an endpoint in two zones and return its id."""
+    """Create an endpoint in two zones and return its ID."""
     endpoint = world.create_endpoint(
         service=service, vpc_id="vpc-t4nanalytics0k3m7x", zones=ZONES, security_groups=["sg-t4nanalytics"]
     )
@@ -40,7 +40,7 @@ def states(endpoint: Endpoint) -> tuple[str, str, str]:
 
 
 class ManualClock:
-    """A clock that moves only when told."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         """Start at zero."""
@@ -67,7 +67,7 @@ def test_manual_mode_passes_every_documented_state() -> None:
 
 
 def test_immediate_mode_is_connected_before_create_returns() -> None:
-    """In mode immediate the answer shows the first state and the next read the last one."""
+    """In mode immediate the answer has the first state and the next read the last one."""
     with World(port=free_port()) as world:
         first = world.create_endpoint(service=DEMO, vpc_id="vpc-t4nanalytics0k3m7x", zones=ZONES)
         assert states(first) == ("Creating", "Disconnected", "Creating")
@@ -75,7 +75,7 @@ def test_immediate_mode_is_connected_before_create_returns() -> None:
 
 
 def test_without_auto_accept_an_endpoint_waits_for_the_owner() -> None:
-    """A service that does not accept by itself stays Disconnected until its owner accepts."""
+    """Without auto-accept an endpoint stays Disconnected until its service's owner accepts."""
     with World(port=free_port()) as world:
         endpoint_id = create(world, service=REPORTING)
         assert states(world.endpoints[endpoint_id]) == ("Active", "Disconnected", "Wait")
@@ -86,7 +86,7 @@ def test_without_auto_accept_an_endpoint_waits_for_the_owner() -> None:
 
 @pytest.mark.parametrize("end", [World.disconnect, World.reject])
 def test_an_owner_can_end_a_connection_and_accept_again(end: Callable[[World, str], None]) -> None:
-    """After the owner has ended a connection SQL stops, and acceptance brings it back."""
+    """After the owner ends a connection SQL stops, and acceptance restores it."""
     with World(port=free_port()) as world:
         endpoint_id = create(world)
         end(world, endpoint_id)
@@ -97,7 +97,7 @@ def test_an_owner_can_end_a_connection_and_accept_again(end: Callable[[World, st
 
 
 def test_a_removed_service_leaves_its_endpoints_without_it() -> None:
-    """When a service is withdrawn its endpoints show ServiceDeleted and carry nothing."""
+    """The endpoints of a withdrawn service show ServiceDeleted and carry no traffic."""
     with World(port=free_port()) as world:
         endpoint_id = create(world)
         world.remove_service(DEMO.service_id)
@@ -107,7 +107,7 @@ def test_a_removed_service_leaves_its_endpoints_without_it() -> None:
 
 
 def test_observers_see_each_change_in_order_and_the_deletion() -> None:
-    """Observers are told of every state of an endpoint, the last of them Deleted."""
+    """Observers receive every state of an endpoint, the last of them Deleted."""
     with World(port=free_port()) as world:
         seen: list[Endpoint] = []
         world.subscribe(seen.append)
@@ -137,7 +137,7 @@ def test_observers_run_outside_the_lock() -> None:
 
 
 def test_addresses_follow_the_zones() -> None:
-    """The addresses at which SQL may flow are the domain and those of the connected zones."""
+    """The open SQL addresses are the domain and those of the connected zones."""
     with World(port=free_port()) as world:
         endpoint_id = create(world)
         endpoint = world.endpoints[endpoint_id]
@@ -151,7 +151,7 @@ def test_addresses_follow_the_zones() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one loopback address elsewhere")
 def test_each_address_is_its_own_loopback_literal() -> None:
-    """On Linux every domain and interface has a loopback address of its own that can be listened on."""
+    """On Linux every domain and interface has its own loopback address that can be listened on."""
     port = free_port()
     with World(port=port) as world:
         ids = [create(world) for _ in range(20)]
@@ -165,7 +165,7 @@ def test_each_address_is_its_own_loopback_literal() -> None:
 
 
 def test_free_addresses_are_taken_and_given_back() -> None:
-    """Each zone takes one address of its vSwitch and gives it back when it is gone."""
+    """Each zone takes one address of its vSwitch and returns it when it is removed."""
     with World(mode="manual", port=free_port()) as world:
         before = world.free_addresses("vsw-t4na1")
         endpoint_id = create(world)
@@ -177,7 +177,7 @@ def test_free_addresses_are_taken_and_given_back() -> None:
 
 
 def test_a_modification_passes_pending_and_keeps_the_connection() -> None:
-    """While an endpoint is modified it is Pending, and SQL goes on flowing."""
+    """During a modification an endpoint is Pending, and SQL continues."""
     with World(mode="manual", port=free_port()) as world:
         endpoint_id = create(world)
         while world.tick():
@@ -191,7 +191,7 @@ def test_a_modification_passes_pending_and_keeps_the_connection() -> None:
 
 
 def test_a_zone_added_later_follows_the_connection() -> None:
-    """A zone that is added to a connected endpoint passes Creating, Wait and Connecting by itself."""
+    """A zone added to a connected endpoint passes Creating, Wait and Connecting automatically."""
     with World(mode="manual", port=free_port()) as world:
         endpoint = world.create_endpoint(service=DEMO, vpc_id="vpc-t4nanalytics0k3m7x", zones=ZONES[:1])
         while world.tick():
@@ -204,7 +204,7 @@ def test_a_zone_added_later_follows_the_connection() -> None:
 
 
 def test_time_mode_spreads_the_transitions_over_the_seconds() -> None:
-    """In mode time an endpoint is connected after exactly the seconds asked for, by the clock."""
+    """In mode time an endpoint is connected after exactly the given seconds, by the clock."""
     clock = ManualClock()
     with World(mode="time", seconds=30.0, clock=clock, port=free_port()) as world:
         endpoint_id = create(world)
@@ -224,7 +224,7 @@ def test_time_mode_spreads_the_transitions_over_the_seconds() -> None:
 
 
 def test_time_mode_catches_up_after_a_pause() -> None:
-    """When the clock has jumped, all the transitions that were due are made, in order."""
+    """After a jump of the clock, all due transitions happen in order."""
     clock = ManualClock()
     with World(mode="time", seconds=3.0, clock=clock, port=free_port()) as world:
         seen: list[str] = []
@@ -257,7 +257,7 @@ def test_time_mode_runs_by_itself_and_ends() -> None:
 
 
 def test_close_ends_a_timer_that_still_waits() -> None:
-    """Close does not wait for transitions that are still to come."""
+    """Close does not wait for future transitions."""
     before = set(threading.enumerate())
     world = World(mode="time", seconds=1e6, port=free_port())
     create(world)
@@ -268,7 +268,7 @@ def test_close_ends_a_timer_that_still_waits() -> None:
 
 @given(st.lists(st.sampled_from(["tick", "accept", "disconnect", "attach", "remove"]), max_size=12))
 def test_every_endpoint_comes_to_rest(actions: list[str]) -> None:
-    """Whatever the parties do, the states are documented ones and come to rest in a few ticks."""
+    """Whatever the parties do, the states are documented ones and settle within a few ticks."""
     with World(mode="manual", port=free_port()) as world:
         endpoint_id = create(world)
         steps: dict[str, Callable[[], object]] = {

@@ -1,4 +1,4 @@
-"""The topics of help: each exists, is named by errors that exist, and shows commands that can be typed."""
+"""The help topics: each exists, is named by existing errors, and shows valid commands."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ every_topic = pytest.mark.parametrize("topic", errors.TOPICS)
 
 
 def test_every_file_is_a_topic() -> None:
-    """No topic is without its text, and no text without a topic."""
+    """Every topic has a file, and every file is a topic."""
     shipped = {path.name for path in resources.files("tidb_pe_magic").joinpath("help").iterdir()}
     assert shipped == {f"{topic}.md" for topic in errors.TOPICS}
 
 
 @every_topic
 def test_every_command_of_a_topic_can_be_typed(topic: str) -> None:
-    """What stands in a topic as a command is one, with flags that exist."""
+    """Every command in a topic is valid, with existing flags."""
     lines = re.findall(r"`%tidb_pe ([^`]*)`", markdown(topic))
     assert lines
     for line in lines:
-        if line.split()[0] not in {"sandbox", "form"}:  # these two are the notebook's own
+        if line.split()[0] not in {"sandbox", "form"}:  # These two belong to the notebook.
             parse(words(" ".join(line.split())), prog="%tidb_pe", skin=Skin.LINE)
 
 
 @every_topic
 def test_a_topic_is_markdown_in_a_notebook_and_text_elsewhere(topic: str) -> None:
-    """It begins with its title, which the list of the topics has, too."""
+    """A topic starts with the title that the list of topics shows."""
     with Runbook(environ={}) as runbook:
         shown, listed = runbook.help(topic), runbook.help()
     title = markdown(topic).partition("\n")[0].removeprefix("# ")
@@ -51,13 +51,13 @@ def test_a_topic_is_markdown_in_a_notebook_and_text_elsewhere(topic: str) -> Non
 
 
 def test_a_topic_names_no_api_host() -> None:
-    """Nobody is asked for it, also where a variable replaces the clouds' own hosts."""
+    """A topic names no API host, even if a variable replaces the clouds' own hosts."""
     with Runbook(environ={"TIDB_PE_ALIBABA_ENDPOINT": "http://127.0.0.1:1"}) as runbook:
         assert "127.0.0.1" not in render.text(runbook.help("costs"))
 
 
 def test_a_notebook_shows_headings_small_and_code_as_it_is() -> None:
-    """A comment in an example is no heading."""
+    """A comment in an example is not shown as a heading."""
     text = "# Title\n## Part\n```\n# a comment\n```\n# Next"
     assert HelpText(topic="x", text=text)._repr_mimebundle_()["text/markdown"] == (
         "### Title\n#### Part\n```\n# a comment\n```\n### Next"
@@ -65,7 +65,7 @@ def test_a_notebook_shows_headings_small_and_code_as_it_is() -> None:
 
 
 def test_every_topic_that_an_error_names_exists() -> None:
-    """Without a better command, such an error ends with the one that shows the topic."""
+    """An error without a better command ends with the command that shows an existing topic."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "topic")]
     assert {kind.topic for kind in kinds} - {""} <= set(errors.TOPICS)
     assert errors.ConnectionFailed("tls", "no").text().endswith("\nTry: %tidb_pe help tls")
@@ -74,7 +74,7 @@ def test_every_topic_that_an_error_names_exists() -> None:
 
 
 def test_the_fleet_of_its_topic_is_a_valid_file(tmp_path: Path) -> None:
-    """Its rows are those that the text promises: each cluster in each VPC, and one more."""
+    """The fleet in the topic has the rows that the text describes: each cluster in each VPC, and one more."""
     (block,) = re.findall(r"```toml\n(.*?)```", markdown("fleets"), re.DOTALL)
     path = tmp_path / "fleet.toml"
     path.write_text(block, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The RAM policy is what the commands call: nothing is missing and nothing is too much."""
+"""The RAM policy matches the commands' calls exactly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox import Sandbox
 
 VPC, GROUP = "vpc-t4nanalytics0k3m7x", "sg-t4nanalytics"
-# Not a call of its own: RAM may ask for it where an endpoint is created with tags.
+# Not a call of its own: RAM may check it when an endpoint is created with tags.
 WITH_CREATE = "privatelink:TagResources"
 
 
@@ -50,7 +50,7 @@ def allowed(text: str) -> dict[str, list[str]]:
 
 
 def whole_way(runbook: Runbook) -> str:
-    """Do what the policy is for, and return the endpoint's ID."""
+    """Run the commands that the policy is for, and return the endpoint's ID."""
     runbook.cluster("demo")
     runbook.networks()
     runbook.verify()
@@ -68,19 +68,19 @@ def called(sandbox: Sandbox) -> set[str]:
 
 
 def test_the_policy_is_what_the_whole_way_calls(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Each call on the way to a query is allowed, and nothing is allowed that is not called."""
+    """The policy allows exactly the calls of the steps up to a query."""
     whole_way(runbook)
     assert called(sandbox) == set(allowed(policy())) - {WITH_CREATE}
 
 
 def test_the_policy_with_clean_up_is_what_deletion_calls_too(runbook: Runbook, sandbox: Sandbox) -> None:
-    """With --clean-up the calls of `delete` are allowed besides."""
+    """With --clean-up the policy also allows the calls of `delete`."""
     runbook.delete(whole_way(runbook), yes=True, shared=True)
     assert called(sandbox) == set(allowed(policy(clean_up=True))) - {WITH_CREATE}
 
 
 def test_only_what_is_asked_for_may_delete() -> None:
-    """Without --clean-up nothing can be removed, and activating the product is never asked for."""
+    """Without --clean-up the policy allows no removal, and it never allows the product's activation."""
     without, with_it = allowed(policy()), allowed(policy(clean_up=True))
     assert set(with_it) - set(without) == set(ram.CLEAN_UP)
     assert not any("Delete" in action or "Remove" in action for action in without)
@@ -88,7 +88,7 @@ def test_only_what_is_asked_for_may_delete() -> None:
 
 
 def test_creating_is_allowed_on_its_four_resources_of_the_region() -> None:
-    """One action is checked on the endpoint, the VPC, the vSwitch and the security group."""
+    """Creation is allowed on the endpoint, the VPC, the vSwitch and the security group."""
     assert allowed(policy("ap-southeast-1"))["privatelink:CreateVpcEndpoint"] == [
         "acs:privatelink:ap-southeast-1:*:vpcendpoint/*",
         "acs:vpc:ap-southeast-1:*:vpc/*",
@@ -107,21 +107,21 @@ def test_without_a_cluster_no_cloud_is_asked(sandbox: Sandbox) -> None:
 
 
 def test_a_cluster_fills_the_region_in(runbook: Runbook, sandbox: Sandbox) -> None:
-    """The cluster that is given, or was named last, makes the policy its region's."""
+    """The given or last named cluster limits the policy to its region."""
     assert runbook.permissions(cluster="demo").policy == policy("ap-southeast-1")
     assert runbook.permissions(clean_up=True).policy == policy("ap-southeast-1", clean_up=True)
     assert not sandbox.requests.to("alibaba")
 
 
 def test_a_cluster_that_is_paused_has_a_policy_and_one_elsewhere_has_none(runbook: Runbook) -> None:
-    """The state does not matter to a policy; a cluster on another cloud has no region to fill in."""
+    """A paused cluster has a policy; a cluster on another cloud has no region, and so none."""
     assert runbook.permissions(cluster="archive").policy == policy("ap-southeast-1")
     with pytest.raises(errors.NotEligible, match="no private endpoint service on Alibaba Cloud"):
         runbook.permissions(cluster="aws-sales")
 
 
 def test_the_policy_can_be_copied_from_what_is_shown(runbook: Runbook) -> None:
-    """The lines between braces are the JSON, indentation and all."""
+    """The lines between braces are the JSON with its indentation."""
     shown = runbook.permissions(clean_up=True)
     text = render.text(shown)
     assert text[text.index("\n{") + 1 : text.index("\n}") + 2] == shown.policy
@@ -129,7 +129,7 @@ def test_the_policy_can_be_copied_from_what_is_shown(runbook: Runbook) -> None:
 
 
 def test_a_denied_deletion_points_to_clean_up(runbook: Runbook, sandbox: Sandbox) -> None:
-    """Who may create but not delete is told the option of the policy, and the endpoint stays."""
+    """A user who may create but not delete gets the policy's option in the error, and the endpoint stays."""
     endpoint_id = whole_way(runbook)
     sandbox.world.denied_actions.add("privatelink:DeleteVpcEndpoint")
     with pytest.raises(errors.PermissionDenied) as denied:

@@ -1,4 +1,4 @@
-"""What the preflight finds in facts, without any cloud."""
+"""The preflight's findings from facts, without any cloud."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ADVANCED = model.SecurityGroup(
 
 
 def rule(**changes: Any) -> SecurityRule:
-    """Return a rule that lets everyone in to every TCP port, with changes."""
+    """Return a rule that allows everyone on every TCP port, with changes."""
     plain = SecurityRule(
         security_group_id=GROUP.security_group_id,
         policy="Accept",
@@ -92,7 +92,7 @@ def facts(**changes: Any) -> Facts:
 
 
 def with_group(added: model.SecurityGroup) -> dict[str, Any]:
-    """Return the facts of a plan that has this group too."""
+    """Return the facts of a plan with this group in addition."""
     vpc = replace(VPC, security_groups=(*VPC.security_groups, added))
     return {
         "networks": model.Networks(cluster=CLUSTER, vpcs=(vpc,)),
@@ -101,7 +101,7 @@ def with_group(added: model.SecurityGroup) -> dict[str, Any]:
 
 
 def hidden(action: str) -> dict[str, Any]:
-    """Return the facts where this RAM action is missing."""
+    """Return the facts without this RAM action."""
     return {"networks": model.Networks(cluster=CLUSTER, vpcs=(VPC,), missing_actions=(action,))}
 
 
@@ -111,14 +111,14 @@ def zone(zone_id: str, vswitch_id: str) -> tuple[model.EndpointZone, ...]:
 
 
 def test_where_all_is_well_every_check_says_so() -> None:
-    """A plan that works has findings of severity ok only, one for each check that has something to say."""
+    """A plan that works has only findings of severity ok, one for each check that reports."""
     found = findings(FACTS)
     assert {finding.severity for finding in found} == {Severity.OK}
     assert len({finding.check for finding in found}) == len(found)
 
 
 def test_no_place_is_judged_without_a_vpc() -> None:
-    """Where no VPC could be looked up, nothing is said of where the endpoint would be."""
+    """If the VPC could not be looked up, the endpoint's location is not judged."""
     assert "place" in {finding.check for finding in findings(FACTS)}
     for here in (HERE, None):
         found = findings(facts(vpc=replace(VPC, vpc_id=""), here=here))
@@ -199,7 +199,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
 def test_each_cause_is_the_first_finding(
     changes: dict[str, Any], check: str, severity: str, words: str
 ) -> None:
-    """One thing that is wrong comes first, under its check's name, with the words that tell it."""
+    """A single fault comes first, under its check's name, with its description."""
     first = findings(facts(**changes))[0]
     assert (first.check, first.severity) == (check, severity)
     told = f"{first.summary} {first.evidence}"
@@ -207,12 +207,12 @@ def test_each_cause_is_the_first_finding(
 
 
 def test_zones_that_were_asked_for_are_not_found_fault_with() -> None:
-    """Who names one zone has decided so."""
+    """A single zone that the user named gets no warning."""
     assert findings(facts(zones=FACTS.planned.zones[:1], zones_asked=True))[0].severity == Severity.OK
 
 
 def test_three_billed_zones_are_a_warning() -> None:
-    """More zones than redundancy needs are named with what they cost."""
+    """More zones than redundancy needs get a warning with their cost."""
     roomy = replace(VPC, vswitches=tuple(replace(v, available_ip_count=9) for v in VPC.vswitches))
     zones = tuple(model.EndpointZone(zone_id=v.zone_id, vswitch_id=v.vswitch_id) for v in roomy.vswitches[:3])
     [first, *_] = findings(facts(vpc=roomy, zones=zones, zones_asked=True))
@@ -221,7 +221,7 @@ def test_three_billed_zones_are_a_warning() -> None:
 
 
 def test_the_gravest_come_first_and_equals_keep_their_order() -> None:
-    """Stops, then warnings, then what is well, each in the order of the checks."""
+    """Stops come first, then warnings, then ok findings, each in the order of the checks."""
     found = findings(facts(name="1", clock_ahead=5000.0, here=None, denied=Denied("a:B")))
     order = [Severity.STOP, Severity.WARN, Severity.OK]
     assert [f.severity for f in found] == sorted((f.severity for f in found), key=order.index)
@@ -230,21 +230,21 @@ def test_the_gravest_come_first_and_equals_keep_their_order() -> None:
 
 
 def test_a_closed_product_says_nothing_of_what_could_not_be_asked() -> None:
-    """Where PrivateLink is not activated, an unseen service is no second finding."""
+    """If PrivateLink is not activated, an unseen service is not a second finding."""
     found = findings(facts(product_open=False, service=None))
     assert [f.check for f in found if f.severity != Severity.OK] == ["product-open"]
 
 
 @given(st.permutations(("", "1", "a" * 129, "tidb-demo")), st.floats(-1e9, 1e9))
 def test_every_finding_is_whole(names: list[str], ahead: float) -> None:
-    """Whatever is found has a sentence, and a stop says what to do."""
+    """Every finding has a sentence, and a stop has advice."""
     for found in findings(facts(name=names[0], clock_ahead=ahead)):
         assert found.summary.endswith(".")
         assert found.advice or found.severity == Severity.OK
 
 
 def test_a_rule_that_nothing_outweighs_is_told() -> None:
-    """Against a Drop rule of the first priority no rule helps, and the mend says what does."""
+    """If a first-priority Drop rule blocks the port, the advice is to change it, not to add a rule."""
     drop = rule(policy="Drop")
     (stop, *_) = findings(facts(rules={"sg-t4nabc123": group(drop)}))
     assert stop.rule is None
@@ -255,7 +255,7 @@ def test_a_rule_that_nothing_outweighs_is_told() -> None:
 
 
 def test_the_refusal_names_the_first_stop_its_mend_and_force() -> None:
-    """What `create` says in one line is enough to go on."""
+    """The one-line error of `create` names the first stop, its fix and --force."""
     found = findings(facts(name="1", clock_ahead=5000.0))
     refusal = PreflightFailed(found)
     assert refusal.check == "clock"
@@ -294,7 +294,7 @@ GROUPS = st.lists(
 
 @given(rules=GROUPS, known=st.booleans())
 def test_a_missing_rule_lets_this_machine_in(rules: list[SecurityRules], known: bool) -> None:  # noqa: FBT001 - hypothesis gives it
-    """The rule stands with a stop alone, is for one port and one address, and with it the port is open."""
+    """The rule accompanies a stop, covers one port and one address, and opens the port."""
     here = replace(HERE, private_ip="10.0.1.9" if known else "")
     by_group = {each.security_group_id: each for each in rules}
     (found,) = (finding for finding in findings(facts(rules=by_group, here=here)) if finding.check == "port")
@@ -312,7 +312,7 @@ def test_a_missing_rule_lets_this_machine_in(rules: list[SecurityRules], known: 
 
 
 def certain(each: SecurityRule, address: str) -> bool | None:
-    """Tell in the plainest way whether a rule is about TCP to the port from the address."""
+    """Return, in the simplest way, whether a rule concerns TCP to the port from the address."""
     if each.protocol.upper() not in {"TCP", "ALL"}:
         return False
     bounds = [part.split("/") for part in each.port_range.split(",")]
@@ -326,7 +326,7 @@ def certain(each: SecurityRule, address: str) -> bool | None:
 
 
 def weighed(rules: Sequence[SecurityRule], *, member: bool) -> Access:
-    """Let the smallest priority decide, Drop before Accept, and membership where no rule does."""
+    """Let the smallest priority decide, Drop before Accept, and membership without a matching rule."""
     if not rules:
         return Access.ACCEPTED if member else Access.DROPPED
     first = min(rules, key=lambda each: (int(each.priority), each.policy.lower() != "drop"))
@@ -334,7 +334,7 @@ def weighed(rules: Sequence[SecurityRule], *, member: bool) -> Access:
 
 
 def possible(groups: Sequence[SecurityRules], address: str) -> set[Access]:
-    """Return every outcome there can be, by trying each way in which the unknown could be."""
+    """Return every possible outcome, by trying each value of the unknowns."""
     rules = [each for one in groups for each in one.rules]
     known = [each for each in rules if certain(each, address)]
     unknown = [each for each in rules if certain(each, address) is None]
@@ -351,7 +351,7 @@ def possible(groups: Sequence[SecurityRules], address: str) -> set[Access]:
 def test_the_rules_are_judged_as_if_every_unknown_were_tried(
     groups: list[SecurityRules], address: str
 ) -> None:
-    """Accepted or dropped is said exactly where all that is not known makes no difference."""
+    """The result is Accept or Drop exactly if the unknowns make no difference."""
     outcomes = possible(groups, address)
     expected = outcomes.pop() if len(outcomes) == 1 else Access.UNKNOWN
     assert judge(groups, PORT, address).access == expected
@@ -359,7 +359,7 @@ def test_the_rules_are_judged_as_if_every_unknown_were_tried(
 
 @given(GROUPS)
 def test_without_an_address_only_what_holds_for_all_is_said(groups: list[SecurityRules]) -> None:
-    """An answer for an unknown machine is the answer for each machine."""
+    """The result for an unknown address holds for every address."""
     access = judge(groups, PORT).access
     if access != Access.UNKNOWN:
         assert {judge(groups, PORT, address).access for address in ADDRESSES} == {access}
@@ -369,7 +369,7 @@ def test_without_an_address_only_what_holds_for_all_is_said(groups: list[Securit
 def test_the_order_of_the_rules_does_not_matter(
     groups: list[SecurityRules], address: str, random: Any
 ) -> None:
-    """Priority decides, not the place in the list."""
+    """Priority decides, not the order of the list."""
     mixed = [replace(one, rules=tuple(random.sample(one.rules, len(one.rules)))) for one in groups]
     assert judge(mixed, PORT, address).access == judge(groups, PORT, address).access
 
@@ -378,7 +378,7 @@ def test_the_order_of_the_rules_does_not_matter(
 def test_a_rule_of_any_shape_is_judged_without_an_error(
     policy: str, priority: str, ports: str, source: str
 ) -> None:
-    """What an API sends is read or is not known; it is never a failure."""
+    """A rule of any shape is read or counts as unknown, without an error."""
     odd = rule(policy=policy, priority=priority, port_range=ports, source_cidr=source)
     assert judge([group(odd)], PORT, "10.0.1.9").access in set(Access)
     assert judge([group(odd)], PORT).access in set(Access)
@@ -406,5 +406,5 @@ def test_a_rule_of_any_shape_is_judged_without_an_error(
     ],
 )
 def test_a_few_rules_by_hand(rules: list[SecurityRule], access: Access) -> None:
-    """The cases that the documentation names, and what cannot be read."""
+    """The documented cases, and unreadable rules, give the expected results."""
     assert judge([group(*rules)], PORT, "10.0.1.9").access == access

@@ -1,4 +1,4 @@
-"""Saved connections as files: complete, private, and refused in one line where they are broken."""
+"""Saved connections as files: complete, private, and refused in one line if broken."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def changed(environ: dict[str, str], **changes: Any) -> None:
-    """Save the connection, and change its file by hand; ... takes a field away."""
+    """Save the connection, and edit its file; ... removes a field."""
     path = saved_connections.save(environ, SAVED)
     content = json.loads(path.read_text(encoding="utf-8")) | changes
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not ...}))
 
 
 def refusal(environ: dict[str, str], name: str = "tidb") -> str:
-    """Return the line that a connection is refused with, and check that the list has the same reason."""
+    """Return the line that refuses a connection, after checking that the list has the same reason."""
     with pytest.raises(InvalidRequest) as caught:
         saved_connections.load(environ, name)
     assert caught.value.__cause__ is None
@@ -66,7 +66,7 @@ def refusal(environ: dict[str, str], name: str = "tidb") -> str:
 
 
 def test_what_is_saved_is_loaded(environ: dict[str, str]) -> None:
-    """Every field comes back, in a file of the owner's alone."""
+    """Every field is restored, from a file that only the user can read."""
     path = saved_connections.save(environ, SAVED)
     assert saved_connections.load(environ, "tidb") == SAVED
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -75,7 +75,7 @@ def test_what_is_saved_is_loaded(environ: dict[str, str]) -> None:
 
 
 def test_saving_again_replaces(environ: dict[str, str]) -> None:
-    """The last one counts, and the list has each name once."""
+    """The last save replaces earlier ones, and the list has each name once."""
     saved_connections.save(environ, SAVED)
     later = replace(SAVED, database="", password_from="")
     saved_connections.save(environ, later)
@@ -85,14 +85,14 @@ def test_saving_again_replaces(environ: dict[str, str]) -> None:
 
 
 def test_a_name_that_is_not_saved_lists_those_that_are(environ: dict[str, str]) -> None:
-    """The line has the names, and the command that saves one."""
+    """The line lists the saved names, and the command that saves one."""
     assert "saved: none. Save one first. Try: %tidb_pe connect --alias tidb --save" in refusal(environ)
     saved_connections.save(environ, SAVED)
     assert "saved: @tidb." in refusal(environ, "other")
 
 
 def test_forgetting_deletes_the_file_once(environ: dict[str, str]) -> None:
-    """The second time there is nothing to delete."""
+    """Forgetting a connection deletes its file, and a second attempt finds none."""
     saved_connections.save(environ, SAVED)
     assert saved_connections.forget(environ, "tidb")
     assert not saved_connections.forget(environ, "tidb")
@@ -100,7 +100,7 @@ def test_forgetting_deletes_the_file_once(environ: dict[str, str]) -> None:
 
 
 def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    """The line names the file, the reason and the variable."""
+    """For an unwritable directory the line names the file, the reason and the variable."""
     (tmp_path / "file").touch()
     environ = {"TIDB_PE_CONFIG_DIR": str(tmp_path / "file")}
     with pytest.raises(InvalidRequest, match=r"--save: .*tidb\.json cannot be written: .*TIDB_PE_CONFIG_DIR"):
@@ -127,7 +127,7 @@ def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_a_file_with_a_wrong_field_names_it(
     environ: dict[str, str], changes: dict[str, Any], reason: str
 ) -> None:
-    """The line has the file, the field and the command that saves it again; no value is repeated."""
+    """The line names the file, the field and the command that saves it again, without the value."""
     changed(environ, **changes)
     line = refusal(environ)
     assert (
@@ -141,7 +141,7 @@ def test_a_file_with_a_wrong_field_names_it(
     "written", [b"", b"{", b"[]", b"\xff\xfe", b"null", b"[" * 100_000, b'{"version": 1}' + b" " * 200_000]
 )
 def test_a_file_that_is_no_object_is_one_line(environ: dict[str, str], written: bytes) -> None:
-    """Whatever the file holds instead, the line says that it is no JSON object."""
+    """A file without a JSON object is refused in one line with that reason."""
     saved_connections.save(environ, SAVED).write_bytes(written)
     assert "it holds no JSON object" in refusal(environ)
 
@@ -156,7 +156,7 @@ _JSON = st.recursive(
 @_patient
 @given(field=st.sampled_from(sorted(vars(SAVED))), value=_JSON)
 def test_any_value_in_any_field_is_taken_or_refused(environ: dict[str, str], field: str, value: Any) -> None:
-    """No content of a file is anything but a saved connection or one line."""
+    """Any content of a file gives a saved connection or one line."""
     changed(environ, **{field: value})
     try:
         loaded = saved_connections.load(environ, "tidb")
@@ -169,7 +169,7 @@ def test_any_value_in_any_field_is_taken_or_refused(environ: dict[str, str], fie
 def test_without_the_variable_the_users_directory_is_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The place is the platform's own for configuration."""
+    """The default directory is the platform's own for configuration."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     found = saved_connections.directory({})

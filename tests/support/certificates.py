@@ -1,4 +1,4 @@
-"""Certificate authorities and server certificates for the tests, made on the spot."""
+"""Certificate authorities and server certificates for the tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority; `path` is the file that `--ca` takes."""
+    """A certificate authority; `path` is the file for `--ca`."""
 
     name: str
     key: CertificateIssuerPrivateKeyTypes
@@ -31,7 +31,7 @@ class Authority:
 
 
 def make_authority(name: str, directory: Path) -> Authority:
-    """Make an authority and write its certificate."""
+    """Create an authority and write its certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A form of widgets used as a person uses it, without a front end."""
+"""A widget form used as a user would, without a front end."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ class Shown:
     """What a form publishes, in order."""
 
     def __init__(self) -> None:
-        """Nothing is shown yet."""
+        """Start empty."""
         self.data: list[dict[str, str]] = []
 
     def __call__(self, data: dict[str, str], *, transient: dict[str, str], update: bool) -> None:  # noqa: ARG002
-        """Keep it."""
+        """Record the output."""
         self.data.append(data)
 
 
 class Clicker:
-    """Uses a form as a person does, and waits until it rests."""
+    """Uses a form as a user would, and waits until it is idle."""
 
     def __init__(self, form: Form, shown: Shown) -> None:
-        """Wait until the form has looked around."""
+        """Wait for the form's first lookup."""
         self.form, self.shown = form, shown
         self.rest()
 
     def rest(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no operation is in progress."""
         assert self.form.join(_SECONDS), "the form is still at work"
 
     def click(self, button: Any) -> None:
-        """Click a button that can be clicked, and wait for what comes of it."""
+        """Click an enabled button, and wait for the result."""
         assert not button.disabled
         button.click()
         self.rest()
 
     def put(self, field: Any, value: Any) -> None:
-        """Type or choose something, and wait for what comes of it."""
+        """Type or choose something, and wait for the result."""
         field.control.value = value
         self.rest()
 
@@ -56,7 +56,7 @@ class Clicker:
 
     @property
     def summary(self) -> str:
-        """The summary's text as it was published last."""
+        """The last published text of the summary."""
         return self.shown.data[-1]["text/plain"]
 
 
@@ -68,7 +68,7 @@ def choose(clicker: Clicker, name: str = "demo") -> None:
 
 
 def place(clicker: Clicker, *, zones: int = 2) -> None:
-    """Choose where the endpoint for the cluster demo would be created; one of its two zones is optional."""
+    """Choose the location of the cluster demo's endpoint; one of its two zones is optional."""
     choose(clicker)
     step = clicker.form.create
     clicker.put(step.groups, (GROUP,))
@@ -90,17 +90,17 @@ def settle(manual: Sandbox) -> None:
 
 
 def heads(clicker: Clicker) -> list[str]:
-    """Return what the steps' heads say."""
+    """Return the texts of the steps' headers."""
     return [page.box.children[0].description for page in clicker.form.sections.values()]
 
 
 def words(widget: Any) -> str:
-    """Return what an HTML widget says, without its elements."""
+    """Return an HTML widget's text, without its elements."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", widget.value)).split())
 
 
 def command_of(action: Any) -> str:
-    """Return the command that an action shows; empty where it shows none."""
+    """Return the command that an action shows, or an empty text."""
     found = re.search(r"<code[^>]*>(.*)</code>", action.command.value)
     assert found or not action.command.value
     return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""

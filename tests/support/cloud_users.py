@@ -1,4 +1,4 @@
-"""Users of a sandbox: of both clouds' APIs, by other clients than ours, and of SQL."""
+"""Users of a sandbox: of both clouds' APIs through independent clients, and of SQL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Clouds:
     """Both clouds' APIs as their users call them, and SQL through an endpoint."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Use the keys of this moment."""
+        """Use the current keys."""
         self.sandbox = sandbox
         self.environment = sandbox.environment()
         self._digest = httpx.DigestAuth(
@@ -35,7 +35,7 @@ class Clouds:
         )
 
     def alibaba(self, action: str, version: str = PRIVATELINK, /, **query: object) -> Any:
-        """Return what Alibaba Cloud answers, without what differs at each call; a refusal's code."""
+        """Return Alibaba Cloud's answer without its varying parts, or a refusal's code."""
         parameters = utils_models.Params(
             action=action,
             version=version,
@@ -62,13 +62,13 @@ class Clouds:
         return {name: value for name, value in body.items() if name != "RequestId"}
 
     def tidb_cloud(self, method: str, path: str, **body: object) -> Any:
-        """Return what TiDB Cloud answers."""
+        """Return TiDB Cloud's answer."""
         url = f"{self.environment['TIDBCLOUD_SERVERLESS_ENDPOINT']}/v1beta1/clusters{path}"
         answer = httpx.request(method, url, auth=self._digest, json=body or None)
         return answer.status_code, answer.json()
 
     def sql(self, endpoint: Endpoint, statement: str) -> Any:
-        """Return the rows that the database answers through an endpoint."""
+        """Return the database's rows through an endpoint."""
         connection = pymysql.connect(
             host=endpoint.domain,
             port=endpoint.port,
@@ -81,7 +81,7 @@ class Clouds:
             return cursor.fetchall()
 
     def everything(self) -> Any:
-        """Return what every operation that reads answers, and where something listens."""
+        """Return the answers of every read operation, and the open addresses."""
         world = self.sandbox.world
         of_endpoints = [
             self.alibaba(action, EndpointId=endpoint_id)
@@ -106,7 +106,7 @@ class Clouds:
 
 
 def make_endpoint(sandbox: Sandbox) -> Endpoint:
-    """Return a new endpoint, connected."""
+    """Return a new connected endpoint."""
     made = sandbox.world.create_endpoint(
         service=sandbox.world.services[0],
         vpc_id=VPC,

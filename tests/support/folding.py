@@ -1,4 +1,4 @@
-"""One test over many cases, each of which is named where it fails."""
+"""One test over many cases, whose failures name the case."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def for_each(cases: Mapping[str, tuple[Any, ...]]) -> Callable[[Callable[..., No
 
 
 def _failure(name: str, check: Callable[..., None], case: tuple[Any, ...]) -> str:
-    """Return the case's name and how it failed; empty where it passed."""
+    """Return the case's name and its failure, or an empty text."""
     try:
         check(*case)
     except (Exception, pytest.fail.Exception):  # noqa: BLE001 - it is reported with its traceback

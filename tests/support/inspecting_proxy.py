@@ -1,4 +1,4 @@
-"""A company's proxy that ends TLS with an authority of its own, and looks into what passes."""
+"""A company proxy that terminates TLS with its own authority, and inspects the traffic."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ CLOUD_HOSTS = (
 
 
 class InspectingProxy:
-    """Listens on loopback, and passes what is meant for a cloud's host on to an emulated one.
+    """Listens on loopback, and forwards requests for a cloud's host to an emulated one.
 
     Attributes:
         url: of the proxy.
-        authority: file of the authority that a client has to trust.
-        asked: how often each host was asked for.
+        authority: file of the authority that a client must trust.
+        asked: the number of requests for each host.
     """
 
     def __init__(self, directory: Path, upstream: Callable[[str], str]) -> None:
-        """Make an authority and a certificate.
+        """Create an authority and a certificate.
 
         Args:
-            directory: where they are written.
-            upstream: the URL that answers in a host's place.
+            directory: the directory for both files.
+            upstream: the URL that answers in place of the host.
         """
         authority = make_authority("Example Corp Root", directory)
         write_server_certificate(authority, CLOUD_HOSTS, directory)
@@ -52,12 +52,12 @@ class InspectingProxy:
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to listen."""
+        """Start listening."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(5)
@@ -69,7 +69,7 @@ class InspectingProxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        # Whoever refuses the certificate ends the connection.
+        # A client that refuses the certificate ends the connection.
         with contextlib.suppress(OSError), client:
             head = b""
             while b"\r\n\r\n" not in head:

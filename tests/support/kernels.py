@@ -1,4 +1,4 @@
-"""A real IPython kernel in a process of its own, driven as a front end drives it."""
+"""A real IPython kernel in a separate process, driven like a front end's."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SECONDS = 120.0
 
 @dataclass
 class Reply:
-    """What a cell showed.
+    """A cell's output.
 
     Attributes:
-        messages: everything that the kernel sent for it, as the protocol has it.
-        error: the traceback's lines where it failed.
-        asked: the questions that it put to the front end.
+        messages: all of the kernel's messages for it, in the protocol's form.
+        error: the traceback's lines if it failed.
+        asked: the questions to the front end.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Kernel:
         *,
         answer: str | None = None,
     ) -> Reply:
-        """Run a cell to its end, and return what it showed; None answers no question, as nbclient does."""
+        """Run a cell to its end, and return its output; None answers no question, as nbclient does."""
         reply = Reply()
 
         def keep(message: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ class Kernel:
         return reply
 
     def complete(self, source: str) -> list[str]:
-        """Press Tab at the mark | in a cell, and return what is offered."""
+        """Press Tab at the mark | in a cell, and return the completions."""
         cursor = source.index("|")
         code = source.replace("|", "", 1)
         reply: Any = self._client.complete(code, cursor, reply=True, timeout=_SECONDS)
@@ -126,7 +126,7 @@ class Kernel:
         return matches
 
     def must(self, source: str) -> Reply:
-        """Run a cell that has to succeed."""
+        """Run a cell and check that it succeeds."""
         reply = self.run(source)
         assert not reply.error, f"{source}\n{reply.text}{reply.error}"
         return reply

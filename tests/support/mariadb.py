@@ -46,24 +46,24 @@ class MariaDb:
         authority: Authority | None = None,
         options: Mapping[str, str] | None = None,
     ) -> None:
-        """Make the data directory; with an authority the server offers TLS for 127.0.0.1.
+        """Create the data directory; with an authority the server offers TLS for 127.0.0.1.
 
         Args:
             program: mariadbd.
             installer: mariadb-install-db.
             authority: issues the server's certificate.
-            options: of the server, besides those that tests need, or instead of them.
+            options: of the server, which extend or replace those of the tests.
         """
         self._program = program
         self._options = dict(options or {})
         self._authority = authority
-        # A path for the socket must be short, which pytest's temporary directories are not.
+        # A socket's path must be short, and pytest's temporary directories are too long.
         self._temporary = tempfile.TemporaryDirectory(prefix="tidb-pe-")
         self.directory = Path(self._temporary.name)
         self.password = secrets.token_urlsafe()
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
-        # Root is refused by the server unless it is named.
+        # The server refuses root unless it is named.
         self._user = f"--user={getpass.getuser()}"
         data = f"--datadir={self.directory / 'data'}"
         command = [
@@ -81,7 +81,7 @@ class MariaDb:
             write_server_certificate(authority, (self.host,), self.directory)
 
     def start(self) -> None:
-        """Start the server, on the port that it had before, and wait until it takes a login."""
+        """Start the server on its previous port, and wait until it accepts a login."""
         if not self.port:
             with socket.socket() as sock:
                 sock.bind((self.host, 0))
@@ -167,7 +167,7 @@ class MariaDb:
             return tuple(cursor.fetchall())
 
     def value(self, statement: str) -> Any:
-        """Return the one value that a statement returns."""
+        """Return the single value of a statement."""
         ((value,),) = self.execute(statement)
         return value
 
@@ -177,19 +177,19 @@ class MariaDb:
         return tuple(row[0] for row in self.execute(query.format(user or self.user)))
 
     def running(self, query: str) -> tuple[int, ...]:
-        """Return the ids of the connections that execute this query."""
+        """Return the IDs of the connections that run this query."""
         rows = self.execute("SELECT id, info FROM information_schema.processlist")
         return tuple(row[0] for row in rows if row[1] == query)
 
     def await_end(self, query: str) -> None:
-        """Wait until nobody executes this query: the server ends one a little after it was told to."""
+        """Wait until this query runs nowhere, because the server ends a query with a delay."""
         for _ in range(_START_TRIES):
             if not self.running(query):
                 return
         assert not self.running(query)
 
     def await_no_others(self, before: tuple[int, ...], user: str = "") -> None:
-        """Wait until the user has no connection but these: the server ends one a little after its client."""
+        """Wait until the user has only these connections, because the server ends one with a delay."""
         for _ in range(_START_TRIES):
             if set(self.connections(user)) <= set(before):
                 return
@@ -203,7 +203,7 @@ class MariaDb:
         assert len(self.connections()) < number
 
     def target(self, **changes: Any) -> Target:
-        """Return where this server is, with its authority where it has one."""
+        """Return the server's target, with its authority if it has one."""
         options: dict[str, Any] = {
             "host": self.host,
             "port": self.port,
@@ -220,7 +220,7 @@ class MariaDb:
 def running(
     authority: Authority | None = None, options: Mapping[str, str] | None = None
 ) -> Iterator[MariaDb]:
-    """Start a server, with TLS where there is an authority, and remove it at the end."""
+    """Start a server, with TLS if an authority is given, and remove it at the end."""
     program, installer = (need(name, apt="mariadb-server") for name in ("mariadbd", "mariadb-install-db"))
     server = MariaDb(program, installer, authority, options)
     try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-# Capabilities of TiDB's greeting without TLS (MySQL client/server protocol): plugin authentication included.
+# Capabilities of TiDB's greeting without TLS (MySQL client/server protocol), including plugin authentication.
 _LOWER, _UPPER, _TLS = 0xF7FF & ~0x800, 0x8, 0x800
 
 
@@ -22,13 +22,13 @@ def packet(payload: bytes, number: int) -> bytes:
 def refusing(
     code: int, text: str, *, method: bytes = b"mysql_native_password", offers_tls: bool = False
 ) -> Callable[[socket.socket], None]:
-    """Return what serves one connection: greeting, login, refusal.
+    """Return a function that serves one connection: greeting, login, refusal.
 
     Args:
         code: errno of the refusal; 0 ends the exchange at the request for the method.
         text: its text.
-        method: asked for by a switch request, where it is not mysql_native_password.
-        offers_tls: the greeting offers TLS, which nobody can do here.
+        method: named in a switch request, if it is not mysql_native_password.
+        offers_tls: whether the greeting offers TLS, which always fails here.
     """
 
     def serve(connection: socket.socket) -> None:
@@ -47,7 +47,7 @@ def refusing(
                 return
             number = _number(connection)
             if method == b"caching_sha2_password":
-                # TiDB knows no fast path, and takes what follows for the password itself.
+                # TiDB has no fast path, and treats what follows as the password itself.
                 connection.sendall(packet(b"\x01\x04", number + 1))
                 number = _number(connection)
         refusal = b"\xff" + struct.pack("<H", code) + b"#HY000" + text.encode()
@@ -57,7 +57,7 @@ def refusing(
 
 
 def _number(connection: socket.socket) -> int:
-    """Take one packet, and return its number."""
+    """Read one packet, and return its number."""
     header = _exactly(connection, 4)
     _exactly(connection, int.from_bytes(header[:3], "little"))
     return header[3]

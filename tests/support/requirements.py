@@ -1,4 +1,4 @@
-"""Programs that some tests need: installed where that is possible, else a skip that names the command."""
+"""Programs that some tests need: installed if possible, otherwise a skip that names the command."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 @cache
 def need(program: str, *, apt: str) -> str:
-    """Return the path of `program`; as root, install Debian's package `apt` when it is missing.
+    """Return the path of `program`. As root, install the Debian package `apt` if it is missing.
 
-    Where it cannot be had, the test is skipped with the reason and the command that would help; with
+    If it is unavailable, the test is skipped with the reason and the command that would help; with
     `CI=true` that is a failure, so that a green CI run has run everything.
     """
     path = _find(program)
@@ -32,14 +32,14 @@ def need(program: str, *, apt: str) -> str:
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test; with `CI=true`, where nothing may be skipped, fail."""
+    """Skip the test, or fail it with `CI=true`, which allows no skips."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def _find(program: str) -> str | None:
-    # Servers live in directories that are on the administrator's PATH only.
+    # Servers are in directories that only the administrator's PATH has.
     places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     return shutil.which(program, path=places)
 
@@ -47,14 +47,14 @@ def _find(program: str) -> str | None:
 def _install(command: list[str]) -> str:
     """Run the command and return why the program may still be missing.
 
-    Several test processes may ask at the same time: apt waits for its lock.
+    Several test processes may install at the same time: apt waits for its lock.
     """
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     wait = ["-o", "DPkg::Lock::Timeout=300"]
     first = subprocess.run([*command, *wait], env=environment, capture_output=True, text=True, check=False)
     if first.returncode == 0:
         return f"{command[-1]} lacks the program"
-    # A fresh machine or an old list of packages.
+    # A new machine or an outdated list of packages.
     subprocess.run(["apt-get", "update", *wait], env=environment, capture_output=True, check=False)
     second = subprocess.run([*command, *wait], env=environment, capture_output=True, text=True, check=False)
     return f"installing failed ({(second.stderr.strip().splitlines() or ['no message'])[-1]})"

@@ -1,4 +1,4 @@
-"""Results and events for the tests of what people are shown: of every kind, readable or hostile."""
+"""Results and events for the display tests: of every kind, readable or hostile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _subclasses(base: type) -> list[type]:
 
 RESULTS = [kind for kind in _subclasses(model.Result) if kind.__module__.startswith(model.__name__)]
 
-# What has broken terminals and pages elsewhere, and every other character there is.
+# Characters that have broken terminals and pages elsewhere, and all others.
 _ATTACKS = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -39,9 +39,9 @@ _ATTACKS = (
     "",
 )
 _TEXT = st.sampled_from(_ATTACKS) | st.text(st.characters(exclude_categories=()), max_size=12)
-# Of what is never empty: a statement, a command.
+# Values that are never empty: a statement, a command.
 _SOME_TEXT = _TEXT.filter(str.strip)
-# The words that views decide by, so that each branch is met.
+# The words that views branch on, so that each branch is covered.
 _KNOWN: dict[str, tuple[str, ...]] = {
     "provider": ("alicloud", "aws"),
     "plan": ("STARTER", "ESSENTIAL"),
@@ -66,7 +66,7 @@ _SIMPLE: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
 
 
 def hostile(kind: type) -> st.SearchStrategy[typing.Any]:
-    """Return instances of a dataclass of `model`, with any text at all in its strings."""
+    """Return instances of a dataclass of `model` with arbitrary text in its strings."""
     if kind is Suggestion:
         return st.builds(lambda words: Suggestion(*words), st.lists(_TEXT, min_size=1, max_size=3))
     if kind is Advice:

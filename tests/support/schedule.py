@@ -1,4 +1,4 @@
-"""The order in which two processes go through the tests: what takes longest is begun first."""
+"""The order in which two processes run the tests: the slowest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # One process starts a Jupyter server and a browser for all of these.
 TOGETHER = ("tests/browser/",)
-# By their time; what is short fills up the end, so that no process waits for the other one.
+# By their time. Short files fill the end, so that both processes stay busy.
 LONGEST = (
     *TOGETHER,
     "tests/test_notebooks.py",
@@ -35,16 +35,16 @@ LONGEST = (
 
 
 def place(nodeid: str) -> int:
-    """Return where a test's file stands in the order."""
+    """Return the position of a test's file in the order."""
     found = (number for number, start in enumerate(LONGEST) if nodeid.startswith(start))
     return next(found, len(LONGEST))
 
 
 class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # without types
-    """Gives each process one file after the other, in the order of the collection."""
+    """Gives each process one file after the other, in the collection's order."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
-        """Leave the order to the collection: the number of a file's tests says nothing of their time."""
+        """Keep the collection's order, because a file's number of tests says nothing about its time."""
         config.option.loadscopereorder = False
         super().__init__(config, log)
 

@@ -1,4 +1,4 @@
-"""Looks for a secret in everything that a verbose traceback would show."""
+"""Searches for a secret in everything that a verbose traceback would show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def frames(error: BaseException | None) -> Iterator[FrameType]:
-    """Yield the frames of an exception and of those that led to it, shown or not."""
+    """Yield the frames of an exception and of its causes, displayed or not."""
     seen: set[int] = set()
     queue = [error]
     while queue:
@@ -26,9 +26,9 @@ def frames(error: BaseException | None) -> Iterator[FrameType]:
 
 
 def holders(error: BaseException, secret: str) -> list[str]:
-    """Return where `secret` stands in plain or as bytes: the messages, or a local variable.
+    """Return the places of `secret`, as text or bytes: the messages, or a local variable.
 
-    The test's own frames are left out: it knows the secret.
+    The test's own frames are skipped, because the test knows the secret.
     """
     found = [] if secret not in f"{error!r} {error}" else ["message"]
     for frame in frames(error):

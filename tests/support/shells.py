@@ -1,4 +1,4 @@
-"""A real IPython shell in this process, and the process as it was before."""
+"""A real IPython shell in this process, with the process restored afterwards."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def started(config: Config, **options: Any) -> Iterator[Any]:
-    """Return a shell as the process's only one, and end it as the process's end would.
+    """Yield the process's only shell, and end it as the process's exit would.
 
-    IPython leaves a module of its own in the place of `__main__`, with which no process can be spawned
-    afterwards, unless it is told to clean up.
+    IPython replaces `__main__` with its own module, which prevents the spawning of processes
+    afterwards unless IPython cleans up.
     """
     config.InteractiveShell.colors = "nocolor"
     InteractiveShell.clear_instance()

@@ -1,4 +1,4 @@
-"""A table of every type that MySQL has, at its extremes, and what is right for each value."""
+"""A table of every type that MySQL has, at its extremes, and the expected values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class TortureColumn:
-    """A column: its SQL type, the Arrow type that is right for it, and its values.
+    """A column: its SQL type, the expected Arrow type, and its values.
 
     Attributes:
-        values: pairs of an SQL literal and the Python value that it stands for.
+        values: pairs of an SQL literal and its Python value.
     """
 
     name: str
@@ -205,7 +205,7 @@ ZERO_DATES = {
 
 
 def expected() -> dict[str, list[Any]]:
-    """Return the values of each column, which has NULLs behind its own ones."""
+    """Return the values of each column, padded with NULLs."""
     return {
         column.name: [value for _, value in column.values] + [None] * (ROWS - len(column.values))
         for column in COLUMNS
@@ -213,7 +213,7 @@ def expected() -> dict[str, list[Any]]:
 
 
 def statements(table: str) -> tuple[str, ...]:
-    """Return what makes the table, with its rows in the order of their `id`."""
+    """Return the statements that create the table, with its rows in the order of their `id`."""
     definitions = ", ".join(f"{column.name} {column.sql}" for column in COLUMNS)
     rows = (
         ", ".join([str(row), *((*column.values, *[_NULL] * ROWS)[row][0] for column in COLUMNS)])

@@ -24,7 +24,7 @@ def sandbox(tidb_pe_sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def manual(lend: Callable[..., Sandbox]) -> Sandbox:
-    """Provide embedded clouds whose states change only when they are told to."""
+    """Provide embedded clouds whose states change only on request."""
     return lend(flights=100, mode="manual")
 
 

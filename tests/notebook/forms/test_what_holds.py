@@ -139,7 +139,7 @@ def test_what_is_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., 
 
 
 def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
-    """It says that it follows, and shows what there is after the wait, also after one that was cancelled."""
+    """A step opened during a wait says that it follows, and shows its content after the wait or cancel."""
     clicker = open_form(manual)
     form = clicker.form
     with Runbook(environ=manual.environment()) as runbook:

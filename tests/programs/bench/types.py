@@ -55,9 +55,9 @@ def _wrong(server: MariaDb, way: str) -> dict[str, int] | None:
 
 
 def same(value: Any, right: Any) -> bool:
-    """Tell whether a value from a frame is the one that was stored, in whatever form it has that value.
+    """Return whether a value from a frame equals the stored one, in any form.
 
-    A float passes for a DECIMAL that it prints as, bytes for the number of a BIT; the string of a zero date
+    A float equals a DECIMAL with the same text, and bytes the number of a BIT; the string of a zero date
     does not equal a missing date.
     """
     import pandas as pd
@@ -92,7 +92,7 @@ def main() -> None:
         try:
             frame = read(f"SELECT {name} FROM {_TABLE} ORDER BY id")
             values = frame[name].tolist()
-        except Exception:  # noqa: BLE001 - whatever it is, there are no values
+        except Exception:  # noqa: BLE001 - any error means no values
             values = [math.nan] * 0
         right = expected[name]
         wrong = (

@@ -131,7 +131,7 @@ def _kills(seed: int, most: int) -> Iterator[Killed]:
             for number in range(1, len(victims.calls(operation)) + 1)
             for point in (Point.BEFORE, Point.AFTER)
         ]
-        random.Random(seed).shuffle(chosen)  # noqa: S311 - an order is no secret
+        random.Random(seed).shuffle(chosen)  # noqa: S311 - an order is not secret
         for each in chosen[:most]:
             yield victims.killed_at(*each)
 

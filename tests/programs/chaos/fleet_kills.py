@@ -24,13 +24,13 @@ _FEW = 40  # calls: about a dozen rows
 
 @dataclass(frozen=True)
 class KilledFleet:
-    """What became of a fleet.
+    """The result of a killed fleet.
 
     Attributes:
-        moments: at which call each process was killed, before or after it was carried out, and how many
-            endpoints there were then.
-        exit_code: of the last process, which nobody killed.
-        made: service and VPC of each endpoint that was ever made.
+        moments: the call at which each process was killed, before or after its execution, and how many
+            endpoints existed then.
+        exit_code: of the last process, which was not killed.
+        made: service and VPC of each endpoint that was ever created.
         left: service and VPC of each endpoint at the end.
         untagged: endpoints without the product's tag, or with a missing zone.
     """
@@ -52,13 +52,13 @@ def operate(action: str, file: str, environ: Mapping[str, str]) -> None:
 def killed_fleet(
     directory: Path, *, seed: int, clusters: int, kills: int, action: str = "apply"
 ) -> KilledFleet:
-    """Kill a command at so many random calls, one process after the other, and then let one finish.
+    """Kill a command at random calls, one process after the other, and then let one finish.
 
     Args:
         directory: for the file and the state.
         seed: of the moments.
         clusters: each in two VPCs.
-        kills: so many times.
+        kills: their number.
         action: apply, or delete after the whole fleet has been created.
     """
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets

@@ -40,12 +40,12 @@ _IMPORTED = (
 
 @dataclass(frozen=True)
 class Killed:
-    """A process that was killed at a call, and what its successor left in the cloud.
+    """A process killed at a call, and the cloud's state after its successor.
 
     Attributes:
-        call: the number of the call at which it was killed, from 1.
-        victim: what the process did.
-        operation: the call; empty where the process ended before it.
+        call: the number of the call at which it was killed, starting at 1.
+        victim: the process's operation.
+        operation: the call, or empty if the process ended before it.
         exit_code: of the successor.
         most: the maximum number of simultaneous endpoints.
         endpoints: at the end, each by its zones.

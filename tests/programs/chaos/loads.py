@@ -62,19 +62,19 @@ _MANNERS = (
 
 @dataclass
 class LoadLosses:
-    """What became of the rows of many loads.
+    """The outcomes of the rows of many loads.
 
     Attributes:
-        loads: that were tried.
-        failed: of these, those that ended early and said so.
-        killed: of these, those whose process was killed.
-        unknown: rows of which it was said that nobody knows.
-        false: rows that are there though it was said that they are not, or the other way around.
-        torn: pieces of which a part is there, and tables that are made in part.
-        lost: rows that are not there after a repeat.
-        doubled: rows that are there more than once then.
+        loads: the number of loads.
+        failed: loads that ended early with an error.
+        killed: loads whose process was killed.
+        unknown: rows that were reported as unknown.
+        false: rows that contradict the report, present or missing.
+        torn: incomplete pieces, and incomplete tables.
+        lost: rows that are missing after a repeat.
+        doubled: rows that exist more than once then.
         wrong: rows with another value.
-        left_over: extra tables that no message has named.
+        left_over: extra tables without a message that names them.
     """
 
     loads: int = 0
@@ -147,7 +147,7 @@ def broken_loads(server: Server, seed: int, loads: int) -> LoadLosses:
         address = ("127.0.0.1", free_port())
         gate.open([address])
         for number in range(seed, seed + loads):
-            draw = random.Random(f"tidb_pe_magic loads {number}")  # noqa: S311 - a schedule is no secret
+            draw = random.Random(f"tidb_pe_magic loads {number}")  # noqa: S311 - a schedule is not secret
             _Trial(server, draw, faults, gate, address).run(losses)
             faults.clear()
     return losses

@@ -60,15 +60,15 @@ class Server:
 
 @dataclass
 class Losses:
-    """What became of the rows.
+    """The outcomes of the rows.
 
     Attributes:
-        cuts: that have struck.
+        cuts: the number of cuts.
         acknowledged: rows whose INSERT, and whose COMMIT where there was one, succeeded.
-        lost: of these, the rows that are not there.
-        doubled: rows that are there more than once.
-        torn: transactions of which a part took effect, or that went on over another connection.
-        left_running: queries that the server still executes though their cell was interrupted.
+        lost: of these, the missing rows.
+        doubled: rows that exist more than once.
+        torn: transactions that took effect partially, or continued over another connection.
+        left_running: queries that the server still runs after an interrupt of their cell.
         wrong_rows: answers in a forked process that belong to another query.
     """
 
@@ -147,17 +147,17 @@ class _Session:
 
 
 def cut_session(server: Server, seed: int, cuts: int, *, plain: bool) -> Losses:
-    """Cut a session so many times, and return what was lost.
+    """Cut a session this many times, and return the losses.
 
     Args:
-        server: what stands behind the gate.
+        server: the server behind the gate.
         seed: of the cells and of the cuts.
-        cuts: how many.
+        cuts: their number.
         plain: whether the connection is jupysql's own instead of the product's.
     """
     server.execute(f"DROP TABLE IF EXISTS test.{_TABLE}")
     server.execute(f"CREATE TABLE test.{_TABLE} (id INT)")
-    draw = random.Random(f"tidb_pe_magic cuts {seed}")  # noqa: S311 - a schedule is no secret
+    draw = random.Random(f"tidb_pe_magic cuts {seed}")  # noqa: S311 - a schedule is not secret
     faults = Faults()
     with Gate((server.host, server.port), faults) as gate, _shell() as shell:
         address = ("127.0.0.1", _free_port())

@@ -42,11 +42,11 @@ _SANDBOX = str(Path(tidb_pe_magic.__file__).parent / "sandbox")
 
 @dataclass
 class Outcome:
-    """What became of a trial; every number but the first two has to be 0.
+    """A trial's outcome. Every number but the first two must be 0.
 
     Attributes:
         seed: replays it.
-        converged: at the end there was one endpoint as planned, and after its deletion none.
+        converged: the trial ended with one endpoint as planned, and with none after its deletion.
         clear_errors: failures reported in one line with advice.
         unclear: the last words of a trial that did not converge.
     """
@@ -126,7 +126,7 @@ class _TrialError(Exception):
 class _Trial:
     def __init__(self, seed: int, database: Database, sandbox: Sandbox, state: str) -> None:
         self.outcome = Outcome(seed)
-        self._draw = random.Random(f"tidb_pe_magic trial {seed}")  # noqa: S311 - a schedule is no secret
+        self._draw = random.Random(f"tidb_pe_magic trial {seed}")  # noqa: S311 - a schedule is not secret
         self._database = database
         self._sandbox = sandbox
         self._state = state

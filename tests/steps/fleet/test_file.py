@@ -1,4 +1,4 @@
-"""A fleet's file: what it may say, and that every mistake in it is named, all of them at once."""
+"""A fleet's file: its valid contents, and an error that lists every mistake at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def refused(tmp_path: Path, text: str) -> str:
-    """Return why a file of this text is refused."""
+    """Return why a file with this text is refused."""
     path = tmp_path / "fleet.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidRequest) as failure:
@@ -33,7 +33,7 @@ def refused(tmp_path: Path, text: str) -> str:
 
 
 def test_the_template_is_a_valid_file_and_never_overwrites(tmp_path: Path) -> None:
-    """What init writes can be planned as it stands: one endpoint, and two clusters in two VPCs."""
+    """The file that init writes can be planned unchanged: one endpoint, and two clusters in two VPCs."""
     path = tmp_path / "fleet.toml"
     with Runbook(environ={}) as runbook:
         written = runbook.fleet("init", str(path))
@@ -53,7 +53,7 @@ def test_the_template_is_a_valid_file_and_never_overwrites(tmp_path: Path) -> No
 
 
 def test_a_row_is_what_plan_would_be_asked(tmp_path: Path) -> None:
-    """Defaults hold where a row says nothing else; one text stands for a list of one; names are patterns."""
+    """Defaults apply where a row sets nothing; a single text means a list of one; names are patterns."""
     path = tmp_path / "fleet.toml"
     path.write_text(
         """
@@ -127,12 +127,12 @@ def test_a_row_is_what_plan_would_be_asked(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, reason: str) -> None:
-    """File, row and field are named, with what would be valid."""
+    """A mistake is reported with file, row, field and the valid values."""
     assert reason in refused(tmp_path, text)
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
-    """Three bad rows are three reasons; of very many the first twenty are shown."""
+    """Three bad rows give three reasons; of a large number the first twenty are shown."""
     text = '[defaults]\nzones = "a"\n[[endpoint]]\nvpc = "vpc-1"\n[[endpoint]]\ncluster = "a"\nvpc = "x"'
     assert refused(tmp_path, text).count("; endpoint") == 2
     many = refused(tmp_path, '[[endpoint]]\nvpc = "vpc-1"\n' * 30)
@@ -140,7 +140,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    """There is none, it is a directory, or it is not text."""
+    """A missing file, a directory and a binary file are refused with the reason."""
     missing = tmp_path / "fleet.toml"
     template = (
         rf"does not exist\. Write a template first\. Try: %tidb_pe fleet init {re.escape(str(missing))}$"
@@ -179,7 +179,7 @@ _TABLES = st.dictionaries(_KEYS, _VALUES, max_size=5)
     )
 )
 def test_any_document_is_read_or_refused_in_one_line(tmp_path: Path, document: dict[str, Any]) -> None:
-    """No TOML at all ends in another error, and what is read is valid."""
+    """Any TOML is read as a valid fleet or refused in one line."""
     path = tmp_path / "any.toml"
     text = "\n".join(f"{name} = {in_toml(value)}" for name, value in document.items())
     path.write_text(text, encoding="utf-8")

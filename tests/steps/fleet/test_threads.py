@@ -1,4 +1,4 @@
-"""The threads of a fleet's run: what they share, and how they end."""
+"""The threads of a fleet's run: their shared state and their end."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def nothing() -> None:
-    """Have nothing to do meanwhile."""
+    """Do nothing."""
 
 
 def at_once(work: Callable[[], object], count: int) -> None:
-    """Do something in so many threads."""
+    """Run something in this many threads."""
     threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
@@ -29,7 +29,7 @@ def at_once(work: Callable[[], object], count: int) -> None:
 
 
 def test_threads_that_ask_at_once_share_one_answer() -> None:
-    """The question is asked while the others wait, and never again."""
+    """One thread sends the shared request while the others wait, and it is never repeated."""
     memory, asked, begun = Memory(), list[int](), threading.Event()
     answers: list[str] = []
 
@@ -49,7 +49,7 @@ def test_threads_that_ask_at_once_share_one_answer() -> None:
 
 
 def test_an_error_is_an_answer_too() -> None:
-    """What a cloud refuses, or what has failed after every retry, is not asked again for each row."""
+    """A cloud's refusal, or a failure after every retry, is not requested again for each row."""
     memory, asked = Memory(), list[str]()
 
     def fail(error: errors.ApiError) -> str:
@@ -65,7 +65,7 @@ def test_an_error_is_an_answer_too() -> None:
 
 
 def test_no_more_threads_work_than_may() -> None:
-    """Three threads are at work at a time, all of them, and every item is done once."""
+    """Exactly three threads work at a time, and every item is processed once."""
     working, most, done = list[int](), [0], list[int]()
     lock, meeting = threading.Lock(), threading.Barrier(3)
 
@@ -84,7 +84,7 @@ def test_no_more_threads_work_than_may() -> None:
 
 
 def test_what_is_raised_in_a_thread_is_raised_and_stops_the_others() -> None:
-    """A bug is no row's failure: it ends the whole, and nothing more is begun."""
+    """A bug is not a row's failure: it ends the run, and no further item starts."""
     stop, done = threading.Event(), list[int]()
 
     def work(item: int) -> None:
@@ -99,7 +99,7 @@ def test_what_is_raised_in_a_thread_is_raised_and_stops_the_others() -> None:
 
 
 def test_an_interrupt_does_not_wait_for_a_call() -> None:
-    """The thread that cannot be interrupted is left to itself; it begins nothing after its item."""
+    """A thread in a call is abandoned on an interrupt, and starts nothing after its item."""
     stop, release, begun, done = threading.Event(), threading.Event(), threading.Event(), list[int]()
 
     def work(item: int) -> None:
