@@ -1,7 +1,7 @@
 """Completion scripts for bash and zsh, written from the table of operations; they start no Python.
 
-They are not generated with shtab: its bash script cannot complete `@NAME`, because bash splits words at an `@`,
-and it offers flags only after a `-`, not beside the names at an empty word.
+They are not generated with shtab: its bash script cannot complete `@NAME`, because bash splits words at
+an `@`, and it offers flags only after a `-`, not beside the names at an empty word.
 """
 
 from __future__ import annotations
