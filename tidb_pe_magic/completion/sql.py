@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tidb_pe_magic.database.schema.identifiers import bare, written
 from tidb_pe_magic.database.schema.references import (
     BEFORE_TABLE,
-    Piece,
     Reference,
+    StatementToken,
     common_tables,
     pieces,
     references,
@@ -123,8 +123,12 @@ def complete(sql: str, cursor: int, names: SchemaNames, current: str) -> Complet
     left = _statement(pieces(before[: found.start()]), last=True)
     rest = _statement(pieces(" " + sql[cursor + len(_rest(sql[cursor:])) :]), last=False)
     # What is typed stands for a name: `FROM f. WHERE` would otherwise have an alias.
-    typed = [*left, *pieces(before[found.start() :])] if qualifier is None else [*left, Piece(("?",), "?", 0)]
-    known = _Known(names, current, references([*typed, *rest]), common_tables([*left, *rest]))
+    typed = (
+        [*left, *pieces(before[found.start() :])]
+        if qualifier is None
+        else [*left, StatementToken(("?",), "?", 0)]
+    )
+    known = _StatementNames(names, current, references([*typed, *rest]), common_tables([*left, *rest]))
     offered = known.behind(qualifier) if qualifier else known.here(left, word)
     start = bare(word).lstrip("`").lower()
     words: dict[str, Word] = {}
@@ -144,7 +148,7 @@ def _rest(text: str) -> str:
     return found.group() if found else ""
 
 
-def _statement(found: Sequence[Piece], *, last: bool) -> list[Piece]:
+def _statement(found: Sequence[StatementToken], *, last: bool) -> list[StatementToken]:
     """Return the pieces of the last statement, or of the first one."""
     ends = [place for place, piece in enumerate(found) if piece.text == ";"]
     if not ends:
@@ -152,7 +156,7 @@ def _statement(found: Sequence[Piece], *, last: bool) -> list[Piece]:
     return list(found[ends[-1] + 1 :] if last else found[: ends[0]])
 
 
-class _Known:
+class _StatementNames:
     """The names that mean something in one statement."""
 
     def __init__(
@@ -181,7 +185,7 @@ class _Known:
         if self._names.has_table(self._current, name):
             yield from self._columns(self._current, name)
 
-    def here(self, left: Sequence[Piece], word: str) -> Iterator[Named]:
+    def here(self, left: Sequence[StatementToken], word: str) -> Iterator[Named]:
         """Yield what can stand behind these pieces."""
         last = left[-1].word if left else ""
         if last == "EXISTS" and len(left) > 1 and "IF" in {piece.word for piece in left[-3:]}:
@@ -219,7 +223,7 @@ class _Known:
         yield from ((name, Kind.COLUMN) for name in columns)
 
 
-def _clause(left: Sequence[Piece]) -> str:
+def _clause(left: Sequence[StatementToken]) -> str:
     """Return the word that begins the clause at the end of these pieces, outside of parentheses."""
     depth = 0
     for piece in reversed(left):

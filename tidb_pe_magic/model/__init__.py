@@ -12,7 +12,7 @@ from tidb_pe_magic.model.clusters import Cluster, Clusters, EndpointService, Ser
 from tidb_pe_magic.model.connections import (
     NOT_REACHED,
     BrokenProfile,
-    ClientFormat,
+    ClientProgram,
     Connection,
     Connections,
     ConnectionString,
@@ -93,7 +93,7 @@ __all__ = [
     "ApiRoute",
     "Authorization",
     "BrokenProfile",
-    "ClientFormat",
+    "ClientProgram",
     "CloudIdentity",
     "Cluster",
     "Clusters",

@@ -200,7 +200,7 @@ class Connections(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClientFormat:
+class ClientProgram:
     """A supported client: its name for `--with`, and its product name."""
 
     name: str
@@ -224,7 +224,7 @@ class ConnectionString(Result):
     text: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    clients: tuple[ClientFormat, ...] = ()
+    clients: tuple[ClientProgram, ...] = ()
 
     def __str__(self) -> str:
         """Return the text alone, so that it can be printed or written to a file."""

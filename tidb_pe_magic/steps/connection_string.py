@@ -11,7 +11,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clients import formats
 from tidb_pe_magic.clients.base import ClientTarget
-from tidb_pe_magic.model import ClientFormat, ConnectionString, SavedConnection, TlsMode
+from tidb_pe_magic.model import ClientProgram, ConnectionString, SavedConnection, TlsMode
 from tidb_pe_magic.steps import connect, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
@@ -45,7 +45,7 @@ def connection_string(
         ConnectionFailed: the server's certificate is refused.
     """
     if request.with_ is None:
-        clients = (ClientFormat(name=each.name, title=each.title) for each in formats.FORMATS.values())
+        clients = (ClientProgram(name=each.name, title=each.title) for each in formats.FORMATS.values())
         return ConnectionString(clients=tuple(clients))
     connection = _known_connection(context, request)
     unseen: tuple[str, ...] = ()

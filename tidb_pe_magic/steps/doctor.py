@@ -121,7 +121,7 @@ def _left(context: Context, end: float) -> float:
     return min(_ALL, max(_LEAST, end - context.clock()))
 
 
-class _Known(NamedTuple):
+class _CloudFacts(NamedTuple):
     """What the clouds know; with a host, what cannot be asked is left out, and why."""
 
     cluster: Cluster | None = None
@@ -131,7 +131,7 @@ class _Known(NamedTuple):
     auto_accept: bool | None = None
 
 
-def _subject(context: Context, request: DoctorRequest, known: _Known) -> Subject:
+def _subject(context: Context, request: DoctorRequest, known: _CloudFacts) -> Subject:
     from tidb_pe_magic.database.connector import Target  # noqa: PLC0415 - pymysql is imported by need
     from tidb_pe_magic.database.subject import Subject  # noqa: PLC0415
 
@@ -165,7 +165,7 @@ def _port(request: DoctorRequest, cluster: Cluster | None) -> int:
     return request.port or (cluster.service.port if cluster and cluster.service else _USUAL_PORT)
 
 
-def _hostless(request: DoctorRequest, known: _Known) -> Diagnosis:
+def _hostless(request: DoctorRequest, known: _CloudFacts) -> Diagnosis:
     """Say that there is nothing to examine, since the one who asks may not look the host up."""
     port = _port(request, known.cluster)
     cluster = ["--cluster", known.cluster.cluster_id] if known.cluster else []
@@ -188,27 +188,27 @@ def _hostless(request: DoctorRequest, known: _Known) -> Diagnosis:
     )
 
 
-def _known(context: Context, request: DoctorRequest) -> _Known:
+def _known(context: Context, request: DoctorRequest) -> _CloudFacts:
     if request.host and not (request.cluster or request.endpoint):
-        return _Known()
+        return _CloudFacts()
 
-    def ask() -> _Known:
+    def ask() -> _CloudFacts:
         cluster = None
         try:
             with once():  # the time limit leaves none for a second call
                 cluster = named_cluster(context, request.cluster)
                 endpoint = chosen_endpoint(context, cluster, request.endpoint)
-                return _Known(cluster, endpoint, auto_accept=_auto_accept(context, endpoint))
+                return _CloudFacts(cluster, endpoint, auto_accept=_auto_accept(context, endpoint))
         except errors.PermissionDenied as error:
             denied = denial_of(error)
-            return _Known(cluster, None, f"the endpoint is not known: {denied}", denied)
+            return _CloudFacts(cluster, None, f"the endpoint is not known: {denied}", denied)
 
     try:
         return _in_time(ask)
     except errors.TidbPeError as error:
         if not request.host or isinstance(error, errors.InvalidRequest):
             raise
-        return _Known(unknown=error.prose)
+        return _CloudFacts(unknown=error.prose)
 
 
 def _auto_accept(context: Context, endpoint: VpcEndpoint) -> bool | None:

@@ -25,7 +25,7 @@ _QUOTED = r'[",\r\n]'
 _ROWS = 50_000
 
 
-class Writer:
+class CsvWriter:
     """Takes record batches, and writes their lines at once.
 
     It can be abandoned by one thread while another one still writes.

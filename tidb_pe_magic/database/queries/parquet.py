@@ -19,7 +19,7 @@ FIELD = "--to-parquet"
 _ROW_GROUP_BYTES = 16 * 2**20
 
 
-class Writer:
+class ParquetWriter:
     """Takes record batches, and writes a row group whenever enough of them have come.
 
     The file tells pandas the dtypes of its columns, so that `pandas.read_parquet` gives those of the frame.

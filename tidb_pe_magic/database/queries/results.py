@@ -184,13 +184,13 @@ def parquet_file(form: FrameOptions | None = None) -> FileKind:
     """Return the kind that has the columns that a frame would have."""
 
     def begin(path: Path, schema: pa.Schema, several: bool) -> FileWriter:  # noqa: FBT001 - the kind's signature
-        return parquet.Writer(path, schema, form or FrameOptions(), several=several)
+        return parquet.ParquetWriter(path, schema, form or FrameOptions(), several=several)
 
     return FileKind(field=parquet.FIELD, suffix="parquet", open=begin)
 
 
 CSV_FILE = FileKind(
-    field=csv_file.FIELD, suffix="csv", open=lambda path, schema, _: csv_file.Writer(path, schema)
+    field=csv_file.FIELD, suffix="csv", open=lambda path, schema, _: csv_file.CsvWriter(path, schema)
 )
 
 

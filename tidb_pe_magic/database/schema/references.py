@@ -63,7 +63,7 @@ _NO_ALIAS = frozenset(
 )
 
 
-class Piece(NamedTuple):
+class StatementToken(NamedTuple):
     """A name, with its qualifiers, or another token of a statement.
 
     Attributes:
@@ -90,9 +90,9 @@ class Reference(NamedTuple):
     alias: str
 
 
-def pieces(sql: str) -> list[Piece]:
+def pieces(sql: str) -> list[StatementToken]:
     """Return a statement's names and other tokens, without comments."""
-    found: list[Piece] = []
+    found: list[StatementToken] = []
     for token in tokens(sql):
         is_name = token.kind == "word" or token.text == "." or token.text[0] == "`" != token.text
         last = found[-1] if found else None
@@ -101,21 +101,21 @@ def pieces(sql: str) -> list[Piece]:
         elif is_name:
             found.append(_name(token.text, token.start))
         else:
-            found.append(Piece((), token.text, token.start))
+            found.append(StatementToken((), token.text, token.start))
     return found
 
 
-def _name(text: str, start: int) -> Piece:
+def _name(text: str, start: int) -> StatementToken:
     parts = tuple(bare(part) for part in _PART.findall(text)) or ("",)
-    return Piece(parts, text, start)
+    return StatementToken(parts, text, start)
 
 
-def references(found: Sequence[Piece]) -> list[Reference]:
+def references(found: Sequence[StatementToken]) -> list[Reference]:
     """Return the tables that a statement names, in their order, those of its subqueries too."""
     return list(_references(found))
 
 
-def _references(found: Sequence[Piece]) -> Iterator[Reference]:
+def _references(found: Sequence[StatementToken]) -> Iterator[Reference]:
     place = 0
     while place < len(found):
         listed = found[place].word in BEFORE_TABLE
@@ -131,7 +131,7 @@ def _references(found: Sequence[Piece]) -> Iterator[Reference]:
             place += listed
 
 
-def _alias(found: Sequence[Piece], place: int) -> tuple[str, int]:
+def _alias(found: Sequence[StatementToken], place: int) -> tuple[str, int]:
     """Return the alias at a place, empty where there is none, and the place behind it."""
     if place < len(found) and found[place].word == "AS":
         place += 1
@@ -140,7 +140,7 @@ def _alias(found: Sequence[Piece], place: int) -> tuple[str, int]:
     return "", place
 
 
-def common_tables(found: Sequence[Piece]) -> list[str]:
+def common_tables(found: Sequence[StatementToken]) -> list[str]:
     """Return the names of the common table expressions: `WITH name AS (`."""
     if not any(piece.word == "WITH" for piece in found):
         return []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tidb_pe_magic.database.schema.names import SchemaNames
-    from tidb_pe_magic.database.schema.references import Piece
+    from tidb_pe_magic.database.schema.references import StatementToken
 
     #: Returns names, with the columns of some tables, each given by its database and name.
     Look = Callable[[Sequence[tuple[str, str]]], SchemaNames]
@@ -66,7 +66,7 @@ def database_meant(message: str, names: SchemaNames) -> str:
     return _close(name[-1], names.own_databases) if name else ""
 
 
-def _column(name: tuple[str, ...], found: Sequence[Piece], look: Look, current: str) -> str:
+def _column(name: tuple[str, ...], found: Sequence[StatementToken], look: Look, current: str) -> str:
     tables = references(found)
     if len(name) > 1:
         named = [each for each in tables if (each.alias or each.table).lower() == name[-2].lower()]

@@ -101,13 +101,13 @@ def topology(
         aliases: SQL connections of this kernel over the endpoint; None where that was not looked at.
         looked_up: whether there is an endpoint is known.
     """
-    known = _Known(cluster=cluster, endpoint=endpoint, aliases=aliases, looked_up=looked_up)
+    known = _Topology(cluster=cluster, endpoint=endpoint, aliases=aliases, looked_up=looked_up)
     label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
     return replace(_from_left(known, label), narrow=_from_top(known, label))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known:
+class _Topology:
     """What is drawn; the arguments of `topology`."""
 
     cluster: model.Cluster | None
@@ -131,7 +131,7 @@ class _Known:
         return "ok" if self.aliases else "info"
 
 
-def _from_left(known: _Known, label: str) -> Drawing:
+def _from_left(known: _Topology, label: str) -> Drawing:
     cluster, endpoint, zones = known.cluster, known.endpoint, known.zones
     middles = [_HEAD + number * _ZONE_STEP + _ZONE_HEIGHT / 2 for number in range(len(zones))]
     middle = sum(middles) / len(middles) if middles else _HEAD + _ZONE_HEIGHT / 2
@@ -158,7 +158,7 @@ def _from_left(known: _Known, label: str) -> Drawing:
     return Drawing(label=label, height=bottom + 1, shapes=shapes)
 
 
-def _from_top(known: _Known, label: str) -> Drawing:
+def _from_top(known: _Topology, label: str) -> Drawing:
     cluster, endpoint = known.cluster, known.endpoint
     column = _Column(1, NARROW - 2)
     half, x = _STATION_HEIGHT / 2, NARROW / 2
@@ -247,7 +247,7 @@ def _clusters(
             yield Words(x=x + _SIGN, y=y, text=text, room=room - _SIGN, face="code", after=after)
 
 
-def _endpoint(known: _Known, column: _Column, top: float) -> Iterator[Shape]:
+def _endpoint(known: _Topology, column: _Column, top: float) -> Iterator[Shape]:
     endpoint, zones = known.endpoint, known.zones
     left, room = column.left + _PAD, column.width - 2 * _PAD
     kind = state_kind(endpoint.endpoint_status) if endpoint else "info"

@@ -15,7 +15,7 @@ from tidb_pe_magic.display.views import command_name
 from tidb_pe_magic.errors import MissingCredentials, TidbPeError, WaitCancelled
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.fields import FieldSet
-from tidb_pe_magic.notebook.forms.operation import Action, Operation
+from tidb_pe_magic.notebook.forms.operation import Action, OperationPanel
 from tidb_pe_magic.notebook.forms.pickers import ListPicker
 from tidb_pe_magic.notebook.forms.state import Clicks
 from tidb_pe_magic.text import one_line
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from tidb_pe_magic.notebook.forms.pickers import Offer
-    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
     StartSandbox = Callable[[Event], object]
@@ -48,7 +48,7 @@ class ChooseCluster:
 
     def __init__(
         self,
-        session: Session,
+        session: FormSession,
         on_chosen: Callable[[], None],
         requested: str = "",
         *,
@@ -81,7 +81,7 @@ class ChooseCluster:
             remember=True,
             show=_values,
         )
-        self.list = Operation(
+        self.list = OperationPanel(
             session,
             "clusters",
             FieldSet(ClustersRequest),

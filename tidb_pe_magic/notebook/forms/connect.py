@@ -13,7 +13,7 @@ from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.delete_endpoint import DeleteEndpoint
 from tidb_pe_magic.notebook.forms.fields import FieldSet, field_for
 from tidb_pe_magic.notebook.forms.folds import fold
-from tidb_pe_magic.notebook.forms.operation import Action, Operation
+from tidb_pe_magic.notebook.forms.operation import Action, OperationPanel
 from tidb_pe_magic.notebook.forms.password import PasswordField
 from tidb_pe_magic.notebook.forms.pickers import Picker
 from tidb_pe_magic.notebook.forms.query import QueryStep
@@ -22,7 +22,7 @@ from tidb_pe_magic.text import one_line
 if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.notebook.forms.pickers import Offer
-    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
 _NO_ENDPOINT: Offer = ("— none yet —", "")
@@ -43,13 +43,13 @@ class Connect:
 
     title = "Connect"
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: FormSession) -> None:
         """Show that no endpoint is known yet."""
         self._session, self._store = session, session.store
         self.endpoint = Picker(ConnectRequest, "endpoint")
         self.endpoint.on_change(self._endpoint_chosen)
         self.timeout = field_for(WaitRequest, "timeout", description="Wait at most (seconds)")
-        self.list = Operation(
+        self.list = OperationPanel(
             session, "endpoints", FieldSet(EndpointsRequest), then=self._listed, show=lambda _: ""
         )
         self.wait = Action(

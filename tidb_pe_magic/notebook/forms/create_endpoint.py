@@ -13,14 +13,14 @@ from tidb_pe_magic.display.layout import Mark, View, as_html
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.fields import Field, FieldSet, Switch
-from tidb_pe_magic.notebook.forms.operation import Action, Operation
+from tidb_pe_magic.notebook.forms.operation import Action, OperationPanel
 from tidb_pe_magic.notebook.forms.pickers import Picker, SeveralPicker, ZonePicker
 from tidb_pe_magic.notebook.forms.state import PlanCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
 _CREATE, _ADOPT = "Create", "Use the existing endpoint"
@@ -38,7 +38,7 @@ class CreateEndpoint:
 
     title = "Create the endpoint"
 
-    def __init__(self, session: Session, on_created: Callable[[], None]) -> None:
+    def __init__(self, session: FormSession, on_created: Callable[[], None]) -> None:
         """Show pickers that offer nothing yet.
 
         Args:
@@ -54,7 +54,7 @@ class CreateEndpoint:
             CreateRequest, "force", description="Create it even though the preflight stops it"
         )
         self._placement = [self.vpc, self.groups, self.zones, self.name]
-        self.networks = Operation(
+        self.networks = OperationPanel(
             session,
             "networks",
             FieldSet(NetworksRequest),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
 _TITLE = "Delete the endpoint"
@@ -31,7 +31,7 @@ class DeleteEndpoint:
         action: deletes it.
     """
 
-    def __init__(self, session: Session, on_deleted: Callable[[], None]) -> None:
+    def __init__(self, session: FormSession, on_deleted: Callable[[], None]) -> None:
         """Show the fold alone.
 
         Args:

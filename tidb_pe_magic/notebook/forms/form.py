@@ -13,10 +13,10 @@ from tidb_pe_magic.notebook.forms.connect import Connect
 from tidb_pe_magic.notebook.forms.create_endpoint import CreateEndpoint
 from tidb_pe_magic.notebook.forms.fields import FieldSet
 from tidb_pe_magic.notebook.forms.header import Header
-from tidb_pe_magic.notebook.forms.operation import Operation
+from tidb_pe_magic.notebook.forms.operation import OperationPanel
 from tidb_pe_magic.notebook.forms.page_sync import PageSync, use_one_thread
 from tidb_pe_magic.notebook.forms.section import Section
-from tidb_pe_magic.notebook.forms.session import Session
+from tidb_pe_magic.notebook.forms.session import FormSession
 from tidb_pe_magic.notebook.forms.state import Clicks
 from tidb_pe_magic.notebook.forms.style import style
 from tidb_pe_magic.notebook.forms.summary import Summary
@@ -24,7 +24,7 @@ from tidb_pe_magic.notebook.forms.summary import Summary
 if TYPE_CHECKING:
     from tidb_pe_magic import model
     from tidb_pe_magic.notebook.forms.choose_cluster import StartSandbox
-    from tidb_pe_magic.notebook.forms.section import Step
+    from tidb_pe_magic.notebook.forms.section import SectionContent
     from tidb_pe_magic.notebook.forms.session import PageWait
     from tidb_pe_magic.notebook.forms.state import FormState
     from tidb_pe_magic.notebook.progress import Publish
@@ -66,14 +66,14 @@ class Form:
         """
         self._publish = publish or _publisher()
         self._page_sync = PageSync()
-        self.session = Session(
+        self.session = FormSession(
             runbook, Summary(self._publish), wait_for_page=wait_for_page or self._page_sync.wait
         )
         store = self.session.store
         self.choose = ChooseCluster(self.session, self._chosen, cluster, start_sandbox=start_sandbox)
         self.create = CreateEndpoint(self.session, self._created)
         self.connect = Connect(self.session)
-        self.status = Operation(
+        self.status = OperationPanel(
             self.session,
             "status",
             FieldSet(StatusRequest),
@@ -81,7 +81,11 @@ class Form:
             then=self._status_read,
         )
         self.header = Header(self.session, self._reload)
-        steps: dict[str, Step] = {"cluster": self.choose, "create": self.create, "connect": self.connect}
+        steps: dict[str, SectionContent] = {
+            "cluster": self.choose,
+            "create": self.create,
+            "connect": self.connect,
+        }
         self.sections = {
             name: Section(store, number, name, content, self._opened)
             for number, (name, content) in enumerate(steps.items(), start=1)

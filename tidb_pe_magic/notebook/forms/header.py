@@ -15,7 +15,7 @@ from tidb_pe_magic.notebook.forms.state import Clicks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
 
@@ -31,7 +31,7 @@ class Header:
         commands: shows beside each button the command that does the same.
     """
 
-    def __init__(self, session: Session, on_refresh: Callable[[], None]) -> None:
+    def __init__(self, session: FormSession, on_refresh: Callable[[], None]) -> None:
         """Draw what is known.
 
         Args:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret
     from tidb_pe_magic.display.layout import Kind
     from tidb_pe_magic.notebook.forms.fields import FieldSet
-    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
 _log = logging.getLogger(__name__)
 
 
-class Operation:
+class OperationPanel:
     """Performs an operation, and shows the result or the error.
 
     Attributes:
@@ -44,7 +44,7 @@ class Operation:
 
     def __init__(  # noqa: PLR0913 - what tells one operation from another
         self,
-        session: Session,
+        session: FormSession,
         name: str,
         fieldset: FieldSet,
         *,
@@ -182,7 +182,7 @@ def _progress(event: model.Event) -> str:
     return event_line(event)
 
 
-class Action(Operation):
+class Action(OperationPanel):
     """An operation with its button, and with the command that does the same where commands are shown.
 
     Attributes:
@@ -193,7 +193,7 @@ class Action(Operation):
 
     def __init__(  # noqa: PLR0913 - what tells one button from another
         self,
-        session: Session,
+        session: FormSession,
         name: str,
         label: str | Callable[[FormState], str],
         fieldset: FieldSet,

@@ -24,7 +24,7 @@ from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from tidb_pe_magic.commands.fields import Request
-    from tidb_pe_magic.notebook.forms.session import Session
+    from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
 _LIMIT = 1000  # rows that are read: it is a first look
@@ -45,7 +45,7 @@ class QueryStep:
         frame: the DataFrame that was read last; None before.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: FormSession) -> None:
         """Be hidden."""
         self._session, self._store = session, session.store
         self.frame: Any = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.notebook.forms.state import FormState, Store
 
 
-class Step(Protocol):
+class SectionContent(Protocol):
     """What a section shows.
 
     Attributes:
@@ -44,7 +44,7 @@ class Section:
     """
 
     def __init__(
-        self, store: Store, number: int, name: str, step: Step, on_open: Callable[[str], None]
+        self, store: Store, number: int, name: str, step: SectionContent, on_open: Callable[[str], None]
     ) -> None:
         """Be closed.
 

@@ -37,7 +37,7 @@ _ACTIVITIES = {
 }
 
 
-class Session:
+class FormSession:
     """The form's runbook, worker and state.
 
     Attributes:

@@ -33,7 +33,7 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _QueuedJob:
     job: Job
     origin: Origin
 
@@ -52,7 +52,7 @@ class Worker:
         """
         self._on_change = on_change
         self._lock = threading.RLock()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_QueuedJob] = []
         self._running: Origin | None = None
         self._reported = Clicks.START
         self._thread = 0
@@ -111,7 +111,7 @@ class Worker:
                 if threading.get_ident() == self._thread:
                     origin = Origin.FOLLOW_UP
                 if job not in (each.job for each in self._waiting):
-                    self._waiting.append(_Waiting(job, origin))
+                    self._waiting.append(_QueuedJob(job, origin))
                     self._report()
                 return
             self._running = origin

@@ -25,13 +25,13 @@ def wait_for_all(run: Run, made: Iterable[tuple[FleetTarget, VpcEndpoint]]) -> N
         WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
     """
     run.see_through(
-        _Waiting(run, made),
+        _PendingRows(run, made),
         goal="every row Active and Connected",
         late=f"not Connected after {run.request.timeout:g} s",
     )
 
 
-class _Waiting:
+class _PendingRows:
     """The rows whose endpoint is not ready yet."""
 
     def __init__(self, run: Run, made: Iterable[tuple[FleetTarget, VpcEndpoint]]) -> None:
