@@ -147,6 +147,17 @@ def test_the_guard_finds_a_circle() -> None:
     assert circles(graph) == [{"a", "b", "c"}]
 
 
+def test_a_class_name_means_one_thing() -> None:
+    """No two classes of the product have one name, and no two of the sandbox."""
+    places: dict[tuple[bool, str], list[str]] = {}
+    for path in FILES:
+        name = path.relative_to(ROOT / PACKAGE)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault((part_of(name) == "sandbox", node.name), []).append(name.as_posix())
+    assert {name: found for (_, name), found in places.items() if len(found) > 1} == {}
+
+
 def test_every_part_has_its_rule() -> None:
     """Each new top-level module has a layer."""
     assert {part_of(path.relative_to(ROOT / PACKAGE)) for path in FILES} == {*LEVEL, "sandbox"}

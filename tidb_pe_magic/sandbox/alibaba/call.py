@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.sandbox.alibaba import errors
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.sandbox.alibaba.network_seed import Region
+    from tidb_pe_magic.sandbox.alibaba.network_seed import RegionZones
     from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
     from tidb_pe_magic.sandbox.alibaba.roles import Roles, TemporaryKey
     from tidb_pe_magic.sandbox.alibaba.world import World
@@ -30,7 +30,7 @@ class Call:
     roles: Roles
     caller: TemporaryKey | None = None
 
-    def region(self, not_found: errors.Refusal = errors.REGION_NOT_FOUND) -> Region:
+    def region(self, not_found: errors.Refusal = errors.REGION_NOT_FOUND) -> RegionZones:
         """Return the region that the mandatory RegionId names."""
         region_id = self.parameters.required("RegionId")
         for region in self.world.network.regions:

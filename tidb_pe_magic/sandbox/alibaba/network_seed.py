@@ -24,7 +24,7 @@ GATEWAY_SERVICES: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class RegionZones:
     """A region and the ids of its zones."""
 
     region_id: str
@@ -132,7 +132,7 @@ class EndpointService:
 class Network:
     """All that exists before the first endpoint."""
 
-    regions: tuple[Region, ...]
+    regions: tuple[RegionZones, ...]
     vpcs: tuple[Vpc, ...]
     vswitches: tuple[VSwitch, ...]
     security_groups: tuple[SecurityGroup, ...]
@@ -171,8 +171,8 @@ def seed() -> Network:
     jakarta = "vpc-k1ajakarta4h8n2v"
     return Network(
         regions=(
-            Region(SINGAPORE, "Singapore", (_A, _B, _C)),
-            Region(JAKARTA, "Indonesia (Jakarta)", _JAKARTA_ZONES),
+            RegionZones(SINGAPORE, "Singapore", (_A, _B, _C)),
+            RegionZones(JAKARTA, "Indonesia (Jakarta)", _JAKARTA_ZONES),
         ),
         vpcs=(
             Vpc(analytics, SINGAPORE, "analytics", "10.20.0.0/16"),

@@ -56,13 +56,13 @@ _NAMED_MACROS: Final = frozenset(
 )  # fmt: skip
 
 
-def _marker(parser: _Parser) -> exp.Expr:
+def _marker(parser: _MysqlParser) -> exp.Expr:
     marker = exp.Placeholder()
     marker.meta["start"] = parser._prev.start  # noqa: SLF001 - as sqlglot's own parsers of tokens do
     return marker
 
 
-class _Parser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variable in sqlglot's own types
+class _MysqlParser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variable in sqlglot's own types
     """sqlglot's parser, which refuses what it cannot parse where the original writes a warning.
 
     A marker ("?") knows its place in the text, for a tree has an order of its own.
@@ -129,7 +129,7 @@ def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Sta
     text = _REPLACE.sub("INSERT INTO ", sql, count=1)
     try:
         tokens = _DIALECT.tokenize(text)
-        parsed = _Parser(dialect=_DIALECT).parse(tokens, text)
+        parsed = _MysqlParser(dialect=_DIALECT).parse(tokens, text)
     except SqlglotError as error:
         raise syntax_error(error, sql) from None
     marker = next((token for token in tokens if token.token_type is TokenType.PLACEHOLDER), None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from tidb_pe_magic.sandbox.network.addresses import Address
-    from tidb_pe_magic.sandbox.network.tls_offer import Reader, Writer
+    from tidb_pe_magic.sandbox.network.tls_offer import TlsReader, Writer
 
 Manner = Literal["forward", "refuse", "swallow"]
 
@@ -180,7 +180,7 @@ class Gate(Startable):
         self._origins[own] = address
         try:
             tap = Tap(self._faults)
-            client: tuple[Reader, Writer] = reader, writer
+            client: tuple[TlsReader, Writer] = reader, writer
             if self.tls is not None:
                 try:
                     client = await begin(
@@ -225,7 +225,7 @@ async def _let_in(servers: Iterable[asyncio.Server]) -> None:
         await asyncio.sleep(0)
 
 
-async def _pump(reader: Reader, writer: Writer, tap: Callable[[bytes], bytes]) -> None:
+async def _pump(reader: TlsReader, writer: Writer, tap: Callable[[bytes], bytes]) -> None:
     """Copy until the sender has finished, then pass the half-close on; `drain` is the backpressure."""
     while data := await reader.read(_CHUNK):
         try:

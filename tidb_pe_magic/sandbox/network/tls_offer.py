@@ -21,7 +21,7 @@ _PROTOCOL_10: Final = 10
 _OK, _ERROR = 0x00, 0xFF
 
 
-class Reader(Protocol):
+class TlsReader(Protocol):
     """Where bytes come from."""
 
     async def read(self, size: int = ...) -> bytes:
@@ -47,7 +47,7 @@ class Writer(Protocol):
         """Say that nothing follows."""
 
 
-class Tap(Protocol):
+class TlsTap(Protocol):
     """Reads along, and may end the connection."""
 
     def sent(self, data: bytes) -> bytes:
@@ -64,9 +64,9 @@ async def begin(
     client: Streams,
     server: Streams,
     context: ssl.SSLContext,
-    tap: Tap,
+    tap: TlsTap,
     on_cipher: Callable[[tuple[str, str]], None],
-) -> tuple[Reader, Writer]:
+) -> tuple[TlsReader, Writer]:
     """Pass the beginning of a connection on, up to the login's end where it is encrypted.
 
     Args:
@@ -104,7 +104,7 @@ async def begin(
     return session, session
 
 
-async def _greeting(client: Streams, server: Streams, tap: Tap) -> bytes | None:
+async def _greeting(client: Streams, server: Streams, tap: TlsTap) -> bytes | None:
     """Return the server's first packet; None where it is none, and has been passed on as it is.
 
     A client that speaks first, or leaves, ends the wait for a server that is silent.
@@ -153,7 +153,7 @@ def _offering_tls(greeting: bytes) -> bytes:
     return greeting[:place] + struct.pack("<H", flags | _CLIENT_SSL) + greeting[place + 2 :]
 
 
-async def _log_in(session: TlsSession, server: Streams, tap: Tap) -> None:
+async def _log_in(session: TlsSession, server: Streams, tap: TlsTap) -> None:
     """Pass the login on, packet by packet: the server does not count the request for TLS."""
     first = True
     while True:
