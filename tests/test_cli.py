@@ -159,7 +159,7 @@ def test_json_advises_in_words_of_the_shell(
     assert "%tidb_pe" not in done.stdout
 
 
-def test_a_fleet_is_told_in_words_of_the_shell(console: Console, tmp_path: Path) -> None:
+def test_a_fleet_names_commands_of_the_shell(console: Console, tmp_path: Path) -> None:
     """A fleet's progress names commands in the shell's spelling, and its columns are aligned."""
     fleet = tmp_path / "fleet.toml"
     fleet.write_text(f'[[endpoint]]\ncluster = "demmo"\nvpc = "{VPC}"\n', encoding="utf-8")
@@ -210,7 +210,7 @@ def test_a_missing_key_is_code_4() -> None:
         ("cluster aws-sales", 5, "NotEligible"),
     ],
 )
-def test_the_exit_code_and_the_json_tell_kinds_of_errors_apart(
+def test_the_exit_code_and_the_json_distinguish_errors(
     environment: dict[str, str], words: str, code: int, kind: str
 ) -> None:
     """A script branches on the code, and reads class, words and commands from one document."""
@@ -229,7 +229,7 @@ def test_the_exit_code_and_the_json_tell_kinds_of_errors_apart(
         ({"TIDBCLOUD_SERVERLESS_ENDPOINT": "http://127.0.0.1:1"}, "clusters", 5, "ServiceUnavailable"),
     ],
 )
-def test_the_exit_code_tells_a_key_a_cloud_and_a_connection_apart(
+def test_the_exit_code_distinguishes_key_cloud_and_connection(
     environment: dict[str, str], change: dict[str, str], words: str, code: int, kind: str
 ) -> None:
     """A refusal by a cloud, the network or the server has its own code."""
@@ -352,7 +352,7 @@ def test_each_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "example: tidb-pe create --vpc vpc-" in capsys.readouterr().out
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """The version is the package's."""
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"tidb-pe {__version__}\n"
@@ -391,7 +391,7 @@ def test_any_interruption_is_code_130(
     assert capsys.readouterr().err == "tidb-pe: interrupted.\n"
 
 
-def test_a_reader_that_leaves_is_no_traceback(environment: dict[str, str]) -> None:
+def test_a_reader_that_leaves_causes_no_traceback(environment: dict[str, str]) -> None:
     """`tidb-pe … | head -1` ends quietly."""
     pipe = f"{shlex.quote(PROGRAM)} clusters --output json | true; exit ${{PIPESTATUS[0]}}"
     bash = need("bash", apt="bash")
@@ -418,7 +418,7 @@ def test_what_the_terminal_cannot_write_is_escaped(console: Console, encoding: s
         ("2>&-", "clusters --output json", 0),
     ],
 )
-def test_a_closed_stream_is_no_traceback(console: Console, closed: str, words: str, code: int) -> None:
+def test_a_closed_stream_causes_no_traceback(console: Console, closed: str, words: str, code: int) -> None:
     """Started by a daemon with closed streams, a command works or fails as it does elsewhere."""
     without = {name: value for name, value in console.environment.items() if name != "TIDB_PASSWORD"}
     before = console.must("endpoints", "--cluster", "demo")["items"]

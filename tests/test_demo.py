@@ -93,7 +93,7 @@ def test_counts_what_is_there(tmp_path: Path, temporary: Path) -> None:
     assert files() == before
 
 
-def test_tells_the_cell_that_fails(temporary: Path, mute_server: str) -> None:
+def test_names_the_failing_cell(temporary: Path, mute_server: str) -> None:
     """A failing step ends the demo with status 1, the cell's source and the one line of its error."""
     finished = demo(
         "--mode",

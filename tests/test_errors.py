@@ -156,7 +156,7 @@ def test_a_sentence_begins_with_a_capital_and_an_identifier_does_not() -> None:
     assert begun == ["No endpoint.", "ep-1 is gone.", "--vpc: no.", "@x: no."]
 
 
-def test_the_second_command_stands_under_the_first() -> None:
+def test_the_second_command_is_under_the_first() -> None:
     """If two commands help, both are shown."""
     advice = Advice("", Suggestion("help", "keys"), ShellCommand("aliyun configure"))
     assert StepOrderError("no key.", advice=advice).text(console).splitlines() == [

@@ -35,7 +35,7 @@ def test_text_with_a_mark_and_without_is_the_same(text: str) -> None:
         (codecs.BOM_UTF16_LE + b"hunter2", "not UTF-16"),
     ],
 )
-def test_what_is_no_text_is_named_without_its_content(content: bytes, words: str) -> None:
+def test_an_undecodable_file_is_named_without_its_content(content: bytes, words: str) -> None:
     """The error names the encoding; neither its reason nor its chain contains the content."""
     with pytest.raises(UnicodeError, match=words) as caught:
         decoded(content)

@@ -147,7 +147,7 @@ def test_only_active_and_connected_is_ready(endpoint: str, connection: str) -> N
         ({"zone_id": "z-x"}, "the service is not in this zone"),
     ],
 )
-def test_a_vswitch_tells_what_stands_in_the_way(changes: dict[str, Any], obstacle: str) -> None:
+def test_a_vswitch_names_its_obstacle(changes: dict[str, Any], obstacle: str) -> None:
     """A vSwitch needs a zone of the service, the status Available and a free address."""
     networks = Networks(cluster=CLUSTER, vpcs=())
     assert networks.vswitch_obstacle(replace(VSWITCH, **changes)) == obstacle
@@ -169,7 +169,7 @@ def test_a_vswitch_tells_what_stands_in_the_way(changes: dict[str, Any], obstacl
         (replace(VPC, vswitches=(replace(VSWITCH, available_ip_count=0), VSWITCH)), ""),
     ],
 )
-def test_a_vpc_tells_what_stands_in_the_way(vpc: Vpc, obstacle: str) -> None:
+def test_a_vpc_names_its_obstacle(vpc: Vpc, obstacle: str) -> None:
     """A VPC is usable if it has a usable vSwitch and a security group that a user can attach."""
     networks = Networks(cluster=CLUSTER, vpcs=(vpc,))
     assert networks.vpc_obstacle(vpc) == obstacle
@@ -214,7 +214,7 @@ def test_lists_can_be_counted_and_iterated() -> None:
     assert (len(endpoints), list(endpoints)) == (2, [ENDPOINT, ENDPOINT])
 
 
-def test_the_api_host_in_use_is_no_part_of_a_results_value() -> None:
+def test_the_api_host_in_use_is_not_part_of_a_results_value() -> None:
     """The API host in use affects neither equality nor the repr of a result."""
     elsewhere = replace(CLUSTER, via=("http://127.0.0.1:1",))
     assert elsewhere == CLUSTER
@@ -246,7 +246,7 @@ def test_states_compare_with_what_the_cloud_writes() -> None:
     assert "ServiceDeleted" in set(ConnectionStatus)
 
 
-def test_a_change_of_state_is_kept_once() -> None:
+def test_a_change_of_state_is_recorded_once() -> None:
     """Of a wait's events, only those with new states are changes, with their seconds."""
     endpoint = VpcEndpoint(
         endpoint_id="ep-1",

@@ -119,7 +119,7 @@ def assert_no_secret(notebook: NotebookNode, sandbox: Sandbox) -> None:
     saved = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     environment = sandbox.environment()
     for name in ("TIDB_PASSWORD", "TIDBCLOUD_PRIVATE_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"):
-        assert environment[name] not in saved, f"{name} stands in the executed notebook"
+        assert environment[name] not in saved, f"the executed notebook contains {name}"
 
 
 def test_every_notebook_is_listed() -> None:

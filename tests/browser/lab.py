@@ -121,7 +121,7 @@ class Lab:
         Args:
             notebooks: the directory to serve.
             private: the directory for files of Jupyter, IPython and the kernels.
-            environment: what the kernels find in theirs.
+            environment: the kernels' additional variables.
         """
         self.notebooks = notebooks
         self._private = private

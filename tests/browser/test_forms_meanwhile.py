@@ -150,7 +150,7 @@ def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
     lost = FormPage(opened.output("form")).root.locator(".tidb-pe-form")
     expect(lost).to_have_class(re.compile("jupyter-widgets-disconnected"))
     assert "Run its cell again" in lost.evaluate("node => getComputedStyle(node, '::before').content")
-    assert lost.evaluate(_SIGNS) == 0, "no widget within it has a sign of its own"
+    assert lost.evaluate(_SIGNS) == 0, "no widget inside has its own sign"
     expect(lost.locator("progress").filter(visible=True)).to_have_count(0)
     assert opened.run("load")
     assert opened.run("form")

@@ -87,7 +87,7 @@ def test_waiting_is_one_output_updated_in_place(runbook: OpenNotebook) -> None:
     assert {len(outputs) for outputs in waiting} == {1}
     told = [outputs[0] for outputs in waiting]
     assert any("Connecting" in text or "Creating" in text for text in told)
-    assert len(told) > 1, "nothing was updated"
+    assert len(told) > 1, "the output was never updated"
     progress, result = states[-1]
     assert not progress.strip()
     assert "Endpoint ready" in result

@@ -87,7 +87,7 @@ def test_no_broken_load_loses_or_doubles_a_row(database: Database) -> None:
     assert not losses.bad
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_an_interrupted_cell_ends_its_query_on_both_servers(database: Database, mariadb: Server) -> None:
     """The stop button ends the query on the server; jupysql's own connection leaves it running."""
     host, port = database.address.split(":")
@@ -99,11 +99,9 @@ def test_an_interrupted_cell_ends_its_query_on_both_servers(database: Database, 
     assert any(left_running(mariadb, plain=True) == 1 for _ in range(3))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork processes")
 @pytest.mark.parametrize("operation", ["run", "delete"])
-def test_a_killed_process_leaves_nothing_that_its_successor_does_not_mend(
-    database: Database, operation: str
-) -> None:
+def test_a_killed_processs_work_is_completed_by_its_successor(database: Database, operation: str) -> None:
     """A process killed before, during or after any change leaves clouds that the next run completes."""
     victims = Victims(database)
     calls = victims.calls(operation)

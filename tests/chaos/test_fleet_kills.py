@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SEED = 20261125
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork processes")
 def test_a_fleet_that_is_killed_at_ten_random_moments_makes_each_endpoint_once(tmp_path: Path) -> None:
     """The endpoints ever created match the file exactly. The seed determines the moments of the kills."""
     fleet = killed_fleet(tmp_path, seed=SEED, clusters=25, kills=10)
@@ -26,7 +26,7 @@ def test_a_fleet_that_is_killed_at_ten_random_moments_makes_each_endpoint_once(t
     assert len({count for _, _, count in fleet.moments}) > 3
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork processes")
 def test_a_deletion_that_is_killed_leaves_nothing_that_the_next_does_not_delete(tmp_path: Path) -> None:
     """Killed between zones or before the endpoint, the same command ends with all endpoints deleted."""
     fleet = killed_fleet(tmp_path, seed=SEED, clusters=4, kills=3, action="delete")

@@ -291,7 +291,7 @@ def _mysql(written: ClientText, place: Path, password: str) -> Login:
     version = [program, "--version"] if program else ["true"]
     shown = subprocess.run(version, capture_output=True, text=True, check=True).stdout
     if not shown or "MariaDB" in shown:  # as on Debian
-        pytest.skip("MySQL's own client is not on this machine")
+        pytest.skip("MySQL's own client is not installed")
     return run_in_bash(written.text, place, password)
 
 

@@ -312,7 +312,7 @@ def test_what_cannot_be_seen_is_refused(text: str) -> None:
         ClientTarget(host=HOST, port=4000, user="u", database=text)
 
 
-def test_an_address_of_version_6_stands_in_brackets() -> None:
+def test_an_address_of_version_6_is_in_brackets() -> None:
     """An IPv6 address is bracketed, so that its colons do not look like a port."""
     at = ClientTarget(host="2001:db8::7", port=4000, user="u", database="d", tls=TlsMode.OFF)
     assert '"[2001:db8::7]:4000"' in write("go", at).text

@@ -237,7 +237,7 @@ def test_a_wrong_key_is_refused_and_not_shown(cloud: Cloud, key: Key, code: str)
         assert holders(caught.value, "hunter2") == []
 
 
-def test_an_account_without_privatelink_is_told_to_activate_it(cloud: Cloud) -> None:
+def test_an_account_without_privatelink_gets_advice_to_activate_it(cloud: Cloud) -> None:
     """An account without PrivateLink gets the name of the console to activate it."""
     cloud.world.product_open = False
     with pytest.raises(ApiError, match=r"NeedOpenProduct.*Activate PrivateLink in the Alibaba Cloud console"):

@@ -57,7 +57,7 @@ def failure(alibaba: Alibaba, look: Callable[[Alibaba], object]) -> ApiError:
         ((), None),
     ],
 )
-def test_throttling_is_told_with_and_without_its_header(
+def test_throttling_is_recognized_with_and_without_its_header(
     answering: Answering,
     look: Callable[[Alibaba], object],
     headers: tuple[tuple[str, str], ...],
@@ -86,7 +86,7 @@ def test_throttling_is_told_with_and_without_its_header(
     ],
     ids=["html", "empty", "truncated", "html with 200", "a list"],
 )
-def test_an_answer_that_is_no_json_object_is_the_services_failure(
+def test_an_answer_without_a_json_object_is_the_services_failure(
     answering: Answering, look: Callable[[Alibaba], object], answer: Answer
 ) -> None:
     """A proxy's page and a truncated body give one line that says what to check."""
@@ -108,7 +108,7 @@ def test_an_answer_that_is_no_json_object_is_the_services_failure(
         '{"Endpoints": {}, "Vpcs": {"Vpc": {}}}',
     ],
 )
-def test_json_of_another_shape_is_no_bug_of_ours(
+def test_json_of_another_shape_causes_no_traceback(
     answering: Answering, look: Callable[[Alibaba], object], body: str
 ) -> None:
     """An answer of the wrong shape is an empty list or the service's failure, never a traceback."""
@@ -223,7 +223,7 @@ ENDPOINT = {"EndpointId": "ep-1", "ServiceName": "s", "VpcId": "vpc-1", "Endpoin
     ],
     ids=str,
 )
-def test_a_list_that_lacks_something_is_no_empty_list(answering: Answering, wire: dict[str, object]) -> None:
+def test_an_incomplete_list_is_not_an_empty_list(answering: Answering, wire: dict[str, object]) -> None:
     """An incomplete list is requested again, because an empty list would lead to a second endpoint."""
     alibaba, odd = answering(Answer(json.dumps(wire)), Answer(json.dumps({"TotalCount": 0})))
     with pytest.raises(ServiceUnavailable, match="lacks"):
@@ -305,7 +305,7 @@ def test_a_proxy_of_the_environment_is_used_for_the_real_cloud(environment: SetE
         Alibaba(REGION, KEY).endpoints()
 
 
-def test_the_sdk_prints_nothing_though_it_is_told_to(cloud: Cloud) -> None:
+def test_the_sdk_prints_nothing_even_with_debug(cloud: Cloud) -> None:
     """A fresh process with DEBUG=sdk makes both kinds of call without printing the signed headers."""
     program = (
         "import os\n"
@@ -378,7 +378,7 @@ def test_an_sts_that_redirects_gets_no_token_sent_elsewhere(answering: Answering
     assert holders(caught.value, "hunter2-token") == []
 
 
-def test_the_first_calls_that_fail_in_passing_are_made_again(answering: Answering) -> None:
+def test_transient_failures_of_the_first_calls_are_retried(answering: Answering) -> None:
     """One lookup survives throttling with its header, an HTML page and a truncated body."""
     throttled = Answer(refusal("Throttling.User"), "400 Bad", (("x-acs-retry-after", "2500"),))
     page, cut = Answer("<html>Bad Gateway</html>", "502 Bad Gateway"), Answer('{"Endpoints": [')
@@ -405,7 +405,7 @@ def test_a_creation_waits_for_what_is_under_way_with_one_token(answering: Answer
     assert [dict(parse_qsl(query))["ClientToken"] for query in odd.queries] == ["t-1"] * 2
 
 
-def test_a_change_without_a_token_is_not_made_again(answering: Answering) -> None:
+def test_a_change_without_a_token_is_not_retried(answering: Answering) -> None:
     """A change without a token is sent once, whatever the retry policy."""
     _, odd = answering(Answer("<html>Bad Gateway</html>", "502 Bad Gateway"))
     client = AlibabaClient(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))
@@ -416,7 +416,7 @@ def test_a_change_without_a_token_is_not_made_again(answering: Answering) -> Non
 
 def test_a_host_that_refuses_is_not_asked_again() -> None:
     """A host that refuses the connection is an error immediately."""
-    retries = Retries(sleep=lambda _: pytest.fail("a pause"))
+    retries = Retries(sleep=lambda _: pytest.fail("unexpected pause"))
     with pytest.raises(ServiceUnavailable):
         Alibaba(REGION, KEY, endpoint=f"http://127.0.0.1:{free_port()}", retries=retries).endpoints()
 

@@ -170,7 +170,7 @@ def test_a_wait_that_the_cloud_asks_for_is_throttling_whatever_the_code() -> Non
     assert error.retry_after == 2.5
 
 
-def test_the_limit_of_calls_per_second_is_told_by_its_message() -> None:
+def test_the_limit_of_calls_per_second_is_recognized_by_its_message() -> None:
     """Some operations report their rate limit in the message only, and it is recognized."""
     assert isinstance(translate("Op", "X", 400, {"Message": "QPS Limit Exceeded"}), Throttled)
 
@@ -243,7 +243,7 @@ def test_a_refusal_of_a_signature_ends_before_what_was_signed(code: str, signed:
     assert "CAIS" not in shown
 
 
-def test_without_a_code_the_status_stands_for_it() -> None:
+def test_without_a_code_the_status_replaces_it() -> None:
     """An answer without details is one line with the operation and the status."""
     assert str(translate("Op", "", 418, {})) == "Op failed (HTTP 418): no reason given"
     assert str(translate("Op", "", 400, {"message": "m", "requestId": "r"})).endswith("m [request id r]")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         {"profiles": None},
         [],
     ],
-    ids=["entries that are no profiles", "no profiles", "a list"],
+    ids=["invalid profiles", "no profiles", "a list"],
 )
 def test_a_profile_file_of_any_shape_is_one_line(tmp_path: Path, config: object) -> None:
     """Whatever the CLI's file contains, the error is one line with the reason and without parts of a key."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from support.certificates import Authority
 
-RETRIES = Retries(sleep=lambda _: pytest.fail("asking again cannot help"))
+RETRIES = Retries(sleep=lambda _: pytest.fail("unexpected retry"))
 LOOKS: dict[str, Callable[[str], object]] = {
     "tidb_cloud": lambda url: TidbCloud(url, KEY, retries=RETRIES).clusters(),
     "alibaba": lambda url: Alibaba(REGION, KEY, endpoint=url, retries=RETRIES).endpoints(),

@@ -55,7 +55,7 @@ def test_an_unset_variable_replaces_nothing(environ: dict[str, str]) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_what_is_no_url_of_a_host_is_refused(typed: str) -> None:
+def test_an_invalid_host_url_is_refused(typed: str) -> None:
     """A wrong scheme, a path, a query, a fragment or an invalid port is refused with the variable's name."""
     with pytest.raises(InvalidRequest, match="without a path") as caught:
         override({NAME: typed}, NAME)

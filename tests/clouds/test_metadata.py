@@ -110,7 +110,7 @@ def test_a_page_in_the_place_of_a_token_is_not_sent_back() -> None:
     assert not any("X-Injected" in request.headers for request in service.requests)
 
 
-def test_an_address_that_is_not_told_is_empty() -> None:
+def test_a_missing_address_is_empty() -> None:
     """The location is known without the machine's own address."""
     found = asked(instance({"private-ipv4": None}))
     assert found is not None
@@ -168,7 +168,7 @@ def test_one_value_of_another_shape_discredits_the_whole_answer(item: str, value
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 500, 502])
-def test_another_status_than_200_is_no_answer(status: int) -> None:
+def test_another_status_than_200_is_not_an_answer(status: int) -> None:
     """A refusal, a failure and a redirect mean "not on ECS", and redirects are not followed."""
     service = Service(lambda _: httpx.Response(status, headers={"Location": "http://elsewhere.example/"}))
     assert asked(service) is None
@@ -191,7 +191,7 @@ def test_no_redirect_is_followed_to_a_right_answer() -> None:
 @pytest.mark.parametrize(
     "error", [httpx.ConnectError("refused"), httpx.ReadTimeout("late"), httpx.RemoteProtocolError("odd")]
 )
-def test_a_failed_exchange_is_no_error(error: httpx.HTTPError) -> None:
+def test_a_failed_exchange_is_not_an_error(error: httpx.HTTPError) -> None:
     """A refused, unreachable, late or malformed answer means "not on ECS", without an error."""
 
     def fail(_: httpx.Request) -> httpx.Response:
@@ -216,7 +216,7 @@ def test_only_the_beginning_of_a_long_answer_is_read() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=5, max_size=5), st.binary(max_size=40))
-def test_whatever_is_told_is_a_place_of_the_right_shape_or_none(values: list[str], token: bytes) -> None:
+def test_any_answer_is_a_location_of_the_right_shape_or_none(values: list[str], token: bytes) -> None:
     """Every answer gives a valid location or none, but never an error."""
     told = dict(zip(TOLD, values, strict=True))
 
@@ -314,7 +314,7 @@ def test_the_thread_that_asks_ends_with_the_deadline() -> None:
         assert not any(thread.is_alive() for thread in left)
 
 
-def test_nobody_at_the_address_is_no_error() -> None:
+def test_a_closed_address_is_not_an_error() -> None:
     """A refused connection means "not on ECS", without an error."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

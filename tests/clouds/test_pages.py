@@ -32,7 +32,7 @@ def test_a_token_that_comes_again_is_an_error() -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"Vpcs": {}}, {"Vpcs": {"Vpc": None}}, {"Vpcs": {"Vpc": [{"Other": 1}]}}]
 )
-def test_an_answer_without_its_list_is_no_empty_list(body: dict[str, Any]) -> None:
+def test_an_answer_without_its_list_is_not_an_empty_list(body: dict[str, Any]) -> None:
     """An answer without its list, or with an unnamed item, is an error."""
     with pytest.raises(errors.ServiceUnavailable, match="lacks"):
         read_page("DescribeVpcs", body, "Vpcs", "Vpc", needs=("VpcId",))

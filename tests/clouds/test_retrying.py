@@ -68,7 +68,7 @@ class Scene:
         return retries.call("Op", self.work)
 
 
-def test_a_call_that_succeeds_is_made_once_without_a_pause() -> None:
+def test_a_successful_call_is_sent_once_without_a_pause() -> None:
     """A call that succeeds is sent once, without a pause."""
     scene = Scene("done")
     assert scene.call() == "done"
@@ -119,7 +119,7 @@ def test_the_last_failure_is_raised_after_six_calls() -> None:
     assert sum(scene.pauses) < 20
 
 
-def test_a_pause_that_the_cloud_asks_for_is_kept() -> None:
+def test_a_pause_that_the_cloud_requests_is_respected() -> None:
     """The next call comes after the delay that the cloud requested, with little extra."""
     scene = Scene(Throttled("slow.", operation="Op", retry_after=37.0), "done")
     assert scene.call() == "done"
@@ -229,7 +229,7 @@ def _wrapped(error: BaseException) -> BaseException:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_host_that_is_not_there_is_told_from_one_that_falters(error: BaseException, hopeless: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_a_missing_host_differs_from_a_failing_one(error: BaseException, hopeless: bool) -> None:  # noqa: FBT001 - a column of the table
     """A refused connection, an unknown host and a wrong certificate are raised without a retry."""
     assert is_hopeless(error) is hopeless
     assert is_hopeless(_wrapped(error)) is hopeless

@@ -302,7 +302,7 @@ def test_throttling_says_when_to_come_back(
     ],
     ids=["empty", "truncated", "html", "list", "null", "not utf-8", "deep", "huge number", "502", "500"],
 )
-def test_an_answer_that_is_no_json_object_is_the_services_failure(status: int, body: bytes) -> None:
+def test_an_answer_without_a_json_object_is_the_services_failure(status: int, body: bytes) -> None:
     """A proxy's page, a truncated body and other JSON give one line, not a traceback."""
     error = failure(Api(httpx.Response(status, content=body)))
     assert isinstance(error, ServiceUnavailable)
@@ -348,7 +348,7 @@ def test_no_answer_is_the_services_failure_without_the_key(cause: httpx.HTTPErro
     assert (str(cause) or type(cause).__name__) in str(error)
 
 
-def test_a_failure_after_the_digest_was_made_does_not_hold_the_key() -> None:
+def test_a_failure_after_the_digest_does_not_hold_the_key() -> None:
     """The frames that computed the digest cannot be reached from the error."""
 
     def fail(request: httpx.Request) -> httpx.Response:
@@ -360,7 +360,7 @@ def test_a_failure_after_the_digest_was_made_does_not_hold_the_key() -> None:
     assert isinstance(failure(fail), ServiceUnavailable)
 
 
-def test_unknown_fields_and_states_are_no_failure() -> None:
+def test_unknown_fields_and_states_are_not_a_failure() -> None:
     """A new field is ignored and a new state is displayed unchanged."""
     [found] = Api(page({**WIRE, "novelty": {"x": 1}, "state": "DREAMING"})).client().clusters()
     assert found.state == "DREAMING"
@@ -470,7 +470,7 @@ def test_a_date_says_when_to_come_back() -> None:
     assert caught.value.retry_after == 15.0
 
 
-def test_a_nonce_that_was_too_old_is_no_wrong_key() -> None:
+def test_an_expired_nonce_is_not_a_wrong_key() -> None:
     """A challenge with stale=true leads to another call; a challenge without it is a refused key."""
     stale = httpx.Response(401, headers={"www-authenticate": CHALLENGE["www-authenticate"] + ", stale=true"})
     api = Api(stale, page(WIRE))

@@ -18,7 +18,7 @@ class Order(Request):
     """A request with a field of each kind."""
 
     dish: str = option("what to eat", default=..., metavar="DISH", parse=non_empty, positional=True)
-    side_dish: tuple[str, ...] = option("beside it", default=(), many=True, parse=one_of(["rice", "bread"]))
+    side_dish: tuple[str, ...] = option("on the side", default=(), many=True, parse=one_of(["rice", "bread"]))
     patience: float = option("seconds", default=60.0, parse=seconds)
     hot: bool = option("warm it", default=False, parse=switch)
     note: str | None = option("anything", parse=matching(r"[a-z]+", "small letters"))
@@ -105,7 +105,7 @@ def test_a_flag_may_be_a_word_of_pythons() -> None:
     class Dish(Request):
         """A request with such a field."""
 
-        with_: str | None = option("beside it")
+        with_: str | None = option("on the side")
 
     assert Dish.label("with_") == "--with"
     assert Dish.of(with_="rice").with_ == "rice"

@@ -125,7 +125,7 @@ def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> N
 
 
 @pytest.mark.parametrize("params", [b"x", bytearray(b"x")])
-def test_bytes_are_no_list_of_parameters(params: object) -> None:
+def test_bytes_are_not_a_list_of_parameters(params: object) -> None:
     """Bytes are refused as a parameter list, because Python treats them as a sequence of numbers."""
     with pytest.raises(InvalidRequest, match="--params: must be JSON"):
         QueryRequest.of(sql="SELECT ?", params=params)

@@ -43,7 +43,7 @@ def hints(annotated: Any) -> dict[str, Any]:
     return get_type_hints(annotated, localns={"Iterable": Iterable, "Mapping": Mapping, "Sequence": Sequence})
 
 
-def test_the_tutorials_steps_stand_in_its_order() -> None:
+def test_the_tutorials_steps_are_in_its_order() -> None:
     """A row is found by its name, and the tutorial's steps are in the tutorial's order."""
     assert all(name == operation.name for name, operation in OPERATIONS.items())
     steps = ["clusters", "cluster", "networks", "verify", "plan", "create", "wait", "authorize"]

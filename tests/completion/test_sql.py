@@ -66,7 +66,7 @@ def offered(text: str, current: str = "nycflights13") -> list[str] | None:
         }.items()
     }
 )
-def test_names_are_offered_where_they_can_stand(text: str, words: list[str] | None) -> None:
+def test_names_are_offered_in_their_places(text: str, words: list[str] | None) -> None:
     """Databases, tables and the statement's columns are offered, but not in strings and comments."""
     found = offered(text)
     assert found == words
@@ -111,7 +111,7 @@ def test_no_text_is_too_odd(text: str, cursor: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["SELECT * FROM nycflights13.", "SELECT f. FROM flights f"])
-def test_the_tables_of_a_statement_are_told(text: str) -> None:
+def test_the_tables_of_a_statement_are_reported(text: str) -> None:
     """The tables of a statement are reported to code that loads columns on demand."""
     found = complete(text, text.index(".") + 1, NAMES, "nycflights13")
     assert found is not None

@@ -38,7 +38,7 @@ INI = f"[default]\ntype = access_key  # of the team\naccess_key_id = ini-id\nacc
 
 def nowhere() -> bool:
     """Fail the test when the code asks whether this machine is an instance."""
-    pytest.fail("the metadata service is asked")
+    pytest.fail("unexpected request to the metadata service")
 
 
 def configure(home: Path, *profiles: dict[str, Any], current: str = "ak") -> dict[str, str]:
@@ -343,7 +343,7 @@ def test_sts_is_asked_where_the_profile_says(tmp_path: Path) -> None:
         alibaba.find(written(tmp_path, role | {"sts_endpoint": "http://sts.example.com/x"}), lambda: False)
 
 
-def test_an_instance_without_a_role_goes_on_to_the_credentials_uri(sandbox: Sandbox) -> None:
+def test_an_instance_without_a_role_falls_back_to_the_credentials_uri(sandbox: Sandbox) -> None:
     """After an instance without a role, the URI from the environment gives the key, as in the SDK's chain."""
     settings = {name: value for name, value in sandbox.environment().items() if "ACCESS_KEY" not in name}
     own = sandbox.environment()

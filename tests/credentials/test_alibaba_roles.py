@@ -184,9 +184,7 @@ def test_an_instance_uses_its_ram_role(sandbox: Sandbox, tmp_path: Path, named: 
         assert_works(sandbox, runbook, "ecs_ram_role", "assumed-role/instance/")
 
 
-def test_an_instance_without_a_role_is_told_what_to_do(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_instance_without_a_role_gets_advice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """An instance without a role gives one line in every command; the SDK would print three tracebacks."""
     # Its own sandbox: clients of one metadata service share an instance's key.
     with Sandbox(flights=20) as bare, user(bare, tmp_path) as runbook:
@@ -208,7 +206,7 @@ def test_a_key_whose_end_is_near_is_renewed(sandbox: Sandbox, tmp_path: Path) ->
 
 
 def test_a_key_that_the_cloud_has_ended_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A key that expires early is replaced once; a new key that is refused ends the command."""
+    """A key that worked and was then revoked is replaced; a new key that is refused ends the command."""
     before = len(sandbox.roles.issued)
     profile(sandbox, tmp_path)
     with user(sandbox, tmp_path) as runbook:

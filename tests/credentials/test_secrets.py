@@ -62,7 +62,7 @@ def alibaba_key(environ: Mapping[str, str]) -> Key:
 
 def nobody(question: str) -> Secret:
     """Fail the test if the code prompts the user."""
-    pytest.fail(f"asked: {question}")
+    pytest.fail(f"unexpected prompt: {question}")
 
 
 @given(secrets, st.sampled_from(["", "s", ">40", "!r"]))
@@ -215,7 +215,9 @@ def test_a_named_source_comes_before_the_variable() -> None:
         (PasswordSource("prompt"), "prompt"),
     ],
 )
-def test_a_password_that_is_no_utf8_is_refused_without_it(source: PasswordSource | None, label: str) -> None:
+def test_a_password_with_invalid_utf8_is_refused_without_it(
+    source: PasswordSource | None, label: str
+) -> None:
     """The encoding error would contain the password, so the product's error names only the source."""
     password = f"{HIDDEN}\udce9"
     with pytest.raises(InvalidRequest, match=f"^{label}.*not valid UTF-8") as caught:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_only_a_file_that_is_being_written_is_no_user(tmp_path: Path) -> None:
+def test_only_a_temporary_file_is_not_a_user(tmp_path: Path) -> None:
     """A user's name may end like a temporary file's name, and it is still listed as a user."""
     environ = {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
     sql_passwords.store(environ, "app.deadbeef", Secret("P4ssw0rd"), where="file")

@@ -183,7 +183,7 @@ def test_a_profile_is_used_for_the_whole_runbook(sandbox: Sandbox, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o644, True), (0o640, True)])
-def test_a_file_that_others_can_read_is_told(tmp_path: Path, mode: int, told: bool) -> None:  # noqa: FBT001 - a case
+def test_a_file_that_others_can_read_is_reported(tmp_path: Path, mode: int, told: bool) -> None:  # noqa: FBT001 - a case
     """A file that other users can read is used, and the search shows the command that restricts it."""
     path = tmp_path / ".ticloud" / "config.toml"
     path.parent.mkdir()

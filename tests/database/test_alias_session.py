@@ -85,7 +85,7 @@ def test_what_a_session_holds_lasts_between_cells_of_either_kind(
         assert connection.exec_driver_sql("SELECT @x").scalar_one() is None
 
 
-def test_a_dropped_session_goes_on_and_says_what_it_lacks(
+def test_a_dropped_session_continues_and_reports_its_loss(
     plain_server: MariaDb, session: AliasSession
 ) -> None:
     """After an idle drop the next statement runs once, in the database of USE, with one note of the loss."""
@@ -203,4 +203,4 @@ def test_a_pooled_session_is_lent_without_another_ones_settings(
     for _ in range(6):
         with engine.connect() as connection:
             numbers.add(connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one())
-    assert len(numbers) <= 2, "a connection without settings is thrown away"
+    assert len(numbers) <= 2, "a connection without settings is reused"

@@ -153,7 +153,7 @@ def test_what_a_real_server_refuses(  # noqa: PLR0913, PLR0917 - fixtures and pa
     assert PASSWORD not in shown
 
 
-def test_the_name_of_a_foreign_certificate_is_no_next_step(
+def test_the_name_of_a_foreign_certificate_is_not_suggested(
     examine: Callable[..., Diagnosis], tls_server: MariaDb, authority: Authority
 ) -> None:
     """Only a name of the cluster's own gateway is suggested, never a name from a foreign certificate.
@@ -185,7 +185,7 @@ def test_a_server_without_tls_passes_unless_tls_is_asked_for(
     assert "--tls auto" in str(asked.next_command)
 
 
-def test_without_a_password_the_login_cannot_be_told(
+def test_without_a_password_the_login_is_not_examined(
     examine: Callable[..., Diagnosis], plain_server: MariaDb
 ) -> None:
     """Without a password the doctor does not prompt, and reports the stages up to the login."""
@@ -253,7 +253,7 @@ def test_outside_the_vpc_the_place_is_the_likeliest_cause(examine: Callable[...,
         (b"\x4a\x00", "no greeting"),
     ],
 )
-def test_what_is_no_mysql_server(examine: Callable[..., Diagnosis], say: bytes, detail: str) -> None:
+def test_other_servers_than_mysql(examine: Callable[..., Diagnosis], say: bytes, detail: str) -> None:
     """Silence, another protocol and half a greeting fail at the handshake, in time."""
 
     def serve(connection: socket.socket) -> None:
@@ -298,7 +298,7 @@ def isolated(tmp_path: Path) -> Callable[..., tuple[str, str, float]]:
         [programs["unshare"], "--net", "--mount", "true"], capture_output=True, check=False
     )
     if probe.returncode:
-        reason = f"no network namespace without root: {probe.stderr.decode().strip()}"
+        reason = f"a network namespace needs root: {probe.stderr.decode().strip()}"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
@@ -326,7 +326,7 @@ def test_a_dropped_port_times_out(isolated: Callable[..., tuple[str, str, float]
     assert (refused, "refused" in detail) == ("tcp", True)
 
 
-def test_an_administrator_who_rejects_is_told_from_silence(
+def test_a_rejecting_administrator_differs_from_silence(
     isolated: Callable[..., tuple[str, str, float]],
 ) -> None:
     """A router's "host unreachable" is reported immediately."""
@@ -359,7 +359,7 @@ def test_a_resolver_that_hangs_is_not_waited_for(
     assert took < 10
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 @pytest.mark.parametrize("stage", ["tcp", "handshake"])
 def test_the_stop_button_ends_it_at_once(stage: str) -> None:
     """An interrupt during a hang is a KeyboardInterrupt, and ends the process."""

@@ -34,7 +34,7 @@ DUAL = replace(
         ([(4, "refused"), (6, "unreachable")], {"refused", "unreachable"}),
     ],
 )
-def test_a_machine_without_ipv6_is_no_fault_of_a_dual_stack_name(
+def test_a_machine_without_ipv6_is_not_a_fault_of_a_dual_stack_name(
     attempts: list[tuple[int, str]], found: set[str]
 ) -> None:
     """A missing route for one family counts only if the other does not answer."""

@@ -102,7 +102,7 @@ def test_a_question_about_the_statement_before_needs_its_session(sql: str) -> No
         ("SELECT @@time_zone", False),
     ],
 )
-def test_reading_a_user_variable_is_told_from_setting_one(sql: str, reads: bool) -> None:  # noqa: FBT001
+def test_reading_a_user_variable_differs_from_setting_one(sql: str, reads: bool) -> None:  # noqa: FBT001
     """Reading a user variable needs its session. Accounts, system variables and mere assignments do not."""
     assert effect_of(sql).needs_session is reads
 
@@ -121,7 +121,7 @@ def test_reading_a_user_variable_is_told_from_setting_one(sql: str, reads: bool)
         ("USE a", ""),
     ],
 )
-def test_what_a_new_session_would_lack_is_kept_on_one_line(sql: str, setting: str) -> None:
+def test_lost_settings_fit_one_line(sql: str, setting: str) -> None:
     """A session's lost settings fit one line; transactions and USE are handled separately."""
     assert effect_of(sql).setting == setting
 

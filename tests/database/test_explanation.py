@@ -82,13 +82,13 @@ def test_the_place_is_found(statement: str, code: int, message: str) -> None:
         message: (statement, code, message)
         for statement, code, message in (
             ("SELECT nope, nope FROM t", 1054, "Unknown column 'nope' in 'field list'"),
-            ("SELECT 1", 1064, "syntax error of a server that nobody knows"),
+            ("SELECT 1", 1064, "syntax error of an unknown server"),
             ("SELECT 1", 1064, tidb(1, 9, "something that was never sent")),
             ("SELECT nope", 1105, "nope"),
         )
     }
 )
-def test_a_place_that_cannot_be_told_is_not_guessed(statement: str, code: int, message: str) -> None:
+def test_an_unknown_position_is_not_guessed(statement: str, code: int, message: str) -> None:
     """If a name occurs twice, or the quoted text is missing, the caret is omitted."""
     assert place_in(statement, code, message) is None
 
@@ -209,7 +209,7 @@ def test_a_real_servers_error_is_explained(
     assert caught.value.text().splitlines()[-2:] == [line, caret]
 
 
-def test_names_that_a_statement_made_are_known(ask: Callable[[str], None]) -> None:
+def test_names_that_a_statement_created_are_known(ask: Callable[[str], None]) -> None:
     """A table that was created after an error is suggested in the next one."""
     with pytest.raises(QueryFailed):
         ask("SELECT * FROM lateral_1")
@@ -219,7 +219,7 @@ def test_names_that_a_statement_made_are_known(ask: Callable[[str], None]) -> No
     ask("DROP TABLE test.lateral_2")
 
 
-def test_an_error_is_told_where_no_name_can_be_read(plain_server: MariaDb) -> None:
+def test_an_error_is_shown_without_readable_names(plain_server: MariaDb) -> None:
     """If the names cannot be read, the server's error stays unchanged with its own advice."""
     opened = open_engine(plain_server.target())
     schema = SchemaCache(opened.engine, lambda: "test")

@@ -89,7 +89,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 _LONGEST = dt.timedelta(hours=838, minutes=59, seconds=59)
 _ZONE = dt.timezone(dt.timedelta(hours=8))
 _text = st.text(st.characters(codec="utf-8"), max_size=30)
-# For each kind: the values, pandas' dtype for them, and what MySQL returns.
+# For each kind: the values, pandas' dtype for them, and MySQL's result.
 KINDS: dict[str, tuple[st.SearchStrategy[Any], Any, Callable[[Any], Any]]] = {
     "boolean": (st.booleans(), "boolean", int),
     "int64": (st.integers(-(2**63), 2**63 - 1), "Int64", int),
@@ -390,7 +390,7 @@ def test_a_load_with_keys_can_be_repeated(server: MariaDb, engine: Engine) -> No
     assert server.value("SELECT COUNT(*) FROM loads.only") == 2
 
 
-def test_keys_that_cannot_tell_rows_apart_are_refused(server: MariaDb, engine: Engine) -> None:
+def test_keys_that_cannot_identify_rows_are_refused(server: MariaDb, engine: Engine) -> None:
     """A missing or second key in the table, and a missing or duplicate key in the frame, are refused."""
     server.execute(
         "CREATE TABLE loads.t (a INT, b INT, s VARCHAR(9) COLLATE utf8mb4_general_ci, UNIQUE (a), KEY (b))"
@@ -470,7 +470,7 @@ def test_a_lost_commit_is_said_to_be_unknown(
     left = sum(end - start for start, end in error.left)
     assert error.committed + doubted + left == len(MANY)
     there = server.value("SELECT COUNT(*) FROM loads.plain")
-    assert there == error.committed + doubted, "the server had committed what was in doubt"
+    assert there == error.committed + doubted, "the server had committed the uncertain rows"
     for start, end in error.left:
         assert not server.value(f"SELECT COUNT(*) FROM loads.plain WHERE id BETWEEN {start} AND {end - 1}")
     cut(faults, "COMMIT", Point.AFTER)

@@ -215,7 +215,7 @@ def test_in_means_what_it_means_in_python(ids: list[int], written: str, value: i
     assert bool(found) == ((value in ids) != ("NOT" in written))
 
 
-def test_variables_stand_in_for_what_is_not_given() -> None:
+def test_variables_fill_missing_values() -> None:
     """Notebook variables fill only the names in the statement, and a given value has priority."""
     sql = "SELECT :a, :b, ':c', :a -- :d"
     variables = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
@@ -233,7 +233,7 @@ def test_variables_stand_in_for_what_is_not_given() -> None:
         ({"origin": print}, ":origin: the variable origin is a function or a class."),
     ],
 )
-def test_a_name_that_is_no_value_is_refused(variables: Mapping[str, object], words: str) -> None:
+def test_a_name_without_a_value_is_refused(variables: Mapping[str, object], words: str) -> None:
     """A name whose variable is not a value is refused in one line with the name and its type."""
     with pytest.raises(InvalidRequest) as caught:
         with_variables("SELECT :origin", None, variables)

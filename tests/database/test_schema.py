@@ -163,7 +163,7 @@ def test_of_many_tables_columns_are_read_on_demand(
     plain_server.execute("DROP TABLE test.far_away")
 
 
-def test_a_server_that_is_gone_is_told_and_not_waited_for(plain_server: MariaDb) -> None:
+def test_a_lost_server_is_reported_without_a_wait(plain_server: MariaDb) -> None:
     """A lost server leaves the known names with the reason, and closing ends a read that hangs."""
     opened = open_engine(plain_server.target())
     cache = SchemaCache(opened.engine, lambda: "test", background=True)

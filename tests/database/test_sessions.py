@@ -70,7 +70,7 @@ def count(server: MariaDb) -> int:
     return int(server.value("SELECT COUNT(*) FROM test.numbers"))
 
 
-def test_a_killed_connection_goes_on_and_loses_no_insert(
+def test_a_killed_connection_continues_and_loses_no_insert(
     plain_server: MariaDb, connection: Connection
 ) -> None:
     """The statement after a KILL succeeds, and every INSERT remains after the connection is closed."""
@@ -158,7 +158,7 @@ def test_pandas_reads_after_a_kill(plain_server: MariaDb, engine: Engine) -> Non
     assert pd.read_sql("SELECT 2 AS two", engine)["two"].tolist() == [2]
 
 
-def test_an_expired_connection_goes_on(plain_server: MariaDb, opened: Open) -> None:
+def test_an_expired_connection_continues(plain_server: MariaDb, opened: Open) -> None:
     """A connection that the server closed after `wait_timeout` is opened again."""
     usual = plain_server.value("SELECT @@GLOBAL.wait_timeout")
     plain_server.execute("SET GLOBAL wait_timeout = 1")
@@ -233,7 +233,7 @@ def test_an_at_sign_in_a_string_is_not_a_variable(
     assert identity(connection) != before
 
 
-def test_a_finished_transaction_no_longer_stands_in_the_way(
+def test_a_finished_transaction_no_longer_prevents_a_reconnect(
     plain_server: MariaDb, connection: Connection
 ) -> None:
     """After COMMIT the connection survives a KILL again."""
@@ -268,7 +268,7 @@ def test_the_database_chosen_with_use_is_chosen_again(
     assert connection.exec_driver_sql("SELECT DATABASE()").scalar_one() == before != "test"
 
 
-def test_lost_settings_are_told(plain_server: MariaDb, connection: Connection) -> None:
+def test_lost_settings_are_reported(plain_server: MariaDb, connection: Connection) -> None:
     """A reconnection that undoes a SET warns once, and lists the lost settings."""
     connection.exec_driver_sql("SET time_zone = '+08:00'")
     kill(plain_server, connection)

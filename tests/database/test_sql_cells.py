@@ -278,7 +278,7 @@ def test_a_name_takes_the_variable_that_the_cell_sees(cells: Cells) -> None:
 
 
 @pytest.mark.parametrize("setting", ["warn", "enabled", "disabled"])
-def test_colons_that_are_no_parameters_reach_the_server(cells: Cells, setting: str) -> None:
+def test_colons_outside_parameters_reach_the_server(cells: Cells, setting: str) -> None:
     """JSON, times, and names in strings and comments reach the server, whatever jupysql's option is."""
     ((found, clock),) = cells.run(
         OURS,
@@ -295,7 +295,7 @@ def test_colons_that_are_no_parameters_reach_the_server(cells: Cells, setting: s
         ("%sql SELECT :nope", InvalidRequest, ":nope: the notebook has no variable nope."),
     ],
 )
-def test_an_error_is_told_without_its_traceback(
+def test_an_error_is_shown_without_its_traceback(
     cells: Cells, capsys: pytest.CaptureFixture[str], cell: str, error: type, words: str
 ) -> None:
     """The error shows what is wrong and where, without a traceback, and the next cell works."""

@@ -71,7 +71,7 @@ def test_a_refused_connection_fails_at_tcp() -> None:
     assert f"127.0.0.1 port {port}: connection refused" in error.message
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops what a full backlog cannot take")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops connections of a full backlog")
 def test_a_connection_that_is_not_answered_fails_at_tcp_and_names_the_security_group() -> None:
     """If a packet filter drops packets, the advice is the security group and the VPC."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:

@@ -75,7 +75,7 @@ def test_a_statement_is_killed_by_all_bits_of_its_number(server: WireServer, eng
     assert str(error) == "the query was stopped here, and the server was told to stop it."
 
 
-def test_a_server_that_cannot_be_told_is_not_said_to_have_stopped(server: WireServer, engine: Any) -> None:
+def test_an_unreachable_server_is_not_reported_as_stopped(server: WireServer, engine: Any) -> None:
     """With no connection left for KILL, the error gives the reason and how to check."""
     error = str(stopped(server, engine, UPDATE, full=True))
     assert "stopped here. The server could not be told: " in error
@@ -84,7 +84,7 @@ def test_a_server_that_cannot_be_told_is_not_said_to_have_stopped(server: WireSe
     assert not [sql for _, sql in server.commands if "KILL" in sql]
 
 
-def test_a_stopped_ddl_statement_goes_on(server: WireServer, engine: Any) -> None:
+def test_a_stopped_ddl_statement_continues(server: WireServer, engine: Any) -> None:
     """For a stopped DDL statement, which continues, the error names the command that shows the job."""
     assert "ADMIN SHOW DDL JOBS" in str(stopped(server, engine, "ALTER TABLE k ADD INDEX (a)"))
 

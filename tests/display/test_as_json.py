@@ -36,7 +36,7 @@ def test_every_result_is_json_and_back(kind: type, data: st.DataObject) -> None:
     assert fields <= set(form)
 
 
-def test_what_is_worked_out_stands_beside_the_fields() -> None:
+def test_derived_properties_accompany_the_fields() -> None:
     """Derived properties, including inherited ones, are part of the data."""
     assert plain(CLUSTER)["restriction"] is None
     aws = plain(dataclasses.replace(CLUSTER, provider="aws"))
@@ -55,7 +55,7 @@ def test_a_command_is_written_for_the_skin_and_a_text_is_exact() -> None:
     assert (form[1]["host"], form[1]["next_command"]) == ("%tidb_pe", "tidb-pe wait")
 
 
-def test_an_engine_is_no_data() -> None:
+def test_an_engine_is_not_data() -> None:
     """Only fields whose metadata says so are omitted: an engine, and how a result is shown."""
     missing = {field.name for field in dataclasses.fields(CONNECTION)} - set(plain(CONNECTION))
     assert missing == {"engine", "operate", "verbose", "emulated"}

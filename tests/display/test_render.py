@@ -220,7 +220,7 @@ def test_a_cluster_is_named_by_its_id_where_its_name_is_not_one_plain_word(name:
     assert render.text(model.Clusters(items=(named, twin))).endswith("Next: %tidb_pe cluster 1")
 
 
-def test_networks_show_the_reason_beside_what_cannot_be_used() -> None:
+def test_networks_show_the_reason_for_each_unusable_item() -> None:
     """Each vSwitch and security group is marked, and an unusable VPC has a reason."""
     empty = model.Vpc(
         vpc_id="vpc-empty", name="", region_id="ap-southeast-1", cidr_block="", status="Available"
@@ -253,7 +253,7 @@ def test_a_verified_service_says_who_pays_and_who_accepts() -> None:
     assert "the endpoint's owner" not in by_hand
 
 
-def test_a_plan_says_what_is_made_and_billed() -> None:
+def test_a_plan_says_what_is_created_and_billed() -> None:
     """A plan shows VPC, zones and vSwitches, the billed zones, the dry run, and the command to create it."""
     shown = render.text(PLAN)
     assert "2 zones, each billed by the hour from creation until deletion" in " ".join(shown.split())
@@ -290,7 +290,7 @@ def test_a_created_endpoint_shows_its_id_first_and_why_it_may_be_needed() -> Non
     shown = render.text(created)
     assert shown.splitlines()[0] == "✔ Endpoint created: ep-t4nabc123"
     assert "Authorized Networks" in render.text(replace(created, verbose=True))
-    assert "owner has to accept" not in shown, "nothing can be accepted before the endpoint is there"
+    assert "owner has to accept" not in shown, "the endpoint must exist before it can be accepted"
     assert shown.endswith("Next: %tidb_pe wait --endpoint ep-t4nabc123")
     active = replace(CREATING, endpoint_status="Active")
     assert "owner has to accept" in render.text(model.CreatedEndpoint(endpoint=active, adopted=True))
@@ -370,7 +370,7 @@ def test_a_connection_says_how_to_query_it() -> None:
     assert "no database chosen" in outside
 
 
-def test_what_was_not_there_is_no_success() -> None:
+def test_deleting_a_missing_item_is_not_a_success() -> None:
     """Deleting and closing something missing says so, without the sign of success."""
     gone = model.Deletion(endpoint_id="ep-x", region_id="r", found=False)
     assert render.text(gone).startswith("· Nothing to delete")
@@ -442,7 +442,7 @@ def test_columns_stay_aligned_where_nothing_fits() -> None:
     assert {line.index("✔") for line in lines if "✔" in line} == {2 + 90 + 2}
 
 
-def test_columns_stay_aligned_beside_wide_characters() -> None:
+def test_columns_stay_aligned_with_wide_characters() -> None:
     """A Chinese character takes two columns, an accent none, and the columns stay aligned."""
     rows = tuple((name, "end") for name in ("报表分析", "plain", "e\u0301te\u0301"))
     lines = as_text(

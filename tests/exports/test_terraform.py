@@ -167,7 +167,7 @@ def test_what_is_planned_is_not_imported_and_carries_no_tag() -> None:
     }
 
 
-def test_the_provider_is_told_its_region_and_no_key() -> None:
+def test_the_provider_gets_its_region_and_no_key() -> None:
     """The provider block has the region; keys stay in the user's environment."""
     text = written("existing", "terraform")
     assert only(text, "provider", "alicloud") == {"region": "ap-southeast-1"}
@@ -207,7 +207,7 @@ def test_zones_of_one_label_stay_apart() -> None:
     assert {f"${{{ZONE}.{label}}}" for label in labels} <= imports
 
 
-def test_the_missing_rule_lets_this_notebook_in_and_nobody_else() -> None:
+def test_the_missing_rule_allows_this_notebook_only() -> None:
     """The missing rule allows one port from one address; an unknown address becomes a required variable."""
     rule = only(written("planned-blocked", "terraform"), "resource", RULE)
     assert (rule["port_range"], rule["cidr_ip"], rule["type"]) == ("4000/4000", "10.0.1.5/32", "ingress")
@@ -218,7 +218,7 @@ def test_the_missing_rule_lets_this_notebook_in_and_nobody_else() -> None:
     assert RULE not in written("existing", "terraform")
 
 
-def test_a_blocked_port_that_no_rule_mends_is_said() -> None:
+def test_a_blocked_port_that_no_rule_opens_is_reported() -> None:
     """If a Drop rule blocks the port whatever is added, the text has no rule and says why."""
     blocked = existing(DETAILED, replace(BLOCKED, rule=None))
     text = terraform.write(blocked)

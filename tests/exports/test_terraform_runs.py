@@ -92,7 +92,7 @@ def terraform(place: Path, configuration: str, *arguments: str) -> subprocess.Co
     """Run Terraform on the configuration, with the test provider in the real one's place."""
     program = shutil.which("terraform")
     if program is None:  # Not packaged in Debian, so it cannot be installed here.
-        pytest.skip("terraform is not on this machine")
+        pytest.skip("terraform is not installed")
     directory = fetched.terraform_provider(Path(__file__).with_name("provider.go"))
     (place / "main.tf").write_text(configuration, encoding="utf-8")
     (place / "facts.json").write_text(json.dumps({"schema": _schema(), "answers": _answers()}))

@@ -154,7 +154,7 @@ def test_a_ram_role_is_assumed_through_the_proxy(
     assert any(host.startswith("sts") for host in proxy.asked)
 
 
-def test_without_the_authority_the_reason_and_the_next_step_are_told(
+def test_without_the_authority_the_error_has_reason_and_next_step(
     sandbox: Sandbox, proxy: InspectingProxy
 ) -> None:
     """Without the authority, both clouds' errors say that it is not trusted, and name the variable to set."""

@@ -115,7 +115,7 @@ def test_without_the_extra(
             connected.query(SQL, {"origin": "JFK"}, **RANGES)
 
 
-def test_a_typed_password_is_no_workers(sandbox: Sandbox) -> None:
+def test_a_typed_password_is_refused_for_workers(sandbox: Sandbox) -> None:
     """A password from a prompt is refused for workers, and the error lists the usable sources."""
     environ = dict(sandbox.environment())
     typed = Secret(environ.pop("TIDB_PASSWORD"))

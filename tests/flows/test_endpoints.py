@@ -52,7 +52,7 @@ def test_zones_and_vswitches_can_be_chosen(runbook: Runbook) -> None:
     assert [zone.zone_id for zone in every.zones] == ["ap-southeast-1a", "ap-southeast-1b"]
 
 
-def test_what_is_made_carries_the_tag_and_the_name(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_a_created_endpoint_has_the_tag_and_the_name(runbook: Runbook, sandbox: Sandbox) -> None:
     """A created endpoint has the product's tag, and the cluster's name if none was given."""
     endpoint_id = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     made = sandbox.world.endpoints[endpoint_id]
@@ -88,9 +88,7 @@ def test_an_endpoint_that_exists_is_adopted_with_its_differences(runbook: Runboo
     assert plan.billed_zones == 0
 
 
-def test_an_endpoint_of_the_console_is_adopted_and_kept_from_deletion(
-    runbook: Runbook, sandbox: Sandbox
-) -> None:
+def test_an_endpoint_of_the_console_is_adopted_and_protected(runbook: Runbook, sandbox: Sandbox) -> None:
     """An endpoint without the product's tag is used, and deleted only with --adopted."""
     endpoint_id = _console_endpoint(sandbox)
     created = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP])
@@ -271,7 +269,7 @@ def test_delete_of_what_is_known_here_and_gone_is_a_success(
 
 
 @pytest.mark.parametrize("content", ["no record\n", None], ids=["corrupt", "unreadable"])
-def test_a_journal_that_cannot_tell_refuses_no_deletion(
+def test_an_unreadable_journal_refuses_no_deletion(
     sandbox: Sandbox, tmp_path: Path, content: str | None
 ) -> None:
     """If the journal is unreadable, a missing endpoint counts as deleted."""
@@ -310,7 +308,7 @@ def test_a_stopped_deletion_can_be_taken_up(manual: Sandbox) -> None:
     assert endpoint_id not in manual.world.endpoints
 
 
-def test_disconnect_twice_is_no_error(runbook: Runbook) -> None:
+def test_disconnect_twice_is_not_an_error(runbook: Runbook) -> None:
     """The second `disconnect` reports that the connection was already closed."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     assert runbook.disconnect().closed
@@ -376,7 +374,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_token(sandbox: Sandbox, 
     assert len(tokens) == 1
 
 
-def test_what_was_cancelled_in_time_is_not_made(sandbox: Sandbox) -> None:
+def test_a_creation_cancelled_in_time_does_not_happen(sandbox: Sandbox) -> None:
     """A creation cancelled before its request says that the endpoint does not exist."""
     cancel = threading.Event()
     cancel.set()
@@ -460,9 +458,7 @@ def test_an_endpoint_outlives_its_cluster(runbook: Runbook, sandbox: Sandbox) ->
     assert not sandbox.world.endpoints
 
 
-def test_an_endpoint_that_somebody_else_made_meanwhile_is_reused(
-    sandbox: Sandbox, events: list[Event]
-) -> None:
+def test_an_endpoint_created_meanwhile_is_reused(sandbox: Sandbox, events: list[Event]) -> None:
     """A conflicting call is waited for; if an endpoint then exists, it is reused."""
     sandbox.world.single_endpoints = True
     sandbox.faults.add(Fault(kind=Kind.REFUSED, operation="CreateVpcEndpoint"))
@@ -488,7 +484,7 @@ def test_an_endpoint_that_somebody_else_made_meanwhile_is_reused(
 
 
 @pytest.mark.parametrize("code", ["EndpointDuplicated", "EndpointExist"])
-def test_an_endpoint_that_no_list_shows_is_not_made_again(sandbox: Sandbox, code: str) -> None:
+def test_an_unlisted_endpoint_is_not_created_again(sandbox: Sandbox, code: str) -> None:
     """If the list stays empty after a conflict, the conflict is the error, and the next step is a repeat."""
     sandbox.faults.add(Fault(kind=Kind.REFUSED, operation="CreateVpcEndpoint", code=code))
     with (

@@ -176,7 +176,7 @@ def test_the_script_makes_one_endpoint_however_often_it_runs(
     ]
 
 
-def test_the_script_takes_an_endpoint_that_was_made_meanwhile(
+def test_the_script_reuses_an_endpoint_created_meanwhile(
     sandbox: Sandbox, runbook: Runbook, tmp_path: Path
 ) -> None:
     """The script reuses an endpoint that was created since the export, whatever its token."""
@@ -205,7 +205,7 @@ def test_the_scripts_rule_opens_the_port(lend: Callable[..., Sandbox], tmp_path:
         assert RULE not in str(runbook.export("terraform", **PLACE))
 
 
-def test_an_address_that_is_not_known_is_not_made_up(sandbox: Sandbox, runbook: Runbook) -> None:
+def test_an_unknown_address_is_not_invented(sandbox: Sandbox, runbook: Runbook) -> None:
     """Outside an ECS instance, with no allowed address, the address is a required variable."""
     sandbox.place = None
     sandbox.world.set_rules(GROUP, Permission("22/22", "0.0.0.0/0"), inner_access="Drop")
@@ -286,7 +286,7 @@ def test_a_file_holds_the_text_and_is_written_again(runbook: Runbook, tmp_path: 
     assert path.read_text(encoding="utf-8") == f"{first}\n"
 
 
-def test_a_file_of_somebody_elses_is_not_replaced(sandbox: Sandbox, runbook: Runbook, tmp_path: Path) -> None:
+def test_a_foreign_file_is_not_replaced(sandbox: Sandbox, runbook: Runbook, tmp_path: Path) -> None:
     """A foreign file or an edited export is refused without --replace, before any cloud is asked."""
     path = tmp_path / "main.tf"
     for content in (

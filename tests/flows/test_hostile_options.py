@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.snapshot import Snapshot
 
 _LONG = 70_000
-_LONGEST_LINE = 10_000  # the longest path that there can be, twice
+_LONGEST_LINE = 10_000  # twice the longest possible path
 # A beginning that an option's rule lets through; what follows has to be judged.
 BEGINNINGS = (
     "",

@@ -157,7 +157,7 @@ def test_a_token_whose_endpoint_was_deleted_since_makes_a_new_one(sandbox: Sandb
     assert results == ["succeeded", "succeeded", "no answer"]
 
 
-def test_an_endpoint_that_is_not_shown_at_once_is_not_made_again(sandbox: Sandbox) -> None:
+def test_an_endpoint_that_the_list_misses_is_not_created_again(sandbox: Sandbox) -> None:
     """While the cloud's lists lag, an endpoint of an old token is looked up again, not created again."""
     hidden: dict[str, Any] = {}
 
@@ -220,7 +220,7 @@ def test_other_options_after_a_lost_creation_make_no_second_endpoint(sandbox: Sa
         assert runbook.create(**PLACE).adopted
 
 
-def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: Sandbox) -> None:
+def test_a_new_endpoint_is_not_created_again_while_the_list_lags(sandbox: Sandbox) -> None:
     """If the list is still empty, the journal's endpoint is looked up by its ID and not created again."""
     with (
         detour(sandbox, "ListVpcEndpoints", alter=_listing_none) as environment,
@@ -234,7 +234,7 @@ def test_what_was_made_just_now_is_not_made_again_while_the_list_lags(sandbox: S
     assert len(tokens(sandbox)) == 1
 
 
-def test_what_was_made_just_now_is_deleted_while_the_list_lags(sandbox: Sandbox) -> None:
+def test_a_new_endpoint_is_deleted_while_the_list_lags(sandbox: Sandbox) -> None:
     """If the list is still empty, the journal's endpoint is looked up by its ID and deleted."""
     with Runbook(environ=sandbox.environment()) as runbook:
         made = runbook.create(**PLACE).endpoint.endpoint_id
@@ -439,10 +439,8 @@ def test_runbooks_in_two_threads_make_one_endpoint(sandbox: Sandbox) -> None:
     assert list(sandbox.world.endpoints) == list(set(made))
 
 
-def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
-    runbook: Runbook, sandbox: Sandbox
-) -> None:
-    """Without the list, a creation refused and then sent with the same token is not repeated."""
+def test_an_unlisted_endpoint_is_created_once_whatever_its_token(runbook: Runbook, sandbox: Sandbox) -> None:
+    """Without the list, an endpoint created with the token of an earlier refusal is not created again."""
     sandbox.world.denied_actions = {"privatelink:CreateVpcEndpoint"}
     with pytest.raises(errors.PermissionDenied):
         runbook.create(**PLACE)
@@ -458,9 +456,7 @@ def test_what_cannot_be_listed_is_made_once_whatever_token_made_it(
     assert list(sandbox.world.endpoints) == [another]
 
 
-def test_what_was_made_and_deleted_elsewhere_is_not_reported_as_made(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_an_endpoint_deleted_elsewhere_is_not_reported_as_created(sandbox: Sandbox, tmp_path: Path) -> None:
     """If another machine has deleted the endpoint of the repeated answer, it is not reported as created."""
 
     def machine(name: str) -> Runbook:

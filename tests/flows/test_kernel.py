@@ -91,7 +91,7 @@ def test_a_kill_between_two_cells_loses_no_insert(plain_server: MariaDb, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["TIDB_PASSWORD"])
-def test_a_missing_password_names_the_ways_where_nobody_can_be_asked(
+def test_a_missing_password_without_a_prompt_names_the_sources(
     sandbox: Sandbox, tmp_path: Path, name: str
 ) -> None:
     """Without a front end that can prompt, the error lists the sources of a password."""

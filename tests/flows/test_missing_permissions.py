@@ -71,7 +71,7 @@ def test_the_table_is_about_every_action_that_the_policy_names() -> None:
 
 @pytest.mark.parametrize("action", GAPS)
 def test_a_missing_permission_is_a_gap_that_is_named(runbook: Runbook, sandbox: Sandbox, action: str) -> None:
-    """A command reports each missing permission, and only continues if the permission is optional."""
+    """A command reports each missing permission and continues, unless the permission is its only purpose."""
     steps = commands(runbook, sandbox)
     sandbox.world.denied_actions.add(action)
     told = set()
@@ -144,7 +144,7 @@ def test_the_doctor_says_which_permission_hides_the_host(runbook: Runbook, sandb
     assert "privatelink:ListVpcEndpoints" in named.stages[1].detail
 
 
-def test_zones_that_may_not_be_seen_are_no_suspicion(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_unreadable_zones_are_not_suspicious(runbook: Runbook, sandbox: Sandbox) -> None:
     """The doctor does not treat a missing permission on zones as a name that leads elsewhere."""
     sandbox.gate.manner = lambda _address: "refuse"
     runbook.create(cluster="demo", **EVERYTHING)
@@ -178,9 +178,7 @@ def test_what_cannot_be_looked_up_has_to_be_named(
     assert "Try: runbook.permissions()" in str(missing.value)
 
 
-def test_this_notebooks_place_stands_in_for_what_may_not_be_looked_up(
-    runbook: Runbook, sandbox: Sandbox
-) -> None:
+def test_this_notebooks_location_replaces_denied_lookups(runbook: Runbook, sandbox: Sandbox) -> None:
     """Without lookups of networks, the notebook's own VPC, zone and vSwitch are the defaults."""
     sandbox.world.denied_actions |= {
         "vpc:DescribeVpcs",
@@ -234,7 +232,7 @@ def test_other_zones_make_no_second_endpoint_unseen(runbook: Runbook, sandbox: S
     assert list(sandbox.world.endpoints) == [made.endpoint_id]
 
 
-def test_an_unseen_endpoint_is_not_made_again_when_the_cloud_has_forgotten_the_token(
+def test_an_unlisted_endpoint_is_not_created_again_without_its_token(
     runbook: Runbook, sandbox: Sandbox
 ) -> None:
     """An endpoint created here is looked up by its ID, as the lifetime of a token is not documented."""
@@ -247,7 +245,7 @@ def test_an_unseen_endpoint_is_not_made_again_when_the_cloud_has_forgotten_the_t
     assert list(sandbox.world.endpoints) == [made.endpoint_id]
 
 
-def test_an_unseen_endpoint_that_was_deleted_since_is_made_anew(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_an_unlisted_endpoint_that_was_deleted_is_created_again(runbook: Runbook, sandbox: Sandbox) -> None:
     """If the endpoint in the token's repeated answer has been deleted, one new endpoint is created."""
     first = made_unseen(runbook, sandbox).endpoint_id
     sandbox.world.remove_zone(first, "ap-southeast-1a")

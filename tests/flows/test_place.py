@@ -137,7 +137,7 @@ def test_an_instance_that_demands_a_token_is_found(runbook: Runbook, sandbox: Sa
     assert runbook.networks(cluster="demo").here is not None
 
 
-def test_a_host_that_is_no_url_is_refused_by_its_variable(sandbox: Sandbox) -> None:
+def test_a_host_that_is_not_a_url_is_refused_by_its_variable(sandbox: Sandbox) -> None:
     """The metadata override is checked like those of the clouds."""
     environ = {**sandbox.environment(), "TIDB_PE_METADATA_ENDPOINT": "http://metadata.example"}
     with Runbook(environ=environ) as runbook, pytest.raises(errors.InvalidRequest) as refusal:

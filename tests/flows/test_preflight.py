@@ -52,7 +52,7 @@ def planned(runbook: Runbook) -> EndpointPlan:
     return runbook.plan(cluster="demo", vpc=VPC, security_group=[GROUP])
 
 
-def test_what_is_to_be_judged_is_told_without_a_plan_too(runbook: Runbook) -> None:
+def test_a_location_warning_appears_without_a_plan_too(runbook: Runbook) -> None:
     """Creating an endpoint outside the notebook's VPC shows a warning; adopting one does not."""
     made = runbook.create(cluster="demo", vpc=OTHER_VPC)
     assert [finding.check for finding in made.findings] == ["place"]
@@ -110,7 +110,7 @@ def test_a_stop_keeps_create_and_run_from_making_anything(staged: tuple[Sandbox,
 @pytest.mark.parametrize(
     "staged", ["security-group-blocks-port", "ipv6-only", "cluster-restoring"], indirect=True
 )
-def test_force_goes_on(staged: tuple[Sandbox, Runbook]) -> None:
+def test_force_continues(staged: tuple[Sandbox, Runbook]) -> None:
     """With --force an endpoint is created in spite of the product's own objections."""
     sandbox, runbook = staged
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP], force=True)
@@ -127,7 +127,7 @@ def test_what_the_cloud_itself_refuses_stays_refused(staged: tuple[Sandbox, Runb
 
 
 @pytest.mark.parametrize("staged", ["cluster-restoring"], indirect=True)
-def test_a_paused_cluster_is_no_default_for_the_next_step(staged: tuple[Sandbox, Runbook]) -> None:
+def test_a_paused_cluster_is_not_the_default_of_the_next_step(staged: tuple[Sandbox, Runbook]) -> None:
     """`plan` shows the state, `create` refuses, and the paused cluster is not remembered."""
     runbook = staged[1]
     assert planned(runbook).stops[0].check == "cluster"
@@ -162,7 +162,7 @@ def test_networks_that_may_not_be_seen_can_be_named(
     assert made.endpoint.endpoint_id in sandbox.world.endpoints
 
 
-def test_an_endpoint_that_may_not_be_looked_for_is_made_once(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_an_endpoint_that_cannot_be_listed_is_created_once(runbook: Runbook, sandbox: Sandbox) -> None:
     """If endpoints cannot be listed, the same plan has the same client token."""
     sandbox.world.denied_actions.add("privatelink:ListVpcEndpoints")
     made = [
@@ -172,9 +172,7 @@ def test_an_endpoint_that_may_not_be_looked_for_is_made_once(runbook: Runbook, s
     assert made[0] == made[1]
 
 
-def test_an_endpoint_whose_zones_may_not_be_seen_is_adopted_all_the_same(
-    runbook: Runbook, sandbox: Sandbox
-) -> None:
+def test_an_endpoint_with_unreadable_zones_is_adopted(runbook: Runbook, sandbox: Sandbox) -> None:
     """A missing permission on details does not lead to a second endpoint."""
     first = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint.endpoint_id
     sandbox.world.denied_actions |= {

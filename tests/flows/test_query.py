@@ -223,7 +223,7 @@ def test_every_row_is_in_one_partition(connected: Runbook, partitions: int) -> N
     assert keys == sorted(keys)
 
 
-def test_ranges_without_an_index_are_told_before_they_are_read(
+def test_ranges_without_an_index_are_reported_before_they_are_read(
     connected: Runbook, events: list[Event]
 ) -> None:
     """A warning comes before the first row if no index starts with the column, and only then."""
@@ -319,7 +319,7 @@ def test_sizes_and_parameters_are_read_as_typed() -> None:
     assert request.max_memory == 1_500_000_000
 
 
-def test_a_frame_over_the_via_of_a_sandbox_is_kept(connected: Runbook, sandbox: Sandbox) -> None:
+def test_the_result_of_a_query_has_cost_and_hosts(connected: Runbook, sandbox: Sandbox) -> None:
     """The result of `perform` has the query's cost and the API hosts of the connection."""
     result = connected.perform("query", QueryRequest.of(sql="SELECT * FROM airlines"))
     assert isinstance(result, QueryResult)

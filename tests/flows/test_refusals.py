@@ -53,7 +53,7 @@ def test_a_plan_for_a_restricted_cluster_leaves_the_default_alone(runbook: Runbo
     assert runbook.networks().cluster.display_name == "demo"
 
 
-def test_the_environment_names_the_cluster_where_nobody_else_did(sandbox: Sandbox) -> None:
+def test_the_environment_is_the_last_source_of_the_cluster(sandbox: Sandbox) -> None:
     """TIDB_PE_CLUSTER is the last source of the cluster, and a wrong value is reported with its name."""
     with Runbook(environ=sandbox.environment() | {"TIDB_PE_CLUSTER": "demo"}) as runbook:
         assert runbook.networks().cluster.display_name == "demo"
@@ -67,7 +67,7 @@ def test_the_environment_names_the_cluster_where_nobody_else_did(sandbox: Sandbo
         runbook.networks()
 
 
-def test_clusters_tells_why_each_other_one_cannot_be_used(runbook: Runbook) -> None:
+def test_clusters_lists_why_each_other_one_is_unusable(runbook: Runbook) -> None:
     """The list gives the restriction of each unusable cluster."""
     restricted = {c.display_name: c.restriction.name for c in runbook.clusters() if c.restriction}
     assert restricted == {
@@ -157,7 +157,7 @@ def test_a_placement_that_cannot_be_is_refused_before_any_change(  # noqa: PLR09
     assert mutations(sandbox) == []
 
 
-def test_an_invisible_service_is_told_with_its_three_causes(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_an_invisible_service_is_reported_with_three_causes(runbook: Runbook, sandbox: Sandbox) -> None:
     """For an invisible service the error lists three possible causes."""
     sandbox.world.remove_service("epsrv-t4ndemo7c1x0qk2p9s8e")
     with pytest.raises(errors.NotFound, match=r"allow-list.*region.*deleted"):
@@ -202,8 +202,8 @@ def test_a_wrong_sql_password_is_refused_and_leaves_an_older_connection(sandbox:
             assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
 
 
-def test_a_user_without_the_prefix_is_told_of_it(runbook: Runbook) -> None:
-    """A SQL user without the prefix is refused with TiDB Cloud's rule on prefixes, and is used unchanged."""
+def test_a_user_without_the_prefix_is_refused_with_the_rule(runbook: Runbook) -> None:
+    """With --no-prefix, a SQL user without the prefix fails with TiDB Cloud's rule on prefixes."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP])
     with pytest.raises(errors.ConnectionFailed, match="prefix"):
         runbook.connect(user="root", no_prefix=True)

@@ -57,10 +57,12 @@ def test_an_open_choice_lists_the_complete_commands(sandbox: Sandbox, runbook: R
         str(command) for command in choice.value.commands
     ]
     runbook.run("demo", vpc=OTHER_VPC)
-    assert runbook.run("demo").endpoint.vpc_id == OTHER_VPC, "it has the only endpoint"
+    assert runbook.run("demo").endpoint.vpc_id == OTHER_VPC, "this VPC has the only endpoint"
 
 
-def test_a_group_that_does_not_allow_this_notebook_is_no_default(sandbox: Sandbox, runbook: Runbook) -> None:
+def test_a_group_that_does_not_allow_this_notebook_is_not_a_default(
+    sandbox: Sandbox, runbook: Runbook
+) -> None:
     """If no group's rules allow this notebook, the groups are listed with their rules."""
     sandbox.place = replace(sandbox.place, private_ip="172.16.0.9")  # type: ignore[type-var]  # it is a Place
     with pytest.raises(errors.ChoiceRequired, match=r"no security group of .* is known to allow") as choice:

@@ -34,7 +34,7 @@ def _run(runbook: Runbook, password_from: str | None = None) -> None:
     runbook.run("demo", vpc=VPC, security_group=[GROUP], password_from=password_from)
 
 
-def test_where_nobody_can_be_asked_the_line_names_the_sources(sandbox: Sandbox) -> None:
+def test_without_a_prompt_the_line_names_the_sources(sandbox: Sandbox) -> None:
     """The error lists the places searched and the ways to give a password, before anything is billed."""
     with Runbook(environ=_without_password(sandbox), prompt=_nobody()) as runbook:
         with pytest.raises(MissingCredentials, match="looked in what sql-user has kept, TIDB_PASSWORD") as no:
@@ -102,7 +102,7 @@ def test_what_can_be_read_once_is_read_once(sandbox: Sandbox) -> None:
         os.close(readable)
 
 
-def test_a_connection_that_is_kept_needs_no_password(sandbox: Sandbox) -> None:
+def test_a_reused_connection_needs_no_password(sandbox: Sandbox) -> None:
     """A repeated run reuses the open connection without a login, even if endpoints cannot be listed."""
     environ = sandbox.environment()
     with Runbook(environ=environ, prompt=_nobody()) as runbook:
@@ -116,7 +116,7 @@ def test_a_connection_that_is_kept_needs_no_password(sandbox: Sandbox) -> None:
     assert len(sandbox.world.endpoints) == 1
 
 
-def test_a_connection_over_another_endpoint_is_not_kept(sandbox: Sandbox) -> None:
+def test_a_connection_over_another_endpoint_is_not_reused(sandbox: Sandbox) -> None:
     """A run in another VPC logs in again, so it needs a password before its endpoint is created."""
     environ = sandbox.environment()
     with Runbook(environ=environ, prompt=_nobody()) as runbook:

@@ -57,7 +57,7 @@ def test_the_next_kernel_connects_without_asking_a_cloud(saved: Sandbox, directo
             runbook.connections()["tidb"]
 
 
-def test_what_is_given_besides_replaces_what_is_saved(saved: Sandbox, directory: dict[str, str]) -> None:
+def test_given_options_replace_saved_ones(saved: Sandbox, directory: dict[str, str]) -> None:
     """Another alias and another password source override the saved ones; the target cannot be overridden."""
     environ = directory | {"OTHER": saved.environment()["TIDB_PASSWORD"]}
     with Runbook(environ=environ) as runbook:

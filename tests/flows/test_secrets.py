@@ -183,7 +183,7 @@ def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     return {**kept, **places, **canaries, **debug, **sandbox.environment()}
 
 
-def test_no_secret_stands_anywhere(environment: dict[str, str], tmp_path: Path) -> None:
+def test_no_secret_appears_anywhere(environment: dict[str, str], tmp_path: Path) -> None:
     """Notebook, widget state, HTML export, history database, journal, logs, streams, child: zero hits."""
     secrets = {name: environment[name] for name in SECRETS}
     notebook = executed(environment, tmp_path)

@@ -128,7 +128,7 @@ def test_a_lost_answer_loses_no_password(ready: Runbook, sandbox: Sandbox) -> No
     ready.connect(user="analyst")
 
 
-def test_a_rotation_whose_answer_is_lost_is_made_again(ready: Runbook, sandbox: Sandbox) -> None:
+def test_a_rotation_whose_answer_is_lost_is_repeated(ready: Runbook, sandbox: Sandbox) -> None:
     """A rotation without an answer is repeated automatically, and the new password counts."""
     ready.sql_user("create", "analyst", role="readonly")
     before = sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password

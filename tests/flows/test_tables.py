@@ -101,7 +101,7 @@ def test_a_table_is_described(connected: Runbook) -> None:
         assert piece in text
 
 
-def test_a_wide_tables_rows_stand_in_columns(connected: Runbook) -> None:
+def test_a_wide_tables_rows_are_shown_as_columns(connected: Runbook) -> None:
     """A table of many columns is shown transposed, and its query is broken into lines that run."""
     found = described(connected, "flights")
     assert "First 5 rows" in (text := render.text(found))

@@ -111,7 +111,7 @@ def _seen(status: RunbookStatus) -> tuple[int, str]:
     return sum(step.done is True for step in status.steps), str(status.next_command)
 
 
-def test_status_tells_where_one_stands(runbook: Runbook) -> None:
+def test_status_shows_the_completed_steps(runbook: Runbook) -> None:
     """After each step, `status` counts it as done and names the next command."""
     assert _seen(runbook.status()) == (0, "%tidb_pe clusters")
     runbook.cluster("demo")

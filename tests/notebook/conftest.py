@@ -26,8 +26,8 @@ class Cell:
 
     Attributes:
         value: the result that it displayed, if any.
-        output: everything that it wrote, the result's text/plain among it.
-        error: what made it fail.
+        output: everything that it wrote, including the result's text/plain.
+        error: its exception, if any.
     """
 
     value: Any

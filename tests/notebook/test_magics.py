@@ -150,7 +150,7 @@ def test_a_terminal_has_no_forms(shell: Shell) -> None:
     assert "%tidb_pe -h" in cell.output
 
 
-def test_sql_after_disconnect_says_that_there_is_no_connection(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+def test_sql_after_disconnect_reports_the_missing_connection(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
     """`%sql` reports a closed connection without a traceback."""
     shell.must(f"%tidb_pe run demo {PLACEMENT}")
     shell.must("%tidb_pe disconnect")
@@ -236,7 +236,7 @@ def test_two_hundred_loads_and_unloads_leave_nothing_behind(shell: Shell, sandbo
 
 
 def test_an_export_to_a_file_shows_where_it_is(shell: Shell, sandbox: Sandbox, tmp_path: Path) -> None:  # noqa: ARG001
-    """The text is shown, or else the file that has it if one was requested; the value has both."""
+    """An export shows its text, or the path of the requested file, which contains the text."""
     command = f"%tidb_pe export terraform --cluster demo {PLACEMENT}"
     assert "resource " in shell.must(command).output
     path = tmp_path / "main.tf"
@@ -261,7 +261,7 @@ def test_an_unexpected_error_keeps_its_traceback(shell: Shell) -> None:
     assert "Traceback" in shell.run("1 / 0").output
 
 
-def test_a_connection_that_sql_has_closed_is_made_again(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
+def test_a_connection_that_sql_has_closed_is_opened_again(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001
     """After `%sql --close`, `status` names `connect`, and `run` does not skip it."""
     shell.must(f"%tidb_pe run demo {PLACEMENT}")
     shell.must("%sql --close tidb")

@@ -248,7 +248,7 @@ def test_a_file_gets_a_line_for_each_step_and_each_change() -> None:
     assert lines[0].startswith("Plan: create tidb-demo")
 
 
-def test_a_file_is_told_of_silence_and_of_the_answer_after_it() -> None:
+def test_a_file_gets_a_line_for_silence_and_for_the_next_answer() -> None:
     """A cloud that stops answering is one line, however often; the state after it is a line again."""
     stream = io.StringIO()
     failed = ObservationFailed(error="Throttled", elapsed=2)
@@ -341,7 +341,7 @@ def test_a_pause_before_another_call_is_announced() -> None:
     assert "Asking again" not in kernel.text
 
 
-def test_a_pause_that_was_the_last_event_is_told_in_the_past() -> None:
+def test_a_pause_that_was_the_last_event_is_past() -> None:
     """A command without steps leaves no output that still says it is waiting."""
     kernel = _Kernel()
     progress = kernel.progress()

@@ -121,7 +121,7 @@ def test_the_sandbox_that_a_kernel_was_started_with_is_used(
         assert "No sandbox is running" in kernel.do("status")
 
 
-def test_stop_without_a_sandbox_is_no_error(directory: Path) -> None:
+def test_stop_without_a_sandbox_is_not_an_error(directory: Path) -> None:
     """A second stop reports that the sandbox is not running."""
     assert "No sandbox is running" in Kernel(directory).do("stop")
 
@@ -152,7 +152,7 @@ def test_its_files_are_private(directory: Path) -> None:
     kernel.do("stop")
 
 
-def test_options_that_come_too_late_are_told(directory: Path) -> None:
+def test_options_that_come_too_late_are_reported(directory: Path) -> None:
     """A running sandbox does not accept other options, and `start` says so."""
     kernel = Kernel(directory)
     kernel.do(*START)

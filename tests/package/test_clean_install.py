@@ -26,7 +26,7 @@ WITHOUT_EXTRAS = (
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
-    """Provide the environment in which each test installs exactly what it is about."""
+    """Provide the environment in which each test installs only its packages."""
     return Clean(tmp_path_factory.mktemp("clean"))
 
 

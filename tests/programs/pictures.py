@@ -148,7 +148,7 @@ def main() -> None:
     wanted = parser.parse_args().scene or list(SCENES)
     unknown = set(wanted) - set(SCENES)
     if unknown:
-        parser.error(f"there is no scene {', '.join(sorted(unknown))}")
+        parser.error(f"unknown scene {', '.join(sorted(unknown))}")
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         parser.error("chromium is not installed: sudo apt-get install chromium")

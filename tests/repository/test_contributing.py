@@ -41,7 +41,7 @@ def _follow(copy: Path, step: re.Match[str]) -> None:
         return
     anchor = rf"^{re.escape(step['line'])}\n" if step["line"] else rf'^ +name="{step["row"]}",\n.*?^ +\),\n'
     found = re.search(anchor, text, re.MULTILINE | re.DOTALL)
-    assert found, f"{step['path']} has no such place: {step['line'] or step['row']}"
+    assert found, f"{step['path']} does not contain {step['line'] or step['row']}"
     path.write_text(f"{text[: found.end()]}{code}{text[found.end() :]}", encoding="utf-8")
 
 
@@ -62,7 +62,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environ(copy: Path) -> Iterator[Mapping[str, str]]:
-    """Provide the environment of a sandbox, for what runs in the copy."""
+    """Provide the environment of a sandbox for programs of the copy."""
     with Sandbox(flights=1) as sandbox:
         paths = os.pathsep.join(map(str, (copy, copy / "tests")))
         yield {**os.environ, **sandbox.environment(), "PYTHONPATH": paths, "TIDB_PE_STATE_DIR": str(copy)}

@@ -35,7 +35,7 @@ def normal(name: str) -> str:
 
 
 @pytest.mark.parametrize("target", targets())
-def test_target_can_be_made(target: str) -> None:
+def test_target_can_be_built(target: str) -> None:
     """Each target's rules and prerequisites exist, and `make help` describes it."""
     make("--dry-run", target)
     assert re.search(rf"^make {target} +\w", make("help"), flags=re.MULTILINE)

@@ -97,7 +97,7 @@ def test_what_xml_cannot_hold_is_replaced(noncharacter: str) -> None:
     _check(render.topology(replace(CLUSTER, display_name=name), replace(ENDPOINT, endpoint_id=name), [name]))
 
 
-def test_without_its_elements_the_topology_still_reads_as_the_way() -> None:
+def test_without_its_elements_the_topology_still_reads_as_the_route() -> None:
     """A sanitizer that removes SVG leaves the stations in order, with arrows between them."""
     assert _sanitised(render.topology(CLUSTER, ENDPOINT, ["tidb"])) == (
         "Notebook tidb SQL open → Endpoint Active · ep-t4nabc123 · ap-southeast-1a 10.0.1.7 Connected · "
@@ -113,7 +113,7 @@ def test_without_its_elements_the_timeline_still_reads_in_order() -> None:
     )
 
 
-def test_states_are_told_without_colours() -> None:
+def test_states_are_distinct_without_colors() -> None:
     """Good, busy, gone and unknown states differ in shape, and each has its word."""
     drawn = {}
     for state in ("Active", "Creating", "Deleting", "Hibernating"):
@@ -155,7 +155,7 @@ def test_before_there_is_an_endpoint_the_picture_says_so() -> None:
     assert "onnected" not in shown
     unknown = render.topology(CLUSTER, None, (), looked_up=False)
     assert "Endpoint not known" in _sanitised(unknown)
-    assert "no endpoint" not in unknown, "a picture that is heard says no more than one that is seen"
+    assert "no endpoint" not in unknown, "the label says no more than the picture"
 
 
 def test_long_names_keep_both_ends() -> None:
@@ -190,12 +190,12 @@ def test_many_states_are_shortened_in_the_middle() -> None:
     assert "…" in words
 
 
-def test_a_state_that_stays_is_told_once() -> None:
+def test_an_unchanged_state_is_shown_once() -> None:
     """A lane has a word only where its state changes."""
     assert _words(render.timeline(CHANGES)).count("Active") == 1
 
 
-def test_a_wait_shows_both_pictures_and_tells_them_in_words() -> None:
+def test_a_wait_shows_both_pictures_and_describes_them() -> None:
     """The result of `wait` is drawn on the page, and its details list each state with its time."""
     waited = replace(ENDPOINT, changes=CHANGES)
     # Each has a narrow form, which screen readers skip.
@@ -207,7 +207,7 @@ def test_a_wait_shows_both_pictures_and_tells_them_in_words() -> None:
         assert words in shown
     once = replace(ENDPOINT, changes=CHANGES[-1:], verbose=True)
     assert "Seen while waiting" not in render.text(once)
-    assert render.html(once).count("<svg") == 2, "one state makes no timeline"
+    assert render.html(once).count("<svg") == 2, "one state does not make a timeline"
 
 
 def test_a_narrow_picture_has_every_word_from_top_to_bottom() -> None:

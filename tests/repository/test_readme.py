@@ -40,7 +40,7 @@ def test_it_fits_on_five_screens() -> None:
     assert len(README.split()) <= 1300
 
 
-def test_every_picture_is_made_by_a_scene() -> None:
+def test_every_picture_has_a_scene() -> None:
     """`make pictures` creates every image, including the README's, which have alternative text."""
     assert {path.stem for path in IMAGES.iterdir()} == set(SCENES)
     assert all(path.stat().st_size <= MOST_BYTES for path in IMAGES.iterdir())

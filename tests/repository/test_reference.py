@@ -5,6 +5,6 @@ from __future__ import annotations
 from programs import reference
 
 
-def test_the_reference_is_made_from_the_table() -> None:
+def test_the_reference_matches_the_table() -> None:
     """The shipped reference equals the output of `make reference`."""
     assert reference.PATH.read_text(encoding="utf-8") == reference.reference()

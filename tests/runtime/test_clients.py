@@ -19,7 +19,7 @@ class Client:
         self.closed = True
 
 
-def test_a_client_is_kept_while_its_settings_stay_the_same() -> None:
+def test_a_client_is_reused_while_its_settings_stay_the_same() -> None:
     """The same settings give the same client; others give a new one, and the old one is closed."""
     clients = Clients()
     first = clients.get("api", "key 1", Client)
@@ -56,7 +56,7 @@ def test_a_client_that_another_thread_uses_is_closed_after_its_call() -> None:
     assert (used[0].closed, other.closed) == (True, True)
 
 
-def test_a_client_that_cannot_be_made_leaves_the_old_one() -> None:
+def test_a_failed_client_leaves_the_old_one() -> None:
     """If new settings are refused, the old client stays open and cached."""
     clients = Clients()
     first = clients.get("api", "good", Client)

@@ -140,7 +140,7 @@ def test_a_token_that_was_refused_for_other_options_stays_while_a_list_may_lag(t
     assert journal.open_token("p") == ""
 
 
-def test_the_ten_minutes_begin_with_the_last_call_that_may_have_made_something(tmp_path: Path) -> None:
+def test_the_ten_minutes_start_with_the_last_call_that_may_have_succeeded(tmp_path: Path) -> None:
     """The ten minutes start with the last call of the token that may have created an endpoint."""
     now = 1_800_000_000.0
     journal = Journal(tmp_path / "state", now=lambda: now)
@@ -156,7 +156,7 @@ def test_the_ten_minutes_begin_with_the_last_call_that_may_have_made_something(t
     assert journal.open_token("p") == ""
 
 
-def test_a_refusal_does_not_undo_what_the_token_may_have_made_before(tmp_path: Path) -> None:
+def test_a_refusal_does_not_undo_an_earlier_possible_success(tmp_path: Path) -> None:
     """After a lost answer and a refusal, the token stays in use while a list may lag."""
     now = 1_800_000_000.0
     journal = Journal(tmp_path / "state", now=lambda: now)
@@ -171,7 +171,7 @@ def test_a_refusal_does_not_undo_what_the_token_may_have_made_before(tmp_path: P
     assert journal.used_token("p") == token
 
 
-def test_a_token_that_made_nothing_is_not_used_again(journal: Journal) -> None:
+def test_a_token_without_success_is_not_used_again(journal: Journal) -> None:
     """A token refused at its only call is neither open nor used; one that succeeded is the last used."""
     made = make(journal, token="")
     fail(journal, Conflict("a quota.", operation=OPERATION, code="QuotaExceeded"))
@@ -179,7 +179,7 @@ def test_a_token_that_made_nothing_is_not_used_again(journal: Journal) -> None:
     assert journal.used_token("p") == made
 
 
-def test_what_a_plan_has_made_last_is_known(journal: Journal) -> None:
+def test_the_last_resource_of_a_plan_is_known(journal: Journal) -> None:
     """Only resources that this plan created or found count, without failures."""
     assert journal.last_made("p") == ""
     make(journal)
@@ -340,7 +340,7 @@ def test_a_directory_that_others_can_write_to_refuses(tmp_path: Path) -> None:
         ensure_private(tmp_path)
 
 
-def test_a_file_of_somebody_else_refuses(tmp_path: Path) -> None:
+def test_a_file_of_another_user_refuses(tmp_path: Path) -> None:
     """Another user's journal is neither read for a token nor written to."""
     path = Path("/etc/passwd")
     if os.geteuid() == 0:  # Only root can change a file's owner, and owns this one.
@@ -384,7 +384,7 @@ def test_a_full_disk_refuses_and_leaves_the_journal_whole(journal: Journal) -> N
     make(journal)
 
 
-def test_an_outcome_that_cannot_be_written_does_not_hide_what_was_made(tmp_path: Path) -> None:
+def test_an_unwritable_outcome_does_not_hide_the_result(tmp_path: Path) -> None:
     """After a change an unwritable outcome is reported, the result stays, and the intent stays open."""
     told: list[str] = []
     journal = Journal(tmp_path, on_problem=told.append)
@@ -419,7 +419,7 @@ def test_processes_that_write_at_once_lose_no_line(journal: Journal) -> None:
     assert found == {f"{name}-{number}" for name in "abc" for number in range(30)}
 
 
-def test_a_later_versions_records_are_kept(journal: Journal) -> None:
+def test_a_later_versions_records_are_preserved(journal: Journal) -> None:
     """Unknown records and fields of a later version are not corruption."""
     make(journal)
     JournalFile(journal.path).append({"record": "novelty", "id": "x", "more": {"a": [1]}})

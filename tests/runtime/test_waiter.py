@@ -180,7 +180,7 @@ def test_every_known_state_is_a_success_a_failure_or_waited_through() -> None:
     }
 
 
-def test_the_time_is_kept() -> None:
+def test_the_timeout_holds() -> None:
     """A wait ends at its timeout after a last poll, with the last state and how to continue."""
     scene = Scene(CREATING)
     with pytest.raises(WaitTimeout) as caught:
@@ -242,7 +242,7 @@ def test_a_cloud_that_does_not_answer_does_not_end_the_wait(failure: ApiError) -
     assert [event.error for event in failed] == [str(failure)] * 2
 
 
-def test_the_pause_that_the_cloud_asks_for_is_kept() -> None:
+def test_the_pause_that_the_cloud_requests_is_respected() -> None:
     """retry_after makes a pause longer, never shorter, and never longer than the remaining time."""
     scene = Scene(Throttled("slow.", operation="Op", retry_after=37.0), READY)
     scene.wait()

@@ -710,7 +710,7 @@ def test_a_page_out_of_bounds_is_refused(cloud: Cloud, changes: dict[str, Any], 
 # The product
 
 
-def test_an_account_without_the_product_is_told(cloud: Cloud) -> None:
+def test_an_account_without_the_product_is_reported(cloud: Cloud) -> None:
     """CheckProductOpen succeeds, and without the activated product every call reports it."""
     client = cloud.client()
     assert client.check_product_open().body.success is True
@@ -757,7 +757,7 @@ def test_each_call_is_recorded_without_secrets(cloud: Cloud) -> None:
     assert "a-secret-of-thirty" not in repr(list(cloud.calls)) + str(cloud.calls)
 
 
-def test_group_and_policy_are_kept(cloud: Cloud) -> None:
+def test_group_and_policy_are_stored(cloud: Cloud) -> None:
     """An endpoint has its resource group and policy from the creation, in either answer."""
     client = cloud.client()
     policy = '{"Version":"1","Statement":[]}'

@@ -158,7 +158,7 @@ def test_the_record_of_calls_holds_no_token(cloud: Cloud, tmp_path: Path) -> Non
     assert "Signature'" not in str(cloud.calls)
 
 
-def test_an_instances_role_is_told_with_its_key(cloud: Cloud) -> None:
+def test_an_instances_role_is_returned_with_its_key(cloud: Cloud) -> None:
     """The same key is returned until shortly before its end; a role that does not trust ECS has none."""
     now = [1000.0]
     cloud.roles.now = lambda: now[0]

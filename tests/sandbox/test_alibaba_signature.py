@@ -134,7 +134,7 @@ def test_a_nonce_works_once(cloud: Cloud) -> None:
     assert post(cloud, headers, query=QUERY) == (400, "SignatureNonceUsed")
 
 
-def test_a_nonce_is_kept_until_its_call_has_expired(start_cloud: StartCloud) -> None:
+def test_a_nonce_is_stored_until_its_call_has_expired(start_cloud: StartCloud) -> None:
     """A replay is refused for its nonce while its date is valid, and for its date after that."""
     start = time.time()
     now = [start]

@@ -176,7 +176,7 @@ def test_no_field_that_foreign_clients_reach_into_is_missing(cloud: Cloud) -> No
     assert len({rule["SecurityGroupRuleId"] for rule in rules}) == len(rules)
 
 
-def test_regions_zones_and_stock_are_told(cloud: Cloud) -> None:
+def test_regions_zones_and_stock_are_listed(cloud: Cloud) -> None:
     """A provider's data sources find each zone of the region, with available stock."""
     regions = cloud.rpc("DescribeRegions", ECS_VERSION)["Regions"]["Region"]
     assert [region["RegionId"] for region in regions] == [REGION, "ap-southeast-5"]

@@ -172,7 +172,7 @@ def test_users_are_asked_for_at_each_login() -> None:
         pymysql.connect(host=host, port=port, user=USER, password="new").close()
 
 
-def test_bytes_that_are_no_login_end_quietly(
+def test_bytes_that_are_not_a_login_end_quietly(
     database: FlightsDatabase, connect: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A port scanner and an HTTP client are disconnected without a log entry or an effect on others."""
@@ -525,7 +525,7 @@ def test_errors_have_mysqls_codes(
         ("DROP TABLE nope", "Unknown table 'test.nope'"),
     ],
 )
-def test_an_unknown_name_is_told_as_tidb_does(
+def test_an_unknown_name_is_reported_as_in_tidb(
     ask: Callable[..., Any],
     table: str,  # noqa: ARG001 - it is in the statements
     sql: str,
@@ -591,7 +591,7 @@ def test_a_failed_statement_leaves_its_transaction(ask: Callable[..., Any], tabl
     assert ask(f"SELECT id FROM {table} ORDER BY id") == ((1,), (2,))
 
 
-def test_a_transaction_that_cannot_be_kept_says_so(ask: Callable[..., Any]) -> None:
+def test_a_transaction_that_cannot_continue_says_so(ask: Callable[..., Any]) -> None:
     """If a failed statement would change IDs already returned, the entire transaction is refused."""
     ask("CREATE TABLE given (id INT PRIMARY KEY AUTO_INCREMENT, v INT UNIQUE)")
     try:
@@ -606,7 +606,7 @@ def test_a_transaction_that_cannot_be_kept_says_so(ask: Callable[..., Any]) -> N
         ask("DROP TABLE given")
 
 
-def test_the_status_flags_tell_of_a_transaction(connect: Callable[..., Any], table: str) -> None:
+def test_the_status_flags_show_a_transaction(connect: Callable[..., Any], table: str) -> None:
     """Every answer reports whether a transaction is open and whether autocommit is on."""
     connection = connect(database="test")
     ask = _asker(connection)

@@ -289,7 +289,7 @@ def test_a_clock_that_is_20_minutes_ahead(
     assert sandbox.clock() - before < 600
 
 
-def test_an_expired_nonce_is_told_with_stale_true(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
+def test_an_expired_nonce_is_reported_with_stale_true(sandbox: Sandbox, tidb_cloud: httpx.Client) -> None:
     """The challenge is valid: a client that answers it succeeds with two requests."""
     sandbox.faults.add(Fault(kind=Kind.NONCE_EXPIRED, operation="ListClusters"))
     answer = tidb_cloud.get("/clusters")

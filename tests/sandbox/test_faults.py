@@ -130,7 +130,7 @@ def test_the_command_line_refuses_an_unknown_scenario() -> None:
     assert "did you mean port-black-hole" in refused.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Windows are others")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_the_command_line_stages_a_scenario(tmp_path: Path) -> None:
     """The process writes its own authority's certificate, and removes it at its end."""
     command = [sys.executable, "-m", "tidb_pe_magic.sandbox", "--scenario", "tls-expired", "--flights", "0"]

@@ -89,7 +89,7 @@ def test_every_gateway_of_a_cluster_is_verified(sandbox: Sandbox, connect: Calla
         connect(ssl=_trusting(sandbox, "gateway.example.net"))
 
 
-def test_nobody_has_to_use_what_is_offered(connect: Callable[..., Any]) -> None:
+def test_tls_is_optional(connect: Callable[..., Any]) -> None:
     """An unencrypted login works, and the server reports it."""
     assert _all(connect(ssl_disabled=True), "SHOW STATUS LIKE 'Ssl_cipher'") == (("Ssl_cipher", ""),)
 
@@ -146,7 +146,7 @@ def tls_gate() -> Iterator[Callable[[Impostor], tuple[str, int]]]:
         yield start
 
 
-def test_what_is_no_greeting_passes_as_it_is(tls_gate: Callable[[Impostor], tuple[str, int]]) -> None:
+def test_other_protocols_pass_unchanged(tls_gate: Callable[[Impostor], tuple[str, int]]) -> None:
     """Another protocol, and an error in place of a greeting, reach the client unchanged."""
     with socket.create_connection(tls_gate(Impostor(other_protocol)), timeout=_SECONDS) as client:
         assert client.recv(8) == b"SSH-2.0-"

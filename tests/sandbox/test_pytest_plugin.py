@@ -107,7 +107,7 @@ def test_each_test_has_a_new_sandbox_with_its_markers_options(pytester: pytest.P
         pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=6)
 
 
-def test_a_failure_shows_what_was_asked_and_no_secret(pytester: pytest.Pytester) -> None:
+def test_a_failure_shows_the_requests_and_no_secret(pytester: pytest.Pytester) -> None:
     """The report shows the log as a table or says that it is empty; keys and passwords are masked."""
     pytester.makepyfile(
         """

@@ -22,7 +22,7 @@ def filled() -> RequestLog:
     return log
 
 
-def test_a_challenge_is_in_the_log_and_is_no_request_for_the_operation() -> None:
+def test_a_challenge_is_logged_apart_from_the_operation() -> None:
     """A Digest challenge is logged separately from the operation's requests."""
     log = filled()
     assert len(log) == 5
@@ -44,7 +44,7 @@ def test_requests_are_found_by_operation_status_service_and_parameters() -> None
         log.to("nobody")
 
 
-def test_what_was_found_does_not_change_and_what_came_since_is_found() -> None:
+def test_earlier_results_do_not_change_and_later_requests_are_found() -> None:
     """A mark stays valid after the log was cleared, and earlier results do not change."""
     log = filled()
     found, mark = log.of(), log.mark

@@ -97,7 +97,7 @@ def test_an_exclusive_cluster_is_reached_without_a_prefix(tidb_pe_sandbox: Sandb
     _login(tidb_pe_sandbox, _in_analytics(tidb_pe_sandbox, "twin"), "root")
 
 
-def test_what_comes_by_no_endpoint_may_be_anybody() -> None:
+def test_the_databases_own_address_leads_to_every_cluster() -> None:
     """The database's own address, which only programs in the sandbox know, leads to every cluster."""
     with Sandbox(flights=0) as sandbox:
         assert sandbox.database is not None

@@ -237,7 +237,7 @@ def test_a_wrong_or_killed_query_does_not_spoil_the_snapshot(login: Callable[[],
     assert ask("SELECT COUNT(*) FROM t") == ((1,),)
 
 
-def test_the_states_that_are_kept_are_bounded(clock: Clock) -> None:
+def test_the_stored_states_are_bounded(clock: Clock) -> None:
     """The oldest states are dropped first with the safe point, and an open transaction keeps its own."""
     database = open_database(0)
     history = History(database, clock=clock, most=5)

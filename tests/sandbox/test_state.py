@@ -181,7 +181,7 @@ def test_the_doors_follow(sandbox: Sandbox) -> None:
         clouds.sql(later, "SELECT 1")
 
 
-def test_what_was_under_way_goes_on_after_a_restore() -> None:
+def test_transitions_continue_after_a_restore() -> None:
     """In mode "time" a transition is as far away as it was at the snapshot."""
     now = 100.0
     with World(mode="time", seconds=30, port=4000, clock=lambda: now) as world:
@@ -203,9 +203,7 @@ def test_what_was_under_way_goes_on_after_a_restore() -> None:
         assert world.endpoints[made.endpoint_id].endpoint_status == "Active"
 
 
-def test_a_creation_that_is_remembered_is_not_made_again(
-    started: tuple[Sandbox, Snapshot], sandbox: Sandbox
-) -> None:
+def test_a_remembered_creation_is_not_repeated(started: tuple[Sandbox, Snapshot], sandbox: Sandbox) -> None:
     """A ClientToken used before the snapshot still returns its first answer after the restore."""
     clouds = Clouds(sandbox)
     made = create(clouds, "once")
@@ -217,7 +215,7 @@ def test_a_creation_that_is_remembered_is_not_made_again(
     assert list(sandbox.world.endpoints) == [made["EndpointId"]]
 
 
-def test_place_clock_faults_and_what_stands_in_the_way_come_back(sandbox: Sandbox) -> None:
+def test_location_clock_faults_and_blocks_are_restored(sandbox: Sandbox) -> None:
     """Location, clock, faults and blocks around the clouds are restored."""
     sandbox.faults.add(Fault(kind=Kind.RESET, operation="ListClusters", times=3))
     snapshot = sandbox.snapshot()
@@ -315,7 +313,7 @@ def test_a_file_that_cannot_be_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_the_database_of_a_file_is_refused_where_it_cannot_be_made(sandbox: Sandbox) -> None:
+def test_a_files_database_that_cannot_be_created_is_refused(sandbox: Sandbox) -> None:
     """If the file's database cannot be created, the sandbox keeps its own."""
     clouds, endpoint = Clouds(sandbox), make_endpoint(sandbox)
     clouds.sql(endpoint, "CREATE TABLE test.t (a INT)")

@@ -150,7 +150,7 @@ def test_without_credentials_the_answer_is_a_challenge_for_each_algorithm(plain:
 
 
 @pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
-def test_a_header_written_by_hand_is_let_in(plain: httpx.Client, algorithm: str) -> None:
+def test_a_handwritten_header_is_accepted(plain: httpx.Client, algorithm: str) -> None:
     """Independently computed credentials are accepted, with either algorithm."""
     challenge = challenge_of(plain.get(PATH), algorithm)
     assert plain.get(PATH, headers=header(credentials(challenge))).status_code == 200
@@ -220,7 +220,7 @@ def test_credentials_changed_after_hashing_are_refused(plain: httpx.Client, name
     assert plain.get(PATH, headers=header(sent | {name: value})).status_code == 401
 
 
-def test_of_several_threads_with_one_header_one_is_let_in(clock: Clock) -> None:
+def test_of_several_threads_with_one_header_one_is_accepted(clock: Clock) -> None:
     """Of simultaneous replays with one header, exactly one is accepted."""
     authenticator = DigestAuthenticator({KEY: SECRET}, clock=clock)
     challenge = parameters(authenticator.challenges(Verdict())[0])
@@ -305,7 +305,7 @@ def test_httpx_reuses_one_challenge_for_many_calls(app: Flask) -> None:
     assert [call.status for call in app.config["requests"]] == [401] + [200] * 5
 
 
-def test_httpx_goes_on_by_itself_when_its_nonce_is_stale(app: Flask, clock: Clock) -> None:
+def test_httpx_continues_when_its_nonce_is_stale(app: Flask, clock: Clock) -> None:
     """An httpx client that was idle for longer than a nonce's lifetime sees no error."""
     transport = httpx.WSGITransport(app=app)
     auth = httpx.DigestAuth(KEY, SECRET)
@@ -329,17 +329,17 @@ def test_httpx_with_a_wrong_key_gets_401(app: Flask) -> None:
     assert app.config["requests"][-1].refusal == "wrong response"
 
 
-def test_basic_credentials_are_no_credentials(plain: httpx.Client) -> None:
+def test_basic_credentials_are_refused(plain: httpx.Client) -> None:
     """The right key as Basic authentication is refused, because the real API accepts only Digest."""
     assert plain.get(PATH, auth=(KEY, SECRET)).status_code == 401
 
 
-def test_unknown_paths_are_not_told_to_strangers(plain: httpx.Client) -> None:
+def test_unknown_paths_are_hidden_without_a_key(plain: httpx.Client) -> None:
     """A request without a key gets the same answer for existing and missing paths."""
     assert plain.get("/v1beta1/nothing").status_code == 401
 
 
-def test_requests_is_let_in(server: HttpServer) -> None:
+def test_requests_is_accepted(server: HttpServer) -> None:
     """The requests library, which reads the last challenge, is accepted over TCP, also with a query."""
     auth = HTTPDigestAuth(KEY, SECRET)
     for query in ("", "?pageSize=2&filter=displayName%3D%22demo%22"):
@@ -348,7 +348,7 @@ def test_requests_is_let_in(server: HttpServer) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs the curl command: apt-get install curl")
 @pytest.mark.parametrize(("secret", "status"), [(SECRET, "200"), ("wrong", "401")])
-def test_curl_is_let_in_with_the_right_key_only(server: HttpServer, secret: str, status: str) -> None:
+def test_curl_is_accepted_with_the_right_key_only(server: HttpServer, secret: str, status: str) -> None:
     """The curl command of TiDB Cloud's documentation works, and fails with a wrong private key."""
     command = ["curl", "--silent", "--digest", "--user", f"{KEY}:{secret}", "--write-out", "%{http_code}"]
     command += ["--output", "-", "--url", f"{server.url}{PATH}?pageSize=1"]

@@ -54,7 +54,7 @@ def remaining(answer: httpx.Response) -> int:
     return int(answer.headers["X-Ratelimit-Remaining-Minute"])
 
 
-def test_every_answer_tells_limit_rest_and_reset(api: Api) -> None:
+def test_every_answer_has_limit_rest_and_reset(api: Api) -> None:
     """Every success and error has the three headers, and each call reduces the rest by one."""
     with api.client() as client:
         answers = [client.get(path) for path in (PATH, "/v1beta1/clusters/1", "/v1beta1/nothing", PATH)]
@@ -65,7 +65,7 @@ def test_every_answer_tells_limit_rest_and_reset(api: Api) -> None:
         assert answer.headers["X-Ratelimit-Reset"] == "37"
 
 
-def test_the_challenge_carries_the_headers_and_costs_nobody(api: Api) -> None:
+def test_the_challenge_carries_the_headers_at_no_cost(api: Api) -> None:
     """A request without a key shows the full allowance, however often it is sent."""
     with api.client(None) as client:
         answers = [client.get(PATH) for _ in range(3)]

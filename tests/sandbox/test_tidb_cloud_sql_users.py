@@ -136,13 +136,13 @@ def test_passwords_of_the_shortest_and_longest_length_pass(api: Api, length: int
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"\xff"])
-def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
+def test_a_body_without_an_object_is_refused(api: Api, body: bytes) -> None:
     """A missing or malformed body is an error of the IAM API."""
     assert api.refused("POST", content=body)[0] == "INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize("name", ["analyst", "root"])
-def test_a_user_is_not_made_twice(api: Api, name: str) -> None:
+def test_a_user_is_not_created_twice(api: Api, name: str) -> None:
     """A taken name is refused, and the first password stays."""
     api.call("POST", json=ANALYST)
     before = api.store.sql_logins()

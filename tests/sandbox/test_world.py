@@ -149,7 +149,7 @@ def test_addresses_follow_the_zones() -> None:
         assert world.endpoints[endpoint_id].addresses == frozenset()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one loopback address elsewhere")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have one loopback address")
 def test_each_address_is_its_own_loopback_literal() -> None:
     """On Linux every domain and interface has its own loopback address that can be listened on."""
     port = free_port()

@@ -243,7 +243,7 @@ def test_every_finding_is_whole(names: list[str], ahead: float) -> None:
         assert found.advice or found.severity == Severity.OK
 
 
-def test_a_rule_that_nothing_outweighs_is_told() -> None:
+def test_a_rule_that_nothing_outweighs_is_reported() -> None:
     """If a first-priority Drop rule blocks the port, the advice is to change it, not to add a rule."""
     drop = rule(policy="Drop")
     (stop, *_) = findings(facts(rules={"sg-t4nabc123": group(drop)}))
@@ -254,7 +254,7 @@ def test_a_rule_that_nothing_outweighs_is_told() -> None:
     assert "smaller number" in str(stop.advice)
 
 
-def test_the_refusal_names_the_first_stop_its_mend_and_force() -> None:
+def test_the_refusal_names_the_first_stop_its_fix_and_force() -> None:
     """The one-line error of `create` names the first stop, its fix and --force."""
     found = findings(facts(name="1", clock_ahead=5000.0))
     refusal = PreflightFailed(found)

@@ -140,7 +140,7 @@ def test_a_file_with_a_wrong_field_names_it(
 @pytest.mark.parametrize(
     "written", [b"", b"{", b"[]", b"\xff\xfe", b"null", b"[" * 100_000, b'{"version": 1}' + b" " * 200_000]
 )
-def test_a_file_that_is_no_object_is_one_line(environ: dict[str, str], written: bytes) -> None:
+def test_a_file_without_an_object_is_one_line(environ: dict[str, str], written: bytes) -> None:
     """A file without a JSON object is refused in one line with that reason."""
     saved_connections.save(environ, SAVED).write_bytes(written)
     assert "it holds no JSON object" in refusal(environ)

@@ -37,7 +37,7 @@ class Clicker:
 
     def rest(self) -> None:
         """Wait until no operation is in progress."""
-        assert self.form.join(_SECONDS), "the form is still at work"
+        assert self.form.join(_SECONDS), "the form is still working"
 
     def click(self, button: Any) -> None:
         """Click an enabled button, and wait for the result."""

@@ -105,7 +105,7 @@ def test_a_tables_column_is_what_it_is_declared(sql: str) -> None:
     assert server.protocols(sql) == [COMMAND.COM_STMT_PREPARE, COMMAND.COM_STMT_EXECUTE]
 
 
-def test_a_float_beside_an_expression() -> None:
+def test_a_float_next_to_an_expression() -> None:
     """A FLOAT keeps its digits next to an integer expression: text on TiDB, binary form on MySQL."""
     sql = "SELECT f, IF(t = 5, l, m) AS n FROM r_n"
     columns = (Declared("f", FLOAT, "r_n", decimals=31), Declared("n", LONG))

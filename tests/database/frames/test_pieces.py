@@ -60,7 +60,7 @@ def test_pieces_of_any_size(  # noqa: PLR0913 - three of them are drawn
 
 
 def test_a_recording_holds_the_result(connect: Callable[[], Connection[Any]]) -> None:
-    """The replay equals what the server computes, so that the comparison has a meaning."""
+    """The replay equals the server's result, so that the comparison has a meaning."""
     played = play(record(connect(), RESULTS["lengths"], binary=True), [7] * 500)
     assert played.column("a").to_pylist() == ["é" * (seq * seq % 601) for seq in range(1, 301)]
     assert played.column("b").to_pylist() == ["x" * (3 if seq % 97 else 70_000) for seq in range(1, 301)]

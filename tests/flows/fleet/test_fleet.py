@@ -44,7 +44,7 @@ class Counted:
         return Counter(request.operation for request in requests.of() if request.service in CLOUDS)
 
 
-def test_fifty_endpoints_are_planned_made_seen_and_deleted(
+def test_fifty_endpoints_are_planned_created_listed_and_deleted(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """A fleet has one table with the total of billed zones, and repeats only requests that differ by row."""
@@ -88,7 +88,7 @@ def test_fifty_endpoints_are_planned_made_seen_and_deleted(
     assert [row.row_state for row in runbook.fleet("delete", file, yes=True)] == [RowState.ABSENT] * 50
 
 
-def test_what_others_made_is_adopted_and_not_deleted(
+def test_a_foreign_endpoint_is_adopted_and_not_deleted(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """An endpoint without the product's tag is used unchanged, and deleted only with --adopted."""

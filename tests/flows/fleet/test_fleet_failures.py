@@ -100,7 +100,7 @@ def test_rows_that_are_not_ready_in_time_fail_with_the_command_that_waits(tmp_pa
         assert placed(sandbox) == wanted(2)
 
 
-def test_what_fails_in_passing_is_asked_again_and_told(
+def test_a_transient_failure_is_retried_and_reported(
     runbook: Runbook, sandbox: Sandbox, events: list[Event], tmp_path: Path
 ) -> None:
     """After throttling, conflicts and lost answers, every endpoint is created exactly once."""

@@ -47,7 +47,7 @@ def console(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("console")
-def test_the_console_tells_each_change_and_fails_with_the_table(
+def test_the_console_prints_each_change_and_fails_with_the_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Standard error has a line per change of a row, standard output all rows, and the exit code is 1."""

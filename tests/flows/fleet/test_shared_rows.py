@@ -84,7 +84,7 @@ def test_a_row_whose_cluster_cannot_be_used_fails_alone(
     assert len(sandbox.world.endpoints) == 1
 
 
-def test_a_creation_that_fails_is_told_of_each_row(
+def test_a_failed_creation_is_reported_for_each_row(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """The creation is called once; if it fails, each row has the reason and its own command."""

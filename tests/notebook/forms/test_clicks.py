@@ -146,7 +146,7 @@ def test_a_click_that_overtakes_what_was_typed(sandbox: Sandbox, open_form: Call
     clicker = open_form(sandbox, wait_for_page=lambda _: not typed.wait(60))
     step, session = clicker.form.choose, clicker.form.session
     step.use.button.click()
-    assert session.worker.clicks is Clicks.IGNORE, "the click has been taken"
+    assert session.worker.clicks is Clicks.IGNORE, "the click was accepted"
     step.cluster.control.value = "demo"
     typed.set()
     clicker.rest()
@@ -157,7 +157,7 @@ def test_a_page_that_does_not_answer(sandbox: Sandbox, open_form: Callable[..., 
     """If the typed values cannot be confirmed, the click does nothing, and the form says so at the button."""
 
     def wait_for_page(_: threading.Event) -> bool:
-        message = "the page does not say"
+        message = "the page does not answer"
         raise WaitTimeout(message, advice="Click again.")
 
     clicker = open_form(sandbox, wait_for_page=wait_for_page)

@@ -88,7 +88,7 @@ def test_one_click_builds_one_request_and_draws_once(
     form = clicker.form
     form.header.commands.value = False
     counts = Counts(clicker, monkeypatch)
-    assert counts.click(form.create.plan.button) == (1, 0, 0, 0), "the request is that of the check before"
+    assert counts.click(form.create.plan.button) == (1, 0, 0, 0), "the click reuses the check's request"
     performed, requests, commands, drawings = counts.click(form.create.create.button)
     assert (commands, drawings) == (0, len(counts.endpoints)), "each state of the endpoint is drawn once"
     assert len(counts.endpoints) <= 2
@@ -97,7 +97,7 @@ def test_one_click_builds_one_request_and_draws_once(
     assert (performed, commands, drawings) == (1, 0, 0)
     assert requests <= performed
     performed, requests, commands, drawings = counts.click(form.connect.connect.button)
-    assert (commands, drawings) == (0, 1), "SQL is open"
+    assert (commands, drawings) == (0, 1), "the SQL connection is open"
     assert requests <= performed
     performed, requests, commands, drawings = counts.click(form.connect.query.run.button)
     assert (performed, commands, drawings) == (1, 0, 0)
@@ -107,11 +107,13 @@ def test_one_click_builds_one_request_and_draws_once(
 def test_a_command_is_written_once(clicker: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
     """With commands shown, a click rewrites only the changed ones, and builds no request for it."""
     counts = Counts(clicker, monkeypatch)
-    assert counts.click(clicker.form.create.plan.button) == (1, 0, 0, 0), "the shown command has its request"
+    assert counts.click(clicker.form.create.plan.button) == (1, 0, 0, 0), (
+        "the displayed command already has its request"
+    )
     clicker.form.header.commands.value = False
     shown = command_of(clicker.form.create.plan)
     clicker.form.create.name.value = "other-name"
-    assert command_of(clicker.form.create.plan) == shown, "nothing is written that nobody sees"
+    assert command_of(clicker.form.create.plan) == shown, "a hidden command is not rewritten"
     clicker.form.header.commands.value = True
     assert "other-name" in command_of(clicker.form.create.plan)
 

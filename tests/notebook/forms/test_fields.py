@@ -168,7 +168,7 @@ def test_a_bad_value_changes_nothing(request_class: Any, name: str) -> None:
 
 
 @every_field
-def test_what_is_typed_wrongly_is_told_beside_the_control(request_class: Any, name: str) -> None:
+def test_a_typing_error_is_shown_at_the_control(request_class: Any, name: str) -> None:
     """A typing error leaves the value, blocks the request, and shows a message until it is corrected."""
     typed, value, bad = example(request_class, name)
     field = field_for(request_class, name)
@@ -202,13 +202,13 @@ def test_a_password_in_the_place_of_its_source_does_not_stay() -> None:
     assert "hunter2" not in f"{field.control.get_state()} {field.box.children[1].value}"
 
 
-def test_an_error_is_shown_beside_the_field_that_it_names() -> None:
+def test_an_error_is_shown_at_the_field_that_it_names() -> None:
     """A field set shows an error at the field of the option's name, and returns whether it has that field."""
     field = field_for(CreateRequest, "vpc")
     fieldset = FieldSet(CreateRequest, [field])
     assert fieldset.show_error(InvalidRequest("--vpc", "is missing.", advice="Name one."))
     assert "is missing. Name one." in field.box.children[1].value
-    assert field.reason == "", "the next request may be asked for"
+    assert field.reason == "", "the form accepts the next request"
     fieldset.clear_errors()
     assert field.box.children[1].value == ""
     assert not fieldset.show_error(InvalidRequest("--zone", "is missing."))

@@ -103,5 +103,5 @@ def test_no_secret_is_saved(sandbox: Sandbox, tmp_path: Path) -> None:
     html, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]
     saved = nbformat.writes(notebook) + html  # type: ignore[no-untyped-call]
     assert "%tidb_pe connect" in saved
-    assert "--password-from prompt" in saved, "a password that was typed was used"
+    assert "--password-from prompt" in saved, "the typed password was used"
     assert [name for name in SECRETS if settings[name] in saved] == []

@@ -17,7 +17,7 @@ SECRET = "canary-Typed1"
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Provide everything that widgets send to front ends, which is what nbclient saves the last of."""
+    """Provide everything that widgets send to front ends. Nbclient saves the last of it."""
     sent: list[Any] = []
     monkeypatch.setattr(ipywidgets.Widget, "_send", lambda _, msg, buffers=None: sent.append(msg))  # noqa: ARG005
     return sent

@@ -49,10 +49,10 @@ def test_one_button_of_a_step_is_recommended(sandbox: Sandbox, open_form: Callab
     clicker.click(form.choose.use.button)
     assert "Create (2 zones)" in primary(clicker)
     clicker.put(form.create.groups, (GROUP, "sg-t4nenterprise"))
-    assert "Check the plan" in primary(clicker), "what stops has to be checked again"
+    assert "Check the plan" in primary(clicker), "a failed check must run again"
     assert form.create.create.button.disabled
     clicker.put(form.create.groups, (GROUP,))
-    assert form.connect.connect.button.disabled, "there is no endpoint yet"
+    assert form.connect.connect.button.disabled, "Connect needs an endpoint"
     clicker.click(form.create.create.button)
     assert primary(clicker)[-1] == "Connect"
     clicker.click(form.connect.connect.button)
@@ -93,7 +93,7 @@ def test_databases_and_tables(sandbox: Sandbox, open_form: Callable[..., Clicker
         "weather",
     ]
     assert query.tables.options[0][0] == "airlines (16 rows)"
-    assert query.sql.value == "SELECT * FROM nycflights13.weather LIMIT 10", "the largest one"
+    assert query.sql.value == "SELECT * FROM nycflights13.weather LIMIT 10", "the largest table is selected"
     query.tables.value = "planes"
     assert query.sql.value == "SELECT * FROM nycflights13.planes LIMIT 10"
     clicker.click(query.run.button)

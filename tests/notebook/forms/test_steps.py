@@ -48,7 +48,7 @@ def test_the_whole_tutorial_by_clicks(sandbox: Sandbox, open_form: Callable[...,
     clicker.put(form.connect.query.sql, "SELECT COUNT(*) AS n FROM flights")
     clicker.click(form.connect.query.run.button)
     assert form.frame["n"].tolist() == [500]
-    assert words(form.connect.query.run.outcome).split().count("500") == 1, "the data are shown once"
+    assert words(form.connect.query.run.outcome).split().count("500") == 1, "the data appear once"
     assert heads(clicker)[2].endswith("connected as tidb")
     for command in ("cluster demo", "create --cluster demo", "connect --cluster demo"):
         assert f"%tidb_pe {command}" in clicker.summary
@@ -67,7 +67,7 @@ def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., 
         "10430185274093617159",
         "10430185274093617160",
     ]
-    assert command_of(step.use) == "", "what can no longer be seen is no longer chosen"
+    assert command_of(step.use) == "", "a hidden cluster is not chosen"
     step.filter.value = "nowhere"
     assert step.cluster.control.options == ()
     assert "No cluster that can be used matches" in words(step.cluster.box.children[1])
@@ -82,10 +82,10 @@ def test_pickers_depend_on_each_other(sandbox: Sandbox, open_form: Callable[...,
     step = clicker.form.create
     assert step.vpc.value == VPC
     assert "this notebook" in step.vpc.control.label
-    assert step.groups.value == (GROUP,), "it allows this notebook"
+    assert step.groups.value == (GROUP,), "the group allows this notebook"
     clicker.put(step.vpc, OTHER_VPC)
     assert [value for _, value in step.groups.control.options] == ["sg-t4nother"]
-    assert step.groups.value == ("sg-t4nother",), "the plan's only choice is shown"
+    assert step.groups.value == ("sg-t4nother",), "the only possible choice is displayed"
     assert [choice.vswitch_id for choice in step.zones.value] == ["vsw-t4noa1", "vsw-t4nob1"]
     assert OTHER_VPC in command_of(step.create)
     clicker.put(step.vpc, VPC)
@@ -102,7 +102,9 @@ def test_zones_are_billed_as_they_are_chosen(sandbox: Sandbox, open_form: Callab
     assert command_of(step.create).endswith("--zone ap-southeast-1a=vsw-t4na1")
 
 
-def test_what_the_preflight_stops_is_not_made(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+def test_an_endpoint_that_the_preflight_stops_is_not_created(
+    sandbox: Sandbox, open_form: Callable[..., Clicker]
+) -> None:
     """Groups of two kinds are a finding; Create refuses, and the form shows the option to force it."""
     clicker = open_form(sandbox)
     choose(clicker)
@@ -120,7 +122,7 @@ def test_what_the_preflight_stops_is_not_made(sandbox: Sandbox, open_form: Calla
     assert command_of(step.create).endswith("--force")
     assert not step.create.button.disabled
     clicker.put(step.groups, (GROUP,))
-    assert not step.force.value, "what stopped is gone, and so is the consent to it"
+    assert not step.force.value, "the failed check is gone, and so is the consent"
     assert step.force.box.layout.display == "none"
 
 
@@ -160,7 +162,7 @@ def test_cancel_detaches_and_the_wait_can_be_taken_up_again(
     clicker.form.header.cancel.click()
     clicker.rest()
     assert "Detached while waiting" in words(step.wait.outcome)
-    assert "✘" not in words(step.wait.outcome), "what was requested is not an error"
+    assert "✘" not in words(step.wait.outcome), "a cancel is not an error"
     assert clicker.form.header.cancel.disabled
     settle(manual)
     clicker.click(step.wait.button)
@@ -207,7 +209,7 @@ def test_two_forms_and_a_cell_do_not_disturb_each_other(
         settle(manual)
         first.rest()
         assert "Active and Connected" in words(first.form.connect.wait.outcome)
-        assert runbook.verify().region_id == "ap-southeast-5", "a form's own look-ups are no default"
+        assert runbook.verify().region_id == "ap-southeast-5", "a form's own lookups set no default"
 
 
 def test_a_new_form_finds_where_the_clouds_are(
@@ -335,7 +337,7 @@ def test_a_refused_query_is_one_line(sandbox: Sandbox, open_form: Callable[..., 
     ask("SELECT a.carrier FROM flights a, airlines b")
     assert len(clicker.form.frame) == 1000
     ask("SELECT * FROM airlines")
-    assert len(clicker.form.frame) == 16, "the connection is in order after a look at many rows"
+    assert len(clicker.form.frame) == 16, "the connection works after a large result"
 
 
 def test_names_are_text(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:

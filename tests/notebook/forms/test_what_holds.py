@@ -58,7 +58,7 @@ def test_another_cluster_begins_anew(sandbox: Sandbox, open_form: Callable[..., 
     clicker.put(step.password, "canary-Other1")
     choose(clicker, "jakarta")
     assert heads(clicker)[1:] == ["▾ 2. Create the endpoint", "▸ 3. Connect"]
-    assert step.query.box.layout.display == "none", "a query would ask the other cluster"
+    assert step.query.box.layout.display == "none", "a query would go to the other cluster"
     assert words(step.query.run.outcome) == ""
     assert step.password.source is None, "it is not sent to another cluster"
     assert step.endpoint.control.options == (("— none yet —", ""),)
@@ -175,7 +175,7 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
     assert heads(clicker)[2].endswith("✔ connected as tidb")
     clicker.put(step.endpoint, "")
     clicker.put(step.endpoint, next(iter(sandbox.world.endpoints)))
-    assert "connected as" not in heads(clicker)[2], "the connection is over the other endpoint"
+    assert "connected as" not in heads(clicker)[2], "the connection uses the other endpoint"
 
 
 def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -251,7 +251,7 @@ def test_a_choice_while_the_form_looks_around(sandbox: Sandbox, open_form: Calla
         assert form.choose.cluster.value == "jakarta"
 
 
-def test_what_is_still_open_is_no_mistake(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
+def test_a_missing_field_is_not_a_mistake(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """Missing fields before the first click have no mark of failure; a click adds it."""
     sandbox.place = _UNLISTED
     clicker = open_form(sandbox)

@@ -25,12 +25,12 @@ def main() -> None:
     """Run the requested groups, or all."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure, and print ratios.")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="a twentieth of the rows")
-    parser.add_argument("--runs", type=int, default=5, help="interleaved runs (5)")
+    parser.add_argument("--quick", action="store_true", help="use a twentieth of the rows")
+    parser.add_argument("--runs", type=int, default=5, help="number of interleaved runs (default: 5)")
     parser.add_argument("--tables", nargs="*", default=(), help="of narrow, wide, text")
     options = parser.parse_args()
     if unknown := set(options.groups) - set(GROUPS):
-        parser.error(f"no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+        parser.error(f"unknown group {', '.join(sorted(unknown))}; choose from {', '.join(GROUPS)}")
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, MariaDB on loopback TCP")
     with started() as server:
         for name in options.groups or GROUPS:

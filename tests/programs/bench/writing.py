@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 OURS, PLAIN, MULTI = "load", "to_sql", 'to_sql(method="multi")'
 _QUICK = 20
-_CHUNK = 1000  # rows of a statement: SQLAlchemy compiles each, the longer the slower
-# With so many rows a run of to_sql(method="multi") takes minutes.
+_CHUNK = 1000  # rows per statement: SQLAlchemy compiles each, and long ones slowly
+# For the larger size, a run of to_sql(method="multi") takes minutes.
 _SIZES: tuple[tuple[int, tuple[str, ...]], ...] = ((20_000, (OURS, PLAIN, MULTI)), (300_000, (OURS, PLAIN)))
 
 

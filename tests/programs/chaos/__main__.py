@@ -28,10 +28,12 @@ _RUNS_PER_LOAD = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials, print the tables, and return the exit status: 1 if a defect was found."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--runs", type=int, default=1000, help="trials, cuts and kills, of each so many")
-    parser.add_argument("--seed", type=int, default=1, help="of the first trial; each next one has the next")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trials at a time")
-    parser.add_argument("--kill", help="nothing but this one kill, such as run:12:before")
+    parser.add_argument("--runs", type=int, default=1000, help="number of trials, cuts and kills each")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the first trial; each further trial adds 1"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="number of parallel trials")
+    parser.add_argument("--kill", help="run only this kill, such as run:12:before")
     options = parser.parse_args(arguments)
     if options.kill:
         return _report_kills(_kill(options.kill))

@@ -91,7 +91,7 @@ def killed_fleet(
                     victim.kill()
                 victim.join(_SECONDS)
             if not reached and victim.exitcode != 0:
-                msg = f"a process that nobody killed ended with {victim.exitcode}"
+                msg = f"a process that was not killed ended with {victim.exitcode}"
                 raise AssertionError(msg)
             if reached:
                 calls = [call for call in sandbox.requests.since(already) if call.service in CLOUDS]
