@@ -164,7 +164,7 @@ def test_a_page_that_does_not_answer(sandbox: Sandbox, open_form: Callable[..., 
     step = clicker.form.choose
     clicker.put(step.cluster, "demo")
     clicker.click(step.use.button)
-    assert words(step.use.outcome).startswith("✘ The page does not say Click again.")
+    assert words(step.use.outcome).startswith("✘ The page does not answer Click again.")
     assert clicker.form.session.state.cluster is None
 
 
