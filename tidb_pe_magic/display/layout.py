@@ -29,10 +29,10 @@ _UNBROKEN = 60  # characters; a longer word may have to be broken
 _LEAST_ROOM = 620  # pixels: in less a picture's words would be too small to read
 _SHORT = 12  # characters: "not reached", "0.03 s"
 _GAP = "  "
-_NOTHING = "—"
-_BETWEEN = " · "  # the facts of a line
-_NEXT = "Next: "
-_SIGNS: dict[Kind, str] = {
+NOTHING = "—"
+SEPARATOR = " · "  # the facts of a line
+NEXT = "Next: "
+SIGNS: dict[Kind, str] = {
     "ok": "✔",
     "no": "✘",
     "warn": "!",
@@ -254,12 +254,12 @@ def columns(text: str) -> int:
 
 def _plain(cell: Cell) -> str:
     if isinstance(cell, Code):
-        return ", ".join(one_line(text) for text in cell.texts) or _NOTHING
+        return ", ".join(one_line(text) for text in cell.texts) or NOTHING
     if isinstance(cell, Advice):
-        return one_line(str(cell)) or _NOTHING
+        return one_line(str(cell)) or NOTHING
     if isinstance(cell, Mark):
-        return f"{_SIGNS[cell.kind]} {one_line(cell.text)}".rstrip()
-    return one_line(cell) or _NOTHING
+        return f"{SIGNS[cell.kind]} {one_line(cell.text)}".rstrip()
+    return one_line(cell) or NOTHING
 
 
 def _text(view: View, width: int, *, verbose: bool) -> Iterator[str]:
@@ -271,7 +271,7 @@ def _text(view: View, width: int, *, verbose: bool) -> Iterator[str]:
         yield from _hanging(lead, words, width)
     for table in view.tables:
         yield from _text_table(table, width)
-    yield from map(_kept, view.block)
+    yield from map(block_line, view.block)
     for part in view.parts:
         yield ""
         yield from _text(part, width, verbose=verbose)
@@ -285,23 +285,23 @@ def _text(view: View, width: int, *, verbose: bool) -> Iterator[str]:
 
 def _text_head(view: View, width: int) -> Iterator[str]:
     if view.title:
-        sign = f"{_SIGNS[view.kind]} " if view.kind else ""
+        sign = f"{SIGNS[view.kind]} " if view.kind else ""
         badge = f"{_GAP}[{one_line(view.badge)}]" if view.badge else ""
         yield f"{sign}{one_line(view.title)} {one_line(view.ident)}".rstrip() + badge
     if view.brief:
-        yield from _hanging(_GAP, _BETWEEN.join(map(_plain, view.brief)), width)
+        yield from _hanging(_GAP, SEPARATOR.join(map(_plain, view.brief)), width)
 
 
 def _text_foot(view: View, width: int) -> Iterator[str]:
     for note in view.notes:
-        yield from _hanging(f"{_GAP}{_SIGNS[note.kind]} ", one_line(note.text), width)
+        yield from _hanging(f"{_GAP}{SIGNS[note.kind]} ", one_line(note.text), width)
     if view.next_command:
-        yield f"{_NEXT}{one_line(str(view.next_command))}"
+        yield f"{NEXT}{one_line(str(view.next_command))}"
         if view.next_body:
-            yield " " * len(_NEXT) + one_line(view.next_body)
+            yield " " * len(NEXT) + one_line(view.next_body)
 
 
-def _kept(line: str) -> str:
+def block_line(line: str) -> str:
     """Return a line of a block, every blank kept: it is there to be copied."""
     return escape_invisible(line.replace("\t", "    "))
 
@@ -392,7 +392,7 @@ def _listed(text: str, style: str, *, last: bool) -> str:
 def _sign(kind: Kind | None) -> str:
     if kind is None:
         return ""
-    return f'<span style="color:{COLOURS[kind]};font-weight:bold">{_SIGNS[kind]}</span>&nbsp;'
+    return f'<span style="color:{COLOURS[kind]};font-weight:bold">{SIGNS[kind]}</span>&nbsp;'
 
 
 def _rich(cell: Cell) -> str:
@@ -400,11 +400,11 @@ def _rich(cell: Cell) -> str:
         style = "command" if isinstance(cell, CommandText) else "code"
         last = len(cell.texts) - 1
         return (
-            " ".join(_listed(text, style, last=at == last) for at, text in enumerate(cell.texts)) or _NOTHING
+            " ".join(_listed(text, style, last=at == last) for at, text in enumerate(cell.texts)) or NOTHING
         )
     if isinstance(cell, Mark):
         return f"{_sign(cell.kind)}{_words(cell.text)}"
-    return _words(str(cell)) or _NOTHING
+    return _words(str(cell)) or NOTHING
 
 
 def _html(view: View, *, verbose: bool) -> Iterator[str]:
@@ -413,7 +413,7 @@ def _html(view: View, *, verbose: bool) -> Iterator[str]:
         badge = f"<span{_S['badge']}>{_escaped(view.badge)}</span>" if view.badge else ""
         yield f"<div>{_sign(view.kind)}<strong>{_words(str(view.title))}</strong>{ident}{badge}</div>"
     if view.brief:
-        yield f"<div>{_BETWEEN.join(map(_rich, view.brief))}</div>"
+        yield f"<div>{SEPARATOR.join(map(_rich, view.brief))}</div>"
     yield from _pictures(view)
     if view.facts:
         facts = "".join(_html_row(_head("row", "label", label), [cell]) for label, cell in view.facts)
@@ -425,7 +425,7 @@ def _html(view: View, *, verbose: bool) -> Iterator[str]:
         yield _html_table(table.caption, view.title, body)
     if view.block:
         # An empty element has no height.
-        lines = (f"<div>{html.escape(_kept(line)) or ' '}</div>" for line in view.block)
+        lines = (f"<div>{html.escape(block_line(line)) or ' '}</div>" for line in view.block)
         yield f"<div{_S['block']}>{''.join(lines)}</div>"
     for part in view.parts:
         yield f"<div{_S['part']}>{''.join(_html(part, verbose=verbose))}</div>"
@@ -445,7 +445,7 @@ def _html_foot(view: View) -> Iterator[str]:
         lines = _words(str(view.next_command))
         if view.next_body:
             lines += f"\n{_words(view.next_body)}"
-        foot.append(f"<div{_S['next']}>{_NEXT.strip()}<code{_S['command']}>{lines}</code></div>")
+        foot.append(f"<div{_S['next']}>{NEXT.strip()}<code{_S['command']}>{lines}</code></div>")
     # Apart from the last part, to which it does not belong.
     yield f"<div{_S['part']}>{''.join(foot)}</div>" if foot and view.parts else "".join(foot)
 
