@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 from support.results import CREATING, ENDPOINT, EVENTS, PLAN, hostile
 
-from tidb_pe_magic.display.layout import columns
+from tidb_pe_magic.display.text import columns
 from tidb_pe_magic.model import (
     EndpointObserved,
     Event,

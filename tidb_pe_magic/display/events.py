@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import magic
 from tidb_pe_magic.display import render
-from tidb_pe_magic.display.layout import Code, Mark, View, as_text, columns
+from tidb_pe_magic.display.layout import Code, Mark, View
+from tidb_pe_magic.display.text import as_text, columns
 from tidb_pe_magic.display.views import (
     OWNER_ACCEPTS,
     amounts,

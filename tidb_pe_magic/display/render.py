@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import magic
 from tidb_pe_magic.credentials.redaction import without_values
-from tidb_pe_magic.display.layout import as_html, as_text
+from tidb_pe_magic.display.html import as_html
+from tidb_pe_magic.display.text import as_text
 from tidb_pe_magic.display.views import (
     amounts,
     fleet_summary,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.display.layout import columns
+from tidb_pe_magic.display.text import columns
 from tidb_pe_magic.text import escape_invisible
 
 if TYPE_CHECKING:

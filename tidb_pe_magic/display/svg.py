@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from tidb_pe_magic.display.layout import COLOURS, columns
+from tidb_pe_magic.display.html import COLOURS
+from tidb_pe_magic.display.text import columns
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import uuid
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from tidb_pe_magic.display.events import EventLines, Story
-from tidb_pe_magic.display.layout import as_html, as_text
+from tidb_pe_magic.display.html import as_html
+from tidb_pe_magic.display.text import as_text
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -13,7 +13,7 @@ from tidb_pe_magic.commands.table import OPERATIONS
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.credentials.redaction import unexpected, without_values
 from tidb_pe_magic.display.events import Story
-from tidb_pe_magic.display.layout import as_html
+from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.render import event_line
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.errors import InvalidRequest, QueryCancelled, TidbPeError, WaitCancelled, WaitTimeout

@@ -13,7 +13,7 @@ from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import QueryRequest, TablesRequest
 from tidb_pe_magic.commands.write import cell
 from tidb_pe_magic.credentials.redaction import without_values
-from tidb_pe_magic.display.layout import as_html
+from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.errors import TidbPeError
 from tidb_pe_magic.notebook.forms import fragments

@@ -7,7 +7,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.display.layout import CommandText, Mark, Table, View, as_html, as_text
+from tidb_pe_magic.display.html import as_html
+from tidb_pe_magic.display.layout import CommandText, Mark, Table, View
+from tidb_pe_magic.display.text import as_text
 
 if TYPE_CHECKING:
     from tidb_pe_magic.display.layout import Kind
