@@ -29,8 +29,8 @@ from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display import render
 from tidb_pe_magic.display.html import as_html
-from tidb_pe_magic.display.layout import Mark, Table, View
 from tidb_pe_magic.display.text import as_text, columns
+from tidb_pe_magic.display.view import Mark, Table, View
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.display.views.base import view_of
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import magic
 from tidb_pe_magic.display import render
-from tidb_pe_magic.display.layout import Code, Mark, View
 from tidb_pe_magic.display.text import as_text, columns
+from tidb_pe_magic.display.view import Code, Mark, View
 from tidb_pe_magic.display.views import (
     OWNER_ACCEPTS,
     amounts,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from tidb_pe_magic.advice import Spelling
-    from tidb_pe_magic.display.layout import Fact
+    from tidb_pe_magic.display.view import Fact
 
 _TERMINAL_COLUMNS = 80
 # Steps of a run that find what the plan's line then says.

@@ -6,7 +6,8 @@ import html
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.advice import magic
-from tidb_pe_magic.display.layout import (
+from tidb_pe_magic.display.text import columns
+from tidb_pe_magic.display.view import (
     NEXT,
     NOTHING,
     SEPARATOR,
@@ -20,7 +21,6 @@ from tidb_pe_magic.display.layout import (
     block_line,
     spelled,
 )
-from tidb_pe_magic.display.text import columns
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tidb_pe_magic.display.text import columns
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.display.view import Kind
 
 WIDTH = 640
 """Every picture's width, in the units in which shapes are placed; a page shows it larger or smaller."""

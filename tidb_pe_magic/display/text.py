@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.advice import Advice, magic
-from tidb_pe_magic.display.layout import (
+from tidb_pe_magic.display.view import (
     NEXT,
     NOTHING,
     SEPARATOR,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.layout import Code, View
+from tidb_pe_magic.display.view import Code, View
 from tidb_pe_magic.display.views import (  # noqa: F401 - each adds its views to the table
     connections,
     discovery,

@@ -8,13 +8,13 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.display.layout import Mark, Table, View
+from tidb_pe_magic.display.view import Mark, Table, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.display.layout import Cell
+    from tidb_pe_magic.display.view import Cell
 
 
 EMULATED = "SANDBOX: nothing is billed"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 from tidb_pe_magic.display.views.endpoints import awaits_owner
 from tidb_pe_magic.display.views.topology import topology
@@ -15,7 +15,7 @@ from tidb_pe_magic.display.views.topology import topology
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tidb_pe_magic.display.layout import Cell, Kind
+    from tidb_pe_magic.display.view import Cell, Kind
 
 
 @view_of.register(model.Connection)

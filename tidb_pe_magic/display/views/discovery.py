@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import cannot_tell, view_of, who_pays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tidb_pe_magic.display.layout import Cell
+    from tidb_pe_magic.display.view import Cell
 
 
 _HERE = "(this notebook)"

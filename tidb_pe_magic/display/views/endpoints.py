@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion, as_advice
-from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import (
     cannot_tell,
     for_endpoint,
@@ -24,7 +24,7 @@ from tidb_pe_magic.display.views.topology import topology
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tidb_pe_magic.display.layout import Cell, Kind
+    from tidb_pe_magic.display.view import Cell, Kind
 
 
 _SEVERITIES: dict[str, Kind] = {model.Severity.STOP: "no", model.Severity.WARN: "warn"}

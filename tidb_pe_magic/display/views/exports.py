@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.layout import Code, Fact, Mark, View
+from tidb_pe_magic.display.view import Code, Fact, Mark, View
 from tidb_pe_magic.display.views.base import view_of
 
 

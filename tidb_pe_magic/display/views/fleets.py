@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.display.layout import Code, CommandText, Mark, Table, View
+from tidb_pe_magic.display.view import Code, CommandText, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tidb_pe_magic.display.layout import Cell, Kind
+    from tidb_pe_magic.display.view import Cell, Kind
 
 _MOST_SHOWN = 50  # rows of a live table; beyond it those that move or failed, and the counts of all
 _MOST_MOVING = 12

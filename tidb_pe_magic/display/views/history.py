@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 from tidb_pe_magic.display.views.queries import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.display.view import Kind
 
 _REAL, _EMULATED = "In the clouds", "In the sandbox"
 _KINDS: dict[str, Kind] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.display.layout import Cell, Kind
+    from tidb_pe_magic.display.view import Cell, Kind
 
 _KINDS: dict[model.KeyState, Kind] = {
     model.KeyState.USED: "ok",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
-from tidb_pe_magic.display.layout import Mark, View
 from tidb_pe_magic.display.rows import table_lines
+from tidb_pe_magic.display.view import Mark, View
 from tidb_pe_magic.display.views.base import view_of
 
 if TYPE_CHECKING:

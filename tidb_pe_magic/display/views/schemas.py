@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of, yes_or_no
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tidb_pe_magic.display.layout import Cell
+    from tidb_pe_magic.display.view import Cell
 
 # Tables of a database that are shown: a page of ten thousand rows is slow, and nobody reads it.
 _MOST = 100

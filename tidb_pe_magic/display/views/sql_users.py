@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.display.layout import Code, Mark, Table, View
+from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
 _TITLES = {

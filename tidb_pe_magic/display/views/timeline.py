@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidb_pe_magic.display.layout import Mark
 from tidb_pe_magic.display.svg import NARROW, WIDTH, Drawing, Line, Shape, Sign, Words
+from tidb_pe_magic.display.view import Mark
 from tidb_pe_magic.display.views.topology import state_kind
 
 if TYPE_CHECKING:

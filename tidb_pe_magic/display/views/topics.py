@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
 from tidb_pe_magic.advice import Suggestion
-from tidb_pe_magic.display.layout import View
+from tidb_pe_magic.display.view import View
 from tidb_pe_magic.display.views.base import view_of
 
 if TYPE_CHECKING:

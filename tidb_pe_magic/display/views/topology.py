@@ -11,7 +11,7 @@ from tidb_pe_magic.display.svg import NARROW, Box, Drawing, Line, Shape, Sign, W
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.display.view import Kind
 
 _GOOD = {"Active", "Connected", "ACTIVE"}
 _BUSY = {"Creating", "Pending", "Wait", "Connecting", "Migrating"}

@@ -11,7 +11,7 @@ from tidb_pe_magic.commands.requests import ClusterRequest, ClustersRequest, End
 from tidb_pe_magic.commands.write import command
 from tidb_pe_magic.credentials.redaction import without_values
 from tidb_pe_magic.display.html import as_html
-from tidb_pe_magic.display.layout import Mark, View
+from tidb_pe_magic.display.view import Mark, View
 from tidb_pe_magic.display.views import command_name
 from tidb_pe_magic.errors import MissingCredentials, TidbPeError, WaitCancelled
 from tidb_pe_magic.notebook.forms import fragments

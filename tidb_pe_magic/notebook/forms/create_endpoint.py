@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from tidb_pe_magic import model
 from tidb_pe_magic.commands.requests import CreateRequest, NetworksRequest, PlanRequest
 from tidb_pe_magic.display.html import as_html
-from tidb_pe_magic.display.layout import Mark, View
+from tidb_pe_magic.display.view import Mark, View
 from tidb_pe_magic.errors import InvalidRequest
 from tidb_pe_magic.notebook.forms import fragments
 from tidb_pe_magic.notebook.forms.fields import Field, FieldSet, Switch

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tidb_pe_magic import model
-    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.display.view import Kind
     from tidb_pe_magic.notebook.forms.state import FormState, Store
 
 # As in results.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.display.html import as_html
-from tidb_pe_magic.display.layout import View
+from tidb_pe_magic.display.view import View
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.text import one_line
 

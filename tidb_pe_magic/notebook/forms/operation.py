@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.commands.fields import Request
     from tidb_pe_magic.credentials.secrets import Secret
-    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.display.view import Kind
     from tidb_pe_magic.notebook.forms.fields import FieldSet
     from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.display.html import as_html
-from tidb_pe_magic.display.layout import CommandText, Mark, Table, View
 from tidb_pe_magic.display.text import as_text
+from tidb_pe_magic.display.view import CommandText, Mark, Table, View
 
 if TYPE_CHECKING:
-    from tidb_pe_magic.display.layout import Kind
+    from tidb_pe_magic.display.view import Kind
     from tidb_pe_magic.notebook.progress import Publish
 
 # What the three steps do, in order: the commands stand here before anything was done with the form.
