@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic.display.html import as_html
-from tidb_pe_magic.display.view import View
 from tidb_pe_magic.display.views import view
 from tidb_pe_magic.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tidb_pe_magic.display.view import View
     from tidb_pe_magic.errors import UnexpectedError
     from tidb_pe_magic.model import Result
 
