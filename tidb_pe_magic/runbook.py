@@ -149,9 +149,9 @@ class Runbook:
 
     def close(self) -> None:
         """Close every SQL connection and API client; endpoints in the cloud stay."""
-        from tidb_pe_magic.steps import connect  # noqa: PLC0415 - only where something was opened
+        from tidb_pe_magic.steps import disconnect  # noqa: PLC0415 - only where something was opened
 
-        connect.close_all(self._context)
+        disconnect.close_all(self._context)
         self._context.close()
 
     @property

@@ -202,7 +202,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="connections",
             request=sql.ConnectionsRequest,
-            target=_STEPS + "connect:connections",
+            target=_STEPS + "connections:connections",
             group=Group.CONNECTIONS,
             summary="List the open connections, and those that connect --save has saved",
             tutorial="",
@@ -267,7 +267,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             name="disconnect",
             request=sql.DisconnectRequest,
-            target=_STEPS + "connect:disconnect",
+            target=_STEPS + "disconnect:disconnect",
             group=Group.CONNECTIONS,
             summary="Close a connection and take it from jupysql",
             tutorial="",

@@ -15,8 +15,6 @@ from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials.secrets import PasswordSource
 from tidb_pe_magic.model import (
     Connection,
-    Connections,
-    Disconnection,
     Notice,
     PackageLoading,
     SavedConnection,
@@ -26,6 +24,7 @@ from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
 from tidb_pe_magic.steps import doctor, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
+from tidb_pe_magic.steps.connections import is_registered
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.loading import is_loaded
 from tidb_pe_magic.steps.login import open_awake
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from tidb_pe_magic.commands.requests import ConnectionsRequest, DisconnectRequest, Login
+    from tidb_pe_magic.commands.requests import Login
     from tidb_pe_magic.database.engine import Opened, Target
     from tidb_pe_magic.model import Cluster, EndpointPlan, EventHook, Result, VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
@@ -344,39 +343,6 @@ def _save(context: Context, place: Destination, target: Target, login: Login) ->
     return str(saved_connections.save(context.environ, saved))
 
 
-def open_or_saved(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
-    """Return the connection of an alias, which is made again where it is only saved.
-
-    Raises:
-        StepOrderError: it is neither open nor saved.
-        MissingCredentials: the connection is only saved, and its password was not found.
-        ConnectionFailed: it cannot be created again.
-    """
-    if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
-        connect(context, ConnectRequest(profile=alias), on_event)
-    record = context.connections.record(alias)
-    if record is None:
-        known = ", ".join(context.connections)
-        raise errors.StepOrderError(
-            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=Advice(
-                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
-            ),
-        )
-    return record
-
-
-def connections(context: Context, request: ConnectionsRequest, on_event: EventHook) -> Connections:  # noqa: ARG001
-    """List what is open in this kernel, and what is saved; no cloud and no server is asked."""
-    saved, broken = saved_connections.every(context.environ)
-    return Connections(
-        open=tuple(context.connections.values()),
-        saved=saved,
-        broken=broken,
-        directory=str(saved_connections.directory(context.environ)),
-    )
-
-
 def check_password(context: Context, planned: EndpointPlan, login: Login) -> None:
     """Refuse a login whose password is known not to be found; a connection that is kept needs none.
 
@@ -414,23 +380,6 @@ def _kept(context: Context, cluster: Cluster, endpoint_id: str, login: Login) ->
     return connection if is_registered(connection) and answers(connection.engine) else None
 
 
-def is_registered(connection: Connection) -> bool:
-    """Tell whether jupysql still knows the connection; without a shell it never had to."""
-    if not connection.registered:
-        return True
-    from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
-
-    return jupysql.holds(connection.alias, connection.engine)
-
-
-def settled_tls(connection: Connection) -> tuple[TlsMode, str]:
-    """Return what another login has to ask for to be secured as this connection is: mode and name."""
-    if not connection.tls.encrypted:
-        return TlsMode.OFF, ""
-    name = connection.tls.verified_name
-    return (TlsMode.VERIFY_IDENTITY if name else TlsMode.VERIFY_CA), name
-
-
 def _terms(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
     """Return what makes one connection another one: where, as whom, and what the server has to prove."""
     user = sql_user(cluster, login)
@@ -441,39 +390,3 @@ def _terms(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -
 def sql_user(cluster: Cluster, login: Login) -> str:
     """Return the SQL user: the one that is named, with the cluster's prefix, or the cluster's root."""
     return login_name(cluster, login.user, no_prefix=login.no_prefix)
-
-
-def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook) -> Disconnection:  # noqa: ARG001
-    """Close the connection and take its alias from jupysql; one that is closed already is not an error."""
-    closed = close(context, request.alias)
-    forgotten = saved_connections.forget(context.environ, request.alias) if request.forget else False
-    return Disconnection(alias=request.alias, closed=closed, forgotten=forgotten)
-
-
-def close(context: Context, alias: str) -> bool:
-    """Close one of our connections; False where there is none of this alias."""
-    with context.connections.lock:
-        record = context.connections.take(alias)
-        if record is None:
-            return False
-        record.schema.close()
-        connection = record.connection
-        if connection.registered:
-            from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
-
-            jupysql.unregister(alias, connection.engine)
-    record.session.close()
-    connection.engine.dispose()
-    return True
-
-
-def close_all(context: Context, endpoint_id: str | None = None) -> tuple[str, ...]:
-    """Close every connection, or every one over an endpoint, and return their aliases."""
-    aliases = tuple(
-        alias
-        for alias, connection in tuple(context.connections.items())
-        if endpoint_id in {None, connection.endpoint_id}
-    )
-    for alias in aliases:
-        close(context, alias)
-    return aliases

@@ -12,7 +12,7 @@ from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.clients import formats
 from tidb_pe_magic.clients.base import ClientTarget
 from tidb_pe_magic.model import ClientProgram, ConnectionString, SavedConnection, TlsMode
-from tidb_pe_magic.steps import connect, saved_connections
+from tidb_pe_magic.steps import connections, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.endpoints import chosen_endpoint
 from tidb_pe_magic.steps.sql_users import login_name
@@ -105,7 +105,7 @@ def _as_connected(connection: Connection, request: ConnectionStringRequest) -> C
     """Return the open connection's terms, changed by what the request gives."""
     mode, name = TlsMode(request.tls), request.tls_name or ""
     if mode == TlsMode.AUTO and not name:
-        mode, name = connect.settled_tls(connection)
+        mode, name = connections.settled_tls(connection)
     elif mode == TlsMode.AUTO:
         mode = TlsMode.VERIFY_IDENTITY
     return ClientTarget(

@@ -10,7 +10,7 @@ from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.model import Deletion, EndpointStatus
-from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps import disconnect
 from tidb_pe_magic.steps.endpoints import detailed, not_listed, place_of
 from tidb_pe_magic.steps.served_clusters import names, refuse_shared, with_clusters
 
@@ -47,7 +47,7 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
         return Deletion(endpoint_id=request.endpoint, region_id=region_id, found=False)
     endpoint = _refuse_unless_meant(context, endpoint, request, cluster)
     context.journal.check()  # before anything is closed
-    aliases = connect.close_all(context, endpoint.endpoint_id)
+    aliases = disconnect.close_all(context, endpoint.endpoint_id)
     removal = Removal(context, alibaba, endpoint)
     wait = _Wait(context, endpoint, request, on_event)
     if endpoint.endpoint_status != EndpointStatus.DELETING:

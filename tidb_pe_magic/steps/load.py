@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.model import LoadResult, Notice, RowsLoaded, TableShown
-from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps.aliases import open_or_saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
         LoadFailed: it says which rows are committed.
         ConnectionFailed: the server could not be asked; nothing was sent.
     """
-    record = connect.open_or_saved(context, request.alias, on_event)
+    record = open_or_saved(context, request.alias, on_event)
     if record.session.in_transaction:
         raise errors.StepOrderError(
             "load has connections of its own, which do not see the open transaction of this session.",

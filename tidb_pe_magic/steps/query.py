@@ -12,7 +12,7 @@ from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.database.shortened import shortened
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
-from tidb_pe_magic.steps import connect, saved_connections
+from tidb_pe_magic.steps import connect, connections, saved_connections
 from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _distributed(
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - see above
 
     connection = record.connection
-    mode, name = connect.settled_tls(connection)
+    mode, name = connections.settled_tls(connection)
     source = distributed.WorkerLogin(
         host=connection.host,
         port=connection.port,

@@ -13,7 +13,7 @@ from tidb_pe_magic.model import (
     StepStatus,
     VpcEndpoint,
 )
-from tidb_pe_magic.steps import connect, saved_connections
+from tidb_pe_magic.steps import connections, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, visible_service
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
 from tidb_pe_magic.steps.preflight.facts import denial_of
@@ -144,7 +144,7 @@ def _aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None)
         for connection in tuple(context.connections.values())
         if connection.cluster.cluster_id == cluster.cluster_id
         and endpoint_id in {None, connection.endpoint_id}
-        and connect.is_registered(connection)
+        and connections.is_registered(connection)
     ]
 
 

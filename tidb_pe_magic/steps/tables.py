@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.model import TableDetails, Tables
-from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps.aliases import open_or_saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
     """
     from tidb_pe_magic.database.schema import catalog, identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
-    record = connect.open_or_saved(context, request.alias, on_event)
+    record = open_or_saved(context, request.alias, on_event)
     ask = _asking(context, record)
     current = record.session.database
     wanted = request.name or ""

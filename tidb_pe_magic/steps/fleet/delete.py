@@ -11,7 +11,7 @@ from tidb_pe_magic.clouds.retries import once
 from tidb_pe_magic.commands.requests import DeleteRequest, FleetRequest
 from tidb_pe_magic.commands.write import suggestion
 from tidb_pe_magic.model import EndpointStatus, RowState
-from tidb_pe_magic.steps import connect
+from tidb_pe_magic.steps import disconnect
 from tidb_pe_magic.steps.clusters import service_of
 from tidb_pe_magic.steps.delete import Removal
 from tidb_pe_magic.steps.fleet.rows import of_endpoint
@@ -115,7 +115,7 @@ class _Removing:
             )
         self._run.context.journal.check()
         for ident in idents:
-            connect.close_all(self._run.context, ident)
+            disconnect.close_all(self._run.context, ident)
 
     def is_over(self) -> bool:
         """Tell whether nothing is waited for any more."""

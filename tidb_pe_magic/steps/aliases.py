@@ -1,0 +1,38 @@
+"""The connection that a step works over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tidb_pe_magic import errors
+from tidb_pe_magic.advice import Advice, Suggestion
+from tidb_pe_magic.commands.requests import ConnectRequest
+from tidb_pe_magic.steps import saved_connections
+from tidb_pe_magic.steps.connect import connect
+
+if TYPE_CHECKING:
+    from tidb_pe_magic.model import EventHook
+    from tidb_pe_magic.runtime.context import Context
+    from tidb_pe_magic.runtime.open_connections import OpenConnection
+
+
+def open_or_saved(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
+    """Return the connection of an alias, which is made again where it is only saved.
+
+    Raises:
+        StepOrderError: it is neither open nor saved.
+        MissingCredentials: the connection is only saved, and its password was not found.
+        ConnectionFailed: it cannot be created again.
+    """
+    if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
+        connect(context, ConnectRequest(profile=alias), on_event)
+    record = context.connections.record(alias)
+    if record is None:
+        known = ", ".join(context.connections)
+        raise errors.StepOrderError(
+            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
+            advice=Advice(
+                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
+            ),
+        )
+    return record
