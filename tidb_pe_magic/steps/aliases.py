@@ -28,11 +28,16 @@ def open_or_saved(context: Context, alias: str, on_event: EventHook) -> OpenConn
         connect(context, ConnectRequest(profile=alias), on_event)
     record = context.connections.record(alias)
     if record is None:
-        known = ", ".join(context.connections)
-        raise errors.StepOrderError(
-            f"there is no connection {alias}" + (f"; open: {known}." if known else "."),
-            advice=Advice(
-                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
-            ),
-        )
+        raise not_open(context, alias, f"there is no connection {alias}")
     return record
+
+
+def not_open(context: Context, alias: str, reason: str) -> errors.StepOrderError:
+    """Return the error for an alias that is not open, with the aliases that are."""
+    others = ", ".join(context.connections)
+    return errors.StepOrderError(
+        reason + (f"; open: {others}." if others else "."),
+        advice=Advice(
+            "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
+        ),
+    )

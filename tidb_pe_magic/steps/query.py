@@ -13,6 +13,7 @@ from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.database.shortened import shortened
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
 from tidb_pe_magic.steps import connect, connections, saved_connections
+from tidb_pe_magic.steps.aliases import not_open
 from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
 
 if TYPE_CHECKING:
@@ -195,16 +196,10 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
         alias = saved
     record = context.connections.record(alias)
     if record is None:
-        known = ", ".join(context.connections)
-        is_saved = alias in saved_connections.names(context.environ)
-        raise errors.StepOrderError(
-            f"connection {alias} is not open" + (f"; open: {known}." if known else "."),
-            advice=Advice("It is only saved. Name it.", Suggestion("query", f"@{alias}", "SELECT 1"))
-            if is_saved
-            else Advice(
-                "With --save, other processes can open it again.", Suggestion("connect", "--alias", alias)
-            ),
-        )
+        error = not_open(context, alias, f"connection {alias} is not open")
+        if alias in saved_connections.names(context.environ):
+            error.advise(Advice("It is only saved. Name it.", Suggestion("query", f"@{alias}", "SELECT 1")))
+        raise error
     return record
 
 
