@@ -401,7 +401,7 @@ def test_a_reader_that_leaves_causes_no_traceback(environment: dict[str, str]) -
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_what_the_terminal_cannot_write_is_escaped(console: Console, encoding: str) -> None:
+def test_unencodable_output_is_escaped(console: Console, encoding: str) -> None:
     """A table is written escaped, and JSON stays JSON, without a traceback that hides the result."""
     narrow = {**console.environment, "PYTHONIOENCODING": encoding}
     table = run(narrow, "clusters", encoding=encoding)

@@ -72,7 +72,7 @@ def mute_server() -> Iterator[str]:
         thread.join()
 
 
-def test_counts_what_is_there(tmp_path: Path, temporary: Path) -> None:
+def test_counts_the_rows(tmp_path: Path, temporary: Path) -> None:
     """Each step has its seconds, the rows are counted and shown, and no file is left."""
     saved, before = tmp_path / "executed.ipynb", files()
     finished = demo("--flights", "1234", "--mode", "immediate", "--output", str(saved), temporary=temporary)

@@ -99,7 +99,7 @@ def test_ordinary_text_is_left_as_it_is(text: str) -> None:
         ("half\ud800", "half\\ud800"),
     ],
 )
-def test_what_would_repaint_a_terminal_is_shown_as_its_code(text: str, shown: str) -> None:
+def test_control_characters_are_shown_as_codes(text: str, shown: str) -> None:
     """An ANSI escape, a direction mark, a line break and half a surrogate pair are shown as codes."""
     assert one_line(text) == shown
 
@@ -214,7 +214,7 @@ def test_restrictions_and_stages_are_named_first() -> None:
     assert (str(failed), failed.stage) == ("no connection (tls): no name fits.", "tls")
 
 
-def test_an_ended_wait_keeps_what_was_seen_last() -> None:
+def test_an_ended_wait_has_the_last_observation() -> None:
     """The last observation is available to the caller, or None without an observation."""
     timeout = WaitTimeout("late.", last=ENDPOINT)
     assert timeout.last is ENDPOINT

@@ -240,7 +240,7 @@ def test_a_connection_does_not_show_its_engine() -> None:
     assert "an engine" not in repr(connection)
 
 
-def test_states_compare_with_what_the_cloud_writes() -> None:
+def test_states_compare_with_the_clouds_spelling() -> None:
     """The enums use the cloud's own spelling, so that a plain string equals its member."""
     assert {str(status) for status in EndpointStatus} == {"Creating", "Active", "Pending", "Deleting"}
     assert "ServiceDeleted" in set(ConnectionStatus)

@@ -144,7 +144,7 @@ def test_cancel_detaches_and_wait_resumes(manual: Sandbox, waiting: FormPage) ->
 
 
 @pytest.mark.usefixtures("waiting")
-def test_a_restart_of_the_kernel(opened: OpenNotebook, manual: Sandbox) -> None:
+def test_a_restart_of_the_kernel_finds_the_endpoint(opened: OpenNotebook, manual: Sandbox) -> None:
     """After a kernel restart, choosing the cluster finds its endpoint, and the form waits for it again."""
     opened.restart()
     lost = FormPage(opened.output("form")).root.locator(".tidb-pe-form")

@@ -164,7 +164,7 @@ def test_hostile_names_are_text(lab: Lab, page: Page, sandbox: Sandbox) -> None:
     assert page.evaluate("() => window.ran") == "control"
 
 
-def test_what_is_not_trusted_keeps_the_words_of_a_picture(lab: Lab, page: Page) -> None:
+def test_an_untrusted_picture_keeps_its_words(lab: Lab, page: Page) -> None:
     """In an untrusted saved output, Lab drops the picture and shows its words in order."""
     name = lab.write("untrusted.ipynb", status="%tidb_pe status")
     written = lab.notebooks / name

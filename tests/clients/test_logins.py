@@ -187,7 +187,7 @@ def test_dbts_driver_verifies_nothing(client: str, renamed: MariaDb) -> None:
 
 @pytest.mark.foreign
 @pytest.mark.parametrize("client", ["mysql"])
-def test_mariadbs_client_refuses_what_is_meant_for_mysqls(
+def test_mariadbs_client_refuses_mysqls_options(
     client: str, secured: MariaDb, authority: Authority, tmp_path: Path
 ) -> None:
     """Under MySQL's name, as on Debian, MariaDB's client exits instead of ignoring the TLS options."""

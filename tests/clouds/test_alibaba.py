@@ -73,7 +73,7 @@ def test_a_service_that_is_not_visible_is_none(cloud: Cloud, name: str) -> None:
     assert cloud.alibaba.service(name) is None
 
 
-def test_a_created_endpoint_has_what_was_asked_and_our_tag(cloud: Cloud) -> None:
+def test_a_created_endpoint_matches_the_request_and_has_the_tag(cloud: Cloud) -> None:
     """The answer and a later lookup agree, and the created endpoint carries the product's tag."""
     endpoint = create(cloud.alibaba)
     assert endpoint is not None

@@ -151,7 +151,7 @@ def test_an_error_without_a_code_shows_the_status(
     ],
     ids=["object", "string", "broken", "absent"],
 )
-def test_a_denial_names_what_to_ask_for(
+def test_a_denial_names_the_required_action(
     answering: Answering, look: Callable[[Alibaba], object], detail: dict[str, Any], advice: str
 ) -> None:
     """The RAM action is read from every form of the detail."""
@@ -393,7 +393,7 @@ def test_transient_failures_of_the_first_calls_are_retried(answering: Answering)
 @pytest.mark.parametrize(
     "code", ["ConcurrentCallNotSupported", "EndpointLocked", "EndpointOperationDenied", "SignatureNonceUsed"]
 )
-def test_a_creation_waits_for_what_is_under_way_with_one_token(answering: Answering, code: str) -> None:
+def test_a_creation_on_a_busy_cloud_keeps_its_token(answering: Answering, code: str) -> None:
     """A busy cloud is asked again, and each request carries the same ClientToken."""
     _, odd = answering(Answer(refusal(code), "400 Bad"), Answer('{"EndpointId": "ep-1"}'))
     alibaba = Alibaba(REGION, KEY, endpoint=odd.url, retries=Retries(sleep=lambda _: False))

@@ -236,7 +236,7 @@ def test_an_explicit_denial_says_that_no_other_policy_helps() -> None:
         "calculation. Server canonical request: x-acs-security-token:CAIS-canary",
     ],
 )
-def test_a_refusal_of_a_signature_ends_before_what_was_signed(code: str, signed: str) -> None:
+def test_a_signature_error_ends_before_the_signed_string(code: str, signed: str) -> None:
     """A signature error is shown up to the string to sign, which contains an STS token."""
     shown = str(translate("ListVpcEndpoints", code, 400, {"Message": f"No match with our {signed}"}))
     assert "No match with our calculation" in shown

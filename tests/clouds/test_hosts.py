@@ -73,7 +73,7 @@ def test_an_invalid_host_url_is_refused(typed: str) -> None:
         "https://api.exa\tmple.com",
     ],
 )
-def test_what_only_a_lenient_parser_takes_is_refused(typed: str) -> None:
+def test_an_ambiguous_url_is_refused(typed: str) -> None:
     """An empty query or fragment, spaces and line breaks are refused, because parsers disagree on them."""
     with pytest.raises(InvalidRequest):
         override({NAME: typed}, NAME)
@@ -105,7 +105,7 @@ def test_plain_http_is_for_this_machine_only(host: str) -> None:
 
 
 @given(st.one_of(st.text(), st.text().map(lambda tail: f"https://{tail}"), st.from_regex(r"https?://.*")))
-def test_whatever_is_accepted_is_one_host_and_what_is_not_is_wrong_input(typed: str) -> None:
+def test_any_text_is_one_host_or_invalid_input(typed: str) -> None:
     """Every text is invalid input, or a URL that the HTTP client reads in the same way."""
     try:
         used = override({NAME: typed}, NAME)

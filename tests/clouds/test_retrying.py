@@ -75,7 +75,7 @@ def test_a_successful_call_is_sent_once_without_a_pause() -> None:
     assert (scene.calls, scene.pauses, scene.events) == (1, [], [])
 
 
-def test_what_fails_in_passing_is_asked_again_with_longer_pauses() -> None:
+def test_a_transient_failure_is_retried_with_longer_pauses() -> None:
     """After a transient failure the pauses double with jitter, and each is announced before it begins."""
     scene = Scene(DOWN, DOWN, DOWN, "done")
     assert scene.call() == "done"
@@ -100,7 +100,7 @@ def test_what_fails_in_passing_is_asked_again_with_longer_pauses() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_would_fail_again_is_raised_at_once(error: BaseException) -> None:
+def test_a_permanent_failure_is_raised_immediately(error: BaseException) -> None:
     """A refusal, a bug and the stop button are raised unchanged after one call."""
     scene = Scene(error)
     with pytest.raises(type(error)) as caught:

@@ -24,7 +24,7 @@ class Order(Request):
     note: str | None = option("anything", parse=matching(r"[a-z]+", "small letters"))
 
 
-def test_what_is_not_given_has_its_default() -> None:
+def test_a_missing_value_has_its_default() -> None:
     """None means "not given" for every field, which then has its default."""
     expected = Order(dish="soup", side_dish=(), patience=60.0, hot=False, note=None)
     assert Order.of(dish="soup") == expected
@@ -32,7 +32,7 @@ def test_what_is_not_given_has_its_default() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"dish": None}])
-def test_what_has_to_be_given_is_named_as_it_is_typed(values: dict[str, None]) -> None:
+def test_a_required_field_is_named_as_it_is_typed(values: dict[str, None]) -> None:
     """A missing positional field is named by its placeholder, with its help."""
     with pytest.raises(InvalidRequest) as caught:
         Order.of(**values)
@@ -52,7 +52,7 @@ def test_one_text_is_one_value_of_a_field_that_takes_many() -> None:
     assert Order.of(dish="soup", side_dish="rice").side_dish == ("rice",)
 
 
-def test_what_cannot_be_sent_names_the_field_once() -> None:
+def test_an_unencodable_value_names_the_field_once() -> None:
     """An incomplete character, as from a broken terminal, is refused like any other invalid value."""
     with pytest.raises(InvalidRequest) as caught:
         Order.of(dish="\udce9")
@@ -87,7 +87,7 @@ def test_a_request_does_not_change() -> None:
         Order.of(dish="soup").dish = "sand"  # type: ignore[misc]
 
 
-def test_labels_are_what_one_types() -> None:
+def test_labels_are_typed_as_shown() -> None:
     """A flag has hyphens, a positional field its placeholder, and the fields keep their order."""
     assert [Order.label(name) for name in Order.options()] == [
         "DISH",

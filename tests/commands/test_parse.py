@@ -405,7 +405,7 @@ def test_a_comment_ends_the_line(line: str, expected: list[str]) -> None:
 
 
 @given(st.lists(st.text(max_size=8) | st.text(st.sampled_from("\\'\" C:#a$"), max_size=8), max_size=5))
-def test_what_is_quoted_as_in_a_shell_comes_back(texts: list[str]) -> None:
+def test_words_quoted_for_a_shell_come_back(texts: list[str]) -> None:
     """Words quoted for a shell come back unchanged; a shell splits the others alike."""
     assert words(shlex.join(texts)) == texts
     plain = " ".join(text for text in texts if not set(text) & set("\\'\"#"))

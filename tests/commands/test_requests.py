@@ -86,7 +86,7 @@ def test_every_default_is_valid_by_its_own_rule() -> None:
         ("name", "a" * 128),
     ],
 )
-def test_what_the_cloud_accepts_is_accepted(field: str, text: str) -> None:
+def test_values_that_the_cloud_accepts_are_accepted(field: str, text: str) -> None:
     """IDs, zones and names in the cloud's own form are valid."""
     value = getattr(CreateRequest.of(**{field: text}), field)
     assert str(value[0] if isinstance(value, tuple) else value) == text
@@ -116,7 +116,7 @@ def test_what_the_cloud_accepts_is_accepted(field: str, text: str) -> None:
         ("cluster", " "),
     ],
 )
-def test_what_the_cloud_would_refuse_is_refused_here(field: str, text: str) -> None:
+def test_values_that_the_cloud_refuses_are_refused(field: str, text: str) -> None:
     """Values that the cloud would refuse are refused with the option, and the rule or a valid example."""
     with pytest.raises(InvalidRequest) as caught:
         CreateRequest.of(**{field: text})

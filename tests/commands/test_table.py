@@ -138,7 +138,7 @@ def test_a_method_hands_its_arguments_to_its_operation() -> None:
     ]
 
 
-def test_a_method_refuses_what_no_field_is_called() -> None:
+def test_a_method_refuses_an_unknown_argument() -> None:
     """An argument that the operation does not have is a TypeError, before any action."""
     unknown: Any = {"vcp": "vpc-1"}
     with Runbook(environ={}) as runbook, pytest.raises(TypeError, match="vcp"):

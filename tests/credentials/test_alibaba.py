@@ -167,7 +167,7 @@ def test_a_mode_that_the_sdk_exchanges_works_against_the_cloud(sandbox: Sandbox,
         assert threading.active_count() <= before + 1  # The metadata service may still be asked.
 
 
-def test_what_the_sdk_cannot_exchange_is_one_quiet_line(
+def test_a_failed_exchange_is_one_quiet_line(
     sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The reason of a failed exchange omits the profile's values, and the SDK prints no tracebacks."""
@@ -265,7 +265,7 @@ def test_a_mode_that_is_not_accepted_is_named_with_those_that_are(tmp_path: Path
         alibaba.find(environ, lambda: False)
 
 
-def test_a_profile_can_name_who_gives_keys(tmp_path: Path) -> None:
+def test_a_profile_can_name_a_credentials_uri(tmp_path: Path) -> None:
     """The mode CredentialsURI uses the profile's URI, which counts as a secret."""
     environ = written(
         tmp_path, {"name": "a", "mode": "CredentialsURI", "credentials_uri": f"http://127.0.0.1/{HIDDEN}"}

@@ -104,7 +104,7 @@ def test_an_expected_error_stays_itself_without_frames_and_secrets() -> None:
     assert caught.value.__context__ is None
 
 
-def test_the_python_api_keeps_what_can_be_shown() -> None:
+def test_the_python_api_preserves_harmless_errors() -> None:
     """An exception keeps its type and text in the Python API unless its message repeats a secret."""
     secret = Secret(VALUE)
     harmless, telling = ValueError("of the user's own"), ValueError(f"with {secret.reveal()}")

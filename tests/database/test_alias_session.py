@@ -55,7 +55,7 @@ def count(server: MariaDb) -> int:
     return int(server.value("SELECT COUNT(*) FROM test.numbers"))
 
 
-def test_what_a_session_holds_lasts_between_cells_of_either_kind(
+def test_session_state_lasts_between_cells_of_either_kind(
     plain_server: MariaDb, session: AliasSession
 ) -> None:
     """SET, USE, @x, temporary tables and ROLLBACK carry over between the product's reader and SQLAlchemy."""

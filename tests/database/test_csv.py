@@ -141,7 +141,7 @@ def test_any_rows_come_back(rows: list[tuple[str | None, Decimal | None, bytes |
     assert [row[2] for row in found] == hexes
 
 
-def test_a_failure_leaves_what_was_there(engine: Engine, tmp_path: Path) -> None:
+def test_a_failure_leaves_the_older_file(engine: Engine, tmp_path: Path) -> None:
     """A refused statement and duplicate column names leave the older file alone, without a temporary file."""
     path = tmp_path / "c.csv"
     before = written(engine, "SELECT 1 AS one", path)

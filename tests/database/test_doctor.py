@@ -125,7 +125,7 @@ def test_every_stage_passes_at_a_real_server(
         ({"user": "wrong.root"}, "login", "1045", "--password-from prompt"),
     ],
 )
-def test_what_a_real_server_refuses(  # noqa: PLR0913, PLR0917 - fixtures and parameters
+def test_refusals_of_a_real_server(  # noqa: PLR0913, PLR0917 - fixtures and parameters
     examine: Callable[..., Diagnosis],
     tls_server: MariaDb,
     authority: Authority,

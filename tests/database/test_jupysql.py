@@ -139,7 +139,7 @@ def test_frames_are_returned_while_a_connection_is_open(
         ("~/.jupysql/config", "autopandas = True"),
     ],
 )
-def test_what_the_user_has_set_stays(
+def test_a_users_setting_stays(
     shell: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch, place: str, value: str
 ) -> None:
     """An option set in a cell or in jupysql's file keeps its value, during and after the registration."""

@@ -227,7 +227,7 @@ BAD: tuple[tuple[Any, str], ...] = (
 )
 
 
-def test_what_cannot_arrive_is_refused_with_its_place(server: MariaDb, engine: Engine) -> None:
+def test_an_unstorable_value_is_refused_with_its_place(server: MariaDb, engine: Engine) -> None:
     """A value that cannot be stored is refused with its column and row, and nothing is sent."""
     for columns, message in BAD:
         with pytest.raises(InvalidRequest, match=message):
@@ -292,7 +292,7 @@ MISFITS: tuple[tuple[str, Any, str], ...] = (
 )
 
 
-def test_a_table_takes_what_it_holds_exactly(server: MariaDb, engine: Engine) -> None:
+def test_a_table_accepts_exact_values_of_other_types(server: MariaDb, engine: Engine) -> None:
     """Values of another type are accepted if the table's type holds them exactly."""
     for number, (kind, values, expected) in enumerate(FITS):
         server.execute(f"CREATE TABLE loads.fit{number} (n INT AUTO_INCREMENT PRIMARY KEY, a {kind})")
@@ -348,7 +348,7 @@ def test_moments_stay_moments_in_a_timestamp(server: MariaDb, engine: Engine) ->
 # Existing tables, keys and repeats
 
 
-def test_what_exists_is_in_the_way_until_it_is_asked_for(server: MariaDb, engine: Engine) -> None:
+def test_an_existing_table_is_refused_until_requested(server: MariaDb, engine: Engine) -> None:
     """An existing table is refused, appended to, or replaced by the frame's types; a view never is."""
     frame = pd.DataFrame({"a": [1, 2]})
     said: list[str] = []
@@ -498,7 +498,7 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(
     assert (tables(server), server.value("SELECT COUNT(*) FROM loads.t")) == (["t"], 9)
 
 
-def test_the_stop_button_leaves_what_is_said(server: MariaDb, engine: Engine) -> None:
+def test_the_stop_button_leaves_the_reported_rows(server: MariaDb, engine: Engine) -> None:
     """A load stopped while the server blocks it leaves the rows that the error states."""
     server.execute("CREATE TABLE loads.t (id BIGINT PRIMARY KEY, s TEXT)")
     cancel = threading.Event()

@@ -211,9 +211,7 @@ def _kill(server: MariaDb, command: str, sql: str, _: Tally) -> None:
         ({}, ()),
     ],
 )
-def test_a_containers_memory_is_what_its_limit_leaves(
-    tmp_path: Path, files: dict[str, str], left: tuple[int, ...]
-) -> None:
+def test_a_containers_memory_is_limited(tmp_path: Path, files: dict[str, str], left: tuple[int, ...]) -> None:
     """The memory limit of either control group version counts, and cached files count as free memory."""
     (tmp_path / "memory").mkdir()
     for name, content in files.items():
@@ -238,7 +236,7 @@ def test_a_result_above_the_cap_is_not_read_on(plain_server: MariaDb, engine: En
     assert numbers(engine, "SELECT 42") == [42]
 
 
-def test_the_cap_is_half_of_what_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cap_is_half_of_the_free_memory(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a number of its own, a result may take half of the free memory."""
     assert memory.free_memory() > 0
     monkeypatch.setattr(memory, "free_memory", lambda: 2_000_000)
@@ -313,7 +311,7 @@ def test_pandas_reads_the_frames_dtypes_from_a_file(
     assert 9007199254740993 in found["j"].tolist()
 
 
-def test_a_long_file_says_what_fits_all_its_rows(engine: Engine, tmp_path: Path) -> None:
+def test_a_long_files_dtypes_fit_all_its_rows(engine: Engine, tmp_path: Path) -> None:
     """The dtypes are written before the last rows arrive, and NULLs among these rows cost no digit."""
     sql = "SELECT IF(seq = 3000, NULL, 9007199254740993) AS id, REPEAT('x', 10000) AS pad FROM seq_1_to_3000"
     path = written(engine, sql, tmp_path / "long.parquet")

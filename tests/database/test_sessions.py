@@ -365,7 +365,7 @@ def test_a_forgotten_connection_with_a_transaction_is_an_error(plain_server: Mar
         engine.dispose()
 
 
-def test_connections_give_up_what_is_not_acknowledged(connection: Connection) -> None:
+def test_connections_end_without_acknowledgments(connection: Connection) -> None:
     """On platforms with the option, the kernel ends a connection whose bytes are not acknowledged."""
     sock = connection.connection.dbapi_connection._sock  # type: ignore[union-attr]
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

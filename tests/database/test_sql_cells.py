@@ -352,7 +352,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
 
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables())
-def test_every_mode_has_what_the_driver_reads(
+def test_every_mode_matches_the_driver(
     shell: Any, cells: Cells, opened_modes: dict[str, str], drawn: tuple[list[str], list[list[Any]]]
 ) -> None:
     """On random tables with NULLs, `%%sql` in each mode matches PyMySQL's own cursor.

@@ -89,7 +89,7 @@ def test_a_stopped_ddl_statement_continues(server: WireServer, engine: Any) -> N
     assert "ADMIN SHOW DDL JOBS" in str(stopped(server, engine, "ALTER TABLE k ADD INDEX (a)"))
 
 
-def test_what_is_not_known_is_not_said() -> None:
+def test_an_unknown_outcome_is_not_claimed() -> None:
     """An unsent statement, a silent server and a lost transaction each have their own message."""
     assert "before it was sent" in str(Stop(statement="SELECT 1").error())
     silent = str(Stop(statement="SELECT 1", sessions=1).error())

@@ -74,7 +74,7 @@ def test_a_state_is_its_word() -> None:
 
 
 @pytest.mark.parametrize("thing", [object(), {1, 2}, b"bytes", type(CLUSTER)])
-def test_what_has_no_plain_form_is_an_error(thing: Any) -> None:
+def test_a_value_without_a_plain_form_is_an_error(thing: Any) -> None:
     """A value of a new type is an error, instead of being written in some form."""
     with pytest.raises(TypeError, match="no plain form"):
         plain([thing])

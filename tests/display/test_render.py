@@ -187,7 +187,7 @@ def test_every_result_has_a_badge_where_the_api_hosts_are_others(result: model.R
     assert "[" not in render.text(replace(result, via=()))
 
 
-def test_what_the_tutorial_says_to_note_is_shown() -> None:
+def test_the_tutorials_values_are_shown() -> None:
     """A cluster shows the tutorial's nouns with their values, and the next command."""
     brief = render.text(CLUSTER)
     assert SERVICE_NAME in brief

@@ -125,12 +125,12 @@ def test_a_missing_rule_comes_first(tmp_path: Path) -> None:
     assert operations[:2] == ["AuthorizeSecurityGroup", "ListVpcEndpoints"]
 
 
-def test_what_exists_is_only_looked_at(tmp_path: Path) -> None:
+def test_an_existing_endpoint_is_only_shown(tmp_path: Path) -> None:
     """The script of an existing endpoint changes nothing except a missing rule."""
     assert [call.operation for call in ran("existing", tmp_path)] == READS
 
 
-def test_what_is_not_connected_is_waited_for_at_the_end(tmp_path: Path) -> None:
+def test_an_unconnected_endpoint_is_waited_for_at_the_end(tmp_path: Path) -> None:
     """Everything is shown before a wait that may take minutes."""
     calls = ran("existing-hidden", tmp_path)
     assert [call.operation for call in calls] == ["AuthorizeSecurityGroup", *READS, READS[0]]
@@ -208,7 +208,7 @@ def test_no_name_breaks_out_of_its_place(
 
 
 @pytest.mark.parametrize("text", ["half \ud800", "with\0nul", "ends\n"])
-def test_what_no_argument_can_be_is_refused(text: str) -> None:
+def test_text_that_cannot_be_an_argument_is_refused(text: str) -> None:
     """Text that cannot be an argument is refused, so that a shell changes nothing."""
     plan = replace(PLANNED.plan, name=text)
     with pytest.raises(InvalidRequest):

@@ -143,7 +143,7 @@ def test_a_text_is_as_terraform_formats_it(case: str, parse: Parse) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if CASES[case].existing])
-def test_what_exists_is_imported(case: str) -> None:
+def test_an_existing_endpoint_is_imported(case: str) -> None:
     """Only the endpoint and each of its zones have an import block, with the provider's ID."""
     text = written(case, "terraform")
     imports = {block.body["to"]: block.body["id"] for block in read(text) if block.words == ("import",)}
@@ -154,7 +154,7 @@ def test_what_exists_is_imported(case: str) -> None:
     }
 
 
-def test_what_is_planned_is_not_imported_and_carries_no_tag() -> None:
+def test_a_planned_endpoint_is_not_imported_and_has_no_tag() -> None:
     """A planned endpoint has no import and no tag: it belongs to Terraform, and delete requires --adopted."""
     text = written("planned", "terraform")
     assert [block for block in read(text) if block.words == ("import",)] == []
@@ -177,7 +177,7 @@ def test_the_provider_gets_its_region_and_no_key() -> None:
     }
 
 
-def test_what_is_not_known_is_left_alone() -> None:
+def test_unknown_values_are_left_alone() -> None:
     """Groups and tags that could not be read are listed under `ignore_changes`."""
     body = only(written("existing-hidden", "terraform"), "resource", ENDPOINT)
     assert not {"security_group_ids", "tags"} & set(body)

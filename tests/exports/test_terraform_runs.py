@@ -129,7 +129,7 @@ def test_terraform_finds_a_configuration_valid(case: str, tmp_path: Path) -> Non
     ("right", "wrong"),
     [("vpc_id ", "vpc_identifier "), (".tidb.endpoint_domain", ".tidb.payer"), ("= 1 ", '= "one" ')],
 )
-def test_terraform_finds_what_is_wrong(right: str, wrong: str, tmp_path: Path) -> None:
+def test_terraform_finds_errors(right: str, wrong: str, tmp_path: Path) -> None:
     """An unknown argument, an attribute that the resource lacks, and a wrong type are errors."""
     text = written("existing", "terraform")
     assert right in text

@@ -38,7 +38,7 @@ def test_an_unknown_client_is_refused_with_those_that_there_are() -> None:
         runbook.connection_string(with_="excel")
 
 
-def test_what_is_printed_for_python_connects(sandbox: Sandbox, runbook: Runbook, tmp_path: Path) -> None:
+def test_the_text_for_python_connects(sandbox: Sandbox, runbook: Runbook, tmp_path: Path) -> None:
     """The printed text after `connect` has its user and database, and runs in another process."""
     runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
     written = runbook.connection_string(with_="sqlalchemy")

@@ -213,7 +213,7 @@ def test_a_host_with_more_in_it_is_refused_unseen(host: str) -> None:
     assert host not in str(caught.value)
 
 
-def test_the_doctor_of_a_failed_connect_has_what_time_is_left(sandbox: Sandbox, runbook: Runbook) -> None:
+def test_the_doctor_of_a_failed_connect_has_the_remaining_time(sandbox: Sandbox, runbook: Runbook) -> None:
     """After a failed connect the stages share the remaining time, shortened but sufficient."""
     made = runbook.create(cluster="demo", vpc=VPC, security_group=[GROUP]).endpoint
     cluster = runbook.cluster("demo")

@@ -236,7 +236,7 @@ def test_delete_again_finds_nothing_to_do(runbook: Runbook) -> None:
     assert not runbook.delete(endpoint_id, yes=True, shared=True).found
 
 
-def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_delete_of_an_unknown_endpoint_is_refused(runbook: Runbook, sandbox: Sandbox) -> None:
     """A mistyped ID is an error that lists the existing endpoints, as the intended one is still billed."""
     runbook.cluster("demo")
     with pytest.raises(
@@ -255,7 +255,7 @@ def test_delete_of_what_never_was_is_refused(runbook: Runbook, sandbox: Sandbox)
     assert list(sandbox.world.endpoints) == [made]
 
 
-def test_delete_of_what_is_known_here_and_gone_is_a_success(
+def test_delete_of_a_known_missing_endpoint_is_a_success(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """An endpoint from the journal that was deleted may be deleted again."""

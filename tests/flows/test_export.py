@@ -215,7 +215,7 @@ def test_an_unknown_address_is_not_invented(sandbox: Sandbox, runbook: Runbook) 
     assert '"$NOTEBOOK_CIDR"' in str(runbook.export("aliyun-cli", **PLACE))
 
 
-def test_what_is_denied_is_left_out_and_said(sandbox: Sandbox, runbook: Runbook) -> None:
+def test_denied_values_are_omitted_and_reported(sandbox: Sandbox, runbook: Runbook) -> None:
     """The text and the result name a denied action, and the denied values are omitted."""
     endpoint_id = runbook.create(**PLACE).endpoint.endpoint_id
     for name, action in itertools.product(EXPORT_FORMATS, LOOK_UPS):

@@ -113,7 +113,7 @@ def check_line(error: TidbPeError, field: str = "") -> None:
     assert len(shown) < _LONGEST_LINE
 
 
-def test_what_cannot_be_is_refused_before_anything_is_asked() -> None:
+def test_an_impossible_value_is_refused_before_any_request() -> None:
     """Each value is accepted, or refused in one line with the option; an endless value is always refused."""
     for (name, field), value in product(OPTIONS, TYPED):
         request = OPERATIONS[name].request
@@ -126,7 +126,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked() -> None:
 
 
 @pytest.mark.parametrize("name", list(available(Skin.CONSOLE)))
-def test_what_an_option_lets_through_ends_in_one_line(
+def test_an_accepted_option_ends_in_one_line(
     name: str,
     connected: tuple[Sandbox, Snapshot],
     capsys: pytest.CaptureFixture[str],

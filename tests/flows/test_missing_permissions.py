@@ -167,7 +167,7 @@ def test_unreadable_zones_are_not_suspicious(runbook: Runbook, sandbox: Sandbox)
         ),
     ],
 )
-def test_what_cannot_be_looked_up_has_to_be_named(
+def test_a_choice_that_cannot_be_looked_up_must_be_named(
     runbook: Runbook, sandbox: Sandbox, actions: set[str], placement: dict[str, Any], field: str
 ) -> None:
     """Without a permission a plan stops only for a choice that it requires, and names choice and action."""

@@ -68,7 +68,7 @@ def test_where_the_place_is_of_no_use_the_vpc_is_asked_for(
 
 
 @pytest.mark.parametrize("place", [None, PORTAL, OTHER, JAKARTA, LEGACY, UNKNOWN])
-def test_no_place_hinders_what_is_asked_for(
+def test_no_location_blocks_a_named_vpc(
     runbook: Runbook, sandbox: Sandbox, place: Place | ForeignPage | None
 ) -> None:
     """Wherever the notebook is, an endpoint can be created in a named VPC, and the plan says so."""

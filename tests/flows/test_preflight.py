@@ -118,7 +118,7 @@ def test_force_continues(staged: tuple[Sandbox, Runbook]) -> None:
 
 
 @pytest.mark.parametrize("staged", ["not-activated"], indirect=True)
-def test_what_the_cloud_itself_refuses_stays_refused(staged: tuple[Sandbox, Runbook]) -> None:
+def test_a_refusal_of_the_cloud_cannot_be_forced(staged: tuple[Sandbox, Runbook]) -> None:
     """--force does not override the cloud's refusal, and PrivateLink is never activated."""
     sandbox, runbook = staged
     with pytest.raises(errors.ApiError, match="NeedOpenProduct"):

@@ -104,7 +104,7 @@ def test_a_file_names_the_decimals_that_stay_exact(
     assert [result.rows for result in results] == [1, 1]
 
 
-def test_only_a_slow_query_is_asked_what_it_cost(connected: Runbook, sandbox: Sandbox) -> None:
+def test_only_a_slow_query_reads_its_cost(connected: Runbook, sandbox: Sandbox) -> None:
     """From 50 ms on, one more statement in the same session queries the Request Units."""
 
     def ask(*times: float) -> tuple[float | None, int]:

@@ -89,7 +89,7 @@ def test_a_prompt_that_is_possible_is_a_source(sandbox: Sandbox) -> None:
         assert asked == [1]
 
 
-def test_what_can_be_read_once_is_read_once(sandbox: Sandbox) -> None:
+def test_a_pipe_is_read_once(sandbox: Sandbox) -> None:
     """A pipe, such as a shell's <(command), is first read at the login."""
     readable, writable = os.pipe()
     os.write(writable, sandbox.environment()["TIDB_PASSWORD"].encode())
@@ -127,7 +127,7 @@ def test_a_connection_over_another_endpoint_is_not_reused(sandbox: Sandbox) -> N
     assert len(sandbox.world.endpoints) == 1
 
 
-def test_what_the_preflight_stops_needs_no_password_yet(sandbox: Sandbox) -> None:
+def test_a_preflight_stop_comes_before_the_password(sandbox: Sandbox) -> None:
     """A failing preflight is reported before a missing password."""
     groups = [GROUP, "sg-t4nenterprise"]
     with (

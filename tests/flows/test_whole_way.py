@@ -66,7 +66,7 @@ def test_run_does_every_step_in_order(runbook: Runbook, events: list[Event]) -> 
     assert all(isinstance(step, FinishedStep) and step.seconds >= 0 for step in finished)
 
 
-def test_run_again_skips_what_is_done(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_run_again_skips_completed_steps(runbook: Runbook, sandbox: Sandbox) -> None:
     """A second `run` creates nothing and keeps the connection."""
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     second = runbook.run("demo", vpc=VPC, security_group=[GROUP])

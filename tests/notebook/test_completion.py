@@ -163,7 +163,7 @@ def test_names_are_completed(shell: Shell, sandbox: Sandbox) -> None:
     assert "flights" not in _completed(shell, "%%sql\nSELECT * FROM fl")
 
 
-def test_what_cells_change_is_completed(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001 - it is behind the cells
+def test_changes_of_cells_are_completed(shell: Shell, sandbox: Sandbox) -> None:  # noqa: ARG001 - it is behind the cells
     """After CREATE, DROP and USE in a cell the completions are current."""
     shell.must(f"%tidb_pe run demo --vpc {VPC} --security-group {GROUP} --database nycflights13")
     record = _record(shell)

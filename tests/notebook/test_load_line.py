@@ -46,7 +46,7 @@ def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
     assert connected.must("%sql SHOW TABLES LIKE 'delays%'").value.shape == (1, 1)
 
 
-def test_what_cannot_be_loaded_is_one_line(connected: Shell) -> None:
+def test_a_refused_load_is_one_line(connected: Shell) -> None:
     """An unknown name, an existing table, a bad value and an open transaction each give one line."""
     for line, message in (
         ("delay --table x", "delay is neither a variable nor a file. Did you mean delays?"),

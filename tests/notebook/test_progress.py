@@ -208,7 +208,7 @@ def test_a_closed_output_stays_and_does_not_claim_to_wait() -> None:
     assert len(kernel.outputs) == published
 
 
-def test_closing_what_has_finished_or_never_began_shows_nothing() -> None:
+def test_closing_an_unused_or_finished_progress_shows_nothing() -> None:
     """A command without events, or with all its steps done, gets no further output."""
     kernel = _Kernel()
     kernel.progress().close()

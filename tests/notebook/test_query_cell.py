@@ -211,7 +211,7 @@ def test_a_name_takes_the_variable_of_the_notebook(connected: Shell) -> None:
         ("--params {given}", ":p", "{total}"),
     ],
 )
-def test_what_is_bound_is_not_expanded(connected: Shell, line: str, sql: str, value: str) -> None:
+def test_bound_values_are_not_expanded(connected: Shell, line: str, sql: str, value: str) -> None:
     """Braces and dollars in --params stay; elsewhere in the line `$name` and `{name}` are filled in."""
     connected.must("total, alias, name = 9, 'tidb', 'kept'")
     connected.must("text, given = '{\"p\": \"$total\"}', {'p': '{total}'}")
@@ -285,7 +285,7 @@ def test_a_failure_leaves_the_name_alone(connected: Shell) -> None:
 
 
 @pytest.mark.parametrize("cell", ["%%sql", "%%tidb_pe query"])
-def test_an_error_shows_its_place_and_what_was_meant(connected: Shell, cell: str) -> None:
+def test_an_error_shows_its_place_and_a_suggestion(connected: Shell, cell: str) -> None:
     """A failing cell shows its line with a caret, and suggests the intended column or table."""
     failed = connected.run(f"{cell}\nSELECT carier,\n  dep_delay FROM flights")
     told, line, caret = failed.output.rstrip().splitlines()[-3:]
@@ -346,7 +346,7 @@ def test_cells_of_both_magics_share_one_session(connected: Shell) -> None:
 
 
 @pytest.mark.parametrize("sql", ["BEGIN", "ROLLBACK", "SET @x = 1", "USE test", "SELECT LAST_INSERT_ID()"])
-def test_a_call_of_its_own_refuses_what_would_be_lost(connected: Shell, sql: str) -> None:
+def test_a_separate_call_refuses_session_statements(connected: Shell, sql: str) -> None:
     """`Runbook.query` refuses session statements, and names the cell and engine.begin() instead."""
     connected.ip.user_ns["runbook"] = connected.ip.magics_manager.registry["TidbPeMagics"].runbook
     refused = connected.run(f"runbook.query({sql!r})")

@@ -94,7 +94,7 @@ def test_an_extra_adds_to_the_core(name: str) -> None:
         ("clouds/wire.py", "import not_a_package_at_all"),
     ],
 )
-def test_the_guard_sees_what_is_missing(path: str, code: str) -> None:
+def test_the_guard_finds_undeclared_imports(path: str, code: str) -> None:
     """The guard finds an import of another extra's package, of a tool and of an unknown package."""
     assert len(lacking(Path(path), ast.parse(code))) == 1
 

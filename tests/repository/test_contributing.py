@@ -109,7 +109,7 @@ def test_the_guards_accept_the_operation_of_the_guide(copy: Path, environ: Mappi
     _run(copy, environ, "ruff", "format", "--no-cache", "--check", "tidb_pe_magic", "tests/commands")
 
 
-def test_what_the_guide_names_is_there() -> None:
+def test_references_of_the_guide_exist() -> None:
     """Each file and each make target in the guide exists."""
     shown = _STEP.sub("", GUIDE)
     made = {step["path"] for step in _STEP.finditer(GUIDE) if step["new"]}

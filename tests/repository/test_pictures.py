@@ -91,7 +91,7 @@ def test_no_state_becomes_a_part_of_the_timeline(changes: list[model.StateChange
 
 
 @pytest.mark.parametrize("noncharacter", ["\ufffe", "\uffff", "\x00", "\ud800"])
-def test_what_xml_cannot_hold_is_replaced(noncharacter: str) -> None:
+def test_characters_that_xml_forbids_are_replaced(noncharacter: str) -> None:
     """Characters that XML forbids do not break the picture."""
     name = f"a{noncharacter}b"
     _check(render.topology(replace(CLUSTER, display_name=name), replace(ENDPOINT, endpoint_id=name), [name]))

@@ -191,7 +191,7 @@ def test_the_last_resource_of_a_plan_is_known(journal: Journal) -> None:
     assert (journal.last_made("p"), journal.last_made("another plan")) == ("ep-9", "ep-1")
 
 
-def test_what_is_found_closes_the_intent(journal: Journal) -> None:
+def test_a_found_endpoint_closes_the_intent(journal: Journal) -> None:
     """An adopted endpoint closes the lost creation's intent, and its token is not reused."""
     fail(journal, KeyboardInterrupt())
     journal.conclude_found("p", "ep-9")

@@ -237,7 +237,7 @@ def test_a_dry_run_is_refused_with_its_own_code(cloud: Cloud) -> None:
     assert create(client, client_token="token-1") in cloud.world.endpoints
 
 
-def test_a_dry_run_finds_what_a_creation_would(cloud: Cloud) -> None:
+def test_a_dry_run_gives_the_errors_of_a_creation(cloud: Cloud) -> None:
     """A dry run of a request that would fail gives that request's error."""
     refused = refusal(lambda: create(cloud.client(), dry_run=True, vpc_id="vpc-none"))
     assert refused == (400, "VpcNotFound")
@@ -336,7 +336,7 @@ def test_a_service_that_takes_no_endpoint_has_its_code(
     assert not cloud.world.endpoints
 
 
-def test_what_a_vpc_lacks_has_its_code(cloud: Cloud) -> None:
+def test_an_unusable_item_of_a_vpc_has_its_code(cloud: Cloud) -> None:
     """A vSwitch in creation, and a security group of an unknown kind, are refused."""
     network = cloud.world.network
     vswitches = tuple(replace(vswitch, status="Pending") for vswitch in network.vswitches)

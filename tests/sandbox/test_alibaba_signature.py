@@ -90,7 +90,7 @@ def test_a_wrong_secret_is_refused(cloud: Cloud) -> None:
     assert refusal(cloud, KEY, f"{SECRET}x") == (400, "SignatureDoesNotMatch")
 
 
-def test_a_refused_signature_repeats_what_was_to_be_signed(cloud: Cloud) -> None:
+def test_a_refused_signature_repeats_the_string_to_sign(cloud: Cloud) -> None:
     """The error message contains the string to sign, including an STS token, as the provider's does."""
     with pytest.raises(ClientException) as caught:
         check(cloud, KEY, f"{SECRET}x", "token+of/sts==")

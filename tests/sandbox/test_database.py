@@ -240,7 +240,7 @@ def test_information_schema(ask: Callable[..., Any]) -> None:
     assert ask("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '%main%'") == ()
 
 
-def test_the_catalog_has_what_tidb_shows(ask: Callable[..., Any], connect: Callable[..., Any]) -> None:
+def test_the_catalog_matches_tidbs(ask: Callable[..., Any], connect: Callable[..., Any]) -> None:
     """Keys, comments, sizes and defaults are in information_schema and in SHOW, as TiDB declares them."""
     ask(
         "CREATE TABLE orders (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY COMMENT 'the order', "
@@ -736,7 +736,7 @@ def test_explain_has_tidbs_columns_and_tree(connect: Callable[..., Any]) -> None
     assert any("dep_delay" in row[4] for row in rows if "Selection" in row[0])
 
 
-def test_explain_analyze_has_what_was_read(connect: Callable[..., Any]) -> None:
+def test_explain_analyze_has_the_actual_rows(connect: Callable[..., Any]) -> None:
     """The statement runs, so that rows and times are real; a statement that writes does not run."""
     connection = connect(database="nycflights13")
     with connection.cursor() as cursor:

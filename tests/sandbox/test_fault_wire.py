@@ -108,7 +108,7 @@ def test_a_refusal_with_and_without_a_word_on_when_to_come_back(
         (Kind.SERVER_ERROR, 500, "InternalError", None),
     ],
 )
-def test_a_refusal_is_what_the_official_sdk_takes_it_for(  # noqa: PLR0913, PLR0917 - a table's columns
+def test_the_official_sdk_recognizes_a_refusal(  # noqa: PLR0913, PLR0917 - a table's columns
     sandbox: Sandbox, alibaba: Client, kind: Kind, status: int, code: str, retry_after: int | None
 ) -> None:
     """Code, status, request ID and retry header arrive where the SDK reads them, and nothing is created."""

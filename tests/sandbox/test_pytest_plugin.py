@@ -148,7 +148,7 @@ def test_a_failure_shows_the_requests_and_no_secret(pytester: pytest.Pytester) -
 
 
 @pytest.mark.parametrize("extra", [True, False], ids=["installed", "missing"])
-def test_what_cannot_be_fails_in_one_line(pytester: pytest.Pytester, *, extra: bool) -> None:
+def test_an_impossible_marker_fails_in_one_line(pytester: pytest.Pytester, *, extra: bool) -> None:
     """A mistyped marker lists the existing ones; without the extra, each test fails with its name."""
     pytester.makeconftest("" if extra else "import sys\nsys.modules['duckdb'] = None")
     cases = {

@@ -39,7 +39,7 @@ def test_several_tables_are_renamed_in_one_statement(cursor: Any) -> None:
     assert cursor.fetchall() == (("gone, to",), ("old",))
 
 
-def test_a_long_insert_has_bytes_and_updates_what_is_there(cursor: Any) -> None:
+def test_a_long_insert_has_bytes_and_updates_existing_rows(cursor: Any) -> None:
     """Text that looks like bytes stays text, and a row with an existing key is updated."""
     cursor.execute("CREATE TABLE bulk (id INT PRIMARY KEY, s TEXT, b BLOB)")
     rows = ", ".join(rf"({number}, 'x''00'' \\ {number}', x'00ff27')" for number in range(300))

@@ -82,7 +82,7 @@ def test_values_of_secrets_are_masked(name: str) -> None:
     assert "hunter2" not in str(log) + repr(list(log))
 
 
-def test_what_a_client_sent_stays_on_its_line() -> None:
+def test_a_clients_text_stays_on_its_line() -> None:
     """A parameter with a line break, or an unknown operation, cannot forge a row."""
     log = RequestLog()
     log.ended(log.arrived(Service.ALIBABA, "A\n9  forged").number, params={"x": "\x1b[2J" + "y" * 500})

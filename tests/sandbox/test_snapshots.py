@@ -79,7 +79,7 @@ def refusal(ask: Callable[..., Any], sql: str) -> tuple[int, str]:
     return code, words
 
 
-def test_a_snapshot_shows_what_there_was(login: Callable[[], Any]) -> None:
+def test_a_snapshot_shows_the_past(login: Callable[[], Any]) -> None:
     """Changes and new columns after the timestamp are invisible until the variable is set to ''."""
     writer, reader = login(), login()
     writer("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
@@ -110,7 +110,7 @@ def test_a_snapshot_can_be_a_datetime(login: Callable[[], Any], clock: Clock) ->
     assert writer("SELECT COUNT(*) FROM t") == ((0,),)
 
 
-def test_the_timestamp_of_a_transaction_is_what_it_sees(login: Callable[[], Any]) -> None:
+def test_the_timestamp_of_a_transaction_is_its_snapshot(login: Callable[[], Any]) -> None:
     """The variable is 0 outside a transaction and constant within one, and timestamps only grow."""
     reader, writer = login(), login()
     writer("CREATE TABLE t (id INT)")
@@ -143,7 +143,7 @@ def test_a_snapshot_refuses_writes(login: Callable[[], Any], write: str) -> None
     assert refusal(ask, write) == (1105, "can not execute write statement when 'tidb_snapshot' is set")
 
 
-def test_what_cannot_be_a_snapshot_is_refused(login: Callable[[], Any], clock: Clock) -> None:
+def test_an_invalid_snapshot_is_refused(login: Callable[[], Any], clock: Clock) -> None:
     """A time before the GC safe point, in the future or invalid is refused, and the variable is unchanged."""
     ask = login()
     now = moment(ask)

@@ -368,7 +368,7 @@ def test_cloud_providers_are_those_of_the_regions(shared: Api) -> None:
     assert shared.get("/regions:listCloudProviders") == {"cloudProviders": ["alicloud", "aws"]}
 
 
-def test_what_is_not_served_is_unimplemented_or_not_found(shared: Api) -> None:
+def test_an_unsupported_call_is_unimplemented_or_not_found(shared: Api) -> None:
     """A known path with another method is UNIMPLEMENTED, an unknown path is NOT_FOUND."""
     answer = shared.client.post("/clusters", json={"displayName": "more"})
     assert (answer.status_code, answer.json()["code"]) == (501, 12)

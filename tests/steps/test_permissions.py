@@ -67,19 +67,19 @@ def called(sandbox: Sandbox) -> set[str]:
     return {ram.action_of(call.operation) or call.operation for call in sandbox.requests.to("alibaba")}
 
 
-def test_the_policy_is_what_the_whole_way_calls(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_the_policy_matches_the_calls_of_all_steps(runbook: Runbook, sandbox: Sandbox) -> None:
     """The policy allows exactly the calls of the steps up to a query."""
     whole_way(runbook)
     assert called(sandbox) == set(allowed(policy())) - {WITH_CREATE}
 
 
-def test_the_policy_with_clean_up_is_what_deletion_calls_too(runbook: Runbook, sandbox: Sandbox) -> None:
+def test_the_policy_with_clean_up_covers_deletion(runbook: Runbook, sandbox: Sandbox) -> None:
     """With --clean-up the policy also allows the calls of `delete`."""
     runbook.delete(whole_way(runbook), yes=True, shared=True)
     assert called(sandbox) == set(allowed(policy(clean_up=True))) - {WITH_CREATE}
 
 
-def test_only_what_is_asked_for_may_delete() -> None:
+def test_deletion_is_allowed_on_request_only() -> None:
     """Without --clean-up the policy allows no removal, and it never allows the product's activation."""
     without, with_it = allowed(policy()), allowed(policy(clean_up=True))
     assert set(with_it) - set(without) == set(ram.CLEAN_UP)
@@ -120,7 +120,7 @@ def test_a_cluster_that_is_paused_has_a_policy_and_one_elsewhere_has_none(runboo
         runbook.permissions(cluster="aws-sales")
 
 
-def test_the_policy_can_be_copied_from_what_is_shown(runbook: Runbook) -> None:
+def test_the_policy_can_be_copied_from_the_output(runbook: Runbook) -> None:
     """The lines between braces are the JSON with its indentation."""
     shown = runbook.permissions(clean_up=True)
     text = render.text(shown)

@@ -229,7 +229,7 @@ def test_the_gravest_come_first_and_equals_keep_their_order() -> None:
     assert [f.check for f in found if f.severity == Severity.WARN] == ["place", "existing-endpoint"]
 
 
-def test_a_closed_product_says_nothing_of_what_could_not_be_asked() -> None:
+def test_an_inactive_product_is_the_only_finding() -> None:
     """If PrivateLink is not activated, an unseen service is not a second finding."""
     found = findings(facts(product_open=False, service=None))
     assert [f.check for f in found if f.severity != Severity.OK] == ["product-open"]
@@ -358,7 +358,7 @@ def test_the_rules_are_judged_as_if_every_unknown_were_tried(
 
 
 @given(GROUPS)
-def test_without_an_address_only_what_holds_for_all_is_said(groups: list[SecurityRules]) -> None:
+def test_without_an_address_the_result_holds_for_all(groups: list[SecurityRules]) -> None:
     """The result for an unknown address holds for every address."""
     access = judge(groups, PORT).access
     if access != Access.UNKNOWN:

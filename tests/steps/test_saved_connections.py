@@ -65,7 +65,7 @@ def refusal(environ: dict[str, str], name: str = "tidb") -> str:
     return line
 
 
-def test_what_is_saved_is_loaded(environ: dict[str, str]) -> None:
+def test_a_saved_connection_is_loaded(environ: dict[str, str]) -> None:
     """Every field is restored, from a file that only the user can read."""
     path = saved_connections.save(environ, SAVED)
     assert saved_connections.load(environ, "tidb") == SAVED

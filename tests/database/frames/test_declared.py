@@ -95,7 +95,7 @@ def test_a_recursive_cte_names_a_table_that_declares_nothing(sql: str, table: st
         "SELECT * FROM (SELECT t FROM r_n\n) AS partitioned WHERE `t` >= 1",
     ],
 )
-def test_a_tables_column_is_what_it_is_declared(sql: str) -> None:
+def test_a_tables_column_matches_its_declaration(sql: str) -> None:
     """A column of a named table comes in binary form, in its own width."""
     columns = (Declared("t", TINY, "r_n"), Declared("f", FLOAT, "r_n"))
     with scripted(sql, Result(columns, ((5, 16777216.0),)), float_digits=6) as (server, connection):

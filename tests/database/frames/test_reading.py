@@ -144,7 +144,7 @@ BOUND = (
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(params=st.lists(BOUND, min_size=1, max_size=6), escapes=st.booleans())
-def test_a_literal_is_what_would_be_bound(connection: Any, params: list[Any], *, escapes: bool) -> None:
+def test_a_literal_equals_a_bound_parameter(connection: Any, params: list[Any], *, escapes: bool) -> None:
     """A parameter written into the statement has the value and the type of a bound one."""
     modes = "''" if escapes else "'NO_BACKSLASH_ESCAPES'"
     read(connection, f"SET sql_mode = {modes}")
@@ -279,7 +279,7 @@ def test_iterated_once(connection: Any) -> None:
             next(iter(reading))
 
 
-def test_what_on_bytes_raises(connection: Any) -> None:
+def test_an_exception_in_on_bytes(connection: Any) -> None:
     """An exception in the callback cancels the reading, even while the server sends nothing."""
 
     class Enough(Exception):  # noqa: N818 - no error

@@ -132,7 +132,7 @@ def test_a_missing_permission_fails_each_row_that_needs_it(
     assert placed(sandbox) == wanted(1)
 
 
-def test_what_may_not_be_listed_is_asked_for_by_its_id(
+def test_an_endpoint_that_cannot_be_listed_is_found_by_its_token(
     runbook: Runbook, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Without permission to list endpoints, a second run gets the same endpoints by the same tokens."""
@@ -146,7 +146,9 @@ def test_what_may_not_be_listed_is_asked_for_by_its_id(
     assert placed(sandbox) == wanted(1)
 
 
-def test_what_is_down_is_not_asked_for_each_row(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_unavailable_cloud_is_not_asked_for_each_row(
+    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """Fifty rows share one list of endpoints: after six failed attempts all rows fail with that error."""
     sandbox.faults.add(Fault(kind=Kind.SERVER_ERROR, operation="ListVpcEndpoints", times=1000))
     with pytest.raises(errors.FleetFailed, match=r"50 of 50 rows failed.*ListVpcEndpoints failed"):

@@ -136,9 +136,7 @@ def test_options_of_one_row_hold_for_the_endpoint(runbook: Runbook, tmp_path: Pa
     assert planned.billed_zones == 1
 
 
-def test_a_fleet_deletes_what_serves_its_rows_alone(
-    runbook: Runbook, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_a_fleet_deletes_unshared_endpoints_only(runbook: Runbook, sandbox: Sandbox, tmp_path: Path) -> None:
     """Other ACTIVE clusters behind the endpoint stop the deletion, unless --shared is given."""
     file = written(tmp_path / "fleet.toml", named(2), VPCS[:1])
     runbook.fleet("apply", file)

@@ -82,7 +82,7 @@ def test_a_name_typed_and_create_clicked(sandbox: Sandbox, placed: Clicker) -> N
     assert endpoint.name == "analytics-tidb"
 
 
-def test_what_is_chosen_during_a_look_stays(placed: Clicker) -> None:
+def test_a_choice_during_a_check_stays(placed: Clicker) -> None:
     """The plan of a VPC does not select it again after the user has chosen another one."""
     step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
@@ -95,7 +95,7 @@ def test_what_is_chosen_during_a_look_stays(placed: Clicker) -> None:
     assert OTHER_VPC in words(step.plan.outcome)
 
 
-def test_create_makes_what_its_button_said(sandbox: Sandbox, placed: Clicker) -> None:
+def test_create_does_what_its_button_said(sandbox: Sandbox, placed: Clicker) -> None:
     """Create does nothing if the billed zones changed before the click; its button shows the new zones."""
     step, check = placed.form.create, Check(placed)
     step.name.control.value = "some-name"
@@ -112,7 +112,7 @@ def test_create_makes_what_its_button_said(sandbox: Sandbox, placed: Clicker) ->
     assert len(endpoint.zones) == 1
 
 
-def test_who_agrees_to_one_plan_has_not_agreed_to_the_next(placed: Clicker) -> None:
+def test_consent_holds_for_one_plan_only(placed: Clicker) -> None:
     """Consent to a finding holds for the displayed plan only, and another placement withdraws it."""
     step = placed.form.create
     placed.put(step.groups, (GROUP, ENTERPRISE))

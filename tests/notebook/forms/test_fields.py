@@ -141,7 +141,7 @@ def test_a_value_is_shown_by_its_control(request_class: Any, name: str) -> None:
 
 
 @every_field
-def test_what_is_typed_becomes_the_value(request_class: Any, name: str) -> None:
+def test_typed_text_becomes_the_value(request_class: Any, name: str) -> None:
     """Typing sets the value by the request's own rule, and clearing sets the default."""
     typed, value, _ = example(request_class, name)
     field = field_for(request_class, name)

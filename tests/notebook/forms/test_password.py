@@ -28,7 +28,7 @@ def states() -> str:
     return json.dumps(ipywidgets.Widget.get_manager_state(drop_defaults=False), default=str)
 
 
-def test_what_is_typed_is_taken_and_the_field_is_empty(sent: list[Any]) -> None:
+def test_a_typed_password_leaves_the_field_empty(sent: list[Any]) -> None:
     """Once the kernel has the password the widget is empty, and no front end gets it back."""
     field = PasswordField()
     field.control.set_state({"value": SECRET})  # The front end sends this when the user leaves the field.

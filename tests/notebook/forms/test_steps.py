@@ -354,7 +354,7 @@ def _all(widget: Any) -> list[Any]:
     return [widget, *(each for child in getattr(widget, "children", ()) for each in _all(child))]
 
 
-def test_nothing_touches_a_field_that_is_typed_into(
+def test_a_field_is_unchanged_while_the_user_types(
     sandbox: Sandbox, open_form: Callable[..., Clicker]
 ) -> None:
     """A text field's widget does not change during typing, as the page would overwrite the partial text."""

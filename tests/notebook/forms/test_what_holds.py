@@ -75,7 +75,7 @@ def test_a_connection_outlives_another_wait(sandbox: Sandbox, open_form: Callabl
 
 
 @pytest.mark.parametrize("connected", [False, True])
-def test_an_endpoint_that_is_gone(
+def test_a_deleted_endpoint_is_not_done(
     sandbox: Sandbox, open_form: Callable[..., Clicker], *, connected: bool
 ) -> None:
     """After a refresh, the headers no longer show a deleted endpoint as done."""
@@ -122,7 +122,7 @@ def test_consent_is_to_one_cluster(sandbox: Sandbox, open_form: Callable[..., Cl
     assert not step.force.value
 
 
-def test_what_is_chosen_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
+def test_a_choice_during_a_wait(manual: Sandbox, open_form: Callable[..., Clicker]) -> None:
     """A choice during a wait is planned after it, also if cancelled. The old plan is marked until then."""
     clicker = open_form(manual)
     create_step, worker = clicker.form.create, clicker.form.session.worker

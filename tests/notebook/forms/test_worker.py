@@ -79,7 +79,7 @@ def test_of_many_threads_that_click_at_once_one_begins() -> None:
     assert sorted(begun) == [False] * 7 + [True]
 
 
-def test_what_follows_is_done_in_order_and_once() -> None:
+def test_follow_up_jobs_run_in_order_and_once() -> None:
     """Follow-up jobs run once each in order, and the worker is busy until the last."""
     changes: list[Clicks] = []
     done: list[str] = []
@@ -101,7 +101,7 @@ def test_what_follows_is_done_in_order_and_once() -> None:
     assert changes == [Clicks.IGNORE, Clicks.START]
 
 
-def test_cancel_ends_what_was_begun_and_no_more() -> None:
+def test_cancel_ends_the_running_job_only() -> None:
     """Cancel ends the running job with its follow-ups, and a waiting click; other waiting jobs run."""
     worker, begun = Worker(lambda _: None), threading.Event()
     seen: list[str] = []
@@ -160,7 +160,7 @@ def test_close_forgets_all_that_wait() -> None:
     assert done == []
 
 
-def test_what_is_asked_for_after_cancel_is_not_cancelled() -> None:
+def test_a_job_after_cancel_is_not_cancelled() -> None:
     """A job after a cancelled one has a cancel event of its own."""
     worker, begun, go_on = Worker(lambda _: None), threading.Event(), threading.Event()
     seen: list[bool] = []

@@ -52,7 +52,7 @@ def test_the_template_is_a_valid_file_and_never_overwrites(tmp_path: Path) -> No
         write_template(str(tmp_path / "nowhere" / "fleet.toml"))
 
 
-def test_a_row_is_what_plan_would_be_asked(tmp_path: Path) -> None:
+def test_a_row_has_the_options_of_plan(tmp_path: Path) -> None:
     """Defaults apply where a row sets nothing; a single text means a list of one; names are patterns."""
     path = tmp_path / "fleet.toml"
     path.write_text(

@@ -83,7 +83,7 @@ def test_no_more_threads_work_than_may() -> None:
     assert sorted(done) == list(range(30))
 
 
-def test_what_is_raised_in_a_thread_is_raised_and_stops_the_others() -> None:
+def test_an_exception_in_a_thread_stops_the_others() -> None:
     """A bug is not a row's failure: it ends the run, and no further item starts."""
     stop, done = threading.Event(), list[int]()
 
