@@ -132,21 +132,28 @@ class TidbPeError(Exception):
         Args:
             spelling: how commands are written; default: the error's own.
         """
-        commands = self.commands or ((Suggestion("help", self.topic),) if self.topic else ())
-        lines = textwrap.wrap(
-            _capitalized(self.prose),
-            _WIDTH,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        lines = textwrap.wrap(self.sentences, _WIDTH, break_long_words=False, break_on_hyphens=False)
         lines += self.excerpt
-        for number, command in enumerate(commands):
-            typed = spelled(command, spelling or self.spelling).splitlines()
-            lead = _TRY[min(number, 1)]
-            lines += [
-                (" " * len(lead) if below else lead) + one_line(line) for below, line in enumerate(typed)
-            ]
+        for lead, typed in self.suggestions(spelling):
+            lines += [(" " * len(lead) if below else lead) + line for below, line in enumerate(typed)]
         return "\n".join(lines)
+
+    @property
+    def sentences(self) -> str:
+        """The message and the advice on one line, with a capital, without a command."""
+        return _capitalized(self.prose)
+
+    def suggestions(self, spelling: Spelling | None = None) -> list[tuple[str, list[str]]]:
+        """Return what to run next: the word that leads to each command, and the command's lines.
+
+        Args:
+            spelling: how commands are written; default: the error's own.
+        """
+        commands = self.commands or ((Suggestion("help", self.topic),) if self.topic else ())
+        return [
+            (_TRY[min(number, 1)], list(map(one_line, spelled(each, spelling or self.spelling).splitlines())))
+            for number, each in enumerate(commands)
+        ]
 
     def _render_traceback_(self) -> list[str]:
         """Give IPython the lines that replace the traceback.

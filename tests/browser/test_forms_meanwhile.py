@@ -66,7 +66,7 @@ def opened(lab: Lab, page: Page, manual: Sandbox, directory: Path) -> OpenNotebo
 def waiting(opened: OpenNotebook) -> FormPage:
     """Provide the form while it waits for its endpoint, which is still Creating."""
     form = FormPage(opened.output("form"))
-    expect(form.outcome("wait")).to_contain_text("Endpoint status")
+    expect(form.outcome("wait")).to_contain_text("endpoint Creating")
     if not form.button("Cancel").is_visible():
         form.press("Wait until Connected")
     expect(form.outcome("wait")).to_contain_text("Waiting for: Active and Connected")

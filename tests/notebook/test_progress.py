@@ -125,11 +125,9 @@ def test_a_kernel_shows_plan_steps_and_wait_together() -> None:
     assert "✔ create: ep-t4nabc123 (0.2 s, skipped: nothing left to do)" in shown
     assert "… wait: in progress" in shown
     assert f"Waiting for: {_GOAL} ep-t4nabc123" in shown
-    assert "Endpoint status Active" in shown
-    assert "Connection status Disconnected" in shown
-    assert "Elapsed 2 s" in shown
+    assert "2 s · endpoint Active · connection Disconnected" in shown
     html = kernel.outputs[-1][0]["text/html"]
-    assert all(word in html for word in (">Active<", ">Disconnected<", "billed by the hour"))
+    assert all(words in html for words in ("endpoint Active · connection Disconnected", "billed by the hour"))
 
 
 def test_the_plan_is_shown_before_the_next_step() -> None:
@@ -200,7 +198,7 @@ def test_a_closed_output_stays_and_does_not_claim_to_wait() -> None:
     shown = " ".join(kernel.text.split())
     assert "✘ wait: did not finish" in shown
     assert f"Waited 2 s for: {_GOAL}" in shown
-    assert "Endpoint status Active" in shown
+    assert "endpoint Active · connection Disconnected" in shown
     assert "2 zones" in shown
     assert "Waiting" not in shown
     published = len(kernel.outputs)

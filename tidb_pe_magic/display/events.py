@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from tidb_pe_magic.advice import Spelling
-    from tidb_pe_magic.display.view import Fact
+    from tidb_pe_magic.display.view import Cell
 
 _TERMINAL_COLUMNS = 80
 # Steps of a run that find what the plan's line then says.
@@ -281,7 +281,7 @@ def _waiting(
 ) -> View:
     latest = failed or observed
     elapsed = f"{latest.elapsed:.0f} s" if latest else ""
-    facts: list[Fact] = [("Elapsed", elapsed)] if live else []
+    facts: list[Cell] = [elapsed] if live and elapsed else []
     notes = [Mark("warn", f"No answer, asking again: {failed.error}")] if failed else []
     goal = ident = ""
     # Of an endpoint that has become ready, the command's own result follows.
@@ -290,10 +290,10 @@ def _waiting(
         goal = f" for: {observed.waiting_for}"
         endpoint = observed.endpoint
         if endpoint is None:
-            facts.insert(0, ("Endpoint", "gone"))
+            facts.append("endpoint gone")
         else:
             ident = endpoint.endpoint_id
-            facts[:0] = _states(endpoint) if told else []
+            facts += _states(endpoint) if told else []
             if live and awaits_owner(endpoint):
                 notes.append(OWNER_ACCEPTS)
     if len(changes) > 1 and told:
@@ -304,7 +304,7 @@ def _waiting(
         title=("Waiting" if live else f"Waited {elapsed}") + goal,
         kind="busy" if live else "info",
         ident=ident,
-        facts=tuple(facts),
+        brief=tuple(facts),
         pictures=(timeline(changes),) if len(changes) > 1 and told else (),
         notes=tuple(notes),
     )
@@ -330,11 +330,9 @@ def _rows(reading: model.RowsRead | model.RowsLoaded, *, live: bool) -> View:
     )
 
 
-def _states(endpoint: model.VpcEndpoint) -> list[Fact]:
-    facts: list[Fact] = [
-        ("Endpoint status", endpoint.endpoint_status),
-        ("Connection status", endpoint.connection_status),
-    ]
+def _states(endpoint: model.VpcEndpoint) -> list[Cell]:
+    states = (("endpoint", endpoint.endpoint_status), ("connection", endpoint.connection_status))
+    facts: list[Cell] = [f"{label} {state}" for label, state in states if state]
     if endpoint.zones:
-        facts.append(("Zones", Code(*(zone.zone_id for zone in endpoint.zones))))
+        facts.append(Code(*(zone.zone_id for zone in endpoint.zones)))
     return facts

@@ -40,6 +40,7 @@ COLOURS: dict[Kind, str] = {
     "busy": "inherit",
     "todo": "inherit",
 }
+_BLOCK = "font-family:var(--jp-code-font-family,monospace);user-select:all"
 _HEAD = "text-align:left;padding:.15em 1em .15em 0;font-weight:600;opacity:.75;vertical-align:bottom"
 # No background of our own, so that the fragment looks right in light and dark themes alike.
 _STYLES = {
@@ -67,8 +68,8 @@ _STYLES = {
     "picture": "margin:.4em 0 .6em",
     "wide": f"overflow:hidden;width:clamp(0px,calc((100% - {_LEAST_ROOM}px)*999),100%)",
     "narrow": f"overflow:hidden;width:clamp(0px,calc(({_LEAST_ROOM}px - 100%)*999),100%)",
-    "block": "font-family:var(--jp-code-font-family,monospace);white-space:pre;overflow-x:auto;"
-    "user-select:all",
+    "block": f"{_BLOCK};white-space:pre;overflow-x:auto",
+    "wrapped": f"{_BLOCK};white-space:pre-wrap;overflow-wrap:anywhere",
 }
 _S = {name: f' style="{style}"' for name, style in _STYLES.items()}
 
@@ -152,7 +153,7 @@ def _html(view: View, *, verbose: bool) -> Iterator[str]:
     if view.block:
         # An empty element has no height.
         lines = (f"<div>{html.escape(block_line(line)) or ' '}</div>" for line in view.block)
-        yield f"<div{_S['block']}>{''.join(lines)}</div>"
+        yield f"<div{_S['wrapped' if view.wraps else 'block']}>{''.join(lines)}</div>"
     for part in view.parts:
         yield f"<div{_S['part']}>{''.join(_html(part, verbose=verbose))}</div>"
     yield from _html_foot(view)

@@ -99,6 +99,7 @@ class View:
         brief: the facts that matter, on one line.
         pictures: on a page alone.
         block: lines to copy as a whole, their indentation kept.
+        wraps: on a page a line of the block that is too long is broken; else the block is scrolled.
         parts: views within this one.
         next_command: what to run next; text where it is typed alike in every skin.
         next_body: what stands below it in the same cell.
@@ -114,6 +115,7 @@ class View:
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     block: tuple[str, ...] = ()
+    wraps: bool = False
     parts: tuple[View, ...] = ()
     notes: tuple[Mark, ...] = ()
     next_command: NextCommand | str | None = None

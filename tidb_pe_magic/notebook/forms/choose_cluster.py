@@ -101,9 +101,10 @@ class ChooseCluster:
         self.sandbox.add_class("tidb-pe-button").add_class("tidb-pe-sandbox")
         self.sandbox.on_click(without_values()(lambda _: session.worker.click(self._try_sandbox)))
         session.store.observe(self._draw_sandbox, "no_credentials", "clicks")
-        self._draw_sandbox(session.state)
         field = widgets.VBox([self.filter]).add_class("tidb-pe-field")
-        self.box = widgets.VBox([field, self.cluster.box, self.use.box, self.list.outcome, self.sandbox])
+        self._chooser: Any = widgets.VBox([field, self.cluster.box, self.use.box])
+        self.box = widgets.VBox([self._chooser.add_class("tidb-pe-part"), self.list.outcome, self.sandbox])
+        self._draw_sandbox(session.state)
 
     def summary(self, state: FormState) -> str:
         """Return what was chosen, in a few words; empty before."""
@@ -172,6 +173,8 @@ class ChooseCluster:
     def _draw_sandbox(self, state: FormState) -> None:
         offered = state.no_credentials and self._start_sandbox is not None
         self.sandbox.layout.display = "" if offered else "none"
+        # Without keys there is nothing to choose from.
+        self._chooser.layout.display = "none" if state.no_credentials and not state.clusters.items else ""
         self.sandbox.disabled = state.clicks is Clicks.IGNORE
 
     def _try_sandbox(self) -> None:
@@ -182,10 +185,10 @@ class ChooseCluster:
         try:
             self._start_sandbox(self._session.worker.cancelled)
         except WaitCancelled as error:
-            self.list.outcome.value = fragments.hint(error.text())
+            self.list.outcome.value = fragments.error(error, requested=True)
             return
         except TidbPeError as error:
-            self.list.outcome.value = fragments.failure(error.text())
+            self.list.outcome.value = fragments.error(error)
             return
         line = command("sandbox", SandboxRequest.of(action="start"))
         self._session.summary.add("sandbox", line, "ok", "Sandbox started")

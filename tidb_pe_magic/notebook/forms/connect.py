@@ -103,12 +103,7 @@ class Connect:
 
     def summary(self, state: FormState) -> str:
         """Return what there is, in a few words; empty before."""
-        if state.aliases:
-            return f"connected as {', '.join(state.aliases)}"
-        endpoint = state.endpoint
-        if endpoint is None or not endpoint.ready:
-            return ""
-        return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
+        return f"connected as {', '.join(state.aliases)}" if state.aliases else ""
 
     def open(self) -> None:
         """Look the endpoints up, and wait for the one that the form is about."""

@@ -106,7 +106,7 @@ class CreateEndpoint:
 
     def summary(self, state: FormState) -> str:
         """Return what there is, in a few words; empty before."""
-        return f"{state.endpoint.endpoint_id} in {state.endpoint.vpc_id}" if state.endpoint else ""
+        return state.endpoint.endpoint_id if state.endpoint else ""
 
     def open(self) -> None:
         """Look up the networks, and what the defaults would create in them."""

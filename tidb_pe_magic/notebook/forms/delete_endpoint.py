@@ -42,9 +42,9 @@ class DeleteEndpoint:
         self.switches = {
             name: Switch(DeleteRequest, name, description=label)
             for name, label in (
-                ("yes", "Really delete it"),
-                ("shared", "Also for the other clusters that it serves"),
-                ("adopted", "Although it was not created here"),
+                ("yes", "Yes, delete this endpoint"),
+                ("shared", "Delete it for the other clusters that it serves, too"),
+                ("adopted", "Delete it although it was not created here"),
             )
         }
         self.action = Action(
@@ -62,8 +62,8 @@ class DeleteEndpoint:
         for switch in self.switches.values():
             switch.on_change(self.action.draw)
         session.store.observe(self._draw, "cluster", "endpoint")
-        fields = widgets.VBox([switch.box for switch in self.switches.values()])
-        content = widgets.VBox([fields.add_class("tidb-pe-fields"), self.action.box])
+        content = widgets.VBox([*(switch.box for switch in self.switches.values()), self.action.box])
+        content.add_class("tidb-pe-delete")
         self.box: Any = fold(_TITLE, "Ends the billing of the endpoint", content)
 
     def _draw(self, state: FormState) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tidb_pe_magic.display.view import View
-    from tidb_pe_magic.errors import UnexpectedError
+    from tidb_pe_magic.errors import TidbPeError, UnexpectedError
     from tidb_pe_magic.model import Result
 
 _WORD = 40  # characters; a longer word may have to be broken
@@ -40,8 +40,22 @@ def field_error(reason: str) -> str:
 
 
 def failure(text: str) -> str:
-    """Return an error: what is wrong, and under it what to do."""
+    """Return what is wrong, in sentences."""
     return f'<div class="tidb-pe-failure" role="alert">✘ {_lines(text)}</div>'
+
+
+def error(shown: TidbPeError, *, requested: bool = False) -> str:
+    """Return an error: what is wrong, and below it what to run next.
+
+    Args:
+        shown: the error; the page wraps its lines.
+        requested: it ended as a user asked for, which is not a failure.
+    """
+    words = "\n".join((shown.sentences, *shown.excerpt))
+    return (hint if requested else failure)(words) + "".join(
+        f'<div class="tidb-pe-try">{_escaped(lead)}<code>{"<br>".join(map(_unbroken, typed))}</code></div>'
+        for lead, typed in shown.suggestions()
+    )
 
 
 def hint(text: str) -> str:
@@ -49,10 +63,10 @@ def hint(text: str) -> str:
     return f'<div class="tidb-pe-hint" role="status">{_lines(text)}</div>'
 
 
-def bug(error: UnexpectedError) -> str:
+def bug(unexpected: UnexpectedError) -> str:
     """Return an unexpected error: its line, and its traceback behind it."""
-    trace = html.escape(error.trace)
-    return failure(str(error)) + folded("Traceback", f"<pre>{trace}</pre>")
+    trace = html.escape(unexpected.trace)
+    return failure(str(unexpected)) + folded("Traceback", f"<pre>{trace}</pre>")
 
 
 def badge(words: str) -> str:

@@ -162,7 +162,7 @@ class OperationPanel:
         diagnosis = getattr(error, "diagnosis", None)
         self.outcome.value = (
             self._events(live=False)
-            + (fragments.hint if requested else fragments.failure)(error.text())
+            + fragments.error(error, requested=requested)
             + (fragments.result(diagnosis) if diagnosis else "")
         )
         if request is not None and not isinstance(error, InvalidRequest):
@@ -174,11 +174,9 @@ class OperationPanel:
 
 
 def _progress(event: model.Event) -> str:
-    """Return how far it is, as short as the row above the steps needs it."""
+    """Return how far it is, in few words: the drawing beside it has an endpoint's states."""
     if isinstance(event, model.EndpointObserved) and event.endpoint is not None:
-        endpoint = event.endpoint
-        states = f"endpoint {endpoint.endpoint_status}, connection {endpoint.connection_status}"
-        return f"{event.elapsed:.0f} s, {states}"
+        return f"{event.elapsed:.0f} s"
     return event_line(event)
 
 
@@ -264,7 +262,7 @@ class Action(OperationPanel):
             if not session.wait_for_page():
                 return
         except WaitTimeout as error:
-            self.outcome.value = fragments.failure(error.text())
+            self.outcome.value = fragments.error(error)
             return
         if self._before is not None:
             self._before()

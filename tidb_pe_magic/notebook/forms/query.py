@@ -72,7 +72,7 @@ class QueryStep:
         self.box: Any = widgets.VBox(
             [widgets.VBox(lists).add_class("tidb-pe-fields"), self._hint, self.sql.box, self.run.box]
         )
-        self.box.add_class("tidb-pe-query")
+        self.box.add_class("tidb-pe-part")
         self._store.observe(self._draw, "connection")
         self._store.observe(self._draw_lists, "database", "tables")
         self._draw(self._store.state)

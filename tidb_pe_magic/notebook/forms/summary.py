@@ -78,7 +78,7 @@ class Summary:
         return View(
             title="Done with the form, and the commands that do the same",
             tables=(Table(caption="", header=("Outcome", "Command"), rows=done),),
-            parts=tuple(View(title="As a cell", block=tuple(lines)) for lines in cells),
+            parts=tuple(View(title="As a cell", block=tuple(lines), wraps=True) for lines in cells),
         )
 
     def _send(self, *, update: bool) -> None:
