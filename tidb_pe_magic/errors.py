@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     from tidb_pe_magic.advice import NextCommand, Spelling
     from tidb_pe_magic.model import Diagnosis, Finding, Fleet, VpcEndpoint
 
-_WIDTH = 96  # columns: a JupyterLab cell on a laptop shows more, and would break a longer line within a word
+_WIDTH = 96  # columns of a terminal
+_CELL_WIDTH = 88  # columns: in a window of 900 pixels JupyterLab breaks a longer line within a word
 _TRY = ("Try: ", " Or: ")
 _WORD = re.compile(r"[a-z]+(?=[ ,;.(]|$)")  # no flag, identifier, host name or name of a field
 
@@ -126,13 +127,14 @@ class TidbPeError(Exception):
         """The message and the advice on one line, without a command."""
         return one_line(f"{self.message} {self.advice}")
 
-    def text(self, spelling: Spelling | None = None) -> str:
+    def text(self, spelling: Spelling | None = None, *, width: int = _WIDTH) -> str:
         """Return what a person is shown: the sentences, wrapped at words, then each command on its own line.
 
         Args:
             spelling: how commands are written; default: the error's own.
+            width: columns of the sentences.
         """
-        lines = textwrap.wrap(self.sentences, _WIDTH, break_long_words=False, break_on_hyphens=False)
+        lines = textwrap.wrap(self.sentences, width, break_long_words=False, break_on_hyphens=False)
         lines += self.excerpt
         for lead, typed in self.suggestions(spelling):
             lines += [(" " * len(lead) if below else lead) + line for below, line in enumerate(typed)]
@@ -161,7 +163,7 @@ class TidbPeError(Exception):
         IPython calls this method on an exception that has it, and the cell still counts as failed. `%tb`, for
         which no exception is being handled any more, names the class too, and where it was raised.
         """
-        lines = self.text().splitlines()
+        lines = self.text(width=_CELL_WIDTH).splitlines()
         if sys.exc_info()[1] is not None:
             return lines
         frames = traceback.extract_tb(self.__traceback__)

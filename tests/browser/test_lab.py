@@ -53,6 +53,15 @@ def runbook(lab: Lab, page: Page) -> OpenNotebook:
     return notebook
 
 
+@pytest.fixture(scope="module")
+def connected(lab: Lab, page: Page, sandbox: Sandbox) -> OpenNotebook:  # noqa: ARG001 - the clouds of its kernel
+    """Give a notebook with a connection and an empty cell."""
+    run = "%load_ext tidb_pe_magic\n%tidb_pe run demo --database nycflights13;"
+    notebook = lab.open(page, lab.write("tab.ipynb", run=run, sql=""))
+    assert notebook.run("run")
+    return notebook
+
+
 def test_the_runbook_runs_to_its_end(runbook: OpenNotebook) -> None:
     """Each step of the runbook shows its HTML in its output area, and no cell shows an error."""
     for cell_id, words in SHOWN.items():
@@ -100,6 +109,36 @@ def test_nothing_secret_is_saved(runbook: OpenNotebook, sandbox: Sandbox) -> Non
     assert sandbox.environment()["ALIBABA_CLOUD_ACCESS_KEY_ID"] not in saved
     for name in SECRETS:
         assert sandbox.environment()[name] not in saved, name
+
+
+@pytest.mark.parametrize(
+    ("statement", "tabbed", "words"),
+    [
+        ("SELECT carrier FROM fl|", "SELECT carrier FROM flights", None),
+        ("SELECT f.dep_| FROM flights AS f", "", ["dep_delay", "dep_time"]),
+    ],
+)
+def test_tab_completes_sql(
+    connected: OpenNotebook, statement: str, tabbed: str, words: list[str] | None
+) -> None:
+    """Tab in a %%sql cell completes a table, and lists the columns of an alias without Python's names."""
+    page, cell = connected.page, connected.cell("sql")
+    before, _, after = statement.partition("|")
+    editor = cell.locator(".cm-content")
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(f"%%sql\n{before}{after}")
+    for _ in after:
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Tab")
+    found = page.locator(".jp-Completer:not(.lm-mod-hidden) .jp-Completer-item .jp-Completer-match")
+    if words:
+        expect(found).to_have_text(words)
+        page.keyboard.press("Escape")
+    else:
+        expect(found.first).to_have_text("flights")
+        page.keyboard.press("Enter")
+        expect(editor).to_contain_text(tabbed)
 
 
 def test_an_error_is_one_line_and_ends_the_run(lab: Lab, page: Page) -> None:

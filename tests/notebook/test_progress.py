@@ -22,6 +22,7 @@ from tidb_pe_magic.model import (
     ObservationFailed,
     PlanShown,
     RetryScheduled,
+    RowsLoaded,
     StepFinished,
     StepStarted,
 )
@@ -187,6 +188,19 @@ def test_a_wait_draws_the_states_that_it_has_seen_so_far() -> None:
     ready(_observed(3, endpoint_status="Active", connection_status="Connected"))
     ready.close()
     assert "<svg" not in kernel.outputs[-1][0]["text/html"]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_load_that_ended_leaves_no_count(*, ended: bool) -> None:
+    """Where all rows are loaded the result says so; of a load that failed the last count stays."""
+    kernel = _Kernel()
+    progress = kernel.progress()
+    progress(RowsLoaded(rows=2, total=5, bytes=10, seconds=1))
+    assert kernel.text.startswith("… Loading: 2 of 5 rows")
+    if ended:
+        progress.clear()
+    progress.close()
+    assert kernel.text == ("" if ended else "· Committed: 2 of 5 rows · 0.0 kB · 1.0 s")
 
 
 def test_a_closed_output_stays_and_does_not_claim_to_wait() -> None:

@@ -128,6 +128,8 @@ class Commands:
         try:
             with closing(Progress(self.shell)) as progress:
                 result = self.runbook.perform(command.operation.name, command.request, progress)
+                if isinstance(command.request, LoadRequest):
+                    progress.clear()
                 return replace(result, verbose=True) if verbose else result
         except errors.FleetFailed as error:
             from IPython.display import display  # noqa: PLC0415 - where a cell fails, it is imported already

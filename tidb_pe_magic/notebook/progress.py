@@ -54,7 +54,7 @@ class Progress:
         self._output.show(event)
 
     def clear(self) -> None:
-        """Take away what was shown of rows that are being read: they are all there."""
+        """Take away what was shown of rows that are being read or loaded: they are all there."""
         self._output.clear()
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class _Output:
         self._update(live=True)
 
     def clear(self) -> None:
-        """Show no rows that are being read."""
+        """Show no rows that are being read or loaded."""
         self._story.forget_rows()
         if self._shown:
             self._update(live=False)

@@ -81,7 +81,7 @@ def test_a_deleted_endpoint_is_not_done(
     """After a refresh, the headers no longer show a deleted endpoint as done."""
     clicker = open_form(sandbox)
     (connect if connected else create)(clicker)
-    assert all("✔" in head for head in heads(clicker)[1:])
+    assert "✔ ep-" in heads(clicker)[1]
     with Runbook(environ=sandbox.environment()) as runbook:
         runbook.delete(*sandbox.world.endpoints, cluster="demo", yes=True, shared=True)
     clicker.click(clicker.form.header.refresh)
@@ -164,8 +164,8 @@ def test_the_endpoint_that_is_chosen(sandbox: Sandbox, open_form: Callable[..., 
         clicker.put(step.endpoint, endpoint.endpoint_id)
         assert endpoint.endpoint_id in words(step.wait.outcome)
         assert all(f"{zone.eni_ip} " in drawing.box.value for zone in endpoint.zones)
-        assert endpoint.vpc_id in heads(clicker)[1]
-        assert endpoint.endpoint_id in heads(clicker)[2]
+        assert endpoint.endpoint_id in heads(clicker)[1]
+        assert "✔" not in heads(clicker)[2], "a ready endpoint is no connection yet"
     clicker.click(step.connect.button)
     assert heads(clicker)[2].endswith("✔ connected as tidb")
     clicker.click(clicker.form.header.refresh)
@@ -191,7 +191,7 @@ def test_another_endpoint_chosen_during_a_wait(manual: Sandbox, open_form: Calla
     clicker.rest()
     assert session.state.endpoint
     assert session.state.endpoint.endpoint_id == second
-    assert manual.world.endpoints[second].vpc_id in heads(clicker)[1]
+    assert second in heads(clicker)[1]
 
 
 def test_a_list_that_lags(sandbox: Sandbox, open_form: Callable[..., Clicker]) -> None:
@@ -208,7 +208,6 @@ def test_a_list_that_lags(sandbox: Sandbox, open_form: Callable[..., Clicker]) -
     create(clicker)
     (endpoint,) = sandbox.world.endpoints
     assert endpoint in heads(clicker)[1]
-    assert endpoint in heads(clicker)[2]
     assert f"--endpoint {endpoint}" in command_of(clicker.form.connect.connect)
 
 

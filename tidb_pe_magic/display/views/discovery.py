@@ -63,8 +63,7 @@ def _clusters(clusters: model.Clusters) -> View:
             Code(cluster.cluster_id),
             Code(cluster.region_id),
             cluster.plan.capitalize(),
-            cluster.state,
-            _usable(_without_name(cluster.restriction.reason, cluster) if cluster.restriction else ""),
+            _state(cluster),
         )
         for cluster in clusters
     )
@@ -73,9 +72,7 @@ def _clusters(clusters: model.Clusters) -> View:
     usable = [cluster for cluster in clusters if cluster.restriction is None]
     return View(
         title=f"Clusters: {len(usable)} of {len(rows)} are usable",
-        tables=(
-            Table(caption="", header=("Name", "Cluster ID", "Region", "Plan", "State", "Usable"), rows=rows),
-        ),
+        tables=(Table(caption="", header=("Name", "Cluster ID", "Region", "Plan", "State"), rows=rows),),
         next_command=Suggestion("cluster", command_name(usable[0], clusters)) if usable else None,
     )
 
@@ -269,9 +266,11 @@ def _usable(obstacle: str) -> Mark:
     return Mark("aside", obstacle) if obstacle else Mark("ok", "yes")
 
 
-def _without_name(reason: str, cluster: model.Cluster) -> str:
-    """Return the reason without the name, which stands in the same row."""
-    return reason.removeprefix(f"cluster {cluster.display_name} ")
+def _state(cluster: model.Cluster) -> Mark:
+    """Return the state of a cluster that can be used, else why it cannot; its name stands in the same row."""
+    if cluster.restriction is None:
+        return Mark("ok", cluster.state)
+    return Mark("aside", cluster.restriction.reason.removeprefix(f"cluster {cluster.display_name} "))
 
 
 def command_name(cluster: model.Cluster, clusters: model.Clusters) -> str:

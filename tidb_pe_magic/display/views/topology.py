@@ -22,7 +22,8 @@ _PAD, _SIGN = 9.0, 16.0  # within a box; from a sign's left to the words beside 
 _STATION_HEIGHT, _LINE = 64.0, 17.0
 # Within the endpoint's box: its own words, then a box for each zone.
 _HEAD, _ZONE_HEIGHT, _ZONE_STEP, _INDENT = 42.0, 40.0, 46.0, 6.0
-_GAP = 26.0  # between two stations, one below the other
+# Between two stations, one below the other; the wider gap has words.
+_GAP, _WORDS_GAP = 14.0, 26.0
 _MOST_ZONES = 4
 _MOST_OTHERS = 4  # clusters beside the one that is meant
 
@@ -56,15 +57,28 @@ class _Station:
     note: str = ""
     kind: Kind | None = None
 
+    @property
+    def _lines(self) -> int:
+        return 1 + bool(self.code) + bool(self.note)
+
+    @property
+    def height(self) -> float:
+        """As little as its words need."""
+        return self._lines * _LINE + 13
+
     def shapes(
-        self, column: _Column, middle: float, *, after: Literal["→", "·", ""] = "→"
+        self,
+        column: _Column,
+        middle: float,
+        *,
+        height: float = _STATION_HEIGHT,
+        after: Literal["→", "·", ""] = "→",
     ) -> Iterator[Shape]:
-        """Draw it around a height."""
+        """Draw it around a height, as high as stations side by side are or as is given."""
         x, room = column.left + _PAD, column.width - 2 * _PAD
-        top = middle - _STATION_HEIGHT / 2
-        yield Box(x=column.left, y=top, width=column.width, height=_STATION_HEIGHT, kind=self.kind or "info")
-        lines = 1 + bool(self.code) + bool(self.note)
-        y = middle + 4 - (lines - 1) * _LINE / 2
+        top = middle - height / 2
+        yield Box(x=column.left, y=top, width=column.width, height=height, kind=self.kind or "info")
+        y = middle + 4 - (self._lines - 1) * _LINE / 2
         yield Words(x=x, y=y, text=self.title, room=room, face="title")
         if self.code:
             y += _LINE
@@ -161,23 +175,24 @@ def _from_left(known: _Topology, label: str) -> Drawing:
 def _from_top(known: _Topology, label: str) -> Drawing:
     cluster, endpoint = known.cluster, known.endpoint
     column = _Column(1, NARROW - 2)
-    half, x = _STATION_HEIGHT / 2, NARROW / 2
+    x = NARROW / 2
     way_out = connection_kind(endpoint)
-    top = 1 + _STATION_HEIGHT + _GAP
+    notebook, service, own = _notebook(known.aliases), _service(cluster, endpoint), _cluster(cluster)
+    top = 1 + notebook.height + _GAP
     bottom = top + known.height
-    service = bottom + _GAP + half
-    last = service + half + _GAP + half
+    below = bottom + (_WORDS_GAP if endpoint else _GAP)
+    last = below + service.height + _GAP
     shapes = (
-        *_notebook(known.aliases).shapes(column, 1 + half),
-        Line(start=(x, 1 + _STATION_HEIGHT), end=(x, top), kind=known.way_in),
+        *notebook.shapes(column, 1 + notebook.height / 2, height=notebook.height),
+        Line(start=(x, 1 + notebook.height), end=(x, top), kind=known.way_in),
         *_endpoint(known, column, top),
-        *_connection(endpoint, way_out, (x + 14, bottom + _GAP / 2 + 4), x - 14),
-        Line(start=(x, bottom), end=(x, bottom + _GAP), kind=way_out),
-        *_service(cluster, endpoint).shapes(column, service),
-        Line(start=(x, service + half), end=(x, last - half)),
-        *_clusters(cluster, endpoint, column, last),
+        *_connection(endpoint, way_out, (x + 14, bottom + _WORDS_GAP / 2 + 4), x - 14),
+        Line(start=(x, bottom), end=(x, below), kind=way_out),
+        *service.shapes(column, below + service.height / 2, height=service.height),
+        Line(start=(x, below + service.height), end=(x, last)),
+        *_clusters(cluster, endpoint, column, last + own.height / 2, height=own.height),
     )
-    height = _clusters_bottom(cluster, endpoint, last) + 2
+    height = _clusters_bottom(cluster, endpoint, last + own.height / 2, height=own.height) + 2
     return Drawing(label=label, height=height, shapes=shapes, width=NARROW)
 
 
@@ -223,23 +238,32 @@ def _other_lines(others: Sequence[model.ServedCluster]) -> list[tuple[Kind, str]
 
 
 def _clusters_bottom(
-    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, middle: float
+    cluster: model.Cluster | None,
+    endpoint: model.VpcEndpoint | None,
+    middle: float,
+    *,
+    height: float = _STATION_HEIGHT,
 ) -> float:
     lines = len(_other_lines(_others(cluster, endpoint)))
-    return middle + _STATION_HEIGHT / 2 + (lines * _LINE + _PAD if lines else 0)
+    return middle + height / 2 + (lines * _LINE + _PAD if lines else 0)
 
 
 def _clusters(
-    cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None, column: _Column, middle: float
+    cluster: model.Cluster | None,
+    endpoint: model.VpcEndpoint | None,
+    column: _Column,
+    middle: float,
+    *,
+    height: float = _STATION_HEIGHT,
 ) -> Iterator[Shape]:
     """Draw the cluster, and below it the others to which the endpoint carries logins, too."""
     lines = _other_lines(_others(cluster, endpoint))
-    yield from _cluster(cluster).shapes(column, middle, after="·" if lines else "")
+    yield from _cluster(cluster).shapes(column, middle, height=height, after="·" if lines else "")
     if lines:
-        top = middle + _STATION_HEIGHT / 2
+        top = middle + height / 2
         x, room = column.left + _PAD, column.width - 2 * _PAD
-        height = len(lines) * _LINE + _PAD
-        yield Box(x=column.left, y=top, width=column.width, height=height, kind="info")
+        below = len(lines) * _LINE + _PAD
+        yield Box(x=column.left, y=top, width=column.width, height=below, kind="info")
         for number, (kind, text) in enumerate(lines, 1):
             y = top + number * _LINE
             yield Sign(x=x + 6, y=y - 4, kind=kind)
