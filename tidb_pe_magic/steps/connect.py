@@ -22,7 +22,7 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
-from tidb_pe_magic.steps import doctor, saved_connections
+from tidb_pe_magic.steps import doctor, profiles, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.connections import is_registered
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
@@ -127,38 +127,9 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
         context.cluster_id = saved.cluster.cluster_id
         return connection
     # Outside the handler: an error of the look-up is another one.
-    if failure.stage in _UNREACHED and _is_gone(context, saved):
-        raise _stale(context, saved, failure)
+    if failure.stage in _UNREACHED and profiles.is_gone(context, saved):
+        raise profiles.stale(context, saved, failure)
     raise failure
-
-
-def _is_gone(context: Context, saved: SavedConnection) -> bool:
-    """Tell whether Alibaba Cloud says that the saved endpoint is gone; False where it cannot be asked."""
-    try:
-        context.alibaba(saved.cluster.region_id).endpoint(saved.endpoint_id)
-    except errors.NotFound:
-        return True
-    except errors.TidbPeError:
-        return False
-    return False
-
-
-def _stale(
-    context: Context, saved: SavedConnection, failure: errors.ConnectionFailed
-) -> errors.ConnectionFailed:
-    """Return the failure of a saved connection whose endpoint was deleted: what was saved, and when."""
-    when = saved_connections.saved_at(context.environ, saved.name)
-    return errors.ConnectionFailed(
-        failure.stage,
-        f"endpoint {saved.endpoint_id} no longer exists. @{saved.name} was saved on {when:%Y-%m-%d %H:%M} "
-        f"UTC for cluster {saved.cluster.display_name} in {saved.cluster.region_id}.",
-        advice=Advice(
-            "Connect over the cluster's present endpoint and save the connection again, or delete it.",
-            Suggestion("connect", "--cluster", saved.cluster.cluster_id, "--alias", saved.name, "--save"),
-            Suggestion("disconnect", "--alias", saved.name, "--forget"),
-        ),
-        kind=failure.kind,
-    )
 
 
 def open_connection(
