@@ -162,14 +162,27 @@ def in_its_place(path: Path, field: str, *, directory: bool = False) -> Iterator
 class TextFile:
     """A file to be written as a whole, or not at all."""
 
-    def __init__(self, path: str, *, mine: Callable[[str], bool], replace: bool) -> None:
+    def __init__(  # noqa: PLR0913 - each is one property of the file
+        self,
+        path: str,
+        *,
+        mine: Callable[[str], bool],
+        replace: bool = False,
+        field: str = _FIELD,
+        kind: str = "an unchanged export",
+        advice: str = "Name another file, or give --replace.",
+    ) -> None:
         """Name the file; nothing is opened yet.
 
         Args:
             path: of the file; a link is followed.
             mine: tells whether a text may be replaced without being told to.
             replace: replace any other file, too.
+            field: the option that named it.
+            kind: what `mine` accepts, in words.
+            advice: what to do about any other file.
         """
+        self._field, self._kind, self._advice = field, kind, advice
         self._path = Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 - raises for no user
         self._mine = mine
         self._replace = replace
@@ -183,18 +196,20 @@ class TextFile:
         path = self._path
         try:
             if not path.parent.is_dir():
-                raise InvalidRequest(_FIELD, f"the directory {path.parent} does not exist.")
+                raise InvalidRequest(self._field, f"the directory {path.parent} does not exist.")
             if not path.exists():
                 return
             if not path.is_file():
-                raise InvalidRequest(_FIELD, f"{path} is not a regular file, so it cannot be replaced.")
+                raise InvalidRequest(self._field, f"{path} is not a regular file, so it cannot be replaced.")
         except OSError as error:
-            raise InvalidRequest(_FIELD, f"{path} cannot be written: {error.strerror or error}.") from None
+            raise InvalidRequest(
+                self._field, f"{path} cannot be written: {error.strerror or error}."
+            ) from None
         if not self._replace and not self._mine(self._content()):
             raise InvalidRequest(
-                _FIELD,
-                f"{path} exists, and is not an unchanged export.",
-                advice="Name another file, or give --replace.",
+                self._field,
+                f"{path} exists, and is not {self._kind}.",
+                advice=self._advice,
             )
 
     def write(self, text: str) -> str:
@@ -204,7 +219,7 @@ class TextFile:
             InvalidRequest: the file cannot be written, or must not be replaced.
         """
         self.check()
-        with in_its_place(self._path, _FIELD) as temporary:
+        with in_its_place(self._path, self._field) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
             if self._path.exists():
                 shutil.copymode(self._path, temporary)

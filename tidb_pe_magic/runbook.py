@@ -344,12 +344,14 @@ class Runbook:
         tls_name: str | None = None,
         ca: str | None = None,
         save: bool = False,
+        save_to: str | None = None,
+        trust_file: bool = False,
     ) -> model.Connection:
         """Log in to the private host, and register the connection with jupysql where there is a shell.
 
         Args:
-            profile: `@NAME` of a saved connection, which is made again without asking a cloud; what else is
-                given replaces what is saved.
+            profile: `@NAME` of a saved connection, or `@FILE.json` of a connection file, opened again without
+                asking a cloud; what else is given replaces what is saved.
             cluster: name or ID; default: the last one named.
             endpoint: ID; default: the cluster's only one.
             alias: name of the connection; an older one of this name is closed once the login has worked.
@@ -363,9 +365,11 @@ class Runbook:
             tls_name: name to expect in the server's certificate.
             ca: PEM file of certificate authorities.
             save: save it under its alias, without the password, for `connect("@NAME")`.
+            save_to: write it to this .json file, without secrets, for a colleague's `connect("@FILE.json")`.
+            trust_file: connect even if the file's host or TLS options are not those of a private endpoint.
 
         Raises:
-            InvalidRequest: no connection of this name is saved, or its file is broken.
+            InvalidRequest: no connection of this name is saved, or its file is broken or not trusted.
             StepOrderError: there is no endpoint, or it is not Connected yet.
             ConnectionFailed: with the stage that failed.
         """
@@ -441,7 +445,8 @@ class Runbook:
         Args:
             sql: one statement.
             params: values for each `?` (a sequence) or `:name` (a mapping); bound, never pasted.
-            profile: `@NAME` of an open or saved connection instead of `alias`; a saved one is opened first.
+            profile: `@NAME` of an open or saved connection, or `@FILE.json` of a connection file, instead of
+                `alias`; it is opened first where it is not open.
             alias: of the connection.
             max_rows: read so many rows at most.
             max_memory: bytes that the result may take; default: half of what is free.

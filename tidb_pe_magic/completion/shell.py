@@ -31,6 +31,10 @@ _NAMES = """\
         file=${{file##*/}}; file=${{file%.json}}
         case $file in ''|*[!A-Za-z0-9_]*) ;; *) printf '%s\\n' "$1$file" ;; esac
     done
+    [ "$1" = @ ] || return 0
+    for file in *.json; do
+        case $file in ''|*[!A-Za-z0-9_.-]*) ;; *) printf '%s\\n' "$1$file" ;; esac
+    done
 }}
 {function}_profiles() {{
     local file

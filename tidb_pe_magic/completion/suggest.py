@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tidb_pe_magic.commands.parse import VERBOSE, flags
 from tidb_pe_magic.credentials import sql_passwords
 from tidb_pe_magic.credentials import tidb_cloud as tidb_cloud_keys
-from tidb_pe_magic.steps import saved_connections
+from tidb_pe_magic.steps import connection_files, saved_connections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class ValueKind(Enum):
     CHOICE = auto()  # of the option's own
     FILE = auto()
     CONNECTION = auto()  # open or saved
-    SAVED = auto()  # a saved connection, after an @
+    SAVED = auto()  # a saved connection or a connection file, after an @
     PROFILE = auto()  # of ticloud's
     SQL_USER = auto()
     SEEN = auto()  # a cluster, a VPC, a security group or an endpoint, as this kernel has seen it
@@ -106,7 +106,8 @@ def _values(  # noqa: PLR0913 - what decides a value
         case ValueKind.CHOICE:
             return list(option.choices)
         case ValueKind.SAVED:
-            return [f"@{each}" for each in saved_connections.names(environ)]
+            names = (*saved_connections.names(environ), *connection_files.names())
+            return [shlex.quote(f"@{each}") for each in names]
         case ValueKind.PROFILE:
             return tidb_cloud_keys.profile_names(environ)
         case ValueKind.CONNECTION:

@@ -59,6 +59,7 @@ class Connection(Result):
         password_source: where the password came from, never the password.
         ca: file with the trusted certificate authorities; empty for the system's.
         saved: file in which it was saved for other kernels; empty if it was not saved.
+        shared: connection file it was written to for colleagues, as the user named it; empty for none.
         operate: performs an operation over it, given the operation's name and the values of its fields.
         first_query: a SELECT from an existing table; empty if none was searched or found.
     """
@@ -76,6 +77,7 @@ class Connection(Result):
     registered: bool
     ca: str = ""
     saved: str = ""
+    shared: str = ""
     first_query: str = ""
     engine: Engine = field(repr=False, compare=False, metadata={"plain": False})
     operate: Callable[..., Any] = field(

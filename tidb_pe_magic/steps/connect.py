@@ -22,7 +22,7 @@ from tidb_pe_magic.model import (
 )
 from tidb_pe_magic.runtime.open_connections import OpenConnection
 from tidb_pe_magic.runtime.waiter import describe
-from tidb_pe_magic.steps import doctor, profiles, saved_connections
+from tidb_pe_magic.steps import connection_files, doctor, profiles, saved_connections
 from tidb_pe_magic.steps.clusters import eligible_cluster, service_of
 from tidb_pe_magic.steps.connections import is_registered
 from tidb_pe_magic.steps.endpoints import chosen_endpoint, for_endpoint
@@ -72,13 +72,18 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
 
     Raises:
         StepOrderError: there is no endpoint, or it is not Connected yet.
-        InvalidRequest: no connection of this name is saved, its file is broken, or it cannot be saved.
+        InvalidRequest: no connection of this name is saved, its file is broken or not trusted, or it
+            cannot be saved.
         MissingCredentials: no password was found.
         ConnectionFailed: with the stage that failed, and with a diagnosis where a closer look helps.
         WaitCancelled: the stop button, or the cancel event.
     """
+    if request.save_to is not None:
+        connection_files.target(request.save_to).check()  # before anybody is asked for a password
     if request.profile is not None:
         return _connect_again(context, request.profile, request, on_event)
+    if request.trust_file:
+        raise errors.InvalidRequest("--trust-file", "works only with a connection file, @FILE.json.")
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
     return open_connection(context, cluster, endpoint, _with_database(context, cluster, request), on_event)
@@ -101,7 +106,8 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
                 f"cannot be given with @{name}, which has its own.",
                 advice=f"Leave {flag} or @{name} out.",
             )
-    saved = saved_connections.load(context.environ, name)
+    profile = profiles.find(context, name)
+    saved = profile.connection
     untold = PasswordSource.parse(saved.password_from) if saved.password_from else None
     login = replace(
         request,
@@ -116,6 +122,11 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
         tls_name=request.tls_name or saved.tls_name or None,
         ca=request.ca or saved.ca or None,
     )
+    if profile.file is not None:
+        connection_files.check(profile.file, login, request, emulated=context.emulated)
+        on_event(Notice(text=connection_files.summary(profile.file, login)))
+    elif request.trust_file:
+        raise errors.InvalidRequest("--trust-file", "works only with a connection file, @FILE.json.")
     place = Destination(
         cluster=saved.cluster, endpoint_id=saved.endpoint_id, host=saved.host, port=saved.port
     )
@@ -128,7 +139,7 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
         return connection
     # Outside the handler: an error of the look-up is another one.
     if failure.stage in _UNREACHED and profiles.is_gone(context, saved):
-        raise profiles.stale(context, saved, failure)
+        raise profiles.stale(context, profile, failure)
     raise failure
 
 
@@ -182,7 +193,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
     )
     opened = _opened(context, place, target, login.connect_timeout, on_event)
     try:
-        saved = _save(context, place, target, login) if getattr(login, "save", False) else ""
+        saved, shared = _save(context, place, target, login)
         connection = Connection(
             alias=login.alias,
             cluster=place.cluster,
@@ -197,6 +208,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
             registered=context.shell is not None,
             ca=target.ca,
             saved=saved,
+            shared=shared,
             first_query=first_query(opened.engine, login.database or "") if context.shell is not None else "",
             engine=opened.engine,
             operate=partial(_operate, context, login.alias, opened.engine),
@@ -296,8 +308,11 @@ def _meant(target: Target, failure: errors.ConnectionFailed) -> str:
     return f"The server has these databases: {listed}." if listed else ""
 
 
-def _save(context: Context, place: Destination, target: Target, login: Login) -> str:
-    saved = SavedConnection(
+def _save(context: Context, place: Destination, target: Target, login: Login) -> tuple[str, str]:
+    """Save the connection as the request asks; return the file of --save, and the one of --save-to."""
+    if not isinstance(login, ConnectRequest):
+        return "", ""
+    connection = SavedConnection(
         name=login.alias,
         cluster=place.cluster,
         endpoint_id=place.endpoint_id,
@@ -311,7 +326,10 @@ def _save(context: Context, place: Destination, target: Target, login: Login) ->
         ca=str(Path(target.ca).expanduser().absolute()) if target.ca else "",
         password_from=str(login.password_from or ""),
     )
-    return str(saved_connections.save(context.environ, saved))
+    if login.save_to is not None:
+        connection_files.write(login.save_to, connection, context.now())
+    saved = str(saved_connections.save(context.environ, connection)) if login.save else ""
+    return saved, login.save_to or ""
 
 
 def check_password(context: Context, planned: EndpointPlan, login: Login) -> None:

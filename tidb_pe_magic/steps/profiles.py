@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import errors
 from tidb_pe_magic.advice import Advice, Suggestion
-from tidb_pe_magic.steps import saved_connections
+from tidb_pe_magic.steps import connection_files, saved_connections
 
 if TYPE_CHECKING:
     from tidb_pe_magic.model import SavedConnection
     from tidb_pe_magic.runtime.context import Context
+    from tidb_pe_magic.steps.connection_files import ConnectionFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A saved connection, or one in a connection file.
+
+    Attributes:
+        name: what follows the @.
+        connection: where to connect, and as whom.
+        file: the connection file that it is from; None where it is saved.
+    """
+
+    name: str
+    connection: SavedConnection
+    file: ConnectionFile | None = None
+
+
+def find(context: Context, name: str) -> Profile:
+    """Read what an @ names: a path that ends with .json, or the name of a saved connection.
+
+    Raises:
+        InvalidRequest: it does not exist, or its file cannot be used.
+    """
+    if connection_files.is_path(name):
+        file = connection_files.read(name)
+        return Profile(name=name, connection=file.connection, file=file)
+    return Profile(name=name, connection=saved_connections.load(context.environ, name))
 
 
 def is_gone(context: Context, saved: SavedConnection) -> bool:
@@ -24,19 +53,29 @@ def is_gone(context: Context, saved: SavedConnection) -> bool:
     return False
 
 
-def stale(
-    context: Context, saved: SavedConnection, failure: errors.ConnectionFailed
-) -> errors.ConnectionFailed:
-    """Return the failure of a saved connection whose endpoint was deleted: what was saved, and when."""
-    when = saved_connections.saved_at(context.environ, saved.name)
+def stale(context: Context, profile: Profile, failure: errors.ConnectionFailed) -> errors.ConnectionFailed:
+    """Return the failure of a connection whose endpoint was deleted: what was saved, and when."""
+    saved = profile.connection
+    cluster = f"for cluster {saved.cluster.display_name} in {saved.cluster.region_id}"
+    again = ("connect", "--cluster", saved.cluster.cluster_id, "--alias", saved.name)
+    if profile.file is not None:
+        when = f" on {profile.file.saved}" if profile.file.saved else ""
+        advice = Advice(
+            "Connect over the cluster's present endpoint and write the file again, or ask its author to.",
+            Suggestion(*again, "--save-to", profile.name),
+        )
+        said = f"{profile.name} was written{when} {cluster}."
+    else:
+        when = f"{saved_connections.saved_at(context.environ, saved.name):%Y-%m-%d %H:%M} UTC"
+        advice = Advice(
+            "Connect over the cluster's present endpoint and save the connection again, or delete it.",
+            Suggestion(*again, "--save"),
+            Suggestion("disconnect", "--alias", saved.name, "--forget"),
+        )
+        said = f"@{saved.name} was saved on {when} {cluster}."
     return errors.ConnectionFailed(
         failure.stage,
-        f"endpoint {saved.endpoint_id} no longer exists. @{saved.name} was saved on {when:%Y-%m-%d %H:%M} "
-        f"UTC for cluster {saved.cluster.display_name} in {saved.cluster.region_id}.",
-        advice=Advice(
-            "Connect over the cluster's present endpoint and save the connection again, or delete it.",
-            Suggestion("connect", "--cluster", saved.cluster.cluster_id, "--alias", saved.name, "--save"),
-            Suggestion("disconnect", "--alias", saved.name, "--forget"),
-        ),
+        f"endpoint {saved.endpoint_id} no longer exists. {said}",
+        advice=advice,
         kind=failure.kind,
     )

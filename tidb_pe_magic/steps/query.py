@@ -12,7 +12,7 @@ from tidb_pe_magic.commands.requests import ConnectRequest, QueryRequest
 from tidb_pe_magic.database.effects import refuse_session_statement
 from tidb_pe_magic.database.shortened import shortened
 from tidb_pe_magic.model import Notice, QueryEnded, QueryResult
-from tidb_pe_magic.steps import connect, connections, saved_connections
+from tidb_pe_magic.steps import connect, connection_files, connections, saved_connections
 from tidb_pe_magic.steps.aliases import not_open
 from tidb_pe_magic.steps.query_events import asking_clock, changes, logged, report_lost, telling
 
@@ -191,9 +191,7 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
     if saved is not None:
         if alias != _USUAL.alias:
             raise errors.InvalidRequest("--alias", f"does not go together with @{saved}.")
-        if context.connections.record(saved) is None:
-            connect.connect(context, ConnectRequest(profile=saved), on_event)
-        alias = saved
+        alias = _opened(context, saved, on_event)
     record = context.connections.record(alias)
     if record is None:
         error = not_open(context, alias, f"connection {alias} is not open")
@@ -201,6 +199,36 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
             error.advise(Advice("It is only saved. Name it.", Suggestion("query", f"@{alias}", "SELECT 1")))
         raise error
     return record
+
+
+def _opened(context: Context, name: str, on_event: EventHook) -> str:
+    """Return the alias of what an @ names, after opening it where it is not open.
+
+    Raises:
+        InvalidRequest: it does not exist, its file cannot be used, or its alias is another connection's.
+    """
+    if not connection_files.is_path(name):
+        if context.connections.record(name) is None:
+            connect.connect(context, ConnectRequest(profile=name), on_event)
+        return name
+    wanted = connection_files.read(name).connection
+    there = context.connections.get(wanted.name)
+    if there is None:
+        return connect.connect(context, ConnectRequest(profile=name), on_event).alias
+    if (there.cluster.cluster_id, there.host, there.port) == (
+        wanted.cluster.cluster_id,
+        wanted.host,
+        wanted.port,
+    ):
+        return wanted.name
+    raise errors.InvalidRequest(
+        f"@{name}",
+        f"its alias {wanted.name} is open for cluster {there.cluster.display_name} at {there.host}.",
+        advice=Advice(
+            "Open the file under another alias.",
+            Suggestion("connect", f"@{name}", "--alias", f"{wanted.name}_2"),
+        ),
+    )
 
 
 def _check(request: QueryRequest) -> None:

@@ -46,6 +46,8 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "yes": (True, True, "perhaps"),
     "adopted": (True, True, "perhaps"),
     "save": (True, True, "perhaps"),
+    "save_to": ("tidb.json", "tidb.json", "tidb.txt"),
+    "trust_file": (True, True, "perhaps"),
     "forget": (True, True, "perhaps"),
     "profile": ("@saved", "saved", "saved"),
     "limit": ("5", 5, "0"),

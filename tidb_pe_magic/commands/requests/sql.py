@@ -22,6 +22,7 @@ from tidb_pe_magic.commands.requests.values import (
     column_names,
     file_path,
     host_name,
+    json_path,
     port_number,
     queried_name,
     saved_name,
@@ -138,7 +139,8 @@ class ConnectRequest(Login, EndpointStep):
     """Connect over the private endpoint."""
 
     profile: str | None = option(
-        "saved connection to make again, without asking a cloud; other options replace what is saved",
+        "saved connection (@NAME) or connection file (@FILE.json) to open again, without asking a cloud; "
+        "other options replace what is saved",
         metavar="@NAME",
         parse=saved_name,
         listed_by="connections",
@@ -147,6 +149,17 @@ class ConnectRequest(Login, EndpointStep):
     )
     save: bool = option(
         "save it under its alias, for connect @NAME in another kernel; the password is not saved",
+        default=False,
+        parse=switch,
+    )
+    save_to: str | None = option(
+        "write it to this .json file for colleagues, who connect with @FILE.json and their own password; no "
+        "secret is written",
+        metavar="PATH",
+        parse=json_path,
+    )
+    trust_file: bool = option(
+        "connect even if the host or the TLS options in @FILE.json are not those of a private endpoint",
         default=False,
         parse=switch,
     )
@@ -202,7 +215,8 @@ class QueryRequest(Request):
     """Read a query's result."""
 
     profile: str | None = option(
-        "open or saved connection to use instead of --alias; a saved one is opened first",
+        "open or saved connection (@NAME) or connection file (@FILE.json) to use instead of --alias; it is "
+        "opened first if it is not open",
         metavar="@NAME",
         parse=queried_name,
         write="@{}".format,

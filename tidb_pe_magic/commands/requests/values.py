@@ -134,6 +134,7 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+_JSON = ".json"
 _saved = re.compile(r"@[A-Za-z_][A-Za-z0-9_]{0,127}")
 _sizes = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _size = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)B?", re.ASCII | re.IGNORECASE)
@@ -173,19 +174,39 @@ class ZoneChoice:
 
 
 def saved_name(text: str) -> str:
-    """Read `@NAME`, the name of a saved connection; return the name.
+    """Read `@NAME` or `@FILE.json`, a saved connection or a connection file; return what follows the @.
 
     What is not one is not repeated, it may be a password.
     """
+    if name := _profile(text):
+        return name
+    msg = "must be the name of a saved connection, or the path of a .json file, with an @ before it"
+    raise ValueError(msg)
+
+
+def _profile(text: str) -> str:
+    """Return what follows the @ of a saved connection or a connection file; nothing for anything else."""
     if _saved.fullmatch(text):
         return text[1:]
-    msg = "must be the name of a saved connection with an @ before it"
+    if text.startswith("@") and text.lower().endswith(_JSON) and len(text) > len("@" + _JSON):
+        return file_path(text[1:]) if is_visible(text) else ""
+    return ""
+
+
+def json_path(text: str) -> str:
+    """Read the path of a .json file, whose ending tells it from the name of a saved connection."""
+    if file_path(text).lower().endswith(_JSON) and is_visible(text):
+        return text
+    msg = "must be the path of a file whose name ends with .json"
     raise ValueError(msg)
 
 
 def queried_name(text: str) -> str:
     """Read `@NAME` before a statement, where a word of SQL that is not in quotes would be read, too."""
-    if _saved.fullmatch(text):
-        return text[1:]
-    msg = "must be @ and a connection's name; a statement, or any value with a space, is put in single quotes"
+    if name := _profile(text):
+        return name
+    msg = (
+        "must be @ and a connection's name or a .json file; a statement, or any value with a space, is put "
+        "in single quotes"
+    )
     raise ValueError(msg)

@@ -36,6 +36,7 @@ def _connection(connection: model.Connection) -> View:
         ),
         next_command=Suggestion("sql", connection.alias) if connection.registered else None,
         next_body=connection.first_query,
+        notes=_shared(connection),
         details=(
             View(
                 title="",
@@ -47,10 +48,24 @@ def _connection(connection: model.Connection) -> View:
                     ("Password from", connection.password_source),
                     ("Endpoint ID", Code(connection.endpoint_id)),
                     *((("Saved in", Code(connection.saved)),) if connection.saved else ()),
+                    *((("Connection file", Code(connection.shared)),) if connection.shared else ()),
                     ("Query from Python", python),
                 ),
                 notes=_least_privilege(connection.user),
             ),
+        ),
+    )
+
+
+def _shared(connection: model.Connection) -> tuple[Mark, ...]:
+    if not connection.shared:
+        return ()
+    authority = ", and --ca with the file of the server's authority" if connection.ca else ""
+    return (
+        Mark(
+            "info",
+            f"{connection.shared} holds no secret. Colleagues open it with their own password{authority}.",
+            Suggestion("connect", f"@{connection.shared}"),
         ),
     )
 
