@@ -142,7 +142,7 @@ def test_a_result_above_the_cap_ends_the_cell(connected: Shell, monkeypatch: pyt
     assert isinstance(failed.error, errors.ResultTooLarge)
     told, command = failed.output.strip().rsplit("\n", 1)
     assert "\nThe result takes more than 1 MB (half of the memory that was free); reading" in told
-    assert command == "Try: %tidb_pe help queries"
+    assert command == "Try: %tidb_pe query 'SELECT …' --to-parquet PATH"
     assert "Traceback" not in failed.output
     assert connected.must("%%sql\nSELECT @x AS x").value["x"].tolist() == [4]
 

@@ -56,8 +56,10 @@ of a notebook alone:
 :name in the SQL takes the notebook's variable of that name; a list goes into IN (:names).
 
 as a cell:
-%%tidb_pe query --into delays
-SELECT carrier, dep_delay FROM flights WHERE origin = :origin"""
+%{}
+SELECT carrier, dep_delay FROM flights WHERE origin = :origin""".format(
+    Suggestion("query", "--into", "delays")
+)
 
 
 PROG = "%tidb_pe"

@@ -16,6 +16,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.clouds import hosts
 from tidb_pe_magic.commands.requests import SandboxRequest
 from tidb_pe_magic.errors import MissingDependency, TidbPeError, WaitCancelled
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 _MODULE = "tidb_pe_magic.sandbox"
 _URL, _ALIBABA_URL = hosts.TIDB_CLOUD, hosts.ALIBABA
-_NEXT = "Next: %tidb_pe run demo --database nycflights13"
+_START, _STOP = Suggestion("sandbox", "start"), Suggestion("sandbox", "stop")
+_NEXT = f"Next: {Suggestion('run', 'demo', '--database', 'nycflights13')}"
 # Variables of the user's own accounts that would reach past the sandbox.
 _FOREIGN = ("ALIBABA_CLOUD_SECURITY_TOKEN", "TIDB_CA", "TIDB_PASSWORD")
 # What a Python process needs of its parent's environment; keys and passwords are not among it.
@@ -107,7 +109,7 @@ class SandboxCommand:
         return (
             f"The sandbox {said} at {settings[_URL]}. {more}"
             "This kernel now uses it instead of your accounts.\n"
-            "It keeps running until %tidb_pe sandbox stop, which also restores this kernel's environment.\n"
+            f"It keeps running until {_STOP}, which also restores this kernel's environment.\n"
             f"{_NEXT}"
         )
 
@@ -132,9 +134,9 @@ class SandboxCommand:
             return f"This kernel uses the sandbox at {inherited}."
         settings = self._running()
         if settings is None:
-            return "No sandbox is running. Start it: %tidb_pe sandbox start"
+            return f"No sandbox is running. Start it: {_START}"
         used = self._environ.get(_URL) == settings[_URL]
-        here = "points at it" if used else "does not point at it: run %tidb_pe sandbox start"
+        here = "points at it" if used else f"does not point at it: run {_START}"
         return f"The sandbox is running at {settings[_URL]}; this kernel's environment {here}."
 
     def _inherited(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.commands.overview import group_lines
 from tidb_pe_magic.commands.table import Group
 from tidb_pe_magic.errors import TOPICS
@@ -20,8 +21,8 @@ def help_topic(context: Context, request: HelpRequest, on_event: EventHook) -> H
     """Return the topic's text, or the list of the topics; nobody is asked."""
     if request.topic:
         return HelpText(topic=request.topic, text=markdown(request.topic))
-    rows = [f"- `%tidb_pe help {topic}`: {_title(topic)}" for topic in TOPICS]
-    text = "\n".join(("# Topics", "", *rows, "", "`%tidb_pe -h` lists the commands."))
+    rows = [f"- `{Suggestion('help', topic)}`: {_title(topic)}" for topic in TOPICS]
+    text = "\n".join(("# Topics", "", *rows, "", f"`{Suggestion('-h')}` lists the commands."))
     return HelpText(topic="", text=text)
 
 

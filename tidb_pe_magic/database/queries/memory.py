@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 
+from tidb_pe_magic.advice import Advice, Suggestion
 from tidb_pe_magic.errors import ResultTooLarge
 
 _SHARE = 0.5
@@ -70,5 +71,8 @@ class Cap:
             what = "--max-memory" if self._chosen else "half of the memory that was free"
             raise ResultTooLarge(
                 f"the result takes more than {self._most / 1e6:,.6g} MB ({what}); reading was stopped.",
-                advice="Read less (LIMIT, fewer columns), or write a file: %%tidb_pe query --to-parquet PATH",
+                advice=Advice(
+                    "Read less (LIMIT, fewer columns), or write a file.",
+                    Suggestion("query", "SELECT …", "--to-parquet", "PATH"),
+                ),
             )

@@ -24,7 +24,7 @@ def _connection(connection: model.Connection) -> View:
     python: Cell = Code("pandas.read_sql(query, runbook.connection.engine)")
     if connection.registered:
         # What was typed is not known here: another user's login, or one from a saved file.
-        python = "connection = %tidb_pe connect …, then pandas.read_sql(query, connection.engine)"
+        python = "pandas.read_sql(query, connection.engine), where connection is the value of this cell"
     return View(
         title=f"Connected to cluster {connection.cluster.display_name} as",
         kind="ok",

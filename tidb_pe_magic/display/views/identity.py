@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidb_pe_magic import model
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
@@ -63,7 +64,7 @@ def _whoami(whoami: model.Whoami) -> View:
         kind="ok" if len(working) == len(clouds) else "warn",
         tables=(Table(caption="", header=("Cloud", "Result", "Key from", "Key"), rows=rows),),
         notes=problems,
-        next_command="%tidb_pe clusters" if whoami.tidb_cloud.works else "%tidb_pe help keys",
+        next_command=Suggestion("clusters") if whoami.tidb_cloud.works else Suggestion("help", "keys"),
         details=(View(title="", tables=(*routes, *places), notes=_notes(whoami.rate)),),
     )
 

@@ -111,7 +111,7 @@ class OperationPanel:
                 self._failed(error)
         except Exception as error:  # noqa: BLE001 - logged and shown: nobody above in this thread would
             bug = unexpected(error)
-            _log.error("%%tidb_pe form: %s: %s\n%s", self.name, bug, bug.trace)
+            _log.error("form, %s: %s\n%s", self.name, bug, bug.trace)
             self.outcome.value = self._events(live=False) + fragments.bug(bug)
             if self._failed is not None:
                 self._failed(bug)

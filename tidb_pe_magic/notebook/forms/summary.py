@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidb_pe_magic.advice import Suggestion
 from tidb_pe_magic.display.html import as_html
 from tidb_pe_magic.display.text import as_text
 from tidb_pe_magic.display.view import CommandText, Mark, Table, View
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 # What the three steps do, in order: the commands stand here before anything was done with the form.
 _COMMANDS = (
-    ("Choose a cluster", ("%tidb_pe clusters", "%tidb_pe cluster NAME_OR_ID")),
-    ("Create the endpoint", ("%tidb_pe verify", "%tidb_pe networks", "%tidb_pe plan", "%tidb_pe create")),
-    ("Connect", ("%tidb_pe wait", "%tidb_pe connect", "%tidb_pe status")),
+    ("Choose a cluster", (Suggestion("clusters"), Suggestion("cluster", "NAME_OR_ID"))),
+    ("Create the endpoint", tuple(map(Suggestion, ("verify", "networks", "plan", "create")))),
+    ("Connect", tuple(map(Suggestion, ("wait", "connect", "status")))),
 )
 
 
@@ -70,7 +71,7 @@ class Summary:
     def view(self) -> View:
         """Return what is shown."""
         if not self._done:
-            rows = tuple((title, CommandText(*commands)) for title, commands in _COMMANDS)
+            rows = tuple((title, CommandText(*map(str, commands))) for title, commands in _COMMANDS)
             table = Table(caption="", header=("Step", "Commands that do the same"), rows=rows)
             return View(title="Private endpoint, step by step", tables=(table,))
         done = tuple((each.mark, CommandText(each.line.partition("\n")[0])) for each in self._done)
