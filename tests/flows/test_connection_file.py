@@ -245,7 +245,7 @@ def test_a_wrong_field_is_named_without_its_value(beside: Path, changes: dict[st
         (b"\xff\xfe", "it is not a JSON object"),
         (b"[" * 90_000, "it is not a JSON object"),
         (b" " * 200_000, "it is not a JSON object"),
-        (b'{"host": "a", "host": "b"}', "the field host stands twice"),
+        (b'{"host": "a", "host": "b"}', "the field host appears twice"),
     ],
 )
 def test_a_file_of_other_content_is_one_line(beside: Path, written: bytes, reason: str) -> None:

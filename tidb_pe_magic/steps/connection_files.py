@@ -276,11 +276,11 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a field that stands twice: a reader would take the first for what holds."""
+    """Refuse a field that appears twice: a reader would take the first for what holds."""
     content: dict[str, Any] = {}
     for name, value in pairs:
         if name in content:
-            msg = f"the field {one_line(name)[:_SHOWN]} stands twice"
+            msg = f"the field {one_line(name)[:_SHOWN]} appears twice"
             raise _UnusableError(msg)
         content[name] = value
     return content
