@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,20 @@ hypothesis.settings.load_profile("untimed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the slowest tests first."""
     items.sort(key=lambda item: place(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector away from what lives as long as the process.
+
+    The tests and the modules behind them are a million objects, and each shell that ends collects garbage.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Give them back: some extension modules complain of what is never collected."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(optionalhook=True)
