@@ -193,8 +193,8 @@ def left_running(server: Server, *, plain: bool) -> int:
         return [row[0] for row in server.execute("SHOW FULL PROCESSLIST") if row[7] == query]
 
     def interrupt() -> None:
-        # A driver that is interrupted before it reads keeps its connection, and a plain one then waits for the
-        # query's end to roll back.
+        # A driver that is interrupted before it reads keeps its connection: SQLAlchemy then rolls back, which
+        # waits for the query's end.
         while not running() or (plain and not _is_reading(main)):
             pass
         signal.pthread_kill(main, signal.SIGINT)
