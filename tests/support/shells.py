@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -29,5 +30,7 @@ def started(config: Config, **options: Any) -> Iterator[Any]:
     finally:
         atexit.unregister(shell.atexit_operations)
         shell.atexit_operations()
+        # It has collected garbage: what is left are modules, which the next shell need not go through again.
+        gc.freeze()
         shell.cleanup()
         InteractiveShell.clear_instance()
