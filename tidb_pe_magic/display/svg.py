@@ -1,4 +1,4 @@
-"""Small pictures as inline SVG: words, boxes, lines and signs, made harmless here as tables are in `layout`.
+"""Small pictures as inline SVG: words, boxes, lines and signs, made harmless here as tables are in `html`.
 
 A page's sanitiser may take every element of a picture away and leave its characters. So the words stand in
 reading order, with separators between them that no browser draws.

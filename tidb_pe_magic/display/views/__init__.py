@@ -1,6 +1,6 @@
-"""What a person is shown of each result, in the clouds' console words; `layout` gives it its form.
+"""What a person is shown of each result, in the clouds' console words; `text` and `html` lay it out.
 
-Strings are carried as the clouds sent them: `layout` makes them harmless, all at one place.
+Strings are carried as the clouds sent them: `text` and `html` make them harmless.
 """
 
 from __future__ import annotations
