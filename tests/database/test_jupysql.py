@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import shells
 from support.secrets_in_traceback import holders
+from support.silent_statements import register
 from traitlets.config import Config
 
 from tidb_pe_magic.credentials.secrets import Secret
-from tidb_pe_magic.database.jupysql import register, unregister
+from tidb_pe_magic.database.jupysql import unregister
 from tidb_pe_magic.errors import ConnectionFailed, InvalidRequest, QueryCancelled
 
 if TYPE_CHECKING:

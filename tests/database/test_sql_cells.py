@@ -15,12 +15,12 @@ import pytest
 import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import shells
+from support import shells, silent_statements
+from support.silent_statements import SilentStatements
 from traitlets.config import Config
 
 from tidb_pe_magic.database.engine import open_engine
 from tidb_pe_magic.database.jupysql import held, register, unregister
-from tidb_pe_magic.database.jupysql.silent import SilentStatements
 from tidb_pe_magic.errors import InvalidRequest, QueryFailed
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ def test_an_autocommit_that_is_off_is_off(shell: Any, plain_server: MariaDb, cel
     magic.autocommit = False
     opened = open_engine(plain_server.target())
     try:
-        register(shell, opened.engine, "manual")
+        silent_statements.register(shell, opened.engine, "manual")
         for end, count in (("ROLLBACK", 3), ("COMMIT", 4)):
             cells.run("manual", "%sql INSERT INTO things (id) VALUES (9)", f"%sql {end}")
             assert plain_server.value("SELECT COUNT(*) FROM test.things") == count

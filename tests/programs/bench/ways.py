@@ -80,7 +80,7 @@ def our_engine(task: Mapping[str, Any]) -> Engine:
 
 def sql_cell(task: Mapping[str, Any]) -> Read:
     """Use `%sql` with its option autopandas on a product connection."""
-    from tidb_pe_magic.database.jupysql import register
+    from support.silent_statements import register
 
     shell = _shell_with_jupysql()
     register(shell, our_engine(task), "tidb")

@@ -21,12 +21,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from support import shells
+from support.silent_statements import register
 from traitlets.config import Config
 
 from tidb_pe_magic.credentials.secrets import Secret
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.engine import Target, open_engine
-from tidb_pe_magic.database.jupysql import held, register, unregister
+from tidb_pe_magic.database.jupysql import held, unregister
 from tidb_pe_magic.database.queries.results import Read, read_table
 from tidb_pe_magic.database.queries.statement import BoundStatement
 from tidb_pe_magic.errors import TidbPeError

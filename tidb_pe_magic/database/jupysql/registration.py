@@ -54,7 +54,7 @@ def register(
     shell: InteractiveShell,
     engine: Engine,
     alias: str,
-    statements: Statements | None = None,
+    statements: Statements,
     *,
     framed: bool = False,
 ) -> bool:
@@ -66,7 +66,7 @@ def register(
         shell: IPython's.
         engine: of the connection.
         alias: its name.
-        statements: runs what is asked in `%sql`; by default in silence.
+        statements: runs what is asked in `%sql`.
         framed: `%sql` is to return DataFrames, where the user has set nothing.
 
     Returns:
@@ -81,9 +81,7 @@ def register(
     from sql.connection import ConnectionManager  # noqa: PLC0415
 
     from tidb_pe_magic.database.jupysql.connection import ColumnarConnection  # noqa: PLC0415 - imports jupysql
-    from tidb_pe_magic.database.jupysql.silent import SilentStatements  # noqa: PLC0415 - imports pandas
 
-    statements = statements or SilentStatements(engine, lambda: held(alias, engine))
     _try(engine)
     old = ConnectionManager.connections.get(alias)
     if old is not None and _engine(old) is engine:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidb_pe_magic.database.alias import AliasSession
 from tidb_pe_magic.database.frames import to_pandas
+from tidb_pe_magic.database.jupysql import held, registration
 from tidb_pe_magic.database.queries.results import Read, read_table
 
 if TYPE_CHECKING:
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
+    from IPython.core.interactiveshell import InteractiveShell
     from sqlalchemy import Connection, Engine
 
     from tidb_pe_magic.database.queries.statement import BoundStatement
+
+
+def register(shell: InteractiveShell, engine: Engine, alias: str, *, framed: bool = False) -> bool:
+    """Register a connection as `connect` does, but with statements that show nothing."""
+    statements = SilentStatements(engine, lambda: held(alias, engine))
+    return registration.register(shell, engine, alias, statements, framed=framed)
 
 
 class SilentStatements:
