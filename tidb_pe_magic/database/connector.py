@@ -12,7 +12,8 @@ import pymysql.err
 from tidb_pe_magic.credentials.redaction import unexpected
 from tidb_pe_magic.database import greeting, tls
 from tidb_pe_magic.database.deadline import Deadline
-from tidb_pe_magic.database.session import CannotConnect, CertificateRejected, Session
+from tidb_pe_magic.database.login_connection import CannotConnect, CertificateRejected
+from tidb_pe_magic.database.session import Session
 from tidb_pe_magic.errors import ConnectionFailed
 from tidb_pe_magic.model import TlsMode, TlsReport
 

@@ -20,7 +20,7 @@ from tidb_pe_magic.database import greeting, remedies, tcp
 from tidb_pe_magic.database.certificate import summarize
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
-from tidb_pe_magic.database.session import CannotConnect
+from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.database.subject import Subject, is_address
 from tidb_pe_magic.errors import ConnectionFailed, TidbPeError
 from tidb_pe_magic.model import (

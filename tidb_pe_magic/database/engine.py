@@ -11,12 +11,13 @@ from sqlalchemy import URL, Engine, create_engine, event
 from tidb_pe_magic.database import engine_events, greeting
 from tidb_pe_magic.database.connector import Connector, Target
 from tidb_pe_magic.database.deadline import Deadline
-from tidb_pe_magic.database.session import CannotConnect, Session
+from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.errors import ConnectionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidb_pe_magic.database.session import Session
     from tidb_pe_magic.model import TlsReport
 
 __all__ = ["Opened", "Target", "answers", "open_engine"]

@@ -14,7 +14,7 @@ import sqlalchemy.exc
 
 from tidb_pe_magic.advice import Advice, ShellCommand, Suggestion
 from tidb_pe_magic.database.jupysql import autopandas
-from tidb_pe_magic.database.session import CannotConnect
+from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.errors import InvalidRequest, MissingDependency, StepOrderError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sqlalchemy.exc
 from pymysql.constants import CR, ER
 
 from tidb_pe_magic.database import greeting
-from tidb_pe_magic.database.session import CannotConnect
+from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.errors import ConnectionFailed, QueryFailed
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pymysql.err
 from pymysql.constants import ER
 
+from tidb_pe_magic.database.login_connection import CannotConnect
 from tidb_pe_magic.database.queries.failures import translated
 from tidb_pe_magic.database.queries.stop import Stop
-from tidb_pe_magic.database.session import CannotConnect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
