@@ -112,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         help="give the cluster, or each that a pattern such as 'fleet-*' matches, an endpoint service of its "
         "own and no user prefix; may be given again",
     )
+    _add_faults(parser)
+    _add_files(parser)
+    return parser
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scenario", metavar="NAME", help="stage something that goes wrong (see --list-scenarios)"
     )
@@ -127,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
         "--fault-seed", type=int, metavar="N", help="let the calls go wrong that follow from this number"
     )
     parser.add_argument("--list-faults", action="store_true", help="list what can go wrong, and end")
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restore",
         type=Path,
@@ -146,7 +155,6 @@ def _parser() -> argparse.ArgumentParser:
         help="write NAME=value lines there, readable by you alone, when ready; "
         "in a shell: set -a; . ./F; set +a",
     )
-    return parser
 
 
 def _positive(text: str) -> float:

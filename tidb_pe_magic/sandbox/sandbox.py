@@ -112,25 +112,8 @@ class Sandbox(Startable):
         self.clock = CloudClock()
         self.roles = Roles(self.clock)
         self.requests = RequestLog()
-        self.database = None
-        if self._upstream is None:
-            # Imported here: with an upstream neither DuckDB nor pyarrow is needed.
-            from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase  # noqa: PLC0415 - see above
-
-            self.database = FlightsDatabase(
-                users=lambda client: self.clusters.sql_logins(self._services_before(client)),
-                readers=lambda client: self.clusters.sql_readers(self._services_before(client)),
-                flights=flights,
-                cipher=self._cipher,
-            )
-        with _ONE_BY_ONE:
-            self._tidb_cloud = tidb_cloud.create_app(
-                self.clusters, self._keys.tidb_cloud, self.clock, log=self.requests
-            )
-            self._alibaba = alibaba.create_app(
-                self.world, self._keys.alibaba, self.clock, log=self.requests, roles=self.roles
-            )
-            self._metadata = MetadataService(self.world.network, roles=self.roles, log=self.requests)
+        self.database = None if self._upstream is not None else self._new_database(flights)
+        self._create_apps()
         self.faults = Faults(
             {
                 Service.TIDB_CLOUD: tidb_cloud.operations(self._tidb_cloud),
@@ -149,6 +132,27 @@ class Sandbox(Startable):
         self._routed = True
         self._running = contextlib.ExitStack()
         self._state = "new"
+
+    def _new_database(self, flights: int | None) -> FlightsDatabase:
+        # Imported here: with an upstream neither DuckDB nor pyarrow is needed.
+        from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase  # noqa: PLC0415 - see above
+
+        return FlightsDatabase(
+            users=lambda client: self.clusters.sql_logins(self._services_before(client)),
+            readers=lambda client: self.clusters.sql_readers(self._services_before(client)),
+            flights=flights,
+            cipher=self._cipher,
+        )
+
+    def _create_apps(self) -> None:
+        with _ONE_BY_ONE:
+            self._tidb_cloud = tidb_cloud.create_app(
+                self.clusters, self._keys.tidb_cloud, self.clock, log=self.requests
+            )
+            self._alibaba = alibaba.create_app(
+                self.world, self._keys.alibaba, self.clock, log=self.requests, roles=self.roles
+            )
+            self._metadata = MetadataService(self.world.network, roles=self.roles, log=self.requests)
 
     def start(self) -> Self:
         """Start everything; returns when all of it accepts, or raises with nothing left running."""
