@@ -59,7 +59,7 @@ def test_the_helps_command_runs_the_tutorial(tmp_path: Path) -> None:
     notebook = nbformat.read(output, as_version=4)  # type: ignore[no-untyped-call]
     (injected,) = [cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     assert 'table = "airlines"' in injected.source
-    head = next(cell for cell in notebook.cells if cell.source == "frame.head()")
+    head = next(cell for cell in notebook.cells if cell.source == "frame.iloc[:5, :7]")
     assert "Endeavor Air Inc." in head.outputs[0].data["text/plain"]
     assert secret not in output.read_text(encoding="utf-8")
 
