@@ -378,6 +378,7 @@ def test_a_cloud_that_refuses_everything_is_explained(
     step = clicker.form.create
     assert "clock is more than 15 minutes off" in words(step.plan.outcome)
     assert step.create.button.disabled
+    assert step.create.button.description == "Create"  # no zone is known to count
     step.create.press()
     clicker.rest()
     assert "Preflight (clock)" in words(step.create.outcome)

@@ -224,6 +224,8 @@ def _create_label(state: FormState) -> str:
         return _CREATE
     if plan.existing:
         return _ADOPT
+    if not plan.zones:  # the lookups failed, or no zone was found
+        return _CREATE
     count, billed = (len(plan.zones), "") if plan.emulated else (plan.billed_zones, "billed ")
     return f"{_CREATE} ({count} {billed}{'zone' if count == 1 else 'zones'})"
 
