@@ -233,7 +233,7 @@ def test_a_preflight_stop(
     expect(form.outcome("plan").get_by_text(re.compile(rf"^✘\s+{check}: \S"))).to_be_visible()
     form.rests()
     expect(form.doing("create")).to_be_disabled()
-    consent = form.field("Create it even though the preflight stops it")
+    consent = form.field("Create it even if the preflight reports a stop")
     expect(consent).not_to_be_checked()
     consent.check()
     expect(form.doing("create")).to_be_enabled()

@@ -54,7 +54,7 @@ def test_a_refused_load_is_one_line(connected: Shell) -> None:
         ("delays --table flights", "nycflights13.flights exists"),
         ("delays --table flights --if-exists append", "has no such column"),
         ("delays --table x --keys nope", "--keys: the frame has no column nope"),
-        ("delays --table x --alias other", "there is no connection other; open: tidb."),
+        ("delays --table x --alias other", "connection other does not exist; open: tidb."),
         ("delays", "--table: is missing"),
     ):
         cell = connected.run(f"%tidb_pe load {line}")

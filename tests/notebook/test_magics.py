@@ -101,7 +101,7 @@ def test_nothing_is_put_into_the_users_namespace(shell: Shell, sandbox: Sandbox)
         ("sandbox begin", "must be one of"),
         ("form nowhere", "must be one of cluster, create, connect"),
         ("form --clutser demo", "did you mean --cluster?"),
-        ("verify --cluster nowhere", "there is none with this name"),
+        ("verify --cluster nowhere", "no cluster has this name"),
     ],
 )
 def test_a_mistake_is_one_line_and_fails_the_cell(
@@ -278,7 +278,7 @@ def test_reloading_restores_the_environment(shell: Shell) -> None:
     shell.must("%tidb_pe sandbox start --mode immediate --flights 50")
     try:
         assert dict(os.environ) != before
-        assert "as it was before the sandbox" in shell.must("%reload_ext tidb_pe_magic").output
+        assert "restored to its values before the sandbox" in shell.must("%reload_ext tidb_pe_magic").output
         assert dict(os.environ) == before
     finally:
         shell.must("%tidb_pe sandbox stop")

@@ -58,8 +58,8 @@ def test_start_points_the_kernel_at_it_and_stop_puts_it_back(directory: Path) ->
     report = kernel.runbook.run("demo", vpc="vpc-t4nother5d9r1z", database="nycflights13")
     with report.connection.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM flights").scalar_one() == 50
-    assert "points at it" in kernel.do("status")
-    assert "environment is as it was" in kernel.do("stop")
+    assert "and this kernel uses it" in kernel.do("status")
+    assert "environment was restored" in kernel.do("stop")
     assert dict(kernel.environ) == before
     assert len(kernel.runbook.connections()) == 0
     assert "No sandbox" in kernel.do("status")
@@ -71,7 +71,7 @@ def test_a_restarted_kernel_finds_it_again(directory: Path) -> None:
     first.do(*START)
     made = first.runbook.create(cluster="demo", vpc="vpc-t4nother5d9r1z").endpoint.endpoint_id
     second = Kernel(directory)
-    assert "does not point at it" in second.do("status")
+    assert "this kernel does not use it" in second.do("status")
     assert "already running" in second.do("start")
     assert second.runbook.create(cluster="demo", vpc="vpc-t4nother5d9r1z").endpoint.endpoint_id == made
     assert "has stopped" in second.do("stop")

@@ -1,1 +1,1 @@
-"""What runs inside IPython: the magic, its completion, the form, and the live progress."""
+"""The IPython parts: the magic, its completion, the form, and the live progress."""

@@ -1,4 +1,4 @@
-"""What a query of a cell shows: rows while it takes long, and a line under its result."""
+"""The output of a cell's query: row counts while it runs long, and a line under its result."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class CellEvents:
     def __init__(
         self, shell: InteractiveShell | None, progress: Callable[[], Progress] | None = None
     ) -> None:
-        """Show them in a shell.
+        """Create the display.
 
         Args:
-            shell: IPython's; None where there is none.
-            progress: opens an output; default: one of the shell's.
+            shell: IPython's shell; None without one.
+            progress: opens an output; default: an output of the shell.
         """
         self._shell = shell
         self._progress = progress or (lambda: Progress(shell))
@@ -36,8 +36,8 @@ class CellEvents:
     def query(self) -> Iterator[model.EventHook]:
         """Open a hook for the events of one query.
 
-        IPython shows a cell's result when the cell ends, and the query's line is under it. Of several queries
-        in a cell only the last one's can be: the others have theirs at once.
+        IPython shows a cell's result when the cell ends, and the query's line goes under it. With several
+        queries in a cell, this works only for the last one; the others show their lines immediately.
         """
         self._show_line()
         with closing(self._progress()) as output:
@@ -52,7 +52,7 @@ class CellEvents:
             yield hear
 
     def close(self) -> None:
-        """Forget a line that was not shown."""
+        """Discard a line that was not shown."""
         self._line = None
         self._unregister()
 

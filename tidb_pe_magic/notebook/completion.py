@@ -1,4 +1,4 @@
-"""Completion after `%tidb_pe` and in SQL: commands, flags and names; it waits for no cloud or server."""
+"""Completion after `%tidb_pe` and in SQL: commands, flags and names. It never waits for a cloud or server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = "tidb_pe_magic"
 _QUERY, _LOAD, _INTO = "query", "load", "--into"
-# The classes of the variables that a flag of a query can take.
+# The types of the variables that each flag of a query accepts.
 _OF_VARIABLES = {_INTO: {"DataFrame", "Table"}, "--params": {"dict", "list", "tuple"}}
 _LINE = re.compile(r"(?:^|=)\s*%{1,2}tidb_pe\s+(?P<words>.*)$")
 
@@ -30,17 +30,17 @@ _LINE = re.compile(r"(?:^|=)\s*%{1,2}tidb_pe\s+(?P<words>.*)$")
 def candidates(
     line: str, known: KnownNames | None = None, variables: Mapping[str, Any] | None = None
 ) -> tuple[str, list[str]] | None:
-    """Return the word at the line's end and what it can become; None where the line is not ours.
+    """Return the word at the end of the line and its completions; None if the line is not a `%tidb_pe` line.
 
     Args:
-        line: up to the cursor.
-        known: the names that this kernel has seen.
-        variables: of the notebook.
+        line: the line up to the cursor.
+        known: names from this kernel's results.
+        variables: the notebook's variables.
     """
     matched = _LINE.search(line)
     if matched is None:
         return None
-    # Not when the extension is loaded: every kernel start would pay for it.
+    # Import here, because every kernel start pays for imports of the extension.
     from tidb_pe_magic.commands.table import Skin, available  # noqa: PLC0415
     from tidb_pe_magic.completion.suggest import following  # noqa: PLC0415
 
@@ -61,7 +61,7 @@ def candidates(
 
 
 def _variables(flag: str, variables: Mapping[str, Any]) -> list[str]:
-    """Return the notebook's variables that a flag can take: frames to replace, or values to bind."""
+    """Return the notebook variables that a flag accepts: DataFrames to replace, or values to bind."""
     kinds = _OF_VARIABLES[flag]
     return sorted(
         name
@@ -95,7 +95,7 @@ def _result(typed: str, offered: list[SimpleCompletion]) -> SimpleMatcherResult:
 
 
 def _known() -> KnownNames | None:
-    """Return the names that the shell's magic has seen."""
+    """Return the names from the results of the shell's magic."""
     shell = get_ipython()
     magic = None if shell is None else shell.magics_manager.magics["line"].get("tidb_pe")
     known: Callable[[], KnownNames | None] = getattr(getattr(magic, "__self__", None), "known", lambda: None)
@@ -113,7 +113,7 @@ def add(shell: InteractiveShell) -> None:
 
 
 def remove(shell: InteractiveShell) -> None:
-    """Take the matcher away."""
+    """Remove the matcher."""
     matchers = _matchers(shell)
     if _matcher in matchers:
         matchers.remove(_matcher)

@@ -1,4 +1,4 @@
-"""What `%load_ext tidb_pe_magic` adds to a shell: little, since every start of a kernel pays for it."""
+"""The extension that `%load_ext tidb_pe_magic` adds to a shell; it is small to keep kernel starts fast."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
 
 @magics_class
 class TidbPeMagics(Magics):
-    """The extension's one magic; what works behind it is imported by the first command."""
+    """The extension's magic. The first command imports the rest of the package."""
 
     dtypes = Enum(
         ("pandas", "arrow", "numpy_nullable"),
         "pandas",
-        help="Types of the columns of the DataFrames that %sql and %%sql return, as of query --dtypes",
+        help="Column types of the DataFrames that %sql and %%sql return, like query --dtypes",
     ).tag(config=True)
     decimals = Enum(
         ("auto", "exact", "float"),
         "auto",
-        help="DECIMAL columns of the DataFrames that %sql and %%sql return, as of query --decimals",
+        help="DECIMAL columns of the DataFrames that %sql and %%sql return, like query --decimals",
     ).tag(config=True)
 
     request_units = Bool(
         True,  # noqa: FBT003 - traitlets' signature
-        help="Ask what a statement that took 50 ms or longer has cost in Request Units",
+        help="Look up the Request Units of statements that take 50 ms or longer",
     ).tag(config=True)
 
     @cached_property
     def commands(self) -> Commands:
-        """What the shell's cells share."""
+        """The commands object that all cells of the shell share."""
         from tidb_pe_magic.notebook.magics import Commands  # noqa: PLC0415 - slow to import
 
         return Commands(
@@ -62,32 +62,32 @@ class TidbPeMagics(Magics):
 
     @property
     def runbook(self) -> Runbook:
-        """The runbook that every cell of this shell shares."""
+        """The runbook that all cells of this shell share."""
         return self.commands.runbook
 
     @property
     def sandbox(self) -> SandboxCommand:
-        """The sandbox's command."""
+        """The sandbox command."""
         return self.commands.sandbox
 
     def known(self) -> KnownNames | None:
-        """Return the names that the commands have seen; None before the first command."""
+        """Return the names from the commands' results; None before the first command."""
         return self.runbook.known if "commands" in vars(self) else None
 
     def close(self) -> None:
-        """End what the commands have begun, if there was one."""
+        """Close the commands object, if it exists."""
         if "commands" in vars(self):
             self.commands.close()
 
-    # Not as a cell: there a semicolon ends the SQL, and means nothing else. And what the line binds is JSON,
-    # whose braces IPython would fill in.
+    # Do not parse the line as a cell: in a cell, a semicolon only ends the SQL. The line's parameters are
+    # JSON, and IPython would replace its braces.
     @no_var_expand
     @cell_magic("tidb_pe")  # type: ignore[arg-type]
     @without_values((UsageError,))
     def tidb_pe_cell(self, line: str, cell: str) -> Any:
-        """Run the cell's SQL over a connection that `%tidb_pe connect` has opened: `%%tidb_pe query`.
+        """Run the cell's SQL over a connection that `%tidb_pe connect` opened: `%%tidb_pe query`.
 
-        `%tidb_pe query -h` shows the options; `--into NAME` keeps the result under a name.
+        `%tidb_pe query -h` shows the options; `--into NAME` assigns the result to a variable.
         """
         return self.commands.cell(line, cell)
 
@@ -104,7 +104,7 @@ class TidbPeMagics(Magics):
 
 @without_values()
 def load(shell: InteractiveShell) -> None:
-    """Register the magic and its completion; loading twice starts anew."""
+    """Register the magic and its completion; loading twice starts again."""
     unload(shell)
     shell.register_magics(TidbPeMagics(shell))
     completion.add(shell)
@@ -112,9 +112,10 @@ def load(shell: InteractiveShell) -> None:
 
 @without_values()
 def unload(shell: InteractiveShell) -> None:
-    """Take away everything that `load` added, and close the connections; endpoints in the cloud stay.
+    """Remove everything that `load` added, and close the connections; endpoints in the cloud remain.
 
-    A sandbox goes on running, but the environment is restored: nobody else knows what it was before.
+    A sandbox keeps running, but the environment is restored, because only this extension knows the old
+    values.
     """
     shell.magics_manager.magics["cell"].pop("tidb_pe", None)
     function = shell.magics_manager.magics["line"].pop("tidb_pe", None)
@@ -127,5 +128,5 @@ def unload(shell: InteractiveShell) -> None:
             configurables.remove(magics)
     completion.remove(shell)
     process = sys.modules.get("tidb_pe_magic.clouds.alibaba.sdk_process")
-    if process is not None:  # the SDK was used
+    if process is not None:  # the SDK was imported
         process.restore()

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class FormCommand:
-    """Makes forms over one runbook."""
+    """Creates the forms of one runbook."""
 
     def __init__(self, runbook: Runbook, sandbox: SandboxCommand, *, widgets: bool) -> None:
-        """Make no form yet.
+        """Create the command, without a form.
 
         Args:
-            runbook: what the forms work with.
+            runbook: the runbook of all forms.
             sandbox: starts the embedded clouds.
-            widgets: there is a kernel, without which no front end can show widgets.
+            widgets: a kernel is running; without one, front ends cannot show widgets.
         """
         self._runbook, self._sandbox, self._widgets = runbook, sandbox, widgets
         self._forms: weakref.WeakSet[Form] = weakref.WeakSet()
@@ -42,7 +42,7 @@ class FormCommand:
         if not self._widgets:
             raise TidbPeError(
                 "a form needs a notebook; this is a terminal.",
-                advice=Advice("Commands do the same.", Suggestion("-h")),
+                advice=Advice("Use commands instead.", Suggestion("-h")),
             )
         made = make(self._runbook, request.step or "", request.cluster or "", self._start_sandbox)
         self._forms.add(made)

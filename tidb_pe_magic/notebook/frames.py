@@ -1,4 +1,4 @@
-"""The frames of a notebook: which of its variables `load` can take."""
+"""The notebook variables that `load` accepts as frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FRAMES = frozenset({"DataFrame", "Table", "RecordBatch"})
 
 
 def frame_names(namespace: Mapping[str, Any]) -> list[str]:
-    """Return the names of the notebook's frames; none of the packages is imported for that."""
+    """Return the names of the notebook's frames, without importing any of their packages."""
     return sorted(
         name for name, value in namespace.items() if not name.startswith("_") and _is_frame(type(value))
     )
@@ -29,10 +29,10 @@ def _is_frame(kind: type) -> bool:
 
 
 def frame_named(text: object, namespace: Mapping[str, Any]) -> object:
-    """Return the variable of a name; what is none's is the path of a file.
+    """Return the variable with this name, or else the name as a file's path.
 
     Raises:
-        InvalidRequest: there is neither.
+        InvalidRequest: neither exists.
     """
     if not isinstance(text, str):
         return text

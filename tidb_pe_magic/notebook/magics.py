@@ -1,4 +1,4 @@
-"""`%tidb_pe`: a line of text to an operation, and its result to the display."""
+"""`%tidb_pe`: parse a line, perform the operation, and return its result for display."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
 QUERY = "query"
 _CELL = "%%tidb_pe"
 _INTO, _PARAMS = "--into", "--params"
-# `--params` and its value, which is a word of the shell: quoted pieces and others without a space between.
+# `--params` and its value, a shell word: quoted and unquoted parts without spaces between them.
 _PARAMS_VALUE = re.compile(
     r"""(?<!\S)--params(?:=|\s+)(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])*""", re.DOTALL
 )
 _NAMED = re.compile(r"([^\W\d]\w*)|\$([^\W\d]\w*)|\{([^\W\d]\w*)\}")
 _TEMPLATE = re.compile(r"\{\{\s*(?:(?P<name>[^\W\d]\w*)|[^{}]*[^\W\d{}][^{}]*?)\s*\}\}")
 _OWN = """\
-of a notebook alone:
-  --into NAME                    keep the result under this name too; without it, it is only shown
-  --params NAME                  a variable of the notebook in the place of JSON
+only in a notebook:
+  --into NAME                    assign the result to this variable; default: only show it
+  --params NAME                  a notebook variable instead of JSON
 
-:name in the SQL takes the notebook's variable of that name; a list goes into IN (:names).
+:name in the SQL is replaced with the notebook variable `name`; use a list with IN (:names).
 
 as a cell:
 %{}
@@ -67,7 +67,7 @@ _NO_FRAME = 1_000_000
 
 
 class Commands:
-    """What the lines and cells of one shell do, and what it keeps between them."""
+    """The commands of one shell's lines and cells, and their shared state."""
 
     def __init__(
         self,
@@ -75,12 +75,12 @@ class Commands:
         frames: Callable[[], tuple[str, str]] = usual_frames,
         counts_units: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Make the runbook that every cell of this shell shares.
+        """Create the runbook that all cells of this shell share.
 
         Args:
-            shell: IPython's.
-            frames: returns `dtypes` and `decimals` of what `%%sql` returns.
-            counts_units: tells whether Request Units are asked for.
+            shell: IPython's shell.
+            frames: returns `dtypes` and `decimals` for the results of `%%sql`.
+            counts_units: returns whether Request Units are looked up.
         """
         self.shell = shell
         self.events = CellEvents(shell)
@@ -93,24 +93,24 @@ class Commands:
         )
 
     def close(self) -> None:
-        """Close the forms and connections, and put the environment back; a sandbox goes on running."""
+        """Close the forms and connections, and restore the environment; a sandbox keeps running."""
         self.form.close()
         self.events.close()
         self.runbook.close()
         if self.sandbox.restore():
-            print("This kernel's environment is as it was before the sandbox.")  # noqa: T201
+            print("This kernel's environment was restored to its values before the sandbox.")  # noqa: T201
 
     def cell(self, line: str, cell: str) -> Any:
-        """Do `%%tidb_pe`; the line is as it was typed."""
+        """Run `%%tidb_pe`; the line is as typed."""
         return run_cell(self, expanded(line, self._expand), cell)
 
     def _expand(self, text: str) -> str:
-        # Beyond the end of the stack there are the notebook's variables alone, not this method's.
+        # A depth beyond the end of the stack expands only the notebook's variables, not this method's.
         return self.shell.var_expand(text, depth=_NO_FRAME) if self.shell else text  # type: ignore[no-untyped-call]
 
     def line(self, line: str) -> Any:
-        """Do `%tidb_pe`."""
-        # IPython leaves the semicolon, which keeps the result from being shown, in the line.
+        """Run `%tidb_pe`."""
+        # IPython leaves the semicolon, which hides the result, in the line.
         arguments = words(line.rstrip().removesuffix(";"))
         if arguments[:1] == [QUERY]:
             return _asked(self, arguments[1:], {}, prog=PROG)
@@ -134,30 +134,30 @@ class Commands:
                     progress.clear()
                 return replace(result, verbose=True) if verbose else result
         except errors.FleetFailed as error:
-            from IPython.display import display  # noqa: PLC0415 - where a cell fails, it is imported already
+            from IPython.display import display  # noqa: PLC0415 - if a cell fails, it is already imported
 
             display(error.fleet)  # type: ignore[no-untyped-call] # every row, before the one line of the error
             raise
 
 
 def query_help(prog: str) -> str:
-    """Return the help of a query: some options are only here, and in a cell the SQL is no option."""
+    """Return the help of `query`: some options exist only here, and in a cell the SQL is not an argument."""
     if prog == PROG:
         return f"{help_for(OPERATIONS[QUERY], PROG)}\n\n{_OWN}"
     return f"{options_help(OPERATIONS[QUERY], prog, ('sql',))}\n\n{_OWN}"
 
 
 def run_cell(commands: Commands, line: str, cell: str) -> Any:
-    """Run the cell's SQL, and return its data to be shown.
+    """Run the cell's SQL, and return its data for display.
 
     Raises:
-        TidbPeError: nothing was kept.
+        TidbPeError: no variable was changed.
     """
     name, *options = words(line) or [""]
     if name != QUERY:
         raise InvalidRequest(
             "command",
-            "only query takes the cell's body.",
+            "only `query` works as a cell magic.",
             advice=Advice(
                 "Use a line instead of a cell.", *((Suggestion(name),) if name in OPERATIONS else ())
             ),
@@ -166,20 +166,20 @@ def run_cell(commands: Commands, line: str, cell: str) -> Any:
 
 
 def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, prog: str) -> Any:
-    """Run a query, and return its data to be shown; `--into` keeps them under a name too.
+    """Run a query, and return its data for display; `--into` also assigns them to a variable.
 
     Args:
-        commands: of the shell.
-        options: as typed.
-        given: the SQL, where it is a cell's body.
-        prog: the magic's name, as one types it.
+        commands: the shell's commands.
+        options: the options as typed.
+        given: the SQL, if it is a cell's body.
+        prog: the magic's name, as typed.
 
     Raises:
-        TidbPeError: the name is as it was.
+        TidbPeError: the variable was not changed.
     """
     into, options = _taken(options, _INTO)
     if into is not None and (not into.isidentifier() or keyword.iskeyword(into)):
-        raise InvalidRequest(_INTO, "must be a name that Python can give, such as frame.")
+        raise InvalidRequest(_INTO, "must be a valid Python variable name, such as frame.")
     namespace: dict[str, Any] = commands.shell.user_ns if commands.shell else {}
     given = given | _variable(options, namespace)
     command = parse_options(OPERATIONS[QUERY], options, prog=prog, given=given)
@@ -194,10 +194,10 @@ def _asked(commands: Commands, options: list[str], given: dict[str, Any], *, pro
 
 
 def refuse_templates(sql: str) -> None:
-    """Refuse `{{name}}`, which `%%sql` fills in and this cell would send to the server as it is.
+    """Refuse `{{name}}`, which `%%sql` replaces but this cell would send to the server unchanged.
 
     Raises:
-        InvalidRequest: it names what does the same here.
+        InvalidRequest: the SQL contains it; the error shows the equivalent.
     """
     found = _TEMPLATE.search(sql)
     if found is None:
@@ -206,11 +206,11 @@ def refuse_templates(sql: str) -> None:
     advice = (
         f"Write :{name} instead, without quotes." if name else "Assign it to a variable, and write :name."
     )
-    raise InvalidRequest("SQL", f"{found.group()} is not filled in in this cell.", advice=advice)
+    raise InvalidRequest("SQL", f"{found.group()} is not replaced in this cell.", advice=advice)
 
 
 def _with_variables(command: Command, namespace: Mapping[str, Any]) -> Command:
-    """Give each `:name` that has no value yet the notebook's variable of that name."""
+    """Set each `:name` without a value to the notebook variable of that name."""
     from tidb_pe_magic.database.queries.placeholders import with_variables  # noqa: PLC0415 - slow to import
 
     request: Any = command.request
@@ -227,7 +227,7 @@ def _performed(commands: Commands, command: Command) -> QueryResult:
 
 
 def _taken(options: list[str], flag: str) -> tuple[str | None, list[str]]:
-    """Take a flag and its value out of the options: it is the magic's own."""
+    """Remove a flag of the magic, with its value, from the options, and return both."""
     value: str | None = None
     left: list[str] = []
     words_left = iter(options)
@@ -243,9 +243,9 @@ def _taken(options: list[str], flag: str) -> tuple[str | None, list[str]]:
 
 
 def _variable(options: list[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters where `--params` names a variable of the notebook, which is then taken out.
+    """Return the parameters if `--params` names a notebook variable, and remove the option.
 
-    The name may be written as IPython's lines have it, `$name` or `{name}`. A variable's text is JSON.
+    The name may have IPython's form `$name` or `{name}`. A string variable contains JSON.
     """
     typed, left = _taken(options, _PARAMS)
     named = _NAMED.fullmatch(typed or "")
@@ -260,13 +260,13 @@ def _variable(options: list[str], namespace: Mapping[str, Any]) -> dict[str, Any
 
 
 def expanded(line: str, expand: Callable[[str], str]) -> str:
-    """Return the cell's first line with `$name` and `{name}` filled in by IPython, but for what is bound.
+    """Return the cell's first line, with `$name` and `{name}` expanded by IPython except in `--params`.
 
     Args:
-        line: what follows the magic's name.
-        expand: IPython's own expansion.
+        line: the text after the magic's name.
+        expand: IPython's expansion.
 
-    The value of `--params` stays as it is typed: JSON has braces of its own.
+    The value of `--params` stays as typed, because JSON contains braces.
     """
     found = _PARAMS_VALUE.search(line)
     if found is None:

@@ -1,4 +1,4 @@
-"""Completion of SQL in cells: `%%sql`, `%sql` and `%%tidb_pe query`; what is known is offered at once."""
+"""Completion of SQL in `%%sql`, `%sql` and `%%tidb_pe query` from already known names, without waiting."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _USUAL = "tidb"
 
 
 class SqlPlace(NamedTuple):
-    """A place in a cell's SQL.
+    """A position in a cell's SQL.
 
     Attributes:
-        sql: of the cell.
-        cursor: the place in it.
-        alias: the connection that the cell names; empty for jupysql's current one.
+        sql: the cell's SQL.
+        cursor: the position in it.
+        alias: the cell's connection; empty for jupysql's current one.
     """
 
     sql: str
@@ -33,12 +33,12 @@ class SqlPlace(NamedTuple):
 
 
 def sql_place(text: str, line: int, column: int) -> SqlPlace | None:
-    """Return the place in a cell's SQL; None where the cursor is in none.
+    """Return the position in a cell's SQL; None if the cursor is outside of it.
 
     Args:
-        text: of the cell.
-        line: of the cursor, from 0 on.
-        column: of the cursor in its line.
+        text: the cell's text.
+        line: the cursor's line, from 0.
+        column: the cursor's column in its line.
     """
     lines = text.split("\n")
     first = next((number for number, each in enumerate(lines) if each.strip()), 0)
@@ -56,7 +56,7 @@ def sql_place(text: str, line: int, column: int) -> SqlPlace | None:
 
 
 def _named(options: str | None) -> str:
-    """Return the connection that the options of a query name."""
+    """Return the connection in a query's options."""
     found = _NAMED.search(options or "")
     return found["alias"] if found else _USUAL
 
@@ -67,9 +67,9 @@ def _word(text: str | None) -> str:
 
 
 def completed(known: KnownNames, place: SqlPlace) -> Completion | None:
-    """Return what can stand at a place; None where no connection of ours would run the statement.
+    """Return the completions at a position; None if the statement would not run over one of our connections.
 
-    Columns that are not known yet are read in the background: they are offered the next time.
+    Unknown columns are read in the background, and offered the next time.
     """
     record = _record(known, place.alias)
     if record is None:
@@ -96,6 +96,6 @@ def _record(known: KnownNames, alias: str) -> OpenConnection | None:
 
 
 def alias_word(line: str) -> str | None:
-    """Return the half-typed first word of `%sql` or `%%sql`, which can become an alias; None elsewhere."""
+    """Return the incomplete first word of `%sql` or `%%sql`, which can become an alias; None elsewhere."""
     found = _FIRST_WORD.search(line)
     return found["word"] if found else None

@@ -147,7 +147,7 @@ def test_a_step_that_is_opened_during_a_wait(manual: Sandbox, open_form: Callabl
     form.choose.cluster.control.value = "demo"
     wait_for(form.connect.wait.outcome, "Waiting for", form.choose.use.button.click)
     clicker.head("create").click()
-    assert words(form.create.networks.outcome) == "Follows what is under way."
+    assert words(form.create.networks.outcome) == "Waiting for the current operation."
     form.session.worker.cancel()
     clicker.rest()
     assert form.create.vpc.value == VPC
@@ -289,7 +289,7 @@ def test_zones_follow_the_vpc(lend: Callable[..., Sandbox], open_form: Callable[
     """Before a VPC is chosen, the form does not report zones without a usable vSwitch."""
     clicker = open_form(lend(scenario="notebook-outside-any-vpc"), cluster="demo")
     zones = clicker.form.create.zones.control
-    assert {zone.label for zone in zones.children} == {"— after the VPC —"}
+    assert {zone.label for zone in zones.children} == {"— choose a VPC first —"}
     clicker.put(clicker.form.create.vpc, VPC)
     assert "— no usable vSwitch —" in {zone.label for zone in zones.children}
 

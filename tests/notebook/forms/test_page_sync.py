@@ -70,7 +70,7 @@ def test_a_page_that_is_gone_keeps_a_click_from_being_done() -> None:
     page_sync = PageSync(longest=0.1)
     page = Page(page_sync)
     page.may_answer.clear()
-    with pytest.raises(WaitTimeout, match=r"that everything typed has arrived\. Click again\."):
+    with pytest.raises(WaitTimeout, match=r"that all input has arrived\. Click again\."):
         page_sync.wait(threading.Event())
     page.may_answer.set()
 

@@ -70,7 +70,7 @@ def test_the_filter_narrows_the_list(sandbox: Sandbox, open_form: Callable[..., 
     assert command_of(step.use) == "", "a hidden cluster is not chosen"
     step.filter.value = "nowhere"
     assert step.cluster.control.options == ()
-    assert "No cluster that can be used matches" in words(step.cluster.box.children[1])
+    assert "No usable cluster matches" in words(step.cluster.box.children[1])
     step.filter.value = ""
     assert words(step.cluster.box.children[1]) == ""
 

@@ -1,4 +1,4 @@
-"""The runbook as widgets; imports ipywidgets, and so is imported by the first form."""
+"""The runbook as widgets. This package imports ipywidgets, so it is imported only for the first form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 1: choose one of the clusters that can be used, and copy the values that the tutorial asks for."""
+"""Step 1: choose a usable cluster, and copy the values that the tutorial asks for."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     StartSandbox = Callable[[Event], object]
 
-# So many endpoint services are searched for the endpoint that exists already.
+# Search at most this many endpoint services for existing endpoints.
 _MOST_SERVICES = 20
 
 
@@ -55,18 +55,19 @@ class ChooseCluster:
         *,
         start_sandbox: StartSandbox | None = None,
     ) -> None:
-        """Show an empty list.
+        """Create the step with an empty list.
 
         Args:
-            session: the form's.
-            on_chosen: is called in the worker's thread when the cluster has been chosen.
-            requested: name or ID of the cluster to begin with.
-            start_sandbox: points this kernel at the embedded clouds, which need no keys; None: not offered.
+            session: the form's session.
+            on_chosen: called in the worker's thread when a cluster has been chosen.
+            requested: name or ID of the initial cluster.
+            start_sandbox: switches this kernel to the embedded clouds, which need no keys; None hides the
+                button.
         """
         self._session, self._on_chosen, self._requested = session, on_chosen, requested
         self._endpoints: dict[str, str] = {}
         self.filter = widgets.Text(
-            description="Filter", placeholder="part of a name, an ID, a region or a plan", tooltip="Filter"
+            description="Filter", placeholder="part of a name, ID, region or plan", tooltip="Filter"
         )
         self.filter.add_class("tidb-pe-filter")
         self.filter.observe(without_values()(lambda _: self._offer_clusters()), "value")
@@ -107,11 +108,11 @@ class ChooseCluster:
         self._draw_sandbox(session.state)
 
     def summary(self, state: FormState) -> str:
-        """Return what was chosen, in a few words; empty before."""
+        """Return a short description of the chosen cluster; empty before a choice."""
         return f"{state.cluster.display_name} in {state.cluster.region_id}" if state.cluster else ""
 
     def open(self) -> None:
-        """List the clusters, and continue with the one that is meant, if that is clear."""
+        """List the clusters, and choose one if the choice is clear."""
         self._session.worker.then(self._load)
 
     def reload(self) -> None:
@@ -134,22 +135,22 @@ class ChooseCluster:
                 self.cluster.value = name
                 self.use.run()
                 return
-        # The operation says what is wrong with it.
+        # The operation shows what is wrong with it.
         self.use.run(ClusterRequest.of(cluster=requested))
 
     def _clear_choice(self) -> str:
-        """Return the only cluster that can be used or the only one with an endpoint; else nothing."""
+        """Return the only usable cluster or the only cluster with an endpoint; otherwise None."""
         usable = [cluster for cluster in self._session.state.clusters if cluster.restriction is None]
         if len(usable) == 1:
             return usable[0].cluster_id
         found = self._with_endpoints(usable)
         self._offer_clusters()
         if self.cluster.value is not None:
-            return ""  # a user has selected one meanwhile
+            return ""  # the user has selected one in the meantime
         return found[0] if len(found) == 1 else ""
 
     def _with_endpoints(self, usable: list[model.Cluster]) -> list[str]:
-        """Return the clusters that have endpoints: none where that cannot be looked up."""
+        """Return the clusters that have endpoints; empty if the endpoints cannot be looked up."""
         found = []
         # Clusters of one service have the same endpoints.
         services: dict[str, list[model.Cluster]] = {}
@@ -198,7 +199,7 @@ class ChooseCluster:
         self._session.store.update(no_credentials=isinstance(error, MissingCredentials))
 
     def _offer_clusters(self) -> None:
-        """Offer the clusters that can be used and match the filter."""
+        """List the usable clusters that match the filter."""
         words = self.filter.value.casefold().split()
         usable = [cluster for cluster in self._session.state.clusters if cluster.restriction is None]
         offers = [
@@ -206,7 +207,7 @@ class ChooseCluster:
         ]
         self.cluster.offer(offers)
         if words and not offers:
-            self.cluster.show_error("No cluster that can be used matches the filter.")
+            self.cluster.show_error("No usable cluster matches the filter.")
         if self.cluster.value is None:
             self.use.command.value = ""
         self.use.draw()
@@ -225,7 +226,7 @@ class ChooseCluster:
 
 
 def _values(cluster: model.Cluster) -> str:
-    """Return the values that the tutorial asks for, as fields to copy from."""
+    """Return the values that the tutorial asks for, as fields to copy."""
     service = cluster.service
     if service is None:
         return ""
@@ -240,7 +241,7 @@ def _values(cluster: model.Cluster) -> str:
 
 
 def _excluded(clusters: model.Clusters) -> str:
-    """Return the clusters that cannot be used, each with its reason."""
+    """Return the unusable clusters, each with its reason."""
     excluded = [cluster for cluster in clusters if cluster.restriction]
     usable = len(clusters) - len(excluded)
     reasons = tuple(Mark("aside", f"{c.restriction.reason}.") for c in excluded if c.restriction)

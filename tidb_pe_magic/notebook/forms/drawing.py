@@ -1,7 +1,8 @@
-"""The way from this notebook to the cluster: boxes as wide as their words, lines that fill the form's width.
+"""The drawing of the connection from this notebook to the cluster.
 
-Results of cells have the same as SVG (`display.views.topology`). The form's is HTML, so that its words keep
-their size in a narrow window, where the boxes stand one below the other.
+Boxes are as wide as their text, and lines fill the rest of the form's width. Results of cells show the same
+drawing as SVG (`display.views.topology`). The form uses HTML, so that text keeps its size in a narrow window,
+in which the boxes are stacked vertically.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.view import Kind
     from tidb_pe_magic.notebook.forms.state import FormState, Store
 
-# As in results.
+# As in the SVG drawing.
 _SIGNS: dict[Kind, str] = {"ok": "✔", "no": "✘", "warn": "!", "busy": "…"}
-_MOST_CLUSTERS = 4  # beside the chosen one
+_MOST_CLUSTERS = 4  # in addition to the chosen one
 
 
 class FormDrawing:
-    """Draws cluster, endpoint and connections each time one of them changes.
+    """Draws cluster, endpoint and connections whenever one of them changes.
 
     Attributes:
         box: the widget that shows the drawing.
     """
 
     def __init__(self, store: Store) -> None:
-        """Draw what is known."""
+        """Create the drawing."""
         self.box: Any = widgets.HTML().add_class("tidb-pe-drawing")
         store.observe(self._draw, "cluster", "endpoint", "endpoint_looked_up", "aliases", "plan")
         self._draw(store.state)
@@ -78,7 +79,7 @@ def _endpoint(state: FormState) -> str:
             inner=_zones(endpoint.zones),
         )
     if plan is not None and plan.existing is None:
-        # As large as the endpoint will be, so that nothing moves when it is created.
+        # As large as the later endpoint, so that the page does not move when it is created.
         return _station("Endpoint", code=plan.name, state="planned", kind="info", inner=_zones(plan.zones))
     return _station("Endpoint", state="not created yet" if state.endpoint_looked_up else "not known")
 
@@ -104,7 +105,7 @@ def _service(cluster: model.Cluster | None, endpoint: model.VpcEndpoint | None) 
 
 
 def _cluster(state: FormState) -> str:
-    """Draw the cluster, and name the others to which the endpoint carries logins, too."""
+    """Draw the cluster, and list the other clusters that the endpoint serves."""
     cluster = state.cluster
     if cluster is None:
         return _station("Cluster", state="not chosen yet")
@@ -120,7 +121,7 @@ def _cluster(state: FormState) -> str:
 
 
 def _unbroken(names: list[str]) -> str:
-    """Keep a browser from breaking a name at its hyphens."""
+    """Prevent line breaks at a name's hyphens."""
     return ", ".join(f'<span class="tidb-pe-word">{_escaped(name)}</span>' for name in names)
 
 

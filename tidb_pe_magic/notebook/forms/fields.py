@@ -1,7 +1,7 @@
-"""A request's field as a control: its value to the control, and what is typed there to its value.
+"""The controls for a request's fields: convert the value to the control's text, and input to the value.
 
-The request's rule alone decides what is valid. The error is shown below the control; the field keeps its last
-valid value.
+Only the request's rule decides what is valid. Errors are shown below the control, and the field keeps its
+last valid value.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _ACRONYMS = {"vpc": "VPC", "tls": "TLS", "ca": "CA"}
 
 
 class Field:
-    """One field of a request as a line of text; subclasses have other controls.
+    """A field of a request as a line of text; subclasses use other controls.
 
     Attributes:
         name: the field's name in its request.
-        label: the option as it is typed, by which errors name it.
-        control: the widget that is typed into.
-        box: control and error, one above the other.
-        reason: what the field's rule says against what the control holds; empty where it is valid.
+        label: the option as typed; errors name the field this way.
+        control: the input widget.
+        box: the control, with the error below it.
+        reason: why the control's content is invalid; empty if it is valid.
     """
 
     def __init__(self, request: type[Request], name: str, *, description: str = "") -> None:
-        """Show the field's default.
+        """Create the control with the field's default.
 
         Args:
-            request: the class that has the field.
+            request: the request class.
             name: the field's name.
-            description: the control's label; default: made from the name.
+            description: the control's label; default: derived from the name.
         """
         self.request, self.name, self.label = request, name, request.label(name)
         self.option = request.options()[name]
@@ -65,28 +65,28 @@ class Field:
 
     @property
     def value(self) -> Any:
-        """The value as a request has it: the last valid one."""
+        """The last valid value, as in a request."""
         return self._value
 
     @value.setter
     def value(self, value: Any) -> None:
-        """Set the value, from text or a value, and show it; None stands for the default.
+        """Set the value, from text or a value, and show it; None is the default.
 
         Raises:
-            InvalidRequest: it is not valid; neither value nor control has changed.
+            InvalidRequest: it is invalid; neither the value nor the control has changed.
         """
         checked = self.default if value is None else self.request.checked(self.name, value)
         try:
             with self._quietly():
                 self._display(checked)
         except TraitError:
-            raise InvalidRequest(self.label, "is none of those that can be chosen.") from None
+            raise InvalidRequest(self.label, "is not one of the choices.") from None
         self._value, self.reason = checked, ""
         self.show_error("")
 
     @property
     def text(self) -> Any:
-        """The value as it is typed; None where it is the default."""
+        """The value as typed; None if it is the default."""
         if self.value == self.default:
             return None
         return (
@@ -94,15 +94,15 @@ class Field:
         )
 
     def show_error(self, words: str) -> None:
-        """Show below the control what is wrong with it; empty words take that away."""
+        """Show an error below the control; an empty text clears it."""
         self._error.value = field_error(words)
 
     def show_hint(self, words: str) -> None:
-        """Show below the control what it still lacks."""
+        """Show below the control that a value is missing."""
         self._error.value = hint(words)
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever another valid value was typed or chosen."""
+        """Call `listener` whenever the valid value changes."""
         self._listeners.append(listener)
 
     def _make(self) -> Any:
@@ -112,7 +112,7 @@ class Field:
     def _described(self, control: Any) -> Any:
         control.description, control.tooltip = self.description, self.option.help
         if "continuous_update" in control.trait_names():
-            control.continuous_update = False  # half a word is neither valid nor wrong
+            control.continuous_update = False  # do not validate half a word
         return control
 
     def _text(self, value: Any) -> str:
@@ -123,7 +123,7 @@ class Field:
         self.control.value = self._text(value)
 
     def _typed(self) -> Any:
-        """Return what the control holds, as the request reads it; None where it holds nothing."""
+        """Return the control's content for the request; None if it is empty."""
         return self.control.value or None
 
     def _changed(self, change: Any) -> None:  # noqa: ARG002 - traitlets' signature
@@ -141,13 +141,13 @@ class Field:
             listener()
 
     def _refuse(self, reason: str) -> None:
-        """Keep the value, and let no request be made before this is mended."""
+        """Keep the value, and block requests until the error is corrected."""
         self.reason = reason
         self.show_error(reason)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
-        """Keep what this thread displays from being taken for what a person typed; others display at will."""
+        """Ignore changes of the control by this thread (not by others), because they are not user input."""
         self._displaying.depth = getattr(self._displaying, "depth", 0) + 1
         try:
             yield
@@ -156,11 +156,11 @@ class Field:
 
 
 class Lines(Field):
-    """A field with several values: one a line."""
+    """A field with several values, one per line."""
 
     def _make(self) -> Any:
         control = widgets.Textarea(value=self._text(self.default), rows=2)
-        control.placeholder = f"{self.option.metavar}, one a line"
+        control.placeholder = f"{self.option.metavar}, one per line"
         return self._described(control)
 
     def _text(self, value: Any) -> str:
@@ -181,7 +181,7 @@ class Choice(Field):
 
 
 class Switch(Field):
-    """A field that is on or off."""
+    """A field with the values on and off."""
 
     def _make(self) -> Any:
         return self._described(widgets.Checkbox(value=self.default, indent=False))
@@ -194,17 +194,17 @@ class Switch(Field):
 
 
 class SecretSource(Field):
-    """Where a password is: what is refused may be the password itself, and does not stay in the control."""
+    """The source of a password. Invalid input is removed, because it may be the password itself."""
 
     def _refuse(self, reason: str) -> None:
-        """Show what is wrong, and in the control what it held before, which is valid."""
+        """Show the error, and restore the control's last valid content."""
         self.show_error(reason)
         with self._quietly():
             self._display(self.value)
 
 
 def field_for(request: type[Request], name: str, *, description: str = "") -> Field:
-    """Return the field's control: the option decides which kind."""
+    """Return the control that fits the field's option."""
     described = request.options()[name]
     kind = Field
     if isinstance(next(field.default for field in fields(request) if field.name == name), bool):
@@ -219,22 +219,22 @@ def field_for(request: type[Request], name: str, *, description: str = "") -> Fi
 
 
 class FieldSet:
-    """The fields from which one kind of request is made."""
+    """The fields of one kind of request."""
 
     def __init__(self, request: type[Request], fields: Iterable[Field] = ()) -> None:
-        """Keep the fields; several sheets may share one."""
+        """Create the set; several sets may share a field."""
         self._request = request
         self._built: tuple[dict[str, Any], Request | InvalidRequest] | None = None
         self.fields = tuple(fields)
 
     def request(self, **given: Any) -> Request:
-        """Return the request of what the controls hold; the same one until that changes.
+        """Return the request for the controls' values; the same object until a value changes.
 
         Args:
-            **given: fields that no control is for, or that stand instead of what it holds.
+            **given: fields without a control, or values that override a control's.
 
         Raises:
-            InvalidRequest: a control holds what is not valid, or lacks what has to be given.
+            InvalidRequest: a control's value is invalid, or a required value is missing.
         """
         for field in self.fields:
             if field.reason:
@@ -251,13 +251,13 @@ class FieldSet:
         return built
 
     def show_error(self, error: InvalidRequest, *, clicked: bool = True) -> bool:
-        """Show the error below the field that it names; False where there is no such field.
+        """Show the error below the field that it names; return False if the set has no such field.
 
         Before a click, an empty field is not an error yet.
         """
         named = [field for field in self.fields if field.label == error.field]
         for field in named:
-            # The control itself lists what can be chosen.
+            # The control already lists the choices.
             if isinstance(error, ChoiceRequired):
                 words = f"{error.reason} Choose one."
             else:
@@ -269,23 +269,23 @@ class FieldSet:
         return bool(named)
 
     def clear_errors(self) -> None:
-        """Take away what an operation said of the fields; what their own rules say stays."""
+        """Clear the errors of operations; keep the errors of the fields' own rules."""
         for field in self.fields:
             field.show_error(field.reason)
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever a field has another valid value."""
+        """Call `listener` whenever a field's valid value changes."""
         for field in self.fields:
             field.on_change(listener)
 
 
 def _words(name: str) -> str:
-    """Return a field's name as a label: `tls_name` is TLS name."""
+    """Return a field's name as a label: `tls_name` becomes "TLS name"."""
     first, *rest = (_ACRONYMS.get(word, word) for word in name.strip("_").split("_"))
     return " ".join((first[0].upper() + first[1:], *rest))
 
 
 def _default(help_text: str) -> str:
-    """Return what holds where nothing is typed, as the help has it."""
+    """Return the default from the option's help."""
     found = re.search(r"default: (.+)", help_text)
     return f"default: {found[1]}" if found else ""

@@ -1,4 +1,4 @@
-"""A button that shows controls below it, and hides them again."""
+"""A button that shows and hides the controls below it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tidb_pe_magic.credentials.redaction import without_values
 
 
 def fold(title: str, tooltip: str, content: Any) -> Any:
-    """Return the button and the content, which is hidden at first."""
+    """Return the button with the content, which is hidden initially."""
     content.layout.display = "none"
     toggle = widgets.ToggleButton(description=f"▸ {title}", tooltip=tooltip)
 

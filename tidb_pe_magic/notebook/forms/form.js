@@ -1,4 +1,4 @@
-// Can run several times for a form that is shown; only the first time counts.
+// May run several times for a displayed form; only the first run has an effect.
 // `this` is the form's style element.
 const form = this.closest('.tidb-pe-form');
 const button = event => event.target.closest('button');
@@ -6,7 +6,7 @@ const first = form && !form.tidbPeReady;
 if (form) form.tidbPeReady = true;
 
 if (first) {
-  // A focus that a script gives is shown as one that the keyboard gives, unless it follows the mouse.
+  // Browsers show a script's focus like a keyboard's focus. Hide it after a mouse click.
   let byMouse = false;
   const focus = node => {
     node.classList.toggle('tidb-pe-by-mouse', byMouse);
@@ -17,16 +17,16 @@ if (first) {
     document.activeElement.classList.remove('tidb-pe-by-mouse');
   }, true);
 
-  // JupyterLab takes a letter that is pressed in a list, or Enter on a button, for one of the notebook's own
-  // shortcuts (`m` makes the cell a text, `x` cuts it), and ipywidgets has no attribute that says otherwise.
+  // JupyterLab handles a letter that is typed in a list, or Enter on a button, as a notebook shortcut (`m` turns the
+  // cell into Markdown, `x` cuts it), and ipywidgets has no attribute to prevent it.
   form.addEventListener('focusin', event => {
     if (event.target.matches('select, button, input')) {
       event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
     }
   });
 
-  // A field sends what was typed when it loses the focus, and what comes of that can move a button away from
-  // under a mouse that presses it: no click would come. So the focus moves with the click, not with the press.
+  // A field sends its text when it loses the focus, and the resulting update can move a button away from the pressed
+  // mouse, so that no click occurs. So move the focus on click, not on mousedown.
   form.addEventListener('mousedown', event => {
     if (button(event)) event.preventDefault();
   });
@@ -37,13 +37,13 @@ if (first) {
     focus(clicked);
   }, true);
 
-  // Whoever double-clicks means one click: the second one would close what the first one opened, or reach a
-  // button that has moved under the mouse.
+  // Handle a double click as one click: the second one would close what the first one opened, or hit a button that
+  // has moved under the mouse.
   form.addEventListener('click', event => {
     if (event.detail > 1 && button(event)) event.stopPropagation();
   }, true);
 
-  // Copies the command beside a Copy button; on a page that is not served securely, by way of the selection.
+  // Copy the command next to a Copy button; on an insecure page, copy the selection instead.
   form.addEventListener('click', async event => {
     const copy = event.target.closest('.tidb-pe-copy');
     if (!copy) return;
@@ -59,8 +59,8 @@ if (first) {
     setTimeout(() => { copy.textContent = 'Copy'; }, 1500);
   });
 
-  // A button that is disabled while the form works loses the focus, and so does one whose step is closed. The
-  // keyboard continues at the button once it is enabled, or at the head of the step that was opened.
+  // A button loses the focus when it is disabled or its step is closed. Return the focus to the button when it is
+  // enabled, or to the header of the open step.
   let last = null;
   const gone = () => document.activeElement === document.body || document.activeElement === null;
   const visible = node => node.isConnected && node.offsetParent !== null;

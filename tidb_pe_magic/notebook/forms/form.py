@@ -1,4 +1,4 @@
-"""The form as a whole: three steps one below the other, of which one or more are open."""
+"""The complete form: three steps, of which one or more are open."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _WITH_COMMANDS = "tidb-pe-with-commands"
-_WITHOUT_WIDGETS = "A form of tidb_pe. It needs Jupyter widgets; the commands below do the same without it."
+_WITHOUT_WIDGETS = "A form of tidb_pe. It needs Jupyter widgets; the commands below work without them."
 
 
 class Form:
-    """The runbook as a form: display it, or leave it as a cell's last value.
+    """The runbook as a form: display it, or use it as a cell's last expression.
 
     Attributes:
-        widget: the form as a widget, to be placed within others.
+        widget: the form as a widget, for use within other widgets.
     """
 
-    def __init__(  # noqa: PLR0913 - each is an edge that a test or a skin replaces
+    def __init__(  # noqa: PLR0913 - tests and front ends replace them
         self,
         runbook: Runbook,
         step: str = "",
@@ -52,17 +52,17 @@ class Form:
         wait_for_page: PageWait | None = None,
         start_sandbox: StartSandbox | None = None,
     ) -> None:
-        """Make the form, and begin to ask the clouds in a thread of its own.
+        """Create the form, and start to query the clouds in a separate thread.
 
         Args:
-            runbook: does the work.
-            step: cluster, create or connect, for this step alone; default: all three.
-            cluster: name or ID of the cluster to begin with; default: the last one named in this kernel, the
-                only one that can be used, or the only one that has an endpoint.
+            runbook: performs the operations.
+            step: cluster, create or connect, for this step only; default: all three.
+            cluster: name or ID of the initial cluster; default: the last one used in this kernel, the only
+                usable one, or the only one with an endpoint.
             publish: shows outputs; default: the shell's display publisher.
-            wait_for_page: waits for what a click may have overtaken; returns True where the event ended that;
-                default: asks the page.
-            start_sandbox: points this kernel at the embedded clouds; None: it is not offered.
+            wait_for_page: waits for changes that a click may have overtaken; returns True if the event ended
+                the wait; default: queries the page.
+            start_sandbox: switches this kernel to the embedded clouds; None hides the button.
         """
         self._publish = publish or _publisher()
         self._page_sync = PageSync()
@@ -93,7 +93,7 @@ class Form:
         self._only = step
         self._loaded = {"cluster"}
         for name, section in self.sections.items():
-            # A step alone shows the first one too, until there is a cluster.
+            # A single step also shows the first step, until a cluster is chosen.
             section.box.layout.display = "" if step in {"", name} or name == "cluster" else "none"
         self.sections["cluster"].show(shown=True)
         boxes = [section.box for section in self.sections.values()]
@@ -104,11 +104,11 @@ class Form:
         self.choose.open()
 
     def __repr__(self) -> str:
-        """Say what it is: what its fields hold stays private."""
+        """Return a short description without the values of the fields."""
         return f"<tidb_pe form, cluster {self.session.state.cluster_name or 'not chosen'}>"
 
     def _ipython_display_(self) -> None:
-        """Show the form, and under it the summary that needs no widgets."""
+        """Show the form, and below it the summary, which works without widgets."""
         if self._publish is not None:
             reference = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
             data: dict[str, Any] = {"text/plain": _WITHOUT_WIDGETS, _VIEW: reference}
@@ -121,17 +121,17 @@ class Form:
         return self.connect.query.frame
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for at most `timeout` seconds until nothing is under way; tell whether that is so."""
+        """Wait for at most `timeout` seconds until the form is idle; return whether it is."""
         return self.session.worker.join(timeout)
 
     def close(self) -> None:
-        """Stop waiting, drop a password that was typed, and take the form away."""
+        """Stop waiting, discard a typed password, and remove the form."""
         self.session.worker.close()
         self.connect.password.clear()
         self.widget.close()
 
     def _chosen(self) -> None:
-        """Continue where the clouds are; in the worker's thread."""
+        """Continue from the clouds' current state, in the worker's thread."""
         self._loaded = {"cluster"}
         if self._only:
             self._go(self._only)
@@ -139,11 +139,11 @@ class Form:
         self._go("connect" if self._has_endpoint() else "create")
 
     def _has_endpoint(self) -> bool:
-        """Tell whether there is an endpoint; where that cannot be told, the preflight says why."""
+        """Return whether an endpoint exists; if that is unknown, the preflight shows why."""
         status = self.status.run()
         if status is not None:
             return any(step.step == "create" and step.done for step in status.steps)
-        # A cluster with several endpoints has no state of its own: the last step lets one be chosen.
+        # With several endpoints, the user chooses one in the last step.
         found = self.connect.list.run()
         return bool(found and found.items)
 
@@ -159,7 +159,7 @@ class Form:
             self._go("connect")
 
     def _go(self, name: str) -> None:
-        """Open a step and close the others, and look up what it shows."""
+        """Open a step, close the others, and load the step's data."""
         for each, section in self.sections.items():
             section.show(shown=each == name)
             section.box.layout.display = "" if self._only in {"", each} else "none"
@@ -167,13 +167,13 @@ class Form:
         self._opened(name)
 
     def _opened(self, name: str) -> None:
-        """Look up what a step shows when it is opened first, once there is a cluster for it."""
+        """Load a step's data when it is first opened, once a cluster is chosen."""
         if name not in self._loaded and self.session.state.cluster is not None:
             self._loaded.add(name)
             self.sections[name].step.open()
 
     def _reload(self) -> None:
-        """Look up again what the drawing and the open steps show, in the worker's thread."""
+        """Reload the data of the drawing and the open steps, in the worker's thread."""
         if self.session.state.cluster is not None:
             self.status.run()
         for section in self.sections.values():
@@ -186,11 +186,11 @@ class Form:
 
     def _ping_page(self, state: FormState) -> None:
         if state.clicks is Clicks.START and not self._page_sync.answers:
-            self._page_sync.ping()  # so that the first click finds a page that is known
+            self._page_sync.ping()  # so that the page is known before the first click
 
 
 def _publisher() -> Publish | None:
-    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only where it is displayed
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only needed for the display
 
     shell = get_ipython()
     publish: Publish | None = shell.display_pub.publish if shell is not None else None

@@ -1,4 +1,4 @@
-"""What a user does in a form reaches the kernel in the order in which it was done."""
+"""Ensures that a form's changes and clicks reach the kernel in the user's order."""
 
 from __future__ import annotations
 
@@ -15,48 +15,49 @@ from tidb_pe_magic.credentials.redaction import without_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Seconds. A page that has answered before does so in the time of one way there and back, unless it is gone,
-# or the thread that would hear it executes a cell.
+# Seconds. A page that has answered before answers within one round trip, unless it is closed or the receiving
+# thread executes a cell.
 _LONGEST = 30.0
-# Where no page has answered yet there may be none, or one that knows no links.
+# If a page has never answered, it may not exist, or may not support links.
 _GRACE = 0.25
-_PAUSE = 0.05  # between two looks at the event that ends the wait
+_PAUSE = 0.05  # seconds between two checks of the event that ends the wait
 _FIRST = "0"
-_UNANSWERED = "nothing was done: the page does not confirm that everything typed has arrived."
+_UNANSWERED = "nothing was done because the page did not confirm that all input has arrived."
 
 
 def use_one_thread(*roots: Any) -> None:
-    """Have one thread handle all that a front end sends to these widgets and to those within them.
+    """Handle all messages for these widgets and their children in one thread.
 
-    A front end that knows subshells asks for the same one for every widget. ipykernel 7.4 takes each widget's
-    messages to where that widget was changed last instead. So a click could overtake what was typed before
-    it, by as long as a cell runs, and an endpoint be made from fields as they were.
+    A front end that supports subshells requests the same one for every widget. ipykernel 7.4 instead handles
+    a widget's messages in the thread that last changed the widget. A click could then overtake earlier input
+    by the duration of a cell, and an endpoint would be created from outdated fields.
     """
     for widget in _within(roots):
         comm = widget.comm
         if hasattr(comm, "_reply_subshell_for"):
-            comm._reply_subshell_for = _requested_subshell  # noqa: SLF001 - there is no setting for it
+            comm._reply_subshell_for = _requested_subshell  # noqa: SLF001 - ipykernel has no setting for it
 
 
 class PageSync:
-    """Tells when all that was done in the page before a click has arrived.
+    """Detects when all changes that the user did before a click have arrived.
 
-    A page keeps a widget's change back until the kernel has dealt with that widget's change before, but it
-    keeps no click back: two security groups chosen quickly, and Create would know of the first one alone. So
-    the page is asked a question. It learns that the kernel has dealt with the earlier changes before it
-    reads the question, and sends what it kept back before it answers. The answer needs no code in the page:
-    a link of ipywidgets copies the value of one model to another one. Of two pages that show the form the
-    first one to answer is heard.
+    A page holds a widget's change back until the kernel has handled the widget's previous change, but it
+    does not hold clicks back. If the user quickly selects two security groups and clicks Create, the kernel
+    would know only the first one. So the kernel sends a question to the page. The page learns that the
+    earlier changes were handled before it reads the question, and sends the held changes before it answers.
+    This needs no code in the
+    page: a link of ipywidgets copies the value of one model to another. If two pages show the form, the first
+    answer counts.
 
     Attributes:
-        answers: a page has answered before.
+        answers: whether a page has ever answered.
     """
 
     def __init__(self, *, longest: float = _LONGEST) -> None:
-        """Ask nothing yet.
+        """Create the link, without a question.
 
-        A page that shows the form while a cell is executed would send its answer after that cell, and keep
-        all later ones back until then.
+        If it sent a question while a cell runs, the page's answer would arrive after that cell, and delay all
+        later answers.
 
         Args:
             longest: seconds to wait for a page that has answered before.
@@ -73,10 +74,10 @@ class PageSync:
         self._link = widgets.jsdlink((self._question, "value"), (self._answer, "value"))
 
     def wait(self, cancelled: threading.Event) -> bool:
-        """Ask, and wait for the answer; return True where the event ended that.
+        """Send the question, and wait for the answer; return True if the event ended the wait.
 
         Raises:
-            WaitTimeout: a page that has answered before does not.
+            WaitTimeout: a page that has answered before does not answer.
         """
         answers = self.answers
         self.ping()
@@ -91,7 +92,7 @@ class PageSync:
         return cancelled.is_set()
 
     def ping(self) -> None:
-        """Ask the page whether everything has arrived."""
+        """Send a new question to the page."""
         with self._lock:
             self._answered.clear()
             self._question.value = str(next(self._numbers))

@@ -1,4 +1,4 @@
-"""The SQL password, typed into a form and kept in no widget."""
+"""The SQL password field, which never stores the password in a widget."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _EMPTY = "default: TIDB_PASSWORD in the environment"
-_TAKEN = "••••••  taken; kept out of the notebook until you connect"
+_TAKEN = "••••••  entered for the next Connect, never saved in the notebook"
 
 
 class _Unechoed(widgets.Password):  # type: ignore[misc]
-    """A password field whose value the kernel repeats to no front end."""
+    """A password field whose value the kernel never sends to a front end."""
 
-    value = CUnicode("", help="What is typed").tag(sync=True, echo_update=False)
+    value = CUnicode("", help="The typed text").tag(sync=True, echo_update=False)
 
 
 class PasswordField:
-    """Takes a password out of its widget as soon as the kernel has it.
+    """Removes a password from its widget as soon as it arrives in the kernel.
 
-    A saved notebook can hold the state of widgets, and nbclient saves their last state even after they are
-    closed. So the front end sends the password only once the field is left, and it is emptied at once.
+    A saved notebook can contain the state of widgets, and nbclient saves their last state even after they are
+    closed. So the front end sends the password only when the field loses the focus, and the field is cleared
+    immediately.
 
     Attributes:
-        control: the widget that is typed into.
-        box: its place among other fields.
+        control: the input widget.
+        box: the control, to be placed among other fields.
     """
 
     def __init__(self) -> None:
-        """Hold no password."""
+        """Create the field, without a password."""
         self._lock = threading.Lock()
         self._secret = Secret("")
         self._listeners: list[Callable[[], None]] = []
         self.control = _Unechoed(
             description="Password",
             placeholder=_EMPTY,
-            tooltip="of the SQL user; stands in no saved notebook",
+            tooltip="password of the SQL user; never saved in the notebook",
             continuous_update=False,
         )
         self.box = widgets.VBox([self.control])
@@ -53,14 +54,14 @@ class PasswordField:
 
     @property
     def source(self) -> PasswordSource | None:
-        """`prompt` where a password was typed, which is what the command would ask for; else None."""
+        """`prompt` if a password was typed, because the command would prompt for it; otherwise None."""
         return PasswordSource("prompt") if self._secret else None
 
     def prompt(self, question: str) -> Secret:
-        """Give the password away, and forget it.
+        """Return the password, and remove it.
 
         Raises:
-            MissingCredentials: none was typed.
+            MissingCredentials: no password was typed.
         """
         with self._lock:
             secret, self._secret = self._secret, Secret("")
@@ -69,7 +70,7 @@ class PasswordField:
             raise MissingCredentials(
                 "SQL password",
                 (
-                    "what sql-user has kept",
+                    "the password stored by sql-user",
                     "TIDB_PASSWORD in the environment",
                     "the form's field Password, which is empty",
                 ),
@@ -78,13 +79,13 @@ class PasswordField:
         return secret
 
     def clear(self) -> None:
-        """Hold no password."""
+        """Remove the password."""
         with self._lock:
             self._secret = Secret("")
         self.control.value, self.control.placeholder = "", _EMPTY
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever a password was typed."""
+        """Call `listener` whenever a password is typed."""
         self._listeners.append(listener)
 
     def _typed(self, change: Any) -> None:

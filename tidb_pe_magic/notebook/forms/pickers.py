@@ -1,4 +1,4 @@
-"""Fields whose controls offer what the clouds have."""
+"""Fields whose controls list the clouds' resources."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     Offer = tuple[str, str]
 
-# An empty value stands for the default: a value of None would leave the control blank.
+# An empty value means the default: with None, the control would be blank.
 _CHOOSE: Offer = ("— not chosen —", "")
 _ROWS = 6
 
 
 class Picker(Field):
-    """A field whose value is one of those that are offered."""
+    """A field with one of the listed values."""
 
     def _make(self) -> Any:
         return self._described(widgets.Dropdown(options=[_CHOOSE], value=""))
@@ -40,11 +40,11 @@ class Picker(Field):
         return self.control.value or None
 
     def offer(self, offers: Iterable[Offer], *, none: Offer | None = _CHOOSE) -> None:
-        """Offer these, each with its words; a value that is none of them is given up.
+        """List these values with their labels; a current value that is not listed is reset.
 
         Args:
-            offers: words and value of each.
-            none: what stands for the default; None where there is none.
+            offers: label and value of each.
+            none: label of the default; None without a default.
         """
         options = [*([none] if none else []), *offers]
         kept = self.value if any(self.value == value for _, value in options) else None
@@ -56,7 +56,7 @@ class Picker(Field):
 
 
 class ListPicker(Picker):
-    """The same as a list that shows several at once."""
+    """The same field as a list that shows several values at once."""
 
     def _make(self) -> Any:
         return self._described(widgets.Select(options=[], rows=_ROWS))
@@ -65,12 +65,12 @@ class ListPicker(Picker):
         return value or None
 
     def offer(self, offers: Iterable[Offer], *, none: Offer | None = None) -> None:
-        """Offer these."""
+        """List these values."""
         super().offer(offers, none=none)
 
 
 class SeveralPicker(Field):
-    """A field with several values, all of those that are offered."""
+    """A field with several of the listed values."""
 
     def _make(self) -> Any:
         return self._described(widgets.SelectMultiple(options=[], rows=3))
@@ -82,7 +82,7 @@ class SeveralPicker(Field):
         return self.control.value or None
 
     def offer(self, offers: Iterable[Offer]) -> None:
-        """Offer these; of the values only those are kept that are among them."""
+        """List these values; current values that are not listed are dropped."""
         options = list(offers)
         kept = tuple(value for value in self.value if any(value == offered for _, offered in options))
         with self._quietly():
@@ -93,7 +93,7 @@ class SeveralPicker(Field):
 
 
 class ZonePicker(Field):
-    """The endpoint's zones, each with one of its vSwitches: one choice for each zone of the service."""
+    """The endpoint's zones, each with a vSwitch: one control for each zone of the service."""
 
     def _make(self) -> Any:
         self._zones: dict[str, Any] = {}
@@ -103,7 +103,7 @@ class ZonePicker(Field):
         chosen = {choice.zone_id: choice.vswitch_id for choice in value}
         offered = {zone: [each for _, each in control.options] for zone, control in self._zones.items()}
         if any(vswitch not in offered.get(zone, ()) for zone, vswitch in chosen.items()):
-            msg = "a zone or vSwitch that is not offered"
+            msg = "a zone or vSwitch that is not listed"
             raise TraitError(msg)
         for zone_id, control in self._zones.items():
             control.value = chosen.get(zone_id, "")
@@ -115,7 +115,7 @@ class ZonePicker(Field):
         return chosen or None
 
     def offer(self, networks: model.Networks | None, vpc: model.Vpc | None) -> None:
-        """Offer the vSwitches of the VPC that can be used, zone by zone; without networks there are none."""
+        """List the VPC's usable vSwitches for each zone; empty without networks."""
         with self._quietly():
             self._zones = {}
             if networks is not None:
@@ -124,7 +124,7 @@ class ZonePicker(Field):
             self.control.children = tuple(self._zones.values())
             try:
                 self._display(self._value)
-            except TraitError:  # not all of them are offered any more
+            except TraitError:  # some of them are no longer listed
                 self._value = ()
         self.show_error("")
 
@@ -137,7 +137,7 @@ class ZonePicker(Field):
             for vswitch in (vpc.vswitches if vpc else ())
             if vswitch.zone_id == zone_id and not networks.vswitch_obstacle(vswitch)
         ]
-        none = "— no usable vSwitch —" if vpc else "— after the VPC —"
+        none = "— no usable vSwitch —" if vpc else "— choose a VPC first —"
         words = "— not in this zone —" if usable else none
         control = widgets.Dropdown(
             options=[(words, ""), *usable],

@@ -1,4 +1,4 @@
-"""What the steps of one form share: the runbook, the worker, and the state."""
+"""The parts that all steps of a form share: the runbook, the worker, and the state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     PageWait = Callable[[Event], bool]
 
-# What the form does, while it does it.
+# Descriptions of the current activity.
 _ACTIVITIES = {
     "clusters": "Listing clusters",
     "cluster": "Reading the cluster",
@@ -41,19 +41,20 @@ class FormSession:
     """The form's runbook, worker and state.
 
     Attributes:
-        runbook: does the work.
-        summary: lists what was done.
-        store: what the form knows.
-        worker: the thread that works.
+        runbook: performs the operations.
+        summary: lists the finished operations.
+        store: the form's state.
+        worker: the form's thread.
     """
 
     def __init__(self, runbook: Runbook, summary: Summary, *, wait_for_page: PageWait) -> None:
-        """Have nothing under way.
+        """Create an idle session.
 
         Args:
-            runbook: does the work.
-            summary: lists what was done.
-            wait_for_page: waits for what a click may have overtaken; returns True where the event ended that.
+            runbook: performs the operations.
+            summary: lists the finished operations.
+            wait_for_page: waits for changes that a click may have overtaken; returns True if the event ended
+                the wait.
         """
         self._wait_for_page = wait_for_page
         self.runbook, self.summary, self.store = runbook, summary, Store()
@@ -61,30 +62,30 @@ class FormSession:
 
     @property
     def state(self) -> FormState:
-        """What the form knows now."""
+        """The form's current state."""
         return self.store.state
 
     def cluster_field(self) -> dict[str, str]:
-        """Return the field by which each request names the chosen cluster."""
+        """Return the request field with the chosen cluster."""
         name = self.state.cluster_name
         return {"cluster": name} if name else {}
 
     def endpoint_field(self) -> dict[str, str]:
-        """Return the field that names the endpoint, where the cluster has several."""
+        """Return the request field with the endpoint, if the cluster has several."""
         endpoint = self.state.endpoint
         named = endpoint is not None and (len(self.state.endpoints) > 1 or self.state.created is not None)
         return {"endpoint": endpoint.endpoint_id} if endpoint is not None and named else {}
 
     def wait_for_page(self) -> bool:
-        """Wait for what was done in the page before a click; return False where the click was canceled.
+        """Wait for changes that came before a click; return False if the click was canceled.
 
         Raises:
-            WaitTimeout: the page does not say whether that was all.
+            WaitTimeout: the page does not confirm that all changes have arrived.
         """
         self.store.update(activity="Reading what was typed", progress="")
         return not self._wait_for_page(self.worker.cancelled)
 
-    def perform(  # noqa: PLR0913 - `Runbook.perform` and what is shown meanwhile
+    def perform(  # noqa: PLR0913 - the arguments of `Runbook.perform` and the activity
         self,
         name: str,
         request: Request,
@@ -94,11 +95,11 @@ class FormSession:
         remember: bool = False,
         activity: str = "",
     ) -> model.Result:
-        """Perform the operation in the worker's thread, and show that it is under way.
+        """Perform the operation in the worker's thread, and show the activity.
 
-        Arguments and errors are those of `Runbook.perform`. A cluster that a user did not choose by name does
-        not become the default of commands in cells. `activity` says what is under way, if that is not obvious
-        from the operation's name.
+        Arguments and errors are those of `Runbook.perform`. A cluster that the user did not choose by name
+        does not become the default of commands in cells. `activity` describes the activity; default: from the
+        operation's name.
         """
         self.store.update(activity=activity or _ACTIVITIES[name], progress="")
         return self.runbook.perform(

@@ -1,4 +1,4 @@
-"""What a form knows, as one frozen record that its parts observe and draw from."""
+"""The form's state, as one frozen record that the parts observe and draw."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Clicks(StrEnum):
-    """What a click on a button does now.
+    """The effect of a click on a button.
 
     Attributes:
-        START: nothing is under way; the click's work starts at once.
-        FOLLOW: the form looks up what a changed field means; the click's work follows.
-        IGNORE: another click's work is under way or waits; the click does nothing.
+        START: the form is idle; the operation starts immediately.
+        FOLLOW: the form checks a changed field; the operation starts afterwards.
+        IGNORE: another click's operation is running or waiting; the click has no effect.
     """
 
     START = "start"
@@ -28,13 +28,13 @@ class Clicks(StrEnum):
 
 
 class PlanCheck(StrEnum):
-    """How the plan that is shown relates to the fields.
+    """Whether the displayed plan is the plan for the fields.
 
     Attributes:
-        NONE: there is no plan for the fields.
-        OUTDATED: the fields have changed since; another check follows.
+        NONE: the fields have not been checked.
+        OUTDATED: the fields have changed since the check; another check follows.
         RUNNING: the fields are being checked.
-        CURRENT: the plan is that of the fields.
+        CURRENT: the plan is the plan for the fields.
     """
 
     NONE = "none"
@@ -49,28 +49,28 @@ def _no_clusters() -> model.Clusters:
 
 @dataclass(frozen=True, kw_only=True)
 class FormState:
-    """What a form knows.
+    """The form's state.
 
     Attributes:
-        clicks: what a click does now.
-        activity: what is under way, in words; empty while nothing is.
-        progress: the latest event of it in one line.
-        show_commands: each button shows the command that does the same.
-        clusters: the clusters that were listed last.
-        cluster: the chosen cluster; None before.
-        cluster_name: how commands name it: its name, or its ID where the name is not unique.
-        no_credentials: the clusters could not be listed, because no key was found.
-        networks: where the cluster's endpoint can be created; None where that is not known.
-        plan: what Create would do; None where there is no plan.
-        plan_check: how the plan relates to the fields.
-        created: the endpoint created or adopted last, until a list has it.
+        clicks: the effect of a click.
+        activity: the current activity, in words; empty while the form is idle.
+        progress: the latest event of the activity in one line.
+        show_commands: each button shows the equivalent command.
+        clusters: the most recent list of clusters.
+        cluster: the chosen cluster; None before a choice.
+        cluster_name: the cluster in commands: its name, or its ID if the name is not unique.
+        no_credentials: the clusters could not be listed because no key was found.
+        networks: networks in which the endpoint can be created; None if unknown.
+        plan: the plan of Create; None without a plan.
+        plan_check: whether the plan is the plan for the fields.
+        created: the endpoint created or adopted last, until a list contains it.
         endpoints: the cluster's endpoints that are not being deleted.
-        endpoint: the endpoint that the form is about; None where there is none or none is chosen.
-        endpoint_looked_up: where `endpoint` is None, there is none; else that is not known.
-        aliases: SQL connections of this kernel over the endpoint; None where that was not looked up.
+        endpoint: the form's endpoint; None if none exists or none is chosen.
+        endpoint_looked_up: True if the endpoints were looked up: `endpoint` is None because none exists.
+        aliases: SQL connections of this kernel over the endpoint; None if not looked up.
         connection: the connection that this form opened last.
-        tables: the databases and tables that the connection can see; None where they were not listed.
-        database: the one whose tables are shown.
+        tables: databases and tables that are visible to the connection; None if not listed.
+        database: the database whose tables are shown.
     """
 
     clicks: Clicks = Clicks.START
@@ -94,7 +94,7 @@ class FormState:
     database: str = ""
 
     def with_cluster(self, cluster: model.Cluster, name: str) -> FormState:
-        """Return the state after a cluster was chosen, of which nothing else is known."""
+        """Return the state after a cluster was chosen, with all other values unknown."""
         return FormState(
             clicks=self.clicks,
             activity=self.activity,
@@ -106,46 +106,46 @@ class FormState:
         )
 
     def with_endpoint(self, endpoint: model.VpcEndpoint | None, *, looked_up: bool = True) -> FormState:
-        """Return the state with an endpoint as it is now.
+        """Return the state with the endpoint's current state.
 
         Args:
-            endpoint: None where there is none, or none is chosen.
-            looked_up: where it is None, there is none.
+            endpoint: None if none exists or none is chosen.
+            looked_up: the endpoints were looked up, so None means that none exists.
         """
         before, aliases = self.endpoint, self.aliases
         if before and (endpoint is None or endpoint.endpoint_id != before.endpoint_id):
-            aliases = None  # they used the other endpoint
+            aliases = None  # they use the other endpoint
         elif endpoint and before and not endpoint.zones:
-            endpoint = replace(endpoint, zones=before.zones)  # a wait's look-up has no zones
+            endpoint = replace(endpoint, zones=before.zones)  # the look-up of a wait does not include zones
         if endpoint and before and endpoint.endpoint_id == before.endpoint_id and endpoint.clusters is None:
             endpoint = replace(endpoint, clusters=before.clusters)
         return replace(self, endpoint=endpoint, endpoint_looked_up=looked_up, aliases=aliases)
 
     @property
     def plan_allows(self) -> bool:
-        """Whether the plan of the fields, checked now or just before, has no finding that stops."""
+        """Whether the plan for the fields, current or about to be checked again, has no stop."""
         return self.plan is not None and not self.plan.stops
 
 
 class Store:
-    """Holds the state. Observers only draw from it: they neither ask a cloud nor start work."""
+    """Holds the state. Observers only draw it; they neither call a cloud nor start work."""
 
     def __init__(self) -> None:
-        """Begin with nothing known."""
+        """Create an empty state."""
         self.state = FormState()
         self._lock = threading.RLock()
         self._observers: list[tuple[Callable[[FormState], None], frozenset[str]]] = []
 
     def observe(self, observer: Callable[[FormState], None], *names: str) -> None:
-        """Call the observer with the state after one of these fields has changed; without names, any."""
+        """Call the observer with the state after one of these fields (without names: any field) changes."""
         self._observers.append((observer, frozenset(names)))
 
     def update(self, **changes: Any) -> None:
-        """Change fields; each observer of a field that has another value now is called once."""
+        """Change fields, and call each observer of a changed field once."""
         self.change(lambda state: replace(state, **changes))
 
     def change(self, change: Callable[[FormState], FormState]) -> None:
-        """Replace the state by what the function makes of it."""
+        """Replace the state with the function's result."""
         with self._lock:
             before = self.state
             self.state = change(before)

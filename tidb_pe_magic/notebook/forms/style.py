@@ -1,4 +1,4 @@
-"""The form's style sheet, and what the page itself does for the form."""
+"""The form's style sheet and script."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from importlib import resources
 
 
 def style() -> str:
-    """Return both as an element of the page; every rule is about `.tidb-pe-…` alone.
+    """Return both as a page element; every rule applies only to `.tidb-pe-…`.
 
-    JupyterLab's variables follow its theme, each with a colour to fall back to. The script stands in an
-    attribute, since a script element that is put into a page does not run.
+    JupyterLab's variables follow its theme, and each has a fallback color. The script is in an attribute,
+    because a script element that is inserted into a page does not run.
     """
     return f'<style onload="{html.escape(_read("form.js"))}">{_read("form.css")}</style>'
 

@@ -1,4 +1,4 @@
-"""The one thread that works for a form, so that callbacks return at once."""
+"""The form's worker thread, so that callbacks return immediately."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Origin(Enum):
-    """Who asked for a job.
+    """The source of a job.
 
     Attributes:
-        CLICK: a button; Cancel takes it back.
-        FIELD: a changed field: a click is accepted meanwhile and follows.
-        STEP: a step that was opened.
-        FOLLOW_UP: the job before it, together with which it is cancelled.
+        CLICK: a button; Cancel removes the job.
+        FIELD: a changed field; a click during the job is accepted and follows.
+        STEP: an opened step.
+        FOLLOW_UP: the previous job; both are canceled together.
     """
 
     CLICK = "click"
@@ -39,16 +39,16 @@ class _QueuedJob:
 
 
 class Worker:
-    """Does one job after another in a thread, which ends with the last of them.
+    """Runs jobs one after another in a thread that ends after the last job.
 
-    Callbacks of widgets may come from several threads: front ends can handle each comm in a subshell.
+    Widget callbacks may come from several threads, because front ends can handle each comm in a subshell.
     """
 
     def __init__(self, on_change: Callable[[Clicks], None]) -> None:
-        """Be idle.
+        """Create an idle worker.
 
         Args:
-            on_change: is given what a click does from now on.
+            on_change: receives the new effect of a click.
         """
         self._on_change = on_change
         self._lock = threading.RLock()
@@ -62,7 +62,7 @@ class Worker:
 
     @property
     def clicks(self) -> Clicks:
-        """What a click does now."""
+        """The current effect of a click."""
         with self._lock:
             if self._running is None:
                 return Clicks.START
@@ -70,9 +70,9 @@ class Worker:
             return Clicks.FOLLOW if origins == {Origin.FIELD} else Clicks.IGNORE
 
     def click(self, job: Job) -> bool:
-        """Do what a click asks for, now or after the look-ups under way; False where it is ignored.
+        """Run a click's job now or after the current look-ups; return False if it is ignored.
 
-        A click that leaves a field comes just after the look-up of what was typed there.
+        A click after typing in a field follows immediately after the check of that field.
         """
         with self._lock:
             if self.clicks is Clicks.IGNORE:
@@ -81,28 +81,28 @@ class Worker:
             return True
 
     def then(self, job: Job) -> None:
-        """Do the job now, or after what is under way; one that waits already is not done twice."""
+        """Run the job now, or after the current jobs; a job that already waits is not added twice."""
         self._do(job, Origin.STEP)
 
     def look_up(self, job: Job) -> None:
-        """Do the same for a field that has changed."""
+        """Do the same for a changed field."""
         self._do(job, Origin.FIELD)
 
     def cancel(self) -> None:
-        """Ask the job under way to end, and drop its follow-ups and a click that waits."""
+        """Cancel the current job, its follow-ups and a waiting click."""
         with self._lock:
             dropped = {Origin.CLICK, Origin.FOLLOW_UP}
             self._waiting = [each for each in self._waiting if each.origin not in dropped]
             self.cancelled.set()
 
     def close(self) -> None:
-        """Ask the job under way to end, and drop all that wait."""
+        """Cancel the current job and all waiting jobs."""
         with self._lock:
             self._waiting.clear()
             self.cancelled.set()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for at most `timeout` seconds until nothing is left to do; tell whether that is so."""
+        """Wait for at most `timeout` seconds until the worker is idle; return whether it is."""
         return self._idle.wait(timeout)
 
     def _do(self, job: Job, origin: Origin) -> None:
@@ -140,7 +140,7 @@ class Worker:
             following = self._waiting.pop(0)
             self._running = following.origin
             if self.cancelled.is_set() and following.origin is not Origin.FOLLOW_UP:
-                self.cancelled = threading.Event()  # it was set before this job was asked for
+                self.cancelled = threading.Event()  # it was set before this job was added
             self._report()
             return following.job
 
@@ -154,6 +154,6 @@ class Worker:
         with self._lock:
             self._waiting.clear()
             self._running = None
-            self._thread = 0  # another thread can have this one's number
+            self._thread = 0  # another thread can reuse this one's number
             self._report()
             self._idle.set()
