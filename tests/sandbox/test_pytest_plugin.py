@@ -155,7 +155,7 @@ def test_an_impossible_marker_fails_in_one_line(pytester: pytest.Pytester, *, ex
         "(scenario='no-tl')": "unknown scenario 'no-tl': did you mean no-tls? Choose from clean, no-tls, *",
         "(scenaro='tls')": "unknown option 'scenaro': did you mean scenario? Choose from scenario, *",
         "(mode='never')": "unknown mode 'never': Choose from immediate, manual, time",
-        "('tls')": "the marker takes its options by name: scenario='tls', for one",
+        "('tls')": "the marker takes its options by name: for example scenario='tls'",
         "(flights='many')": "flights='many' is not of type int",
         "(seconds=0)": "seconds=0 is too little",
         "(upstream='nowhere')": "'nowhere' is not HOST:PORT, as in 127.0.0.1:3306",

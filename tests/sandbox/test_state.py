@@ -280,7 +280,7 @@ def test_a_file_holds_all_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
     ("where", "value", "words"),
     [
         (("version",), 99, "is of format 99, and this sandbox reads format 1"),
-        (("format",), "x", "it is something else"),
+        (("format",), "x", "is not a snapshot of this sandbox"),
         (("snapshot", "world", "endpoints", 0, "port"), "4000", "world.endpoints.0.port"),
         (("snapshot", "world", "mode"), "never", "world.mode"),
         (("snapshot", "clusters"), None, "clusters"),
@@ -337,7 +337,7 @@ def test_an_upstreams_content_is_not_in_it(sandbox: Sandbox) -> None:
         other.restore(snapshot)
         with pytest.raises(ValueError, match="was taken with an upstream, and this sandbox has the embedded"):
             sandbox.restore(snapshot)
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         other.snapshot()
 
 

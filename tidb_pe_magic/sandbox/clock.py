@@ -1,4 +1,4 @@
-"""The clock of both emulated clouds, which can go ahead of this machine's or behind it."""
+"""The clock of both emulated clouds, which can be ahead of this machine's clock or behind it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class CloudClock:
-    """Seconds since 1970, as the clouds have them.
+    """The clouds' time, in seconds since 1970.
 
     Attributes:
         ahead: seconds by which they are ahead of this machine.
     """
 
     def __init__(self) -> None:
-        """Agree with this machine."""
+        """Start without a difference."""
         self.ahead = 0.0
         self._own = threading.local()
 
@@ -30,7 +30,7 @@ class CloudClock:
 
     @contextlib.contextmanager
     def shifted(self, seconds: float) -> Iterator[None]:
-        """Let the clock go ahead for what this thread does meanwhile: one call's answer."""
+        """Set the clock ahead for this thread in the block, for one call's answer."""
         self._own.shift = seconds
         try:
             yield

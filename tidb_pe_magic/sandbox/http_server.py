@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 _HOST = "127.0.0.1"
-# A burst of clients must find room: a refused connection would look like an outage.
+# Large enough for a burst of clients: a refused connection would look like an outage.
 _BACKLOG = 128
 _QUERY = re.compile(r"\?\S+")
 _NO_LINGER = struct.pack("ii", 1, 0)
 _LOGGER = logging.getLogger(__name__)
 
 
-class HangUp(ConnectionError):  # noqa: N818 - what the server does, not what went wrong in it
-    """Raised by an application to end the connection where it stands, with or without a reset."""
+class HangUp(ConnectionError):  # noqa: N818 - an action of the server, not an error in it
+    """Raised by an application to end the connection immediately, with or without a reset."""
 
     def __init__(self, *, reset: bool = False) -> None:
         """Choose between the end of the stream (FIN) and a reset (RST)."""
@@ -35,7 +35,7 @@ class HangUp(ConnectionError):  # noqa: N818 - what the server does, not what we
 
 
 class _Handler(WSGIRequestHandler):
-    """A request handler that is quiet and sends head and body together."""
+    """A silent request handler that sends head and body together."""
 
     # Unbuffered, the head and the body leave in two segments, and Nagle's algorithm with delayed
     # acknowledgements then costs the client 40 ms for each call.
@@ -48,14 +48,14 @@ class _Handler(WSGIRequestHandler):
         self.send_header("Server", self.version_string())
 
     def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
-        """End a connection that the application has hung up on, by a reset if it shall be one."""
+        """End a connection for the application, with a reset if requested."""
         del environ
         self.close_connection = True
         if isinstance(error, HangUp) and error.reset:
-            # Closed with this option set, and with no end of the stream sent before, a socket sends RST.
+            # With this option, a socket that is closed before the end of the stream sends RST.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the base class uses this name
         """Leave a request as a debug record: a sandbox must not write into a notebook, nor log tokens."""
         _LOGGER.debug("%s: %s", type, _QUERY.sub("?…", message % args if args else message))
 
@@ -68,7 +68,7 @@ class _Server(BaseWSGIServer):
     def __init__(self, app: WSGIApplication, port: int) -> None:
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
-        # Bound here: where the base class finds the port taken, it prints and ends the whole process.
+        # Bind here: if the port is taken, the base class prints and exits the whole process.
         with socket.create_server((_HOST, port), backlog=_BACKLOG) as listener:
             super().__init__(_HOST, port, app, handler=_Handler, fd=listener.fileno())
 
@@ -127,7 +127,7 @@ class HttpServer(Startable):
     """
 
     def __init__(self, app: WSGIApplication, port: int = 0) -> None:
-        """Remember the application; port 0 takes any free one."""
+        """Set the application; port 0 uses any free port."""
         self._app = app
         self._port = port
         self._server: _Server | None = None
@@ -135,12 +135,12 @@ class HttpServer(Startable):
 
     @property
     def port(self) -> int:
-        """The port in use: the one asked for until the server has started."""
+        """The port in use; before the start, the requested port."""
         return self._port if self._server is None else self._server.port
 
     @property
     def url(self) -> str:
-        """The address to give to a client, without a trailing slash."""
+        """The URL for clients, without a trailing slash."""
         return f"http://{_HOST}:{self.port}"
 
     def start(self) -> Self:

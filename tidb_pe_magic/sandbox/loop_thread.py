@@ -1,4 +1,4 @@
-"""A daemon thread with its own asyncio loop, for servers that live beside a notebook's loop."""
+"""A daemon thread with its own asyncio loop, independent of a notebook's loop."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _T = TypeVar("_T")
 
 
 class LoopThread:
-    """Runs coroutines handed over from other threads until it is stopped.
+    """Runs coroutines from other threads until it is stopped.
 
     Stopping cancels whatever still runs, waits for it and for the loop's worker threads, closes the
-    loop and joins the thread: nothing is left behind to warn about.
+    loop and joins the thread, so that Python does not warn about resources.
     """
 
     def __init__(self, name: str, *, workers: int = 0) -> None:
-        """Remember the thread's name, and how many workers `asyncio.to_thread` may use."""
+        """Set the thread's name, and the number of workers for `asyncio.to_thread`."""
         self._name = name
         self._workers = workers
         self._thread: threading.Thread | None = None
@@ -30,7 +30,7 @@ class LoopThread:
 
     @property
     def running(self) -> bool:
-        """Whether the loop takes coroutines."""
+        """Whether the loop accepts coroutines."""
         return self._loop is not None
 
     def start(self) -> None:
@@ -49,7 +49,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def stop(self) -> None:
-        """Cancel what runs and join the thread; may be called twice."""
+        """Cancel running coroutines and join the thread; may be called twice."""
         loop, end, thread = self._loop, self._end, self._thread
         if loop is None or end is None or thread is None:
             return

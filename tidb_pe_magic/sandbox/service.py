@@ -1,4 +1,4 @@
-"""The services of the sandbox, as faults and the request log name them."""
+"""The names of the sandbox's services in faults and in the request log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Service(StrEnum):
-    """Who is called."""
+    """The called service."""
 
     TIDB_CLOUD = "tidb-cloud"
     ALIBABA = "alibaba"

@@ -1,7 +1,7 @@
-"""The state of a whole sandbox at one moment: a value, which can be kept in a file.
+"""The state of a whole sandbox as a value, which can be saved to a file.
 
-The file holds the passwords of the sandbox's SQL users, which mean nothing elsewhere; it is written for its
-owner's eyes only all the same.
+The file contains the passwords of the sandbox's SQL users. They are useless elsewhere, but the file is
+readable only by its owner anyway.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ VERSION: Final = 1
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What `Sandbox.snapshot` returns and `Sandbox.restore` takes.
+    """The value that `Sandbox.snapshot` returns and `Sandbox.restore` accepts.
 
-    Not in it are keys and ports, which are a sandbox's own, and the log of requests, which is history.
+    It does not contain keys and ports, which differ for each sandbox, or the log of requests.
 
     Attributes:
-        scenario: what was staged on the way to the database.
+        scenario: the scenario on the route to the database.
         ahead: seconds by which the clouds' clock was ahead.
-        faults: those still to come.
-        rate_limit: by key: the minute (since 1970) and the requests that it had spent in it.
-        database: None where it was an upstream, whose content nobody here knows.
+        faults: the pending faults.
+        rate_limit: by key: the minute (since 1970) and the number of requests in it.
+        database: None for an upstream, whose content is unknown.
     """
 
     scenario: str | None
@@ -59,7 +59,7 @@ class Snapshot:
     database: DatabaseState | None
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, at once and whole, readable by its owner alone.
+        """Write it atomically as JSON, readable only by its owner.
 
         Raises:
             OSError: the file cannot be written.
@@ -69,13 +69,13 @@ class Snapshot:
 
     @classmethod
     def load(cls, path: Path) -> Snapshot:
-        """Read what `save` wrote, in this version or an earlier one.
+        """Read a file of `save`, of this version or an earlier one.
 
         Raises:
-            ValueError: it is no such file, or what it says cannot be.
+            ValueError: it is not such a file, or its content is invalid.
             OSError: the file cannot be read.
         """
-        # Imported here: nothing else needs it, and it takes its time.
+        # Imported here, because nothing else needs it, and the import is slow.
         from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - see above
 
         content = _read(path)
@@ -96,7 +96,7 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError:
         raise ValueError(f"{path} is not a snapshot: it is not JSON") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT or "snapshot" not in content:
-        raise ValueError(f"{path} is not a snapshot: it is something else")
+        raise ValueError(f"{path} is not a snapshot of this sandbox")
     if content.get("version") != VERSION:
         raise ValueError(
             f"{path} is of format {content.get('version')}, and this sandbox reads format {VERSION}: "
@@ -106,7 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _problems(snapshot: Snapshot) -> Iterator[str]:
-    """Yield what would break the sandbox, or open it to others, though each field is of its type."""
+    """Yield values of valid types that would break the sandbox, or open it to others."""
     clusters = {cluster.cluster_id for cluster in snapshot.clusters.clusters}
     for cluster in snapshot.clusters.clusters:
         if cluster.region_id not in REGIONS:
@@ -126,7 +126,7 @@ def _problems(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _leaves_this_machine(host: str) -> bool:
-    """Tell whether it is an address that others reach; the sandbox never listens on a name."""
+    """Return whether other machines can reach the address; the sandbox never listens on a name."""
     try:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -134,7 +134,7 @@ def _leaves_this_machine(host: str) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON has of it."""
+    """Return the JSON value."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What the sandbox's parts have in common: they are started, and stopped."""
+"""The base of the sandbox's parts that are started and stopped."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Self
 
 
 class Startable(ABC):
-    """A context manager that runs between its beginning and its end."""
+    """A context manager that starts and stops a part."""
 
     @abstractmethod
     def start(self) -> Self:
-        """Begin; returns when it accepts what it is there for."""
+        """Start; return when it is ready."""
 
     @abstractmethod
     def stop(self) -> None:
-        """End, and join every thread; may be called twice."""
+        """Stop, and join every thread; may be called twice."""
 
     def __enter__(self) -> Self:
         """Start it."""

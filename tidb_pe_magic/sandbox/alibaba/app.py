@@ -1,4 +1,4 @@
-"""One WSGI application for the four products, told apart by the headers of a call."""
+"""One WSGI application for the four products, which a call's headers distinguish."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _PRODUCTS: Mapping[str, _Product] = MappingProxyType(
     }
 )
 
-#: What needs an activated product. The first is documented so, the second is [GUESS].
+#: Operations that need an activated product. The first is documented, the second is [GUESS].
 _NEED_PRODUCT = frozenset({"CheckProductOpen", "CreateVpcEndpoint"})
 
 OPERATIONS = frozenset(
@@ -65,9 +65,9 @@ OPERATIONS = frozenset(
 
 
 def operation_of(environ: WSGIEnvironment) -> str:
-    """Return the action that a request asks for, by its header, in its query or in its form.
+    """Return a request's action, from its header, its query or its form.
 
-    The body has to be one that can be read again, as `FaultyApp` makes it.
+    The body must be re-readable, as `FaultyApp` provides it.
     """
     if action := environ.get("HTTP_X_ACS_ACTION"):
         return str(action)
@@ -78,7 +78,7 @@ def operation_of(environ: WSGIEnvironment) -> str:
     return str(dict(pairs).get("Action", ""))
 
 
-def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
+def create_app(  # noqa: PLR0913 - each is an option of the server
     world: World,
     keys: Mapping[str, str],
     clock: Callable[[], float] = time.time,
@@ -89,9 +89,9 @@ def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
 ) -> Flask:
     """Serve a world to the owners of access keys (id -> secret).
 
-    `security_tokens` (id -> token) makes a key a temporary one that must come with its token; `roles` are
-    what can be assumed for other temporary keys.
-    `app.config["requests"]` is the log of every call answered so far: `log`, or one of its own.
+    `security_tokens` (id -> token) turns keys into temporary ones that require their token; `roles` can be
+    assumed for other temporary keys.
+    `app.config["requests"]` is the log of all answered calls: `log`, or a new one.
     """
     app = Flask(__name__, static_folder=None)
     requests = app.config["requests"] = RequestLog() if log is None else log
@@ -102,7 +102,7 @@ def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
     @app.route("/", defaults={"path": ""}, methods=["GET", "POST"])
     @app.route("/<path:path>", methods=["GET", "POST"])
     def answer(path: str) -> Response:
-        del path  # Everything but "/" is refused, after the signature, like any unknown action.
+        del path  # Any path except "/" is refused after the signature check, like an unknown action.
         params = _read_parameters(request)
         request_id = str(uuid.uuid4()).upper()
         action = _action(request, params)
@@ -167,7 +167,7 @@ class _Gateway:
         """Return the ID of the key that signed; empty where the operation needs none."""
         if action in UNSIGNED:
             return ""
-        # The older signature is a parameter; pop-core and others send it in the form of a POST.
+        # The older signature is a parameter; pop-core and others send it in a POST form.
         if parameters.text("Signature") and "Authorization" not in request.headers:
             return self._verifier.verify_query(request.method, parameters.values)
         return self._verifier.verify(_signed_request(request))
@@ -175,7 +175,7 @@ class _Gateway:
     def _change(self, action: str, change: Change, call: Call) -> Body:
         parameters = call.parameters
         dry_run = parameters.boolean("DryRun")
-        # One change at a time: a check and the change that it allows are one.
+        # One change at a time, so that a check and its change are atomic.
         with self._tokens.processing(action, parameters), self._world.changing():
             if (earlier := self._tokens.recall(action, parameters)) is not None and not dry_run:
                 return earlier
@@ -209,7 +209,7 @@ def _signed_request(request: Request) -> SignedRequest:
 def _form(request: Request) -> list[tuple[str, str]]:
     if request.mimetype != _FORM:
         return []
-    # The body stays readable: a signature covers it.
+    # Keep the body readable, because the signature covers it.
     return parse_qsl(request.get_data().decode(errors="replace"), keep_blank_values=True)
 
 
@@ -221,7 +221,7 @@ def _read_parameters(request: Request) -> Parameters:
 
 def _refusal_body(refusal: errors.Refusal, region_id: str, request_id: str) -> Body:
     product = _PRODUCTS.get(_version(request), _PRIVATELINK).name
-    # The region comes from the caller, who may have sent anything.
+    # The region comes from the caller and may be any text.
     host = ".".join(part for part in (product, region_id if region_id.isascii() else "") if part)
     recommend = (
         f"https://api.alibabacloud.com/troubleshoot?q={refusal.code}&product={product}&requestId={request_id}"

@@ -18,13 +18,13 @@ class CallLimits:
     """Counts the calls of each region and API, from the first one on for 60 s; safe from any thread."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """Start with nothing spent; `clock` gives seconds."""
+        """Start with zero calls; `clock` returns seconds."""
         self._clock = clock
         self._lock = threading.Lock()
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
 
     def spend(self, region_id: str, operation: str, *, changes: bool) -> None:
-        """Take one call, or refuse it."""
+        """Count one call, or refuse it."""
         now, limit = self._clock(), WRITES if changes else READS
         with self._lock:
             began, calls = self._windows.get((region_id, operation), (now, 0))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.alibaba.parameters import Parameters
 
-#: Parameters that do not belong to what the call asks for.
+#: Parameters that are not part of the request's content.
 _NOT_COMPARED = frozenset({"ClientToken", "DryRun"})
 LIFETIME = 24 * 3600.0  # seconds
 _TOKEN = re.compile(r"[!-~]{1,64}")
@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[!-~]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer to a change, which the same call gets `until` a time in seconds since 1970."""
+    """The answer to a change, which repeated calls get `until` a time in seconds since 1970."""
 
     action: str
     token: str
@@ -38,10 +38,10 @@ class Answered:
 
 
 class ClientTokens:
-    """The answers already given, by action and token. The caller serialises its calls."""
+    """The answers by action and token. Callers must serialize their calls."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """Start with no token used; `clock` gives seconds since 1970."""
+        """Start without tokens; `clock` returns seconds since 1970."""
         self._clock = clock
         self._answered: dict[tuple[str, str], Answered] = {}
         self._processing: set[tuple[str, str]] = set()
@@ -49,7 +49,7 @@ class ClientTokens:
 
     @contextlib.contextmanager
     def processing(self, action: str, parameters: Parameters) -> Iterator[None]:
-        """Refuse a call whose token another call, which is not over, has brought; safe from any thread."""
+        """Refuse a call whose token is in use by an unfinished call; thread-safe."""
         call = action, parameters.text("ClientToken")
         with self._lock:
             if call in self._processing:
@@ -63,7 +63,7 @@ class ClientTokens:
                 self._processing.discard(call)
 
     def recall(self, action: str, parameters: Parameters) -> Mapping[str, object] | None:
-        """Return the earlier answer to the same call; refuse a token that another call has used."""
+        """Return the earlier answer to the same call; refuse a token that a different call has used."""
         if not (token := parameters.text("ClientToken")):
             return None
         if not _TOKEN.fullmatch(token):
@@ -76,17 +76,17 @@ class ClientTokens:
         return answered.body
 
     def remember(self, action: str, parameters: Parameters, body: Mapping[str, object]) -> None:
-        """Keep the answer to a change that was created."""
+        """Store the answer to a finished change."""
         if token := parameters.text("ClientToken"):
             until = self._clock() + LIFETIME
             self._answered[action, token] = Answered(action, token, _asked(parameters), body, until)
 
     def state(self) -> tuple[Answered, ...]:
-        """Return every answer that is remembered."""
+        """Return all stored answers."""
         return tuple(self._answered.values())
 
     def restore(self, state: Iterable[Answered]) -> None:
-        """Remember these answers and no others."""
+        """Replace the stored answers."""
         self._answered = {(answered.action, answered.token): answered for answered in state}
 
 

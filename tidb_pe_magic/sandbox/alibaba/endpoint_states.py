@@ -1,7 +1,7 @@
-"""What a VPC endpoint is, and how its states move: the transitions as data.
+"""VPC endpoints and their state transitions, as data.
 
-Status names are those of the Alibaba Cloud API reference (PrivateLink 2020-04-15). One step moves each
-of an endpoint's parts (itself, its connection, its zones, its security groups) by at most one transition.
+Status names are those of the Alibaba Cloud API reference (PrivateLink 2020-04-15). One step advances each
+part of an endpoint (itself, its connection, its zones, its security groups) by at most one transition.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from tidb_pe_magic.sandbox.alibaba.network_seed import EndpointService  # noqa: TC001 - of a field, as a snapshot's file needs it
 
-#: The end of a life: a part with this status is gone and is no longer listed.
+#: The final state: a part with this status no longer exists and is not listed.
 DELETED = "Deleted"
 
 Moves = Mapping[str, str]
@@ -22,7 +22,7 @@ def _table(**moves: str) -> Moves:
     return MappingProxyType(moves)
 
 
-#: EndpointStatus -> the next one, whatever the connection does.
+#: EndpointStatus -> the next one, regardless of the connection.
 ENDPOINT_MOVES: Moves = _table(Creating="Active", Pending="Active", Deleting=DELETED)
 
 #: Whether the service's owner accepts the connection -> ConnectionStatus -> the next one.
@@ -37,7 +37,7 @@ _ZONE_APART = _table(
     Creating="Wait", Connecting="Disconnecting", Connected="Disconnecting", Disconnecting="Disconnected"
 )
 
-#: ConnectionStatus -> ZoneStatus -> the next one; a zone follows the connection and never leads it.
+#: ConnectionStatus -> ZoneStatus -> the next one; a zone follows the connection.
 ZONE_MOVES: Mapping[str, Moves] = MappingProxyType(
     {
         "Disconnected": _ZONE_APART,
@@ -54,7 +54,7 @@ ZONE_MOVES: Mapping[str, Moves] = MappingProxyType(
 #: SecurityGroupStatus -> the next one.
 GROUP_MOVES: Moves = _table(Attaching="Attached", Detaching=DELETED)
 
-#: EndpointStatus values in which the connection may move.
+#: EndpointStatus values in which the connection may change.
 _CONNECTING_ALLOWED = frozenset({"Active", "Pending"})
 
 
@@ -62,7 +62,7 @@ _CONNECTING_ALLOWED = frozenset({"Active", "Pending"})
 class EndpointZone:
     """An endpoint's network interface in one zone.
 
-    `fixed_ip` is the address that was asked for; what listens is `eni_ip`, on this machine.
+    `fixed_ip` is the requested address; the listening address on this machine is `eni_ip`.
     """
 
     zone_id: str
@@ -74,13 +74,13 @@ class EndpointZone:
 
     @property
     def zone_domain(self) -> str:
-        """Where this zone alone is reached: the address itself, so that no name has to resolve."""
+        """The host of this zone only: its address, so that it needs no name resolution."""
         return self.eni_ip
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One state of a VPC endpoint; a change makes a new object."""
+    """One state of a VPC endpoint; a change creates a new object."""
 
     endpoint_id: str
     name: str
@@ -108,12 +108,12 @@ class Endpoint:
 
     @property
     def connected(self) -> bool:
-        """Whether SQL may flow now: the connection stands and at least one zone carries it."""
+        """Whether SQL connections work: the connection is Connected and at least one zone is ready."""
         return bool(self.addresses)
 
     @property
     def addresses(self) -> frozenset[str]:
-        """The loopback addresses at which the service answers now, on `port`; empty while it must not."""
+        """The loopback addresses at which the service answers on `port`; empty while it must not answer."""
         up = self.connection_status == "Connected" and self.endpoint_status in _CONNECTING_ALLOWED
         if not up or self.business_status != "Normal":
             return frozenset()
@@ -122,18 +122,18 @@ class Endpoint:
 
     @property
     def idle(self) -> bool:
-        """Whether it is made and nobody has accepted its connection, or somebody has ended it."""
+        """Whether it is created and its connection is not accepted, or was ended."""
         disconnected = self.connection_status in {"Disconnected", "ServiceDeleted"}
         return self.endpoint_status == "Active" and disconnected and not self.accepted
 
     @property
     def zone_in_progress(self) -> bool:
-        """Whether a zone is being made or removed."""
+        """Whether a zone is being created or removed."""
         return any(zone.zone_status in {"Creating", "Deleting"} for zone in self.zones)
 
 
 def advance(endpoint: Endpoint) -> Endpoint:
-    """Move every part by one transition; the same object comes back when nothing can move."""
+    """Advance every part by one transition; return the same object if nothing changes."""
     connection = endpoint.connection_status
     if endpoint.endpoint_status in _CONNECTING_ALLOWED:
         connection = CONNECTION_MOVES[endpoint.accepted].get(connection, connection)

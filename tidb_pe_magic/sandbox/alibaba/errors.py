@@ -1,4 +1,4 @@
-"""What the provider answers when it refuses: HTTP status, code and message.
+"""The provider's refusals: HTTP status, code and message.
 
 The codes of the gateway are the Alibaba Cloud API references' common error codes. Those of PrivateLink are
 the vendor's OpenAPI metadata of 2020-04-15 (CreateVpcEndpoint and the operations that change an endpoint)
@@ -23,9 +23,9 @@ _NOT_FOUND = 404
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reason to refuse a call, with the provider's code and message.
+    """A refusal, with the provider's code and message.
 
-    `access_denied` is the answer's AccessDeniedDetail, where RAM refuses.
+    `access_denied` is the answer's AccessDeniedDetail, if RAM refuses.
     """
 
     code: str
@@ -38,12 +38,12 @@ class ApiError(Exception):
     """A call is refused."""
 
     def __init__(self, refusal: Refusal) -> None:
-        """Take the reason."""
+        """Set the reason."""
         super().__init__(f"{refusal.code}: {refusal.message}")
         self.refusal = refusal
 
 
-# The gateway, before any product sees the call
+# Refusals of the gateway, before a product gets the call
 def missing(parameter: str) -> Refusal:
     """Refuse a call that lacks a mandatory parameter."""
     return Refusal(f"Missing{parameter}", f"{parameter} is mandatory for this action.")
@@ -55,7 +55,7 @@ def invalid(parameter: str, detail: str = "") -> Refusal:
     return Refusal("InvalidParameter", f"The specified parameter {parameter} is not valid.{reason}")
 
 
-#: How each product refuses what RAM does not allow: code and HTTP status.
+#: Each product's refusal without RAM permission: code and HTTP status.
 _DENIALS = {
     "vpc": ("Forbidden.RAM", _BAD_REQUEST),
     "ecs": ("Forbidden.RAM", _FORBIDDEN),
@@ -65,7 +65,7 @@ _DENIALS = {
 
 
 def no_permission(action: str) -> Refusal:
-    """Refuse an action that no policy allows (fields as in the examples of the provider's SDKs)."""
+    """Refuse an action without a RAM permission (fields as in the examples of the provider's SDKs)."""
     code, status = _DENIALS[action.partition(":")[0]]
     return Refusal(
         code,
@@ -86,8 +86,8 @@ def no_permission(action: str) -> Refusal:
 def signature_mismatch(signed: str) -> Refusal:
     """Refuse a signature; like the provider, repeat what should have been signed, an STS token included.
 
-    The text is the one that users of many SDKs have published, and that the provider's SDKs compare with
-    their own string. For ACS3-HMAC-SHA256 the canonical request that follows is [GUESS].
+    Users of many SDKs have published this text, and the provider's SDKs compare it with their own string.
+    For ACS3-HMAC-SHA256 the canonical request that follows is [GUESS].
     """
     return Refusal(
         "SignatureDoesNotMatch",
@@ -96,12 +96,12 @@ def signature_mismatch(signed: str) -> Refusal:
 
 
 def wrongly_formed(parameter: str) -> Refusal:
-    """Refuse a parameter of STS by its shape."""
+    """Refuse a malformed parameter of STS."""
     return Refusal(f"InvalidParameter.{parameter}", f"The parameter {parameter} is wrongly formed.")
 
 
 def session_length(longest: int) -> Refusal:
-    """Refuse a length of a role's session; `longest` is in seconds."""
+    """Refuse the duration of a role's session; `longest` is in seconds."""
     return Refusal(
         "InvalidParameter.DurationSeconds",
         f"The Min/Max value of DurationSeconds is 15min/{longest // 60}min.",
@@ -215,7 +215,7 @@ TOO_MANY_TAGS = Refusal("QuotaExceed.TagsPerResource", "The quota of tags per re
 
 
 def missing_part(parameter: str) -> Refusal:
-    """Refuse a call of PrivateLink that lacks what only the product, not the gateway, asks for."""
+    """Refuse a PrivateLink call without a parameter that the product requires, but not the gateway."""
     return Refusal(f"MissingParam.{parameter}", f"The parameter {parameter} is missing.")
 
 
@@ -228,11 +228,11 @@ def illegal(parameter: str, detail: str = "") -> Refusal:
 
 
 def quota_exceeded(quota: str, used: int, limit: int) -> Refusal:
-    """Refuse what goes beyond a quota: IpQuotaPerEp, epZonePerEndpoint, totalEpPerVpc, totalIdleEndpoint."""
+    """Refuse to exceed a quota: IpQuotaPerEp, epZonePerEndpoint, totalEpPerVpc, totalIdleEndpoint."""
     return Refusal(f"QuotaExceeded.{quota}", f"The quota of {quota} is exceeded, usage {used}/{limit}.")
 
 
-#: Codes of the same tables whose condition is Alibaba Cloud's own affair: a fault stages them.
+#: Codes of the same tables whose condition is internal to Alibaba Cloud; only faults return them.
 WITHOUT_CONDITION = {
     refusal.code: refusal
     for refusal in (

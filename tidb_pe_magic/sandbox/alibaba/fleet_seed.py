@@ -1,6 +1,6 @@
-"""More clusters and VPCs than the seed has, all of them alike: for `%tidb_pe fleet`.
+"""Additional, identical clusters and VPCs for `%tidb_pe fleet`.
 
-The clusters share the region's service, as those of the seed do.
+The clusters share the region's service, like the clusters of the seed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def grown(network: Network, clusters: int) -> Network:
 
 
 def clusters(network: Network, count: int, port: int) -> Iterable[Cluster]:
-    """Return so many clusters, fleet-1 and so on, of the region whose VPCs `grown` adds."""
+    """Return this number of clusters, fleet-1 and so on, in the region of the VPCs that `grown` adds."""
     ident = GATEWAY_SERVICES[SINGAPORE]
     service = next(each for each in network.services if each.service_id == ident)
     for number in range(1, count + 1):

@@ -1,4 +1,4 @@
-"""The keys of both emulated clouds, which only one sandbox takes."""
+"""The keys of both emulated clouds, valid for one sandbox only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECRETS: Final = ("_KEY", "_KEY_ID", "_SECRET", "_PASSWORD")
 
 
 class Environment(dict[str, str]):
-    """Variables and their values; what is shown of it, in a failed test's report for one, holds no secret."""
+    """Variables and their values, with a repr without secrets, for example in a failed test's report."""
 
     def __repr__(self) -> str:
         """Show keys and passwords as `***`."""
@@ -19,7 +19,7 @@ class Environment(dict[str, str]):
 
 
 class Keys:
-    """One key of each cloud; the clouds look them up at each call.
+    """One key of each cloud; the clouds look up the keys at each call.
 
     Attributes:
         tidb_cloud: public key to private key.
@@ -27,20 +27,20 @@ class Keys:
     """
 
     def __init__(self) -> None:
-        """Make them."""
+        """Create the keys."""
         self.tidb_cloud: dict[str, str] = {}
         self.alibaba: dict[str, str] = {}
         self.renew()
 
     def renew(self) -> None:
-        """Make other ones; the old ones are worth nothing any more."""
+        """Replace the keys; the old ones become invalid."""
         self.tidb_cloud.clear()
         self.tidb_cloud[PUBLIC_KEY] = secrets.token_urlsafe(24)
         self.alibaba.clear()
         self.alibaba["LTAI5tSandbox" + secrets.token_hex(6)] = secrets.token_urlsafe(24)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that hold them."""
+        """Return the variables with the keys."""
         ((public_key, private_key),) = self.tidb_cloud.items()
         ((access_key_id, access_key_secret),) = self.alibaba.items()
         return {

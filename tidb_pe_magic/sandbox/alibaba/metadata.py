@@ -1,7 +1,7 @@
-"""The metadata service that an ECS instance finds at 100.100.100.200, and what else can be found there.
+"""The metadata service of an ECS instance at 100.100.100.200, and other possible servers at that address.
 
-Paths and headers are those of the Alibaba Cloud ECS user guide, "View instance metadata"; the statuses of
-a refusal are modelled, since the guide names none.
+Paths and headers are those of the Alibaba Cloud ECS user guide, "View instance metadata"; the status
+codes of refusals are modeled, because the guide does not state them.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Place:
     """An ECS instance in a VPC.
 
     Attributes:
-        token_required: the instance answers with a token only, as its owner can have it.
-        security_group_ids: the instance's own, of which the metadata tells nothing.
+        token_required: the service answers only with a token, an option of the instance's owner.
+        security_group_ids: the instance's groups, which the metadata does not contain.
         role: name of the RAM role that is attached to the instance; empty for none.
     """
 
@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True)
 class ForeignPage:
-    """Something that is no metadata service and answers every request with the same page."""
+    """A server that is not a metadata service and answers every request with the same page."""
 
     body: str
     status: int = HTTPStatus.OK.value
@@ -72,11 +72,11 @@ ANALYTICS = Place(
 
 
 class MetadataService:
-    """What answers at the address, which may change at any time.
+    """The server at the address, which may change at any time.
 
     Attributes:
-        place: the instance that asks; None where it is on no ECS instance.
-        requests: the log of each request that was answered.
+        place: the calling instance; None if the caller is not on an ECS instance.
+        requests: the log of answered requests.
         app: the WSGI application.
     """
 
@@ -88,7 +88,7 @@ class MetadataService:
         roles: Roles | None = None,
         log: RequestLog | None = None,
     ) -> None:
-        """Begin as an instance in the VPC that the tutorial's run uses; `log` takes note of each request."""
+        """Start as an instance in the VPC of the tutorial; `log` records each request."""
         self.place: Place | ForeignPage | None = ANALYTICS
         self.requests = RequestLog() if log is None else log
         self._network = network
@@ -130,7 +130,7 @@ class MetadataService:
         return _text(token)
 
     def _is_admitted(self, place: Place, asked: Request) -> bool:
-        """A token that is given has to be one, even where none is asked for."""
+        """A given token must be valid, even if no token is required."""
         token = asked.headers.get(_TOKEN_HEADER)
         if token is None:
             return not place.token_required
@@ -145,7 +145,7 @@ class MetadataService:
         return _refused(HTTPStatus.NOT_FOUND) if value is None else _text(value)
 
     def _role_items(self, place: Place) -> dict[str, str]:
-        """Return the attached role's name, and its key where it trusts the service."""
+        """Return the attached role's name, and its key if it trusts the service."""
         role = self._roles.named(place.role) if self._roles is not None and place.role else None
         if role is None or self._roles is None:
             return {}

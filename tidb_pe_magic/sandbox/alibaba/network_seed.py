@@ -1,8 +1,7 @@
 """The network that every sandbox starts with: regions, VPCs, vSwitches, security groups, services.
 
-It is laid out so that each restriction can be met: a vSwitch without free addresses, a VPC with
-nothing but such a vSwitch, a group of the other kind, a group that another service manages, and a
-service whose owner accepts by hand.
+It contains an example of each restriction: a vSwitch without free addresses, a VPC with only such a vSwitch,
+a group of the other kind, a group that a cloud service manages, and a service whose owner accepts manually.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 SINGAPORE = "ap-southeast-1"
 JAKARTA = "ap-southeast-5"
-#: The service of each region's gateway, which all clusters of the region share, with its ID.
+#: The service, with its ID, of each region's gateway, which all clusters of the region share.
 GATEWAY_SERVICES: Mapping[str, str] = MappingProxyType(
     {SINGAPORE: "epsrv-t4ndemo7c1x0qk2p9s8e", JAKARTA: "epsrv-k1ajakarta3n7b5x9q2w"}
 )
@@ -71,7 +70,7 @@ class Permission:
 
     @property
     def rule_id(self) -> str:
-        """The rule's ID, which the same rule always has."""
+        """The rule's ID, always the same for the same rule."""
         fields = "|".join(getattr(self, name) for name in sorted(self.__slots__))
         return f"sgr-{hashlib.sha256(fields.encode()).hexdigest()[:20]}"
 
@@ -80,7 +79,7 @@ class Permission:
 class SecurityGroup:
     """A security group; `kind` is `normal` or `enterprise`.
 
-    An empty `inner_access` is the kind's own: members of a basic group reach each other.
+    An empty `inner_access` is the kind's default: members of a basic group can reach each other.
     """
 
     security_group_id: str
@@ -93,7 +92,7 @@ class SecurityGroup:
 
     @property
     def inner_access_policy(self) -> str:
-        """Whether members of the group reach each other without a rule: `Accept` or `Drop`."""
+        """Whether members of the group can reach each other without a rule: `Accept` or `Drop`."""
         return self.inner_access or ("Accept" if self.kind == "normal" else "Drop")
 
 
@@ -102,9 +101,9 @@ class EndpointService:
     """A service that another account offers through PrivateLink.
 
     Attributes:
-        zone_ids: none is a service without a load balancer.
-        authorized: the account is on the service's allow-list; else it does not see the service.
-        status: `Active`, or what it is while its owner changes it.
+        zone_ids: empty for a service without a load balancer.
+        authorized: the account is on the service's allow-list; otherwise it does not see the service.
+        status: `Active`, or another status while its owner changes it.
     """
 
     service_id: str
@@ -119,18 +118,18 @@ class EndpointService:
 
     @property
     def service_name(self) -> str:
-        """The name that a consumer of the service enters."""
+        """The name that consumers of the service enter."""
         return f"com.aliyuncs.privatelink.{self.region_id}.{self.service_id}"
 
     @property
     def service_domain(self) -> str:
-        """The domain that the endpoints' own domains end with."""
+        """The parent domain of the endpoints' domains."""
         return f"{self.service_id}.{self.region_id}.privatelink.aliyuncs.com"
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """All that exists before the first endpoint."""
+    """The resources that exist before the first endpoint."""
 
     regions: tuple[RegionZones, ...]
     vpcs: tuple[Vpc, ...]
@@ -139,7 +138,7 @@ class Network:
     services: tuple[EndpointService, ...]
 
     def with_rules(self, group_id: str, rules: tuple[Permission, ...], inner_access: str = "") -> Network:
-        """Return the network with other rules in one security group."""
+        """Return the network with new rules in one security group."""
         groups = tuple(
             replace(group, permissions=rules, inner_access=inner_access)
             if group.security_group_id == group_id

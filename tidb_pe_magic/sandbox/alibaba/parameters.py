@@ -20,7 +20,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, and the token of the part after it (empty at the end)."""
+    """A page of a list, and the token of the next page (empty at the end)."""
 
     items: Sequence[T]
     next_token: str
@@ -34,16 +34,16 @@ class Parameters:
     def __init__(
         self, values: Mapping[str, str], refusal: Callable[[str, str], errors.Refusal] = errors.invalid
     ) -> None:
-        """Take the decoded parameters, and how the product refuses a value."""
+        """Set the decoded parameters, and the product's error for an invalid value."""
         self.values = dict(values)
         self._refusal = refusal
 
     def wrong(self, name: str, detail: str = "") -> errors.ApiError:
-        """Return the error for a value that cannot be used."""
+        """Return the error for an invalid value."""
         return errors.ApiError(self._refusal(name, detail))
 
     def required(self, name: str) -> str:
-        """Return a parameter that must be there, or refuse the call as the gateway does."""
+        """Return a mandatory parameter, or refuse the call like the gateway."""
         if not (value := self.values.get(name, "")):
             raise errors.ApiError(errors.missing(name))
         return value
@@ -95,7 +95,7 @@ class Parameters:
         return [Parameters(found[index], self._refusal) for index in sorted(found)]
 
     def page(self, items: Sequence[T], *, default: int, low: int = 1, high: int) -> Page[T]:
-        """Cut out the part that MaxResults and NextToken ask for."""
+        """Return the page for MaxResults and NextToken."""
         size = self.integer("MaxResults", default=default, low=low, high=high)
         start = self._decoded(self.values.get("NextToken", ""))
         end = start + size
@@ -114,7 +114,7 @@ class Parameters:
         return int(match[1])
 
     def numbered_page(self, items: Sequence[T]) -> tuple[Sequence[T], dict[str, int]]:
-        """Cut out the page that PageNumber and PageSize ask for; also its fields of the answer."""
+        """Return the page for PageNumber and PageSize, with its fields of the answer."""
         number = self.integer("PageNumber", default=1, low=1, high=1_000_000)
         size = self.integer("PageSize", default=10, low=1, high=50)
         fields = {"PageNumber": number, "PageSize": size, "TotalCount": len(items)}

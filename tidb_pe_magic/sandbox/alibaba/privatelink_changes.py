@@ -1,6 +1,6 @@
 """PrivateLink 2020-04-15: the operations that change an endpoint.
 
-Each checks everything first and returns a function that makes the change, so that DryRun is the same
+Each operation checks everything first and returns a function for the change, so that DryRun makes the same
 checks without the change.
 """
 
@@ -193,7 +193,7 @@ def _untag(call: Call) -> Callable[[], Body]:
 
 
 def _change_resource_group(call: Call) -> Callable[[], Body]:
-    # The one change that takes no RegionId.
+    # The only change without a RegionId.
     endpoint = call.world.endpoints.get(call.parameters.required("ResourceId"))
     group_id = call.parameters.required("ResourceGroupId")
     if endpoint is None:

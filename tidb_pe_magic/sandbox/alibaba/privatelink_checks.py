@@ -1,4 +1,4 @@
-"""PrivateLink 2020-04-15: what is checked before an endpoint is changed."""
+"""PrivateLink 2020-04-15: the checks before an endpoint is changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TYPES = frozenset({"Interface", "Reverse", "GatewayLoadBalancer"})
 
 
 def check_not_changing(endpoint: Endpoint) -> None:
-    """Refuse while the endpoint is being made, changed or deleted."""
+    """Refuse while the endpoint is being created, changed or deleted."""
     if endpoint.endpoint_status != "Active":
         raise errors.ApiError(errors.OPERATION_DENIED)
 
@@ -47,7 +47,7 @@ def check_not_locked(endpoint: Endpoint) -> None:
 
 
 def check_type(parameters: Parameters) -> None:
-    """Refuse a type that the service is not of; all of the sandbox's are Interface."""
+    """Refuse another type than the service's; all services of the sandbox are Interface."""
     kind = parameters.text("EndpointType") or "Interface"
     if kind not in _TYPES:
         raise parameters.wrong("EndpointType")
@@ -56,13 +56,13 @@ def check_type(parameters: Parameters) -> None:
 
 
 def check_policy(parameters: Parameters, service: EndpointService) -> None:
-    """Refuse a policy document where the service supports none."""
+    """Refuse a policy document if the service does not support one."""
     if parameters.text("PolicyDocument") and not service.policy_supported:
         raise errors.ApiError(errors.POLICY_NOT_SUPPORTED)
 
 
 def check_quotas(parameters: Parameters, world: World, vpc_id: str, service: EndpointService) -> None:
-    """Refuse what goes beyond the account's quotas, and a second endpoint where that is not allowed."""
+    """Refuse to exceed the account's quotas, and a second endpoint if it is not allowed."""
     addresses = parameters.integer("ZonePrivateIpAddressCount", default=1, low=1, high=10)
     if addresses > 1:
         raise errors.ApiError(errors.quota_exceeded("IpQuotaPerEp", addresses, 1))
@@ -79,7 +79,7 @@ def check_quotas(parameters: Parameters, world: World, vpc_id: str, service: End
 
 
 def settled_endpoint(call: Call) -> Endpoint:
-    """Return the endpoint, of which nothing may be moving."""
+    """Return the endpoint, which must not have a transition in progress."""
     endpoint = find_endpoint(call)
     check_not_changing(endpoint)
     moving = {"Connecting", "Disconnecting"}
@@ -91,7 +91,7 @@ def settled_endpoint(call: Call) -> Endpoint:
 
 
 def service(call: Call, region_id: str) -> EndpointService:
-    """Return the service that is named, which has to take endpoints of this account."""
+    """Return the named service, which must accept endpoints of this account."""
     name, service_id = call.parameters.text("ServiceName"), call.parameters.text("ServiceId")
     if not name and not service_id:
         raise errors.ApiError(errors.missing_part("ServiceName"))
@@ -115,7 +115,7 @@ def service(call: Call, region_id: str) -> EndpointService:
 
 
 def zones(call: Call, service: EndpointService, vpc_id: str) -> list[tuple[str, str, str]]:
-    """Return zone, vSwitch and fixed address of each network interface that is asked for."""
+    """Return zone, vSwitch and fixed address of each requested network interface."""
     records = call.parameters.records("Zone", most=_MOST_RECORDS)
     zone_ids = [record.text("ZoneId") for record in records]
     if len(set(zone_ids)) < len(zone_ids):
@@ -135,7 +135,7 @@ def zone(call: Call, record: Parameters, service: EndpointService, vpc_id: str) 
         raise errors.ApiError(errors.ZONE_NOT_SUPPORTED)
     vswitches = {v.vswitch_id: v for v in call.world.network.vswitches if v.vpc_id == vpc_id}
     vswitch = vswitches.get(vswitch_id)
-    # One of another zone has no code of its own in the table [GUESS].
+    # The table has no code for a vSwitch of another zone [GUESS].
     if vswitch is None or vswitch.zone_id != zone_id:
         raise errors.ApiError(errors.VSWITCH_NOT_FOUND)
     if vswitch.status != "Available":
@@ -175,7 +175,7 @@ def security_group(call: Call, vpc_id: str, group_id: str) -> SecurityGroup:
 
 
 def check_one_kind(groups: Sequence[SecurityGroup]) -> None:
-    """Refuse groups of different kinds, and of neither kind."""
+    """Refuse groups of different or unsupported kinds."""
     if any(group.kind not in {"normal", "enterprise"} for group in groups):
         raise errors.ApiError(errors.SECURITY_GROUP_TYPE)
     if len({group.kind for group in groups}) > 1:
@@ -183,7 +183,7 @@ def check_one_kind(groups: Sequence[SecurityGroup]) -> None:
 
 
 def name_and_description(parameters: Parameters) -> tuple[str, str]:
-    """Return the endpoint's name and description; empty where they are not given."""
+    """Return the endpoint's name and description; empty if they are not given."""
     name, description = parameters.text("EndpointName"), parameters.text("EndpointDescription")
     if name and not _NAME.fullmatch(name):
         raise parameters.wrong("EndpointName")
@@ -210,7 +210,7 @@ def tags(parameters: Parameters) -> dict[str, str]:
 
 
 def tagged_endpoints(call: Call) -> list[Endpoint]:
-    """Return the endpoints that tags are about."""
+    """Return the endpoints of a tag operation."""
     region_id = call.region().region_id
     check_resource_type(call)
     ids = call.parameters.strings("ResourceId", most=_MOST_TAGGED)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _RESOURCE_TYPES = ("slb", "alb", "nlb", "gwlb")
 _DEFAULT_RESOURCE_GROUP = "rg-acfmsandbox0000"
-#: What a tag's owner may name: the provider's own tools write both.
+#: Valid resource types of tag operations: the provider's tools use both.
 TAGGED_RESOURCE_TYPES = frozenset({"vpcendpoint", "vpc_endpoint"})
 
 
 def find_endpoint(call: Call) -> Endpoint:
-    """Return the endpoint that RegionId and EndpointId name."""
+    """Return the endpoint of RegionId and EndpointId."""
     region_id = call.region().region_id
     endpoint = call.world.endpoints.get(call.parameters.required("EndpointId"))
     if endpoint is None or endpoint.region_id != region_id:
@@ -51,7 +51,7 @@ def created_fields(endpoint: Endpoint) -> dict[str, object]:
 
 
 def _listed_fields(endpoint: Endpoint) -> dict[str, object]:
-    # Only an endpoint that was given a policy has one to tell.
+    # Only an endpoint with a policy returns one.
     policy = {"PolicyDocument": endpoint.policy_document} if endpoint.policy_document else {}
     return {
         **created_fields(endpoint),
@@ -91,7 +91,7 @@ def _list_services(call: Call) -> Body:
     page = parameters.page(services, default=50, high=1000)
     return {
         **_paging_fields(page),
-        # A string in this operation alone.
+        # A string only in this operation.
         "TotalCount": str(page.total),
         "Services": [
             {
@@ -115,13 +115,13 @@ def _list_services(call: Call) -> Body:
 
 
 def _list_owned_services(call: Call) -> Body:
-    """List the services that the account offers itself: none."""
+    """List the account's own services: none."""
     call.region()
     return {**_paging_fields(call.parameters.page((), default=50, high=1000)), "Services": []}
 
 
 def _list_connections(call: Call) -> Body:
-    """List the connections to the services that the account offers itself: none."""
+    """List the connections to the account's own services: none."""
     call.region()
     return {**_paging_fields(call.parameters.page((), default=50, high=1000)), "Connections": []}
 
@@ -205,7 +205,7 @@ def _list_tags(call: Call) -> Body:
 
 
 def check_resource_type(call: Call) -> None:
-    """Refuse tags on anything that is no endpoint."""
+    """Refuse tags on resources that are not endpoints."""
     if call.parameters.required("ResourceType").lower() not in TAGGED_RESOURCE_TYPES:
         raise call.parameters.wrong("ResourceType")
 

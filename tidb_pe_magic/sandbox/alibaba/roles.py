@@ -1,4 +1,4 @@
-"""RAM roles, and the temporary keys that STS and the ECS metadata service give to who may assume one."""
+"""RAM roles, and the temporary keys that STS and the ECS metadata service issue for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACCOUNT: Final = "1234567890123456"
 USER: Final = f"acs:ram::{ACCOUNT}:user/notebook"
 OIDC_PROVIDER: Final = f"acs:ram::{ACCOUNT}:oidc-provider/sandbox"
 ECS: Final = "ecs.aliyuncs.com"
-"""The service that a role trusts which is attached to an instance."""
+"""The service that must be trusted by a role that is attached to an instance."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,10 +24,10 @@ class Role:
     """A RAM role.
 
     Attributes:
-        name: what its ARN ends with.
+        name: the last part of its ARN.
         trusts: who may assume it: a user's or a role's ARN, an OIDC provider's, or a service.
-        longest: seconds that a session of it may last.
-        external_id: what the caller has to know; empty for nothing.
+        longest: maximum duration of a session in seconds.
+        external_id: the external ID that the caller must send; empty for none.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TemporaryKey:
-    """A key of a role's session, which counts with its token alone, and until `expires` (since 1970)."""
+    """The key of a role's session, valid only with its token, until `expires` (seconds since 1970)."""
 
     key_id: str
     secret: str
@@ -55,35 +55,35 @@ class TemporaryKey:
 
     @property
     def expiration(self) -> str:
-        """When it ends, in the provider's notation."""
+        """The time of expiry, in the provider's format."""
         return _written(self.expires)
 
     @property
     def issued(self) -> str:
-        """When it was given, in the provider's notation."""
+        """The time of issue, in the provider's format."""
         return _written(self.begins)
 
 
 @dataclass(frozen=True)
 class RolesState:
-    """The roles, and whether the keys that are given for them have ended already."""
+    """The roles, and whether new keys for them are already expired."""
 
     roles: tuple[Role, ...]
     born_ended: bool
 
 
 class Roles:
-    """The roles of the account, and every temporary key that was given.
+    """The roles of the account, and every issued temporary key.
 
     Attributes:
         by_arn: the roles.
         now: the cloud's clock, in seconds since 1970.
-        born_ended: keys that are given from now on have ended already, whatever they say.
-        oidc_token: what the account's OIDC provider vouches for.
+        born_ended: new keys are already expired, although they state a later expiry.
+        oidc_token: the token that the account's OIDC provider accepts.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Begin with a role for the account's user, one for its instances, and one for its OIDC provider."""
+        """Start with a role for the account's user, one for its instances, and one for its OIDC provider."""
         self.oidc_token = _new_oidc_token()
         self.by_arn: dict[str, Role] = {}
         self.now = clock
@@ -95,7 +95,7 @@ class Roles:
             self.add(Role(name=name, trusts=frozenset({principal})))
 
     def add(self, role: Role) -> Role:
-        """Make a role, or change the one of its name."""
+        """Create a role, or replace the role of this name."""
         self.by_arn[role.arn] = role
         return role
 
@@ -104,12 +104,12 @@ class Roles:
         return self.by_arn.get(f"acs:ram::{ACCOUNT}:role/{name}")
 
     def issue(self, role: Role, session: str, seconds: float) -> TemporaryKey:
-        """Give a new key for a session of the role."""
+        """Issue a new key for a session of the role."""
         now = self.now()
         key = TemporaryKey(
             key_id=f"STS.N{secrets.token_hex(10)}",
             secret=secrets.token_urlsafe(32),
-            # In Base64 with its signs, since clients have to percent-encode them.
+            # In Base64 with special characters, because clients must percent-encode them.
             token=f"CAIS+/{secrets.token_urlsafe(90)}==",
             begins=now,
             expires=now + seconds,
@@ -123,29 +123,29 @@ class Roles:
         return key
 
     def key(self, key_id: str) -> TemporaryKey | None:
-        """Return the key that was given under this ID, also after its time."""
+        """Return the issued key of this ID, even if it is expired."""
         return self._keys.get(key_id)
 
     def is_over(self, key: TemporaryKey) -> bool:
-        """Tell whether the key's time is over, or its session was ended."""
+        """Return whether the key is expired or its session was ended."""
         return self.now() >= key.expires or key.key_id in self._ended
 
     def end_all(self) -> None:
-        """End every session before its time, as an owner can who disables a role's keys."""
+        """End every session early, like an owner who disables a role's keys."""
         with self._lock:
             self._ended |= self._keys.keys()
 
     def state(self) -> RolesState:
-        """Return the roles as they are; the keys that were given are no part of it."""
+        """Return the current roles, without the issued keys."""
         return RolesState(tuple(self.by_arn.values()), self.born_ended)
 
     def restore(self, state: RolesState) -> None:
-        """Return to a state; keys that were given go on."""
+        """Restore a state; issued keys remain valid."""
         self.by_arn = {role.arn: role for role in state.roles}
         self.born_ended = state.born_ended
 
     def renew(self) -> None:
-        """Forget every key that was given, and have another OIDC token."""
+        """Remove every issued key, and replace the OIDC token."""
         self.oidc_token = _new_oidc_token()
         with self._lock:
             self._keys.clear()
@@ -153,7 +153,7 @@ class Roles:
 
     @property
     def issued(self) -> tuple[TemporaryKey, ...]:
-        """Every key that was given, in order."""
+        """Every issued key, in order."""
         with self._lock:
             return tuple(self._keys.values())
 

@@ -1,6 +1,6 @@
 """ECS 2014-05-26: the operations that change a security group's inbound rules.
 
-Both take one rule in parameters of their own, as older clients send it, or up to 100 as `Permissions.N.…`.
+Both accept one rule in separate parameters, as older clients send it, or up to 100 as `Permissions.N.…`.
 Codes are those of the ECS API reference, "AuthorizeSecurityGroup".
 """
 
@@ -33,7 +33,7 @@ def _authorize(call: Call) -> Callable[[], Body]:
     rules = [_rule(parameters) for parameters in _given(call)]
 
     def change() -> Body:
-        # A rule that is there already is no second one, and no error.
+        # An existing rule is neither added twice nor an error.
         added = [rule for rule in dict.fromkeys(rules) if rule not in group.permissions]
         call.world.set_rules(
             group.security_group_id, *group.permissions, *added, inner_access=group.inner_access
@@ -61,7 +61,7 @@ def _revoke(call: Call) -> Callable[[], Body]:
 
 
 def find_group(call: Call) -> SecurityGroup:
-    """Return the security group that RegionId and SecurityGroupId name."""
+    """Return the security group of RegionId and SecurityGroupId."""
     region_id = call.region(errors.RESOURCE_REGION_NOT_FOUND).region_id
     group_id = call.parameters.required("SecurityGroupId")
     regions = {vpc.vpc_id: vpc.region_id for vpc in call.world.network.vpcs}
@@ -118,7 +118,7 @@ def _check_source(cidr: str) -> None:
 
 
 def _is_same(rule: Permission, revoked: Permission) -> bool:
-    """Compare what tells rules apart; priority and description do not."""
+    """Compare the identifying fields of rules; priority and description are not among them."""
     names = ("direction", "ip_protocol", "port_range", "port_range_list_id", "policy")
     sources = ("source_cidr_ip", "source_group_id", "source_prefix_list_id")
     return all(getattr(rule, name) == getattr(revoked, name) for name in (*names, *sources))

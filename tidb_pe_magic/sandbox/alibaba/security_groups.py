@@ -1,8 +1,8 @@
-"""Whether security groups let a connection in, as the emulated network interfaces decide it.
+"""The decision of the emulated network interfaces whether security groups allow a connection.
 
 By the Alibaba Cloud user guide, "Security group rules": the rules of all groups of an interface count
-together, the smallest priority decides, and Drop wins where two are equal. What no rule is about is allowed
-from members of a group that has internal access, and from nobody else.
+together, the smallest priority decides, and Drop wins if two are equal. Without a matching rule, only
+members of a group with internal access are allowed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _ALL_PORTS = "-1/-1"
 def lets_in(
     groups: Collection[SecurityGroup], source: str, port: int, *, member_of: Collection[str] = ()
 ) -> bool:
-    """Tell whether TCP from an IPv4 address to the port comes through.
+    """Return whether TCP from an IPv4 address to the port is allowed.
 
     Args:
-        groups: those of the network interface; one without any filters nothing.
-        source: the address that the connection comes from.
-        port: where it goes.
-        member_of: the IDs of the groups that its sender is in.
+        groups: groups of the network interface; without groups, everything is allowed.
+        source: the client's address.
+        port: the destination port.
+        member_of: IDs of the groups that the client is a member of.
     """
     if not groups:
         return True
@@ -41,7 +41,7 @@ def lets_in(
 
 
 def _fits(rule: Permission, source: str, port: int, member_of: Collection[str]) -> bool:
-    """Tell whether the rule is about the connection; the lists that a rule may name are empty here."""
+    """Return whether the rule applies to the connection; prefix lists and port lists are empty here."""
     return (
         rule.direction == "ingress"
         and rule.ip_protocol.upper() in {"TCP", "ALL"}

@@ -1,8 +1,8 @@
 """The signature ACS3-HMAC-SHA256, and the older one of RPC calls, checked as Alibaba Cloud's gateway does.
 
 They follow "Request syntax and signature method V3" and "… V2 for RPC APIs" of the Alibaba Cloud SDK
-reference (SDKs take the older one for STS, in the query of a GET), and share no code with an SDK: what
-signs and what checks must not share their mistakes.
+reference (SDKs use the older one for STS, in the query of a GET). They share no code with an SDK, so that the
+check does not repeat an error of the signer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.roles import Roles
 
 ALGORITHM = "ACS3-HMAC-SHA256"
-#: How far a call's date may be from the server's, in seconds.
+#: Maximum difference between a call's date and the server's, in seconds.
 MAX_SKEW = 15 * 60
 
 _AUTHORIZATION = re.compile(
@@ -39,7 +39,7 @@ _ALWAYS_SIGNED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What of a request the signature covers; header names in lower case."""
+    """The parts of a request that the signature covers; header names in lower case."""
 
     method: str
     path: str
@@ -53,14 +53,14 @@ def _encode(text: str) -> str:
 
 
 def canonical_query(query_string: str) -> str:
-    """Write a query in the one form that is signed: sorted, percent-encoded as RFC 3986 has it."""
-    # Decoded and encoded again, since clients put a space on the wire as "+" and sign it as "%20".
+    """Return the canonical form of a query: sorted, and percent-encoded by RFC 3986."""
+    # Decode and encode again, because clients send a space as "+" and sign it as "%20".
     pairs = parse_qsl(query_string, keep_blank_values=True)
     return "&".join(f"{_encode(key)}={_encode(value)}" for key, value in sorted(pairs))
 
 
 def canonical_request(request: SignedRequest, signed_headers: str) -> str:
-    """Write a request in the one form that is signed."""
+    """Return the canonical form of a request."""
     headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in signed_headers.split(";"))
     return "\n".join(
         (
@@ -75,19 +75,19 @@ def canonical_request(request: SignedRequest, signed_headers: str) -> str:
 
 
 def string_to_sign(canonical: str) -> str:
-    """Build the text whose keyed hash is the signature, of a canonical request."""
+    """Return the string to sign for a canonical request."""
     return f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def query_string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
-    """Build the text that a call signs whose signature is a parameter beside the others."""
+    """Return the string to sign for a call whose signature is a parameter."""
     pairs = sorted((key, value) for key, value in parameters.items() if key != "Signature")
     canonical = "&".join(f"{_encode(key)}={_encode(value)}" for key, value in pairs)
     return f"{method}&{_encode('/')}&{_encode(canonical)}"
 
 
 class Verifier:
-    """Checks who signed a call; remembers nonces for as long as a call's date stays valid."""
+    """Checks the signatures of calls; stores nonces as long as a call's date is valid."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Verifier:
         clock: Callable[[], float],
         roles: Roles,
     ) -> None:
-        """Take the secret of each access key id, the token of each that is temporary, and the roles' keys."""
+        """Set the secret of each access key ID, the tokens of temporary keys, and the roles' keys."""
         self._keys = keys
         self._security_tokens = security_tokens
         self._roles = roles
@@ -126,7 +126,7 @@ class Verifier:
         self._check_security_token(key_id, request.headers.get("x-acs-security-token", ""))
         if request.headers.get("x-acs-accesskey-id", key_id) != key_id:
             raise errors.ApiError(errors.SECURITY_TOKEN_INVALID)
-        # Last, so that a forged call cannot use up the nonce of a true one.
+        # Last, so that a forged call cannot use up the nonce of a genuine one.
         self._use_nonce(key_id, request.headers["x-acs-signature-nonce"])
         return key_id
 
@@ -185,7 +185,7 @@ class Verifier:
     def _use_nonce(self, key_id: str, nonce: str) -> None:
         now = self._clock()
         with self._lock:
-            # A date may lie in the future, so a nonce has to be kept for twice the skew.
+            # A date may be in the future, so store a nonce for twice the skew.
             while self._nonces and next(iter(self._nonces.values())) < now - 2 * MAX_SKEW:
                 self._nonces.pop(next(iter(self._nonces)))
             if (key_id, nonce) in self._nonces:

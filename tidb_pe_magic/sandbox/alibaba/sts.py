@@ -1,4 +1,4 @@
-"""STS 2015-04-01: who the caller is, which every key may ask, and temporary keys of RAM roles."""
+"""STS 2015-04-01: the caller's identity, which needs no permission, and temporary keys of RAM roles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.call import Body, Call, Query
     from tidb_pe_magic.sandbox.alibaba.roles import Role, TemporaryKey
 
-#: Operations that nobody signs: what the call is for proves who makes it.
+#: Operations without a signature: the OIDC token proves the caller's identity.
 UNSIGNED = frozenset({"AssumeRoleWithOIDC"})
 
 _USER_ID, _ROLE_ID = "216959339000654321", "344584339364951186"

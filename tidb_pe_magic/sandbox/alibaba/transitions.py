@@ -1,4 +1,4 @@
-"""When an endpoint's state changes, and who is told.
+"""The times of an endpoint's state changes, and their observers.
 
 Three modes decide when a transition happens: `immediate` (all of them before the call returns),
 `manual` (one for each `Transitions.tick`) and `time` (spread over seconds by one timer thread).
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.alibaba.endpoint_states import Endpoint
     from tidb_pe_magic.sandbox.alibaba.world_state import Mode
 
-#: Transitions between Creating and Connected, among which the seconds of mode `time` are shared out.
+#: Number of transitions between Creating and Connected, over which mode `time` distributes its seconds.
 _STEPS_TO_CONNECTED = 3
 
 
 class Transitions:
-    """Endpoints whose states go on, with observers that are told of each change.
+    """Endpoints with changing states, and observers that are called for each change.
 
     Every method may be called from any thread. Observers run outside the lock, in the order of the
-    changes, in the thread that made them (in mode `time` also in the timer's); a mutating method
+    changes, in the thread of the change (in mode `time` also in the timer's); a mutating method
     returns after they have run.
     """
 
     def __init__(self, mode: Mode, seconds: float, clock: Callable[[], float]) -> None:
-        """Start with no endpoint; `seconds` lie between Creating and Connected, in mode `time`."""
+        """Start without endpoints; in mode `time`, `seconds` pass between Creating and Connected."""
         self.mode: Mode = mode
         self._clock = clock
         self._step = seconds / _STEPS_TO_CONNECTED
@@ -53,25 +53,25 @@ class Transitions:
 
     @property
     def endpoints(self) -> Mapping[str, Endpoint]:
-        """The endpoints by id, as they are now; later changes do not show in it."""
+        """A copy of the current endpoints by ID."""
         with self._lock:
             return MappingProxyType(dict(self._endpoints))
 
     def subscribe(self, observer: Callable[[Endpoint], None]) -> None:
-        """Have `observer` called after each state change, the last with status `Deleted`."""
+        """Call `observer` after each state change, including the last one with status `Deleted`."""
         with self._lock:
             self._observers.append(observer)
 
     def subscribe_only(self, observer: Callable[[Endpoint], None]) -> None:
-        """Have it called, and nobody else any more."""
+        """Call only this observer from now on."""
         with self._lock:
             self._observers = [observer]
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the state still, so that a check and the change that it allows are one.
+        """Lock the state, so that a check and its change are atomic.
 
-        Where nothing was changed, the observers of other changes are not waited for.
+        Without a change, do not wait for the observers of other changes.
         """
         deliver = False
         try:
@@ -89,18 +89,18 @@ class Transitions:
                 self._deliver()
 
     def announce(self) -> None:
-        """Have the observers told of every endpoint as it is, since what is around it has changed."""
+        """Call the observers with every endpoint's current state, because its network has changed."""
         with self.changing():
             self._events.extend(self._endpoints.values())
             self._changes += 1
 
     def set_pace(self, mode: Mode, seconds: float) -> None:
-        """Choose when transitions happen from now on; `seconds` lie between Creating and Connected."""
+        """Set the mode of transitions; `seconds` pass between Creating and Connected."""
         with self.changing():
             self.mode, self._step = mode, seconds / _STEPS_TO_CONNECTED
 
     def tick(self) -> bool:
-        """Advance every endpoint by one transition; say whether anything moved."""
+        """Advance every endpoint by one transition; return whether anything changed."""
         with self.changing():
             before = dict(self._endpoints)
             for endpoint in before.values():
@@ -108,7 +108,7 @@ class Transitions:
             return before != self._endpoints
 
     def run_due(self) -> None:
-        """Make the transitions whose time has come by the clock (mode `time`)."""
+        """Make the transitions that are due by the clock (mode `time`)."""
         with self.changing():
             now = self._clock()
             while self._due and min(self._due.values()) <= now:
@@ -116,7 +116,7 @@ class Transitions:
                 due = self._due.pop(endpoint_id)
                 moved = self._advance_one(self._endpoints[endpoint_id])
                 if advance(moved) is not moved:
-                    # From the instant that was due, not from now: a late wake-up must not add up.
+                    # From the due time, not from now, so that late wake-ups do not accumulate.
                     self._due[endpoint_id] = due + self._step
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Transitions:
             self._timer.join()
 
     def __enter__(self) -> Self:
-        """Return the world itself."""
+        """Return the object itself."""
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""VPC 2016-04-28 and ECS 2014-05-26: the look-ups that choosing a network needs, here and in Terraform."""
+"""VPC 2016-04-28 and ECS 2014-05-26: the look-ups for choosing a network, here and in Terraform."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _vpc(vpc: Vpc, vswitches: Sequence[VSwitch]) -> dict[str, object]:
         "Description": "",
         "CreationTime": _CREATION_TIME,
         "VSwitchIds": {"VSwitchId": inside},
-        # Clients read what is in these without looking whether they are there.
+        # Clients read the content of these without checking that they exist.
         "UserCidrs": {"UserCidr": []},
         "Ipv6CidrBlock": "",
         "Ipv6CidrBlocks": {"Ipv6CidrBlock": []},
@@ -80,7 +80,7 @@ def _route_table_id(vpc_id: str) -> str:
 def _describe_vswitches(call: Call) -> Body:
     parameters = call.parameters
     vpc_id, zone_id = parameters.text("VpcId"), parameters.text("ZoneId")
-    # Either of the two is enough for this operation.
+    # This operation requires only one of the two.
     region_id = "" if vpc_id and not parameters.text("RegionId") else _region_id(call)
     wanted = {vswitch_id for vswitch_id in parameters.text("VSwitchId").split(",") if vswitch_id}
     regions = {vpc.vpc_id: vpc.region_id for vpc in call.world.network.vpcs}

@@ -31,7 +31,7 @@ def _new_id(prefix: str, service: EndpointService) -> str:
 
 
 class World(Transitions):
-    """Endpoints and their network, as their owner, the service's owner and the provider change them."""
+    """Endpoints and their network, with the changes by their owner, the service's owner and the provider."""
 
     def __init__(
         self,
@@ -42,20 +42,21 @@ class World(Transitions):
         port: int,
         network: Network | None = None,
     ) -> None:
-        """Start with no endpoint; `port` is where every endpoint's service listens."""
+        """Start without endpoints; every endpoint's service listens on `port`."""
         super().__init__(mode, seconds, clock)
         self.port = port
         self.network = seed() if network is None else network
         #: False makes PrivateLink answer NeedOpenProduct, as for an account that never activated it.
         self.product_open = True
-        #: What the domain of each new endpoint is, instead of an address of its own.
+        #: The domain of each new endpoint, instead of its own address.
         self.domain = ""
-        #: RAM actions that the key's owner is not allowed, such as `privatelink:CreateVpcEndpoint`.
+        #: RAM actions that are denied to the key's owner, such as `privatelink:CreateVpcEndpoint`.
         self.denied_actions: set[str] = set()
-        #: True makes PrivateLink refuse a second endpoint for a service and VPC. Whether, and when, the real
-        #: one does so is [GUESS]; without it a client that creates two is found out.
+        #: True makes PrivateLink refuse a second endpoint for a service and VPC. It is [GUESS] whether and
+        # when the
+        #: real one does; with False, tests can detect a client that creates two.
         self.single_endpoints = False
-        #: True limits the calls of each region and API, as `call_limits` says.
+        #: True limits the calls of each region and API, by `call_limits`.
         self.limits_calls = False
         self._services = {service.service_id: service for service in self.network.services}
         self._deleted_services: dict[str, EndpointService] = {}
@@ -65,30 +66,30 @@ class World(Transitions):
 
     @property
     def services(self) -> tuple[EndpointService, ...]:
-        """The services that the account may see."""
+        """The services that are visible to the account."""
         return tuple(service for service in self.every_service if service.authorized)
 
     @property
     def every_service(self) -> tuple[EndpointService, ...]:
-        """The services that there are, those that the account may not use included."""
+        """All services, including those that the account may not use."""
         with self._lock:
             return tuple(self._services.values())
 
     @property
     def deleted_services(self) -> tuple[EndpointService, ...]:
-        """The services that there were."""
+        """The deleted services."""
         with self._lock:
             return tuple(self._deleted_services.values())
 
     def free_addresses(self, vswitch_id: str) -> int:
-        """Count the addresses of a vSwitch that no endpoint has taken."""
+        """Return the number of a vSwitch's addresses that endpoints do not use."""
         with self._lock:
             free = next(v.free for v in self.network.vswitches if v.vswitch_id == vswitch_id)
             zones = (zone for endpoint in self._endpoints.values() for zone in endpoint.zones)
             return free - sum(zone.vswitch_id == vswitch_id for zone in zones)
 
     def lets_in(self, endpoint: Endpoint, source: str, *, member_of: Collection[str] = ()) -> bool:
-        """Tell whether the endpoint's security groups let TCP in from an IPv4 address, to its port."""
+        """Return whether the endpoint's security groups allow TCP from an IPv4 address to its port."""
         groups = self.network.security_groups
         own = [group for group in groups if group.security_group_id in endpoint.security_groups]
         return lets_in(own, source, endpoint.port, member_of=member_of)
@@ -110,9 +111,9 @@ class World(Transitions):
         policy_document: str = "",
         create_time: str = "",
     ) -> Endpoint:
-        """Make an endpoint and return its first state.
+        """Create an endpoint and return its first state.
 
-        `zones` are the IDs of zone and vSwitch, and a fixed address where one was asked for.
+        `zones` are the IDs of zone and vSwitch, and the fixed address if requested.
         """
         with self.changing():
             endpoint = Endpoint(
@@ -136,14 +137,14 @@ class World(Transitions):
             return endpoint
 
     def add_zone(self, endpoint_id: str, zone_id: str, vswitch_id: str, fixed_ip: str = "") -> None:
-        """Give the endpoint a network interface in one more zone."""
+        """Add a network interface in another zone to the endpoint."""
         with self.changing():
             endpoint = self._endpoints[endpoint_id]
             zone = self._new_zone(endpoint.service, zone_id, vswitch_id, fixed_ip)
             self._begin(replace(endpoint, zones=(*endpoint.zones, zone)))
 
     def remove_zone(self, endpoint_id: str, zone_id: str) -> None:
-        """Begin to take a zone away from the endpoint."""
+        """Start to remove a zone from the endpoint."""
         with self.changing():
             endpoint = self._endpoints[endpoint_id]
             zones = tuple(
@@ -153,29 +154,29 @@ class World(Transitions):
             self._begin(replace(endpoint, zones=zones))
 
     def delete_endpoint(self, endpoint_id: str) -> None:
-        """Begin to delete the endpoint."""
+        """Start to delete the endpoint."""
         self._change(endpoint_id, endpoint_status="Deleting", connection_status="Deleting")
 
     def set_security_group(self, endpoint_id: str, group_id: str, status: str) -> None:
-        """Begin to attach (`Attaching`) or to detach (`Detaching`) a security group."""
+        """Start to attach (`Attaching`) or to detach (`Detaching`) a security group."""
         with self.changing():
             groups = {**self._endpoints[endpoint_id].security_groups, group_id: status}
             self._change(endpoint_id, endpoint_status="Pending", security_groups=groups)
 
     def update_endpoint(self, endpoint_id: str, **changes: str) -> None:
-        """Begin to change the endpoint's name, description, or policy document."""
+        """Start to change the endpoint's name, description, or policy document."""
         self._change(endpoint_id, endpoint_status="Pending", **changes)
 
     def set_resource_group(self, endpoint_id: str, resource_group_id: str) -> None:
-        """Move the endpoint to another resource group, which takes effect at once."""
+        """Move the endpoint to another resource group, with immediate effect."""
         self._change(endpoint_id, resource_group_id=resource_group_id)
 
     def set_tags(self, endpoint_id: str, tags: Mapping[str, str]) -> None:
-        """Replace the endpoint's tags, which takes effect at once."""
+        """Replace the endpoint's tags, with immediate effect."""
         self._change(endpoint_id, tags=MappingProxyType(dict(tags)))
 
     def set_rules(self, group_id: str, *rules: Permission, inner_access: str = "") -> None:
-        """Replace a security group's rules, as its owner does; endpoints that have it follow at once."""
+        """Replace a security group's rules, as its owner, with immediate effect on its endpoints."""
         with self.changing():
             self.network = self.network.with_rules(group_id, rules, inner_access)
             self.announce()
@@ -191,11 +192,11 @@ class World(Transitions):
         self.disconnect(endpoint_id)
 
     def disconnect(self, endpoint_id: str) -> None:
-        """End a connection that stands, as the service's owner."""
+        """End an established connection, as the service's owner."""
         self._change(endpoint_id, accepted=False)
 
     def remove_service(self, service_id: str) -> None:
-        """Withdraw a service from under its endpoints."""
+        """Delete a service although it has endpoints."""
         with self.changing():
             self._deleted_services[service_id] = self._services.pop(service_id)
             for endpoint in list(self._endpoints.values()):
@@ -203,12 +204,12 @@ class World(Transitions):
                     self._begin(replace(endpoint, accepted=False, connection_status="ServiceDeleted"))
 
     def add_service(self, service: EndpointService) -> None:
-        """Offer one more service to the account."""
+        """Add a service for the account."""
         with self.changing():
             self._services[service.service_id] = service
 
     def change_service(self, service_id: str, **changes: object) -> None:
-        """Change what a service is, for endpoints that are made from now on."""
+        """Change a service's attributes, for new endpoints."""
         with self.changing():
             self._services[service_id] = replace(self._services[service_id], **changes)  # type: ignore[arg-type]
 
@@ -219,7 +220,7 @@ class World(Transitions):
     # Snapshots
 
     def state(self) -> WorldState:
-        """Return what there is now."""
+        """Return the current state."""
         with self._lock:
             now = self._clock()
             return WorldState(
@@ -239,7 +240,7 @@ class World(Transitions):
             )
 
     def restore(self, state: WorldState) -> None:
-        """Return to a state; endpoints listen on the port of this world, and the observers are told."""
+        """Restore a state; endpoints listen on this world's port, and the observers are called."""
         with self.changing():
             self.mode, self._step = state.mode, state.step
             self.product_open, self.domain = state.product_open, state.domain

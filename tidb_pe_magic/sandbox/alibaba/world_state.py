@@ -14,12 +14,12 @@ Mode = Literal["immediate", "manual", "time"]
 
 @dataclass(frozen=True)
 class WorldState:
-    """All that `World` knows, but for who observes it and what time it is.
+    """The whole state of `World`, except for observers and time.
 
     Attributes:
-        port: where the endpoints' services listen.
-        step: seconds of a transition, in mode "time".
-        due: the seconds until each endpoint's next transition, in mode "time".
+        port: port of the endpoints' services.
+        step: seconds per transition, in mode "time".
+        due: seconds until each endpoint's next transition, in mode "time".
     """
 
     mode: Mode

@@ -1,7 +1,7 @@
-"""What can go wrong on the way to a cloud and back: staged by name, by hand, or by a seed.
+"""Faults between a client and the clouds: staged by name, individually, or by a seed.
 
 `Sandbox().faults.add(Fault(kind=Kind.RESET, operation="CreateVpcEndpoint", point=Point.AFTER))` loses one
-answer; `Sandbox(fault_seed=7)` stages a schedule that is the same at each time.
+answer; `Sandbox(fault_seed=7)` stages a reproducible schedule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What goes over the wire in the place of the true answer."""
+"""Answers that are sent instead of the real one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidb_pe_magic.sandbox.service import Service
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Where each service writes the id of a request.
+#: The header or field with each service's request ID.
 REQUEST_ID: Mapping[Service, str] = MappingProxyType(
     {Service.TIDB_CLOUD: "X-Debug-Trace-Id", Service.ALIBABA: "x-acs-request-id"}
 )
@@ -54,7 +54,7 @@ _MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; header names as the server wrote them."""
+    """An HTTP answer, with header names as the server wrote them."""
 
     status: str
     headers: tuple[tuple[str, str], ...]
@@ -71,7 +71,7 @@ class Answer:
 
     @property
     def error_code(self) -> str:
-        """The API's code for what it refused; empty where it did not, or not in its own words."""
+        """The API's error code; empty if the answer is not an error in the API's format."""
         if self.code < HTTPStatus.BAD_REQUEST:
             return ""
         try:
@@ -81,13 +81,13 @@ class Answer:
         return str(body.get("Code", body.get("code", ""))) if isinstance(body, dict) else ""
 
     def with_body(self, body: bytes) -> Answer:
-        """Return it with another body, and the length that fits."""
+        """Return the answer with another body and the matching length."""
         kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         return replace(self, headers=(*kept, ("Content-Length", str(len(body)))), body=body)
 
 
 def refusal(service: Service, fault: Fault) -> Answer:
-    """Return the answer of a kind that refuses the call, or seems to."""
+    """Return the answer of a fault that refuses the call, or seems to."""
     request_id = str(uuid.uuid4()).upper() if service is Service.ALIBABA else uuid.uuid4().hex
     if fault.kind is Kind.BAD_GATEWAY:
         return _answer(HTTPStatus.BAD_GATEWAY, "text/html", _HTML, {})

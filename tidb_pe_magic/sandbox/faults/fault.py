@@ -1,4 +1,4 @@
-"""What a fault is: kind, operation, and the point of the call at which it strikes."""
+"""Faults: kind, operation, and the point of the call at which they strike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Point(StrEnum):
-    """When a fault strikes: before the call is carried out, or when its answer is due, or in mid-answer."""
+    """When a fault strikes: before the call is executed, before its answer, or during its answer."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -24,7 +24,7 @@ class Point(StrEnum):
 
 
 class Kind(StrEnum):
-    """What goes wrong; `KINDS` says what each kind is."""
+    """The kinds of faults; `KINDS` describes them."""
 
     THROTTLED = "throttled"
     THROTTLED_RETRY_AFTER = "throttled-retry-after"
@@ -51,14 +51,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What is true of every fault of a kind.
+    """The properties of a kind.
 
     Attributes:
-        summary: what goes wrong, in a few words.
-        points: where it can strike; the first is the default.
-        services: whose calls it can strike.
-        operations: shell patterns of the operations that it makes sense for.
-        seconds: the default of `Fault.seconds`, where the kind has a time.
+        summary: a short description.
+        points: possible points; the first is the default.
+        services: services whose calls it can strike.
+        operations: shell patterns of the operations that it applies to.
+        seconds: default of `Fault.seconds`, if the kind has a time.
     """
 
     summary: str
@@ -78,7 +78,7 @@ _LISTS = ("List*", "Describe*")
 
 KINDS: Mapping[Kind, Traits] = MappingProxyType(
     {
-        Kind.THROTTLED: Traits("too many calls, and no word on when to come back", _LOST, _CLOUDS),
+        Kind.THROTTLED: Traits("too many calls, without a time for the retry", _LOST, _CLOUDS),
         Kind.THROTTLED_RETRY_AFTER: Traits("too many calls, with Retry-After", _LOST, _CLOUDS, seconds=2),
         Kind.THROTTLED_RATELIMIT_RESET: Traits(
             "too many calls, with X-Ratelimit-Reset", _LOST, _TIDB_CLOUD, seconds=2
@@ -86,22 +86,26 @@ KINDS: Mapping[Kind, Traits] = MappingProxyType(
         Kind.THROTTLED_ACS_RETRY_AFTER: Traits(
             "too many calls, with x-acs-retry-after", _LOST, _ALIBABA, seconds=2
         ),
-        Kind.SERVER_ERROR: Traits("status 500, in the API's own shape", _LOST, _CLOUDS),
+        Kind.SERVER_ERROR: Traits("status 500, in the API's own format", _LOST, _CLOUDS),
         Kind.BAD_GATEWAY: Traits("status 502 with a page of HTML", _LOST, _CLOUDS),
         Kind.RESET: Traits("the connection is reset", _ANYWHERE, _CLOUDS),
         Kind.BLACK_HOLE: Traits(
-            "no answer for so many seconds, then the end", _ANYWHERE, _CLOUDS, seconds=60
+            "no answer for some seconds, then the end of the connection", _ANYWHERE, _CLOUDS, seconds=60
         ),
-        Kind.DRIP: Traits("the answer's body takes so many seconds", _REWRITTEN, _CLOUDS, seconds=60),
-        Kind.TRUNCATED: Traits("half of the JSON, as if it were all of it", _REWRITTEN, _CLOUDS),
-        Kind.UNKNOWN_STATE: Traits("states that no document names", _REWRITTEN, _CLOUDS),
-        Kind.UNKNOWN_FIELDS: Traits("fields that no document names", _REWRITTEN, _CLOUDS),
-        Kind.MISSING_FIELDS: Traits("some of the fields are not there", _REWRITTEN, _CLOUDS),
-        Kind.REPEATED_PAGE: Traits("the list never ends: its page comes again", _REWRITTEN, _CLOUDS, _LISTS),
+        Kind.DRIP: Traits("the answer's body takes some seconds", _REWRITTEN, _CLOUDS, seconds=60),
+        Kind.TRUNCATED: Traits("half of the JSON, with a matching length", _REWRITTEN, _CLOUDS),
+        Kind.UNKNOWN_STATE: Traits("states that are not documented", _REWRITTEN, _CLOUDS),
+        Kind.UNKNOWN_FIELDS: Traits("fields that are not documented", _REWRITTEN, _CLOUDS),
+        Kind.MISSING_FIELDS: Traits("some of the fields are missing", _REWRITTEN, _CLOUDS),
+        Kind.REPEATED_PAGE: Traits(
+            "the list never ends: the same page is repeated", _REWRITTEN, _CLOUDS, _LISTS
+        ),
         Kind.CLOCK_SKEW: Traits("the cloud's clock is 20 minutes ahead", _BEFORE, _CLOUDS),
         Kind.CONCURRENT_CALL: Traits("ConcurrentCallNotSupported", _BEFORE, _ALIBABA, _CHANGES),
         Kind.ENDPOINT_LOCKED: Traits("EndpointLocked", _BEFORE, _ALIBABA, _CHANGES),
-        Kind.REFUSED: Traits("a code of PrivateLink's, such as QuotaMisMatched", _BEFORE, _ALIBABA, _CHANGES),
+        Kind.REFUSED: Traits(
+            "an error code of PrivateLink, such as QuotaMisMatched", _BEFORE, _ALIBABA, _CHANGES
+        ),
         Kind.STS_EXPIRED: Traits("the STS token has expired", _BEFORE, _ALIBABA),
         Kind.NONCE_EXPIRED: Traits("the digest nonce has expired (stale=true)", _BEFORE, _TIDB_CLOUD),
         Kind.CUT: Traits("the SQL connection is cut", _ANYWHERE, frozenset({Service.SQL})),
@@ -111,18 +115,18 @@ KINDS: Mapping[Kind, Traits] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong, a number of times.
+    """One fault, which strikes a number of times.
 
     Attributes:
-        kind: what goes wrong.
-        operation: an action (`CreateVpcEndpoint`), an operation of TiDB Cloud's (`ListClusters`), or the
-            first word of a SQL statement (`INSERT`; `LOGIN`, `PING`); `*` stands for any letters.
-        point: when it strikes; the kind's first one by default.
-        times: how many calls it strikes.
-        skip: how many calls of the operation it lets pass first.
-        seconds: what the retry header says, or how long a black hole or a drip lasts; the kind's default.
-        code: what the call is refused with, of kind `refused`; PrivateLink's codes without a condition.
-        seed: what is random in the kind, such as which fields are missing, follows from it.
+        kind: the kind of fault.
+        operation: an action (`CreateVpcEndpoint`), an operation of TiDB Cloud (`ListClusters`), or the
+            first word of a SQL statement (`INSERT`; `LOGIN`, `PING`); `*` matches any letters.
+        point: the point of the call; default: the kind's first one.
+        times: number of calls that it strikes.
+        skip: number of calls that pass first.
+        seconds: value of the retry header, or duration of a black hole or a drip; default: the kind's.
+        code: error code of kind `refused`, one of PrivateLink's codes without a known condition.
+        seed: seed of the kind's random choices, such as the missing fields.
     """
 
     kind: Kind
@@ -138,7 +142,7 @@ class Fault:
         """Fill in the kind's defaults.
 
         Raises:
-            ValueError: the kind has no such point, or there is no such code.
+            ValueError: the kind does not have this point or code.
         """
         kind = Kind(self.kind)
         traits = KINDS[kind]
@@ -157,14 +161,14 @@ class Fault:
             raise ValueError(f"{kind} has no code {self.code!r}; it has {', '.join(WITHOUT_CONDITION)}")
 
     def strikes(self, service: Service, operation: str) -> bool:
-        """Tell whether it is about this operation."""
+        """Return whether it applies to this operation."""
         traits = KINDS[self.kind]
         if service not in traits.services or not fnmatchcase(operation, self.operation):
             return False
-        # A kind's own patterns bound a fault for any operation; whoever names one shall have it.
+        # A kind's patterns limit a fault for any operation, but an explicitly named operation is accepted.
         return self.operation != "*" or any(fnmatchcase(operation, each) for each in traits.operations)
 
     def __str__(self) -> str:
-        """Return it as `--fault` takes it."""
+        """Return it in the format of `--fault`."""
         code = f"={self.code}" if self.code else ""
         return f"{self.kind}{code}:{self.operation}:{self.point}"

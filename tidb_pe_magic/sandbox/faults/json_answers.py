@@ -1,4 +1,4 @@
-"""Answers that are JSON, and not what was agreed on."""
+"""JSON answers that deviate from the API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MISSING_SHARE = 0.25
 
 
 def rewritten(fault: Fault, body: bytes) -> bytes:
-    """Return the body as the fault has it; what is no JSON stays as it is."""
+    """Return the body with the fault applied; a body that is not JSON is unchanged."""
     if fault.kind is Kind.TRUNCATED:
         return body[: len(body) // 2]
     try:
@@ -44,7 +44,7 @@ def rewritten(fault: Fault, body: bytes) -> bytes:
 
 
 def _each_object(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return the value with every object in it changed, the inner ones first."""
+    """Return the value with every object changed, inner objects first."""
     if isinstance(value, dict):
         return change({name: _each_object(inner, change) for name, inner in value.items()})
     if isinstance(value, list):
@@ -67,8 +67,8 @@ def _unknown_fields(answer: Any, _fault: Fault) -> Any:
 
 
 def _missing_fields(answer: Any, fault: Fault) -> Any:
-    draw = random.Random(fault.seed)  # noqa: S311 - which fields are missing is no secret
-    # Of each object at least one field goes, so that the fault always shows.
+    draw = random.Random(fault.seed)  # noqa: S311 - the missing fields are not secret
+    # Remove at least one field of each object, so that the fault is always visible.
     return _each_object(
         answer,
         lambda found: {

@@ -1,4 +1,4 @@
-"""From the name that a person types to a fault."""
+"""Parsing a fault's name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def parse(text: str) -> Fault:
     """Return the fault of `NAME[=CODE][:OPERATION[:POINT]]`, such as `reset:CreateVpcEndpoint:after`.
 
     Raises:
-        ValueError: there is no such kind or point; the closest name is shown.
+        ValueError: the kind or point does not exist; the closest name is shown.
     """
     first, *rest = text.split(":")
     name, _, code = first.partition("=")
@@ -37,10 +37,10 @@ def parse(text: str) -> Fault:
 
 
 def check_operation(fault: Fault, known: Mapping[Service, frozenset[str]]) -> None:
-    """Refuse a name that no call will ever have; SQL statements may begin with any word.
+    """Refuse an unknown operation; SQL statements may start with any word.
 
     Raises:
-        ValueError: there is no such operation; the closest name is shown.
+        ValueError: the operation does not exist; the closest name is shown.
     """
     if fault.kind is Kind.CUT:
         if fault.operation != fault.operation.upper():

@@ -1,4 +1,4 @@
-"""Which faults are still to come."""
+"""The pending faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.faults.fault import Fault, Point
     from tidb_pe_magic.sandbox.request_log import Request
 
-#: A caller that has been killed never comes back for its answer.
+#: A killed caller never fetches its answer.
 _HELD_SECONDS = 60.0
 
 
@@ -31,10 +31,10 @@ class _Pending:
 
 @dataclass(slots=True)
 class Hold:
-    """A call that is stopped at a point; when it is released, its connection ends without an answer.
+    """A call that is held at a point; when it is released, its connection ends without an answer.
 
     Attributes:
-        reached: set when the call is there.
+        reached: set when the call is at the point.
     """
 
     point: Point
@@ -43,19 +43,19 @@ class Hold:
     _released: threading.Event = field(default_factory=threading.Event)
 
     def release(self) -> None:
-        """End the call where it is: stopped before it is carried out, it never is."""
+        """End the call; if it is held before its execution, it is never executed."""
         self._released.set()
 
     def stop_here(self) -> None:
-        """Keep the call, for a minute at most."""
+        """Hold the call for at most a minute."""
         self.reached.set()
         self._released.wait(_HELD_SECONDS)
 
 
 class Faults:
-    """The faults that a sandbox stages; may be used from any thread.
+    """The faults that a sandbox stages; thread-safe.
 
-    A fault that was added earlier strikes first. Each strikes its own number of calls and is over.
+    Faults strike in the order of adding. Each one strikes its number of calls.
 
     Attributes:
         requests: the log of every call.
@@ -66,11 +66,11 @@ class Faults:
         operations: Mapping[Service, frozenset[str]] = MappingProxyType({}),
         requests: RequestLog | None = None,
     ) -> None:
-        """Stage nothing.
+        """Start without faults.
 
         Args:
-            operations: the names that each service has, so that a mistyped one is refused; any where empty.
-            requests: where calls are taken note of; default: a log of its own.
+            operations: each service's operation names, to refuse mistyped ones; empty: accept any.
+            requests: the log of calls; default: a new one.
         """
         self.requests = RequestLog() if requests is None else requests
         self._known = operations
@@ -80,10 +80,10 @@ class Faults:
         self._closing = threading.Event()
 
     def add(self, *faults: Fault) -> None:
-        """Stage these faults too.
+        """Add faults.
 
         Raises:
-            ValueError: there is no such operation.
+            ValueError: the operation does not exist.
         """
         for fault in faults:
             if self._known:
@@ -92,29 +92,29 @@ class Faults:
             self._pending += [_Pending(fault, fault.skip, fault.times) for fault in faults]
 
     def clear(self) -> None:
-        """Let nothing go wrong any more; the log stays."""
+        """Remove all faults; the log remains."""
         with self._lock:
             self._pending.clear()
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults that have not struck as often as they shall."""
+        """The faults that have not struck their number of times."""
         with self._lock:
             return tuple(pending.fault for pending in self._pending)
 
     def state(self) -> tuple[Fault, ...]:
-        """Return what is still to come, without the calls that were struck or let pass."""
+        """Return the pending faults, with the remaining counts of `times` and `skip`."""
         with self._lock:
             return tuple(replace(each.fault, times=each.left, skip=each.skip) for each in self._pending)
 
     def restore(self, state: tuple[Fault, ...]) -> None:
-        """Stage these faults and no others."""
+        """Replace the faults."""
         self.clear()
         self.add(*state)
 
     @contextlib.contextmanager
     def hold(self, number: int, point: Point) -> Iterator[Hold]:
-        """Stop the `number`-th call to a cloud's API from now on, before or after it is carried out."""
+        """Hold the `number`-th next call to a cloud's API, before or after its execution."""
         hold = Hold(point, number)
         with self._lock:
             self._holds.append(hold)
@@ -133,13 +133,13 @@ class Faults:
                 hold.release()
 
     def pause(self, seconds: float) -> bool:
-        """Wait, as the kinds do that take time; True where the sandbox ends."""
+        """Wait for the duration of a fault; return True if the sandbox ends."""
         return self._closing.wait(seconds)
 
-    # What the servers call
+    # Called by the servers
 
     def arrived(self, service: Service, operation: str) -> tuple[Request, Hold | None]:
-        """Take note of a call, and say what will go wrong with it and where it is held."""
+        """Record a call, and return its fault and its hold."""
         with self._lock:
             call = self.requests.arrived(service, operation, self._strike(service, operation))
             return call, None if service is Service.SQL else self._held()

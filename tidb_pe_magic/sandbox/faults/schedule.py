@@ -16,7 +16,7 @@ _MOST_FAULTS = 8
 _MOST_TIMES = 3
 _MOST_SKIPPED = 4
 
-#: The operations that the tutorial needs, and how often each is struck: a change is what can go wrong twice.
+#: The operations of the tutorial, with their weights: changes are struck more often.
 _WEIGHTS: Mapping[str, tuple[Service, int]] = MappingProxyType(
     {
         "CreateVpcEndpoint": (Service.ALIBABA, 8),
@@ -48,11 +48,11 @@ def schedule(seed: int, *, seconds: float | None = None, without: Sequence[Kind]
 
     Args:
         seed: any whole number.
-        seconds: how long black holes and drips last, and what retry headers say; default: the kind's own.
-        without: kinds to leave out.
+        seconds: duration of black holes and drips, and value of retry headers; default: the kind's.
+        without: excluded kinds.
     """
-    # A generator of its own, from text: the same on every platform and whatever else draws.
-    draw = random.Random(f"tidb_pe_magic faults {seed}")  # noqa: S311 - a schedule is no secret
+    # A separate generator with a text seed gives the same result on every platform.
+    draw = random.Random(f"tidb_pe_magic faults {seed}")  # noqa: S311 - a schedule is not secret
     names, weights = list(_WEIGHTS), [weight for _, weight in _WEIGHTS.values()]
     faults = []
     for _ in range(draw.randint(1, _MOST_FAULTS)):

@@ -1,4 +1,4 @@
-"""Faults of a SQL connection: the gate cuts it at a point of the conversation that it carries."""
+"""Faults of SQL connections: the gate cuts a connection at a point of its protocol."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _COMMANDS = {_INIT_DB: "USE", _PING: "PING"}
 _VERB = re.compile(rb"(?:\s|/\*.*?\*/|(?:--|#)[^\n]*\n)*([A-Za-z]+)", re.DOTALL)
 
 
-class Cut(OSError):  # noqa: N818 - what the gate does, not what went wrong in it
+class Cut(OSError):  # noqa: N818 - an action of the gate, not an error in it
     """The connection ends here.
 
     Attributes:
-        last: what the client still gets.
+        last: the last bytes for the client.
     """
 
     def __init__(self, last: bytes = b"") -> None:
-        """Take the last bytes."""
+        """Set the last bytes."""
         super().__init__("the connection is cut")
         self.last = last
 
 
 class Tap:
-    """Reads along on one connection of MySQL's protocol, and cuts it where a fault says so.
+    """Reads one connection of the MySQL protocol, and cuts it when a fault strikes.
 
-    Of an encrypted connection nothing but the beginning of the login can be read.
+    On an encrypted connection, only the start of the login is readable.
     """
 
     def __init__(self, faults: Faults) -> None:
-        """Take the faults of the sandbox."""
+        """Set the sandbox's faults."""
         self._faults = faults
         self._buffer = b""
         self._left = 0
@@ -51,13 +51,13 @@ class Tap:
         self._logging_in = False
 
     def sent(self, data: bytes) -> bytes:
-        """Take what the client sent, and return what the server shall get now.
+        """Process the client's bytes, and return the bytes for the server.
 
         Raises:
-            Cut: the statement shall not reach the server.
+            Cut: the statement must not reach the server.
         """
         if self._opaque or not self._greeted:
-            # In MySQL's protocol the server speaks first: this is another one.
+            # In the MySQL protocol the server sends first, so this is another protocol.
             self._opaque = True
             return data
         self._buffer += data
@@ -69,7 +69,7 @@ class Tap:
             if self._left or len(self._buffer) < _HEADER:
                 return passed
             size = int.from_bytes(self._buffer[:3], "little")
-            # Held back until it is known what it is.
+            # Hold it until its type is known.
             if len(self._buffer) < _HEADER + min(size, _JUDGED):
                 return passed
             self._judge(self._buffer[3], self._buffer[_HEADER : _HEADER + min(size, _JUDGED)], size)
@@ -78,10 +78,10 @@ class Tap:
             self._left = _HEADER + size
 
     def answered(self, data: bytes) -> bytes:
-        """Take what the server answered, and return it.
+        """Process the server's bytes, and return them.
 
         Raises:
-            Cut: the client shall not get all of it.
+            Cut: the client must not get the complete answer.
         """
         self._greeted = True
         call, self._call = self._call, None
@@ -94,7 +94,7 @@ class Tap:
         return data
 
     def _judge(self, sequence: int, payload: bytes, size: int) -> None:
-        # In the login the server speaks first, so that the client's first packet has another number.
+        # In the login the server sends first, so the client's first packet has another number.
         if sequence == 0:
             operation = _operation(payload)
         elif not self._logging_in:
@@ -116,5 +116,5 @@ def _operation(payload: bytes) -> str:
         verb = _VERB.match(payload, 1)
         return verb[1].decode().upper() if verb else "OTHER"
     if not command or command[0] == _QUIT:
-        return ""  # which has no answer
+        return ""  # it has no answer
     return _COMMANDS.get(command[0], "OTHER")

@@ -1,4 +1,4 @@
-"""Faults of an HTTP API, between its server and its application, so that the wire is the real one."""
+"""Faults of an HTTP API, between its server and its application, on the real wire."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _REWRITING = frozenset(
 
 
 class FaultyApp:
-    """A WSGI application some of whose calls go wrong."""
+    """A WSGI application with faults."""
 
-    def __init__(  # noqa: PLR0913 - what stands around one API
+    def __init__(  # noqa: PLR0913 - the parts of one API
         self,
         app: WSGIApplication,
         service: Service,
@@ -45,15 +45,15 @@ class FaultyApp:
         clock: CloudClock,
         expire_nonces: Callable[[], None] = lambda: None,
     ) -> None:
-        """Stand before `app`.
+        """Wrap `app`.
 
         Args:
-            app: what carries calls out.
-            service: whose API it is.
-            faults: what goes wrong.
-            operation: the name of a request's operation; empty where it has none.
-            clock: the application's.
-            expire_nonces: makes every digest nonce that was given a stale one.
+            app: executes the calls.
+            service: the API's service.
+            faults: the staged faults.
+            operation: returns the name of a request's operation; empty for none.
+            clock: the application's clock.
+            expire_nonces: makes every issued digest nonce stale.
         """
         self._app = app
         self._service = service
@@ -71,8 +71,8 @@ class FaultyApp:
             self._repeating.clear()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, or fail to."""
-        # Read now: what a fault leaves on the wire would otherwise be lost with the connection.
+        """Answer a request, possibly with a fault."""
+        # Read the body now, because bytes that a fault leaves unread would be lost with the connection.
         length = int(environ.get("CONTENT_LENGTH") or 0)
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
         call, hold = self._faults.arrived(self._service, self._operation(environ))
@@ -111,7 +111,7 @@ class FaultyApp:
             raise HangUp
 
     def _struck(self, fault: Fault) -> Answer:
-        """Return the answer that stands for the true one, or end the connection without any."""
+        """Return the fault's answer, or end the connection without an answer."""
         if fault.kind is Kind.BLACK_HOLE:
             self._faults.pause(fault.seconds)
             raise HangUp
@@ -128,13 +128,13 @@ class FaultyApp:
                 self._expire_nonces()
             body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         if skewed:
-            # TiDB Cloud compares no dates: all that shows is how it dates its answer.
+            # TiDB Cloud does not compare dates; the only effect is the date of its answer.
             headers["Date"] = http_date(self._clock() + _SKEW_SECONDS)
         self._log.ended(call.number, carried_out=True)
         return Answer(status, tuple(headers.items()), b"".join(body))
 
     def _repeated(self, environ: WSGIEnvironment, call: Request) -> Answer | None:
-        """Return the page that comes again, to whoever asks for the one after it."""
+        """Return the repeated page to a request for the next one."""
         query = environ.get("QUERY_STRING", "")
         further = "Token=" in query or ("PageNumber=" in query and "PageNumber=1&" not in f"{query}&")
         with self._lock:
@@ -167,5 +167,5 @@ class FaultyApp:
 
 
 def _is_setting(fault: Fault) -> bool:
-    """Tell whether the application itself answers, under other circumstances."""
+    """Return whether the application itself answers, under changed conditions."""
     return fault.kind in {Kind.CLOCK_SKEW, Kind.NONCE_EXPIRED}

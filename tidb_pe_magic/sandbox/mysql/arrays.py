@@ -1,4 +1,4 @@
-"""Between Arrow's arrays and numpy's, by their buffers.
+"""Conversion between Arrow and numpy arrays, by their buffers.
 
 Arrow's own conversions (`to_numpy`, `pa.array`) import pandas, which takes a second.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def numbers(array: pa.Array) -> Numbers:
-    """Return the numbers of an array, dates and times among them; anything where there is NULL."""
+    """Return an array's numbers, including dates and times; the value of NULLs is undefined."""
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
     width = array.type.bit_width // 8
@@ -30,7 +30,7 @@ def numbers(array: pa.Array) -> Numbers:
 
 
 def valid(array: pa.Array) -> Numbers | None:
-    """Return which values are there; None where all are."""
+    """Return which values are not NULL; None if none is NULL."""
     if not array.null_count:
         return None
     bits = np.unpackbits(np.frombuffer(array.buffers()[0], np.uint8), bitorder="little")
@@ -38,7 +38,7 @@ def valid(array: pa.Array) -> Numbers | None:
 
 
 def lengths(array: pa.Array) -> Numbers:
-    """Return how many bytes each string has; 0 where there is NULL."""
+    """Return the number of bytes of each string; 0 for NULL."""
     offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
     found = np.diff(offsets)
     there = valid(array)
@@ -54,20 +54,20 @@ def content(array: pa.Array) -> pa.Buffer:
 
 
 def strings(values: Sequence[bytes | None]) -> pa.BinaryArray:
-    """Return an array of these."""
+    """Return an array of these strings."""
     offsets = np.fromiter(accumulate((len(value or b"") for value in values), initial=0), np.int32)
     there = np.fromiter((value is not None for value in values), bool, len(values))
     return _array(np.frombuffer(b"".join(value or b"" for value in values), np.uint8), offsets, there)
 
 
 def fixed(values: Numbers, there: Numbers | None = None) -> pa.BinaryArray:
-    """Return the rows of a matrix of bytes; NULL where `there` says so."""
+    """Return the rows of a matrix of bytes as strings; NULL where `there` is False."""
     rows, width = values.shape
     return _array(np.ascontiguousarray(values), np.arange(rows + 1, dtype=np.int32) * width, there)
 
 
 def ragged(values: Numbers, counts: Numbers, there: Numbers | None = None) -> pa.BinaryArray:
-    """Return the first so many bytes of each row of a matrix; NULL where `there` says so."""
+    """Return the first bytes of each row of a matrix, with the given lengths; NULL where `there` is False."""
     if (counts == values.shape[1]).all():
         return fixed(values, there)
     offsets = np.zeros(len(counts) + 1, np.int32)
@@ -76,7 +76,7 @@ def ragged(values: Numbers, counts: Numbers, there: Numbers | None = None) -> pa
 
 
 def taken(array: pa.Array, places: Numbers) -> pa.Array:
-    """Return the values at these places."""
+    """Return the values at these positions."""
     wanted = np.ascontiguousarray(places, np.int64)
     return array.take(pa.Array.from_buffers(pa.int64(), len(wanted), [None, pa.py_buffer(wanted)]))
 

@@ -1,4 +1,4 @@
-"""SET: what it assigns to a session's system and user variables."""
+"""SET statements: assignments to a session's system and user variables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def assign(tree: exp.Set, variables: Variables, user_variables: MutableMapping[str, Any]) -> None:
-    """Carry out a SET statement."""
+    """Execute a SET statement."""
     for item in tree.expressions:
         kind = item.text("kind").upper()
         if kind == "NAMES":
@@ -24,7 +24,7 @@ def assign(tree: exp.Set, variables: Variables, user_variables: MutableMapping[s
         elif kind == "CHARACTER SET":
             variables.set("character_set_client", item.name)
         elif kind == "TRANSACTION":
-            # DuckDB's transactions are snapshots whatever the level asked for.
+            # DuckDB's transactions are snapshots, regardless of the requested level.
             for characteristic in item.expressions:
                 name = characteristic.name.upper()
                 if name.startswith("ISOLATION LEVEL "):

@@ -1,4 +1,4 @@
-"""INSERTs of many plain rows, which need not go through a parser written in Python.
+"""INSERTs of many plain rows, without the slow parser in Python.
 
 A data frame's `to_sql` sends thousands of rows in one statement; parsing them takes a millisecond each.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: Shorter statements gain nothing.
+#: Shorter statements do not benefit.
 _LONG: Final = 4096
 _HEAD: Final = re.compile(
     r"\s*INSERT\s+(?:IGNORE\s+)?INTO\s+[^'\"()]+(?:\([^'\"()]*\))?\s*VALUES\s*(?=\()", re.IGNORECASE
 )
-#: Nothing but rows of numbers, NULL, texts and bytes.
+#: Only rows of numbers, NULL, texts and bytes.
 _ROWS: Final = re.compile(r"(?:[\s(),+\-.\deE]++|NULL|x?'(?:[^'\\]++|''|\\.)*+')*+", re.DOTALL)
 _TAIL: Final = re.compile(r"(?:\s*ON\s+DUPLICATE\s+KEY\s+UPDATE\s[^'\"]*)?", re.IGNORECASE)
 _TEXT: Final = re.compile(r"(x?)'((?:[^'\\]++|''|\\.)*+)'", re.DOTALL)
@@ -32,7 +32,7 @@ _ESCAPES: Final = {
 
 
 def split(sql: str) -> tuple[str, str, str] | None:
-    """Return the head, the rows in DuckDB's SQL, and the rest; None where it is not so plain."""
+    """Return the head, the rows in DuckDB's SQL, and the rest; None if the statement is more complex."""
     head = _HEAD.match(sql) if len(sql) > _LONG else None
     found = _ROWS.match(sql, head.end()) if head is not None else None
     if head is None or found is None or not _TAIL.fullmatch(sql, found.end()):

@@ -1,4 +1,4 @@
-"""Dates and times as MySQL's binary protocol has them, for whole columns at once."""
+"""Dates and times in the format of MySQL's binary protocol, for whole columns at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EPOCH, _ERA, _CENTURY, _FOUR, _YEAR = 719_468, 146_097, 36_524, 1_460, 365
 
 
 def civil(days: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Return year, month and day of days since 1970 (the usual reckoning with years that begin in March)."""
+    """Return year, month and day of days since 1970 (the usual algorithm with years that start in March)."""
     era, day = np.divmod(days.astype(np.int64) + _EPOCH, _ERA)
     year = (day - day // _FOUR + day // _CENTURY - day // (_ERA - 1)) // _YEAR
     of_year = day - (_YEAR * year + year // 4 - year // 100)
@@ -28,11 +28,11 @@ def civil(days: Numbers) -> tuple[Numbers, Numbers, Numbers]:
 
 
 def datetimes(values: Numbers, *, date: bool) -> tuple[Numbers, Numbers]:
-    """Return each moment's bytes, its length before them, and how many of the bytes count.
+    """Return the bytes of each date or time, preceded by their length, and the number of used bytes.
 
     Args:
         values: days since 1970, or microseconds.
-        date: they are days.
+        date: the values are days.
     """
     if date:
         days, rest = values.astype(np.int64), np.zeros(len(values), np.int64)
@@ -51,7 +51,7 @@ def datetimes(values: Numbers, *, date: bool) -> tuple[Numbers, Numbers]:
 
 
 def times(values: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the bytes of durations in microseconds, and how many of the bytes count."""
+    """Return the bytes of durations in microseconds, and the number of used bytes."""
     size = np.abs(values.astype(np.int64))
     days, rest = np.divmod(size, _DAY_US)
     seconds, fraction = np.divmod(rest, _SECOND_US)
@@ -71,11 +71,11 @@ def _clock(out: Numbers, seconds: Numbers) -> None:
 
 
 def duration_text(value: int, digits: int | None) -> str:
-    """Return MySQL's TIME text of microseconds, whose hours go beyond a day.
+    """Return MySQL's TIME text of microseconds; the hours can exceed a day.
 
     Args:
         value: the duration.
-        digits: of the fraction; None: none where it is zero, else six.
+        digits: digits of the fraction; None: six, or none if the fraction is zero.
     """
     seconds, micros = divmod(abs(value), _SECOND_US)
     text = f"{'-' * (value < 0)}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -1,4 +1,4 @@
-"""What every database has: MySQL's information_schema as views, and MySQL's functions as macros."""
+"""The parts of every database: MySQL's information_schema as views, and MySQL's functions as macros."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The character sets that TiDB knows, and the codecs that read what clients send in them."""
+"""TiDB's character sets, and the codecs for clients' text."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: Of MySQL's names (TiDB documentation, "Character Set and Collation"), Python's codecs.
+#: MySQL's names (TiDB documentation, "Character Set and Collation") -> Python's codecs.
 CODECS: Final = {
     "utf8mb4": "utf-8",
     "utf8": "utf-8",
@@ -27,5 +27,5 @@ _OF_COLLATION: Final = {number: name for name, numbers in _COLLATIONS.items() fo
 
 
 def of_collation(number: int) -> str:
-    """Return the character set of a collation's number; utf8mb4 where the number is not one of these."""
+    """Return the character set of a collation's number; utf8mb4 for an unknown number."""
     return _OF_COLLATION.get(number, "utf8mb4")

@@ -1,4 +1,4 @@
-"""What a session knows of the connections beside its own."""
+"""The interface to other connections that a session uses."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Client(Protocol):
 
     @property
     def connection_id(self) -> int:
-        """What CONNECTION_ID() says and KILL takes."""
+        """The ID that CONNECTION_ID() returns and KILL accepts."""
 
     @property
     def session(self) -> ClientState:
         """The connection's session."""
 
     def kill(self, *, query: bool) -> None:
-        """End the connection, or what it is carrying out."""
+        """End the connection, or its current statement."""

@@ -1,4 +1,4 @@
-"""A result's columns: as TiDB declares them, and as their values travel."""
+"""A result's columns: TiDB's declarations, and the wire format of their values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _BINARY: Final = FieldFlag.BINARY
 #: Digits of a FLOAT as text: TiDB sends six.
 _FLOAT_FORMAT: Final = ".6g"
 
-#: What is a number in the binary protocol, as numpy names it.
+#: numpy's names of the numbers in the binary protocol.
 _NUMBERS: Final[Mapping[FieldType, str]] = {
     FieldType.TINY: "<i1",
     FieldType.SHORT: "<i2",
@@ -48,7 +48,7 @@ _NUMBERS: Final[Mapping[FieldType, str]] = {
 }
 
 
-#: Bytes of DuckDB's integers: a declaration that is older than an ALTER TABLE must not cut values.
+#: Bytes of DuckDB's integers: a declaration from before an ALTER TABLE must not truncate values.
 _BYTES: Final[Mapping[str, int]] = {
     **dict.fromkeys(("BOOLEAN", "TINYINT", "UTINYINT"), 1),
     **dict.fromkeys(("SMALLINT", "USMALLINT"), 2),
@@ -59,7 +59,7 @@ _BYTES: Final[Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a column definition says of a type; `length` counts characters, and of text bytes."""
+    """A type in a column definition; `length` is in characters, for text in bytes."""
 
     type: FieldType
     length: int
@@ -70,12 +70,12 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The table's column that a column of a result is, and not an expression of it.
+    """The table's column behind a result's column that is not an expression.
 
     Attributes:
-        table: as the statement calls the table.
+        table: the table's name in the statement.
         kind: its type in MySQL's words, such as "varchar(20)".
-        flags: of its keys, its default and whether it may be NULL.
+        flags: flags for its keys, its default and NULL.
     """
 
     schema: str
@@ -92,8 +92,8 @@ class Column:
 
     Attributes:
         engine_type: DuckDB's name of the type.
-        source: where it comes from; None for an expression.
-        digits: of the fraction of a second, where an expression is known to have so many.
+        source: the table's column; None for an expression.
+        digits: known digits of the fraction of a second of an expression.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Column:
 
     @cached_property
     def declared(self) -> Declared:
-        """How it is declared."""
+        """Its declared type."""
         other = _of_duckdb(self.engine_type, self.digits)
         known = _of_mysql(self.source.kind) if self.source is not None else None
         narrow = known is not None and self.engine_type in _BYTES and known.type in _NUMBERS
@@ -113,7 +113,7 @@ class Column:
 
     @cached_property
     def number(self) -> str:
-        """The number that a value is in the binary protocol, as numpy names it; empty where it is none."""
+        """The numpy name of the number type in the binary protocol; empty if it is not a number."""
         number = _NUMBERS.get(self.declared.type, "")
         unsigned = self.declared.flags & _UNSIGNED and number[1:2] == "i"
         return number.replace("i", "u") if unsigned else number
@@ -141,7 +141,7 @@ class Column:
         )
 
     def texts(self, array: pa.Array) -> pa.Array:
-        """Return the values as the text protocol has them; NULL stays NULL."""
+        """Return the values in the text protocol's format; NULL stays NULL."""
         kind = array.type
         if pa.types.is_boolean(kind):
             return array.cast(pa.int8()).cast(pa.string())
@@ -183,9 +183,9 @@ def _duration(value: int | None, digits: int | None) -> bytes | None:
 
 
 def conversions(types: Sequence[str]) -> str | None:
-    """Return what DuckDB has to select so that every value arrives in a form that `Column` knows.
+    """Return the SELECT list for DuckDB that returns every value in a format that `Column` supports.
 
-    None where every value does so already.
+    None if every value already has such a format.
     """
     converted = [_conversion(f"#{number}", kind) for number, kind in enumerate(types, 1)]
     if all(expression.startswith("#") for expression in converted):
@@ -211,7 +211,7 @@ def _is_nested(kind: str) -> bool:
     return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
 
 
-# What MySQL's types are declared as
+# Declarations of MySQL's types
 
 _STRING_TYPES: Final[Mapping[str, tuple[FieldType, int]]] = {
     "char": (FieldType.STRING, 1),
@@ -249,7 +249,7 @@ _BLOBS: Final = frozenset({FieldType.TINY_BLOB, FieldType.BLOB, FieldType.MEDIUM
 
 
 def _of_mysql(kind: str) -> Declared | None:
-    """Return what a column of a table is declared as; None for a type that is not MySQL's."""
+    """Return the declaration of a table's column; None for a type that is not MySQL's."""
     match = _MYSQL_TYPE.match(kind.lower())
     if match is None:
         return None
@@ -304,12 +304,12 @@ def _stringlike(name: str, sizes: Sequence[int], arguments: str) -> Declared:
     return Declared(code, length * (_UTF8MB4_BYTES if text else 1), flags, text=text)
 
 
-# What expressions are declared as
+# Declarations of expressions
 
 _WIDE_INTEGER: Final = Declared(FieldType.NEWDECIMAL, 41)
 _ANY_TEXT: Final = Declared(FieldType.VAR_STRING, 65535 * _UTF8MB4_BYTES, FieldFlag(0), 31, text=True)
 _DUCKDB_TYPES: Final[Mapping[str, Declared]] = {
-    # TiDB's integer expressions are BIGINT, comparisons among them.
+    # TiDB's integer expressions are BIGINT, including comparisons.
     "BOOLEAN": Declared(FieldType.LONGLONG, 1),
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), Declared(FieldType.LONGLONG, 20)),
     **dict.fromkeys(

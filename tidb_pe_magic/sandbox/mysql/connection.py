@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _NONE: Final = Status(0)
 _OK, _EOF, _ERROR = 0x00, 0xFE, 0xFF
-#: A client that leaves in the middle, or sends what is no MySQL packet, is not our error.
+#: A client that disconnects, or sends an invalid MySQL packet, is not an error of the server.
 _GONE: Final = (ConnectionError, EOFError, Malformed)
 
 
@@ -45,12 +45,12 @@ class ClientConnection:
     """The server's side of one connection.
 
     Attributes:
-        connection_id: what CONNECTION_ID() says and KILL takes.
-        session: what the statements run in.
+        connection_id: the ID that CONNECTION_ID() returns and KILL accepts.
+        session: the session of the statements.
     """
 
     def __init__(self, stream: PacketStream, session: Session, logins: Logins, connection_id: int) -> None:
-        """Join a stream and a session."""
+        """Connect a stream with a session."""
         self.connection_id = connection_id
         self.session = session
         self._stream = stream
@@ -75,21 +75,21 @@ class ClientConnection:
         }
 
     async def serve(self) -> None:
-        """Talk to the client until it leaves, is refused or is killed."""
+        """Serve the client until it disconnects, is refused or is killed."""
         self._task = asyncio.current_task()
         try:
             with contextlib.suppress(*_GONE):
                 if await self._log_in():
                     await self._answer_commands()
         except asyncio.CancelledError:
-            # The task ends here in any case; raising on would have asyncio report a killed connection.
+            # The task ends here; re-raising would make asyncio report a killed connection.
             self._stream.writer.transport.abort()
         finally:
             self._task = None
             await self.session.close()
 
     def kill(self, *, query: bool) -> None:
-        """End the statement that runs, or the connection, as TiDB does: without a last word."""
+        """End the current statement or the connection, like TiDB without a message."""
         if query:
             self.session.interrupt()
         elif self._task is not None:
@@ -98,7 +98,7 @@ class ClientConnection:
     # The login
 
     async def _log_in(self) -> bool:
-        """Greet the client; True where it may go on. Nobody comes further without a password."""
+        """Run the login; return True if it succeeds. Without a password it fails."""
         version = str(self.session.variables.get("version"))
         await self._stream.send(greeting(version, self.connection_id, self._scramble, self.session.status))
         login = parse_login(await self._stream.read())
@@ -158,7 +158,7 @@ class ClientConnection:
         await self._stream.send(self._ok())
 
     async def _change_user(self, payload: bytes) -> None:
-        """Log in anew; a refused client loses what it had, and then the connection."""
+        """Log in again; a refused client loses its session and the connection."""
         await self.session.forget_user()
         self._prepared.forget()
         await self._admit(parse_change_user(payload, self._capabilities))
@@ -178,7 +178,7 @@ class ClientConnection:
         await self._stream.send(self._eof())
 
     async def _query(self, payload: bytes) -> None:
-        # Binary literals arrive as raw bytes amid the text; the session turns them into BLOBs.
+        # Binary literals arrive as raw bytes within the text; the session turns them into BLOBs.
         several = bool(self._capabilities & Capability.MULTI_STATEMENTS)
         statements = await self.session.parse(self._text(payload), several=several)
         for number, statement in enumerate(statements, 1):
@@ -210,7 +210,7 @@ class ClientConnection:
         await self._answer(result, binary=True)
 
     async def _long_data(self, payload: bytes) -> None:
-        # Never answered; what is wrong with it the execution tells.
+        # It has no answer; the execution reports errors.
         self._prepared.add_long_data(payload)
 
     async def _reset_statement(self, payload: bytes) -> None:
@@ -223,7 +223,7 @@ class ClientConnection:
     # Answers
 
     async def _answer(self, result: Result, *, binary: bool = False, more: Status = _NONE) -> None:
-        """Send a statement's rows, or what it changed."""
+        """Send a statement's rows, or its number of changed rows."""
         if not result.columns:
             await self._stream.send(self._ok(result.affected_rows, result.last_insert_id, more))
             return

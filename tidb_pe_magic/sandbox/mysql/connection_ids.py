@@ -1,8 +1,8 @@
 """TiDB's connection IDs of 64 bits.
 
 From the lowest bit on: 1 for 64 bits, 40 bits that count a server's connections, 22 bits for the server, and
-a reserved one (`GCID` in TiDB's `pkg/util/globalconn/globalconn.go`). The handshake has room for the lower
-half.
+a reserved one (`GCID` in TiDB's `pkg/util/globalconn/globalconn.go`). The handshake contains only the
+lower half.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ def connection_ids() -> Iterator[int]:
 
 
 def is_truncated(number: int) -> bool:
-    """Tell whether a number is the lower half of such an ID: TiDB's KILL warns of it, and does nothing."""
+    """Return whether a number is the lower half of such an ID: TiDB's KILL then only warns."""
     return bool(number & 1) and number >> _HALF == 0

@@ -1,4 +1,4 @@
-"""CREATE TABLE without what DuckDB does not know, and with what MySQL shows of it kept as comments."""
+"""CREATE TABLE for DuckDB, with MySQL's types and keys stored in comments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from sqlglot import exp
 
-#: What stands in DuckDB's comment on a column between its type in MySQL's words and its own comment.
+#: The separator in DuckDB's comment on a column between the MySQL type and the column's own comment.
 COMMENT_MARK: Final = "\n"
-#: A FLOAT(p) of up to so many bits is single precision.
+#: A FLOAT(p) of at most this many bits has single precision.
 _SINGLE_BITS: Final = 24
 _D: Final = exp.DataType.Type
 _INTEGERS: Final = {_D.TINYINT, _D.SMALLINT, _D.MEDIUMINT, _D.INT, _D.BIGINT}
@@ -48,9 +48,9 @@ def sql_name(text: str) -> str:
 def rewrite_create_table(tree: exp.Create) -> list[str]:
     """Rewrite the tree in place; return the DuckDB statements to run afterwards.
 
-    A column's MySQL type goes into its comment, before its own comment, from which SHOW and
-    information_schema take it: DuckDB forgets the length of a VARCHAR, and has no MEDIUMTEXT or YEAR.
-    The table's comment and its keys, of which DuckDB has only some, go into the table's comment.
+    A column's MySQL type is stored in its comment, before its own comment, for SHOW and information_schema,
+    because DuckDB does not store the length of a VARCHAR, and does not have MEDIUMTEXT or YEAR. The table's
+    comment and keys are stored in the table's comment, because DuckDB supports only some keys.
     """
     remark = _remark(tree)
     tree.set("properties", _temporary_only(tree))
@@ -75,7 +75,7 @@ def rewrite_create_table(tree: exp.Create) -> list[str]:
             _rewrite_column(item, table, follow_up)
             follow_up.append(comment)
         elif isinstance(item, exp.UniqueColumnConstraint) and isinstance(item.this, exp.Schema):
-            # DuckDB's UNIQUE has no name of its own here.
+            # DuckDB's UNIQUE does not have a name here.
             kept.append(
                 exp.UniqueColumnConstraint(this=exp.Schema(expressions=_plain(item.this.expressions)))
             )
@@ -116,7 +116,7 @@ def _key(item: exp.Expr, keys: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _free(name: str, keys: list[dict[str, Any]]) -> str:
-    """Return the name, with the next number behind it where a key of the table has it already."""
+    """Return the name, with the next number appended if another key of the table has it."""
     taken = {key["name"].lower() for key in keys}
     numbers = (f"{name}_{number}" for number in range(2, len(taken) + 2))
     return name if name.lower() not in taken else next(each for each in numbers if each.lower() not in taken)
@@ -136,7 +136,7 @@ def _own_remark(column: exp.ColumnDef) -> str:
 
 
 def _widen(kind: exp.DataType) -> None:
-    """Make FLOAT(53) a DOUBLE, as MySQL does; display widths such as DOUBLE(8,2) mean nothing any more."""
+    """Convert FLOAT(53) to DOUBLE, like MySQL, and drop display widths such as DOUBLE(8,2)."""
     if kind.this in {_D.FLOAT, _D.DOUBLE} and kind.expressions:
         if len(kind.expressions) == 1 and int(kind.expressions[0].name) > _SINGLE_BITS:
             kind.set("this", _D.DOUBLE)
@@ -177,6 +177,6 @@ def _rewrite_column(column: exp.ColumnDef, table: str, before: list[str]) -> Non
 
 
 def sequence_of(table: str, column: str) -> str:
-    """Return the name of the sequence behind an AUTO_INCREMENT column; the marker tells it from others."""
+    """Return the name of an AUTO_INCREMENT column's sequence, which a marker distinguishes from others."""
     plain = "_".join(part.strip('"') for part in table.split("."))
     return f"main.{sql_name(f'auto_increment_{plain}_{column}')}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.network.addresses import Address
 
 _HOST = "127.0.0.1"
-#: Each statement that runs holds one of these threads.
+#: Each running statement occupies one of these threads.
 _WORKERS = 32
 _BUFFER = 1 << 20
 
@@ -35,10 +35,10 @@ _BUFFER = 1 << 20
 class FlightsDatabase(Startable):
     """A MySQL-protocol server on a free port of 127.0.0.1; a context manager.
 
-    `users` is asked at each login for the user names and their passwords, with the address that the client
-    came from. `readers`, asked in the same way, names those who may only read. `flights` loads only the
-    first rows of the flights table. `clock` dates the commits, in seconds since 1970. `cipher` tells TLS's
-    version and cipher of a client, by the address that it comes from; empty without TLS.
+    At each login, `users` is called with the client's address and returns user names and passwords; `readers`
+    returns the read-only users in the same way. `flights` loads only the first rows of the flights table.
+    `clock` returns the time of commits, in seconds since 1970. `cipher` returns the TLS version and cipher
+    of a client, by its address; empty without TLS.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class FlightsDatabase(Startable):
         clock: Callable[[], float] = time.time,
         cipher: Callable[[Address], tuple[str, str]] = lambda _address: ("", ""),
     ) -> None:
-        """Remember what to serve; nothing is loaded before `start`."""
+        """Store the options; `start` loads the data."""
         self._clock = clock
         self._users = users
         self._readers = readers
         self._cipher = cipher
-        # What the tables are after so many commits.
+        # The tables' content, by the number of commits.
         self._known = (0, DatabaseState(flights))
         self._thread = LoopThread("sandbox-database", workers=_WORKERS)
         self._database: duckdb.DuckDBPyConnection | None = None
@@ -76,7 +76,7 @@ class FlightsDatabase(Startable):
 
     @property
     def connection_ids(self) -> frozenset[int]:
-        """The ids of the clients that are connected now, as SHOW PROCESSLIST lists them."""
+        """The IDs of the connected clients, as in SHOW PROCESSLIST."""
         return frozenset(self._connections)
 
     def start(self) -> Self:
@@ -93,10 +93,10 @@ class FlightsDatabase(Startable):
         return self
 
     def state(self) -> DatabaseState:
-        """Return the content of this moment; what no commit has changed costs nothing.
+        """Return the current content; unchanged content costs nothing.
 
         Raises:
-            RuntimeError: it has not been started.
+            RuntimeError: the database has not been started.
         """
         history = self._running_history()
         with history.present() as (commits, cursor):
@@ -105,10 +105,10 @@ class FlightsDatabase(Startable):
         return self._known[1]
 
     def restore(self, state: DatabaseState) -> None:
-        """End every connection and return to a content.
+        """End every connection and restore a content.
 
         Raises:
-            RuntimeError: it has not been started.
+            RuntimeError: the database has not been started.
             ValueError: the state does not describe a database.
         """
         history = self._running_history()
@@ -121,7 +121,7 @@ class FlightsDatabase(Startable):
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0]
             raise ValueError(f"the snapshot's database cannot be created: {reason}") from None
-        # Those who came in meanwhile are talking to the one that ends.
+        # Clients that connected in the meantime use the old database.
         self._thread.call(self._drop())
         if before is not None:
             before.close()

@@ -1,6 +1,6 @@
-"""The database's content as a value: what differs from the tables that every sandbox loads.
+"""The database's content as a value: the differences from the tables that every sandbox loads.
 
-Rows are kept as text, as DuckDB itself writes each type and reads it again without loss.
+Rows are stored as text, because DuckDB writes and reads each type as text without loss.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TableState:
-    """A table that is not as it was loaded.
+    """A table that has changed since loading.
 
     Attributes:
-        sql: makes it, in DuckDB's words.
+        sql: DuckDB's CREATE TABLE statement.
         columns: name, type and comment of each, without generated ones.
-        values: of each column, as text; None is NULL.
-        comment: on the table, as DuckDB has it.
+        values: values of each column, as text; None is NULL.
+        comment: DuckDB's comment on the table.
     """
 
     schema: str
@@ -29,15 +29,15 @@ class TableState:
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """The tables of one moment.
+    """The tables at one time.
 
     Attributes:
-        flights: how many rows of the flights table were loaded; None for all of them.
-        schemas: all of them, as MySQL's databases; None where nothing has changed since the loading.
-        unchanged: the tables that are as they were loaded, each "schema.name".
-        tables: the other ones.
-        sequences: make the sequences, which go on where they were.
-        others: make indexes and views.
+        flights: number of loaded rows of the flights table; None for all of them.
+        schemas: all databases; None if nothing has changed since loading.
+        unchanged: the unchanged tables, each "schema.name".
+        tables: the changed tables.
+        sequences: statements that create the sequences at their current values.
+        others: statements that create indexes and views.
     """
 
     flights: int | None = None

@@ -1,4 +1,4 @@
-"""The columns of tables and views, as column definitions and the catalog show them."""
+"""The columns of tables and views, for column definitions and the catalog."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _KINDS: Final = {
 
 
 def mysql_type(engine_type: str, comment: str | None) -> str:
-    """Return a column's type in MySQL's words, which is kept in DuckDB's comment."""
+    """Return a column's MySQL type, which is stored in DuckDB's comment."""
     if comment:
         return comment.partition(COMMENT_MARK)[0]
     if engine_type.startswith("TIMESTAMP"):
@@ -61,17 +61,17 @@ def mysql_type(engine_type: str, comment: str | None) -> str:
 
 
 class Definitions:
-    """Looks tables up for one session, and again only when definitions have changed."""
+    """Looks up tables for one session, and caches them until definitions change."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, changes: Callable[[], int]) -> None:
-        """Take the session's cursor, and what counts the changes of definitions in all sessions."""
+        """Set the session's cursor, and the counter of definition changes in all sessions."""
         self._cursor = cursor
         self._changes = changes
         self._seen = -1
         self._known: dict[tuple[str, str], Sequence[Output]] = {}
 
     def columns(self, schema: str, table: str) -> Sequence[Output]:
-        """Return a table's or a view's columns; nothing where there is neither."""
+        """Return the columns of a table or view; empty if neither exists."""
         if (changes := self._changes()) != self._seen:
             self._known.clear()
             self._seen = changes
@@ -81,11 +81,11 @@ class Definitions:
         return self._known[key]
 
     def forget(self) -> None:
-        """Look everything up anew."""
+        """Clear the cache."""
         self._known.clear()
 
     def _table(self, schema: str, table: str) -> Sequence[Output]:
-        # Read to the end: DuckDB refuses other work on a cursor whose rows are not.
+        # Read to the end, because DuckDB refuses other work on a cursor with unread rows.
         place = next(iter(self._cursor.execute(_TABLE, [table, schema]).fetchall()), None)
         if place is None:
             return ()

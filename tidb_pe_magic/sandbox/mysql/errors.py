@@ -1,4 +1,4 @@
-"""MySQL's error codes, and DuckDB's exceptions said in them."""
+"""MySQL's error codes, and the conversion of DuckDB's exceptions."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ _SQLSTATES: Final = {
 
 
 class SqlError(Exception):
-    """An error as MySQL's protocol carries it."""
+    """An error of the MySQL protocol."""
 
     def __init__(self, code: int, message: str) -> None:
-        """Take MySQL's number and the text for the client."""
+        """Set MySQL's number and the text for the client."""
         super().__init__(message)
         self.code: int = code
         self.msg: str = message
 
 
 def sqlstate(code: int) -> bytes:
-    """Return the five characters that go with a code."""
+    """Return the SQLSTATE of a code."""
     return _SQLSTATES.get(code, "HY000").encode()
 
 
@@ -76,12 +76,12 @@ _NEAR: Final = 2048
 
 
 def syntax_error(error: SqlglotError | None, sql: str, token: Token | None = None) -> SqlError:
-    """Say where the text is wrong, as TiDB does: the line, the column behind the word, and the rest from it.
+    """Return TiDB's syntax error: the line, the column after the word, and the rest of the text.
 
     Args:
-        error: the parser's; None where the first word is wrong already.
-        sql: what the client sent.
-        token: what is wrong, where the parser has not said so.
+        error: the parser's error; None if the first word is wrong.
+        sql: the client's statement.
+        token: the wrong token, if the parser did not report it.
     """
     found = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
     line, column, word = found.get("line"), found.get("col"), found.get("highlight") or ""
@@ -155,7 +155,7 @@ _RULES: Sequence[tuple[type[duckdb.Error], Sequence[_Rule], int]] = (
 
 
 def from_duckdb(error: duckdb.Error, database: str) -> SqlError:
-    """Say a DuckDB exception in MySQL's words."""
+    """Convert a DuckDB exception to a MySQL error."""
     text = str(error)
     first_line = text.partition("\n")[0].partition(": ")[2] or text
     if isinstance(error, duckdb.InterruptException):
@@ -170,7 +170,7 @@ def from_duckdb(error: duckdb.Error, database: str) -> SqlError:
 
 
 def drop_error(error: SqlError) -> SqlError:
-    """Give DROP's own codes: what is missing there was to be dropped, not read."""
+    """Return DROP's own codes for missing databases and tables."""
     if error.code == UNKNOWN_DATABASE:
         return SqlError(1008, f"Can't drop database; {error.msg.lower()}")
     return (

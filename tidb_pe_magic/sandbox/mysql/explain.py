@@ -1,8 +1,8 @@
-"""A plan of DuckDB's in the columns and the words of TiDB's EXPLAIN and EXPLAIN ANALYZE.
+"""DuckDB's plans in the format of TiDB's EXPLAIN and EXPLAIN ANALYZE.
 
 TiDB's documentation ("TiDB Query Execution Plan Overview", "EXPLAIN ANALYZE") has the columns, the operators'
-names and the tree. Rows and times are DuckDB's, whose times are of an operator alone: TiDB's are of all below
-it as well.
+names and the tree. Rows and times are DuckDB's. DuckDB's times are for one operator only; TiDB's include all
+operators below.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ANALYZED: Final = (
     *("execution info", "operator info", "memory", "disk"),
 )
 _FORMATS: Final = frozenset({"", "row", "traditional", "brief"})
-#: DuckDB's operators, by what their names end with or are.
+#: DuckDB's operators, by their name or its last part.
 _NAMES: Final[Mapping[str, str]] = {
     "FILTER": "Selection",
     "PROJECTION": "Projection",
@@ -81,17 +81,17 @@ class _Operator:
 
     @property
     def total(self) -> float:
-        """The seconds of it and of all below it."""
+        """The seconds of it and of all operators below."""
         return self.seconds + sum(child.total for child in self.children)
 
 
 def plan(cursor: duckdb.DuckDBPyConnection, sql: str, described: exp.Describe) -> str:
-    """Return the query for the rows that EXPLAIN answers; with ANALYZE the statement is carried out.
+    """Return the query for EXPLAIN's rows; with ANALYZE the statement is executed.
 
     Args:
-        cursor: of the session.
+        cursor: the session's cursor.
         sql: the statement in DuckDB's SQL.
-        described: the EXPLAIN around it.
+        described: the EXPLAIN statement.
 
     Raises:
         SqlError: the format is not supported.
@@ -109,7 +109,7 @@ def plan(cursor: duckdb.DuckDBPyConnection, sql: str, described: exp.Describe) -
 
 
 def is_analyzed(described: exp.Describe) -> bool:
-    """Tell whether the statement is carried out as well."""
+    """Return whether the statement is also executed."""
     return str(described.args.get("style") or "").upper() == "ANALYZE"
 
 
@@ -147,7 +147,7 @@ def _operator(node: Mapping[str, Any], sizes: Mapping[str, int]) -> _Operator:
 
 
 def _is_internal(kind: str, node: Mapping[str, Any]) -> bool:
-    """Tell whether a projection only moves DuckDB's own columns, which have numbers."""
+    """Return whether a projection only moves DuckDB's own numbered columns."""
     return kind == "PROJECTION" and "#" in _text((node.get("extra_info") or {}).get("Projections", ""))
 
 
@@ -157,7 +157,7 @@ def _scan(
     measured: dict[str, Any],
     sizes: Mapping[str, int],
 ) -> _Operator:
-    """Return what TiDB has for the scan of a table: a reader, over what the storage does."""
+    """Return TiDB's operators for a table scan: a reader above the storage's operators."""
     schema_and_table = str(info.get("Table", "")).split(".", 1)[-1]
     size = sizes.get(schema_and_table, 0)
     table = f"table:{schema_and_table.rpartition('.')[2]}"
@@ -174,7 +174,7 @@ def _text(value: Any) -> str:
 
 
 def _lines(root: _Operator, *, numbered: bool, analyzed: bool) -> Iterator[tuple[str, ...]]:
-    """Yield the rows: the id has the tree, in which each level is two characters wide."""
+    """Yield the rows; the id contains the tree, with two characters for each level."""
     number = 0
 
     def walk(operator: _Operator, lead: str, below: str) -> Iterator[tuple[str, ...]]:
@@ -200,7 +200,7 @@ def _lines(root: _Operator, *, numbered: bool, analyzed: bool) -> Iterator[tuple
 
 
 def _duration(seconds: float) -> str:
-    """Write a time as Go does, and TiDB with it."""
+    """Return a time in Go's format, as TiDB does."""
     if seconds < 1e-3:  # noqa: PLR2004 - a millisecond
         return f"{seconds * 1e6:.1f}µs"
     return f"{seconds * 1e3:.2f}ms" if seconds < 1 else f"{seconds:.2f}s"

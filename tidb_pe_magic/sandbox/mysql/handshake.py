@@ -17,8 +17,8 @@ _PROTOCOL: Final = 10
 _RESERVED: Final = 10
 _FILLER: Final = 23
 
-#: What the server offers; TiDB does not need more than these from its clients. Without query attributes a
-#: COM_QUERY holds the statement alone, whose bytes need not be text.
+#: The server's capabilities; TiDB does not need more from its clients. Without query attributes, a COM_QUERY
+#: contains only the statement, whose bytes may not be valid text.
 OFFERED: Final = (
     Capability.LONG_PASSWORD
     | Capability.FOUND_ROWS
@@ -41,11 +41,11 @@ OFFERED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a client says to be let in, at the beginning or in COM_CHANGE_USER.
+    """A client's login data, at the start or in COM_CHANGE_USER.
 
     Attributes:
         answer: the scrambled password; empty without one.
-        plugin: how the password was scrambled; empty where the client does not say.
+        plugin: the plugin that scrambled the password; empty if the client does not send it.
     """
 
     user: str
@@ -56,18 +56,18 @@ class Login:
     capabilities: Capability
 
     def answered(self, answer: bytes) -> Login:
-        """Return the login with the answer to a request for another way."""
+        """Return the login with the answer to an authentication switch."""
         return replace(self, answer=answer, plugin=NATIVE_PASSWORD)
 
 
 def new_scramble() -> bytes:
-    """Return random bytes for one login: no NUL, which would end them, and no "$", as in MySQL."""
+    """Return random bytes for one login, without the terminator NUL, and without "$", as in MySQL."""
     alphabet = bytes(byte for byte in range(1, 128) if byte != ord("$"))
     return bytes(secrets.choice(alphabet) for _ in range(SCRAMBLE_BYTES))
 
 
 def greeting(version: str, connection_id: int, scramble: bytes, status: Status) -> bytes:
-    """Return the payload of the server's first packet; the connection's id has 32 bits in it."""
+    """Return the payload of the server's first packet, with 32 bits of the connection's ID."""
     return b"".join(
         (
             bytes((_PROTOCOL,)),
@@ -90,13 +90,13 @@ def parse_login(payload: bytes) -> Login:
     """Read the client's answer to the greeting.
 
     Raises:
-        Malformed: it is none.
+        Malformed: it is not such a packet.
     """
     cursor = Cursor(payload)
     capabilities = Capability(cursor.number(4)) & OFFERED
     if not capabilities & Capability.PROTOCOL_41:
         raise Malformed
-    cursor.take(4)  # the longest packet that the client takes
+    cursor.take(4)  # the client's maximum packet size
     charset = of_collation(cursor.number(1))
     cursor.take(_FILLER)
     user = cursor.terminated()
@@ -113,7 +113,7 @@ def parse_change_user(payload: bytes, capabilities: Capability) -> Login:
     """Read COM_CHANGE_USER.
 
     Raises:
-        Malformed: it is none.
+        Malformed: it is not such a packet.
     """
     cursor = Cursor(payload)
     user = cursor.terminated()
@@ -127,7 +127,7 @@ def parse_change_user(payload: bytes, capabilities: Capability) -> Login:
 
 
 def switch_request(scramble: bytes) -> bytes:
-    """Return the payload that asks for the password in the way that this server checks it."""
+    """Return the payload that requests the server's authentication plugin."""
     return b"\xfe" + NATIVE_PASSWORD.encode() + b"\0" + scramble + b"\0"
 
 

@@ -1,8 +1,8 @@
-"""The past, as TiDB keeps it: timestamps, and the states between commits until garbage collection.
+"""TiDB's history: timestamps, and the states between commits until garbage collection.
 
-A state is kept by DuckDB's own transactions: before a commit changes anything, read transactions are
-begun, which go on seeing what there was. Oracle timestamps are milliseconds since 1970, shifted by 18
-bits, which count within the millisecond (TiDB documentation, "TimeStamp Oracle").
+DuckDB's own transactions keep a state: before a commit changes anything, read transactions start, which
+continue to see the old state. Oracle timestamps are milliseconds since 1970, shifted by 18
+bits, which are a counter within the millisecond (TiDB documentation, "TimeStamp Oracle").
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 _LOGICAL_BITS: Final = 18
 #: Seconds: TiDB's default of tidb_gc_life_time.
 _GC_LIFE: Final = 600.0
-#: States that are kept at most: a busy writer must not fill the memory.
+#: Maximum number of states, so that a busy writer does not fill the memory.
 _MOST_STATES: Final = 1000
-#: Read transactions of one state: an interrupted statement spoils the one that it ran in.
+#: Read transactions of one state: an interrupted statement invalidates its transaction.
 _READERS: Final = 4
-# DuckDB begins a transaction on a database when it first looks into it.
+# DuckDB starts a transaction on a database at its first access.
 _TOUCH: Final = f"SELECT 1 FROM {HIDDEN_SCHEMA}.schemata LIMIT 0"  # noqa: S608 - of a constant
 
 
 def begin(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Begin a transaction that sees the state of this moment, not of its first statement."""
+    """Start a transaction that sees the current state, not the state at its first statement."""
     cursor.execute("BEGIN TRANSACTION")
     cursor.execute(_TOUCH)
 
 
 def from_datetime(moment: datetime) -> int:
-    """Return the timestamp of a moment in UTC."""
+    """Return the timestamp of a time in UTC."""
     milliseconds = moment.replace(tzinfo=UTC).timestamp() * 1000
     return max(0, round(milliseconds)) << _LOGICAL_BITS
 
@@ -54,14 +54,14 @@ def _shown(timestamp: int) -> str:
 
 @dataclass(frozen=True)
 class Reader:
-    """A cursor that sees a state; DuckDB refuses two calls at once over it, so `lock` is held for each."""
+    """A cursor that sees a state; `lock` is held for each call, because DuckDB refuses concurrent calls."""
 
     cursor: duckdb.DuckDBPyConnection
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def intact(self) -> bool:
-        """DuckDB has not given its transaction up."""
+        """Whether DuckDB has not aborted its transaction."""
         try:
             self.cursor.execute(_TOUCH)
         except duckdb.Error:
@@ -71,7 +71,7 @@ class Reader:
 
 @dataclass
 class _State:
-    """What there was from one commit on until another one, which ends it; open while none does."""
+    """The state between two commits; open until the second one."""
 
     readers: list[Reader]
     until: int | None = None
@@ -80,7 +80,7 @@ class _State:
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[Reader]:
-        """Lend a reader to run a query with; one that DuckDB gave up is not lent again."""
+        """Yield a reader for a query; a reader whose transaction DuckDB aborted is not used again."""
         with self.lock:
             self.lock.wait_for(lambda: self.readers or not self.lent)
             if not self.readers:
@@ -101,7 +101,7 @@ class _State:
                     reader.cursor.close()
 
     def close(self) -> None:
-        """Let DuckDB forget it."""
+        """Release the state in DuckDB."""
         with self.lock:
             while self.readers:
                 reader = self.readers.pop()
@@ -110,10 +110,10 @@ class _State:
 
 
 class History:
-    """The states of one database; every method may be called from any thread.
+    """The states of one database; thread-safe.
 
     Attributes:
-        definitions: counts what has changed the definitions of tables.
+        definitions: number of changes of table definitions.
     """
 
     def __init__(
@@ -124,15 +124,15 @@ class History:
         life: float = _GC_LIFE,
         most: int = _MOST_STATES,
     ) -> None:
-        """Keep nothing yet.
+        """Start without states.
 
         Args:
-            database: whose states are kept.
-            clock: seconds since 1970.
-            life: seconds until a state is collected that no transaction holds.
-            most: how many states are kept at most.
+            database: the database.
+            clock: returns seconds since 1970.
+            life: seconds until a state is collected, unless a transaction uses it.
+            most: maximum number of states.
         """
-        # One of its own: DuckDB refuses two calls at once over the same one.
+        # A separate cursor, because DuckDB refuses concurrent calls over the same one.
         self._database = database.cursor()
         self._clock = clock
         self._life = life
@@ -148,13 +148,13 @@ class History:
 
     @property
     def commits(self) -> int:
-        """How many commits have changed something."""
+        """Number of commits that changed something."""
         with self._lock:
             return self._commits
 
     @contextlib.contextmanager
     def present(self) -> Iterator[tuple[int, duckdb.DuckDBPyConnection]]:
-        """Give the number of commits so far, and a cursor whose transaction sees them and no later one."""
+        """Yield the number of commits, and a cursor whose transaction sees exactly these commits."""
         with self._lock:
             cursor, commits = self._database.cursor(), self._commits
             begin(cursor)
@@ -164,26 +164,26 @@ class History:
             cursor.close()
 
     def timestamp(self) -> int:
-        """Return the next timestamp, later than every one before."""
+        """Return the next timestamp, later than all earlier ones."""
         with self._lock:
             self._last = max(self._last + 1, int(self._clock() * 1000) << _LOGICAL_BITS)
             return self._last
 
     def begin(self, holder: object, cursor: duckdb.DuckDBPyConnection) -> int:
-        """Begin a transaction; as long as `holder` has it, nothing that it could see is collected."""
+        """Start a transaction; while `holder` has it, the states that it can see are not collected."""
         with self._lock:
             begin(cursor)
             started = self._held[holder] = self.timestamp()
             return started
 
     def release(self, holder: object) -> None:
-        """Take note that the transaction has ended."""
+        """End the transaction."""
         with self._lock:
             self._held.pop(holder, None)
 
     @contextlib.contextmanager
     def commit(self) -> Iterator[None]:
-        """Keep the state of before, while the statement that changes it is run."""
+        """Keep the old state while the statement that changes it runs."""
         with self._lock:
             self._collect()
             ended = self._kept_present()
@@ -195,7 +195,7 @@ class History:
             self._present = None
 
     def check(self, timestamp: int) -> None:
-        """Refuse a snapshot that cannot be read, in TiDB's words."""
+        """Refuse an unreadable snapshot with TiDB's error."""
         with self._lock:
             self._collect()
             now = self.timestamp()
@@ -208,7 +208,7 @@ class History:
 
     @contextlib.contextmanager
     def reader(self, timestamp: int) -> Iterator[Reader]:
-        """Lend a reader that sees what there was at `timestamp`."""
+        """Yield a reader that sees the state at `timestamp`."""
         with self._lock:
             self._collect()
             if timestamp < self._safe_point():
@@ -229,12 +229,12 @@ class History:
         return self._present
 
     def _safe_point(self) -> int:
-        """Return the time before which nothing can be read."""
+        """Return the time before which states cannot be read."""
         aged = int((self._clock() - self._life) * 1000) << _LOGICAL_BITS
         return max(self._dropped, min([aged, *self._held.values()]))
 
     def _collect(self) -> None:
-        """Forget states that are too old, and the oldest where there are too many."""
+        """Remove states that are too old, and the oldest ones if there are too many."""
         held = min(self._held.values(), default=None)
         while self._past:
             until = self._past[0].until or 0

@@ -1,7 +1,7 @@
 """TiDB's information_schema as views over DuckDB's catalog: its columns, in TiDB's order and types.
 
-DuckDB's own information_schema cannot be replaced and has other columns, so the views have a schema of
-their own. Names and types are those of TiDB v8.5 (infoschema/tables.go).
+DuckDB's own information_schema cannot be replaced and has other columns, so the views have a separate
+schema. Names and types are those of TiDB v8.5 (infoschema/tables.go).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: Holds the views.
+#: The schema of the views.
 HIDDEN_SCHEMA: Final = "mysql_information_schema"
-#: What clients see of it; TiDB writes its name in capitals.
+#: The name that clients see; TiDB writes it in capitals.
 NAME: Final = "INFORMATION_SCHEMA"
 
 _OWN: Final = f"schema_name NOT IN ('main', '{HIDDEN_SCHEMA}')"
-# A column's comment in DuckDB is its type in MySQL's words, and after a line break its own comment.
+# A column's comment in DuckDB is its MySQL type and, after a line break, its own comment.
 _KEPT_TYPE: Final = "string_split(c.comment, chr(10))[1]"
 _COLUMN_TYPE: Final = f"""coalesce({_KEPT_TYPE}, CASE
   WHEN c.data_type IN ('INTEGER') THEN 'int'
@@ -29,7 +29,7 @@ _COLUMN_TYPE: Final = f"""coalesce({_KEPT_TYPE}, CASE
   WHEN c.data_type = 'BLOB' THEN 'longblob'
   WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'datetime(6)'
   ELSE lower(replace(c.data_type, ', ', ',')) END)"""
-#: Bytes of a value on average: TiDB takes 8 for each type of fixed length, and statistics of others.
+#: Average bytes of a value: TiDB uses 8 for each type of fixed length, and statistics for others.
 _WIDTH: Final = (
     "CASE WHEN data_type = 'VARCHAR' "
     "THEN coalesce(TRY_CAST(regexp_extract(comment, '\\d+') AS BIGINT) / 2, 16) ELSE 8 END"
@@ -40,7 +40,7 @@ _CREATED: Final = "TIMESTAMP '2026-01-01 00:00:00'"
 _NAME_TYPE, _CATALOG_TYPE, _COUNT = "varchar(64)", "varchar(512)", "bigint(21)"
 _NO_TEXT, _NO_COUNT = "CAST(NULL AS VARCHAR)", "CAST(NULL AS BIGINT)"
 
-# What the views stand on; these names are not tables of information_schema, and no client asks for them.
+# The views' base; these names are not tables of information_schema, and clients do not use them.
 _BASES: Final = f"""
 CREATE VIEW {HIDDEN_SCHEMA}."base keys" AS
   WITH named AS (
@@ -82,15 +82,15 @@ class SystemTable:
     """A table of information_schema.
 
     Attributes:
-        rows: the FROM of the query that it is.
-        columns: each one's name, type in MySQL's words, and expression in DuckDB's SQL.
+        rows: the FROM of its query.
+        columns: name, MySQL type and DuckDB expression of each column.
     """
 
     rows: str
     columns: tuple[tuple[str, str, str], ...]
 
     def view(self, name: str) -> str:
-        """Return what makes the view."""
+        """Return the CREATE VIEW statement."""
         listed = ", ".join(f'{expression} AS "{column}"' for column, _, expression in self.columns)
         return f"CREATE VIEW {HIDDEN_SCHEMA}.{name} AS SELECT {listed} FROM {self.rows};\n"  # noqa: S608 - of constants
 
@@ -256,7 +256,7 @@ _DIGITS = {"tinyint": 3, "smallint": 5, "mediumint": 7, "int": 10, "float": 12, 
 
 
 def _case(values: dict[str, int], *more: str) -> str:
-    """Return an expression for what is known of a kind of type."""
+    """Return an expression for a property of a type."""
     cases = (*(f"WHEN '{kind}' THEN {value}" for kind, value in values.items()), *more)
     return f"CASE {_KIND} {' '.join(cases)} END"
 
@@ -399,4 +399,4 @@ SCRIPT: Final = "".join(
         *(table.view(name) for name, table in SYSTEM_TABLES.items()),
     )
 )
-"""Makes the views."""
+"""The SQL that creates the views."""

@@ -1,4 +1,4 @@
-"""Which table's column each column of a result is, as TiDB tells its clients in the definitions."""
+"""The table's column behind each column of a result, for the column definitions."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.mysql.columns import Source
 
-    #: The columns of a table, by its database ("" for the current one) and name; empty where there is none.
+    #: Returns a table's columns, given its database ("" for the current one) and name; empty if it does not
+    # exist.
     Columns = Callable[[str, str], Sequence[tuple[str, Source | None]]]
 
 Output = tuple[str, "Source | None"]
 
 
 def outputs(tree: exp.Expr, columns: Columns) -> list[Output]:
-    """Return the name of each column that a query gives, with its source; nothing where that is not clear."""
+    """Return the name of each column of a query, with its source; empty if the source is not clear."""
     return _query(tree, _Scope(columns))
 
 
 @dataclass
 class _Scope:
-    """What names mean inside of a query: the tables of FROM, and the common table expressions."""
+    """The names inside a query: the tables of FROM, and the common table expressions."""
 
     columns: Columns
     shared: Mapping[str, Sequence[Output]] = field(default_factory=dict)
     tables: dict[str, Sequence[Output]] = field(default_factory=dict)
 
     def found(self, table: str, name: str) -> Source | None:
-        """Return the source of a column's name; None where several tables have it, or none does."""
+        """Return the source of a column's name; None if several tables have it, or no table."""
         chosen = self.tables if not table else {table: self.tables.get(table, ())}
         found = [
             source
@@ -49,7 +50,7 @@ def _query(tree: exp.Expr, outer: _Scope) -> list[Output]:
     with_ = tree.args.get("with_")
     recursive = with_ is not None and with_.args.get("recursive")
     for each in with_.expressions if with_ is not None else ():
-        # A recursive one refers to itself; what it mixes is an expression.
+        # A recursive one refers to itself, so its columns are expressions.
         inner = _Scope(outer.columns, shared)
         outputs_of = [] if recursive else _query(each.this, inner)
         names = [column.name for column in each.args["alias"].args.get("columns") or ()]

@@ -17,33 +17,33 @@ _PREFIX_PAGE = "https://docs.pingcap.com/tidbcloud/select-cluster-tier#user-name
 
 
 class Logins:
-    """Looks a user up anew at each login, so that a changed password counts from the next one."""
+    """Looks up the user at each login, so that a changed password is valid from the next login."""
 
     def __init__(self, users: Callable[[], Mapping[str, str]]) -> None:
-        """Take the users (name to password)."""
+        """Set the users (name to password)."""
         self._users = users
 
     def check(self, login: Login, scramble: bytes) -> None:
-        """Let a user in.
+        """Check a user's login.
 
         Raises:
             SqlError: with the reason.
         """
         users = self._users()
-        # A user that does not exist has a password nobody knows, so both look alike.
+        # A missing user gets a random password, so both cases look alike.
         password = users.get(login.user, secrets.token_urlsafe())
         if not is_password(password, login.answer, scramble):
             raise self._refusal(login, users)
 
     @staticmethod
     def _refusal(login: Login, users: Mapping[str, str]) -> SqlError:
-        """Refuse as the gateway does, which routes by prefix, or as TiDB behind it does.
+        """Return the refusal of the gateway, which routes by prefix, or of TiDB behind it.
 
         Texts: TiDB Cloud's documentation and public reports of 2026; errno 1105 is less sure.
         """
         prefixes = {name.partition(".")[0] for name in users if "." in name}
         prefix, dot, _ = login.user.partition(".")
-        # Behind a service of its own a cluster has no prefix, so none can be missing.
+        # A cluster with its own service has no prefix, so no prefix can be missing.
         if prefixes and prefix not in prefixes:
             if not dot:
                 return SqlError(UNKNOWN_ERROR, f"Missing user name prefix. See {_PREFIX_PAGE}")

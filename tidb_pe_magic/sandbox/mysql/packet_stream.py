@@ -19,12 +19,12 @@ class PacketStream:
     """One connection's packets.
 
     Attributes:
-        sequence: the number of the next packet that is sent.
-        limit: bytes of the longest payload that is read.
+        sequence: number of the next sent packet.
+        limit: maximum bytes of a received payload.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Begin a connection."""
+        """Start a connection."""
         self._reader = reader
         self.writer = writer
         self.sequence = 0
@@ -34,8 +34,8 @@ class PacketStream:
         """Return the next payload.
 
         Raises:
-            asyncio.IncompleteReadError: the client has gone.
-            ConnectionError: the payload is too long; TiDB says nothing then, and leaves.
+            asyncio.IncompleteReadError: the client disconnected.
+            ConnectionError: the payload is too long; TiDB then disconnects without a message.
         """
         payload = b""
         while True:
@@ -50,21 +50,21 @@ class PacketStream:
                 return payload
 
     def write(self, *payloads: bytes) -> None:
-        """Put packets into the buffer."""
+        """Write packets to the buffer."""
         self.writer.write(b"".join(map(self._framed, payloads)))
 
     def write_framed(self, data: bytes | memoryview, packets: int) -> None:
-        """Put so many packets into the buffer that have their headers already."""
+        """Write this number of packets, which already have headers, to the buffer."""
         self.sequence = (self.sequence + packets) & 0xFF
         self.writer.write(data)
 
     async def send(self, *payloads: bytes) -> None:
-        """Write packets and wait until the client takes them."""
+        """Write packets and wait until the client receives them."""
         self.write(*payloads)
         await self.drain()
 
     async def drain(self) -> None:
-        """Wait until the client takes what is in the buffer: the backpressure."""
+        """Wait until the client receives the buffer (backpressure)."""
         await self.writer.drain()
 
     def _framed(self, payload: bytes) -> bytes:

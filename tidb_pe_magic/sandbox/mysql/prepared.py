@@ -1,4 +1,4 @@
-"""A connection's prepared statements: their markers, the parameters that clients bind, their columns."""
+"""A connection's prepared statements: markers, bound parameters, and columns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INTEGERS: Final = {
 }
 _MOMENTS: Final = frozenset({FieldType.DATE, FieldType.NEWDATE, FieldType.DATETIME, FieldType.TIMESTAMP})
 _BLOBS: Final = frozenset({FieldType.TINY_BLOB, FieldType.BLOB, FieldType.MEDIUM_BLOB, FieldType.LONG_BLOB})
-#: A marker is declared so before anybody knows what will be bound.
+#: The declaration of a marker before a value is bound.
 _MARKER: Final = Column("?", "VARCHAR")
 
 
@@ -40,8 +40,8 @@ class Prepared:
     """A statement with markers.
 
     Attributes:
-        types: code and flag of each parameter, as the client bound them last.
-        long_data: what came in pieces, by the parameter's number.
+        types: code and flag of each parameter, from the last execution.
+        long_data: data that was sent in pieces, by the parameter's number.
     """
 
     statement: Statement
@@ -51,23 +51,23 @@ class Prepared:
 
 
 class PreparedStatements:
-    """The statements of one connection, by their numbers."""
+    """The statements of one connection, by number."""
 
     def __init__(self, session: Session) -> None:
-        """Prepare none yet; they run in the session."""
+        """Start without statements; they run in the session."""
         self._session = session
         self._statements: dict[int, Prepared] = {}
         self._last = 0
 
     def forget(self) -> None:
-        """Forget all of them."""
+        """Remove all statements."""
         self._statements.clear()
 
     async def prepare(self, sql: str) -> tuple[int, Sequence[Column], Sequence[Column]]:
-        """Return a number for a statement, its markers and the columns of its rows.
+        """Return a statement's number, markers and result columns.
 
         Raises:
-            SqlError: the statement is wrong.
+            SqlError: the statement is invalid.
         """
         (statement,) = await self._session.parse(sql, markers=True)
         markers = 0 if statement.tree is None else len(list(statement.tree.find_all(exp.Placeholder)))
@@ -77,10 +77,10 @@ class PreparedStatements:
         return self._last, [_MARKER] * markers, columns
 
     async def execute(self, payload: bytes) -> Result:
-        """Run a statement with what the client binds.
+        """Run a statement with the client's parameters.
 
         Raises:
-            SqlError: there is no such statement, or it fails.
+            SqlError: the statement does not exist, or it fails.
             Malformed: the parameters cannot be read.
         """
         cursor = Cursor(payload)
@@ -90,7 +90,7 @@ class PreparedStatements:
         return await self._session.run(_bound(prepared.statement, values))
 
     def add_long_data(self, payload: bytes) -> None:
-        """Take a piece of a parameter's value."""
+        """Add a piece of a parameter's value."""
         cursor = Cursor(payload)
         prepared = self._statements.get(cursor.number(_NUMBER_BYTES))
         if prepared is not None:
@@ -98,15 +98,15 @@ class PreparedStatements:
             prepared.long_data[index] = prepared.long_data.get(index, b"") + cursor.rest()
 
     def reset(self, payload: bytes) -> None:
-        """Forget what came in pieces.
+        """Remove the pieces.
 
         Raises:
-            SqlError: there is no such statement.
+            SqlError: the statement does not exist.
         """
         self._found(Cursor(payload)).long_data.clear()
 
     def close(self, payload: bytes) -> None:
-        """Forget a statement."""
+        """Remove a statement."""
         self._statements.pop(Cursor(payload).number(_NUMBER_BYTES), None)
 
     def _found(self, cursor: Cursor) -> Prepared:
@@ -119,7 +119,7 @@ class PreparedStatements:
 
 
 def _bound(statement: Statement, values: Sequence[exp.Expr]) -> Statement:
-    """Return the statement with values in the places of its markers, in the order of the text."""
+    """Return the statement with its markers replaced by values, in the order of the text."""
     if not values or statement.tree is None:
         return statement
     tree = statement.tree.copy()
@@ -186,7 +186,7 @@ def _number(text: str) -> exp.Expr:
 
 
 def _text(value: bytes, kind: FieldType) -> exp.Expr:
-    """Return a text, or bytes where the value is none; plain ASCII is the same as both."""
+    """Return text, or bytes if the value is not text; plain ASCII is the same as both."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, IntFlag
 from typing import Final
 
-#: A packet of this many bytes is followed by another one of the same payload.
+#: After a packet of this many bytes, the payload continues in another packet.
 MAX_PACKET: Final = 2**24 - 1
 UTF8MB4_COLLATION: Final = 45
 BINARY_COLLATION: Final = 63
@@ -14,7 +14,7 @@ _ONE_BYTE: Final = 0xFB
 
 
 class Capability(IntFlag):
-    """What client and server can do (MySQL documentation, "Capabilities Flags")."""
+    """Capabilities of client and server (MySQL documentation, "Capabilities Flags")."""
 
     LONG_PASSWORD = 1
     FOUND_ROWS = 1 << 1
@@ -36,7 +36,7 @@ class Capability(IntFlag):
 
 
 class Command(IntEnum):
-    """The first byte of what a client asks for."""
+    """The first byte of a client's command."""
 
     QUIT = 0x01
     INIT_DB = 0x02
@@ -98,7 +98,7 @@ class FieldType(IntEnum):
 
 
 class FieldFlag(IntFlag):
-    """What else a column definition says (MySQL documentation, "Column Definition Flags")."""
+    """Flags of a column definition (MySQL documentation, "Column Definition Flags")."""
 
     NOT_NULL = 1
     PRIMARY_KEY = 1 << 1
@@ -113,7 +113,7 @@ class FieldFlag(IntFlag):
     NO_DEFAULT_VALUE = 1 << 12
 
 
-class Malformed(ValueError):  # noqa: N818 - what the bytes are
+class Malformed(ValueError):  # noqa: N818 - describes the bytes
     """The bytes are not a packet of this kind."""
 
 
@@ -132,23 +132,23 @@ def string(value: bytes) -> bytes:
 
 
 class Cursor:
-    """Reads a payload from its beginning to its end."""
+    """Reads a payload sequentially."""
 
     def __init__(self, payload: bytes) -> None:
-        """Begin before the first byte."""
+        """Start before the first byte."""
         self._payload = payload
         self._position = 0
 
     @property
     def left(self) -> int:
-        """How many bytes have not been read."""
+        """Number of unread bytes."""
         return len(self._payload) - self._position
 
     def take(self, size: int) -> bytes:
-        """Return so many bytes.
+        """Return this number of bytes.
 
         Raises:
-            Malformed: there are not so many.
+            Malformed: the payload is too short.
         """
         if not 0 <= size <= self.left:
             raise Malformed
@@ -156,7 +156,7 @@ class Cursor:
         return self._payload[start : self._position]
 
     def number(self, size: int, *, signed: bool = False) -> int:
-        """Return an integer of so many bytes."""
+        """Return an integer of this number of bytes."""
         return int.from_bytes(self.take(size), "little", signed=signed)
 
     def integer(self) -> int:
@@ -174,7 +174,7 @@ class Cursor:
         return self.take(self.integer())
 
     def terminated(self) -> bytes:
-        """Return what comes before the next NUL; all that is left where there is none."""
+        """Return the bytes before the next NUL, or all remaining bytes without a NUL."""
         end = self._payload.find(b"\0", self._position)
         if end < 0:
             return self.rest()
@@ -183,5 +183,5 @@ class Cursor:
         return value
 
     def rest(self) -> bytes:
-        """Return all that is left."""
+        """Return all remaining bytes."""
         return self.take(self.left)

@@ -1,4 +1,4 @@
-"""What a statement costs in Request Units, by the rates that TiDB Cloud publishes.
+"""A statement's cost in Request Units, by the rates that TiDB Cloud publishes.
 
 The documentation ("Request Unit (RU)"): 1 RU is 8 read requests, 64 KiB read, one write batch, 1 KiB
 written, or 3 ms of CPU. The time is estimated, so that the same statement always costs the same.
@@ -20,7 +20,7 @@ _READ_BYTES: Final = 64 * 1024
 _WRITTEN_BYTES: Final = 1024
 _CPU_SECONDS: Final = 0.003
 _ROW_SECONDS: Final = 0.2e-6
-#: Rows of a Region's share of a scan, which one request reads.
+#: Rows of one Region, which one request of a scan reads.
 _REQUEST_ROWS: Final = 50_000
 _VALUE_BYTES: Final = 8
 _SIZES: Final = """
@@ -30,11 +30,11 @@ FROM duckdb_tables() WHERE NOT internal AND lower(schema_name) = ? AND lower(tab
 
 @dataclass(frozen=True)
 class LastQuery:
-    """The statement that a session ran last.
+    """A session's last statement.
 
     Attributes:
         start: its timestamp.
-        changed: rows that it wrote.
+        changed: number of rows that it wrote.
     """
 
     tree: exp.Expr | None = None

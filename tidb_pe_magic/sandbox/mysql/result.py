@@ -1,4 +1,4 @@
-"""A query of DuckDB's that runs: its columns, and its rows as Arrow batches."""
+"""A running DuckDB query: its columns, and its rows as Arrow batches."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _T = TypeVar("_T")
-#: Rows of a batch: enough for vectors to pay, few enough for a client to get the first ones early.
+#: Rows of a batch: enough for fast vector operations, few enough to send the first rows early.
 _BATCH_ROWS: Final = 16_384
 
 
 @dataclass
 class Reading:
-    """A query's rows, as they come.
+    """A query's rows, as a stream.
 
     Attributes:
-        names: of the columns.
-        types: in DuckDB's words.
+        names: the columns' names.
+        types: DuckDB's types.
     """
 
     names: Sequence[str]
@@ -53,11 +53,11 @@ class Reading:
         return _translated(lambda: next(self._reader, None))
 
     def close(self) -> None:
-        """End the query, whose cursor can then run another one."""
+        """End the query, so that its cursor can run another one."""
         self._reader.close()
 
     def rest(self) -> list[pa.RecordBatch]:
-        """Return all rows that are left.
+        """Return all remaining rows.
 
         Raises:
             duckdb.Error: the query fails.
@@ -69,14 +69,14 @@ def describe(cursor: duckdb.DuckDBPyConnection, sql: str) -> tuple[Sequence[str]
     """Return the names and types of a query's columns, without running it.
 
     Raises:
-        duckdb.Error: it is wrong.
+        duckdb.Error: the query is invalid.
     """
     relation = cursor.sql(sql)
     return list(relation.columns), list(map(str, relation.types))
 
 
 def _translated(work: Callable[[], _T]) -> _T:
-    """Say in DuckDB's exceptions what failed in a stream of Arrow's."""
+    """Convert an exception of an Arrow stream to DuckDB's exception."""
     try:
         return work()
     except (pa.ArrowException, OSError) as error:

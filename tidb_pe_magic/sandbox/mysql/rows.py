@@ -1,4 +1,4 @@
-"""Rows as packets, encoded column by column: no Python object is made for a value."""
+"""Rows as packets, encoded column by column without a Python object for each value."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.sandbox.mysql.columns import Column
 
-#: Bytes of a batch that are joined at once: an Arrow array of bytes holds 2 GiB.
+#: Maximum bytes of a batch that are joined at once: an Arrow array of bytes holds 2 GiB.
 _PIECE_BYTES: Final = 1 << 26
-#: Between the parts of a row; as a Python object it would be converted by way of pandas.
+#: The separator of a row's parts; a Python object would be converted through pandas.
 _NOTHING: Final = strings([b""])[0]
 _ONE_BYTE: Final = 0xFB
 _NULL_TEXT: Final = b"\xfb"
@@ -31,12 +31,12 @@ class RowEncoder:
     """Encodes the batches of one result, as text or in the binary form of prepared statements."""
 
     def __init__(self, columns: Sequence[Column], *, binary: bool) -> None:
-        """Take the columns."""
+        """Set the columns."""
         self._columns = columns
         self._binary = binary
 
     def encode(self, batch: pa.RecordBatch, sequence: int) -> Iterator[tuple[bytes | memoryview, int]]:
-        """Yield packets with their headers, the first of which has this number, and how many there are."""
+        """Yield packets with headers, numbered from `number`, and their count."""
         rows = max(1, batch.num_rows * _PIECE_BYTES // max(batch.nbytes, _PIECE_BYTES))
         for start in range(0, batch.num_rows, rows):
             payloads = self.payloads(batch.slice(start, rows))
@@ -55,7 +55,7 @@ class RowEncoder:
 
 
 def framed(payloads: pa.BinaryArray, sequence: int) -> tuple[bytes | memoryview, int]:
-    """Return the packets of these payloads, and how many they are."""
+    """Return the packets of these payloads, and their count."""
     sizes = lengths(payloads)
     if sizes.max(initial=0) >= MAX_PACKET:
         return _framed_in_parts(payloads, sequence)
@@ -77,12 +77,12 @@ def _framed_in_parts(payloads: pa.BinaryArray, sequence: int) -> tuple[bytes, in
 
 
 def _text(array: pa.Array, column: Column) -> pa.BinaryArray:
-    """Return length-encoded texts; NULL where there is none."""
+    """Return length-encoded texts; NULL stays NULL."""
     return _with_lengths(column.texts(array))
 
 
 def _binary(array: pa.Array, column: Column) -> pa.BinaryArray:
-    """Return values in binary form; NULL where there is none, for the bitmap has it already."""
+    """Return values in binary form; NULL stays NULL, because the bitmap contains it."""
     kind = array.type
     if column.number:
         values = numbers(array).astype(column.number)
@@ -97,7 +97,7 @@ def _binary(array: pa.Array, column: Column) -> pa.BinaryArray:
 
 
 def _bitmaps(batch: pa.RecordBatch) -> pa.BinaryArray:
-    """Return what begins a binary row: a zero byte, and a bit for each NULL."""
+    """Return the start of a binary row: a zero byte, and a bit for each NULL."""
     bits = np.zeros((batch.num_rows, _UNUSED_BITS + batch.num_columns), np.uint8)
     for number, array in enumerate(batch.columns, _UNUSED_BITS):
         if pa.types.is_null(array.type):
@@ -118,7 +118,7 @@ def _with_lengths(texts: pa.Array) -> pa.BinaryArray:
         # Each length is encoded once.
         distinct, places = np.unique(sizes, return_inverse=True)
         heads = taken(strings([integer(int(size)) for size in distinct]), places)
-    # Where a text is NULL, so is what it is joined with.
+    # If a text is NULL, its joined value is NULL too.
     return pc.binary_join_element_wise(heads, texts, _NOTHING, null_handling="emit_null")
 
 

@@ -66,7 +66,7 @@ async def _no_rows() -> AsyncIterator[pa.RecordBatch]:
 
 @dataclass(slots=True)
 class Result:
-    """What a statement answers: columns with batches of rows, or counts."""
+    """A statement's result: columns with batches of rows, or counts."""
 
     columns: Sequence[Column] = ()
     batches: AsyncIterator[pa.RecordBatch] = field(default_factory=_no_rows)
@@ -75,7 +75,7 @@ class Result:
 
 
 class Session:
-    """The state between login and goodbye; its methods run in the server's loop, DuckDB in worker threads."""
+    """The state of a logged-in connection; methods run in the server's loop, DuckDB in worker threads."""
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class Session:
         readers: Callable[[], frozenset[str]] = frozenset,
         cipher: Callable[[], tuple[str, str]] = lambda: ("", ""),
     ) -> None:
-        """Take a cursor of its own; `sessions` lists all connections for SHOW PROCESSLIST and KILL.
+        """Open a separate cursor; `sessions` lists all connections for SHOW PROCESSLIST and KILL.
 
-        `readers` names the users who may only read; `cipher` tells TLS's version and cipher.
+        `readers` returns the read-only users; `cipher` returns the TLS version and cipher.
         """
         self._cipher = cipher
         self.username: str | None = None
@@ -117,17 +117,17 @@ class Session:
         return flags | Status.IN_TRANSACTION if self._transaction.open else flags
 
     def begin(self, connection: Client, login: Login) -> None:
-        """Begin as the user who has just logged in.
+        """Start the session of a user after the login.
 
         Raises:
-            SqlError: the database that was asked for does not exist; nobody is logged in then.
+            SqlError: the requested database does not exist; the login fails.
         """
         self._set_schema(login.database or DEFAULT_DATABASE)
         self.username, self._connection = login.user, connection
         self.variables.set("character_set_client", login.charset)
 
     async def close(self) -> None:
-        """Roll back and give the cursor back."""
+        """Roll back and close the cursor."""
         self._connection = None
         await asyncio.to_thread(self._transaction.end)
         await asyncio.to_thread(self._snapshot.close)
@@ -152,7 +152,7 @@ class Session:
         await self._in_thread(lambda: self._set_schema(database or DEFAULT_DATABASE))
 
     def interrupt(self) -> None:
-        """Make the statement that runs fail as interrupted; nothing happens without one."""
+        """Interrupt the running statement, if there is one."""
         if self.statement is None:
             return
         self._interrupted.set()
@@ -160,7 +160,7 @@ class Session:
         if running is not None and not running.done():
             self._cursor.interrupt()
             self._snapshot.interrupt()
-            # An interrupt before DuckDB has begun to work gets lost.
+            # An interrupt before DuckDB has started to work is lost.
             asyncio.get_running_loop().call_later(_INTERRUPT_SECONDS, self._interrupt_again, running)
 
     def _interrupt_again(self, running: asyncio.Future[Any]) -> None:
@@ -171,15 +171,15 @@ class Session:
         """Parse a text of one statement, or of several; only a prepared one may have markers.
 
         Raises:
-            SqlError: the text is wrong.
+            SqlError: the text is invalid.
         """
         return await asyncio.to_thread(parse, sql, several=several, markers=markers)
 
     async def describe(self, statement: Statement) -> Sequence[Column]:
-        """Return the columns that a statement will give; none where it gives none, or nobody can tell yet.
+        """Return a statement's result columns; empty if it has none, or they are not known yet.
 
         Raises:
-            SqlError: the statement is wrong.
+            SqlError: the statement is invalid.
         """
         try:
             return await self._in_thread(lambda: self._described(statement))
@@ -187,7 +187,7 @@ class Session:
             translated = worded(from_duckdb(error, self.database or ""), statement.tree)
             if translated.code != UNKNOWN_ERROR:
                 raise translated from None
-            # NULL in the place of what will be bound fits in nowhere.
+            # NULL instead of the bound value is not valid everywhere.
             return ()
 
     async def run(self, statement: Statement) -> Result:
@@ -223,7 +223,7 @@ class Session:
         except duckdb.Error as error:
             raise from_duckdb(error, self.database or "") from None
         except SqlError:
-            # It was killed between two batches: DuckDB still has the rest.
+            # It was killed between two batches, so DuckDB still has the rest.
             self._transaction.release()
             raise
         finally:
@@ -256,7 +256,7 @@ class Session:
         try:
             return await self._translated(statement, context)
         except duckdb.BinderException as error:
-            # Where DuckDB cannot tell an argument's type the mean or quotient stays a DOUBLE.
+            # If DuckDB cannot determine an argument's type, the mean or quotient stays a DOUBLE.
             if "Macro mysql_" not in str(error):
                 raise
         context = self._context()
@@ -310,7 +310,7 @@ class Session:
         return Result(affected_rows=count, last_insert_id=first_id)
 
     def _shown(self, tree: exp.Expr) -> Callable[[], str] | None:
-        """Return what makes the query behind SHOW and DESCRIBE; None for another statement."""
+        """Return the function that builds the query for SHOW and DESCRIBE; None for other statements."""
         if isinstance(tree, exp.Show):
             return lambda: self._show.query(tree, self.database or "")
         if isinstance(tree, exp.Describe) and isinstance(tree.this, exp.Table):
@@ -335,7 +335,7 @@ class Session:
         self, query: Callable[[], str], tree: exp.Expr | None = None, *, begin: bool = False
     ) -> Result:
         def start() -> Sequence[Column]:
-            # Looked up first: DuckDB ends a query's stream where its cursor runs another one.
+            # Looked up first, because DuckDB ends a query's stream when its cursor runs another query.
             sources = [] if tree is None else outputs(tree, self._columns_of)
             reading = self._transaction.read(query(), begin=begin)
             return _declared(reading.names, reading.types, sources)
@@ -357,7 +357,7 @@ class Session:
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run DuckDB work in a worker thread; a cancelled caller waits until the work has ended."""
         if self.statement is not None and self._interrupted.is_set():
-            # It was killed while it was still being parsed: there was no work yet to interrupt.
+            # It was killed while it was being parsed, so there was no DuckDB work to interrupt.
             raise SqlError(QUERY_INTERRUPTED, "Query execution was interrupted")
         future: asyncio.Future[_T] = asyncio.get_running_loop().run_in_executor(None, work)
         self._running = future
@@ -452,7 +452,7 @@ class Session:
             await self._in_thread(self._transaction.commit)
 
     def _refuse_reader(self, tree: exp.Expression) -> None:
-        """Refuse what changes something to a user whose role only reads, in TiDB's words."""
+        """Refuse changes by a read-only user, with TiDB's error."""
         if self.username not in self._readers():
             return
         table = tree.find(exp.Table)
@@ -463,7 +463,7 @@ class Session:
         )
 
     def _kill(self, tree: exp.Kill) -> None:
-        """End a connection or its statement; a number that lacks its upper half ends nothing."""
+        """End a connection or its statement; an ID without its upper half ends nothing."""
         number = int(tree.this.name) if tree.this.name.isdigit() else 0
         if is_truncated(number):
             return
@@ -476,7 +476,7 @@ class Session:
 def _declared(
     names: Sequence[str], types: Sequence[str], sources: Sequence[tuple[str, Source | None]]
 ) -> Sequence[Column]:
-    """Return a query's columns, with the sources where these are surely its own."""
+    """Return a query's columns, with their sources if they are certain."""
     if [name.lower() for name, _ in sources] != [name.lower() for name in names]:
         sources = [(name, None) for name in names]
     return [Column(n, kind, source) for n, kind, (_, source) in zip(names, types, sources, strict=True)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _TABLE_MISSING: Final = "Table '{0}.{1}' doesn't exist"
 _EMPTY: Final = ("EVENTS", "TRIGGERS", "PLUGINS", "PROCEDURE STATUS", "FUNCTION STATUS", "OPEN TABLES")
 
-#: The columns of SHOW TABLE STATUS and SHOW INDEX, and what of information_schema they are (TiDB v8.5).
+#: The columns of SHOW TABLE STATUS and SHOW INDEX, with their information_schema columns (TiDB v8.5).
 _TABLE_STATUS: Final = (
     ("Name", "TABLE_NAME"),
     ("Engine", "ENGINE"),
@@ -64,7 +64,7 @@ _INDEX: Final = (
 
 
 def rows_query(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a query that answers with these rows."""
+    """Return a query for these rows."""
     columns = ", ".join(sql_name(name) for name in names)
     values = ", ".join(f"({', '.join(_value(cell) for cell in row)})" for row in rows)
     if values:
@@ -90,7 +90,7 @@ class Show:
         processes: Callable[[], Iterable[Sequence[object]]],
         user: Callable[[], str],
     ) -> None:
-        """Take what only the session and the server know."""
+        """Set the values that only the session and the server have."""
         self._cursor = cursor
         self._variables = variables
         self._status = status
@@ -119,7 +119,7 @@ class Show:
         return self._filter(self._listing(kind, database, show), show)
 
     def tables(self) -> Mapping[str, Callable[[], str]]:
-        """Return queries for the tables of information_schema whose rows only the session knows, by name."""
+        """Return queries for the tables of information_schema whose rows depend on the session, by name."""
         names = ("VARIABLE_NAME", "VARIABLE_VALUE")
 
         def rows(pairs: Callable[[], Iterable[tuple[str, object]]]) -> Callable[[], str]:

@@ -1,4 +1,4 @@
-"""One session's `tidb_snapshot`: from when on it reads, and its reads."""
+"""One session's `tidb_snapshot`: its time, and its reads."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class HistoricRead:
-    """What the session reads instead of the present; none while `timestamp` is 0."""
+    """The snapshot that the session reads; none while `timestamp` is 0."""
 
     def __init__(self, history: History) -> None:
-        """Begin with the present."""
+        """Start with the current data."""
         self._history = history
         self._reading: duckdb.DuckDBPyConnection | None = None
         self._rows: Iterator[pa.RecordBatch] = iter(())
         self.timestamp = 0
 
     def set(self, value: str) -> None:
-        """Read as of a datetime in UTC or an oracle timestamp from now on; empty: the present again."""
+        """Set the snapshot to a datetime in UTC or an oracle timestamp; empty: the current data."""
         timestamp = 0
         if value:
             timestamp = int(value) if value.isascii() and value.isdigit() else _moment(value)
@@ -37,18 +37,18 @@ class HistoricRead:
         self.timestamp = timestamp
 
     def refuse_writes(self) -> None:
-        """Refuse a statement that writes, as TiDB does."""
+        """Refuse a write, like TiDB."""
         if self.timestamp:
             raise SqlError(UNKNOWN_ERROR, "can not execute write statement when 'tidb_snapshot' is set")
 
     def read(self, sql: str, search_path: str) -> Reading:
-        """Run a query to its end, and return its columns; `fetch` gives its rows."""
+        """Run a query to its end, and return its columns; `fetch` returns its rows."""
         with self._history.reader(self.timestamp) as reader:
             self._reading = reader.cursor
             try:
                 reader.cursor.execute(search_path)
                 reading = Reading.start(reader.cursor, sql)
-                # Into memory: the state may be collected meanwhile.
+                # Into memory, because the state may be collected in the meantime.
                 self._rows = iter(reading.rest())
             finally:
                 self._reading = None
@@ -59,11 +59,11 @@ class HistoricRead:
         return next(self._rows, None)
 
     def close(self) -> None:
-        """Drop what was not fetched."""
+        """Discard unfetched rows."""
         self._rows = iter(())
 
     def interrupt(self) -> None:
-        """End the query that runs, if one does."""
+        """Interrupt the running query, if there is one."""
         if (reading := self._reading) is not None:
             reading.interrupt()
 

@@ -1,4 +1,4 @@
-"""From the database to its content as a value, and back."""
+"""Conversion of the database to its content as a value, and back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Print = tuple[object, ...]
 
 
 def read(cursor: duckdb.DuckDBPyConnection, flights: int | None) -> DatabaseState:
-    """Return the content that the cursor's transaction sees; so many flights were loaded once."""
+    """Return the content that the cursor's transaction sees; `flights` is the number of loaded rows."""
     loaded = open_database(flights)
     try:
         known = _prints(loaded)
@@ -59,7 +59,7 @@ def opened(state: DatabaseState) -> duckdb.DuckDBPyConnection:
     """Return a new database with this content.
 
     Raises:
-        duckdb.Error: the state does not describe one.
+        duckdb.Error: the state does not describe a database.
     """
     database = open_database(state.flights)
     try:
@@ -115,7 +115,7 @@ def _table(cursor: duckdb.DuckDBPyConnection, schema: str, name: str) -> TableSt
 
 
 def _prints(database: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Print]:
-    """Return for each table what differs where its definition, its rows or their order differ."""
+    """Return a fingerprint of each table's definition, rows and their order."""
     found: dict[tuple[str, str], Print] = {}
     for schema, name, sql, comment in database.execute(_TABLES).fetchall():
         columns = tuple(database.execute(_COLUMNS, [schema, name]).fetchall())

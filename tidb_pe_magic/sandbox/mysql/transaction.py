@@ -1,4 +1,4 @@
-"""Transactions as MySQL has them, over DuckDB, where one failed statement ends the whole transaction."""
+"""MySQL's transactions over DuckDB, in which one failed statement ends the whole transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Transaction:
     """One session's transaction; every method runs in a worker thread and may raise DuckDB's errors."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, history: History) -> None:
-        """Start with none open: each statement commits by itself."""
+        """Start without an open transaction: each statement commits itself."""
         self._cursor = cursor
         self._history = history
         self._writes: list[str] = []
@@ -39,11 +39,11 @@ class Transaction:
 
     @property
     def started(self) -> int:
-        """The timestamp that the open transaction sees everything at; 0 where none is open."""
+        """The timestamp of the open transaction's snapshot; 0 without one."""
         return self._started if self._open else 0
 
     def begin(self) -> None:
-        """Begin; one that is open is committed first, as in MySQL."""
+        """Start a transaction; commit an open one first, as in MySQL."""
         self.commit()
         self._started = self._history.begin(self, self._cursor)
         self._open = True
@@ -59,13 +59,13 @@ class Transaction:
             self._end("ROLLBACK")
 
     def end(self) -> None:
-        """Give up whatever is open, without a word."""
+        """Discard an open transaction silently."""
         self._open = False
         self._abandon()
         self._history.release(self)
 
     def define(self, statements: Sequence[str]) -> None:
-        """Run data definition statements as one: MySQL commits before each, and after it."""
+        """Run data definition statements as one unit: MySQL commits before and after each."""
         self.commit()
         self._cursor.execute("BEGIN TRANSACTION")
         try:
@@ -83,7 +83,7 @@ class Transaction:
         self._begin_if(begin)
         before = self._generated()
         try:
-            # By itself it commits at its end; within a transaction COMMIT does.
+            # Outside a transaction it commits at its end; within one, COMMIT does.
             with contextlib.nullcontext() if self._open else self._history.commit():
                 rows = self._cursor.execute(sql).fetchall()
         except duckdb.Error:
@@ -97,7 +97,7 @@ class Transaction:
         return count, changed[0] - count + 1 if len(changed) == 1 else 0
 
     def read(self, sql: str, *, begin: bool) -> Reading:
-        """Start a query, whose rows `fetch` gives."""
+        """Start a query; `fetch` returns its rows."""
         self._begin_if(begin)
         try:
             self._reading = Reading.start(self._cursor, sql)
@@ -117,7 +117,7 @@ class Transaction:
             raise
 
     def release(self) -> None:
-        """Leave the rows that were not fetched."""
+        """Discard unfetched rows."""
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.close()
@@ -150,10 +150,10 @@ class Transaction:
         return dict(rows)
 
     def _recover(self) -> None:
-        """Undo the failed statement only: DuckDB gives up the whole transaction, and would say OK to COMMIT.
+        """Undo only the failed statement: DuckDB aborts the whole transaction, and would answer OK to COMMIT.
 
-        What the transaction wrote before is written again in a new one. Its text holds no clock any more,
-        but generated ids and random numbers would come out different from what the client has seen.
+        The transaction's earlier writes are repeated in a new one. Their text no longer contains clock
+        functions, but generated IDs and random numbers would differ from the values that the client has seen.
         """
         if not self._open:
             return

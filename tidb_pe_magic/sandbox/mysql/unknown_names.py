@@ -1,4 +1,4 @@
-"""Names that do not exist, told as TiDB tells them: with their database, or the clause that they are in."""
+"""TiDB's errors for unknown names: with the database, or the clause of the name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidb_pe_magic.sandbox.mysql.errors import NO_SUCH_TABLE, UNKNOWN_COLUMN, Sq
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# TiDB's words for where a column is looked for (planner/core, clauseMsg).
+# TiDB's names of clauses in errors (planner/core, clauseMsg).
 _CLAUSES: Final[Sequence[tuple[type[exp.Expr], str]]] = (
     (exp.Where, "where clause"),
     (exp.Join, "on clause"),
@@ -27,7 +27,7 @@ _COLUMN: Final = re.compile(
 
 
 def worded(error: SqlError, tree: exp.Expr | None) -> SqlError:
-    """Return the error about a name as TiDB words it for this statement; any other error as it is."""
+    """Return TiDB's error about a name for this statement; return other errors unchanged."""
     if tree is None:
         return error
     if error.code == NO_SUCH_TABLE and (found := _TABLE.fullmatch(error.msg)):

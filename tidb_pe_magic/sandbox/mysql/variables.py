@@ -32,7 +32,7 @@ _COLLATION: Final = "utf8mb4_bin"
 
 
 def _switch(value: object) -> bool:
-    """Read a boolean variable as MySQL does: 0, 1, ON, OFF, TRUE, FALSE."""
+    """Parse a boolean variable like MySQL: 0, 1, ON, OFF, TRUE, FALSE."""
     words = {"0": False, "off": False, "false": False, "1": True, "on": True, "true": True}
     return words[str(value).lower()]
 
@@ -44,7 +44,7 @@ def _charset(value: object) -> str:
     return name
 
 
-#: How a variable reads its values, its default, and whether it can be set.
+#: A variable's parser, its default, and whether it can be set.
 _Schema = tuple[Any, Any, bool]
 _SCHEMA: Final[Mapping[str, _Schema]] = {
     "auto_increment_increment": (int, 1, True),
@@ -106,10 +106,10 @@ _TWINS: Final = {"tx_isolation": "transaction_isolation", "transaction_isolation
 
 
 class Variables:
-    """One session's system variables; an unknown name or a wrong value is MySQL's error."""
+    """One session's system variables; an unknown name or an invalid value raises MySQL's error."""
 
     def __init__(self, live: Mapping[str, Callable[[], Any]]) -> None:
-        """Start from the defaults; `live` has the variables whose value the session knows."""
+        """Start with the defaults; `live` contains the variables that the session computes."""
         self._values: dict[str, Any] = {}
         self._live = live
 
@@ -117,7 +117,7 @@ class Variables:
         """Return a variable's value.
 
         Raises:
-            SqlError: there is none of this name.
+            SqlError: the variable does not exist.
         """
         name = name.lower()
         _, default, _ = _known(name)
@@ -125,10 +125,10 @@ class Variables:
         return live() if live else self._values.get(name, default)
 
     def set(self, name: str, value: Any) -> None:
-        """Set a variable, or return it to its default with None; its kind decides which values it takes.
+        """Set a variable, or reset it to its default with None; its kind determines the valid values.
 
         Raises:
-            SqlError: there is none of this name, it is read only, or the value is wrong.
+            SqlError: the variable does not exist, it is read-only, or the value is invalid.
         """
         kind, default, dynamic = _known(name)
         if not dynamic:
@@ -143,7 +143,7 @@ class Variables:
             self._values[twin] = read
 
     def list(self) -> list[tuple[str, Any]]:
-        """Return all of them, by name."""
+        """Return all variables, by name."""
         return [(name, self.get(name)) for name in sorted(_SCHEMA)]
 
 

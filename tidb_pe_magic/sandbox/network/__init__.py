@@ -1,1 +1,1 @@
-"""The sandbox's network: the VPC's gate, private hosts, and servers that impersonate others."""
+"""The sandbox's network: the VPC's gate, private hosts, and impostor servers."""

@@ -1,4 +1,4 @@
-"""Certificates of the sandbox's own making, for the TLS that it ends itself."""
+"""The sandbox's own certificates, for the TLS that it terminates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIFE = 90 * _DAY  # as long as those of Let's Encrypt
 
 @dataclass(frozen=True)
 class ServerTls:
-    """What a server needs to end TLS, and what a client needs to trust it.
+    """The server's TLS context, and the authority that clients trust.
 
     Attributes:
         authority: the authority's certificate, in PEM form.
@@ -30,7 +30,7 @@ class ServerTls:
 
 
 def server_tls(*names: str, expired: bool = False) -> ServerTls:
-    """Make an authority, and a server's certificate for these names; one that is expired ended yesterday."""
+    """Create an authority, and a server certificate for these names; an expired one ended yesterday."""
     now = datetime.now(UTC)
     expires = now - _DAY if expired else now + _LIFE
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -66,7 +66,7 @@ def _context(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> 
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    # OpenSSL reads both from files only.
+    # OpenSSL reads both only from files.
     with tempfile.TemporaryDirectory(prefix="tidb_pe_sandbox-") as directory:
         path = Path(directory) / "server.pem"
         path.touch(mode=0o600)

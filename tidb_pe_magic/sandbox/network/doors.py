@@ -1,4 +1,4 @@
-"""The addresses of the endpoints: open at the gate while an endpoint is connected there."""
+"""The addresses of the endpoints: open at the gate while an endpoint is connected."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Doors:
-    """Opens and closes the gate's addresses as the endpoints change. The caller serialises its calls."""
+    """Opens and closes the gate's addresses when endpoints change. Callers must serialize their calls."""
 
     def __init__(self, gate: Gate, admits: Callable[[Endpoint], bool]) -> None:
-        """Open none yet.
+        """Start without open addresses.
 
         Args:
-            gate: what stands behind the addresses.
-            admits: tells whether what the notebook sends to an endpoint arrives.
+            gate: the gate that listens on the addresses.
+            admits: returns whether the notebook can reach an endpoint.
         """
         self._gate = gate
         self._admits = admits
@@ -30,7 +30,7 @@ class Doors:
         self._filtered: frozenset[Address] = frozenset()
 
     def follow(self, endpoint: Endpoint) -> None:
-        """Open the gate at a connected endpoint's addresses, and close it where none is connected."""
+        """Open the gate at a connected endpoint's addresses, and close it at the others."""
         own = frozenset((host, endpoint.port) for host in endpoint.addresses if is_address(host))
         nowhere = frozenset[Address]()
         admitted = own if self._admits(endpoint) else nowhere
@@ -39,8 +39,8 @@ class Doors:
         if known == (own, admitted):
             return
         self._reachable[ident], self._admitted[ident] = own, admitted
-        # Where there is one loopback address only, the endpoints share it: it closes with the last of them,
-        # and answers if one of them does.
+        # If this machine has only one loopback address, the endpoints share it: it closes with the last
+        # endpoint, and answers if one of them does.
         wanted = frozenset[Address]().union(*self._reachable.values())
         filtered = wanted.difference(*self._admitted.values())
         self._gate.close((self._gate.open_addresses - wanted) | (filtered ^ self._filtered))
@@ -49,6 +49,6 @@ class Doors:
             self._gate.open(closed, filtered=filtered)
 
     def close(self) -> None:
-        """Close every address, and know of no endpoint any more."""
+        """Close every address, and remove all endpoints."""
         self._gate.close(self._gate.open_addresses)
         self._reachable, self._admitted, self._filtered = {}, {}, frozenset()

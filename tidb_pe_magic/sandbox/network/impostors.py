@@ -1,4 +1,4 @@
-"""Servers that stand between the gate and the database, or in its place, and do not do what they should."""
+"""Misbehaving servers between the gate and the database, or instead of the database."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Behaviour = Callable[[socket.socket], None]
 
 _HEADER = 4
 _CHUNK = 64 * 1024
-# Of the capabilities in a greeting and in a client's answer (MySQL client/server protocol).
+# Capability flags of greetings and clients' answers (MySQL client/server protocol).
 _CLIENT_SSL = 0x800
 _GREETING_FLAGS = 0xF7FF
 _OK, _ERROR = 0x00, 0xFF
 
 
 class Impostor:
-    """Gives each connection to a behaviour, in a thread of its own; a context manager.
+    """Runs a behavior for each connection, in a separate thread; a context manager.
 
-    When the behaviour returns, its connection is closed.
+    When the behavior returns, its connection is closed.
     """
 
     def __init__(self, behave: Behaviour) -> None:
-        """Remember what to do with a connection."""
+        """Set the behavior."""
         self._behave = behave
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
@@ -77,7 +77,7 @@ class Impostor:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            # A client that leaves, and one that breaks TLS off, is what impostors are for.
+            # Clients that disconnect or abort TLS are expected.
             with contextlib.suppress(OSError, EOFError):
                 self._behave(connection)
         finally:
@@ -87,13 +87,13 @@ class Impostor:
 
 
 def silent(connection: socket.socket) -> None:
-    """Say nothing, and wait until the client leaves."""
+    """Send nothing, and wait until the client disconnects."""
     while connection.recv(_CHUNK):
         pass
 
 
 def other_protocol(connection: socket.socket) -> None:
-    """Greet as a server of another protocol does, then wait until the client leaves."""
+    """Send another protocol's greeting, then wait until the client disconnects."""
     connection.sendall(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
     silent(connection)
 
@@ -104,7 +104,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def refusing(code: int, message: str) -> Behaviour:
-    """Return a behaviour: a MySQL error instead of a greeting."""
+    """Return a behavior: send a MySQL error instead of a greeting."""
 
     def behave(connection: socket.socket) -> None:
         _send(connection, 0, bytes([_ERROR]) + struct.pack("<H", code) + message.encode())
@@ -113,7 +113,7 @@ def refusing(code: int, message: str) -> Behaviour:
 
 
 def refusing_login(code: int, message: str) -> Behaviour:
-    """Return a behaviour: a greeting, and a MySQL error for every login."""
+    """Return a behavior: send a greeting, and a MySQL error for every login."""
     state, version = b"#28000", b"8.0.11-TiDB-v8.5.3"
 
     def behave(connection: socket.socket) -> None:
@@ -131,9 +131,9 @@ def refusing_login(code: int, message: str) -> Behaviour:
 
 
 def tls_end(upstream: Address, context: ssl.SSLContext | None) -> Behaviour:
-    """Return a behaviour: offer TLS, end it here, and pass the plain session on to `upstream`.
+    """Return a behavior: offer and terminate TLS, and forward the plain session to `upstream`.
 
-    Without a context, what is offered is then not kept: the handshake is answered with rubbish.
+    Without a context, answer the handshake with invalid data.
     """
 
     def behave(connection: socket.socket) -> None:
@@ -142,15 +142,16 @@ def tls_end(upstream: Address, context: ssl.SSLContext | None) -> Behaviour:
             _send(connection, 0, _offering_tls(greeting))
             _, asked = _receive(connection)
             if not int.from_bytes(asked[:2], "little") & _CLIENT_SSL:
-                # Nobody has to use what is offered.
+                # The client does not have to use TLS.
                 _send(server, 1, asked)
                 _relay(connection, server)
                 return
             if context is None:
-                connection.sendall(b"this is no TLS record\r\n")
+                connection.sendall(b"this is not a TLS record\r\n")
                 silent(connection)
                 return
-            # The duplicate lets `Impostor` shut the connection down, whose descriptor TLS takes over.
+            # TLS takes over the descriptor; with the duplicate, `Impostor` can still shut the connection
+            # down.
             with context.wrap_socket(connection.dup(), server_side=True) as client:
                 _log_in(client, server)
                 _relay(client, server)
@@ -159,7 +160,7 @@ def tls_end(upstream: Address, context: ssl.SSLContext | None) -> Behaviour:
 
 
 def frozen_at_query(upstream: Address) -> Behaviour:
-    """Return a behaviour: pass everything on to `upstream`, but the first SELECT and what follows it."""
+    """Return a behavior: forward everything to `upstream` until the first SELECT."""
 
     def behave(connection: socket.socket) -> None:
         with socket.create_connection(upstream) as server:
@@ -173,7 +174,7 @@ def frozen_at_query(upstream: Address) -> Behaviour:
 
 
 def waking(upstream: Address, seconds: float) -> Behaviour:
-    """Return a behaviour: pass everything on, logins only from so many seconds after the first."""
+    """Return a behavior: forward everything, but logins only some seconds after the first one."""
     lock = threading.Lock()
     awake: float | None = None
 
@@ -184,7 +185,7 @@ def waking(upstream: Address, seconds: float) -> Behaviour:
             login = _receive(connection)
             with lock:
                 awake = awake or time.monotonic() + seconds
-            # Readable is a client that leaves.
+            # A disconnecting client is readable.
             if not select.select([connection], [], [], max(0.0, awake - time.monotonic()))[0]:
                 _send(server, *login)
                 _relay(connection, server)
@@ -200,7 +201,7 @@ def _offering_tls(greeting: bytes) -> bytes:
 
 
 def _log_in(client: socket.socket, server: socket.socket, *, shift: int = 1) -> None:
-    """Pass the login on, packet by packet: the request for TLS, which the server never saw, was counted."""
+    """Forward the login packet by packet with new numbers, because the server did not see the TLS request."""
     while True:
         number, answer = _receive(client)
         if number - shift == 1:
@@ -214,9 +215,9 @@ def _log_in(client: socket.socket, server: socket.socket, *, shift: int = 1) -> 
 
 
 def _relay(client: socket.socket, server: socket.socket, until: bytes | None = None) -> None:
-    """Copy both ways until one side ends, or the client says `until`.
+    """Copy in both directions until one side ends, or the client sends `until`.
 
-    In one thread, for a TLS socket is not for two at once.
+    In one thread, because two threads cannot use a TLS socket at once.
     """
     while True:
         pending = isinstance(client, ssl.SSLSocket) and client.pending()
@@ -239,7 +240,7 @@ def _send(sock: socket.socket, number: int, content: bytes) -> None:
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:
-    # Not a byte more: what follows a request for TLS belongs to TLS.
+    # Read exactly this packet, because the bytes after a TLS request belong to TLS.
     data = b""
     while len(data) < size:
         part = sock.recv(size - len(data))

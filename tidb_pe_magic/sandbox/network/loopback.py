@@ -1,4 +1,4 @@
-"""Loopback addresses that stand for an endpoint's domain and network interfaces."""
+"""Loopback addresses for an endpoint's domain and network interfaces."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ _ATTEMPTS = 64
 
 
 class LoopbackAddresses:
-    """Hands out addresses that can be listened on, at one port; on Linux none of them twice."""
+    """Allocates usable addresses for one port; on Linux, each address only once."""
 
     def __init__(self, port: int) -> None:
-        """Take the port on which the addresses will be listened on."""
+        """Set the port of the addresses."""
         self._port = port
         self._taken: set[str] = set()
 
     def keep(self, *addresses: str) -> None:
-        """Hand none of these out; names are not ours."""
+        """Exclude these addresses; ignore names."""
         self._taken.update(addresses)
 
     def take(self) -> str:
         """Return a new address. The caller serialises its calls."""
         if not sys.platform.startswith("linux"):
-            # Elsewhere the loopback interface has this one address only.
+            # On other systems the loopback interface has only this address.
             return "127.0.0.1"
         for _ in range(_ATTEMPTS):
-            # Drawn at random, since a second sandbox on this machine may have chosen the same port.
+            # Random, because another sandbox on this machine may use the same port.
             parts = (1 + secrets.randbelow(254), secrets.randbelow(256), 1 + secrets.randbelow(254))
             address = ".".join(map(str, (127, *parts)))
             if address not in self._taken and _can_listen(address, self._port):
@@ -39,7 +39,7 @@ class LoopbackAddresses:
 
 def _can_listen(address: str, port: int) -> bool:
     with socket.socket() as probe:
-        # As a server would: a connection of an earlier listener may linger in TIME_WAIT.
+        # Like a server, because a connection of an earlier listener may be in TIME_WAIT.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))

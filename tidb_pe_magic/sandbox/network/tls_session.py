@@ -1,6 +1,6 @@
 """The server's side of TLS over a pair of asyncio streams.
 
-asyncio's own `start_tls` loses what a client has sent behind its request for TLS, which it does not wait for.
+asyncio's own `start_tls` loses bytes that a client sends immediately after its TLS request.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _CHUNK: Final = 256 * 1024
 
 
 class TlsSession:
-    """Reads and writes as an asyncio stream does."""
+    """Reads and writes like an asyncio stream."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: ssl.SSLContext
     ) -> None:
-        """Take the streams, over which the client's handshake comes next."""
+        """Set the streams; the client's handshake comes next."""
         self._reader = reader
         self._writer = writer
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -36,19 +36,19 @@ class TlsSession:
         return self._tls.version() or "", "" if cipher is None else cipher[0]
 
     async def shake_hands(self) -> None:
-        """Agree with the client.
+        """Run the handshake.
 
         Raises:
-            OSError: it does not agree, or has gone; `ssl.SSLError` is one.
+            OSError: the handshake failed, or the client disconnected; `ssl.SSLError` is a subclass.
         """
         while not await self._step(self._tls.do_handshake):
             pass
 
     async def read(self, size: int = _CHUNK) -> bytes:
-        """Return what has come; nothing at the end.
+        """Return the available bytes; empty at the end.
 
         Raises:
-            OSError: the records are broken.
+            OSError: the records are invalid.
         """
         data = b""
 
@@ -64,11 +64,11 @@ class TlsSession:
         return data
 
     async def readexactly(self, size: int) -> bytes:
-        """Return so many bytes.
+        """Return exactly this number of bytes.
 
         Raises:
-            EOFError: the client has gone before.
-            OSError: the records are broken.
+            EOFError: the client disconnected before.
+            OSError: the records are invalid.
         """
         data = b""
         while len(data) < size:
@@ -85,16 +85,16 @@ class TlsSession:
             self._send()
 
     async def drain(self) -> None:
-        """Wait until the client takes what was sent."""
+        """Wait until the client receives the sent bytes."""
         await self._writer.drain()
 
     def can_write_eof(self) -> bool:
-        """Tell that the end can be said while the other direction goes on."""
+        """Return True: one direction can end before the other."""
         return self._writer.can_write_eof()
 
     def write_eof(self) -> None:
-        """Say that nothing follows, in TLS and below it."""
-        # The client's own end is still to come.
+        """Signal the end of the stream, in TLS and below."""
+        # The client has not ended its side yet.
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()
         self._send()
@@ -106,7 +106,7 @@ class TlsSession:
             self._writer.write(data)
 
     async def _step(self, work: Callable[[], object]) -> bool:
-        """Try; where more has to come from the client first, wait for it and return False."""
+        """Try the operation; if it needs more bytes from the client, wait for them and return False."""
         try:
             work()
         except ssl.SSLWantReadError:

@@ -1,7 +1,6 @@
-"""Everything that the sandbox can stage by name: `Sandbox(scenario="...")`.
+"""The scenarios that the sandbox can stage by name: `Sandbox(scenario="...")`.
 
-Each module exports its own `SCENARIOS`, a tuple; a module takes the class `Scenario` from
-`tidb_pe_magic.sandbox.scenarios.scenario`.
+Each module exports `SCENARIOS`, a tuple of `tidb_pe_magic.sandbox.scenarios.scenario.Scenario`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def find(name: str) -> Scenario:
     """Return the scenario of this name.
 
     Raises:
-        ValueError: there is none; the closest name is shown.
+        ValueError: it does not exist; the closest name is shown.
     """
     if name in SCENARIOS:
         return SCENARIOS[name]

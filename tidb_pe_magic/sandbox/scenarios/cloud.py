@@ -35,7 +35,7 @@ def _service(**changes: Any) -> Callable[[Staged], None]:
 
 
 def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[Staged], None]:
-    """Change the vSwitch of the second zone, whose loss leaves one zone that can be used."""
+    """Change the vSwitch of the second zone, so that only one zone is usable."""
 
     def stage(sandbox: Staged) -> None:
         network = sandbox.world.network
@@ -46,7 +46,7 @@ def _second_vswitch(change: Callable[[VSwitch], VSwitch | None]) -> Callable[[St
 
 
 def _rules(*permissions: Permission, inner_access: str = "Drop") -> Callable[[Staged], None]:
-    """Give the security group these rules; its members do not reach each other without one."""
+    """Set the security group's rules, and deny traffic between its members by default."""
     return lambda sandbox: sandbox.world.set_rules(_GROUP, *permissions, inner_access=inner_access)
 
 
@@ -112,55 +112,55 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
         ),
         (
             "vswitch-not-available",
-            "The vSwitch in the second zone is still being made.",
+            "The vSwitch in the second zone is still being created.",
             _second_vswitch(lambda vswitch: replace(vswitch, status="Pending")),
             "zones",
         ),
         (
             "security-group-blocks-port",
-            "The security group lets SSH in, and nothing else.",
+            "The security group allows only SSH.",
             _rules(Permission("22/22", _EVERYONE)),
             "port",
             "tcp",
         ),
         (
             "security-group-members-only",
-            "The security group has no rule for the port; only its own members reach each other.",
+            "The security group has no rule for the port; only its own members can reach each other.",
             _rules(Permission("22/22", _EVERYONE), inner_access="Accept"),
             "port",
             "tcp",
         ),
         (
             "security-group-drop-beats-accept",
-            "Two rules of one priority are about the port, and Drop wins.",
+            "Two rules with the same priority apply to the port, and Drop wins.",
             _rules(Permission(_ANY_PORT, _EVERYONE), Permission(_ANY_PORT, _EVERYONE, policy="Drop")),
             "port",
             "tcp",
         ),
         (
             "security-group-prefix-list",
-            "The rule that is about the port names a prefix list.",
+            "The rule for the port refers to a prefix list.",
             _rules(Permission(_ANY_PORT, "", source_prefix_list_id="pl-t4nclients")),
             "port",
             "tcp",
         ),
         (
             "security-group-group-rule",
-            "The rule that is about the port names another security group.",
+            "The rule for the port refers to another security group.",
             _rules(Permission(_ANY_PORT, "", source_group_id="sg-t4nclosed")),
             "port",
             "tcp",
         ),
         (
             "security-group-port-list",
-            "The rule for everyone names a port list.",
+            "The rule for all sources refers to a port list.",
             _rules(Permission("", _EVERYONE, port_range_list_id="prl-t4nports")),
             "port",
             "tcp",
         ),
         (
             "security-groups-mixed",
-            "The endpoint that exists has a basic and an advanced security group.",
+            "The existing endpoint has a basic and an advanced security group.",
             _groups_mixed,
             "security-group",
         ),
@@ -172,7 +172,7 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
         ),
         (
             "auto-accept-off",
-            "The service's owner accepts each connection by hand.",
+            "The service's owner accepts each connection manually.",
             _service(auto_accept=False),
             "auto-accept",
             "tcp",
@@ -198,37 +198,37 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
         ),
         (
             "no-permission-security-group",
-            "The access key's owner may not look at a security group's rules.",
+            "The access key's owner has no permission to read security group rules.",
             _denied("ecs:DescribeSecurityGroupAttribute"),
             "port",
         ),
         (
             "no-permission-service",
-            "The access key's owner may not look at endpoint services.",
+            "The access key's owner has no permission to read endpoint services.",
             _denied("privatelink:ListVpcEndpointServicesByEndUser"),
             "service-visible",
         ),
         (
             "no-permission-product",
-            "The access key's owner may not ask whether PrivateLink is activated.",
+            "The access key's owner has no permission to check whether PrivateLink is activated.",
             _denied("privatelink:CheckProductOpen"),
             "product-open",
         ),
         (
             "no-permission-endpoints",
-            "The access key's owner may not list endpoints.",
+            "The access key's owner has no permission to list endpoints.",
             _denied("privatelink:ListVpcEndpoints"),
             "existing-endpoint",
         ),
         (
             "dual-stack",
-            "The endpoint service is reached over IPv4 and IPv6.",
+            "The endpoint service uses IPv4 and IPv6.",
             _service(address_version="DualStack"),
             "address-version",
         ),
         (
             "ipv6-only",
-            "The endpoint service is reached over IPv6 alone.",
+            "The endpoint service uses only IPv6.",
             _service(address_version="IPv6"),
             "address-version",
         ),

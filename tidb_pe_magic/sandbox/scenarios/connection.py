@@ -1,4 +1,4 @@
-"""What goes wrong between this machine and a query, though the endpoint is Connected."""
+"""Problems between this machine and a query although the endpoint is Connected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.tidb_cloud.clusters import Cluster
 
 _TOO_MANY_CONNECTIONS, _ACCESS_DENIED = 1040, 1045
-_WAKING = 20.0  # seconds; people set time limits of 20 to 60 s for it (public reports of 2026)
+_WAKING = 20.0  # seconds; users set time limits of 20 to 60 s for it (public reports of 2026)
 
 
 def _demo(sandbox: Staged) -> Cluster:
@@ -25,11 +25,11 @@ def _demo(sandbox: Staged) -> Cluster:
 
 
 def _nothing(sandbox: Staged) -> None:
-    """Leave the sandbox as it is."""
+    """Do not change the sandbox."""
 
 
 def _tls(sandbox: Staged, *names: str, expired: bool = False, trusted: bool = True) -> None:
-    # Imported here: no other scenario needs `cryptography`.
+    # Imported here, because only these scenarios need `cryptography`.
     from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - see above
 
     tls = server_tls(*(names or sandbox.certificate_names), expired=expired)
@@ -91,8 +91,8 @@ def _other_prefix(sandbox: Staged) -> None:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("clean", "Nothing is wrong; the certificate carries the gateway's names.", _nothing),
-    Scenario("no-tls", "Nothing is wrong; the server offers no TLS.", _no_tls),
+    Scenario("clean", "Nothing is wrong; the certificate contains the gateway's names.", _nothing),
+    Scenario("no-tls", "Nothing is wrong; the server does not offer TLS.", _no_tls),
     Scenario(
         "tls-name-mismatch",
         "The certificate is for another server.",
@@ -101,7 +101,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "tls-expired",
-        "The certificate ended yesterday.",
+        "The certificate expired yesterday.",
         lambda sandbox: _tls(sandbox, expired=True),
         doctor="tls",
     ),
@@ -111,10 +111,10 @@ SCENARIOS: tuple[Scenario, ...] = (
         lambda sandbox: _tls(sandbox, trusted=False),
         doctor="tls",
     ),
-    Scenario("tls-broken", "The server offers TLS and cannot do it.", _broken_tls, doctor="tls"),
+    Scenario("tls-broken", "The server offers TLS, but its handshake fails.", _broken_tls, doctor="tls"),
     Scenario(
         "port-black-hole",
-        "No connection attempt is answered, as where the security group blocks the port.",
+        "Connection attempts are not answered, like with a security group that blocks the port.",
         _everywhere("swallow"),
         doctor="tcp",
     ),
@@ -128,45 +128,45 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "name-resolves-elsewhere",
-        "The endpoint's domain leads to an address that is not the endpoint's.",
+        "The endpoint's domain resolves to an address that is not the endpoint's.",
         _domain("localhost"),
         doctor="tcp",
     ),
     Scenario(
         "server-silent",
-        "The connection opens, and the server says nothing.",
+        "The connection opens, but the server sends nothing.",
         _behaving(impostors.silent),
         doctor="handshake",
     ),
     Scenario(
         "not-mysql",
-        "Something else than a MySQL server listens on the port.",
+        "The server on the port is not a MySQL server.",
         _behaving(impostors.other_protocol),
         doctor="handshake",
     ),
     Scenario(
         "connection-reset",
-        "The connection opens and is reset.",
+        "The connection opens, and is then reset.",
         _behaving(impostors.reset),
         doctor="handshake",
     ),
     Scenario(
         "too-many-connections",
-        "The server takes no more connections.",
+        "The server refuses further connections.",
         _behaving(impostors.refusing(_TOO_MANY_CONNECTIONS, "Too many connections")),
         doctor="handshake",
     ),
     Scenario("wrong-password", "The password was changed.", _other_password, doctor="login"),
     Scenario(
         "wrong-prefix",
-        "The prefix of the user name is not the cluster's.",
+        "The user name has another cluster's prefix.",
         _other_prefix,
         doctor="login",
     ),
     Scenario(
         "endpoint-not-allowed",
-        "The cluster's Authorized Networks do not name the endpoint.",
-        # With which number and text the gateway refuses it: [GUESS].
+        "The cluster's Authorized Networks do not contain the endpoint.",
+        # Number and text of the gateway's refusal: [GUESS].
         _behaving(impostors.refusing_login(_ACCESS_DENIED, "Access denied for user (using password: YES)")),
         doctor="login",
     ),
@@ -176,5 +176,5 @@ SCENARIOS: tuple[Scenario, ...] = (
         _asleep,
         doctor="login",
     ),
-    Scenario("query-hangs", "The login works, and no query is answered.", _frozen, doctor="query"),
+    Scenario("query-hangs", "The login works, but queries are not answered.", _frozen, doctor="query"),
 )

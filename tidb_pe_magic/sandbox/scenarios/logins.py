@@ -1,7 +1,7 @@
-"""What the gateway, or TiDB behind it, answers to a login that it refuses.
+"""Refusals of logins by the gateway, or by TiDB behind it.
 
-Texts are those of TiDB Cloud's documentation and of public reports of 2026. Errno 1105 of the gateway's own
-is less sure, and that of "Connection limit exceeded" is [GUESS].
+Texts are those of TiDB Cloud's documentation and of public reports of 2026. The gateway's errno 1105
+is less certain, and that of "Connection limit exceeded" is [GUESS].
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _ROWS: tuple[tuple[str, str, int, str], ...] = (
     ),
     (
         "login-wrong-user",
-        "The gateway knows no such user, or the password is wrong.",
+        "The gateway does not find the user, or the password is wrong.",
         _GATEWAY,
         f"Access denied. Please check your user name and password. See {_PREFIX_PAGE}",
     ),
     (
         "login-missing-prefix",
-        "The gateway finds no cluster for the user name's prefix.",
+        "The gateway does not find a cluster for the user name's prefix.",
         _GATEWAY,
         f"Missing user name prefix. See {_PREFIX_PAGE}",
     ),
@@ -60,7 +60,7 @@ _ROWS: tuple[tuple[str, str, int, str], ...] = (
     ),
     (
         "login-insecure-transport",
-        "The gateway accepts encrypted connections only, and offers no TLS here.",
+        "The gateway accepts only encrypted connections, but does not offer TLS.",
         _GATEWAY,
         (
             "Connections using insecure transport are prohibited. "
@@ -69,7 +69,7 @@ _ROWS: tuple[tuple[str, str, int, str], ...] = (
     ),
     (
         "login-connection-limit",
-        "The cluster has as many connections as it may.",
+        "The cluster has reached its limit of connections.",
         _GATEWAY,
         "Connection limit exceeded",
     ),

@@ -1,4 +1,4 @@
-"""Where the notebook is: not where the endpoint will be, or nobody can tell."""
+"""The notebook is not in the endpoint's VPC, or its location is unknown."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ def _at(place: Place | ForeignPage | None) -> Callable[[Staged], None]:
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="notebook-outside-any-vpc",
-        summary="The notebook is on no ECS instance, so nothing tells where it is.",
+        summary="The notebook is not on an ECS instance, so its location is unknown.",
         stage=_at(None),
         plan="place",
     ),
     Scenario(
         name="notebook-in-another-vpc",
-        summary="The notebook is in another VPC of the region than the endpoint, and no route leads there.",
+        summary="The notebook is in another VPC of the region than the endpoint, without a route to it.",
         stage=_at(_OTHER_VPC),
         plan="place",
         doctor="tcp",
     ),
     Scenario(
         name="notebook-in-another-region",
-        summary="The notebook is in another region than the cluster, and no route leads there.",
+        summary="The notebook is in another region than the cluster, without a route to it.",
         stage=_at(_OTHER_REGION),
         plan="place",
         doctor="tcp",
     ),
     Scenario(
         name="metadata-answers-garbage",
-        summary="Something else than ECS answers at the metadata service's address, with a page.",
+        summary="Another server answers with a web page at the metadata service's address.",
         stage=_at(_PORTAL),
         plan="place",
     ),

@@ -1,4 +1,4 @@
-"""What a scenario is."""
+"""The class of scenarios."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Staged(Protocol):
-    """What a scenario changes: the parts of a `Sandbox`, which have its docstrings."""
+    """The parts of a `Sandbox` that a scenario changes; see its docstrings."""
 
     world: World
     clusters: ClusterStore
@@ -28,25 +28,25 @@ class Staged(Protocol):
     routed: bool
 
     def impersonate(self, impostor: Impostor) -> None:
-        """Answer in place of the database."""
+        """Replace the database by another server."""
 
     @property
     def certificate_names(self) -> tuple[str, ...]:
-        """The names that a certificate carries."""
+        """The names in a certificate."""
 
     def offer_tls(self, tls: ServerTls | None, *, trusted: bool = True) -> None:
-        """Have the gate offer TLS, and hand out the authority where it shall be trusted."""
+        """Let the gate offer TLS, and publish the authority if it is to be trusted."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One thing that goes wrong for users, staged by name.
+    """A problem of users, staged by name.
 
     Attributes:
-        name: what `Sandbox(scenario=...)` and `--scenario` take.
-        summary: what is wrong, in one sentence.
-        stage: makes it so in a sandbox that has just started and has no endpoint yet.
-        plan: the check of `plan`'s first finding; empty where it finds nothing.
+        name: name for `Sandbox(scenario=...)` and `--scenario`.
+        summary: the problem, in one sentence.
+        stage: stages it in a newly started sandbox without endpoints.
+        plan: the check of `plan`'s first finding; empty if it finds nothing.
         doctor: the stage that fails in `doctor` once the endpoint is created; empty if none does, or if
             no endpoint can be created.
     """
@@ -59,5 +59,5 @@ class Scenario:
 
     @property
     def expected(self) -> str:
-        """What finds it first: a check of `plan`, or `doctor:` and a stage; empty where nothing is wrong."""
+        """The first test that finds it: a check of `plan`, or `doctor:` and a stage; empty if all is well."""
         return self.plan or (f"doctor:{self.doctor}" if self.doctor else "")

@@ -1,4 +1,4 @@
-"""Errors in the shapes of the two APIs."""
+"""Errors in the formats of the two APIs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ _STATUS = {
 
 
 def status_answer(code: int, message: str, http_status: int | None = None) -> Response:
-    """Return an error in the shape of google.rpc.Status."""
+    """Return an error in the format of google.rpc.Status."""
     answer = jsonify({"code": int(code), "message": message, "details": []})
     answer.status_code = http_status or _STATUS[Code(code)]
     return answer
 
 
 def refusal(error: RefusedError) -> Response:
-    """Answer what the cluster API refuses."""
+    """Return an error of the cluster API."""
     return status_answer(error.code, error.message)
 
 
 def open_api_error(error: RefusedError) -> Response:
-    """Answer what the IAM API refuses."""
-    # The Swagger of the IAM API knows no error but 400. `error` is an object; ticloud reads no string there.
+    """Return an error of the IAM API."""
+    # The Swagger of the IAM API contains only error 400. `error` is an object, because ticloud does not read
+    # a string.
     body = {"code": error.code.name, "error": {}, "msgPrefix": error.message, "status": 400}
     answer = jsonify(body)
     answer.status_code = HTTPStatus.BAD_REQUEST
@@ -47,7 +48,7 @@ def open_api_error(error: RefusedError) -> Response:
 
 
 def http_error(error: HTTPException) -> Response:
-    """Answer what the framework refused, with gRPC gateway's codes for unknown paths and methods."""
+    """Return an error of the framework, with gRPC gateway's codes for unknown paths and methods."""
     if error.code == HTTPStatus.NOT_FOUND:
         return status_answer(Code.NOT_FOUND, "Not Found")
     if error.code == HTTPStatus.METHOD_NOT_ALLOWED:

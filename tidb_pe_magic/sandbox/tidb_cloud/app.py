@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.sandbox.tidb_cloud.cluster_store import ClusterStore
 
 
-def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
+def create_app(  # noqa: PLR0913 - each is an option of the server
     store: ClusterStore,
     keys: Mapping[str, str],
     clock: Callable[[], float] = time.time,
@@ -36,12 +36,12 @@ def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
     tokens: Mapping[str, str] = MappingProxyType({}),
     log: RequestLog | None = None,
 ) -> Flask:
-    """Return the application; `keys` maps public keys to private keys, `tokens` those of logins to names.
+    """Return the application; `keys` maps public keys to private keys, `tokens` maps login tokens to names.
 
-    `app.config["requests"]` is the log of every call answered so far: `log`, or one of its own.
+    `app.config["requests"]` is the log of all answered calls: `log`, or a new one.
     """
     app = Flask(__name__)
-    # Objects keep the order of the Swagger's fields, which reads best in a terminal.
+    # Keep the Swagger's order of fields, which is readable in a terminal.
     app.json.sort_keys = False  # type: ignore[attr-defined]  # only DefaultJSONProvider has it
     requests = app.config["requests"] = RequestLog() if log is None else log
     authenticator = app.config["authenticator"] = DigestAuthenticator(keys, clock=clock)
@@ -67,7 +67,7 @@ def create_app(  # noqa: PLR0913 - each is one choice of whoever serves it
 
 
 def operation_of(app: Flask, environ: WSGIEnvironment) -> str:
-    """Return the name of the operation that a request asks for; empty where there is none."""
+    """Return the name of a request's operation; empty for an unknown one."""
     try:
         endpoint, _ = app.url_map.bind_to_environ(environ).match()
     except HTTPException:
@@ -81,7 +81,7 @@ def operations(app: Flask) -> frozenset[str]:
 
 
 def _projects(projects: ProjectApi) -> Blueprint:
-    """Return the part of the IAM API that is about no cluster."""
+    """Return the part of the IAM API without clusters."""
     blueprint = Blueprint("projects", __name__, url_prefix="/v1beta1/projects")
     blueprint.register_error_handler(RefusedError, open_api_error)
     blueprint.add_url_rule("", "ListProjects", projects.list)
@@ -89,7 +89,7 @@ def _projects(projects: ProjectApi) -> Blueprint:
 
 
 def _iam(users: SqlUserApi) -> Blueprint:
-    """Return the part that answers errors in the IAM API's own shape."""
+    """Return the part with errors in the IAM API's format."""
     blueprint = Blueprint("iam", __name__, url_prefix="/v1beta1/clusters/<cluster_id>/sqlUsers")
     blueprint.register_error_handler(RefusedError, open_api_error)
     for path, name, method, view in (

@@ -59,7 +59,7 @@ class ClusterApi:
         return jsonify({"clusters": [self._store.cluster(name).to_json(full=full) for name in ids]})
 
     def regions(self) -> Response:
-        """List the regions, of one cloud provider or with one service plan where asked."""
+        """List the regions, optionally of one cloud provider or service plan."""
         provider = choice("cloudProvider", CLOUD_PROVIDERS)
         plan = choice("servicePlan", _SERVICE_PLANS)
         found = [

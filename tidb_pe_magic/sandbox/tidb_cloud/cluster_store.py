@@ -1,4 +1,4 @@
-"""The TiDB Cloud side of the sandbox: its clusters and SQL users, and how they change."""
+"""The TiDB Cloud side of the sandbox: its clusters and SQL users, and their changes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tidb_pe_magic.sandbox.tidb_cloud.clusters import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-# The limit of MySQL's user table; the prefix counts.
+# The limit of MySQL's user table, including the prefix.
 MAX_USER_NAME = 32
 _PASSWORD = re.compile(r".{8,64}")
 
 
 @dataclass(frozen=True)
 class ClusterState:
-    """All clusters and SQL users at one moment, whose passwords are the sandbox's own."""
+    """All clusters and SQL users, with the sandbox's own passwords."""
 
     clusters: tuple[Cluster, ...]
     sql_users: tuple[SqlUser, ...]
@@ -40,9 +40,9 @@ class ClusterState:
 
 
 class ClusterStore:
-    """The clusters and SQL users of one organization; safe to use from several threads.
+    """The clusters and SQL users of one organization; thread-safe.
 
-    Every cluster starts with the SQL user `<prefix>.root`, or `root` where it has no prefix. Its password is
+    Every cluster starts with the SQL user `<prefix>.root`, or `root` without a prefix. Its password is
     `root_password`, or a random one.
     """
 
@@ -54,31 +54,31 @@ class ClusterStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._clusters: dict[str, Cluster] = {}
-        # By cluster and full name: without prefixes, two clusters have a user of the same name.
+        # By cluster and full name, because without prefixes two clusters can have users of the same name.
         self._users: dict[tuple[str, str], SqlUser] = {}
         for cluster in seed(port):
             self.add(cluster)
 
     @property
     def clusters(self) -> dict[str, Cluster]:
-        """The clusters by id, in the order of their creation, as they are at this moment."""
+        """The current clusters by ID, in the order of creation."""
         with self._lock:
             return dict(self._clusters)
 
     @property
     def sql_users(self) -> dict[str, SqlUser]:
-        """The SQL users by full name, as they are at this moment; of the same name, the last one made."""
+        """The current SQL users by full name; if several have the same name, the last one created."""
         with self._lock:
             return {user.user_name: user for user in self._users.values()}
 
     def state(self) -> ClusterState:
-        """Return what there is now."""
+        """Return the current state."""
         with self._lock:
             clusters, users = tuple(self._clusters.values()), tuple(self._users.values())
             return ClusterState(clusters, users, self.root_password)
 
     def restore(self, state: ClusterState, *, ports: Mapping[int, int]) -> None:
-        """Return to a state, with these ports (old to new) of private endpoints replaced."""
+        """Restore a state, with these ports (old to new) of private endpoints replaced."""
         with self._lock:
             self.root_password = state.root_password
             self._clusters = {
@@ -90,19 +90,19 @@ class ClusterStore:
             self._users = {_key(user): user for user in state.sql_users}
 
     def user_prefixes(self) -> frozenset[str]:
-        """Return the prefixes of all clusters, those that cannot be used included."""
+        """Return the prefixes of all clusters, including unusable ones."""
         return frozenset(cluster.user_prefix for cluster in self.clusters.values())
 
     def sql_logins(self, services: Collection[str] | None = None) -> dict[str, str]:
-        """Return full user name and password of every user who can log in to the database now.
+        """Return the full name and password of every user who can log in to the database.
 
         Args:
-            services: only those whose cluster is behind one of these endpoint services; None for all.
+            services: only users whose cluster uses one of these endpoint services; None for all.
         """
         return {user.user_name: user.password for user in self._behind(services)}
 
     def sql_readers(self, services: Collection[str] | None = None) -> frozenset[str]:
-        """Return the full names of the SQL users whose role only reads; the argument as in `sql_logins`."""
+        """Return the full names of the read-only SQL users; the argument is as in `sql_logins`."""
         users = self._behind(services)
         return frozenset(user.user_name for user in users if user.builtin_role.endswith("role_readonly"))
 
@@ -116,7 +116,7 @@ class ClusterStore:
             ]
 
     def add(self, cluster: Cluster) -> None:
-        """Add a cluster, with its root user; one of the same ID is replaced, and its users with it."""
+        """Add a cluster with its root user; replace a cluster of the same ID and its users."""
         with self._lock:
             self._clusters[cluster.cluster_id] = cluster
             self._remove_users(cluster.cluster_id)
@@ -124,7 +124,7 @@ class ClusterStore:
             self._users[_key(root)] = root
 
     def update(self, cluster_id: str, **changes: Any) -> Cluster:
-        """Change fields of a cluster, as the console would, and return it as it is then."""
+        """Change fields of a cluster, like the console, and return the changed cluster."""
         now = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         with self._lock:
             cluster = dataclasses.replace(self.cluster(cluster_id), **({"update_time": now} | changes))
@@ -132,7 +132,7 @@ class ClusterStore:
             return cluster
 
     def remove(self, cluster_id: str) -> None:
-        """Delete a cluster with its SQL users, as its owner does in the console."""
+        """Delete a cluster with its SQL users, like its owner in the console."""
         with self._lock:
             del self._clusters[cluster_id]
             self._remove_users(cluster_id)
@@ -174,7 +174,7 @@ class ClusterStore:
         auto_prefix: bool = False,
         auth_method: str = AUTH_METHOD,
     ) -> SqlUser:
-        """Create a SQL user; with `auto_prefix` the cluster's prefix is put before name and role."""
+        """Create a SQL user; with `auto_prefix` the cluster's prefix is added to name and role."""
         with self._lock:
             cluster = self._writable(cluster_id)
             prefix = cluster.name_prefix
@@ -201,7 +201,7 @@ class ClusterStore:
         builtin_role: str | None = None,
         custom_roles: Iterable[str] | None = None,
     ) -> SqlUser:
-        """Change what is not None of a SQL user; roles are named in full here."""
+        """Change the fields that are not None; role names must be complete."""
         with self._lock:
             cluster = self._writable(cluster_id)
             user = self.sql_user(cluster_id, user_name)
@@ -221,7 +221,7 @@ class ClusterStore:
             return user
 
     def delete_sql_user(self, cluster_id: str, user_name: str) -> None:
-        """Delete a SQL user; the root user stays."""
+        """Delete a SQL user; the root user cannot be deleted."""
         with self._lock:
             cluster = self._writable(cluster_id)
             user = self.sql_user(cluster_id, user_name)

@@ -1,10 +1,9 @@
-"""What clusters and SQL users of TiDB Cloud are, and the clusters that each sandbox starts with.
+"""Clusters and SQL users of TiDB Cloud, and the initial clusters of each sandbox.
 
-The clusters of a region share its gateway and the gateway's endpoint service; the user prefix tells whose
-login it is. A cluster of the other model has a service of its own, and no user prefix.
+The clusters of a region share its gateway and the gateway's endpoint service; the user prefix determines the
+cluster of a login. A cluster of the other model has its own service, and no user prefix.
 
-A cluster is a frozen record; a change makes a new record, so that an answer under way never shows
-half of a change.
+A cluster is a frozen record; a change creates a new record, so that an answer never shows half of a change.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ STATES = (
 )
 AUTH_METHOD = "mysql_native_password"
 ADMIN_ROLE = "role_admin"
-# Only these two carry the cluster's prefix: TiDB Cloud shares `role_admin` between clusters.
+# Only these two have the cluster's prefix: TiDB Cloud shares `role_admin` between clusters.
 PREFIXED_ROLES = ("role_readonly", "role_readwrite")
 
 
 class Code(enum.IntEnum):
-    """The values of google.rpc.Code in use here."""
+    """The used values of google.rpc.Code."""
 
     INVALID_ARGUMENT = 3
     NOT_FOUND = 5
@@ -45,7 +44,7 @@ class RefusedError(Exception):
     """A request that TiDB Cloud answers with an error."""
 
     def __init__(self, code: Code, message: str) -> None:
-        """Keep the code and the message of the answer."""
+        """Set the code and the message of the answer."""
         super().__init__(message)
         self.code = code
         self.message = message
@@ -53,7 +52,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region in which clusters can be created; `region_id` is `alicloud-ap-southeast-1` and the like."""
+    """A region in which clusters can be created; `region_id` is, for example, `alicloud-ap-southeast-1`."""
 
     region_id: str
     place: str
@@ -61,16 +60,16 @@ class Region:
 
     @property
     def cloud_provider(self) -> str:
-        """The part of the id before the first hyphen."""
+        """The part of the ID before the first hyphen."""
         return self.region_id.partition("-")[0]
 
     @property
     def code(self) -> str:
-        """The id that the cloud provider itself uses for the region."""
+        """The cloud provider's ID of the region."""
         return self.region_id.partition("-")[2]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the region as it stands in a cluster."""
+        """Return the region's wire form within a cluster."""
         return {
             "name": f"regions/{self.region_id}",
             "regionId": self.region_id,
@@ -97,8 +96,8 @@ class Cluster:
     """One cluster.
 
     Attributes:
-        user_prefix: empty where the cluster has an endpoint service of its own.
-        service_name: None is a cluster that offers no private service.
+        user_prefix: empty if the cluster has its own endpoint service.
+        service_name: None for a cluster without a private service.
     """
 
     cluster_id: str
@@ -125,12 +124,12 @@ class Cluster:
 
     @property
     def is_serverless(self) -> bool:
-        """Whether it is of the plan Starter or Essential."""
+        """Whether its plan is Starter or Essential."""
         return self.service_plan in {"Starter", "Essential"}
 
     @property
     def name_prefix(self) -> str:
-        """What each of its SQL users' names begins with, the dot included."""
+        """The prefix of its SQL users' names, with the dot."""
         return f"{self.user_prefix}." if self.user_prefix else ""
 
     @property
@@ -204,7 +203,7 @@ class SqlUser:
     auth_method: str = AUTH_METHOD
 
     def to_json(self) -> dict[str, Any]:
-        """Return the wire form, which never holds the password."""
+        """Return the wire form, without the password."""
         return {
             "userName": self.user_name,
             "builtinRole": self.builtin_role,
@@ -214,11 +213,11 @@ class SqlUser:
 
 
 def seed(port: int) -> list[Cluster]:
-    """Return the clusters of a new sandbox, each of them there to meet one restriction or none."""
+    """Return the clusters of a new sandbox, each with at most one restriction."""
     services = {service.service_id: service for service in network_seed.seed().services}
     aws_service = "com.amazonaws.vpce.us-east-1.vpce-svc-0a1b2c3d4e5f60718"
     singapore, jakarta = (network_seed.GATEWAY_SERVICES[code] for code in (SINGAPORE, JAKARTA))
-    # Columns: name, prefix, service on Alibaba Cloud, whatever differs from a plain Starter cluster.
+    # Columns: name, prefix, service on Alibaba Cloud, differences from a plain Starter cluster.
     rows: list[tuple[str, str, str | None, dict[str, Any]]] = [
         ("demo", "2vKmPqRsTuWxYzA", singapore, {}),
         ("reporting", "3hBcDfGhJkLmNpQ", singapore, {"service_plan": "Essential"}),
@@ -256,9 +255,9 @@ def seed(port: int) -> list[Cluster]:
 
 
 def exclusive(cluster: Cluster) -> tuple[Cluster, EndpointService]:
-    """Return the cluster with an endpoint service of its own and without a user prefix, and the service."""
+    """Return the cluster with its own endpoint service and without a user prefix, and the service."""
     region = cluster.region.code
-    # IDs of one region share three characters; all have twenty after the hyphen.
+    # IDs of one region share three characters; all have twenty characters after the hyphen.
     region_code = network_seed.GATEWAY_SERVICES[region].removeprefix("epsrv-")[:3]
     service = EndpointService(f"epsrv-{region_code}exclusive{cluster.cluster_id[-8:]}", region, cluster.zones)
     gateway = f"gateway-{cluster.cluster_id}"

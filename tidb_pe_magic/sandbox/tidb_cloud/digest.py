@@ -1,8 +1,8 @@
-"""HTTP Digest access authentication (RFC 7616), checked in full.
+"""HTTP Digest access authentication (RFC 7616), with all checks.
 
-Beyond the response itself these are checked: the `uri` parameter against the path and query asked
-for, the nonce (its signature and age) and that a nonce count is used only once.
-Nonces are stateless: a signed time. What is remembered is which counts were used, within a bound.
+In addition to the response, it checks the `uri` parameter against the requested path and query, the nonce
+(its signature and age), and that a nonce count is used only once. Nonces are stateless: a signed time. Only
+the used counts are stored, up to a limit.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 REALM = "tidbcloud"
 NONCE_SECONDS = 300.0
-#: What a request lacks that is answered with a challenge and nothing else.
+#: Refusals that are answered only with a challenge.
 NO_CREDENTIALS, STALE_NONCE = "no digest credentials", "stale nonce"
-# The strongest first, which RFC 7616 (3.7) lets a client pick; MD5 for clients that know no other.
+# The strongest first, so that clients choose it (RFC 7616, 3.7); MD5 for clients without other algorithms.
 _HASHES: Mapping[str, Callable[[bytes], str]] = {
     "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
@@ -35,12 +35,12 @@ _NONCE_COUNT = re.compile(r"[0-9a-fA-F]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a request's credentials are worth.
+    """The verdict on a request's credentials.
 
-    `key` is the public key that the request names, where such a key exists. `refusal` says why the
-    request is not let in; None means that it is. `stale` tells a client that its private key was
-    right and only the nonce has to be replaced. `first_use_of_keyless_nonce` is true once for each
-    nonce that was given to a request without a key.
+    `key` is the request's public key, if the key exists. `refusal` is the reason for refusing the request;
+    None means that it is allowed. `stale` tells a client that its private key is correct and only the nonce
+    must be replaced. `first_use_of_keyless_nonce` is true once for each nonce that was issued to a request
+    without a key.
     """
 
     key: str | None = None
@@ -57,7 +57,7 @@ class _Nonce:
 
 
 def request_target(environ: Mapping[str, object]) -> str:
-    """Return the path and query that a WSGI request asked for, as sent where the server tells it."""
+    """Return the path and query of a WSGI request, as sent if the server provides them."""
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     if isinstance(raw, str):
         return raw
@@ -67,7 +67,7 @@ def request_target(environ: Mapping[str, object]) -> str:
 
 
 def _path_and_query(uri: str) -> tuple[str, str]:
-    """Return path and query of a target that may have been sent as a whole URL, as proxies do."""
+    """Return path and query of a target, which may be a whole URL, as proxies send it."""
     if uri.startswith("/"):
         path, _, query = uri.partition("?")
         return path, query
@@ -76,7 +76,7 @@ def _path_and_query(uri: str) -> tuple[str, str]:
 
 
 class DigestAuthenticator:
-    """Makes challenges and judges the credentials that answer them."""
+    """Issues challenges and checks the credentials that answer them."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class DigestAuthenticator:
         nonce_seconds: float = NONCE_SECONDS,
         remembered: int = 10_000,
     ) -> None:
-        """Take the keys (public to private) and the number of nonce counts to remember at most."""
+        """Set the keys (public to private) and the maximum number of stored nonce counts."""
         self._keys = keys
         self._clock = clock
         self._nonce_seconds = nonce_seconds
@@ -106,7 +106,7 @@ class DigestAuthenticator:
         ]
 
     def judge(self, method: str, target: str, credentials: Mapping[str, str | None] | None) -> Verdict:
-        """Judge the parameters of an `Authorization: Digest` header, None where there is no such header."""
+        """Check the parameters of an `Authorization: Digest` header; None without the header."""
         if credentials is None:
             return Verdict(refusal=NO_CREDENTIALS)
         given = {name: value for name, value in credentials.items() if value is not None}
@@ -119,7 +119,7 @@ class DigestAuthenticator:
         return self._spend_nonce_count(key, given["nonce"], int(given["nc"], 16))
 
     def expire(self) -> None:
-        """Make every nonce that was given so far a stale one."""
+        """Make every issued nonce stale."""
         with self._lock:
             self._expire()
 
@@ -141,7 +141,7 @@ class DigestAuthenticator:
         ha1 = hashed(f"{given['username']}:{REALM}:{self._keys[given['username']]}".encode())
         ha2 = hashed(f"{method}:{given['uri']}".encode())
         parts = (ha1, given["nonce"], given["nc"], given["cnonce"], "auth", ha2)
-        # Bytes: compare_digest() refuses strings that are not ASCII.
+        # Bytes, because compare_digest() refuses strings that are not ASCII.
         if not hmac.compare_digest(hashed(":".join(parts).encode()).encode(), given["response"].encode()):
             return "wrong response"
         return None
@@ -149,8 +149,8 @@ class DigestAuthenticator:
     def _spend_nonce_count(self, key: str, text: str, count: int) -> Verdict:
         nonce = self._read_nonce(text)
         with self._lock:
-            # A nonce that is not ours, of a server since restarted for example, is no worse than an
-            # old one: the response has shown that the client knows the private key.
+            # An unknown nonce, for example from before a restart, is treated like an old one: the response
+            # proves that the client knows the private key.
             if (
                 nonce is None
                 or nonce.generation != self._generation
@@ -166,7 +166,7 @@ class DigestAuthenticator:
         return Verdict(key, first_use_of_keyless_nonce=first and nonce.keyless)
 
     def _forget(self) -> None:
-        """Keep the record within its bound without ever letting a used count in again."""
+        """Limit the record's size, without ever accepting a used count again."""
         if sum(map(len, self._used.values())) <= self._remembered:
             return
         now = self._clock()
@@ -175,13 +175,13 @@ class DigestAuthenticator:
             if nonce is None or now - nonce.issued > self._nonce_seconds:
                 del self._used[text]
         if sum(map(len, self._used.values())) > self._remembered:
-            # Every client is told once that its nonce is stale, and goes on with a new one.
+            # Every client gets one stale answer, and continues with a new nonce.
             self._expire()
 
     def _new_nonce(self, *, keyless: bool) -> str:
         with self._lock:
             generation = self._generation
-        # The random part keeps two clients apart that are challenged within one millisecond.
+        # The random part distinguishes clients that are challenged within one millisecond.
         text = f"{generation}.{int(self._clock() * 1000)}.{int(keyless)}.{secrets.token_hex(8)}"
         return f"{text}.{self._sign(text)}"
 

@@ -1,4 +1,4 @@
-"""Filters and orders of a list of clusters, as AIP expressions."""
+"""Filters and orders of the list of clusters, as AIP expressions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _AND = re.compile(r"\s+AND\s+")
 
 
 def parse_filter(expression: str) -> Callable[[Cluster], bool]:
-    """Return the test that a filter of the AIP form `name = value AND ...` stands for."""
+    """Return the predicate for a filter of the AIP form `name = value AND ...`."""
     terms: list[Callable[[Cluster], bool]] = []
     expression = expression.strip()
     position = 0
@@ -74,7 +74,7 @@ _ORDERS: Mapping[str, Callable[[Cluster], str]] = {
 def ordered(clusters: list[Cluster], order: str) -> list[Cluster]:
     """Return the clusters in the order of an AIP expression such as `displayName, createTime desc`."""
     terms = [term.split() for term in order.split(",")] if order else []
-    # The last term decides least; a stable sort by each, from the last to the first, honours that.
+    # Sort stably by each term, from the last to the first, so that the first term has the highest priority.
     for term in reversed(terms):
         if not term or term[0] not in _ORDERS or term[1:] not in ([], ["asc"], ["desc"]):
             raise RefusedError(Code.INVALID_ARGUMENT, f"invalid orderBy: {order}")

@@ -1,4 +1,4 @@
-"""What stands before every path of the API: who asks, and how often; and the record of it."""
+"""The gateway of every API path: authentication, rate limit, and the request log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNKNOWN_KEY = 49900001
 
 
 class Gateway:
-    """What stands before every path: who asks, and how often."""
+    """The gateway of every path: authentication and rate limit."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Gateway:
         clock: Callable[[], float],
         tokens: Mapping[str, str],
     ) -> None:
-        """Take note of every call in `log`; `tokens` are those of ticloud's logins, each with a name."""
+        """Record every call in `log`; `tokens` maps the tokens of ticloud's logins to names."""
         self._tokens = tokens
         self._authenticator = authenticator
         self._limiter = limiter
@@ -45,7 +45,7 @@ class Gateway:
         self._clock = clock
 
     def admit(self) -> Response | None:
-        """Let a request in (None), or return the answer that refuses it."""
+        """Return None to allow a request, or the answer that refuses it."""
         sent = request.authorization
         verdict = self._judged(sent)
         quota = self._limiter.spend(verdict.key, 2 if verdict.first_use_of_keyless_nonce else 1)
@@ -74,7 +74,7 @@ class Gateway:
         return self._authenticator.judge(request.method, request_target(request.environ), credentials)
 
     def finish(self, answer: Response) -> Response:
-        """Put the headers on that every answer has, and record the call."""
+        """Add the headers of every answer, and record the call."""
         verdict: Verdict = g.verdict
         quota: Quota = g.quota
         answer.headers.extend(quota.headers())

@@ -1,4 +1,4 @@
-"""Lists in pages."""
+"""Paging of lists."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ItemT = TypeVar("ItemT")
 
 
 class Pager:
-    """Cuts a list into pages; a token is signed and says with which parameters the list was asked for."""
+    """Divides a list into pages; a page token is signed and contains the request's parameters."""
 
     def __init__(self) -> None:
-        """Sign with a secret of its own."""
+        """Create a secret for signatures."""
         self._secret = secrets.token_bytes(32)
 
     def page(
         self, items: Sequence[ItemT], *, size: int, skip: int = 0, params: Sequence[object]
     ) -> tuple[Sequence[ItemT], str]:
-        """Return the page that the request's `pageToken` names, and the token of the next one."""
+        """Return the page of the request's `pageToken`, and the token of the next one."""
         fingerprint = hashlib.sha256(repr((size, skip, params)).encode()).hexdigest()[:16]
         token = single("pageToken")
         start = self._offset(token, fingerprint) if token else skip

@@ -1,4 +1,4 @@
-"""What a request brings: query parameters and the fields of its body, checked."""
+"""A request's validated query parameters and body fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def single(name: str) -> str:
 
 
 def natural(name: str) -> int:
-    """Return a query parameter that is an int32 of 0 or more, 0 where it is not given."""
+    """Return a query parameter that is an int32 of 0 or more; 0 if it is not given."""
     text = single(name)
     if name not in request.args:
         return 0
@@ -45,7 +45,7 @@ def choice(name: str, choices: Sequence[str]) -> str:
 
 
 def view_is_full() -> bool:
-    """Tell whether a cluster is asked for with all its fields, as it is by default."""
+    """Return whether the request wants all fields of a cluster, which is the default."""
     return choice("view", ("BASIC", "FULL")) != "BASIC"
 
 
@@ -58,7 +58,7 @@ def json_body() -> dict[str, Any]:
 
 
 def field(body: Mapping[str, Any], name: str, kind: type[FieldT]) -> FieldT | None:
-    """Return a field of the body that is of this type, None where it is not given."""
+    """Return a field of the body of this type; None if it is not given."""
     value = body.get(name)
     if value is not None and not isinstance(value, kind):
         raise RefusedError(Code.INVALID_ARGUMENT, f"{name} must be of type {kind.__name__}")
@@ -66,7 +66,7 @@ def field(body: Mapping[str, Any], name: str, kind: type[FieldT]) -> FieldT | No
 
 
 def roles(body: Mapping[str, Any]) -> list[str] | None:
-    """Return the custom roles, None where they are not given."""
+    """Return the custom roles; None if they are not given."""
     found: list[Any] | None = field(body, "customRoles", list)
     if found is not None and not all(isinstance(role, str) for role in found):
         raise RefusedError(Code.INVALID_ARGUMENT, "customRoles must be a list of strings")

@@ -18,7 +18,7 @@ _CREATED = "1772400000"
 
 
 class ProjectApi:
-    """The operation of the IAM API on projects; a project is what a label of a cluster names."""
+    """The operation of the IAM API on projects; clusters refer to projects by a label."""
 
     def __init__(self, store: ClusterStore, pager: Pager) -> None:
         """Answer from `store`."""

@@ -1,6 +1,6 @@
 """TiDB Cloud's limit of requests per API key and minute.
 
-Windows are fixed and begin with the minute of the clock, as at the gateway in front of the real API.
+Windows are fixed and start with the minute of the clock, as at the real API's gateway.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUPPORT = "https://support.pingcap.com/hc/en-us/requests/new?ticket_form_id=780
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one key has left in the minute under way."""
+    """A key's remaining requests in the current minute."""
 
     limit: int
     remaining: int
@@ -29,7 +29,7 @@ class Quota:
     exceeded: bool = False
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that every answer carries."""
+        """Return the headers of every answer."""
         return {
             "X-Ratelimit-Limit-Minute": str(self.limit),
             "X-Ratelimit-Remaining-Minute": str(self.remaining),
@@ -46,30 +46,30 @@ class Quota:
 
 
 class RateLimiter:
-    """Counts requests of each key in the minute under way."""
+    """Counts the requests of each key in the current minute."""
 
     def __init__(self, *, limit: int = REQUESTS_PER_MINUTE, clock: Callable[[], float] = time.time) -> None:
-        """Start with nothing spent."""
+        """Start without requests."""
         self._limit = limit
         self._clock = clock
         self._lock = threading.Lock()
         self._spent: dict[str, tuple[int, int]] = {}
 
     def state(self) -> dict[str, tuple[int, int]]:
-        """Return the latest minute (since 1970) of each key, and how many requests it spent in it."""
+        """Return the last minute (since 1970) of each key, and its number of requests."""
         with self._lock:
             return dict(self._spent)
 
     def restore(self, state: Mapping[str, tuple[int, int]]) -> None:
-        """Return to what was spent then."""
+        """Restore the counts."""
         with self._lock:
             self._spent = dict(state)
 
     def spend(self, key: str | None, requests: int = 1) -> Quota:
-        """Take requests out of a key's minute; without a key nothing is taken.
+        """Count requests in a key's minute; without a key, count nothing.
 
-        A request that is refused costs nothing, as a client that keeps on calling must not be kept
-        out for longer than the minute.
+        A refused request is not counted, so that a client that continues to call is not refused for longer
+        than the minute.
         """
         now = self._clock()
         minute = int(now // _WINDOW)
