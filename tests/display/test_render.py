@@ -272,7 +272,7 @@ def test_a_plan_says_what_is_created_and_billed() -> None:
 
 def test_an_adoption_lists_each_difference_on_its_line() -> None:
     """Plan and result of an adoption show the existing endpoint and every difference."""
-    differences = ("zone x was asked for and is not in it", "its name is a, not b")
+    differences = ("zone x was requested but is not in it", "its name is a, not b")
     for result in (
         replace(PLAN, existing=ENDPOINT, differences=differences, dry_run=""),
         model.CreatedEndpoint(endpoint=ENDPOINT, adopted=True, differences=differences),

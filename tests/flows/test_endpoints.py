@@ -76,10 +76,10 @@ def test_an_endpoint_that_exists_is_adopted_with_its_differences(runbook: Runboo
     assert dict(sandbox.world.endpoints) == dict(before)
     differences = "\n".join(second.differences)
     for words in (
-        "zone ap-southeast-1b was asked for and is not in it",
+        "zone ap-southeast-1b was requested but is not in it",
         "zone ap-southeast-1a is in vSwitch vsw-t4na1, not vsw-t4na2",
-        "security group sg-t4nclosed was asked for and is not attached",
-        f"security group {GROUP} is attached and was not asked for",
+        "security group sg-t4nclosed was requested but is not attached",
+        f"security group {GROUP} is attached but was not requested",
         "its name is tidb-demo, not n2",
     ):
         assert words in differences

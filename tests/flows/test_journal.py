@@ -327,7 +327,9 @@ def test_the_cancel_event_ends_the_wait_for_another_process(sandbox: Sandbox) ->
     with (
         _locked(sandbox),
         Runbook(environ=sandbox.environment(), cancel=cancel, on_event=hear) as runbook,
-        pytest.raises(errors.WaitCancelled, match=r"another of your kernels is making.*nothing was changed"),
+        pytest.raises(
+            errors.WaitCancelled, match=r"another of your kernels is creating.*nothing was changed"
+        ),
     ):
         runbook.create(**PLACE)
     assert [type(event) for event in events] == [Notice]

@@ -38,7 +38,7 @@ def test_a_restricted_cluster_is_refused_by_the_restrictions_name(
         runbook.cluster(name)
     assert refusal.value.restriction == restriction
     assert name in str(refusal.value)
-    with pytest.raises(errors.StepOrderError, match="no cluster has been named"):
+    with pytest.raises(errors.StepOrderError, match="no cluster has been chosen"):
         runbook.verify()
 
 

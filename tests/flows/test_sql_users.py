@@ -186,7 +186,7 @@ def test_a_rotation_that_may_have_happened_forgets_no_password(
     )
     environ = sandbox.environment() | {"TIDB_PE_STATE_DIR": str(tmp_path / "state")}
     with Runbook(environ=environ, sleep=lambda _: False) as impatient:
-        with pytest.raises(Throttled, match=r"Either the old or the new password is valid\. Both are kept"):
+        with pytest.raises(Throttled, match=r"Either the old or the new password is valid\. Both are stored"):
             impatient.sql_user("rotate", "analyst", cluster="demo")
         kept = Path(made.stored.removeprefix("file:") + "+next").read_text(encoding="utf-8")
         assert sandbox.clusters.sql_users[f"{PREFIX}.analyst"].password == kept

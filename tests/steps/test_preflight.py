@@ -160,7 +160,7 @@ def test_no_place_is_judged_without_a_vpc() -> None:
             "stop",
             "not in the endpoint's",
         ),
-        ({"here": None}, "place", "warn", "no ECS metadata"),
+        ({"here": None}, "place", "warn", "the ECS metadata service does not answer"),
         ({"here": replace(HERE, vpc_id="vpc-other")}, "place", "warn", "vpc-other"),
         ({"rules": {"sg-t4nabc123": group()}}, "port", "stop", "not allowed by any rule"),
         (

@@ -48,7 +48,7 @@ class CloudIdentity:
 
     Attributes:
         cloud: its name.
-        source: where the key is; empty if there is no key.
+        source: where the key is; empty if no key was found.
         provider: the SDK's name of the provider that issued a temporary key.
         hint: the public half's first characters; the private half is never shown.
         places: in order of priority.

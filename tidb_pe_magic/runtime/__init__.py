@@ -1,1 +1,1 @@
-"""What every step stands on: the context, the journal, the lock and the waiter."""
+"""Shared by all steps: the context, the journal, the lock and the waiter."""

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 class Clients:
     """Clients by name.
 
-    Several threads work with one runbook: what one call replaces, another may still use. So a client that
-    is replaced is closed at the end of the last call that is under way.
+    Several threads use one runbook, so one call may replace a client that another call still uses. A replaced
+    client is closed when the last current call ends.
     """
 
     def __init__(self) -> None:
-        """Have none."""
+        """Start without clients."""
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[Hashable, Any]] = {}
         self._retired: list[Any] = []
@@ -26,7 +26,7 @@ class Clients:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Let no client be closed within this block, in whichever thread."""
+        """Keep all clients open during this block, in every thread."""
         with self._lock:
             self._calls += 1
         try:
@@ -37,11 +37,11 @@ class Clients:
             self._close_retired()
 
     def get(self, name: str, settings: Hashable, make: Callable[[], Any]) -> Any:
-        """Return the client of this name, a new one where the settings are others than those of the last."""
+        """Return the client of this name; create a new one if the settings have changed."""
         with self._lock:
             kept = self._kept.get(name)
             if kept is None or kept[0] != settings:
-                new = (settings, make())  # first: where it fails, the old one stays
+                new = (settings, make())  # first, so that the old client remains if this fails
                 if kept is not None:
                     self._retired.append(kept[1])
                 self._kept[name] = kept = new
@@ -49,7 +49,7 @@ class Clients:
         return kept[1]
 
     def close(self) -> None:
-        """Close every client, now or at the end of the last call that is under way."""
+        """Close every client, now or when the last current call ends."""
         with self._lock:
             self._retired += [client for _, client in self._kept.values()]
             self._kept.clear()

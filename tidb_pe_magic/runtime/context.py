@@ -1,4 +1,4 @@
-"""What a step works with: clients, keys, the shell, and what this kernel has named so far."""
+"""The context of a step: clients, keys, the shell, and this kernel's current cluster and endpoint."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Event, EventHook, Result, Whereabouts
 
 CLUSTER = "TIDB_PE_CLUSTER"
-"""The environment variable that names the cluster where neither a command nor an earlier one did."""
+"""The environment variable with the cluster, if neither this command nor an earlier one selects it."""
 CA = "TIDB_CA"
-"""The environment variable that names the file of the SQL server's certificate authorities."""
+"""The environment variable with the file of the SQL server's certificate authorities."""
 
 
-# Who hears the events of the command that this thread works at: clients outlive commands.
-# Clients are kept for many calls: whom they tell, and what cancels them, is the present call's.
+# The event hook of this thread's current command, because clients outlive commands.
+# Clients are reused for many calls; the hook and the cancel event are those of the current call.
 _listener: ContextVar[EventHook | None] = ContextVar("listener", default=None)
-_NAMED_ANSWERS = 5.0  # seconds for each answer of a metadata service that the environment names
-_NO_LASTS = 30.0  # seconds that "not an ECS instance" holds
+_NAMED_ANSWERS = 5.0  # seconds for each answer of a metadata service that the environment sets
+_NO_LASTS = 30.0  # seconds for which "not an ECS instance" is cached
 _cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
 
 
 @contextmanager
 def unheard() -> Iterator[EventHook]:
-    """Open a hook for events that nobody listens to."""
+    """Open a hook that ignores events."""
     yield lambda _: None
 
 
 def usual_frames() -> tuple[str, str]:
-    """Return `dtypes` and `decimals` where nobody has chosen them."""
+    """Return the default `dtypes` and `decimals`."""
     return "pandas", "auto"
 
 
-def _no_runbook(name: str, request: Request) -> Result:  # noqa: ARG001 - what a runbook replaces
+def _no_runbook(name: str, request: Request) -> Result:  # noqa: ARG001 - replaced by a runbook
     raise RuntimeError("no runbook has this context")
 
 
 @dataclass
 class _Named:
-    """What was named last; one object for a context and those made from it."""
+    """The cluster and endpoint used last; one object for a context and its copies."""
 
     cluster_id: str = ""
     endpoint_id: str = ""
@@ -80,24 +80,24 @@ class _Named:
 
 @dataclass(kw_only=True)
 class Context:
-    """The composition root's product, handed to each step.
+    """The dependencies of each step.
 
     Attributes:
         environ: read at each use, so that a variable set in a cell counts.
-        prompt: asks the person for a password.
-        confirm: asks a question that is answered by yes or no; raises EOFError where nobody can be asked.
-        shell: IPython's shell; None where only an engine is wanted.
+        prompt: asks the user for a password.
+        confirm: asks a yes-or-no question; raises EOFError if input is not possible.
+        shell: IPython's shell; None if only an engine is needed.
         cancel: set it to end a wait.
         now: this machine's clock, in seconds since 1970.
-        answer_timeout: seconds that a cloud may be silent in one call.
+        answer_timeout: seconds to wait for a cloud's answer in one call.
         metadata_timeout: seconds for each answer of the ECS metadata service.
-        connections: what `connect` has opened and `disconnect` has not closed, by alias.
-        cell: the call is a notebook's cell, whose statements run in the alias's one session.
-        cell_events: opens what shows the events of one statement of `%%sql`.
-        cell_frames: returns `dtypes` and `decimals` of the frames that `%%sql` returns.
-        counts_units: tells whether the Request Units of statements that take long are asked for.
-        queries: what was asked in this process.
-        perform: does an operation, by its name and with its request, as a call of its own.
+        connections: open connections, by alias.
+        cell: the call comes from a notebook cell, whose statements run in the alias's session.
+        cell_events: opens the display for the events of one `%%sql` statement.
+        cell_frames: returns `dtypes` and `decimals` for the frames of `%%sql`.
+        counts_units: returns whether the Request Units of long statements are looked up.
+        queries: the log of this process's queries.
+        perform: performs an operation, given its name and request, as a separate call.
     """
 
     environ: Environment = field(default_factory=lambda: Environment(os.environ))
@@ -127,7 +127,7 @@ class Context:
 
     @contextmanager
     def heard_by(self, on_event: EventHook) -> Iterator[None]:
-        """Let `on_event` hear the clients, and this context cancel them, while the thread is in the block."""
+        """In this block, send the clients' events to `on_event`, and let this context cancel them."""
         before = _listener.set(on_event)
         cancel_before = _cancel.set(self.cancel)
         try:
@@ -138,14 +138,14 @@ class Context:
             _listener.reset(before)
 
     def tell(self, event: Event) -> None:
-        """Give the event to whom this thread's command is heard by."""
+        """Send the event to the hook of this thread's command."""
         listener = _listener.get()
         if listener is not None:
             listener(event)
 
     @property
     def journal(self) -> Journal:
-        """The user's journal, in the state directory that the environment names now."""
+        """The user's journal, in the state directory of the current environment."""
         directory = state_directory(self.environ)
         return Journal(
             directory,
@@ -163,15 +163,15 @@ class Context:
         return paused(seconds, _cancel.get() or self._no_call, self.sleep)
 
     def authorities(self, named: str | None) -> str:
-        """Return the file of authorities that a SQL server's certificate is verified against.
+        """Return the file of authorities for verifying a SQL server's certificate.
 
-        The named one comes first, then the environment's; empty means the system's.
+        The given file has priority over the environment's; empty means the system's.
         """
         return named or self.environ.get(CA, "")
 
     @property
     def cluster_id(self) -> str:
-        """The cluster that was named last, in whichever call; empty where none was."""
+        """The cluster that any call used last; empty if none was used."""
         return self._named.cluster_id
 
     @cluster_id.setter
@@ -180,7 +180,7 @@ class Context:
 
     @property
     def endpoint_id(self) -> str:
-        """The endpoint that this kernel created or used last; empty where there was none."""
+        """The endpoint that this kernel created or used last; empty if there was none."""
         return self._named.endpoint_id
 
     @endpoint_id.setter
@@ -189,7 +189,7 @@ class Context:
 
     @property
     def profile(self) -> str:
-        """The ticloud profile whose key comes before every other; empty for none."""
+        """The ticloud profile whose key has priority; empty for none."""
         return self._named.profile
 
     @profile.setter
@@ -212,13 +212,13 @@ class Context:
         remember: bool = True,
         cell: bool = False,
     ) -> Self:
-        """Return this context for one call; what is not given here is shared with all other calls.
+        """Return this context for one call; everything else is shared with all other calls.
 
         Args:
-            cancel: ends a wait of this call alone.
+            cancel: ends a wait of this call only.
             prompt: asks for a password in this call.
-            remember: the cluster that this call names is the default of the next ones.
-            cell: the call is a notebook's cell.
+            remember: use this call's cluster as the default of the next calls.
+            cell: the call comes from a notebook cell.
         """
         named = self._named if remember else replace(self._named)
         return replace(
@@ -237,7 +237,7 @@ class Context:
 
     @property
     def network(self) -> Network:
-        """Proxy and trust store of the environment; entries of NO_PROXY that cannot be read are told once."""
+        """Proxy and trust store of the environment. Warn once about invalid entries of NO_PROXY."""
         network = Network.of(self.environ)
         for entry in network.proxies.skipped:
             if entry not in self._skipped:
@@ -246,10 +246,10 @@ class Context:
         return network
 
     def tidb_cloud(self) -> TidbCloud:
-        """Return the client for the key and host that the environment names now.
+        """Return the client for the current environment's key and host.
 
         Raises:
-            MissingCredentials: there is no key.
+            MissingCredentials: no key was found.
             InvalidRequest: the host is not valid.
         """
         from tidb_pe_magic.clouds.tidb_cloud import TidbCloud  # noqa: PLC0415 - httpx is slow to import
@@ -268,7 +268,7 @@ class Context:
         """Return the client of TiDB Cloud's IAM API, for the same key.
 
         Raises:
-            MissingCredentials: there is no key.
+            MissingCredentials: no key was found.
             InvalidRequest: the host is not valid.
         """
         from tidb_pe_magic.clouds.tidb_cloud_iam import TidbCloudIam  # noqa: PLC0415 - httpx is slow to import
@@ -285,7 +285,7 @@ class Context:
         return client
 
     def alibaba(self, region_id: str) -> Alibaba:
-        """Return the client of a region for the key and host that the environment names now.
+        """Return the client of a region for the current environment's key and host.
 
         Raises:
             MissingCredentials: only half a key is set.
@@ -304,7 +304,8 @@ class Context:
     def whereabouts(self) -> Whereabouts | None:
         """Return where this machine is; None if it is not an ECS instance or the answer is late.
 
-        An instance stays one; a no is asked again after half a minute, since one answer may be slow.
+        A positive answer is cached; a negative one is checked again after half a minute, because an answer
+        may be slow.
 
         Raises:
             InvalidRequest: the host is not valid.
@@ -313,9 +314,9 @@ class Context:
 
         named = hosts.override(self.environ, hosts.METADATA)
         base_url = named or metadata.DEFAULT_METADATA
-        # One that is named is there: only elsewhere than on ECS does nobody answer.
+        # A service that the environment sets exists; without one, only ECS instances have a metadata service.
         patience = max(self.metadata_timeout, _NAMED_ANSWERS) if named else self.metadata_timeout
-        with self._asking:  # two threads that ask at once wait for the same answer
+        with self._asking:  # concurrent threads wait for the same answer
             known, until = self._places.get(base_url, (None, float("-inf")))
             if known is None and self.clock() >= until:
                 known = metadata.whereabouts(base_url, timeout=patience)
@@ -324,7 +325,7 @@ class Context:
 
     @property
     def via(self) -> tuple[str, ...]:
-        """The API hosts that replace the clouds' own, by a variable or by the key's profile.
+        """The API hosts that a variable or the key's profile sets instead of the clouds' own.
 
         Raises:
             InvalidRequest: one of them is not valid.
@@ -333,7 +334,7 @@ class Context:
 
     @property
     def emulated(self) -> bool:
-        """Alibaba Cloud's API is replaced by one on this machine: nothing is billed.
+        """Whether Alibaba Cloud's API is replaced by one on this machine, so that nothing is billed.
 
         Raises:
             InvalidRequest: the host is not valid.
@@ -341,18 +342,18 @@ class Context:
         return hosts.is_loopback(urlsplit(self.settings.alibaba_host).hostname or "")
 
     def on_ecs(self) -> bool:
-        """Tell whether this machine is an ECS instance."""
+        """Return whether this machine is an ECS instance."""
         return self.whereabouts() is not None
 
     def _host_of(self, api: str, host: str, place: str) -> str:
-        """Return the host of an API that belongs to a key; the cloud's own is no replacement."""
+        """Return the host that replaces an API's own, according to the key; empty for the cloud's own."""
         host = hosts.checked(host, place)
         default = host in {"", hosts.DEFAULT_TIDB_CLOUD, hosts.DEFAULT_TIDB_CLOUD_IAM}
-        # A new one: a call that is not to be remembered has a copy, which must not share it.
+        # Create a new object: the copy for a call without `remember` must not share it.
         others = {name: known for name, known in self._named.profile_hosts.items() if name != api}
         self._named.profile_hosts = others if default else others | {api: host}
         return host
 
     def close(self) -> None:
-        """Close the clients, once no call uses them any more."""
+        """Close the clients as soon as no call uses them."""
         self._clients.close()

@@ -1,9 +1,11 @@
-"""What this user has changed in the clouds: an intent before each mutation, its outcome after it.
+"""The record of this user's changes in the clouds: an intent before each mutation, its outcome after it.
 
-The clouds are the state. The journal decides what they cannot tell: the ClientToken of an open intent, for
-a creation whose answer was lost is repeated with the same token, so that the cloud creates one endpoint;
-the ID of what a plan made last, which is asked for before another is made; and whether an endpoint that is
-not there was ever known here.
+The clouds are the state. The journal stores three facts that the clouds do not return:
+
+- the ClientToken of an open intent: a creation whose answer was lost is repeated with the same token, so that
+  the cloud creates only one endpoint;
+- the ID of the resource that a plan created last, which is looked up before another one is created;
+- whether a missing endpoint was ever known here.
 """
 
 from __future__ import annotations
@@ -25,29 +27,29 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.runtime.journal_file import Content
 
-_TOKEN_BYTES = 24  # in hexadecimal digits 48 of the 64 characters that a ClientToken may have
-# Refused before the request was read: its token has not been used, nor what an earlier one did undone.
+_TOKEN_BYTES = 24  # 48 hexadecimal digits; a ClientToken may have 64 characters
+# Refused before the request was read: the token was not used, and an earlier creation was not undone.
 _UNREAD = (errors.AuthenticationFailed, errors.PermissionDenied)
 MISMATCH = "IdempotentParameterMismatch"
 """The cloud's code for a token that was already used with other options."""
-_LAG = 600.0  # seconds in which a list may not show yet what was made: no document tells how long it lags
+_LAG = 600.0  # seconds during which a list may lack a new resource; the lag is not documented
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def new_token() -> str:
-    """Return a ClientToken that nobody else has."""
+    """Return a new, unique ClientToken."""
     return secrets.token_hex(_TOKEN_BYTES)
 
 
 @dataclass(kw_only=True)
 class Change:
-    """A mutation under way.
+    """A mutation in progress.
 
     Attributes:
-        ident: of its intent.
+        ident: the intent's identifier.
         token: the ClientToken to send.
-        resource: what is changed; a creation sets it to the created resource.
-        request_id: of the answer; set by the caller.
+        resource: the changed resource; a creation sets it to the created resource.
+        request_id: the answer's request ID; set by the caller.
     """
 
     ident: str
@@ -67,13 +69,13 @@ class Journal:
         on_problem: Callable[[str], None] = lambda _: None,
         emulated: bool = False,
     ) -> None:
-        """Name the place; nothing is opened yet.
+        """Set the location; nothing is opened yet.
 
         Args:
             directory: the state directory.
             now: seconds since 1970.
-            on_problem: is called if an outcome could not be written.
-            emulated: what is changed is on this machine, not in the clouds.
+            on_problem: called if an outcome could not be written.
+            emulated: the changes are on this machine, not in the clouds.
         """
         self._file = JournalFile(directory / "journal.jsonl")
         self._now = now
@@ -86,10 +88,10 @@ class Journal:
         return self._file.path
 
     def check(self) -> None:
-        """Refuse early what `change` would refuse.
+        """Raise the error of `change` early.
 
         Raises:
-            JournalError: nothing can be written down.
+            JournalError: the journal cannot be written.
         """
         self._file.check()
 
@@ -97,17 +99,17 @@ class Journal:
     def change(
         self, operation: str, resource: str, *, region_id: str, plan: str = "", token: str = ""
     ) -> Iterator[Change]:
-        """Write the intent down, give the block its ClientToken, and write the outcome down.
+        """Record the intent, yield the change with its ClientToken, and record the outcome.
 
         Args:
             operation: the API operation that the block calls.
-            resource: what is changed.
-            region_id: where.
-            plan: names what is to be created once.
-            token: of an earlier intent that is still open; default: a new one.
+            resource: the changed resource.
+            region_id: region of the resource.
+            plan: identifies a resource that must be created only once.
+            token: ClientToken of an earlier open intent; default: a new one.
 
         Raises:
-            JournalError: the intent cannot be written down; the block is not entered.
+            JournalError: the intent cannot be recorded; the block is not entered.
         """
         change = Change(ident=secrets.token_hex(8), token=token or new_token(), resource=resource)
         self._file.append(
@@ -126,22 +128,23 @@ class Journal:
         try:
             yield change
         except errors.ApiError as error:
-            # Only the last of several calls is seen to fail: a host that is gone by then refuses nothing.
+            # With retries, only the last failure is known, so an unreachable host does not prove a refusal.
             unknown = error.transient or isinstance(error, errors.ServiceUnavailable)
             is_open = unknown or isinstance(error, _UNREAD) or error.code == MISMATCH
             result = MutationResult.UNKNOWN if unknown else MutationResult.REFUSED
             self._conclude(change, result, code=error.code, request_id=error.request_id, is_open=is_open)
             raise
-        except BaseException:  # the stop button, or a bug: whether the cloud did it is not known
+        except BaseException:  # the stop button, or a bug: it is unknown whether the cloud made the change
             self._conclude(change, MutationResult.UNKNOWN, is_open=True)
             raise
         self._conclude(change, MutationResult.SUCCEEDED, request_id=change.request_id)
 
     def open_token(self, plan: str) -> str:
-        """Return the ClientToken of the plan's last intent where its outcome is open; else empty.
+        """Return the ClientToken of the plan's last intent if its outcome is open; otherwise empty.
 
-        What the cloud refuses of a token that was sent before does not undo what that may have made: the
-        token stays until that is found, or until a list that shows nothing means that nothing is there.
+        If the cloud refuses a token that was sent before, the earlier call may still have created a resource.
+        So the token stays open until the resource is found, or until an empty list proves that it does not
+        exist.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -152,7 +155,7 @@ class Journal:
         return "" if token and self._is_outlived(content, token) else token
 
     def _is_outlived(self, content: Content, token: str) -> bool:
-        """Tell whether the token has been refused, and was last able to make something long ago."""
+        """Return whether the token was refused, and its last possible creation is long ago."""
         sent = [record for record in content.records if record.get("token") == token]
         outcomes = {record["id"]: record for record in content.records if record["record"] == "outcome"}
         found = [outcomes.get(intent["id"], {}) for intent in sent]
@@ -164,7 +167,7 @@ class Journal:
         return self._now() - _seconds(str(last.get("time"))) > _LAG
 
     def used_token(self, plan: str) -> str:
-        """Return the ClientToken of the plan's last intent that may have made something; else empty.
+        """Return the ClientToken of the plan's last intent that may have created a resource; otherwise empty.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -175,7 +178,7 @@ class Journal:
         return str(usable[-1]) if usable else ""
 
     def last_made(self, plan: str) -> str:
-        """Return what the plan has made last, or was found to have made; else empty.
+        """Return the resource that the plan created last, or is known to have created; otherwise empty.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -187,9 +190,9 @@ class Journal:
         return str(made[-1].get("resource") or "") if made else ""
 
     def conclude_found(self, plan: str, resource: str) -> None:
-        """Close the plan's open intents, for what they were to make has been found.
+        """Close the plan's open intents, because their resource has been found.
 
-        A journal that cannot be used is passed over: what has been found is found.
+        Ignore a journal that cannot be used, because the resource has been found anyway.
         """
         try:
             intents = _open_intents(self._file.read(), plan)
@@ -200,7 +203,7 @@ class Journal:
             self._conclude(change, MutationResult.FOUND)
 
     def mutations(self) -> tuple[Mutation, ...]:
-        """Return every mutation that can be read, the latest first.
+        """Return every readable mutation, newest first.
 
         Raises:
             OSError: the file exists and cannot be read.
@@ -211,7 +214,7 @@ class Journal:
         return tuple(_mutation(intent, outcomes.get(intent["id"], {})) for intent in reversed(intents))
 
     def corrupt_lines(self) -> tuple[int, ...]:
-        """Return the numbers of the lines that cannot be read.
+        """Return the numbers of the unreadable lines.
 
         Raises:
             OSError: the file exists and cannot be read.
@@ -224,7 +227,7 @@ class Journal:
         except OSError as error:
             raise errors.JournalError(
                 f"{self.path} cannot be read: {error.strerror or error}.",
-                advice="TIDB_PE_STATE_DIR names another directory.",
+                advice="TIDB_PE_STATE_DIR sets another directory.",
             ) from None
 
     def _conclude(
@@ -250,15 +253,15 @@ class Journal:
                 }
             )
         except errors.JournalError as error:
-            # The mutation itself is over: failing now would hide what it created. Its intent stays open.
-            self._on_problem(f"the outcome is not in the journal: {error.message}")
+            # The mutation is done, and an error now would hide what it created. Its intent stays open.
+            self._on_problem(f"the outcome could not be recorded in the journal: {error.message}")
 
     def _time(self) -> str:
         return datetime.fromtimestamp(self._now(), UTC).strftime(_TIME)
 
 
 def _seconds(time: str) -> float:
-    """Return seconds since 1970; 0 for what is no time."""
+    """Return seconds since 1970; 0 for an invalid time."""
     try:
         return datetime.strptime(time, _TIME).replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -274,7 +277,7 @@ def _intents(content: Content, plan: str) -> list[dict[str, Any]]:
 
 
 def _is_refusal(record: dict[str, Any]) -> bool:
-    """Tell whether it is the outcome of an intent that made nothing: the request was read and refused."""
+    """Return whether the outcome proves that nothing was created: the request was read and refused."""
     return record.get("result") == MutationResult.REFUSED and record.get("open") is not True
 
 
@@ -287,7 +290,7 @@ def _open_intents(content: Content, plan: str) -> list[dict[str, Any]]:
     ]
     closed = {record["id"] for record in closing}
     made = closed - {record["id"] for record in closing if _is_refusal(record)}
-    # A token that was sent twice is used up by either success.
+    # If a token was sent twice, either success uses it up.
     used_up = {intent["token"] for intent in intents if intent["id"] in made}
     return [intent for intent in intents if intent["id"] not in closed and intent["token"] not in used_up]
 

@@ -1,4 +1,4 @@
-"""The journal on disk: JSON lines that are only ever appended, whole or not at all."""
+"""The journal on disk: JSON lines, each appended completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 _LOCK_SECONDS = 10.0  # another process appends for milliseconds
 _CHUNK = 1 << 20
-# Threads of this process queue here: whoever waits for the file's lock looks again only after a while.
+# Threads of this process queue here, because waiting for the file's lock is slow polling.
 _turn = threading.RLock()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a journal holds.
+    """The content of a journal.
 
     Attributes:
-        records: of every line that can be read, in order.
-        corrupt: numbers of the complete lines that cannot.
-        whole: bytes up to the end of the last complete line; what follows was cut off by a crash.
+        records: the records of all readable lines, in order.
+        corrupt: numbers of the complete but unreadable lines.
+        whole: bytes up to the end of the last complete line; the rest was cut off by a crash.
     """
 
     records: tuple[dict[str, Any], ...] = ()
@@ -38,19 +38,19 @@ class Content:
 
 
 _Signature = tuple[int, int, int, int]
-# What this process has left in each file; a file that is not as it was left is read again.
+# The content that this process wrote last to each file; a file that has changed since is read again.
 _left: dict[Path, tuple[_Signature, Content]] = {}
 
 
 class JournalFile:
-    """One journal, shared by every process of the user."""
+    """A journal file, shared by all processes of the user."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file; nothing is opened yet."""
+        """Set the path; nothing is opened yet."""
         self.path = path
 
     def read(self) -> Content:
-        """Return what is there, without what a crash cut off.
+        """Return the content, without a line that a crash cut off.
 
         Raises:
             OSError: it exists and cannot be read.
@@ -62,7 +62,7 @@ class JournalFile:
             return Content()
 
     def check(self) -> None:
-        """Make sure that a record could be appended, as far as can be told without doing it.
+        """Check that a record can be appended, as far as possible without appending.
 
         Raises:
             JournalError: with the reason.
@@ -71,10 +71,10 @@ class JournalFile:
             pass
 
     def append(self, record: Mapping[str, object]) -> None:
-        """Append a record, and return when it is on the disk.
+        """Append a record, and return when it is on disk.
 
         Raises:
-            JournalError: it is not, with the reason; what was there before is as it was.
+            JournalError: it could not be appended, with the reason; the earlier content is unchanged.
         """
         line = json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
         with self._opened() as (descriptor, before):
@@ -91,7 +91,7 @@ class JournalFile:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[int, Content]]:
-        """Give the descriptor, and what is there, from which a line that was cut off has been taken away."""
+        """Yield the descriptor and the content, after removing a line that was cut off."""
         import filelock  # noqa: PLC0415 - slow to import
 
         try:
@@ -124,20 +124,20 @@ class JournalFile:
         return content
 
     def _known(self, signature: _Signature) -> Content | None:
-        """Return what this process has left there, if nobody has changed it since."""
+        """Return the content that this process wrote last, if the file has not changed since."""
         before, content = _left.get(self.path, (None, None))
         return content if before == signature else None
 
     def _unwritable(self, reason: str) -> JournalError:
         return JournalError(
-            f"nothing was changed, for it could not be written down in {self.path}: {reason}.",
+            f"nothing was changed, because the change could not be recorded in {self.path}: {reason}.",
             advice="Correct that, or move the file away. TIDB_PE_STATE_DIR sets another directory.",
         )
 
 
 def _signature(file: Path | int) -> _Signature:
-    """Return what is another for a file that somebody else has changed or put in the place of this one."""
-    seen = os.stat(file)  # noqa: PTH116 - of a descriptor, too
+    """Return a signature that differs if another process changes or replaces the file."""
+    seen = os.stat(file)  # noqa: PTH116 - also accepts a descriptor
     return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
@@ -174,5 +174,5 @@ def _parsed(data: bytes) -> Content:
 
 
 def _is_record(record: object) -> bool:
-    """Tell whether it is a record; of a later version it may hold more."""
+    """Return whether it is a record; a later version's record may have more fields."""
     return isinstance(record, dict) and all(isinstance(record.get(name), str) for name in ("record", "id"))

@@ -1,4 +1,4 @@
-"""Names that this kernel has seen, for completion: no cloud is asked for them."""
+"""Names from this kernel's results, for completion without calling a cloud."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Result
     from tidb_pe_magic.runtime.open_connections import OpenConnection, OpenConnections
 
-# What names a thing in a command, by the option that takes it.
+# The attribute with the name of a resource, by the option that accepts it.
 _NAMED: dict[type, Mapping[str, str]] = {
     Cluster: {"cluster": "display_name"},
     Vpc: {"vpc": "vpc_id"},
     SecurityGroup: {"security_group": "security_group_id"},
     VpcEndpoint: {"endpoint": "endpoint_id", "vpc": "vpc_id"},
 }
-_MOST = 500  # of each: the newest; a list of more helps nobody
+_MOST = 500  # of each kind, the newest; a longer list is not useful
 
 
 class KnownNames:
-    """Names of clusters, networks and endpoints from what was shown, and the open connections."""
+    """Names of clusters, networks and endpoints from shown results, and the open connections."""
 
     def __init__(self, connections: OpenConnections) -> None:
-        """Know nothing but the open connections."""
+        """Start with only the open connections."""
         self._connections = connections
         self._lock = threading.Lock()
         self._names: dict[str, dict[str, None]] = {}
 
     def learn(self, result: Result) -> None:
-        """Take the names out of what a step returned; an endpoint that was deleted is forgotten."""
+        """Add the names from a step's result; remove a deleted endpoint."""
         found = list(_named(result))
         with self._lock:
             for option, name in found:
@@ -47,23 +47,23 @@ class KnownNames:
                 self._names.get("endpoint", {}).pop(result.endpoint_id, None)
 
     def of(self, option: str) -> list[str]:
-        """Return the names that an option such as `cluster`, `vpc` or `endpoint` can have, by name."""
+        """Return the known values of an option such as `cluster`, `vpc` or `endpoint`, by name."""
         with self._lock:
             return sorted(self._names.get(option, ()))
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The open connections, the one that was opened last at the end."""
+        """The open connections, the most recent one last."""
         return tuple(self._connections)
 
     def connection(self, alias: str | None = None) -> OpenConnection | None:
-        """Return an open connection, by default the one that was opened last; None where it is not open."""
+        """Return an open connection, by default the most recent one; None if it is not open."""
         name = alias or next(iter(reversed(self.aliases)), "")
         return self._connections.record(name)
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield each option and a name for it that is anywhere in a result."""
+    """Yield each option and name that occur anywhere in a result."""
     if isinstance(value, tuple):
         for each in value:
             yield from _named(each)

@@ -1,4 +1,4 @@
-"""One process of the user at a time: two kernels that run the same plan at once make one endpoint."""
+"""A lock for each plan, so that two kernels that run the same plan at once create only one endpoint."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.runtime.context import Context
 
-_LIMIT = 300.0  # seconds; a creation takes a few, with every retry two minutes
+_LIMIT = 300.0  # seconds; a creation takes a few seconds, or two minutes with all retries
 
 
 @contextmanager
 def exclusively(context: Context, plan: str, what: str) -> Iterator[None]:
-    """Hold the plan's lock in the block; the system releases it where the process ends.
+    """Hold the plan's lock in the block; the system releases it when the process ends.
 
     Args:
         context: the clock, the cancel event and the state directory.
-        plan: names the lock.
-        what: is done meanwhile, as in "another kernel is ...".
+        plan: identifies the lock.
+        what: the action in the block, as in "another kernel is ...".
 
     Raises:
         JournalError: the lock's file cannot be created.
@@ -44,7 +44,7 @@ def exclusively(context: Context, plan: str, what: str) -> Iterator[None]:
         _acquire(context, lock, what)
     except OSError as error:
         raise errors.JournalError(
-            f"nothing was changed, for {path} cannot be locked: {error.strerror or error}.",
+            f"nothing was changed, because {path} cannot be locked: {error.strerror or error}.",
             advice="Correct that. TIDB_PE_STATE_DIR sets another directory.",
         ) from None
     try:
@@ -71,7 +71,7 @@ def _acquire(context: Context, lock: BaseFileLock, what: str) -> None:
         if context.clock() > end:
             raise errors.WaitTimeout(
                 f"another of your kernels has been {what} for {_LIMIT:g} s; nothing was changed.",
-                advice="End it, or see what it waits for.",
+                advice="Stop that kernel, or check what it is waiting for.",
             )
         try:
             cancelled = paused(SLICE, context.cancel, context.sleep)

@@ -1,4 +1,4 @@
-"""The SQL connections of this kernel: one record for each alias, behind one lock."""
+"""The SQL connections of this kernel: one record for each alias, protected by one lock."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenConnection:
-    """A connection that is open.
+    """An open connection.
 
     Attributes:
-        connection: as it is shown.
-        terms: what it was asked to be, which makes one connection another one.
-        session: the one SQL session of its cells.
-        schema: the names of its server's databases, tables and columns.
+        connection: the connection as a result.
+        terms: the requested properties, which identify the connection.
+        session: the SQL session of its cells.
+        schema: names of its server's databases, tables and columns.
     """
 
     connection: Connection
@@ -33,14 +33,14 @@ class OpenConnection:
 
 
 class OpenConnections(Mapping[str, "Connection"]):
-    """Alias -> connection, the one that was opened last at the end.
+    """Mapping of alias to connection, the most recent one last.
 
     Attributes:
-        lock: held by whoever opens or closes an alias, in jupysql and here: nobody sees only half of it.
+        lock: must be held to open or close an alias, in jupysql and here, so that both stay consistent.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self.lock = threading.RLock()
         self._records: dict[str, OpenConnection] = {}
 
@@ -49,7 +49,7 @@ class OpenConnections(Mapping[str, "Connection"]):
         return self._records[alias].connection
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the aliases as they are now."""
+        """Iterate over the current aliases."""
         with self.lock:
             return iter(tuple(self._records))
 
@@ -58,11 +58,11 @@ class OpenConnections(Mapping[str, "Connection"]):
         return len(self._records)
 
     def record(self, alias: str) -> OpenConnection | None:
-        """Return all that is known of an alias; None where it is not open."""
+        """Return the record of an alias; None if it is not open."""
         return self._records.get(alias)
 
     def put(self, record: OpenConnection) -> OpenConnection | None:
-        """Take a record under its connection's alias; return the one that it replaces."""
+        """Add a record under its connection's alias; return the record that it replaces."""
         alias = record.connection.alias
         with self.lock:
             replaced = self._records.pop(alias, None)
@@ -70,6 +70,6 @@ class OpenConnections(Mapping[str, "Connection"]):
         return replaced
 
     def take(self, alias: str) -> OpenConnection | None:
-        """Take a record out, and return it; None where there is none."""
+        """Remove and return a record; None if the alias is not open."""
         with self.lock:
             return self._records.pop(alias, None)

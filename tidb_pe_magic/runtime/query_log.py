@@ -1,4 +1,4 @@
-"""What was asked in this process, for a while: nothing of it is written to a file."""
+"""The recent queries of this process, in memory only."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class QueryLog:
     """The queries of one process, the last thousand; safe to use from several threads."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._lock = threading.Lock()
         self._queries: deque[PastQuery] = deque(maxlen=_MOST)
         self._total = 0
 
     def add(self, query: PastQuery) -> None:
-        """Take a query that has ended."""
+        """Add a finished query."""
         with self._lock:
             self._queries.append(query)
             self._total += 1
 
     def latest(self, count: int) -> tuple[tuple[PastQuery, ...], int]:
-        """Return the latest queries, the latest first, and how many there were in all."""
+        """Return the most recent queries, newest first, and the total number."""
         with self._lock:
             return tuple(self._queries)[-count:][::-1], self._total

@@ -1,4 +1,4 @@
-"""Whose keys a call uses, and which hosts it asks: looked up once per call."""
+"""The keys and hosts of a call, looked up once per call."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What one call looks up; each value is found when it is first needed, and stays.
+    """The settings of one call; each value is looked up when first needed, then cached.
 
-    Keyrings and files are read once, however many clients a call needs. The next call looks again, so that a
-    variable set in a cell counts.
+    Keyrings and files are read once, even if a call needs several clients. The next call reads them again, so
+    that a variable set in a cell takes effect.
 
     Attributes:
         environ: the environment variables.
-        profile: ticloud profile whose key comes before every other; empty for none.
-        on_ecs: tells whether this machine is an ECS instance.
+        profile: ticloud profile whose key has priority; empty for none.
+        on_ecs: returns whether this machine is an ECS instance.
     """
 
     environ: Mapping[str, str]
@@ -38,16 +38,16 @@ class Settings:
         """The key of TiDB Cloud's APIs.
 
         Raises:
-            MissingCredentials: there is no key.
+            MissingCredentials: no key was found.
         """
         return tidb_cloud_keys.find(self.environ, self.profile)
 
     @cached_property
     def alibaba(self) -> Found:
-        """The key of Alibaba Cloud's APIs, or what makes one.
+        """The key of Alibaba Cloud's APIs, or a provider of keys.
 
         Raises:
-            MissingCredentials: there is no key, or only half of one.
+            MissingCredentials: no key was found, or only half of one.
         """
         return alibaba_keys.find(self.environ, self.on_ecs)
 
@@ -58,10 +58,10 @@ class Settings:
 
     @cached_property
     def tidb_cloud_host(self) -> str:
-        """The host of the cluster API that replaces the cloud's own, by a variable; empty for none."""
+        """The host that a variable sets for the cluster API; empty for the cloud's own."""
         return hosts.override(self.environ, hosts.TIDB_CLOUD)
 
     @cached_property
     def iam_host(self) -> str:
-        """The host of the IAM API that replaces the cloud's own, by a variable; empty for none."""
+        """The host that a variable sets for the IAM API; empty for the cloud's own."""
         return hosts.override(self.environ, hosts.TIDB_CLOUD_IAM)

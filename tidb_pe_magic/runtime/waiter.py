@@ -1,4 +1,4 @@
-"""Waiting for the cloud: one loop, with its clock and its cancel event injected."""
+"""Waiting for the cloud: one loop, with injected clock and cancel event."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 1.0, 1.5, 5.0  # seconds; the first look is at once
+_FIRST_DELAY, _GROWTH, _LONGEST_DELAY = 1.0, 1.5, 5.0  # seconds; the first look-up is immediate
 _DETACHED = "The cloud's work continues. Run the command again to wait for its end."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waiter:
-    """Asks again and again until a goal is met.
+    """Polls until a goal is reached.
 
     Attributes:
         clock: seconds, monotonic.
         cancel: set it to end the wait.
-        sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+        sleep: waits for at most this many seconds; returns True if the wait was canceled.
     """
 
     cancel: Flag = field(default_factory=Flag)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] | None = None
 
-    def until(  # noqa: PLR0913 - what tells one wait from another
+    def until(  # noqa: PLR0913 - the differences between waits
         self,
         observe: Callable[[], VpcEndpoint | None],
         *,
@@ -54,22 +54,21 @@ class Waiter:
         timeout: float,
         on_event: EventHook,
     ) -> VpcEndpoint | None:
-        """Call `observe` until `reached` says so, and return what was seen last.
+        """Call `observe` until `reached` returns True, and return the last observation.
 
-        A cloud that does not answer, or asks for fewer requests, does not end the wait. Each failure of
-        another kind does.
+        A cloud that does not answer or limits requests does not end the wait. Any other failure does.
 
         Args:
-            observe: the endpoint as it is now; None where it is gone.
-            reached: whether the goal is met; may raise where it never will be.
-            goal: what is waited for, in words.
-            command: the command that takes the wait up again.
+            observe: returns the endpoint's current state; None if it no longer exists.
+            reached: returns whether the goal is reached; may raise if it never will be.
+            goal: the goal, in words.
+            command: the command that resumes the wait.
             timeout: seconds.
-            on_event: is given each observation.
+            on_event: receives each observation.
 
         Raises:
-            WaitTimeout: the time is over; the cloud's work goes on.
-            WaitCancelled: the stop button, or the cancel event; the cloud's work goes on.
+            WaitTimeout: the time limit was reached; the cloud's work continues.
+            WaitCancelled: the stop button, or the cancel event; the cloud's work continues.
         """
         started = self.clock()
 
@@ -87,7 +86,7 @@ class Waiter:
             on_event=on_event,
         )
 
-    def watch(  # noqa: PLR0913 - what tells one wait from another
+    def watch(  # noqa: PLR0913 - the differences between waits
         self,
         observe: Callable[[], T],
         *,
@@ -102,18 +101,18 @@ class Waiter:
         """Wait as `until` does, for something of any kind.
 
         Args:
-            observe: looks at it.
-            told: is given each observation.
-            in_words: an observation as a part of a sentence.
-            reached: whether the goal is met; may raise where it never will be.
-            goal: what is waited for, in words.
-            command: the command that takes the wait up again.
+            observe: returns an observation.
+            told: receives each observation.
+            in_words: returns an observation as part of a sentence.
+            reached: returns whether the goal is reached; may raise if it never will be.
+            goal: the goal, in words.
+            command: the command that resumes the wait.
             timeout: seconds.
             on_event: receives an event for each failed look-up.
 
         Raises:
-            WaitTimeout: the time is over; the cloud's work goes on.
-            WaitCancelled: the stop button, or the cancel event; the cloud's work goes on.
+            WaitTimeout: the time limit was reached; the cloud's work continues.
+            WaitCancelled: the stop button, or the cancel event; the cloud's work continues.
         """
         started = self.clock()
         last: T | None = None
@@ -162,14 +161,14 @@ def _endpoint(last: object) -> VpcEndpoint | None:
 
 
 def describe(endpoint: VpcEndpoint | None) -> str:
-    """Return both states in a few words."""
+    """Return a short description of both states."""
     if endpoint is None:
         return "no endpoint"
     return f"{endpoint.endpoint_id} {endpoint.endpoint_status}, connection {endpoint.connection_status}"
 
 
 def accepted_or_to_be_accepted(endpoint: VpcEndpoint | None) -> bool:
-    """Tell whether the endpoint is Connected, or waits for the service's owner: Active and Disconnected.
+    """Return whether the endpoint is Connected, or waits for the service's owner: Active and Disconnected.
 
     Raises:
         EndpointFailed: it never will be connected.
@@ -182,10 +181,10 @@ def accepted_or_to_be_accepted(endpoint: VpcEndpoint | None) -> bool:
 
 
 def connected(endpoint: VpcEndpoint | None) -> bool:
-    """Tell whether the endpoint is Active and Connected.
+    """Return whether the endpoint is Active and Connected.
 
-    Unknown states, and Disconnected, are waited through: without auto-accept Disconnected means that
-    the service's owner has not accepted yet.
+    The wait continues in unknown states and in Disconnected: without auto-accept, Disconnected means that the
+    service's owner has not accepted yet.
 
     Raises:
         EndpointFailed: it never will be.
@@ -204,7 +203,7 @@ def connected(endpoint: VpcEndpoint | None) -> bool:
             last=endpoint,
             advice=Advice("Delete the endpoint.", Suggestion("delete", endpoint.endpoint_id, "--yes")),
         )
-    # The API's older documents spell it FinacialLocked.
+    # Older API documents spell it FinacialLocked.
     if endpoint.business_status in {"FinancialLocked", "FinacialLocked"}:
         raise errors.EndpointFailed(
             f"endpoint {endpoint.endpoint_id} is locked: a payment of the Alibaba Cloud account is overdue.",

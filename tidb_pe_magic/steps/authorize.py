@@ -1,4 +1,4 @@
-"""The optional step Authorize: what the cluster's owner types to allow the endpoint; no API can do it."""
+"""The optional step Authorize: the rule that the cluster's owner enters in the console; no API can add it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def authorize(context: Context, request: AuthorizeRequest, on_event: EventHook) 
     """Show the rule for the cluster's Authorized Networks, ready to copy; nothing is changed.
 
     Raises:
-        StepOrderError: there is no endpoint yet.
-        InvalidRequest: there are several endpoints and none is named.
+        StepOrderError: the endpoint does not exist yet.
+        InvalidRequest: several endpoints exist, and the request selects none.
     """
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)

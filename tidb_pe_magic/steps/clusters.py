@@ -1,4 +1,4 @@
-"""The steps `clusters`, `cluster` and `verify`: which cluster is meant, and its endpoint service."""
+"""The steps `clusters`, `cluster` and `verify`: choose a cluster, and look up its endpoint service."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _PAGES_FOR_A_HINT = 10
 
 
 def clusters(context: Context, request: requests.ClustersRequest, on_event: EventHook) -> Clusters:  # noqa: ARG001
-    """List every cluster that the TiDB Cloud key can see, usable ones first."""
+    """List every cluster that the TiDB Cloud key can read, usable ones first."""
     found = context.tidb_cloud().clusters()
     return Clusters(items=tuple(sorted(found, key=lambda c: (c.restriction is not None, c.display_name))))
 
 
 def cluster(context: Context, request: requests.ClusterRequest, on_event: EventHook) -> Cluster:  # noqa: ARG001
-    """Take note of a cluster, and remember it as the one that the next steps are about.
+    """Look up a cluster, and make it the default of the next steps.
 
     Raises:
         InvalidRequest: no cluster has this name or ID, or several have the name.
-        NotEligible: it meets a restriction of the tutorial.
+        NotEligible: a restriction of the tutorial applies to it.
     """
     return eligible_cluster(context, request.cluster, field="NAME_OR_ID")
 
 
 def verify(context: Context, request: requests.VerifyRequest, on_event: EventHook) -> VerifiedService:  # noqa: ARG001
-    """Look the endpoint service up as the endpoint's owner.
+    """Look up the endpoint service as the endpoint's owner.
 
     Raises:
         NotFound: it is not visible to this account.
@@ -51,17 +51,17 @@ def verify(context: Context, request: requests.VerifyRequest, on_event: EventHoo
 
 
 def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--cluster") -> Cluster:
-    """Return the cluster that is named here, was named last, or is named by the environment.
+    """Return the given cluster, the cluster used last, or the environment's cluster.
 
-    Its restrictions, if any, are the caller's business.
+    The caller must check its restrictions.
 
     Args:
-        context: what steps work with.
-        name_or_id: None for the one that was named last, or else by TIDB_PE_CLUSTER.
-        field: where the name was typed.
+        context: the step's context.
+        name_or_id: None for the cluster used last, or else TIDB_PE_CLUSTER.
+        field: the option with the name.
 
     Raises:
-        StepOrderError: none was named yet, or the one that was named last is gone.
+        StepOrderError: no cluster was used yet, or the cluster used last no longer exists.
         InvalidRequest: no cluster has this name or ID, or several have the name.
     """
     last = "" if name_or_id else context.cluster_id
@@ -70,14 +70,14 @@ def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--c
         wanted, field = _of_the_environment(context), CLUSTER
     if not wanted:
         raise errors.StepOrderError(
-            "no cluster has been named yet.",
+            "no cluster has been chosen yet.",
             advice=Advice(f"Give --cluster, or set {CLUSTER}.", Suggestion("clusters")),
         )
     found = _by_id(context, wanted) if wanted.isdecimal() else None
     if found is None and last:
         raise errors.StepOrderError(
             f"cluster {wanted}, the last one named in this kernel, is not visible to this API key.",
-            advice=Advice("Name another one.", Suggestion("clusters")),
+            advice=Advice("Choose another cluster.", Suggestion("clusters")),
         )
     found = found or _by_name(context, wanted, field)
     context.cluster_id = found.cluster_id
@@ -85,7 +85,7 @@ def named_cluster(context: Context, name_or_id: str | None, *, field: str = "--c
 
 
 def _of_the_environment(context: Context) -> str:
-    """Return the cluster that the environment names, by the same rule as one that is typed; else empty."""
+    """Return the environment's cluster, validated like a typed one; empty if it is not set."""
     named = context.environ.get(CLUSTER, "")
     try:
         return cluster_name(named) if named else ""
@@ -97,19 +97,19 @@ def eligible_cluster(context: Context, name_or_id: str | None, *, field: str = "
     """Return the named cluster; arguments and further errors as in `named_cluster`.
 
     Raises:
-        NotEligible: it meets a restriction of the tutorial.
+        NotEligible: a restriction of the tutorial applies to it.
     """
     before = context.cluster_id
     found = named_cluster(context, name_or_id, field=field)
     restriction = found.restriction
     if restriction is not None:
-        context.cluster_id = before  # what cannot be used is no default for the next step
+        context.cluster_id = before  # an unusable cluster must not become the default of the next step
         raise not_eligible(restriction)
     return found
 
 
 def not_eligible(restriction: Restriction) -> errors.NotEligible:
-    """Return the refusal of a cluster."""
+    """Return the error for an unusable cluster."""
     return errors.NotEligible(
         restriction.name,
         f"{restriction.reason}.",
@@ -163,8 +163,8 @@ def _by_id(context: Context, cluster_id: str) -> Cluster | None:
 def _by_name(context: Context, wanted: str, field: str) -> Cluster:
     tidb_cloud = context.tidb_cloud()
     named = tidb_cloud.clusters(display_name=wanted)
-    # The filter is repeated here: that the API's is exact is documented nowhere.
-    # By ID: a list that changes between two pages may show one of its clusters twice.
+    # Filter again here, because no document says that the API's filter is exact.
+    # By ID, because a list that changes between two pages may contain a cluster twice.
     found = list({item.cluster_id: item for item in named if item.display_name == wanted}.values())
     if len(found) == 1:
         return found[0]
@@ -175,5 +175,5 @@ def _by_name(context: Context, wanted: str, field: str) -> Cluster:
         )
     known = tidb_cloud.clusters(pages=_PAGES_FOR_A_HINT)
     close = difflib.get_close_matches(wanted, [item.display_name for item in known], n=1)
-    hint = f"did you mean {close[0]}?" if close else "there is none with this name or ID."
+    hint = f"did you mean {close[0]}?" if close else "no cluster has this name or ID."
     raise errors.UnknownName(field, f"{wanted}: {hint}", advice=Advice("", Suggestion("clusters")))

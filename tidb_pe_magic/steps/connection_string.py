@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Cluster, Connection, EventHook
     from tidb_pe_magic.runtime.context import Context
 
-# Seconds for the look at what the server offers; without an answer the text is written all the same.
+# Seconds to read the server's greeting; without an answer, the text is written anyway.
 _LOOK = 4.0
-# Debian and its kin, Red Hat's, Alpine and macOS.
+# Debian-based systems, Red Hat-based systems, Alpine and macOS.
 _SYSTEM_CA = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -37,11 +37,11 @@ def connection_string(
     request: ConnectionStringRequest,
     on_event: EventHook,  # noqa: ARG001
 ) -> ConnectionString:
-    """Write the connection as a client reads it; without a client, list the clients.
+    """Write the connection in a client's format; without a client, list the clients.
 
     Raises:
-        StepOrderError: no connection of this alias is open or saved, or there is no endpoint.
-        InvalidRequest: the client's format cannot hold a value.
+        StepOrderError: no connection of this alias is open or saved, or the endpoint does not exist.
+        InvalidRequest: the client's format cannot represent a value.
         ConnectionFailed: the server's certificate is refused.
     """
     if request.with_ is None:
@@ -68,7 +68,7 @@ def connection_string(
 def _known_connection(
     context: Context, request: ConnectionStringRequest
 ) -> Connection | SavedConnection | None:
-    """Return the open connection that is meant, else the saved one of this name; None for the cluster's."""
+    """Return the requested open or saved connection; None for the cluster's endpoint."""
     if request.alias is not None:
         if request.alias in context.connections:
             return context.connections[request.alias]
@@ -76,7 +76,7 @@ def _known_connection(
             return saved_connections.load(context.environ, request.alias)
         raise errors.StepOrderError(
             f"no connection {request.alias} is open or saved.",
-            advice=Advice("Connect first, or leave --alias out.", Suggestion("connect")),
+            advice=Advice("Connect first, or omit --alias.", Suggestion("connect")),
         )
     if request.cluster or request.endpoint:
         return None
@@ -86,7 +86,7 @@ def _known_connection(
 def _as_saved(
     context: Context, saved: SavedConnection, request: ConnectionStringRequest
 ) -> tuple[ClientTarget, tuple[str, ...]]:
-    """Return what `connect @NAME` would do with these options; no cloud is asked."""
+    """Return the target of `connect @NAME` with these options, without calling a cloud."""
     target = ClientTarget(
         host=saved.host,
         port=saved.port,
@@ -102,7 +102,7 @@ def _as_saved(
 
 
 def _as_connected(connection: Connection, request: ConnectionStringRequest) -> ClientTarget:
-    """Return the open connection's terms, changed by what the request gives."""
+    """Return the open connection's properties, changed by the request."""
     mode, name = TlsMode(request.tls), request.tls_name or ""
     if mode == TlsMode.AUTO and not name:
         mode, name = connections.settled_tls(connection)
@@ -122,7 +122,7 @@ def _as_connected(connection: Connection, request: ConnectionStringRequest) -> C
 
 
 def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[ClientTarget, tuple[str, ...]]:
-    """Return what `connect` would do with these options, and what could not be seen of the server."""
+    """Return the target of `connect` with these options, and a warning if the server does not answer."""
     cluster = eligible_cluster(context, request.cluster)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
     target = ClientTarget(
@@ -138,7 +138,7 @@ def _as_asked(context: Context, request: ConnectionStringRequest) -> tuple[Clien
 
 
 def _settled(target: ClientTarget, cluster: Cluster) -> tuple[ClientTarget, tuple[str, ...]]:
-    """Look at what the server offers and by which name it is known, without a login.
+    """Read the server's TLS support and the certificate's verified name, without a login.
 
     Raises:
         ConnectionFailed: its certificate is refused, as `connect` would.
@@ -173,7 +173,7 @@ def _settled(target: ClientTarget, cluster: Cluster) -> tuple[ClientTarget, tupl
 
 
 def _absolute(path: str) -> str:
-    """Return the path as another program can use it, from whatever directory."""
+    """Return the path in a form that other programs can use from any directory."""
     return str(Path(path).expanduser().absolute()) if path else ""
 
 

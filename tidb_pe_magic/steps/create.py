@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 
 _OPERATION = "CreateVpcEndpoint"
-_LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two looks, and none after the last
+_LOOK_AGAIN = (1.0, 2.0, 3.0, 0.0)  # seconds between two look-ups, and none after the last
 _PERHAPS_MADE = Advice(
     "The endpoint may exist now, and is billed if it does. Run the same command again to adopt it.",
     Suggestion("endpoints"),
 )
 _MADE_UNSEEN = Advice(
     "An endpoint with other options already exists. The RAM action that would find it is missing: "
-    "privatelink:ListVpcEndpoints. Look in the console (VPC > Endpoints), or ask for the permission.",
+    "privatelink:ListVpcEndpoints. Find it in the console (VPC > Endpoints), or ask for the permission.",
     Suggestion("permissions"),
 )
 _NOT_MADE = "Nothing was created. Run the same command again to create it."
@@ -59,43 +59,43 @@ _NOT_LISTED_YET = (
 
 
 def create(context: Context, request: CreateRequest, on_event: EventHook) -> CreatedEndpoint:  # noqa: ARG001
-    """Make the endpoint, or adopt the one that exists for this service and VPC, unchanged.
+    """Create the endpoint, or adopt the existing one for this service and VPC, unchanged.
 
     Raises:
         InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
         NotEligible: it is not in the cluster's region, or the service is not in the zone.
-        PreflightFailed: the preflight says stop, and --force is not given.
-        JournalError: the intent cannot be written down; nothing was created.
+        PreflightFailed: the preflight reports a stop, and --force is not set.
+        JournalError: the intent cannot be recorded; nothing was created.
         ApiError: the API refuses.
-        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
+        EndpointFailed: endpoints cannot be listed, and the endpoint that the cloud reports no longer exists.
         WaitCancelled: the stop button; the endpoint may have been created.
     """
     planned = make_plan(context, request, tolerant=request.force)
     refuse_stops(planned, force=request.force)
     load_in_background(context)
     created = create_planned(context, planned, request)
-    if created.adopted:  # nothing was created, so nothing is to be judged in time to undo it
+    if created.adopted:  # nothing was created, so no findings are needed to undo it in time
         return created
     return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))
 
 
 def refuse_stops(planned: EndpointPlan, *, force: bool) -> None:
-    """Go on only where nothing would stop the plan, or where that is what was asked for.
+    """Refuse a plan with a stop, unless `force` is set.
 
     Raises:
-        PreflightFailed: the preflight says stop, and `force` is not given.
+        PreflightFailed: the preflight reports a stop, and `force` is not set.
     """
     if planned.stops and not force:
         raise errors.PreflightFailed(planned.findings)
 
 
 def create_planned(context: Context, planned: EndpointPlan, request: Placement) -> CreatedEndpoint:
-    """Carry the plan out once, or adopt what is there by now.
+    """Execute the plan once, or adopt an endpoint that exists by now.
 
     Raises:
-        JournalError: the intent cannot be written down; nothing was created.
+        JournalError: the intent cannot be recorded; nothing was created.
         ApiError: the API refuses.
-        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
+        EndpointFailed: endpoints cannot be listed, and the endpoint that the cloud reports no longer exists.
         WaitCancelled: the stop button; the endpoint may have been created.
     """
 
@@ -116,27 +116,29 @@ def create_planned(context: Context, planned: EndpointPlan, request: Placement) 
 def make_once(
     context: Context, planned: EndpointPlan, look_again: Callable[[], EndpointPlan]
 ) -> CreatedEndpoint:
-    """Carry the plan out, or adopt what is there.
+    """Execute the plan, or adopt an existing endpoint.
 
     Args:
         context: the clients, the journal and the state directory.
-        planned: what is to be created.
-        look_again: returns the plan as it is now; another kernel may have made the endpoint meanwhile.
+        planned: the plan.
+        look_again: returns the current plan; another kernel may have created the endpoint in the meantime.
 
     Raises:
-        JournalError: the intent cannot be written down; nothing was created.
+        JournalError: the intent cannot be recorded; nothing was created.
         ApiError: the API refuses.
-        EndpointFailed: no endpoint may be listed, and what the cloud names as made is gone.
+        EndpointFailed: endpoints cannot be listed, and the endpoint that the cloud reports no longer exists.
         WaitCancelled: the stop button; the endpoint may have been created.
     """
     endpoint = planned.existing
     if endpoint is None:
-        with exclusively(context, plan_name(context, planned), "making this endpoint"):
+        with exclusively(context, plan_name(context, planned), "creating this endpoint"):
             planned = look_again()
             endpoint = planned.existing
             if endpoint is None:
                 if context.cancel.is_set():
-                    raise errors.WaitCancelled("stopped before an endpoint was asked for.", advice=_NOT_MADE)
+                    raise errors.WaitCancelled(
+                        "stopped before the creation request was sent.", advice=_NOT_MADE
+                    )
                 try:
                     made = _make(context, planned)
                 except errors.Conflict as refusal:
@@ -152,10 +154,10 @@ def make_once(
 def _found_after_all(
     context: Context, planned: EndpointPlan, refusal: errors.Conflict, look_again: Callable[[], EndpointPlan]
 ) -> tuple[EndpointPlan, VpcEndpoint]:
-    """Return the endpoint because of which a creation was refused, and the plan that reuses it.
+    """Return the endpoint that caused a refused creation, and the plan that reuses it.
 
     Raises:
-        Conflict: the refusal, where no list shows that endpoint.
+        Conflict: the refusal, if no list contains the endpoint.
     """
     for pause in _LOOK_AGAIN:
         found = look_again()
@@ -177,7 +179,7 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
     made_before = {change.resource for change in context.journal.mutations()} if own else set[str]()
     made = _make_with(context, planned, opened or own or new_token())
     is_old = bool(opened) or made.endpoint_id in made_before
-    # A token of the unlisted may have been used elsewhere, too, which no journal here knows.
+    # If endpoints cannot be listed, the token may also have been used on another machine.
     while (is_old or own) and _is_gone(context, made):
         if not is_old:
             raise errors.EndpointFailed(
@@ -186,8 +188,8 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
                 last=made,
                 advice="Run the same command again. If the endpoint is still missing, a new one is created.",
             )
-        # An earlier call was carried out, and what it created has been deleted since: the cloud only repeated
-        # its answer. A token of the unlisted is again the same for whoever comes next.
+        # An earlier call succeeded, and its endpoint has been deleted since: the cloud only repeated its
+        # answer. If endpoints cannot be listed, the next caller would use the same token again.
         token = digest(repr((own, made.endpoint_id))) if own else new_token()
         made, own = _make_with(context, planned, token), own and token
         is_old = made.endpoint_id in made_before
@@ -195,9 +197,10 @@ def _make(context: Context, planned: EndpointPlan) -> VpcEndpoint:
 
 
 def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | None:
-    """Return what was last created here for the plan, where it still exists though no list shows it.
+    """Return the endpoint that was last created here for the plan, if it exists although no list contains it.
 
-    A list may lag, or not be allowed; the token alone does not do, for a cloud forgets it, nobody knows when.
+    A list may lag or be denied. The token alone is not enough, because the cloud forgets it after an unknown
+    time.
 
     Raises:
         Conflict: it has other options.
@@ -215,7 +218,7 @@ def _known(context: Context, planned: EndpointPlan, name: str) -> VpcEndpoint | 
 
 
 def _is_as_planned(found: VpcEndpoint, planned: EndpointPlan) -> bool:
-    """Compare what may be looked up."""
+    """Return the differences, as far as they can be looked up."""
     hidden = found.missing_actions
     zones = {(zone.zone_id, zone.vswitch_id) for zone in found.zones}
     asked = {(zone.zone_id, zone.vswitch_id) for zone in planned.zones}
@@ -236,7 +239,7 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
         ) as change:
             made = request_creation(context, planned, token=token, dry_run=False)
             if made is None:
-                msg = "CreateVpcEndpoint made nothing though it was no dry run"
+                msg = "CreateVpcEndpoint returned nothing although it was not a dry run"
                 raise AssertionError(msg)
             change.resource, change.request_id = made.endpoint_id, made.request_id
     except errors.ServiceUnavailable as failure:
@@ -248,13 +251,13 @@ def _make_with(context: Context, planned: EndpointPlan, token: str) -> VpcEndpoi
         raise
     except (KeyboardInterrupt, errors.WaitCancelled):
         raise errors.WaitCancelled(
-            "stopped while the endpoint was being made.", advice=_PERHAPS_MADE
+            "stopped while the endpoint was being created.", advice=_PERHAPS_MADE
         ) from None
     return made
 
 
 def _is_gone(context: Context, made: VpcEndpoint) -> bool:
-    """Tell whether it is deleted; one that was created just now may not be shown at once."""
+    """Return whether it was deleted; a new endpoint may not be visible immediately."""
     for pause in _LOOK_AGAIN:
         try:
             found = context.alibaba(made.region_id).refreshed(made)
@@ -277,9 +280,9 @@ def _pause(context: Context, seconds: float) -> None:
 
 
 def _token_of_the_unlisted(context: Context, planned: EndpointPlan, name: str) -> str:
-    """Return what the plan's endpoint was created with, or would be, where none can be listed; else empty.
+    """Return the plan's ClientToken if endpoints cannot be listed; otherwise empty.
 
-    It is the same whatever zones are chosen: which are the default may have changed with the first endpoint.
+    It does not depend on the zones, because the first endpoint may have changed the default zones.
     """
     if not is_unsure(planned):
         return ""

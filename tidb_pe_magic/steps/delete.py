@@ -1,4 +1,4 @@
-"""Deleting an endpoint: connections first, then zones, then the endpoint itself."""
+"""The step `delete`: close the connections, then remove the zones, then delete the endpoint."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _MOST_LISTED = 5
 
 
 def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Deletion:
-    """Delete an endpoint and wait until it is gone; one that is known here and gone already is not an error.
+    """Delete an endpoint and wait until it is gone; one that was already deleted here is not an error.
 
     Raises:
-        InvalidRequest: `--yes` is missing, both a cluster and a region are named, or there is no such
-            endpoint and the journal has never had one.
-        JournalError: nothing can be written down; nothing was deleted.
-        NotEligible: it does not carry our tag and `--adopted` is missing; or it serves other ACTIVE clusters,
-            or which it serves cannot be told, and `--shared` is missing.
-        WaitTimeout: the time is over; the cloud's work goes on.
-        WaitCancelled: the stop button; the cloud's work goes on.
+        InvalidRequest: `--yes` is missing, both a cluster and a region are given, or the endpoint neither
+            exists nor occurs in the journal.
+        JournalError: the journal cannot be written; nothing was deleted.
+        NotEligible: it does not have our tag and `--adopted` is missing; or it serves other ACTIVE or
+            unknown clusters, and `--shared` is missing.
+        WaitTimeout: the time limit was reached; the cloud's work continues.
+        WaitCancelled: the stop button; the cloud's work continues.
     """
     cluster, region_id = place_of(context, request.cluster, request.region)
     alibaba = context.alibaba(region_id)
@@ -65,10 +65,10 @@ def delete(context: Context, request: DeleteRequest, on_event: EventHook) -> Del
 def _refuse_unknown(
     context: Context, request: DeleteRequest, cluster: Cluster | None, alibaba: Alibaba
 ) -> None:
-    """Refuse an ID that is nobody's: it may be mistyped, and what was meant is still billed.
+    """Refuse an unknown ID: it may be mistyped, and the intended endpoint would still be billed.
 
-    What was created or deleted here is let through, for cells are run twice; so is every ID where the journal
-    cannot tell.
+    IDs that were created or deleted here are accepted, because cells are run twice. If the journal cannot be
+    read, every ID is accepted.
     """
     regions = _known_regions(context, request.endpoint)
     if regions is None or alibaba.region_id in regions:
@@ -101,7 +101,7 @@ def _refuse_unknown(
 
 
 def _known_regions(context: Context, endpoint_id: str) -> set[str] | None:
-    """Return the regions in which the journal has the endpoint; None where it cannot be read as a whole."""
+    """Return the regions in which the journal has the endpoint; None if it cannot be read completely."""
     journal = context.journal
     try:
         mutations, corrupt = journal.mutations(), journal.corrupt_lines()
@@ -109,14 +109,14 @@ def _known_regions(context: Context, endpoint_id: str) -> set[str] | None:
         return None
     if corrupt:
         return None
-    # A zone's resource is the endpoint's ID and more.
+    # A zone's resource starts with the endpoint's ID.
     return {m.region_id for m in mutations if m.resource.partition(" ")[0] == endpoint_id}
 
 
 def _refuse_unless_meant(
     context: Context, endpoint: VpcEndpoint, request: DeleteRequest, cluster: Cluster | None
 ) -> VpcEndpoint:
-    """Return the endpoint with the clusters that it serves, unless an option is missing."""
+    """Return the endpoint with the clusters that it serves; refuse if an option is missing."""
     if not endpoint.ours and not request.adopted:
         raise errors.NotEligible(
             "tag",
@@ -140,22 +140,22 @@ def _refuse_unless_meant(
 
 
 def _command(request: DeleteRequest, *, adopted: bool = False, shared: bool = False) -> Suggestion:
-    """Return the request with `--yes` and what else has to be given."""
+    """Return the request with `--yes` and the other required options."""
     adopted, shared = adopted or request.adopted, shared or request.shared
     return suggestion("delete", replace(request, yes=True, adopted=adopted, shared=shared))
 
 
 class Removal:
-    """The two parts of a deletion; each call goes as far as the cloud lets it at that moment."""
+    """The two parts of a deletion; each call does as much as the cloud currently allows."""
 
     def __init__(self, context: Context, alibaba: Alibaba, endpoint: VpcEndpoint) -> None:
-        """Name the endpoint; nothing is removed yet."""
+        """Set the endpoint; nothing is removed yet."""
         self._context = context
         self._alibaba = alibaba
         self._endpoint = endpoint
 
     def of_zones(self) -> VpcEndpoint | None:
-        """Remove each zone, for an endpoint that has one cannot be deleted; return what is left."""
+        """Remove each zone, because an endpoint with zones cannot be deleted; return the endpoint."""
         try:
             zones = self._alibaba.zones(self._endpoint.endpoint_id)
             for zone in zones:
@@ -166,7 +166,7 @@ class Removal:
             return None
 
     def of_endpoint(self) -> VpcEndpoint | None:
-        """Delete the endpoint itself; return it until the cloud no longer knows it."""
+        """Delete the endpoint itself; return it as long as it exists."""
         try:
             now = self._alibaba.refreshed(self._endpoint)
             if now.endpoint_status != EndpointStatus.DELETING:
@@ -177,9 +177,9 @@ class Removal:
         return replace(now, zones=())
 
     def _remove(self, operation: str, call: Callable[..., str], *zone: str) -> None:
-        """Make a call that the cloud refuses while it is busy with the one before; the wait repeats it.
+        """Make a call that the cloud refuses while the previous one is in progress; the wait repeats it.
 
-        What is gone already is what the call was for; the next observation tells whether it is all.
+        A resource that is already gone is not an error; the next observation shows what remains.
         """
         ident = self._endpoint.endpoint_id
         resource = " zone ".join((ident, *zone))
@@ -212,7 +212,7 @@ class _Wait:
         reached: Callable[[VpcEndpoint | None], bool],
         goal: str,
     ) -> None:
-        """Call `observe` again and again until the goal is reached."""
+        """Call `observe` repeatedly until the goal is reached."""
         endpoint_id = self._endpoint.endpoint_id
         adopted = () if self._endpoint.ours else ("--adopted",)
         shared = ("--shared",) if self._request.shared else ()

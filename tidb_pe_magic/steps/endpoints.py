@@ -1,4 +1,4 @@
-"""The step `endpoints`: the account's endpoints, and the one that a command is about."""
+"""The step `endpoints`: list the account's endpoints, and choose the endpoint of a command."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _MOST_DETAILED = 20
 
 
 def endpoints(context: Context, request: requests.EndpointsRequest, on_event: EventHook) -> Endpoints:  # noqa: ARG001
-    """List this account's endpoints, with zones and addresses: the cluster's, or what was made in a region.
+    """List this account's endpoints with zones and addresses: the cluster's, or those created in a region.
 
     Raises:
-        InvalidRequest: both a cluster and a region are named.
+        InvalidRequest: both a cluster and a region are given.
     """
     noted, region_id = place_of(context, request.cluster, request.region)
     alibaba = context.alibaba(region_id)
@@ -39,7 +39,7 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
         found = tuple(endpoint for endpoint in alibaba.endpoints() if endpoint.ours)
     else:
         found = alibaba.endpoints(service_name=service_of(noted).service_name)
-    # Each endpoint's zones and groups cost two requests; the states of all came with the list.
+    # The zones and groups of each endpoint take two requests; the list contains all states.
     shown = tuple(detailed(alibaba, endpoint) for endpoint in found[:_MOST_DETAILED])
     every = (*shown, *found[_MOST_DETAILED:])
     clusters = {name: known_clusters(context, name) for name in {each.service_name for each in every}}
@@ -48,10 +48,10 @@ def endpoints(context: Context, request: requests.EndpointsRequest, on_event: Ev
 
 
 def place_of(context: Context, cluster: str | None, region: str | None) -> tuple[Cluster | None, str]:
-    """Return the cluster that is meant and its region, or the region that is named, which needs no cluster.
+    """Return the requested cluster and its region, or only the given region.
 
     Raises:
-        InvalidRequest: both a cluster and a region are named.
+        InvalidRequest: both a cluster and a region are given.
     """
     if region is None:
         noted = named_cluster(context, cluster)
@@ -62,10 +62,10 @@ def place_of(context: Context, cluster: str | None, region: str | None) -> tuple
 
 
 def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
-    """Return the endpoint with its zones and security groups, as far as they may be looked up.
+    """Return the endpoint with its zones and security groups, as far as permissions allow.
 
     Raises:
-        NotFound: it is gone.
+        NotFound: it no longer exists.
     """
     zones = look_up(lambda: alibaba.zones(endpoint.endpoint_id))
     groups = look_up(lambda: alibaba.endpoint_security_groups(endpoint.endpoint_id))
@@ -79,9 +79,9 @@ def detailed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
 
 
 def not_listed(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
-    """Return what was created here and is in no list, which may lag or be denied; None where it is not told.
+    """Return an endpoint that was created here but is not in a list, which may lag or be denied; else None.
 
-    Tags are told by lists alone, so that it is taken for ours as the journal has it.
+    Only lists contain tags, so the journal decides whether the endpoint is ours.
     """
     try:
         return replace(detailed(alibaba, alibaba.endpoint(endpoint_id)), ours=True)
@@ -90,11 +90,11 @@ def not_listed(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
 
 
 def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
-    """Return the endpoint with its present state, by either of the two operations that tell it.
+    """Return the endpoint with its current state, from either of the two operations that return it.
 
     Raises:
-        NotFound: it is gone.
-        PermissionDenied: neither may be called.
+        NotFound: it no longer exists.
+        PermissionDenied: neither operation is allowed.
     """
     try:
         return alibaba.refreshed(endpoint)
@@ -114,15 +114,15 @@ def refreshed(alibaba: Alibaba, endpoint: VpcEndpoint) -> VpcEndpoint:
 
 
 def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None) -> VpcEndpoint:
-    """Return the endpoint that is named, or else this kernel's last one, or else the cluster's only one.
+    """Return the given endpoint, this kernel's last one, or the cluster's only one.
 
-    It comes with zones and security groups, and is this kernel's last one from now on.
+    It includes zones and security groups, and becomes this kernel's last endpoint.
 
     Raises:
-        StepOrderError: there is none.
-        InvalidRequest: there are several and none is named.
-        NotEligible: the named one belongs to another service.
-        PermissionDenied: none is named, and endpoints may not be listed.
+        StepOrderError: the endpoint does not exist.
+        InvalidRequest: several exist, and the request selects none.
+        NotEligible: the given endpoint belongs to another service.
+        PermissionDenied: no endpoint is given, and endpoints cannot be listed.
     """
     alibaba = context.alibaba(cluster.region_id)
     service_name = service_of(cluster).service_name
@@ -166,7 +166,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
 
 
 def _endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
-    """Return the endpoint of this ID, by either of the two operations that tell it; None: there is none."""
+    """Return the endpoint of this ID, from either of the two operations; None if it does not exist."""
     found = look_up(lambda: alibaba.endpoints(endpoint_id=endpoint_id))
     if not isinstance(found, Denied):
         return found[0] if found else None
@@ -177,5 +177,5 @@ def _endpoint(alibaba: Alibaba, endpoint_id: str) -> VpcEndpoint | None:
 
 
 def for_endpoint(operation: str, endpoint_id: str | None) -> Suggestion:
-    """Return the command for the endpoint that had to be named."""
+    """Return the command with the endpoint's ID."""
     return Suggestion(operation, *(() if endpoint_id is None else ("--endpoint", endpoint_id)))

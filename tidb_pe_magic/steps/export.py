@@ -1,4 +1,4 @@
-"""The endpoint, existing or planned, as infrastructure as code."""
+"""The step `export`: write the existing or planned endpoint as infrastructure as code."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _PLACEMENT = ("vpc", "security_group", "zone", "name")
 
 
 def export(context: Context, request: ExportRequest, on_event: EventHook) -> Export:  # noqa: ARG001
-    """Write the endpoint that exists, or else the one that `create` would make; nothing is changed.
+    """Write the existing endpoint, or the one that `create` would create; nothing is changed.
 
     Raises:
-        InvalidRequest: a VPC, vSwitch, zone or security group cannot be used, or the file not be written.
+        InvalidRequest: a VPC, vSwitch, zone or security group cannot be used, or the file cannot be written.
         NotEligible: it is not in the cluster's region, or the service is not in the zone.
-        StepOrderError: the endpoint is being deleted, or too little is known to plan one.
+        StepOrderError: the endpoint is being deleted, or cannot be planned because look-ups are denied.
     """
     file = None
     if request.to is not None:
-        # Before anybody is asked: what must not be replaced is known already.
+        # Before any call: it is already known whether the file may be replaced.
         file = TextFile(request.to, mine=is_untouched_export, replace=request.replace)
         file.check()
     planned = _named(context, request) if request.endpoint else make_plan(context, request, tolerant=True)
@@ -56,17 +56,17 @@ def export(context: Context, request: ExportRequest, on_event: EventHook) -> Exp
 
 
 def _named(context: Context, request: ExportRequest) -> EndpointPlan:
-    """Return the plan to adopt the endpoint that was named.
+    """Return the plan to adopt the given endpoint.
 
     Raises:
-        InvalidRequest: there is none, or it was also said where one is to be created.
+        InvalidRequest: it does not exist, or the request also has options for a new endpoint.
         NotEligible: it belongs to another service.
     """
     for name in _PLACEMENT:
         if getattr(request, name):
             raise errors.InvalidRequest(
                 request.label(name),
-                f"says where an endpoint shall be, but {request.endpoint} exists: give one.",
+                f"is for a new endpoint, but {request.endpoint} already exists. Use only one of both.",
             )
     cluster = survey.planned_cluster(context, request.cluster, tolerant=True)
     endpoint = chosen_endpoint(context, cluster, request.endpoint)
@@ -80,10 +80,10 @@ def _named(context: Context, request: ExportRequest) -> EndpointPlan:
 
 
 def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
-    """Return the plan with every attribute of the endpoint that exists.
+    """Return the plan with every attribute of the existing endpoint.
 
     Raises:
-        StepOrderError: it is being deleted or is gone, or there is none and too little is known to plan one.
+        StepOrderError: it is being deleted or no longer exists; or none exists and none can be planned.
     """
     endpoint = planned.existing
     if endpoint is None:
@@ -91,7 +91,7 @@ def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
         if missing:
             because = f": {planned.findings[0].summary}" if planned.findings else "."
             raise errors.StepOrderError(
-                f"no endpoint can be planned, since no {missing} can be looked up{because}",
+                f"the endpoint cannot be planned because a {missing} cannot be looked up{because}",
                 advice=Advice("", Suggestion("plan")),
             )
         return planned
@@ -103,7 +103,7 @@ def _present(context: Context, planned: EndpointPlan) -> EndpointPlan:
         raise errors.StepOrderError(
             f"{endpoint.endpoint_id} is being deleted: there is nothing to export.",
             advice=Advice(
-                "Leave --endpoint out to export the endpoint that create would make.", Suggestion("endpoints")
+                "Omit --endpoint to export the endpoint that create would create.", Suggestion("endpoints")
             ),
         )
     return replace(planned, existing=endpoint)
@@ -117,7 +117,7 @@ def _origins(request: ExportRequest, planned: EndpointPlan) -> Origins:
         security_groups="--security-group" if request.security_group else "the only one of the VPC",
         zones="--zone" if request.zone else "the default of plan",
         vswitches=_vswitch_origin(request, planned),
-        name="--name" if request.name else "made from the cluster's name",
+        name="--name" if request.name else "derived from the cluster's name",
     )
 
 
@@ -125,6 +125,6 @@ def _vswitch_origin(request: ExportRequest, planned: EndpointPlan) -> str:
     named = {bool(choice.vswitch_id) for choice in request.zone}
     if named == {True}:
         return "--zone"
-    # Where vSwitches may not be looked up, the default is the one that this machine is in.
+    # If vSwitches cannot be looked up, the default is this machine's vSwitch.
     default = "the one with the most free addresses" if planned.vpc.vswitches else "this notebook's"
     return f"--zone, else {default}" if True in named else default

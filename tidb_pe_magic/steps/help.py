@@ -1,4 +1,4 @@
-"""Topics that are explained where one works: Markdown that is shipped with the package."""
+"""Help topics: Markdown files in the package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def help_topic(context: Context, request: HelpRequest, on_event: EventHook) -> HelpText:  # noqa: ARG001
-    """Return the topic's text, or the list of the topics; nobody is asked."""
+    """Return the topic's text, or the list of topics, without calling a cloud."""
     if request.topic:
         return HelpText(topic=request.topic, text=markdown(request.topic))
     rows = [f"- `{Suggestion('help', topic)}`: {_title(topic)}" for topic in TOPICS]

@@ -1,4 +1,4 @@
-"""What was changed from here: the journal, shown."""
+"""The step `history`: show the journal, or this process's queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def history(context: Context, request: HistoryRequest, on_event: EventHook) -> History:  # noqa: ARG001
-    """Return mutations or queries, the latest first; what cannot be read is told, never an error."""
+    """Return mutations or queries, newest first; unreadable parts are reported and do not cause an error."""
     if request.queries:
         queries, total = context.queries.latest(request.limit)
         return History(items=(), path="", total=total, queries=queries)

@@ -1,4 +1,4 @@
-"""Frames and files into tables, over a connection that `connect` has opened."""
+"""The step `load`: load frames and files into tables, over a connection that `connect` opened."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
     """Load a frame into a table; the CREATE TABLE is shown before it is executed.
 
     Raises:
-        StepOrderError: there is no such connection, or its session has an open transaction.
-        InvalidRequest: a value cannot arrive as it is, or the table is in the way or of other columns.
-        LoadFailed: it says which rows are committed.
-        ConnectionFailed: the server could not be asked; nothing was sent.
+        StepOrderError: the connection does not exist, or its session has an open transaction.
+        InvalidRequest: a value cannot be stored exactly, the table already exists, or its columns differ.
+        LoadFailed: the load ended early; the error says which rows are committed.
+        ConnectionFailed: the server could not be reached; nothing was sent.
     """
     record = open_or_saved(context, request.alias, on_event)
     if record.session.in_transaction:
         raise errors.StepOrderError(
-            "load has connections of its own, which do not see the open transaction of this session.",
+            "load uses separate connections, which do not see the open transaction of this session.",
             advice="COMMIT or ROLLBACK it first.",
         )
     from tidb_pe_magic.database.loading import load as loading  # noqa: PLC0415 - pyarrow is slow to import
@@ -75,7 +75,7 @@ def load(context: Context, request: LoadRequest, on_event: EventHook) -> LoadRes
 
 
 def _telling(clock: Callable[[], float], total: int, on_event: EventHook) -> Callable[[Ledger], None]:
-    """Return what is told of the rows several times a second: an event now and then."""
+    """Return the progress callback, which is called often and emits an event from time to time."""
     started = clock()
     due = started + _TOLD_AFTER
 

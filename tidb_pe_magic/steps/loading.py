@@ -1,4 +1,4 @@
-"""Importing what `connect` needs while there is nothing to do but wait."""
+"""Import the packages for `connect` in the background during a wait."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tidb_pe_magic.runtime.context import Context
 
-# What takes most of the time of importing jupysql and the database side. jupysql itself is imported by
-# `connect`: its sources warn when they are compiled, and warnings can be silenced for a whole process only.
+# The slowest imports of jupysql and the database side. `connect` imports jupysql itself, because its sources
+# warn when they are compiled, and warnings can only be silenced for a whole process.
 _SLOW = (
     "pandas",
     "pyarrow",
@@ -27,7 +27,7 @@ _started = threading.Event()
 
 
 def load_in_background(context: Context) -> None:
-    """Begin to import what `connect` needs, once for each process; without a shell nothing is needed yet."""
+    """Start to import the packages for `connect`, once per process; without a shell, do nothing."""
     if context.shell is None or is_loaded() or _started.is_set():
         return
     _started.set()
@@ -35,11 +35,11 @@ def load_in_background(context: Context) -> None:
 
 
 def is_loaded() -> bool:
-    """Tell whether jupysql is imported."""
+    """Return whether jupysql is imported."""
     return "sql.magic" in sys.modules
 
 
 def _load() -> None:
     for name in _SLOW:
-        with contextlib.suppress(ImportError):  # some are optional; `connect` reports those that are needed
+        with contextlib.suppress(ImportError):  # some are optional; `connect` reports missing required ones
             importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""Logging in to a cluster that may be asleep: an idle Starter cluster wakes at its first login."""
+"""The login to a cluster that may be asleep: an idle Starter cluster wakes at its first login."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import EventHook
     from tidb_pe_magic.runtime.context import Context
 
-# Seconds: until the login is reached, and for the first query after it.
+# Seconds until the login, and for the first query after it.
 _REACHED = 8.0
-# Seconds after which a login without an answer is explained.
+# Seconds after which a message explains why a login has not been answered.
 _EXPLAINED = 3.0
 WAKING = "waking the cluster… (an idle Starter cluster wakes at its first login)"
 
 
 def open_awake(context: Context, target: Target, *, patience: float, on_event: EventHook) -> Opened:
-    """Return an engine after a login and a query have succeeded; only the login is waited for longer.
+    """Return an engine after a successful login and query; only the login has the longer time limit.
 
-    The stop button and the cancel event end the waiting at once; the login is left to its own time limit.
+    The stop button and the cancel event end the wait immediately; the login ends at its own time limit.
 
     Args:
         context: its clock, and the cancel event.
         target: where to connect.
-        patience: seconds from the beginning until the login is given up.
-        on_event: is told where the cluster seems to be asleep.
+        patience: time limit of the login in seconds.
+        on_event: receives an event if the cluster seems to be asleep.
 
     Raises:
         ConnectionFailed: with the first stage that failed.
@@ -56,12 +56,12 @@ def open_awake(context: Context, target: Target, *, patience: float, on_event: E
         if answer.done():
             return answer.result()
     answer.add_done_callback(_dispose)
-    what = "while the cluster was waking up" if told else "before the connection was made"
+    what = "while the cluster was waking up" if told else "before the connection was opened"
     raise errors.WaitCancelled(f"stopped {what}.", advice="Run the same command again.")
 
 
 def _begin(target: Target, patience: float, reached: threading.Event) -> Future[Opened]:
-    """Open the engine in a thread of its own, which a server that does not answer cannot block."""
+    """Open the engine in a separate thread, so that a silent server does not block the caller."""
     from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
 
     return in_thread(
@@ -76,6 +76,6 @@ def _begin(target: Target, patience: float, reached: threading.Event) -> Future[
 
 
 def _dispose(answer: Future[Opened]) -> None:
-    """Close what was opened after nobody waited for it any more."""
+    """Close an engine that was opened after the wait had ended."""
     if answer.exception() is None:
         answer.result().engine.dispose()

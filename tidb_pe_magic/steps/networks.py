@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def networks(context: Context, request: requests.NetworksRequest, on_event: EventHook) -> Networks:  # noqa: ARG001
-    """List the region's networks, those first in which the endpoint can be created."""
+    """List the region's networks, usable ones first."""
     cluster = eligible_cluster(context, request.cluster)
     found = region_networks(context, cluster)
     usable, known = {vpc.vpc_id for vpc in found.usable_vpcs()}, dict[str, SecurityRules | Denied]()
@@ -36,7 +36,7 @@ def networks(context: Context, request: requests.NetworksRequest, on_event: Even
 
 
 def region_networks(context: Context, cluster: Cluster) -> Networks:
-    """Return the networks of the cluster's region, usable ones first, as far as they may be looked up."""
+    """Return the networks of the cluster's region, usable ones first, as far as permissions allow."""
     vpcs, missing = _vpcs(context.alibaba(cluster.region_id))
     found = Networks(cluster=cluster, vpcs=vpcs, here=context.whereabouts(), missing_actions=missing)
     ordered = sorted(
@@ -66,9 +66,9 @@ def region_networks(context: Context, cluster: Cluster) -> Networks:
 
 
 def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
-    """Return the VPCs with their parts, and the RAM actions that are missing for more.
+    """Return the VPCs with vSwitches and security groups, and the missing RAM actions.
 
-    Where VPCs may not be looked up, those are returned that a vSwitch or a security group names.
+    If VPCs cannot be looked up, return the VPCs of the vSwitches and security groups.
     """
     vpcs, vswitches, groups = (
         look_up(alibaba.vpcs),
@@ -91,5 +91,5 @@ def _vpcs(alibaba: Alibaba) -> tuple[tuple[Vpc, ...], tuple[str, ...]]:
 
 
 def vpc_by_id_only(vpc_id: str, region_id: str) -> Vpc:
-    """Return a VPC of which nothing but its ID is known."""
+    """Return a VPC with only its ID."""
     return Vpc(vpc_id=vpc_id, name="", region_id=region_id, cidr_block="", status="")

@@ -1,4 +1,4 @@
-"""The least that the access key's owner has to be allowed, as a RAM policy."""
+"""The smallest RAM policy for the access key's owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def permissions(context: Context, request: PermissionsRequest, on_event: EventHook) -> Permissions:  # noqa: ARG001
-    """Return the policy; the clouds are asked only where a cluster names the region.
+    """Return the policy; call a cloud only if a cluster is given, for its region.
 
     Raises:
         InvalidRequest: no cluster has this name or ID.

@@ -1,6 +1,6 @@
-"""Where the endpoint shall be: what was asked for, and defaults from what is known of the networks.
+"""The endpoint's location: requested values, and defaults from the known networks.
 
-What a missing permission hides is taken as it was named; only what was not named has to be known.
+Without the permission for a look-up, requested values are used unchecked; only defaults need the look-up.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ _MOST_ZONES = _MOST_GROUPS = 10  # limits of CreateVpcEndpoint (Alibaba Cloud AP
 
 
 def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcEndpoint] = ()) -> Vpc:
-    """Return the VPC that was named, or this machine's, or the only usable one, or the only one in use.
+    """Return the requested VPC, this machine's, the only usable one, or the only one in use.
 
     Args:
-        networks: the region's.
-        vpc_id: the one that was named.
+        networks: the region's networks.
+        vpc_id: the requested VPC.
         existing: the service's endpoints.
 
     Raises:
         ChoiceRequired: several are usable.
-        InvalidRequest: it has to be named.
-        StepOrderError: none can be used.
-        NotEligible: the one that was named is not in the region.
+        InvalidRequest: it must be given.
+        StepOrderError: no VPC is usable.
+        NotEligible: the requested VPC is not in the region.
     """
     region = networks.cluster.region_id
     if vpc_id is None:
@@ -93,17 +93,17 @@ def chosen_vpc(networks: Networks, vpc_id: str | None, existing: Collection[VpcE
 def _has_to_be_named(option: str, action: str, how: str = "") -> errors.InvalidRequest:
     return errors.InvalidRequest(
         option,
-        f"has to be named{how}: it cannot be looked up, since RAM action {action} is missing.",
+        f"is required{how} because it cannot be looked up: RAM action {action} is missing.",
         advice=Advice("", Suggestion("permissions")),
     )
 
 
 def refuse_foreign_vswitches(networks: Networks, vpc: Vpc, choices: Sequence[ZoneChoice]) -> None:
-    """Refuse vSwitches of other regions, VPCs and zones, whether an endpoint is created or adopted.
+    """Refuse vSwitches of other regions, VPCs and zones, also if an endpoint is adopted.
 
     Raises:
-        InvalidRequest: a vSwitch is in another VPC, or in another zone than is said.
-        NotEligible: one is not in the region.
+        InvalidRequest: a vSwitch is in another VPC, or not in the requested zone.
+        NotEligible: a vSwitch is not in the region.
     """
     if not networks.tells(RamAction.VSWITCHES):
         return
@@ -132,11 +132,11 @@ def refuse_foreign_vswitches(networks: Networks, vpc: Vpc, choices: Sequence[Zon
 def chosen_zones(
     networks: Networks, service: VerifiedService, vpc: Vpc, choices: Sequence[ZoneChoice]
 ) -> tuple[EndpointZone, ...]:
-    """Return the zones that were asked for, each with a vSwitch, or the default ones.
+    """Return the requested or default zones, each with a vSwitch.
 
     Raises:
-        InvalidRequest: a zone or a vSwitch cannot be used, or has to be named.
-        NotEligible: the service is not in a zone, or in none of the VPC's.
+        InvalidRequest: a zone or a vSwitch cannot be used, or must be given.
+        NotEligible: the service is not in a requested zone, or not in any zone of the VPC.
     """
     service_zones = [zone for zone in networks.zones if zone in service.zones]
     every = len(choices) == 1 and choices[0].zone_id == "all"
@@ -153,17 +153,17 @@ def chosen_zones(
         raise errors.NotEligible(
             "zone",
             f"{vpc.vpc_id} has none: {networks.vpc_obstacle(vpc) or 'no vSwitch in a zone of the service'}.",
-            advice=f"Make a vSwitch with free addresses in one of the zones {', '.join(service_zones)}.",
+            advice=f"Create a vSwitch with free addresses in one of the zones {', '.join(service_zones)}.",
         )
     if every:
         return tuple(usable[:_MOST_ZONES])
-    # A path within one zone is the shortest; zone IDs mean the same zone in every VPC of a region.
+    # A path within one zone is the shortest. A zone ID is the same zone in every VPC of a region.
     here = networks.here.zone_id if networks.here else ""
     return tuple(sorted(usable, key=lambda zone: zone.zone_id != here)[:DEFAULT_ZONES])
 
 
 def complete_zones(choices: Sequence[ZoneChoice]) -> tuple[EndpointZone, ...]:
-    """Return the zones that were asked for, if each has its vSwitch: with nothing known, that is all."""
+    """Return the requested zones if each has a vSwitch, because nothing else is known."""
     if not all(choice.vswitch_id for choice in choices):
         return ()
     return tuple(EndpointZone(zone_id=each.zone_id, vswitch_id=each.vswitch_id) for each in choices)
@@ -213,7 +213,7 @@ def _named_zone(
 
 
 def _zone_here(networks: Networks, service_zones: Sequence[str], vpc: Vpc) -> EndpointZone:
-    """Return this machine's own zone and vSwitch, where nothing else is known of vSwitches."""
+    """Return this machine's zone and vSwitch, because no other vSwitch is known."""
     here = networks.here
     if here is None or not networks.is_here(vpc) or here.zone_id not in service_zones:
         example = f" with its vSwitch, {next(iter(service_zones), 'ZONE')}=vsw-…"
@@ -227,13 +227,13 @@ def _roomiest(networks: Networks, vpc: Vpc, zone_id: str) -> VSwitch | None:
 
 
 def chosen_security_groups(networks: Networks, vpc: Vpc, chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return the security groups that were named, or one that allows this machine, or the only usable one.
+    """Return the requested security groups, one that allows this machine, or the only usable one.
 
-    Of several that allow this machine, each is enough: a basic one is taken before an advanced one.
+    If several allow this machine, choose one, and prefer a basic group to an advanced one.
 
     Raises:
-        ChoiceRequired: several are usable, and none is known to allow this machine.
-        InvalidRequest: one cannot be used, or has to be named.
+        ChoiceRequired: several are usable, but none is known to allow this machine.
+        InvalidRequest: a group cannot be used, or must be given.
     """
     hidden = not networks.tells(RamAction.SECURITY_GROUPS)
     if not chosen and hidden:

@@ -1,4 +1,4 @@
-"""The step `plan`: what `create` would create or reuse."""
+"""The step `plan`: show what `create` would create or reuse."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _DIGEST_LENGTH = 48
 
 
 def plan(context: Context, request: PlanRequest, on_event: EventHook) -> EndpointPlan:  # noqa: ARG001
-    """Show what `create` would do and what the preflight finds; nothing is changed.
+    """Return the plan of `create` with the preflight's findings; nothing is changed.
 
     Raises:
         InvalidRequest: a VPC, vSwitch, zone or security group cannot be used.
@@ -50,24 +50,24 @@ def plan(context: Context, request: PlanRequest, on_event: EventHook) -> Endpoin
         ApiError: the API refuses the dry run.
     """
     planned = make_plan(context, request, tolerant=True)
-    # A dry run answers with the first obstacle as an error: what stops has been found already.
+    # A dry run fails at the first obstacle, and the preflight has already found the stops.
     if planned.existing is not None or planned.stops:
         return planned
     try:
         dry_run(context, planned)
     except errors.PermissionDenied as denial:
-        # It would have said what only the API knows; `create` is what fails without the permission.
+        # The dry run only adds checks of the API; without the permission, `create` itself will fail.
         return replace(planned, findings=gravest_first((*planned.findings, unchecked(denial_of(denial)))))
     return replace(planned, dry_run="passed")
 
 
 def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -> EndpointPlan:
-    """Resolve what was asked against what is there, with the preflight's findings; nothing is changed.
+    """Resolve the request against existing resources, and return the plan with the preflight's findings.
 
     Args:
         context: the clients.
-        request: where the endpoint shall be.
-        tolerant: a cluster that is not ACTIVE is a finding, no refusal.
+        request: the location of the endpoint.
+        tolerant: report a cluster that is not ACTIVE as a finding instead of an error.
     """
     cluster = survey.planned_cluster(context, getattr(request, "cluster", None), tolerant=tolerant)
     known = survey.survey(context, cluster)
@@ -118,14 +118,14 @@ def make_plan(context: Context, request: Placement, *, tolerant: bool = False) -
 
 @contextmanager
 def _complete_commands(request: Placement) -> Iterator[None]:
-    """Put into an open choice the complete command for each candidate."""
+    """Add the complete command for each candidate to the error."""
     try:
         yield
     except errors.ChoiceRequired as choice:
         name = next((name for name, each in OPERATIONS.items() if each.request is type(request)), "")
         commands = []
         for value, _ in choice.candidates if name else ():
-            # Security groups and vSwitches are of one VPC, and none was named.
+            # Security groups and vSwitches belong to one VPC, and the request has none.
             chosen: Any = {"security_group": (value,)}
             if choice.field == "--vpc":
                 chosen = {"vpc": value, "security_group": (), "zone": ()}
@@ -139,7 +139,7 @@ def _default_name(cluster: Cluster) -> str:
 
 
 def existing_endpoints(context: Context, cluster: Cluster) -> tuple[VpcEndpoint, ...]:
-    """Return the service's endpoints in every VPC: first those created here, then by age."""
+    """Return the service's endpoints in every VPC: endpoints created here first, then by age."""
     name = service_of(cluster).service_name
     found = context.alibaba(cluster.region_id).endpoints(service_name=name)
     staying = [endpoint for endpoint in found if endpoint.endpoint_status != EndpointStatus.DELETING]
@@ -147,14 +147,14 @@ def existing_endpoints(context: Context, cluster: Cluster) -> tuple[VpcEndpoint,
 
 
 def preference(endpoint: VpcEndpoint) -> tuple[bool, str, str]:
-    """Return what several endpoints of a service and VPC are sorted by: created here first, then by age."""
+    """Return the sort key for endpoints of a service and VPC: created here first, then by age."""
     return (not endpoint.ours, endpoint.created, endpoint.endpoint_id)
 
 
 def adoption(
     cluster: Cluster, service: VerifiedService, vpc: Vpc, existing: list[VpcEndpoint], request: Placement
 ) -> EndpointPlan:
-    """Return the plan to adopt the first of the endpoints that exist for this service and VPC."""
+    """Return the plan to adopt the first existing endpoint for this service and VPC."""
     adopted = existing[0]
     return EndpointPlan(
         cluster=cluster,
@@ -169,7 +169,7 @@ def adoption(
 
 
 def serving(planned: EndpointPlan, clusters: tuple[ServedCluster, ...] | None) -> EndpointPlan:
-    """Return the plan with the clusters that its endpoint serves, or will."""
+    """Return the plan with the clusters that its endpoint serves or will serve."""
     existing = planned.existing
     return replace(planned, clusters=clusters, existing=existing and replace(existing, clusters=clusters))
 
@@ -184,8 +184,8 @@ def _differences(
     if "all" in asked:
         asked = dict.fromkeys(service_zones, "")
     if asked and RamAction.ENDPOINT_ZONES not in hidden:
-        found += [f"zone {zone} was asked for and is not in it" for zone in asked if zone not in has]
-        found += [f"zone {zone} is in it and was not asked for" for zone in has if zone not in asked]
+        found += [f"zone {zone} was requested but is not in it" for zone in asked if zone not in has]
+        found += [f"zone {zone} is in it but was not requested" for zone in has if zone not in asked]
         found += [
             f"zone {zone} is in vSwitch {has[zone]}, not {vswitch}"
             for zone, vswitch in asked.items()
@@ -194,12 +194,12 @@ def _differences(
     if request.security_group and RamAction.ENDPOINT_SECURITY_GROUPS not in hidden:
         groups = adopted.security_group_ids
         found += [
-            f"security group {g} was asked for and is not attached"
+            f"security group {g} was requested but is not attached"
             for g in request.security_group
             if g not in groups
         ]
         found += [
-            f"security group {g} is attached and was not asked for"
+            f"security group {g} is attached but was not requested"
             for g in groups
             if g not in request.security_group
         ]
@@ -213,7 +213,7 @@ def _differences(
 
 
 def dry_run(context: Context, planned: EndpointPlan) -> None:
-    """Have the API check the plan; nothing is created.
+    """Let the API check the plan with a dry run; nothing is created.
 
     Raises:
         ApiError: the API refuses.
@@ -224,7 +224,7 @@ def dry_run(context: Context, planned: EndpointPlan) -> None:
 def request_creation(
     context: Context, planned: EndpointPlan, *, token: str, dry_run: bool
 ) -> VpcEndpoint | None:
-    """Call CreateVpcEndpoint for the plan; None: it was a dry run."""
+    """Call CreateVpcEndpoint for the plan; None for a dry run."""
     return context.alibaba(planned.cluster.region_id).create_endpoint(
         service_name=planned.service.service_name,
         vpc_id=planned.vpc.vpc_id,
@@ -237,18 +237,18 @@ def request_creation(
 
 
 def plan_name(context: Context, planned: EndpointPlan) -> str:
-    """Return what is the same wherever the same endpoint would be created: a VPC belongs to one account."""
+    """Return the identity of the plan's endpoint: service and VPC. A VPC belongs to one account."""
     host = context.settings.alibaba_host
     said = (host, planned.cluster.region_id, planned.service.service_name, planned.vpc.vpc_id)
     return digest(repr(said))
 
 
 def plan_token(context: Context, planned: EndpointPlan) -> str:
-    """Return the ClientToken that is the plan's own: the same wherever the same is planned."""
+    """Return the plan's ClientToken: the same for the same plan on every machine."""
     said = (plan_name(context, planned), planned.zones, planned.security_group_ids, planned.name)
     return digest(repr(said))
 
 
 def digest(text: str) -> str:
-    """Return a short name of the text, the same in every process."""
+    """Return a short hash of the text, the same in every process."""
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -1,4 +1,4 @@
-"""What is said of a query while it is read, and of what it changed."""
+"""The events of a query: progress, result, and changed rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOLD_AFTER, _TOLD_EVERY = 1.0, 0.5
 
 
 def telling(context: Context, on_event: EventHook) -> Callable[[Tally], None]:
-    """Return what is told of rows and bytes several times a second: an event now and then."""
+    """Return the progress callback, which is called often and emits an event from time to time."""
     started = context.clock()
     due = started + _TOLD_AFTER
 
@@ -40,13 +40,13 @@ def telling(context: Context, on_event: EventHook) -> Callable[[Tally], None]:
 
 
 def asking_clock(context: Context) -> Callable[[], float] | None:
-    """Return the clock by which a statement takes long enough to be asked what it cost; None for never."""
+    """Return the clock that decides whether a statement's cost is looked up; None to never look it up."""
     return context.clock if context.counts_units() else None
 
 
 @contextmanager
 def logged(context: Context, alias: str, sql: str) -> Iterator[Callable[[QueryResult], None]]:
-    """Note the query in this process's log, whatever becomes of it; give what is told of its result."""
+    """Log the query with its outcome, and yield the hook for its result."""
     from tidb_pe_magic.database.shortened import shortened  # noqa: PLC0415 - only a query needs it
 
     started = context.clock()
@@ -80,7 +80,7 @@ def logged(context: Context, alias: str, sql: str) -> Iterator[Callable[[QueryRe
 
 
 def report_lost(session: AliasSession | None, on_event: EventHook) -> None:
-    """Say which settings of the session a reconnection has undone."""
+    """Emit an event with the session settings that a reconnection has reset."""
     lost = session.take_lost() if session is not None else ()
     if lost:
         from tidb_pe_magic.database.session import SessionStateLost  # noqa: PLC0415 - pymysql is slow
@@ -89,7 +89,7 @@ def report_lost(session: AliasSession | None, on_event: EventHook) -> None:
 
 
 def changes(sql: str, tally: Tally) -> dict[str, Any]:
-    """Return what of a result is about rows that were changed; a statement that defines counts none."""
+    """Return the number of changed rows; None for a DDL statement."""
     if tally.changed is None:
         return {}
     counted = tally.changed or effect_of(sql).verb in _WRITES

@@ -1,4 +1,4 @@
-"""The step `run`: every step in order, skipping what is done."""
+"""The step `run`: run every step in order, and skip finished ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class _Progress:
-    """Reports the steps of a run, with the seconds that each took."""
+    """Reports the steps of a run, with their duration in seconds."""
 
     def __init__(self, context: Context, on_event: EventHook) -> None:
         self._clock = context.clock
@@ -39,12 +39,12 @@ class _Progress:
         self.steps: list[FinishedStep] = []
 
     def start(self, step: str) -> None:
-        """Begin a step."""
+        """Start a step."""
         self._started = self._clock()
         self._on_event(StepStarted(step=step))
 
     def finish(self, step: str, detail: str, *, skipped: bool = False) -> None:
-        """End the step that was begun last."""
+        """End the current step."""
         finished = FinishedStep(
             step=step, detail=detail, seconds=self._clock() - self._started, skipped=skipped
         )
@@ -53,14 +53,14 @@ class _Progress:
 
 
 def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport:
-    """Show the plan, then do every step in order, skipping what is done.
+    """Show the plan, then run every step in order, and skip finished ones.
 
     Raises:
-        ChoiceRequired: several VPCs or security groups are possible, and none is the clear choice.
-        NotConfirmed: a billed creation was not confirmed, or nobody can be asked; nothing was created.
-        MissingCredentials: the login has no password, and nobody could be asked; nothing was created.
-        StepOrderError: the service's owner has to accept the connection first.
-        TidbPeError: what the step that failed raises; those before it stay done.
+        ChoiceRequired: several VPCs or security groups are possible, and the choice is not clear.
+        NotConfirmed: a billed creation was not confirmed, or a prompt is not possible; nothing was created.
+        MissingCredentials: the login has no password, and a prompt is not possible; nothing was created.
+        StepOrderError: the service's owner must accept the connection first.
+        TidbPeError: from the failed step; earlier steps stay done.
     """
     load_in_background(context)
     progress = _Progress(context, on_event)
@@ -79,7 +79,7 @@ def run(context: Context, request: RunRequest, on_event: EventHook) -> RunReport
     if not endpoint.ready:
         raise errors.StepOrderError(
             f"the owner of the service has to accept the connection of {endpoint.endpoint_id}.",
-            advice=f"Give this ID to whoever manages {cluster.display_name} in TiDB Cloud. After that, run "
+            advice=f"Give this ID to the owner of {cluster.display_name} in TiDB Cloud. After that, run "
             f"{write.command('run', request)}",
         )
     progress.finish("wait", f"{endpoint.endpoint_status} and {endpoint.connection_status}", skipped=was_ready)
@@ -101,7 +101,7 @@ def _create(
     on_event(PlanShown(plan=planned))
 
     if request.force or not planned.stops:
-        # What is created is billed: a login that cannot be is refused before.
+        # The new endpoint is billed, so refuse an impossible login first.
         connect.check_password(context, planned, request)
         _confirm(context, planned, request)
 
@@ -116,10 +116,10 @@ def _create(
 
 
 def _confirm(context: Context, planned: EndpointPlan, request: RunRequest) -> None:
-    """Ask before an endpoint is created that this account is billed for.
+    """Ask before creating an endpoint that is billed to this account.
 
     Raises:
-        NotConfirmed: the answer is no, or nobody can be asked.
+        NotConfirmed: the user answered "no", or a prompt is not possible.
     """
     if request.yes or not planned.billed:
         return
@@ -130,7 +130,7 @@ def _confirm(context: Context, planned: EndpointPlan, request: RunRequest) -> No
     except EOFError:
         raise errors.NotConfirmed(
             f"the endpoint is billed ({zones}, by the hour), and this process has no terminal or notebook "
-            "to ask in.",
+            "for the question.",
             advice=Advice("Add --yes to create it without a question.", with_yes),
         ) from None
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Saved connections: one JSON file each in the user's configuration directory, with nothing secret in it."""
+"""Saved connections: one JSON file each in the user's configuration directory, without secrets."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DIRECTORY = "TIDB_PE_CONFIG_DIR"
-"""The environment variable that replaces the user's configuration directory."""
+"""The environment variable that sets another configuration directory."""
 
-# What every result has, and no saved cluster.
+# Fields of every result that a saved cluster does not need.
 _OF_RESULTS = frozenset(field.name for field in dataclasses.fields(Result))
 _VERSION = 1
-_LARGEST = 100_000  # bytes; what is larger was not written here
+_LARGEST = 100_000  # bytes; this package never writes a larger file
 _RULES: dict[str, Callable[[str], object]] = {
     "name": requests.alias_name,
     "host": requests.host_name,
@@ -36,7 +36,7 @@ _RULES: dict[str, Callable[[str], object]] = {
 
 
 def directory(environ: Mapping[str, str]) -> Path:
-    """Return where connections are saved; it need not exist."""
+    """Return the directory of saved connections; it may not exist."""
     given = environ.get(DIRECTORY)
     if given:
         return Path(given).expanduser() / "connections"
@@ -46,14 +46,14 @@ def directory(environ: Mapping[str, str]) -> Path:
 
 
 def names(environ: Mapping[str, str]) -> list[str]:
-    """Return the names of the saved connections, whether they can be read or not."""
+    """Return the names of all saved connections, including unreadable ones."""
     with contextlib.suppress(OSError):
         return sorted(path.stem for path in directory(environ).glob("*.json"))
     return []
 
 
 def save(environ: Mapping[str, str], connection: SavedConnection) -> Path:
-    """Write the connection to its file, which only its owner can read, in the place of an earlier one.
+    """Write the connection to its file, which only its owner can read; replace an existing one.
 
     Raises:
         InvalidRequest: the file cannot be written.
@@ -76,7 +76,7 @@ def load(environ: Mapping[str, str], name: str) -> SavedConnection:
     """Read a saved connection.
 
     Raises:
-        InvalidRequest: none has this name, or its file cannot be used.
+        InvalidRequest: no connection has this name, or its file cannot be used.
     """
     path = _path(environ, name)
     try:
@@ -90,7 +90,7 @@ def load(environ: Mapping[str, str], name: str) -> SavedConnection:
         ) from None
     except (OSError, ValueError) as error:
         reason = _reason(error)
-    # Outside the handler: an error of decoding holds the file's content.
+    # Outside the handler, because a decoding error contains the file's content.
     raise errors.InvalidRequest(
         f"@{name}",
         f"{path} cannot be used: {reason}.",
@@ -99,7 +99,7 @@ def load(environ: Mapping[str, str], name: str) -> SavedConnection:
 
 
 def saved_at(environ: Mapping[str, str], name: str) -> datetime:
-    """Return when the connection was saved, in UTC: the time of its file."""
+    """Return the time of saving in UTC: the file's modification time."""
     return datetime.fromtimestamp(_path(environ, name).stat().st_mtime, UTC)
 
 
@@ -117,7 +117,7 @@ def every(environ: Mapping[str, str]) -> tuple[tuple[SavedConnection, ...], tupl
 
 
 def forget(environ: Mapping[str, str], name: str) -> bool:
-    """Delete a saved connection; False where there is none.
+    """Delete a saved connection; return False if it does not exist.
 
     Raises:
         InvalidRequest: the file cannot be deleted.
@@ -141,7 +141,7 @@ def _read(path: Path) -> SavedConnection:
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: with what is wrong with its content, which is not repeated.
+        ValueError: with the reason, but without the file's content.
     """
     with path.open("rb") as file:
         written = file.read(_LARGEST + 1)
@@ -150,8 +150,8 @@ def _read(path: Path) -> SavedConnection:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        msg = "it holds no JSON object"
-        raise ValueError(msg)  # noqa: TRY004 - a rule about the file, as the others
+        msg = "it is not a JSON object"
+        raise ValueError(msg)  # noqa: TRY004 - an error of the file's content, like the others
     if content.pop("version", None) != _VERSION:
         msg = f"its version is not {_VERSION}"
         raise ValueError(msg)
@@ -168,7 +168,7 @@ def _read(path: Path) -> SavedConnection:
 
 def _cluster(content: Any) -> Cluster:
     if not isinstance(content, dict):
-        msg = "cluster is missing or no object"
+        msg = "cluster is missing or not an object"
         raise ValueError(msg)  # noqa: TRY004 - a rule about the file, as the others
     service = content.get("service")
     if isinstance(service, dict):
@@ -178,9 +178,9 @@ def _cluster(content: Any) -> Cluster:
 
 
 def _built(kind: type[Any], content: dict[str, Any]) -> Any:
-    """Make an instance from exactly its fields, each of its own type.
+    """Create an instance from exactly its fields, each with its type.
 
-    The types are those of JSON, but for lists, which become tuples, and what was built before.
+    The types are JSON types, except that lists become tuples and nested objects are already built.
     """
     made: dict[str, Any] = {}
     for field in dataclasses.fields(kind):

@@ -1,4 +1,4 @@
-"""Which clusters of this TiDB Cloud account an endpoint serves: one service can carry those of a region.
+"""The clusters of this TiDB Cloud account that an endpoint serves: one service can serve a region's clusters.
 
 Clusters of a region share its gateway, and the gateway's endpoint service; the prefix of the SQL user's name
 routes a login (TiDB Cloud's documentation of private endpoints for Starter and Essential, 2026-07).
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
     from tidb_pe_magic.runtime.context import Context
 
-# Of a cluster that is gone, or going, no login is carried any more.
+# States of a cluster that no longer accepts logins.
 _GONE = frozenset({"DELETED", "DELETING"})
-# What leaves it open which clusters there are.
+# Errors after which the clusters are unknown.
 _UNKNOWN = (errors.ApiError, errors.MissingCredentials)
 
 
 def served_clusters(context: Context, service_name: str) -> tuple[ServedCluster, ...]:
-    """Return the clusters behind an endpoint service that this TiDB Cloud key can see, ACTIVE ones first.
+    """Return the clusters of an endpoint service that this TiDB Cloud key can read, ACTIVE ones first.
 
     Raises:
-        MissingCredentials: there is no TiDB Cloud key.
+        MissingCredentials: no TiDB Cloud key was found.
         ApiError: the clusters cannot be listed.
     """
     found = [
@@ -38,12 +38,12 @@ def served_clusters(context: Context, service_name: str) -> tuple[ServedCluster,
         if each.service is not None and each.service.service_name == service_name and each.state not in _GONE
     ]
     found.sort(key=lambda each: (not each.active, each.display_name, each.cluster_id))
-    # A list that changes between two pages may show one of its clusters twice.
+    # A list that changes between two pages may contain a cluster twice.
     return tuple({each.cluster_id: each for each in found}.values())
 
 
 def known_clusters(context: Context, service_name: str) -> tuple[ServedCluster, ...] | None:
-    """Return the clusters behind an endpoint service; None where they cannot be listed."""
+    """Return the clusters of an endpoint service; None if they cannot be listed."""
     try:
         return served_clusters(context, service_name)
     except _UNKNOWN:
@@ -58,19 +58,19 @@ def with_clusters(context: Context, endpoint: VpcEndpoint) -> VpcEndpoint:
 def refuse_shared(
     context: Context, endpoint: VpcEndpoint, meant: Collection[str], *, command: Suggestion
 ) -> VpcEndpoint:
-    """Refuse to delete an endpoint over which other clusters are reached; return it with its clusters.
+    """Refuse to delete an endpoint that serves other clusters; otherwise return it with its clusters.
 
-    Where none of the clusters behind it is meant, a single one is no other: it is the one that the endpoint
-    was made for.
+    If `meant` contains none of its clusters, a single cluster is not counted as another one, because the
+    endpoint was created for it.
 
     Args:
         context: the clients.
-        endpoint: what is to be deleted.
+        endpoint: the endpoint to delete.
         meant: IDs of the clusters that may lose it.
-        command: what deletes it anyway.
+        command: the command that deletes it anyway.
 
     Raises:
-        NotEligible: it serves other ACTIVE clusters, or which clusters it serves cannot be told.
+        NotEligible: it serves other ACTIVE clusters, or its clusters are unknown.
     """
     try:
         served = served_clusters(context, endpoint.service_name)
@@ -100,5 +100,5 @@ def _counted(clusters: Sequence[ServedCluster], kind: str = "") -> str:
 
 
 def names(clusters: Sequence[ServedCluster]) -> str:
-    """Return the clusters' names in one phrase, with the ID where a name is not unique."""
+    """Return the clusters' names in one phrase, with the ID if a name is not unique."""
     return ", ".join(each.name_among(clusters) for each in clusters)

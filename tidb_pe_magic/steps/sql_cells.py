@@ -1,4 +1,4 @@
-"""What `%sql` and `%%sql` run: jupysql's statements, in the session of their alias."""
+"""Runs the statements of `%sql` and `%%sql` in the session of their alias."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class SqlCells:
-    """Runs the statements of one alias; each is shown while it takes long, and has a line at its end."""
+    """Runs the statements of one alias; shows the progress of long ones, and a line at the end."""
 
     def __init__(self, context: Context, alias: str) -> None:
-        """Run them with what a context has."""
+        """Create the runner from a context."""
         self._context = context
         self._alias = alias
 
     def run(
         self, query: BoundStatement, *, shown: bool, framed: bool
     ) -> tuple[pa.Table, pd.DataFrame | None]:
-        """Run a statement in the alias's session; return its rows, and a frame of them where one is wanted.
+        """Run a statement in the alias's session; return its rows, and a frame if requested.
 
         Raises:
             StepOrderError: the connection is closed, or its session is busy with another cell.

@@ -1,4 +1,4 @@
-"""SQL users with the least that they need; their passwords are made here and shown to nobody."""
+"""The step `sql-user`: create SQL users with minimal roles; their passwords are generated and never shown."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Cluster, EventHook
     from tidb_pe_magic.runtime.context import Context
 
-_MOST = 32  # characters of a user name of MySQL's protocol
+_MOST = 32  # characters of a user name in the MySQL protocol
 
 
 def full_name(cluster: Cluster, name: str, *, no_prefix: bool = False) -> str:
-    """Return the name with its cluster's prefix, which TiDB Cloud requires where the cluster has one."""
+    """Return the name with its cluster's prefix, which TiDB Cloud requires if the cluster has one."""
     if no_prefix or name.startswith(cluster.name_prefix):
         return name
     return f"{cluster.name_prefix}{name}"
 
 
 def login_name(cluster: Cluster, user: str | None, *, no_prefix: bool = False) -> str:
-    """Return as whom to log in: the user that is named, with the cluster's prefix, or the cluster's root."""
+    """Return the login user: the given user with the cluster's prefix, or the cluster's root user."""
     if not user:
         return cluster.root_user
     return full_name(cluster, user, no_prefix=no_prefix)
 
 
 def password_name(cluster: Cluster, user: str) -> str:
-    """Return what a SQL user's password is stored under: of a name without a prefix, each cluster has one."""
+    """Return the key of a SQL user's stored password; without a prefix, it includes the cluster."""
     return user if cluster.user_prefix else f"{user}@{cluster.cluster_id}"
 
 
 def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> SqlUsers:  # noqa: ARG001
-    """List, make or delete a cluster's SQL users, or give one a new password.
+    """List, create or delete a cluster's SQL users, or set a new password.
 
     Raises:
-        InvalidRequest: an option is missing, or the password cannot be kept; nothing was changed.
-        Conflict: there is a user of this name already.
-        NotFound: there is none.
-        ServiceUnavailable: no answer; what was kept, and what to do, is told.
-        WaitCancelled: the stop button; it may have been done, and what was kept is told.
+        InvalidRequest: an option is missing, or the password cannot be stored; nothing was changed.
+        Conflict: a user with this name already exists.
+        NotFound: the user does not exist.
+        ServiceUnavailable: no answer; the error says what was stored and what to do.
+        WaitCancelled: the stop button; the change may be done, and the error says what was stored.
     """
     cluster = named_cluster(context, request.cluster)
     if request.action == "list":
@@ -59,7 +59,7 @@ def sql_user(context: Context, request: SqlUserRequest, on_event: EventHook) -> 
     if len(name) > _MOST:
         raise errors.InvalidRequest("NAME", f"{name} is longer than {_MOST} characters.")
     act = {"create": _create, "delete": _delete, "rotate": _rotate}[request.action]
-    # Of two kernels that make one user, the one that is refused would delete the other's password.
+    # Without a lock, if two kernels create one user, the refused one would delete the other's password.
     lock = f"sql-user-{quote(password_name(cluster, name), safe='')}"
     with exclusively(context, lock, f"changing the SQL user {name}"):
         user, stored = act(context, request, cluster, name)
@@ -79,7 +79,7 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
     if not request.role:
         raise errors.InvalidRequest("--role", "is missing: readonly, readwrite or admin.")
     role = f"role_{request.role}"
-    if request.role != "admin":  # the one that clusters share has no prefix
+    if request.role != "admin":  # a user that clusters share has no prefix
         role = f"{cluster.name_prefix}{role}"
     user, entry = SqlUser(name=name, role=role), password_name(cluster, name)
     if _find(context, cluster, name) is not None:
@@ -92,7 +92,7 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
             ),
         )
     password = sql_passwords.new_password()
-    # Before the call: a password that only the cloud knows is lost.
+    # Store it before the call, because a password that only the cloud knows is lost.
     place = sql_passwords.store(context.environ, entry, password, where=request.store)
     try:
         with context.journal.change("CreateSqlUser", name, region_id=cluster.region_id):
@@ -112,7 +112,7 @@ def _create(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
 
 def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: str) -> tuple[SqlUser, str]:
     user, entry = _needed(context, cluster, name, "UpdateSqlUser"), password_name(cluster, name)
-    # What an earlier call may have set counts until this one succeeds.
+    # The password of an earlier call may be valid until this call succeeds.
     earlier = sql_passwords.stored(context.environ, entry, pending=True)
     password = earlier.secret if earlier else sql_passwords.new_password()
     place = sql_passwords.store(context.environ, entry, password, where=request.store, pending=True)
@@ -125,7 +125,7 @@ def _rotate(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
                 sql_passwords.forget(context.environ, entry, pending=True)
             raise
         advice = Advice(
-            f"Either the old or the new password is valid. Both are kept, the new one in {place}. Run the "
+            f"Either the old or the new password is valid. Both are stored, the new one in {place}. Run the "
             "same command again to settle it."
         )
         raise _uncertain(failure, "rotating", name, advice) from None
@@ -146,14 +146,14 @@ def _delete(context: Context, request: SqlUserRequest, cluster: Cluster, name: s
 
 
 def _is_refusal(failure: BaseException) -> bool:
-    """Tell whether the API has certainly not done it: the last of several calls may be refused in passing."""
+    """Return whether the API certainly made no change; with retries, the last refusal is not proof."""
     if isinstance(failure, errors.ApiError):
         return not (failure.transient or isinstance(failure, errors.ServiceUnavailable))
     return not isinstance(failure, errors.WaitCancelled | KeyboardInterrupt)
 
 
 def _uncertain(failure: BaseException, what: str, name: str, advice: Advice) -> errors.TidbPeError:
-    """Return the failure with what to do, where it is not known whether it was done."""
+    """Return the failure with advice, if it is unknown whether the change is done."""
     if not isinstance(failure, errors.TidbPeError):
         return errors.WaitCancelled(f"stopped while {what} the SQL user {name}.", advice=advice)
     failure.advise(advice)

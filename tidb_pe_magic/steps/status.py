@@ -1,4 +1,4 @@
-"""The step `status`: which steps are done, and which command is next."""
+"""The step `status`: show which steps are done, and the next command."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ if TYPE_CHECKING:
 
 
 _T = TypeVar("_T")
-# Errors that mean "this step is not done yet", as against "it could not be asked".
+# Errors that mean "this step is not done yet", not "the look-up failed".
 _NOT_DONE = (errors.StepOrderError, errors.NotEligible, errors.NotFound)
 
 
-def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001, C901 - a step each
-    """Ask the clouds for each step's state; the first step that is not done gives the next command.
+def status(context: Context, request: StatusRequest, on_event: EventHook) -> RunbookStatus:  # noqa: ARG001, C901 - one branch per step
+    """Look up each step's state in the clouds; the first unfinished step determines the next command.
 
-    What may not be looked up is neither done nor undone, and what follows it is looked at all the same.
+    A step whose look-up is denied counts as unknown, and the following steps are still looked up.
 
-    Without a key for a cloud, the result holds what this machine knows itself.
+    Without a cloud key, the result contains the facts that this machine knows.
 
     Raises:
-        InvalidRequest: no cluster has this name or ID, or several endpoints exist and none is named.
+        InvalidRequest: no cluster has this name or ID, or several endpoints exist and the request selects
+            none.
     """
     steps: list[StepStatus] = []
     known: list[str] = []
@@ -104,13 +105,13 @@ def status(context: Context, request: StatusRequest, on_event: EventHook) -> Run
 
 
 def _without_key(context: Context) -> Suggestion:
-    """Return the next command where no cloud can be asked: what works without a key comes first."""
+    """Return the next command without a cloud key; commands that need no key come first."""
     saved = saved_connections.names(context.environ)
     return Suggestion("connect", f"@{saved[0]}") if saved else Suggestion("help", "keys")
 
 
 def _known_here(context: Context) -> Iterator[str]:
-    """Yield what this machine knows itself: open and saved connections, and the journal's last change."""
+    """Yield the facts that this machine knows: open and saved connections, and the journal's last change."""
     opened = ", ".join(
         f"{each.alias} ({each.cluster.display_name} at {each.host})" for each in context.connections.values()
     )
@@ -124,21 +125,21 @@ def _known_here(context: Context) -> Iterator[str]:
         return
     last = changes[0] if changes else None
     if last is None:
-        yield "The journal lists no change made on this machine."
+        yield "The journal does not contain any changes from this machine."
     else:
         what = f"{last.operation} {last.resource} in {last.region_id}"
         yield f"Last change in the journal: {what}, {last.result}, {last.time}."
 
 
 def _without_endpoint(aliases: Sequence[str], *, denied: bool) -> Suggestion:
-    """Return the next command where no endpoint is known."""
+    """Return the next command if no endpoint is known."""
     if not denied:
-        return Suggestion("networks")  # which names what `create` needs
+        return Suggestion("networks")  # which lists the options for `create`
     return Suggestion("sql", aliases[-1]) if aliases else Suggestion("permissions")
 
 
 def _aliases(context: Context, cluster: Cluster, endpoint_id: str | None = None) -> list[str]:
-    """Return the open connections to the cluster, by this endpoint or by any."""
+    """Return the open connections to the cluster, over this endpoint or over any."""
     return [
         connection.alias
         for connection in tuple(context.connections.values())

@@ -1,4 +1,4 @@
-"""The databases and tables of an open connection."""
+"""The step `tables`: list the databases and tables of a connection, or describe a table."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _STARS = re.compile(r"[*%]")
 
 
 def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tables | TableDetails:
-    """List databases and tables, or describe the table that is named.
+    """List databases and tables, or describe the given table.
 
     Raises:
-        StepOrderError: there is no such connection, neither open nor saved.
-        InvalidRequest: there is no such database or table, or several databases have the table.
+        StepOrderError: the connection is neither open nor saved.
+        InvalidRequest: the database or table does not exist, or several databases have the table.
         QueryError: the server refuses, or the request was stopped.
         ConnectionFailed: the connection was lost.
     """
@@ -52,12 +52,12 @@ def tables(context: Context, request: TablesRequest, on_event: EventHook) -> Tab
     if not wanted:
         listed = _listed(request.alias, current, everything)
         failure = record.schema.failure
-        return replace(listed, notes=(f"No names are completed: {failure}",)) if failure else listed
+        return replace(listed, notes=(f"Names cannot be completed: {failure}",)) if failure else listed
     return _chosen(request.alias, current, everything, wanted, ask)
 
 
 def _asking(context: Context, record: OpenConnection) -> Ask:
-    """Return what runs a statement over a connection of its own: the cells' session is left alone."""
+    """Return a function that runs a statement over a separate connection, not in the cells' session."""
     from tidb_pe_magic.database.queries.results import Read, read_table  # noqa: PLC0415 - needs pyarrow
     from tidb_pe_magic.database.queries.statement import BoundStatement  # noqa: PLC0415 - as above
 
@@ -74,7 +74,7 @@ def _listed(alias: str, current: str, found: Listing, shown: str = "") -> Tables
 
 
 def _chosen(alias: str, current: str, found: Listing, wanted: str, ask: Ask) -> Tables | TableDetails:
-    """Return what a name means that is no table of the current database: a pattern, a database or a table."""
+    """Resolve a name that is not a table of the current database: a pattern, a database or a table."""
     from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.schema.catalog import Listing  # noqa: PLC0415 - as above
 
@@ -104,7 +104,7 @@ def _unknown(wanted: str, database: str, name: str, current: str, found: Listing
 
     known = {each.lower(): each for each in found.databases} if not database else {}
     for each in found.tables:
-        # Of two that are equally close the one in the current database is meant.
+        # If two names are equally close, prefer the one in the current database.
         text = identifiers.written(each.database if each.database != current else "", each.name)
         if not database or each.database.lower() == database.lower():
             known.setdefault(each.name.lower(), text)
@@ -124,7 +124,7 @@ def _unknown(wanted: str, database: str, name: str, current: str, found: Listing
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """Return what `*` and `%` stand for any characters in."""
+    """Return the pattern in which `*` and `%` match any characters."""
     return re.compile(".*".join(map(re.escape, _STARS.split(text))), re.IGNORECASE | re.DOTALL)
 
 
@@ -140,7 +140,7 @@ def _details(alias: str, ask: Ask, table: TableSummary, current: str) -> TableDe
     rows: pa.Table | None = None
     try:
         rows = ask(f"SELECT * FROM {name} LIMIT {_SAMPLE}", ())  # noqa: S608 - the name is quoted
-    except errors.QueryFailed as error:  # such as a missing permission, or a view over a table that is gone
+    except errors.QueryFailed as error:  # such as a missing permission, or a view over a deleted table
         notes = (f"Its rows cannot be read: {error.message}",)
     return TableDetails(
         alias=alias,
@@ -155,7 +155,7 @@ def _details(alias: str, ask: Ask, table: TableSummary, current: str) -> TableDe
 
 
 def _select(name: str, columns: Iterable[TableColumn]) -> str:
-    """Return a query of all columns, broken into lines that can be read."""
+    """Return a query of all columns, wrapped into readable lines."""
     from tidb_pe_magic.database.schema import identifiers  # noqa: PLC0415 - sqlalchemy is slow to import
 
     words = [identifiers.written(column.name) for column in columns]

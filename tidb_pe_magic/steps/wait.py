@@ -1,4 +1,4 @@
-"""Waiting for the endpoint."""
+"""The step `wait`: wait for the endpoint."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
     """Wait until the endpoint is Active and its connection Connected.
 
     Raises:
-        StepOrderError: there is no endpoint yet.
-        WaitTimeout: the time is over; the cloud's work goes on.
-        WaitCancelled: the stop button; the cloud's work goes on.
+        StepOrderError: the endpoint does not exist yet.
+        WaitTimeout: the time limit was reached; the cloud's work continues.
+        WaitCancelled: the stop button; the cloud's work continues.
         EndpointFailed: the endpoint will never be connected.
     """
     load_in_background(context)
@@ -38,7 +38,7 @@ def wait(context: Context, request: WaitRequest, on_event: EventHook) -> VpcEndp
     return wait_for(context, endpoint, request.timeout, on_event, command=command)
 
 
-def wait_for(  # noqa: PLR0913 - what tells one wait from another
+def wait_for(  # noqa: PLR0913 - the differences between waits
     context: Context,
     endpoint: VpcEndpoint,
     timeout: float,
@@ -47,15 +47,15 @@ def wait_for(  # noqa: PLR0913 - what tells one wait from another
     command: Suggestion,
     reached: Callable[[VpcEndpoint | None], bool] = connected,
 ) -> VpcEndpoint:
-    """Wait for this endpoint, and return it with its zones as they are at the end and its changes of state.
+    """Wait for this endpoint, and return it with its current zones and its state changes.
 
     Args:
-        context: what steps work with.
-        endpoint: what is waited for.
+        context: the step's context.
+        endpoint: the endpoint.
         timeout: seconds.
-        on_event: is given each observation.
-        command: takes the wait up again.
-        reached: whether the wait is over; default: the endpoint is Active and Connected.
+        on_event: receives each observation.
+        command: the command that resumes the wait.
+        reached: returns whether the goal is reached; default: the endpoint is Active and Connected.
     """
     alibaba = context.alibaba(endpoint.region_id)
     changes: tuple[StateChange, ...] = ()

@@ -1,4 +1,4 @@
-"""Whose keys are used, where they come from, and whether they work."""
+"""The step `whoami`: show which keys are used, where they come from, and whether they work."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from tidb_pe_magic.runtime.context import Context
 
 _PROVIDER = "alicloud"
-_REGION = "ap-southeast-1"  # STS answers alike in each; this one, where no cluster names another
+_REGION = "ap-southeast-1"  # STS answers the same in each region; used if no cluster determines the region
 
 
 def whoami(context: Context, request: WhoamiRequest, on_event: EventHook) -> Whoami:  # noqa: ARG001
-    """Look into every place, and make one read call with the key of each cloud; what fails is told.
+    """Search every place for keys, and test each cloud's key with one read call; report failures.
 
     Raises:
-        InvalidRequest: ticloud has no such profile; the one in use stays.
+        InvalidRequest: the ticloud profile does not exist; the current one remains in use.
     """
     if request.profile:
         tidb_cloud_keys.find(context.environ, request.profile)
@@ -111,7 +111,7 @@ def _sought(cloud: str, search: Search) -> CloudIdentity:
 
 
 def _region(context: Context, clusters: Iterable[Cluster]) -> str:
-    """Return the region of the cluster in use, else of the first one on Alibaba Cloud."""
+    """Return the region of the current cluster, or of the first one on Alibaba Cloud."""
     ours = [cluster for cluster in clusters if cluster.provider == _PROVIDER and cluster.region_id]
     ours.sort(key=lambda cluster: cluster.cluster_id != context.cluster_id)
     return ours[0].region_id if ours else _REGION

@@ -104,7 +104,7 @@ def test_a_foreign_endpoint_is_adopted_and_not_deleted(
     made = runbook.fleet("apply", file)
     assert made.rows[0].endpoint_id == theirs.endpoint_id
     assert made.rows[0].remarks == tuple(
-        f"zone ap-southeast-1{zone} was asked for and is not in it" for zone in "bc"
+        f"zone ap-southeast-1{zone} was requested but is not in it" for zone in "bc"
     )
     assert made.billed_zones == 3
     with pytest.raises(errors.FleetFailed, match="was not created here"):

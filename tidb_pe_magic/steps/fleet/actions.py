@@ -1,4 +1,4 @@
-"""What is done to a fleet: each action goes through all rows, and a row that fails stops no other."""
+"""The actions on a fleet: each action processes all rows, and a failed row does not stop the others."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _CONTINUES = "What the cloud has started continues. Run the command again: finis
 
 
 def fleet(context: Context, request: FleetRequest, on_event: EventHook) -> Fleet:
-    """Do the action to every row of the file.
+    """Perform the action on every row of the file.
 
     Raises:
         InvalidRequest: the file is not valid, or `--yes` is missing; nothing was done.
-        JournalError: nothing can be written down; nothing was done.
-        FleetFailed: some rows failed; it holds all of them.
-        WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+        JournalError: the journal cannot be written; nothing was done.
+        FleetFailed: some rows failed; the error contains all rows.
+        WaitCancelled: the stop button, or the cancel event; the clouds' work continues.
     """
     if request.action == "init":
         return Fleet(action=request.action, path=file.write_template(request.file))
@@ -83,7 +83,7 @@ def _plan(run: Run) -> None:
 
 
 def _apply(run: Run) -> None:
-    """Make or adopt the endpoint of each row, then wait for all of them together."""
+    """Create or adopt the endpoint of each row, then wait for all of them together."""
     run.context.journal.check()
     made: list[tuple[FleetTarget, VpcEndpoint]] = []
 
@@ -111,7 +111,7 @@ def _apply(run: Run) -> None:
 
 
 def _status(run: Run) -> None:
-    """Show what there is: a request for a thousand endpoints, and one for a hundred clusters."""
+    """Show the current state: one request per thousand endpoints, and one per hundred clusters."""
 
     def work(target: FleetTarget) -> None:
         entry, cluster = target.entry, target.cluster

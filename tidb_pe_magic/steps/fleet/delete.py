@@ -1,4 +1,4 @@
-"""Deleting the endpoints of a fleet: all get on together, and one list of each region tells how far."""
+"""Deleting the endpoints of a fleet in parallel; one list of each region shows the progress."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def delete(run: Run) -> None:
-    """Delete the endpoint of each row, of those that were created here unless `--adopted` is given.
+    """Delete the endpoint of each row; without `--adopted`, only endpoints that were created here.
 
     Raises:
         InvalidRequest: `--yes` is missing; nothing was deleted.
-        JournalError: nothing can be written down; nothing was deleted.
-        WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+        JournalError: the journal cannot be written; nothing was deleted.
+        WaitCancelled: the stop button, or the cancel event; the clouds' work continues.
     """
     removing = _Removing(run)
     for target in run.endpoint_targets():
@@ -44,7 +44,7 @@ def delete(run: Run) -> None:
 
 @dataclass(frozen=True)
 class _Doomed:
-    """A row, and what is to be deleted."""
+    """A row, and the endpoint to delete."""
 
     target: FleetTarget
     endpoint: VpcEndpoint
@@ -52,20 +52,20 @@ class _Doomed:
 
 
 class _Removing:
-    """The rows whose endpoint is not gone yet, by their numbers."""
+    """The rows whose endpoint still exists, by number."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._left: dict[int, _Doomed] = {}
 
     def add(self, target: FleetTarget) -> None:
-        """Find the row's endpoint: one that was created here, or else the one that `apply` would adopt.
+        """Find the row's endpoint: one that was created here, or the one that `apply` would adopt.
 
-        One that is being deleted is waited for where there is no other.
+        If the only endpoint is already being deleted, wait for it.
 
         Raises:
-            NotEligible: it was not created here and --adopted is missing; or it serves ACTIVE clusters that
-                none of its rows names, or that cannot be told, and --shared is not given.
+            NotEligible: it was not created here and --adopted is missing; or it serves ACTIVE or unknown
+                clusters that are not in its rows, and --shared is missing.
         """
         run, entry = self._run, target.entry
         service = service_of(target.cluster).service_name
@@ -83,7 +83,7 @@ class _Removing:
                 "tag",
                 f"{endpoint.endpoint_id} was not created here and may be in use by others.",
                 advice=Advice(
-                    "If you are sure that it may be deleted, delete it by itself.",
+                    "If you are sure that it may be deleted, delete it separately.",
                     Suggestion("delete", endpoint.endpoint_id, "--yes", "--adopted"),
                 ),
             )
@@ -100,7 +100,7 @@ class _Removing:
         self._left[entry.number] = _Doomed(target, endpoint, removal)
 
     def begin(self) -> None:
-        """Close this kernel's connections over the endpoints, where that is what was asked for.
+        """Close this kernel's connections over the endpoints, after checking `--yes`.
 
         Raises:
             InvalidRequest: --yes is missing.
@@ -118,11 +118,11 @@ class _Removing:
             disconnect.close_all(self._run.context, ident)
 
     def is_over(self) -> bool:
-        """Tell whether nothing is waited for any more."""
+        """Return whether the wait is over."""
         return not self._left
 
     def look(self) -> str:
-        """Take each endpoint as far as the cloud lets it now, and return how many are left, in words."""
+        """Advance each deletion as far as the cloud allows; return the number of remaining ones, in words."""
         listed = self._run.endpoints(doomed.endpoint.region_id for doomed in self._left.values())
         at_rest: list[FleetTarget] = []
         for doomed in tuple(self._left.values()):
@@ -135,7 +135,7 @@ class _Removing:
         return f"{len(self._left)} not deleted"
 
     def fail(self, reason: str) -> None:
-        """Give up on those that are left."""
+        """Mark the remaining rows as failed."""
         for doomed in self._left.values():
             self._run.board.fail(doomed.target.entry, reason, next_command=self._run.command)
 
@@ -149,7 +149,7 @@ class _Removing:
                     seen = doomed.removal.of_endpoint()
         except errors.TidbPeError as error:
             if getattr(error, "transient", False):
-                return  # the next look tries again
+                return  # the next look-up tries again
             del self._left[target.entry.number]
             raise
         if seen is None:
@@ -161,6 +161,6 @@ class _Removing:
 
 
 def _preference(endpoint: VpcEndpoint) -> tuple[bool, bool, tuple[bool, str, str]]:
-    """Return what the endpoints of a row are sorted by: an older one that is being deleted is no obstacle."""
+    """Return the sort key of a row's endpoints: endpoints that are being deleted come last."""
     deleting = endpoint.endpoint_status == EndpointStatus.DELETING
     return (not endpoint.ours, deleting, preference(endpoint))

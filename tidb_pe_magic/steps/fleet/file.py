@@ -1,4 +1,4 @@
-"""A fleet's file: TOML to one request per cluster and VPC, by the rules of `plan` and `create`."""
+"""The fleet file: parse TOML into one request per cluster and VPC, with the rules of `plan` and `create`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DEFAULTS, _ENDPOINT = "defaults", "endpoint"
-# An [[endpoint]] may name several of these: it is an endpoint for each of them.
+# An [[endpoint]] may list several of these; each one gets an endpoint.
 _CROSSED = ("cluster", "vpc")
 _FIELDS = tuple(PlanRequest.options())
 _MANY = tuple(name for name, described in PlanRequest.options().items() if described.many)
@@ -27,14 +27,14 @@ _MOST_PROBLEMS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One cluster in one VPC, as the file says it.
+    """One cluster in one VPC, as in the file.
 
     Attributes:
         number: from 1, in the file's order.
         cluster: name or ID.
-        vpc_id: where the endpoint shall be.
-        request: what `plan` would be asked.
-        named_by_cluster: its endpoint's name has the cluster's in it, or none was given.
+        vpc_id: the endpoint's VPC.
+        request: the request for `plan`.
+        named_by_cluster: the endpoint's name contains the cluster's name, or is the default.
     """
 
     number: int
@@ -44,7 +44,7 @@ class Entry:
     named_by_cluster: bool = True
 
     def __str__(self) -> str:
-        """Name it as messages do."""
+        """Return the row's name for messages."""
         return f"{self.cluster} in {self.vpc_id}"
 
 
@@ -52,7 +52,7 @@ def write_template(file: str) -> str:
     """Write a commented template, and return its path.
 
     Raises:
-        InvalidRequest: the file exists, which is never overwritten, or it cannot be written.
+        InvalidRequest: the file already exists, or cannot be written.
     """
     path = Path(file).expanduser()
     text = files(__package__).joinpath("template.toml").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def read(file: str) -> tuple[Entry, ...]:
     """Return the file's rows.
 
     Raises:
-        InvalidRequest: it cannot be read, or something in it is not valid: every problem at once.
+        InvalidRequest: it cannot be read, or is invalid; the message lists every problem.
     """
     reader = _Reader(_document(file))
     entries = tuple(reader.entries())
@@ -106,7 +106,7 @@ def _document(file: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Makes the rows, and collects what is not valid."""
+    """Creates the rows, and collects errors."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.problems: list[str] = []
@@ -156,7 +156,7 @@ class _Reader:
         ]
 
     def _several(self, where: str, row: dict[str, Any], name: str) -> list[str]:
-        """Return the values that make a row each; a value of the wrong kind has been told already."""
+        """Return the values, one for each row; values of the wrong type are already reported."""
         value = row.get(name)
         if value is None:
             if not any(problem.startswith(f"{where}, {name}:") for problem in self.problems):

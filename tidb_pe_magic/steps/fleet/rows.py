@@ -1,4 +1,4 @@
-"""The rows of a run as they are now: changed from any thread, told from the command's own."""
+"""The current rows of a run: changed in any thread, reported in the command's thread."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from tidb_pe_magic.steps.fleet.file import Entry
 
 
-# Of these fields each row has its own, also where rows share an endpoint.
+# Each row has its own values of these fields, even if rows share an endpoint.
 _OWN = frozenset({"number", "cluster", "vpc_id", "billed_zones", "remarks", "next_command", "shares_row"})
 
 
 class RowProgress:
-    """What is known of each row, and what has not been told yet."""
+    """The state of each row, and the events that are not reported yet."""
 
     def __init__(
         self, action: str, entries: Iterable[Entry], *, clock: Callable[[], float], on_event: EventHook
     ) -> None:
-        """Begin with every row queued."""
+        """Start with every row queued."""
         self._action, self._clock, self._on_event = action, clock, on_event
         self._started = clock()
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class RowProgress:
 
     @property
     def rows(self) -> tuple[FleetRow, ...]:
-        """Every row as it is now."""
+        """Every row's current state."""
         with self._lock:
             return tuple(self._rows.values())
 
@@ -50,19 +50,19 @@ class RowProgress:
         return self._clock() - self._started
 
     def share(self, entry: Entry, follower: Entry, *, alone: Suggestion) -> None:
-        """Have a row's endpoint be another row's, too: what becomes of it is told of both, and billed once.
+        """Share a row's endpoint with another row: both rows show its state, and it is billed once.
 
         Args:
-            entry: the row that is worked on.
+            entry: the row that is processed.
             follower: the other row.
-            alone: the command that looks at the other row alone, where they fail.
+            alone: the command that examines only the other row, if they fail.
         """
         with self._lock:
             self._followers.setdefault(entry.number, {})[follower.number] = alone
         self.change(follower, shares_row=entry.number)
 
     def change(self, entry: Entry, **changes: Any) -> None:
-        """Change what is known of a row, and of those that share its endpoint."""
+        """Update a row, and the rows that share its endpoint."""
         with self._lock:
             self._change(entry.number, changes)
             for number, alone in self._followers.get(entry.number, {}).items():
@@ -79,16 +79,16 @@ class RowProgress:
             self._changed.add(number)
 
     def fail(self, entry: Entry, reason: str, **changes: Any) -> None:
-        """Say why a row failed."""
+        """Mark a row as failed, with the reason."""
         self.change(entry, row_state=RowState.FAILED, detail=reason, **changes)
 
     def hear(self, event: Event) -> None:
-        """Keep an event of one of the threads, until `tell`."""
+        """Store an event of a thread until `tell`."""
         with self._lock:
             self._heard.append(event)
 
     def tell(self, *, anyway: bool = False) -> None:
-        """Tell what has changed since the last time, in this thread; anyway: also that nothing has."""
+        """Report the changes since the last call, in this thread; `anyway`: also without changes."""
         with self._lock:
             heard, self._heard = self._heard, []
             rows = tuple(self._rows.values())
@@ -103,16 +103,16 @@ class RowProgress:
 
 
 def states(endpoint: VpcEndpoint) -> str:
-    """Return both states in a few words."""
+    """Return a short description of both states."""
     return f"{endpoint.endpoint_status}, {endpoint.connection_status}"
 
 
 def of_endpoint(endpoint: VpcEndpoint, *remarks: str, unready: str = RowState.CONNECTING) -> dict[str, Any]:
-    """Return the fields of a row that tell of its endpoint.
+    """Return a row's fields for its endpoint.
 
     Args:
-        endpoint: as the cloud has it.
-        remarks: what is to be said besides its states.
+        endpoint: the endpoint's current state.
+        remarks: remarks in addition to its states.
         unready: the row's state while the endpoint is neither ready nor being deleted.
     """
     state = RowState.READY if endpoint.ready else unready

@@ -1,4 +1,4 @@
-"""One run over the rows of a fleet: what all rows share, and how each gets its turn."""
+"""One run over the rows of a fleet: shared contexts, and the threads that process rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FleetTarget:
     """A row whose cluster is known.
 
     Attributes:
-        cluster_ids: its cluster's, and those of the rows that share its endpoint.
+        cluster_ids: IDs of its cluster, and of the clusters in rows that share its endpoint.
     """
 
     entry: Entry
@@ -39,31 +39,31 @@ class FleetTarget:
 
 
 class Pending(Protocol):
-    """Rows of which each look may settle some."""
+    """Rows that wait for a goal; each look-up may finish some of them."""
 
     def look(self) -> str:
-        """Look at all of them, and return how many are left, in words."""
+        """Look up all rows, and return the number of remaining ones, in words."""
 
     def is_over(self) -> bool:
-        """Tell whether nothing is waited for any more."""
+        """Return whether the wait is over."""
 
     def fail(self, reason: str) -> None:
-        """Give up on those that are left."""
+        """Mark the remaining rows as failed."""
 
 
 class Run:
     """The contexts, the board and the threads of one command.
 
     Attributes:
-        live: asks the clouds each time.
-        shared: asks the clouds once for all rows.
-        stop: set where the command ends early; the threads begin nothing more.
+        live: calls the clouds each time.
+        shared: calls the clouds once for all rows.
+        stop: set if the command ends early; the threads start nothing more.
     """
 
     def __init__(
         self, context: Context, request: FleetRequest, entries: Sequence[Entry], on_event: EventHook
     ) -> None:
-        """Begin the run; nothing is asked yet."""
+        """Create the run, without calling a cloud."""
         self.request = request
         self.entries = entries
         self.on_event = on_event
@@ -81,7 +81,7 @@ class Run:
             InvalidRequest: two rows are the same cluster and VPC.
             ApiError: the clusters cannot be listed.
         """
-        self.shared.tidb_cloud()  # by which the run's context learns of the API hosts of the key's profile
+        self.shared.tidb_cloud()  # this also gives the run's context the API hosts of the key's profile
         found: list[FleetTarget] = []
         seen: dict[tuple[str, str], Entry] = {}
         for entry in self.entries:
@@ -103,10 +103,10 @@ class Run:
         return found
 
     def endpoint_targets(self) -> list[FleetTarget]:
-        """Return a row for each endpoint, the first one; what becomes of it is told of its other rows, too.
+        """Return the first row of each endpoint; its other rows show the same state.
 
-        Rows mean the same endpoint where service and VPC are the same. Before an endpoint is created, a row
-        whose cluster cannot be used stays by itself, so that it fails alone.
+        Rows with the same service and VPC share an endpoint. Before an endpoint is created, a row with an
+        unusable cluster stays separate, so that only this row fails.
 
         Raises:
             InvalidRequest: two rows are the same cluster and VPC, or rows of one endpoint contradict each
@@ -151,10 +151,10 @@ class Run:
         )
 
     def each(self, targets: Iterable[FleetTarget], work: Callable[[FleetTarget], None]) -> None:
-        """Have `work` done for each row, a few at a time; one that fails does not stop the others.
+        """Run `work` for each row, a few at a time; a failed row does not stop the others.
 
         Raises:
-            WaitCancelled: the cancel event; threads end with the call that they are in.
+            WaitCancelled: the cancel event; threads end after their current call.
         """
 
         def done(target: FleetTarget) -> None:
@@ -165,7 +165,7 @@ class Run:
         self.board.tell()
 
     def attempt(self, target: FleetTarget, work: Callable[[FleetTarget], None]) -> None:
-        """Do `work` for a row, in this thread; an expected error is the row's."""
+        """Run `work` for a row, in this thread; an expected error marks the row as failed."""
         try:
             work(target)
         except errors.TidbPeError as error:
@@ -174,13 +174,13 @@ class Run:
                 self.board.fail(target.entry, error.prose, billed_zones=0, next_command=alone)
 
     def alone(self, target: FleetTarget) -> Suggestion:
-        """Return the command that looks at this row alone."""
+        """Return the command that examines only this row."""
         if self.request.action in {"plan", "apply"}:
             return suggestion("plan", target.entry.request)
         return suggestion("endpoints", EndpointsRequest(cluster=target.entry.cluster))
 
     def endpoints(self, regions: Iterable[str]) -> dict[str, VpcEndpoint]:
-        """Return every endpoint of these regions by its ID, as the cloud has them now: a request for 1,000.
+        """Return the current endpoints of these regions by ID: one request per 1,000 endpoints.
 
         Raises:
             ApiError: one of the regions cannot be listed.
@@ -192,15 +192,15 @@ class Run:
         }
 
     def see_through(self, pending: Pending, *, goal: str, late: str) -> None:
-        """Look again and again until nothing is left, or time is up; what is left then fails.
+        """Look up the rows repeatedly until all are finished, or the time limit is reached; the rest fail.
 
         Args:
             pending: the rows.
-            goal: what is waited for, in words.
-            late: why rows fail that are left when the time is up.
+            goal: the goal, in words.
+            late: the reason for rows that fail at the time limit.
 
         Raises:
-            WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+            WaitCancelled: the stop button, or the cancel event; the clouds' work continues.
         """
         if pending.is_over():
             return
@@ -219,7 +219,7 @@ class Run:
             raise
         except errors.WaitTimeout:
             pending.fail(late)
-        except errors.TidbPeError as error:  # the list may not be asked for, or not any longer
+        except errors.TidbPeError as error:  # listing is not, or no longer, allowed
             pending.fail(error.prose)
 
     def _meanwhile(self) -> None:

@@ -1,4 +1,4 @@
-"""Rows of a fleet that mean the same endpoint: what each asks of it, and where they contradict each other."""
+"""Rows of a fleet that share an endpoint: merge their options, and find contradictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _groups(entry: Entry) -> Hashable:
 
 
 def _name(entry: Entry) -> Hashable:
-    # A name with the cluster's in it is another one in each row, and that of the first row counts.
+    # A name that contains the cluster's name differs in each row; the first row's name is used.
     return "" if entry.named_by_cluster else entry.request.name
 
 
@@ -32,7 +32,7 @@ _OPTIONS: dict[str, Callable[[Entry], Hashable]] = {
 
 
 def contradictions(entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield each option in which rows of one endpoint differ; a row that does not give it agrees with all."""
+    """Yield each option in which rows of one endpoint differ; a row without the option agrees with all."""
     for option, value_of in _OPTIONS.items():
         given = [entry for entry in entries if value_of(entry)]
         differing = next((entry for entry in given if value_of(entry) != value_of(given[0])), None)
@@ -43,7 +43,7 @@ def contradictions(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def merged(entries: Sequence[Entry]) -> Entry:
-    """Return the first row, with the options of the rows that give them."""
+    """Return the first row, with the options of all rows."""
     first = entries[0]
     changes = {}
     for option, value_of in _OPTIONS.items():

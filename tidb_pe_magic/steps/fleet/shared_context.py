@@ -1,8 +1,7 @@
-"""What one run over a fleet asks the clouds once, however many rows need the answer.
+"""Look-ups that a run over a fleet makes only once, even if many rows need the answer.
 
-The steps that plan a single endpoint work with these clients as with the clouds' own. Only look-ups whose
-answer the run itself does not change come from memory; what makes sure of a present state, and every
-change, goes to the cloud.
+The steps that plan a single endpoint use these clients like the normal ones. Only look-ups whose answer the
+run itself does not change are cached. Checks of a current state, and all changes, go to the cloud.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ T = TypeVar("T")
 
 
 class Memory:
-    """Answers by question; threads that ask at once wait for the same answer."""
+    """Cached answers by question; concurrent threads wait for the same answer."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Create an empty cache."""
         self._lock = threading.Lock()
         self._answers: dict[Hashable, Future[Any]] = {}
 
     def of(self, question: Hashable, ask: Callable[[], T]) -> T:
-        """Return the answer, which `ask` gets where nobody has asked yet; an error is an answer, too.
+        """Return the cached answer, or call `ask` for it; errors are cached, too.
 
-        What has failed after every retry would only fail again, as often as there are rows.
+        A look-up that failed after all retries would fail again for each row.
         """
         with self._lock:
             known = self._answers.get(question)
@@ -45,18 +44,18 @@ class Memory:
         if known is None:
             try:
                 answer.set_result(ask())
-            except BaseException as error:  # noqa: BLE001 - raised again by each who waits
+            except BaseException as error:  # noqa: BLE001 - raised again in each waiting thread
                 answer.set_exception(error)
         return answer.result()
 
 
 @dataclass(kw_only=True)
 class LiveContext(Context):
-    """A context that asks the clouds each time, until it is cancelled: then it begins no call any more."""
+    """A context that calls the clouds each time; after it is canceled, it starts no further call."""
 
     @classmethod
     def over(cls, context: Context) -> Self:
-        """Return a context of this kind that shares everything with that one."""
+        """Return a context of this class that shares everything with the given one."""
         return cls(**{each.name: getattr(context, each.name) for each in fields(context)})
 
     def alibaba(self, region_id: str) -> Alibaba:
@@ -72,7 +71,7 @@ class LiveContext(Context):
 
 @dataclass(kw_only=True)
 class SharedContext(LiveContext):
-    """A context whose look-ups are made once for all the rows of a run."""
+    """A context that makes each look-up once for all rows of a run."""
 
     memory: Memory = field(default_factory=Memory)
 
@@ -87,9 +86,9 @@ class SharedContext(LiveContext):
 
 
 class _TidbCloud:
-    """The API of clusters, whose list is read once: a hundred clusters cost one request.
+    """The cluster API, whose list is read once: one request per hundred clusters.
 
-    It is read by one thread while the others wait, for httpx counts the nonces of a Digest without a lock.
+    One thread reads it while the others wait, because httpx counts the nonces of a Digest without a lock.
     """
 
     def __init__(self, client: TidbCloud, memory: Memory) -> None:
@@ -98,7 +97,7 @@ class _TidbCloud:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def clusters(self, *, display_name: str = "", pages: int | None = None) -> tuple[Cluster, ...]:  # noqa: ARG002 - all pages are here
+    def clusters(self, *, display_name: str = "", pages: int | None = None) -> tuple[Cluster, ...]:  # noqa: ARG002 - all pages are cached
         every = self._memory.of("clusters", self._client.clusters)
         return tuple(each for each in every if display_name in {"", each.display_name})
 

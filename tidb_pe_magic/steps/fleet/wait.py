@@ -1,4 +1,4 @@
-"""Waiting for every endpoint of a fleet by one list of each region."""
+"""Waiting for every endpoint of a fleet with one list of each region."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def wait_for_all(run: Run, made: Iterable[tuple[FleetTarget, VpcEndpoint]]) -> None:
-    """Wait until each endpoint is Active and Connected; those that are not in time, or never, fail.
+    """Wait until each endpoint is Active and Connected; the others fail.
 
     Raises:
-        WaitCancelled: the stop button, or the cancel event; the clouds' work goes on.
+        WaitCancelled: the stop button, or the cancel event; the clouds' work continues.
     """
     run.see_through(
         _PendingRows(run, made),
@@ -41,11 +41,11 @@ class _PendingRows:
         }
 
     def is_over(self) -> bool:
-        """Tell whether nothing is waited for any more."""
+        """Return whether the wait is over."""
         return not self._left
 
     def look(self) -> str:
-        """Look at all of them, and return how many are left, in words."""
+        """Look up all rows, and return the number of remaining ones, in words."""
         regions = [endpoint.region_id for _, endpoint in self._left.values()]
         found = look_up(lambda: self._run.endpoints(regions))
         listed = {} if isinstance(found, Denied) else found
@@ -65,9 +65,9 @@ class _PendingRows:
         return f"{len(self._left)} not ready"
 
     def _unlisted(self, endpoint: VpcEndpoint) -> VpcEndpoint | None:
-        """Ask for an endpoint itself; None: it is gone.
+        """Look up one endpoint; None if it no longer exists.
 
-        A list may not have yet what was created just now, or may not be asked for.
+        A list may lack new endpoints, or may be denied.
         """
         try:
             return self._run.live.alibaba(endpoint.region_id).refreshed(endpoint)
@@ -75,7 +75,7 @@ class _PendingRows:
             return None
 
     def fail(self, reason: str) -> None:
-        """Give up on those that are left."""
+        """Mark the remaining rows as failed."""
         for target, endpoint in self._left.values():
             alone = WaitRequest(cluster=target.cluster.cluster_id, endpoint=endpoint.endpoint_id)
             self._run.board.fail(

@@ -1,1 +1,1 @@
-"""What is checked before an endpoint is created."""
+"""The checks before an endpoint is created."""

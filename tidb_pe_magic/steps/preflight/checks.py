@@ -1,4 +1,4 @@
-"""What would go wrong, from what the clouds answered: pure checks, made before anything is billed."""
+"""The checks of the preflight: pure functions of the clouds' answers, before anything is billed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from tidb_pe_magic.steps.preflight.facts import Facts
 
 MOST_SKEW = 15 * 60  # seconds; Alibaba Cloud refuses a signature that is older or younger
-# Where no endpoint was found, a finding of this check means that none could be looked for.
+# If no endpoint was found, a finding of this check means that endpoints could not be looked up.
 _UNSURE = "existing-endpoint"
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
 _GRAVEST_FIRST = (_STOP, _WARN, _OK)
-# The API's older documents spell it FinacialLocked.
+# Older API documents spell it FinacialLocked.
 _LOCKED = frozenset({"FinancialLocked", "FinacialLocked"})
 # EndpointName and Tag of CreateVpcEndpoint (Alibaba Cloud API reference, PrivateLink 2020-04-15).
 _NAME = re.compile(r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9_\-\u4e00-\u9fff]{1,127}")
@@ -33,28 +33,28 @@ _MOST_TAGS = 20
 
 
 def findings(facts: Facts) -> tuple[Finding, ...]:
-    """Return what each check found, the gravest first, else in the order of the checks."""
+    """Return the findings of all checks, the most severe first, then in the order of the checks."""
     return gravest_first(finding for check in CHECKS if (finding := check(facts)) is not None)
 
 
 def is_unsure(planned: EndpointPlan) -> bool:
-    """Say whether its endpoint may be there already, though none was found."""
+    """Return whether the endpoint may already exist although none was found."""
     return planned.existing is None and any(finding.check == _UNSURE for finding in planned.findings)
 
 
 def gravest_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings by their severity, else in their order."""
+    """Return the findings sorted by severity."""
     return tuple(sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.severity)))
 
 
 def unchecked(denied: Denied) -> Finding:
-    """Say that the dry run was denied, and what that means for `create`."""
+    """Return the finding for a denied dry run, with its consequence for `create`."""
     found = denied_finding("dry-run", denied)
-    return replace(found, summary=f"{found.summary} Without it create is refused, too.")
+    return replace(found, summary=f"{found.summary} Without it, create will be refused too.")
 
 
 def check_clock(facts: Facts) -> Finding | None:
-    """Signed requests need a clock that is right within 15 minutes."""
+    """Check this machine's clock: signed requests need one that is right within 15 minutes."""
     ahead = facts.survey.clock_ahead
     evidence = ""
     if ahead is not None:
@@ -79,7 +79,7 @@ def check_clock(facts: Facts) -> Finding | None:
 
 
 def check_product(facts: Facts) -> Finding | None:
-    """PrivateLink has to be activated, which is an order that only the user places."""
+    """Check that PrivateLink is activated, an order that only the user can place."""
     check = "product-open"
     match facts.survey.product_open:
         case None:
@@ -94,12 +94,12 @@ def check_product(facts: Facts) -> Finding | None:
                 severity=_STOP,
                 summary="PrivateLink is not activated for this Alibaba Cloud account.",
                 evidence="CheckProductOpen: NeedOpenProduct",
-                advice="Activate it in the console (VPC > Endpoints); it is an order, so it is left to you.",
+                advice="Activate it in the console (VPC > Endpoints). Only you can place this order.",
             )
 
 
 def check_cluster(facts: Facts) -> Finding:
-    """The cluster must meet no restriction of the tutorial."""
+    """Check the cluster against the tutorial's restrictions."""
     restriction = facts.survey.cluster.restriction
     if restriction is None:
         return Finding(
@@ -112,14 +112,14 @@ def check_cluster(facts: Facts) -> Finding:
 
 
 def check_service(facts: Facts) -> Finding | None:
-    """The endpoint service has to be visible to this account."""
+    """Check that this account sees the endpoint service."""
     check = "service-visible"
     if isinstance(facts.survey.service, Denied):
         return denied_finding(check, facts.survey.service)
     if facts.survey.service is not None:
         return Finding(check=check, severity=_OK, summary="This account sees the endpoint service.")
     if facts.survey.product_open is False or facts.survey.clock_refused:
-        return None  # not looked up: the answer would be the same refusal
+        return None  # not looked up, because the answer would be the same refusal
     noted = facts.survey.cluster.service
     return Finding(
         check=check,
@@ -128,12 +128,12 @@ def check_service(facts: Facts) -> Finding | None:
         "allow-list, the region is another, or the service is gone.",
         evidence=f"ListVpcEndpointServicesByEndUser: no {noted.service_name if noted else 'service'} "
         f"in {facts.survey.cluster.region_id}",
-        advice="Check the account of the access key; then ask TiDB Cloud support to admit the account.",
+        advice="Check the account of the access key; then ask TiDB Cloud support to allow the account.",
     )
 
 
 def check_address_version(facts: Facts) -> Finding | None:
-    """The endpoint is created for IPv4."""
+    """Check the address version: the endpoint is created for IPv4."""
     service, check = facts.seen, "address-version"
     if service is None:
         return None
@@ -168,7 +168,7 @@ def check_address_version(facts: Facts) -> Finding | None:
 
 
 def check_business_status(facts: Facts) -> Finding | None:
-    """An endpoint whose bill is overdue carries no traffic."""
+    """Check whether an existing endpoint is locked because a payment is overdue."""
     endpoint, check = facts.planned.existing, "business-status"
     if endpoint is None or endpoint.business_status == "Normal":
         return None
@@ -192,7 +192,7 @@ def _serves(endpoint: VpcEndpoint) -> str:
 
 
 def check_existing(facts: Facts) -> Finding | None:
-    """An endpoint that exists for this service and VPC is adopted."""
+    """Report an existing endpoint for this service and VPC, which is adopted."""
     check = _UNSURE
     if facts.denied is not None:
         return denied_finding(check, facts.denied)
@@ -214,7 +214,7 @@ def check_existing(facts: Facts) -> Finding | None:
 
 
 def _is_empty(endpoint: VpcEndpoint) -> bool:
-    """Tell whether it is known to have no zone, or none that stays."""
+    """Return whether the endpoint is known to lack zones, or to lose all of them."""
     told = RamAction.ENDPOINT_ZONES not in endpoint.missing_actions
     return told and all(zone.status == EndpointStatus.DELETING for zone in endpoint.zones)
 
@@ -235,7 +235,7 @@ def _empty(endpoint: VpcEndpoint) -> Finding:
 
 
 def check_second(facts: Facts) -> Finding | None:
-    """One endpoint may serve several VPCs: a second one costs as much again."""
+    """Report endpoints in other VPCs, because a second endpoint doubles the cost."""
     if facts.planned.existing is not None or not facts.elsewhere:
         return None
     others = ", ".join(f"{other.endpoint_id} (in {other.vpc_id})" for other in facts.elsewhere)
@@ -258,14 +258,12 @@ def _states(endpoint: VpcEndpoint) -> str:
 
 
 def check_auto_accept(facts: Facts) -> Finding | None:
-    """Without auto-accept the service's owner has to accept the connection."""
+    """Check auto-accept: without it, the service's owner must accept the connection."""
     service, check = facts.seen, "auto-accept"
     if service is None or (facts.planned.existing is not None and facts.planned.existing.ready):
         return None
     if service.auto_accept:
-        return Finding(
-            check=check, severity=_OK, summary="The connection is accepted without anybody's doing."
-        )
+        return Finding(check=check, severity=_OK, summary="The connection is accepted automatically.")
     return Finding(
         check=check,
         severity=_WARN,
@@ -276,7 +274,7 @@ def check_auto_accept(facts: Facts) -> Finding | None:
 
 
 def check_payer(facts: Facts) -> Finding | None:
-    """Who is billed, and for how many zones."""
+    """Report who is billed, and for how many zones."""
     service, check = facts.seen, "payer"
     if service is None or facts.planned.existing is not None:
         return None
@@ -308,7 +306,7 @@ def check_payer(facts: Facts) -> Finding | None:
 
 
 def check_name(facts: Facts) -> Finding | None:
-    """The name follows the rules of CreateVpcEndpoint."""
+    """Check the name against the rules of CreateVpcEndpoint."""
     if facts.planned.existing is not None:
         return None
     if _NAME.fullmatch(facts.planned.name):
@@ -325,7 +323,7 @@ def check_name(facts: Facts) -> Finding | None:
 
 
 def check_tags(facts: Facts) -> Finding | None:
-    """The tags follow the rules of CreateVpcEndpoint."""
+    """Check the tags against the rules of CreateVpcEndpoint."""
     if facts.planned.existing is not None:
         return None
     wrong = [f"{k}={v}" for k, v in facts.tags if not (_TAG_KEY.fullmatch(k) and _TAG_VALUE.fullmatch(v))]

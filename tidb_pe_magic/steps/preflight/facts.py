@@ -33,18 +33,18 @@ ASK_FOR_IT = Advice("Ask for the permission.", Suggestion("permissions"))
 
 @dataclass(frozen=True)
 class Denied:
-    """A look-up that the access key's owner may not make, by its RAM action."""
+    """A denied look-up, with its RAM action."""
 
     action: str
 
     def __str__(self) -> str:
-        """Say so, as the end of a sentence."""
+        """Return the reason, as the end of a sentence."""
         known = ram.is_action(self.action)
         return f"RAM action {self.action} is missing" if known else f"{self.action} is not allowed"
 
 
 def look_up(call: Callable[[], T]) -> T | Denied:
-    """Return what the look-up finds, or the permission that it lacks."""
+    """Return the look-up's result, or the missing permission."""
     try:
         return call()
     except errors.PermissionDenied as error:
@@ -126,7 +126,7 @@ class Facts:
 
     @property
     def seen(self) -> VerifiedService | None:
-        """The service as this account sees it, if it does."""
+        """The service as this account sees it, if it is visible."""
         return self.survey.service if isinstance(self.survey.service, VerifiedService) else None
 
     @property
@@ -142,7 +142,7 @@ class Facts:
 
 
 def denied_finding(check: str, denied: Denied) -> Finding:
-    """Say which permission a check lacks."""
+    """Return the finding for a missing permission."""
     return Finding(
         check=check,
         severity=Severity.WARN,

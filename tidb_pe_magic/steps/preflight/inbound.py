@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     Rules = MutableMapping[str, SecurityRules | Denied]
 
-_MOST_GROUPS = 20  # in one command: each costs a request
+_MOST_GROUPS = 20  # in one command, because each group takes a request
 
 
 def inbound_rules(
     context: Context, cluster: Cluster, group_ids: Iterable[str], known: Rules
 ) -> dict[str, SecurityRules | Denied]:
-    """Return the groups' inbound rules; those that are not known yet are looked up, and added to them."""
+    """Return the groups' inbound rules; look up unknown groups, and add them to `known`."""
     alibaba, group_ids = context.alibaba(cluster.region_id), tuple(group_ids)
     for group_id in group_ids:
         if group_id not in known:
@@ -32,13 +32,13 @@ def inbound_rules(
 
 
 def with_inbound(context: Context, cluster: Cluster, vpc: Vpc, known: Rules) -> Vpc:
-    """Return the VPC, each of its security groups with whether it alone allows this machine.
+    """Return the VPC; each security group shows whether it alone allows this machine.
 
     Args:
         context: the clients.
-        cluster: whose port is meant.
-        vpc: where the endpoint is to be.
-        known: rules that were looked up before; more are added.
+        cluster: the cluster, for its port.
+        vpc: the endpoint's VPC.
+        known: rules that were already looked up; new ones are added.
     """
     here = context.whereabouts()
     port = cluster.service.port if cluster.service else 0

@@ -1,4 +1,4 @@
-"""The preflight's checks of where the endpoint shall be, and of whether this machine reaches it there."""
+"""The preflight's checks of the endpoint's location, and of the route from this machine."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import EndpointZone, Judgement, SecurityGroup, Vpc
     from tidb_pe_magic.steps.preflight.facts import Facts
 
-DEFAULT_ZONES = 2  # one is no redundancy, and each one more is billed
+DEFAULT_ZONES = 2  # one zone has no redundancy, and each further zone is billed
 _OK, _WARN, _STOP = Severity.OK, Severity.WARN, Severity.STOP
 _FIRST_PRIORITY = "1"  # of 1 to 100 (Alibaba Cloud API reference, AuthorizeSecurityGroup)
 _SEE_NETWORKS = Advice("", Suggestion("networks"))
 
 
 def check_zones(facts: Facts) -> Finding | None:
-    """Each planned zone is one of the service's, with an Available vSwitch that has a free address."""
+    """Check that each zone is one of the service's, with an Available vSwitch with a free address."""
     check, networks, vpc = "zones", facts.survey.networks, facts.planned.vpc
     if facts.planned.existing is not None or networks is None:
         return None
@@ -82,7 +82,7 @@ def _why_unused(vpc: Vpc, zone_id: str) -> str:
 
 
 def check_security_groups(facts: Facts) -> Finding | None:
-    """The groups are of the endpoint's VPC, and all basic or all advanced."""
+    """Check that the groups are in the endpoint's VPC, and all basic or all advanced."""
     check, groups = "security-group", facts.groups
     if facts.survey.networks is None:
         return None
@@ -106,15 +106,15 @@ def _kind(group: SecurityGroup) -> str:
 
 
 def check_place(facts: Facts) -> Finding | None:
-    """An endpoint is reached from its VPC, or from where a route leads there."""
+    """Check the route: an endpoint is reachable only from its VPC or over a route into it."""
     check, here, vpc_id = "place", facts.survey.here, facts.planned.vpc.vpc_id
-    if not vpc_id:  # where the clock is refused, no VPC can be looked up
+    if not vpc_id:  # if the clock is refused, VPCs cannot be looked up
         return None
     if here is None:
         return Finding(
             check=check,
             severity=_WARN,
-            summary="Cannot tell where this machine is: no ECS metadata answers.",
+            summary="Cannot tell where this machine is: the ECS metadata service does not answer.",
             advice=f"The endpoint is reachable only from {vpc_id} or over a route into it.",
         )
     if here.vpc_id == vpc_id:
@@ -131,7 +131,7 @@ def check_place(facts: Facts) -> Finding | None:
 
 
 def check_port(facts: Facts) -> Finding | None:
-    """The security groups let this machine reach the service's port."""
+    """Check that the security groups allow this machine to reach the service's port."""
     check, service = "port", facts.survey.cluster.service
     if not facts.rules or service is None:
         return None
@@ -146,7 +146,7 @@ def check_port(facts: Facts) -> Finding | None:
 
 
 def _missing_rule(known: Sequence[SecurityRules], port: int, address: str) -> SecurityRule | None:
-    """Return the narrowest rule that would let this machine in; None where a Drop rule outweighs any."""
+    """Return the narrowest rule that would allow this machine; None if a Drop rule outweighs every rule."""
     first = known[0].security_group_id
     rule = SecurityRule(
         security_group_id=first,
@@ -156,14 +156,14 @@ def _missing_rule(known: Sequence[SecurityRules], port: int, address: str) -> Se
         port_range=f"{port}/{port}",
         source_cidr=f"{address}/32" if address else "",
     )
-    # Without an address: would it help, whatever network this machine is in?
+    # Without an address, check whether it helps for every network.
     tried = rule if address else replace(rule, source_cidr="0.0.0.0/0")
     with_it = (SecurityRules(security_group_id=first, inner_access="", rules=(tried,)), *known)
     return rule if judge(with_it, port, address).access == Access.ACCEPTED else None
 
 
 def _against(drops: Sequence[SecurityRule], rule: SecurityRule | None) -> str:
-    """Say what a rule has to do with the Drop rules."""
+    """Return the advice about Drop rules."""
     if not drops:
         return ""
     if rule is None:
@@ -198,7 +198,7 @@ def _port_finding(facts: Facts, judgement: Judgement, address: str, rule: Securi
     if judgement.members_only and address:
         reason = f"only members of {', '.join(judgement.members_only)} are certainly allowed"
     elif address:
-        reason = "the rule names a group, a list or something that is not known here"
+        reason = "a rule refers to a group or list that cannot be checked here"
     else:
         reason = "this machine's address is not known"
     return Finding(

@@ -61,7 +61,7 @@ def planned_cluster(
     before = context.cluster_id
     found = named_cluster(context, name_or_id, field=field)
     if found.restriction is not None:
-        context.cluster_id = before  # what cannot be used is no default for the next step
+        context.cluster_id = before  # an unusable cluster must not become the default of the next step
         if found.restriction.name != "state" or found.service is None:
             raise not_eligible(found.restriction)
     return found
