@@ -229,7 +229,7 @@ class ConnectionString(Result):
     clients: tuple[ClientProgram, ...] = ()
 
     def __str__(self) -> str:
-        """Return the text alone, so that it can be printed or written to a file."""
+        """Return only the text, so that it can be printed or written to a file."""
         return self.text
 
 

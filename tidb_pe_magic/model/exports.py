@@ -31,5 +31,5 @@ class Export(Result):
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return the text alone, so that it can be printed or written to a file."""
+        """Return only the text, so that it can be printed or written to a file."""
         return self.text

@@ -15,5 +15,5 @@ class HelpText(Result):
     text: str
 
     def __str__(self) -> str:
-        """Return the text alone."""
+        """Return only the text."""
         return self.text

@@ -109,7 +109,7 @@ class _Server(BaseWSGIServer):
             connections = list(self._open.items())
         for connection, _ in connections:
             with contextlib.suppress(OSError):
-                # Reading ends at once; an answer under way can still be written.
+                # Reading ends immediately; a current answer can still be written.
                 connection.shutdown(socket.SHUT_RD)
         for _, thread in connections:
             thread.join()

@@ -74,7 +74,7 @@ def create(context: Context, request: CreateRequest, on_event: EventHook) -> Cre
     refuse_stops(planned, force=request.force)
     load_in_background(context)
     created = create_planned(context, planned, request)
-    if created.adopted:  # nothing was created, so no findings are needed to undo it in time
+    if created.adopted:  # nothing was created, so findings would be useless
         return created
     return replace(created, findings=tuple(f for f in planned.findings if f.severity != Severity.OK))
 

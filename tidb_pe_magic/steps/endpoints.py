@@ -146,7 +146,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
     try:
         every = alibaba.endpoints(service_name=service_name)
     except errors.PermissionDenied as denial:
-        known = f"Name the endpoint: --endpoint ep-…, as the console has it. {denial.advice}"
+        known = f"Give the endpoint's ID from the console: --endpoint ep-…. {denial.advice}"
         denial.advise(Advice(known, *denial.commands))
         raise
     alive = [endpoint for endpoint in every if endpoint.endpoint_status != EndpointStatus.DELETING]
@@ -159,7 +159,7 @@ def chosen_endpoint(context: Context, cluster: Cluster, endpoint_id: str | None)
     if len(alive) > 1:
         listed = ", ".join(f"{e.endpoint_id} (in {e.vpc_id}, {e.endpoint_status})" for e in alive)
         raise errors.InvalidRequest(
-            "--endpoint", f"cluster {cluster.display_name} has several endpoints: {listed}; name one."
+            "--endpoint", f"cluster {cluster.display_name} has several endpoints: {listed}; choose one."
         )
     context.endpoint_id = alive[0].endpoint_id
     return detailed(alibaba, alive[0])

@@ -164,7 +164,7 @@ class _Gateway:
         return self._change(action, product.changes[action], call)
 
     def _signer(self, request: Request, parameters: Parameters, action: str) -> str:
-        """Return the ID of the key that signed; empty where the operation needs none."""
+        """Return the ID of the key that signed; empty if the operation needs no signature."""
         if action in UNSIGNED:
             return ""
         # The older signature is a parameter; pop-core and others send it in a POST form.

@@ -1,4 +1,4 @@
-"""What the preflight judges: what the clouds answered, and the gaps where a permission is missing."""
+"""The facts that the preflight checks: the clouds' answers, and the denied look-ups."""
 
 from __future__ import annotations
 
@@ -52,27 +52,27 @@ def look_up(call: Callable[[], T]) -> T | Denied:
 
 
 def answer_of(found: tuple[T, ...] | Denied) -> tuple[T, ...]:
-    """Return what a look-up of several things found: none where it lacked its permission."""
+    """Return the results of a look-up; empty if it was denied."""
     return () if isinstance(found, Denied) else found
 
 
 def denial_of(error: errors.PermissionDenied) -> Denied:
-    """Return the permission whose lack the error tells of; of TiDB Cloud's, which has none, the operation."""
+    """Return the missing permission, or the operation for TiDB Cloud, which has no permissions."""
     return Denied(ram.action_of(error.operation) or error.operation)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What was looked up before anything was planned.
+    """The look-ups before planning.
 
     Attributes:
         clock_ahead: seconds by which this machine's clock is ahead of TiDB Cloud's; None: unknown.
-        clock_refused: Alibaba Cloud refused this machine's clock, so that nothing else could be looked up.
-        product_open: PrivateLink is activated; None where it was not looked up.
-        networks: None where they were not looked up; what a missing permission hides is left out.
-        service: None where this account does not see it.
-        here: where this machine is; None: unknown.
-        rules: inbound rules by security group; later look-ups add theirs.
+        clock_refused: Alibaba Cloud refused this machine's clock, so every other look-up fails.
+        product_open: PrivateLink is activated; None if it was not looked up.
+        networks: None if they were not looked up; denied parts are missing.
+        service: None if this account does not see it.
+        here: this machine's location; None if unknown.
+        rules: inbound rules by security group; later look-ups add more.
     """
 
     cluster: Cluster
@@ -86,12 +86,12 @@ class Survey:
 
     @property
     def closed(self) -> bool:
-        """No look-up of PrivateLink would be answered."""
+        """Whether PrivateLink would refuse every look-up."""
         return self.clock_refused or self.product_open is False
 
     @property
     def assumed_service(self) -> VerifiedService:
-        """The service as this account sees it, or else as TiDB Cloud describes it."""
+        """The service as this account sees it, or as TiDB Cloud describes it."""
         if isinstance(self.service, VerifiedService):
             return self.service
         noted = service_of(self.cluster)
@@ -107,12 +107,12 @@ class Survey:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the clouds answered, and what is planned on it.
+    """The clouds' answers, and the plan.
 
     Attributes:
-        zones_asked: the zones were named; else they are the default.
+        zones_asked: the request has zones; otherwise they are the default.
         rules: inbound rules of the planned security groups.
-        denied: the permission that the look-up of endpoints lacks; None where it was answered.
+        denied: the missing permission for the look-up of endpoints; None if it was answered.
         elsewhere: endpoints that this account has for the same service in other VPCs.
     """
 
@@ -152,5 +152,5 @@ def denied_finding(check: str, denied: Denied) -> Finding:
 
 
 def capital(text: str) -> str:
-    """Begin a sentence with it."""
+    """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]

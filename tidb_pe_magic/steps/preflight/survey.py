@@ -1,4 +1,4 @@
-"""Gathering what the preflight judges: every look-up that is denied leaves a gap, not an error."""
+"""The preflight's look-ups; a denied look-up is recorded and does not cause an error."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def survey(context: Context, cluster: Cluster) -> Survey:
-    """Ask both clouds for what a plan stands on.
+    """Look up the facts for a plan in both clouds.
 
     Raises:
-        ApiError: a look-up fails for another reason than a missing permission or the clock.
+        ApiError: a look-up fails, except because of a missing permission or the clock.
     """
     alibaba = context.alibaba(cluster.region_id)
     clock_ahead, here = context.tidb_cloud().clock_ahead, context.whereabouts()
@@ -45,16 +45,16 @@ def survey(context: Context, cluster: Cluster) -> Survey:
 def planned_cluster(
     context: Context, name_or_id: str | None, *, tolerant: bool, field: str = "--cluster"
 ) -> Cluster:
-    """Return the named cluster.
+    """Return the requested cluster.
 
     Args:
         context: the clients.
-        name_or_id: default: the last one named.
-        field: where the name was typed.
-        tolerant: one that is not ACTIVE is returned too; it has a service and a region to plan with.
+        name_or_id: default: the cluster used last.
+        field: the option with the name.
+        tolerant: accept a cluster that is not ACTIVE, because it has a service and a region.
 
     Raises:
-        NotEligible: it meets a restriction of the tutorial.
+        NotEligible: a restriction of the tutorial applies to it.
     """
     if not tolerant:
         return eligible_cluster(context, name_or_id, field=field)
@@ -76,14 +76,14 @@ def judged(  # noqa: PLR0913 - one for each source of facts
     denied: Denied | None,
     elsewhere: tuple[VpcEndpoint, ...],
 ) -> tuple[Finding, ...]:
-    """Return what the preflight finds in the plan.
+    """Return the preflight's findings for the plan.
 
     Args:
         context: the clients.
-        known: what was looked up.
-        planned: what is planned on it.
-        zones_asked: the zones were named.
-        denied: the permission that the look-up of endpoints lacks, if it does.
+        known: the look-ups.
+        planned: the plan.
+        zones_asked: the request has zones.
+        denied: the missing permission for the look-up of endpoints; None if it was answered.
         elsewhere: the service's endpoints in other VPCs.
     """
     groups = () if known.clock_refused else planned.security_group_ids
