@@ -346,7 +346,7 @@ class Context:
         return self.whereabouts() is not None
 
     def _host_of(self, api: str, host: str, place: str) -> str:
-        """Return the host that replaces an API's own, according to the key; empty for the cloud's own."""
+        """Validate an API's host, record whether it replaces the cloud's own, and return it."""
         host = hosts.checked(host, place)
         default = host in {"", hosts.DEFAULT_TIDB_CLOUD, hosts.DEFAULT_TIDB_CLOUD_IAM}
         # Create a new object: the copy for a call without `remember` must not share it.

@@ -237,7 +237,7 @@ def request_creation(
 
 
 def plan_name(context: Context, planned: EndpointPlan) -> str:
-    """Return the identity of the plan's endpoint: service and VPC. A VPC belongs to one account."""
+    """Return an identifier of the plan's endpoint, from service and VPC. A VPC belongs to one account."""
     host = context.settings.alibaba_host
     said = (host, planned.cluster.region_id, planned.service.service_name, planned.vpc.vpc_id)
     return digest(repr(said))

@@ -161,6 +161,6 @@ class _Removing:
 
 
 def _preference(endpoint: VpcEndpoint) -> tuple[bool, bool, tuple[bool, str, str]]:
-    """Return the sort key of a row's endpoints: endpoints that are being deleted come last."""
+    """Return the sort key of a row's endpoints: created here first, then those that are not being deleted."""
     deleting = endpoint.endpoint_status == EndpointStatus.DELETING
     return (not endpoint.ours, deleting, preference(endpoint))
