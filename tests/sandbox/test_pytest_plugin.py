@@ -139,7 +139,7 @@ def test_a_failure_shows_the_requests_and_no_secret(pytester: pytest.Pytester) -
             "*test_not_asked*",
             "*assert 0 == 1*",
             "*- requests to tidb_pe_sandbox -*",
-            "None has arrived.*tidb_pe_environment*",
+            "No requests have arrived.*tidb_pe_environment*",
         ]
     )
     text = result.stdout.str()
@@ -155,7 +155,7 @@ def test_an_impossible_marker_fails_in_one_line(pytester: pytest.Pytester, *, ex
         "(scenario='no-tl')": "unknown scenario 'no-tl': did you mean no-tls? Choose from clean, no-tls, *",
         "(scenaro='tls')": "unknown option 'scenaro': did you mean scenario? Choose from scenario, *",
         "(mode='never')": "unknown mode 'never': Choose from immediate, manual, time",
-        "('tls')": "the marker takes its options by name: for example scenario='tls'",
+        "('tls')": "the marker takes its options by name, for example scenario='tls'",
         "(flights='many')": "flights='many' is not of type int",
         "(seconds=0)": "seconds=0 is too little",
         "(upstream='nowhere')": "'nowhere' is not HOST:PORT, as in 127.0.0.1:3306",
@@ -182,5 +182,5 @@ def test_the_configuration_is_checked(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess(*STRICT)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["tidb_pe_sandbox: tidb_pe_sandbox_flights = many: it is a number of rows, or all"]
+        ["tidb_pe_sandbox: tidb_pe_sandbox_flights = many: it must be a number of rows, or all"]
     )

@@ -126,7 +126,7 @@ def test_stopping_leaves_no_thread() -> None:
     sandbox.stop()
     sandbox.stop()
     assert not set(threading.enumerate()) - before
-    with pytest.raises(RuntimeError, match="make a new one"):
+    with pytest.raises(RuntimeError, match="Create a new one"):
         sandbox.start()
 
 
