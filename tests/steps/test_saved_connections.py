@@ -119,7 +119,7 @@ def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         ({"port": 70000}, "port is not valid"),
         ({"tls": "maybe"}, "tls is not valid"),
         ({"password_from": "hunter2"}, "password_from is not valid"),
-        ({"cluster": ...}, "cluster is missing or no object"),
+        ({"cluster": ...}, "cluster is missing or not an object"),
         ({"cluster": {}}, "cluster_id is missing or of the wrong type"),
         ({"name": "other"}, "its name is not the file's"),
     ],
@@ -143,7 +143,7 @@ def test_a_file_with_a_wrong_field_names_it(
 def test_a_file_without_an_object_is_one_line(environ: dict[str, str], written: bytes) -> None:
     """A file without a JSON object is refused in one line with that reason."""
     saved_connections.save(environ, SAVED).write_bytes(written)
-    assert "it holds no JSON object" in refusal(environ)
+    assert "it is not a JSON object" in refusal(environ)
 
 
 _JSON = st.recursive(

@@ -1,4 +1,4 @@
-"""The connection that a step works over."""
+"""The connection of a step, by its alias."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 def open_or_saved(context: Context, alias: str, on_event: EventHook) -> OpenConnection:
-    """Return the connection of an alias, which is made again where it is only saved.
+    """Return the connection of an alias; reopen it if it is only saved.
 
     Raises:
         StepOrderError: it is neither open nor saved.
         MissingCredentials: the connection is only saved, and its password was not found.
-        ConnectionFailed: it cannot be created again.
+        ConnectionFailed: it cannot be reopened.
     """
     if context.connections.record(alias) is None and alias in saved_connections.names(context.environ):
         connect(context, ConnectRequest(profile=alias), on_event)
     record = context.connections.record(alias)
     if record is None:
-        raise not_open(context, alias, f"there is no connection {alias}")
+        raise not_open(context, alias, f"connection {alias} does not exist")
     return record
 
 
 def not_open(context: Context, alias: str, reason: str) -> errors.StepOrderError:
-    """Return the error for an alias that is not open, with the aliases that are."""
+    """Return the error for an alias that is not open, with the open aliases."""
     others = ", ".join(context.connections)
     return errors.StepOrderError(
         reason + (f"; open: {others}." if others else "."),

@@ -1,4 +1,4 @@
-"""The step `connections`: what is open in this kernel, and what is saved."""
+"""The step `connections`: list open and saved connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def connections(context: Context, request: ConnectionsRequest, on_event: EventHook) -> Connections:  # noqa: ARG001
-    """List what is open in this kernel, and what is saved; no cloud and no server is asked."""
+    """List this kernel's open connections and the saved ones, without calling a cloud or a server."""
     saved, broken = saved_connections.every(context.environ)
     return Connections(
         open=tuple(context.connections.values()),
@@ -25,7 +25,7 @@ def connections(context: Context, request: ConnectionsRequest, on_event: EventHo
 
 
 def is_registered(connection: Connection) -> bool:
-    """Tell whether jupysql still knows the connection; without a shell it never had to."""
+    """Return whether jupysql still has the connection; always True without a shell."""
     if not connection.registered:
         return True
     from tidb_pe_magic.database import jupysql  # noqa: PLC0415 - jupysql takes seconds to import
@@ -34,7 +34,7 @@ def is_registered(connection: Connection) -> bool:
 
 
 def settled_tls(connection: Connection) -> tuple[TlsMode, str]:
-    """Return what another login has to ask for to be secured as this connection is: mode and name."""
+    """Return the TLS mode and name that secure another login like this connection."""
     if not connection.tls.encrypted:
         return TlsMode.OFF, ""
     name = connection.tls.verified_name

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def disconnect(context: Context, request: DisconnectRequest, on_event: EventHook) -> Disconnection:  # noqa: ARG001
-    """Close the connection and take its alias from jupysql; one that is closed already is not an error."""
+    """Close the connection and remove its alias from jupysql; a closed connection is not an error."""
     closed = close(context, request.alias)
     forgotten = saved_connections.forget(context.environ, request.alias) if request.forget else False
     return Disconnection(alias=request.alias, closed=closed, forgotten=forgotten)
 
 
 def close(context: Context, alias: str) -> bool:
-    """Close one of our connections; False where there is none of this alias."""
+    """Close one of our connections; return False if the alias is not open."""
     with context.connections.lock:
         record = context.connections.take(alias)
         if record is None:
@@ -38,7 +38,7 @@ def close(context: Context, alias: str) -> bool:
 
 
 def close_all(context: Context, endpoint_id: str | None = None) -> tuple[str, ...]:
-    """Close every connection, or every one over an endpoint, and return their aliases."""
+    """Close every connection, or every connection over an endpoint, and return their aliases."""
     aliases = tuple(
         alias
         for alias, connection in tuple(context.connections.items())

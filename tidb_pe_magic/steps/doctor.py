@@ -1,4 +1,4 @@
-"""Why a connection does not work: what the clouds know of it, and a look at each stage."""
+"""The step `doctor`: diagnose a connection with the clouds' data and a test of each stage."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _USUAL_PORT = 4000
-# Seconds. Together below ten: that is the promise, whatever hangs.
+# Seconds. The total stays below ten, even if something hangs.
 _ALL, _CLOUDS, _LEAST = 9.5, 5.0, 3.5
-# Stages whose failure a closer look explains; a refused login is not tried again.
+# Stages whose failure a diagnosis can explain; a refused login is not repeated.
 _EXAMINED = frozenset({"dns", "tcp", "handshake", "tls"})
-# What the server has said itself: no closer look tells more.
+# The server has given the reason, so a diagnosis adds nothing.
 _SAID = frozenset({"required", "limit", "blocked"})
 
 
 def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Diagnosis:  # noqa: ARG001
-    """Examine the connection stage by stage; with a host alone, without asking any cloud.
+    """Examine the connection stage by stage; if only a host is given, without calling a cloud.
 
     Raises:
-        StepOrderError: no host is given, and there is no endpoint.
+        StepOrderError: no host is given, and the endpoint does not exist.
         ServiceUnavailable: no host is given, and the clouds do not answer in time.
     """
     from tidb_pe_magic.database import doctor  # noqa: PLC0415 - pymysql is imported by need
@@ -70,7 +70,7 @@ def doctor(context: Context, request: DoctorRequest, on_event: EventHook) -> Dia
     return replace(diagnosis, authorization=known.endpoint.authorization(cluster=cluster))
 
 
-def explained(  # noqa: PLR0913 - what was tried, and the time that is left
+def explained(  # noqa: PLR0913 - the attempt, and the remaining time
     context: Context,
     failure: errors.ConnectionFailed,
     target: Target,
@@ -79,15 +79,15 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
     *,
     end: float,
 ) -> errors.ConnectionFailed:
-    """Return the failure of a connection with the likeliest cause and the next command as its advice.
+    """Return the failure of a connection, with the most likely cause and the next command as its advice.
 
     Args:
-        context: the clients; its clock tells when `end` is.
-        failure: what was met.
-        target: what was to be connected to.
-        cluster: whose it is.
-        endpoint: by which way, where that was asked.
-        end: when there has to be an answer, by that clock.
+        context: the clients, and the clock of `end`.
+        failure: the original error.
+        target: the target of the connection.
+        cluster: the endpoint's cluster.
+        endpoint: the endpoint, if it was looked up.
+        end: deadline, by that clock.
     """
     from tidb_pe_magic.database import doctor, remedies  # noqa: PLC0415 - pymysql is imported by need
 
@@ -108,7 +108,7 @@ def explained(  # noqa: PLR0913 - what was tried, and the time that is left
 def _advised(
     failure: errors.ConnectionFailed, causes: Sequence[str], next_command: NextCommand | None
 ) -> errors.ConnectionFailed:
-    """Return the failure with the likeliest of the causes, if there is one; of a login, with all of them."""
+    """Return the failure with the most likely cause, if known; for a login, with all causes."""
     if not causes:
         return failure
     likely = " Or: ".join(causes if failure.stage == "login" else causes[:1])
@@ -117,12 +117,12 @@ def _advised(
 
 
 def _left(context: Context, end: float) -> float:
-    """Return the seconds that the stages have: too few would blame whatever comes first."""
+    """Return the seconds for the stages; with too few, the first stage would fail."""
     return min(_ALL, max(_LEAST, end - context.clock()))
 
 
 class _CloudFacts(NamedTuple):
-    """What the clouds know; with a host, what cannot be asked is left out, and why."""
+    """The clouds' data; if a host is given, failed look-ups are left out, with the reason."""
 
     cluster: Cluster | None = None
     endpoint: VpcEndpoint | None = None
@@ -166,7 +166,7 @@ def _port(request: DoctorRequest, cluster: Cluster | None) -> int:
 
 
 def _hostless(request: DoctorRequest, known: _CloudFacts) -> Diagnosis:
-    """Say that there is nothing to examine, since the one who asks may not look the host up."""
+    """Return the error for a host that the user has no permission to look up."""
     port = _port(request, known.cluster)
     cluster = ["--cluster", known.cluster.cluster_id] if known.cluster else []
     first, *rest = STAGES
@@ -195,7 +195,7 @@ def _known(context: Context, request: DoctorRequest) -> _CloudFacts:
     def ask() -> _CloudFacts:
         cluster = None
         try:
-            with once():  # the time limit leaves none for a second call
+            with once():  # the time limit does not allow a second call
                 cluster = named_cluster(context, request.cluster)
                 endpoint = chosen_endpoint(context, cluster, request.endpoint)
                 return _CloudFacts(cluster, endpoint, auto_accept=_auto_accept(context, endpoint))
@@ -212,7 +212,7 @@ def _known(context: Context, request: DoctorRequest) -> _CloudFacts:
 
 
 def _auto_accept(context: Context, endpoint: VpcEndpoint) -> bool | None:
-    """Ask whether an endpoint that is not connected has to be accepted; None where nothing tells."""
+    """Return whether an endpoint that is not connected must be accepted; None if unknown."""
     if endpoint.connection_status != ConnectionStatus.DISCONNECTED:
         return None
     try:
@@ -234,7 +234,7 @@ def _in_time(ask: Callable[[], T]) -> T:
 
 
 def _age(context: Context, endpoint: VpcEndpoint | None) -> float | None:
-    """Return the seconds since the endpoint was created, by this machine's clock; None where unknown."""
+    """Return the seconds since the endpoint was created, by this machine's clock; None if unknown."""
     try:
         created = datetime.fromisoformat(endpoint.created) if endpoint else None
     except ValueError:
@@ -249,7 +249,7 @@ def _here(context: Context) -> Whereabouts | None:
 
 
 def _password(context: Context, request: SqlLogin, user: str, entry: str) -> Callable[[], Secret] | None:
-    """Return how to get the password, where there is a source; nobody is asked unless that was asked for."""
+    """Return the password's source, if it exists; never prompt unless the request asks for a prompt."""
     kept = sql_passwords.stored(context.environ, entry) if request.password_from is None else None
     if kept is None and request.password_from is None and not context.environ.get("TIDB_PASSWORD"):
         return None

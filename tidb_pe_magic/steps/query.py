@@ -1,4 +1,4 @@
-"""Queries over a connection that `connect` has opened, straight into frames and files."""
+"""The step `query`: run queries over a connection that `connect` opened, into frames and files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _USUAL = QueryRequest(sql="")
 
 
 def query(context: Context, request: QueryRequest, on_event: EventHook) -> QueryResult:
-    """Read a statement's result: of a cell in the alias's session, of other calls over their own connection.
+    """Read a statement's result: cells use the alias's session, other calls a separate connection.
 
     Raises:
-        StepOrderError: there is no such connection, or its session is busy with another cell.
+        StepOrderError: the connection does not exist, or its session is busy with another cell.
         MissingCredentials: the connection is only saved, and its password was not found.
-        InvalidRequest: options contradict each other, parameters do not fit, or the statement changes only
-            a session that nobody else would have.
+        InvalidRequest: options contradict each other, parameters do not match, or the statement would only
+            change a session that is closed afterwards.
         MissingDependency: the extra `dask` is not installed.
         QueryError: refused, stopped or too large; the connection can be used again.
         ConnectionFailed: the connection was lost.
@@ -168,7 +168,7 @@ def _distributed(
 
 
 def _ignore(tally: Tally) -> None:
-    """Tell nobody: there is nothing to read yet."""
+    """Emit no event, because nothing has been read yet."""
 
 
 def _form(request: QueryRequest) -> FrameOptions:
@@ -186,7 +186,7 @@ def _partitions(request: QueryRequest) -> Partitions | None:
 
 
 def _record(context: Context, request: QueryRequest, on_event: EventHook) -> OpenConnection:
-    """Return the connection that is named, which is opened again if it is only saved."""
+    """Return the requested connection; reopen it if it is only saved."""
     alias, saved = request.alias, request.profile
     if saved is not None:
         if alias != _USUAL.alias:
@@ -196,7 +196,9 @@ def _record(context: Context, request: QueryRequest, on_event: EventHook) -> Ope
     if record is None:
         error = not_open(context, alias, f"connection {alias} is not open")
         if alias in saved_connections.names(context.environ):
-            error.advise(Advice("It is only saved. Name it.", Suggestion("query", f"@{alias}", "SELECT 1")))
+            error.advise(
+                Advice("It is only saved. Use its name.", Suggestion("query", f"@{alias}", "SELECT 1"))
+            )
         raise error
     return record
 

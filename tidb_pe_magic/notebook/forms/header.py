@@ -1,4 +1,4 @@
-"""What is above the steps: the drawing, what is under way with Cancel, and the form's own buttons."""
+"""The part above the steps: the drawing, the current activity with Cancel, and the form's own buttons."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 class Header:
-    """The drawing and the row below it, whose height is the same while nothing is under way.
+    """The drawing and the row below it, whose height does not change.
 
     Attributes:
-        box: both.
-        drawing: the way from the notebook to the cluster.
-        activity: what is under way.
-        cancel: ends a wait, and the pause before a call is made again.
-        refresh: looks everything up again that the open steps show.
-        commands: shows beside each button the command that does the same.
+        box: contains both.
+        drawing: the connection from the notebook to the cluster.
+        activity: the current activity.
+        cancel: ends a wait, and the pause before a retry.
+        refresh: reloads the data of the open steps.
+        commands: shows the equivalent command next to each button.
     """
 
     def __init__(self, session: FormSession, on_refresh: Callable[[], None]) -> None:
-        """Draw what is known.
+        """Create the header.
 
         Args:
-            session: the form's.
-            on_refresh: looks everything up again, in the worker's thread.
+            session: the form's session.
+            on_refresh: reloads the data, in the worker's thread.
         """
         store = session.store
         self.drawing = FormDrawing(store)
@@ -48,7 +48,7 @@ class Header:
         self.refresh: Any = widgets.Button(tooltip="Refresh")
         self.refresh.on_click(without_values()(lambda _: session.worker.click(on_refresh)))
         self.commands: Any = widgets.Checkbox(description="Show commands", value=False, indent=False)
-        self.commands.tooltip = "Show beside each button the command that does the same"
+        self.commands.tooltip = "Show the equivalent command next to each button"
         self.commands.observe(
             without_values()(lambda change: store.update(show_commands=change["new"])), "value"
         )

@@ -1,4 +1,4 @@
-"""A first query over the connection: databases and tables to choose from, a statement, and its DataFrame."""
+"""A first query over the connection: lists of databases and tables, a statement, and its DataFrame."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     from tidb_pe_magic.notebook.forms.session import FormSession
     from tidb_pe_magic.notebook.forms.state import FormState
 
-_LIMIT = 1000  # rows that are read: it is a first look
+_LIMIT = 1000  # rows to read
 _SHOWN = 20
 _ROWS = 5
 _VERSION = "SELECT VERSION()"
 
 
 class QueryStep:
-    """The databases and tables, a statement, and the rows that it returns.
+    """The lists of databases and tables, a statement, and its result.
 
     Attributes:
-        box: its controls; hidden until there is a connection.
+        box: its controls; hidden until a connection is open.
         databases: the list of databases.
         tables: the list of tables of the selected database.
         sql: the statement.
         run: executes it.
-        frame: the DataFrame that was read last; None before.
+        frame: the most recent DataFrame; None before the first query.
     """
 
     def __init__(self, session: FormSession) -> None:
-        """Be hidden."""
+        """Create the controls, hidden."""
         self._session, self._store = session, session.store
         self.frame: Any = None
         self._suggested = _VERSION
-        self._drawing = 0  # the thread that draws the lists
+        self._drawing = 0  # the thread that updates the lists
         self.databases, self.tables = _list("Databases"), _list("Tables")
         self.databases.observe(without_values()(self._database_selected), "value")
         self.tables.observe(without_values()(self._table_selected), "value")
@@ -78,9 +78,9 @@ class QueryStep:
         self._draw(self._store.state)
 
     def start(self, connection: model.Connection) -> None:
-        """List the databases and tables, suggest a query, and show all of it; in the worker's thread.
+        """List the databases and tables, suggest a query, and show the controls, in the worker's thread.
 
-        A suggestion that came later would replace what a user has begun to type.
+        The suggestion comes first, because a later one would replace text that the user is typing.
         """
         try:
             tables = self._session.perform("tables", TablesRequest.of(alias=connection.alias))
@@ -93,7 +93,7 @@ class QueryStep:
         self._store.update(connection=connection)
 
     def _show_tables(self, tables: model.Tables, connection: model.Connection) -> None:
-        """Show the tables of the connection's database, else of the first one that has any."""
+        """Show the tables of the connection's database, or of the first database with tables."""
         database = connection.database or next((each.database for each in tables), "")
         self._store.update(tables=tables, database=database)
         largest = max(_tables_of(tables, database), key=lambda each: each.rows or 0, default=None)
@@ -112,7 +112,7 @@ class QueryStep:
             if self.databases.options != databases:
                 self.databases.options = databases
             self.databases.value = state.database if state.database in databases else None
-            # New options select the first one; nobody has chosen that.
+            # New options select the first table, although the user has not chosen it.
             self.tables.options = tables
             self.tables.value = None
         finally:
@@ -128,11 +128,11 @@ class QueryStep:
             self._suggest(change["new"], connection)
 
     def _suggest(self, table: str, connection: model.Connection) -> None:
-        """Put a query of the table into the statement, unless a user has written another one.
+        """Set the statement to a query of the table, unless the user has written another one.
 
         Args:
-            table: its name; empty where there is none.
-            connection: over which it is queried.
+            table: the table's name; empty without a table.
+            connection: the connection of the query.
         """
         if self.sql.value != self._suggested:
             return
@@ -152,7 +152,7 @@ class QueryStep:
 
 
 class _Statement(Field):
-    """SQL, in as many lines as it takes."""
+    """A multi-line SQL field."""
 
     def _make(self) -> Any:
         return self._described(widgets.Textarea(rows=3))
@@ -169,14 +169,14 @@ def _tables_of(tables: model.Tables | None, database: str) -> tuple[model.TableS
 
 
 def _with_rows(table: model.TableSummary) -> str:
-    """Return the table's name, and about how many rows it has."""
+    """Return the table's name, with its approximate number of rows."""
     if table.rows is None:
         return one_line(f"{table.name} (view)")
     return one_line(f"{table.name} ({table.rows:,} {'row' if table.rows == 1 else 'rows'})")
 
 
 def _quoted(name: str) -> str:
-    """Return the name as SQL has it: in backticks where it is not a plain word."""
+    """Return the name for SQL, in backticks if it is not a plain word."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f"`{name.replace('`', '``')}`"
 
 

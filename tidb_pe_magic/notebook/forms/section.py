@@ -1,4 +1,4 @@
-"""A step under a head that opens and closes it."""
+"""A step with a header that opens and closes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SectionContent(Protocol):
-    """What a section shows.
+    """The content of a section.
 
     Attributes:
         title: the step's name.
@@ -26,34 +26,34 @@ class SectionContent(Protocol):
     box: Any
 
     def summary(self, state: FormState) -> str:
-        """Return what is done, in a few words; empty before."""
+        """Return a short description of the step's result; empty before."""
 
     def open(self) -> None:
-        """Look up what the step shows."""
+        """Load the step's data."""
 
     def reload(self) -> None:
-        """Look it up again, in the worker's thread."""
+        """Reload the step's data, in the worker's thread."""
 
 
 class Section:
-    """A step and its head: a button, so that the keyboard reaches it.
+    """A step and its header: a button, so that the keyboard can reach it.
 
     Attributes:
-        step: what it shows.
-        box: head and body.
+        step: the content.
+        box: header and body.
     """
 
     def __init__(
         self, store: Store, number: int, name: str, step: SectionContent, on_open: Callable[[str], None]
     ) -> None:
-        """Be closed.
+        """Create the section, closed.
 
         Args:
-            store: what the form knows.
-            number: the step's, from 1.
-            name: the step's, in `%tidb_pe form`.
-            step: what it shows.
-            on_open: is given the name when a user opens the section.
+            store: the form's state.
+            number: the step's number, from 1.
+            name: the step's name in `%tidb_pe form`.
+            step: the content.
+            on_open: receives the name when the user opens the section.
         """
         self._store, self._number, self._name, self.step, self._on_open = store, number, name, step, on_open
         self._head: Any = widgets.Button().add_class("tidb-pe-head")
@@ -67,11 +67,11 @@ class Section:
 
     @property
     def shown(self) -> bool:
-        """The body is visible."""
+        """Whether the body is visible."""
         return bool(self._body.layout.display != "none")
 
     def show(self, *, shown: bool) -> None:
-        """Show what is below the head, or hide it."""
+        """Show or hide the body."""
         self._body.layout.display = "" if shown else "none"
         self._draw(self._store.state)
 
@@ -81,7 +81,7 @@ class Section:
             self._on_open(self._name)
 
     def _draw(self, state: FormState) -> None:
-        """Say in the head what the step is and what is done."""
+        """Show the step's name and result in the header."""
         done = self.step.summary(state)
         arrow = "▾" if self.shown else "▸"
         self._head.description = f"{arrow} {self._number}. {self.step.title}{f' — ✔ {done}' if done else ''}"

@@ -1,4 +1,4 @@
-"""One call as the operations see it, and what they may answer."""
+"""One call for the operations, and the types of their answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Body = Mapping[str, object]
 class Call:
     """The world to act on, the parameters, and the time in the provider's notation.
 
-    `caller` is the temporary key that signed; None for the account's one RAM user, and for nobody.
+    `caller` is the temporary key that signed; None for the account's RAM user, and for unsigned calls.
     """
 
     world: World
@@ -31,7 +31,7 @@ class Call:
     caller: TemporaryKey | None = None
 
     def region(self, not_found: errors.Refusal = errors.REGION_NOT_FOUND) -> RegionZones:
-        """Return the region that the mandatory RegionId names."""
+        """Return the region from the mandatory RegionId."""
         region_id = self.parameters.required("RegionId")
         for region in self.world.network.regions:
             if region.region_id == region_id:
@@ -39,7 +39,8 @@ class Call:
         raise errors.ApiError(not_found)
 
 
-#: Answers at once.
+#: An operation that answers immediately.
 Query = Callable[[Call], Body]
-#: Checks the call and returns what makes the change, so that a dry run can stop between the two.
+#: An operation that checks the call and returns a function for the change, so that a dry run can stop in
+# between.
 Change = Callable[[Call], Callable[[], Body]]

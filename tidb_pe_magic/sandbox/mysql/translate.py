@@ -1,4 +1,4 @@
-"""One MySQL statement as DuckDB understands it."""
+"""Translation of MySQL statements to DuckDB's SQL."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _DIALECT: Final = MySQL()
 _NAME_LENGTH: Final = 256
 _STUB: Final = "(NULL)"
-#: Statements that change nothing here, and that dumps and tools send anyway.
+#: Statements without an effect here, which dumps and tools send.
 _IGNORED: Final = re.compile(
     r"\s*(?:un)?lock\s+tables?\b|\s*flush\s|\s*analyze\s+table\b|\s*do\s", re.IGNORECASE
 )
@@ -44,9 +44,9 @@ _RENAMED: Final = re.compile(r"\s*(.+?)\s+to\s+(.+?)\s*;?\s*", re.IGNORECASE | r
 _REPLACE: Final = re.compile(r"\s*replace\s+(?:into\s+)?", re.IGNORECASE)
 _KILL_TIDB: Final = re.compile(r"(\s*kill\s+)tidb\s+", re.IGNORECASE)
 
-#: MySQL functions that DuckDB lacks, or has with another meaning: our macros of that name serve them.
+#: MySQL functions that DuckDB lacks, or defines differently; our macros of these names replace them.
 _MACROS: Final[Mapping[type[exp.Expr], str]] = {exp.DayOfWeek: "mysql_dayofweek"}
-#: DuckDB chooses a macro by its arguments' types before it knows the type of these.
+#: DuckDB chooses a macro by its arguments' types before it knows these types.
 _UNTYPED: Final = (exp.AggFunc, exp.Window, exp.Query)
 _NAMED_MACROS: Final = frozenset(
     {
@@ -58,14 +58,14 @@ _NAMED_MACROS: Final = frozenset(
 
 def _marker(parser: _MysqlParser) -> exp.Expr:
     marker = exp.Placeholder()
-    marker.meta["start"] = parser._prev.start  # noqa: SLF001 - as sqlglot's own parsers of tokens do
+    marker.meta["start"] = parser._prev.start  # noqa: SLF001 - like sqlglot's own token parsers
     return marker
 
 
 class _MysqlParser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variable in sqlglot's own types
-    """sqlglot's parser, which refuses what it cannot parse where the original writes a warning.
+    """sqlglot's parser, but with an error instead of a warning for unsupported statements.
 
-    A marker ("?") knows its place in the text, for a tree has an order of its own.
+    A marker ("?") stores its position in the text, because the tree has a different order.
     """
 
     PLACEHOLDER_PARSERS: Final = {**MySQL.Parser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _marker}
@@ -76,45 +76,45 @@ class _MysqlParser(MySQL.Parser):  # type: ignore[misc, valid-type]  # a variabl
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A parsed statement with what its text alone tells.
+    """A parsed statement, with facts from its text.
 
     Attributes:
-        tree: None where there is nothing to do: a comment alone, or what has no effect here.
+        tree: None if there is nothing to do: only a comment, or a statement without an effect here.
         sql: its text.
     """
 
     tree: exp.Expr | None
     sql: str = ""
     names: Sequence[str] | None = None
-    #: What is done with it, as one statement.
+    #: Further DDL statements that run together with it, such as the other tables of RENAME TABLE.
     further: Sequence[exp.Expr] = ()
-    #: The rows of an INSERT, in DuckDB's SQL already, in the place of the one row in the tree.
+    #: The rows of an INSERT in DuckDB's SQL, which replace the single row in the tree.
     rows: str | None = None
 
 
 @dataclass(slots=True)
 class TranslationContext:
-    """What a session contributes to a translation, and what the translation asks of it."""
+    """The session's data for a translation."""
 
     functions: Mapping[str, Callable[[], Any]]
     variable: Callable[[str], Any]
     user_variables: Mapping[str, Any]
     now: str
-    #: Tables of information_schema that are the session's own, by name; their queries in DuckDB's SQL.
+    #: DuckDB queries of the session-dependent tables of information_schema, by name.
     tables: Mapping[str, Callable[[], str]] = field(default_factory=dict)
-    #: Whether means and quotients of exact numbers become DECIMAL, as far as DuckDB can tell their type.
+    #: Whether means and quotients of exact numbers become DECIMAL, if DuckDB can determine their type.
     exact: bool = True
     sleep: float = 0.0
     follow_up: list[str] = field(default_factory=list)
 
 
 def parse(sql: str, *, several: bool = False, markers: bool = False) -> list[Statement]:
-    """Parse a text of one statement, or of several where the client may send so many.
+    """Parse a text of one statement, or of several if the client may send several.
 
-    Only a statement that is prepared may have markers ("?").
+    Only a prepared statement may have markers ("?").
 
     Raises:
-        SqlError: the text is wrong, or holds what is not supported.
+        SqlError: the text is invalid, or contains unsupported SQL.
     """
     if _IGNORED.match(sql):
         return [Statement(None, sql)]
@@ -169,7 +169,7 @@ def _statements(
             "after you understand the security risk",
         )
     if any(isinstance(tree, exp.Alias | exp.Column) for tree in trees):
-        # Words that are no statement parse as an expression.
+        # Words that are not a statement are parsed as an expression.
         raise syntax_error(None, sql)
     for tree in trees:
         if text is not sql and isinstance(tree, exp.Insert):
@@ -180,7 +180,7 @@ def _statements(
 
 
 def _names(tree: exp.Expr, tokens: Sequence[Token], sql: str) -> Sequence[str] | None:
-    """Return the text of each column of the outermost SELECT, which MySQL takes as the column's name."""
+    """Return the text of each column of the outermost SELECT, which MySQL uses as the column's name."""
     if not isinstance(tree, exp.Select):
         return None
     starts, depth, begun, end = [], 0, False, len(sql)
@@ -253,7 +253,7 @@ def _name_columns(tree: exp.Select, names: Sequence[str] | None) -> None:
         name = names[index] if names else expression.sql("mysql")
         if isinstance(expression, exp.Literal):
             name = expression.name or name
-        # Text with a binary literal in it is not valid UTF-8.
+        # Text with a binary literal is not valid UTF-8.
         name = name[:_NAME_LENGTH].encode("utf-8", "replace").decode()
         tree.expressions[index].replace(exp.alias_(expression.copy(), name, quoted=True))
 
@@ -274,7 +274,7 @@ def _rewrite_insert(tree: exp.Insert) -> None:
 
 
 def _rewrite_limited(tree: exp.Update | exp.Delete) -> None:
-    """Say UPDATE and DELETE with ORDER BY and LIMIT by row ids; those over several tables are refused."""
+    """Rewrite UPDATE and DELETE with ORDER BY and LIMIT to row IDs; refuse several tables."""
     if tree.args.get("tables") or (isinstance(tree.this, exp.Table) and tree.this.args.get("joins")):
         raise SqlError(
             NOT_SUPPORTED, "Changing several tables in one statement is not supported by the sandbox"

@@ -24,25 +24,26 @@ if TYPE_CHECKING:
 Manner = Literal["forward", "refuse", "swallow"]
 
 _CHUNK = 256 * 1024
-_TURNS_TO_CONNECTED = 5  # of the loop, from the accept of a connection to its callback; generously
+_TURNS_TO_CONNECTED = (
+    5  # iterations of the loop between a connection's accept and its callback, with a margin
+)
 
 
 class Gate(Startable):
     """Forwards TCP connections from the opened addresses to one upstream server.
 
-    Nothing listens on an address that is not open, so a client sees what it would see of an endpoint
-    without a connection: refused. Every method may be called from any thread, and returns when its
-    effect can be observed.
+    Nothing listens on an address that is not open, so clients are refused, as by an endpoint that is not
+    connected. Every method is thread-safe, and returns when its effect is visible.
 
     Attributes:
-        upstream: where new connections go; may be changed at any time.
-        tls: what the gate offers and ends TLS with, before an upstream that has none; None: it offers none.
-        manner: how an address behaves that is opened from now on: it forwards, it refuses as if it were
-            closed, or it swallows every attempt without an answer.
+        upstream: the target of new connections; may be changed at any time.
+        tls: context with which the gate offers and terminates TLS, for an upstream without TLS; None for no
+            TLS.
+        manner: behavior of newly opened addresses: forward, refuse as if closed, or ignore every attempt.
     """
 
     def __init__(self, upstream: Address, faults: Faults | None = None) -> None:
-        """Remember where connections go, and what goes wrong with them."""
+        """Set the upstream, and the faults of connections."""
         self._faults = faults or Faults()
         self.reset(upstream)
         self._silent: dict[Address, BlackHole | None] = {}
@@ -53,59 +54,59 @@ class Gate(Startable):
         self._ciphers: dict[Address, tuple[str, str]] = {}
 
     def reset(self, upstream: Address, tls: ssl.SSLContext | None = None) -> None:
-        """Forward what comes in from now on there."""
+        """Forward new connections to this upstream."""
         self.upstream, self.tls = upstream, tls
         self.manner: Callable[[Address], Manner] = lambda _address: "forward"
 
     @property
     def open_addresses(self) -> frozenset[Address]:
-        """The addresses that are open now: they accept connections, unless their manner is another."""
+        """The open addresses; they accept connections, unless their manner is different."""
         return frozenset((*self._servers, *self._silent))
 
     def cipher(self, address: Address) -> tuple[str, str]:
-        """Return TLS's version and cipher between a client and the gate; empty where it is not encrypted.
+        """Return the TLS version and cipher between a client and the gate; empty without TLS.
 
         Args:
-            address: the gate's own, from which it forwards the client to the upstream.
+            address: the gate's address of the client's connection to the upstream.
         """
         return self._ciphers.get(address, ("", ""))
 
     @property
     def live_connections(self) -> int:
-        """How many connections are being forwarded."""
+        """Number of forwarded connections."""
         return len(self._connections)
 
     def origin(self, client: Address) -> Address | None:
-        """Return the opened address by which a client of the upstream came in; None: not through the gate.
+        """Return the opened address that a client of the upstream used; None if it did not use the gate.
 
         Args:
-            client: the address that the upstream sees the connection come from.
+            client: the client's address that the upstream sees.
         """
         return self._origins.get(client)
 
     def start(self) -> Self:
-        """Start the gate's thread with no address open; opening an address does so too."""
+        """Start the gate's thread without open addresses; opening an address also starts it."""
         if not self._thread.running:
             self._thread.start()
         return self
 
     def open(self, addresses: Iterable[Address], *, filtered: Collection[Address] = frozenset()) -> None:
-        """Listen on these addresses; those that are open already stay as they are.
+        """Listen on these addresses; open ones are not changed.
 
         Args:
-            addresses: to listen on.
-            filtered: those of them that swallow every attempt, whatever their manner.
+            addresses: addresses to listen on.
+            filtered: addresses that ignore every attempt, regardless of their manner.
         """
         self.start()
         self._thread.call(self._open(dict.fromkeys(addresses), filtered))
 
     def close(self, addresses: Iterable[Address]) -> None:
-        """Stop listening on these addresses and drop the connections that came in by them."""
+        """Stop listening on these addresses and drop their connections."""
         if self._thread.running:
             self._thread.call(self._close(frozenset(addresses)))
 
     def drop_connections(self) -> None:
-        """Drop every live connection, as an idle limit does; the addresses stay open."""
+        """Drop every connection, like an idle limit; the addresses stay open."""
         if self._thread.running:
             self._thread.call(self._drop(self.open_addresses))
 
@@ -128,7 +129,8 @@ class Gate(Startable):
                     self._silent[address] = BlackHole(address) if manner == "swallow" else None
                 opened.append(address)
         except OSError:
-            # All of an endpoint's addresses or none: half of one would look like a fault of the client's.
+            # All of an endpoint's addresses or none: an endpoint that is half open would look like a
+            # client's error.
             await self._close(frozenset(opened))
             raise
 
@@ -139,7 +141,7 @@ class Gate(Startable):
 
             def end(done: asyncio.Task[None]) -> None:
                 self._connections.pop(done)
-                # A task that is dropped before its first step has closed nothing.
+                # A task that is canceled before its first step has closed nothing.
                 writer.transport.abort()
 
             task.add_done_callback(end)
@@ -173,7 +175,7 @@ class Gate(Startable):
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream, limit=_CHUNK)
         except (OSError, asyncio.CancelledError):
-            # A TCP load balancer without a healthy backend resets the client too.
+            # A TCP load balancer without a healthy backend also resets the client.
             writer.transport.abort()
             return
         own: Address = upstream_writer.get_extra_info("sockname")[:2]
@@ -199,8 +201,8 @@ class Gate(Startable):
             for end in (writer, upstream_writer):
                 end.close()
         except (OSError, EOFError, asyncio.CancelledError):
-            # Dropped or broken: neither side is to believe that what is still buffered arrived. Cancellation
-            # comes only from this class, which waits for this task, so it ends here.
+            # Dropped or broken: neither side may assume that buffered data arrived. Only this class cancels
+            # this task, and waits for it, so the cancellation ends here.
             for end in (writer, upstream_writer):
                 end.transport.abort()
         finally:
@@ -212,21 +214,21 @@ class Gate(Startable):
 
 
 async def _let_in(servers: Iterable[asyncio.Server]) -> None:
-    """Accept nothing more, and have what was accepted just now become a connection that can be dropped.
+    """Stop accepting, and turn newly accepted sockets into connections that can be dropped.
 
-    asyncio loses the socket of a connection whose server is closed between its accept and its first step.
+    asyncio loses a connection's socket if its server is closed between the accept and the first step.
     """
     loop = asyncio.get_running_loop()
     for server in servers:
         for sock in server.sockets:
-            with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
+            with contextlib.suppress(NotImplementedError):  # Windows' loop does not support readers
                 loop.remove_reader(sock.fileno())
     for _ in range(_TURNS_TO_CONNECTED):
         await asyncio.sleep(0)
 
 
 async def _pump(reader: TlsReader, writer: Writer, tap: Callable[[bytes], bytes]) -> None:
-    """Copy until the sender has finished, then pass the half-close on; `drain` is the backpressure."""
+    """Copy until the sender has finished, then forward the half-close; `drain` is the backpressure."""
     while data := await reader.read(_CHUNK):
         try:
             passed = tap(data)

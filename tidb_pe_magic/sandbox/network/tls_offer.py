@@ -1,4 +1,4 @@
-"""TLS offered to MySQL's clients in front of a server that has none, as TiDB Cloud's gateway does."""
+"""TLS for MySQL clients in front of a server without TLS, like TiDB Cloud's gateway."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ _OK, _ERROR = 0x00, 0xFF
 
 
 class TlsReader(Protocol):
-    """Where bytes come from."""
+    """A source of bytes."""
 
     async def read(self, size: int = ...) -> bytes:
-        """Return what has come; nothing at the end."""
+        """Return the available bytes; empty at the end."""
 
     async def readexactly(self, size: int) -> bytes:
-        """Return so many bytes."""
+        """Return exactly this number of bytes."""
 
 
 class Writer(Protocol):
-    """Where bytes go."""
+    """A destination of bytes."""
 
     def write(self, data: bytes) -> None:
-        """Put bytes into the buffer."""
+        """Write bytes to the buffer."""
 
     async def drain(self) -> None:
-        """Wait until there is room in the buffer."""
+        """Wait until the buffer has space."""
 
     def can_write_eof(self) -> bool:
-        """Tell whether `write_eof` can be used."""
+        """Return whether `write_eof` is supported."""
 
     def write_eof(self) -> None:
-        """Say that nothing follows."""
+        """Signal the end of the stream."""
 
 
 class TlsTap(Protocol):
-    """Reads along, and may end the connection."""
+    """An observer of the bytes, which may end the connection."""
 
     def sent(self, data: bytes) -> bytes:
-        """Take what the client sent, and return what the server shall get now."""
+        """Process the client's bytes, and return the bytes for the server."""
 
     def answered(self, data: bytes) -> bytes:
-        """Take what the server answered, and return it."""
+        """Process the server's bytes, and return them."""
 
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -67,20 +67,20 @@ async def begin(
     tap: TlsTap,
     on_cipher: Callable[[tuple[str, str]], None],
 ) -> tuple[TlsReader, Writer]:
-    """Pass the beginning of a connection on, up to the login's end where it is encrypted.
+    """Forward the start of a connection, up to the end of the login if it is encrypted.
 
     Args:
         client: its streams.
         server: its streams.
-        context: what the server proves itself with.
-        tap: sees everything decrypted.
-        on_cipher: told what client and gate agreed on, before the server sees the login.
+        context: the server's TLS context.
+        tap: observes the decrypted bytes.
+        on_cipher: receives the negotiated cipher, before the server gets the login.
 
     Returns:
-        Where the client's bytes come from and go to.
+        The source and the destination of the client's bytes.
 
     Raises:
-        OSError, EOFError: one of them has gone, or the client does not agree.
+        OSError, EOFError: a side disconnected, or the handshake failed.
     """
     reader, writer = client
     greeting = await _greeting(client, server, tap)
@@ -94,7 +94,7 @@ async def begin(
     asked = await reader.readexactly(min(size, _SSL_REQUEST_SIZE))
     flags = int.from_bytes(asked[:4], "little")
     if size != _SSL_REQUEST_SIZE or not flags & _CLIENT_SSL:
-        # Nobody has to use what is offered.
+        # The client does not have to use TLS.
         server[1].write(tap.sent(header + asked))
         return reader, writer
     session = TlsSession(reader, writer, context)
@@ -105,9 +105,9 @@ async def begin(
 
 
 async def _greeting(client: Streams, server: Streams, tap: TlsTap) -> bytes | None:
-    """Return the server's first packet; None where it is none, and has been passed on as it is.
+    """Return the server's first packet; None if it is not one, and was forwarded unchanged.
 
-    A client that speaks first, or leaves, ends the wait for a server that is silent.
+    If the client sends first or disconnects, the wait for a silent server ends.
     """
     spoken = asyncio.ensure_future(client[0].read(_CHUNK))
     greeted = asyncio.ensure_future(_first_packet(server[0]))
@@ -154,7 +154,7 @@ def _offering_tls(greeting: bytes) -> bytes:
 
 
 async def _log_in(session: TlsSession, server: Streams, tap: TlsTap) -> None:
-    """Pass the login on, packet by packet: the server does not count the request for TLS."""
+    """Forward the login packet by packet with new numbers: the server does not get the TLS request."""
     first = True
     while True:
         header = await session.readexactly(_HEADER)
