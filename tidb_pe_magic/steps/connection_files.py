@@ -1,7 +1,7 @@
-"""Connection files: a connection as JSON beside the notebook, for colleagues who have their own password.
+"""Connection files: a connection as JSON next to the notebook, for colleagues with their own password.
 
-Somebody else wrote the file, so it is not trusted. By itself it cannot send a password to a host that is
-not a private endpoint, and cannot lower what the server has to prove.
+Another person wrote the file, so it is not trusted. The file alone cannot send a password to a host that is
+not a private endpoint, and cannot weaken the verification of the server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "tidb_pe connection", 1
 SUFFIX = ".json"
-_LARGEST = 100_000  # bytes; a file of ours has about 700
+_LARGEST = 100_000  # bytes; a file from `connect --save-to` has about 700
 _SHOWN = 40  # characters of a field's name
 # EndpointDomain of ListVpcEndpoints (Alibaba Cloud API reference, PrivateLink 2020-04-15).
 _ENDPOINTS = ".privatelink.aliyuncs.com"
@@ -44,7 +44,7 @@ _TLS = {
     TlsMode.VERIFY_CA: "TLS verify-ca, which does not check the name",
     TlsMode.VERIFY_IDENTITY: "TLS verify-identity",
 }
-# Each field with its rule; a text unless it is one of the two below.
+# Each field with its rule; a text, except for the two below.
 _REQUIRED: dict[str, Callable[[str], object]] = {
     "alias": requests.alias_name,
     "cluster_id": requests.cluster_name,
@@ -68,7 +68,7 @@ _HEAD = ("format", "version")
 
 
 class _UnusableError(ValueError):
-    """What is wrong with a file, without any value of it."""
+    """An unusable file; the message contains none of its values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +76,9 @@ class ConnectionFile:
     """A file that was read.
 
     Attributes:
-        path: as it was named.
-        connection: what it says; its name is the alias, and it has no `ca` and no `password_from`.
-        saved: when it was written, as an ISO time; empty where it does not say.
+        path: the path as given.
+        connection: its content; the name is the alias; `ca` and `password_from` are empty.
+        saved: time of writing, as an ISO time; empty if it is missing.
     """
 
     path: str
@@ -87,12 +87,12 @@ class ConnectionFile:
 
 
 def is_path(name: str) -> bool:
-    """Tell whether what follows an @ is a connection file's path, not a saved connection's name."""
+    """Return whether the name after @ is a connection file's path, not a saved connection's name."""
     return name.lower().endswith(SUFFIX)
 
 
 def names() -> list[str]:
-    """Return the JSON files of the working directory, which is the notebook's, for completion."""
+    """Return the JSON files of the working directory (the notebook's), for completion."""
     try:
         return sorted(each.name for each in Path().glob(f"*{SUFFIX}") if not each.name.startswith("."))
     except OSError:
@@ -114,8 +114,8 @@ def write(path: str, connection: SavedConnection, now: float) -> str:
     """Write the connection without the author's own files and password; return the file's path.
 
     Args:
-        path: of the file; a relative one begins at the working directory.
-        connection: what to write.
+        path: path of the file; a relative one starts at the working directory.
+        connection: the connection.
         now: the time to write, in seconds since 1970.
 
     Raises:
@@ -180,12 +180,12 @@ def _unusable(path: str, reason: str) -> errors.InvalidRequest:
 def check(
     file: ConnectionFile, login: requests.ConnectRequest, asked: requests.ConnectRequest, *, emulated: bool
 ) -> None:
-    """Refuse to go where the file says where that is not a private endpoint, or with less TLS than `auto`.
+    """Refuse a file's host that is not a private endpoint, and less TLS than `auto`.
 
     Args:
-        file: what was read.
-        login: the file's values, replaced by what was asked for.
-        asked: what was asked for; its options are the user's own decision.
+        file: the file.
+        login: the file's values, overridden by the request.
+        asked: the request; its options are the user's own decision.
         emulated: the clouds of this kernel are on this machine, and so are their endpoints.
 
     Raises:
@@ -230,7 +230,7 @@ def _plain(host: str) -> str:
 
 
 def summary(file: ConnectionFile, login: requests.ConnectRequest) -> str:
-    """Return where a password will be sent, and how, for whoever is about to type it."""
+    """Return the destination of a password and its TLS mode, to show before the prompt."""
     connection = file.connection
     return (
         f"{file.path}: connecting to {connection.host}, port {connection.port}, as {login.user}, "
@@ -239,13 +239,13 @@ def summary(file: ConnectionFile, login: requests.ConnectRequest) -> str:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Return the file's fields, each of its type and within its rule.
+    """Return the file's fields, with valid types and values.
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: with what is wrong; no value is repeated.
+        ValueError: with the reason, but without the file's values.
     """
-    if path.exists() and not path.is_file():  # a pipe would hold the kernel up
+    if path.exists() and not path.is_file():  # a pipe would block the kernel
         msg = "it is not a regular file"
         raise _UnusableError(msg)
     with path.open("rb") as file:
@@ -276,7 +276,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a field that appears twice: a reader would take the first for what holds."""
+    """Refuse a duplicate field, because a person might read only the first one."""
     content: dict[str, Any] = {}
     for name, value in pairs:
         if name in content:
@@ -312,7 +312,7 @@ def _check_field(name: str, rule: Callable[[str], object], value: Any) -> None:
 
 
 def _fits(value: Any, rule: Callable[[str], object], kind: type) -> bool:
-    """Tell whether a value is within its rule, and cannot repaint the terminal that shows it."""
+    """Return whether a value is valid, and has no terminal control characters."""
     if not isinstance(value, kind) or not is_visible(str(value)):
         return False
     try:

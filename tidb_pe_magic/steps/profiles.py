@@ -1,4 +1,4 @@
-"""What `connect @NAME` opens again, and what to say where its endpoint is gone."""
+"""The connections of `connect @NAME`, and the error for a deleted endpoint."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Profile:
     """A saved connection, or one in a connection file.
 
     Attributes:
-        name: what follows the @.
-        connection: where to connect, and as whom.
-        file: the connection file that it is from; None where it is saved.
+        name: the name after @.
+        connection: host, user and further values.
+        file: its connection file; None for a saved connection.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Profile:
 
 
 def find(context: Context, name: str) -> Profile:
-    """Read what an @ names: a path that ends with .json, or the name of a saved connection.
+    """Read the connection after @: a path that ends with .json, or the name of a saved connection.
 
     Raises:
         InvalidRequest: it does not exist, or its file cannot be used.
@@ -43,7 +43,7 @@ def find(context: Context, name: str) -> Profile:
 
 
 def is_gone(context: Context, saved: SavedConnection) -> bool:
-    """Tell whether Alibaba Cloud says that the saved endpoint is gone; False where it cannot be asked."""
+    """Return whether Alibaba Cloud reports the saved endpoint as missing; False if the look-up fails."""
     try:
         context.alibaba(saved.cluster.region_id).endpoint(saved.endpoint_id)
     except errors.NotFound:
@@ -54,21 +54,21 @@ def is_gone(context: Context, saved: SavedConnection) -> bool:
 
 
 def stale(context: Context, profile: Profile, failure: errors.ConnectionFailed) -> errors.ConnectionFailed:
-    """Return the failure of a connection whose endpoint was deleted: what was saved, and when."""
+    """Return the error for a connection whose endpoint was deleted, with the saved values and time."""
     saved = profile.connection
     cluster = f"for cluster {saved.cluster.display_name} in {saved.cluster.region_id}"
     again = ("connect", "--cluster", saved.cluster.cluster_id, "--alias", saved.name)
     if profile.file is not None:
         when = f" on {profile.file.saved}" if profile.file.saved else ""
         advice = Advice(
-            "Connect over the cluster's present endpoint and write the file again, or ask its author to.",
+            "Connect over the cluster's current endpoint and write the file again, or ask its author to.",
             Suggestion(*again, "--save-to", profile.name),
         )
         said = f"{profile.name} was written{when} {cluster}."
     else:
         when = f"{saved_connections.saved_at(context.environ, saved.name):%Y-%m-%d %H:%M} UTC"
         advice = Advice(
-            "Connect over the cluster's present endpoint and save the connection again, or delete it.",
+            "Connect over the cluster's current endpoint and save again, or delete the saved connection.",
             Suggestion(*again, "--save"),
             Suggestion("disconnect", "--alias", saved.name, "--forget"),
         )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NO_ENDPOINT: Offer = ("— none yet —", "")
 _SEVERAL: Offer = ("— not chosen —", "")
 _MORE = ("alias", "password_from", "tls_name", "ca", "save")
-_LABELS = {"save": "Save it under its alias, without the password"}
+_LABELS = {"save": "Save the connection under its alias, without the password"}
 
 
 class Connect:
@@ -44,7 +44,7 @@ class Connect:
     title = "Connect"
 
     def __init__(self, session: FormSession) -> None:
-        """Show that no endpoint is known yet."""
+        """Create the step, without an endpoint."""
         self._session, self._store = session, session.store
         self.endpoint = Picker(ConnectRequest, "endpoint")
         self.endpoint.on_change(self._endpoint_chosen)
@@ -102,27 +102,27 @@ class Connect:
         )
 
     def summary(self, state: FormState) -> str:
-        """Return what there is, in a few words; empty before."""
+        """Return a short description of the endpoint or connection; empty before."""
         return f"connected as {', '.join(state.aliases)}" if state.aliases else ""
 
     def open(self) -> None:
-        """Look the endpoints up, and wait for the one that the form is about."""
+        """Look up the endpoints, and wait for the form's endpoint."""
         self.list.announce()
         self._session.worker.then(self.reload)
 
     def reload(self) -> None:
-        """Look the endpoints up again, in the worker's thread."""
+        """Look up the endpoints again, in the worker's thread."""
         self.list.run()
 
     def _clear(self) -> None:
-        """Take away what was found for another cluster."""
+        """Clear the results for another cluster."""
         self.endpoint.offer((), none=_NO_ENDPOINT)
         self.password.clear()
         for operation in (self.list, self.wait, self.connect):
             operation.clear()
 
     def _listed(self, found: model.Endpoints) -> None:
-        """Offer the endpoints; of a single one nothing has to be chosen."""
+        """List the endpoints; a single endpoint is selected automatically."""
         alive = [e for e in found if e.endpoint_status != model.EndpointStatus.DELETING]
         created = self._store.state.created
         unlisted = created is not None and all(e.endpoint_id != created.endpoint_id for e in found)
@@ -152,7 +152,7 @@ class Connect:
         self._show_endpoint()
 
     def _with_chosen(self, state: FormState, alive: tuple[model.VpcEndpoint, ...]) -> FormState:
-        """Return the state about the only endpoint, or about the one that was chosen."""
+        """Return the state with the only endpoint, or with the chosen one."""
         several = len(alive) > 1
         chosen = next((e for e in alive if not several or e.endpoint_id == self.endpoint.value), None)
         return replace(state.with_endpoint(chosen, looked_up=not several), endpoints=alive)
@@ -162,7 +162,7 @@ class Connect:
         self.wait.outcome.value = fragments.result(endpoint) if endpoint is not None else ""
 
     def _deleted(self) -> None:
-        """Look up what is left after a deletion; the connections over the endpoint are closed."""
+        """Look up the remaining endpoints after a deletion, which has closed the endpoint's connections."""
         self._session.worker.then(self.reload)
 
     def _wait(self) -> None:
@@ -173,7 +173,7 @@ class Connect:
             self._update_endpoint(event.endpoint)
 
     def _update_endpoint(self, endpoint: model.VpcEndpoint | None) -> None:
-        chosen = self.endpoint.value  # perhaps meanwhile, and another one
+        chosen = self.endpoint.value  # possibly in the meantime, and another one
         if not chosen or endpoint is None or endpoint.endpoint_id == chosen:
             self._store.change(lambda state: state.with_endpoint(endpoint))
 

@@ -1,4 +1,4 @@
-"""Step 2: place the endpoint, check what Create would do, and create it."""
+"""Step 2: choose the network, check the plan, and create the endpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.notebook.forms.state import FormState
 
 _CREATE, _ADOPT = "Create", "Use the existing endpoint"
-# A plan of fields that have changed is drawn pale until there is the new one.
+# After a field changes, the old plan is drawn pale until the new one is ready.
 _OUTDATED = "tidb-pe-outdated"
 
 
@@ -40,11 +40,11 @@ class CreateEndpoint:
     title = "Create the endpoint"
 
     def __init__(self, session: FormSession, on_created: Callable[[], None]) -> None:
-        """Show pickers that offer nothing yet.
+        """Create the step with empty pickers.
 
         Args:
-            session: the form's.
-            on_created: is called in the worker's thread when the endpoint was created or adopted.
+            session: the form's session.
+            on_created: called in the worker's thread when the endpoint was created or adopted.
         """
         self._session, self._store, self._on_created = session, session.store, on_created
         self.vpc = Picker(CreateRequest, "vpc")
@@ -52,7 +52,7 @@ class CreateEndpoint:
         self.zones = ZonePicker(CreateRequest, "zone")
         self.name = Field(CreateRequest, "name", description="Endpoint name")
         self.force = Switch(
-            CreateRequest, "force", description="Create it even though the preflight stops it"
+            CreateRequest, "force", description="Create it even if the preflight reports a stop"
         )
         self._placement = [self.vpc, self.groups, self.zones, self.name]
         self.networks = OperationPanel(
@@ -105,11 +105,11 @@ class CreateEndpoint:
         self._draw_plan(self._store.state)
 
     def summary(self, state: FormState) -> str:
-        """Return what there is, in a few words; empty before."""
+        """Return a short description of the endpoint; empty before it exists."""
         return state.endpoint.endpoint_id if state.endpoint else ""
 
     def open(self) -> None:
-        """Look up the networks, and what the defaults would create in them."""
+        """Look up the networks, and check the plan with the default values."""
         self.networks.announce()
         self._session.worker.then(self.reload)
 
@@ -117,10 +117,10 @@ class CreateEndpoint:
         """Look up the networks, and check the plan again, in the worker's thread."""
         self.networks.run(clicked=False)
         if self._store.state.plan_check is not PlanCheck.OUTDATED:
-            self._check()  # the preflight says what is wrong, also where networks cannot be looked up
+            self._check()  # the preflight shows what is wrong, even if the networks cannot be looked up
 
     def _clear(self) -> None:
-        """Take away what was found for another cluster."""
+        """Clear the results for another cluster."""
         for operation in (self.networks, self.plan, self.create):
             operation.clear()
         self.rule.value = ""
@@ -130,7 +130,7 @@ class CreateEndpoint:
         return state.plan is not None and (state.plan_allows or bool(self.force.value))
 
     def _check_later(self) -> None:
-        """Check what would be created now; nobody has agreed to that yet."""
+        """Check the plan for the current fields, and clear an earlier consent."""
         self.force.value = None
         self._store.update(plan_check=PlanCheck.OUTDATED)
         self._session.worker.look_up(self._check)
@@ -139,18 +139,18 @@ class CreateEndpoint:
         self.plan.run(clicked=False)
 
     def _check_starts(self) -> None:
-        self.force.value = None  # consent holds for one plan
+        self.force.value = None  # consent is valid for one plan only
         self._store.update(plan_check=PlanCheck.RUNNING)
 
     def _check_outdated(self) -> None:
-        """Make sure that the button says what would be created with the fields as they are."""
+        """Update the button's label to the plan for the current fields."""
         if self._store.state.plan_check is PlanCheck.OUTDATED:
             self._check()
 
     def _planned(self, plan: model.EndpointPlan) -> None:
-        """Show the plan's choices in the pickers, so that each default is visible and named."""
+        """Show the plan's choices in the pickers, so that every default is visible."""
         if self._store.state.plan_check is not PlanCheck.RUNNING:
-            return  # a user has chosen otherwise meanwhile, and another check follows
+            return  # the user has chosen another value in the meantime, and another check follows
         if plan.vpc.vpc_id != self.vpc.value:
             _show(self.vpc, plan.vpc.vpc_id)
             self._offer_within()
@@ -174,7 +174,7 @@ class CreateEndpoint:
             self.plan.outcome.remove_class(_OUTDATED)
 
     def _offer_vpcs(self) -> None:
-        """Offer the VPCs in which the endpoint can be created."""
+        """List the VPCs in which the endpoint can be created."""
         networks = self._store.state.networks
         if networks is None:
             self.vpc.offer(())
@@ -191,7 +191,7 @@ class CreateEndpoint:
         self._offer_within()
 
     def _offer_within(self) -> None:
-        """Offer what is in the chosen VPC."""
+        """List the security groups and zones of the chosen VPC."""
         networks = self._store.state.networks
         vpc = (
             next((each for each in networks.vpcs if each.vpc_id == self.vpc.value), None)
@@ -210,7 +210,7 @@ class CreateEndpoint:
         self.plan.clear()
 
         def with_created(state: FormState) -> FormState:
-            # What the plan would have created exists now.
+            # The planned endpoint exists now.
             plan = replace(state.plan, existing=endpoint) if state.plan else None
             return replace(state.with_endpoint(endpoint), created=endpoint, plan=plan)
 
@@ -231,7 +231,7 @@ def _create_label(state: FormState) -> str:
 
 
 def _show(field: Field, value: object) -> None:
-    """Show a value that the operation has chosen; what the pickers do not offer is left to it."""
+    """Show a value that the operation chose, if the picker lists it; otherwise change nothing."""
     if isinstance(value, tuple):
         value = tuple(
             f"{each.zone_id}={each.vswitch_id}" if isinstance(each, model.EndpointZone) else each
@@ -244,9 +244,9 @@ def _show(field: Field, value: object) -> None:
 
 
 def _rule(rule: model.Authorization) -> str:
-    """Return the rule of the optional step Authorize, as fields to copy from."""
+    """Return the rule of the optional step Authorize, as fields to copy."""
     return fragments.folded(
-        "Only for clusters that allow selected endpoints: authorize this one",
+        "Only for clusters that allow selected endpoints: authorize this endpoint",
         fragments.hint(
             "In TiDB Cloud: My TiDB > the instance > Settings > Networking > Private Endpoint > "
             "Authorized Networks > Add Rule."
@@ -266,7 +266,7 @@ def _here(networks: model.Networks, vpc: model.Vpc) -> str:
 
 
 def _excluded(networks: model.Networks) -> str:
-    """Return the VPCs in which the endpoint cannot be created, each with its reason."""
+    """Return the unusable VPCs, each with its reason."""
     obstacles = [(vpc, networks.vpc_obstacle(vpc)) for vpc in networks.vpcs]
     reasons = tuple(
         Mark("aside", f"VPC {vpc.name or vpc.vpc_id}: {obstacle}.") for vpc, obstacle in obstacles if obstacle

@@ -1,4 +1,4 @@
-"""The deletion of the endpoint, folded until a user opens it."""
+"""The deletion of the endpoint, folded until the user opens it."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _TITLE = "Delete the endpoint"
 
 
 class DeleteEndpoint:
-    """The controls that delete the endpoint that the form is about.
+    """The controls that delete the form's endpoint.
 
     Attributes:
         box: the controls.
-        switches: what has to be agreed to, by the option's name.
-        action: deletes it.
+        switches: the confirmations, by the option's name.
+        action: deletes the endpoint.
     """
 
     def __init__(self, session: FormSession, on_deleted: Callable[[], None]) -> None:
-        """Show the fold alone.
+        """Create the controls, folded.
 
         Args:
-            session: the form's.
-            on_deleted: is called in the worker's thread.
+            session: the form's session.
+            on_deleted: called in the worker's thread.
         """
         self._session, self._on_deleted = session, on_deleted
         self.switches = {
             name: Switch(DeleteRequest, name, description=label)
             for name, label in (
                 ("yes", "Yes, delete this endpoint"),
-                ("shared", "Delete it for the other clusters that it serves, too"),
-                ("adopted", "Delete it although it was not created here"),
+                ("shared", "Delete it even if it serves other clusters"),
+                ("adopted", "Delete it even if tidb_pe did not create it"),
             )
         }
         self.action = Action(
@@ -67,7 +67,7 @@ class DeleteEndpoint:
         self.box: Any = fold(_TITLE, "Ends the billing of the endpoint", content)
 
     def _draw(self, state: FormState) -> None:
-        """Take back what was agreed to for another endpoint."""
+        """Clear the confirmations for another endpoint."""
         endpoint_id = state.endpoint.endpoint_id if state.endpoint else ""
         if endpoint_id != self._endpoint_id:
             self._endpoint_id = endpoint_id

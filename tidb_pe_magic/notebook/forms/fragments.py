@@ -1,4 +1,4 @@
-"""Small pieces of HTML of a form, every string of them escaped."""
+"""HTML fragments of the form, with every string escaped."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ if TYPE_CHECKING:
     from tidb_pe_magic.errors import TidbPeError, UnexpectedError
     from tidb_pe_magic.model import Result
 
-_WORD = 40  # characters; a longer word may have to be broken
-# Keys that are pressed in a field are not the notebook's: `x` would cut the cell.
+_WORD = 40  # characters; longer words may be broken
+# Keys in a field must not trigger the notebook's shortcuts: `x` would cut the cell.
 _OWN_KEYS = 'data-lm-suppress-shortcuts="true"'
 
 
 def result(shown: Result) -> str:
-    """Return a result without what the form shows at its own place: next command, hosts and pictures."""
+    """Return a result without the parts that the form shows elsewhere: next command, hosts and drawings."""
     return as_html(_view(shown))
 
 
 def folded(title: str, rest: str) -> str:
-    """Return HTML that is shown once its title is opened."""
+    """Return HTML that is folded under a title."""
     return (
         f'<details {_OWN_KEYS}><summary>{title}</summary><div class="tidb-pe-details">{rest}</div></details>'
     )
 
 
 def field_error(reason: str) -> str:
-    """Return what is wrong with a field; nothing for an empty reason."""
+    """Return a field's error; empty for an empty reason."""
     return f'<span role="alert">✘ {_escaped(reason)}</span>' if reason else ""
 
 
 def failure(text: str) -> str:
-    """Return what is wrong, in sentences."""
+    """Return an error message."""
     return f'<div class="tidb-pe-failure" role="alert">✘ {_lines(text)}</div>'
 
 
 def error(shown: TidbPeError, *, requested: bool = False) -> str:
-    """Return an error: what is wrong, and below it what to run next.
+    """Return an error: what is wrong, and the commands to run next.
 
     Args:
         shown: the error; the page wraps its lines.
-        requested: it ended as a user asked for, which is not a failure.
+        requested: the user ended it, so it is not a failure.
     """
     words = "\n".join((shown.sentences, *shown.excerpt))
     return (hint if requested else failure)(words) + "".join(
@@ -59,23 +59,23 @@ def error(shown: TidbPeError, *, requested: bool = False) -> str:
 
 
 def hint(text: str) -> str:
-    """Return what is not an error: what ended as requested, or is still to be chosen."""
+    """Return a hint that is not an error: a canceled operation, or a missing choice."""
     return f'<div class="tidb-pe-hint" role="status">{_lines(text)}</div>'
 
 
 def bug(unexpected: UnexpectedError) -> str:
-    """Return an unexpected error: its line, and its traceback behind it."""
+    """Return an unexpected error: one line, with the traceback folded."""
     trace = html.escape(unexpected.trace)
     return failure(str(unexpected)) + folded("Traceback", f"<pre>{trace}</pre>")
 
 
 def badge(words: str) -> str:
-    """Return what holds for all of the form."""
+    """Return a message about the whole form."""
     return f"<span>{_escaped(words)}</span>"
 
 
 def success(line: str) -> str:
-    """Return what has succeeded."""
+    """Return a success message."""
     return f'<div class="tidb-pe-success" role="status">✔ {_escaped(line)}</div>'
 
 
@@ -84,14 +84,14 @@ def command(line: str) -> str:
     shown = "".join(f"<div>{_unbroken(part)}</div>" for part in line.splitlines())
     return (
         '<div class="tidb-pe-command">'
-        f'<code tabindex="0" role="textbox" aria-readonly="true" aria-label="The command that does the same" '
+        f'<code tabindex="0" role="textbox" aria-readonly="true" aria-label="The equivalent command" '
         f'onfocus="getSelection().selectAllChildren(this)" {_OWN_KEYS}>{shown}</code>'
         f'<button type="button" class="tidb-pe-copy" title="Copy the command" {_OWN_KEYS}>Copy</button></div>'
     )
 
 
 def values(facts: Iterable[tuple[str, str]]) -> str:
-    """Return read-only fields that select their text when they get the focus."""
+    """Return read-only fields that select their text on focus."""
     fields = "".join(
         f'<label class="tidb-pe-value"><span>{_escaped(label)}</span>'
         f'<input readonly value="{_escaped(value)}" size="{max(8, len(value))}" '
@@ -103,7 +103,7 @@ def values(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def activity(line: str, progress: str = "") -> str:
-    """Return what is under way, and how far it is; nothing where nothing is under way."""
+    """Return the current activity and its progress; empty while the form is idle."""
     if not line:
         return ""
     words = _escaped(line)
@@ -116,7 +116,7 @@ def _view(shown: Result) -> View:
 
 
 def _unbroken(text: str) -> str:
-    """Keep a browser from breaking a flag or an identifier at its hyphens."""
+    """Prevent line breaks at the hyphens of a flag or an identifier."""
     return " ".join(
         f'<span class="tidb-pe-word">{_escaped(word)}</span>' if len(word) <= _WORD else _escaped(word)
         for word in one_line(text).split(" ")

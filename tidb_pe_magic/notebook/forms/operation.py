@@ -1,4 +1,4 @@
-"""One operation of the form: what came of it, and for most a button that performs it."""
+"""The form's operations: each shows its outcome, and most have a button."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class OperationPanel:
     """Performs an operation, and shows the result or the error.
 
     Attributes:
-        name: the operation's.
+        name: the operation's name.
         outcome: the widget that shows it.
     """
 
-    def __init__(  # noqa: PLR0913 - what tells one operation from another
+    def __init__(  # noqa: PLR0913 - the differences between operations
         self,
         session: FormSession,
         name: str,
@@ -59,22 +59,22 @@ class OperationPanel:
         summarize: bool = False,
         write: Callable[[str, Request], str] = command,
     ) -> None:
-        """Show nothing yet.
+        """Create the operation, with an empty outcome.
 
         Args:
-            session: the form's.
-            name: the operation's.
+            session: the form's session.
+            name: the operation's name.
             fieldset: the fields of its request.
             given: further fields; default: the chosen cluster.
-            then: is given the result, in the worker's thread.
-            starts: is called before the request is made, in the worker's thread.
-            failed: is given the error, in the worker's thread.
-            on_event: is given the events while it works.
-            prompt: gives the password.
-            remember: the cluster becomes the default of commands in cells.
-            show: the result as HTML.
-            summarize: it is one of the steps that the summary lists.
-            write: the request as it is typed.
+            then: receives the result, in the worker's thread.
+            starts: called before the request is created, in the worker's thread.
+            failed: receives the error, in the worker's thread.
+            on_event: receives the events.
+            prompt: returns the password.
+            remember: use the cluster as the default of commands in cells.
+            show: returns the result as HTML.
+            summarize: list the operation in the summary.
+            write: returns the request as a typed command.
         """
         self._session, self.name, self._fieldset = session, name, fieldset
         self._given, self._starts = given or session.cluster_field, starts
@@ -86,19 +86,19 @@ class OperationPanel:
         self.outcome: Any = widgets.HTML().add_class(f"tidb-pe-outcome-{name}")
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Clear the outcome."""
         self.outcome.value = ""
 
     def announce(self) -> None:
-        """Say that it follows what is under way."""
-        self.outcome.value = fragments.hint("Follows what is under way.")
+        """Show that it waits for the current operation."""
+        self.outcome.value = fragments.hint("Waiting for the current operation.")
 
     def run(self, request: Request | None = None, *, clicked: bool = True) -> Any:
-        """Perform it in this thread, show what came of it, and return the result; None where it failed.
+        """Perform it in this thread, show the outcome, and return the result; None if it failed.
 
         Args:
-            request: what is asked for; default: what the fields hold.
-            clicked: a user waits for it; else the last outcome is shown until there is a new one.
+            request: the request; default: from the fields.
+            clicked: the user clicked; otherwise the last outcome stays visible until the new one.
         """
         if self._starts is not None:
             self._starts()
@@ -109,7 +109,7 @@ class OperationPanel:
             self._show_error(request, error, clicked=clicked)
             if self._failed is not None:
                 self._failed(error)
-        except Exception as error:  # noqa: BLE001 - logged and shown: nobody above in this thread would
+        except Exception as error:  # noqa: BLE001 - logged and shown, because this thread has no other handler
             bug = unexpected(error)
             _log.error("form, %s: %s\n%s", self.name, bug, bug.trace)
             self.outcome.value = self._events(live=False) + fragments.bug(bug)
@@ -141,7 +141,7 @@ class OperationPanel:
 
     def _events(self, *, live: bool) -> str:
         views = self._story.views(live=live)
-        if live:  # what grows while it works would move the fields below it
+        if live:  # a growing progress text would move the fields below it
             views = [replace(each, pictures=()) for each in views]
         return "".join(map(as_html, views))
 
@@ -149,7 +149,7 @@ class OperationPanel:
         return self._fieldset.request(**self._given())
 
     def _line(self, request: Request) -> str:
-        """Return the command that does the same."""
+        """Return the equivalent command."""
         if self._written is None or self._written[0] != request:
             self._written = request, self._write(self.name, request)
         return self._written[1]
@@ -174,22 +174,22 @@ class OperationPanel:
 
 
 def _progress(event: model.Event) -> str:
-    """Return how far it is, in few words: the drawing beside it has an endpoint's states."""
+    """Return the progress in a few words, because the drawing shows the endpoint's states."""
     if isinstance(event, model.EndpointObserved) and event.endpoint is not None:
         return f"{event.elapsed:.0f} s"
     return event_line(event)
 
 
 class Action(OperationPanel):
-    """An operation with its button, and with the command that does the same where commands are shown.
+    """An operation with a button and, if commands are shown, the equivalent command.
 
     Attributes:
-        button: performs it.
+        button: performs the operation.
         command: the command, for copying.
-        box: button, command and outcome, one above the other.
+        box: button, command and outcome, stacked vertically.
     """
 
-    def __init__(  # noqa: PLR0913 - what tells one button from another
+    def __init__(  # noqa: PLR0913 - the differences between buttons
         self,
         session: FormSession,
         name: str,
@@ -201,17 +201,17 @@ class Action(OperationPanel):
         before: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
-        """Draw the button.
+        """Create the button.
 
         Args:
             session: the form's.
-            name: the operation's.
-            label: what the button says.
+            name: the operation's name.
+            label: the button's label.
             fieldset: the fields of its request.
             enabled: the operation can succeed.
-            primary: it is the step's next action.
-            before: brings the label up to date, in the worker's thread.
-            **options: see `Operation`; a button's operations are listed in the summary.
+            primary: the button is the step's next action.
+            before: updates the label, in the worker's thread.
+            **options: see `Operation`; the summary lists the operations of buttons.
         """
         super().__init__(session, name, fieldset, **({"summarize": True} | options))
         self._label = label if callable(label) else lambda _: label
@@ -228,11 +228,11 @@ class Action(OperationPanel):
         self.draw()
 
     def draw(self) -> None:
-        """Show what the button says, whether it can be clicked, and the command of what the fields hold."""
+        """Update the button's label and state, and the command for the fields' values."""
         self._draw(self._session.store.state)
 
     def press(self) -> None:
-        """Perform it in the worker's thread, unless something else was clicked before."""
+        """Perform it in the worker's thread, unless another click came first."""
         label = self.button.description
         self._session.worker.click(lambda: self._run_clicked(label))
 
@@ -246,7 +246,7 @@ class Action(OperationPanel):
             self._draw_command()
 
     def _draw_command(self) -> None:
-        """Show the command of what the fields hold; what is not valid leaves the last one."""
+        """Show the command for the fields' values; with invalid values, keep the last command."""
         try:
             request = self._request()
         except InvalidRequest:
@@ -256,7 +256,7 @@ class Action(OperationPanel):
             self.command.value = fragments.command(self._line(request))
 
     def _run_clicked(self, label: str) -> None:
-        """Perform it with the fields once all has arrived, unless the button then says otherwise."""
+        """Wait for pending changes, then perform it, unless the button's label has changed."""
         session = self._session
         try:
             if not session.wait_for_page():

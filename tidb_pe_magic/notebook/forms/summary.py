@@ -1,4 +1,4 @@
-"""What a form has done, as text and HTML that need no widgets: for saved notebooks and other front ends."""
+"""The form's finished operations as text and HTML, for saved notebooks and front ends without widgets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.view import Kind
     from tidb_pe_magic.notebook.progress import Publish
 
-# What the three steps do, in order: the commands stand here before anything was done with the form.
+# The commands of the three steps, in order; shown until the form is used.
 _COMMANDS = (
     ("Choose a cluster", (Suggestion("clusters"), Suggestion("cluster", "NAME_OR_ID"))),
     ("Create the endpoint", tuple(map(Suggestion, ("verify", "networks", "plan", "create")))),
@@ -32,13 +32,13 @@ class _Done:
 
 
 class Summary:
-    """One output beside the form, updated in place as actions end."""
+    """An output below the form, updated in place when an operation ends."""
 
     def __init__(self, publish: Publish | None) -> None:
-        """Show nothing yet.
+        """Create the summary, without an output.
 
         Args:
-            publish: shows the output; None where there is nowhere to show it.
+            publish: shows the output; None if it cannot be shown.
         """
         self._publish = publish
         self._display_id = uuid.uuid4().hex
@@ -47,19 +47,19 @@ class Summary:
         self._done: list[_Done] = []
 
     def show(self) -> None:
-        """Show the output under the cell that is being executed."""
+        """Show the output under the running cell."""
         with self._lock:
             self._send(update=False)
             self._shown = True
 
     def add(self, operation: str, line: str, kind: Kind, outcome: str) -> None:
-        """Tell that an action has ended; of the same one in a row only the last is kept.
+        """Add a finished operation; it replaces the previous entry of the same operation.
 
         Args:
-            operation: its name.
-            line: the command that does the same.
+            operation: the operation's name.
+            line: the equivalent command.
             kind: how it ended.
-            outcome: what came of it, in a few words.
+            outcome: a short description of the outcome.
         """
         with self._lock:
             if self._done and self._done[-1].operation == operation:
@@ -69,15 +69,15 @@ class Summary:
                 self._send(update=True)
 
     def view(self) -> View:
-        """Return what is shown."""
+        """Return the output."""
         if not self._done:
             rows = tuple((title, CommandText(*map(str, commands))) for title, commands in _COMMANDS)
-            table = Table(caption="", header=("Step", "Commands that do the same"), rows=rows)
+            table = Table(caption="", header=("Step", "Equivalent commands"), rows=rows)
             return View(title="Private endpoint, step by step", tables=(table,))
         done = tuple((each.mark, CommandText(each.line.partition("\n")[0])) for each in self._done)
         cells = (each.line.splitlines() for each in self._done if "\n" in each.line)
         return View(
-            title="Done with the form, and the commands that do the same",
+            title="Done with the form, with the equivalent commands",
             tables=(Table(caption="", header=("Outcome", "Command"), rows=done),),
             parts=tuple(View(title="As a cell", block=tuple(lines), wraps=True) for lines in cells),
         )
