@@ -94,7 +94,7 @@ def test_the_credentials_file_comes_after_the_cli(tmp_path: Path) -> None:
         ({**AK, "access_key_id": ""}, "has no access_key_id"),
         ({**STS, "name": "ak", "sts_token": ""}, "has no sts_token"),
         ({**AK, "mode": "RamRoleArn"}, "has no ram_role_arn"),
-        ({**AK, "mode": "Telepathy"}, "has the mode Telepathy; accepted are AK, StsToken"),
+        ({**AK, "mode": "Telepathy"}, "has the mode Telepathy; supported are AK, StsToken"),
         ({**AK, "name": "other"}, "current profile ak is not among its profiles"),
         ({**AK, "access_key_secret": f"{HIDDEN}\n{HIDDEN}"}, "access_key_secret of the Alibaba Cloud CLI's"),
         ({"name": "ak", "mode": "EcsRamRole"}, "is not an ECS instance"),
@@ -121,9 +121,9 @@ def test_a_broken_file_of_the_cli_is_named(tmp_path: Path, content: str) -> None
     ("content", "reason"),
     [
         (HIDDEN, "it is not an INI file"),
-        (f"[default]\ntype = guess\naccess_key_id = {HIDDEN}\n", "a type that the SDK does not know"),
+        (f"[default]\ntype = guess\naccess_key_id = {HIDDEN}\n", "a type that the SDK does not support"),
         (INI.replace("access_key_id = ini-id\n", ""), "has no access_key_id"),
-        (INI.replace("default", "prod"), "names no profile of"),
+        (INI.replace("default", "prod"), "have no profile prod"),
     ],
 )
 def test_a_broken_credentials_file_is_named(tmp_path: Path, content: str, reason: str) -> None:
@@ -261,7 +261,7 @@ written = partial(configure, current="a")
 def test_a_mode_that_is_not_accepted_is_named_with_those_that_are(tmp_path: Path, mode: str) -> None:
     """A profile with an unsupported mode ends the search, and the error lists the supported modes."""
     environ = written(tmp_path, {"name": "a", **OWN_KEY, "mode": mode})
-    with pytest.raises(TidbPeError, match=rf"has the mode {mode}; accepted are AK.*CredentialsURI, CloudSSO"):
+    with pytest.raises(TidbPeError, match=rf"the mode {mode}; supported are AK.*CredentialsURI, CloudSSO"):
         alibaba.find(environ, lambda: False)
 
 

@@ -258,7 +258,7 @@ def test_a_role_that_is_not_given_is_one_line(
     [
         ({}, "another", "OIDCToken.Invalid"),
         ({}, None, "No such file"),
-        ({"ALIBABA_CLOUD_ROLE_ARN": ANALYST}, "", "trust policy names"),
+        ({"ALIBABA_CLOUD_ROLE_ARN": ANALYST}, "", "trust policy that allows"),
         ({"ALIBABA_CLOUD_OIDC_PROVIDER_ARN": f"{OIDC_PROVIDER}-2"}, "", "EntityNotExist"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 PROGRAM = """
 from tidb_pe_magic import MissingCredentials
 from tidb_pe_magic.credentials.prompt import ask
-print(ask.somebody())
+print(ask.answerable())
 try:
     print(ask("Password: ").reveal())
 except MissingCredentials as error:
@@ -19,10 +19,10 @@ except MissingCredentials as error:
 
 
 @pytest.mark.parametrize(
-    ("typed", "somebody", "then"), [(None, "False", "no SQL password found"), ("typed\n", "True", "typed")]
+    ("typed", "answerable", "then"), [(None, "False", "no SQL password found"), ("typed\n", "True", "typed")]
 )
 def test_a_program_without_terminal_may_be_answered_by_a_pipe_alone(
-    typed: str | None, somebody: str, then: str
+    typed: str | None, answerable: str, then: str
 ) -> None:
     """A service's null device cannot answer a prompt, which is known in advance; a pipe can, and is read."""
     done = subprocess.run(
@@ -35,7 +35,7 @@ def test_a_program_without_terminal_may_be_answered_by_a_pipe_alone(
         start_new_session=True,  # without the terminal of the test run
     )
     first, second = done.stdout.splitlines()
-    assert first == somebody
+    assert first == answerable
     assert second.startswith(then)
 
 

@@ -89,7 +89,7 @@ def test_the_older_name_of_the_file_is_read(environ: dict[str, str], tmp_path: P
     [
         ("prod", r"has no profile prod; it has default, half, login, staging"),
         ("login", r"whose login has expired.*ticloud auth login"),
-        ("half", r"no private-key, nor has keyring:tidbcloud"),
+        ("half", r"no private-key in it or in keyring:tidbcloud"),
     ],
 )
 def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str, reason: str) -> None:
@@ -108,7 +108,7 @@ def test_a_profile_without_a_key_says_why(environ: dict[str, str], profile: str,
             f'[default]\npublic-key="a"\nprivate-key="{HIDDEN} {HIDDEN}"'.encode(),
             "private-key of ticloud profile",
         ),
-        (HIDDEN.encode() * 100_000, "larger than a file of keys"),
+        (HIDDEN.encode() * 100_000, "too large for a file of keys"),
     ],
 )
 def test_a_broken_file_is_named_with_its_reason(
@@ -240,7 +240,7 @@ def test_the_login_of_ticloud_is_read_where_ticloud_keeps_it(tmp_path: Path, sto
     [
         (-1, r"whose login has expired on \d{4}-\d\d-\d\d \d\d:\d\d UTC.*ticloud auth login"),
         ('"some time"', r"whose login has expired"),
-        (1, r"its token neither there nor in keyring:ticloud_access_token"),
+        (1, r"whose login token is neither there nor in keyring:ticloud_access_token"),
     ],
 )
 def test_a_login_that_is_over_is_said_to_be(tmp_path: Path, expires: int | str, reason: str) -> None:

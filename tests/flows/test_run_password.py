@@ -37,7 +37,9 @@ def _run(runbook: Runbook, password_from: str | None = None) -> None:
 def test_without_a_prompt_the_line_names_the_sources(sandbox: Sandbox) -> None:
     """The error lists the places searched and the ways to give a password, before anything is billed."""
     with Runbook(environ=_without_password(sandbox), prompt=_nobody()) as runbook:
-        with pytest.raises(MissingCredentials, match="looked in what sql-user has kept, TIDB_PASSWORD") as no:
+        with pytest.raises(
+            MissingCredentials, match="looked in the passwords stored by sql-user, TIDB_PASSWORD"
+        ) as no:
             _run(runbook)
         assert "--password-from env:NAME, keyring:SERVICE or file:PATH" in str(no.value)
         assert not sandbox.requests.count("CreateVpcEndpoint")

@@ -1,1 +1,1 @@
-"""Where the clouds' API keys are: the places that their own command lines and SDKs look in, in order."""
+"""The clouds' API keys, looked up in the same places and order as the clouds' own command lines and SDKs."""

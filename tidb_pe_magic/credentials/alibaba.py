@@ -1,8 +1,8 @@
-"""Alibaba Cloud's access key: the places of the SDK's default chain, in its order.
+"""Alibaba Cloud's access key, looked up in the order of the SDK's default chain.
 
-They are looked into here, and the SDK is asked only for what has to be exchanged (RAM roles, OIDC, single
-sign-on): it reads its variables when it is imported, takes a broken file for a missing one, and asks the
-metadata service on machines that are not ECS instances.
+This module reads the places itself and uses the SDK only for exchanges (RAM roles, OIDC, single sign-on). The
+SDK reads its variables when imported, treats a broken file as missing, and calls the metadata service on
+machines that are not ECS instances.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105 - a variable's name
 PROFILES = ("ALIBABACLOUD_PROFILE", "ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE")
 """The variables that name a profile, in the order in which the CLI reads them."""
 KEYRING = "alibabacloud"
-"""The keyring's service; its user is the access key ID."""
+"""The keyring's service; the user is the access key ID."""
 
 _OIDC = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE")
 _SESSION = "ALIBABA_CLOUD_ROLE_SESSION_NAME"
 _URI = "ALIBABA_CLOUD_CREDENTIALS_URI"
 _ROLE = "ALIBABA_CLOUD_ECS_METADATA"
 _METADATA = "TIDB_PE_METADATA_ENDPOINT"
-# What the SDK exchanges of a profile that it reads itself, and the field without which it cannot.
+# Profile modes that the SDK reads and exchanges itself, and the field that each requires.
 _EXCHANGED = {
     "CloudSSO": "cloud_sso_sign_in_url",
     "OAuth": "oauth_refresh_token",
     "External": "process_command",
 }
-# Those that keep a temporary key in the file.
+# Modes that store a temporary key in the file.
 _CACHED = ("CloudSSO", "OAuth")
-_NEARLY_OVER = 60  # seconds; a call takes some of them
+_NEARLY_OVER = 60  # seconds; a margin for the call itself
 MODES = (
     *("AK", "StsToken", "RamRoleArn", "RamRoleArnWithRoleName", "ChainableRamRoleArn", "EcsRamRole", "OIDC"),
     *("CredentialsURI", *_EXCHANGED),
 )
-"""The modes of the CLI's profiles that are accepted; RsaKeyPair, BearerToken and Anonymous are not."""
+"""The accepted modes of the CLI's profiles; RsaKeyPair, BearerToken and Anonymous are not supported."""
 _ADVICE = Advice(
     "Set both variables in the environment before the kernel starts, or configure the aliyun CLI. The "
     "sandbox needs no account.",
@@ -70,15 +70,15 @@ _ADVICE = Advice(
 
 
 def find(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found:
-    """Return the key that counts, or what the SDK makes it of.
+    """Return the first key found, or the source from which the SDK gets one.
 
     Args:
         environ: the environment.
-        on_ecs: tells whether this machine is an ECS instance; asked only where a RAM role would be used.
+        on_ecs: returns whether this machine is an ECS instance; called only if a RAM role would be used.
 
     Raises:
-        MissingCredentials: there is none, or half of one.
-        InvalidRequest: a file or a value cannot be used, or there is no such profile.
+        MissingCredentials: no key was found, or only one half.
+        InvalidRequest: a file or a value cannot be used, or the profile does not exist.
     """
     return search_keys(environ, on_ecs).needed(WHAT, advice=_ADVICE)
 
@@ -86,7 +86,7 @@ def find(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found:
 def search_keys(
     environ: Mapping[str, str], on_ecs: Callable[[], bool], *, everywhere: bool = False
 ) -> Search:
-    """Look for the key; `everywhere` looks at every place, also after one was found."""
+    """Search for the key; `everywhere` reads every place, even after a key was found."""
     places = (
         KeyLocation(name=f"{KEY_ID} and {KEY_SECRET} in the environment", look=lambda: _environment(environ)),
         KeyLocation(name=f"the OIDC role of {_OIDC[0]}", look=lambda: _oidc(environ)),
@@ -141,7 +141,7 @@ def _cli_path(environ: Mapping[str, str]) -> Path:
 
 
 def _ini_path(environ: Mapping[str, str]) -> Path:
-    from pathlib import Path  # noqa: PLC0415 - as late as the other places
+    from pathlib import Path  # noqa: PLC0415 - imported as late as the other places
 
     given = environ.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
     return Path(given) if given else home(environ) / ".alibabacloud" / "credentials.ini"
@@ -162,7 +162,7 @@ def _cli(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
 
 
 def _named_profile(environ: Mapping[str, str]) -> str:
-    """Return the profile that the environment names, by either of the names that the CLI reads."""
+    """Return the profile that the environment names, by either variable that the CLI reads."""
     return next((environ[name] for name in PROFILES if environ.get(name)), "")
 
 
@@ -172,7 +172,7 @@ def _of_cli(
     path: Path,
     instance: Callable[[str, str], Found | None],
 ) -> Found | None:
-    """Return the key of a profile of the CLI's; a chain of profiles ends at one with a key of its own."""
+    """Return the key of a CLI profile; a chain of profiles ends at one with its own key."""
     profile = profiles[name]
     mode = profile.get("mode") or "AK"
     place = f"the Alibaba Cloud CLI's profile {name} ({mode}) in {path}"
@@ -207,7 +207,7 @@ def _of_cli(
 
 
 def _assuming(profile: Mapping[str, Any], place: str) -> Found:
-    """Return the role that a profile's own key assumes."""
+    """Return the role that a profile assumes with its own key."""
     key = _key_of(profile, place)
     if key is None:
         raise lacking("access_key_id", place)
@@ -223,7 +223,7 @@ def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: st
         return Found(place=place, chain=Chain(kind="uri", uri=Secret(uri)))
     needed = _EXCHANGED.get(mode) if isinstance(mode, str) else None
     if needed is None:
-        raise broken(path, f"profile {name} has the mode {mode}; accepted are {', '.join(MODES)}")
+        raise broken(path, f"profile {name} has the mode {mode}; supported are {', '.join(MODES)}")
     if mode in _CACHED and (key := _cached(profile, place)) is not None:
         return Found(place=place, key=key)
     if not profile.get(needed):
@@ -233,10 +233,10 @@ def _of_other_modes(profile: Mapping[str, Any], name: str, path: Path, place: st
 
 
 def _cached(profile: Mapping[str, Any], place: str) -> Key | None:
-    """Return the temporary key that the CLI keeps in a profile; None where the SDK can get another one.
+    """Return the temporary key that the CLI stored in a profile; None if the SDK can get a new one.
 
     Raises:
-        MissingCredentials: it has expired, and so has the login that another one would be got with.
+        MissingCredentials: the key has expired, and so has the login for a new one.
     """
     now, end = time.time(), profile.get("sts_expiration")
     key = _key_of(profile, place) if profile.get("access_key_secret") else None
@@ -284,7 +284,7 @@ def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
     if section is None:
         if wanted:
             variable = next(name for name in PROFILES if environ.get(name))
-            raise InvalidRequest(variable, f"names no profile of ~/.aliyun/config.json or {path}: {wanted}.")
+            raise InvalidRequest(variable, f"~/.aliyun/config.json and {path} have no profile {wanted}.")
         return None
     place = f"profile {wanted or 'default'} in {path}"
     section = {option: value.partition("#")[0].strip() for option, value in section.items()}
@@ -300,7 +300,7 @@ def _ini(environ: Mapping[str, str], on_ecs: Callable[[], bool]) -> Found | None
     if kind == "ram_role_arn":
         return _assuming(section, place)
     if kind != "rsa_key_pair":
-        raise broken(path, f"profile {wanted or 'default'} has a type that the SDK does not know")
+        raise broken(path, f"profile {wanted or 'default'} has a type that the SDK does not support")
     chain = Chain(kind="ini", profile=wanted or "default", path=str(path), version=path.stat().st_mtime_ns)
     return Found(place=place, chain=chain)
 
@@ -316,12 +316,12 @@ def _ini_sections(path: Path) -> dict[str, dict[str, str]]:
         pass
     else:
         return {name: dict(parser.items(name)) for name in parser.sections()}
-    # Outside the handler: its error holds the file's content.
+    # Outside the handler: its error contains the file's content.
     raise broken(path, "it is not an INI file")
 
 
 def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
-    """Return the key of a profile; None where it has neither half, as the CLI writes before it is set up."""
+    """Return the key of a profile; None if both halves are missing, as before the CLI is set up."""
     public = part(settings.get("access_key_id"), f"access_key_id of {place}")
     private = part(settings.get("access_key_secret"), f"access_key_secret of {place}")
     if public and not private:
@@ -336,13 +336,13 @@ def _key_of(settings: Mapping[str, Any], place: str) -> Key | None:
 def _instance(
     environ: Mapping[str, str], on_ecs: Callable[[], bool], place: str = "", role: str = ""
 ) -> Found | None:
-    """Return the instance's RAM role; a profile that names it is an error on other machines."""
+    """Return the instance's RAM role; a profile that requires it is an error on other machines."""
     if _is_on(environ, "ALIBABA_CLOUD_ECS_METADATA_DISABLED") or not on_ecs():
         if not place:
             return None
         raise MissingCredentials(WHAT, (f"{place}, and this machine is not an ECS instance",), advice=_ADVICE)
     role = role or environ.get(_ROLE, "")
-    uri = "" if place else environ.get(_URI, "")  # where no profile names the role, it need not have one
+    uri = "" if place else environ.get(_URI, "")  # without a profile, the role may be missing
     chain = Chain(
         kind="ecs",
         role=role,

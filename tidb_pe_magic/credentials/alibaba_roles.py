@@ -1,4 +1,4 @@
-"""RAM roles as profiles describe them, in the CLI's words or in those of credentials.ini."""
+"""RAM roles in profiles, with the field names of the CLI or of credentials.ini."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SESSION = ("ram_session_name", "role_session_name")
 
 
 def assumed(profile: Mapping[str, Any], place: str, key: Key | None, source: Chain | None = None) -> Chain:
-    """Return the role that a key assumes, its own or one that `source` makes.
+    """Return the role that is assumed with the profile's own key or with the key of `source`.
 
     Raises:
-        MissingCredentials: the profile names no role.
-        InvalidRequest: a value is of another kind than the SDK takes.
+        MissingCredentials: the profile has no role.
+        InvalidRequest: a value has a type that the SDK does not accept.
     """
     return Chain(
         kind="role",
@@ -41,11 +41,11 @@ def assumed(profile: Mapping[str, Any], place: str, key: Key | None, source: Cha
 
 
 def identity_provider(profile: Mapping[str, Any], place: str) -> Chain:
-    """Return the role that the token of an OIDC provider assumes.
+    """Return the role that is assumed with the token of an OIDC provider.
 
     Raises:
         MissingCredentials: the profile lacks the role, the provider or the token's file.
-        InvalidRequest: a value is of another kind than the SDK takes.
+        InvalidRequest: a value has a type that the SDK does not accept.
     """
     return Chain(
         kind="oidc",
@@ -71,7 +71,7 @@ def _common(profile: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def _host(profile: Mapping[str, Any], place: str) -> str:
-    """Return the profile's `sts_endpoint`, a host that is called by https."""
+    """Return the profile's `sts_endpoint`, a host for https."""
     host = _text(profile, ("sts_endpoint",), place).removeprefix("https://").removesuffix("/")
     if host and not _HOST.fullmatch(host):
         raise InvalidRequest(f"sts_endpoint of {place}", "must be a host, such as sts.aliyuncs.com.")
@@ -81,13 +81,13 @@ def _host(profile: Mapping[str, Any], place: str) -> str:
 def _needed(profile: Mapping[str, Any], names: tuple[str, ...], place: str) -> str:
     value = _text(profile, names, place)
     if not value:
-        # Only credentials.ini has types, and its words come last.
+        # Only credentials.ini has types, and its field names come last.
         raise lacking(names[-1 if "type" in profile else 0], place)
     return value
 
 
 def lacking(name: str, place: str) -> MissingCredentials:
-    """Return the error of a profile that is not whole."""
+    """Return the error for an incomplete profile."""
     return MissingCredentials(
         WHAT, (f"{place}, which has no {name}",), advice=Advice("", ShellCommand("aliyun configure"))
     )

@@ -1,4 +1,4 @@
-"""Asking a person for a password or a yes, and telling beforehand whether there is one."""
+"""Prompts for a password or a confirmation, and checks whether a user can answer."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prompt:
-    """Asks for a password where somebody may answer.
+    """Asks for a password if a user can answer.
 
     Attributes:
         read: asks, and returns the answer.
-        somebody: False where it is known that nobody would answer.
+        answerable: False if it is known that no user can answer.
     """
 
     read: Callable[[str], Secret]
-    somebody: Callable[[], bool]
+    answerable: Callable[[], bool]
 
     def __call__(self, question: str) -> Secret:
         """Ask.
 
         Raises:
-            MissingCredentials: nobody can be asked.
+            MissingCredentials: no user can answer.
         """
-        if not self.somebody():
-            raise nobody_to_ask()
+        if not self.answerable():
+            raise no_answer_possible()
         return self.read(question)
 
 
 def check(prompt: Callable[[str], Secret]) -> None:
-    """Refuse a prompt of which it is known that nobody would answer it; nobody is asked.
+    """Raise the error of a prompt that no user can answer, without asking.
 
     Raises:
-        MissingCredentials: nobody can be asked.
+        MissingCredentials: no user can answer.
     """
-    if isinstance(prompt, Prompt) and not prompt.somebody():
-        raise nobody_to_ask()
+    if isinstance(prompt, Prompt) and not prompt.answerable():
+        raise no_answer_possible()
 
 
-def nobody_to_ask() -> errors.MissingCredentials:
-    """Return the error of a password that has to be asked for where there is no person."""
+def no_answer_possible() -> errors.MissingCredentials:
+    """Return the error for a password prompt that no user can answer."""
     return errors.MissingCredentials(
         "SQL password",
         (
-            "what sql-user has kept",
+            "the passwords stored by sql-user",
             "TIDB_PASSWORD in the environment",
             "a prompt, but this process has no terminal or notebook to ask in",
         ),
-        advice="Set TIDB_PASSWORD before this program starts, or give --password-from env:NAME, "
+        advice="Set TIDB_PASSWORD before this program starts, or use --password-from env:NAME, "
         "keyring:SERVICE or file:PATH",
     )
 
@@ -69,18 +69,18 @@ def _read(question: str) -> Secret:
         return Secret(getpass(question))
     # NotImplementedError: the kernel runs without a front end.
     except (EOFError, NotImplementedError, OSError):
-        raise nobody_to_ask() from None
+        raise no_answer_possible() from None
 
 
-def _somebody() -> bool:
-    """Tell whether `getpass` may be answered: by a front end, at the terminal, or on standard input."""
+def _is_answerable() -> bool:
+    """Return whether `getpass` can be answered: by a front end, at the terminal, or on standard input."""
     from getpass import getpass  # noqa: PLC0415 - looked up late: kernels replace it
 
     parent = getattr(getattr(getpass, "__self__", None), "get_parent", None)
-    if parent is not None:  # a kernel's own: the front end says with each cell whether it answers
+    if parent is not None:  # in a kernel, the front end sends with each cell whether it can answer
         return parent("shell").get("content", {}).get("allow_stdin") is not False
     if getattr(getpass, "__module__", "") != "getpass" or os.name != "posix":
-        return True  # a front end's own, or a console that is not looked at here
+        return True  # replaced by a front end, or a console that cannot be checked here
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
@@ -89,7 +89,7 @@ def _somebody() -> bool:
 
 
 def _is_null_device() -> bool:
-    """Tell whether standard input is a device and no terminal, as for services and containers."""
+    """Return whether standard input is a device but not a terminal, as for services and containers."""
     try:
         return stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode) and not sys.stdin.isatty()
     except (OSError, ValueError):
@@ -97,12 +97,12 @@ def _is_null_device() -> bool:
 
 
 def confirmed(question: str) -> bool:
-    """Ask a question whose answer is yes or no; anything but yes is no.
+    """Ask a yes-or-no question; every answer except yes means no.
 
     Raises:
-        EOFError: nobody can be asked.
+        EOFError: no user can answer.
     """
-    # A kernel's own input asks the front end; elsewhere a person is at a terminal.
+    # In a kernel, `input` asks the front end; elsewhere, a terminal.
     if not (_asks_front_end() or (sys.stdin is not None and sys.stdin.isatty())):
         raise EOFError(question)
     try:
@@ -113,11 +113,11 @@ def confirmed(question: str) -> bool:
 
 
 def _asks_front_end() -> bool:
-    """Tell whether this is a kernel whose front end answers questions of the present cell."""
+    """Return whether this is a kernel whose front end can answer questions of the current cell."""
     from getpass import getpass  # noqa: PLC0415 - looked up late: kernels replace it
 
-    return hasattr(getattr(getpass, "__self__", None), "get_parent") and _somebody()
+    return hasattr(getattr(getpass, "__self__", None), "get_parent") and _is_answerable()
 
 
-ask = Prompt(_read, _somebody)
-"""Asks on the terminal, or through the notebook's input channel."""
+ask = Prompt(_read, _is_answerable)
+"""Asks at the terminal, or through the notebook's input channel."""

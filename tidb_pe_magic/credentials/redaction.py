@@ -1,8 +1,8 @@
-"""Errors as they may be shown: no value of a variable, no known secret, no frame that holds one.
+"""Errors in a form that is safe to show: no values of variables, no known secrets, no frames that hold one.
 
-IPython's traceback mode Verbose prints the value of every name and attribute in every frame, `os.environ`
-among them. IPython asks an exception's own `_render_traceback_` first, if it has one: that is how the
-exceptions which pass through this package are shown without changing how the user's own cells fail.
+IPython's traceback mode Verbose prints the value of every name and attribute in every frame, including
+`os.environ`. IPython first calls an exception's own `_render_traceback_`, if it has one. This package uses
+that for its own exceptions, so the user's other cells fail as usual.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HIDDEN = "***"
-# Characters; anything shorter is in every text. What only looks like a secret has to be longer.
+# Minimum lengths: a shorter known secret occurs in every text; an unconfirmed one has to be longer.
 _SHORTEST, _SHORTEST_GUESS = 4, 8
 _SECRET_NAME = re.compile(
     r"(?!.*_(?:FILE|DIR|PATH)$).*(?:SECRET|PASSW|TOKEN|PRIVATE|CREDENTIAL|API_?KEY)", re.IGNORECASE
@@ -37,10 +37,10 @@ _SECRET_NAME = re.compile(
 
 
 def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the text with `***` in the place of each secret that is known.
+    """Return the text with each known secret replaced by `***`.
 
-    Known are the `Secret`s of this process, the variables of `environ` whose names say so, and passwords in
-    URLs of `environ`, such as a proxy's.
+    Known secrets are the `Secret`s of this process, the variables of `environ` with a telling name, and
+    passwords in URLs of `environ`, such as a proxy's.
     """
     for form in sorted(set(_forms(environ)), key=len, reverse=True):
         text = text.replace(form, _HIDDEN)
@@ -48,11 +48,10 @@ def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def hide_values(error: BaseException, environ: Mapping[str, str] = os.environ) -> BaseException:
-    """Have IPython show the exception as text without values, whatever its mode, and return what to raise.
+    """Make IPython show the exception as text without values in every mode, and return what to raise.
 
-    For the Python API: that is the exception itself, with its frames for debuggers and its type for
-    `except`. Only where its message repeats a secret it is an `UnexpectedError`, to be raised outside the
-    handler.
+    For the Python API this is the exception itself, with its frames for debuggers and its type for `except`.
+    Only if its message repeats a secret, it is an `UnexpectedError`, to be raised outside the handler.
     """
     if isinstance(error, TidbPeError):
         _redact(error, environ)
@@ -76,11 +75,11 @@ def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) ->
 
 
 def presentable(error: BaseException, passing: tuple[type[BaseException], ...] = ()) -> BaseException:
-    """Return what may be raised into a cell instead of `error`: nothing that it leads to has a frame.
+    """Return the exception to raise into a cell instead of `error`; its chain has no frames.
 
     Args:
-        error: what was raised.
-        passing: exceptions that are shown in one line already.
+        error: the original exception.
+        passing: exceptions that already show as one line.
     """
     if isinstance(error, KeyboardInterrupt):
         shown: BaseException = KeyboardInterrupt()
@@ -91,7 +90,7 @@ def presentable(error: BaseException, passing: tuple[type[BaseException], ...] =
         return unexpected(error)
     if isinstance(error, TidbPeError):
         _redact(error, os.environ)
-    # An error of ours says everything itself; a cell that catches it and raises another shows it too.
+    # An expected error is complete; a cell that catches it and raises another shows it too.
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
@@ -99,14 +98,14 @@ def presentable(error: BaseException, passing: tuple[type[BaseException], ...] =
 def without_values(
     passing: tuple[type[BaseException], ...] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate what a shell or a widget calls: whatever it raises is presentable."""
+    """Decorate a callback of a shell or a widget so that its exceptions are safe to show."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def call(*arguments: P.args, **options: P.kwargs) -> R:
             try:
                 return function(*arguments, **options)
-            except BaseException as error:  # noqa: BLE001 - raised below, outside of what may hold keys
+            except BaseException as error:  # noqa: BLE001 - raised below, outside of frames that may hold keys
                 failure = presentable(error, passing)
             try:
                 raise failure
@@ -119,7 +118,7 @@ def without_values(
 
 
 def _redact(error: TidbPeError, environ: Mapping[str, str]) -> None:
-    """Cut secrets out of an expected error; its message can repeat what a cloud or a server wrote."""
+    """Remove secrets from an expected error; its message can repeat text of a cloud or a server."""
     for name in ("message", "advice", "reason", "summary"):
         text = getattr(error, name, None)
         if isinstance(text, str) and (clean := redacted(text, environ)) != text:
@@ -135,18 +134,18 @@ def _redacted_command(command: NextCommand, environ: Mapping[str, str]) -> NextC
 
 
 def _trace(error: BaseException, environ: Mapping[str, str]) -> str:
-    """Return the traceback as Python itself prints it: lines of source, and no values."""
+    """Return the traceback as Python prints it: source lines without values."""
     lines = traceback.TracebackException.from_exception(error, capture_locals=False).format()
     return redacted("".join(lines), environ)
 
 
 def _forms(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield each secret in the forms in which a message can repeat it."""
+    """Yield each secret in every form in which a message can repeat it."""
     for value in _values(environ):
         if len(value) < _SHORTEST:
             continue
         once = quote(value, safe="")
-        # Twice, since Alibaba Cloud signs the encoded form of an encoded query.
+        # Twice, because Alibaba Cloud signs the encoded form of an encoded query.
         yield from (value, once, quote(once, safe=""), quote_plus(value))
         yield from (repr(value)[1:-1], json.dumps(value)[1:-1])
         yield base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
@@ -164,5 +163,5 @@ def _values(environ: Mapping[str, str]) -> Iterator[str]:
 def _password(url: str) -> str:
     try:
         return urlsplit(url).password or ""
-    except ValueError:  # an address that no parser takes
+    except ValueError:  # a URL that cannot be parsed
         return url

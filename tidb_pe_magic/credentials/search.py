@@ -1,4 +1,4 @@
-"""Looking for a key in one place after the other; the first that holds one is the one that is used."""
+"""Searches places for a key in order; the first key found is used."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from tidb_pe_magic.advice import Advice
     from tidb_pe_magic.credentials.secrets import Key
 
-_LARGEST = 1_000_000  # bytes; no command line writes that much
+_LARGEST = 1_000_000  # bytes; the files of command lines are smaller
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """What the Alibaba Cloud SDK makes temporary keys of.
+    """The source from which the Alibaba Cloud SDK gets temporary keys.
 
     Attributes:
-        kind: role (AssumeRole), oidc, ecs, uri; cli or ini where the SDK reads the profile itself.
-        profile: of the command line's file or of the credentials file.
+        kind: role (AssumeRole), oidc, ecs, uri; cli or ini if the SDK reads the profile itself.
+        profile: in the command line's file or in the credentials file.
         path: that file, or the OIDC token's.
-        version: when the file was written, so that another version counts.
+        version: modification time of the file, so that a new version is noticed.
         role: name or ARN of the RAM role.
         key: signs AssumeRole.
-        source: makes the key that signs it.
-        uri: where a key is given to whoever asks, so that it counts as one.
-        identity_provider: ARN, of OIDC.
+        source: provides the key that signs it.
+        uri: URL that returns a key to any caller, so it is treated as a secret.
+        identity_provider: ARN, for OIDC.
         session: name of the role's session.
-        seconds: its length; None for the SDK's own.
-        policy: narrows what the session may do.
-        external_id: what the role's owner demands.
-        sts_region: whose STS is asked; empty for the central one.
-        sts_endpoint: host of the STS that is asked; empty for that of the region.
-        vpc: STS is asked at its host inside of VPCs.
-        metadata: host of the ECS metadata service where it is not the cloud's own.
-        fallback: makes the key where the instance has no role.
+        seconds: the session's duration; None for the SDK's default.
+        policy: restricts the session's permissions.
+        external_id: required by the role's owner.
+        sts_region: region of the STS; empty for the central one.
+        sts_endpoint: host of the STS; empty for the region's.
+        vpc: use the STS host for VPCs.
+        metadata: host of the ECS metadata service, if it is not the cloud's own.
+        fallback: used if the instance has no role.
     """
 
     kind: str
@@ -69,13 +69,13 @@ class Chain:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A key, or what makes one.
+    """A key, or its source.
 
     Attributes:
-        place: where it is, in words; never the key.
-        key: None where `chain` makes it.
-        api_host: host of TiDB Cloud's API that belongs to the key; empty for the cloud's own.
-        iam_host: the same of the IAM API.
+        place: description of the place; never the key.
+        key: None if `chain` provides it.
+        api_host: host of TiDB Cloud's API for this key; empty for the cloud's own.
+        iam_host: the same for the IAM API.
     """
 
     place: str
@@ -86,7 +86,7 @@ class Found:
 
     @property
     def own_key(self) -> Key:
-        """The key, of a place that holds one itself."""
+        """The key of a place that stores one."""
         if self.key is None:
             raise AssertionError(self.place)
         return self.key
@@ -94,12 +94,12 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyLocation:
-    """A place to look in: `look` returns what it holds, None where that is nothing.
+    """A place to search: `look` returns its key, or None.
 
     Attributes:
-        name: in words.
-        costly: asks somebody else, so that it is not looked into once a key is found.
-        files: where its keys are; the first that exists counts.
+        name: description of the place.
+        costly: calls another host or program, so it is skipped once a key is found.
+        files: possible files of the keys; the first existing one is used.
     """
 
     name: str
@@ -110,12 +110,12 @@ class KeyLocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What was found, and where it was looked for.
+    """The result of a search.
 
     Attributes:
-        found: None where no place holds a key.
-        problem: why the first place that is not empty cannot be used.
-        places: in the order in which they count.
+        found: None if no place has a key.
+        problem: why the first non-empty place cannot be used.
+        places: in order of precedence.
     """
 
     found: Found | None
@@ -123,10 +123,10 @@ class Search:
     places: tuple[KeyPlace, ...]
 
     def needed(self, what: str, *, advice: Advice) -> Found:
-        """Return what was found.
+        """Return the key that was found.
 
         Raises:
-            TidbPeError: nothing was, or it cannot be used.
+            TidbPeError: no key was found, or it cannot be used.
         """
         if self.problem is not None:
             raise self.problem
@@ -136,9 +136,9 @@ class Search:
 
 
 def search(places: Iterable[KeyLocation], *, everywhere: bool = False) -> Search:
-    """Look into the places in order, until one is not empty; `everywhere` looks at the others, too.
+    """Search the places in order until one is not empty; `everywhere` searches the others, too.
 
-    A place that is broken ends the search: another identity must not take its place unseen.
+    A broken place ends the search, so that another identity is never used unnoticed.
     """
     found: Found | None = None
     problem: TidbPeError | None = None
@@ -154,7 +154,7 @@ def search(places: Iterable[KeyLocation], *, everywhere: bool = False) -> Search
             here = place.look()
         except TidbPeError as error:
             seen.append(KeyPlace(place=place.name, state=KeyState.BROKEN, detail=error.message))
-            # Without its frames, which hold what was read.
+            # Without its frames, which hold the file's content.
             problem = problem if settled else error.with_traceback(None)
             continue
         if here is None:
@@ -167,7 +167,7 @@ def search(places: Iterable[KeyLocation], *, everywhere: bool = False) -> Search
 
 
 def _exposed(files: Iterable[Path]) -> str:
-    """Say that other users of this machine can read the keys; no error, since a CLI may write its file so."""
+    """Return a warning if other users can read the keys; not an error, as a CLI may create its file so."""
     for path in files if os.name == "posix" else ():
         with contextlib.suppress(OSError):
             return f"; other users can read it: chmod 600 {path}" if path.stat().st_mode & 0o044 else ""
@@ -175,16 +175,16 @@ def _exposed(files: Iterable[Path]) -> str:
 
 
 def part(value: object, label: str) -> Secret:
-    """Return a part of a key, without the blanks and line breaks around it; empty where there is none.
+    """Return a part of a key, without surrounding whitespace; empty if there is none.
 
     Raises:
-        InvalidRequest: it holds what no key can hold; `label` names it.
+        InvalidRequest: it contains characters that are invalid in keys; `label` names it.
     """
     return printable(value.strip() if isinstance(value, str) else "", label)
 
 
 def private_half(service: str, public: str) -> Secret:
-    """Return the private half of a key from the keyring; empty where there is none, or no keyring.
+    """Return the private half of a key from the keyring; empty if there is none, or no keyring.
 
     Raises:
         MissingCredentials: the keyring is locked, or fails.
@@ -197,17 +197,17 @@ def private_half(service: str, public: str) -> Secret:
 
 def home(environ: Mapping[str, str]) -> Path:
     """Return the user's home directory."""
-    from pathlib import Path  # noqa: PLC0415 - only keys that are in files need it
+    from pathlib import Path  # noqa: PLC0415 - needed only for keys in files
 
     given = environ.get("HOME")
     return Path(given) if given else Path("~").expanduser()
 
 
 def read(path: Path) -> bytes | None:
-    """Return the file's content, None where there is no such file.
+    """Return the file's content; None if the file does not exist.
 
     Raises:
-        InvalidRequest: it cannot be read, or is not a configuration file of a command line.
+        InvalidRequest: the file cannot be read, or is not a configuration file.
     """
     try:
         if path.exists() and not path.is_file():
@@ -217,7 +217,7 @@ def read(path: Path) -> bytes | None:
                 content = file.read(_LARGEST + 1)
             if len(content) <= _LARGEST:
                 return content
-            reason = "it is larger than a file of keys can be"
+            reason = "it is too large for a file of keys"
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -226,10 +226,10 @@ def read(path: Path) -> bytes | None:
 
 
 def read_text(path: Path) -> str | None:
-    """Return the file's text, None where there is no such file.
+    """Return the file's text; None if the file does not exist.
 
     Raises:
-        InvalidRequest: it cannot be read, or is not text in UTF-8, UTF-16 or UTF-32.
+        InvalidRequest: the file cannot be read, or is not text in UTF-8, UTF-16 or UTF-32.
     """
     content = read(path)
     if content is None:
@@ -242,5 +242,5 @@ def read_text(path: Path) -> str | None:
 
 
 def broken(path: Path, reason: str) -> InvalidRequest:
-    """Return the error of a file that cannot be used; nothing of its content is in it."""
+    """Return the error for an unusable file; it contains nothing of the file's content."""
     return InvalidRequest(str(path), f"cannot be used: {reason}.", advice="Correct or remove it.")

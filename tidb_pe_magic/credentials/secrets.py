@@ -1,4 +1,4 @@
-"""Secrets: the type that holds them, and where keys and passwords come from."""
+"""The `Secret` type, and the sources of keys and passwords."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-# Every key of both clouds is printable ASCII without blanks.
+# Every key of both clouds is printable ASCII without spaces.
 _FOREIGN = re.compile(r"[^!-~]")
-_LONGEST = 4096  # characters of a path, the longest name of a source
-# What Python makes of bytes of the environment, or of a terminal, that are no UTF-8.
+_LONGEST = 4096  # characters of a path, the longest kind of source
+# Python's replacement for bytes of the environment or a terminal that are not UTF-8.
 _HALF = re.compile(r"[\ud800-\udfff]")
 
 
-# By identity: equal secrets end one by one. It belongs to the process, as the errors do that may repeat one.
+# By identity, since equal secrets have separate lifetimes. Global, as any error may repeat a secret.
 _secrets: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 
 
 def living_secrets() -> list[Secret]:
     """Return every secret that this process holds now."""
-    references = _secrets.valuerefs()  # at once: other threads make secrets meanwhile
+    references = _secrets.valuerefs()  # a copy: other threads create secrets meanwhile
     return [secret for secret in (reference() for reference in references) if secret is not None]
 
 
 class Secret:
-    """A string that shows itself only to `reveal()`.
+    """A string whose value only `reveal()` returns.
 
-    Its `repr`, `str` and `format` are `***`; it cannot be pickled, so it cannot reach a file or another
-    process by accident. While one exists, its value is cut out of every error that is shown.
+    Its `repr`, `str` and `format` are `***`. It cannot be pickled, so it cannot reach a file or another
+    process by accident. While it exists, its value is removed from every error that is shown.
     """
 
     __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
-        """Keep `value` out of sight."""
+        """Hide `value`."""
         self._value = value
         _secrets[id(self)] = self
 
     def reveal(self) -> str:
-        """Return the value: call it where it is used, and keep the result in no variable."""
+        """Return the value: call it at the point of use, and do not store the result in a variable."""
         return self._value
 
     def __repr__(self) -> str:
@@ -57,11 +57,11 @@ class Secret:
     __str__ = __repr__
 
     def __format__(self, spec: str) -> str:
-        """Hide the value, whatever the format."""
+        """Hide the value in every format."""
         return "***"
 
     def __bool__(self) -> bool:
-        """Tell whether there is a value."""
+        """Return whether the value is not empty."""
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
@@ -79,17 +79,17 @@ class Secret:
 
 
 class Environment(Mapping[str, str]):
-    """The environment variables, looked up at each use, with a `repr` that shows none.
+    """The environment variables, looked up at each use, with a `repr` that hides them.
 
     A traceback in IPython's mode Verbose shows the `repr` of local variables.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        """Look into `variables` at each use."""
+        """Read `variables` at each use."""
         self._variables = variables
 
     def __getitem__(self, name: str) -> str:
-        """Return the variable's value as it is now."""
+        """Return the variable's current value."""
         return self._variables[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -107,7 +107,7 @@ class Environment(Mapping[str, str]):
 
 @dataclass(frozen=True)
 class Key:
-    """An API key: its public half, its private half, and an STS token where there is one."""
+    """An API key: its public half, its private half, and an STS token if there is one."""
 
     public: str
     private: Secret
@@ -116,7 +116,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Password:
-    """A SQL password and the name of the place that it came from."""
+    """A SQL password and the name of its source."""
 
     secret: Secret
     source: str
@@ -124,7 +124,7 @@ class Password:
 
 @dataclass(frozen=True)
 class PasswordSource:
-    """Where `--password-from` points: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`."""
+    """The source in `--password-from`: `prompt`, `env:NAME`, `keyring:SERVICE` or `file:PATH`."""
 
     kind: str
     name: str = ""
@@ -136,7 +136,7 @@ class PasswordSource:
         """Read the option's value.
 
         Raises:
-            ValueError: with the valid forms; the text itself is not repeated, it may be a password.
+            ValueError: with the valid forms; the message does not repeat the text, which may be a password.
         """
         kind, colon, name = text.partition(":")
         named = kind in cls.KINDS[1:] and 0 < len(name) <= _LONGEST
@@ -146,17 +146,18 @@ class PasswordSource:
         raise ValueError(msg)
 
     def __str__(self) -> str:
-        """Write it as it is typed."""
+        """Return the source as typed."""
         return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
 def printable(text: str, label: str) -> Secret:
     """Return the text as a part of a key.
 
-    What cannot stand in an HTTP header is refused here: HTTP libraries quote such a header in their errors.
+    Characters that are invalid in HTTP headers are rejected here: HTTP libraries quote such a header in their
+    errors.
 
     Raises:
-        InvalidRequest: it holds what no key can hold; `label` names it.
+        InvalidRequest: it contains characters that are invalid in keys; `label` names it.
     """
     part = Secret(text)
     del text
@@ -170,10 +171,10 @@ def printable(text: str, label: str) -> Secret:
 def sql_password(
     source: PasswordSource | None, *, user: str, environ: Mapping[str, str], prompt: Callable[[str], Secret]
 ) -> Password:
-    """Return the SQL password from `source`; without one from `TIDB_PASSWORD`, else from a prompt.
+    """Return the SQL password from `source`; without a source, from `TIDB_PASSWORD`, else from a prompt.
 
     Raises:
-        MissingCredentials: the source contains no password, or nobody can be asked.
+        MissingCredentials: the source has no password, or no user can answer the prompt.
         MissingDependency: `keyring` is not installed.
         InvalidRequest: the file cannot be read, or the password cannot be sent.
     """
@@ -193,20 +194,20 @@ def sql_password(
         raise MissingCredentials(
             "SQL password",
             (str(source),),
-            advice="Give another --password-from: prompt, env:NAME, keyring:SERVICE or file:PATH",
+            advice="Use another --password-from: prompt, env:NAME, keyring:SERVICE or file:PATH",
         )
     return _sendable(secret, str(source))
 
 
 def _sendable(secret: Secret, source: str) -> Password:
-    # Checked here: an error of encoding holds the password.
+    # Checked here: an encoding error would contain the password.
     if _HALF.search(secret.reveal()):
         raise InvalidRequest(source, "the password is not valid UTF-8.")
     return Password(secret, source)
 
 
 def _from_file(path: str) -> Secret:
-    from pathlib import Path  # noqa: PLC0415 - only this source needs it
+    from pathlib import Path  # noqa: PLC0415 - needed only for this source
 
     try:
         return _whole(decoded(Path(path).expanduser().read_bytes()))
@@ -216,12 +217,12 @@ def _from_file(path: str) -> Secret:
 
 
 def _whole(text: str) -> Secret:
-    """Return a password without the line break that editors and shells put behind it."""
+    """Return a password without the line break that editors and shells append."""
     return Secret(text.rstrip("\r\n"))
 
 
 def from_keyring(service: str, user: str, *, what: str = "SQL password") -> Secret:
-    """Return what the keyring has for the service and the user; empty where it has nothing.
+    """Return the keyring's entry for the service and the user; empty if there is none.
 
     Raises:
         MissingCredentials: the keyring is locked, or fails.
@@ -241,7 +242,7 @@ def from_keyring(service: str, user: str, *, what: str = "SQL password") -> Secr
 
 
 def to_keyring(service: str, user: str, secret: Secret | None) -> bool:
-    """Keep the secret in the keyring, or delete what it has for None; False where there is no keyring."""
+    """Store the secret in the keyring, or delete the entry for None; return False if there is no keyring."""
     try:
         import keyring  # noqa: PLC0415 - an optional package
         import keyring.errors  # noqa: PLC0415
@@ -252,7 +253,7 @@ def to_keyring(service: str, user: str, secret: Secret | None) -> bool:
             keyring.delete_password(service, user)
             return True
         keyring.set_password(service, user, secret.reveal())
-        # One that keeps nothing says so by nothing.
+        # A null backend reports success without storing anything.
         return keyring.get_password(service, user) == secret.reveal()
     except keyring.errors.KeyringError:
         return False

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 SERVICE = "tidb_pe_magic"
 STORES = ("auto", "keyring", "file")
-_LENGTH = 32  # of the 8 to 64 characters that TiDB Cloud takes
+_LENGTH = 32  # characters; TiDB Cloud accepts 8 to 64
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.~")
-# A plus sign is in no file name that is made of a user's.
+# File names that are derived from user names contain no plus sign.
 _IN_KEYRING = "+keyring"
 _UNFINISHED = re.compile(r"\..*\.[0-9a-f]{8}")  # a file that is being written
 _CLUSTER = re.compile(r"@[0-9]+$")
-_NEXT = "+next"  # what a password becomes where its change is known to have happened
+_NEXT = "+next"  # a new password, until its change is known to have succeeded
 
 
 def new_password() -> Secret:
@@ -47,17 +47,17 @@ def new_password() -> Secret:
 def store(
     environ: Mapping[str, str], user: str, password: Secret, *, where: str, pending: bool = False
 ) -> str:
-    """Keep the password, and return where: `keyring:SERVICE` or `file:PATH`.
+    """Store the password, and return where: `keyring:SERVICE` or `file:PATH`.
 
     Args:
-        environ: names the state directory.
+        environ: determines the state directory.
         user: full name.
-        password: what to keep.
-        where: keyring, file, or auto for the keyring where there is one.
-        pending: beside the one in use, which stays.
+        password: the password to store.
+        where: keyring, file, or auto for the keyring if there is one.
+        pending: store it next to the current one, which stays.
 
     Raises:
-        InvalidRequest: it cannot be kept there; nothing was changed.
+        InvalidRequest: it cannot be stored there; nothing was changed.
     """
     path, entry = _places(environ, user, pending=pending)
     try:
@@ -82,13 +82,13 @@ def stored(environ: Mapping[str, str], user: str, *, pending: bool = False) -> P
     """Return the user's password if it was created here, else None.
 
     Raises:
-        MissingCredentials: the keyring that has it is locked.
-        InvalidRequest: the file that has it cannot be read.
+        MissingCredentials: the keyring that contains it is locked.
+        InvalidRequest: the file that contains it cannot be read.
     """
     path, entry = _places(environ, user, pending=pending)
     if _is_file(path.with_name(path.name + _IN_KEYRING)):
         secret, place = from_keyring(SERVICE, entry), f"keyring:{SERVICE}"
-    elif _is_file(path):  # no name, as `doctor --host` has none, is the directory
+    elif _is_file(path):  # an empty name, as in `doctor --host`, is the directory
         source = PasswordSource("file", str(path))
         return sql_password(source, user=user, environ=environ, prompt=_nobody)
     else:
@@ -107,7 +107,7 @@ def users(environ: Mapping[str, str]) -> list[str]:
 
 
 def promote(environ: Mapping[str, str], user: str) -> str:
-    """Put the pending password in the place of the one in use, and return where it is."""
+    """Replace the current password by the pending one, and return its location."""
     password = stored(environ, user, pending=True)
     if password is None:
         msg = f"no pending password of {user}"
@@ -136,17 +136,17 @@ def password_of(
     *,
     entry: str,
 ) -> Password:
-    """Return the password of a login: what is named, else what is kept for this user, else as without one.
+    """Return the password for a login: from `source`, else the stored one, else as without a source.
 
     Args:
-        environ: names the state directory.
+        environ: determines the state directory.
         user: full name.
-        source: where it is, as it was typed.
+        source: where it is, as typed.
         prompt: asks for it.
-        entry: what the user's password is stored under.
+        entry: the name under which the user's password is stored.
 
     Raises:
-        MissingCredentials: there is none.
+        MissingCredentials: there is no password.
     """
     kept = None if source is not None else stored(environ, entry)
     return kept or sql_password(source, user=user, environ=environ, prompt=prompt)
@@ -160,12 +160,12 @@ def check(
     *,
     entry: str,
 ) -> None:
-    """Refuse what `password_of` is known to refuse; nobody is asked, and no password is kept.
+    """Raise the errors that `password_of` is certain to raise, without asking or returning a password.
 
     The arguments are those of `password_of`.
 
     Raises:
-        MissingCredentials: there is none, or nobody could be asked.
+        MissingCredentials: there is no password, or no user can answer.
         MissingDependency: `keyring` is not installed.
         InvalidRequest: the file cannot be read, or the password cannot be sent.
     """
@@ -174,7 +174,7 @@ def check(
         asking.check(prompt)
         return Secret("what is asked for later")
 
-    # What is no plain file, such as a shell's <(command), may be read only once.
+    # A special file, such as a shell's <(command), can be read only once.
     if source is None or source.kind != "file" or not _is_stream(source.name):
         password_of(environ, user, source, would_ask, entry=entry)
 
@@ -184,14 +184,14 @@ def _nobody(question: str) -> Secret:
 
 
 def _places(environ: Mapping[str, str], user: str, *, pending: bool) -> tuple[Path, str]:
-    """Return the password's file, and its user in the keyring, where `--password-from` finds it, too."""
+    """Return the password's file, and its user in the keyring, in the form that `--password-from` finds."""
     suffix = _NEXT if pending else ""
-    # Names of SQL users can hold what file names cannot.
+    # SQL user names can contain characters that file names cannot.
     return state_directory(environ) / "sql-users" / (quote(user, safe="") + suffix), user + suffix
 
 
 def _is_stream(name: str) -> bool:
-    """Tell whether there is something of this name that is neither a file nor a directory."""
+    """Return whether the path exists and is neither a file nor a directory."""
     try:
         path = Path(name).expanduser()
         return path.exists() and not path.is_file() and not path.is_dir()
@@ -200,7 +200,7 @@ def _is_stream(name: str) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    """Tell whether there is one: there is none of a name that is too long, nor where nobody may look."""
+    """Return whether the file exists; False if the name is too long or the directory is not readable."""
     try:
         return path.is_file()
     except OSError:

@@ -1,11 +1,12 @@
 """TiDB Cloud's API key: a named ticloud profile, the environment, the current ticloud profile, the keyring.
 
-ticloud keeps its profiles in ~/.ticloud/config.toml (or config): TOML, one table for each profile, and
-`current-profile` beside them; names are compared without regard to case, as its library does.
+ticloud stores its profiles in ~/.ticloud/config.toml (or config): TOML with one table for each profile, and
+`current-profile` at the top level; names are case-insensitive, as in its library.
 
-`ticloud auth login` keeps a token: in the keyring, service `ticloud_access_token` and user the profile's
-name, or, with --insecure-storage, in the profile; `token-expired-at` is there in both cases. As in ticloud,
-an API key of the profile comes first (source: tidbcloud-cli of 2026-05, and go-keyring, which it uses).
+`ticloud auth login` stores a token: in the keyring, with service `ticloud_access_token` and the profile's
+name as user, or, with --insecure-storage, in the profile; `token-expired-at` is in the profile in both cases.
+As in ticloud, an API key of the profile comes first (source: tidbcloud-cli of 2026-05, and go-keyring, which
+it uses).
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ PUBLIC, PRIVATE = "TIDBCLOUD_PUBLIC_KEY", "TIDBCLOUD_PRIVATE_KEY"
 PROFILE = "TIDBCLOUD_PROFILE"
 """The environment variable that names a ticloud profile."""
 KEYRING = "tidbcloud"
-"""The keyring's service; its user is the public key."""
+"""The keyring's service; the user is the public key."""
 LOGIN_KEYRING = "ticloud_access_token"
-"""The service under which ticloud keeps the token of a login; its user is the profile."""
+"""The service under which ticloud stores the token of a login; the user is the profile."""
 _BASE64 = "go-keyring-base64:"
 WHAT = "TiDB Cloud API key"
 
@@ -57,21 +58,21 @@ _CONFIGURE = Advice(_ADVICE.text, ShellCommand("ticloud config set"), *_ADVICE.c
 
 
 def find(environ: Mapping[str, str], profile: str = "") -> Found:
-    """Return the key that counts.
+    """Return the first key found.
 
     Args:
         environ: the environment.
-        profile: ticloud profile that comes before everything else.
+        profile: ticloud profile that takes precedence.
 
     Raises:
-        MissingCredentials: there is none, or half of one.
-        InvalidRequest: a file or a value cannot be used, or there is no such profile.
+        MissingCredentials: no key was found, or only one half.
+        InvalidRequest: a file or a value cannot be used, or the profile does not exist.
     """
     return search_keys(environ, profile).needed(WHAT, advice=_ADVICE)
 
 
 def search_keys(environ: Mapping[str, str], profile: str = "", *, everywhere: bool = False) -> Search:
-    """Look for the key; `everywhere` looks at every place, also after one was found."""
+    """Search for the key; `everywhere` reads every place, even after a key was found."""
     named = environ.get(PROFILE, "").strip()
     files = tuple(home(environ) / ".ticloud" / name for name in _FILES)
     places = [
@@ -95,7 +96,7 @@ def search_keys(environ: Mapping[str, str], profile: str = "", *, everywhere: bo
 
 
 def profile_names(environ: Mapping[str, str]) -> list[str]:
-    """Return the names of ticloud's profiles; none where its file cannot be used."""
+    """Return the names of ticloud's profiles; empty if its file cannot be used."""
     try:
         _, settings = _settings(environ)
     except InvalidRequest:
@@ -121,7 +122,7 @@ def _environment(environ: Mapping[str, str]) -> Found | None:
 
 
 def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | None:
-    """Return the key of the profile that is named, else of the current one."""
+    """Return the key of the named profile, else of the current one."""
     path, settings = _settings(environ)
     current = settings.get("current-profile")
     written = name or (current if isinstance(current, str) else "") or "default"
@@ -131,7 +132,7 @@ def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | No
         if not name:
             return None
         known = ", ".join(sorted(key for key, value in settings.items() if isinstance(value, dict)))
-        raise InvalidRequest(asked_by, f"{path} has no profile {name}; it has {known or 'none'}.")
+        raise InvalidRequest(asked_by, f"{path} has no profile {name}. Its profiles: {known or 'none'}.")
     place = f"ticloud profile {wanted} in {path}"
     public = part(profile.get("public-key"), f"public-key of {place}")
     private = part(profile.get("private-key"), f"private-key of {place}")
@@ -153,7 +154,7 @@ def _profile(environ: Mapping[str, str], name: str, asked_by: str) -> Found | No
         )
     if not (name or public or private):
         return None
-    lack = "no public-key" if private else f"no private-key, nor has keyring:{KEYRING}"
+    lack = "no public-key" if private else f"no private-key in it or in keyring:{KEYRING}"
     reason = lack if public or private else "no API key"
     raise MissingCredentials(WHAT, (f"{place}, which has {reason}",), advice=_CONFIGURE)
 
@@ -163,11 +164,11 @@ def _login(profile: Mapping[str, Any], written: str, place: str) -> Secret:
 
     Args:
         profile: its settings.
-        written: its name as it was typed, under which the keyring has the token.
-        place: what it is called in an error.
+        written: the profile's name as typed, under which the keyring stores the token.
+        place: its description in an error.
 
     Raises:
-        MissingCredentials: the login has expired, or its token is nowhere.
+        MissingCredentials: the login has expired, or its token is missing.
     """
     expires = _moment(profile.get("token-expired-at"))
     if expires is None or expires <= datetime.now(UTC):
@@ -178,15 +179,15 @@ def _login(profile: Mapping[str, Any], written: str, place: str) -> Secret:
         return token
     token = next(filter(None, (_kept(user) for user in dict.fromkeys((written, written.lower())))), token)
     if not token:
-        looked_in = f"{place}, whose login has its token neither there nor in keyring:{LOGIN_KEYRING}"
+        looked_in = f"{place}, whose login token is neither there nor in keyring:{LOGIN_KEYRING}"
         raise MissingCredentials(WHAT, (looked_in,), advice=_LOG_IN)
     return token
 
 
 def _kept(user: str) -> Secret:
-    """Return the token that go-keyring has kept.
+    """Return the token that go-keyring stored.
 
-    It names entries of Windows its own way, and encodes them on macOS.
+    It uses its own names for entries on Windows, and encodes them on macOS.
     """
     service = f"{LOGIN_KEYRING}:{user}" if sys.platform == "win32" else LOGIN_KEYRING
     kept = private_half(service, user).reveal()
@@ -199,7 +200,7 @@ def _kept(user: str) -> Secret:
 
 
 def _moment(value: object) -> datetime | None:
-    """Return a time of TOML, which ticloud writes with its offset; None where it is none."""
+    """Return a TOML time, which ticloud writes with its offset; None if the value is not a time."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -225,12 +226,12 @@ def _parsed(path: Path, content: str) -> dict[str, Any]:
         reason = "it is not valid TOML"
     else:
         return _lowered(settings)
-    # Outside the handler: its error holds the file's content.
+    # Outside the handler: its error contains the file's content.
     raise broken(path, reason)
 
 
 def _lowered(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings as ticloud reads them: without regard to case, and older names with underscores."""
+    """Return the settings as ticloud reads them: case-insensitive, and with older names with underscores."""
     return {
         name.lower(): {key.lower().replace("_", "-"): item for key, item in value.items()}
         if isinstance(value, dict)
