@@ -159,7 +159,7 @@ public class Program {
 def make_store(written: ClientText) -> None:
     """Create the trust store by the commands in the note."""
     for note in written.notes:
-        _, found, command = note.partition("made once by: ")
+        _, found, command = note.partition("Create it once: ")
         words = shlex.split(command)
         if found and not Path(words[words.index("-keystore") + 1]).exists():
             subprocess.run(words, check=True, capture_output=True)

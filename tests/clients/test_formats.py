@@ -308,7 +308,7 @@ def test_without_a_database_there_is_none_or_a_reason(name: str) -> None:
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[2Jb", "a\u202eb", "tab\there"])
 def test_an_invisible_name_is_refused(text: str) -> None:
     """A name with invisible characters is refused, and the message names its flag."""
-    with pytest.raises(InvalidRequest, match="--database: holds a character that cannot be seen"):
+    with pytest.raises(InvalidRequest, match="--database: contains an invisible character"):
         ClientTarget(host=HOST, port=4000, user="u", database=text)
 
 

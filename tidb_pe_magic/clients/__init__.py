@@ -1,4 +1,4 @@
-"""How each client connects: a connection as the text that the client reads; no I/O.
+"""Connection settings in the format of each client; no I/O.
 
-A password is never in the text: it stands where the client's own format lets it be looked up.
+The text never contains a password. Each client's own format looks it up instead.
 """

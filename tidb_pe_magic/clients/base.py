@@ -1,4 +1,4 @@
-"""What a text is written from, and what a format is."""
+"""The input of a connection text, and the definition of a format."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PASSWORD = "TIDB_PASSWORD"  # noqa: S105 - the name of a variable
 
 @dataclass(frozen=True, kw_only=True)
 class ClientTarget:
-    """Where to connect, as whom, and what the server has to prove.
+    """Host, user, database and TLS verification of a connection.
 
     Attributes:
         database: empty for none.
-        tls: off, verify-ca or verify-identity: what `auto` comes to is known by now.
-        tls_name: the name that the certificate carries, where it is not the host.
-        ca: PEM file of the authorities to trust; empty for the system's.
+        tls: off, verify-ca or verify-identity; `auto` is already resolved.
+        tls_name: the name in the certificate, if it differs from the host.
+        ca: PEM file of the trusted authorities; empty for the system's.
         system_ca: PEM file of the system's authorities, for clients that do not find them by themselves.
     """
 
@@ -41,33 +41,33 @@ class ClientTarget:
     system_ca: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be shown, and so not copied.
+        """Reject values that cannot be displayed, and so cannot be copied.
 
         Raises:
-            InvalidRequest: a value holds a control or a direction character.
+            InvalidRequest: a value contains a control or a direction character.
         """
         for flag, value in (("--user", self.user), ("--database", self.database), ("--ca", self.ca)):
             if not is_visible(value):
-                raise InvalidRequest(flag, "holds a character that cannot be seen, and so not copied.")
+                raise InvalidRequest(flag, "contains an invisible character, which cannot be copied.")
 
     @property
     def ca_file(self) -> str:
-        """The file to name to a client that has to be given one."""
+        """The CA file for clients that require one."""
         return self.ca or self.system_ca
 
     @property
     def encrypted(self) -> bool:
-        """TLS is in use."""
+        """Whether TLS is in use."""
         return self.tls != TlsMode.OFF
 
     @property
     def by_host(self) -> bool:
-        """The certificate is checked against the host that is dialled, which every client can do."""
+        """Whether the certificate is checked against the host name; every client can do this."""
         return self.tls == TlsMode.VERIFY_IDENTITY and self.tls_name in {"", self.host}
 
     @property
     def by_other_name(self) -> bool:
-        """The certificate is checked against another name than the host's, which few clients can do."""
+        """Whether the certificate is checked against a name other than the host; few clients can do this."""
         return self.tls == TlsMode.VERIFY_IDENTITY and not self.by_host
 
     @property
@@ -78,11 +78,11 @@ class ClientTarget:
 
 @dataclass(frozen=True)
 class ClientText:
-    """A connection as a client reads it.
+    """A connection in the format of one client.
 
     Attributes:
-        text: what to copy; lines end with a line feed, the last one with none.
-        notes: what else to do.
+        text: what to copy; lines end with a line feed, except the last one.
+        notes: further steps.
         warnings: what this client cannot do.
     """
 
@@ -97,9 +97,9 @@ class ClientFormat:
 
     Attributes:
         name: what `--with` takes.
-        title: the client, as it calls itself.
-        write: makes the text.
-        needs_database: the format has no way to leave the database out.
+        title: the client's own name.
+        write: creates the text.
+        needs_database: the format requires a database.
     """
 
     name: str
@@ -109,12 +109,12 @@ class ClientFormat:
 
 
 def url_part(text: str) -> str:
-    """Return the text as it stands in a part of a URL."""
+    """Return the text encoded as a part of a URL."""
     return quote(text, safe="")
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a host is an IP address."""
+    """Return whether a host is an IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -123,7 +123,7 @@ def is_address(host: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Quote for Go, JavaScript and Rust, which read what is visible as it stands."""
+    """Quote for Go, JavaScript and Rust, which take visible characters literally."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -136,38 +136,38 @@ def mysql_url(target: ClientTarget, parameters: Mapping[str, str], password: str
 
 
 def ssl_mode(target: ClientTarget) -> str:
-    """Return the `ssl-mode` of MySQL's own clients; another name than the host's cannot be told to them."""
+    """Return the `ssl-mode` of MySQL's own clients; they can expect only the host's own name."""
     if not target.encrypted:
         return "DISABLED"
     return "VERIFY_IDENTITY" if target.by_host else "VERIFY_CA"
 
 
 def chain_alone(client: str, target: ClientTarget) -> tuple[str, ...]:
-    """Return the warning of a client that checks the chain, but no other name than the host's."""
+    """Return the warning of a client that checks the chain, but cannot expect a name other than the host."""
     if not target.by_other_name:
         return ()
     warning = (
-        f"{client} cannot be told to expect {target.tls_name} in the certificate of another host: "
-        "it verifies the chain alone (PyMySQL, SQLAlchemy, Go, Node and Prisma 7 can)."
+        f"{client} cannot expect {target.tls_name} in the certificate of another host, so "
+        "it verifies only the chain (PyMySQL, SQLAlchemy, Go, Node and Prisma 7 can expect another name)."
     )
     return (warning,)
 
 
 def name_as_dialled(client: str, target: ClientTarget) -> tuple[str, ...]:
-    """Return the warning of a client that checks chain and name together, the name being the host's."""
+    """Return the warning of a client that always checks chain and host name together."""
     if not target.encrypted or target.by_host:
         return ()
     expected = f", which is for {target.tls_name}" if target.tls_name else ""
     warning = (
-        f"{client} verifies chain and name together, and the name is the host that it dials: it refuses the "
-        f"server's certificate{expected or ' where that carries another name'}. On a private endpoint "
-        "--tls off is possible."
+        f"{client} verifies chain and host name together, so it rejects the "
+        f"server's certificate{expected or ' if that has another name'}. On a private endpoint "
+        "you can use --tls off."
     )
     return (warning,)
 
 
 def ca_notes(target: ClientTarget) -> tuple[str, ...]:
-    """Return the note of a client that had to be given the file of the system's authorities."""
+    """Return the note for a client that needs the path of the system's authorities."""
     if not target.encrypted or target.ca:
         return ()
-    return (f"{target.system_ca} holds this system's certificate authorities; another one has another file.",)
+    return (f"{target.system_ca} is the CA file of this system; other systems use another path.",)

@@ -1,4 +1,4 @@
-"""The table of clients, in the order of the tutorial's drop-down: what `--with` takes."""
+"""The table of clients for `--with`, in the order of the tutorial's drop-down list."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FORMATS: dict[str, ClientFormat] = {entry.name: entry for family in _FAMILIES fo
 
 
 def write(name: str, target: ClientTarget) -> ClientText:
-    """Return the connection as the client `name` reads it.
+    """Return the connection in the format of the client `name`.
 
     Raises:
-        InvalidRequest: the format cannot hold a value, or has to be given a database.
+        InvalidRequest: the format cannot hold a value, or requires a database.
     """
     chosen = FORMATS[name]
     if chosen.needs_database and not target.database:
-        raise InvalidRequest("--database", f"is missing: {chosen.title} needs one.")
+        raise InvalidRequest("--database", f"is required by {chosen.title}.")
     return chosen.write(target)

@@ -19,12 +19,12 @@ from tidb_pe_magic.clients.base import (
 )
 from tidb_pe_magic.model import TlsMode
 
-# Not a secret: what it would protect is the public certificate of an authority.
+# Not a secret: the trust store only holds an authority's public certificate.
 _STORE_PASSWORD = "changeit"  # noqa: S105
 
 
 def jdbc_properties(target: ClientTarget) -> dict[str, str]:
-    """Return Connector/J's TLS properties; without a CA file it asks Java's own authorities."""
+    """Return Connector/J's TLS properties; without a CA file, Java's own authorities are used."""
     properties = {"sslMode": ssl_mode(target)}
     if target.encrypted and target.ca:
         properties["trustCertificateKeyStoreUrl"] = f"file:{url_part(_store(target)).replace('%2F', '/')}"
@@ -34,12 +34,12 @@ def jdbc_properties(target: ClientTarget) -> dict[str, str]:
 
 
 def jdbc_notes(target: ClientTarget) -> tuple[str, ...]:
-    """Return how to make the trust store that Java reads instead of a PEM file."""
+    """Return how to create the trust store that Java reads instead of a PEM file."""
     if not (target.encrypted and target.ca):
         return ()
     command = ["keytool", "-importcert", "-noprompt", "-alias", "tidb", "-file", target.ca]
     command += ["-keystore", _store(target), "-storetype", "PKCS12", "-storepass", _STORE_PASSWORD]
-    return (f"Java reads authorities from a trust store, made once by: {shlex.join(command)}",)
+    return (f"Java reads authorities from a trust store. Create it once: {shlex.join(command)}",)
 
 
 def _store(target: ClientTarget) -> str:
@@ -122,7 +122,7 @@ def go(target: ClientTarget) -> ClientText:
 
 
 def _go_tls(target: ClientTarget) -> tuple[list[str], list[str]]:
-    """Return the lines that make `roots`, where they are needed, and those of the TLS settings."""
+    """Return the lines that create `roots`, if needed, and those of the TLS settings."""
     before: list[str] = []
     if target.ca:
         before = [
@@ -147,7 +147,7 @@ def _go_tls(target: ClientTarget) -> tuple[list[str], list[str]]:
 
 
 def node(target: ClientTarget) -> ClientText:
-    """Return the call of Node's mysql2; to expect another name it is given that name, and its own socket."""
+    """Return the call of Node's mysql2; a different TLS name needs that name as host, and its own socket."""
     place, ssl = [f"  host: {quoted(target.host)},"], ["  ssl: undefined,"]
     imports = ['const mysql = require("mysql2/promise");']
     if target.encrypted:
@@ -158,7 +158,7 @@ def node(target: ClientTarget) -> ClientText:
         dialled = f"{{ host: {quoted(target.host)}, port: {target.port} }}"
         place = [
             f"  host: {quoted(target.tls_name)}, // the name in the certificate",
-            f'  stream: () => require("net").connect({dialled}), // the host that is dialled',
+            f'  stream: () => require("net").connect({dialled}), // the host to connect to',
         ]
     lines = [
         *imports,
@@ -180,7 +180,7 @@ def node(target: ClientTarget) -> ClientText:
 
 
 def rust(target: ClientTarget) -> ClientText:
-    """Return the options of Rust's sqlx, from a URL; the password is added to them."""
+    """Return the options of Rust's sqlx, from a URL; the password is added separately."""
     parameters = {"ssl-mode": ssl_mode(target)}
     if target.encrypted and target.ca:
         parameters["ssl-ca"] = target.ca

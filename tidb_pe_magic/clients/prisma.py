@@ -1,7 +1,7 @@
-"""Prisma, which connects by a JavaScript driver since version 7, and by an engine of its own before.
+"""Prisma, which connects with a JavaScript driver since version 7, and with its own engine before.
 
-They take TLS from different places. The driver reads an object and ignores the URL's sslaccept and sslcert,
-so a URL for Prisma 6 would connect Prisma 7 in plain text. (Driver: mariadb 3.4, of the adapter's version 7;
+They read different TLS settings. The driver takes an object and ignores the URL's sslaccept and sslcert,
+so a URL for Prisma 6 would connect Prisma 7 in plain text. (Driver: mariadb 3.4, of adapter version 7;
 engine: prisma/prisma-engines, quaint/src/connector/mysql/url.rs.)
 """
 
@@ -23,7 +23,7 @@ from tidb_pe_magic.model import TlsMode
 
 
 def prisma(target: ClientTarget) -> ClientText:
-    """Return the module that makes the client of Prisma 7, over the adapter of Node's driver mariadb."""
+    """Return the module that creates the client of Prisma 7, over the adapter of Node's driver mariadb."""
     imports, tls = _tls(target)
     lines = [
         *imports,
@@ -44,15 +44,15 @@ def prisma(target: ClientTarget) -> ClientText:
         "\n".join(lines),
         notes=(
             "npm install @prisma/client@7 @prisma/adapter-mariadb@7",
-            "PrismaClient is imported from the generator's output; schema.prisma has no url in it.",
-            "prisma migrate and db pull take a URL in prisma.config.ts: that of --with prisma-6.",
+            "PrismaClient is imported from the generator's output; schema.prisma contains no url.",
+            "prisma migrate and db pull read a URL from prisma.config.ts: use the one of --with prisma-6.",
             "Do not give that URL to the adapter: it ignores sslaccept and connects in plain text.",
         ),
     )
 
 
 def _tls(target: ClientTarget) -> tuple[list[str], list[str]]:
-    """Return the imports that `ssl` needs, and its lines; it takes the options of Node's tls.connect."""
+    """Return the imports that `ssl` needs, and its lines; its options are those of Node's tls.connect."""
     if not target.encrypted:
         return [], ["  ssl: false,"]
     imports, options = [], []
@@ -63,7 +63,7 @@ def _tls(target: ClientTarget) -> tuple[list[str], list[str]]:
         options.append("checkServerIdentity: () => undefined")
     else:
         name = target.tls_name or target.host
-        if is_address(name):  # which the TLS extension for names does not take
+        if is_address(name):  # not allowed in the TLS server name extension
             imports.append('import { checkServerIdentity } from "node:tls";')
             check = f"checkServerIdentity({quoted(name)}, certificate)"
             options.append(f"checkServerIdentity: (_, certificate) => {check}")
@@ -73,15 +73,15 @@ def _tls(target: ClientTarget) -> tuple[list[str], list[str]]:
 
 
 def prisma_6(target: ClientTarget) -> ClientText:
-    """Return DATABASE_URL for the engine of Prisma 6, whose one strict mode verifies chain and name.
+    """Return DATABASE_URL for the engine of Prisma 6; its only strict mode verifies chain and name together.
 
     Raises:
-        InvalidRequest: the database's name has to be encoded in a URL, which the engine does not decode.
+        InvalidRequest: a URL has to encode the database's name, and the engine does not decode it.
     """
     if url_part(target.database) != target.database:
         raise InvalidRequest(
             "--database",
-            "holds a character that a URL has to encode, and Prisma 6 does not decode a database's name.",
+            "contains a character that a URL has to encode, and Prisma 6 does not decode database names.",
         )
     parameters: dict[str, str] = {}
     if target.encrypted:
@@ -92,9 +92,9 @@ def prisma_6(target: ClientTarget) -> ClientText:
         f'DATABASE_URL="{mysql_url(target, parameters, password=f"${{{PASSWORD}}}")}"',
         notes=(
             'In schema.prisma: provider = "mysql", url = env("DATABASE_URL")',
-            "In .env, in which Prisma 6 itself expands variables; dotenv does not.",
-            f"In {PASSWORD}, characters with a meaning in URLs have to be percent-encoded.",
-            "Not for a driver adapter, as Prisma 7 has: it ignores sslaccept and connects in plain text.",
+            "Put it in .env. Prisma 6 itself expands variables there; dotenv does not.",
+            f"Percent-encode characters in {PASSWORD} that have a meaning in URLs.",
+            "Not for a driver adapter (Prisma 7), which ignores sslaccept and connects in plain text.",
         ),
         warnings=name_as_dialled("Prisma 6", target),
     )

@@ -37,7 +37,7 @@ def _database(target: ClientTarget) -> list[tuple[str, str]]:
 
 
 def _context(target: ClientTarget) -> list[str]:
-    """Return the lines that make `context`; PyMySQL verifies what an SSLContext says, and nothing else."""
+    """Return the lines that create `context`; PyMySQL verifies only what an SSLContext requires."""
     ca = f"cafile={target.ca!r}" if target.ca else ""
     if target.by_other_name:
         return [
@@ -59,7 +59,7 @@ def _context(target: ClientTarget) -> list[str]:
 
 
 def _pymysql_tls(target: ClientTarget) -> tuple[list[str], str, str]:
-    """Return the lines before the call, the argument's name and its value."""
+    """Return the lines before the call, and the name and value of the TLS argument."""
     if not target.encrypted:
         return [], "ssl_disabled", "True"
     return [*_context(target), ""], "ssl", "context"
@@ -78,7 +78,7 @@ def pymysql(target: ClientTarget) -> ClientText:
 
 
 def sqlalchemy(target: ClientTarget) -> ClientText:
-    """Return SQLAlchemy's engine over PyMySQL; the password is in no URL."""
+    """Return SQLAlchemy's engine over PyMySQL; the password is not in the URL."""
     before, name, value = _pymysql_tls(target)
     imports = ["import os", *(["import ssl"] if target.encrypted else []), ""]
     url = [
@@ -122,12 +122,12 @@ def mysqlclient(target: ClientTarget) -> ClientText:
 
 
 def _mysqlclient_words(client: str, target: ClientTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return notes and warnings; how it verifies depends on the C library that it was built with."""
+    """Return notes and warnings; verification depends on the C library that it was built with."""
     if not target.encrypted or target.by_host:
         return ca_notes(target), ()
     built = (
-        "Built with MariaDB's library instead of MySQL's, as Debian does, it verifies the host's name too, "
-        "and refuses a certificate for another one."
+        "If it was built with MariaDB's library instead of MySQL's, as on Debian, it also verifies the host "
+        "name and rejects a certificate for another name."
     )
     return ca_notes(target), (*chain_alone(client, target), built)
 
@@ -177,7 +177,7 @@ def django(target: ClientTarget) -> ClientText:
         "}",
     ]
     notes, warnings = _mysqlclient_words("mysqlclient", target)
-    install = "pip install django mysqlclient; with PingCAP's django-tidb the ENGINE is django_tidb."
+    install = "pip install django mysqlclient; with PingCAP's django-tidb, set ENGINE to django_tidb."
     return ClientText("\n".join(lines), (install, *notes), warnings)
 
 
@@ -185,7 +185,7 @@ def jupysql(target: ClientTarget) -> ClientText:
     """Return a section of jupysql's connections.ini; PyMySQL takes the password from an option file."""
     query = {"charset": "utf8mb4", "read_default_file": "~/.my.cnf"}
     if target.encrypted:
-        # SQLAlchemy's names: with a CA the chain is verified; PyMySQL's ssl_verify_cert would drop the CA.
+        # SQLAlchemy's names: with a CA, the chain is verified; PyMySQL's ssl_verify_cert would drop the CA.
         query["ssl_ca"] = target.ca_file
         query["ssl_check_hostname"] = "true" if target.by_host else "false"
     else:
@@ -201,18 +201,18 @@ def jupysql(target: ClientTarget) -> ClientText:
     for name in ("username", "database"):
         if values[name] != values[name].strip():
             raise InvalidRequest(
-                f"--{name.removesuffix('name')}", "begins or ends with a blank, which this file loses."
+                f"--{name.removesuffix('name')}", "begins or ends with a space, which this file format drops."
             )
-    # Its reader expands %(name)s.
+    # The reader expands %(name)s.
     lines = [f"{name} = {value.replace('%', '%%')}" for name, value in values.items() if value]
     return ClientText(
         "\n".join(["[tidb]", *lines]),
         notes=(
             "Add it to ~/.jupysql/connections.ini, then: %sql --section tidb",
-            "The password stands in ~/.my.cnf, which only you may read: a line [client], then password=…",
+            "Put the password in ~/.my.cnf, readable only by you: a line [client], then password=…",
             *ca_notes(target),
         ),
-        warnings=chain_alone("PyMySQL, told by a URL,", target),
+        warnings=chain_alone("PyMySQL, configured by a URL,", target),
     )
 
 

@@ -33,12 +33,12 @@ def mysql(target: ClientTarget) -> ClientText:
     tls = [f"--ssl-mode={ssl_mode(target)}"]
     if target.encrypted:
         tls.append(f"--ssl-ca={target.ca_file}")
-    # MySQL 9.0 Release Notes: the client loads this plugin from a file, which some packages leave out.
+    # MySQL 9.0 Release Notes: the client loads this plugin from a file, which some packages omit.
     plugin = (
-        "TiDB Cloud's users log in with mysql_native_password: a client of MySQL 9 needs it as a plugin, "
-        "one of 8.4 has it built in."
+        "TiDB Cloud users log in with mysql_native_password. A MySQL 9 client needs it as a plugin; "
+        "an 8.4 client has it built in."
     )
-    debian = "Where mysql is MariaDB's client, as on Debian, it refuses --ssl-mode: use --with mariadb."
+    debian = "If mysql is MariaDB's client, as on Debian, it rejects --ssl-mode. Use --with mariadb."
     return ClientText(
         _command("mysql", target, *tls),
         notes=(_WHERE, *ca_notes(target), plugin, debian),
@@ -47,7 +47,7 @@ def mysql(target: ClientTarget) -> ClientText:
 
 
 def mariadb(target: ClientTarget) -> ClientText:
-    """Return the command of MariaDB's client, which has no mode that verifies the chain alone."""
+    """Return the command of MariaDB's client, which cannot verify only the chain."""
     tls = ["--ssl-verify-server-cert", f"--ssl-ca={target.ca_file}"] if target.encrypted else ["--skip-ssl"]
     return ClientText(
         _command("mariadb", target, *tls),
@@ -57,7 +57,7 @@ def mariadb(target: ClientTarget) -> ClientText:
 
 
 def env(target: ClientTarget) -> ClientText:
-    """Return variables as a file that dotenv libraries and shells read alike."""
+    """Return variables as a file that dotenv libraries and shells read in the same way."""
     values = {
         "TIDB_HOST": target.host,
         "TIDB_PORT": str(target.port),
@@ -71,8 +71,8 @@ def env(target: ClientTarget) -> ClientText:
     return ClientText(
         "\n".join([*lines, f"{PASSWORD}="]),
         notes=(
-            f"Fill {PASSWORD} in, and keep the file out of version control and unreadable for others.",
-            "TIDB_TLS is off, verify-ca or verify-identity: what the program has to do that reads it.",
+            f"Set {PASSWORD}. Keep the file out of version control and unreadable for others.",
+            "TIDB_TLS is off, verify-ca or verify-identity. The program that reads it has to apply it.",
         ),
     )
 
@@ -80,14 +80,14 @@ def env(target: ClientTarget) -> ClientText:
 def _env_value(name: str, value: str) -> str:
     """Quote a value so that a shell, python-dotenv and Node's dotenv read the same.
 
-    They agree on what stands between single quotes, but for backslashes and `${`, which some expand there.
+    They agree on text in single quotes, except for backslashes and `${`, which some of them expand.
     """
     if _PLAIN.fullmatch(value):
         return value
     if "'" in value or "\\" in value or "${" in value:
         field = "--" + name.removeprefix("TIDB_").lower().replace("_", "-")
         raise InvalidRequest(
-            field, "holds a quote, a backslash or ${, which readers of .env files take differently."
+            field, "contains a quote, a backslash or ${, which readers of .env files interpret differently."
         )
     return f"'{value}'"
 

@@ -1,4 +1,4 @@
-"""Tools with configuration files of their own."""
+"""Tools with configuration files in their own formats."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def dbt(target: ClientTarget) -> ClientText:
     for name, value in values.items():
         if any(mark in value for mark in ("{{", "{%", "{#")):
             flag = {"username": "--user", "schema": "--database"}.get(name, name)
-            raise InvalidRequest(flag, "holds what dbt would expand as a template.")
+            raise InvalidRequest(flag, "contains text that dbt would expand as a template.")
     quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
     lines = [
         "tidb_cloud:",
@@ -59,12 +59,14 @@ def dbt(target: ClientTarget) -> ClientText:
         f"      password: \"{{{{ env_var('{PASSWORD}') }}}}\"",
     ]
     unverified = (
-        "dbt-tidb has no options for TLS: its driver encrypts where the server offers it, and verifies "
+        "dbt-tidb has no options for TLS. Its driver encrypts if the server offers TLS, but verifies "
         "neither chain nor name."
     )
     return ClientText(
         "\n".join(lines),
-        notes=("pip install dbt-tidb; in ~/.dbt/profiles.yml, with profile: tidb_cloud in dbt_project.yml.",),
+        notes=(
+            "pip install dbt-tidb; save as ~/.dbt/profiles.yml, with profile: tidb_cloud in dbt_project.yml.",
+        ),
         warnings=(unverified,) if target.encrypted else (),
     )
 
