@@ -100,7 +100,7 @@ def test_a_host_with_user_information_is_refused(typed: str) -> None:
 )
 def test_plain_http_is_for_this_machine_only(host: str) -> None:
     """Plain http is refused for a host that only resembles this machine, and the host is named."""
-    with pytest.raises(InvalidRequest, match="plain http is for this machine only"):
+    with pytest.raises(InvalidRequest, match="plain http is allowed only for this machine"):
         override({NAME: f"http://{host}:8080"}, NAME)
 
 

@@ -171,7 +171,7 @@ def test_a_cancelled_pause_ends_the_call() -> None:
     def hear(_: Event) -> None:
         cancel.set()
 
-    with pytest.raises(WaitCancelled, match=r"stopped while waiting to call Op again\. Run the same"):
+    with pytest.raises(WaitCancelled, match=r"stopped while waiting to retry Op\. Run the same"):
         Retries(cancel=cancel, on_event=hear).call("Op", Scene(DOWN).work)
 
 
@@ -207,7 +207,7 @@ def test_a_real_interrupt_ends_a_real_pause() -> None:
     assert process.stdout.readline() == "pausing\n"
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert "stopped while waiting to call Op again" in output
+    assert "stopped while waiting to retry Op" in output
 
 
 def _wrapped(error: BaseException) -> BaseException:

@@ -1,1 +1,1 @@
-"""One module per remote system: wire to model and errors; no waiting, no printing."""
+"""One module per remote system, which converts wire data to the model and to errors; no waiting or output."""

@@ -1,4 +1,4 @@
-"""Why a host gave no usable answer, whichever HTTP library wrapped the reason."""
+"""Why a host gave no usable answer, independent of the HTTP library that wrapped the reason."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tidb_pe_magic.errors import TidbPeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Nothing that answers is there, or it is not who it says it is: asking again changes neither.
+# The host does not exist or is not the expected one: repeating the call does not help.
 _URL = re.compile(r" with url: \S+")
 _TAGS = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_LONGEST = 600  # characters; a page that stands in the place of an answer has no end
+_LONGEST = 600  # characters; an HTML page in place of an answer can be very long
 _HOPELESS = (ConnectionRefusedError, ssl.SSLCertVerificationError)
 
 
 def is_untrusted(error: BaseException) -> bool:
-    """Tell whether no trusted authority vouches for the host."""
+    """Return whether the certificate of the host is not trusted."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Tell whether the failure to reach a host would be the same in a moment."""
+    """Return whether the connection failure would repeat in a moment."""
     return any(
         isinstance(cause, _HOPELESS)
         or (isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN)
@@ -34,29 +34,29 @@ def is_hopeless(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why it failed, on one line: what the system said, where it has, without what was sent.
+    """Return the reason of the failure on one line: the system's message if any, without the request.
 
-    HTTP libraries put the reason behind the URL, whose query holds what is signed.
+    HTTP libraries put the reason after the URL, whose query contains signed values.
     """
     said = [str(cause) for cause in _causes(error) if _is_own(cause)]
     text = said[-1] if said else _URL.sub("", str(error))
-    if "<html" in text.lower():  # somebody else's page: its words say who and why
+    if "<html" in text.lower():  # a page of a proxy or portal: its words say who and why
         text = _TAGS.sub(" ", text)
     return " ".join(text.split())[:_LONGEST] or type(error).__name__
 
 
 def is_of_the_system(error: BaseException) -> bool:
-    """Tell whether the system has said why: a file, a name, a connection or a certificate."""
+    """Return whether the system gave the reason: a file, a name, a connection or a certificate."""
     return any(map(_is_own, _causes(error)))
 
 
 def own_error(error: BaseException) -> TidbPeError | None:
-    """Return the error of this package that a library has wrapped; None where there is none."""
+    """Return the error of this package that a library wrapped; None if there is none."""
     return next((cause for cause in _causes(error) if isinstance(cause, TidbPeError)), None)
 
 
 def _is_own(cause: BaseException) -> bool:
-    """Tell whether it is Python's own OSError, and no library's that is derived from it."""
+    """Return whether this is Python's own OSError, not a library's subclass."""
     python = {"builtins", "ssl", "socket"}
     return isinstance(cause, OSError) and type(cause).__module__ in python and bool(str(cause))
 

@@ -1,4 +1,4 @@
-"""Where the APIs are: the clouds' own hosts, or what an environment variable names instead."""
+"""API hosts: the clouds' own, or those that environment variables set instead."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ TIDB_CLOUD_IAM = "TIDBCLOUD_IAM_ENDPOINT"
 ALIBABA = "TIDB_PE_ALIBABA_ENDPOINT"
 METADATA = "TIDB_PE_METADATA_ENDPOINT"
 
-# Nothing that two parsers could read as two hosts: no path, query, fragment, blank or control character.
+# Reject what two parsers could read as two hosts: path, query, fragment, space, control character.
 _PLAIN = re.compile(r"https?://[A-Za-z0-9._@:\[\]-]+", re.IGNORECASE)
 DEFAULT_TIDB_CLOUD = "https://serverless.tidbapi.com"
 DEFAULT_TIDB_CLOUD_IAM = "https://iam.tidbapi.com"
 
 
 def override(environ: Mapping[str, str], variable: str) -> str:
-    """Return the API host that `variable` names, as `scheme://host[:port]`; empty where it is unset.
+    """Return the API host that `variable` sets, as `scheme://host[:port]`; empty if unset.
 
     Raises:
-        InvalidRequest: it is no such URL, carries user information, or is plain http beyond this machine.
+        InvalidRequest: the URL is invalid, contains user information, or is plain http to another machine.
     """
     return checked(environ.get(variable, ""), variable)
 
 
 def checked(value: str, field: str) -> str:
-    """Return the API host as `scheme://host[:port]`, or nothing for nothing.
+    """Return the API host as `scheme://host[:port]`; empty for an empty value.
 
     Raises:
-        InvalidRequest: as in `override`; `field` is where the value stands.
+        InvalidRequest: as in `override`; `field` names the source of the value.
     """
     value = value.removesuffix("/")
     if not value:
@@ -50,34 +50,34 @@ def checked(value: str, field: str) -> str:
     if not host or not _PLAIN.fullmatch(value):
         raise InvalidRequest(field, "must be https://HOST or https://HOST:PORT, without a path.")
     if parts.username or parts.password:
-        raise InvalidRequest(field, "must not carry a user name or a password.")
+        raise InvalidRequest(field, "must not contain a user name or a password.")
     if parts.scheme == "http" and not is_loopback(host):
-        raise InvalidRequest(field, f"plain http is for this machine only; use https for {host}.")
+        raise InvalidRequest(field, f"plain http is allowed only for this machine. Use https for {host}.")
     return value
 
 
 def overrides(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return every API host that replaces a cloud's own, once each, so that each result can name it."""
+    """Return the API hosts that replace the clouds' own, without duplicates, for display in results."""
     hosts = (override(environ, variable) for variable in (TIDB_CLOUD, TIDB_CLOUD_IAM, ALIBABA, METADATA))
     return tuple(dict.fromkeys(host for host in hosts if host))
 
 
 def unreachable_advice(host: str, *, untrusted: bool = False) -> Advice:
-    """Return what to do about an API host that gives no usable answer, or is not trusted."""
+    """Return what to do about an API host that is not trusted or gives no usable answer."""
     if untrusted:
         return Advice(
-            "If a proxy of your company inspects TLS, set SSL_CERT_FILE to the file of its authority.",
+            "If a company proxy inspects TLS, set SSL_CERT_FILE to the file of its certificate authority.",
             Suggestion("whoami"),
         )
     if is_loopback(host):
-        return Advice("The environment names this machine as the API's host.", Suggestion("sandbox", "start"))
+        return Advice("The environment sets this machine as the API host.", Suggestion("sandbox", "start"))
     return Advice(
-        "Check the region's name and this machine's way to the internet (proxy, firewall), then try again."
+        "Check the region's name and this machine's internet connection (proxy, firewall), then try again."
     )
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether `host` is this machine."""
+    """Return whether `host` is this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Reading JSON that may lack anything, or hold something else: an API may grow at any time."""
+"""Readers for JSON in which any field may be missing or have another type: an API may change at any time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def text(wire: Mapping[str, Any], key: str) -> str:
-    """Return the string at `key`; empty where there is none."""
+    """Return the string at `key`; empty if there is none."""
     value = wire.get(key)
     return value if isinstance(value, str) else ""
 
 
 def number(wire: Mapping[str, Any], key: str) -> int:
-    """Return the whole number at `key`, which some operations write as a string; 0 where there is none."""
+    """Return the integer at `key`, which some operations write as a string; 0 if there is none."""
     value = wire.get(key)
     if isinstance(value, str) and value.isdecimal():
         return int(value)
@@ -23,33 +23,33 @@ def number(wire: Mapping[str, Any], key: str) -> int:
 
 
 def string_at(wire: Mapping[str, Any], key: str) -> str | None:
-    """Return the string at `key`; None where there is none."""
+    """Return the string at `key`; None if there is none."""
     value = wire.get(key)
     return value if isinstance(value, str) else None
 
 
 def whole(wire: Mapping[str, Any], key: str) -> int | None:
-    """Return the whole number at `key`; None where there is none."""
+    """Return the integer at `key`; None if there is none."""
     value = wire.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def truth(wire: Mapping[str, Any], key: str) -> bool | None:
-    """Return the boolean at `key`; None where there is none."""
+    """Return the boolean at `key`; None if there is none."""
     value = wire.get(key)
     return value if isinstance(value, bool) else None
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """Return the object; empty where it is none."""
+    """Return the object; empty if the value is not an object."""
     return value if isinstance(value, dict) else {}
 
 
 def mappings(value: object) -> list[dict[str, Any]]:
-    """Return the objects of a list; empty where it is none."""
+    """Return the objects of a list; empty if the value is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """Return the strings of a list; empty where it is none."""
+    """Return the strings of a list; empty if the value is not a list."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

@@ -1,8 +1,8 @@
-"""Where this machine is, as the ECS metadata service tells it: region, zone, VPC and vSwitch.
+"""Region, zone, VPC and vSwitch of this machine, read from the ECS metadata service.
 
 The service answers at one address inside each instance (Alibaba Cloud ECS user guide, "View instance
-metadata"). Other clouds, carrier networks and proxies can answer there too, so each value has to have
-the shape that it has on Alibaba Cloud; anything else means "not on ECS", and is never an error.
+metadata"). Other clouds, carrier networks and proxies can answer there too, so each value must have the shape
+that it has on Alibaba Cloud. Anything else means "not on ECS" and is never an error.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ DEFAULT_METADATA = "http://100.100.100.200"
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 _ITEMS_PATH = "/latest/meta-data/"
 _TTL_HEADER, _TOKEN_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds", "X-aliyun-ecs-metadata-token"
-_TTL = "60"  # seconds; the token is used at once and not kept
+_TTL = "60"  # seconds; the token is used at once and not stored
 _OK = 200
-_MOST_BYTES = 1024  # a value is one short line; a page of someone else's need not be read to its end
+_MOST_BYTES = 1024  # a value is one short line; a foreign page is not read to its end
 
 _TOKEN = re.compile(r"[!-~]{1,512}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
 _ZONE_IN_REGION = re.compile(r"-?[a-z]")
 _SHAPES = {
     "region-id": _REGION,
-    "zone-id": _REGION,  # what comes after the region is looked at where that is known
+    "zone-id": _REGION,  # the suffix is checked once the region is known
     "vpc-id": re.compile(r"vpc-[A-Za-z0-9]{1,64}"),
     "vswitch-id": re.compile(r"vsw-[A-Za-z0-9]{1,64}"),
 }
-_QUESTIONS = 1 + len(_SHAPES) + 1  # the token and the private address beside them
-# No VPC can have these as its own (Alibaba Cloud VPC user guide, CIDR blocks of a VPC).
+_QUESTIONS = 1 + len(_SHAPES) + 1  # the token, the items and the private address
+# A VPC cannot use these (Alibaba Cloud VPC user guide, CIDR blocks of a VPC).
 _NO_VPC = tuple(
     map(
         ipaddress.IPv4Network,
@@ -54,13 +54,13 @@ def whereabouts(
     timeout: float = 0.5,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Whereabouts | None:
-    """Ask the metadata service where this machine is; None where it is not an ECS instance in a VPC.
+    """Return where this machine is; None if it is not an ECS instance in a VPC.
 
     Args:
         base_url: `scheme://host[:port]` of the service.
-        timeout: seconds for each answer, the way to it included: where nobody answers it takes no longer,
-            and on a loaded instance six answers need not come in that time.
-        transport: instead of the network.
+        timeout: seconds for each answer, including the connection. Without a service the call does not
+            take longer; a loaded instance may need more time for its six answers.
+        transport: replaces the network.
     """
     import httpx  # noqa: PLC0415 - slow to import
 
@@ -68,15 +68,15 @@ def whereabouts(
         client = httpx.AsyncClient(
             base_url=base_url,
             headers={"Accept-Encoding": "identity"},
-            # asyncio's deadline is for a whole answer; httpx's own would start again with each byte.
+            # asyncio's timeout covers a whole answer; httpx's own would start again with each byte.
             timeout=None,  # noqa: S113 - see above
             follow_redirects=False,
-            trust_env=False,  # the address is this machine's own link: a proxy would answer for itself
+            trust_env=False,  # a link-local address: a proxy would answer for its own machine
             transport=transport,
-            verify=base_url.lower().startswith("https:"),  # where it is not, no store has to be read
+            verify=base_url.lower().startswith("https:"),  # without https, no trust store has to be read
         )
-        # In a thread, since a notebook's own thread runs an event loop already, and since a name server
-        # that hangs keeps the loop from ending.
+        # In a thread, because a notebook's own thread already runs an event loop, and because a hanging name
+        # server keeps the loop from ending.
         return within(_QUESTIONS * timeout, lambda: asyncio.run(_asked(client, timeout)), name="ecs-metadata")
     except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError):
         return None
@@ -92,7 +92,7 @@ async def _asked(client: httpx.AsyncClient, timeout: float) -> Whereabouts | Non
 
 
 async def _ask(read: Callable[[str, str, dict[str, str]], Awaitable[tuple[int, str]]]) -> Whereabouts | None:
-    # An instance can be set to answer with a token only; an older service knows no tokens.
+    # An instance can be configured to require a token; an older service does not support tokens.
     status, token = await read("PUT", _TOKEN_PATH, {_TTL_HEADER: _TTL})
     headers = {_TOKEN_HEADER: token} if status == _OK and _TOKEN.fullmatch(token) else {}
     told: dict[str, str] = {}
@@ -104,7 +104,7 @@ async def _ask(read: Callable[[str, str, dict[str, str]], Awaitable[tuple[int, s
     zone_letter = told["zone-id"].removeprefix(told["region-id"])
     if not _ZONE_IN_REGION.fullmatch(zone_letter):
         return None
-    # The one item that is not needed, so not being told is no objection; being told nonsense is.
+    # The only optional item: it may be missing, but it must not be invalid.
     status, address = await read("GET", _ITEMS_PATH + "private-ipv4", headers)
     if status == _OK and not _is_in_a_vpc(address):
         return None
@@ -120,7 +120,7 @@ async def _ask(read: Callable[[str, str, dict[str, str]], Awaitable[tuple[int, s
 async def _read(
     client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]
 ) -> tuple[int, str]:
-    """Return the status and the beginning of the answer, as text without the blanks around it."""
+    """Return the status and the beginning of the answer, as stripped text."""
     body = b""
     async with client.stream(method, path, headers=headers) as response:
         async for chunk in response.aiter_raw():
@@ -131,7 +131,7 @@ async def _read(
 
 
 def _is_in_a_vpc(address: str) -> bool:
-    """Tell whether a VPC's own address can be this one."""
+    """Return whether this can be an address of a VPC."""
     try:
         parsed = ipaddress.IPv4Address(address)
     except ValueError:

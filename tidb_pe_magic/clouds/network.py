@@ -1,4 +1,4 @@
-"""How both clouds' APIs are reached: the one place that decides proxy and trust."""
+"""Access to both clouds' APIs: the only place that chooses proxy and trust store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Proxies and trust store of an environment; equal as long as nothing of them has changed."""
+    """Proxies and trust store of an environment; equal as long as these settings do not change."""
 
     proxies: Proxies = field(default_factory=Proxies)
     trust: Trust = field(default_factory=Trust)
@@ -27,7 +27,7 @@ class Network:
         return cls(proxies=Proxies.of(environ), trust=Trust.of(environ))
 
     def proxy(self, url: str) -> str:
-        """Return the proxy that leads to `url`; empty for none.
+        """Return the proxy for `url`; empty for none.
 
         Raises:
             InvalidRequest: a variable names a proxy that cannot be used.

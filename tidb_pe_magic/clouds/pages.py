@@ -1,4 +1,4 @@
-"""Lists that come in pages: all of them once, or an error; never a part that looks like the whole."""
+"""Paged lists: return every item once or raise an error; never return a part as if it were the whole."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A part of a list.
+    """A page of a list.
 
     Attributes:
-        items: as the API has them.
-        token: of the page after it; empty at the end.
-        total: how many items the whole list has; None where the API does not tell.
+        items: as the API sent them.
+        token: of the next page; empty on the last page.
+        total: number of items of the whole list; None if the API does not report it.
     """
 
     items: Sequence[dict[str, Any]]
@@ -28,18 +28,18 @@ class Page:
 
 
 def read_page(operation: str, body: dict[str, Any], *path: str, needs: Sequence[str]) -> Page:
-    """Return the page that an answer holds.
+    """Return the page in an answer.
 
-    An answer without its list is not an empty list: otherwise a caller would create what exists.
+    An answer without its list is not an empty list: otherwise a caller would create what already exists.
 
     Args:
         operation: the API operation.
         body: the answer.
-        path: the fields, from the outside, that lead to the list.
-        needs: fields that every item has to have, for they decide what it is.
+        path: the field names that lead to the list, outermost first.
+        needs: fields that every item must have, because decisions depend on them.
 
     Raises:
-        ServiceUnavailable: the list is missing, or one of these fields.
+        ServiceUnavailable: the list or one of these fields is missing.
     """
     found: Any = body
     for name in path:
@@ -58,7 +58,7 @@ def read_page(operation: str, body: dict[str, Any], *path: str, needs: Sequence[
 
 
 def by_token(operation: str, call: Callable[[str], Page]) -> Iterator[dict[str, Any]]:
-    """Follow the token until it is empty; one that comes again would never end.
+    """Follow the tokens until one is empty; a repeated token would never end.
 
     Raises:
         ServiceUnavailable: a page repeats.
@@ -76,15 +76,15 @@ def by_token(operation: str, call: Callable[[str], Page]) -> Iterator[dict[str, 
 
 
 def by_number(operation: str, key: str, call: Callable[[int], Page]) -> Iterator[dict[str, Any]]:
-    """Count pages until there are as many items as the API says, or a page is empty.
+    """Read pages until the number of items reaches the API's total, or a page is empty.
 
     Args:
         operation: the API operation.
-        key: the field of an item that no other item shares.
-        call: returns the page of a number, from 1.
+        key: the field that identifies an item.
+        call: returns the page with a number, from 1.
 
     Raises:
-        ServiceUnavailable: an item comes again.
+        ServiceUnavailable: an item is repeated.
     """
     seen = set[str]()
     number_of_page = 1
@@ -102,7 +102,7 @@ def by_number(operation: str, key: str, call: Callable[[int], Page]) -> Iterator
 
 
 def unusable(operation: str, reason: str) -> errors.ServiceUnavailable:
-    """Return the error for an answer that cannot be relied on."""
+    """Return the error for an unusable answer."""
     return errors.ServiceUnavailable(
         f"the answer cannot be used: {reason}.", operation=operation, advice="Try again."
     )

@@ -1,7 +1,7 @@
-"""Which proxy leads to a host, by the variables that other programs read.
+"""The proxy for a host, from the environment variables that other programs read.
 
-Lower case comes before upper case, as in curl and Python's urllib. NO_PROXY takes names (with what is below
-them), addresses, networks of IPv4 and IPv6, each with a port or without, and `*`.
+Lower case takes precedence over upper case, as in curl and Python's urllib. NO_PROXY accepts names (including
+their subdomains), addresses, IPv4 and IPv6 networks, each with or without a port, and `*`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PORTS = {"http": 80, "https": 443}
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _BRACKETS = re.compile(r"\[(?P<address>[^\[\]]+)\](?P<length>/\d+)?(?::(?P<port>\d+))?")
-# It answers for the machine that asks (Alibaba Cloud ECS user guide, "View instance metadata").
+# It answers for the machine that calls it (Alibaba Cloud ECS user guide, "View instance metadata").
 _METADATA = "100.100.100.200"
 
 
@@ -34,9 +34,9 @@ class Exemption:
     """An entry of NO_PROXY.
 
     Attributes:
-        name: a host, with every host below it; empty for every host there is.
+        name: a host, including its subdomains; empty for every host.
         network: addresses instead of a name.
-        port: the only one that is meant; 0 for each.
+        port: the only port that is exempt; 0 for every port.
     """
 
     name: str = ""
@@ -45,13 +45,13 @@ class Exemption:
 
     @classmethod
     def parse(cls, entry: str) -> Exemption | None:
-        """Return what an entry exempts; None where it cannot be read."""
+        """Return the parsed entry; None if it is invalid."""
         if entry == "*":
             return cls()
         address, port = entry, ""
         if brackets := _BRACKETS.fullmatch(entry):
             address, port = brackets["address"] + (brackets["length"] or ""), brackets["port"] or ""
-        elif entry.count(":") == 1:  # more than one are an IPv6 address
+        elif entry.count(":") == 1:  # several colons mean an IPv6 address
             address, port = entry.split(":")
         if (port and not port.isascii()) or (port and not port.isdecimal()) or int(port or 0) > 65535:  # noqa: PLR2004
             return None
@@ -63,7 +63,7 @@ class Exemption:
         return cls(name=name, port=int(port or 0)) if _NAME.fullmatch(name) else None
 
     def covers(self, host: str, port: int) -> bool:
-        """Tell whether the host needs no proxy."""
+        """Return whether the host needs no proxy."""
         if self.port and self.port != port:
             return False
         if self.network is not None:
@@ -76,12 +76,12 @@ class Exemption:
 
 @dataclass(frozen=True, kw_only=True)
 class Proxies:
-    """The proxies that an environment names.
+    """The proxies of an environment.
 
     Attributes:
         named: scheme, variable and value of each.
-        exemptions: what NO_PROXY holds.
-        skipped: its entries that cannot be read.
+        exemptions: the entries of NO_PROXY.
+        skipped: its invalid entries.
     """
 
     named: tuple[tuple[str, str, str], ...] = ()
@@ -103,7 +103,7 @@ class Proxies:
         )
 
     def proxy(self, url: str) -> str:
-        """Return the URL of the proxy to `url`; empty for none.
+        """Return the URL of the proxy for `url`; empty for none.
 
         Raises:
             InvalidRequest: the variable names a proxy that cannot be used.
@@ -120,7 +120,7 @@ class Proxies:
 
 
 def without_password(proxy: str) -> str:
-    """Return a proxy's URL as it may be shown."""
+    """Return a proxy's URL without its credentials."""
     parts = urlsplit(proxy)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if proxy else ""
 
@@ -149,7 +149,7 @@ def _usable(variable: str, value: str) -> str:
 
 
 def _system_proxy(scheme: str, host: str) -> str:
-    """Return the proxy from the system's settings, which macOS and Windows have, too."""
+    """Return the proxy, also from the system settings of macOS and Windows."""
     if sys.platform not in {"darwin", "win32"} or urllib.request.proxy_bypass(host):
         return ""
     return urllib.request.getproxies().get(scheme, "")

@@ -1,7 +1,7 @@
-"""The one retry policy of both clouds' clients.
+"""The retry policy of both clouds' clients.
 
-Only calls that are safe to repeat come here: look-ups, deletions (a second one has no effect), and
-creations that carry a ClientToken.
+It repeats only calls that are safe to repeat: look-ups, deletions (a second one has no effect), and creations
+with a ClientToken.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _single: ContextVar[bool] = ContextVar("single", default=False)
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """Makes a call again that failed in passing, until it succeeds, or a limit is reached.
+    """Repeats a call that failed temporarily, until it succeeds or a limit is reached.
 
     Attributes:
-        attempts: calls at most.
-        deadline: seconds from the first call in which the last one has to begin; long enough for TiDB Cloud's
-            limit of requests per minute to be over.
-        answer: seconds that a cloud may be silent in one call.
+        attempts: maximum number of calls.
+        deadline: seconds after the first call in which the last one must start; long enough for TiDB Cloud's
+            per-minute limit of requests to reset.
+        answer: seconds to wait for a cloud's answer to one call.
         cancel: set it to end a pause.
         clock: seconds, monotonic.
-        sleep: waits for at most so many seconds; returns True where the wait was cancelled.
+        sleep: waits at most that many seconds; returns True if the wait was cancelled.
         on_event: receives an event before each pause.
     """
 
@@ -53,17 +53,17 @@ class Retries:
     on_event: EventHook = ignore_event
 
     def call(self, operation: str, work: Callable[[], T]) -> T:
-        """Return what `work` returns, or raise what it raised last.
+        """Return the result of `work`, or raise its last error.
 
-        A pause that the cloud asks for is kept, unless it would go beyond the deadline: then the failure,
-        which names it, is raised at once.
+        A pause that the cloud requests is respected, unless it would exceed the deadline: then the failure,
+        which states the pause, is raised at once.
 
         Args:
             operation: the API operation.
-            work: makes the call; an `ApiError` that is `transient` is what is retried.
+            work: makes the call; an `ApiError` that is `transient` is retried.
 
         Raises:
-            WaitCancelled: the stop button, or the cancel event, during a pause.
+            WaitCancelled: the stop button or the cancel event was used during a pause.
         """
         if self.attempts == 1 or _single.get():
             return work()
@@ -72,7 +72,7 @@ class Retries:
             try:
                 return work()
             except errors.ApiError as error:
-                # Not for secrets: callers that failed together shall not all come back at once.
+                # Not for secrets: callers that failed together should not all retry at the same moment.
                 asked = error.retry_after if isinstance(error, errors.Throttled) else None
                 pause = max(asked or 0.0, doubled) + random.uniform(0, _JITTER)  # noqa: S311
                 if not error.transient or attempt >= self.attempts or self.clock() + pause > end:
@@ -88,9 +88,9 @@ class Retries:
         except KeyboardInterrupt:
             cancelled = True
         if cancelled:
-            # Outside the handler: an interrupt is no part of what is told.
+            # Outside the handler, so that the interrupt is not chained.
             raise errors.WaitCancelled(
-                f"stopped while waiting to call {event.operation} again.",
+                f"stopped while waiting to retry {event.operation}.",
                 advice="Run the same command again.",
             )
 
@@ -100,7 +100,7 @@ NO_RETRIES = Retries(attempts=1)
 
 @contextmanager
 def once() -> Iterator[None]:
-    """Make each call in this block, and in this thread, once: a wait asks again by itself."""
+    """Disable retries in this block and thread: a wait polls by itself."""
     before = _single.set(True)
     try:
         yield

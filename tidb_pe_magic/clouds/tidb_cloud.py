@@ -1,4 +1,4 @@
-"""TiDB Cloud's API for Starter and Essential clusters (v1beta1): clusters to model."""
+"""TiDB Cloud's API for Starter and Essential clusters (v1beta1): converts clusters to the model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PAGE_SIZE = 100
 _CONNECT_SECONDS = 5.0
 _KEY_ADVICE = Advice(
-    "Check the API key (TiDB Cloud console, Organization Settings > API Keys), and where it comes from.",
+    "Check the API key (TiDB Cloud console, Organization Settings > API Keys) and where it comes from.",
     Suggestion("whoami"),
 )
 _LOGIN_ADVICE = Advice("Log in again.", ShellCommand("ticloud auth login"), Suggestion("whoami"))
@@ -50,14 +50,14 @@ class TidbCloud:
         retries: Retries = NO_RETRIES,
         network: Network | None = None,
     ) -> None:
-        """Talk to `base_url`; redirects are refused, so that the digest goes nowhere else.
+        """Connect to `base_url`; redirects are refused, so that the digest is not sent elsewhere.
 
         Args:
             base_url: `scheme://host[:port]`.
-            key: public and private key, or the token of ticloud's login alone.
-            transport: instead of the network.
+            key: public and private key, or only the token of ticloud's login.
+            transport: replaces the network.
             now: this machine's clock, in seconds since 1970.
-            retries: makes a call again that failed in passing.
+            retries: repeats calls that failed temporarily.
             network: proxy and trust store; default: those of `os.environ`.
 
         Raises:
@@ -69,7 +69,7 @@ class TidbCloud:
         self._rate: RateLimit | None = None
         network = network or Network.of()
         proxy = "" if transport else network.proxy(base_url)
-        # A host of this machine is called by http: no certificate, no store to be read.
+        # A host of this machine is called by http, so no trust store has to be read.
         verified = transport is None and base_url.lower().startswith("https:")
         self._http = httpx.Client(
             base_url=base_url + "/v1beta1",
@@ -84,15 +84,15 @@ class TidbCloud:
 
     @property
     def clock_ahead(self) -> float | None:
-        """Seconds by which this machine's clock is ahead of the API's, by its last answer's Date header.
+        """Seconds by which this machine's clock is ahead of the API's, from the last answer's Date header.
 
-        None before the first answer, and where an answer has no date.
+        None before the first answer, or if an answer has no date.
         """
         return self._ahead
 
     @property
     def rate(self) -> RateLimit | None:
-        """What is left of the key's calls per minute, by the last answer; None where none has told."""
+        """Remaining calls of the key in this minute, from the last answer; None if unknown."""
         return self._rate
 
     def close(self) -> None:
@@ -103,8 +103,8 @@ class TidbCloud:
         """Return every cluster that the key can see, page by page.
 
         Args:
-            display_name: only those of this name: the server filters.
-            pages: how many pages of 100 clusters to read at most.
+            display_name: return only clusters of this name; the server filters.
+            pages: maximum number of pages to read, 100 clusters each.
 
         Raises:
             ApiError: the API refused or failed.
@@ -133,7 +133,7 @@ class TidbCloud:
         """Return one cluster.
 
         Raises:
-            NotFound: there is none with this ID.
+            NotFound: no cluster has this ID.
             ApiError: the API refused or failed.
         """
         path = f"/clusters/{quote(cluster_id, safe='')}"
@@ -150,12 +150,12 @@ class TidbCloud:
         query: Mapping[str, str | int],
         body: Callable[[], dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Make one request; `body` is called where it is sent, so that no frame holds a password."""
+        """Make one request; `body` is called at the moment of sending, so that no frame holds a password."""
         reason: str | None
         hopeless = untrusted = False
         try:
             response = self._http.request(method, path, params=dict(query), json=body() if body else None)
-        # httpx raises the last three for a digest challenge that it does not support.
+        # httpx raises the last three for an unsupported digest challenge.
         except (httpx.HTTPError, OSError, KeyError, ValueError, NotImplementedError) as error:
             reason = str(error) or type(error).__name__
             hopeless, untrusted = is_hopeless(error), is_untrusted(error)
@@ -182,14 +182,14 @@ def _proxy(url: str, network: Network) -> httpx.Proxy:
 
 
 def _quoted(value: str) -> str:
-    """Write a string of a filter (Google AIP-160, which TiDB Cloud's API reference refers to)."""
+    """Return a filter's string literal (Google AIP-160, to which TiDB Cloud's API reference refers)."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _body(operation: str, response: httpx.Response, now: float) -> dict[str, Any]:
     try:
         body = response.json()
-    except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a nesting beyond Python's limits
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or beyond Python's number or nesting limits
         body = None
     if response.is_success and isinstance(body, dict):
         return body
@@ -201,7 +201,7 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: 
     message = _reason(body) or response.reason_phrase or "no reason given"
     known: dict[str, str] = {"operation": operation, "code": f"HTTP {status}"}
     if response.is_redirect:
-        # No failure of the service, and no better in a moment: somebody else answers in its place.
+        # Not transient and not a failure of the service: another host answered.
         return errors.ApiError(
             f"the API redirects to {response.headers.get('location', 'another place')}; not followed",
             advice="Check the API host that is set in the environment.",
@@ -231,9 +231,9 @@ def _error(operation: str, response: httpx.Response, body: dict[str, Any], now: 
 
 
 def _reason(body: dict[str, Any]) -> str:
-    """Return what an error says, in the cluster API's shape or in the IAM API's (`api.OpenApiError`).
+    """Return an error's message, in the cluster API's shape or in the IAM API's (`api.OpenApiError`).
 
-    Their reason is in `msgPrefix`; `error` is an object, which is usually empty.
+    The IAM API's reason is in `msgPrefix`; `error` is an object, which is usually empty.
     """
     inner = text(body, "error") or text(mapping(body.get("error")), "message")
     outer = text(body, "message") or text(body, "msgPrefix")
@@ -252,7 +252,7 @@ class _Bearer(httpx.Auth):
 
 
 def _auth(key: Key) -> httpx.Auth:
-    """Return how the key is shown: an API key by Digest, a key without halves by its token."""
+    """Return the authentication: Digest for an API key, the token for ticloud's login."""
     if key.token and not key.public:
         return _Bearer(key.token)
     return httpx.DigestAuth(key.public, key.private.reveal())
@@ -261,12 +261,12 @@ def _auth(key: Key) -> httpx.Auth:
 def _ahead(date: str, now: float) -> float | None:
     try:
         return now - parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):  # no date of HTTP, or one beyond what a timestamp holds
+    except (ValueError, OverflowError):  # not an HTTP date, or outside the range of timestamps
         return None
 
 
 def _is_stale(response: httpx.Response) -> bool:
-    """Tell whether only the challenge was too old (RFC 7616): a new one has come with the refusal."""
+    """Return whether only the challenge expired (RFC 7616): the refusal contains a new one."""
     challenge = response.headers.get("www-authenticate", "")
     return "stale=true" in challenge.lower().replace('"', "").replace(" ", "")
 
@@ -303,7 +303,7 @@ def _cluster(wire: dict[str, Any]) -> Cluster:
         display_name=text(wire, "displayName"),
         provider=provider,
         region_id=region_id,
-        # The public Cluster has servicePlan; clusterPlan is an older field, which may be absent.
+        # The public Cluster has servicePlan; clusterPlan is an older field, which may be missing.
         plan=(text(wire, "servicePlan") or text(wire, "clusterPlan")).upper(),
         state=text(wire, "state"),
         user_prefix=text(wire, "userPrefix"),

@@ -18,9 +18,9 @@ _PAGE_SIZE = 100
 
 
 class TidbCloudIam(TidbCloud):
-    """A client of the IAM API, which takes the key and the Digest of the cluster API.
+    """A client of the IAM API, with the key and the Digest of the cluster API.
 
-    Every method raises `ApiError` where the API refuses or fails.
+    Every method raises `ApiError` if the API refuses or fails.
     """
 
     def sql_users(self, cluster_id: str) -> tuple[SqlUser, ...]:
@@ -46,7 +46,7 @@ class TidbCloudIam(TidbCloud):
             seen.add(token)
 
     def create_sql_user(self, cluster_id: str, user: SqlUser, password: Secret) -> None:
-        """Make the user, whose name and role are full ones; once, for a second call would be refused."""
+        """Create a user from its full name and role; never repeated, as a second call would be refused."""
         self._send(
             "CreateSqlUser",
             "POST",
@@ -62,7 +62,7 @@ class TidbCloudIam(TidbCloud):
         )
 
     def set_sql_password(self, cluster_id: str, name: str, password: Secret) -> None:
-        """Set the user's password; a call with a temporary failure is repeated."""
+        """Set the user's password; a call that fails temporarily is repeated."""
         self._retries.call(
             "UpdateSqlUser",
             lambda: self._send(
@@ -75,7 +75,7 @@ class TidbCloudIam(TidbCloud):
         )
 
     def delete_sql_user(self, cluster_id: str, name: str) -> None:
-        """Delete the user; once, for a second call would not find it."""
+        """Delete the user; never repeated, as a second call would not find it."""
         self._send("DeleteSqlUser", "DELETE", _path(cluster_id, name), {})
 
 

@@ -1,13 +1,13 @@
-"""Which authorities vouch for the clouds' APIs.
+"""The certificate authorities that are trusted for the clouds' APIs.
 
-A variable that names them comes first: SSL_CERT_FILE and SSL_CERT_DIR (OpenSSL, httpx, Go), else
-REQUESTS_CA_BUNDLE (requests), else CURL_CA_BUNDLE (curl): people set whichever their other programs read, and
-a proxy that inspects TLS needs one place to be named for both clouds. Else the system's own store, where a
-company's authority is installed once for every program: on macOS and Windows by `truststore`, as pip does; on
-Linux the bundle of the distribution. certifi's list knows no company: it is used only where a machine has no
-store, such as a minimal container.
+An environment variable takes precedence: SSL_CERT_FILE and SSL_CERT_DIR (OpenSSL, httpx, Go), else
+REQUESTS_CA_BUNDLE (requests), else CURL_CA_BUNDLE (curl). People set the one that their other programs read,
+and a proxy that inspects TLS then has to be configured only once for both clouds. Otherwise the system's own
+store is used, where a company's authority is installed once for every program: on macOS and Windows through
+`truststore`, as pip does; on Linux the distribution's bundle. certifi's list does not contain company
+authorities: it is used only if a machine has no store, such as a minimal container.
 
-SSLKEYLOGFILE is left alone: a session's keys would open what is sent in it.
+SSLKEYLOGFILE is ignored: the logged session keys would decrypt the traffic.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 VARIABLES = (*_OPENSSL, *_BUNDLES)
-# Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, Alpine and the BSDs.
+# Bundle paths of distributions: Debian and Alpine, Fedora, openSUSE, Alpine and the BSDs.
 _SYSTEM = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -40,11 +40,11 @@ _ADVICE = "Correct it, or unset it to use the system's store."
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """A store of authorities.
+    """A trust store.
 
     Attributes:
         named: each variable with its value; empty for the machine's own store.
-        versions: when each file was written, so that a client with the old content is replaced.
+        versions: modification time of each file, so that a client with the old content is replaced.
     """
 
     named: tuple[tuple[str, str], ...] = ()
@@ -59,7 +59,7 @@ class Trust:
         return cls(named=named, versions=tuple(_version(path) for _, path in named))
 
     def __str__(self) -> str:
-        """Say where the store is."""
+        """The location of the store."""
         if self.named:
             return ", ".join(f"{name}={path}" for name, path in self.named)
         if _uses_truststore():
@@ -68,10 +68,10 @@ class Trust:
         return f"{_SYSTEM_STORE}, {path}" if path else f"certifi's list, {_certifi()}"
 
     def context(self) -> ssl.SSLContext:
-        """Return a new context that verifies chain and name: HTTP libraries change the one they are given.
+        """Return a new context that verifies chain and name; a new one, as HTTP libraries modify it.
 
         Raises:
-            InvalidRequest: a variable names what cannot be used.
+            InvalidRequest: a variable names an unusable store.
         """
         if not self.named and _uses_truststore():
             import truststore  # noqa: PLC0415 - only where it is used
@@ -91,7 +91,7 @@ def _load(context: ssl.SSLContext, name: str, path: str) -> None:
     reason = ""
     try:
         if name == "SSL_CERT_DIR":
-            # As OpenSSL reads it: several directories, of which some may be missing.
+            # As OpenSSL reads it: several directories, some of which may be missing.
             directories = [each for each in path.split(":" if sys.platform != "win32" else ";") if each]
             if not any(map(_is_directory, directories)):
                 reason = f"{path} is not a directory"
@@ -102,7 +102,7 @@ def _load(context: ssl.SSLContext, name: str, path: str) -> None:
         else:
             context.load_verify_locations(cafile=path)
     except ssl.SSLError:
-        reason = f"file {path} holds no certificate in PEM form"
+        reason = f"file {path} contains no certificate in PEM form"
     except (OSError, ValueError) as error:
         reason = f"file {path} cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
     if reason:

@@ -1,4 +1,4 @@
-"""Alibaba Cloud: PrivateLink endpoints and the networks they are created in; wire to model."""
+"""Alibaba Cloud: PrivateLink endpoints and their networks; converts wire data to the model."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials.search import Found
     from tidb_pe_magic.credentials.secrets import Key
 
-_PAGE = 50  # the most that every list operation used here takes
+_PAGE = 50  # the maximum of every list operation used here
 _ENDPOINT_PAGE = 1000  # of ListVpcEndpoints (Alibaba Cloud API reference, PrivateLink 2020-04-15)
 _RULE_PAGE = 500
 _VSWITCH_NEEDS = ("VSwitchId", "VpcId", "ZoneId", "Status", "AvailableIpAddressCount")
 
 
 class Alibaba:
-    """What the runbook asks of one region, for one key.
+    """The calls that the runbook makes to one region, with one key.
 
-    Every method raises `ApiError` where the API refuses or fails.
+    Every method raises `ApiError` if the API refuses or fails.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Alibaba:
         retries: Retries = NO_RETRIES,
         network: Network | None = None,
     ) -> None:
-        """Make a client; nothing is called yet.
+        """Create a client without calling anything.
 
         Args:
             region_id: such as `ap-southeast-1`.
-            key: the key, or where the SDK gets one.
+            key: the key, or the source from which the SDK gets one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
-            retries: makes a call again that failed in passing.
+            retries: repeats calls that failed temporarily.
             network: proxy and trust store; default: those of `os.environ`.
         """
         self.region_id = region_id
@@ -72,19 +72,19 @@ class Alibaba:
     # The account
 
     def temporary_key(self) -> tuple[str, str]:
-        """Return the SDK's name of what made the key in use, and the key's ID; empty for a lasting key."""
+        """Return the SDK's name of the key's source, and the key's ID; empty for a long-lived key."""
         return self._client.temporary_key()
 
     def caller(self) -> tuple[str, str]:
-        """Return the account's ID and the caller's ARN: a look-up of STS that needs no permission."""
+        """Return the account's ID and the caller's ARN, using an STS call that needs no permission."""
         return self._client.lookup(
             "sts", "GetCallerIdentity", lambda body: (text(body, "AccountId"), text(body, "Arn"))
         )
 
-    # The product and the endpoint's service
+    # The product and the endpoint service
 
     def product_open(self) -> bool:
-        """Tell whether this account has activated PrivateLink, which only its owner can order."""
+        """Return whether this account has activated PrivateLink, which only the account owner can order."""
         try:
             self._client.privatelink("CheckProductOpen", {}, dict)
         except errors.ApiError as error:
@@ -94,7 +94,7 @@ class Alibaba:
         return True
 
     def service(self, service_name: str) -> VerifiedService | None:
-        """Look the service up as the endpoint's owner; None where it is not visible to this account."""
+        """Look up the service from the endpoint owner's account; return None if it is not visible there."""
         operation = "ListVpcEndpointServicesByEndUser"
         try:
             items = list(
@@ -120,25 +120,25 @@ class Alibaba:
     def endpoints(
         self, *, service_name: str | None = None, vpc_id: str | None = None, endpoint_id: str | None = None
     ) -> tuple[VpcEndpoint, ...]:
-        """Return the account's endpoints that match, without their zones and security groups."""
-        # The filters are repeated here: that the API's are exact is documented nowhere.
+        """Return the account's matching endpoints, without their zones and security groups."""
+        # The filters are applied again here: the API does not document exact matching.
         wanted = {"ServiceName": service_name, "VpcId": vpc_id, "EndpointId": endpoint_id}
         asked = {name: value for name, value in wanted.items() if value is not None}
-        # An endpoint that is not known to be another one must not be passed over: it would be created again.
+        # Keep an endpoint with missing fields: if it were dropped, it would be created again.
         needs = ("EndpointId", *asked)
         found = (
             wire.listed_endpoint(item, self.region_id)
             for item in self._pages("ListVpcEndpoints", "Endpoints", needs, _ENDPOINT_PAGE, **asked)
             if all(item[name] == value for name, value in asked.items())
         )
-        # By ID: a list that changes between two pages may show one of its endpoints twice.
+        # By ID: a list that changes between two pages can contain an endpoint twice.
         return tuple({endpoint.endpoint_id: endpoint for endpoint in found}.values())
 
     def refreshed(self, endpoint: VpcEndpoint) -> VpcEndpoint:
-        """Return the endpoint as GetVpcEndpointAttribute has it now; tags, zones and groups are kept.
+        """Return the endpoint as GetVpcEndpointAttribute reports it now; keep tags, zones and groups.
 
         Raises:
-            NotFound: it is gone.
+            NotFound: the endpoint was deleted.
         """
         return replace(
             self.endpoint(endpoint.endpoint_id),
@@ -153,7 +153,7 @@ class Alibaba:
         """Return an endpoint by its ID, without its zones, security groups and tags.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the endpoint does not exist.
         """
         operation = "GetVpcEndpointAttribute"
         read = wire.identified(operation)
@@ -161,10 +161,10 @@ class Alibaba:
         return wire.endpoint(body, self.region_id)
 
     def endpoint_security_groups(self, endpoint_id: str) -> tuple[str, ...]:
-        """Return the IDs of the security groups that the endpoint has.
+        """Return the IDs of the endpoint's security groups.
 
         Raises:
-            NotFound: the endpoint is gone.
+            NotFound: the endpoint was deleted.
         """
         groups = self._pages(
             "ListVpcEndpointSecurityGroups", "SecurityGroups", ("SecurityGroupId",), EndpointId=endpoint_id
@@ -175,7 +175,7 @@ class Alibaba:
         """Return the endpoint's zones, each with the address of its network interface.
 
         Raises:
-            NotFound: the endpoint is gone.
+            NotFound: the endpoint was deleted.
         """
         return tuple(
             EndpointZone(
@@ -199,16 +199,16 @@ class Alibaba:
         client_token: str,
         dry_run: bool = False,
     ) -> VpcEndpoint | None:
-        """Create an interface endpoint that carries our tag; None where it was a dry run, which passed.
+        """Create an interface endpoint with the tag `OUR_TAG`; return None if a dry run passed.
 
         Args:
             service_name: of the endpoint service.
-            vpc_id: where the endpoint shall be.
-            zones: at most 10, each with its vSwitch; billed each.
+            vpc_id: the endpoint's VPC.
+            zones: at most 10, each with its vSwitch; each is billed.
             security_group_ids: at most 10, of that VPC.
             name: of the endpoint.
-            client_token: at most 64 ASCII characters; the same token makes the same endpoint once.
-            dry_run: check everything, make nothing.
+            client_token: at most 64 ASCII characters; repeating a token does not create a second endpoint.
+            dry_run: check everything, create nothing.
         """
         operation = "CreateVpcEndpoint"
         fields = {
@@ -225,11 +225,11 @@ class Alibaba:
         try:
             body = self._client.privatelink(operation, fields, wire.identified(operation))
         except errors.ApiError as error:
-            # The API answers a dry run that passed with an error of this code.
+            # The API answers a successful dry run with an error of this code.
             if dry_run and error.code == DRY_RUN_PASSED:
                 return None
             raise
-        # The answer leaves out what the request said.
+        # The answer does not repeat the request's values.
         return replace(
             wire.endpoint(body, self.region_id),
             service_name=service_name,
@@ -241,20 +241,20 @@ class Alibaba:
         )
 
     def remove_zone(self, endpoint_id: str, zone_id: str, *, client_token: str) -> str:
-        """Start to remove a zone from the endpoint; returns the request ID.
+        """Start to remove a zone from the endpoint; return the request ID.
 
         Raises:
-            NotFound: the endpoint or the zone is gone.
+            NotFound: the endpoint or the zone does not exist.
             Conflict: the endpoint is being changed; try again.
         """
         fields = {"EndpointId": endpoint_id, "ZoneId": zone_id, "ClientToken": client_token}
         return self._client.privatelink("RemoveZoneFromVpcEndpoint", fields, wire.request_id)
 
     def delete_endpoint(self, endpoint_id: str, *, client_token: str) -> str:
-        """Start to delete the endpoint, whose zones have to be gone; returns the request ID.
+        """Start to delete the endpoint, which must have no zones; return the request ID.
 
         Raises:
-            NotFound: it is gone.
+            NotFound: the endpoint does not exist.
             Conflict: it has zones or is being changed; try again.
         """
         fields = {"EndpointId": endpoint_id, "ClientToken": client_token}
@@ -297,7 +297,7 @@ class Alibaba:
 
         def read(body: dict[str, Any]) -> Page:
             page = read_page(operation, body, "Permissions", "Permission", needs=("Policy",))
-            # What is not said of a single rule stands beside the list.
+            # Fields that hold for every rule are next to the list.
             return Page(items=[body], token=page.token)
 
         asked = {"SecurityGroupId": group_id, "Direction": "ingress", "MaxResults": _RULE_PAGE}

@@ -1,8 +1,9 @@
-"""The codes with which Alibaba Cloud's APIs refuse a call: which error, whose fault, and what to do next.
+"""Error codes of Alibaba Cloud's APIs: the error class, who can fix it, and what to do next.
 
 Sources: the error tables of the vendor's OpenAPI metadata for PrivateLink 2020-04-15 (CreateVpcEndpoint and
 the operations that change an endpoint), the references of VPC and ECS, and the common client errors of
-RPC-style APIs. The metadata gives few messages: what the other codes mean is read from their names [GUESS].
+RPC-style APIs. The metadata gives few messages: the meaning of the other codes is read from their names
+[GUESS].
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ DRY_RUN_PASSED = "DryRunOperation"
 NOT_ACTIVATED = "NeedOpenProduct"
 CLOCK_REFUSED = "InvalidTimeStamp"
 ALREADY_EXISTS = frozenset({"EndpointDuplicated", "EndpointExist"})
-"""The service has an endpoint in this VPC: look again, and reuse it. Which of the two comes when: [GUESS]."""
+"""The service has an endpoint in this VPC: look again, and reuse it. When each code occurs: [GUESS]."""
 
 
 class Responsible(StrEnum):
-    """Who can change what led to a refusal."""
+    """Who can fix the cause of a refusal."""
 
     REQUEST = "request"
     """The caller: other options would be accepted."""
@@ -34,19 +35,19 @@ class Responsible(StrEnum):
     CLOUD = "cloud"
     """Alibaba Cloud."""
     NOBODY = "nobody"
-    """It passes by itself."""
+    """Nobody needs to act: it passes by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """What a code means.
+    """The meaning of a code.
 
     Attributes:
-        beginning: how the code begins, in Alibaba Cloud's spelling.
+        beginning: the prefix of the code, in Alibaba Cloud's spelling.
         error: the class of the error.
-        fault: who can change it.
+        fault: who can fix it.
         advice: the next step.
-        passing: the same call, with the same token, may succeed in a moment, and this one changed nothing.
+        passing: the same call with the same token may succeed in a moment; this one changed nothing.
     """
 
     beginning: str
@@ -58,7 +59,7 @@ class ErrorCode:
 
 _REQUEST, _ACCOUNT, _KEY, _SERVICE, _CLOUD, _NOBODY = Responsible
 
-_CHECK_KEY = Advice("Check the access key, and where it comes from.", Suggestion("whoami"))
+_CHECK_KEY = Advice("Check the access key and where it comes from.", Suggestion("whoami"))
 _BUSY = "The endpoint is being changed; try again in a minute."
 _PROTECTED = "Only the cloud service that created this endpoint can delete it."
 _ENDPOINTS, _NETWORKS, _SERVICE_STATE = Suggestion("endpoints"), Suggestion("networks"), Suggestion("verify")
@@ -67,8 +68,8 @@ _SEE_NETWORKS = Advice("", _NETWORKS)
 _SEE_SERVICE = Advice("", _SERVICE_STATE)
 _REUSE = "Run the same command again: it finds the endpoint and reuses it."
 _SAME_CALL = "The same call is still being processed; try again in a minute."
-_ASK_TIDB_CLOUD = "If it stays so, contact TiDB Cloud support with the request ID."
-_ASK_ALIBABA = "If it stays so, contact Alibaba Cloud support with the request ID."
+_ASK_TIDB_CLOUD = "If the problem persists, contact TiDB Cloud support with the request ID."
+_ASK_ALIBABA = "If the problem persists, contact Alibaba Cloud support with the request ID."
 _ONE_TYPE = Advice("Choose security groups of one type, basic or advanced: --security-group.", _NETWORKS)
 _QUOTA = Advice("Raise the quota in the Quota Center, or delete endpoints you do not need.", _ENDPOINTS)
 
@@ -89,13 +90,13 @@ CODES: tuple[ErrorCode, ...] = (
         "Mismatch.EndpointType",
         errors.ApiError,
         _REQUEST,
-        Advice("The service takes endpoints of another type than Interface.", _SERVICE_STATE),
+        Advice("The service accepts only endpoints of another type than Interface.", _SERVICE_STATE),
     ),
     ErrorCode(
         "OperationDenied.EndpointPolicyNotSupport",
         errors.ApiError,
         _REQUEST,
-        "Leave the endpoint policy out: the service does not support one.",
+        "Omit the endpoint policy: the service does not support one.",
     ),
     ErrorCode(
         "OperationDenied.PrivateDomain",
@@ -107,20 +108,20 @@ CODES: tuple[ErrorCode, ...] = (
         "DependencyViolation.PrivateDnsName",
         errors.Conflict,
         _REQUEST,
-        Advice("Another endpoint of this VPC has the private domain name.", _ENDPOINTS),
+        Advice("Another endpoint of this VPC already uses the private domain name.", _ENDPOINTS),
     ),
     # Its zones, vSwitches and addresses
     ErrorCode(
         "EndpointServiceNotSupportedZone",
         errors.ApiError,
         _REQUEST,
-        Advice("Choose a zone that the service is in: --zone.", _SERVICE_STATE),
+        Advice("Choose a zone that the service supports: --zone.", _SERVICE_STATE),
     ),
     ErrorCode(
         "EndpointZoneDuplicated",
         errors.Conflict,
         _REQUEST,
-        "Name each zone once; a zone the endpoint has cannot be added again.",
+        "Specify each zone once. A zone that the endpoint already has cannot be added again.",
     ),
     ErrorCode("EndpointZoneNotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
     ErrorCode(
@@ -141,7 +142,7 @@ CODES: tuple[ErrorCode, ...] = (
         "EniIpUnavailable",
         errors.Conflict,
         _REQUEST,
-        "Another network interface has the address: choose another one, or none.",
+        "Another network interface uses the address. Choose another address or omit it.",
     ),
     ErrorCode("VpcTunnelNotFound", errors.ApiError, _CLOUD, "Try again in a few minutes. " + _ASK_ALIBABA),
     ErrorCode(
@@ -156,13 +157,13 @@ CODES: tuple[ErrorCode, ...] = (
         "EndpointMustContainSecurityGroup",
         errors.ApiError,
         _REQUEST,
-        Advice("Name at least one security group: --security-group.", _NETWORKS),
+        Advice("Specify at least one security group: --security-group.", _NETWORKS),
     ),
     ErrorCode("SecurityGroupTypeOnlySingleTypeSupporteded", errors.ApiError, _REQUEST, _ONE_TYPE),  # sic
     ErrorCode("SecurityGroupTypeNotSupport", errors.ApiError, _REQUEST, _ONE_TYPE),
     ErrorCode("SecurityGroupNotFound", errors.NotFound, _REQUEST, _SEE_NETWORKS),
     ErrorCode(
-        "SecurityGroupExist", errors.Conflict, _REQUEST, "The endpoint has this security group already."
+        "SecurityGroupExist", errors.Conflict, _REQUEST, "The endpoint already has this security group."
     ),
     # The service
     ErrorCode("EndpointServiceNotFound", errors.NotFound, _REQUEST, _SEE_SERVICE),
@@ -213,7 +214,7 @@ CODES: tuple[ErrorCode, ...] = (
     ErrorCode("QuotaExceed", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
     ErrorCode("QuotaMisMatched", errors.QuotaExceeded, _ACCOUNT, _QUOTA),
     # Tags, and other resources
-    ErrorCode("DuplicatedTagKey", errors.ApiError, _REQUEST, "Give each tag key once."),
+    ErrorCode("DuplicatedTagKey", errors.ApiError, _REQUEST, "Specify each tag key once."),
     ErrorCode("InvalidResourceId.NotFound", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
     ErrorCode("ResourceNotFound.", errors.NotFound, _REQUEST, _SEE_ENDPOINTS),
     # The call
@@ -225,16 +226,16 @@ CODES: tuple[ErrorCode, ...] = (
         "IdempotentParameterMismatch",
         errors.Conflict,
         _REQUEST,
-        "An earlier call was carried out with other options: run the same command again.",
+        "An earlier call used other options. Run the same command again.",
     ),
     ErrorCode(
         "MissingParam.",
         errors.ApiError,
         _REQUEST,
-        "Set the option; if there is none for it, report this message.",
+        "Set the option. If it does not exist, report this message.",
     ),
     ErrorCode(
-        "IllegalParamFormat.", errors.ApiError, _REQUEST, "Correct the value, and run the command again."
+        "IllegalParamFormat.", errors.ApiError, _REQUEST, "Correct the value and run the command again."
     ),
     # The account, the key, the cloud
     ErrorCode(
@@ -248,7 +249,7 @@ CODES: tuple[ErrorCode, ...] = (
         errors.ApiError,
         _ACCOUNT,
         "PrivateLink needs its service-linked role. Ask for the RAM action ram:CreateServiceLinkedRole, or "
-        "have the account's owner create the first endpoint.",
+        "have the account owner create the first endpoint.",
     ),
     ErrorCode("InvalidAccessKeyId", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
     ErrorCode("SignatureDoesNotMatch", errors.AuthenticationFailed, _KEY, _CHECK_KEY),
@@ -258,7 +259,7 @@ CODES: tuple[ErrorCode, ...] = (
         "InvalidSecurityToken",
         errors.AuthenticationFailed,
         _KEY,
-        "The STS token has expired, or belongs to another key: get a new one.",
+        "The STS token has expired or belongs to another key. Get a new one.",
     ),
     ErrorCode(
         CLOCK_REFUSED,
@@ -275,12 +276,12 @@ CODES: tuple[ErrorCode, ...] = (
     ),
     ErrorCode("ServiceUnavailable", errors.ServiceUnavailable, _CLOUD, "Try again.", passing=True),
 )
-"""Each code once; of those that fit, the first decides."""
+"""Each code once; the first one that matches decides."""
 
 DENIALS = ("Forbidden", "NoPermission", "NotAuthorized", "OperationFailed.NoPermission")
-"""How the codes of RAM begin: VPC answers `Forbidden.RAM` with HTTP 400, ECS with 403."""
+"""The prefixes of RAM's codes: VPC answers `Forbidden.RAM` with HTTP 400, ECS with 403."""
 
 
 def find(code: str) -> ErrorCode | None:
-    """Return what the code means; None for one that is not known."""
+    """Return the meaning of the code; None if it is unknown."""
     return next((each for each in CODES if code.startswith(each.beginning)), None)

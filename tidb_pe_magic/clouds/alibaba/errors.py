@@ -1,7 +1,7 @@
-"""Alibaba Cloud's error codes to our errors.
+"""Convert Alibaba Cloud's error codes to errors of this package.
 
-PrivateLink answers HTTP 400 to everything, not-found included, so the code decides, not the status:
-`codes` says what each one means.
+PrivateLink answers every error with HTTP 400, even not-found, so the code decides, not the status. `codes`
+has the meaning of each code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SIGNED = re.compile(
 )
 
 
-def translate(  # noqa: PLR0913 - what is known of one answer
+def translate(  # noqa: PLR0913 - the parts of one answer
     operation: str,
     code: str,
     status: int,
@@ -32,15 +32,15 @@ def translate(  # noqa: PLR0913 - what is known of one answer
     retry_after: float | None = None,
     region_id: str = "",
 ) -> errors.ApiError:
-    """Make the error for `code`.
+    """Return the error for `code`.
 
     Args:
         operation: the API operation.
         code: the cloud's code.
-        status: HTTP status; 0 where there was no answer.
-        body: the answer; `Message`, `RequestId` and `AccessDeniedDetail` are used where they are there.
-        retry_after: seconds that the cloud asks to wait.
-        region_id: the region that was asked; empty where it does not matter.
+        status: HTTP status; 0 if there was no answer.
+        body: the answer; `Message`, `RequestId` and `AccessDeniedDetail` are optional.
+        retry_after: seconds to wait, as sent by the cloud.
+        region_id: the region of the call; empty if irrelevant.
     """
     message = _unsigned(str(body.get("Message") or body.get("message") or "no reason given"))
     known: dict[str, str] = {
@@ -73,7 +73,7 @@ def translate(  # noqa: PLR0913 - what is known of one answer
 
 
 def _unsigned(message: str) -> str:
-    """Return the message without what was signed, such as an STS token: refusals of signatures repeat it.
+    """Remove the signed text, such as an STS token, from the message: refused signatures repeat it.
 
     Such as "Specified signature is not matched with our calculation. server string to sign is:POST&%2F&Acc…".
     """
@@ -81,7 +81,7 @@ def _unsigned(message: str) -> str:
 
 
 def _permission_advice(operation: str, body: dict[str, Any], region_id: str) -> Advice:
-    """Name the action, the resource it was checked on, and the command that shows the whole policy."""
+    """Return advice with the action, the resource and the command that shows the whole policy."""
     detail = _access_denied_detail(body)
     told = detail.get("AuthAction")
     action = str(told) if ram.is_action(told) else ram.action_of(operation)

@@ -10,10 +10,10 @@ _KEY_LOG = "SSLKEYLOGFILE"
 
 
 def load_sdk() -> None:
-    """Import what the SDK's clients need, its HTTP library among it.
+    """Import the packages that the SDK's clients need, including its HTTP library.
 
     Raises:
-        InvalidRequest: SSLKEYLOGFILE names what cannot be written: aiohttp opens it when it is imported.
+        InvalidRequest: SSLKEYLOGFILE names a file that cannot be written; aiohttp opens it when imported.
     """
     try:
         import alibabacloud_tea_openapi.client  # noqa: F401, PLC0415

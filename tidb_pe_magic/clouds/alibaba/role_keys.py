@@ -1,4 +1,4 @@
-"""Temporary keys of Alibaba Cloud: what the SDK's credential providers exchange, once for each source."""
+"""Temporary keys of Alibaba Cloud: exchanged once per source by the SDK's credential providers."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials.search import Chain, Found
 
 _REFUSED = re.compile(r"error refreshing credentials from \w+, http_code: (\d{3}), result: (.*)", re.DOTALL)
-# Of any other refusal nothing else is shown: what was answered can hold all of a key.
+# Nothing else of other refusals is shown: the answer can contain a complete key.
 _STATUS = re.compile(r"(?:http_?code|status code)\s*[:=]\s*(\d{3})", re.IGNORECASE)
 _CODE = re.compile(r"[\"']Code[\"']\s*:\s*[\"']([A-Za-z][A-Za-z.]{2,60})[\"']")
 _OPERATIONS = {"role": "AssumeRole", "oidc": "AssumeRoleWithOIDC"}
-# A part of the code of STS, and what to do.
+# A part of the STS error code, and what to do.
 _ADVICE = (
-    ("OIDCToken", "Take a new token of the provider."),
+    ("OIDCToken", "Get a new token from the provider."),
     ("OIDCProvider", "Check the ARN of the OIDC provider."),
     (
         "NoPermission",
-        "Ask for the RAM action sts:AssumeRole on it, and that its trust policy names who asks.",
+        "Ask for the RAM action sts:AssumeRole on the role, and for a trust policy that allows the caller.",
     ),
     ("Role", "Check the role's ARN: RAM console > Roles."),
     ("InvalidAccessKeyId", "Check the access key there."),
     ("SignatureDoesNotMatch", "Check the access key there."),
-    ("DurationSeconds", "Shorten expired_seconds, or have the role's longest session prolonged."),
+    ("DurationSeconds", "Shorten expired_seconds, or have the role's maximum session duration increased."),
 )
 _WHAT = "Alibaba Cloud access key"
 _SHORTEST_SESSION = 900  # seconds (STS API reference, AssumeRole, DurationSeconds)
@@ -58,16 +58,16 @@ _INSTANCE_ADVICE = Advice(
 
 
 class Exchange:
-    """The temporary key of a source, as the SDK's clients ask for it.
+    """The temporary key of a source, in the interface that the SDK's clients expect.
 
-    The SDK's provider renews it 15 minutes before its end. It is asked by `renew`, before each call, since
-    the SDK's clients wrap what is raised within them, with all that it repeats.
+    The SDK's provider renews it 15 minutes before it expires. `renew` is called before each API call, because
+    the SDK's clients wrap errors that are raised inside them, together with the secrets in their text.
     """
 
     def __init__(self, found: Found, endpoint: str, network: Network) -> None:
-        """Take what makes the key, the way to it, and the `scheme://host[:port]` of another STS."""
+        """Take the source of the key, the network, and the `scheme://host[:port]` of another STS."""
         if found.chain is None:
-            msg = "a key of its own needs no exchange"
+            msg = "a long-lived key needs no exchange"
             raise AssertionError(msg)
         self._found, self._chain, self._endpoint = found, found.chain, endpoint
         self._network = network
@@ -84,11 +84,11 @@ class Exchange:
         return self._current
 
     def renew(self) -> None:
-        """Get a key where there is none, or where its end is near.
+        """Get a key if there is none, or if it expires soon.
 
         Raises:
             MissingCredentials: no key is available; the message has the reason.
-            ApiError: STS refuses the role, or does not answer.
+            ApiError: STS refuses the role or does not answer.
         """
         load_sdk()
         if self._chain.seconds is not None and self._chain.seconds < _SHORTEST_SESSION:
@@ -104,7 +104,7 @@ class Exchange:
                 if self._client is None:
                     self._client = _client(self._chain, self._endpoint)
                 current = self._client.get_credential()
-        # Its providers raise whatever comes of a file, an answer, a command or a network.
+        # Its providers raise anything that a file, an answer, a command or a network can cause.
         except Exception as error:  # noqa: BLE001 - raised below: the SDK's frames hold keys
             failure = self._failure(error, unreachable=isinstance(error, RetryError))
             fallback = self._chain.fallback if _NO_ROLE in str(error) else None
@@ -115,24 +115,24 @@ class Exchange:
             return
         if fallback is None:
             raise failure
-        # As in the SDK's own chain: an instance without a role goes on to what the environment names.
+        # As in the SDK's own chain: if the instance has no role, the environment's key is next.
         self._chain, self._client = fallback, None
         self.renew()
 
     def _take(self, current: Any) -> None:
         if self._current is None or current.access_key_id != self._current.access_key_id:
             self._current, self._accepted = current, False
-            # So that errors that repeat them are shown without.
+            # Registered, so that errors that repeat them are shown without them.
             self._secrets = tuple(
                 Secret(str(each or "")) for each in (current.access_key_secret, current.security_token)
             )
 
     def accept(self) -> None:
-        """Note that the cloud has taken the key."""
+        """Record that the cloud accepted the key."""
         self._accepted = True
 
     def discard(self) -> bool:
-        """Forget a key that the cloud refuses; tell whether another one may be taken, as it took this one."""
+        """Drop a refused key; return whether another one can be tried, because this one worked before."""
         accepted, self._accepted = self._accepted, False
         with self._lock:
             self._client = None
@@ -142,7 +142,7 @@ class Exchange:
         return urlsplit(self._endpoint).hostname or ""
 
     def _failure(self, error: Exception, *, unreachable: bool) -> Exception:
-        """Return what to raise: nothing of the SDK's text, which repeats what it read and was answered."""
+        """Return the error to raise, without the SDK's text, which repeats what it read and received."""
         chain, place = self._chain, self._found.place
         own = own_error(error)
         if own is not None:
@@ -165,7 +165,7 @@ class Exchange:
             return failure
         advice = Advice("", Suggestion("whoami"))
         if chain.kind == "ecs" and _NO_ROLE in str(error):
-            reason, advice = "the metadata service has no key of such a role", _INSTANCE_ADVICE
+            reason, advice = "the metadata service has no key for this role", _INSTANCE_ADVICE
         return errors.MissingCredentials(_WHAT, (f"{place} ({reason})",), advice=advice)
 
 
@@ -174,14 +174,14 @@ _making = threading.Lock()
 
 
 def exchange(found: Found, endpoint: str = "", network: Network | None = None) -> Exchange:
-    """Return the one exchange of a source, which all clients of one network share."""
+    """Return the exchange of a source; all clients of one network share it."""
     network = network or Network.of()
     with _making:
         return _exchanges.setdefault((found.chain, endpoint, network), Exchange(found, endpoint, network))
 
 
 def _is_of_the_sdk(error: Exception) -> bool:
-    """Tell whether the error comes from the SDK or a library that it calls, not from this package."""
+    """Return whether the error comes from the SDK or a library that it calls, not from this package."""
     trace = error.__traceback__
     innermost = ""
     while trace is not None:
@@ -200,7 +200,7 @@ def _reason(error: Exception) -> str:
 
 
 def _refusal(operation: str, status: int, answer: str, chain: Chain, place: str) -> errors.ApiError:
-    """Return the error of an STS that gives no key for the role.
+    """Return the error for an STS that gives no key for the role.
 
     It is neither `PermissionDenied` nor `NotFound`: those concern one call, which a step may skip.
     """
@@ -219,12 +219,12 @@ def _refusal(operation: str, status: int, answer: str, chain: Chain, place: str)
         operation=operation,
         code=failure.code,
         request_id=failure.request_id,
-        advice=f"The role is {chain.role}, of {place}. {advice}".strip(),
+        advice=f"The role is {chain.role}, from {place}. {advice}".strip(),
     )
 
 
 def _client(chain: Chain, endpoint: str) -> Any:
-    """Make the SDK's client; each new one of some kinds starts a thread that lasts."""
+    """Create the SDK's client; some kinds start a permanent thread for each new client."""
     from alibabacloud_credentials.client import Client  # noqa: PLC0415 - slow to import
 
     return Client(provider=_provider(chain, endpoint))
@@ -240,7 +240,7 @@ def _provider(chain: Chain, endpoint: str) -> Any:
     if chain.kind == "uri":
         return provider.URLCredentialsProvider(uri=chain.uri.reveal() if chain.uri else None)
     if chain.kind == "ecs":
-        # Without its own thread: a key that is too old is renewed by the next call.
+        # Without its own thread: the next call renews an expired key.
         role = provider.EcsRamRoleCredentialsProvider(role_name=chain.role, async_update_enabled=False)
         if chain.metadata:
             role._EcsRamRoleCredentialsProvider__metadata_service_host = chain.metadata  # noqa: SLF001 - no option
@@ -284,5 +284,5 @@ def _signer(chain: Chain, endpoint: str) -> Any:
 
 
 def _sts(endpoint: str) -> str:
-    """Return the endpoint as the SDK's providers take it: https unless a scheme says otherwise."""
+    """Return the endpoint in the form of the SDK's providers: https unless a scheme is given."""
     return endpoint.removeprefix("https://")

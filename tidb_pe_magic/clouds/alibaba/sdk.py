@@ -1,4 +1,4 @@
-"""Calls to Alibaba Cloud's APIs: PrivateLink by its SDK, VPC and ECS by the generic client.
+"""Calls to Alibaba Cloud's APIs: PrivateLink with its SDK, VPC and ECS with the generic client.
 
 The only module that imports `alibabacloud_*`, and only inside functions: the import takes 0.4 s.
 """
@@ -39,16 +39,16 @@ _HOSTS = {
     ("vpc", "cn-hangzhou"): "vpc.aliyuncs.com",
     ("ecs", "cn-hangzhou"): "ecs-cn-hangzhou.aliyuncs.com",
 }
-# Operations that change nothing; another one is made again only where its ClientToken makes it once.
+# Operations that change nothing. Others are repeated only if a ClientToken prevents a second effect.
 _LOOK_UPS = ("Check", "Describe", "Get", "List")
 
 _SAY_NOTHING_OF_THE_KEY = (errors.AuthenticationFailed, errors.ServiceUnavailable, errors.Throttled)
 
 
 class AlibabaClient:
-    """Makes calls to one region, for one key: wire names in, wire names out.
+    """Makes calls to one region with one key; takes and returns wire names.
 
-    Every call raises `ApiError`, and `MissingCredentials` where the SDK gets no temporary key.
+    Every call raises `ApiError`, and `MissingCredentials` if the SDK gets no temporary key.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class AlibabaClient:
         retries: Retries = NO_RETRIES,
         network: Network | None = None,
     ) -> None:
-        """Keep the settings; the SDK is imported by the first call.
+        """Keep the settings; the first call imports the SDK.
 
         Args:
             region_id: such as `ap-southeast-1`.
-            key: the key, or where the SDK gets one.
+            key: the key, or the source from which the SDK gets one.
             endpoint: `scheme://host:port` that serves every product instead of the cloud's own hosts.
-            retries: makes a call again that failed in passing.
+            retries: repeats calls that failed temporarily.
             network: proxy and trust store; default: those of `os.environ`.
         """
         self.region_id = region_id
-        self._found = key if isinstance(key, Found) else Found(place="a key that was given", key=key)
+        self._found = key if isinstance(key, Found) else Found(place="an explicitly given key", key=key)
         self._retries = retries
         self._endpoint = urlsplit(endpoint)
         self._network = network or Network.of()
@@ -82,11 +82,11 @@ class AlibabaClient:
         self._lock = threading.Lock()
 
     def temporary_key(self) -> tuple[str, str]:
-        """Return the SDK's name of what made the key in use, such as `ram_role_arn/static_ak`, and its ID.
+        """Return the SDK's name of the key's source, such as `ram_role_arn/static_ak`, and the key's ID.
 
         Raises:
             MissingCredentials: no key is available.
-            ApiError: STS refuses the role, or does not answer.
+            ApiError: STS refuses the role or does not answer.
         """
         if self._exchange is None:
             return "", ""
@@ -95,13 +95,13 @@ class AlibabaClient:
 
     def _renewed(self) -> Any:
         if self._exchange is None:
-            msg = "a key of its own needs no exchange"
+            msg = "a long-lived key needs no exchange"
             raise AssertionError(msg)
         self._exchange.renew()
         return self._exchange.get_credential()
 
     def close(self) -> None:
-        """Close the HTTP connections; a later call opens others."""
+        """Close the HTTP connections; a later call opens new ones."""
         if self._session is not None:
             self._session.close()
 
@@ -110,21 +110,21 @@ class AlibabaClient:
 
         Args:
             operation: its name.
-            fields: of the request; None leaves one out.
-            read: takes what is wanted from the answer; one that it refuses is asked for again.
+            fields: of the request; None omits a field.
+            read: converts the answer; if it rejects the answer, the call is repeated.
         """
         load_sdk()
         from alibabacloud_privatelink20200415 import models  # noqa: PLC0415 - slow to import
         from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow to import
 
         given = {name: value for name, value in fields.items() if value is not None}
-        kind = getattr(models, f"{operation}Request", None)  # CheckProductOpen takes nothing and has none
+        kind = getattr(models, f"{operation}Request", None)  # CheckProductOpen has no request class
         request = [] if kind is None else [kind().from_map({"RegionId": self.region_id, **given})]
         call = getattr(self._client("privatelink"), f"{_snake_case(operation)}_with_options")
 
         def work() -> T:
             body = self._translated(operation, call, *request, RuntimeOptions()).body
-            # None is the SDK's answer to JSON of a shape that it does not know.
+            # The SDK returns None for JSON of an unknown shape.
             return read(
                 _shaped(
                     operation, None if body is None else _fields(body, first_page="NextToken" not in given)
@@ -136,7 +136,7 @@ class AlibabaClient:
         return work()
 
     def lookup(self, product: str, operation: str, read: Callable[[Body], T], /, **query: Any) -> T:
-        """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26; the rest is as in `privatelink`."""
+        """Call a look-up of VPC 2016-04-28 or ECS 2014-05-26; otherwise as `privatelink`."""
         load_sdk()
         from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
         from alibabacloud_tea_openapi.utils import Utils  # noqa: PLC0415 - slow to import
@@ -185,7 +185,7 @@ class AlibabaClient:
         from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415 - slow to import
 
         host = self._endpoint.netloc or _host(product, self.region_id)
-        self._network.proxy(f"{self._protocol.lower()}://{host}")  # what cannot be used is refused here
+        self._network.proxy(f"{self._protocol.lower()}://{host}")  # raise for an unusable proxy here
         config = utils_models.Config(
             region_id=self.region_id,
             endpoint=host,
@@ -208,10 +208,10 @@ class AlibabaClient:
         return Client(config)
 
     def _translated(self, operation: str, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Make the call; the one place where the SDK's exceptions become ours.
+        """Make the call; the only place that converts the SDK's exceptions to this package's errors.
 
-        The SDK's frames hold the key and the signed request, so none of them is chained, and an interrupt
-        is raised anew.
+        The SDK's frames hold the key and the signed request, so no exception is chained, and an interrupt is
+        raised again without them.
         """
         from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
@@ -232,7 +232,7 @@ class AlibabaClient:
             elif exchange is not None and not isinstance(refused, _SAY_NOTHING_OF_THE_KEY):
                 exchange.accept()
             failure = own or (unexpected(bug) if bug is not None else refused)
-        except OSError as error:  # of a file that TLS needs, which the SDK does not wrap
+        except OSError as error:  # from a file that TLS needs; the SDK does not wrap it
             failure = errors.ServiceUnavailable(
                 f"the call failed: {reason_of(error)}.",
                 operation=operation,
@@ -253,9 +253,9 @@ def _snake_case(name: str) -> str:
 
 
 def _fields(body: Any, *, first_page: bool) -> Body:
-    """Return the answer's fields, without a list of which the answer may have said nothing.
+    """Return the answer's fields, without a list that the answer may not have contained.
 
-    The SDK writes an empty list where there is none at all; where it is meant, the total is 0.
+    The SDK writes an empty list for a missing one; a list that is really empty has a total of 0.
     """
     fields: Body = body.to_map()
     total = fields.get("TotalCount")
@@ -289,8 +289,8 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
             advice="Check the API host that is set in the environment.",
         )
     reason = redacted(reason_of(error))
-    if "header value" in reason:  # which is quoted, and may be an STS token
-        reason = "the access key holds a character that cannot be sent"
+    if "header value" in reason:  # the text quotes it, and it may be an STS token
+        reason = "the access key contains a character that cannot be sent"
     failure = errors.ServiceUnavailable(
         f"no usable answer: {reason.rstrip('.')}.",
         operation=operation,
@@ -301,12 +301,12 @@ def _error(operation: str, error: Any, region_id: str, replaced_host: str) -> er
 
 
 def _bug_within(error: BaseException) -> BaseException | None:
-    """Return what the SDK wraps without having made it: no failure of a network, a host or an answer."""
+    """Return the foreign exception that the SDK wraps: not a failure of a network, a host or an answer."""
     from darabonba.exceptions import RetryError  # noqa: PLC0415 - slow to import
     from Tea.exceptions import TeaException  # noqa: PLC0415 - slow to import
 
     inner = getattr(error, "inner_exception", None)
-    # The second row comes of an answer of another shape, which the SDK reads without a look.
+    # The second row is caused by an answer of another shape, which the SDK does not check.
     of_the_network = (TeaException, RetryError, OSError, RuntimeError, ValueError)
     of_the_answer = (AttributeError, LookupError, TypeError)
     known = isinstance(inner, of_the_network + of_the_answer)

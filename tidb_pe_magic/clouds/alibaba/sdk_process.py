@@ -1,16 +1,16 @@
-"""What is changed in the Alibaba Cloud SDK for the whole process, why, and how it ends.
+"""Changes to the Alibaba Cloud SDK for the whole process, their reasons, and how they are undone.
 
-The SDK has no option for any of this:
+The SDK has no options for any of this:
 
-- it reads HTTPS_PROXY itself, ignores NO_PROXY, ALL_PROXY and REQUESTS_CA_BUNDLE, and uses no named store of
-  authorities through a proxy: so its calls go through `SdkSession`, which asks `Network`;
-- it follows redirects, with access key ID and token, to any host: `SdkSession` follows none;
-- it keeps its HTTP sessions for the process: `SdkSession` is closed with its client;
-- its loggers print, with `DEBUG=sdk`, headers that are signed, an STS token among them; others print the
-  answers that it could not use.
+- it reads HTTPS_PROXY itself, ignores NO_PROXY, ALL_PROXY and REQUESTS_CA_BUNDLE, and does not use a
+  configured trust store through a proxy: so its calls go through `SdkSession`, which uses `Network`;
+- it follows redirects to any host, sending access key ID and token: `SdkSession` does not follow redirects;
+- it keeps its HTTP sessions for the life of the process: `SdkSession` is closed with its client;
+- with `DEBUG=sdk`, its loggers print signed headers, including an STS token; others print answers that the
+  SDK could not parse.
 
-Every change holds for our own calls alone, which `through` marks: another user of the SDK in this process
-finds it as it is. `restore` takes the changes back when the extension is unloaded.
+Every change applies only to this package's calls, which `through` marks. Other users of the SDK in this
+process see it unchanged. `restore` undoes the changes when the extension is unloaded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.clouds.network import Network
 
-_POOLS = 40  # as many connections as the SDK keeps
+_POOLS = 40  # the number of connections that the SDK keeps
 _LOGGERS = ("darabonba-core", "alibabacloud-tea", "credentials", "urllib3.connectionpool")
 _current: ContextVar[SdkSession | None] = ContextVar("sdk_session", default=None)
 _lock = threading.Lock()
@@ -39,7 +39,7 @@ _replaced: dict[Any, Any] = {}
 
 
 class _Adapter(HTTPAdapter):
-    """Connections whose certificates are verified by one context alone, through a proxy too."""
+    """Connections whose certificates are verified by a single context, also through a proxy."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -56,18 +56,18 @@ class _Adapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **options)
 
     def cert_verify(self, conn: Any, url: str, verify: object, cert: object) -> None:
-        """Leave the context as it is: requests would add certifi's authorities to it."""
+        """Leave the context unchanged: requests would add certifi's authorities to it."""
 
 
 class SdkSession(Session):
     """The HTTP session of one client of the SDK."""
 
     def __init__(self, network: Network, *, encrypted: bool = True) -> None:
-        """Open nothing yet.
+        """Store the settings; open nothing yet.
 
         Args:
             network: proxy and trust store.
-            encrypted: the cloud is called by https; a host of this machine needs no store to be read.
+            encrypted: the cloud is called by https; for a host of this machine, no trust store is read.
 
         Raises:
             InvalidRequest: a variable names a trust store that cannot be used.
@@ -82,7 +82,7 @@ class SdkSession(Session):
             del self.adapters["https://"]
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
-        """Send a request by the proxy that the environment names for its host, whatever the SDK read."""
+        """Send a request through the proxy for its host, ignoring the proxy that the SDK read."""
         proxy = self._network.proxy(request.url or "")
         options |= {"proxies": {"http": proxy, "https": proxy} if proxy else {}, "verify": True, "cert": None}
         return super().send(request, **options)
@@ -90,7 +90,7 @@ class SdkSession(Session):
 
 @contextmanager
 def through(session: SdkSession) -> Iterator[None]:
-    """Let the SDK's calls of this thread go through the session."""
+    """Route this thread's SDK calls through the session."""
     _install()
     before = _current.set(session)
     try:
@@ -100,7 +100,7 @@ def through(session: SdkSession) -> Iterator[None]:
 
 
 def restore() -> None:
-    """Take every change back; the next call makes them again."""
+    """Undo every change; the next call applies them again."""
     with _lock:
         for core, original in _replaced.items():
             core._get_session = staticmethod(original)  # noqa: SLF001 - see above
@@ -121,7 +121,7 @@ def _install() -> None:
                 _replaced[core] = core._get_session  # noqa: SLF001 - see above
                 core._get_session = staticmethod(_chosen(core._get_session))  # noqa: SLF001 - see above
         for name in _LOGGERS:
-            logging.getLogger(name).addFilter(_is_of_others)  # adding it again changes nothing
+            logging.getLogger(name).addFilter(_is_of_others)  # adding it again has no effect
 
 
 def _chosen(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,5 +132,5 @@ def _chosen(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_of_others(_: logging.LogRecord) -> bool:
-    """Tell whether a log record belongs to another user of the SDK; ours are created during a call."""
+    """Return whether a log record belongs to another user of the SDK; ours are created during a call."""
     return _current.get() is None

@@ -1,4 +1,4 @@
-"""What Alibaba Cloud's answers hold, in the model's words."""
+"""Convert Alibaba Cloud's answers to the model."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def identified(operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what reads an answer about one endpoint.
+    """Return the reader of an answer about one endpoint.
 
-    It raises `ServiceUnavailable` where the answer lacks the ID, with which nothing could be done.
+    It raises `ServiceUnavailable` if the answer has no ID, since nothing could be done without it.
     """
 
     def read(body: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def identified(operation: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def request_id(body: dict[str, Any]) -> str:
-    """Return the ID of the request that was answered; may be empty."""
+    """Return the request ID of the answer; may be empty."""
     return text(body, "RequestId")
 
 
@@ -79,7 +79,7 @@ def _attributes(wire: dict[str, Any]) -> EndpointAttributes:
 
 
 def listed_endpoint(wire: dict[str, Any], region_id: str) -> VpcEndpoint:
-    """Return an endpoint of a list, which tells its tags, without its zones and security groups."""
+    """Return an endpoint of a list, which includes its tags, but not its zones and security groups."""
     tags = tuple(
         EndpointTag(key=text(tag, "Key"), value=text(tag, "Value")) for tag in mappings(wire.get("Tags"))
     )
@@ -112,12 +112,12 @@ def security_group(wire: dict[str, Any]) -> SecurityGroup:
 
 
 def read_rules(group_id: str, pages: Iterable[dict[str, Any]]) -> SecurityRules:
-    """Return the rules of one group, whose list may go over several answers."""
+    """Collect the rules of one group, which can span several answers."""
     inner_access, rules = "", list[SecurityRule]()
     for page in pages:
         inner_access = inner_access or text(page, "InnerAccessPolicy")
         for item in mappings(mapping(page.get("Permissions")).get("Permission")):
-            # The request asks for inbound rules only; an answer that ignores it must not confuse the check.
+            # The request asks only for inbound rules; an answer that ignores this must not affect the check.
             if (text(item, "Direction") or "ingress").lower() == "ingress":
                 rules.append(_rule(group_id, item))
     return SecurityRules(security_group_id=group_id, inner_access=inner_access, rules=tuple(rules))
@@ -128,7 +128,7 @@ def _rule(group_id: str, wire: dict[str, Any]) -> SecurityRule:
     return SecurityRule(
         security_group_id=group_id,
         policy=text(wire, "Policy"),
-        # Documented as a string; a number is read as well.
+        # Documented as a string; a number is accepted as well.
         priority=str(priority) if isinstance(priority, int) else text(wire, "Priority"),
         protocol=text(wire, "IpProtocol"),
         port_range=text(wire, "PortRange"),
