@@ -1,4 +1,4 @@
-"""An endpoint, planned or existing, as the text that infrastructure tools read; no I/O.
+"""A planned or existing endpoint in the formats of infrastructure tools; no I/O.
 
-No key is in a text, and no value that was not asked for or answered: what is not known is left out, and said.
+A text contains no keys, and only values that were requested or reported; it omits and lists unknown ones.
 """

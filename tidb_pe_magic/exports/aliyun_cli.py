@@ -1,8 +1,8 @@
 """An endpoint as a script of commands for the Alibaba Cloud CLI.
 
-Operations and parameters have the API's own names, lists flattened to `--Zone.1.ZoneId`: what the CLI took
-before its plugins, and still does. `--waiter` polls until a field has a value. (The CLI's documentation,
-"Migrate from legacy to plugin-based Alibaba Cloud CLI" and "Poll the return results".)
+Operations and parameters have the API's own names, with lists flattened to `--Zone.1.ZoneId`: the form from
+before the CLI's plugins, which still works. `--waiter` polls until a field has a value. (The CLI's
+documentation, "Migrate from legacy to plugin-based Alibaba Cloud CLI" and "Poll the return results".)
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import VpcEndpoint
 
 NAME = "aliyun-cli"
-_KEY = "The key is the aliyun CLI's own (aliyun configure, or its environment); none stands here."
-_MENDING = ("The first command adds the inbound rule that is missing; the others show the endpoint.", _KEY)
-_READING = ("The commands show it, and change nothing.", _KEY)
+_KEY = "The key comes from the aliyun CLI (aliyun configure, or its environment), not from this script."
+_ADDING = ("The first command adds the missing inbound rule; the others show the endpoint.", _KEY)
+_READING = ("The commands show the endpoint and change nothing.", _KEY)
 _PLANNED = (
-    "The commands make it and wait for it; nothing has been created yet. An endpoint of this service and VPC",
-    "that is there by then is taken as it is. The ClientToken is the plan's own: run twice at once, they",
-    "make one endpoint.",
+    "The commands create the endpoint and wait for it; nothing has been created yet. If an endpoint of this",
+    "service and VPC exists by then, it is reused. The ClientToken belongs to the plan, so running the",
+    "script twice at once creates one endpoint.",
     _KEY,
 )
-_UNTAGGED = f"CreateVpcEndpoint, without the tag {'='.join(OUR_TAG)}: no notebook deletes it unasked."
-_LONGEST_WAIT = "600"  # seconds; the most that --waiter takes
+_UNTAGGED = f"CreateVpcEndpoint, without the tag {'='.join(OUR_TAG)}: delete needs --adopted in a notebook."
+_LONGEST_WAIT = "600"  # seconds; the maximum of --waiter
 _ANSWERED = r's/.*"EndpointId":[[:space:]]*"\(ep-[A-Za-z0-9]*\)".*/\1/p'
 
 
@@ -42,7 +42,7 @@ def write(source: ExportSource) -> ExportText:
     Raises:
         InvalidRequest: a value cannot be an argument of a command.
     """
-    existing = _READING if source.blocked is None else _MENDING
+    existing = _READING if source.blocked is None else _ADDING
     lines = [*header(source, how=existing if source.existing else _PLANNED), "", "set -eu"]
     for part in (_rule(source), _shown(source, source.existing) if source.existing else _made(source)):
         written = tuple(part)
@@ -52,7 +52,7 @@ def write(source: ExportSource) -> ExportText:
 
 def _made(source: ExportSource) -> Iterator[str]:
     plan, origins = source.plan, source.origins
-    yield comment("What exists already for this service and VPC (what is being deleted, too):")
+    yield comment("Existing endpoints of this service and VPC (including those being deleted):")
     asked = [("ServiceName", plan.service.service_name), ("VpcId", plan.vpc.vpc_id)]
     yield from _answered(source, "privatelink ListVpcEndpoints", asked)
     yield ""
@@ -70,14 +70,14 @@ def _made(source: ExportSource) -> Iterator[str]:
     for line in _answered(source, "privatelink CreateVpcEndpoint", _creation(source)):
         yield f"  {line}"
     yield "fi"
-    yield '[ -n "$endpoint_id" ] || { echo "the answer names no endpoint" >&2; exit 1; }'
+    yield '[ -n "$endpoint_id" ] || { echo "the answer contains no endpoint" >&2; exit 1; }'
     yield ""
     yield from _waited(source, '"$endpoint_id"')
     yield from _read(source, '"$endpoint_id"', "ListVpcEndpointZones")
 
 
 def _answered(source: ExportSource, operation: str, parameters: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield the command of `operation`, whose answer is shown, and the first endpoint in it kept."""
+    """Yield the command of `operation`, which shows the answer and keeps the first endpoint ID in it."""
     yield "answer=$("
     yield from _aliyun(source, operation, parameters, indent="  ")
     yield ")"
@@ -101,22 +101,22 @@ def _creation(source: ExportSource) -> Iterator[tuple[str, str]]:
 
 def _shown(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[str]:
     ident = quoted(endpoint.endpoint_id)
-    yield comment("As it was answered:")
+    yield comment("As reported by the API:")
     yield from (comment(f"- {name}: {value}") for name, value in everything(endpoint))
     yield from (comment(f"- Tag {key}: {value}") for key, value in source.tags.items())
     yield from _read(source, ident, "GetVpcEndpointAttribute")
     yield ""
-    yield comment("As it was answered:")
+    yield comment("As reported by the API:")
     if source.hides(RamAction.ENDPOINT_ZONES):
-        yield comment(f"- not known: RAM action {RamAction.ENDPOINT_ZONES} is missing")
+        yield comment(f"- unknown: RAM action {RamAction.ENDPOINT_ZONES} is missing")
     for zone in (*source.zones, *source.leaving):
         address = ", ".join(each for each in (zone.eni_ip, zone.ipv6_address) if each)
         yield comment(f"- {zone.zone_id}, vSwitch {zone.vswitch_id}, address {address}: {zone.status}")
     yield from _read(source, ident, "ListVpcEndpointZones")
     yield ""
-    yield comment("As it was answered:")
+    yield comment("As reported by the API:")
     if source.hides(RamAction.ENDPOINT_SECURITY_GROUPS):
-        yield comment(f"- not known: RAM action {RamAction.ENDPOINT_SECURITY_GROUPS} is missing")
+        yield comment(f"- unknown: RAM action {RamAction.ENDPOINT_SECURITY_GROUPS} is missing")
     yield from (comment(f"- {group_id}") for group_id in source.security_group_ids)
     yield from _read(source, ident, "ListVpcEndpointSecurityGroups")
     if not endpoint.ready:
@@ -129,7 +129,7 @@ def _read(source: ExportSource, ident: str, operation: str) -> Iterator[str]:
 
 
 def _waited(source: ExportSource, ident: str) -> Iterator[str]:
-    yield comment("Until the private host answers, for 10 minutes at most:")
+    yield comment("Wait until the private host answers, for at most 10 minutes:")
     until = f"expr='ConnectionStatus' to='Connected' timeout={_LONGEST_WAIT}"
     further = [("EndpointId", ident), ("waiter", until)]
     yield from _aliyun(source, "privatelink GetVpcEndpointAttribute", (), further=further)
@@ -146,10 +146,10 @@ def _rule(source: ExportSource) -> Iterator[str]:
         yield comment("- SourceCidrIp: ECS metadata, this notebook's address")
         cidr = quoted(rule.source_cidr)
     else:
-        yield comment("- SourceCidrIp: not known here")
+        yield comment("- SourceCidrIp: unknown")
         yield ': "${NOTEBOOK_CIDR:?set it to the network or address of the notebook, such as 10.0.1.5/32}"'
         cidr = '"$NOTEBOOK_CIDR"'
-    # One rule by parameters of its own: the CLI does not parse --Permissions.1.…, which the API takes too.
+    # One rule as separate parameters: the CLI does not parse --Permissions.1.…, which the API accepts too.
     permission = [
         ("SecurityGroupId", rule.security_group_id),
         ("IpProtocol", rule.protocol),
@@ -172,10 +172,10 @@ def _aliyun(
 ) -> Iterator[str]:
     """Yield the command of `operation`, product and name.
 
-    The parameters' values are any text, those of `further` are words of the shell.
+    The parameters' values are arbitrary text; those of `further` are shell words.
     """
     region = quoted(source.cluster.region_id)
-    # --region chooses the API's host, RegionId is the parameter of the call.
+    # --region chooses the API's host; RegionId is the parameter of the call.
     both = [("region", region), ("RegionId", region)]
     written = [(name, quoted(value)) for name, value in parameters]
     return command(("aliyun", operation), [*both, *written, *further], indent)

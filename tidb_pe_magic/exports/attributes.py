@@ -1,4 +1,4 @@
-"""What GetVpcEndpointAttribute answers, and what becomes of each attribute in Terraform.
+"""The fields of GetVpcEndpointAttribute, and the Terraform argument of each.
 
 The arguments are those of the provider's schema of alicloud_privatelink_vpc_endpoint (aliyun/alicloud 1.289).
 """
@@ -18,13 +18,13 @@ Value = str | int | bool
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute of the answer.
+    """A field of the answer.
 
     Attributes:
         name: in the API.
-        read: takes it from an endpoint; None where it was not answered.
-        argument: of the provider's resource; empty where the resource does not take it.
-        why: why it is not an argument.
+        read: returns its value for an endpoint; None if it was not reported.
+        argument: the argument of the provider's resource; empty if there is none.
+        why: why there is none.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Attribute:
     why: str = ""
 
 
-_NEVER_READ = "the resource takes protected_enabled but never reads it: an import would always change it"
+_NEVER_READ = "the resource sets protected_enabled but never reads it: an import would always change it"
 _UNKNOWN = "the resource does not have it"
 
 
 def _read_only(attribute: str) -> str:
-    return f"the cloud decides it; the resource tells it as {attribute}"
+    return f"the cloud decides it; the resource reports it as {attribute}"
 
 
 ATTRIBUTES = (
@@ -56,15 +56,15 @@ ATTRIBUTES = (
         "zone_private_ip_address_count",
     ),
     Attribute("ResourceGroupId", lambda e: e.attributes.resource_group_id, "resource_group_id"),
-    # The resource takes it only where the service is in another region; 0 is no bandwidth to ask for.
+    # The argument is only for a service in another region; bandwidth 0 is not a value to request.
     Attribute(
         "CrossRegionBandwidth",
         lambda e: e.attributes.cross_region_bandwidth or None,
         "cross_region_bandwidth",
     ),
     Attribute("PolicyDocument", lambda e: e.attributes.policy_document, "policy_document"),
-    Attribute("EndpointId", lambda e: e.endpoint_id, why="the import block names it"),
-    Attribute("RegionId", lambda e: e.region_id, why="the provider block names it"),
+    Attribute("EndpointId", lambda e: e.endpoint_id, why="the import block contains it"),
+    Attribute("RegionId", lambda e: e.region_id, why="the provider block contains it"),
     Attribute("EndpointDomain", lambda e: e.domain, why=_read_only("endpoint_domain")),
     Attribute("EndpointStatus", lambda e: e.endpoint_status, why=_read_only("status")),
     Attribute("ConnectionStatus", lambda e: e.connection_status, why=_read_only("connection_status")),
@@ -77,22 +77,22 @@ ATTRIBUTES = (
     Attribute("Payer", lambda e: e.attributes.payer, why=_UNKNOWN),
     Attribute("ResourceOwner", lambda e: e.attributes.resource_owner, why=_UNKNOWN),
     Attribute("ZoneAffinityEnabled", lambda e: e.attributes.zone_affinity_enabled, why=_UNKNOWN),
-    Attribute("RequestId", lambda _: None, why="it is the answer's, not the endpoint's"),
+    Attribute("RequestId", lambda _: None, why="it belongs to the answer, not the endpoint"),
 )
 
 
 def arguments(endpoint: VpcEndpoint) -> Iterator[tuple[Attribute, Value]]:
-    """Yield the attributes that the resource takes and that are known, in their order."""
+    """Yield the known fields that are arguments of the resource, in order."""
     return ((each, value) for each, value in _known(endpoint) if each.argument)
 
 
 def read_only(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
-    """Yield name and value of the known attributes that nobody can ask for."""
+    """Yield name and value of the known fields that cannot be set."""
     return ((each.name, format_value(value)) for each, value in _known(endpoint) if not each.argument)
 
 
 def everything(endpoint: VpcEndpoint) -> Iterator[tuple[str, str]]:
-    """Yield name and value of every attribute that is known."""
+    """Yield name and value of every known field."""
     return ((each.name, format_value(value)) for each, value in _known(endpoint))
 
 

@@ -1,4 +1,4 @@
-"""What a text is written from, and what all texts have in common."""
+"""The input of a text, and the common parts of all texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Origins:
-    """Where a plan's values came from, each in a few words."""
+    """The source of each of a plan's values, in a few words."""
 
     vpc: str
     security_groups: str
@@ -28,12 +28,12 @@ class Origins:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSource:
-    """What a text is written from.
+    """The input of a text.
 
     Attributes:
-        plan: with the endpoint that exists, if there is one; the text is of that one then.
-        origins: the source of each value of an endpoint that would be created.
-        token: the plan's own ClientToken: the same for the same plan.
+        plan: with the existing endpoint, if there is one; then the text describes that endpoint.
+        origins: the source of each value of an endpoint to be created.
+        token: the plan's own ClientToken; equal plans have equal tokens.
     """
 
     plan: EndpointPlan
@@ -47,7 +47,7 @@ class ExportSource:
 
     @property
     def existing(self) -> VpcEndpoint | None:
-        """The endpoint that the text is of; None where it would make one."""
+        """The existing endpoint that the text describes; None if the text creates one."""
         return self.plan.existing
 
     @property
@@ -57,7 +57,7 @@ class ExportSource:
 
     @property
     def zones(self) -> tuple[EndpointZone, ...]:
-        """The zones that the endpoint has or shall have, in the order of their IDs."""
+        """The zones that the endpoint has or will have, ordered by ID."""
         staying = (zone for zone in self.plan.zones if zone.status != EndpointStatus.DELETING)
         return tuple(sorted(staying, key=lambda zone: zone.zone_id))
 
@@ -68,12 +68,12 @@ class ExportSource:
 
     @property
     def security_group_ids(self) -> tuple[str, ...]:
-        """The security groups, in the order of their IDs."""
+        """The security groups, ordered by ID."""
         return tuple(sorted(self.plan.security_group_ids))
 
     @property
     def tags(self) -> Mapping[str, str]:
-        """The tags of the endpoint that exists, in the order of their keys."""
+        """The tags of the existing endpoint, ordered by key."""
         tags = self.existing.tags if self.existing else ()
         return {tag.key: tag.value for tag in sorted(tags, key=lambda tag: tag.key)}
 
@@ -83,17 +83,17 @@ class ExportSource:
         return next((finding for finding in self.plan.findings if finding.rule is not None), None)
 
     def hides(self, action: RamAction) -> bool:
-        """Tell whether what this RAM action looks up of the existing endpoint is not known."""
+        """Return whether the result of this RAM action for the existing endpoint is unknown."""
         return self.existing is not None and action in self.existing.missing_actions
 
 
 @dataclass(frozen=True)
 class ExportText:
-    """An endpoint as a tool reads it.
+    """An endpoint in the format of a tool.
 
     Attributes:
         text: lines end with a line feed, the last one with none.
-        warnings: what it lacks, and what has to be decided before it is used; they stand in it, too.
+        warnings: what is missing, and what to decide before use; the text contains them, too.
     """
 
     text: str
@@ -101,12 +101,12 @@ class ExportText:
 
 
 def comment(text: str = "") -> str:
-    """Return a line of comment, whatever the text holds; one without a text separates."""
+    """Return a comment line with unsafe characters escaped; an empty text gives a separator."""
     return f"# {one_line(text)}".rstrip()
 
 
 def subject(source: ExportSource) -> str:
-    """Say what the text is of."""
+    """Return a description of the endpoint."""
     endpoint = source.existing
     what = (
         f"endpoint {endpoint.endpoint_id}, which exists"
@@ -117,7 +117,7 @@ def subject(source: ExportSource) -> str:
 
 
 def bill(source: ExportSource) -> str:
-    """Say what is billed, in one sentence."""
+    """Return what is billed, in one sentence."""
     zones = "1 zone" if len(source.zones) == 1 else f"{len(source.zones)} zones"
     payer = source.plan.service.payer
     if source.existing is not None:
@@ -132,13 +132,13 @@ def bill(source: ExportSource) -> str:
 
 
 def warnings(source: ExportSource) -> tuple[str, ...]:
-    """Return what has to be judged before the text is used, each in one line."""
+    """Return what to review before the text is used, one line each."""
     found = [
-        f"{finding.check} ({finding.severity}): {finding.summary}{_unmended(finding)}"
+        f"{finding.check} ({finding.severity}): {finding.summary}{_no_rule_note(finding)}"
         for finding in source.plan.findings
         if finding.severity != Severity.OK and not _says_what_exists(source, finding)
     ]
-    found += [f"not as asked for: {difference}" for difference in source.plan.differences]
+    found += [f"differs from the request: {difference}" for difference in source.plan.differences]
     endpoint = source.existing
     if endpoint is not None:
         if not endpoint.ready:
@@ -146,30 +146,30 @@ def warnings(source: ExportSource) -> tuple[str, ...]:
                 f"still changing: {endpoint.endpoint_status}, connection {endpoint.connection_status}; "
                 "export again after wait"
             )
-        found += [f"left out: zone {zone.zone_id}, which is being removed" for zone in source.leaving]
-        found += [f"left out: what RAM action {action} tells" for action in endpoint.missing_actions]
+        found += [f"omitted: zone {zone.zone_id}, which is being removed" for zone in source.leaving]
+        found += [f"omitted: what needs RAM action {action}" for action in endpoint.missing_actions]
         if endpoint.ours:
             found.append(
-                "it carries the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook "
+                "it has the tag created-by=tidb_pe_magic: until that is changed, delete in a notebook "
                 "deletes it without --adopted"
             )
     return tuple(map(one_line, found))
 
 
-def _unmended(finding: Finding) -> str:
-    """Say why a text lacks the inbound rule that one would look for in it."""
+def _no_rule_note(finding: Finding) -> str:
+    """Return why the text has no inbound rule although one is missing."""
     blocked = finding.check == "port" and finding.severity == Severity.STOP and finding.rule is None
-    return " No rule is added: a Drop rule outweighs any." if blocked else ""
+    return " No rule is added: a Drop rule overrides any rule." if blocked else ""
 
 
 def _says_what_exists(source: ExportSource, finding: Finding) -> bool:
-    """Tell whether the finding says no more than the text itself."""
+    """Return whether the text itself already says everything in the finding."""
     known = source.existing is not None and finding.check == "existing-endpoint"
     return known and finding.severity == Severity.WARN
 
 
 def header(source: ExportSource, *, how: Iterable[str]) -> Iterator[str]:
-    """Yield the comment that a text begins with, after its mark."""
+    """Yield the comment at the beginning of a text, after its mark."""
     yield comment()
     yield comment(f"{subject(source)[:1].upper()}{subject(source)[1:]}.")
     yield from map(comment, how)
@@ -177,7 +177,7 @@ def header(source: ExportSource, *, how: Iterable[str]) -> Iterator[str]:
     judged = warnings(source)
     if judged:
         yield comment()
-        yield comment("To be judged first:")
+        yield comment("Review first:")
         yield from (comment(f"- {warning}") for warning in judged)
 
 
@@ -189,6 +189,6 @@ def writable(text: str) -> str:
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidRequest(
-            "FORMAT", f"{one_line(text)} holds half of a character, which cannot be written."
+            "FORMAT", f"{one_line(text)} contains half of a surrogate pair, which cannot be written."
         )
     return text

@@ -1,4 +1,4 @@
-"""The table of what `export` writes."""
+"""The table of formats that `export` writes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ExportFormat:
     """A format.
 
     Attributes:
-        title: as the tool calls itself.
-        write: makes the text.
+        title: the tool's own name.
+        write: creates the text.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Writing HCL, the language of Terraform, in the form that `terraform fmt` gives it."""
+"""Writes HCL, the language of Terraform, as formatted by `terraform fmt`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _ESCAPED = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# What begins a template within a string.
+# The beginning of a template in a string.
 _TEMPLATE = re.compile(r"([$%]+)\{")
 _BASIC_PLANE = 0xFFFF
 
 
 @dataclass(frozen=True)
 class Argument:
-    """A line `name = expression`, and where the value came from, in one line."""
+    """A line `name = expression`, and the source of the value, on one line."""
 
     name: str
     expression: str
     origin: str = ""
 
 
-def literal(value: str | int | bool) -> str:  # noqa: FBT001 - it is the only argument
+def literal(value: str | int | bool) -> str:  # noqa: FBT001 - the only argument
     """Return a value as an expression."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -36,10 +36,10 @@ def literal(value: str | int | bool) -> str:  # noqa: FBT001 - it is the only ar
 
 
 def string(text: str) -> str:
-    """Return any text as a quoted string: nothing in it is a template, and all of it can be seen.
+    """Return any text as a quoted string without templates, with invisible characters escaped.
 
     Raises:
-        InvalidRequest: it holds half of a character.
+        InvalidRequest: it contains half of a surrogate pair.
     """
     escaped = "".join(map(_escaped, writable(text)))
     return f'"{_TEMPLATE.sub(_untemplated, escaped)}"'
@@ -55,23 +55,23 @@ def _escaped(character: str) -> str:
 
 
 def _untemplated(begins: re.Match[str]) -> str:
-    """Double a sign before a brace, as the language has it; of several signs no two readers agree."""
+    """Double a sign before a brace, as the language requires; readers disagree about several signs."""
     signs = begins[1]
     return f"{signs}{signs}{{" if len(signs) == 1 else f"{signs}\\u007b"
 
 
 def strings(texts: Iterable[str]) -> str:
-    """Return a list of strings in one line."""
+    """Return a list of strings on one line."""
     return f"[{', '.join(map(string, texts))}]"
 
 
 def label(text: str) -> str:
-    """Return a name for a block, made from any text; different texts may have the same."""
+    """Return a block name derived from any text; different texts may give the same name."""
     return re.sub(r"[^A-Za-z0-9_]", "_", text)
 
 
 def aligned(arguments: Iterable[Argument], *, indent: str = "  ") -> Iterator[str]:
-    """Yield consecutive lines, their signs and comments below each other."""
+    """Yield consecutive lines with aligned equals signs and comments."""
     rows = tuple(arguments)
     name_width = max((len(row.name) for row in rows), default=0)
     for commented, run in groupby(rows, key=lambda row: bool(row.origin)):

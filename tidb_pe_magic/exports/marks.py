@@ -1,4 +1,4 @@
-"""The line by which an export knows an earlier one, and whether anybody has changed it since."""
+"""The line that marks an export, and detects later changes to it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SHEBANG = "#!/bin/sh\n"
-"""What a script begins with, before its mark."""
+"""The first line of a script, before its mark."""
 _DIGITS = 16
 _MARK = re.compile(r"# Written by tidb_pe_magic: export \S+\. Checksum of the other lines: ([0-9a-f]+)")
 
 
 def marked(name: str, lines: Iterable[str], *, first: str = "") -> str:
-    """Return the lines as one text under a mark that tells a later export whether anybody changed it.
+    """Return the lines as one text under a mark, with which a later export detects changes.
 
     Args:
         name: of the format.
         lines: the text.
-        first: a line that has to stand before all others, with its line feed.
+        first: a line that must come before all others, with its line feed.
     """
     below = "\n".join(lines)
     checksum = _digest(first + below)
@@ -31,7 +31,7 @@ def marked(name: str, lines: Iterable[str], *, first: str = "") -> str:
 
 
 def is_untouched_export(text: str) -> bool:
-    """Tell whether the text was written by an export and has not been changed since."""
+    """Return whether an export wrote the text and it has not been changed since."""
     first = SHEBANG if text.startswith(SHEBANG) else ""
     mark, _, below = text.removeprefix(first).partition("\n")
     found = _MARK.fullmatch(mark)

@@ -1,4 +1,4 @@
-"""Writing words of a POSIX shell."""
+"""Quotes words for a POSIX shell."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def quoted(text: str) -> str:
-    """Return any text as one word, in which nothing is expanded, and all of it can be seen.
+    """Return any text as one word without expansions, with invisible characters escaped.
 
     Raises:
-        InvalidRequest: it holds NUL, which no argument of a program can, half of a character, or a line feed
-            at its end, which a shell takes away.
+        InvalidRequest: it contains NUL, which an argument of a program cannot contain, half of a surrogate
+            pair, or a line feed at its end, which a shell removes.
     """
     writable(text)
     if "\0" in text or text.endswith("\n"):
@@ -28,14 +28,14 @@ def quoted(text: str) -> str:
 
 
 def _octal(character: str) -> str:
-    """Return a character of printf's format: what is not plain, a hyphen among it, byte by byte."""
+    """Return a character for printf's format: every character except plain ones, byte by byte."""
     if character.isascii() and (character.isalnum() or character in " _.:/"):
         return character
     return "".join(f"\\{byte:03o}" for byte in character.encode())
 
 
 def command(words: Iterable[str], parameters: Iterable[tuple[str, str]], indent: str = "") -> Iterator[str]:
-    """Yield a command over several lines, one for each parameter, whose values are words already."""
+    """Yield a command over several lines, one for each parameter; the values are already quoted."""
     lines = [" ".join(words), *(f"  --{name} {value}" for name, value in parameters)]
     for line in lines[:-1]:
         yield f"{indent}{line} \\"

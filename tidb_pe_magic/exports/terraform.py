@@ -27,8 +27,8 @@ _RULE = "alicloud_security_group_rule"
 _LABEL = "tidb"
 _POLICY = "policy_document"
 _EXISTING = (
-    "terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). What else it would",
-    "change is a difference between this text and the cloud: look at it before you apply.",
+    "terraform plan imports it and its zones (import blocks: Terraform 1.5 or later). Any other change in",
+    "the plan is a difference between this text and the cloud: review it before you apply.",
 )
 _PLANNED = ("terraform plan shows what would be created; nothing has been created yet.",)
 _REQUIRES = (
@@ -43,13 +43,13 @@ _REQUIRES = (
     "  }",
     "}",
 )
-_UNTAGGED = f"Without the tag {'='.join(OUR_TAG)}: what Terraform makes, no notebook deletes unasked."
+_UNTAGGED = f"Without the tag {'='.join(OUR_TAG)}: delete needs --adopted in a notebook."
 _ANSWERED = (
-    "The arguments below are what GetVpcEndpointAttribute answered, by its names; those of the zones are",
-    "of ListVpcEndpointZones. It also answered what Terraform does not manage:",
+    "The arguments below are the fields of GetVpcEndpointAttribute, by its names; those of the zones are",
+    "from ListVpcEndpointZones. It also reported fields that Terraform does not manage:",
 )
 _NO_KEY = (
-    "No key stands here: the provider takes it from its environment (ALICLOUD_ACCESS_KEY and",
+    "This file contains no keys: the provider takes them from its environment (ALICLOUD_ACCESS_KEY and",
     "ALICLOUD_SECRET_KEY) or from a profile of the aliyun CLI.",
 )
 
@@ -58,7 +58,7 @@ def write(source: ExportSource) -> ExportText:
     """Return the configuration.
 
     Raises:
-        InvalidRequest: a value holds half of a character.
+        InvalidRequest: a value contains half of a surrogate pair.
     """
     parts = (_provider(source), _endpoint(source), *_zones(source), _rule(source), _outputs(source))
     lines = [*header(source, how=_EXISTING if source.existing else _PLANNED), "", *_REQUIRES]
@@ -94,7 +94,7 @@ def _planned(source: ExportSource) -> Iterator[Argument]:
     )
     yield Argument("vpc_id", string(source.plan.vpc.vpc_id), origins.vpc)
     yield Argument("vpc_endpoint_name", string(source.plan.name), origins.name)
-    yield Argument("endpoint_type", string("Interface"), "as create asks for")
+    yield Argument("endpoint_type", string("Interface"), "as create requests it")
     yield Argument("security_group_ids", strings(source.security_group_ids), origins.security_groups)
 
 
@@ -108,7 +108,7 @@ def _found(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[Argument]:
 
 
 def _further(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[tuple[str, ...]]:
-    """Yield the policy, the tags, and what Terraform must not touch because it is not known here."""
+    """Yield the policy, the tags, and a lifecycle block for arguments whose values are unknown here."""
     unknown = [
         name
         for name, action in (
@@ -118,12 +118,12 @@ def _further(source: ExportSource, endpoint: VpcEndpoint) -> Iterator[tuple[str,
         if source.hides(action)
     ]
     for attribute, value in arguments(endpoint):
-        if attribute.argument == _POLICY:  # apart, since it is long
+        if attribute.argument == _POLICY:  # in its own group, because it is long
             yield tuple(aligned([Argument(_POLICY, literal(value), attribute.name)]))
     if source.tags:
         yield (f"  {comment('ListVpcEndpoints: Tags')}", *mapping("tags", source.tags))
     if unknown:
-        reason = "Not known here for lack of a permission, so left as it is in the cloud."
+        reason = "Unknown here because a permission is missing, so left as it is in the cloud."
         ignored = Argument("ignore_changes", f"[{', '.join(unknown)}]")
         yield (f"  {comment(reason)}", "  lifecycle {", f"    {ignored.name} = {ignored.expression}", "  }")
 
@@ -175,10 +175,10 @@ def _rule_arguments(finding: Finding, rule: SecurityRule) -> Iterator[Argument]:
     yield Argument(
         "cidr_ip",
         string(rule.source_cidr) if known else "var.notebook_cidr",
-        "ECS metadata: this notebook's address" if known else "not known here",
+        "ECS metadata: this notebook's address" if known else "unknown",
     )
     yield Argument("policy", string(rule.policy.lower()))
-    yield Argument("priority", rule.priority, "the first, so that no rule for it comes before")
+    yield Argument("priority", rule.priority, "the highest, so that no other rule comes first")
     yield Argument("nic_type", string("intranet"), "as for every group of a VPC")
     yield Argument("description", string(f"Notebook to TiDB Cloud (preflight: {finding.check})"))
 
@@ -186,7 +186,7 @@ def _rule_arguments(finding: Finding, rule: SecurityRule) -> Iterator[Argument]:
 def _outputs(source: ExportSource) -> Iterator[str]:
     host = f"Private host of cluster {source.cluster.display_name}, port {source.port}"
     for name, attribute, description in (
-        ("endpoint_id", "id", "What TiDB Cloud calls the Endpoint Resource ID"),
+        ("endpoint_id", "id", "TiDB Cloud's Endpoint Resource ID"),
         ("host", "endpoint_domain", host),
         ("connection_status", "connection_status", "Connected, once the service's owner has accepted"),
     ):
