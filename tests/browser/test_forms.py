@@ -91,7 +91,7 @@ def test_the_whole_tutorial_by_clicks(tutorial: Tutorial) -> None:
         expect(form.head(title)).to_be_visible()
     expect(form.command("query")).to_contain_text("%%tidb_pe query")
     expect(form.command("query")).to_contain_text(QUERY)
-    expect(form.root.get_by_role("img", name="The way to the cluster")).to_contain_text("SQL open")
+    expect(form.root.get_by_role("img", name="The path to the cluster")).to_contain_text("SQL open")
     summary = form.root.locator(".jp-RenderedHTML")
     for command in ("%tidb_pe cluster demo", "%tidb_pe create --cluster demo", "%%tidb_pe query"):
         expect(summary).to_contain_text(command)

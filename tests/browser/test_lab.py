@@ -27,14 +27,14 @@ SHOWN = {
     "clusters": "are usable",
     "cluster": "Cluster demo",
     "verify": "Service verified",
-    "networks": "Lets this notebook in",
+    "networks": "Allows this notebook",
     "plan": "Plan: create an endpoint",
     "create": "Endpoint created",
     "wait": "Endpoint ready: Active and Connected",
     "connect": "Connected to cluster demo as tidb",
     "count": "row_count",
     "head": "dep_delay",
-    "status": "As the clouds have it now",
+    "status": "Current state in the clouds",
 }
 # JupyterLab styles standard error and a cell's exception alike.
 ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']"
@@ -77,7 +77,9 @@ def test_the_way_is_drawn_within_its_output(runbook: OpenNotebook) -> None:
     runbook.page.set_viewport_size({"width": 700, "height": 900})
     for cell_id, words in (("wait", "Connected"), ("status", "SQL open")):
         output = runbook.output(cell_id)
-        expect(output.get_by_role("img", name="The way to the cluster: this notebook")).to_contain_text(words)
+        expect(output.get_by_role("img", name="The path to the cluster: this notebook")).to_contain_text(
+            words
+        )
         room = output.bounding_box()
         assert room
         boxes = [svg.bounding_box() for svg in output.locator("svg:has(text)").all()]

@@ -494,6 +494,6 @@ def test_lines_of_events_say_what_happens() -> None:
         render.event_line(observed)
         == "waiting 12 s for Active and Connected: Creating, connection Disconnected (ep-t4nabc123)"
     )
-    assert render.event_line(replace(observed, endpoint=None)).endswith("the endpoint is gone")
+    assert render.event_line(replace(observed, endpoint=None)).endswith("the endpoint is deleted")
     failed = model.ObservationFailed(error="Throttled", elapsed=2)
-    assert render.event_line(failed) == "waiting 2 s: no answer, asking again: Throttled"
+    assert render.event_line(failed) == "waiting 2 s: no answer, retrying: Throttled"

@@ -104,7 +104,7 @@ def test_networks_puts_this_notebooks_vpc_first(runbook: Runbook, sandbox: Sandb
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (None, "unknown, because no ECS metadata answers"),
+        (None, "unknown, because the ECS metadata service does not answer"),
         (JAKARTA, f"This notebook is in another region, ap-southeast-5 ({JAKARTA_VPC})"),
         (UNKNOWN, "This notebook is in another VPC (vpc-t4nsomebodyelses)"),
     ],

@@ -63,7 +63,7 @@ def test_a_reader_reads_and_changes_nothing(ready: Runbook, sandbox: Sandbox) ->
     (user,) = made.items
     password = sandbox.clusters.sql_users[user.name].password
     assert (user.name, user.role) == (f"{PREFIX}.analyst", f"{PREFIX}.role_readonly")
-    assert f"prefix {PREFIX}. was put before the name" in render.text(made)
+    assert f"prefix {PREFIX}. was added" in render.text(made)
     path = Path(made.stored.removeprefix("file:"))
     assert path.read_text(encoding="utf-8") == password
     assert os.name != "posix" or stat.S_IMODE(path.stat().st_mode) == 0o600

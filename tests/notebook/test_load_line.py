@@ -40,7 +40,7 @@ def test_a_frame_becomes_a_table_and_comes_back(connected: Shell) -> None:
     read = "%sql SELECT * FROM delays ORDER BY carrier DESC"
     pd.testing.assert_frame_equal(connected.must(read).value, connected.ip.user_ns["delays"])
     again = connected.must("%tidb_pe load delays --table delays --if-exists append --keys carrier")
-    assert "carrier the table had already were updated" in again.output
+    assert "Rows with an existing carrier were updated" in again.output
     pd.testing.assert_frame_equal(connected.must(read).value, connected.ip.user_ns["delays"])
     connected.must("%tidb_pe load delays --table delays --if-exists replace")
     assert connected.must("%sql SHOW TABLES LIKE 'delays%'").value.shape == (1, 1)

@@ -154,7 +154,7 @@ def test_a_failed_observation_keeps_the_last_state_and_is_forgotten_after_the_ne
     progress = kernel.progress()
     _tell(progress, [_observed(1), ObservationFailed(error="Throttled: too many requests", elapsed=9)])
     assert "Creating" in kernel.text
-    assert "No answer, asking again: Throttled" in kernel.text
+    assert "No answer, retrying: Throttled" in kernel.text
     assert "9 s" in kernel.text
     progress(_observed(10))
     assert "No answer" not in kernel.text
@@ -346,11 +346,11 @@ def test_a_pause_before_another_call_is_announced() -> None:
     progress, lines = kernel.progress(), Progress(None, stream=file)
     for told in (progress, lines):
         _tell(told, [StepStarted(step="verify"), _RETRY])
-    assert "… Asking again in 12 s" in kernel.text
+    assert "… Retrying in 12 s" in kernel.text
     assert "ListClusters failed: slow." in kernel.text
-    assert "asking again in 12 s: ListClusters failed: slow." in file.getvalue()
+    assert "retrying in 12 s: ListClusters failed: slow." in file.getvalue()
     progress(_finished("verify"))
-    assert "Asking again" not in kernel.text
+    assert "Retrying" not in kernel.text
 
 
 def test_a_pause_that_was_the_last_event_is_past() -> None:
@@ -359,7 +359,7 @@ def test_a_pause_that_was_the_last_event_is_past() -> None:
     progress = kernel.progress()
     progress(_RETRY)
     progress.close()
-    assert "Asking again" not in kernel.text
+    assert "Retrying" not in kernel.text
     assert "Asked again" in kernel.text
 
 

@@ -1,6 +1,6 @@
-"""Results as plain data, for JSON: one rule for every kind of result.
+"""Results as plain data for JSON, with one rule for every kind of result.
 
-The names are the model's own, and as stable: fields, then what is worked out of them (properties).
+The names are those of the model, and as stable: fields, then properties.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from tidb_pe_magic.advice import Spelling
     from tidb_pe_magic.errors import TidbPeError
 
-_UNSHOWN = frozenset({"args", "spelling", "names"})  # attributes of an error that are no news
+_UNSHOWN = frozenset({"args", "spelling", "names"})  # attributes of an error without further information
 
 
 def plain(value: Any, spelling: Spelling = magic) -> Any:
-    """Return dicts, lists, text, numbers, booleans and None in the place of `value`.
+    """Return `value` as dicts, lists, text, numbers, booleans and None.
 
-    A dataclass becomes a dict of its fields and properties, without the fields whose metadata says
-    `plain: False`; a secret becomes `***`, and a command the line that the skin writes.
+    A dataclass becomes a dict of its fields and properties, except fields whose metadata has `plain: False`;
+    a secret becomes `***`, and a command becomes its line in the given spelling.
 
     Raises:
-        TypeError: there is no plain form; a new kind of value has to be given one.
+        TypeError: the value has no plain form; add one for a new kind of value.
     """
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -48,7 +48,7 @@ def plain(value: Any, spelling: Spelling = magic) -> Any:
 
 
 def plain_error(error: TidbPeError, spelling: Spelling = magic) -> dict[str, Any]:
-    """Return an expected error as dicts, lists and text: its class, words and attributes."""
+    """Return an expected error as dicts, lists and text: its class, sentences and attributes."""
     words = {"message": error.message, "advice": error.advice, "commands": plain(error.commands, spelling)}
     others = {
         name: plain(value, spelling)

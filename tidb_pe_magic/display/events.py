@@ -1,4 +1,4 @@
-"""Events, while a step works, as lines of a terminal or a file: for IPython's terminal and the console."""
+"""Events of a working step as lines of a terminal or a file, for IPython's terminal and the console."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.view import Cell
 
 _TERMINAL_COLUMNS = 80
-# Steps of a run that find what the plan's line then says.
+# Steps of a run whose results are part of the plan's line.
 _TOLD_BY_THE_PLAN = frozenset({"cluster", "verify"})
 
 
 class EventLines:
-    """Lines of a terminal, the last one rewritten while a step works; in a file, a line for each change."""
+    """Lines of a terminal, the last one rewritten while a step works; in a file, one line for each change."""
 
     def __init__(self, stream: TextIO | None, spelling: Spelling = magic) -> None:
-        """Write to `stream`, or to standard output as it is at each event."""
+        """Write to `stream`, or to the current standard output at each event."""
         self._given = stream
         self._spelling = spelling
         self._current = ""
-        self._transient = 0  # columns of the line that is to be rewritten
+        self._transient = 0  # columns of the line to rewrite
         self._last: tuple[object, ...] = ()
 
     def show(self, event: model.Event) -> None:
@@ -77,19 +77,19 @@ class EventLines:
                 self._print(line)
 
     def _show_rows(self, event: model.FleetProgressed) -> None:
-        """Write a line for each row that failed; in a file, for each of which there is news."""
+        """Write a line for each failed row; in a file, a line for each changed row."""
         for row in event.changed:
             is_news = row.row_state not in {model.RowState.QUEUED, model.RowState.PLANNING}
             if row.failed or (is_news and not self._stream.isatty()):
                 self._print(render.row_line(row))
 
     def clear(self) -> None:
-        """Take away the line that was being rewritten."""
+        """Remove the line that was being rewritten."""
         self._write(self._blank())
         self._transient = 0
 
     def close(self) -> None:
-        """End the line that was being rewritten, and say which step did not finish."""
+        """End the line that was being rewritten, and report an unfinished step."""
         if self._transient:
             self._stream.write("\n")
             self._transient = 0
@@ -100,13 +100,13 @@ class EventLines:
 
     @property
     def _stream(self) -> TextIO:
-        # Looked up at each use: a captured cell has another one.
+        # Looked up at each use: a captured cell has its own stream.
         return self._given or sys.stdout
 
     def _print_change(self, event: model.EndpointObserved | model.ObservationFailed, line: str) -> None:
-        """In a file, where no line can be rewritten, leave out what is as it was."""
+        """In a file, which cannot be rewritten, skip unchanged states."""
         ready = isinstance(event, model.EndpointObserved) and event.endpoint and event.endpoint.ready
-        if self._stream.isatty() or ready:  # that it is ready is the result
+        if self._stream.isatty() or ready:  # the result reports a ready endpoint
             return
         observed_changes: tuple[object, ...] = ("no answer",)
         if isinstance(event, model.EndpointObserved):
@@ -134,7 +134,7 @@ class EventLines:
         return "\r" + " " * self._transient + "\r" if self._transient else ""
 
     def _write(self, text: str) -> None:
-        # A stream of a narrow encoding must not end the step over a check mark.
+        # An encoding error on a check mark must not end the step.
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._stream.write(text.encode(encoding, "replace").decode(encoding))
         self._stream.flush()
@@ -147,7 +147,7 @@ class EventLines:
 
 
 def _cut(line: str, limit: int) -> str:
-    """Shorten a line that would wrap, since a wrapped line cannot be rewritten."""
+    """Shorten a line that would wrap, because a wrapped line cannot be rewritten."""
     kept = line
     while columns(kept) > limit - (kept != line):
         head, space, _word = kept.rpartition(" ")
@@ -159,10 +159,10 @@ _SKIPPED = ", skipped: nothing left to do"
 
 
 class Story:
-    """What the events of one command tell: the plan, the steps so far, and the wait."""
+    """The state that the events of one command add up to: the plan, the steps so far, and the wait."""
 
     def __init__(self) -> None:
-        """Have nothing to tell yet."""
+        """Start without events."""
         self._plan: View | None = None
         self._steps: list[model.FinishedStep] = []
         self._current = ""
@@ -179,7 +179,7 @@ class Story:
 
     @property
     def unfinished(self) -> bool:
-        """Something was begun, and its end was not told."""
+        """Whether something was started and its end was not reported."""
         return bool(
             self._current
             or self._observed
@@ -191,7 +191,7 @@ class Story:
         )
 
     def take(self, event: model.Event) -> None:
-        """Take an event in."""
+        """Add an event."""
         self._changes = model.changes_with(self._changes, event)
         self._retry = None
         self._loading = event.package if isinstance(event, model.PackageLoading) else ""
@@ -217,7 +217,7 @@ class Story:
                 self._take_rows(event)
 
     def _take_rows(self, event: model.Event) -> None:
-        """Take in what is told of rows that are read or loaded."""
+        """Add an event about rows that are read or loaded."""
         match event:
             case model.RowsRead() | model.RowsLoaded():
                 self._reading = event
@@ -239,11 +239,11 @@ class Story:
         return tuple(done)
 
     def forget_rows(self) -> None:
-        """Tell no more of rows that are being read."""
+        """Stop showing the rows that are being read."""
         self._reading = None
 
     def views(self, *, live: bool) -> list[View]:
-        """Return what is shown, while it works or after it."""
+        """Return the views to show, during the work or after it."""
         views = [self._plan] if self._plan else []
         if steps := self._step_notes(live=live):
             views.append(View(title="", notes=steps))
@@ -268,7 +268,7 @@ class Story:
 
 
 def _planned(plan: model.EndpointPlan) -> View:
-    """Return the one line of what `run` chose, and what needs attention before it goes on."""
+    """Return one line with the choices of `run`, and what needs attention first."""
     return View(title=f"Plan: {plan_line(plan)}", notes=finding_notes(plan))
 
 
@@ -284,7 +284,7 @@ def _waiting(
     facts: list[Cell] = [elapsed] if live and elapsed else []
     notes = [Mark("warn", f"No answer, asking again: {failed.error}")] if failed else []
     goal = ident = ""
-    # Of an endpoint that has become ready, the command's own result follows.
+    # If the endpoint is ready, the command's own result follows.
     told = observed is None or observed.endpoint is None or live or not observed.endpoint.ready
     if observed is not None:
         goal = f" for: {observed.waiting_for}"
@@ -312,7 +312,7 @@ def _waiting(
 
 def _asking_again(retry: model.RetryScheduled, *, live: bool) -> View:
     return View(
-        title=f"Asking again in {retry.pause:.0f} s" if live else "Asked again",
+        title=f"Retrying in {retry.pause:.0f} s" if live else "Retried",
         kind="busy" if live else "info",
         notes=(Mark("warn", retry.error),),
     )

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tidb_pe_magic.advice import Spelling
 
 __all__ = [
-    "beside",
     "event_line",
     "html",
     "mime_bundle",
@@ -38,27 +37,28 @@ __all__ = [
     "text",
     "timeline",
     "topology",
+    "without_block",
 ]
 
 
 def text(result: model.Result, spelling: Spelling = magic) -> str:
-    """Return the result as aligned text, with commands as the skin writes them."""
+    """Return the result as aligned text, with commands in the given spelling."""
     return as_text(view(result), spelling=spelling, verbose=result.verbose)
 
 
-def beside(result: model.Result, spelling: Spelling = magic) -> str:
-    """Return as aligned text what is shown of the result beside the lines that are there to be copied."""
+def without_block(result: model.Result, spelling: Spelling = magic) -> str:
+    """Return the aligned text of the result without its block of lines to copy."""
     return as_text(replace(view(result), block=()), spelling=spelling, verbose=result.verbose)
 
 
 def html(result: model.Result) -> str:
-    """Return the result as one self-contained fragment of HTML."""
+    """Return the result as one self-contained HTML fragment."""
     return as_html(view(result), verbose=result.verbose)
 
 
 @without_values()
 def mime_bundle(result: model.Result) -> dict[str, str]:
-    """Return the result as a notebook shows it: a help topic as Markdown, all others as HTML."""
+    """Return a result for a notebook: a help topic as Markdown, all others as HTML."""
     if isinstance(result, model.HelpText):
         return {"text/plain": text(result), "text/markdown": _markdown(result)}
     return {"text/plain": text(result), "text/html": html(result)}
@@ -71,17 +71,17 @@ def topology(
     *,
     looked_up: bool = True,
 ) -> str:
-    """Return the way from the notebook to the cluster as one SVG element; None where it is not known."""
+    """Return the path from the notebook to the cluster as one SVG element; None if it is unknown."""
     return topologies.topology(cluster, endpoint, aliases, looked_up=looked_up).svg()
 
 
 def timeline(changes: Sequence[model.StateChange]) -> str:
-    """Return the states that a wait has seen, on a line, as one SVG element."""
+    """Return the states seen during a wait, on a time line, as one SVG element."""
     return timelines.timeline(changes).svg()
 
 
 def event_line(event: model.Event) -> str:
-    """Return the event in one line."""
+    """Return the event on one line."""
     return one_line(_line(event))
 
 
@@ -114,12 +114,12 @@ def _observed(event: model.EndpointObserved) -> str:
 
 @_line.register(model.ObservationFailed)
 def _unobserved(event: model.ObservationFailed) -> str:
-    return f"waiting {event.elapsed:.0f} s: no answer, asking again: {event.error}"
+    return f"waiting {event.elapsed:.0f} s: no answer, retrying: {event.error}"
 
 
 @_line.register(model.RetryScheduled)
 def _retried(event: model.RetryScheduled) -> str:
-    return f"asking again in {event.pause:.0f} s: {event.error}"
+    return f"retrying in {event.pause:.0f} s: {event.error}"
 
 
 @_line.register(model.Notice)
@@ -163,21 +163,21 @@ def _fleet_ended(event: model.FleetEnded) -> str:
 
 
 def row_line(row: model.FleetRow) -> str:
-    """Return where a row of a fleet stands, in one line."""
+    """Return the state of a fleet's row on one line."""
     more = " ".join(filter(None, (row.endpoint_id, row.detail)))
     return one_line(f"row {row.number} ({row.cluster} in {row.vpc_id}): {row.row_state} {more}".rstrip())
 
 
 def _states(endpoint: model.VpcEndpoint | None) -> str:
     if endpoint is None:
-        return "the endpoint is gone"
-    # The states come first: a narrow terminal shows no more than the beginning of the line.
+        return "the endpoint is deleted"
+    # The states come first: a narrow terminal shows only the beginning of the line.
     states = f"{endpoint.endpoint_status}, connection {endpoint.connection_status}"
     return f"{states} ({endpoint.endpoint_id})"
 
 
 def _markdown(topic: model.HelpText) -> str:
-    """Return a help topic as Markdown, with headings no larger than a notebook's own sections have."""
+    """Return a help topic as Markdown, with headings no larger than a notebook's own."""
     code, lines = False, []
     for line in topic.text.split("\n"):
         code ^= line.startswith("```")

@@ -18,12 +18,12 @@ _GAP = "  "
 def table_lines(
     names: Sequence[str], rows: Sequence[Sequence[str | None]], numbers: Container[int] = ()
 ) -> Iterator[str]:
-    """Yield a line of names, one of dashes, and one for each row; nothing is cut, wrapped or left out.
+    """Yield a line of names, a line of dashes, and one line per row, without cutting or wrapping.
 
     Args:
         names: of the columns.
-        rows: as texts; None is NULL, and a shorter row ends in blanks. What is invisible is escaped.
-        numbers: places of the columns that are aligned to the right.
+        rows: as texts; None is NULL, and a shorter row ends in spaces. Invisible characters are escaped.
+        numbers: indexes of the right-aligned columns.
     """
     head = [escape_invisible(name) for name in names]
     body = [[_NULL if cell is None else escape_invisible(cell) for cell in row] for row in rows]

@@ -1,7 +1,7 @@
 """Small pictures as inline SVG: words, boxes, lines and signs, made harmless here as tables are in `html`.
 
-A page's sanitiser may take every element of a picture away and leave its characters. So the words stand in
-reading order, with separators between them that no browser draws.
+A page's sanitizer may remove the elements of a picture and keep its characters. So the words are in reading
+order, with separators that browsers do not draw.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from tidb_pe_magic.display.view import Kind
 
 WIDTH = 640
-"""Every picture's width, in the units in which shapes are placed; a page shows it larger or smaller."""
+"""Width of every picture, in the units of its shapes; a page scales it."""
 
 NARROW = 320
-"""The width of a picture for little room."""
+"""Width of a picture for narrow pages."""
 _MOST_SCALE = 1.1
 
 Face = Literal["title", "word", "code"]
 
-# Text size, and how wide a column of it is taken to be where the page's own fonts are not known.
+# Text size, and the assumed width of a character, since the page's own fonts are unknown.
 _FACES: dict[Face, tuple[str, float]] = {
     "title": ("font-size:12px;font-weight:600", 7.0),
     "word": ("font-size:11px", 6.0),
     "code": ("font-size:10.5px;font-family:var(--jp-code-font-family,monospace)", 6.4),
 }
-# Told apart without colours: the outline of each sign, and what is drawn in it.
+# The outlines and contents of the signs differ, so they can be distinguished without colors.
 _OUTLINES: dict[Kind, str] = {
     "ok": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0z",
     "no": "M-5.5-5.5h11v11h-11z",
@@ -49,19 +49,19 @@ _INNER: dict[Kind, str] = {
     "busy": "M-2.6 0h.6M-.3 0h.6M2 0h.6",
 }
 _DASHES: dict[Kind, str] = {"busy": "5 3", "no": "1.5 3.5", "warn": "8 3"}
-# Two characters that no XML document may hold, besides those that one_line has made visible.
+# Two characters that XML does not allow, in addition to those that one_line makes visible.
 _NOT_XML = dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """A line of text that is shortened in its middle where it is too long.
+    """A line of text, shortened in its middle if it is too long.
 
     Attributes:
-        x: where it begins.
-        y: its baseline.
-        room: units that it may take.
-        after: stands between this and the next words where only characters are left of the picture.
+        x: left edge.
+        y: baseline.
+        room: maximum width in units.
+        after: separator from the next words if only the characters of the picture remain.
     """
 
     x: float
@@ -74,7 +74,7 @@ class Words:
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A frame with round corners, dashed as a line of its kind is."""
+    """A frame with round corners, dashed like a line of its kind."""
 
     x: float
     y: float
@@ -85,7 +85,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """From one point to another, level at both ends; dashed in a way of its own for each kind."""
+    """A line between two points, horizontal at both ends; each kind has its own dash pattern."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -94,7 +94,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Sign:
-    """A state as a shape, with its centre."""
+    """A state as a sign, with its center."""
 
     x: float
     y: float
@@ -106,10 +106,10 @@ Shape = Words | Box | Line | Sign
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Shapes in reading order, and in `label` the same in words, in full.
+    """Shapes in reading order; `label` has the same content in words.
 
     Attributes:
-        narrow: the same where there is little room, from top to bottom.
+        narrow: the variant for narrow pages, from top to bottom.
     """
 
     label: str
@@ -119,11 +119,11 @@ class Drawing:
     narrow: Drawing | None = None
 
     def svg(self) -> str:
-        """Return one element: no script, no style sheet, no identifier, nothing from elsewhere."""
+        """Return one element without scripts, style sheets, identifiers or external resources."""
         root = Element("svg", {"role": "img", "aria-label": _harmless(self.label)})
         root.set("viewBox", f"0 0 {self.width:g} {self.height:g}")
         root.set("fill", "none")
-        # As wide as there is room, but its text never much larger than the text around it.
+        # As wide as the page allows, but its text must not be much larger than the text around it.
         limit = self.width * _MOST_SCALE
         root.set("style", f"display:block;width:100%;max-width:{limit:g}px;height:auto;overflow:visible")
         for shape in self.shapes:
@@ -186,7 +186,7 @@ def _stroke(kind: Kind, *, dashed: bool = False) -> str:
 
 
 def _fitted(words: Words) -> str:
-    """Keep both ends: identifiers of one kind begin alike."""
+    """Shorten in the middle: identifiers of one kind begin alike."""
     text = _harmless(words.text)
     _, each = _FACES[words.face]
     limit = max(1, int(words.room / each))

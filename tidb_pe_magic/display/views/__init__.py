@@ -54,9 +54,9 @@ __all__ = [
 
 
 def view(result: model.Result) -> View:
-    """Return what is shown of a result, with a badge where the API hosts are not the clouds' own."""
+    """Return the view of a result, with a badge if the API hosts are not the clouds' own."""
     shown = view_of(result)
-    if not result.via or isinstance(result, model.HelpText):  # for help nobody is asked
+    if not result.via or isinstance(result, model.HelpText):  # help does not call an API
         return shown
     via = View(title="", facts=(("API hosts", Code(*result.via)),))
     return replace(shown, badge=EMULATED if result.emulated else _OTHER_HOSTS, details=(*shown.details, via))

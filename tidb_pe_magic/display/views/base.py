@@ -22,7 +22,7 @@ EMULATED = "SANDBOX: nothing is billed"
 
 @singledispatch
 def view_of(result: model.Result) -> View:
-    """Return the view of a result that has none of its own: its fields as facts, its items as tables."""
+    """Return the view of a result without its own: its fields as facts, its items as tables."""
     values = {each.name: getattr(result, each.name) for each in fields(result) if each.name not in _COMMON}
     return View(
         title=_label(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(result).__name__)),
@@ -50,7 +50,7 @@ def _table(caption: str, items: Sequence[Any]) -> Table:
     return Table(caption=caption, header=tuple(map(_label, names)), rows=rows)
 
 
-def yes_or_no(fact: bool) -> str:  # noqa: FBT001 - it is the only argument
+def yes_or_no(fact: bool) -> str:  # noqa: FBT001 - the only argument
     """Return the fact as a word."""
     return "yes" if fact else "no"
 
@@ -64,7 +64,7 @@ def who_pays(payer: str) -> str:
 
 
 def served(clusters: Sequence[model.ServedCluster] | None) -> tuple[tuple[str, Cell], ...]:
-    """Return the fact of which clusters an endpoint serves; nothing where they were not looked up."""
+    """Return the fact with the clusters that an endpoint serves; empty if they were not looked up."""
     if not clusters:
         return ()
     return (("Serves clusters", served_names(clusters)),)
@@ -76,9 +76,9 @@ def served_names(clusters: Sequence[model.ServedCluster]) -> str:
 
 
 def cannot_tell(missing_actions: Iterable[str]) -> tuple[Mark, ...]:
-    """Return a note for each RAM action that is missing, so that what it would tell is left out."""
+    """Return a note for each missing RAM action, because information that needs it is omitted."""
     return tuple(
-        Mark("warn", f"Not everything is known: RAM action {action} is missing.", Suggestion("permissions"))
+        Mark("warn", f"Some details are unknown: RAM action {action} is missing.", Suggestion("permissions"))
         for action in missing_actions
     )
 

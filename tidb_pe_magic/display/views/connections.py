@@ -1,4 +1,4 @@
-"""What is shown of connections, and of where one stands."""
+"""Views of connections, their diagnosis and the status."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _least_privilege(user: str) -> tuple[Mark, ...]:
     return (
         Mark(
             "info",
-            "root has all privileges. For analysis, a user that can only read is enough.",
+            "root has all privileges. For analysis, use a user with read-only permissions.",
             Suggestion("sql-user", "create", "analyst", "--role", "readonly"),
         ),
     )
@@ -156,11 +156,11 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
     place = f"{diagnosis.host}:{diagnosis.port}"
     kind: Kind = "ok"
     if not diagnosis.host:
-        title, kind, place = "Diagnosis: cannot tell which host to examine", "warn", ""
+        title, kind, place = "Diagnosis: no host to examine", "warn", ""
     elif failed is not None:
         title, kind = f"Diagnosis: {failed.name} fails at", "no"
     elif unsure:
-        title = "Diagnosis: nothing fails as far as can be told at"
+        title = "Diagnosis: no failure found, but some stages are unknown at"
     else:
         title = "Diagnosis: every stage passes at"
     notes = [Mark("warn", f"{stage.name}: {stage.detail}") for stage in unsure]
@@ -173,7 +173,7 @@ def _diagnosis(diagnosis: model.Diagnosis) -> View:
         kind=kind,
         ident=place,
         brief=(f"passed: {', '.join(stage.name for stage in passed)}",) if passed else (),
-        tables=(Table(caption="Likely causes, the likeliest first", header=("No.", "Cause"), rows=causes),)
+        tables=(Table(caption="Likely causes, most likely first", header=("No.", "Cause"), rows=causes),)
         if causes
         else (),
         notes=tuple(notes),
@@ -231,7 +231,7 @@ def _status(status: model.RunbookStatus) -> View:
         title=title,
         kind="ok" if status.aliases else None,
         pictures=(picture,) if picture else (),
-        tables=(Table(caption="", header=("Step", "As the clouds have it now"), rows=rows),),
+        tables=(Table(caption="", header=("Step", "Current state in the clouds"), rows=rows),),
         next_command=status.next_command,
         next_body=status.first_query,
         notes=tuple(Mark("info", each) for each in status.known),

@@ -1,4 +1,4 @@
-"""What is shown of clusters, networks, the service, and the permissions that are needed."""
+"""Views of clusters, networks, the service, and the required permissions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _HERE = "(this notebook)"
-_MOST_CHOICES = 6  # rows; the details have all
+_MOST_CHOICES = 6  # rows; the details list all
 _MOST_UNUSABLE = 2
 
 
@@ -68,7 +68,7 @@ def _clusters(clusters: model.Clusters) -> View:
         for cluster in clusters
     )
     if not rows:
-        return View(title="Clusters", notes=(Mark("warn", "This TiDB Cloud key sees no cluster."),))
+        return View(title="Clusters", notes=(Mark("warn", "This TiDB Cloud key cannot see any clusters."),))
     usable = [cluster for cluster in clusters if cluster.restriction is None]
     return View(
         title=f"Clusters: {len(usable)} of {len(rows)} are usable",
@@ -82,11 +82,11 @@ def _networks(networks: model.Networks) -> View:
     cluster, usable = networks.cluster, networks.usable_vpcs()
     region, here = cluster.region_id, networks.here
     rows = tuple(row for vpc in usable for row in _choices(networks, vpc))
-    header = ("VPC", "Zones", "Security group", "Lets this notebook in")
+    header = ("VPC", "Zones", "Security group", "Allows this notebook")
     more = len(rows) - _MOST_CHOICES
     notes = [*cannot_tell(networks.missing_actions), *_elsewhere(networks)]
     if more > 0:
-        notes.append(Mark("info", f"{more} more security groups stand under Details."))
+        notes.append(Mark("info", f"Details list {more} more security groups."))
     obstacles = [(vpc, networks.vpc_obstacle(vpc)) for vpc in networks.vpcs]
     notes += [
         Mark("aside", f"Not usable: {vpc.vpc_id} ({vpc.name}): {obstacle}")
@@ -94,13 +94,13 @@ def _networks(networks: model.Networks) -> View:
         if obstacle
     ][:_MOST_UNUSABLE]
     if not usable:
-        notes.append(Mark("warn", f"No VPC in {region} can hold the endpoint."))
+        notes.append(Mark("warn", f"No VPC in {region} is usable for the endpoint."))
     return View(
         title=f"Networks in {region}: {len(usable)} of {len(networks.vpcs)} VPCs are usable",
         brief=(
             (f"this notebook: {here.zone_id}", Code(here.vpc_id), Code(here.private_ip))
             if here
-            else ("this notebook: unknown, because no ECS metadata answers",)
+            else ("this notebook: unknown, because the ECS metadata service does not answer",)
         ),
         tables=(Table(caption="", header=header, rows=rows[:_MOST_CHOICES]),) if rows else (),
         notes=tuple(notes),
@@ -116,7 +116,7 @@ def _networks(networks: model.Networks) -> View:
 
 
 def _choices(networks: model.Networks, vpc: model.Vpc) -> Iterator[tuple[Cell, ...]]:
-    """Return a row for each security group that an endpoint in the VPC can have."""
+    """Return a row for each security group that an endpoint in the VPC can use."""
     usable = [vswitch.zone_id for vswitch in vpc.vswitches if not networks.vswitch_obstacle(vswitch)]
     for group in networks.usable_security_groups(vpc):
         yield (
@@ -149,12 +149,12 @@ def _plan_here(networks: model.Networks, usable: Sequence[model.Vpc]) -> Suggest
 
 def _place(here: model.Whereabouts | None) -> Cell:
     if here is None:
-        return "unknown: no ECS metadata answers here"
+        return "unknown: the ECS metadata service does not answer"
     return Code(here.vpc_id, here.vswitch_id, here.zone_id, here.private_ip)
 
 
 def _elsewhere(networks: model.Networks) -> tuple[Mark, ...]:
-    """Say what it means where this notebook is in none of the VPCs; it hinders nothing here."""
+    """Explain what it means if this notebook is in none of the VPCs; this is not an error."""
     here = networks.here
     if here is None or any(networks.is_here(vpc) for vpc in networks.vpcs):
         return ()
@@ -163,8 +163,8 @@ def _elsewhere(networks: model.Networks) -> tuple[Mark, ...]:
     return (
         Mark(
             "warn",
-            f"This notebook is in {where} ({here.vpc_id}): a private host in {region} answers it only "
-            "where a route leads there (VPC peering, CEN).",
+            f"This notebook is in {where} ({here.vpc_id}). It can reach a private host in {region} only "
+            "through a route to it (VPC peering, CEN).",
         ),
     )
 
@@ -207,7 +207,7 @@ def _vpc(networks: model.Networks, vpc: model.Vpc) -> View:
                 ),
                 (
                     "Security groups",
-                    ("Security group ID", "Name", "Type", "Usable", "Lets this notebook in"),
+                    ("Security group ID", "Name", "Type", "Usable", "Allows this notebook"),
                     groups,
                 ),
             )
@@ -250,7 +250,7 @@ def _permissions(permissions: model.Permissions) -> View:
     purpose = "plan, create, wait and connect" + (", and for delete" if permissions.clean_up else "")
     to_delete = Mark("info", "To allow deletion too.", Suggestion("permissions", "--clean-up"))
     return View(
-        title=f"RAM policy: the least that the access key's owner needs for {purpose}",
+        title=f"RAM policy: the minimum that the access key's owner needs for {purpose}",
         block=tuple(permissions.policy.splitlines()),
         notes=(
             Mark(
@@ -274,7 +274,7 @@ def _state(cluster: model.Cluster) -> Mark:
 
 
 def command_name(cluster: model.Cluster, clusters: model.Clusters) -> str:
-    """Return how to name the cluster in a command: by its ID where the name is no plain, unique word."""
+    """Return the cluster's argument in a command: its ID if the name is not a plain, unique word."""
     unique = sum(other.display_name == cluster.display_name for other in clusters) == 1
     plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", cluster.display_name)
     return cluster.display_name if unique and plain else cluster.cluster_id

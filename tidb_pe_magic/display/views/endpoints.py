@@ -1,4 +1,4 @@
-"""What is shown of plans and endpoints."""
+"""Views of plans and endpoints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SEVERITIES: dict[str, Kind] = {model.Severity.STOP: "no", model.Severity.WARN: "warn"}
 OWNER_ACCEPTS = Mark(
     "info",
-    "Disconnected: where the service does not auto-accept, its owner has to accept the connection first.",
+    "Disconnected: if the service does not auto-accept, its owner has to accept the connection first.",
 )
 
 
@@ -52,7 +52,7 @@ def _plan(plan: model.EndpointPlan) -> View:
             title=f"Plan: reuse the existing endpoint{refused}",
             kind="no" if plan.stops else None,
             ident=existing.endpoint_id,
-            brief=_free(plan, Code(existing.vpc_id), _in_words(existing), "nothing more is billed"),
+            brief=_free(plan, Code(existing.vpc_id), _in_words(existing), "no additional cost"),
             notes=notes,
             next_command=Suggestion("plan")
             if plan.stops
@@ -82,10 +82,10 @@ def _plan(plan: model.EndpointPlan) -> View:
 
 
 def plan_line(plan: model.EndpointPlan) -> str:
-    """Return in one line what the plan chose, and what is billed."""
+    """Return one line with the plan's choices and what is billed."""
     existing = plan.existing
     if existing is not None:
-        return f"reuse {existing.endpoint_id} in {existing.vpc_id}" + _cost(plan, "nothing more is billed")
+        return f"reuse {existing.endpoint_id} in {existing.vpc_id}" + _cost(plan, "no additional cost")
     whose = " (this notebook's VPC)" if plan.here else ""
     zones = ", ".join(zone.zone_id for zone in plan.zones)
     groups = ", ".join(plan.security_group_ids)
@@ -99,13 +99,13 @@ def _cost(plan: model.EndpointPlan, words: str) -> str:
 
 
 def _free(plan: model.EndpointPlan, *cells: Cell) -> tuple[Cell, ...]:
-    """Return the cells without the last, which is about the cost, where nothing is billed."""
+    """Return the cells, without the last one about the cost if nothing is billed."""
     shown = cells[:-1] if plan.emulated else cells
     return tuple(cell for cell in shown if not (isinstance(cell, Code) and not cell.texts))
 
 
 def finding_notes(plan: model.EndpointPlan) -> tuple[Mark, ...]:
-    """Return a note for each finding that needs attention; that the endpoint exists is the plan's title."""
+    """Return a note for each finding that needs attention, except the existing endpoint (see the title)."""
     return tuple(
         _finding_note(finding, _without_cost(plan, finding))
         for finding in plan.findings
@@ -129,7 +129,7 @@ def _without_cost(plan: model.EndpointPlan, finding: model.Finding) -> str:
 
 
 def _findings(plan: model.EndpointPlan) -> tuple[Table, ...]:
-    """Return the table of what each check found, in the order given: the gravest first."""
+    """Return the table of what each check found, in the given order: the most severe first."""
     rows = tuple(
         (
             Mark(_SEVERITIES.get(finding.severity, "ok"), finding.check),
@@ -142,7 +142,7 @@ def _findings(plan: model.EndpointPlan) -> tuple[Table, ...]:
 
 
 def _passed(plan: model.EndpointPlan) -> tuple[Mark, ...]:
-    """Return one line for all the checks that passed."""
+    """Return one line for all passed checks."""
     passed = sum(finding.severity == model.Severity.OK for finding in plan.findings)
     if not passed:
         return (Mark("ok", f"Dry run {plan.dry_run}."),) if plan.dry_run else ()
@@ -193,7 +193,7 @@ def _authorization(rule: model.Authorization) -> View:
                 "Networks > Add Rule.",
             ),
             Mark(
-                "info", "An empty table allows every endpoint. With rules in it, other endpoints are refused."
+                "info", "An empty table allows every endpoint. If it has rules, other endpoints are refused."
             ),
         ),
         next_command=Suggestion("connect", "--endpoint", rule.endpoint_id) if rule.cluster else None,
@@ -224,7 +224,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
         kind=kind,
         ident=endpoint.endpoint_id,
         brief=tuple(cell for cell in brief if not isinstance(cell, str) or cell),
-        # Of an endpoint that was waited for, the picture; each other command shows it as its words alone.
+        # The picture after a wait; other commands show the endpoint only in words.
         pictures=((topology(None, endpoint), timeline(changes)) if seen else (topology(None, endpoint),))
         if changes
         else (),
@@ -252,7 +252,7 @@ def _endpoint(endpoint: model.VpcEndpoint) -> View:
 
 
 def _standing(endpoint: model.VpcEndpoint) -> tuple[str, Kind, Suggestion]:
-    """Return the title that an endpoint's state gives, its mark, and the next command."""
+    """Return an endpoint's title, mark and next command, derived from its state."""
     if endpoint.ready:
         return "Endpoint ready: Active and Connected", "ok", for_endpoint("connect", endpoint)
     if endpoint.endpoint_status == model.EndpointStatus.DELETING:
@@ -293,7 +293,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
         return View(title=f"Endpoints {of}: none", notes=(note,), next_command=following)
     header: tuple[str, ...] = ("Endpoint ID", "State", "VPC", "Created by tidb_pe")
     if cluster is None:
-        # Each may be of another service; those of one cluster are all of its service.
+        # They can belong to different services; those of one cluster all belong to its service.
         header = (*header, "Serves clusters")
         rows = tuple(
             (*row, served_names(each.clusters or ())) for row, each in zip(rows, endpoints, strict=True)
@@ -329,7 +329,7 @@ def _endpoints(endpoints: model.Endpoints) -> View:
 
 
 def _made_here(endpoint: model.VpcEndpoint) -> str:
-    """Say whether our tag is on it, which one operation alone tells."""
+    """Return whether the endpoint has `OUR_TAG`; only one operation reports it."""
     hidden = model.RamAction.ENDPOINTS in endpoint.missing_actions
     return "cannot tell" if hidden else yes_or_no(endpoint.ours)
 
@@ -352,7 +352,7 @@ def _deletion(deletion: model.Deletion) -> View:
 
 
 def awaits_owner(endpoint: model.VpcEndpoint) -> bool:
-    """Tell whether the owner may have to accept: before the endpoint is Active, none is connected yet."""
+    """Return whether the owner may have to accept: an endpoint is never connected before it is Active."""
     return (
         endpoint.endpoint_status == model.EndpointStatus.ACTIVE
         and endpoint.connection_status == model.ConnectionStatus.DISCONNECTED
@@ -360,12 +360,12 @@ def awaits_owner(endpoint: model.VpcEndpoint) -> bool:
 
 
 def plan_cost(plan: model.EndpointPlan) -> str:
-    """Say in how many zones the planned endpoint is billed, and to whom."""
+    """Return in how many zones the planned endpoint is billed, and to whom."""
     zones = "1 zone" if len(plan.zones) == 1 else f"{len(plan.zones)} zones"
     if plan.existing is not None:
-        return "nothing more: the endpoint exists"
+        return "none in addition: the endpoint exists"
     if not plan.zones:
-        return "not known: the zones could not be looked up"
+        return "unknown: the zones could not be looked up"
     if not plan.billed_zones:
         return f"{zones}, {who_pays(plan.service.payer)}"
     each = "" if len(plan.zones) == 1 else "each "

@@ -1,4 +1,4 @@
-"""What is shown of an endpoint as infrastructure as code."""
+"""View of an endpoint as infrastructure as code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def _export(export: model.Export) -> View:
     warnings = tuple(Mark("warn", warning) for warning in export.warnings)
     if not export.path:
         return View(title=export.subject, block=tuple(lines), notes=warnings)
-    # Whoever named a file reads it there.
+    # Written to a file, the text is not repeated here.
     facts: tuple[Fact, ...] = (("Written to", Code(export.path)), ("Lines", str(len(lines))))
     return View(title=export.subject, kind="ok", facts=facts, notes=warnings)

@@ -1,4 +1,4 @@
-"""What is shown of a fleet: a row for each cluster and VPC, and the zones that are billed in all."""
+"""Views of a fleet: a row for each cluster and VPC, and the total of billed zones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.display.view import Cell, Kind
 
-_MOST_SHOWN = 50  # rows of a live table; beyond it those that move or failed, and the counts of all
+_MOST_SHOWN = 50  # rows of a live table; above this, active and failed rows, and the counts of all
 _MOST_MOVING = 12
 _MOST_REASONS = 4
 _KINDS: dict[str, Kind] = {
@@ -28,7 +28,7 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(model.IN_MOTION, "busy"),
 }
 _NEXT = {"init": "plan", "plan": "apply"}
-# Columns of the result besides those of every table.
+# Columns of the result in addition to the common ones.
 _MORE = dict.fromkeys(("plan", "apply"), ("Zones", "Billed"))
 
 
@@ -37,7 +37,7 @@ def _fleet(fleet: model.Fleet) -> View:
     follows = _NEXT.get(fleet.action)
     command = Suggestion("fleet", follows, fleet.path) if follows and not fleet.failures else None
     if fleet.action == "init":
-        edit = Mark("info", "Name your clusters and VPCs in it. List the clusters.", Suggestion("clusters"))
+        edit = Mark("info", "Add your clusters and VPCs to it. List the clusters.", Suggestion("clusters"))
         return View(title=f"Template written: {fleet.path}", kind="ok", notes=(edit,), next_command=command)
     failed = tuple(row for row in fleet.rows if row.failed)
     return View(
@@ -51,7 +51,7 @@ def _fleet(fleet: model.Fleet) -> View:
 
 
 def fleet_summary(fleet: model.Fleet) -> str:
-    """Return what became of a fleet in one line."""
+    """Return the outcome of a fleet on one line."""
     return f"fleet {fleet.action}: {in_words(fleet.rows)} ({fleet.seconds:.1f} s)"
 
 
@@ -61,9 +61,9 @@ def in_words(rows: Sequence[model.FleetRow]) -> str:
 
 
 def fleet_progress(event: model.FleetProgressed | model.FleetEnded, *, live: bool) -> View:
-    """Return the table of a fleet that is being worked on: every row, or of many those that matter now.
+    """Return the table of a fleet in progress: every row, or the active ones of many.
 
-    At the end there is a line alone: the rows follow, as the command's own result or with its error.
+    At the end only a line is left: the rows follow in the command's own result or with its error.
     """
     if isinstance(event, model.FleetEnded):
         return View(
@@ -73,7 +73,7 @@ def fleet_progress(event: model.FleetProgressed | model.FleetEnded, *, live: boo
     failed = [row for row in rows if row.failed][-_MOST_MOVING:]
     if len(rows) > _MOST_SHOWN:
         moving = [row for row in rows if row.row_state in model.IN_MOTION]
-        # Last those that only the cloud is busy with: they are the most, and the longest.
+        # Rows that wait only for the cloud come last: they are the most frequent, and the slowest.
         moving.sort(key=lambda row: row.row_state == model.RowState.CONNECTING)
         rows = tuple(sorted((*failed, *moving[:_MOST_MOVING]), key=lambda row: row.number))
     return View(
@@ -103,17 +103,17 @@ def _facts(fleet: model.Fleet) -> tuple[tuple[str, Cell], ...]:
         cost = f"{many}, each billed by the hour from creation until deletion" if zones else "nothing more"
         facts.append(("Cost", cost))
     if fleet.action == "apply":
-        facts.append(("Cost", f"{many} made, billed by the hour" if zones else "nothing more"))
+        facts.append(("Cost", f"{many} created, billed by the hour" if zones else "nothing more"))
     return tuple(facts)
 
 
 def _table(rows: Sequence[model.FleetRow], caption: str = "", *more: str) -> Table:
-    """Return the rows; a column in which nothing stands is left out.
+    """Return the table of rows, without empty columns.
 
     Args:
         rows: in their order.
         caption: of the table.
-        more: columns besides those of every table.
+        more: columns in addition to the common ones.
     """
     columns: list[tuple[str, list[Cell]]] = [
         ("#", [str(row.number) for row in rows]),
@@ -127,7 +127,7 @@ def _table(rows: Sequence[model.FleetRow], caption: str = "", *more: str) -> Tab
         columns.append(("Endpoint ID", [Code(row.endpoint_id) for row in rows]))
     if any(row.shares_row for row in rows):
         columns.append(("Shared with", [f"row {row.shares_row}" if row.shares_row else "" for row in rows]))
-    # Of a row that is ready, or failed, something else says it.
+    # A ready or failed row is described elsewhere.
     details = ["" if row.failed or row.row_state == model.RowState.READY else row.detail for row in rows]
     if any(details):
         columns.append(("Endpoint state", [*details]))
@@ -147,7 +147,7 @@ def _failures(failed: Sequence[model.FleetRow]) -> tuple[Table, ...]:
     rows = tuple(
         (str(row.number), row.cluster, row.detail, CommandText(row.next_command or "")) for row in failed
     )
-    return (Table(caption="Failed", header=("#", "Cluster", "Why", "Look at it alone"), rows=rows),)
+    return (Table(caption="Failed", header=("#", "Cluster", "Reason", "Check it alone"), rows=rows),)
 
 
 def _remarks(rows: Iterable[model.FleetRow]) -> tuple[Mark, ...]:
@@ -159,10 +159,10 @@ def _remarks(rows: Iterable[model.FleetRow]) -> tuple[Mark, ...]:
 
 
 def _warnings(fleet: model.Fleet) -> tuple[Mark, ...]:
-    """Return a line for each check that warns, with the first row's words: most are alike in all rows."""
+    """Return a line for each check that warns, with the first row's text: rows mostly have the same."""
     found: dict[str, list[tuple[model.FleetRow, model.Finding]]] = {}
     for row in fleet.rows:
-        # That an endpoint exists is the row's state.
+        # The row's state already says that an endpoint exists.
         told = {"existing-endpoint"} if row.adopted else set()
         for finding in row.findings:
             if finding.severity == model.Severity.WARN and finding.check not in told:

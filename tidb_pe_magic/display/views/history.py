@@ -1,4 +1,4 @@
-"""What is shown of the journal."""
+"""Views of the journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OUTCOMES: dict[str, Kind] = {
     model.QueryOutcome.STOPPED: "warn",
     model.QueryOutcome.FAILED: "no",
 }
-_TOTAL = "{:,.1f} RU in these; a query that took less than 50 ms is not asked for them"
+_TOTAL = "{:,.1f} RU in total; not measured for queries of less than 50 ms"
 
 
 @view_of.register(model.History)

@@ -1,4 +1,4 @@
-"""What is shown of keys and identities."""
+"""Views of keys and identities."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _whoami(whoami: model.Whoami) -> View:
     )
     places = tuple(
         Table(
-            caption=f"{each.cloud}: places in the order in which they count",
-            header=("Place", "State", "What is there"),
+            caption=f"{each.cloud}: places in order of precedence",
+            header=("Place", "State", "Content"),
             rows=tuple(
                 (place.place, Mark(_KINDS.get(place.state, "info"), place.state), place.detail)
                 for place in each.places
@@ -47,8 +47,7 @@ def _whoami(whoami: model.Whoami) -> View:
     problems = tuple(
         Mark("no", f"{each.cloud}: {each.problem}") for each in whoami.routes if each.problem
     ) + tuple(
-        Mark("warn", f"NO_PROXY: the entry {entry} cannot be read and is skipped.")
-        for entry in whoami.skipped
+        Mark("warn", f"NO_PROXY: the entry {entry} is invalid and is skipped.") for entry in whoami.skipped
     )
     problems += tuple(
         Mark("info", f"{each.cloud}: the key comes from {place.place}.")

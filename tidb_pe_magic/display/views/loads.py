@@ -1,4 +1,4 @@
-"""What is shown of a load: the table that is made, how far it is, and what it did."""
+"""Views of a load: the created table, its progress, and its result."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def _load(result: model.LoadResult) -> View:
 
 def _notes(result: model.LoadResult) -> Iterator[str]:
     if result.replaced:
-        yield "The table was replaced when the new one was whole."
+        yield "The table was replaced after the new one was complete."
     elif result.created:
         yield "The table was created."
     if result.keys:
-        yield f"Rows whose {', '.join(result.keys)} the table had already were updated."
+        yield f"Rows with an existing {', '.join(result.keys)} were updated."
 
 
 def loaded(event: model.RowsLoaded) -> str:
@@ -39,5 +39,5 @@ def loaded(event: model.RowsLoaded) -> str:
 
 
 def table_shown(event: model.TableShown) -> View:
-    """Return the statement that makes the table."""
+    """Return the statement that creates the table."""
     return View(title="The table that will be created", kind="info", block=tuple(event.statement.split("\n")))

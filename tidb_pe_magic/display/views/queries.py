@@ -1,4 +1,4 @@
-"""What is shown of a query: how much it read, and how fast."""
+"""Views of a query: how much it read, and how fast."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _query(result: model.QueryResult) -> View:
 def _plan(plan: model.QueryPlan) -> View:
     if not plan.operators:
         lines = tuple(table_lines(plan.columns, plan.rows)) if plan.columns else ()
-        note = "This server is not TiDB: its EXPLAIN is shown as it came."
+        note = "This server is not TiDB: the output of EXPLAIN is shown unchanged."
         return View(title=f"Plan of {plan.statement}", block=lines, notes=(Mark("info", note),))
     measured = (("rows", _actual), ("time", _time)) if plan.analyzed else ()
     shown: tuple[tuple[str, Callable[[model.PlanOperator], str]], ...] = (
@@ -72,18 +72,18 @@ def _time(operator: model.PlanOperator) -> str:
 
 
 def query_summary(result: model.QueryResult) -> tuple[str, ...]:
-    """Return in a few lines what was read, and what of it has to be known."""
+    """Return a few lines about what was read, and what to know about it."""
     return tuple(_summary(result))
 
 
 def _summary(result: model.QueryResult) -> Iterator[str]:
     if result.deferred:
-        yield f"ready in {result.seconds:.1f} s; Dask's workers read when they are asked to"
+        yield f"ready in {result.seconds:.1f} s; Dask's workers read the data when it is needed"
         return
     where = f" to {result.path}" if result.path else ""
     yield _first(result) + where
     if result.cut:
-        yield f"the first {result.rows:,} rows only: there are more (--max-rows)"
+        yield f"only the first {result.rows:,} rows: there are more (--max-rows)"
     if result.exact_decimals:
         columns = ", ".join(result.exact_decimals)
         yield (
@@ -104,7 +104,7 @@ def _first(result: model.QueryResult) -> str:
 
 
 def units(count: float) -> str:
-    """Return Request Units, with at least one digit that is not 0."""
+    """Return Request Units, with at least one nonzero digit."""
     return f"{count:,.1f} RU" if count >= 1 else f"{count:.1g} RU"
 
 

@@ -1,4 +1,4 @@
-"""What is shown of databases, tables and columns."""
+"""Views of databases, tables and columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.display.view import Cell
 
-# Tables of a database that are shown: a page of ten thousand rows is slow, and nobody reads it.
+# Limits the tables shown of a database: a page of ten thousand rows is slow and not readable.
 _MOST = 100
 # Columns of rows that are shown side by side.
 _SIDE_BY_SIDE = 8
@@ -119,7 +119,7 @@ def _parts(found: model.TableDetails) -> Iterator[Table]:
 
 
 def _sample(found: model.TableDetails) -> Table:
-    """Return the first rows: side by side where they fit, otherwise each column in a row of its own."""
+    """Return the first rows: side by side if they fit, otherwise each column in its own row."""
     names = tuple(column.name for column in found.columns)
     rows = tuple(tuple(_NULL if value is None else value for value in row) for row in found.rows)
     caption = f"First {_count(len(rows), 'row')}"

@@ -1,4 +1,4 @@
-"""What is shown of SQL users."""
+"""Views of SQL users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tidb_pe_magic.display.view import Code, Mark, Table, View
 from tidb_pe_magic.display.views.base import view_of
 
 _TITLES = {
-    "create": "SQL user made:",
+    "create": "SQL user created:",
     "delete": "SQL user deleted:",
     "rotate": "New password for SQL user",
 }
@@ -29,12 +29,12 @@ def _sql_users(users: model.SqlUsers) -> View:
         notes.append(
             Mark(
                 "info",
-                f"The cluster's prefix {users.prefix_added} was put before the name (not with --no-prefix).",
+                f"The cluster's prefix {users.prefix_added} was added (use --no-prefix to avoid this).",
             )
         )
     facts = [("Role", user.role)]
     if users.stored:
-        facts.append(("Password kept in", users.stored))
+        facts.append(("Password stored in", users.stored))
     return View(
         title=_TITLES[users.action],
         kind="ok",

@@ -1,4 +1,4 @@
-"""The states that a wait has seen, one after the other: as a picture and in words."""
+"""The states that a wait has seen, in order: as a picture and in words."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic import model
 
-_LEAD, _SIGN = 84.0, 10.0  # the lanes' names; from a sign's centre to where a line begins
+_LEAD, _SIGN = 84.0, 10.0  # the lanes' names; distance from a sign's center to its line
 _MOST, _LEAST = 5, 4  # columns
-# Of the narrow form: where the second and the third column begin, and a row's height.
+# For the narrow form: positions of the second and third column, and a row's height.
 _SECOND, _THIRD, _ROW = 60.0, 190.0, 20.0
 
 
 def timeline(changes: Sequence[model.StateChange]) -> Drawing:
-    """Draw the endpoint's and the connection's states, each where it was first seen.
+    """Draw the endpoint's and the connection's states, each at the time when it was first seen.
 
-    Where there are too many for one line, those after the first are left out; `seen` has them all.
+    If there are too many for one line, states after the first are omitted; `seen` has them all.
     """
     shown: list[model.StateChange | None] = list(changes)
     if len(shown) > _MOST:
@@ -60,15 +60,15 @@ def _from_top(shown: Sequence[model.StateChange | None], label: str) -> Drawing:
 
 def observed_changes(changes: Sequence[model.StateChange]) -> Mark:
     """Return each change with its time, in words."""
-    told = "; ".join(
+    words = "; ".join(
         f"{_after(change)}: {change.endpoint_status}, connection {change.connection_status}"
         for change in changes
     )
-    return Mark("info", f"Seen while waiting, after {told or 'nothing'}")
+    return Mark("info", f"Seen while waiting, after {words or 'nothing'}")
 
 
 def _lane(y: float, states: Sequence[str | None], places: Sequence[float], step: float) -> Iterator[Shape]:
-    """Draw the states of one lane; one that stays is a line that goes on."""
+    """Draw the states of one lane; a state that stays is a continued line."""
     before: str | None = None
     for number, (x, state) in enumerate(zip(places, states, strict=True)):
         kind = state_kind(state or "")

@@ -1,4 +1,4 @@
-"""What is shown of a topic where there is no Markdown."""
+"""View of a help topic if Markdown is not available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tidb_pe_magic.display.views.base import view_of
 if TYPE_CHECKING:
     from tidb_pe_magic.advice import Spelling
 
-# A command in a topic is code: between backticks, or a line of a code block, with a comment after it.
+# Commands in a topic: in backticks, or a line of a code block, with an optional comment after it.
 _COMMAND = re.compile(r"(?P<lead>`|^)%tidb_pe(?P<words>(?: [^`#\n]*[^`# \n])?)", re.MULTILINE)
 
 
@@ -26,7 +26,7 @@ def _help(text: model.HelpText) -> View:
 
 
 def spelled_topic(topic: model.HelpText, spelling: Spelling) -> model.HelpText:
-    """Return the topic with each command as the skin writes it."""
+    """Return the topic with each command in the given spelling."""
 
     def spell(found: re.Match[str]) -> str:
         operation, *words = shlex.split(found["words"]) or [""]

@@ -1,4 +1,4 @@
-"""The way from the notebook to the cluster as a small picture: what there is, and in which state."""
+"""The path from the notebook to the cluster as a small picture: its stations and their states."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _BUSY = {"Creating", "Pending", "Wait", "Connecting", "Migrating"}
 _LEAVING = {"Deleting", "Disconnecting"}
 _GONE = {"ServiceDeleted", "Deleted"}
 
-_PAD, _SIGN = 9.0, 16.0  # within a box; from a sign's left to the words beside it
+_PAD, _SIGN = 9.0, 16.0  # inside a box; from a sign's left edge to its words
 _STATION_HEIGHT, _LINE = 64.0, 17.0
-# Within the endpoint's box: its own words, then a box for each zone.
+# Inside the endpoint's box: its own words, then a box for each zone.
 _HEAD, _ZONE_HEIGHT, _ZONE_STEP, _INDENT = 42.0, 40.0, 46.0, 6.0
 # Between two stations, one below the other; the wider gap has words.
 _GAP, _WORDS_GAP = 14.0, 26.0
 _MOST_ZONES = 4
-_MOST_OTHERS = 4  # clusters beside the one that is meant
+_MOST_OTHERS = 4  # clusters in addition to the selected one
 
 
 @dataclass(frozen=True)
 class _Column:
-    """Where a station stands, from left to right."""
+    """The position of a station, from left to right."""
 
     left: float
     width: float
@@ -50,7 +50,7 @@ _NOTEBOOK, _ENDPOINT, _SERVICE, _CLUSTER = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Station:
-    """One box: a title, what it is about, and a note, with a sign where the note is a state."""
+    """One box: a title, its subject, and a note, with a sign if the note is a state."""
 
     title: str
     code: str = ""
@@ -90,7 +90,7 @@ class _Station:
 
 
 def state_kind(status: str) -> Kind:
-    """Return how a state is drawn; one that is not known is drawn as one that says nothing."""
+    """Return how a state is drawn; an unknown state is drawn as neutral."""
     if status in _GOOD:
         return "ok"
     if status in _BUSY:
@@ -107,13 +107,13 @@ def topology(
     *,
     looked_up: bool = True,
 ) -> Drawing:
-    """Draw notebook, endpoint with its zones, service and cluster, and what is between them.
+    """Draw notebook, endpoint with its zones, service and cluster, and the lines between them.
 
     Args:
-        cluster: None where it is not known which one the endpoint's service belongs to.
-        endpoint: None where there is none yet, or where that was not `looked_up`.
-        aliases: SQL connections of this kernel over the endpoint; None where that was not looked at.
-        looked_up: whether there is an endpoint is known.
+        cluster: None if it is unknown which cluster the endpoint's service belongs to.
+        endpoint: None if there is none yet, or if it was not `looked_up`.
+        aliases: SQL connections of this kernel over the endpoint; None if unknown.
+        looked_up: whether the existence of an endpoint is known.
     """
     known = _Topology(cluster=cluster, endpoint=endpoint, aliases=aliases, looked_up=looked_up)
     label = _in_words(cluster, endpoint, aliases, looked_up=looked_up)
@@ -122,7 +122,7 @@ def topology(
 
 @dataclass(frozen=True, kw_only=True)
 class _Topology:
-    """What is drawn; the arguments of `topology`."""
+    """The content of the picture; the arguments of `topology`."""
 
     cluster: model.Cluster | None
     endpoint: model.VpcEndpoint | None
@@ -131,12 +131,12 @@ class _Topology:
 
     @property
     def zones(self) -> Sequence[model.EndpointZone]:
-        """The endpoint's zones that there is room for."""
+        """The endpoint's zones that fit."""
         return self.endpoint.zones[:_MOST_ZONES] if self.endpoint else ()
 
     @property
     def height(self) -> float:
-        """Of the endpoint's box."""
+        """The height of the endpoint's box."""
         return _HEAD + max(len(self.zones), 1) * _ZONE_STEP + 4
 
     @property
@@ -149,7 +149,7 @@ def _from_left(known: _Topology, label: str) -> Drawing:
     cluster, endpoint, zones = known.cluster, known.endpoint, known.zones
     middles = [_HEAD + number * _ZONE_STEP + _ZONE_HEIGHT / 2 for number in range(len(zones))]
     middle = sum(middles) / len(middles) if middles else _HEAD + _ZONE_HEIGHT / 2
-    # The lines end at the zones' boxes, or at the endpoint's own where it has none.
+    # The lines end at the zones' boxes, or at the endpoint's own box if it has no zones.
     inside = _INDENT if zones else 0
     way_out = connection_kind(endpoint)
     state = (_ENDPOINT.right + 14, 18.0)
@@ -167,7 +167,7 @@ def _from_left(known: _Topology, label: str) -> Drawing:
         *_fan((_SERVICE.left, middle), [(_ENDPOINT.right - inside, y) for y in middles or [middle]], way_out),
         Line(start=(_SERVICE.right, middle), end=(_CLUSTER.left, middle)),
     )
-    # Without zones, or with one, the stations beside the endpoint reach below it.
+    # With at most one zone, the neighboring stations are taller than the endpoint.
     bottom = max(known.height + 1, middle + _STATION_HEIGHT / 2, _clusters_bottom(cluster, endpoint, middle))
     return Drawing(label=label, height=bottom + 1, shapes=shapes)
 
@@ -228,7 +228,7 @@ def _others(
 
 
 def _other_lines(others: Sequence[model.ServedCluster]) -> list[tuple[Kind, str]]:
-    """Return a line for each other cluster; of many, the first ones and how many more there are."""
+    """Return a line for each other cluster; for many, the first ones and the number of the rest."""
     shown = others if len(others) <= _MOST_OTHERS else others[: _MOST_OTHERS - 1]
     lines: list[tuple[Kind, str]] = [
         ("ok" if each.active else "warn", each.name_among(others)) for each in shown
@@ -256,7 +256,7 @@ def _clusters(
     *,
     height: float = _STATION_HEIGHT,
 ) -> Iterator[Shape]:
-    """Draw the cluster, and below it the others to which the endpoint carries logins, too."""
+    """Draw the cluster, and below it the other clusters whose logins the endpoint also carries."""
     lines = _other_lines(_others(cluster, endpoint))
     yield from _cluster(cluster).shapes(column, middle, height=height, after="·" if lines else "")
     if lines:
@@ -278,7 +278,7 @@ def _endpoint(known: _Topology, column: _Column, top: float) -> Iterator[Shape]:
     yield Box(x=column.left, y=top, width=column.width, height=known.height, kind=kind)
     yield Words(x=left, y=top + 17, text="Endpoint", room=room, face="title")
     if endpoint is None:
-        text = "not created yet" if known.looked_up else "not known"
+        text = "not created yet" if known.looked_up else "unknown"
         yield Words(x=left, y=top + 34, text=text, room=room, after="→")
         return
     yield Sign(x=left + 76, y=top + 13, kind=kind)
@@ -303,7 +303,7 @@ def _zone(zone: model.EndpointZone, column: _Column, top: float, more: int) -> I
 def _connection(
     endpoint: model.VpcEndpoint | None, kind: Kind, place: tuple[float, float], room: float
 ) -> Iterator[Shape]:
-    """Draw its state beside the lines."""
+    """Draw the state next to the lines."""
     if endpoint is not None:
         x, y = place
         yield Sign(x=x, y=y - 4, kind=kind)
@@ -311,7 +311,7 @@ def _connection(
 
 
 def connection_kind(endpoint: model.VpcEndpoint | None) -> Kind:
-    """Return how the connection's state is drawn: Disconnected is a warning once it should be more."""
+    """Return how the connection's state is drawn: Disconnected is a warning if the endpoint is Active."""
     if endpoint is None:
         return "info"
     late = (
@@ -334,20 +334,20 @@ def _in_words(
     *,
     looked_up: bool,
 ) -> str:
-    told = ["The way to the cluster: this notebook"]
+    words = ["The path to the cluster: this notebook"]
     if aliases is not None:
-        told[0] += f", connected as {', '.join(aliases)}" if aliases else ", without a SQL connection"
+        words[0] += f", connected as {', '.join(aliases)}" if aliases else ", without a SQL connection"
     if endpoint is None:
-        told.append("no endpoint yet" if looked_up else "endpoint not known")
+        words.append("no endpoint yet" if looked_up else "endpoint not known")
     else:
         zones = ", ".join(f"{zone.zone_id} {zone.eni_ip} {zone.status}" for zone in endpoint.zones)
-        told.append(f"endpoint {endpoint.endpoint_id} {endpoint.endpoint_status}")
-        told += [f"its zones {zones}"] if zones else []
-        told.append(f"connection {endpoint.connection_status}")
-        told.append(f"service {endpoint.service_name}")
+        words.append(f"endpoint {endpoint.endpoint_id} {endpoint.endpoint_status}")
+        words += [f"its zones {zones}"] if zones else []
+        words.append(f"connection {endpoint.connection_status}")
+        words.append(f"service {endpoint.service_name}")
     if cluster is not None:
-        told.append(f"cluster {cluster.display_name} {cluster.state}")
+        words.append(f"cluster {cluster.display_name} {cluster.state}")
     others = _others(cluster, endpoint)
     if others:
-        told.append(f"{'also ' if cluster else ''}serves {', '.join(e.name_among(others) for e in others)}")
-    return "; ".join(told)
+        words.append(f"{'also ' if cluster else ''}serves {', '.join(e.name_among(others) for e in others)}")
+    return "; ".join(words)
