@@ -105,7 +105,7 @@ def test_names_the_failing_cell(temporary: Path, mute_server: str) -> None:
     )
     assert finished.returncode == 1
     assert "    %tidb_pe connect " in finished.stderr
-    assert "\nConnectionFailed: no connection (handshake): the server took " in finished.stderr
+    assert "\nConnectionFailed: no connection (handshake): the server accepted " in finished.stderr
     assert "demo ok" not in finished.stdout
     assert "Traceback" not in finished.stderr
     assert "of-the-upstream" not in finished.stdout + finished.stderr

@@ -122,7 +122,7 @@ def test_a_cut_commit_is_not_claimed_to_be_undone(plain_server: MariaDb, session
     ask(session, "BEGIN")
     ask(session, "INSERT INTO numbers VALUES (1)")
     kill(plain_server, session)
-    with pytest.raises(ConnectionFailed, match="not known whether COMMIT was carried out"):
+    with pytest.raises(ConnectionFailed, match="unknown whether COMMIT was executed"):
         ask(session, "COMMIT")
 
 

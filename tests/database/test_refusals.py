@@ -93,7 +93,7 @@ ROWS = {
         f"Missing user name prefix. See {PAGE}",
         "prefix",
         "login",
-        "is not that of the cluster",
+        "does not belong to the cluster",
         "cluster",
     ),
     "quota": Row(1105, QUOTA, "quota", "login", "spending limit", "%tidb_pe connect"),
@@ -165,7 +165,7 @@ ROWS = {
         "The endpoint is not allowed, whatever that means",
         "other",
         "login",
-        "reason that it gives",
+        "reason given",
         "doctor",
     ),
 }

@@ -98,7 +98,7 @@ def test_a_closed_connection_fails_at_the_handshake() -> None:
     with Listener(lambda _: None) as listener:
         error = failure(target(listener.port))
     assert error.stage == "handshake"
-    assert "ended it before the login" in error.message
+    assert "closed it before the login" in error.message
 
 
 def test_a_silent_server_fails_at_the_handshake() -> None:

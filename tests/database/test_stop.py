@@ -72,13 +72,13 @@ def test_a_statement_is_killed_by_all_bits_of_its_number(server: WireServer, eng
     """KILL uses all 64 bits of CONNECTION_ID(), and the error says that the server was told to stop."""
     error = stopped(server, engine, UPDATE)
     assert [sql for _, sql in server.commands if "KILL" in sql] == [f"KILL QUERY {NUMBER}"]
-    assert str(error) == "the query was stopped here, and the server was told to stop it."
+    assert str(error) == "the query was stopped here, and the server was asked to stop it."
 
 
 def test_an_unreachable_server_is_not_reported_as_stopped(server: WireServer, engine: Any) -> None:
     """With no connection left for KILL, the error gives the reason and how to check."""
     error = str(stopped(server, engine, UPDATE, full=True))
-    assert "stopped here. The server could not be told: " in error
+    assert "stopped here. The server could not be asked to stop it: " in error
     assert "1040 Too many connections" in error
     assert "SHOW PROCESSLIST" in error
     assert not [sql for _, sql in server.commands if "KILL" in sql]

@@ -138,7 +138,7 @@ def test_auto_without_tls_on_the_server_is_plain_and_says_so(plain_server: Maria
     """A server without TLS is used unencrypted in mode auto."""
     result = opened(plain_server.target())
     assert not result.tls.encrypted
-    assert result.tls.description == "not encrypted: the server offers no TLS"
+    assert result.tls.description == "not encrypted: the server does not offer TLS"
 
 
 @pytest.mark.parametrize("mode", [TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY])
@@ -154,7 +154,7 @@ def test_off_is_plain_even_where_tls_is_offered(tls_server: MariaDb, opened: Ope
     """Mode off is unencrypted, and the report says that TLS is available."""
     result = opened(tls_server.target(tls=TlsMode.OFF))
     assert cipher(result.engine) == ""
-    assert result.tls.description == "not encrypted: --tls off, though the server offers TLS"
+    assert result.tls.description == "not encrypted: --tls off, alalthough the server offers TLS"
 
 
 def test_no_later_connection_is_downgraded(tls_server: MariaDb, plain_server: MariaDb, opened: Open) -> None:
@@ -182,7 +182,7 @@ def test_a_lost_session_is_not_opened_again_without_tls(
 def test_a_plain_engine_does_not_stay_plain_where_tls_appears(
     tls_server: MariaDb, plain_server: MariaDb, opened: Open
 ) -> None:
-    """Mode auto is unencrypted only while the server offers no TLS."""
+    """Mode auto is unencrypted only while the server does not offer TLS."""
     with Relay((plain_server.host, plain_server.port)) as relay:
         engine = opened(plain_server.target(port=relay.port)).engine
         relay.upstream = tls_server.host, tls_server.port

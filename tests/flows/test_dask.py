@@ -121,5 +121,5 @@ def test_a_typed_password_is_refused_for_workers(sandbox: Sandbox) -> None:
     typed = Secret(environ.pop("TIDB_PASSWORD"))
     with Runbook(environ=environ, prompt=lambda _: typed) as runbook:
         runbook.run("demo", vpc=VPC, security_group=[GROUP], database="nycflights13")
-        with pytest.raises(errors.InvalidRequest, match=r"--engine.*cannot be asked.*env:NAME"):
+        with pytest.raises(errors.InvalidRequest, match=r"--engine.*cannot ask.*env:NAME"):
             runbook.query(SQL, {"origin": "JFK"}, **RANGES)

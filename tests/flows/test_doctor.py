@@ -90,9 +90,9 @@ def test_connect_does_not_try_a_refused_login_again(
     [
         ("login-wrong-password", "The password is wrong", "--password-from prompt"),
         ("login-wrong-user", "The password is wrong, or the user does not exist", "--password-from prompt"),
-        ("login-missing-prefix", "is not that of the cluster behind this host", "%tidb_pe cluster"),
+        ("login-missing-prefix", "does not belong to the cluster behind this host", "%tidb_pe cluster"),
         ("login-quota-exhausted", "spending limit in the TiDB Cloud console", "%tidb_pe connect"),
-        ("login-insecure-transport", "accepts encrypted connections only", "%tidb_pe doctor"),
+        ("login-insecure-transport", "accepts only encrypted connections", "%tidb_pe doctor"),
         ("login-connection-limit", "5,000 with a spending limit", "%tidb_pe connections"),
         ("login-user-locked", "is locked", "--user OTHER"),
         ("login-password-expired", "has expired", "%tidb_pe sql-user rotate root"),

@@ -195,7 +195,7 @@ def test_run_keeps_no_connection_that_is_secured_in_another_way(
     first = runbook.run("demo", vpc=VPC, security_group=[GROUP])
     placement: dict[str, Any] = {"vpc": VPC, "security_group": [GROUP]}
     if asked.get("tls", "").startswith("verify"):
-        with pytest.raises(errors.ConnectionFailed, match="offers no TLS"):
+        with pytest.raises(errors.ConnectionFailed, match="does not offer TLS"):
             runbook.run("demo", **placement, **asked)
     else:
         again = runbook.run("demo", **placement, **asked)

@@ -1,4 +1,4 @@
-"""Statements of a connection that is registered by itself, without a notebook that shows what they do."""
+"""Statements of a connection that is registered without a notebook to show their effects."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def register(shell: InteractiveShell, engine: Engine, alias: str, *, framed: boo
 
 
 class SilentStatements:
-    """Runs statements in the session that jupysql holds, and says nothing of them."""
+    """Runs statements in jupysql's session without output."""
 
     def __init__(self, engine: Engine, held: Callable[[], Connection | None], **frames: Any) -> None:
-        """Take an engine, what returns jupysql's connection, and options of `to_pandas`."""
+        """Take an engine, a function that returns jupysql's connection, and options of `to_pandas`."""
         self._engine = engine
         self._session = AliasSession(engine, held)
         self._frames = frames

@@ -25,21 +25,21 @@ _ROLLED_BACK = frozenset({"SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELE
 
 
 class AliasSession:
-    """What SET, USE, temporary tables and transactions last in: from one cell to the next, of either magic.
+    """Keeps SET, USE, temporary tables and transactions from one cell to the next, in cells of both magics.
 
-    It is the connection that jupysql holds for the alias; where jupysql holds none, it is one of its own.
+    It uses the connection that jupysql holds for the alias, or its own if jupysql holds none.
 
     Attributes:
         engine: of the alias.
-        overtaken: a statement of ours came after the last one that was asked for, and took its place.
+        overtaken: a statement of this package ran after the user's last one, and replaced it as the last.
     """
 
     def __init__(self, engine: Engine, held: Callable[[], Connection | None] = lambda: None) -> None:
-        """Begin with the connection that is held, or without one until a cell needs it.
+        """Start with the held connection, or without one until a cell needs it.
 
         Args:
             engine: of the alias.
-            held: returns the connection that jupysql holds, if it holds one.
+            held: returns the connection that jupysql holds, if any.
         """
         self.engine = engine
         self._held = held
@@ -52,7 +52,7 @@ class AliasSession:
 
     @property
     def connection(self) -> Connection:
-        """SQLAlchemy's connection, on which jupysql's own statements run too.
+        """SQLAlchemy's connection, which jupysql's own statements use too.
 
         Raises:
             CannotConnect: it cannot be opened.
@@ -66,55 +66,56 @@ class AliasSession:
 
     @property
     def in_transaction(self) -> bool:
-        """A transaction is open, as the server said last."""
+        """Whether a transaction is open, according to the server's last answer."""
         session = self._present()
         return session is not None and session.in_transaction
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The statements, such as SET, whose effect no other session has; USE is not one of them."""
+        """The statements, such as SET, that affect only this session; USE is not one of them."""
         session = self._present()
         return session.settings if session is not None else ()
 
     @property
     def database(self) -> str:
-        """The database that the session is in: USE may have changed it. Empty for none."""
+        """The current database of the session, which USE may have changed; empty for none."""
         session = self._present()
         return session.database if session is not None else (self.engine.url.database or "")
 
     def take_lost(self) -> tuple[str, ...]:
-        """Return, once, the statements whose effect a reconnection has undone."""
+        """Return the statements whose effect was lost by a reconnect; each is returned once."""
         lost, self._lost = tuple(self._lost), []
         return lost
 
     def refuse_ranges(self, field: str) -> None:
-        """Refuse what is read over further connections, where they would show something else.
+        """Reject an option that reads over further connections, if they would return something else.
 
         Args:
-            field: the option that asks for it.
+            field: the option.
 
         Raises:
-            InvalidRequest: a transaction is open, or the session has settings of its own.
+            InvalidRequest: a transaction is open, or the session has its own settings.
         """
         if self.in_transaction:
             reason = "opens further connections, which do not see the open transaction."
             raise InvalidRequest(field, reason, advice="COMMIT or ROLLBACK it first.")
         if self.settings:
             reason = f"opens further connections, without the effect of: {'; '.join(self.settings)}."
-            raise InvalidRequest(field, reason, advice="Leave the option out, or connect again.")
+            raise InvalidRequest(field, reason, advice="Omit the option, or connect again.")
 
     @contextmanager
     def lent(self, statement: str) -> Iterator[PoolProxiedConnection]:
-        """Lend the session's connection for one statement, opened again where it was dropped while idle.
+        """Yield the session's connection for one statement; reopen it if it was dropped while idle.
 
         Raises:
-            ConnectionFailed: the session cannot be opened, or is lost; it says what became of a transaction.
-            StepOrderError: another statement is still running in it.
+            ConnectionFailed: the session cannot be opened, or is lost; the error says what happened to a
+                transaction.
+            StepOrderError: another statement is still running in the session.
         """
         if not self._lock.acquire(timeout=_BUSY_SECONDS):
             raise StepOrderError(
                 "another statement is still running in the session of this alias.",
-                advice="Wait for it to end. connection.query() takes a connection of its own.",
+                advice="Wait for it to end, or use connection.query(), which opens its own connection.",
             )
         try:
             with translated():
@@ -136,7 +137,7 @@ class AliasSession:
             self._lock.release()
 
     def _pass_on(self, session: Session, statement: str) -> None:
-        """Begin a statement, unless it asks about one that was overtaken.
+        """Start a statement, unless it asks about a statement that was overtaken.
 
         Raises:
             InvalidRequest: it does; the answer would be about another statement.
@@ -146,23 +147,23 @@ class AliasSession:
                 "SQL",
                 "it asks about the previous statement, after which its Request Units were read.",
                 advice=Advice(
-                    "Turn that off, then run both statements again.",
+                    "Turn off the reading of Request Units, then run both statements again.",
                     ShellCommand("%config TidbPeMagics.request_units = False"),
                 ),
             )
         self.overtaken = self.overtaken and not statement
 
     def leave_to_parent(self) -> None:
-        """Let it be used in a forked process, whichever thread of the parent used it at the time."""
+        """Make the session usable in a forked process, even if a thread of the parent was using it."""
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the connection where it is its own: jupysql closes what it holds."""
+        """Close the connection if it is this object's own: jupysql closes the one that it holds."""
         if self._own is not None:
             self._own.close()
 
     def _present(self) -> Session | None:
-        """Return the session where it is open already."""
+        """Return the session if it is already open."""
         for connection in (self._held(), self._own):
             if connection is not None and not connection.closed and not connection.invalidated:
                 session: Any = connection.connection.dbapi_connection
@@ -177,7 +178,7 @@ class AliasSession:
     def _ready(self) -> Session:
         connection = self.connection
         if connection.invalidated:
-            # Somebody else has done that; SQLAlchemy wants it said before it goes on.
+            # The connection was invalidated elsewhere; SQLAlchemy requires this call before it continues.
             connection.rollback()
         session: Session = connection.connection.dbapi_connection  # type: ignore[assignment]
         session.pinned = True
@@ -185,15 +186,13 @@ class AliasSession:
 
 
 def _explained(error: ConnectionFailed, statement: str, *, in_transaction: bool) -> ConnectionFailed:
-    """Say what is known of the work that the lost connection was doing."""
+    """Return the error that says what is known about the work of the lost connection."""
     effect = effect_of(statement)
     verb = effect.verb
     if in_transaction and verb in _ROLLED_BACK:
         advice = "The server rolls the open transaction back. Begin it again."
     elif in_transaction or not effect.reads_only:
-        advice = (
-            f"It is not known whether {verb or 'the statement'} was carried out. Check before you repeat it."
-        )
+        advice = f"It is unknown whether {verb or 'the statement'} was executed. Check before you repeat it."
     else:
         return error
     return ConnectionFailed(error.stage, error.reason, advice=advice, kind=error.kind)

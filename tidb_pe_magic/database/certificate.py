@@ -1,7 +1,7 @@
-"""Who issued a certificate and until when it is valid, read from its DER form.
+"""The issuer and the expiry date of a certificate, read from its DER form.
 
-Python decodes a peer's certificate only after it has verified it. To say why a certificate was refused,
-the few fields that a reader needs are read here; nothing is decided by them.
+Python decodes a peer's certificate only after verification. To explain a rejected certificate, this module
+reads the few fields that a reader needs; they are not used for decisions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ORGANIZATION = bytes.fromhex("55040a")
 
 
 class CertificateSummary(NamedTuple):
-    """What is told of a refused certificate; fields are empty where they could not be read."""
+    """The reported fields of a rejected certificate; a field that could not be read is empty."""
 
     issuer: str
     not_after: str

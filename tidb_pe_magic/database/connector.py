@@ -1,4 +1,4 @@
-"""Opens the sessions of one engine: settles the TLS name once, then holds every later session to it."""
+"""Opens the sessions of one engine: determines the TLS name once, and requires it in every later session."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from tidb_pe_magic.credentials.secrets import Secret
 
 
-#: How long an interrupted cell may take to tell the server.
+#: Seconds for an interrupted cell to notify the server.
 _KILL_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Where to connect, as whom, and what the server has to prove.
+    """Host, user, database and TLS verification of a connection.
 
     Attributes:
-        tls_name: the only name that the certificate may carry.
-        gateway_names: names that it may carry besides the host, in mode auto.
+        tls_name: the only name that is accepted in the certificate.
+        gateway_names: names that are also accepted in mode auto.
         ca: file of certificate authorities; empty for the system's.
     """
 
@@ -49,16 +49,16 @@ class Target:
 
 
 class Connector:
-    """Opens sessions; the first decides between TLS and none, and by which name the server is known."""
+    """Opens sessions; the first session determines whether TLS is used, and the server's name."""
 
     def __init__(self, target: Target, *, timeout: float, login_timeout: float | None = None) -> None:
         """Check the TLS options, without connecting.
 
         Args:
-            target: where to connect, as whom, and what the server has to prove.
-            timeout: seconds for each session, from the name to the end of the login.
-            login_timeout: seconds from the beginning until a login is given up, where it may take longer: a
-                cluster that fell asleep wakes at the login of a connection that is opened again, too.
+            target: host, user, database and TLS verification.
+            timeout: seconds for each session, from name resolution to the end of the login.
+            login_timeout: seconds from the start until a login is abandoned, if this is longer: a paused
+                cluster wakes at the login, also when a connection is reopened.
 
         Raises:
             InvalidRequest: the CA file or the TLS name cannot be used.
@@ -75,11 +75,11 @@ class Connector:
         """Return an open session.
 
         Args:
-            arguments: what SQLAlchemy would give to PyMySQL.
-            deadline: the time limit; without one, this session gets its own.
+            arguments: the arguments that SQLAlchemy passes to PyMySQL.
+            deadline: the time limit; by default, the session has its own.
 
         Raises:
-            CannotConnect: no frame of the driver is in its traceback.
+            CannotConnect: its traceback contains no frame of the driver.
         """
         self._arguments = dict(arguments)
         failure: Exception
@@ -95,14 +95,14 @@ class Connector:
         raise failure
 
     def report(self) -> TlsReport:
-        """Say how the sessions are secured."""
+        """Return how the sessions are secured."""
         return tls.report(self._target.tls, self._context, host=self._target.host, offered=self._offered)
 
     def inspect(self, deadline: Deadline) -> tls.CertificateSeenError:
-        """Verify the server's certificate just as the first `connect` does, and end there, before the login.
+        """Verify the server's certificate as the first `connect` does, and stop before the login.
 
         Raises:
-            ConnectionFailed: the certificate is refused, or there is none.
+            ConnectionFailed: the certificate is rejected, or the server has none.
         """
         looking = tls.make_inspecting_context(self._target.tls, self._target.ca)
         self._context = looking
@@ -113,7 +113,7 @@ class Connector:
         except tls.CertificateSeenError as ended:
             seen = ended
         if seen is None:
-            raise AssertionError("a handshake that only looks at the certificate must not lead to a login")
+            raise AssertionError("a handshake that only reads the certificate must not reach the login")
         seen.version, seen.verified_name = looking.version, looking.expected_name
         return seen
 
@@ -128,7 +128,7 @@ class Connector:
         return session
 
     def _settle(self, deadline: Deadline) -> Session:
-        """Return the first session, made with the first name that the certificate carries."""
+        """Return the first session, using the first name that the certificate contains."""
         reached: greeting.Reached | None = greeting.reach(self._target.host, self._target.port, deadline)
         plain_is_fine = self._target.tls == TlsMode.AUTO and not isinstance(self._context, tls.LookingContext)
         if plain_is_fine and reached and not reached.tls_offered:
@@ -140,13 +140,13 @@ class Connector:
             try:
                 self._open(session, deadline, reached)
             except CertificateRejected:
-                reached = None  # another name may be right; every other failure is explained and final
+                reached = None  # another name may match; every other failure is final
             else:
                 return session
         raise self._name_failure(deadline)
 
     def _open(self, session: Session, deadline: Deadline, reached: greeting.Reached | None = None) -> None:
-        """Establish a session; a certificate that is refused for more than its name is explained."""
+        """Open a session; explain a certificate that is rejected for more than its name."""
         try:
             session.establish(deadline, reached)
         except CertificateRejected as rejected:
@@ -163,7 +163,7 @@ class Connector:
     def _name_failure(self, deadline: Deadline) -> ConnectionFailed:
         seen = self._look(deadline, verify=True)
         if isinstance(seen, CertificateRejected):
-            # OpenSSL compares the name before it looks at the dates.
+            # OpenSSL compares the name before it checks the dates.
             return self._chain_failure(seen.error, deadline)
         if isinstance(seen, ConnectionFailed):
             return seen
@@ -177,7 +177,7 @@ class Connector:
         return tls.chain_failure(error, der)
 
     def _look(self, deadline: Deadline, *, verify: bool) -> tls.CertificateSeenError | ConnectionFailed:
-        """Look at the server's certificate once more; no login follows."""
+        """Read the server's certificate again, without a login."""
         context = tls.make_looking_context(self._target.ca, self._names[0], verify=verify)
         try:
             self._session(context).establish(deadline)
@@ -185,11 +185,11 @@ class Connector:
             return seen
         except ConnectionFailed as failure:
             return failure
-        msg = "a handshake that only looks at the certificate must not lead to a login"
+        msg = "a handshake that only reads the certificate must not reach the login"
         raise AssertionError(msg)
 
     def _kill(self, number: int) -> None:
-        """Ask the server, over a session of its own, to end another one; what cannot be asked is left."""
+        """End another session of the server over a new session; ignore a failure to do so."""
         with contextlib.suppress(CannotConnect, pymysql.err.MySQLError), Deadline(_KILL_SECONDS) as deadline:
             session = self.connect(self._arguments, deadline)
             with contextlib.closing(session), session.cursor() as cursor:

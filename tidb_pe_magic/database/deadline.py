@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """A time limit: at its end, every socket given to `guard` is shut down.
+    """A time limit; when it is reached, every socket passed to `guard` is shut down.
 
-    A socket's own timeout starts anew with each packet, so a server that sends a byte now and then would
-    never be given up. A shut-down socket ends whatever waits for it.
+    A socket's own timeout starts again with each packet, so a server that occasionally sends a byte would
+    never time out. Shutting down a socket ends every wait on it.
     """
 
     def __init__(
@@ -27,8 +27,8 @@ class Deadline:
 
         Args:
             seconds: the limit.
-            login: another limit, from the beginning too, that holds as soon as the login is reached.
-            on_login: is called then.
+            login: another limit, also from the start, which applies once the login is reached.
+            on_login: called at that moment.
         """
         self._login, self._on_login = login, on_login
         self._before_login = seconds
@@ -45,11 +45,11 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
-        """The time is over."""
+        """Whether the time is over."""
         return self.remaining <= 0
 
     def reach_login(self) -> None:
-        """Give the server the time that a login may take: a cluster that is asleep wakes first."""
+        """Extend the limit to the login's limit: a paused cluster needs time to wake."""
         if self._login is None:
             return
         self._renew(self._login, self.remaining + self._login - self._before_login)
@@ -57,7 +57,7 @@ class Deadline:
             self._on_login()
 
     def pass_login(self) -> None:
-        """Give what follows the login the time that what preceded it had."""
+        """Give the steps after the login the same time as the steps before it."""
         if self._login is not None:
             self._renew(self._before_login, self._before_login)
 
@@ -74,9 +74,9 @@ class Deadline:
         return timer
 
     def guard(self, sock: socket.socket) -> None:
-        """End the socket's connection at the end of the time.
+        """Shut down the socket when the limit is reached.
 
-        The socket is duplicated, because wrapping it for TLS takes its file descriptor away.
+        The socket is duplicated, because wrapping it for TLS takes over its file descriptor.
         """
         duplicate = sock.dup()
         with self._lock:
@@ -91,7 +91,7 @@ class Deadline:
                     sock.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
-        """Watch the time."""
+        """Wait for the limit."""
         self._timer.start()
         return self
 
@@ -101,7 +101,7 @@ class Deadline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave the sockets alone from now on."""
+        """Stop watching the sockets."""
         self._timer.cancel()
         with self._lock:
             for sock in self._guarded:

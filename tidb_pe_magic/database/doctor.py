@@ -1,7 +1,7 @@
-"""Every stage between this machine and a query, one after the other, within one time limit.
+"""Examines every stage between this machine and a query, in order, within one time limit.
 
-Nothing here is decided by what a step before has cached: names are resolved, connections opened and
-certificates looked at anew, each within its share of the time, so that what hangs is named, not waited for.
+No cached results are used: names are resolved, connections opened and certificates read again, each within
+its share of the time, so a stage that hangs is reported and not waited for.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.session import Session
 
-_SHARE = 0.4  # of the whole time, for one stage
+_SHARE = 0.4  # of the total time, for one stage
 _PINGS = 3
 
 
 class Seen(NamedTuple):
-    """What a stage saw."""
+    """The result of a stage."""
 
     outcome: Outcome
     detail: str
 
 
 def examine(subject: Subject, *, timeout: float = 9.5) -> Diagnosis:
-    """Go through the stages until one fails; at `timeout` seconds at the latest there is an answer.
+    """Examine the stages until one fails; return after at most `timeout` seconds.
 
-    Only a person who is asked for a password is waited for longer.
+    Only a password prompt can take longer.
 
     Raises:
-        InvalidRequest: an option of TLS cannot be used.
+        InvalidRequest: a TLS option cannot be used.
     """
     with contextlib.ExitStack() as opened:
         examination = _Examination(subject, timeout, opened)
@@ -66,7 +66,7 @@ def examine(subject: Subject, *, timeout: float = 9.5) -> Diagnosis:
 
 @dataclass
 class _Examination:
-    """The stages so far, and what they have left for the next ones."""
+    """The finished stages, and what they leave for the next ones."""
 
     subject: Subject
     timeout: float
@@ -81,11 +81,11 @@ class _Examination:
         self._sock: socket.socket | None = None
         self._tls_offered = False
         self._session: tuple[Session, Deadline] | None = None
-        # Checks the options of TLS, before anything is asked.
+        # Checks the TLS options before anything is contacted.
         self._connector = Connector(_without_password(self.subject), timeout=self.timeout)
 
     def do(self, name: str) -> None:
-        """Do one stage, or note that it was not reached."""
+        """Run one stage, or record that it was not reached."""
         if self.over:
             if self.stages[-1].name != name:
                 self.stages.append(Stage(name=name, outcome=Outcome.NOT_REACHED))
@@ -99,7 +99,7 @@ class _Examination:
         self._note(name, seen, started)
 
     def diagnosis(self) -> Diagnosis:
-        """Return what was found, with causes and the next command."""
+        """Return the findings, with causes and the next command."""
         target = self.subject.target
         causes, command = remedies.explain(self.failure, self.stages, self.subject)
         return Diagnosis(
@@ -115,7 +115,7 @@ class _Examination:
         self.stages.append(Stage(name=name, outcome=seen.outcome, detail=one_line(seen.detail), seconds=took))
 
     def _failed(self, name: str, failure: ConnectionFailed, started: float) -> None:
-        """Note a failure; a login that came as far as the database has passed, whatever is refused there."""
+        """Record a failure; a login that failed only at the database has passed."""
         self.over = True
         self.failure = failure
         if name == "login" and failure.stage == "query":
@@ -138,10 +138,10 @@ class _Examination:
         listed = ", ".join(dict.fromkeys(texts))
         leads = f"{target.host} resolves to {listed}"
         if is_address(target.host):
-            leads = f"{target.host} is an address, no name has to be resolved"
+            leads = f"{target.host} is an address, so no name has to be resolved"
         if self._hides(RamAction.ENDPOINT_ZONES):
             hidden = f"RAM action {RamAction.ENDPOINT_ZONES} is missing"
-            return Seen(Outcome.UNKNOWN, f"{leads}; cannot tell whether that is the endpoint: {hidden}")
+            return Seen(Outcome.UNKNOWN, f"{leads}; unknown whether that is the endpoint: {hidden}")
         if is_address(target.host) or not zones:
             return Seen(Outcome.PASSED, leads)
         if not set(texts) & zones.keys():
@@ -150,7 +150,7 @@ class _Examination:
                 f"{leads}: none is an address of the endpoint ({', '.join(zones)})",
             )
         missing = [address for address in zones if address not in texts]
-        rest = f"; not to {', '.join(missing)}, which is the endpoint's too" if missing else ""
+        rest = f"; not to {', '.join(missing)}, which also belongs to the endpoint" if missing else ""
         return Seen(Outcome.PASSED, f"{leads}, the endpoint's own{rest}")
 
     def _hides(self, action: RamAction) -> bool:
@@ -167,11 +167,11 @@ class _Examination:
             )
         route = f"packets leave from {next(filter(None, sources))}"
         if endpoint is None:
-            return Seen(Outcome.UNKNOWN, f"{self.subject.unknown or 'the endpoint is not known'}; {route}")
+            return Seen(Outcome.UNKNOWN, f"{self.subject.unknown or 'the endpoint is unknown'}; {route}")
         if here is None:
             return Seen(
                 Outcome.UNKNOWN,
-                f"this machine is not known to be in {endpoint.vpc_id}, the endpoint's VPC; {route}",
+                f"it is unknown whether this machine is in {endpoint.vpc_id}, the endpoint's VPC; {route}",
             )
         if here.vpc_id == endpoint.vpc_id:
             return Seen(Outcome.PASSED, f"this machine is in {here.vpc_id}, the endpoint's VPC")
@@ -200,32 +200,32 @@ class _Examination:
             kind = "elsewhere" if answering else remedies.gravest(kinds)
             raise ConnectionFailed("tcp", f"{detail}.", kind=kind)
         if kinds:
-            # The host answers, so the way can be followed further; the zone is what is amiss.
+            # The host answers, so later stages can be examined; the problem is in the zone.
             self.failure = ConnectionFailed("tcp", f"{detail}.", kind="zone")
             return Seen(Outcome.FAILED, detail)
         return Seen(Outcome.PASSED, detail)
 
     def _handshake(self) -> Seen:
-        assert self._sock is not None  # noqa: S101 - the stage before has left it
+        assert self._sock is not None  # noqa: S101 - set by the stage before
         with self._share() as deadline:
             reached = greeting.greet(self._sock, deadline)
         self._tls_offered = reached.tls_offered
         reached.sock.close()
-        return Seen(Outcome.PASSED, "a MySQL server greets")
+        return Seen(Outcome.PASSED, "a MySQL server answers")
 
     def _tls(self) -> Seen:
         mode = self.subject.target.tls
         if not self._tls_offered:
             if mode in {TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY}:
                 raise ConnectionFailed(
-                    "tls", f"the server offers no TLS, and --tls {mode} asks for it.", kind="not offered"
+                    "tls", f"the server does not offer TLS, but --tls {mode} requires it.", kind="not offered"
                 )
-            return Seen(Outcome.PASSED, "the server offers none: the connection is not encrypted")
+            return Seen(Outcome.PASSED, "the server does not offer TLS: the connection is not encrypted")
         if mode == TlsMode.OFF:
             return Seen(Outcome.PASSED, "the server offers TLS; --tls off leaves the connection unencrypted")
         with self._share() as deadline:
             seen = self._connector.inspect(deadline)
-        # The inspection is over; what follows is a connection like `connect`'s.
+        # The inspection is complete; the rest is a connection like that of `connect`.
         self._connector = Connector(_without_password(self.subject), timeout=self.timeout)
         summary = summarize(seen.der)
         name = f"verified for {seen.verified_name}" if mode != TlsMode.VERIFY_CA else "its name not checked"
@@ -244,16 +244,16 @@ class _Examination:
         reason = ""
         secret: Secret | None = None
         if not target.user:
-            reason = "no user is named: --user"
+            reason = "no user is given: use --user"
         elif self.subject.password is None:
-            reason = "no password at hand: set TIDB_PASSWORD, or give --password-from"
+            reason = "no password available: set TIDB_PASSWORD, or use --password-from"
         else:
             asked = time.monotonic()
             try:
                 secret = self.subject.password()
             except TidbPeError as error:
                 reason = str(error)
-            # A person who types takes nothing from the time.
+            # Time that a person needs to type does not count.
             self._end += time.monotonic() - asked
         if secret is None:
             self.over = True
@@ -275,7 +275,7 @@ class _Examination:
         return Seen(Outcome.PASSED, self._user)
 
     def _query(self) -> Seen:
-        assert self._session is not None  # noqa: S101 - the stage before has left it
+        assert self._session is not None  # noqa: S101 - set by the stage before
         session, deadline = self._session
         failure = None
         try:
@@ -306,7 +306,7 @@ def _ping(session: Session) -> float:
 
 
 def _end(session: Session) -> None:
-    # Not a polite farewell: a peer that hangs would have to take it.
+    # Closed without a quit message: a peer that hangs could block it.
     with contextlib.suppress(OSError, pymysql.err.MySQLError):
         session._force_close()  # noqa: SLF001 - the driver has no other way
 
@@ -315,5 +315,5 @@ def _validity(not_after: str) -> str:
     try:
         left = (datetime.strptime(not_after, "%Y-%m-%d").replace(tzinfo=UTC) - datetime.now(UTC)).days
     except ValueError:
-        return "its last day could not be read"
+        return "its last valid day could not be read"
     return f"valid until {not_after} ({left} {'day' if left == 1 else 'days'} left)"

@@ -1,4 +1,4 @@
-"""What a statement does to the session that runs it, decided by its tokens."""
+"""The effect of a statement on its session, derived from its tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.tokens import Token
 
-# Statements that leave the session as it was, unless they hold user variables or locks.
+# Statements that do not change the session, unless they contain user variables or locks.
 _READS = frozenset({"SELECT", "WITH", "TABLE", "VALUES", "SHOW", "EXPLAIN", "DESC", "DESCRIBE"})
 _PLAIN = _READS | {"INSERT", "REPLACE", "UPDATE", "DELETE"}
 # These begin, end or prepare something that only later statements of the same session can use.
@@ -35,13 +35,13 @@ _SESSION_PAIRS = frozenset(
         ("DROP", "PREPARE"),
     }
 )
-# Of these, the end of the connection undoes what they did.
+# Of these, closing the connection undoes the effect.
 _UNDONE = frozenset({("CREATE", "TEMPORARY"), ("LOCK", "TABLE"), ("LOCK", "TABLES"), ("LOCK", "INSTANCE")})
-# What stands behind SET and is no variable of the session: it lasts, or holds for one statement.
+# Words after SET that are not session variables: their effect is permanent, or for one statement.
 _LASTING = frozenset({"PASSWORD", "DEFAULT", "CONFIG", "BINDING", "STATEMENT"})
 _WIDER = frozenset({"GLOBAL", "PERSIST", "PERSIST_ONLY", "INSTANCE"})
 _NARROW = frozenset({"SESSION", "LOCAL"})
-# Answers about the statement before.
+# Functions and variables about the previous statement.
 _PAST_FUNCTIONS = frozenset({"LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS"})
 _PAST_VARIABLES = frozenset(
     {"IDENTITY", "LAST_INSERT_ID", "WARNING_COUNT", "ERROR_COUNT"}
@@ -49,7 +49,7 @@ _PAST_VARIABLES = frozenset(
     | {"LAST_PLAN_FROM_BINDING", "LAST_SQL_USE_ALLOC"}
 )
 
-# Of these, the answer is the same behind another SELECT, where the statement before had no warnings.
+# Of these, another SELECT does not change the answer if the previous statement had no warnings.
 _LASTING_PAST = frozenset(
     {"LAST_INSERT_ID", "IDENTITY", "WARNINGS", "ERRORS", "WARNING_COUNT", "ERROR_COUNT"}
 )
@@ -57,17 +57,17 @@ _LASTING_PAST = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What a statement does to its session, and what it needs of it.
+    """The effect of a statement on its session, and what it needs from it.
 
     Attributes:
-        verb: its first word, in capitals.
-        session_only: its first words where it changes nothing but the session; otherwise empty.
-        setting: the statement on one line where a new connection would be without what it did.
-        database: what USE chooses; empty for any other statement.
-        about_past: it asks about the statement before.
-        about_statement: it asks what no other statement may come before: not for warnings or a generated key.
+        verb: its first word, in upper case.
+        session_only: its first words if it changes only the session; otherwise empty.
+        setting: the statement on one line if a new connection would lack its effect.
+        database: the database that USE selects; empty for any other statement.
+        about_past: it asks about the previous statement.
+        about_statement: another statement must not run before it: it asks for more than warnings or a key.
         reads_variables: it reads a user variable.
-        leaves_nothing: the session is afterwards as it was before.
+        leaves_nothing: it leaves the session unchanged.
     """
 
     verb: str = ""
@@ -81,21 +81,21 @@ class Effect:
 
     @property
     def reads_only(self) -> bool:
-        """It changes no data, as far as its first word tells."""
+        """Whether it changes no data, judging by its first word."""
         return self.verb in _READS
 
     @property
     def needs_session(self) -> bool:
-        """Another session than the one before would give another answer."""
+        """Whether another session would give another answer."""
         return self.about_past or self.reads_variables
 
 
 def effect_of(sql: str, *, escapes: bool = True) -> Effect:
-    """Return what a statement does to its session.
+    """Return the effect of a statement on its session.
 
     Args:
         sql: one statement.
-        escapes: a backslash in a string escapes what follows it, which the session's sql_mode says.
+        escapes: a backslash in a string is an escape character, according to the session's sql_mode.
     """
     found = list(tokens(sql, escapes=escapes))
     while found and found[0].text == "(":
@@ -120,10 +120,10 @@ def effect_of(sql: str, *, escapes: bool = True) -> Effect:
 
 
 def refuse_session_statement(statement: str) -> None:
-    """Refuse a statement that has no effect over a connection of its own, whose session ends with it.
+    """Reject a statement that has no effect over a separate connection, whose session ends with it.
 
     Raises:
-        InvalidRequest: it names where the statement has its effect.
+        InvalidRequest: the error says where the statement would have an effect.
     """
     effect = effect_of(statement)
     if effect.session_only:
@@ -136,7 +136,7 @@ def refuse_session_statement(statement: str) -> None:
 
 
 def _pair(found: Sequence[Token]) -> tuple[str, str]:
-    """Return the first two words, without what may stand between them."""
+    """Return the first two words, ignoring what can be between them."""
     words = [token.word for token in found[:4]] + [""] * 2
     if words[1:3] == ["OR", "REPLACE"]:
         del words[1:3]
@@ -144,7 +144,7 @@ def _pair(found: Sequence[Token]) -> tuple[str, str]:
 
 
 def _targets(verb: str, found: Sequence[Token]) -> frozenset[int]:
-    """Return the places of the user variables that SET or INTO gives a value to."""
+    """Return the positions of the user variables that SET or INTO assigns."""
     if verb == "SET":
         firsts = (assignment[0] for assignment in _assignments(found))
         return frozenset(first.start for first in firsts if first.kind == "variable")
@@ -161,7 +161,7 @@ def _targets(verb: str, found: Sequence[Token]) -> frozenset[int]:
 def _first_words(
     verb: str, pair: tuple[str, str], found: Sequence[Token], *, locks: bool, targets: frozenset[int]
 ) -> str:
-    """Return how the statement begins where it only changes the session; otherwise nothing."""
+    """Return the first words of a statement that changes only the session; otherwise an empty string."""
     second = found[1].text if len(found) > 1 else ""
     if verb == "SET":
         return _set_words(found)
@@ -184,7 +184,7 @@ def _first_words(
 def _is_lost(
     verb: str, pair: tuple[str, str], found: Sequence[Token], *, locks: bool, targets: frozenset[int]
 ) -> bool:
-    """Tell whether a new connection would be without what the statement did."""
+    """Return whether a new connection would lack the statement's effect."""
     if verb == "SET":
         return any(
             not _is_wider(assignment) and not _is_transient(assignment) for assignment in _assignments(found)
@@ -193,7 +193,7 @@ def _is_lost(
 
 
 def _set_words(found: Sequence[Token]) -> str:
-    """Return SET and what it sets, where any of it is the session's."""
+    """Return SET and its assignments if any of them is for the session."""
     if len(found) > 1 and found[1].word in _LASTING:
         return ""
     for assignment in _assignments(found):
@@ -219,29 +219,29 @@ def _assignments(found: Sequence[Token]) -> list[list[Token]]:
 
 
 def _is_wider(assignment: Sequence[Token]) -> bool:
-    """Tell whether a variable is set beyond the session."""
+    """Return whether a variable is set for more than the session."""
     first = assignment[0]
     scope = first.text[2:].partition(".")[0].upper() if first.kind == "system" else first.word
     return scope in _WIDER
 
 
 def _is_transient(assignment: Sequence[Token]) -> bool:
-    """Tell whether it is the transaction mode, which the server reports, or of the next transaction alone."""
+    """Return whether it sets the transaction mode, reported by the server or for one transaction."""
     words = [token.text.removeprefix("@@").upper() for token in assignment]
     if words[0] in _NARROW:
-        # For all further transactions of the session.
+        # For all later transactions of the session.
         return words[1:2] == ["AUTOCOMMIT"]
     return words[0].rpartition(".")[2] in {"AUTOCOMMIT", "TRANSACTION"}
 
 
 def _asked_past(verb: str, pair: tuple[str, str], found: Sequence[Token]) -> frozenset[str]:
-    """Return what it asks about the statement before, by the names of the functions and variables."""
+    """Return the functions and variables about the previous statement."""
     if pair == ("GET", "DIAGNOSTICS") or {"GET", "DIAGNOSTICS"} <= {token.word for token in found[:3]}:
         return frozenset({"DIAGNOSTICS"})
     if verb == "SHOW" and (shown := {"WARNINGS", "ERRORS"} & {token.word for token in found}):
         return frozenset(shown)
     systems = (token.text[2:].rpartition(".")[2].upper() for token in found if token.kind == "system")
-    # With an argument LAST_INSERT_ID sets what it returns.
+    # With an argument, LAST_INSERT_ID sets the value that it returns.
     functions = (
         token.word
         for place, token in enumerate(found)
@@ -258,7 +258,7 @@ def _calls(found: Sequence[Token]) -> set[str]:
 
 
 def _chosen(found: Sequence[Token]) -> str:
-    """Return the database's name behind USE."""
+    """Return the name of the database after USE."""
     if len(found) < 2:  # noqa: PLR2004 - USE and a name
         return ""
     text = found[1].text
@@ -269,7 +269,7 @@ def _chosen(found: Sequence[Token]) -> str:
 
 
 def _one_line(sql: str, found: Iterable[Token]) -> str:
-    """Return the statement without its comments and its end, on one line."""
+    """Return the statement without comments and its terminator, on one line."""
     text, end = "", 0
     for token in found:
         if token.text == ";":

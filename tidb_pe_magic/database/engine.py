@@ -27,7 +27,7 @@ _POOL_SIZE, _MAX_OVERFLOW = 2, 8
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """An engine whose login was tried."""
+    """An engine whose login was tested."""
 
     engine: Engine
     tls: TlsReport
@@ -35,7 +35,7 @@ class Opened:
 
 
 class _FirstConnection:
-    """The time limit that the probe's connections share; afterwards each connection has its own."""
+    """The time limit that the test's connections share; later, each connection has its own."""
 
     deadline: Deadline | None = None
 
@@ -47,18 +47,18 @@ def open_engine(
     login_timeout: float | None = None,
     on_login: Callable[[], None] | None = None,
 ) -> Opened:
-    """Return an engine after a login and a query have succeeded.
+    """Return an engine after a successful login and query.
 
     Args:
-        target: where to connect, as whom, and what the server has to prove.
-        timeout: seconds for all of it together: name, connection, TLS, login and query.
-        login_timeout: seconds from the beginning until a login is given up, where it may take longer, now and
-            when a connection is opened again; the query has `timeout` for itself then.
-        on_login: is called when the login is reached.
+        target: host, user, database and TLS verification.
+        timeout: seconds for everything together: name, connection, TLS, login and query.
+        login_timeout: seconds from the start until a login is abandoned, if this is longer, now and when a
+            connection is reopened; the query then has its own `timeout`.
+        on_login: called when the login is reached.
 
     Raises:
-        ConnectionFailed: with the first stage that failed; nothing is left open.
-        InvalidRequest: an option of TLS cannot be used.
+        ConnectionFailed: the error has the first stage that failed; nothing is left open.
+        InvalidRequest: a TLS option cannot be used.
     """
     connector = Connector(target, timeout=timeout, login_timeout=login_timeout)
     first = _FirstConnection()
@@ -77,12 +77,12 @@ def open_engine(
             engine.dispose()
     if version is None:
         # Raised here, so that the frames in between are not part of the traceback.
-        raise failure or ConnectionFailed("query", "the server told no version.")
+        raise failure or ConnectionFailed("query", "the server did not return a version.")
     return Opened(engine=engine, tls=connector.report(), server_version=version)
 
 
 def answers(engine: Engine) -> bool:
-    """Tell whether the server answers a query, over a connection that is opened again if need be."""
+    """Return whether the server answers a query; a lost connection is reopened."""
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
@@ -112,7 +112,7 @@ def _make_engine(target: Target, connector: Connector, first: _FirstConnection) 
     )
     engine = create_engine(
         url,
-        # Of the engine, not of a connection: it has to hold for the connection after a lost one, too.
+        # On the engine, not on a connection: it must also apply to the connection after a lost one.
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
         pool_pre_ping=True,

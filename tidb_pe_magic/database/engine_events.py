@@ -1,4 +1,4 @@
-"""What SQLAlchemy's events do for the sessions of an engine."""
+"""SQLAlchemy event handlers for the sessions of an engine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
-# Another bug in a hook would be shown with the frames by a `%%sql` cell.
+# Any other bug in a hook would appear with its frames in a `%%sql` cell.
 _own_failures = without_values((pymysql.err.MySQLError, Warning))
 
 
 class _AutocommitConnection(Connection):
-    """Knows which of its transactions somebody asked for: SQLAlchemy begins one for every statement, too."""
+    """Marks the transactions that the user started: SQLAlchemy also begins one for every statement."""
 
     begins_by_itself = False
 
@@ -38,14 +38,14 @@ class _AutocommitConnection(Connection):
 
 
 def listen(engine: Engine, *, database: str) -> None:
-    """Have the sessions of an engine survive idle drops, and keep their settings to themselves.
+    """Let the sessions of an engine survive idle drops, and reset their settings.
 
     Args:
-        engine: whose connections are all of class `Session`.
-        database: that each of them begins in; empty for none.
+        engine: all its connections are of class `Session`.
+        database: the initial database of each connection; empty for none.
     """
     forks.watch_engine(engine)
-    # A notebook's connection is checked out once and for all, so the pool never looks at it again.
+    # A notebook's connection is checked out permanently, so the pool never tests it again.
     event.listen(engine, "before_cursor_execute", _revive)
     event.listen(engine, "do_execute", _execute_as_written)
     event.listen(engine, "after_cursor_execute", _remember)
@@ -65,15 +65,15 @@ def _revive(connection: Connection, _cursor: object, statement: str, *_: object)
     if lost:
         warnings.warn(SessionStateLost.of(lost), stacklevel=2)
     if session.open and not session.effect(statement).about_past:
-        # Asked once, before an interrupt needs it.
+        # Read once, before an interrupt needs it.
         session.identity()
 
 
 def _execute_as_written(cursor: Any, statement: str, parameters: object, context: Any) -> bool:
-    """Send a plain string without parameters as it is, where its % are not doubled: `LIKE 'U%'`.
+    """Send a plain string without parameters unchanged if its % are not doubled: `LIKE 'U%'`.
 
-    SQLAlchemy gives the driver empty parameters with it, and the driver then takes each % for a placeholder.
-    What SQLAlchemy has compiled has every % doubled.
+    SQLAlchemy passes empty parameters with it, and the driver then treats each % as a placeholder. In
+    statements that SQLAlchemy compiled, every % is doubled.
     """
     if parameters or "%" not in statement or getattr(context, "compiled", None) is not None:
         return False
@@ -91,7 +91,7 @@ def _remember(connection: Connection, _cursor: object, statement: str, *_: objec
 
 
 def _hide(context: ExceptionContext) -> BaseException | None:
-    # A bug in the driver: a `%%sql` cell would show the frames. What the server says stays as it is.
+    # A bug in the driver: a `%%sql` cell would show the frames. Server errors stay unchanged.
     if isinstance(context.original_exception, pymysql.err.MySQLError):
         return None
     failure = hide_values(context.original_exception)
@@ -99,7 +99,7 @@ def _hide(context: ExceptionContext) -> BaseException | None:
 
 
 def _keep_pinned(context: ExceptionContext) -> None:
-    # Another session in its place would have another database, and nobody would be told of its settings.
+    # A replacement session would have another database, and its lost settings would go unreported.
     connection = context.connection
     if connection is None or connection.invalidated or connection.closed or context.is_pre_ping:
         return
@@ -110,19 +110,19 @@ def _keep_pinned(context: ExceptionContext) -> None:
 
 
 def _renew(database: str, session: Session | None, record: ConnectionPoolEntry) -> None:
-    # The next one who is lent this session would have another one's settings.
+    # Otherwise the next user of this session would have another one's settings.
     if session is not None and (session.settings or session.database != database):
         record.invalidate()
 
 
 def _tell_begins_apart(connection: Connection) -> None:
-    # The engines that execution_options() returns make plain connections, too.
+    # The engines that execution_options() returns create plain connections, too.
     connection.__class__ = _AutocommitConnection
 
 
 @_own_failures
 def _begin(connection: Connection) -> None:
-    """Make a transaction of a block: `engine.begin()`, `connection.begin()`, `to_sql`, an ORM session."""
+    """Start a transaction for a block: `engine.begin()`, `connection.begin()`, `to_sql`, an ORM session."""
     if not getattr(connection, "begins_by_itself", False):
         _begin_block(connection)
 
@@ -135,7 +135,7 @@ def _begin_for_savepoint(connection: Connection, _name: str) -> None:
 
 @_own_failures
 def _undo_failed_to_sql(connection: Connection) -> None:
-    """Roll back where pandas commits the rows of a `to_sql` that failed.
+    """Roll back where pandas would commit the rows of a failed `to_sql`.
 
     `pandas.io.sql.SQLDatabase.__exit__` closes its transaction without passing the exception on (3.1.1).
     """
@@ -155,5 +155,5 @@ def _begin_block(connection: Connection) -> None:
 
 def _session(connection: Connection) -> Session:
     session = connection.connection.dbapi_connection
-    assert isinstance(session, Session)  # noqa: S101 - the engine's pool is filled with no others
+    assert isinstance(session, Session)  # noqa: S101 - the engine's pool contains only these
     return session

@@ -1,4 +1,4 @@
-"""A SELECT to begin with: of a table that exists."""
+"""An example SELECT from an existing table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy.exc
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-# Schemas that hold no data of the user's (MySQL and TiDB reference).
+# Schemas without user data (MySQL and TiDB reference).
 _OF_THE_SERVER = frozenset({"information_schema", "performance_schema", "metrics_schema", "mysql", "sys"})
 _MOST_DATABASES = 5
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -18,17 +18,17 @@ _ROWS = 5
 
 
 def first_query(engine: Engine, database: str) -> str:
-    """Return a SELECT of the first table of the database; empty where there is none that can be listed.
+    """Return a SELECT from the first table of the database; empty if no table can be listed.
 
     Args:
         engine: of the connection.
-        database: its current database; without one the first databases are looked into.
+        database: its current database; if empty, the first databases are searched.
     """
     try:
         with engine.connect() as connection:
             return _first_query(connection, database)
     except sqlalchemy.exc.SQLAlchemyError:
-        return ""  # it is only a suggestion: whoever asks for tables is told what is wrong
+        return ""  # only a suggestion: the list of tables reports the error
 
 
 def _first_query(connection: Connection, database: str) -> str:
@@ -38,7 +38,7 @@ def _first_query(connection: Connection, database: str) -> str:
         table = connection.exec_driver_sql(f"SHOW TABLES FROM {quoted.replace('%', '%%')}").scalar()
         if table:
             place = _short(str(table)) if database else f"{_short(name)}.{_short(str(table))}"
-            return f"SELECT * FROM {place} LIMIT {_ROWS}"  # noqa: S608 - shown, and quoted where it has to be
+            return f"SELECT * FROM {place} LIMIT {_ROWS}"  # noqa: S608 - only displayed, and quoted if necessary
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What a process forked off this one does with the connections: it leaves them to its parent."""
+"""Connections in a forked process: it leaves them to its parent and opens new ones."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 
 class Inherited(Protocol):
-    """Something that a forked process must not use as its parent does."""
+    """An object that a forked process must not use as its parent does."""
 
     def leave_to_parent(self) -> None:
-        """Begin anew, in the forked process."""
+        """Start again, in the forked process."""
 
 
-# Sockets are shared with a child process: two of them reading one would each get parts of the other's rows.
+# Parent and child share sockets: if both read from one, each gets parts of the other's rows.
 _inherited: weakref.WeakSet[Inherited] = weakref.WeakSet()
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
 def watch(inherited: Inherited) -> None:
-    """Have it begin anew in a forked process."""
+    """Make it start again in a forked process."""
     _inherited.add(inherited)
 
 
 def watch_engine(engine: Engine) -> None:
-    """Give the engine a pool of its own in a forked process."""
+    """Give the engine a new pool in a forked process."""
     _engines.add(engine)
 
 

@@ -1,7 +1,7 @@
-"""DNS, TCP and the server's greeting, one after the other, with the reason for each failure.
+"""DNS, TCP and the server's greeting, in order, with the reason for each failure.
 
-The MySQL protocol lets the server speak first, so a connection that opens and then stays silent, or says
-something else, is told apart from one that does not open, and both from a refused login.
+In the MySQL protocol the server sends first. So a connection that opens and stays silent, or sends something
+else, can be distinguished from one that does not open, and both from a refused login.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _LARGEST_GREETING = 4096
 _PROTOCOL_VERSION = 10
 _ERROR = 0xFF
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 60, 10, 3
-_UNACKNOWLEDGED = 10_000  # milliseconds; without a limit Linux sends again for 15 minutes
+_UNACKNOWLEDGED = 10_000  # milliseconds; by default, Linux retransmits for 15 minutes
 LOST = frozenset({CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 0})
-"""The driver's codes of a connection that is lost."""
+"""The driver's codes for a lost connection."""
 
 _NOT_REACHED = (
     "The endpoint's security group must allow inbound TCP on this port from this machine, and this machine "
-    "must be in the endpoint's VPC or be routed to it."
+    "must be in the endpoint's VPC or have a route to it."
 )
 _REFUSED = Advice("Check host and port, and that the endpoint is Connected.", Suggestion("status"))
 
@@ -44,7 +44,7 @@ class Reached(NamedTuple):
 
 
 def reach(host: str, port: int, deadline: Deadline) -> Reached:
-    """Connect to a MySQL server, and look at its greeting; from now on the deadline ends the connection.
+    """Connect to a MySQL server, and read its greeting; the deadline guards the connection from now on.
 
     Raises:
         ConnectionFailed: at stage dns, tcp or handshake, with nothing left open.
@@ -53,7 +53,7 @@ def reach(host: str, port: int, deadline: Deadline) -> Reached:
 
 
 def greet(sock: socket.socket, deadline: Deadline) -> Reached:
-    """Look at the greeting of the server at the other end; the deadline ends the connection from now on.
+    """Read the greeting of the server at the other end; the deadline guards the connection from now on.
 
     Raises:
         ConnectionFailed: at stage handshake, with the socket closed.
@@ -68,14 +68,14 @@ def greet(sock: socket.socket, deadline: Deadline) -> Reached:
 
 
 def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """Open a TCP connection to the first address of `host` that takes one."""
+    """Open a TCP connection to the first address of `host` that accepts it."""
     addresses = resolve(host, port, deadline)
     failures = []
     timed_out = False
     for position, (family, address) in enumerate(addresses):
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            # Each address gets a share of the time: an endpoint has one per zone, and one may be dead.
+            # Each address gets a share of the time: an endpoint has one per zone, and one may not respond.
             sock.settimeout(max(0.01, deadline.remaining / (len(addresses) - position)))
             sock.connect(address)
             tune(sock)
@@ -94,12 +94,12 @@ def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 
 def resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[str, int]]]:
-    """Return the families and addresses of a name, in the order of the operating system's preference.
+    """Return the families and addresses of a name, in the operating system's order.
 
     Raises:
         ConnectionFailed: at stage dns.
     """
-    # The resolver of the operating system takes no time limit and cannot be interrupted.
+    # The operating system's resolver has no timeout and cannot be interrupted.
     try:
         found = within(
             deadline.remaining,
@@ -123,7 +123,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[s
 
 
 def tune(sock: socket.socket) -> None:
-    """Keep idle connections alive through load balancers, and notice a peer that is gone."""
+    """Keep idle connections alive through load balancers, and detect a lost peer."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
@@ -154,7 +154,7 @@ def _peek_greeting(sock: socket.socket, deadline: Deadline) -> bool:
         if not data:
             raise closed_early("it closed the connection")
         if len(data) == seen:
-            # What was peeked at stays readable, so the socket cannot be waited on for the rest.
+            # Peeked data stays readable, so the socket cannot signal the arrival of the rest.
             time.sleep(0.005)
     payload = data[_HEADER:]
     if payload[0] == _ERROR:
@@ -174,7 +174,7 @@ def _is_complete(data: bytes) -> bool:
         said = data[:40].decode("ascii", "backslashreplace")
         raise ConnectionFailed(
             "handshake",
-            f"not a MySQL server: it said {said!r}.",
+            f"not a MySQL server: it sent {said!r}.",
             advice="Check the port (usually 4000).",
             kind="protocol",
         )
@@ -184,17 +184,17 @@ def _is_complete(data: bytes) -> bool:
 def _silent(deadline: Deadline) -> ConnectionFailed:
     return ConnectionFailed(
         "handshake",
-        f"the server took the connection and sent no greeting in {deadline.seconds:.3g} s.",
+        f"the server accepted the connection but sent no greeting in {deadline.seconds:.3g} s.",
         advice=Advice("Check the port, and that the cluster is ACTIVE.", Suggestion("status")),
         kind="silent",
     )
 
 
 def closed_early(reason: str) -> ConnectionFailed:
-    """Return the failure of a server that took the connection and then ended it."""
+    """Return the failure of a server that accepted the connection and then closed it."""
     return ConnectionFailed(
         "handshake",
-        f"the server took the connection and ended it before the login: {reason}.",
+        f"the server accepted the connection and closed it before the login: {reason}.",
         advice=Advice("Check that the endpoint is Connected and the cluster ACTIVE.", Suggestion("status")),
         kind="closed",
     )
@@ -206,7 +206,7 @@ def server_error(code: int, message: str, *, stage: str, plain: bool = False) ->
     Args:
         code: the server's error number.
         message: the server's error message.
-        stage: where it happened, unless the error says better.
+        stage: where it happened, unless the error number implies another stage.
         plain: the connection is unencrypted, though the server offers TLS.
     """
     if message.startswith("#"):
@@ -219,7 +219,7 @@ def server_error(code: int, message: str, *, stage: str, plain: bool = False) ->
         kind = refusals.OTHER.kind if stage == "login" else ""
         return ConnectionFailed(stage, f"{code} {message.rstrip('.')}.", kind=kind)
     advice = refusal.advice
-    # An error of a query is one of the query, whatever its number means at login.
+    # A query's error belongs to the query, whatever its number means at login.
     stage = stage if stage == "query" else refusal.stage
     if refusal.kind == "password" and plain:
         advice = f"{advice} Some servers refuse unencrypted logins with this error: use --tls auto."

@@ -1,4 +1,4 @@
-"""What is likely to be behind a refused login, the likeliest first, and what to type next."""
+"""Likely causes of a refused login, the most likely first, and the next command."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from tidb_pe_magic.errors import ConnectionFailed
     from tidb_pe_magic.model import VpcEndpoint
 
-# What is so clear that there is one cause: the cause, and the next command.
+# Failures with only one possible cause: the cause, and the next command.
 _SAID: dict[str, tuple[str, ...]] = {
-    "timeout": ("The cluster is asleep: an idle Starter cluster wakes at its first login.", "connect"),
+    "timeout": ("The cluster is paused: an idle Starter cluster wakes at its first login.", "connect"),
     "quota": (
         (
             "The cluster has used up this month's quota: set or raise its spending limit in the TiDB Cloud "
@@ -31,7 +31,7 @@ _SAID: dict[str, tuple[str, ...]] = {
     ),
     "method": (
         (
-            "This client does not know the login method of {user}: give the user mysql_native_password or "
+            "This client does not support the login method of {user}: give the user mysql_native_password or "
             "caching_sha2_password (ALTER USER … IDENTIFIED WITH …)."
         ),
         "connect",
@@ -39,7 +39,7 @@ _SAID: dict[str, tuple[str, ...]] = {
         "OTHER",
     ),
     "clear text": (
-        "The server asks for the password in clear text, which is sent over encrypted connections only.",
+        "The server requires the password in clear text, which is sent only over encrypted connections.",
         "doctor",
         "--tls",
         TlsMode.AUTO.value,
@@ -63,7 +63,7 @@ def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...
             "doctor", subject, "--user", right
         )
     if failure.kind == "prefix":
-        return ("The prefix of the user name is not that of the cluster behind this host.",), Suggestion(
+        return ("The prefix of the user name does not belong to the cluster behind this host.",), Suggestion(
             "cluster", cluster.cluster_id
         ) if cluster else Suggestion("clusters")
     prompt = command("connect", subject, "--password-from", "prompt")
@@ -79,8 +79,8 @@ def explain(failure: ConnectionFailed, subject: Subject) -> tuple[tuple[str, ...
         )
         return (*_password(endpoint), *(missing if bare else ())), prompt
     if failure.kind == "other":
-        return ("The server refuses the login for the reason that it gives.",), command("doctor", subject)
-    return ("The server or a proxy before it ended the login.",), command("doctor", subject)
+        return ("The server refuses the login for the reason given.",), command("doctor", subject)
+    return ("The server or a proxy in front of it closed the connection.",), command("doctor", subject)
 
 
 def _password(endpoint: VpcEndpoint | None) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""What a server means by an error at login: by its number, and by how its whole text begins.
+"""The meaning of a server's error at login: by its number, and by the beginning of its text.
 
-TiDB Cloud's gateway answers most of its refusals with errno 1105, and TiDB's own "Access denied" carries a
-link to the page on user name prefixes whatever was wrong: a word of the text decides nothing. Texts: TiDB
-Cloud's documentation, and public reports of 2026; errnos of the gateway's texts are less sure.
+TiDB Cloud's gateway answers most refusals with errno 1105, and TiDB's own "Access denied" always contains a
+link to the page on user name prefixes, so a single word of the text is not conclusive. Texts: TiDB Cloud's
+documentation, and public reports of 2026; the errnos of the gateway's texts are less certain.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from pymysql.constants import CR, ER
 
 from tidb_pe_magic.advice import Advice, Suggestion
 
-_UNKNOWN = 1105  # ER_UNKNOWN_ERROR: the gateway's
+_UNKNOWN = 1105  # ER_UNKNOWN_ERROR, sent by the gateway
 _LOCKED, _PASSWORD_EXPIRED, _MUST_CHANGE, _INSECURE = 3118, 1862, 1820, 3159
 _USER_LIMIT_REACHED, _PLUGIN_NOT_LOADED, _OLD_METHOD = 1226, 1524, 1251
 
 _CHECK_LOGIN = (
-    "Check the password, that the user name carries the cluster's prefix (<prefix>.root), and that the "
+    "Check the password, that the user name has the cluster's prefix (<prefix>.root), and that the "
     "cluster's Authorized Networks allow this endpoint."
 )
-_ENCRYPT = "The server accepts encrypted connections only: --tls auto"
+_ENCRYPT = "The server accepts only encrypted connections: --tls auto"
 _LIMIT = "Close connections that you do not need, then try again."
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an error at login means.
+    """The meaning of an error at login.
 
     Attributes:
-        kind: the sort of refusal, in a word or two.
+        kind: the kind of refusal, in a word or two.
         stage: the stage that it belongs to.
-        advice: what to do where nothing more is known.
+        advice: what to do if nothing else is known.
     """
 
     kind: str
@@ -47,13 +47,13 @@ _EXPIRED = Refusal(
     "login",
     Advice("The password has expired. Set a new one.", Suggestion("sql-user", "rotate", "NAME")),
 )
-_DATABASE = Refusal("database", "query", "Name an existing database: --database NAME")
+_DATABASE = Refusal("database", "query", "Use an existing database: --database NAME")
 
-# The gateway's texts, whatever their number: how each begins.
+# The beginning of each text of the gateway, independent of the error number.
 _TEXTS: tuple[tuple[str, Refusal], ...] = (
     (
         "Missing user name prefix",
-        Refusal("prefix", "login", "Put the cluster's prefix before the user name: --user <prefix>.root"),
+        Refusal("prefix", "login", "Add the cluster's prefix to the user name: --user <prefix>.root"),
     ),
     ("Access denied. Please check your user name and password", Refusal("user", "login", _CHECK_LOGIN)),
     (
@@ -73,7 +73,7 @@ _NUMBERS: dict[int, Refusal] = {
     ER.HOST_NOT_PRIVILEGED: Refusal("host", "login", _CHECK_LOGIN),
     ER.BAD_DB_ERROR: _DATABASE,
     ER.DBACCESS_DENIED_ERROR: Refusal(
-        "database", "query", "The user may not use this database: --database NAME, or grant it."
+        "database", "query", "The user has no permission for this database: use --database NAME, or grant it."
     ),
     ER.CON_COUNT_ERROR: _CONNECTIONS,
     ER.TOO_MANY_USER_CONNECTIONS: Refusal(
@@ -81,7 +81,7 @@ _NUMBERS: dict[int, Refusal] = {
     ),
     _USER_LIMIT_REACHED: Refusal("limit", "handshake", "A limit of this user on the server is reached."),
     ER.HOST_IS_BLOCKED: Refusal(
-        "blocked", "handshake", "The server blocks this machine: FLUSH HOSTS on it unblocks."
+        "blocked", "handshake", "The server blocks this machine: run FLUSH HOSTS on the server."
     ),
     _INSECURE: Refusal("required", "tls", _ENCRYPT),
     _LOCKED: Refusal(
@@ -99,7 +99,7 @@ _NUMBERS: dict[int, Refusal] = {
 }
 
 CLEAR_TEXT = Refusal("clear text", "login", "Encrypt the connection: --tls auto")
-"""The server asks for the password itself, and the connection is not encrypted."""
+"""The server asks for the clear-text password over an unencrypted connection."""
 ENCRYPTION_FIRST = Refusal(
     "encryption first",
     "login",
@@ -107,11 +107,11 @@ ENCRYPTION_FIRST = Refusal(
 )
 """A full login with caching_sha2_password was refused on an unencrypted connection."""
 OTHER = Refusal("other", "login", "")
-"""The server gives a reason of its own."""
+"""The server gives its own reason."""
 
 
 def find(code: int, message: str) -> Refusal | None:
-    """Return what the error means; None where neither its number nor its text is known."""
+    """Return the meaning of the error; None if neither its number nor its text is known."""
     text = message.strip()
     if code not in _NUMBERS or code == _UNKNOWN:
         for beginning, refusal in _TEXTS:

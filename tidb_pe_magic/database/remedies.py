@@ -1,4 +1,4 @@
-"""What is likely to be behind a failed stage, the likeliest first, and what to type next: pure functions."""
+"""Likely causes of a failed stage, the most likely first, and the next command; pure functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONNECTED = "Connected"  # ZoneStatus of ListVpcEndpointZones
 
 
 def gravest(kinds: Iterable[str]) -> str:
-    """Return the sort of failure that says most where several addresses failed in different ways."""
+    """Return the most informative kind of failure if several addresses failed in different ways."""
     found = set(kinds)
     return next((kind for kind in ("timeout", "refused", "unreachable", "error") if kind in found), "")
 
@@ -39,7 +39,9 @@ def explain(failure: ConnectionFailed | None, stages: Iterable[Stage], subject: 
     elsewhere = next((stage for stage in stages if stage.name == "dns"), None)
     doubted = elsewhere is not None and elsewhere.outcome == Outcome.UNKNOWN and subject.zone_addresses
     if failure.stage != "dns" and doubted:
-        wrong_name = "The name leads to another machine: a hosts file, a proxy or a private DNS zone."
+        wrong_name = (
+            "The name resolves to another machine because of a hosts file, a proxy or a private DNS zone."
+        )
         own = (wrong_name, *own)
         next_command = Suggestion("endpoints") if subject.endpoint else next_command
     if amiss is not None:
@@ -49,7 +51,7 @@ def explain(failure: ConnectionFailed | None, stages: Iterable[Stage], subject: 
 
 
 def _state(subject: Subject) -> Remedy | None:
-    """Say what is wrong with endpoint or cluster, where the clouds say so themselves."""
+    """Return problems of the endpoint or the cluster that the clouds report."""
     cluster, endpoint = subject.cluster, subject.endpoint
     if cluster is not None and cluster.restriction is not None:
         reason = cluster.restriction.reason
@@ -66,7 +68,7 @@ def _state(subject: Subject) -> Remedy | None:
     apart = endpoint.connection_status == ConnectionStatus.DISCONNECTED
     causes = [f"{state}."]
     if apart and subject.auto_accept is None:
-        causes = [f"{state}: where the service does not auto-accept, its owner has to accept it first."]
+        causes = [f"{state}: if the service does not auto-accept, its owner has to accept it first."]
     elif apart and not subject.auto_accept:
         causes = [f"{state}: the service does not auto-accept, its owner has to accept it first."]
     elif apart and not subject.is_new:
@@ -88,7 +90,7 @@ def _dns(failure: ConnectionFailed, subject: Subject) -> Remedy:  # noqa: ARG001
         ), Suggestion("clusters")
     return (
         "The endpoint's name is not published yet: that takes a minute after its creation.",
-        "This machine's resolver does not answer, or knows no public names, of which this is one.",
+        "This machine's resolver does not answer, or does not know public names, including this one.",
         "The endpoint was deleted.",
     ), Suggestion("endpoints")
 
@@ -114,7 +116,7 @@ def _tcp(failure: ConnectionFailed, subject: Subject) -> Remedy:
         )
     if failure.kind == "elsewhere":
         return (
-            "The endpoint's own addresses answer: the name leads elsewhere, or to a zone that is gone.",
+            "The endpoint's own addresses answer: the name resolves to another host, or to a deleted zone.",
         ), Suggestion("endpoints")
     if failure.kind == "refused":
         other = f"The port is wrong: TiDB Cloud's is usually {_USUAL_PORT}."
@@ -126,12 +128,12 @@ def _tcp(failure: ConnectionFailed, subject: Subject) -> Remedy:
 
 
 def _all_connected(endpoint: VpcEndpoint | None) -> bool:
-    """Tell whether Alibaba Cloud shows the endpoint and each of its zones as Connected."""
+    """Return whether Alibaba Cloud reports the endpoint and each of its zones as Connected."""
     return endpoint is not None and endpoint.ready and all(z.status == _CONNECTED for z in endpoint.zones)
 
 
 def _unanswered(subject: Subject) -> Remedy:
-    """Silence: a security group drops, a router without a route often does too."""
+    """Return the causes of no answer: a security group drops packets; a router without a route often does."""
     endpoint, here, port = subject.endpoint, subject.here, subject.target.port
     groups = ", ".join(endpoint.security_group_ids) if endpoint else ""
     source = f" from {here.private_ip}" if here and here.private_ip else " from this machine"
@@ -139,10 +141,10 @@ def _unanswered(subject: Subject) -> Remedy:
         f"The endpoint's security group{f' ({groups})' if groups else ''} does not allow inbound TCP {port}"
         f"{source}."
     )
-    acl = "A network ACL or a firewall on the way drops it."
+    acl = "A network ACL or a firewall on the path drops it."
     place = (
-        "This machine is outside the endpoint's VPC without a route to it: the name resolves everywhere, "
-        "the addresses answer inside alone."
+        "This machine is outside the endpoint's VPC without a route to it: the name resolves everywhere, but "
+        "the addresses answer only inside the VPC."
     )
     if endpoint is None:
         return (group, place, acl), _networks(subject)
@@ -160,8 +162,8 @@ def _handshake(failure: ConnectionFailed, subject: Subject) -> Remedy:
     if failure.kind == "protocol":
         service = subject.cluster.service if subject.cluster else None
         usual = service.port if service else _USUAL_PORT
-        wrong = (f"Port {port} is another server's: the SQL port is {usual}.",) if port != usual else ()
-        causes = (*wrong, "A proxy or an SSH tunnel answers in the place of the database.")
+        wrong = (f"Port {port} belongs to another server: the SQL port is {usual}.",) if port != usual else ()
+        causes = (*wrong, "A proxy or an SSH tunnel answers instead of the database.")
         if wrong:
             return causes, _doctor(subject, usual)
         return causes, state
@@ -174,13 +176,13 @@ def _handshake(failure: ConnectionFailed, subject: Subject) -> Remedy:
     if failure.kind == "silent":
         return (
             "The cluster is paused, or is just waking up.",
-            "A proxy or a firewall takes the connection and passes nothing on.",
-            f"Port {port} is another server's.",
+            "A proxy or a firewall accepts the connection but forwards nothing.",
+            f"Port {port} belongs to another server.",
         ), state
     return (
-        "The connection between endpoint and service is being made or ended.",
+        "The connection between endpoint and service is being established or closed.",
         "The cluster is paused or restarting.",
-        "A firewall ends the connection.",
+        "A firewall closes the connection.",
     ), state
 
 
@@ -189,10 +191,10 @@ def _tls(failure: ConnectionFailed, subject: Subject) -> Remedy:
     if failure.kind == "required":
         if subject.target.tls == TlsMode.AUTO:
             return (
-                "The server accepts encrypted connections only.",
-                "A proxy on the way answers without offering TLS.",
+                "The server accepts only encrypted connections.",
+                "A proxy on the path answers without offering TLS.",
             ), command("doctor", subject)
-        return ("The server accepts encrypted connections only.",), command(
+        return ("The server accepts only encrypted connections.",), command(
             "doctor", subject, "--tls", TlsMode.AUTO.value
         )
     if failure.kind == "name":
@@ -202,43 +204,43 @@ def _tls(failure: ConnectionFailed, subject: Subject) -> Remedy:
     if failure.kind == "expired":
         return (
             "This machine's clock is wrong.",
-            "The server's certificate was not renewed: TiDB Cloud support can tell.",
+            "The server's certificate was not renewed: ask TiDB Cloud support.",
         ), ShellCommand("date -u")
     if failure.kind == "not offered":
-        return ("TLS is optional on a private endpoint, and this one has none.",), command(
+        return ("TLS is optional on a private endpoint, and this one does not offer it.",), command(
             "doctor", subject, "--tls", TlsMode.AUTO.value
         )
-    return ("The server speaks no TLS 1.2 or later, or a middlebox breaks it.",), command(
+    return ("The server does not support TLS 1.2 or later, or a middlebox breaks it.",), command(
         "doctor", subject, "--tls", TlsMode.OFF.value
     )
 
 
-_FOREIGN = "Another server, or a proxy that opens TLS, answers at this address: do not send a password to it."
+_FOREIGN = (
+    "Another server, or a proxy that decrypts TLS, answers at this address: do not send a password to it."
+)
 
 
 def _other_name(subject: Subject, names: tuple[str, ...]) -> Remedy:
-    """Advise the cluster's own names only: a name that a stranger's certificate carries proves nothing."""
+    """Suggest only the cluster's own names: the names in an unknown certificate prove nothing."""
     own = next((name for name in subject.target.gateway_names if name in names), "")
     if own:
         asked = subject.target.tls_name or subject.target.host
-        return (f"The certificate is the cluster's gateway's, {own}, and was checked for {asked}.",), command(
-            "doctor", subject, "--tls-name", own
-        )
+        return (
+            f"The certificate belongs to the cluster's gateway, {own}, but was checked for {asked}.",
+        ), command("doctor", subject, "--tls-name", own)
     if subject.cluster is None:
-        unknown = (
-            "The certificate may be a cluster's gateway's: name the cluster, so that its names are known."
-        )
+        unknown = "The certificate may be that of a cluster's gateway. Give the cluster to check its names."
         return (_FOREIGN, unknown), Suggestion("clusters")
     return (_FOREIGN,), Suggestion("endpoints")
 
 
 def _other_authority(subject: Subject) -> Remedy:
     known = (
-        "This machine's certificate store is old or incomplete: the gateway's certificate is issued by Let's "
+        "This machine's certificate store is outdated or incomplete: the gateway's certificate is from Let's "
         "Encrypt (ISRG Root X1)."
     )
     if subject.cluster is None:
-        own = "A server of your own has an authority of your own: give its certificate with --ca PATH."
+        own = "If the server is your own and has its own authority, give its certificate with --ca PATH."
         return (_FOREIGN, own), command("doctor", subject, "--ca", "PATH")
     return (_FOREIGN, known), Suggestion("endpoints")
 
@@ -250,7 +252,7 @@ def _query(failure: ConnectionFailed, subject: Subject) -> Remedy:
         ), Suggestion("connect")
     return (
         "The cluster is overloaded or is just waking up.",
-        "A firewall on the way drops what is larger than the login: check the MTU.",
+        "A firewall on the path drops packets larger than the login's: check the MTU.",
     ), command("doctor", subject)
 
 

@@ -1,4 +1,4 @@
-"""A MySQL session that can be opened again in place, without its holder noticing."""
+"""A MySQL session that can be reopened in place, without its owner noticing."""
 
 from __future__ import annotations
 
@@ -27,15 +27,13 @@ _LONGEST = 80  # characters of a statement that is named
 
 
 class SessionStateLost(UserWarning):
-    """A connection was opened again, and what statements like SET had changed in the old one is gone."""
+    """A connection was reopened, and the effects of statements like SET in the old one are lost."""
 
     @classmethod
     def of(cls, settings: Sequence[str]) -> Self:
-        """Name the statements whose effect is gone."""
+        """List the statements whose effect is lost."""
         texts = "; ".join(each if len(each) <= _LONGEST else f"{each[:_LONGEST]}…" for each in settings)
-        return cls(
-            f"The server had closed the connection. It was opened again, without the effect of: {texts}."
-        )
+        return cls(f"The server had closed the connection. It was reopened without the effect of: {texts}.")
 
 
 class Session(LoginConnection):
@@ -51,7 +49,7 @@ class Session(LoginConnection):
     db: str | bytes | None
     thread_id: Callable[[], int]
 
-    def __init__(  # noqa: PLR0913 - what the connector knows
+    def __init__(  # noqa: PLR0913 - the values that the connector has
         self,
         *,
         secret: Secret,
@@ -67,13 +65,13 @@ class Session(LoginConnection):
 
         Args:
             secret: the password.
-            context: what the certificate is verified with; None for an unencrypted session.
-            plain_if_offered: stay unencrypted even where the server offers TLS.
-            timeout: seconds for opening it again, and for the answer to a ping.
-            login_timeout: seconds for opening it again, once the login is reached, where it may take longer.
+            context: verifies the certificate; None for an unencrypted session.
+            plain_if_offered: stay unencrypted even if the server offers TLS.
+            timeout: seconds to reopen it, and for the answer to a ping.
+            login_timeout: seconds to reopen it once the login is reached, if this is longer.
             reopen: calls `establish`, and explains its failure.
-            kill: ends a session of the server's, by its number there.
-            arguments: what SQLAlchemy would give to PyMySQL.
+            kill: ends a session of the server by its ID.
+            arguments: the arguments that SQLAlchemy passes to PyMySQL.
         """
         super().__init__(secret=secret, context=context, plain_if_offered=plain_if_offered, **arguments)
         self.pinned = False
@@ -92,7 +90,7 @@ class Session(LoginConnection):
         """Connect, unless the server is `reached` already, and log in to a session that has no settings.
 
         Raises:
-            ConnectionFailed: with nothing left open.
+            ConnectionFailed: nothing is left open.
         """
         super().establish(deadline, reached)
         self._settings.clear()
@@ -100,32 +98,32 @@ class Session(LoginConnection):
 
     @property
     def in_transaction(self) -> bool:
-        """A transaction is open, as the server said last."""
+        """Whether a transaction is open, according to the server's last answer."""
         return self.open and self.holds_transaction
 
     @property
     def holds_transaction(self) -> bool:
-        """The server's last word leaves room for uncommitted work, which must not be lost in silence."""
+        """Whether there may be uncommitted work, which must not be lost silently."""
         autocommit = self.autocommit_mode and self.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT
         return not autocommit or bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
     @property
     def database(self) -> str:
-        """The database that it is in; empty for none."""
+        """The current database; empty for none."""
         # The driver replaces the text when it logs in.
         return self.db.decode() if isinstance(self.db, bytes) else self.db or ""
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The statements whose effect a new session would lack, in their order; USE is repeated in one."""
+        """The statements whose effect a new session would lack, in order; USE is repeated in a new one."""
         off = not self.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT and self.autocommit_mode
         return (*self._settings, "SET autocommit = 0") if off else tuple(self._settings)
 
     def identity(self) -> int:
-        """Return the number that KILL takes; the session must be idle.
+        """Return the ID for KILL; the session must be idle.
 
-        The server's greeting has room for 32 bits of it. TiDB counts in 64 where
-        `enable-32bits-connection-id` is off, and by itself when the short numbers have run out.
+        The server's greeting only has 32 bits of it. TiDB uses 64 bits if `enable-32bits-connection-id` is
+        off, or when it has used up the short IDs.
 
         Raises:
             MySQLError: the connection is lost.
@@ -138,20 +136,20 @@ class Session(LoginConnection):
         return self._identity
 
     def effect(self, statement: str) -> Effect:
-        """Return what a statement does to this session."""
+        """Return the effect of a statement on this session."""
         plain = self.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
         return effect_of(statement, escapes=not plain)
 
     def revive(self, statement: str) -> tuple[str, ...]:
-        """Open the session again if it is gone and neither a transaction nor `statement` needs the old one.
+        """Reopen a lost session if neither a transaction nor `statement` needs the old one.
 
         Returns:
             The statements whose effect the new session lacks.
 
         Raises:
-            CannotConnect: it cannot be opened again; a later call tries once more.
+            CannotConnect: it cannot be reopened; a later call tries again.
         """
-        # Whoever holds a pinned session has been shown the error that closed it, and what it cost.
+        # The user of a pinned session has already seen the error that closed it.
         if not (self.pinned and not self.open):
             effect = self.effect(statement)
             if effect.about_past:
@@ -172,7 +170,7 @@ class Session(LoginConnection):
         return lost
 
     def _refuse_silence(self) -> None:
-        """Fail now where an idle connection is gone: the statement might wait for its answer for ever."""
+        """Raise the loss of an idle connection now: the statement might wait forever for its answer."""
         if time.monotonic() - self._used > self.idle_limit and not self._answers():
             raise pymysql.err.OperationalError(
                 CR.CR_SERVER_LOST, "Lost connection to MySQL server while the session was idle"
@@ -184,7 +182,7 @@ class Session(LoginConnection):
         try:
             self.ping(reconnect=False)
         except BaseException as error:
-            # An answer that comes later would be taken for the next statement's.
+            # A later answer would be taken as the next statement's.
             self._force_close()
             if not isinstance(error, pymysql.err.MySQLError):
                 raise
@@ -192,12 +190,12 @@ class Session(LoginConnection):
         return True
 
     def ping(self, reconnect: bool = False) -> None:  # type: ignore[override]  # noqa: FBT001, FBT002 - the driver's
-        """Ask for a sign of life, for a few seconds: behind a NAT that forgot it, none ever comes."""
+        """Ping the server with a short timeout: if a NAT dropped the connection, it never answers."""
         with self.bounded(min(self._timeout, _PING_SECONDS)):
             super().ping(reconnect)  # type: ignore[call-overload]
 
     def is_calm(self) -> bool:
-        """Let a KILL QUERY that came too late end a statement of no importance; False where that is lost."""
+        """Let a late KILL QUERY end an unimportant statement; return False if the session is lost."""
         with self.bounded(min(self._timeout, _PING_SECONDS)):
             for _ in range(2):
                 try:
@@ -213,7 +211,7 @@ class Session(LoginConnection):
         self._used = time.monotonic()
 
     def leave_to_parent(self) -> None:
-        """Close this process's end of a connection that belongs to the process that it was forked off."""
+        """Close this process's end of a connection that belongs to its parent process."""
         if not self.open:
             return
         if self.pinned and self.holds_transaction:
@@ -221,17 +219,17 @@ class Session(LoginConnection):
         self._force_close()
 
     def query(self, sql: str, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - the driver's signature
-        """Execute a statement; where it is interrupted, the server is told to end it too."""
+        """Execute a statement; on an interrupt, ask the server to end it too."""
         try:
             return super().query(sql, unbuffered)
         except KeyboardInterrupt:
-            # The driver has closed its socket, which a server notices only when it has something to send.
+            # The driver has closed its socket, which a server notices only when it sends something.
             self._force_close()
             self._kill(self._identity or self.thread_id())
             raise
 
     def remember(self, statement: str) -> None:
-        """Note what an executed statement changed in the session, for the time after a reconnection."""
+        """Record what an executed statement changed in the session, for a later reconnect."""
         effect = self.effect(statement)
         if effect.database:
             self.db = effect.database
@@ -239,19 +237,20 @@ class Session(LoginConnection):
             self._settings.append(effect.setting)
 
     def discard(self) -> None:
-        """Close the connection without a word: what it would say next is not known."""
+        """Close the connection without a quit message, because its protocol state is unknown."""
         self._force_close()
 
     def begin_block(self) -> None:
-        """Take note that statements no longer commit by themselves, until `commit` or `rollback`.
+        """Stop committing each statement automatically, until `commit` or `rollback`.
 
-        Without autocommit, unlike after BEGIN, a DDL statement or a deadlock in the block does not end it.
+        Without autocommit, unlike after BEGIN, a DDL statement or a deadlock in the block does not end this
+        mode.
         """
         self.autocommit_mode = False
         self._in_block = True
 
     def commit(self) -> None:
-        """Commit; where every statement was committed by itself, a lost connection loses nothing."""
+        """Commit; if every statement was committed automatically, a lost connection loses nothing."""
         self._end(super().commit, nothing_to_lose=not self.holds_transaction)
         self._end_block()
 
@@ -270,13 +269,13 @@ class Session(LoginConnection):
     def _end(self, statement: Callable[[], None], *, nothing_to_lose: bool) -> None:
         try:
             if nothing_to_lose:
-                # A pool takes connections back with a ROLLBACK, which a forgotten one would never answer.
+                # A pool returns connections with a ROLLBACK, which a dropped connection would never answer.
                 with self.bounded(self._timeout):
                     statement()
             else:
                 statement()
         except (pymysql.err.OperationalError, pymysql.err.InterfaceError, pymysql.err.InternalError) as error:
-            # Out of sync, or of sequence: the rest of an answer that an interrupt cut off came in its place.
+            # Out of sync: the rest of an interrupted answer arrived instead.
             cut_off = (
                 isinstance(error, pymysql.err.InternalError) or error.args[0] == CR.CR_COMMANDS_OUT_OF_SYNC
             )

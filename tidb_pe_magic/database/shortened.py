@@ -1,4 +1,4 @@
-"""A statement as a list shows it: on one line, without the texts that are in it."""
+"""Shortens a statement for lists: one line, without the strings in it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 _LONGEST = 120
 _HIDDEN = "…"
 _QUOTES = ("'", '"')
-# What follows names a password, in whatever form.
+# The text after these is a password in some form.
 _SECRET = frozenset({"IDENTIFIED", "PASSWORD"})
 
 
 def shortened(sql: str) -> str:
-    """Return a statement's beginning, with an ellipsis for each string, and for what names a password.
+    """Return a statement's beginning, with an ellipsis for each string and each password.
 
-    A string may be a password, a key or a person's data. Where it is not sure what a string is, because a
-    quote is not closed or a backslash may end one, the statement ends there.
+    A string may be a password, a key or personal data. If it is unclear where a string ends, because a quote
+    is not closed or a backslash may escape one, the statement ends there.
     """
     found = list(tokens(sql))
     if "\\" in sql:

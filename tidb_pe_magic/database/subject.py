@@ -1,4 +1,4 @@
-"""What is known of a connection before it is looked at, and the commands that are about it."""
+"""What is known about a connection before it is examined, and commands for it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from tidb_pe_magic.model import Cluster, VpcEndpoint, Whereabouts
 
 NEW = 300.0
-"""Seconds for which an endpoint counts as new: the Terraform provider waits as long for it."""
+"""Seconds for which an endpoint is considered new: the Terraform provider waits that long for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is known of the connection before it is looked at; all but the target may be unknown.
+    """Facts about a connection before it is examined; all but the target may be unknown.
 
     Attributes:
         target: its user may be empty; its password is not used.
-        password: gives the password when the login is reached; None where there is none at hand.
-        password_from: where that is, as it was typed.
-        ca: the file of authorities, as it was typed; empty where it comes from the environment.
-        endpoint: what the host's zones, VPC and state are compared with.
-        here: where this machine is.
-        age: seconds since the endpoint was created; None where that is not known.
-        auto_accept: the endpoint's service accepts connections by itself; None where that is not known.
-        unknown: why the endpoint is not known, where it should be.
-        last: the stage to end with.
+        password: returns the password when the login is reached; None if none is available.
+        password_from: its source, as typed.
+        ca: the file of authorities, as typed; empty if it comes from the environment.
+        endpoint: to compare with the host's zones, VPC and state.
+        here: location of this machine.
+        age: seconds since the endpoint was created; None if unknown.
+        auto_accept: whether the service accepts connections automatically; None if unknown.
+        unknown: why the endpoint is unknown although it should be known.
+        last: the last stage to examine.
     """
 
     target: Target
@@ -51,12 +51,12 @@ class Subject:
 
     @property
     def is_new(self) -> bool:
-        """The endpoint was created a few minutes ago."""
+        """Whether the endpoint was created a few minutes ago."""
         return self.age is not None and self.age < NEW
 
     @property
     def zone_addresses(self) -> dict[str, str]:
-        """Each address of the endpoint's network interfaces, as a resolver writes it, and its zone."""
+        """Each address of the endpoint's network interfaces, in normalized form, and its zone."""
         zones = self.endpoint.zones if self.endpoint else ()
         return {
             str(ipaddress.ip_address(address)): zone.zone_id
@@ -67,7 +67,7 @@ class Subject:
 
 
 def is_address(host: str) -> bool:
-    """Tell whether the host is an IP address, not a name."""
+    """Return whether the host is an IP address, not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -76,9 +76,9 @@ def is_address(host: str) -> bool:
 
 
 def command(operation: str, subject: Subject, *options: str) -> Suggestion:
-    """Return the command for this subject, with what was given and what is to be different.
+    """Return the command for this subject, with the given options and the changed ones.
 
-    `options` are flags and their values, one after the other.
+    `options` are flags and their values, alternating.
     """
     target = subject.target
     given: dict[str, str] = {}
@@ -89,7 +89,7 @@ def command(operation: str, subject: Subject, *options: str) -> Suggestion:
         if target.user != subject.cluster.root_user:
             given["--user"] = target.user
     elif operation == "doctor" or subject.endpoint is None:
-        # `connect` goes by an endpoint; a host alone has none.
+        # `connect` needs an endpoint; a host is not enough.
         operation = "doctor"
         given |= {"--host": target.host, "--port": str(target.port), "--user": target.user}
     given |= {"--database": target.database, "--tls-name": target.tls_name, "--ca": subject.ca}

@@ -1,6 +1,6 @@
-"""TCP connections to several addresses at once, within one time limit, in the thread that asks.
+"""TCP connections to several addresses at once, within one time limit, in the calling thread.
 
-Without threads, so that the stop button of a notebook ends it at once and nothing is left behind.
+It uses no threads, so that the stop button of a notebook ends it at once and nothing is left behind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.deadline import Deadline
 
-_SLICE = 0.2  # seconds: how long an interrupt may have to wait on systems that do not wake a wait for it
+_SLICE = 0.2  # seconds: maximum delay of an interrupt on systems where it does not end a wait
 _UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)})
 _NO_ROUTE = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
@@ -31,7 +31,7 @@ _NO_ROUTE = frozenset(
 
 @dataclass(frozen=True)
 class Address:
-    """One address to connect to, in the form that sockets take, and the zone that it belongs to, if any."""
+    """One address to connect to, in the form for sockets, and its zone, if any."""
 
     family: int
     place: tuple[Any, ...]
@@ -39,21 +39,21 @@ class Address:
 
     @property
     def text(self) -> str:
-        """The address alone."""
+        """The address without its zone."""
         return str(self.place[0])
 
     def __str__(self) -> str:
-        """Name the address and its zone."""
+        """Return the address and its zone."""
         return f"{self.text} ({self.label})" if self.label else self.text
 
 
 @dataclass
 class Attempt:
-    """How one connection attempt ended.
+    """The outcome of one connection attempt.
 
     Attributes:
-        sock: the open connection, where there is one.
-        kind: refused, timeout, unreachable or error; empty where it is open.
+        sock: the open connection, if successful.
+        kind: refused, timeout, unreachable or error; empty if successful.
     """
 
     address: Address
@@ -63,22 +63,22 @@ class Attempt:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Say it in a few words."""
+        """Return the outcome in a few words."""
         if self.sock is not None:
             return f"{self.address} answers in {1000 * self.seconds:.1f} ms"
         return f"{self.address}: {self.reason}"
 
 
 def literal(ip: str, port: int, label: str) -> Address:
-    """Return an address that is written as such."""
+    """Return the parsed form of a literal IP address."""
     family = socket.AF_INET6 if ipaddress.ip_address(ip).version == 6 else socket.AF_INET  # noqa: PLR2004 - IPv6
     return Address(family, (ip, port), label)
 
 
 def source(address: Address) -> str:
-    """Return this machine's address from which packets to `address` leave; empty where there is no route.
+    """Return this machine's source address for packets to `address`; empty if there is no route.
 
-    Nothing is sent: connecting a datagram socket only asks the routing table.
+    Nothing is sent: connecting a datagram socket only consults the routing table.
     """
     try:
         with socket.socket(address.family, socket.SOCK_DGRAM) as probe:
@@ -89,7 +89,7 @@ def source(address: Address) -> str:
 
 
 def dial(addresses: Sequence[Address], deadline: Deadline) -> list[Attempt]:
-    """Try all addresses at once, and return when each has answered or the time is over."""
+    """Try all addresses at once; return when each has answered or the time is over."""
     attempts = [Attempt(address) for address in addresses]
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -105,7 +105,7 @@ def dial(addresses: Sequence[Address], deadline: Deadline) -> list[Attempt]:
         for key in selector.get_map().values():
             _, attempt = key.data
             attempt.kind, attempt.reason = "timeout", f"no answer in {deadline.seconds:.1f} s"
-        # What is open is kept by the caller, through duplicates of its own.
+        # The caller keeps the open connections, as duplicates.
         for attempt in attempts:
             if attempt.sock is not None:
                 attempt.sock = attempt.sock.dup()
@@ -114,10 +114,10 @@ def dial(addresses: Sequence[Address], deadline: Deadline) -> list[Attempt]:
 
 
 def faults(attempts: Sequence[Attempt]) -> set[str]:
-    """Return how attempts failed, but for a family of addresses that this machine has no route for.
+    """Return the failed attempts, except those of an address family without a route on this machine.
 
-    That counts where no other family answers: a dual-stack name is reached over IPv4 by a machine without
-    IPv6, and nothing is wrong.
+    They count only if no other family answers: a machine without IPv6 reaches a dual-stack name over IPv4,
+    which is not a problem.
     """
     answering = {attempt.address.family for attempt in attempts if attempt.sock is not None}
     return {

@@ -1,7 +1,7 @@
-"""TLS: which certificate and which name is accepted, and what is said about it.
+"""TLS: the accepted certificates and names, and their description.
 
-A certificate is verified or the connection is not made; the only unencrypted connections are those to a
-server that offers no TLS, in mode auto, and those that were asked for by mode off.
+A certificate is verified, or there is no connection. The only unencrypted connections are those to a server
+that does not offer TLS, in mode auto, and those requested by mode off.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _EXPIRED = 10
 
 
 class NamedContext(ssl.SSLContext):
-    """A context that verifies the name that it is given, whatever host was dialled.
+    """A context that verifies a given name, independent of the host.
 
-    A private endpoint's host is not in the gateway's certificate, so the driver's choice of the name
-    (the host) is replaced; the matching itself stays OpenSSL's.
+    A private endpoint's host is not in the gateway's certificate, so this replaces the driver's choice of the
+    name (the host); OpenSSL still does the matching.
     """
 
     expected_name: str = ""
@@ -47,11 +47,11 @@ class NamedContext(ssl.SSLContext):
 
 
 class CertificateSeenError(Exception):
-    """Ends a handshake that was created only to look at the certificate, before anything is sent over it."""
+    """Ends a handshake that was started only to read the certificate, before anything is sent over it."""
 
     def __init__(self, names: tuple[str, ...], der: bytes) -> None:
         """Keep the names (of a verified certificate) and the encoded form (of any)."""
-        super().__init__("the certificate was only looked at")
+        super().__init__("the certificate was only read")
         self.names = names
         self.der = der
         self.version = ""
@@ -59,24 +59,24 @@ class CertificateSeenError(Exception):
 
 
 class LookingContext(NamedContext):
-    """A context whose handshake ends in `CertificateSeenError`: no login can ever follow it."""
+    """A context whose handshake ends in `CertificateSeenError`, so that a login cannot follow."""
 
     def wrap_socket(self, sock: socket.socket, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        """Do the handshake, keep what the certificate says, and close."""
+        """Do the handshake, keep the certificate's data, and close."""
         with super().wrap_socket(sock, *arguments, **options) as wrapped:
             names = tuple(str(entry[1]) for entry in (wrapped.getpeercert() or {}).get("subjectAltName", ()))
             raise CertificateSeenError(names, wrapped.getpeercert(binary_form=True) or b"")
 
 
 class NameMismatch(ConnectionFailed):
-    """The certificate carries none of the names that were tried.
+    """The certificate contains none of the expected names.
 
     Attributes:
-        names: those that it carries.
+        names: the names in the certificate.
     """
 
     def __init__(self, tried: tuple[str, ...], names: tuple[str, ...]) -> None:
-        """Say both."""
+        """List the names in the certificate and the expected ones."""
         carried = ", ".join(names) or "no name"
         super().__init__(
             "tls",
@@ -91,7 +91,7 @@ class NameMismatch(ConnectionFailed):
 
 
 def make_context(mode: TlsMode, ca: str) -> NamedContext:
-    """Return a context that verifies the chain and, but in mode verify-ca, the name.
+    """Return a context that verifies the chain and, except in mode verify-ca, the name.
 
     Raises:
         InvalidRequest: the CA file cannot be used.
@@ -100,7 +100,7 @@ def make_context(mode: TlsMode, ca: str) -> NamedContext:
 
 
 def make_inspecting_context(mode: TlsMode, ca: str) -> LookingContext:
-    """Return a context that verifies as that of `make_context` does, and lets no login follow."""
+    """Return a context that verifies like that of `make_context`, but prevents a login."""
     return _verifying(LookingContext(ssl.PROTOCOL_TLS_CLIENT), mode, ca)
 
 
@@ -112,7 +112,7 @@ def _verifying(context: Context, mode: TlsMode, ca: str) -> Context:
 
 
 def make_looking_context(ca: str, name: str, *, verify: bool) -> LookingContext:
-    """Return a context to look at a certificate, after verifying its chain or before."""
+    """Return a context to read a certificate, after verifying its chain or before."""
     context = LookingContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.expected_name = name
@@ -131,17 +131,17 @@ def _load_authorities(context: ssl.SSLContext, ca: str) -> None:
     try:
         context.load_verify_locations(Path(ca).expanduser())
     except ssl.SSLError:
-        raise InvalidRequest("--ca", f"file {ca} holds no certificate in PEM form.") from None
+        raise InvalidRequest("--ca", f"file {ca} contains no certificate in PEM form.") from None
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidRequest("--ca", f"file {ca} cannot be read: {reason}.") from None
 
 
 def candidate_names(mode: TlsMode, host: str, tls_name: str, gateway_names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that the certificate may carry, in the order in which they are tried.
+    """Return the acceptable names of the certificate, in the order of the attempts.
 
     Raises:
-        InvalidRequest: `tls_name` is no name that a certificate can carry.
+        InvalidRequest: `tls_name` cannot be a name in a certificate.
     """
     if tls_name:
         if not _is_usable(tls_name):
@@ -165,12 +165,12 @@ def _is_usable(name: str) -> bool:
 
 
 def is_name_mismatch(error: ssl.SSLError) -> bool:
-    """Tell whether the certificate was refused for its name alone."""
+    """Return whether the certificate was rejected only for its name."""
     return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _NAME_MISMATCH
 
 
 def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
-    """Return the failure of a certificate whose chain was refused, or of a handshake that broke."""
+    """Return the failure of a certificate whose chain was rejected, or of a broken handshake."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
         return ConnectionFailed(
@@ -185,7 +185,7 @@ def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
         return ConnectionFailed(
             "tls",
             f"the server's certificate is issued by an unknown authority{issuer}: {error.verify_message}.",
-            advice="Another server, or a proxy that opens TLS, may answer: do not send a password to it. For "
+            advice="Another server, or a proxy that decrypts TLS, may answer: send no password to it. For "
             "a server of your own, give the authority's certificate: --ca PATH",
             kind="authority",
         )
@@ -198,7 +198,7 @@ def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
         )
     return ConnectionFailed(
         "tls",
-        f"the server's certificate is refused{issuer}: {error.verify_message}.",
+        f"the server's certificate was rejected{issuer}: {error.verify_message}.",
         advice="Another server may answer at this address: do not send a password to it.",
     )
 
@@ -206,9 +206,9 @@ def chain_failure(error: ssl.SSLError, der: bytes) -> ConnectionFailed:
 def report(mode: TlsMode, context: NamedContext | None, *, host: str, offered: bool) -> TlsReport:
     """Return how the connection is secured, in words."""
     if context is None:
-        reason = "the server offers no TLS"
+        reason = "the server does not offer TLS"
         if mode == TlsMode.OFF:
-            reason = "--tls off, though the server offers TLS" if offered else "--tls off"
+            reason = "--tls off, although the server offers TLS" if offered else "--tls off"
         return TlsReport(encrypted=False, verified_name="", description=f"not encrypted: {reason}")
     if mode == TlsMode.VERIFY_CA:
         return TlsReport(

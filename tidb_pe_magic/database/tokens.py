@@ -1,4 +1,4 @@
-"""MySQL's SQL cut into its tokens: strings, quoted names, comments, variables, words and signs."""
+"""Splits MySQL's SQL into its tokens: strings, quoted names, comments, variables, words and signs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What is not code. A comment with ! or + is read by the server.
+# Everything that is not code. The server executes a comment with ! or +.
 _NO_CODE = r"""
     (?P<quoted> '(?:[^'{escape}]++|{escaped}'')*+' | "(?:[^"{escape}]++|{escaped}"")*+" | `(?:[^`]++|``)*+` )
     | (?P<comment> (?:--(?=\s|\Z)|\#)[^\n]* | /\*(?![!+]|M!|T!).*?\*/ )
@@ -16,11 +16,11 @@ _NO_CODE = r"""
 
 
 def pieces(code: str, *, escapes: bool) -> re.Pattern[str]:
-    """Return what finds the pieces of a statement: quoted ones, comments, and those of `code`.
+    """Return the pattern for the tokens of a statement: quoted ones, comments, and those of `code`.
 
     Args:
         code: alternatives of a verbose pattern, each a named group.
-        escapes: a backslash in a string escapes what follows it, which the session's sql_mode says.
+        escapes: a backslash in a string is an escape character, according to the session's sql_mode.
     """
     escape, escaped = (r"\\", r"\\.|") if escapes else ("", "")
     no_code = _NO_CODE.replace("{escape}", escape).replace("{escaped}", escaped)
@@ -32,8 +32,8 @@ class Token(NamedTuple):
 
     Attributes:
         kind: word, quoted, variable (`@x`), system (`@@x`) or sign.
-        text: as it is written.
-        start: its place in the statement.
+        text: as written.
+        start: its position in the statement.
     """
 
     kind: str
@@ -42,11 +42,11 @@ class Token(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The word in capitals; empty where it is none."""
+        """The word in upper case; empty if it is not a word."""
         return self.text.upper() if self.kind == "word" else ""
 
 
-# `/*!80000 SET x = 1 */`: the server reads what is in the comment, so its two ends count as nothing.
+# `/*!80000 SET x = 1 */`: the server executes the content, so the two ends of the comment are ignored.
 _CODE = r"""
     | (?P<hint> /\*\+.*?\*/ )
     | (?P<edge> /\*(?:M?!\d*|T!(?:\[[^\]]*\])?) | \*/ )
@@ -65,7 +65,7 @@ def tokens(sql: str, *, escapes: bool = True) -> Iterator[Token]:
 
     Args:
         sql: the statement.
-        escapes: a backslash in a string escapes what follows it, which the session's sql_mode says.
+        escapes: a backslash in a string is an escape character, according to the session's sql_mode.
     """
     name_end = -1
     for found in _TOKENS[escapes].finditer(sql):
@@ -79,7 +79,7 @@ def tokens(sql: str, *, escapes: bool = True) -> Iterator[Token]:
 
 
 def is_code(sql: str) -> bool:
-    """Tell whether what follows a half-typed statement is code, and not the rest of a string or a comment."""
+    """Return whether the text after a half-typed statement is code, not inside a string or a comment."""
     last = None
     for found in _TOKENS[True].finditer(sql):
         text, kind = found.group(), found.lastgroup

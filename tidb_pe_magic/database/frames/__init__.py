@@ -1,7 +1,7 @@
 """SQL results as Arrow record batches and pandas frames, decoded column by column.
 
-PyMySQL makes the connection, logs in and does TLS; the rows that the server sends are decoded here, with
-numpy and pyarrow and without a Python object per value.
+PyMySQL connects, logs in and handles TLS. The rows from the server are decoded here, with numpy and pyarrow
+and without a Python object per value.
 """
 
 from __future__ import annotations

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.frames.driver import Driver
 
 _ERR, _LOCAL_INFILE = 0xFF, 0xFB
-# Seconds between two looks at whoever wants to know whether anything happens.
+# Seconds between two calls of the progress callback.
 _TICK = 0.1
 _CHANGED = re.compile(rb"Changed: (\d+)")
 
 
 class Answer:
-    """What the server sends until it waits for the next command.
+    """The server's data until it waits for the next command.
 
     Attributes:
-        columns: of the rows; empty where the statement has none.
-        affected_rows: what a statement without rows changed.
-        warnings: how many the server has for SHOW WARNINGS, once it has ended.
+        columns: of the rows; empty if the statement returns none.
+        affected_rows: number of rows that a statement without a result changed.
+        warnings: number of warnings for SHOW WARNINGS, known once the answer has ended.
         ended: the connection is ready for the next command.
     """
 
@@ -46,14 +46,14 @@ class Answer:
         interval: float,
         declarations: Declarations,
     ) -> None:
-        """Take a connection over which a command will be sent.
+        """Take the connection for a command.
 
         Args:
             driver: the connection.
-            on_bytes: told how many bytes have come, and 0 every 0.1 s while none do.
-            capacity: bytes of rows in a batch, about.
-            interval: seconds after which a batch is handed over that is not full.
-            declarations: which of the columns' declared types hold.
+            on_bytes: called with the number of received bytes, and with 0 every 0.1 s while none arrive.
+            capacity: approximate bytes of rows in a batch.
+            interval: seconds after which a partial batch is returned.
+            declarations: which declared column types are reliable.
         """
         self._driver = driver
         self._on_bytes = on_bytes
@@ -67,10 +67,10 @@ class Answer:
         self.ended = False
 
     def begin(self) -> None:
-        """Read what comes before the rows of the command that has just been sent.
+        """Read the part of the answer before the rows.
 
         Raises:
-            MySQLError: the server's word on what is wrong.
+            MySQLError: the server's error.
         """
         self._timeout, self._heard = self._driver.limit(_TICK), time.monotonic()
         self._limited = True
@@ -84,10 +84,10 @@ class Answer:
             self._definitions(head)
 
     def batch(self) -> Batch | None:
-        """Return the next rows; None behind the last ones.
+        """Return the next rows; None after the last ones.
 
         Raises:
-            MySQLError: the server's word on why there are no more, or the connection's end.
+            MySQLError: the server's error, or the connection was lost.
         """
         since = time.monotonic()
         while not self.ended:
@@ -103,7 +103,7 @@ class Answer:
         return None
 
     def release(self) -> None:
-        """Give the connection back as it was."""
+        """Restore the connection's settings."""
         if self._limited and self._driver.open:
             self._driver.limit(self._timeout)
 
@@ -122,7 +122,7 @@ class Answer:
         self._on_bytes(self._buffer.received - before)
 
     def _packet(self) -> bytes:
-        """Return the next packet, which is no row."""
+        """Return the next packet, which is not a row."""
         while True:
             payload = self._buffer.packet()
             if payload is None:
@@ -140,7 +140,7 @@ class Answer:
         definitions = [read_definition(self._packet(), encoding) for _ in range(count)]
         self.columns = tuple(column(each, self._declarations) for each in definitions)
         if not MysqlPacket(self._packet(), "").is_eof_packet():
-            raise malformed("no EOF behind the columns' definitions")
+            raise malformed("no EOF after the columns' definitions")
 
     def _end(self, payload: bytes) -> None:
         packet = EOFPacketWrapper(MysqlPacket(payload, ""))
@@ -154,7 +154,7 @@ class Answer:
         self._settle(packet.server_status)
 
     def _settle(self, status: int) -> None:
-        """Note that the result is complete, and whether another one follows."""
+        """Record that the result is complete, and whether another one follows."""
         self._driver.settle(status)
         if status & SERVER_STATUS.SERVER_MORE_RESULTS_EXISTS:
             following = self._packet()
@@ -163,7 +163,7 @@ class Answer:
             self._ok(following)
             return
         if not self._buffer.empty:
-            raise malformed("more than the answer was sent")
+            raise malformed("more data than the answer was sent")
         self.ended = True
 
     def _fail(self, payload: bytes) -> None:
@@ -172,9 +172,9 @@ class Answer:
 
 
 def changed_rows(affected: int, message: bytes) -> int:
-    """Return how many rows a statement changed: UPDATE may count those that it found in `affected`.
+    """Return how many rows a statement changed; for UPDATE, `affected` may count the matched rows.
 
-    The driver asks for that (`CLIENT.FOUND_ROWS`), as SQLAlchemy wants it; the message has both numbers.
+    The driver requests this (`CLIENT.FOUND_ROWS`), as SQLAlchemy expects; the message has both numbers.
     """
     found = _CHANGED.search(message)
     return int(found[1]) if found else affected

@@ -1,4 +1,4 @@
-"""Rows as they came over the wire, and what both protocols ask of them: loads, lengths and strings."""
+"""Rows as received, with the operations that both protocols need: loads, lengths and strings."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-# Arrow's default pool takes pages of 2 MB, which cost half as much memory again as there are values, and the
-# time to clear them.
+# Arrow's default pool uses pages of 2 MB, which cost another half of the values' memory, and the time to
+# clear them.
 POOL = pa.jemalloc_memory_pool() if "jemalloc" in pa.supported_memory_backends() else pa.system_memory_pool()
 
-# The first byte of a length-encoded integer: below _LONG it is the value, and NULL is a value of no length.
+# First byte of a length-encoded integer: below _LONG it is the value; NULL is a value of length 0.
 NULL, _LONG = 0xFB, 0xFB
 _HEAD = np.ones(256, np.int64)
 _HEAD[0xFC:0xFF] = 3, 4, 9
@@ -31,22 +31,22 @@ _MASK = np.zeros(256, np.uint64)
 _MASK[0xFC:0xFF] = 0xFFFF, 0xFFFFFF, 0xFFFFFFFFFFFFFFFF
 _SMALL = np.arange(256, dtype=np.uint64)
 _SMALL[_LONG:] = 0
-# No length is larger; a sum with it does not overflow.
+# Larger than every length; adding a length to it does not overflow.
 _LIMIT = np.uint64(1 << 40)
 
 
 class Batch:
-    """Complete rows, whose bytes stay where they are.
+    """Complete rows, whose bytes are not copied.
 
     Attributes:
-        data: all bytes, of these rows and around them.
+        data: the bytes of these rows and around them.
         rows: the number of rows.
         starts: where each row's payload begins.
         ends: where each row's payload ends.
     """
 
     def __init__(self, data: bytearray, heads: Offsets) -> None:
-        """Take what `PacketBuffer.take` gave."""
+        """Take the result of `PacketBuffer.take`."""
         self.data = data
         self.rows = len(heads) - 1
         self.starts = heads[:-1] + HEADER
@@ -55,7 +55,7 @@ class Batch:
         self._buffer = pa.py_buffer(data)
 
     def load(self, dtype: str, positions: Offsets) -> npt.NDArray[Any]:
-        """Return the value of this type at each position, which need not be aligned."""
+        """Return the value of this type at each position; positions need not be aligned."""
         kind = np.dtype(dtype)
         everywhere: npt.NDArray[Any] = np.ndarray(
             (len(self.data) - kind.itemsize + 1,), kind, self.data, strides=(1,)
@@ -66,7 +66,7 @@ class Batch:
             raise malformed("a value reaches beyond its row") from None
 
     def lengths(self, positions: Offsets) -> tuple[Offsets, Offsets]:
-        """Read a length-encoded integer at each position: where its value begins, and how long that is."""
+        """Read a length-encoded integer at each position; return where its value starts, and its length."""
         first = self.load("u1", positions)
         if int(first.max()) < _LONG:
             return positions + 1, first.astype(np.int64)
@@ -75,13 +75,13 @@ class Batch:
         return positions + _HEAD[first], lengths.view(np.int64)
 
     def values(self, starts: Offsets, lengths: Offsets, present: Flags | None) -> pa.Array:
-        """Copy the bytes of one value in each row into an array of type binary.
+        """Copy the bytes of one value in each row into a binary array.
 
         Rows that are not `present` are null, and their length is 0.
         """
         stops = starts + lengths
         self.check(stops)
-        # The buffer as one array of values and of what lies between them, of which every second is taken.
+        # The buffer as an array of alternating values and gaps; every second item is taken.
         offsets = np.empty(2 * self.rows + 1, np.int32)
         offsets[:-1:2], offsets[1::2], offsets[-1] = starts, stops, stops[-1]
         whole = pa.Array.from_buffers(
@@ -94,10 +94,10 @@ class Batch:
         return pa.Array.from_buffers(taken.type, self.rows, [validity(present), positions, content])
 
     def check(self, stops: Offsets) -> None:
-        """Refuse values that end beyond their row.
+        """Reject values that end beyond their row.
 
         Raises:
-            InternalError: one does.
+            InternalError: a value does.
         """
         if (stops > self.ends).any():
             raise malformed("a value reaches beyond its row")
@@ -106,7 +106,7 @@ class Batch:
         """Check that all values have been read.
 
         Raises:
-            InternalError: the rows are not made as the columns' definitions say.
+            InternalError: the rows do not match the columns' definitions.
         """
         if not np.array_equal(positions, self.ends):
             raise malformed("a row does not end with its last value")
@@ -122,6 +122,6 @@ def validity(present: Flags) -> pa.Buffer:
 
 
 def array(values: npt.NDArray[Any], kind: pa.DataType, present: Flags | None) -> pa.Array:
-    """Return an Arrow array over these values, which are in the type's own form."""
+    """Return an Arrow array over these values, which are already in the type's own format."""
     bitmap = None if present is None else validity(present)
     return pa.Array.from_buffers(kind, len(values), [bitmap, pa.py_buffer(np.ascontiguousarray(values))])

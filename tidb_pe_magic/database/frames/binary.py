@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Numbers: TypeAlias = npt.NDArray[Any]
 Times: TypeAlias = tuple[Numbers, Flags | None]
 
-# A row begins with a byte 0 and the bits of the NULLs, of which the first two are not used.
+# A row starts with a byte 0 and the NULL bits, of which the first two are unused.
 _UNUSED_BITS = 2
-# Values end early where nothing but zeros would follow.
+# Values are truncated if only zeros would follow.
 _DATETIME_WITH_CLOCK, _DATETIME_WITH_FRACTION, _TIME_WITH_FRACTION = 7, 11, 12
 
 
@@ -33,7 +33,7 @@ class BinaryDecoder:
     """Decodes the batches of one result."""
 
     def __init__(self, columns: Sequence[Column], zero_dates: calendar.ZeroDates) -> None:
-        """Take the columns, and where to count zero dates."""
+        """Take the columns, and the counter of zero dates."""
         self._columns = columns
         self._zero_dates = zero_dates
         self._bitmap = (len(columns) + _UNUSED_BITS + 7) // 8
@@ -42,8 +42,8 @@ class BinaryDecoder:
         """Return one array per column.
 
         Raises:
-            DataError: a value is not what its column's definition promises.
-            InternalError: these are no rows of these columns.
+            DataError: a value does not match its column's definition.
+            InternalError: the bytes are not rows of these columns.
         """
         nulls = batch.load(f"({self._bitmap},)u1", batch.starts + 1)
         some = np.bitwise_or.reduce(nulls, axis=0)
@@ -62,7 +62,7 @@ class BinaryDecoder:
     def _column(
         self, batch: Batch, column: Column, position: Offsets, present: Flags | None
     ) -> tuple[pa.Array, Offsets]:
-        """Return the values that begin at `position`, and where the next ones do."""
+        """Return the values that start at `position`, and where the next ones start."""
         if column.kind is ColumnKind.NULL:
             return pa.nulls(batch.rows), position
         if column.number:

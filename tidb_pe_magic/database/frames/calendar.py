@@ -1,4 +1,4 @@
-"""Dates from their parts, without an object per date; those that no calendar has become null."""
+"""Dates from their parts, without an object per date; invalid dates become null."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _DAY = np.int64(86_400 * _SECOND)
 
 
 class ZeroDates(dict[str, int]):
-    """Column name -> how many dates became null because they are none: 0000-00-00, 2024-02-00, 2024-02-31."""
+    """Column name -> number of invalid dates that became null: 0000-00-00, 2024-02-00, 2024-02-31."""
 
     def add(self, column: str, real: Flags, present: Flags | None) -> Flags | None:
-        """Count those present that are not real, and return which are both; None where all are."""
+        """Count the invalid dates among those present; return which are valid, or None if all are."""
         if real.all():
             return present
         if present is None:
@@ -37,9 +37,9 @@ class ZeroDates(dict[str, int]):
 
 @cache
 def _months() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Return, by `year * 16 + month`, the day before the month's first and the number of its days.
+    """Return, for `year * 16 + month`, the day before the first of the month and the number of its days.
 
-    There is none for the years 0 and 10,000, month 0 and months above 12.
+    Years 0 and 10,000, month 0 and months above 12 have none.
     """
     before = np.full((_YEARS + 1) * 16, _NONE, np.int32)
     length = np.zeros((_YEARS + 1) * 16, np.uint8)
@@ -52,7 +52,7 @@ def _months() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
 
 
 def days(year: Parts, month: Parts, day: Parts) -> tuple[npt.NDArray[np.int32], Flags]:
-    """Return days since 1970-01-01, and which of them are dates."""
+    """Return days since 1970-01-01, and which of them are valid dates."""
     before, length = _months()
     place = np.minimum(year, _YEARS) * np.int64(16) + np.minimum(month, 15)
     start = before[place]
@@ -64,7 +64,7 @@ def days(year: Parts, month: Parts, day: Parts) -> tuple[npt.NDArray[np.int32], 
 
 
 def instants(since: npt.NDArray[np.int32], microseconds: Parts) -> npt.NDArray[np.int64]:
-    """Return microseconds since 1970-01-01 from days and microseconds of the day."""
+    """Return microseconds since 1970-01-01, from days and microseconds of the day."""
     return since * _DAY + microseconds
 
 

@@ -1,6 +1,6 @@
-"""DECIMAL columns: what of them survives as a number of the machine's, and the conversion.
+"""DECIMAL columns: which values fit a machine number without loss, and the conversion.
 
-A DECIMAL of up to 15 significant digits comes back from a float64 unchanged (C's DBL_DIG).
+A DECIMAL of up to 15 significant digits survives conversion to float64 and back (C's DBL_DIG).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _Flags: TypeAlias = npt.NDArray[np.bool_]
 
 #: Significant digits that every float64 keeps.
 SURE_DIGITS = 15
-#: Digits that every int64 has room for.
+#: Digits that fit every int64.
 INTEGER_DIGITS = 18
 _SURE = 10**SURE_DIGITS
 _DECIMAL128_DIGITS = 38
-# Up to here a quotient of the unscaled number and a power of ten is the nearest float64: both are exact.
+# Up to here the unscaled number and the power of ten are exact, so their quotient is the nearest float64.
 _EXACT_INTEGER, _EXACT_POWER = 2**53, 22
 _WORD = 8
 
@@ -38,13 +38,13 @@ def fits_integers(column: pa.ChunkedArray) -> bool:
 
 
 def fits_floats(column: pa.ChunkedArray) -> bool:
-    """Whether no value has more significant digits than a float64 is sure to keep."""
+    """Whether no value has more significant digits than a float64 reliably keeps."""
     short = all(bool(fits.all() and (np.abs(low) < _SURE).all()) for low, fits in _unscaled(column))
     return short or all(_significant_digits(chunk) <= SURE_DIGITS for chunk in column.chunks)
 
 
 def integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the values of a column that `fits_integers` as int64."""
+    """Return the values of a column for which `fits_integers` is true, as int64."""
     chunks = [
         pa.array(low, pa.int64(), mask=_mask(chunk))
         for chunk, (low, _) in zip(column.chunks, _unscaled(column), strict=True)
@@ -65,7 +65,7 @@ def floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def narrowed(table: pa.Table) -> pa.Table:
-    """Return the table with the DECIMALs of expressions as decimal128 where all values fit."""
+    """Return the table with the DECIMALs of expressions as decimal128 if all values fit."""
     for number, field in enumerate(table.schema):
         if pt.is_decimal256(field.type) and field.type.precision == WIDEST:
             column = _narrowed(table.column(number))
@@ -83,26 +83,26 @@ def _narrowed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _unscaled(column: pa.ChunkedArray) -> Iterator[tuple[_Integers, _Flags]]:
-    """Yield, for each chunk, the values times 10**scale, and which of them are int64; NULL is 0."""
+    """Yield, for each chunk, the values times 10**scale, and which of them fit int64; NULL is 0."""
     for chunk in column.chunks:
         words = np.frombuffer(chunk.buffers()[1], "<i8").reshape(-1, chunk.type.byte_width // _WORD)
         words = words[chunk.offset : chunk.offset + len(chunk)]
         low = words[:, 0]
-        # What is not in the lowest word is its sign, over and over.
+        # The words above the lowest must only repeat its sign.
         fits: _Flags = (words[:, 1:] == (low >> 63)[:, None]).all(axis=1)
-        # The least int64 has no absolute value.
+        # The smallest int64 has no absolute value.
         fits &= low != np.iinfo(np.int64).min
         mask = _mask(chunk)
         yield (low, fits) if mask is None else (np.where(mask, 0, low), fits | mask)
 
 
 def _mask(chunk: pa.Array) -> _Flags | None:
-    """Return which values are NULL; None where none is."""
+    """Return which values are NULL; None if none is."""
     return chunk.is_null().to_numpy(zero_copy_only=False) if chunk.null_count else None
 
 
 def _significant_digits(chunk: pa.Array) -> int:
-    """Return the most significant digits that a value has."""
+    """Return the largest number of significant digits of a value."""
     digits = pc.replace_substring_regex(chunk.cast(pa.string()), r"[-.]|E.*$", "")
     digits = pc.utf8_rtrim(pc.utf8_ltrim(digits, "0"), "0")
     return pc.max(pc.utf8_length(digits)).as_py() or 0

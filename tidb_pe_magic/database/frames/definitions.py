@@ -1,4 +1,4 @@
-"""What a server declares of a result's columns, and which of it may be believed."""
+"""A server's declarations of a result's columns, and which of them are reliable."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Definition:
     """One column, as the server defines it.
 
     Attributes:
-        database: where its table is; empty for an expression.
-        original_table: the table that the values come from, without an alias; empty for an expression.
+        database: database of its table; empty for an expression.
+        original_table: the table of the values, without an alias; empty for an expression.
         original_name: the column's name in that table.
         charset: number of the collation.
-        length: of a value in characters, at most.
+        length: maximum length of a value in characters.
         code: number of the type.
-        decimals: 31 where a floating-point number has no fixed number of them.
+        decimals: 31 for a floating-point number without a fixed number of decimals.
     """
 
     name: str
@@ -46,29 +46,29 @@ class Definition:
 
 @dataclass(frozen=True)
 class Declarations:
-    """Which declarations hold.
+    """Which declarations are reliable.
 
     Attributes:
-        tables: the names that the statement itself mentions, in lower case. A recursive CTE behind a view
-            names its first rows' table, which the statement does not.
-        counts_sign: a DECIMAL's length has a place for the sign even if it is UNSIGNED, which TiDB does.
+        tables: the names in the statement itself, in lower case. A recursive CTE behind a view reports the
+            table of its first rows, which is not in the statement.
+        counts_sign: the length of a DECIMAL includes the sign even if it is UNSIGNED, as in TiDB.
     """
 
     tables: AbstractSet[str] = frozenset()
     counts_sign: bool = False
 
     def hold(self, definition: Definition) -> bool:
-        """Whether it is a column of a table, whose values are of the declared type."""
+        """Whether it is a column of a table, whose values have the declared type."""
         return definition.original_table.casefold() in self.tables
 
 
 def read_definition(payload: bytes, encoding: str) -> Definition:
-    """Read the payload of a column definition packet.
+    """Parse the payload of a column definition packet.
 
-    TiDB cuts names to 256 bytes, perhaps within a character, which becomes U+FFFD.
+    TiDB truncates names to 256 bytes, maybe within a character, which becomes U+FFFD.
 
     Raises:
-        InternalError: it is not one.
+        InternalError: the packet is invalid.
     """
     try:
         strings, position = [], 0
@@ -83,7 +83,7 @@ def read_definition(payload: bytes, encoding: str) -> Definition:
             position += length
         charset, length, code, flags, decimals = _REST.unpack_from(payload, position)
     except (LookupError, struct.error):
-        raise malformed("a column's definition is broken") from None
+        raise malformed("a column's definition is invalid") from None
     _, database, _, table, name, original = strings
     return Definition(name, database, table, original, charset, length, code, flags, decimals)
 

@@ -1,5 +1,5 @@
-"""What is asked of PyMySQL's connection; the one file that knows its private names."""
-# ruff: noqa: SLF001 - PyMySQL has no public way to send a command, nor to read what comes back
+"""All uses of PyMySQL's connection; only this file knows its private names."""
+# ruff: noqa: SLF001 - PyMySQL has no public way to send a command or read its answer
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pymysql.constants import SERVER_STATUS
 from tidb_pe_magic.database.frames.failures import lost
 from tidb_pe_magic.errors import InvalidRequest
 
-# The character sets whose strings are Arrow's.
+# The character sets that are compatible with Arrow's strings.
 _UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
-# Bytes of a command from which on the server's limit is asked for first: no server's default is lower.
+# Commands of at least this size are checked against the server's limit: its default is never lower.
 _LARGE = 1 << 20
-# The least number that 24 bits cannot hold.
+# The smallest number that does not fit 24 bits.
 _NOT_24_BITS = 16777217
 
 
@@ -23,28 +23,28 @@ class Driver:
     """A connection of PyMySQL.
 
     Attributes:
-        connection: the same.
-        encoding: Python's name of the character set in which strings travel.
+        connection: the PyMySQL connection.
+        encoding: Python's name of the character set of transferred strings.
     """
 
     def __init__(self, connection: Any) -> None:
-        """Take a connection over which no result is being read."""
+        """Take a connection without an unread result."""
         self.connection = connection
         self.encoding: str = connection.encoding
 
     @property
     def utf8(self) -> bool:
-        """Whether strings travel as UTF-8."""
+        """Whether strings are transferred as UTF-8."""
         return self.connection.charset in _UTF8
 
     @property
     def backslash_escapes(self) -> bool:
-        """Whether a backslash in a literal escapes what follows it."""
+        """Whether a backslash in a literal is an escape character."""
         return not self.connection.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
 
     @property
     def counts_sign(self) -> bool:
-        """Whether the server counts a sign in the length of a DECIMAL UNSIGNED.
+        """Whether the server includes a sign in the length of a DECIMAL UNSIGNED.
 
         TiDB does (`ConvertColumnInfo` in `pkg/server/internal/column/convert.go`), MySQL and MariaDB do not.
         """
@@ -52,18 +52,18 @@ class Driver:
 
     @property
     def sequence(self) -> int:
-        """The sequence number of the next packet: each packet of a command counts."""
+        """The sequence number of the next packet of the command."""
         number: int = self.connection._next_seq_id
         return number
 
     @property
     def open(self) -> bool:
-        """Whether there is a socket."""
+        """Whether the connection has a socket."""
         return bool(self.connection.open)
 
     @property
     def read_timeout(self) -> float | None:
-        """Seconds to wait for bytes before the connection counts as lost."""
+        """Seconds to wait for bytes before the connection is considered lost."""
         timeout: float | None = self.connection._read_timeout
         return timeout
 
@@ -77,15 +77,15 @@ class Driver:
 
         Raises:
             OperationalError: the connection is lost.
-            InterfaceError: there is none.
+            InterfaceError: the connection is closed.
         """
         self.connection._execute_command(command, payload)
 
     def check_length(self, data: bytes) -> None:
-        """Refuse a command that is longer than the server accepts, which would end the connection.
+        """Reject a command longer than the server accepts; sending it would close the connection.
 
         Raises:
-            InvalidRequest: it is.
+            InvalidRequest: the command is too long.
             MySQLError: the connection is lost.
         """
         if len(data) >= _LARGE:
@@ -99,7 +99,7 @@ class Driver:
                 )
 
     def exact_float_text(self) -> bool:
-        """Ask whether the server writes a FLOAT with all its digits as text: TiDB does, MySQL writes 6.
+        """Return whether the server writes a FLOAT as text with all its digits: TiDB does, MySQL writes 6.
 
         Raises:
             MySQLError: the connection is lost.
@@ -109,7 +109,7 @@ class Driver:
         return bool(self._value(f"SELECT CAST({_NOT_24_BITS}e0 AS FLOAT)") == float(_NOT_24_BITS - 1))
 
     def _value(self, sql: str) -> Any:
-        """Return the one value of a query; None where the server refuses it."""
+        """Return the single value of a query; None if the server refuses it."""
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute(sql)
@@ -124,17 +124,17 @@ class Driver:
         """Read a packet of a short answer.
 
         Raises:
-            MySQLError: it is the server's word on what is wrong, or the connection is lost.
+            MySQLError: the server's error, or the connection is lost.
         """
         payload: bytes = self.connection._read_packet().get_all_data()
         return payload
 
     def receive(self, memory: memoryview) -> int:
-        """Receive bytes; PyMySQL must have read all that it asked for.
+        """Receive bytes; PyMySQL must have read its own data.
 
         Raises:
-            OSError: the connection is lost, or nothing came in time (TimeoutError).
-            OperationalError: there is none any more.
+            OSError: the connection is lost, or nothing arrived in time (TimeoutError).
+            OperationalError: the connection is closed.
         """
         sock = self.connection._sock
         if sock is None:
@@ -143,20 +143,20 @@ class Driver:
         return count
 
     def limit(self, seconds: float | None) -> float | None:
-        """Limit the wait for bytes, and return the limit that there was."""
+        """Set the timeout for receiving bytes, and return the previous one."""
         before: float | None = self.connection._sock.gettimeout()
         self.connection._sock.settimeout(seconds)
         return before
 
     def settle(self, status: int) -> None:
-        """Note the server's status at the end of a result."""
+        """Record the server's status at the end of a result."""
         self.connection.server_status = status
 
     def literal(self, value: object) -> str:
-        """Return SQL for a value."""
+        """Return the SQL literal for a value."""
         text: str = self.connection.escape(value)
         return text
 
     def discard(self) -> None:
-        """Close the connection without a word: what it would say next is not known."""
+        """Close the connection without a quit message, because its protocol state is unknown."""
         self.connection._force_close()

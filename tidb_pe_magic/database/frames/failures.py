@@ -1,4 +1,4 @@
-"""The driver's errors, for what the driver no longer sees."""
+"""The driver's errors, for code that bypasses the driver."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pymysql.err import DataError, InternalError, OperationalError
 
 
 def lost(reason: str) -> OperationalError:
-    """Say that the connection ended."""
+    """Return the error for a lost connection."""
     return OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({reason})")
 
 
 def malformed(reason: str) -> InternalError:
-    """Say that the server's bytes do not follow the protocol."""
+    """Return the error for bytes that violate the protocol."""
     return InternalError(CR.CR_MALFORMED_PACKET, f"Malformed packet: {reason}")
 
 
 def unfit(column: str, reason: str) -> DataError:
-    """Say that a value is not what its column's definition promises."""
+    """Return the error for a value that does not match its column's definition."""
     return DataError(CR.CR_UNKNOWN_ERROR, f"column {column!r}: {reason}")

@@ -1,4 +1,4 @@
-"""Framing: which of the received bytes are complete packets, and where each begins."""
+"""Finds the complete packets in the received bytes, and where each starts."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 Offsets: TypeAlias = npt.NDArray[np.int64]
 
-#: Bytes that can be read before the first and after the last packet: wide loads look beyond a value's ends.
+#: Readable bytes before the first and after the last packet: wide loads read beyond a value's ends.
 PADDING = 32
 HEADER = 4
 #: A packet of this length is continued by the next one.
 LONGEST = 0xFFFFFF
-# A packet that ends a result is an error, or is as short as an EOF and begins like one.
+# The last packet of a result is an error, or looks like an EOF: as short, with the same first byte.
 _ERROR, _EOF, _LONGEST_EOF = 0xFF, 0xFE, 8
 # Arrow's offsets into a buffer have 32 bits.
 _LARGEST = 2**31 - 1 - 2 * PADDING
 _SMALLEST, _MOST = 1 << 16, 1 << 24
-# A result of up to so many times the capacity comes in pieces of the capacity.
+# A result of up to this many times the capacity is delivered in pieces of the capacity.
 _PIECES = 32
-# Packets of one length are looked for where at least so many could be there.
+# Packets of equal length are searched for if at least this many could be there.
 _ALIKE = 16
 _HEADER_WORD = struct.Struct("<I").unpack_from
-# Of packets below 64 kB.
+# For packets below 64 kB.
 _SHORT_LENGTH = struct.Struct("<H").unpack_from
 
 
@@ -38,46 +38,46 @@ class PacketBuffer:
     """Received bytes, cut into packets.
 
     Attributes:
-        data: the bytes; what `take` told of it holds until the next `receive`.
+        data: the bytes; the result of `take` is valid until the next `receive`.
         received: the number of bytes received so far.
     """
 
     def __init__(self, receive: Callable[[memoryview], int], *, capacity: int) -> None:
-        """Begin with nothing received.
+        """Start with an empty buffer.
 
         Args:
-            receive: puts at least one byte into the memory given to it and returns how many; 0 at the end.
-            capacity: bytes to hold at a time, at first: a long result comes in fewer and larger pieces, and a
-                packet that is longer gets more for as long as it is there.
+            receive: writes at least one byte to the given memory and returns how many; 0 at the end.
+            capacity: initial buffer size in bytes: a long result uses fewer and larger pieces, and a longer
+                packet gets more for as long as it is in the buffer.
         """
         self._receive = receive
         self._least = capacity
         self._size = min(capacity, _SMALLEST)
         self.data = bytearray(self._size + 2 * PADDING)
         self.received = 0
-        # Up to `first` everything was taken; up to `position` packets are complete.
+        # Everything before `first` was taken; packets before `position` are complete.
         self._first = self._position = self._filled = PADDING
         self._heads: list[Offsets] = []
         self._endings: list[int] = []
         self._sequence = 1
 
     def begin(self, sequence: int) -> None:
-        """Expect an answer from this sequence number on: 1, or more behind a command of several packets."""
+        """Expect an answer with this first sequence number: 1, or more after a command of several packets."""
         self._sequence = sequence
 
     @property
     def full(self) -> bool:
-        """Whether the packets here should be taken before more is received."""
+        """Whether to take the buffered packets before receiving more."""
         return bool(self._heads) and self._size >= self._capacity and self._cramped
 
     @property
     def empty(self) -> bool:
-        """Whether everything that was received has been taken."""
+        """Whether everything received has been taken."""
         return self._first == self._filled
 
     @property
     def ending(self) -> bool:
-        """Whether a packet that ends a result, or a part of it, is among the complete ones."""
+        """Whether the complete packets include one that ends a result or a part of it."""
         return bool(self._endings)
 
     @property
@@ -89,11 +89,11 @@ class PacketBuffer:
         return PADDING + self._size - self._filled < min(self._size, self._capacity) // 4
 
     def receive(self) -> None:
-        """Receive once, and find the packets that are complete now.
+        """Receive once, and find the packets that are now complete.
 
         Raises:
             OperationalError: the connection ended.
-            InternalError: these are no packets.
+            InternalError: the bytes are not valid packets.
         """
         if self._cramped:
             self._make_room()
@@ -106,9 +106,9 @@ class PacketBuffer:
         self._scan()
 
     def take(self) -> Offsets | None:
-        """Take the complete packets before an ending: where each header begins, and where the last one ends.
+        """Take the complete packets before an ending; return where each header starts, and the final end.
 
-        Packets that continue each other have been joined to one, whose header tells the first part's length.
+        Continued packets have been joined into one, whose header has the first part's length.
         """
         heads = self._take()
         if heads is not None and self._endings:
@@ -118,7 +118,7 @@ class PacketBuffer:
         return heads
 
     def packet(self) -> bytes | None:
-        """Take the payload of the first complete packet, of whatever kind, if there is one."""
+        """Take the payload of the first complete packet of any kind, if there is one."""
         heads = self._take()
         if heads is None:
             return None
@@ -145,7 +145,7 @@ class PacketBuffer:
         if used * 2 > size:
             size = min(size * 4 if size * 4 <= self._capacity else max(size * 2, self._capacity), _LARGEST)
         elif size > 2 * self._capacity >= 4 * used:
-            size = self._capacity  # a giant row has gone
+            size = self._capacity  # after a very large row
         if used >= size:
             raise malformed("a row has more than 2 GB")
         shift, old = self._first - PADDING, self.data
@@ -174,11 +174,11 @@ class PacketBuffer:
                 return
 
     def _check(self, heads: Offsets) -> None:
-        """Check the sequence numbers, in which bytes that were lost or doubled show first."""
+        """Check the sequence numbers, which reveal lost or repeated bytes first."""
         numbers = np.frombuffer(self.data, np.uint8)[heads + 3]
         if not np.array_equal(numbers, (self._sequence + np.arange(len(heads))) & 0xFF):
             if numbers[0] == 0:
-                # The server's last word before it closes the connection.
+                # The server's last message before it closes the connection.
                 raise lost("the server is shutting down")
             raise malformed("a packet's sequence number is wrong")
 
@@ -192,7 +192,7 @@ class PacketBuffer:
         self._position = end
 
     def _join(self, heads: Offsets, lengths: Offsets) -> bool:
-        """Make one packet of those that continue each other, if all have come."""
+        """Join a continued packet into one, if all its parts have arrived."""
         parts = int((lengths != LONGEST).argmax()) + 1
         if lengths[parts - 1] == LONGEST:
             return False
@@ -211,12 +211,12 @@ class PacketBuffer:
         return True
 
     def _complete(self) -> tuple[Offsets, int]:
-        """Return where the packets behind `position` begin that are complete, and where the last one ends."""
+        """Return where the complete packets after `position` start, and where the last one ends."""
         first = self._position
         stride = HEADER + (_HEADER_WORD(self.data, first)[0] & LONGEST)
         count = (self._filled - first) // stride
         if count >= _ALIKE:
-            # All may be of one length, which their headers tell without following them one by one.
+            # All packets may have the same length, which is detected without following each header.
             headers: npt.NDArray[np.uint32] = np.ndarray((count,), "<u4", self.data, first, (stride,))
             alike = (headers & LONGEST) == stride - HEADER
             count = count if alike.all() else int(alike.argmin())
@@ -225,7 +225,7 @@ class PacketBuffer:
         return self._followed()
 
     def _followed(self) -> tuple[Offsets, int]:
-        """Follow the headers one by one: the one loop over rows, so it looks at no more than it must."""
+        """Follow each header; the only loop over rows, so it does as little as possible."""
         data, position, filled = self.data, self._position, self._filled
         last, short = filled - HEADER, _SHORT_LENGTH
         heads: list[int] = []

@@ -1,4 +1,4 @@
-"""Arrow tables as pandas frames, and the dtypes of their columns."""
+"""Conversion of Arrow tables to pandas frames, and the dtypes of their columns."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 Dtypes: TypeAlias = Literal["pandas", "arrow", "numpy_nullable"]
 Decimals: TypeAlias = Literal["auto", "exact", "float"]
 
-# What 32-bit offsets can address: pandas joins a column's chunks when it sorts or takes.
+# The limit of 32-bit offsets: pandas joins a column's chunks when it sorts or takes.
 _LARGEST = 2**31 - 1
 _MOST_INT64 = 2**63 - 1
 _WIDE = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
-# Strings are objects by default before pandas 3.
+# Before pandas 3, strings are objects by default.
 _STR = int(pd.__version__.split(".", maxsplit=1)[0]) >= 3  # noqa: PLR2004
 _MICROSECONDS = pa.timestamp("us")
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a column goes.
+    """The target type of a column.
 
     Attributes:
-        type: the Arrow type that pandas is given.
-        dtype: pandas' extension type; None where the column is numpy's own.
-        name: of the dtype, as a Parquet file tells it to pandas.
-        exact: a DECIMAL that no number of the machine's can hold.
+        type: the Arrow type that is passed to pandas.
+        dtype: pandas' extension type; None for a plain numpy column.
+        name: of the dtype, in a Parquet file's pandas metadata.
+        exact: a DECIMAL that does not fit a machine number.
     """
 
     type: pa.DataType
@@ -46,7 +46,7 @@ class _Place:
     exact: bool = False
 
     def cast(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return the column's values in the type of this place."""
+        """Return the column's values in this type."""
         if pt.is_decimal(column.type) and pt.is_int64(self.type):
             return decimal_columns.integers(column)
         if pt.is_decimal(column.type) and pt.is_float64(self.type):
@@ -57,19 +57,19 @@ class _Place:
 class Layout:
     """The dtypes of a frame's columns.
 
-    - `pandas`: int64, float64, `str`, datetime64, timedelta64, bytes as objects; Int64 and UInt64 only where
-      NULLs or values beyond int64 demand it; a DECIMAL as `decimals` says.
-    - `numpy_nullable`: Int64, Float64, string, datetime64, timedelta64, as `pandas.read_sql` has it, and
-      Arrow's types where numpy has none.
+    - `pandas`: int64, float64, `str`, datetime64, timedelta64, bytes as objects; Int64 and UInt64 only if
+      NULLs or values beyond int64 require it; DECIMAL according to `decimals`.
+    - `numpy_nullable`: Int64, Float64, string, datetime64, timedelta64, as in `pandas.read_sql`, and Arrow's
+      types if numpy has none.
     - `arrow`: the types that the server declares.
 
     Attributes:
-        exact: names of the DECIMAL columns that stay exact though `decimals` is auto.
-        names: of the columns; a name that comes again has a number behind it, as in jupysql's frames.
+        exact: names of the DECIMAL columns that stay exact even though `decimals` is auto.
+        names: of the columns; a repeated name gets a number, as in jupysql's frames.
     """
 
     def __init__(self, schema: pa.Schema, places: Sequence[_Place], dtypes: Dtypes) -> None:
-        """Use `of` or `declared`."""
+        """Use `of` or `declared` instead."""
         self._source = schema
         self._places = places
         self._dtypes = dtypes
@@ -78,7 +78,7 @@ class Layout:
 
     @classmethod
     def of(cls, table: pa.Table, dtypes: Dtypes, decimals: Decimals) -> Layout:
-        """Return the layout for these rows, in which no value changes unless `decimals` is float."""
+        """Return the layout for these rows, which preserves every value unless `decimals` is float."""
         places = [
             _place(field.type, column, dtypes, decimals)
             for field, column in zip(table.schema, table.columns, strict=True)
@@ -87,11 +87,11 @@ class Layout:
 
     @classmethod
     def declared(cls, schema: pa.Schema, dtypes: Dtypes, decimals: Decimals) -> Layout:
-        """Return the layout for whatever rows have these types: all parts of a result get the same one."""
+        """Return the layout for any rows of these types: all parts of a result get the same one."""
         return cls(schema, [_place(field.type, None, dtypes, decimals) for field in schema], dtypes)
 
     def with_decimals_of(self, other: Layout) -> Layout:
-        """Return this layout, with the other one's places for DECIMALs."""
+        """Return this layout with the other one's DECIMAL types."""
         places = [
             theirs if pt.is_decimal(kind) else ours
             for kind, ours, theirs in zip(self._source.types, self._places, other._places, strict=True)
@@ -100,7 +100,7 @@ class Layout:
 
     @property
     def schema(self) -> pa.Schema:
-        """The Arrow types, with what pandas asks of a Parquet file."""
+        """The Arrow types, with the metadata that pandas reads from a Parquet file."""
         return self._schema(self.names)
 
     def cast(self, table: pa.Table, names: Sequence[str] | None = None) -> pa.Table:
@@ -110,7 +110,7 @@ class Layout:
 
     def frame(self, table: pa.Table) -> pd.DataFrame:
         """Return the rows as a frame."""
-        # The conversion finds types by name.
+        # The conversion looks up types by name.
         numbered = _addressable(self.cast(table, [str(number) for number in range(table.num_columns)]))
         mapped = {place.type: place.dtype for place in self._places if isinstance(place.dtype, _MAPPED)}
         mapped |= {_WIDE[kind]: dtype for kind, dtype in mapped.items() if kind in _WIDE}
@@ -146,7 +146,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """What a result's columns become: the two options of a query."""
+    """The two options of a query that determine the types of its columns."""
 
     dtypes: Dtypes = "pandas"
     decimals: Decimals = "auto"
@@ -156,21 +156,21 @@ class FrameOptions:
         return Layout.of(table, self.dtypes, self.decimals)
 
     def declared(self, schema: pa.Schema) -> Layout:
-        """Return the layout for whatever rows have these types."""
+        """Return the layout for any rows of these types."""
         return Layout.declared(schema, self.dtypes, self.decimals)
 
 
-# Types that are found by the Arrow type; Int64 and int64 are of one, and are told by the column's metadata.
+# Lookup by Arrow type; Int64 and int64 share one, and the column's metadata distinguishes them.
 _MAPPED = (pd.StringDtype, pd.ArrowDtype)
 
 
 def to_pandas(table: pa.Table, dtypes: Dtypes = "pandas", decimals: Decimals = "auto") -> pd.DataFrame:
-    """Return a frame with the table's values, none of which changes unless `decimals` is float."""
+    """Return a frame with the table's values, preserving each unless `decimals` is float."""
     return Layout.of(table, dtypes, decimals).frame(table)
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Return the names, where one that was there before has a number behind it: id, id_1."""
+    """Return the names; a repeated name gets a number: id, id_1."""
     found: dict[str, None] = {}
     for name in names:
         unique, number = name, 0
@@ -182,7 +182,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def _place(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, decimals: Decimals) -> _Place:
-    """Return the place of a column; without one, a place for any values of this type."""
+    """Return the type of a column; without a column, a type for any values of this Arrow type."""
     if pt.is_decimal(kind):
         return _decimal(kind, column, dtypes, decimals)
     if dtypes == "arrow":
@@ -214,7 +214,7 @@ def _integer(kind: pa.DataType, column: pa.ChunkedArray | None, *, nullable: boo
 
 
 def _string(kind: pa.DataType, *, nullable: bool) -> _Place:
-    # The default storage depends on an option, which other packages set in one process and not in another.
+    # The default storage depends on an option, which packages may set in one process and not in another.
     if nullable:
         return _Place(kind, pd.StringDtype("pyarrow"), "string")
     return _Place(kind, pd.StringDtype("pyarrow", na_value=np.nan), "str") if _STR else _Place(kind)
@@ -243,7 +243,7 @@ def _decimal(kind: pa.DataType, column: pa.ChunkedArray | None, dtypes: Dtypes, 
 
 
 def _pandas_type(kind: pa.DataType) -> str:
-    """Return pandas' word for the kind of values, as its files' metadata has it."""
+    """Return pandas' word for the kind of values, as in the metadata of its files."""
     if pt.is_timestamp(kind):
         return "datetime"
     if pt.is_duration(kind):
@@ -258,7 +258,7 @@ def _pandas_type(kind: pa.DataType) -> str:
 
 
 def _addressable(table: pa.Table) -> pa.Table:
-    """Give strings wide offsets where a column has too many bytes for narrow ones."""
+    """Convert strings to wide offsets if a column has too many bytes for narrow ones."""
     fields = [
         field.with_type(_WIDE[field.type])
         if field.type in _WIDE and table.column(number).nbytes > _LARGEST

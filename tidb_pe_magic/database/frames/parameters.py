@@ -1,4 +1,4 @@
-"""Parameters in binary form, as a prepared statement takes them, and as literals of the same types."""
+"""Parameters in the binary form of prepared statements, and as literals of the same types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidb_pe_magic.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Type, the flag that goes with it, and the value.
+# Type, its flag, and the value.
 Bound: TypeAlias = tuple[int, int, bytes]
 
 _UNSIGNED = 0x80
@@ -25,10 +25,10 @@ _ZERO = dt.timedelta(0)
 
 
 def bind(params: Sequence[object], encoding: str) -> bytes:
-    """Return what COM_STMT_EXECUTE says of the parameters: which are NULL, their types, their values.
+    """Return the parameters' part of COM_STMT_EXECUTE: NULL bits, types and values.
 
     Raises:
-        InvalidRequest: SQL has no value for one of them.
+        InvalidRequest: a value cannot be represented in SQL.
     """
     nulls = bytearray((len(params) + 7) // 8)
     types, values = bytearray(), bytearray()
@@ -42,14 +42,14 @@ def bind(params: Sequence[object], encoding: str) -> bytes:
 
 
 def literals(params: Sequence[object], quote: Callable[[str], str]) -> list[str]:
-    """Return each parameter as an SQL literal of the type that `bind` gives it.
+    """Return each parameter as an SQL literal of the type that `bind` uses.
 
     Args:
         params: as for `bind`.
-        quote: writes a string as a literal, by the session's own rules.
+        quote: writes a string as a literal, following the session's rules.
 
     Raises:
-        InvalidRequest: SQL has no value for one of them.
+        InvalidRequest: a value cannot be represented in SQL.
     """
     return [_literal(param, index, quote) for index, param in enumerate(params)]
 
@@ -61,12 +61,12 @@ def _literal(param: object, index: int, quote: Callable[[str], str]) -> str:
     if isinstance(param, str):
         return quote(str(param))
     if isinstance(param, (bytes, bytearray, memoryview)):
-        # Without the cast it would count as a number beside numbers.
+        # Without the cast it would be treated as a number next to numbers.
         return f"CAST(X'{bytes(param).hex()}' AS BINARY)"
     if kind == FIELD_TYPE.DOUBLE:
         return _signed(f"{float(cast('Real', param))!r}", exponent="e0")
     if isinstance(param, Decimal):
-        # The point makes a DECIMAL of a whole number, too.
+        # The decimal point makes a whole number a DECIMAL, too.
         text = f"{param:f}"
         return _signed(text if "." in text else f"{text}.")
     if isinstance(param, Integral):
@@ -97,7 +97,7 @@ def _bound(param: object, encoding: str, index: int) -> Bound:
     if isinstance(param, str):
         return FIELD_TYPE.VAR_STRING, 0, _string(param.encode(encoding))
     for kind, encode in _ENCODERS:
-        # What does not equal itself is one of the values that stand for none.
+        # A value that does not equal itself (NaN, NaT) is NULL.
         if isinstance(param, kind) and param == param:  # noqa: PLR0124
             bound = encode(param)
             if bound is not None:
@@ -163,7 +163,7 @@ def _since_midnight(value: dt.time) -> dt.timedelta:
     )
 
 
-# The first that fits: a datetime is a date, an integer is a real number.
+# The first match decides: a datetime is a date, an integer is a real number.
 _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[..., Bound | None]], ...] = (
     (Integral, _integer),
     (Decimal, _decimal),
@@ -177,7 +177,7 @@ _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[..., Bound | None]], ..
 
 
 def _string(value: bytes) -> bytes:
-    """Return a string behind its length, whose first byte tells how many bytes of length follow."""
+    """Return a string with a length prefix, whose first byte encodes the size of the length."""
     size = len(value)
     if size < 0xFB:  # noqa: PLR2004
         return bytes((size,)) + value

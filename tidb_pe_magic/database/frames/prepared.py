@@ -1,4 +1,4 @@
-"""Prepared statements, whose rows come in binary form: preparing, executing and closing one."""
+"""Prepared statements, whose rows arrive in binary form: prepare, execute and close."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NO_CURSOR, _ONCE = 0, 1
 _TOO_MANY_STATEMENTS, _TOO_MANY_PARAMETERS = 1461, 1390
-# With these the server has nothing against the statement, but will not prepare it.
+# Errors by which the server refuses only to prepare the statement, not the statement itself.
 _NOT_PREPARED = frozenset(
     {ER.UNSUPPORTED_PS, ER.UNKNOWN_COM_ERROR, _TOO_MANY_STATEMENTS, _TOO_MANY_PARAMETERS}
 )
@@ -33,12 +33,12 @@ _NOT_PREPARED = frozenset(
 
 @dataclass(frozen=True)
 class Prepared:
-    """A statement that the server holds.
+    """A statement that is prepared on the server.
 
     Attributes:
-        markers: how many parameters it takes.
-        columns: of its rows, as they are known before it runs.
-        definitions: of the same, as the server declares them.
+        markers: number of its parameters.
+        columns: of its rows, as known before it runs.
+        definitions: the same columns, as the server declares them.
     """
 
     number: int
@@ -48,19 +48,19 @@ class Prepared:
 
     @property
     def readable(self) -> bool:
-        """Whether the length of every value is known in binary form; in text each tells its own."""
+        """Whether the length of every value is known in binary form; in text, each value has a length."""
         return all(column.known for column in self.columns)
 
     @property
     def settled(self) -> bool:
-        """Whether no parameter can change a column's type: there are none, or each is a table's column."""
+        """Whether parameters cannot change column types: there are none, or all columns are a table's."""
         return not self.markers or all(column.settled for column in self.columns)
 
     def check(self, params: Sequence[object]) -> None:
-        """Refuse another number of parameters than the statement takes.
+        """Reject a number of parameters that differs from the statement's.
 
         Raises:
-            InvalidRequest: it is another one.
+            InvalidRequest: it differs.
         """
         check_number(len(params), self.markers)
 
@@ -68,7 +68,7 @@ class Prepared:
         """Return the payload of COM_STMT_EXECUTE.
 
         Raises:
-            InvalidRequest: the parameters do not fit.
+            InvalidRequest: the parameters do not match.
         """
         self.check(params)
         head = struct.pack("<IBI", self.number, _NO_CURSOR, _ONCE)
@@ -76,10 +76,10 @@ class Prepared:
 
 
 def prepare(driver: Driver, sql: str, declarations: Declarations) -> Prepared | None:
-    """Let the server prepare a statement; None where it does not prepare this one, or any.
+    """Prepare a statement on the server; return None if the server cannot prepare it.
 
     Raises:
-        MySQLError: the statement is wrong, or the connection is lost.
+        MySQLError: the statement is invalid, or the connection is lost.
     """
     data = sql.encode(driver.encoding)
     driver.check_length(data)
@@ -98,15 +98,15 @@ def prepare(driver: Driver, sql: str, declarations: Declarations) -> Prepared | 
 
 
 def close(driver: Driver, prepared: Prepared) -> None:
-    """Let the server forget the statement, which it does without an answer."""
+    """Close the statement on the server, which does not answer."""
     driver.send(COMMAND.COM_STMT_CLOSE, struct.pack("<I", prepared.number))
 
 
 def describe(connection: Connection[Any], sql: str) -> tuple[Definition, ...] | None:
-    """Return a statement's columns without running it; None where the server does not prepare it.
+    """Return a statement's columns without running it; None if the server cannot prepare it.
 
     Raises:
-        MySQLError: the statement is wrong, or the connection is lost.
+        MySQLError: the statement is invalid, or the connection is lost.
     """
     driver = Driver(connection)
     prepared = prepare(driver, sql, Declarations())
@@ -119,5 +119,5 @@ def describe(connection: Connection[Any], sql: str) -> tuple[Definition, ...] | 
 def _definitions(driver: Driver, count: int) -> tuple[Definition, ...]:
     packets = [driver.packet() for _ in range(count)]
     if count:
-        driver.packet()  # the EOF behind them
+        driver.packet()  # the EOF after them
     return tuple(read_definition(packet, driver.encoding) for packet in packets)

@@ -1,4 +1,4 @@
-"""One result being read: a statement goes out, record batches come in."""
+"""Reading of one result: sends a statement and yields record batches."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _INTERVAL = 0.5
 
 
 class Reading:
-    """A result being read; a context manager.
+    """A result that is being read; a context manager.
 
     Attributes:
-        schema: the columns; none for a statement without rows.
-        affected_rows: what a statement without rows changed.
-        rows: how many rows have been handed over.
-        bytes: how many bytes have been received.
+        schema: the columns; empty for a statement without rows.
+        affected_rows: number of rows that a statement without a result changed.
+        rows: number of rows returned so far.
+        bytes: number of bytes received so far.
     """
 
     def __init__(self, connection: Any, on_bytes: Callable[[int], None] | None) -> None:
@@ -61,18 +61,18 @@ class Reading:
 
     @property
     def zero_dates(self) -> Mapping[str, int]:
-        """Column -> how many dates so far became NaT because no calendar has them, like 0000-00-00."""
+        """Column -> number of invalid dates (such as 0000-00-00) that became NaT so far."""
         return MappingProxyType(self._zero_dates)
 
     @property
     def warnings(self) -> int:
-        """How many the server has for SHOW WARNINGS once the rows have been read; 1 where it is not known."""
+        """Number of warnings for SHOW WARNINGS after the rows have been read; 1 if unknown."""
         return self._answer.warnings if self._answer is not None else 0
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows as they come, in batches of 1 to 16 MB, or of what came in half a second.
+        """Yield the rows as they arrive, in batches of 1 to 16 MB, or half a second's worth.
 
-        Whoever leaves the iteration early has closed the reading.
+        Leaving the iteration early closes the reading.
 
         Raises:
             MySQLError: the server ended the result, or the connection is lost.
@@ -89,7 +89,7 @@ class Reading:
             self.close()
 
     def close(self) -> None:
-        """End the reading; a result that was not read to its end takes its connection with it."""
+        """End the reading; closing an incomplete result closes its connection."""
         if self._closed:
             return
         self._closed = True
@@ -98,7 +98,7 @@ class Reading:
                 self._driver.discard()
             self._answer.release()
         if self._prepared is not None and self._driver.open:
-            # Where the connection has gone, so has the statement.
+            # If the connection is closed, so is the statement.
             with contextlib.suppress(pymysql.err.OperationalError):
                 prepared.close(self._driver, self._prepared)
 
@@ -116,7 +116,7 @@ class Reading:
             self._on_bytes(count)
 
     def _run(self, text: str, params: Sequence[object], *, capacity: int, interval: float) -> None:
-        """Send the statement and learn its columns, by the best way that the server has for it."""
+        """Send the statement and read its columns, using the best protocol that the server supports."""
         driver = self._driver
         parsed = statement.read(text, backslash_escapes=driver.backslash_escapes)
         names = statement.tables(parsed, backslash_escapes=driver.backslash_escapes)
@@ -148,10 +148,10 @@ class Reading:
     def _prepare(
         self, parsed: Statement, params: Sequence[object], declarations: Declarations
     ) -> tuple[Statement, Sequence[object]]:
-        """Prepare the statement; return it, and the parameters that are still to be bound.
+        """Prepare the statement; return it, and the parameters that remain to be bound.
 
-        The type of an expression with a parameter follows the value, and is known only when it is too late to
-        choose the protocol. Such a statement is prepared once more, with its values as literals.
+        The type of an expression with a parameter depends on the value, and is known only after the protocol
+        was chosen. Such a statement is prepared again, with its values as literals.
         """
         driver = self._driver
         self._prepared = prepared.prepare(driver, parsed.sql, declarations)
@@ -168,10 +168,10 @@ class Reading:
         return parsed.filled(literals(params, self._driver.literal))
 
     def _binary(self, statement: prepared.Prepared) -> bool:
-        """Choose the protocol in which no value of the result is cut.
+        """Choose the protocol that truncates no value of the result.
 
-        Binary form cuts an integer that an expression was declared too narrow for; text has all its digits.
-        Text lacks digits of a FLOAT where the server is MySQL or MariaDB, which declare integers rightly.
+        The binary form truncates an integer whose expression was declared too narrow; text has all its
+        digits. Text omits digits of a FLOAT on MySQL or MariaDB, which declare integers correctly.
         """
         if not statement.readable:
             return False
@@ -196,13 +196,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Rows:
-    """A result that has been read whole.
+    """A complete result.
 
     Attributes:
         table: the rows; without columns for a statement that returns none.
-        affected_rows: what a statement without rows changed.
-        bytes: how many were received.
-        zero_dates: column -> how many dates became NaT because no calendar has them, like 0000-00-00.
+        affected_rows: number of rows that a statement without a result changed.
+        bytes: number of received bytes.
+        zero_dates: column -> number of invalid dates (such as 0000-00-00) that became NaT.
     """
 
     table: pa.Table
@@ -219,17 +219,17 @@ def read_rows(
     on_bytes: Callable[[int], None] | None = None,
     on_batch: Callable[[pa.RecordBatch], None] | None = None,
 ) -> Rows:
-    """Run one statement, and read its result whole.
+    """Run one statement, and read its complete result.
 
     Args:
         connection: PyMySQL's, open, with no result unread.
         sql: one statement; its parameters are question marks.
         params: as for `open_reading`.
         on_bytes: as for `open_reading`.
-        on_batch: called with the rows that have just come; what it raises ends the reading.
+        on_batch: called with each new batch of rows; an exception ends the reading.
 
     Raises:
-        InvalidRequest: no statement, more than one, or parameters that do not fit it.
+        InvalidRequest: no statement, more than one, or parameters that do not match it.
         MySQLError: the server refuses the statement, or the connection is lost.
     """
     with open_reading(connection, sql, params, on_bytes=on_bytes) as reading:
@@ -243,16 +243,16 @@ def read_rows(
 
 
 def _check(prepared: Sequence[Column], executed: Sequence[Column]) -> None:
-    """Refuse a result that is not what the protocol was chosen for.
+    """Reject a result that differs from the one for which the protocol was chosen.
 
     Raises:
-        InternalError: a table or a view was changed between the two.
+        InternalError: a table or a view was changed in between.
     """
     if any(column.narrow for column in executed) and not any(column.narrow for column in prepared):
         raise malformed("the columns changed while the statement was being prepared; run it again")
 
 
-def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
+def open_reading(  # noqa: PLR0913 - the arguments after the parameters have defaults
     connection: Connection[Any],
     sql: str,
     params: Sequence[object] = (),
@@ -261,24 +261,24 @@ def open_reading(  # noqa: PLR0913 - what follows the parameters has defaults
     batch_bytes: int = _BATCH_BYTES,
     interval: float = _INTERVAL,
 ) -> Reading:
-    """Run one statement, and return its result to be read.
+    """Run one statement, and return its result for reading.
 
-    SELECT, WITH, TABLE and VALUES, and whatever has parameters, run as prepared statements, whose values come
-    in binary form; anything else comes as text, and so does a result in which binary form could cut a number.
-    The connection serves nothing else until the reading is closed.
+    SELECT, WITH, TABLE and VALUES, and statements with parameters, run as prepared statements, whose values
+    arrive in binary form. Other statements arrive as text, and so does a result in which the binary form
+    could truncate a number. The connection cannot be used for anything else until the reading is closed.
 
     Args:
         connection: PyMySQL's, open, with no result unread.
         sql: one statement; its parameters are question marks.
-        params: numbers, strings, bytes, Decimals, dates and times, of numpy and pandas too, or None; they are
-            bound, or written as literals where a result's types depend on them.
-        on_bytes: called with the number of bytes that have just come, and with 0 every 0.1 s while none come;
-            what it raises ends the reading.
-        batch_bytes: bytes of rows to hand over at a time, about; more, up to 16 MB, when the result is long.
-        interval: seconds after which fewer rows are handed over.
+        params: numbers, strings, bytes, Decimals, dates and times, including those of numpy and pandas, or
+            None; they are bound, or written as literals if the result's types depend on them.
+        on_bytes: called with the number of newly received bytes, and with 0 every 0.1 s while none arrive; an
+            exception ends the reading.
+        batch_bytes: approximate bytes of rows per batch; up to 16 MB if the result is long.
+        interval: seconds after which a smaller batch is returned.
 
     Raises:
-        InvalidRequest: no statement, more than one, or parameters that do not fit it.
+        InvalidRequest: no statement, more than one, or parameters that do not match it.
         MySQLError: the server refuses the statement, or the connection is lost.
     """
     values = [plain(param, "params", f"number {number}") for number, param in enumerate(params, 1)]

@@ -1,4 +1,4 @@
-"""PyMySQL's own cursor, where strings travel in a character set that Arrow does not have."""
+"""Reads with PyMySQL's own cursor if strings arrive in a character set that Arrow does not support."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROWS = 10_000
 
 
 class CursorAnswer:
-    """What an `Answer` is, with an object per value."""
+    """The interface of `Answer`, with an object per value."""
 
     def __init__(
         self,
@@ -33,23 +33,23 @@ class CursorAnswer:
         zero_dates: ZeroDates,
         declarations: Declarations,
     ) -> None:
-        """Take a connection over which nothing was sent."""
+        """Take a connection without a pending command."""
         self._driver = driver
         self._on_bytes = on_bytes
         self._zero_dates = zero_dates
         self._declarations = declarations
         self._cursor: Any = SSCursor(driver.connection)
         self.columns: tuple[Column, ...] = ()
-        # The driver's count is of a result that it has read itself.
+        # The driver only has the count of a result that it has read itself.
         self.warnings = 1
         self.affected_rows = 0
         self.ended = False
 
     def begin(self, sql: str) -> None:
-        """Send the statement and read what comes before the rows.
+        """Send the statement and read the part of the answer before the rows.
 
         Raises:
-            MySQLError: the server's word on what is wrong.
+            MySQLError: the server's error.
         """
         try:
             affected = self._cursor.execute(sql)
@@ -63,7 +63,7 @@ class CursorAnswer:
             self.affected_rows, self.ended = changed_rows(affected, message), True
 
     def arrays(self) -> list[pa.Array] | None:
-        """Return the next rows, column by column; None behind the last ones."""
+        """Return the next rows, column by column; None after the last ones."""
         rows = [] if self.ended else self._cursor.fetchmany(_ROWS)
         self._on_bytes(0)
         if not rows:
@@ -72,14 +72,14 @@ class CursorAnswer:
         return [self._array(*pair) for pair in zip(self.columns, zip(*rows, strict=True), strict=True)]
 
     def release(self) -> None:
-        """Let PyMySQL forget a result that was not read to its end: the connection has gone."""
+        """Make PyMySQL discard an incomplete result: the connection is closed."""
         if not self.ended and self._driver.result is not None:
             self._driver.result.unbuffered_active = False
         self._cursor.close()
 
     def _array(self, column: Column, values: tuple[Any, ...]) -> pa.Array:
         if column.kind in {ColumnKind.DATE, ColumnKind.DATETIME}:
-            # PyMySQL gives a date that is none as it came.
+            # PyMySQL returns an invalid date as text.
             if zeros := sum(isinstance(value, str) for value in values):
                 self._zero_dates[column.name] = self._zero_dates.get(column.name, 0) + zeros
             values = tuple(None if isinstance(value, str) else value for value in values)

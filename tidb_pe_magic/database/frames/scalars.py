@@ -1,4 +1,4 @@
-"""One value of a parameter: of Python, numpy, pandas or Arrow, as what SQL has for it."""
+"""Converts one parameter value of Python, numpy, pandas or Arrow to a type that SQL has."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Plain: TypeAlias = (
     "bool | int | float | Decimal | str | bytes | dt.datetime | dt.date | dt.time | dt.timedelta | None"
 )
 
-# What MySQL's TIME holds.
+# The range of MySQL's TIME.
 _LONGEST = dt.timedelta(hours=838, minutes=59, seconds=59)
-_FINE = frozenset({"ns", "ps", "fs", "as"})  # units of numpy's that SQL does not have
+_FINE = frozenset({"ns", "ps", "fs", "as"})  # numpy's units that SQL does not have
 _BIND = "Bind numbers, strings, bytes, dates and times without a time zone, or None for NULL."
 
 
 class _NoValueError(Exception):
-    """SQL has no value for it; why, and what to bind instead."""
+    """SQL has no value for it; contains the reason and what to bind instead."""
 
     def __init__(self, reason: str, advice: str) -> None:
         super().__init__(reason)
@@ -41,11 +41,11 @@ def plain(value: object, field: str, subject: str = "") -> Plain:
 
     Args:
         value: of Python, numpy, pandas or Arrow.
-        field: where it was given, for an error.
-        subject: which value of that it is.
+        field: the argument that contains it, for errors.
+        subject: which value of the argument it is.
 
     Raises:
-        InvalidRequest: SQL has no value for it, or only another one.
+        InvalidRequest: SQL has no value for it, or only a different one.
     """
     value = _unwrapped(value)
     if value is None:
@@ -61,7 +61,7 @@ def plain(value: object, field: str, subject: str = "") -> Plain:
 
 
 def _unwrapped(value: object) -> object:
-    """Take a value out of what holds exactly one; what stands for a missing one is None."""
+    """Take the value out of a container of exactly one; a missing value is None."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, pa.Scalar):
@@ -87,15 +87,15 @@ def _real(value: Any) -> float:
 
 
 def _no_number(value: object) -> _NoValueError:
-    return _NoValueError(f"is {value}, which SQL has no value for.", "Bind None for NULL.")
+    return _NoValueError(f"is {value}, for which SQL has no value.", "Bind None for NULL.")
 
 
 def _text(value: str) -> str:
-    # What a subclass shows of itself need not be its text.
+    # The `str` of a subclass may differ from its text.
     text = str.__str__(value)
-    # JSON can write one half of what UTF-16 takes two for.
+    # JSON can contain half of a UTF-16 surrogate pair.
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise _NoValueError("holds half of a character, which cannot be sent.", "")
+        raise _NoValueError("contains half of a surrogate pair, which cannot be sent.", "")
     return text
 
 
@@ -132,7 +132,7 @@ def _duration(value: dt.timedelta) -> dt.timedelta:
 
 
 def _numpy_time(value: Any) -> dt.datetime | dt.date | dt.timedelta:
-    """Return a datetime64 or timedelta64 of whatever unit."""
+    """Return a datetime64 or timedelta64 of any unit."""
     kind = "M" if isinstance(value, np.datetime64) else "m"
     unit, _ = np.datetime_data(value.dtype)
     if unit in _FINE:
@@ -145,14 +145,14 @@ def _numpy_time(value: Any) -> dt.datetime | dt.date | dt.timedelta:
         return _duration(found)
     if isinstance(found, dt.date):
         return found
-    # Months have no fixed length, and Python's calendar ends with the year 9999, as SQL's does.
+    # Months have no fixed length, and Python's dates end with the year 9999, as SQL's do.
     raise _NoValueError(f"is {value!r}, for which SQL has no value.", _BIND)
 
 
 def _zoned() -> _NoValueError:
     return _NoValueError(
         "has a time zone, which SQL's dates and times do not have.",
-        "Convert it to the session's time zone, and take the zone away: "
+        "Convert it to the session's time zone, and remove the time zone: "
         "value.tz_convert('UTC').tz_localize(None)",
     )
 
@@ -161,7 +161,7 @@ def _too_fine(value: object) -> _NoValueError:
     return _NoValueError(f"is {value!r}; SQL's times end at microseconds.", "Round it: value.round('us')")
 
 
-# The first that fits: a bool is an integer, an integer a real number, a datetime a date.
+# The first match decides: a bool is an integer, an integer a real number, a datetime a date.
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Plain]], ...] = (
     ((bool, np.bool_), bool),
     ((np.datetime64, np.timedelta64), _numpy_time),

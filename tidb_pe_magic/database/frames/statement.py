@@ -1,4 +1,4 @@
-"""What has to be known of a statement before it is sent: how it begins, and where its parameters go."""
+"""Properties of a statement that matter before it is sent: its first word, and its parameter markers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tidb_pe_magic.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What the code is looked through for.
+# The tokens to find in the code.
 _CODE = r"""
     | (?P<end> ; )
     | (?P<marker> \? )
@@ -20,9 +20,9 @@ _CODE = r"""
 """
 _PIECES = {escapes: pieces(_CODE, escapes=escapes) for escapes in (True, False)}
 _RECURSIVE = "recursive"
-# With sql_mode=ANSI_QUOTES double quotes are a name's, too.
+# With sql_mode=ANSI_QUOTES, double quotes also enclose names.
 _NAME_QUOTES = '`"'
-# Their bodies may hold semicolons.
+# Their bodies may contain semicolons.
 _COMPOUND = frozenset({"CREATE", "ALTER", "BEGIN"})
 _SELECTS = frozenset({"SELECT", "WITH", "TABLE", "VALUES"})
 
@@ -33,8 +33,8 @@ class Statement:
 
     Attributes:
         sql: the text, without a closing semicolon.
-        selects: it begins with SELECT, WITH, TABLE or VALUES, perhaps in brackets.
-        markers: the places of its parameter markers, which are question marks.
+        selects: it begins with SELECT, WITH, TABLE or VALUES, possibly in parentheses.
+        markers: the positions of its parameter markers, which are question marks.
     """
 
     sql: str
@@ -42,10 +42,10 @@ class Statement:
     markers: tuple[int, ...]
 
     def filled(self, literals: Sequence[str]) -> str:
-        """Return the text with a literal in the place of each parameter marker.
+        """Return the text with each parameter marker replaced by a literal.
 
         Raises:
-            InvalidRequest: there are not as many literals as markers.
+            InvalidRequest: the numbers of literals and markers differ.
         """
         if not literals:
             return self.sql
@@ -58,20 +58,20 @@ class Statement:
 
 
 def check_number(given: int, markers: int) -> None:
-    """Refuse another number of parameters than the statement has markers.
+    """Reject a number of parameters that differs from the number of markers.
 
     Raises:
-        InvalidRequest: it is another one.
+        InvalidRequest: it differs.
     """
     if given != markers:
         raise InvalidRequest("params", f"{given} given, but the statement has {markers} markers (?).")
 
 
 def read(sql: str, *, backslash_escapes: bool = True) -> Statement:
-    """Look through a statement.
+    """Parse a statement.
 
     Raises:
-        InvalidRequest: it is none, or more than one.
+        InvalidRequest: there is no statement, or more than one.
     """
     first, markers, end = "", [], len(sql)
     for token in _PIECES[backslash_escapes].finditer(sql):
@@ -95,9 +95,9 @@ def read(sql: str, *, backslash_escapes: bool = True) -> Statement:
 
 
 def tables(statement: Statement, *, backslash_escapes: bool = True) -> frozenset[str]:
-    """Return every name that a SELECT mentions, in lower case; its tables' names are among them.
+    """Return every name in a SELECT, in lower case, including the names of its tables.
 
-    With WITH RECURSIVE there are none: its rows need not be like those of its first rows' table.
+    Return none for WITH RECURSIVE: its rows may differ from those of its first rows' table.
     """
     names: set[str] = set()
     if not statement.selects:

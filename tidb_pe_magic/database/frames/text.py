@@ -36,7 +36,7 @@ class TextDecoder:
     """Decodes the batches of one result."""
 
     def __init__(self, columns: Sequence[Column], zero_dates: calendar.ZeroDates) -> None:
-        """Take the columns, and where to count zero dates."""
+        """Take the columns, and the counter of zero dates."""
         self._columns = columns
         self._zero_dates = zero_dates
 
@@ -44,8 +44,8 @@ class TextDecoder:
         """Return one array per column.
 
         Raises:
-            DataError: a value is not what its column's definition promises.
-            InternalError: these are no rows of these columns.
+            DataError: a value does not match its column's definition.
+            InternalError: the bytes are not rows of these columns.
         """
         position, arrays = batch.starts, []
         for column in self._columns:
@@ -72,7 +72,7 @@ class TextDecoder:
             return converted(batch.values(start, length, present), column)
         some = length if present is None else length[present]
         if len(some) and not _DATE <= int(some.min()) <= int(some.max()) <= _LONGEST_DATETIME:
-            raise unfit(column.name, "a date that is not written as one")
+            raise unfit(column.name, "a date in an unknown format")
         values, real = decode(batch, start, length)
         return array(values, column.type, self._zero_dates.add(column.name, real, present))
 
@@ -85,7 +85,7 @@ def _number(digits: Digits, first: int, stop: int) -> npt.NDArray[np.int64]:
 
 
 def _digits(batch: Batch, start: Offsets, length: Offsets, width: int) -> Digits:
-    """Return the first `width` characters of each value as digits; what is none, or not there, is 0."""
+    """Return the first `width` characters of each value as digits; 0 for a missing or non-digit one."""
     characters = batch.load(f"({width},)u1", start)
     digits = characters - np.uint8(ord("0"))
     return np.where((digits < _TEN) & (np.arange(width) < length[:, None]), digits, np.uint8(0))
@@ -120,7 +120,7 @@ _DECODERS: dict[ColumnKind, Callable[[Batch, Offsets, Offsets], Times]] = {
 def _times(strings: pa.Array, column: Column) -> pa.Array:
     parts = pc.extract_regex(strings, _TIME)
     if parts.null_count != strings.null_count:
-        raise unfit(column.name, "a time that is not written as one")
+        raise unfit(column.name, "a time in an unknown format")
 
     def part(name: str) -> pa.Array:
         return pc.struct_field(parts, name)

@@ -1,9 +1,10 @@
 """Columns of a result, and the Arrow type that holds a column's values exactly.
 
-What a server declares of an expression need not hold its values. TiDB declares `IF(a, bigint, mediumint)` as
-INT, `GREATEST(100000, 1.234)` as DECIMAL(6,3), and a recursive CTE like its first rows; its binary protocol
-cuts an integer to the declared width, its text protocol does not (`DumpBinaryRow` and `DumpTextRow` in TiDB's
-`pkg/server/internal/column/column.go`). So a declaration is believed only of a table's column.
+The values of an expression may not fit the type that a server declares. TiDB declares `IF(a, bigint,
+mediumint)` as INT, `GREATEST(100000, 1.234)` as DECIMAL(6,3), and a recursive CTE like its first rows. Its
+binary protocol truncates an integer to the declared width, its text protocol does not (`DumpBinaryRow` and
+`DumpTextRow` in TiDB's `pkg/server/internal/column/column.go`). So only the declaration of a table's column
+is trusted.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _BINARY_CHARSET = 63
 # Of DECIMAL in MySQL; MariaDB has more decimals.
 _MOST_DIGITS, _MOST_DECIMALS = 65, 38
 _DECIMAL128_DIGITS = 38
-#: The precision of a DECIMAL whose declaration is not believed: the most that Arrow has.
+#: The precision of a DECIMAL whose declaration is not trusted: the maximum of Arrow.
 WIDEST = 76
-# Decimals of a floating-point number that has no fixed number of them.
+# Decimals of a floating-point number without a fixed number of them.
 _NOT_FIXED = 31
 _WIDE = 8
 # MySQL's newer type, which PyMySQL does not list.
@@ -34,7 +35,7 @@ _VECTOR = 242
 
 
 class ColumnKind(Enum):
-    """How a value travels."""
+    """How a value is transferred."""
 
     INTEGER = auto()
     FLOAT = auto()
@@ -48,7 +49,7 @@ class ColumnKind(Enum):
     NULL = auto()
 
 
-# Bytes of a value in the binary protocol.
+# Size in bytes of a value in the binary protocol.
 _INTEGERS = {
     FIELD_TYPE.TINY: 1,
     FIELD_TYPE.SHORT: 2,
@@ -72,7 +73,7 @@ _KINDS = {
     FIELD_TYPE.JSON: ColumnKind.TEXT,
     FIELD_TYPE.NULL: ColumnKind.NULL,
 }
-# What is text or bytes by its character set.
+# Text or bytes, depending on the character set.
 _STRINGS = frozenset(
     {
         FIELD_TYPE.VARCHAR,
@@ -95,9 +96,9 @@ class Column:
     """One column of a result.
 
     Attributes:
-        number: numpy's name of the number that a value is in the binary protocol; empty where it is not one.
-        known: the type is one whose binary form is known.
-        settled: it is a table's column, so that its values are of the declared type.
+        number: numpy's name of the value's number type in the binary protocol; empty for other types.
+        known: the binary form of the type is known.
+        settled: it is a table's column, so its values have the declared type.
         exact_as_text: the text protocol of every server has all digits.
     """
 
@@ -111,12 +112,12 @@ class Column:
 
     @property
     def narrow(self) -> bool:
-        """Whether a value in binary form can be cut: an integer of fewer than 8 bytes that is not settled."""
+        """Whether the binary form can truncate a value: an unsettled integer of less than 8 bytes."""
         return self.kind is ColumnKind.INTEGER and not self.settled and int(self.number[-1]) < _WIDE
 
 
 def column(definition: Definition, declarations: Declarations) -> Column:
-    """Return the column that a server has defined."""
+    """Return the column for a server's definition."""
     code = definition.code
     settled = declarations.hold(definition)
     unsigned = bool(definition.flags & FLAG.UNSIGNED)
@@ -129,7 +130,7 @@ def column(definition: Definition, declarations: Declarations) -> Column:
     elif kind is ColumnKind.FLOAT:
         number = f"<f{_FLOATS[code]}"
         fixed = 0 < definition.decimals < _NOT_FIXED
-        # MySQL writes a FLOAT with 6 digits, and every server writes fixed decimals as they are declared.
+        # MySQL writes a FLOAT with 6 digits, and every server writes fixed decimals as declared.
         exact_as_text = code == FIELD_TYPE.DOUBLE and (settled or not fixed)
     if kind is ColumnKind.DECIMAL:
         arrow = _decimal(definition, signed=not unsigned or declarations.counts_sign, settled=settled)
@@ -171,7 +172,7 @@ def _decimal(definition: Definition, *, signed: bool, settled: bool) -> pa.DataT
     if not settled:
         return pa.decimal256(WIDEST, min(scale, _MOST_DECIMALS))
     if not (0 <= scale <= _MOST_DECIMALS and scale <= digits and 0 < digits <= _MOST_DIGITS):
-        # Some come without a precision.
+        # Some have no precision.
         digits, scale = _MOST_DIGITS, min(scale, _MOST_DECIMALS)
     if digits <= _DECIMAL128_DIGITS:
         return pa.decimal128(digits, scale)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BIT_BYTES = 8
 _REASONS = {
     ColumnKind.TEXT: "a value is not valid UTF-8. Select it as bytes: CAST(... AS BINARY).",
-    ColumnKind.DECIMAL: "a value has more digits than its type holds. Select it as text: CAST(... AS CHAR).",
+    ColumnKind.DECIMAL: "a value has too many digits for its type. Select it as text: CAST(... AS CHAR).",
 }
 _LOWEST = np.array([(1 << 8 * length) - 1 for length in range(_BIT_BYTES + 1)], np.uint64)
 
@@ -30,7 +30,7 @@ def converted(strings: pa.Array, column: Column) -> pa.Array:
     """Return the strings as the column's type: text checked to be UTF-8, numbers parsed.
 
     Raises:
-        DataError: a value is not of that type.
+        DataError: a value does not have that type.
     """
     try:
         return strings.cast(column.type, memory_pool=POOL)
@@ -39,7 +39,7 @@ def converted(strings: pa.Array, column: Column) -> pa.Array:
 
 
 def bits(batch: Batch, starts: Offsets, lengths: Offsets) -> npt.NDArray[Any]:
-    """Return BIT values, which are sent as their bytes, the highest first."""
+    """Return BIT values, which are sent as bytes, the highest first."""
     if int(lengths.max()) > _BIT_BYTES:
         raise malformed("a BIT value of more than 64 bits")
     last = batch.load(">u8", starts + lengths - _BIT_BYTES)

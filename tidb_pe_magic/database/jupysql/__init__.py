@@ -1,4 +1,4 @@
-"""Our connections in jupysql's `%sql`, which takes seconds to import: it is imported inside the functions."""
+"""Connections in jupysql's `%sql`. Importing jupysql takes seconds, so functions import it."""
 
 from __future__ import annotations
 

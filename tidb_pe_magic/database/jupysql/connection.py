@@ -1,4 +1,4 @@
-"""jupysql's connection whose results come through the columnar reader."""
+"""jupysql's connection, with results from the columnar reader."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class Statements(Protocol):
-    """Runs the statements of a connection, whatever becomes of their rows."""
+    """Runs the statements of a connection, independent of the use of their rows."""
 
     def run(
         self, query: BoundStatement, *, shown: bool, framed: bool
     ) -> tuple[pa.Table, pd.DataFrame | None]:
-        """Run a statement in the alias's session; return its rows, and a frame of them where one is wanted.
+        """Run a statement in the alias's session; return its rows, and a frame of them if requested.
 
         Args:
             query: the statement with its parameters.
-            shown: a person has typed it: what it read is said in a line under its result.
-            framed: a frame is wanted at once.
+            shown: a user typed it: a line under its result says what was read.
+            framed: return a frame at once.
         """
         ...
 
@@ -45,24 +45,24 @@ class Statements(Protocol):
 
 
 class _ResultSets(ResultSetCollection):  # type: ignore[misc]
-    """Keeps no result: each has all its rows already, and would live as long as the connection.
+    """Stores no results: each already has all its rows, and would live as long as the connection.
 
-    jupysql hands over each ResultSet that it has made, which here learns how its columns become a frame.
+    jupysql passes each new ResultSet, which learns here how its columns become a frame.
     """
 
     def append(self, result: Any) -> None:
-        """Let the result make its frames of columns instead of rows."""
-        rows = result._sqlaproxy  # noqa: SLF001 - what raw_execute below has returned
+        """Make the result create its frames from columns instead of rows."""
+        rows = result._sqlaproxy  # noqa: SLF001 - the return value of raw_execute below
         if isinstance(rows, ColumnarResult):
             result.DataFrame, result.PolarsDataFrame = rows.to_pandas, rows.to_polars
 
     def is_last(self, result: Any) -> bool:  # noqa: ARG002 - jupysql's signature
-        """Tell that no later result has made this one unreadable."""
+        """Return False: a later result never makes this one unreadable."""
         return True
 
 
 class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
-    """A connection of jupysql, on which everything that returns rows is read column by column."""
+    """A connection of jupysql that reads all results column by column."""
 
     def __init__(self, engine: Engine, *, alias: str, config: SqlMagic, statements: Statements) -> None:
         """Connect, and become jupysql's current connection.
@@ -71,7 +71,7 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
             engine: of the alias.
             alias: its name.
             config: jupysql's options.
-            statements: runs what is asked.
+            statements: runs the statements.
         """
         self._statements = statements
         self._config = config
@@ -89,12 +89,12 @@ class ColumnarConnection(SQLAlchemyConnection):  # type: ignore[misc]
 
         Args:
             query: one statement.
-            parameters: None, and each `:name` takes the notebook's variable of that name. Where
-                SqlMagic.named_parameters is enabled, the variables; where it is disabled, an empty dict.
+            parameters: with None, each `:name` is the notebook variable of that name. If
+                SqlMagic.named_parameters is enabled, the variables; if it is disabled, an empty dict.
             with_: names of stored snippets that the statement uses.
 
         Raises:
-            TidbPeError: shown in one line.
+            TidbPeError: shown as one line.
         """
         if with_:
             query = self._resolve_cte(query, with_)
@@ -116,12 +116,12 @@ def _bound(query: str, params: Any) -> dict[str, Any]:
 
 
 def _typed_variables() -> Mapping[str, Any] | None:
-    """Return the variables that the cell sees, those of a function around `%sql` too.
+    """Return the variables that the cell sees, including those of a function around `%sql`.
 
-    None where no cell's statement is being run, but one of jupysql's own, for a plot or a profile. jupysql
-    hands them on only where SqlMagic.named_parameters is enabled.
+    Return None for jupysql's own statements, such as those of a plot or a profile. jupysql passes the
+    variables only if SqlMagic.named_parameters is enabled.
     """
-    frame = sys._getframe(1)  # noqa: SLF001 - the only way to what jupysql knows
+    frame = sys._getframe(1)  # noqa: SLF001 - the only way to jupysql's variables
     while frame is not None:
         if frame.f_code is SqlMagic._execute.__code__:  # noqa: SLF001 - see above
             found: Mapping[str, Any] | None = frame.f_locals.get("user_ns")
@@ -131,7 +131,7 @@ def _typed_variables() -> Mapping[str, Any] | None:
 
 
 def _warn_of_quoted(query: str, parameters: Mapping[str, Any]) -> None:
-    """Warn as jupysql does of names in quotes, which are text."""
+    """Warn, as jupysql does, about parameter names in quotes, which are text."""
     _, quoted = escape_string_literals_with_colon_prefix(query)
     if names := sorted(set(quoted) & set(parameters)):
         warnings.warn(

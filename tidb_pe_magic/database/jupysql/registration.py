@@ -1,4 +1,4 @@
-"""Makes an engine known to jupysql's `%sql`, and takes it away again.
+"""Registers an engine with jupysql's `%sql`, and removes it again.
 
 jupysql is imported inside the functions: importing it takes seconds.
 """
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.jupysql.connection import Statements
 
-# What `register` has made known, while something still uses it.
+# The engines that `register` added and that are still in use.
 _registered: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
 
 
 class _NoConnection:
-    """Takes the place of the closed connection that jupysql would go on using.
+    """Takes the place of a closed connection that jupysql would otherwise continue to use.
 
-    With another connection in its place, the next `%sql` would run in a database that nobody chose.
+    With another connection in its place, the next `%sql` would run in a database that the user did not
+    choose.
     """
 
     def __init__(self, alias: str) -> None:
@@ -58,9 +59,9 @@ def register(
     *,
     framed: bool = False,
 ) -> bool:
-    """Make `engine` the current connection of `%sql`, under the name `alias`.
+    """Make `engine` the current connection of `%sql`, with the name `alias`.
 
-    jupysql is loaded where it is not, and a connection that had the alias is closed.
+    Load jupysql if necessary, and close an earlier connection of this alias.
 
     Args:
         shell: IPython's.
@@ -70,7 +71,7 @@ def register(
         framed: `%sql` is to return DataFrames, where the user has set nothing.
 
     Returns:
-        Whether it does that because of this call.
+        Whether `%sql` does so because of this call.
 
     Raises:
         InvalidRequest: `%sql` belongs to another extension.
@@ -85,16 +86,16 @@ def register(
     _try(engine)
     old = ConnectionManager.connections.get(alias)
     if old is not None and _engine(old) is engine:
-        # Closing it disposes of the engine's pool, so it cannot wait for its successor.
+        # Closing it disposes of the engine's pool, so it must happen before the new one is registered.
         old.close()
         old = None
     ColumnarConnection(engine, alias=alias, config=magic, statements=statements)
     if old is not None:
-        # jupysql forgets it without closing it.
+        # jupysql drops it without closing it.
         old.close()
     _registered[alias] = engine
-    # After jupysql's own hook, and so called before it: that one wants to display something when IPython,
-    # at its end, no longer can.
+    # Registered after jupysql's own hook, and so called before it: that one tries to display something when
+    # IPython is exiting and cannot.
     atexit.unregister(_close_registered)
     atexit.register(_close_registered)
     return framed and autopandas.turn_on(magic, alias)
@@ -106,7 +107,7 @@ def _close_registered() -> None:
 
 
 def holds(alias: str, engine: Engine) -> bool:
-    """Tell whether jupysql has this engine under this name: `%sql --close` may have taken it away."""
+    """Return whether jupysql has this engine under this name: `%sql --close` may have removed it."""
     import sys  # noqa: PLC0415
 
     manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
@@ -114,7 +115,7 @@ def holds(alias: str, engine: Engine) -> bool:
 
 
 def is_current(alias: str, engine: Engine) -> bool:
-    """Tell whether `%sql` uses this engine under this name where no connection is named."""
+    """Return whether `%sql` uses this engine under this name if no connection is given."""
     import sys  # noqa: PLC0415
 
     manager = getattr(sys.modules.get("sql.connection"), "ConnectionManager", None)
@@ -122,7 +123,7 @@ def is_current(alias: str, engine: Engine) -> bool:
 
 
 def held(alias: str, engine: Engine) -> Connection | None:
-    """Return the connection that jupysql holds for this engine under this name, if it holds one."""
+    """Return jupysql's connection for this engine and name, if any."""
     import sys  # noqa: PLC0415
 
     if not holds(alias, engine):
@@ -133,11 +134,11 @@ def held(alias: str, engine: Engine) -> Connection | None:
 
 
 def unregister(alias: str, engine: Engine | None = None) -> bool:
-    """Close the connection with this alias; tell whether there was one.
+    """Close the connection with this alias; return whether there was one.
 
     Args:
         alias: its name.
-        engine: close it only if it still is this engine's.
+        engine: close it only if it still belongs to this engine.
     """
     import sys  # noqa: PLC0415
 
@@ -160,7 +161,7 @@ def unregister(alias: str, engine: Engine | None = None) -> bool:
 def _sql_magic(shell: InteractiveShell) -> SqlMagic:
     try:
         with warnings.catch_warnings():
-            # Its sources hold escape sequences that Python warns of when it compiles them.
+            # Its source contains escape sequences for which Python warns when it compiles them.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", SyntaxWarning)
             from sql.magic import SqlMagic  # noqa: PLC0415
@@ -177,9 +178,9 @@ def _sql_magic(shell: InteractiveShell) -> SqlMagic:
             raise InvalidRequest(
                 "%sql", f"belongs to {name}, not to jupysql.", advice="Unload that extension first."
             )
-    # Where a platform has a %sql of its own, jupysql is reached by its second name alone.
+    # If a platform has its own %sql, jupysql is available only under its second name.
     if find_line("jupysql") is None:
-        # It tells where it looked for its own configuration, with paths of this machine.
+        # It prints where it searched for its configuration, with paths of this machine.
         run_cell_magic: Callable[[str, str, str], object] = shell.run_cell_magic
         run_cell_magic("capture", "", "get_ipython().extension_manager.load_extension('sql')")
     magic = getattr(find_line("jupysql"), "__self__", None)
@@ -204,6 +205,6 @@ def _try(engine: Engine) -> None:
 
 
 def _engine(connection: SQLAlchemyConnection | None) -> Engine | None:
-    # Connections of other kinds may have taken the alias.
+    # Connections of other kinds may use the alias.
     inner = getattr(connection, "connection_sqlalchemy", None)
     return getattr(inner, "engine", None)

@@ -1,4 +1,4 @@
-"""A result of the columnar reader as jupysql wants it: rows when it shows some, columns for a frame."""
+"""A result of the columnar reader as jupysql expects it: rows to display, columns for a frame."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-# Rows that become Python's objects at a time: few for what is shown, many for whoever iterates.
+# Number of rows converted to Python objects at a time: few for display, many for iteration.
 _FEWEST, _MOST = 16, 16_384
 _DIGITS_128 = 38
 
 
 class ColumnarResult(IteratorResult[Any]):
-    """What jupysql takes for SQLAlchemy's result; its rows are made of the columns as they are asked for.
+    """Replaces SQLAlchemy's result in jupysql; its rows are created from the columns on demand.
 
     Attributes:
         table: the columns.
-        rowcount: below zero: jupysql then says nothing of its own about the number of rows.
-        cursor: what has the driver's description of the columns.
+        rowcount: negative, so that jupysql does not print the number of rows.
+        cursor: has the driver's description of the columns.
     """
 
     rowcount = -1
@@ -36,7 +36,7 @@ class ColumnarResult(IteratorResult[Any]):
     def __init__(
         self, table: pa.Table, make: Callable[[pa.Table], pd.DataFrame], frame: pd.DataFrame | None = None
     ) -> None:
-        """Take a table, what makes a DataFrame of it, and the first one where it has been made already."""
+        """Take a table, its conversion to a DataFrame, and the first DataFrame if it already exists."""
         super().__init__(SimpleResultMetaData(table.column_names), _rows(table))
         self.table = table
         self.cursor = SimpleNamespace(description=[(name, *[None] * 6) for name in table.column_names])
@@ -44,22 +44,22 @@ class ColumnarResult(IteratorResult[Any]):
 
     @without_values()
     def to_pandas(self) -> pd.DataFrame:
-        """Return the result as a DataFrame, a new one each time."""
+        """Return the result as a new DataFrame."""
         frame, self._frame = self._frame, None
         return self._make(self.table) if frame is None else frame
 
     @without_values((ImportError,))
     def to_polars(self, **options: Any) -> Any:
-        """Return the result as a polars DataFrame, whose columns are Arrow's.
+        """Return the result as a polars DataFrame with Arrow's columns.
 
         Args:
-            options: of `SqlMagic.polars_dataframe_kwargs`: those on how to guess types from rows do nothing.
+            options: `SqlMagic.polars_dataframe_kwargs`; options for guessing types from rows have no effect.
         """
         import polars as pl  # noqa: PLC0415 - an optional package
 
         names = unique_names(self.table.column_names)
         overrides = options.get("schema_overrides")
-        # polars has decimals of 128 bits.
+        # polars has 128-bit decimals.
         narrow = pa.table([_narrow(column) for column in self.table.columns], names=names)
         return pl.from_arrow(narrow, schema_overrides=overrides)
 
@@ -79,9 +79,9 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """Return a column's values as the driver would give them."""
+    """Return a column's values as the driver would return them."""
     if pa.types.is_float32(column.type):
-        # The fewest digits that tell it from every other FLOAT, as the server writes it.
+        # The fewest digits that distinguish it from every other FLOAT, as the server writes it.
         column = column.cast(pa.string()).cast(pa.float64())
     values: list[Any] = column.to_pylist()
     return values

@@ -1,1 +1,1 @@
-"""Frames to tables: values become SQL column by column, and are sent over several connections."""
+"""Loads frames into tables: values become SQL column by column, and are sent over several connections."""

@@ -1,4 +1,4 @@
-"""A frame's columns as a table's: what cannot arrive exactly is refused before anything is sent."""
+"""Matches a frame's columns with a table's; rejects values that cannot be stored exactly before sending."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def bound(column: SourceColumn, target: TargetColumn) -> BoundColumn:
-    """Return the column as it is sent to a column of the table.
+    """Return the column in the form for a column of the table.
 
     Raises:
-        InvalidRequest: a value would arrive as another one, or not at all.
+        InvalidRequest: a value would be changed or lost.
     """
     if target.generated:
         refuse(column.name, "the table computes this column.", advice="Leave it out of the frame.")

@@ -1,4 +1,4 @@
-"""A column as it is sent, and the refusal of a value that would not arrive as it is."""
+"""A column in the form in which it is sent, and the error for a value that would be changed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class LiteralForm(Enum):
     """How the values of a column are written in SQL."""
 
     DIGITS = auto()
-    PLAIN = auto()  # in quotes, with nothing in it that has to be escaped
+    PLAIN = auto()  # in quotes, with nothing to escape
     TEXT = auto()
     HEXADECIMAL = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoundColumn:
-    """A column as it is sent: numbers, text, bytes or times, and how they are written."""
+    """A column in the form in which it is sent: numbers, text, bytes or times, and their SQL notation."""
 
     name: str
     values: pa.ChunkedArray
@@ -34,12 +34,12 @@ class BoundColumn:
 
 
 def bound(target: TargetColumn, values: Any, form: LiteralForm) -> BoundColumn:
-    """Return values as they are sent to a column of the table."""
+    """Convert values to the form for a column of the table."""
     return BoundColumn(name=target.name, values=values, form=form)
 
 
 def refuse_where(column: SourceColumn, bad: Any, reason: str, advice: str = "") -> None:
-    """Refuse the first row in which the Arrow mask is true, with its value."""
+    """Reject the first row in which the Arrow mask is true, with its value."""
     if pc.any(bad).as_py():
         row = first_true(bad)
         refuse(column.name, f"{_shown(column, row)} {reason}", row=row, advice=advice)

@@ -1,4 +1,4 @@
-"""The columns of a frame as Arrow arrays of a few kinds, in which every value is as it was."""
+"""The columns of a frame as Arrow arrays of a few kinds, with unchanged values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MICROSECOND = "us"
 
 
 class SourceKind(StrEnum):
-    """What the values of a column are; each value is the words for it."""
+    """The kind of a column's values; each member's value is its name in errors."""
 
     NOTHING = "no values"
     BOOLEAN = "booleans"
@@ -39,10 +39,10 @@ class SourceColumn:
     """A column of a frame.
 
     Attributes:
-        name: as the frame has it.
+        name: in the frame.
         kind: what its values are.
-        values: NULL where there is no value; times in microseconds, moments in UTC, time spans as int64.
-        texts: the values as the file has them, where they come from a file of text.
+        values: NULL for a missing value; times in microseconds, moments in UTC, time spans as int64.
+        texts: the original text of the values if they come from a text file.
     """
 
     name: str
@@ -52,12 +52,12 @@ class SourceColumn:
 
 
 def refuse(column: str, reason: str, *, row: int | None = None, advice: str = "") -> NoReturn:
-    """Refuse a frame because of one of its columns.
+    """Reject a frame because of one of its columns.
 
     Args:
         column: its name.
         reason: a sentence.
-        row: the first row that is concerned, counted from 0.
+        row: the first affected row, counted from 0.
         advice: what to do.
 
     Raises:
@@ -68,7 +68,7 @@ def refuse(column: str, reason: str, *, row: int | None = None, advice: str = ""
 
 
 def first_true(mask: Any) -> int:
-    """Return the place of the first True of an Arrow mask."""
+    """Return the index of the first True of an Arrow mask."""
     return int(pc.index(mask, True).as_py())
 
 
@@ -76,7 +76,7 @@ def source_column(name: str, values: pa.ChunkedArray) -> SourceColumn:
     """Return a column of Arrow values of any type.
 
     Raises:
-        InvalidRequest: MySQL has no type for its values, or one of them cannot arrive as it is.
+        InvalidRequest: MySQL has no type for its values, or cannot store one of them unchanged.
     """
     values = _plain(name, values)
     kind = values.type
@@ -94,7 +94,7 @@ def source_column(name: str, values: pa.ChunkedArray) -> SourceColumn:
 
 
 def _plain(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the values without dictionary, extension or view."""
+    """Return the values without dictionary, extension or view types."""
     kind = values.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name not in {"arrow.json", "arrow.bool8"}:
@@ -156,7 +156,7 @@ def _dates(_name: str, values: pa.ChunkedArray) -> tuple[SourceKind, pa.ChunkedA
 def _datetimes(name: str, values: pa.ChunkedArray) -> tuple[SourceKind, pa.ChunkedArray]:
     zone = values.type.tz
     values = _microseconds(name, values, pa.timestamp(_MICROSECOND, zone))
-    # An instant is UTC in Arrow already, whatever its zone is.
+    # In Arrow, an instant is always UTC, whatever its zone is.
     kind = SourceKind.DATETIME if zone is None else SourceKind.MOMENT
     return kind, values.cast(pa.int64()).cast(pa.timestamp(_MICROSECOND))
 
@@ -187,15 +187,15 @@ def _microseconds(name: str, values: pa.ChunkedArray, wanted: pa.DataType) -> pa
 
 
 def remainder(values: Any, divisor: int) -> Any:
-    """Return what is left of integers after a division, which rounds to zero."""
+    """Return the remainder of an integer division that rounds to zero."""
     return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
 
 
 def recast(name: str, values: pa.ChunkedArray, wanted: pa.DataType, reason: str, advice: str = "") -> Any:
-    """Return decimal values in another decimal type, which has to hold each of them exactly.
+    """Return decimal values in another decimal type that holds each of them exactly.
 
     Raises:
-        InvalidRequest: the first value that it does not hold is named.
+        InvalidRequest: the error names the first value that does not fit.
     """
     try:
         return values.cast(wanted)

@@ -1,4 +1,4 @@
-"""Files as columns: Parquet as it is, CSV with a type only where every text comes back from it."""
+"""Files as columns: Parquet unchanged, CSV with a type only if every text can be restored from it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
-_MOST_DIGITS = 15  # that every float64 keeps
+_MOST_DIGITS = 15  # every float64 keeps these
 _DATE, _DATETIME = r"^\d{4}-\d{2}-\d{2}$", r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"
 
 
 def read_file(path: Path) -> Iterator[SourceColumn]:
-    """Yield the columns of a file, by its name's end.
+    """Yield the columns of a file, chosen by its extension.
 
     Raises:
-        InvalidRequest: it cannot be read, or is of another kind.
+        InvalidRequest: the file cannot be read, or has another format.
     """
     ending = path.suffix.lower()
     if ending not in {".csv", ".parquet"}:
         raise InvalidRequest(
             FIELD,
             f"{path.name} is neither a variable nor a file that can be loaded.",
-            advice="Name a DataFrame, or a file that ends in .csv or .parquet.",
+            advice="Use a DataFrame, or a file that ends in .csv or .parquet.",
         )
     try:
         table = _parquet(path) if ending == ".parquet" else _csv(path)
@@ -69,7 +69,7 @@ def _csv(path: Path) -> pa.Table:
 
 
 def _of_texts(name: str, texts: pa.ChunkedArray) -> SourceColumn:
-    """Return the texts as numbers or dates where nothing of any text is lost by that."""
+    """Return the texts as numbers or dates if this loses nothing of any text."""
     values: Any = next(
         (
             found
@@ -88,7 +88,7 @@ def _integers(texts: pa.ChunkedArray) -> Any:
             values = texts.cast(kind)
         except pa.ArrowInvalid:
             continue
-        # 007 is a code, and no number.
+        # 007 is a code, not a number.
         if pc.all(pc.equal(values.cast(pa.large_string()), texts)).as_py() is not False:
             return values
     return None

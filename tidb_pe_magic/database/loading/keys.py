@@ -1,4 +1,4 @@
-"""The key by which a repeated load finds the rows that are there already."""
+"""The key by which a repeated load finds existing rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _KEYS = "--keys"
 
 
 def refuse_unknown(keys: Sequence[str], source: FrameSource) -> None:
-    """Refuse keys that the frame has no columns of.
+    """Reject keys that are not columns of the frame.
 
     Raises:
-        InvalidRequest: it names the first one.
+        InvalidRequest: the error names the first one.
     """
     names = {column.name.casefold() for column in source.columns}
     for key in keys:
@@ -34,10 +34,10 @@ def refuse_unknown(keys: Sequence[str], source: FrameSource) -> None:
 
 
 def unique_key(table: TargetTable, keys: Sequence[str], source: FrameSource) -> frozenset[str]:
-    """Return the columns of the table's unique key that a repeat is recognized by, in lower case.
+    """Return the lower-case columns of the table's unique key that identifies repeated rows.
 
     Raises:
-        InvalidRequest: the table has no such key, or another one by which it would find another row.
+        InvalidRequest: the table has no such key, or another one that could match a different row.
     """
     wanted = frozenset(key.casefold() for key in keys)
     if not any(frozenset(columns) == wanted for columns in table.unique.values()):
@@ -53,7 +53,7 @@ def unique_key(table: TargetTable, keys: Sequence[str], source: FrameSource) -> 
     for name, columns in table.unique.items():
         if frozenset(columns) == wanted:
             continue
-        # Values that the server makes are new ones.
+        # Values that the server generates are new.
         made = any(
             column in table.columns and column not in given and table.columns[column].automatic
             for column in columns
@@ -68,10 +68,10 @@ def unique_key(table: TargetTable, keys: Sequence[str], source: FrameSource) -> 
 
 
 def refuse_doubles(source: FrameSource, table: TargetTable, keys: frozenset[str]) -> None:
-    """Refuse a frame in which a key is missing, or is there twice: one row would replace the other.
+    """Reject a frame with a missing or repeated key: one row would replace the other.
 
     Raises:
-        InvalidRequest: with the rows.
+        InvalidRequest: the error names the rows.
     """
     columns = [column for column in source.columns if column.name.casefold() in keys]
     compared = {}
@@ -81,7 +81,7 @@ def refuse_doubles(source: FrameSource, table: TargetTable, keys: frozenset[str]
             refuse(column.name, "a key has no value.", row=row)
         compared[column.name] = _comparable(column, table.columns[column.name.casefold()])
     rows = pa.chunked_array([pa.array(range(source.rows), pa.int64())])
-    place = "".join(compared)  # a name that no column has
+    place = "".join(compared)  # not the name of any column
     counted = (
         pa.table({**compared, f"{place} row": rows})
         .group_by(list(compared), use_threads=False)
@@ -100,11 +100,11 @@ def refuse_doubles(source: FrameSource, table: TargetTable, keys: frozenset[str]
 
 
 def _comparable(column: SourceColumn, target: TargetColumn) -> Any:
-    """Return values that are equal wherever the server may hold them for equal."""
+    """Return values that are equal if the server may consider them equal."""
     if column.kind is not SourceKind.TEXT:
         return column.values
     if target.collation.endswith("_bin"):
-        # These, too, are compared without the spaces at the end.
+        # These are also compared without trailing spaces.
         return pc.utf8_rtrim(column.values, " ")
     return pa.chunked_array(
         [pa.array([_folded(text) for text in column.values.to_pylist()], pa.large_string())]

@@ -1,4 +1,4 @@
-"""A frame into a table: what is there, what would not fit, and how it gets there."""
+"""Loads a frame into a table: reads the table, checks what fits, and sends the rows."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ _DROP_SECONDS, _DROP_TRIES = 10.0, 3
 
 @dataclass(frozen=True, kw_only=True)
 class LoadTask:
-    """What is to be loaded, and who is told of it.
+    """A load and its callbacks.
 
     Attributes:
         engine: of the connection.
         name: of the table.
         source: the frame.
         if_exists: fail, append or replace.
-        keys: columns of a unique key; rows that have one already are updated.
+        keys: columns of a unique key; existing rows with the same key are updated.
         cancel: set it to stop.
-        show: is given the CREATE TABLE before it is executed.
-        tell: is given the ledger several times a second.
-        note: is given what else there is to know.
-        together: rows that are committed together at most.
+        show: receives the CREATE TABLE before it is executed.
+        tell: receives the ledger several times a second.
+        note: receives further remarks.
+        together: maximum number of rows that are committed together.
     """
 
     engine: Engine
@@ -77,12 +77,12 @@ class LoadTask:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """What was done.
+    """The result of a load.
 
     Attributes:
-        bytes: of the statements.
-        created: the CREATE TABLE; empty where the table was there.
-        replaced: another table had the name before.
+        bytes: size of the statements.
+        created: the CREATE TABLE; empty if the table existed.
+        replaced: an earlier table of this name was replaced.
     """
 
     rows: int
@@ -93,7 +93,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What the server has: the table, and how long a statement may be."""
+    """Facts from the server: the table, and the maximum length of a statement."""
 
     table: TargetTable | None
     packet: int
@@ -104,14 +104,14 @@ class _Surroundings:
 def load(task: LoadTask) -> Loaded:
     """Load a frame.
 
-    A table that is made by this is made whole or not at all: the rows go into a table beside it, which gets
-    its name at the end. Rows that are appended are committed piece by piece.
+    A new table is created completely or not at all: the rows go into a temporary table, which is renamed at
+    the end. Appended rows are committed in batches.
 
     Raises:
-        InvalidRequest: something of the frame would not arrive as it is, or the table is there or of other
-            columns; nothing was sent.
-        LoadFailed: it says which rows are committed.
-        ConnectionFailed: the server could not be asked; nothing was sent.
+        InvalidRequest: a value of the frame would be changed, or the table exists or has other columns;
+            nothing was sent.
+        LoadFailed: the error says which rows are committed.
+        ConnectionFailed: the server did not answer; nothing was sent.
     """
     around = _look(task)
     _refuse_table(task, around)
@@ -119,7 +119,7 @@ def load(task: LoadTask) -> Loaded:
         return _append(task, around.table, around)
     table = created(task.name, task.source.columns, task.keys)
     if task.if_exists == "append":
-        _bound_writer(task, table, around)  # what does not fit is refused before the table is created
+        _bound_writer(task, table, around)  # reject values that do not fit before the table is created
         statement = create_statement(table)
         task.show(statement)
         _define(task, statement)
@@ -153,17 +153,17 @@ def _value(session: Any, sql: str) -> Any:
 
 
 def _refuse_table(task: LoadTask, around: _Surroundings) -> None:
-    """Refuse a table that is in the way."""
+    """Reject a table that is in the way."""
     if around.table is None:
         return
     if task.if_exists == "fail":
         raise InvalidRequest(
             _TABLE,
-            f"{task.name} exists.",
-            advice="Add the rows to it with --if-exists append, or make it anew with --if-exists replace.",
+            f"{task.name} already exists.",
+            advice="Add the rows to it with --if-exists append, or replace it with --if-exists replace.",
         )
     if around.view:
-        raise InvalidRequest(_TABLE, f"{task.name} is a view.", advice="Name the table behind it.")
+        raise InvalidRequest(_TABLE, f"{task.name} is a view.", advice="Use the table behind it.")
     if task.if_exists == "replace" and around.referring:
         raise InvalidRequest(
             _TABLE,
@@ -176,7 +176,7 @@ def _refuse_table(task: LoadTask, around: _Surroundings) -> None:
 
 
 def _bound_writer(task: LoadTask, table: TargetTable, around: _Surroundings) -> tuple[InsertWriter, str]:
-    """Return what writes the rows, and the time zone that its sessions need; empty for the server's own."""
+    """Return the writer of the rows, and the time zone of its sessions; empty for the server's own."""
     source = task.source
     _refuse_columns(source, table)
     columns = [bound(column, table.columns[column.name.casefold()]) for column in source.columns]
@@ -203,12 +203,12 @@ def _refuse_columns(source: FrameSource, table: TargetTable) -> None:
             refuse(column.name, f"{table.name} has no such column.{hint}")
     for name, target in table.columns.items():
         if name not in names and not target.filled:
-            reason = f"has no column {target.name}, which in {table.name} is NOT NULL without a default."
+            reason = f"has no column {target.name}, which is NOT NULL without a default in {table.name}."
             raise InvalidRequest(FIELD, reason)
 
 
 def _zone(source: FrameSource, table: TargetTable) -> str:
-    """Return the time zone in which the values of TIMESTAMP columns are what they are meant to be."""
+    """Return the time zone in which the values of TIMESTAMP columns have the intended meaning."""
     stamps = [
         column for column in source.columns if table.columns[column.name.casefold()].base == "timestamp"
     ]
@@ -266,7 +266,7 @@ def _send(
 
 
 def _merged(pieces: set[Any]) -> tuple[tuple[int, int], ...]:
-    """Return the ranges of rows that pieces are, each with the row behind its last one."""
+    """Return the ranges of rows of the pieces; each end is exclusive."""
     merged: list[tuple[int, int]] = []
     for piece in sorted(pieces, key=lambda each: each.start):
         if merged and merged[-1][1] == piece.start:
@@ -280,7 +280,7 @@ def _merged(pieces: set[Any]) -> tuple[tuple[int, int], ...]:
 
 
 def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
-    """Fill a table beside the one that is wanted, and give it the name."""
+    """Fill a temporary table, and rename it."""
     side = replace(table, name=task.name.beside(f"load_{secrets.token_hex(4)}"))
     writer, zone = _bound_writer(task, side, around)
     pieces = writer.pieces()
@@ -289,7 +289,7 @@ def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
     try:
         _define(task, create_statement(side))
     except (ConnectionFailed, QueryCancelled) as unanswered:
-        # It may have been created all the same.
+        # It may have been created anyway.
         raise _nothing_loaded(task, side.name, unanswered) from None
     try:
         ledger, failure = _send(task, writer, pieces, zone)
@@ -301,7 +301,7 @@ def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
     old = task.name.beside(f"old_{secrets.token_hex(4)}") if around.table is not None else None
     _rename(task, side.name, old)
     if old is not None and not _cleared(task, old):
-        task.note(f"The table that was replaced is still there: DROP TABLE {old.sql}")
+        task.note(f"The replaced table still exists. Delete it: DROP TABLE {old.sql}")
     return Loaded(
         rows=ledger.rows,
         bytes=ledger.bytes,
@@ -311,7 +311,7 @@ def _make(task: LoadTask, table: TargetTable, around: _Surroundings) -> Loaded:
 
 
 def _rename(task: LoadTask, side: TableName, old: TableName | None) -> None:
-    """Give the table beside the wanted one its name, in one statement with the one that has it now."""
+    """Swap the temporary table and the existing one, in one statement."""
     renames = [f"{task.name.sql} TO {old.sql}"] if old is not None else []
     statement = f"RENAME TABLE {', '.join([*renames, f'{side.sql} TO {task.name.sql}'])}"
     try:
@@ -321,7 +321,7 @@ def _rename(task: LoadTask, side: TableName, old: TableName | None) -> None:
     else:
         return
     definite = isinstance(error, QueryFailed)
-    # What is dropped was not renamed, and never will be; what is not there was renamed.
+    # A table that can be dropped was not renamed and never will be; a missing one was renamed.
     dropped = _drop(task, side)
     if dropped is None and not definite:
         return
@@ -346,7 +346,7 @@ def _failed(task: LoadTask, side: TableName, failure: TidbPeError, *, dropped: b
 
 
 def _define(task: LoadTask, statement: str) -> None:
-    """Execute a statement that defines, over a connection of its own."""
+    """Execute a DDL statement over a separate connection."""
     _execute(task.engine, statement, task.cancel)
 
 
@@ -361,12 +361,12 @@ def _execute(engine: Engine, statement: str, cancel: threading.Event) -> None:
 
 
 def _cleared(task: LoadTask, name: TableName) -> bool:
-    """Drop a table of ours, over another connection where one is lost; tell whether it is gone."""
+    """Drop a temporary table, over another connection if one is lost; return whether it is gone."""
     return any(_drop(task, name) is not False for _ in range(_DROP_TRIES))
 
 
 def _drop(task: LoadTask, name: TableName) -> bool | None:
-    """Drop a table of ours; False where that could not be done, None where there is none."""
+    """Drop a temporary table; return False if that failed, None if the table does not exist."""
     late = threading.Event()
     timer = threading.Timer(_DROP_SECONDS, late.set)
     timer.daemon = True
@@ -383,4 +383,4 @@ def _drop(task: LoadTask, name: TableName) -> bool | None:
 
 
 def _nothing() -> None:
-    """Tell nobody: it takes no time."""
+    """Report nothing, because it takes no time."""

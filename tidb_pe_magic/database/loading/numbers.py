@@ -1,4 +1,4 @@
-"""Numbers as the columns of a table hold them: each exactly, or it is refused."""
+"""Numbers in the form for a table's columns: stored exactly, or rejected."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ INTEGER_BITS = {
     "integer": 32,
     "bigint": 64,
 }
-_SINGLE, _DOUBLE = 2**24, 2**53  # up to which every whole number has a place
-_MOST_PLACES = 22  # powers of ten that a float64 has exactly
+_SINGLE, _DOUBLE = 2**24, 2**53  # every whole number up to these is exact
+_MOST_PLACES = 22  # maximum exponent of ten that is exact in a float64
 
 
 def _range(target: TargetColumn) -> tuple[int, int]:
-    """Return the least and the greatest number of an integer column."""
+    """Return the smallest and the largest number of an integer column."""
     if target.base == "bit":
         return 0, 2 ** (target.arguments or (1,))[0] - 1
     if target.base == "year":
@@ -40,7 +40,7 @@ def _range(target: TargetColumn) -> tuple[int, int]:
 
 
 def integer_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to an integer column; None where none does."""
+    """Return the binder of values of a kind to an integer column; None if there is none."""
     return {
         SourceKind.BOOLEAN: _whole,
         SourceKind.INTEGER: _whole,
@@ -100,7 +100,7 @@ def _whole_decimals(column: SourceColumn, target: TargetColumn) -> BoundColumn:
 
 
 def float_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a FLOAT or DOUBLE column; None where none does."""
+    """Return the binder of values of a kind to a FLOAT or DOUBLE column; None if there is none."""
     return {
         SourceKind.BOOLEAN: _booleans,
         SourceKind.INTEGER: _float_integers,
@@ -129,12 +129,12 @@ def _floats(column: SourceColumn, target: TargetColumn) -> BoundColumn:
         refuse_where(column, pc.less(column.values, 0.0), f"is negative: {target.type.upper()}.")
     # With two arguments the column rounds: DOUBLE(8,2).
     if len(target.arguments) > 1:
-        refuse(column.name, f"the table's column rounds what it gets: {target.type.upper()}.")
+        refuse(column.name, f"the table's column rounds its values: {target.type.upper()}.")
     return bound(target, column.values, LiteralForm.PLAIN)
 
 
 def decimal_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a DECIMAL column; None where none does."""
+    """Return the binder of values of a kind to a DECIMAL column; None if there is none."""
     return {
         SourceKind.BOOLEAN: _booleans,
         SourceKind.INTEGER: _decimal_integers,
@@ -144,7 +144,7 @@ def decimal_rule(kind: SourceKind) -> Any:
 
 
 def _digits(target: TargetColumn) -> tuple[int, int]:
-    """Return how many digits a DECIMAL has, and how many of them behind the point."""
+    """Return the number of digits of a DECIMAL, and how many of them are after the point."""
     digits, places = (*target.arguments, 0)[:2] if target.arguments else (10, 0)
     return digits, places
 
@@ -172,7 +172,7 @@ def _decimal_floats(column: SourceColumn, target: TargetColumn) -> BoundColumn:
     power = 10.0 ** min(places, _MOST_PLACES)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = np.rint(values * power)
-        # Both are exact, so that the quotient is the number nearest to the decimal.
+        # Both are exact, so the quotient is the number nearest to the decimal.
         exact = (np.abs(scaled) < min(_DOUBLE, 10.0**digits)) & (scaled / power == values)
     bad = ~exact & ~np.isnan(values)
     refuse_where(

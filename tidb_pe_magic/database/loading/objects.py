@@ -1,4 +1,4 @@
-"""Columns of Python objects, which may hold anything: only those of one kind are taken."""
+"""Columns of Python objects, which may contain anything: only columns of one kind are accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KINDS: tuple[tuple[tuple[type, ...], SourceKind], ...] = (
     ((date,), SourceKind.DATE),
     ((timedelta, np.timedelta64, time), SourceKind.TIME),
 )
-# Of two kinds beside each other, each value is one of the wider one's.
+# If a column mixes two of these kinds, all its values become the wider kind.
 _WIDER = {
     frozenset({SourceKind.INTEGER, SourceKind.FLOAT}): SourceKind.FLOAT,
     frozenset({SourceKind.INTEGER, SourceKind.DECIMAL}): SourceKind.DECIMAL,
@@ -43,7 +43,7 @@ def object_array(name: str, series: pd.Series[Any]) -> pa.Array:
     """Return a column of Python objects as an Arrow array.
 
     Raises:
-        InvalidRequest: the values are of several kinds, or of one that SQL has no type for.
+        InvalidRequest: the values are of several kinds, or of one without an SQL type.
     """
     missing = series.isna().to_numpy()
     values: list[Any] = [
@@ -81,7 +81,7 @@ def _refuse_mixed(name: str, values: Sequence[Any], kinds: dict[type, SourceKind
         f"the value is of type {type(values[row]).__name__}, and that of row {first} of type "
         f"{type(values[first]).__name__}.",
         row=row,
-        advice=f"A column of a table has one type: convert it first, as with frame[{name!r}].astype(str)",
+        advice=f"A column of a table has one type. Convert it first, as with frame[{name!r}].astype(str)",
     )
 
 
@@ -127,7 +127,7 @@ def _decimals(name: str, values: list[Any]) -> pa.Array:
                 f"{each} has more than a DECIMAL's {_MOST_DIGITS} digits or {_MOST_PLACES} places.",
                 row=row,
             )
-    # Arrow takes no value with more places than its type, even if these are zeros.
+    # Arrow rejects a value with more places than its type, even if they are zeros.
     unit = Decimal(1).scaleb(-scale)
     rescaled = [None if each is None else each.quantize(unit, context=_CONTEXT) for each in exact]
     return pa.array(rescaled, pa.decimal256(_MOST_DIGITS, scale))
@@ -136,7 +136,7 @@ def _decimals(name: str, values: list[Any]) -> pa.Array:
 def _texts(name: str, values: list[Any]) -> pa.Array:
     for row, each in enumerate(values):
         if each is not None and not _is_sendable(each):
-            refuse(name, "the text holds half of a character (a lone surrogate).", row=row)
+            refuse(name, "the text contains half of a surrogate pair.", row=row)
     return pa.array([None if each is None else str(each) for each in values], pa.large_string())
 
 
@@ -166,7 +166,7 @@ def _datetimes(name: str, values: list[Any]) -> pa.Array:
                 advice=f"Make them alike first: pd.to_datetime(frame[{name!r}], utc=True)",
             )
         _refuse_nanoseconds(name, each, row)
-    # By their fields: a year of pandas' own may be outside the range of its nanoseconds.
+    # By their fields: a pandas year may be outside the range of its nanoseconds.
     plain = [None if each is None else _plain(each) for each in moments]
     return pa.array(plain, pa.timestamp("us", None if first.tzinfo is None else "UTC"))
 

@@ -1,4 +1,4 @@
-"""Pieces of a frame, each a transaction, over several connections; what is committed is always known."""
+"""Sends the pieces of a frame, each a transaction, over several connections, and tracks commits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.queries.inflight import InFlight
 
 CONNECTIONS = 4
-_TRIES, _PAUSE = 6, 0.2  # of a piece; seconds, doubled each time
+_TRIES, _PAUSE = 6, 0.2  # for each piece; seconds, doubled each time
 _SETTLE_SECONDS = 2.0
 _CONNECTION_KILLED = 1927  # MariaDB
 _LOST = LOST | {ER.SERVER_SHUTDOWN, _CONNECTION_KILLED}
@@ -58,13 +58,13 @@ _SETTINGS = (
 
 @dataclass
 class Ledger:
-    """What has become of the pieces of a frame.
+    """The state of the pieces of a frame.
 
     Attributes:
         committed: pieces that the server has confirmed.
-        in_doubt: pieces whose COMMIT was sent, and of which the server has not said what became of them.
-        rows: of the committed ones.
-        bytes: of their statements.
+        in_doubt: pieces whose COMMIT was sent without an answer from the server.
+        rows: number of committed rows.
+        bytes: size of their statements.
     """
 
     committed: set[Piece] = field(default_factory=set)
@@ -75,13 +75,13 @@ class Ledger:
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     def committing(self, piece: Piece) -> None:
-        """Note that a COMMIT is about to be sent."""
+        """Record that a COMMIT is about to be sent."""
         with self._changed:
             self._under_way += 1
             self.in_doubt.add(piece)
 
     def answered(self, piece: Piece, size: int, *, committed: bool | None) -> None:
-        """Note what the server has said of a COMMIT; None where its answer is lost."""
+        """Record the answer to a COMMIT; None if the answer was lost."""
         with self._changed:
             self._under_way -= 1
             if committed is not None:
@@ -93,7 +93,7 @@ class Ledger:
             self._changed.notify_all()
 
     def settle(self) -> None:
-        """Wait for a moment until the answers to the COMMITs that were sent have come."""
+        """Wait briefly for the answers to the COMMITs that were sent."""
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way, _SETTLE_SECONDS)
 
@@ -102,7 +102,7 @@ class Sender:
     """Sends the pieces of a frame."""
 
     def __init__(self, flight: InFlight, writer: InsertWriter, *, zone: str = "") -> None:
-        """Send nothing yet.
+        """Create the sender without sending anything.
 
         Args:
             flight: of the engine; its sessions can be stopped.
@@ -119,12 +119,12 @@ class Sender:
     def send(
         self, pieces: Sequence[Piece], *, cancel: threading.Event, tell: Callable[[], None]
     ) -> TidbPeError | None:
-        """Send and commit every piece; return what ended it early.
+        """Send and commit every piece; return the error that ended it early, if any.
 
         Args:
             pieces: each a transaction.
             cancel: set it to end this.
-            tell: is called several times a second, for progress.
+            tell: called several times a second, to report progress.
         """
         self._pieces = list(reversed(pieces))
         works = [self._work] * min(CONNECTIONS, len(pieces))
@@ -142,7 +142,7 @@ class Sender:
             return self._pieces.pop() if self._pieces and not self._flight.stopped.is_set() else None
 
     def _work(self) -> None:
-        """Send pieces over one connection after the other, until there are none left."""
+        """Send pieces over one connection, or over a new one after a failure, until none are left."""
         piece = self._next()
         tries = 0
         while piece is not None:
@@ -153,11 +153,11 @@ class Sender:
                         self._send(session, piece)
                         piece, tries = self._next(), 0
             except _NotCommitted as again:
-                # Nothing of the piece is there, or sending it once more changes nothing.
+                # Nothing of the piece was stored, or sending it again changes nothing.
                 tries += 1
                 self._pause(tries, again.failure)
             except ConnectionFailed as failure:
-                # Of the COMMIT whose answer is lost nobody knows; nor would another login help.
+                # The state of a COMMIT whose answer is lost is unknown; another login would not help.
                 if (piece in self.ledger.in_doubt and not self._writer.keys) or failure.stage in {
                     "tls",
                     "login",
@@ -181,7 +181,7 @@ class Sender:
             for statement in statements:
                 self._insert(session, statement)
         except pymysql.err.MySQLError as error:
-            # No COMMIT was sent: whatever became of the statement, the server rolls it back.
+            # No COMMIT was sent, so the server rolls the statement back.
             self._give_up(session, error)
         with self._flight.undisturbed(session):
             self._commit(session, piece, sum(len(statement.sql) for statement in statements))
@@ -190,7 +190,7 @@ class Sender:
         changed = session.query(statement.sql)
         if not self._writer.keys and changed != statement.rows:
             session.query("ROLLBACK")
-            raise QueryFailed(0, f"the server took {changed:,} of {statement.rows:,} rows.")
+            raise QueryFailed(0, f"the server stored {changed:,} of {statement.rows:,} rows.")
 
     def _give_up(self, session: Any, error: pymysql.err.MySQLError) -> None:
         again = not session.open or error.args[0] in _LOST | _AGAIN
@@ -221,7 +221,7 @@ class _NotCommitted(Exception):  # noqa: N818 - no failure yet
     """A piece can be sent again.
 
     Attributes:
-        failure: what is raised where it has failed too often.
+        failure: the error to raise after too many attempts.
     """
 
     def __init__(self, failure: TidbPeError) -> None:

@@ -1,4 +1,4 @@
-"""What can be loaded: frames of pandas, polars and Arrow, and files of CSV and Parquet."""
+"""Sources of a load: frames of pandas, polars and Arrow, and CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FrameSource:
 
     Attributes:
         columns: in their order.
-        rows: how many each of them has.
+        rows: number of rows.
         notes: what is not loaded.
     """
 
@@ -41,7 +41,7 @@ def source_of(frame: Any) -> FrameSource:
         frame: a pandas or polars DataFrame, an Arrow table, or the path of a CSV or Parquet file.
 
     Raises:
-        InvalidRequest: it is none of these, or a value of it cannot arrive as it is.
+        InvalidRequest: it is none of these, or a value cannot be stored unchanged.
     """
     if isinstance(frame, (str, Path)):
         from tidb_pe_magic.database.loading.files import read_file  # noqa: PLC0415 - only for files
@@ -74,7 +74,7 @@ def _of_arrow(table: pa.Table) -> Iterator[SourceColumn]:
 
 
 def _of_pandas(frame: pd.DataFrame) -> FrameSource:
-    import pandas as pd  # noqa: PLC0415 - an Arrow table needs no pandas
+    import pandas as pd  # noqa: PLC0415 - not needed for an Arrow table
 
     if isinstance(frame, pd.Series):
         raise InvalidRequest(FIELD, "is a Series.", advice="Load frame.to_frame().")
@@ -94,7 +94,7 @@ def _of_pandas(frame: pd.DataFrame) -> FrameSource:
 
 
 def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the frame with the index as columns where it has a name."""
+    """Return the frame with named index levels as columns."""
     import pandas as pd  # noqa: PLC0415 - imported already
 
     index = frame.index
@@ -105,7 +105,7 @@ def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         raise InvalidRequest(
             FIELD, "some levels of its index have no name.", advice="Name them: frame.index.names = [...]"
         )
-    # Numbers without a name count the rows.
+    # An unnamed numeric index only counts the rows.
     if index.nlevels == 1 and (pd.api.types.is_integer_dtype(index.dtype) or index.empty):
         return frame, ()
     return frame, ("The index of the frame has no name and is not loaded. To load it: frame.index.name = …",)
@@ -126,7 +126,7 @@ def _of_series(name: str, series: pd.Series[Any]) -> SourceColumn:
         try:
             values = pa.Array.from_pandas(series)
         except (pa.ArrowException, UnicodeError):
-            # Of a type that Arrow does not know, or text that is none.
+            # A type that Arrow does not support, or text that is not valid UTF-8.
             values = object_array(name, series.astype(object))
     return source_column(name, values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values]))
 
@@ -138,7 +138,7 @@ def _checked(columns: Iterable[SourceColumn]) -> FrameSource:
 
 
 def _refuse_names(names: list[str]) -> None:
-    """Refuse names that no table can have."""
+    """Reject names that a table cannot have."""
     if not names:
         raise InvalidRequest(FIELD, "has no columns.")
     seen: set[str] = set()
@@ -147,7 +147,7 @@ def _refuse_names(names: list[str]) -> None:
             raise InvalidRequest(
                 FIELD,
                 f"{name[:_LONGEST_NAME]!r} cannot be the name of a column: it must have 1 to {_LONGEST_NAME} "
-                "characters, and no space at its end.",
+                "characters, and must not end with a space.",
                 advice="Rename it: frame.rename(columns={…})",
             )
         if not all(character <= "\uffff" and not "\ud800" <= character <= "\udfff" for character in name):
@@ -159,7 +159,7 @@ def _refuse_names(names: list[str]) -> None:
         if name.casefold() in seen:
             raise InvalidRequest(
                 FIELD,
-                f"two columns are named {name}; the case of letters does not tell them apart in SQL.",
+                f"two columns are named {name}; SQL column names are not case-sensitive.",
                 advice="Rename one of them: frame.rename(columns={…})",
             )
         seen.add(name.casefold())

@@ -1,4 +1,4 @@
-"""Rows as INSERT statements, made column by column: no Python object is made for a value."""
+"""Rows as INSERT statements, created column by column, without a Python object per value."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.loading.bound import BoundColumn
     from tidb_pe_magic.database.loading.tables import TableName
 
-# A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long
-# enough that the way there and back does not count.
+# A statement and its transaction are far below TiDB's limits (txn-total-size-limit, 100 MiB), and long enough
+# that the round trip does not matter.
 _STATEMENT_BYTES = 1 << 20
 MOST_ROWS = 10_000
-_SPARE_BYTES = 4096  # of a packet, for its head and what stands around the rows
-_NUMBER_BYTES = 12  # of a literal on average
+_SPARE_BYTES = 4096  # of a packet, for its header and the text around the rows
+_NUMBER_BYTES = 12  # average size of a literal
 _HEXADECIMAL = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), dtype=np.uint16)
 _NULL = b"NULL"
 _NOTHING = pa.scalar(b"", pa.large_binary())
@@ -32,7 +32,7 @@ _NOTHING = pa.scalar(b"", pa.large_binary())
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows that are committed together: from `start` on, `rows` of them."""
+    """Rows that are committed together: `rows` rows starting at `start`."""
 
     start: int
     rows: int
@@ -40,7 +40,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class InsertStatement:
-    """An INSERT of so many rows."""
+    """An INSERT of `rows` rows."""
 
     sql: bytes
     rows: int
@@ -51,12 +51,12 @@ class InsertWriter:
     """Writes the rows of a frame as statements.
 
     Attributes:
-        table: that they are for.
-        columns: as they are sent.
+        table: the target.
+        columns: in the form in which they are sent.
         rows: of the frame.
-        keys: columns of a unique key of the table; a row that has one already is updated.
-        packet: bytes of a statement at most, which is the server's max_allowed_packet.
-        together: rows that are committed together at most.
+        keys: columns of a unique key of the table; an existing row with the same key is updated.
+        packet: maximum bytes of a statement, the server's max_allowed_packet.
+        together: maximum number of rows that are committed together.
     """
 
     table: TableName
@@ -69,7 +69,7 @@ class InsertWriter:
     _tail: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Write what stands before and behind the rows."""
+        """Write the text before and after the rows."""
         names = ", ".join(quoted(column.name) for column in self.columns)
         head = f"INSERT INTO {self.table.sql} ({names}) VALUES "  # noqa: S608 - quoted
         object.__setattr__(self, "_head", head.encode())
@@ -79,16 +79,16 @@ class InsertWriter:
         if not self.keys:
             return ""
         others = [each.name for each in self.columns if each.name.casefold() not in self.keys]
-        # A table of nothing but keys: the row is there already.
+        # All columns are keys: nothing to update.
         named = others or [self.columns[0].name]
         updates = ", ".join(f"{quoted(name)} = VALUES({quoted(name)})" for name in named)
         return f" ON DUPLICATE KEY UPDATE {updates}"
 
     def pieces(self) -> list[Piece]:
-        """Return what is committed together, in the rows' order.
+        """Return the pieces that are committed together, in the rows' order.
 
         Raises:
-            InvalidRequest: a row is larger than a statement may be.
+            InvalidRequest: a row is too large for a statement.
         """
         self._refuse_large_rows()
         size = sum(_size(column) for column in self.columns)
@@ -97,7 +97,7 @@ class InsertWriter:
         return [Piece(start, min(count, self.rows - start)) for start in range(0, self.rows, count)]
 
     def statements(self, piece: Piece) -> list[InsertStatement]:
-        """Return the statements of a piece: one, unless its rows are longer than most."""
+        """Return the statements of a piece: one, unless its rows are very long."""
         parts = [literals(column, piece) for column in self.columns]
         rows = pc.binary_join_element_wise(
             *parts, pa.scalar(b",", pa.large_binary()), null_handling="replace", null_replacement=_NULL
@@ -113,12 +113,12 @@ class InsertWriter:
         return made
 
     def _refuse_large_rows(self) -> None:
-        """Refuse the first row whose statement is longer than the server takes."""
+        """Reject the first row whose statement is longer than the server accepts."""
         most = self.packet - _SPARE_BYTES - len(self._head) - len(self._tail)
         sizes = np.full(self.rows, _NUMBER_BYTES * 4 * len(self.columns), np.int64)
         for column in self.columns:
             if column.form in {LiteralForm.TEXT, LiteralForm.HEXADECIMAL}:
-                # Each byte is two characters at most.
+                # Each byte becomes at most two characters.
                 lengths = pc.fill_null(pc.binary_length(column.values), 0).to_numpy()
                 sizes += 2 * lengths
         for row in np.flatnonzero(sizes > most):
@@ -136,7 +136,7 @@ class InsertWriter:
 
 
 def _size(column: BoundColumn) -> int:
-    """Return about how many bytes the literals of a column take."""
+    """Return the approximate size in bytes of a column's literals."""
     kind = column.values.type
     if column.form is LiteralForm.TEXT or column.form is LiteralForm.HEXADECIMAL:
         size = pc.sum(pc.binary_length(column.values)).as_py() or 0
@@ -146,7 +146,7 @@ def _size(column: BoundColumn) -> int:
 
 
 def _joined(rows: Any) -> memoryview:
-    """Return all rows with brackets and a comma between each two."""
+    """Return all rows in parentheses, separated by commas."""
     offsets = pa.array([0, len(rows)], pa.int64())
     joined = pc.binary_join(
         pa.LargeListArray.from_arrays(offsets, rows), pa.scalar(b"),(", pa.large_binary())
@@ -155,7 +155,7 @@ def _joined(rows: Any) -> memoryview:
 
 
 def literals(column: BoundColumn, piece: Piece) -> Any:
-    """Return the literals of a piece of a column; NULL where there is no value."""
+    """Return the literals of a piece of a column; NULL for a missing value."""
     values = column.values.slice(piece.start, piece.rows).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
@@ -176,7 +176,7 @@ def _in_quotes(texts: Any, before: bytes = b"'") -> Any:
     )
 
 
-# In this order: what escapes is escaped first.
+# In this order: the escape character is escaped first.
 _ESCAPES = ((b"\\", b"\\\\"), (b"'", b"\\'"), (b"\0", b"\\0"))
 
 

@@ -1,4 +1,4 @@
-"""The table that is loaded into: as the server describes it, or as it is to be created."""
+"""The target table: as the server describes it, or as it will be created."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _MOST_SHORT = 40
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL has it."""
+    """Return a name quoted for SQL."""
     return "`" + name.replace("`", "``") + "`"
 
 
 @dataclass(frozen=True)
 class TableName:
-    """A table's name, and its database where that was named."""
+    """A table's name, and its database if given."""
 
     table: str
     database: str = ""
 
     @classmethod
     def parse(cls, text: str, database: str) -> TableName:
-        """Read `table` or `database.table`; a name with a dot in it stands in backquotes.
+        """Parse `table` or `database.table`; a name that contains a dot is in backquotes.
 
         Args:
-            text: as it was typed.
-            database: where the text names none.
+            text: as typed.
+            database: used if the text has none.
 
         Raises:
             InvalidRequest: it is not a name, or no database is known.
@@ -58,22 +58,22 @@ class TableName:
         if not name.database:
             raise InvalidRequest(
                 "--table",
-                "names no database, and the connection uses none.",
+                "has no database, and the connection uses none.",
                 advice=f"Write --table DATABASE.{name.table}, or connect with --database.",
             )
         return name
 
     def beside(self, suffix: str) -> TableName:
-        """Return the name of a table beside this one."""
+        """Return the name of a temporary table in the same database."""
         return TableName(f"{self.table[:40]}__{suffix}", self.database)
 
     def __str__(self) -> str:
-        """Return it as it is shown."""
+        """Return the name for display."""
         return f"{self.database}.{self.table}"
 
     @property
     def sql(self) -> str:
-        """The name as SQL has it."""
+        """The name quoted for SQL."""
         return f"{quoted(self.database)}.{quoted(self.table)}"
 
 
@@ -90,10 +90,10 @@ class TargetColumn:
 
     Attributes:
         base: the type's first word, in lower case.
-        arguments: what stands in its brackets.
-        filled: the server has a value for it where none is given.
-        generated: it is computed, and cannot be given.
-        automatic: its values are made by the server: AUTO_INCREMENT or AUTO_RANDOM.
+        arguments: the text in the type's parentheses.
+        filled: the server provides a value if none is given.
+        generated: it is computed and cannot be set.
+        automatic: the server generates its values: AUTO_INCREMENT or AUTO_RANDOM.
         charset: of text; empty for other types.
     """
 
@@ -112,7 +112,7 @@ class TargetColumn:
 
     @property
     def arguments(self) -> tuple[int, ...]:
-        """The numbers in the type's brackets."""
+        """The numbers in the type's parentheses."""
         return tuple(int(each) for each in re.findall(r"\d+", self._parts[1]))
 
     @property
@@ -122,7 +122,7 @@ class TargetColumn:
 
     @property
     def unsigned(self) -> bool:
-        """It holds no negative numbers."""
+        """Whether it excludes negative numbers."""
         return "unsigned" in self._parts[2]
 
     @property
@@ -140,11 +140,11 @@ class TargetColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetTable:
-    """A table that rows are sent to.
+    """The target table of the rows.
 
     Attributes:
         columns: by name, in lower case.
-        unique: the columns of each unique key, by its name; what is an expression or a prefix has none.
+        unique: the columns of each unique key, by its name; expressions and prefixes are excluded.
     """
 
     name: TableName
@@ -153,10 +153,10 @@ class TargetTable:
 
 
 def described(session: Any, name: TableName) -> TargetTable | None:
-    """Return a table as the server describes it; None where there is none.
+    """Return a table as the server describes it; None if it does not exist.
 
     Raises:
-        MySQLError: the server refused to tell, or the connection is lost.
+        MySQLError: the server refused to answer, or the connection is lost.
     """
     try:
         rows = _rows(session, f"SHOW FULL COLUMNS FROM {name.sql}")
@@ -188,7 +188,7 @@ def described(session: Any, name: TableName) -> TargetTable | None:
 
 
 def is_view(session: Any, name: TableName) -> bool:
-    """Tell whether the name is a view's."""
+    """Return whether the name belongs to a view."""
     with contextlib.closing(session.cursor()) as cursor:
         cursor.execute(
             "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
@@ -198,7 +198,7 @@ def is_view(session: Any, name: TableName) -> bool:
 
 
 def referring(session: Any, name: TableName) -> str:
-    """Return the name of a table with a foreign key to this one; empty where there is none."""
+    """Return the name of a table with a foreign key to this one; empty if there is none."""
     with contextlib.closing(session.cursor()) as cursor:
         cursor.execute(
             "SELECT TABLE_NAME FROM information_schema.KEY_COLUMN_USAGE "
@@ -219,14 +219,14 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-# Created ones
+# Created tables
 
 
 def created(name: TableName, columns: Sequence[SourceColumn], keys: Sequence[str]) -> TargetTable:
-    """Return the table that is made for a frame; `keys` are its primary key.
+    """Return the table to create for a frame; `keys` are its primary key.
 
     Raises:
-        InvalidRequest: a value fits no type.
+        InvalidRequest: no type can hold a value.
     """
     short = sum(column.kind is SourceKind.TEXT for column in columns) <= _MOST_SHORT
     wanted = {key.casefold() for key in keys}
@@ -244,9 +244,9 @@ def created(name: TableName, columns: Sequence[SourceColumn], keys: Sequence[str
 
 
 def create_statement(table: TargetTable) -> str:
-    """Return the statement that makes the table.
+    """Return the statement that creates the table.
 
-    The collation is TiDB's default, in which texts are equal only where their characters are.
+    The collation is TiDB's default, in which texts are equal only if their characters are.
     """
     lines = [
         f"  {quoted(column.name)} {column.type.upper()}{'' if column.nullable else ' NOT NULL'}"

@@ -1,4 +1,4 @@
-"""Text and bytes as the columns of a table hold them."""
+"""Text and bytes in the form for a table's columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FULL, _NARROW = {"utf8mb4", ""}, {"utf8", "utf8mb3"}
 
 
 def text_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a CHAR, VARCHAR or TEXT column; None where none does."""
+    """Return the binder of values of a kind to a CHAR, VARCHAR or TEXT column; None if there is none."""
     return _texts if kind is SourceKind.TEXT else None
 
 
@@ -43,7 +43,7 @@ def _refuse_foreign_characters(column: SourceColumn, target: TargetColumn) -> No
     charset = target.charset
     if charset in _FULL:
         return
-    reason = f"has a character that the column's character set {charset} does not have."
+    reason = f"contains a character that the column's character set {charset} does not have."
     if charset in _NARROW:
         refuse_where(column, pc.match_substring_regex(column.values, r"[\x{10000}-\x{10ffff}]"), reason)
         return
@@ -56,7 +56,7 @@ def _refuse_foreign_characters(column: SourceColumn, target: TargetColumn) -> No
 
 
 def choice_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to an ENUM or SET column; None where none does."""
+    """Return the binder of values of a kind to an ENUM or SET column; None if there is none."""
     return _choices if kind is SourceKind.TEXT else None
 
 
@@ -65,7 +65,7 @@ def _choices(column: SourceColumn, target: TargetColumn) -> BoundColumn:
     for text in pc.unique(column.values).to_pylist():
         if text is None or (target.base == "enum" and text in known):
             continue
-        # A SET comes back in its own order.
+        # A SET is returned in the order of its definition.
         if target.base == "set" and text == ",".join(each for each in known if each in text.split(",")):
             continue
         bad = pc.equal(column.values, text)
@@ -74,7 +74,7 @@ def _choices(column: SourceColumn, target: TargetColumn) -> BoundColumn:
 
 
 def document_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a JSON column; None where none does."""
+    """Return the binder of values of a kind to a JSON column; None if there is none."""
     return _documents if kind is SourceKind.TEXT else None
 
 
@@ -93,7 +93,7 @@ def _no_constant(name: str) -> None:
 
 
 def binary_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a BINARY, VARBINARY or BLOB column; None where none does."""
+    """Return the binder of values of a kind to a binary or BLOB column; None if there is none."""
     return _binaries if kind is SourceKind.BYTES else None
 
 

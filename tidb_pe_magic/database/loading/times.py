@@ -1,4 +1,4 @@
-"""Dates, times and time spans as the columns of a table hold them."""
+"""Dates, times and time spans in the form for a table's columns."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _DAY = 86_400_000_000  # microseconds
 _FIRST, _LAST = -30_610_224_000 * 10**6, 253_402_300_800 * 10**6  # the years 1000 to 9999
 _LONGEST = (838 * 3600 + 59 * 60 + 59) * 10**6
-# Seconds since 1970 that a TIMESTAMP holds; the session's zone is within 14 hours of UTC.
+# Range of TIMESTAMP in seconds since 1970; the session's zone is within 14 hours of UTC.
 _EPOCHS, _ZONES = (1, 2**31 - 1), 14 * 3600
 
 
 def date_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a DATE column; None where none does."""
+    """Return the binder of values of a kind to a DATE column; None if there is none."""
     return {SourceKind.DATE: _dates, SourceKind.DATETIME: _midnights}.get(kind)
 
 
@@ -43,7 +43,7 @@ def _midnights(column: SourceColumn, target: TargetColumn) -> BoundColumn:
 
 
 def datetime_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a DATETIME or TIMESTAMP column; None where none does."""
+    """Return the binder of values of a kind to a DATETIME or TIMESTAMP column; None if there is none."""
     return {SourceKind.DATE: _dates, SourceKind.DATETIME: _datetimes, SourceKind.MOMENT: _datetimes}.get(kind)
 
 
@@ -67,7 +67,7 @@ def _refuse_epochs(column: SourceColumn, values: Any, target: TargetColumn) -> N
     seconds = pc.floor(pc.divide(values.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6))
     low, high = _EPOCHS[0] - margin, _EPOCHS[1] + margin
     outside = pc.or_(pc.less(seconds, float(low)), pc.greater(seconds, float(high)))
-    refuse_where(column, outside, "is outside what a TIMESTAMP holds, 1970 to 2038.")
+    refuse_where(column, outside, "is outside the range of TIMESTAMP, 1970 to 2038.")
 
 
 def _refuse_fractions(column: SourceColumn, micros: Any, target: TargetColumn) -> None:
@@ -77,7 +77,7 @@ def _refuse_fractions(column: SourceColumn, micros: Any, target: TargetColumn) -
 
 
 def time_rule(kind: SourceKind) -> Any:
-    """Return what binds values of a kind to a TIME column; None where none does."""
+    """Return the binder of values of a kind to a TIME column; None if there is none."""
     return _spans if kind is SourceKind.TIME else None
 
 
@@ -85,7 +85,7 @@ def _spans(column: SourceColumn, target: TargetColumn) -> BoundColumn:
     refuse_where(
         column,
         pc.greater(pc.abs(column.values), _LONGEST),
-        "is longer than TIME holds (838:59:59).",
+        "is longer than the maximum of TIME (838:59:59).",
         f"Load its seconds: frame[{column.name!r}].dt.total_seconds()",
     )
     _refuse_fractions(column, column.values, target)
@@ -93,7 +93,7 @@ def _spans(column: SourceColumn, target: TargetColumn) -> BoundColumn:
 
 
 def _clock(micros: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return time spans as MySQL writes them: -12:34:56.000001."""
+    """Return time spans in MySQL's notation: -12:34:56.000001."""
     size = pc.abs(micros)
     seconds = pc.divide(size, 10**6)
     minutes = pc.divide(seconds, 60)

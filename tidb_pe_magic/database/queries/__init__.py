@@ -1,1 +1,1 @@
-"""Queries into frames and files: bound parameters, progress, a stop button, a memory cap, parallel reads."""
+"""Queries into frames and files: bound parameters, progress, stop button, memory limit, parallel reads."""

@@ -1,7 +1,7 @@
-"""A result as CSV: exact, in UTF-8, with a line of names first.
+"""A result as CSV: exact, in UTF-8, with a header line.
 
-RFC 4180 with line feeds: what has a comma, a quote or a line break is in double quotes. NULL is nothing
-between two commas, and an empty string is `""`, as in PostgreSQL's COPY.
+RFC 4180 with line feeds: text with a comma, a quote or a line break is in double quotes. NULL is an empty
+field, and an empty string is `""`, as in PostgreSQL's COPY.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 FIELD = "--to-csv"
 _QUOTED = r'[",\r\n]'
-# Rows whose lines are made at a time.
+# Number of rows that are formatted at a time.
 _ROWS = 50_000
 
 
 class CsvWriter:
     """Takes record batches, and writes their lines at once.
 
-    It can be abandoned by one thread while another one still writes.
+    One thread may abandon it while another one still writes.
 
     Attributes:
-        exact: names of the DECIMAL columns that stay exact though others become numbers: here all are text.
+        exact: names of the DECIMAL columns that stay exact even if others become numbers; here, all are text.
     """
 
     exact: tuple[str, ...] = ()
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        """Begin the file with the columns' names.
+        """Start the file with the columns' names.
 
         Raises:
-            InvalidRequest: two columns have one name.
+            InvalidRequest: two columns have the same name.
         """
         refuse_twins(FIELD, "CSV", schema.names)
         self._file: Any = path.open("wb")
@@ -48,7 +48,7 @@ class CsvWriter:
         write_names(self._file, schema.names)
 
     def take(self, batch: pa.RecordBatch) -> bool:
-        """Take a batch; False where no more are wanted."""
+        """Write a batch; return False if no more are needed."""
         with self._lock:
             if self._file.closed:
                 return False
@@ -61,12 +61,12 @@ class CsvWriter:
             self._file.close()
 
     def abandon(self) -> None:
-        """Close the file as it is: it will be removed."""
+        """Close the incomplete file, which will be removed."""
         self.close()
 
 
 def write_names(stream: BinaryIO, names: list[str]) -> None:
-    """Write the line of the columns' names; nothing for a statement that returns no rows."""
+    """Write the line of the columns' names; nothing for a statement without rows."""
     if names:
         stream.write((",".join(_quoted(pa.array(names)).to_pylist()) + "\n").encode())
 

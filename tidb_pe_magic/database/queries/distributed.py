@@ -1,6 +1,6 @@
-"""A result as a Dask DataFrame: its workers read the ranges, each over a connection of its own.
+"""A result as a Dask DataFrame: its workers read the ranges, each over its own connection.
 
-What goes into the graph names where the password is; each worker looks it up there.
+The graph contains the source of the password, not the password; each worker looks it up.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class WorkerLogin:
     password_from: str
 
     def target(self) -> Target:
-        """Look the password up, and return where to log in.
+        """Look up the password, and return where to log in.
 
         Raises:
-            MissingCredentials: it is not there.
+            MissingCredentials: the password was not found.
         """
         source = PasswordSource.parse(self.password_from)
         password = sql_password(source, user=self.user, environ=os.environ, prompt=_nobody)
@@ -69,19 +69,19 @@ class WorkerLogin:
 
 
 def password_reference(source: str) -> str:
-    """Return where a worker finds the password that a connection was opened with.
+    """Return where a worker finds the password of a connection.
 
     Raises:
-        InvalidRequest: it was typed, so that no worker can find it.
+        InvalidRequest: the password was typed, so a worker cannot find it.
     """
     if source == _DEFAULT:
         return f"env:{_DEFAULT}"
     if source == _PROMPTED:
         raise InvalidRequest(
             "--engine",
-            "dask's workers cannot be asked for a password.",
+            "Dask workers cannot ask for a password.",
             advice="Connect with --password-from env:NAME, keyring:SERVICE or file:PATH, which each worker "
-            "looks up for itself.",
+            "looks up.",
         )
     return source
 
@@ -93,14 +93,14 @@ def distributed_frame(
     schema: pa.Schema,
     form: FrameOptions,
 ) -> Any:
-    """Return a Dask DataFrame with a partition for each query; nothing is read yet.
+    """Return a Dask DataFrame with a partition for each query; read nothing yet.
 
-    The declared types decide the dtypes, so that all partitions have the same ones.
+    The declared types determine the dtypes, so all partitions have the same ones.
     """
     from dask import config, dataframe  # noqa: PLC0415 - an optional package
 
     make: Callable[..., Any] = dataframe.from_map
-    # Text stays what it is in a frame of pandas.
+    # Text keeps the type that it has in a pandas frame.
     with config.set({"dataframe.convert-string": False}):
         return make(
             read_partition,
@@ -117,12 +117,12 @@ def distributed_frame(
 def read_partition(
     query: BoundStatement, *, source: WorkerLogin, moment: ReadTimestamp, form: FrameOptions
 ) -> pd.DataFrame:
-    """Read one range: what a worker runs.
+    """Read one range; runs on a worker.
 
     Raises:
-        MissingCredentials: the password is not where the worker looks.
+        MissingCredentials: the worker does not find the password.
         ConnectionFailed: it cannot log in.
-        QueryFailed: the moment is gone from the server.
+        QueryFailed: the server no longer has the snapshot.
     """
     batches: list[pa.RecordBatch] = []
     schemas: list[pa.Schema] = []

@@ -1,4 +1,4 @@
-"""A refused statement explained: the place in it that the server means, and the name that was meant."""
+"""Explains a refused statement: the position that the server reports, and a similar existing name."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.schema.cache import SchemaCache
 
 # TiDB: `line 1 column 13 near "form t" `, MySQL and MariaDB: `near 'form t' at line 1`. Both quote the
-# statement from the word on that is wrong, TiDB as far as 2048 bytes, the others as far as 80.
+# statement from the wrong word on: TiDB up to 2048 bytes, the others up to 80.
 _TIDB = re.compile(r'line (?P<line>\d+) column \d+ near "(?P<near>.*)"\s*\Z', re.DOTALL)
 _MYSQL = re.compile(r"near '(?P<near>.*)' at line (?P<line>\d+)\s*\Z", re.DOTALL)
-# What is compared: the server may write what follows in another way, such as a parameter.
+# Length of the compared text: the server may write what follows differently, such as a parameter.
 _FEW, _WIDTH, _INDENT = 16, 100, "    "
 
 
 def explained(error: QueryFailed, statement: str, *, schema: SchemaCache | None, current: str) -> QueryFailed:
-    """Return the error with the line of the statement, a caret under the place, and what was meant.
+    """Return the error with the line of the statement, a caret under the position, and a suggestion.
 
     Args:
-        error: of the server.
-        statement: that it refused.
-        schema: the names that there are; they are read where they are not known.
+        error: from the server.
+        statement: the refused statement.
+        schema: the existing names; they are read if unknown.
         current: the current database; empty for none.
     """
     meant = ""
     if schema is not None and missing_name(error.code, error.reason):
-        # Without names there is no suggestion: the error alone is what matters.
+        # Without names there is no suggestion; the error itself is more important.
         with contextlib.suppress(TidbPeError):
             meant = suggestion(error.code, error.reason, statement, schema.read_now, current)
     place = place_in(statement, error.code, error.reason)
@@ -51,7 +51,7 @@ def explained(error: QueryFailed, statement: str, *, schema: SchemaCache | None,
 
 
 def place_in(statement: str, code: int, message: str) -> int | None:
-    """Return the place in a statement that an error is about; None where that cannot be told."""
+    """Return the position in a statement that an error is about; None if unknown."""
     if code == ER.PARSE_ERROR:
         found = _TIDB.search(message) or _MYSQL.search(message)
         return _near(statement, found["near"], int(found["line"])) if found else None
@@ -59,7 +59,7 @@ def place_in(statement: str, code: int, message: str) -> int | None:
     if not name:
         return None
     places = list(_occurrences(statement, name[-1]))
-    # Which one of several is meant, the server does not say.
+    # The server does not say which of several occurrences it means.
     return places[0] if len(places) == 1 else None
 
 
@@ -71,7 +71,7 @@ def _occurrences(statement: str, name: str) -> Iterator[int]:
 
 
 def _near(statement: str, near: str, line: int) -> int | None:
-    """Return where the quoted rest of a statement begins."""
+    """Return where the quoted rest of a statement starts."""
     if not near:
         return len(statement.rstrip())
     if statement.endswith(near):
@@ -82,7 +82,7 @@ def _near(statement: str, near: str, line: int) -> int | None:
 
 
 def excerpt(statement: str, place: int) -> tuple[str, str]:
-    """Return the line of a place, and a line with a caret under it; of a long line a part."""
+    """Return the line of a position (shortened if long), and a line with a caret under it."""
     begin = statement.rfind("\n", 0, place) + 1
     end = statement.find("\n", place)
     line = statement[begin : end if end >= 0 else len(statement)].rstrip("\r")

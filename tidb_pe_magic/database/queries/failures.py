@@ -1,4 +1,4 @@
-"""The driver's errors in the product's words: the one place where a query's errors are translated."""
+"""Translates the driver's errors of queries; no other module does this."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 UNKNOWN_SYSTEM_VARIABLE = 1193
 _SNAPSHOT_TOO_OLD, _GC_TOO_EARLY, _MEMORY_EXCEEDED, _TIMED_OUT = 8055, 9006, 8175, 3024
-_GC = "The server keeps the past for tidb_gc_life_time (10 minutes by default): read less at once, or anew."
+_GC = "The server keeps old data for tidb_gc_life_time (10 minutes by default). Read less, or start again."
 _ADVICE = {
     ER.PARSE_ERROR: "",
-    ER.NO_SUCH_TABLE: "Name the database too (`database`.`table`), or connect with --database.",
+    ER.NO_SUCH_TABLE: "Write the database too (`database`.`table`), or connect with --database.",
     ER.NO_DB_ERROR: "Connect with --database NAME, or write database.table.",
     _SNAPSHOT_TOO_OLD: _GC,
     _GC_TOO_EARLY: _GC,
-    _MEMORY_EXCEEDED: "The server's memory quota for one query is used up: read fewer rows or columns.",
-    _TIMED_OUT: "The server's max_execution_time is over.",
+    _MEMORY_EXCEEDED: "The server's memory quota for one query was exceeded. Read fewer rows or columns.",
+    _TIMED_OUT: "The server's max_execution_time was exceeded.",
 }
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the driver's and the pool's errors as ours.
+    """Raise the driver's and the pool's errors as errors of this package.
 
     Raises:
-        QueryFailed: the server refused the statement, or ended it.
+        QueryFailed: the server refused the statement or ended it.
         ConnectionFailed: the connection could not be opened, or was lost.
     """
     failure: TidbPeError
@@ -55,7 +55,7 @@ def translated() -> Iterator[None]:
         failure = _translated(error)
     else:
         return
-    # Outside the handler: the driver's frames are no part of what is told.
+    # Outside the handler, so that the driver's frames are not chained.
     raise failure
 
 

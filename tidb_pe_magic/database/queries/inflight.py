@@ -1,4 +1,4 @@
-"""Statements under way, and how the stop button ends them: here at once, and on the server too."""
+"""Running statements, and how the stop button ends them: at once here, and on the server too."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SLICE = 0.1  # seconds; on some platforms only the end of a wait lets the stop button through
-# Together less than the second in which the stop button has to have its effect.
+_SLICE = 0.1  # seconds; on some platforms the stop button takes effect only when a wait ends
+# Together less than a second, within which the stop button has to take effect.
 _KILL_SECONDS, _CUT_SECONDS = 0.5, 0.3
 
 
 class InFlight:
-    """The sessions of one engine whose statements run now; safe to use from several threads."""
+    """The sessions of one engine whose statements are running; thread-safe."""
 
     def __init__(self, engine: Engine, *, database: str | None = None, statement: str = "") -> None:
-        """Begin with none.
+        """Start without sessions.
 
         Args:
             engine: of the connection.
-            database: that the dedicated sessions are in; default: the engine's own.
-            statement: what is asked for.
+            database: database of the dedicated sessions; default: the engine's own.
+            statement: the user's statement.
         """
         self._engine = engine
         self._database = database
@@ -55,13 +55,13 @@ class InFlight:
 
     @contextmanager
     def from_pool(self, *, keep: bool = True) -> Iterator[Any]:
-        """Lend a session of the engine's pool; one that is not left in order is thrown away.
+        """Yield a session of the engine's pool; discard it unless it is in a clean state.
 
         Args:
-            keep: it is left as it was: what is done with it changes no setting of the session.
+            keep: the caller leaves it unchanged: it changes no setting of the session.
 
         Raises:
-            ConnectionFailed: there is none to be had.
+            ConnectionFailed: no session is available.
         """
         with translated():
             connection = self._engine.pool.connect()
@@ -70,10 +70,10 @@ class InFlight:
 
     @contextmanager
     def dedicated(self, *, watched: bool = True) -> Iterator[Any]:
-        """Lend a session that is closed at the end, whatever became of it.
+        """Yield a session that is always closed at the end.
 
         Args:
-            watched: the stop button ends what it does.
+            watched: the stop button ends its statements.
 
         Raises:
             ConnectionFailed: it cannot be opened.
@@ -88,7 +88,7 @@ class InFlight:
 
     @contextmanager
     def of_cells(self, cells: AliasSession, statement: str) -> Iterator[Any]:
-        """Lend the session that the alias's cells share; it outlives the stop button where it can.
+        """Yield the session that the alias's cells share; if possible, it survives the stop button.
 
         Raises:
             ConnectionFailed: it cannot be opened, or is lost.
@@ -104,7 +104,7 @@ class InFlight:
                     session.discard()
 
     def _release(self, session: Any) -> bool:
-        """Watch a session no longer; tell whether its next statement is safe from a KILL of this one."""
+        """Stop watching a session; return whether its next statement is safe from a KILL of this one."""
         with self._lock:
             for known in [known for known, kept in self._sessions.items() if kept is session]:
                 del self._sessions[known]
@@ -147,10 +147,10 @@ class InFlight:
 
     @contextmanager
     def undisturbed(self, session: Any) -> Iterator[None]:
-        """Let a session finish what it does: nobody ends a COMMIT whose outcome has to be known.
+        """Let a session finish its statement: a COMMIT whose outcome must be known is not interrupted.
 
         Raises:
-            QueryCancelled: it was stopped before.
+            QueryCancelled: the query was stopped before.
         """
         with self._lock:
             if self.stopped.is_set():
@@ -163,13 +163,13 @@ class InFlight:
             self._sessions.update(dict.fromkeys(numbers, session))
 
     def end(self) -> None:
-        """End every statement: KILL QUERY over another connection, then the sockets that are still open."""
+        """End every statement: KILL QUERY over another connection, then close the sockets still open."""
         with self._lock:
             self.stopped.set()
             numbers = list(self._sessions)
             self._stop.sessions = len(numbers)
         if numbers:
-            # A daemon: a server that is slow to let it in is told all the same, in its own time.
+            # A daemon: a server whose login is slow is still notified, later.
             killer = threading.Thread(target=self._kill, args=(numbers,), name="tidb_pe kill", daemon=True)
             killer.start()
             killer.join(_KILL_SECONDS)
@@ -183,11 +183,11 @@ class InFlight:
             self._await_end()
 
     def cancelled(self) -> QueryCancelled:
-        """Return the error that says what is known of the stopped statement."""
+        """Return the error that says what is known about the stopped statement."""
         return self._stop.error()
 
     def kill(self, session: Any) -> None:
-        """Tell the server that nobody waits for the rest of this session's statement."""
+        """Tell the server that the rest of this session's statement is not needed."""
         with self._lock:
             numbers = [number for number, kept in self._sessions.items() if kept is session]
         self._tell(numbers)
@@ -200,7 +200,7 @@ class InFlight:
             self._told.set()
 
     def _tell(self, numbers: Sequence[int]) -> str:
-        """Tell the server to end the statements of these sessions; return why that could not be done."""
+        """Tell the server to end the statements of these sessions; return why that failed, if it did."""
         try:
             connection = dial(self._engine)
         except pymysql.err.MySQLError as error:
@@ -212,7 +212,7 @@ class InFlight:
                     try:
                         cursor.execute(f"KILL QUERY {number:d}")
                     except pymysql.err.MySQLError as error:
-                        # A session that is gone has nothing left to end.
+                        # A closed session has no statement to end.
                         if error.args[0] != ER.NO_SUCH_THREAD:
                             refusal = _words(error)
         finally:
@@ -232,12 +232,12 @@ def _words(error: pymysql.err.MySQLError) -> str:
 
 
 def dial(engine: Engine) -> PoolProxiedConnection:
-    """Open a connection beside the engine's pool, which may be exhausted; `invalidate` closes it."""
+    """Open a connection outside the engine's pool, which may be exhausted; `invalidate` closes it."""
     return engine.pool.recreate().connect()
 
 
 def cut(session: Any) -> None:
-    """End a session's connection under the thread that waits for it."""
+    """Close a session's connection while a thread waits for it."""
     sock = getattr(session, "_sock", None)
     if sock is not None:
         with contextlib.suppress(OSError):
@@ -251,16 +251,16 @@ def attended(
     cancel: threading.Event,
     tell: Callable[[], None],
 ) -> list[T]:
-    """Do the works at the same time, each in its thread, and return what they return, in order.
+    """Run the functions at the same time, each in a thread, and return their results in order.
 
     Args:
-        works: what reads; the first one that raises ends the others.
+        works: the functions that read; the first error ends the others.
         flight: the sessions that they use.
         cancel: set it to end them all.
-        tell: is called several times a second in this thread, for progress.
+        tell: called several times a second in this thread, to report progress.
 
     Raises:
-        QueryCancelled: the stop button, or the cancel event; the connections can be used again.
+        QueryCancelled: the stop button or the cancel event was used; the connections can be used again.
     """
     pool = ThreadPoolExecutor(len(works), thread_name_prefix="tidb_pe query")
     try:
@@ -280,10 +280,10 @@ def attended(
     except KeyboardInterrupt:
         flight.end()
     except BaseException:
-        # One of the works failed, or whoever is told of them: nobody would end the others.
+        # One of the functions, or the progress callback, failed: end the others.
         flight.end()
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    # Outside the handler: an interrupt is no part of what is told.
+    # Outside the handler, so that the interrupt is not chained.
     raise flight.cancelled()

@@ -1,4 +1,4 @@
-"""A result as JSON: an array of objects, one to a line."""
+"""A result as JSON: an array of objects, one per line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def lines(table: pa.Table, *, ascii_only: bool = False) -> Iterator[str]:
     """Yield the lines of the array.
 
-    Integers and floating-point numbers are numbers. A DECIMAL is a string, because most readers of JSON make
-    every number a float; so are dates, times and bytes, in the form that they have in CSV.
+    Integers and floating-point numbers are numbers. A DECIMAL is a string, because most JSON readers convert
+    every number to a float. Dates, times and bytes are strings as in CSV.
 
     Args:
-        table: the rows; a second column of one name has a number behind it, as in a frame.
-        ascii_only: escape every other character.
+        table: the rows; a repeated column name gets a number, as in a frame.
+        ascii_only: escape all other characters.
     """
     yield "["
     left = table.num_rows
@@ -40,7 +40,7 @@ def lines(table: pa.Table, *, ascii_only: bool = False) -> Iterator[str]:
 def _values(column: pa.Array) -> list[Any]:
     kind = column.type
     if pt.is_float32(kind):
-        # The fewest digits that make it again.
+        # The fewest digits that give the same number.
         return [value and float(value) for value in texts(column).to_pylist()]
     is_number = pt.is_integer(kind) or pt.is_floating(kind)
     values: list[Any] = (column if is_number else texts(column)).to_pylist()

@@ -1,4 +1,4 @@
-"""How much memory a result may take."""
+"""The memory limit of a result."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tidb_pe_magic.errors import ResultTooLarge
 
 _SHARE = 0.5
 _GROUP = Path("/sys/fs/cgroup")
-# Of version 2 and of version 1 (the kernel's documents on control groups): the limit, what is used, what of,
-# and the part of it that is page cache.
+# Files of version 2 and of version 1 (the kernel's documents on control groups): the limit, the usage, its
+# details, and the part that is page cache.
 _LAYOUTS = (
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     (
@@ -25,17 +25,17 @@ _LAYOUTS = (
 
 
 def free_memory() -> int:
-    """Return how many bytes this process can still get: of the machine, or of its container."""
+    """Return how many bytes this process can still allocate on the machine or in its container."""
     return min((int(psutil.virtual_memory().available), *container_memory()))
 
 
 def container_memory(group: Path = _GROUP) -> tuple[int, ...]:
-    """Return what is left of the control group's limit, in each version that has one.
+    """Yield the free bytes of the control group, for each version that has a limit.
 
-    What files have left in the page cache counts as used there, and is given back when it is needed.
+    Page cache of files counts as used, but is released when memory is needed.
 
     Args:
-        group: where control groups are mounted; in a container that is its own group.
+        group: mount point of control groups; in a container, this is its own group.
     """
     each = (_left(group, files, cache) for *files, cache in _LAYOUTS)
     return tuple(left for left in each if left is not None)
@@ -47,24 +47,24 @@ def _left(group: Path, files: list[str], cache: str) -> int | None:
         lines = (line.split() for line in statistics.splitlines())
         cached = sum(int(line[1]) for line in lines if line[:1] == [cache])
         return max(0, int(most) - int(used) + cached)
-    except (OSError, ValueError):  # there is none; where there is no limit it is a word
+    except (OSError, ValueError):  # no control group, or no limit, which is written as a word
         return None
 
 
 class Cap:
-    """The most that a result may take; several threads may pass it by a batch each."""
+    """The maximum size of a result; several threads may each exceed it by a batch."""
 
     def __init__(self, most: int | None = None) -> None:
-        """Take a number of bytes; None is half of what is free now."""
+        """Take the limit in bytes; None means half of the memory that is free now."""
         self._chosen = most is not None
         self._most = int(free_memory() * _SHARE) if most is None else most
         self._held = 0
 
     def hold(self, count: int) -> None:
-        """Count bytes that are held.
+        """Count bytes in use.
 
         Raises:
-            ResultTooLarge: they are too many.
+            ResultTooLarge: the limit is exceeded.
         """
         self._held += count
         if self._held > self._most:

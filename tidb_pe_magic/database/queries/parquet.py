@@ -1,4 +1,4 @@
-"""A result as a Parquet file: written as it comes, and seen by others only once it is whole."""
+"""A result as a Parquet file: written as rows arrive, and visible to others only once it is complete."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIELD = "--to-parquet"
-#: A row group is what is held in memory: large enough to be read fast, small enough to be held.
+#: A row group is kept in memory: large enough for fast reading, small enough for the memory.
 _ROW_GROUP_BYTES = 16 * 2**20
 
 
 class ParquetWriter:
-    """Takes record batches, and writes a row group whenever enough of them have come.
+    """Takes record batches, and writes a row group when enough of them have arrived.
 
-    The file tells pandas the dtypes of its columns, so that `pandas.read_parquet` gives those of the frame.
-    Where the rows are more than a row group, or the file is one of several, these are the dtypes that fit any
-    rows of the declared types: a column that might have NULLs is Int64.
+    The file contains the dtypes of its columns, so `pandas.read_parquet` gives the same dtypes as the frame.
+    If there are more rows than a row group, or several files, these are the dtypes that fit any rows of the
+    declared types: a column that might have NULLs is Int64.
 
-    It can be abandoned by one thread while another one still writes.
+    One thread may abandon it while another one still writes.
 
     Attributes:
-        exact: once it is closed, the DECIMAL columns that stay exact because float64 would lose digits.
+        exact: after closing, the DECIMAL columns that stay exact because float64 would lose digits.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, form: FrameOptions, *, several: bool = False) -> None:
@@ -38,11 +38,11 @@ class ParquetWriter:
         Args:
             path: of the file.
             schema: of the batches.
-            form: what the columns become.
-            several: the file is one of several, which have to have the same columns.
+            form: determines the types of the columns.
+            several: the file is one of several, which must have the same columns.
 
         Raises:
-            InvalidRequest: two columns have one name, which no file may have.
+            InvalidRequest: two columns have the same name, which Parquet does not support.
         """
         refuse_twins(FIELD, "Parquet", schema.names)
         self._path = path
@@ -57,7 +57,7 @@ class ParquetWriter:
         self.exact: tuple[str, ...] = ()
 
     def take(self, batch: pa.RecordBatch) -> bool:
-        """Take a batch; False where no more are wanted."""
+        """Write a batch; return False if no more are needed."""
         with self._lock:
             if self._closed:
                 return False
@@ -69,7 +69,7 @@ class ParquetWriter:
             return True
 
     def close(self) -> None:
-        """Write what is left, and the file's end."""
+        """Write the remaining rows and the end of the file."""
         with self._lock:
             self._closed = True
             table = pa.Table.from_batches(self._held, self._schema)
@@ -78,7 +78,7 @@ class ParquetWriter:
                 self._writer.close()
 
     def abandon(self) -> None:
-        """Close the file as it is: it will be removed."""
+        """Close the incomplete file, which will be removed."""
         with self._lock:
             self._closed = True
             self._held.clear()
@@ -94,5 +94,5 @@ class ParquetWriter:
             self._writer = pq.ParquetWriter(self._path, layout.schema)
         if table.num_rows:
             self._writer.write_table(table, row_group_size=table.num_rows)
-        # What the encoder has used would else be kept, and with each row group a little more of it.
+        # Otherwise the encoder keeps its buffers, and a little more with each row group.
         pa.default_memory_pool().release_unused()

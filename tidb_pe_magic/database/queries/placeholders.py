@@ -1,4 +1,4 @@
-"""Where a statement's parameters stand: `?` by position, or `:name` by name; they are bound, never pasted."""
+"""Finds a statement's parameters: `?` by position, or `:name` by name. They are bound, never inserted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.frames.scalars import Plain
 
 _FIELD = "--params"
-_ADVICE = """Give --params '{"name": value}' for each :name, or '[value]' for each ?."""
+_ADVICE = """Use --params '{"name": value}' for each :name, or '[value]' for each ?."""
 
 _CODE = r"""
     | (?P<marker> \? )
@@ -29,10 +29,10 @@ _CODE = r"""
     | (?P<comma> , )
     | (?P<other> [^\s] )
 """
-# Where a session takes backslashes for themselves, the reader counts the markers once more, and refuses.
+# If a session treats backslashes as plain characters, the reader counts the markers again, and refuses.
 _TOKEN = pieces(_CODE, escapes=True)
 _PLAIN_TOKEN = pieces(_CODE, escapes=False)
-# No row: for `x IN ()`, which SQL does not have. `x NOT IN` of it is true, as Python has it.
+# A query without rows for `x IN ()`, which SQL does not have. `x NOT IN` of it is true, as in Python.
 _NOTHING = "SELECT NULL FROM (SELECT 1 AS one) AS empty_list WHERE FALSE"
 _ONE_VALUE = (str, bytes, bytearray, memoryview, Mapping)
 _TELLING = frozenset({"word", "bracket", "comma"})
@@ -41,14 +41,14 @@ _NO_VALUE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, ty
 
 
 class _Parameter(NamedTuple):
-    """One place of the statement that takes a value.
+    """One parameter position in the statement.
 
     Attributes:
         name: empty for a question mark.
-        start: where it begins.
-        end: behind it.
+        start: its first character.
+        end: after its last character.
         before: the code before it, nearest first: one or two tokens.
-        after: the token behind it.
+        after: the token after it.
     """
 
     name: str
@@ -64,25 +64,27 @@ def bind(
     *,
     backslash_escapes: Callable[[], bool] = lambda: True,
 ) -> tuple[str, tuple[object, ...]]:
-    """Return the statement with `?` in the place of each parameter, and the parameters in that order.
+    """Return the statement with `?` for each parameter, and the parameters in that order.
 
     A list, tuple, set, array or Series becomes as many parameters as it has values, in `IN (:ids)` or in any
-    other list of the statement. An empty one is a list in which nothing is.
+    other list of the statement. An empty one becomes an empty list.
 
     Args:
         sql: the statement.
         params: names with values for each `:name`, or values for each `?`.
-        backslash_escapes: tells whether a backslash in a string escapes what follows it; it is asked only
-            where there are parameters and a backslash.
+        backslash_escapes: returns whether a backslash in a string is an escape character; called only if
+            there are parameters and a backslash.
 
     Raises:
-        InvalidRequest: a parameter is missing, is not used, or cannot be bound.
+        InvalidRequest: a parameter is missing, unused, or cannot be bound.
     """
     found = _parameters(sql, _TOKEN)
     if params is None:
         if found and _certain(sql):
             first = f":{found[0].name}" if found[0].name else "?"
-            raise InvalidRequest(_FIELD, f"is missing: no value came for {first} in the SQL.", advice=_ADVICE)
+            raise InvalidRequest(
+                _FIELD, f"is missing: no value was given for {first} in the SQL.", advice=_ADVICE
+            )
         return sql, ()
     if "\\" in sql and not backslash_escapes():
         found = _parameters(sql, _PLAIN_TOKEN)
@@ -90,7 +92,7 @@ def bind(
         return _filled(sql, found, _values(found, params))
     marks = [each for each in found if not each.name]
     if len(marks) != len(params):
-        reason = f"the SQL has {len(marks)} question marks, and {len(params)} values came."
+        reason = f"the SQL has {len(marks)} question marks, but {len(params)} values were given."
         raise InvalidRequest(_FIELD, reason)
     return _filled(sql, marks, list(params))
 
@@ -100,15 +102,15 @@ def with_variables(
     params: Mapping[str, object] | Sequence[object] | None,
     variables: Mapping[str, object],
 ) -> Mapping[str, object] | Sequence[object] | None:
-    """Return the parameters with a notebook's variable for each `:name` that they do not have.
+    """Return the parameters, adding the notebook variable for each `:name` without a value.
 
     Args:
         sql: the statement.
-        params: what was given with it, if anything.
+        params: the given parameters, if any.
         variables: of the notebook.
 
     Raises:
-        InvalidRequest: there is no such variable, or it holds a module, a function or a class.
+        InvalidRequest: the variable does not exist, or is a module, a function or a class.
     """
     if params is not None and not isinstance(params, Mapping):
         return params
@@ -121,7 +123,7 @@ def with_variables(
 
 
 def outer_words(sql: str) -> Iterator[str]:
-    """Yield the statement's words outside of brackets, quotes and comments, in capitals."""
+    """Yield the statement's words outside of parentheses, quotes and comments, in upper case."""
     depth = 0
     for token in _TOKEN.finditer(sql):
         if token.lastgroup == "bracket":
@@ -131,23 +133,23 @@ def outer_words(sql: str) -> Iterator[str]:
 
 
 def _certain(sql: str) -> bool:
-    """Tell whether there are parameters however a backslash is read: what is a string to one may be code."""
+    """Return whether there are parameters if backslashes escape or not: one may see a string as code."""
     return "\\" not in sql or bool(_parameters(sql, _PLAIN_TOKEN))
 
 
 def _parameters(sql: str, pattern: re.Pattern[str]) -> list[_Parameter]:
-    """Return the parameters of a statement; colons of labels, casts and assignments are none."""
+    """Return the parameters of a statement; colons of labels, casts and assignments are not parameters."""
     found: list[_Parameter] = []
     if ":" not in sql and "?" not in sql:
         return found
     before = further = ""
-    name_end = -1  # a colon directly behind a name is the name's own: `again:LOOP` labels a loop
+    name_end = -1  # a colon directly after a name belongs to the name: `again:LOOP` labels a loop
     open_ended = False
     for token in pattern.finditer(sql):
         kind = token.lastgroup
         if kind == "comment":
             continue
-        # The text of a quoted piece may be long, and does not matter here.
+        # The text of a quoted token may be long, and does not matter here.
         text = token.group().upper() if kind in _TELLING else ""
         if open_ended:
             found[-1] = found[-1]._replace(after=text)
@@ -165,10 +167,10 @@ def _values(found: list[_Parameter], params: Mapping[str, object]) -> list[objec
         raise InvalidRequest(_FIELD, "the SQL has question marks, which take a list of values, not names.")
     for each in found:
         if each.name not in params:
-            raise InvalidRequest(_FIELD, f":{each.name} is in the SQL, and no value came for it.")
+            raise InvalidRequest(_FIELD, f":{each.name} is in the SQL, but no value was given for it.")
     used = {each.name for each in found}
     if unused := [str(name) for name in params if name not in used]:
-        raise InvalidRequest(_FIELD, f"{', '.join(unused)}: no such :name is in the SQL.")
+        raise InvalidRequest(_FIELD, f"{', '.join(unused)}: not found as :name in the SQL.")
     return [params[each.name] for each in found]
 
 
@@ -187,10 +189,10 @@ def _variable(name: str, variables: Mapping[str, object]) -> object:
 
 
 def _filled(sql: str, found: list[_Parameter], values: list[object]) -> tuple[str, tuple[object, ...]]:
-    """Return the statement with as many question marks for each parameter as it has values, and these."""
+    """Return the statement with a question mark for each value of each parameter, and the values."""
     parts: list[str] = []
     bound: list[object] = []
-    once: dict[int, list[object]] = {}  # an iterator can be read only once, and a name may stand twice
+    once: dict[int, list[object]] = {}  # an iterator can be read only once, and a name may occur twice
     last = 0
     for number, (each, value) in enumerate(zip(found, values, strict=True), 1):
         field, subject = (f":{each.name}", "") if each.name else (_FIELD, f"number {number}")
@@ -237,9 +239,9 @@ def _marks(place: _Parameter, count: int, field: str, subject: str) -> str:
     if (further, before, place.after) == ("IN", "(", ")"):
         return _NOTHING
     if listed:
-        reason, advice = "is empty, and only IN takes an empty list.", ""
+        reason, advice = "is empty, but only IN accepts an empty list.", ""
     else:
-        reason = f"holds {count:,} values, and this place takes one."
+        reason = f"contains {count:,} values, but this place takes one."
         advice = f"Write IN ({field if place.name else '?'})."
     raise InvalidRequest(field, f"{subject} {reason}".strip(), advice=advice)
 

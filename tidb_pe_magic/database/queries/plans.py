@@ -1,4 +1,4 @@
-"""What EXPLAIN answers, as operators: TiDB's columns, and those of another server as they are."""
+"""Parses EXPLAIN into operators: TiDB's columns, and those of other servers unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TREE = re.compile(r"[\s│├└─]*")
 _LEVEL = 2  # characters of the tree
 _READS = frozenset({"SELECT", "TABLE", "VALUES"})
 _VERBS = _READS | {"INSERT", "REPLACE", "UPDATE", "DELETE"}
-# `time:1.2ms, loops:2` of the server's work; `tikv_task:{time:…}` or `{proc max:…}` of the storage's.
+# `time:1.2ms, loops:2` is the server's work; `tikv_task:{time:…}` or `{proc max:…}` is the storage's.
 _TIME = re.compile(r"\b(?:time|proc max):\s*((?:[\d.]+(?:h|ms|m|s|µs|us|ns))+)")
 _PART = re.compile(r"([\d.]+)(h|ms|m|s|µs|us|ns)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
@@ -29,14 +29,14 @@ def explained(sql: str, *, analyze: bool) -> str:
 
     Args:
         sql: the statement.
-        analyze: carry it out, and measure.
+        analyze: run it and measure.
 
     Raises:
-        InvalidRequest: it is one already, or would change data.
+        InvalidRequest: it is already an EXPLAIN, or would change data.
     """
     verb = effect_of(sql).verb
     if verb in {"EXPLAIN", "DESC", "DESCRIBE"}:
-        raise InvalidRequest("--explain", f"the statement is {verb} already.", advice="Leave --explain out.")
+        raise InvalidRequest("--explain", f"the statement already is {verb}.", advice="Omit --explain.")
     if verb == "WITH":
         verb = next((word for word in outer_words(sql) if word in _VERBS), verb)
     if analyze and verb not in _READS:
@@ -49,10 +49,10 @@ def explained(sql: str, *, analyze: bool) -> str:
 
 
 def plan(statement: str, table: pa.Table) -> QueryPlan:
-    """Return what EXPLAIN has answered.
+    """Return the parsed answer of EXPLAIN.
 
     Args:
-        statement: as a list shows it.
+        statement: shortened for display.
         table: the rows.
     """
     names = tuple(table.column_names)
@@ -88,7 +88,7 @@ def _operator(row: dict[str, str]) -> PlanOperator:
 
 
 def _number(text: str) -> float | None:
-    """Return a number; TiDB writes N/A where it has none."""
+    """Return a number; TiDB writes N/A for none."""
     try:
         return float(text)
     except ValueError:
@@ -100,7 +100,7 @@ def _whole(text: str) -> int | None:
 
 
 def _seconds(execution: str) -> float | None:
-    """Return the time of an operator and all below it, which Go has written."""
+    """Return the time of an operator including those below it, from Go's notation."""
     found = _TIME.search(execution)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""One table read as ranges of an integer key, over several connections that see the same moment."""
+"""Reads one table as ranges of an integer key, over several connections that share a snapshot."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from tidb_pe_magic.database.queries.inflight import InFlight
 
 _FIELD = "--partition-on"
-# TiDB's hidden key of a table without an integer one.
+# TiDB's hidden key of a table without an integer key.
 _ROW_ID = "_tidb_rowid"
-# Whether each index of a column begins with it.
+# For each index of a column: whether the index begins with the column.
 _INDEXES = """
 SELECT SEQ_IN_INDEX = 1 FROM information_schema.STATISTICS
 WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND COLUMN_NAME = %s
 """
-# What would be carried out in each range for itself: a part of the result would come twice, or not at all.
+# Clauses that each range would apply separately: a part of the result would be repeated or missing.
 _WHOLE = ("LIMIT", "INTO", "FOR")
 
 
 @dataclass(frozen=True)
 class ReadTimestamp:
-    """A moment that the server's data can be read at, by its timestamp."""
+    """A snapshot of the server's data, given by its timestamp."""
 
     timestamp: str
 
     def enter(self, session: Any) -> None:
-        """Have the session read this moment from now on.
+        """Make the session read this snapshot from now on.
 
         Raises:
-            QueryFailed: the moment is gone from the server.
+            QueryFailed: the server no longer has the snapshot.
         """
         with translated(), contextlib.closing(session.cursor()) as cursor:
             cursor.execute("SET @@tidb_snapshot = %s", (self.timestamp,))
@@ -51,10 +51,10 @@ class ReadTimestamp:
 
 @contextmanager
 def snapshot(flight: InFlight) -> Iterator[ReadTimestamp]:
-    """Take a moment, and hold it against garbage collection: TiDB keeps what an open transaction can see.
+    """Create a snapshot, and protect it from garbage collection with an open transaction.
 
     Raises:
-        InvalidRequest: the server has no such moments.
+        InvalidRequest: the server does not support snapshots.
     """
     with flight.dedicated(watched=False) as session, contextlib.closing(session.cursor()) as cursor:
         with translated():
@@ -71,20 +71,20 @@ def snapshot(flight: InFlight) -> Iterator[ReadTimestamp]:
             version = session.get_server_info()
             raise InvalidRequest(
                 _FIELD,
-                f"the server ({version}) has no tidb_snapshot: its partitions would show different moments.",
-                advice="Leave it out: one connection reads one moment.",
+                f"the server ({version}) has no tidb_snapshot: partitions would show different moments.",
+                advice="Omit the option: one connection reads one snapshot.",
             )
         yield ReadTimestamp(timestamp)
 
 
 @dataclass(frozen=True)
 class Split:
-    """A statement in ranges.
+    """A statement split into ranges.
 
     Attributes:
-        queries: one for each range of the column's values, in their order; NULL is in the first.
-        empty: has the same columns, and no rows.
-        note: what makes it slow; empty where nothing is known that does.
+        queries: one for each range of the column's values, in order; NULL is in the first.
+        empty: has the same columns, but no rows.
+        note: what makes it slow; may be empty.
     """
 
     queries: list[BoundStatement]
@@ -96,7 +96,7 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
     """Split a statement into ranges of a column's values.
 
     Raises:
-        InvalidRequest: the column is not one of whole numbers, or the statement cannot be split.
+        InvalidRequest: the column is not an integer, or the statement cannot be split.
     """
     refused = next((word for word in outer_words(query.sql) if word in _WHOLE), "")
     if refused:
@@ -118,7 +118,7 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
     edges = [low + (high - low + 1) * number // count for number in range(count + 1)]
     queries = []
     for number, (begin, end) in enumerate(pairwise(edges)):
-        # The outer ranges are open: what is there now is what the snapshot has, and NULL has no place.
+        # The outer ranges are open: the snapshot limits the rows, and NULL is in the first range.
         conditions = [f"{key} >= {begin:d}"] if number else []
         conditions += [f"{key} < {end:d}"] if number < count - 1 else []
         where = " AND ".join(conditions) or "TRUE"
@@ -129,10 +129,10 @@ def split(session: Any, query: BoundStatement, column: str, partitions: int) -> 
 
 
 def _described(session: Any, sql: str) -> tuple[Definition, ...]:
-    """Return the definitions of the statement's columns; none where the server does not prepare it.
+    """Return the definitions of the statement's columns; empty if the server cannot prepare it.
 
     Raises:
-        InvalidRequest: two columns have one name, which no table may have.
+        InvalidRequest: two columns have the same name, which a table does not allow.
     """
     from tidb_pe_magic.database.frames.prepared import describe  # noqa: PLC0415 - needs pyarrow
 
@@ -150,7 +150,7 @@ def _described(session: Any, sql: str) -> tuple[Definition, ...]:
 
 
 def _selected(session: Any, definitions: Sequence[Definition], inner: str) -> str:
-    """Return what to select of the statement as a table: `*` omits a hidden column, TiDB's _tidb_rowid."""
+    """Return the columns to select from the statement as a table: `*` omits TiDB's hidden _tidb_rowid."""
     from tidb_pe_magic.database.frames.prepared import describe  # noqa: PLC0415 - needs pyarrow
 
     if not definitions:
@@ -163,7 +163,7 @@ def _selected(session: Any, definitions: Sequence[Definition], inner: str) -> st
 
 
 def _note(session: Any, definitions: Sequence[Definition], column: str, ranges: int) -> str:
-    """Return that no index leads to the ranges, if that is so: each of them scans all rows."""
+    """Return a note that no index supports the ranges, if so: each of them scans all rows."""
     found = next((each for each in definitions if each.name.casefold() == column.casefold()), None)
     if found is None or ranges == 1 or found.original_name.casefold() == _ROW_ID:
         return ""
@@ -187,7 +187,7 @@ def _quoted(name: str) -> str:
 
 
 def _without_end(session: Any, sql: str) -> str:
-    """Return the statement without its closing semicolon, and without a comment behind that."""
+    """Return the statement without its closing semicolon, and without a comment after it."""
     from tidb_pe_magic.database.frames.driver import Driver  # noqa: PLC0415 - needs pyarrow
     from tidb_pe_magic.database.frames.statement import read  # noqa: PLC0415 - as above
 

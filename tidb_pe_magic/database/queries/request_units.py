@@ -1,4 +1,4 @@
-"""What a statement cost in Request Units, asked in the session that has just run it."""
+"""Reads the cost of a statement in Request Units, in the session that has just run it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pymysql.err
 
 from tidb_pe_magic.database.effects import effect_of
 
-#: Seconds. What took less time is not asked about, so that a quick query stays one round trip.
+#: Seconds. Faster statements are skipped, so that a quick query needs only one round trip.
 SLOW = 0.05
-# `@@tidb_last_query_info` is about these alone (`recordLastQueryInfo` in TiDB's `pkg/executor/adapter.go`).
+# `@@tidb_last_query_info` covers only these (`recordLastQueryInfo` in TiDB's `pkg/executor/adapter.go`).
 _COUNTED = frozenset({"SELECT", "WITH", "TABLE", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"})
 
 
 def are_counted(session: Any, statement: str) -> bool:
-    """Tell whether the server of a session counts Request Units for statements of this kind."""
+    """Return whether the server of a session counts Request Units for statements of this kind."""
     return "TiDB" in session.server_version and effect_of(statement).verb in _COUNTED
 
 
 def request_units(session: Any) -> float | None:
-    """Return the Request Units of the statement that the session has just run to its end.
+    """Return the Request Units of the statement that the session has just completed.
 
-    None where the server has no resource control, or does not answer: a result that is complete does not fail
-    for this. The question is a statement itself: afterwards the server answers no other one about the last.
+    Return None if the server has no resource control or does not answer: a complete result does not fail for
+    this. This is itself a statement: afterwards the server cannot answer another question about the last one.
 
     Args:
         session: idle; its connection may be closed when this returns None.
@@ -45,5 +45,5 @@ def _units(text: object) -> float | None:
         units = float(known["ru_consumption"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    # 0 where there is no resource control.
+    # 0 without resource control.
     return units if 0 < units < float("inf") else None

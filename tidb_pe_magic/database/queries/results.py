@@ -39,7 +39,7 @@ __all__ = ["CSV_FILE", "Partitions", "Read", "frame", "parquet_file", "read_file
 
 @dataclass(frozen=True, kw_only=True)
 class Partitions:
-    """How a result is read in ranges: of which integer column, and in how many."""
+    """How a result is read in ranges: the integer column, and the number of ranges."""
 
     column: str
     count: int
@@ -47,18 +47,18 @@ class Partitions:
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """How to read, whatever becomes of the rows.
+    """How to read, independent of the use of the rows.
 
     Attributes:
         engine: of the connection.
         query: the statement.
-        cells: the session that it runs in, where it is a cell's; None for a connection of its own.
+        cells: the session of the cell that runs it; None for a separate connection.
         schema: the names of the server's tables, which the statement may change.
         partitions: None for one connection.
         cancel: set it to stop.
-        tell: is given what has been read, several times a second.
-        note: is given, before anything is read, what makes reading in ranges slow.
-        clock: in seconds; None where nobody wants to know what a slow statement costs.
+        tell: receives what has been read, several times a second.
+        note: receives, before reading, what makes reading in ranges slow.
+        clock: in seconds; None if the cost of slow statements is not needed.
         tally: what has been read.
     """
 
@@ -74,7 +74,7 @@ class Read:
     tally: Tally = field(default_factory=Tally)
 
     def backslash_escapes(self) -> bool:
-        """Whether a backslash escapes what follows it in the session's strings, which its sql_mode says.
+        """Whether a backslash in strings is an escape character, according to the session's sql_mode.
 
         Raises:
             ConnectionFailed: the session cannot be opened.
@@ -87,17 +87,17 @@ class Read:
 
     @property
     def database(self) -> str:
-        """The database that the statement runs in; empty for none."""
+        """The database in which the statement runs; empty for none."""
         return self.cells.database if self.cells is not None else (self.engine.url.database or "")
 
     def in_flight(self) -> InFlight:
-        """Return what its statements are watched in; further sessions are in the same database."""
+        """Return what watches its statements; further sessions use the same database."""
         database = self.cells.database if self.cells is not None else None
         return InFlight(self.engine, database=database, statement=self.query.sql)
 
 
 class _Rows:
-    """Collects the batches of one range, up to a number of rows and as far as the memory goes."""
+    """Collects the batches of one range, up to a number of rows and the memory limit."""
 
     def __init__(self, schema: pa.Schema, cap: Cap, most: int | None) -> None:
         self._schema = schema
@@ -107,7 +107,7 @@ class _Rows:
         self.cut = False
 
     def take(self, batch: pa.RecordBatch) -> bool:
-        """Take a batch; False where more rows have come than are wanted."""
+        """Add a batch; return False if there are more rows than needed."""
         if self._left is not None:
             self.cut = batch.num_rows > self._left
             batch = batch.slice(0, self._left)
@@ -117,7 +117,7 @@ class _Rows:
         return not self.cut
 
     def table(self) -> pa.Table:
-        """Return what was collected."""
+        """Return the collected rows."""
         return pa.Table.from_batches(self._batches, schema=self._schema)
 
 
@@ -127,9 +127,9 @@ def read_table(
     """Return a statement's rows, ranges in their order, and whether there were more than `max_rows`.
 
     Raises:
-        QueryError: refused, stopped or too large; the connection can be used again.
-        ConnectionFailed: it was lost.
-        InvalidRequest: it cannot be read in ranges.
+        QueryError: the query was refused, stopped or too large; the connection can be used again.
+        ConnectionFailed: the connection was lost.
+        InvalidRequest: the statement cannot be read in ranges.
     """
     cap = Cap(max_memory)
     made: dict[int, _Rows] = {}
@@ -147,21 +147,21 @@ class FileWriter(Protocol):
     """Writes the rows of one file.
 
     Attributes:
-        exact: once it is closed, the DECIMAL columns that stay exact because float64 would lose digits.
+        exact: after closing, the DECIMAL columns that stay exact because float64 would lose digits.
     """
 
     exact: tuple[str, ...]
 
     def take(self, batch: pa.RecordBatch) -> bool:
-        """Take a batch; False where no more are wanted."""
+        """Write a batch; return False if no more are needed."""
         ...
 
     def close(self) -> None:
-        """Write what is left, and the file's end."""
+        """Write the remaining rows and the end of the file."""
         ...
 
     def abandon(self) -> None:
-        """Close the file as it is: it will be removed."""
+        """Close the incomplete file, which will be removed."""
         ...
 
 
@@ -172,7 +172,7 @@ class FileKind:
     Attributes:
         field: the option that names the file.
         suffix: of the files in a directory, one for each range.
-        open: opens a file for rows of a schema; `several` where it is one of many with the same columns.
+        open: opens a file for rows of a schema; `several` if it is one of many with the same columns.
     """
 
     field: str
@@ -181,7 +181,7 @@ class FileKind:
 
 
 def parquet_file(form: FrameOptions | None = None) -> FileKind:
-    """Return the kind that has the columns that a frame would have."""
+    """Return the kind whose columns are those of a frame."""
 
     def begin(path: Path, schema: pa.Schema, several: bool) -> FileWriter:  # noqa: FBT001 - the kind's signature
         return parquet.ParquetWriter(path, schema, form or FrameOptions(), several=several)
@@ -197,7 +197,7 @@ CSV_FILE = FileKind(
 def read_file(reading: Read, path: str, kind: FileKind | None = None) -> tuple[Path, tuple[str, ...]]:
     """Write a statement's rows to a file, or one for each range to a new directory.
 
-    The memory that it takes does not grow with the result.
+    The memory use does not grow with the result.
 
     Args:
         reading: what to read.
@@ -205,12 +205,12 @@ def read_file(reading: Read, path: str, kind: FileKind | None = None) -> tuple[P
         kind: of file; default: Parquet with pandas' usual dtypes.
 
     Returns:
-        Its path, and the names of the DECIMAL columns that stay exact though others have become numbers.
+        The path, and the names of the DECIMAL columns that stay exact although others become numbers.
 
     Raises:
-        QueryError: refused or stopped; nothing is left at the path, or what was there before.
+        QueryError: the query was refused or stopped; the path does not exist, or is unchanged.
         ConnectionFailed: the connection was lost.
-        InvalidRequest: the path cannot be written to, or the statement cannot be read in ranges.
+        InvalidRequest: the path cannot be written, or the statement cannot be read in ranges.
     """
     kind = kind or parquet_file()
     several = reading.partitions is not None
@@ -236,14 +236,14 @@ def read_file(reading: Read, path: str, kind: FileKind | None = None) -> tuple[P
 
 
 def plan(reading: Read) -> tuple[ranges.ReadTimestamp, list[BoundStatement], pa.Schema]:
-    """Return a moment, the statement's ranges as the data was then, and the result's columns.
+    """Return a snapshot, the statement's ranges in it, and the result's columns.
 
-    Nothing holds the moment: the server keeps it for as long as its garbage collection lets it.
+    The snapshot is not protected: the server keeps it until its garbage collection removes it.
 
     Raises:
-        QueryError: refused or stopped.
+        QueryError: the query was refused or stopped.
         ConnectionFailed: the connection was lost.
-        InvalidRequest: it cannot be read in ranges.
+        InvalidRequest: the statement cannot be read in ranges.
     """
     flight = reading.in_flight()
     schemas: list[pa.Schema] = []
@@ -274,7 +274,7 @@ def frame(
     Args:
         table: the rows.
         form: the dtypes of the frame's columns; default: pandas' own.
-        declared: the declared types of DECIMALs decide, whatever the values are.
+        declared: use the declared types of DECIMALs, independent of the values.
     """
     chosen = form or FrameOptions()
     layout = chosen.of(table)
@@ -284,7 +284,7 @@ def frame(
 
 
 def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
-    """Read the statement, or its ranges at the same time, into what `begin` returns for each."""
+    """Read the statement, or its ranges in parallel, into the result of `begin` for each."""
     with _explained(reading):
         _read_whole(reading, begin)
     if reading.schema is not None:
@@ -293,14 +293,14 @@ def _read(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
 
 @contextmanager
 def _explained(reading: Read) -> Iterator[None]:
-    """Say where a statement is wrong, and what was meant."""
+    """Add the position of an error in the statement, and a suggestion."""
     try:
         yield
     except QueryFailed as error:
         refused = error
     else:
         return
-    # The error as it was is no part of what is told.
+    # Outside the handler, so that the original error is not chained.
     raise explained(refused, reading.query.sql, schema=reading.schema, current=reading.database) from None
 
 
@@ -313,7 +313,7 @@ def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
         if reading.cells is not None:
             lending = flight.of_cells(reading.cells, sql)
         else:
-            # What it changes must not be there for whichever query has this session next.
+            # The next query in this session must not see its changes.
             lending = flight.from_pool(keep=effect_of(sql).leaves_nothing)
         with lending as session:
             started = reading.clock() if reading.clock else 0.0
@@ -339,9 +339,9 @@ def _read_whole(reading: Read, begin: Callable[[int, pa.Schema], Sink]) -> None:
 
 
 def _ask_cost(reading: Read, session: Any) -> None:
-    """Ask what the statement cost, where that takes nothing away from the session's next statement.
+    """Read the cost of the statement, if that does not affect the session's next statement.
 
-    A lost connection would cost an open transaction, and warnings would be gone.
+    A lost connection would end an open transaction, and warnings would be lost.
     """
     tally, cells = reading.tally, reading.cells
     if tally.cut or not are_counted(session, reading.query.sql):
@@ -354,7 +354,7 @@ def _ask_cost(reading: Read, session: Any) -> None:
 
 
 def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges.ReadTimestamp, ranges.Split]:
-    """Take a moment, which `stack` holds, and split the statement as the data was then."""
+    """Create a snapshot, which `stack` protects, and split the statement for it."""
     assert reading.partitions is not None  # noqa: S101 - it is why this is called
     moment = stack.enter_context(ranges.snapshot(flight))
     with flight.dedicated() as session:
@@ -364,4 +364,4 @@ def _prepared(reading: Read, flight: InFlight, stack: ExitStack) -> tuple[ranges
 
 
 def _nothing(_: str = "") -> None:
-    """Tell nothing."""
+    """Report nothing."""

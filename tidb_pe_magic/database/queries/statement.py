@@ -31,13 +31,13 @@ class BoundStatement:
 
 @dataclass
 class Tally:
-    """What has been read so far, by one thread or by several.
+    """The amounts read so far, by one thread or by several.
 
     Attributes:
-        changed: rows that a statement changed which returns none.
-        warnings: that the server has about the statement.
+        changed: rows that a statement without a result changed.
+        warnings: number of the server's warnings about the statement.
         cut: the result was not read to its end.
-        request_units: what it cost; None where that is not known.
+        request_units: cost of the statement; None if unknown.
     """
 
     rows: int = 0
@@ -60,7 +60,7 @@ class Tally:
             self.rows += rows
 
     def found(self, zero_dates: Iterable[tuple[str, int]]) -> None:
-        """Count dates that no calendar has."""
+        """Count invalid dates."""
         with self._lock:
             for column, count in zero_dates:
                 self.zero_dates[column] = self.zero_dates.get(column, 0) + count
@@ -72,14 +72,14 @@ def read(
     """Read a statement's rows, batch by batch.
 
     Args:
-        flight: whose session it is.
-        session: idle, and used by nobody else.
+        flight: owner of the session.
+        session: idle, and not used elsewhere.
         query: the statement.
-        tally: is kept up to date.
-        begin: is given the schema, and returns what takes each batch, and False where it wants no more.
+        tally: updated while reading.
+        begin: receives the schema; returns the function that takes each batch and returns False to stop.
 
     Raises:
-        QueryFailed: the server refused the statement, or ended it.
+        QueryFailed: the server refused the statement or ended it.
         ConnectionFailed: the connection was lost.
     """
     from tidb_pe_magic.database.frames import open_reading  # noqa: PLC0415 - needs pyarrow
@@ -106,7 +106,7 @@ def read(
 
 
 def _end(flight: InFlight, session: Any, batches: Iterator[pa.RecordBatch]) -> None:
-    """Have the server end a result that nobody wants more of; a session that has to last is read out."""
+    """Make the server end an unneeded result; a session that must survive is read to the end."""
     flight.kill(session)
     if not session.pinned:
         return

@@ -1,4 +1,4 @@
-"""What is known of a statement that was stopped: here for certain, on the server as far as it answered."""
+"""What is known about a stopped statement: stopped here, and on the server if it answered."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Stop:
     """The stop of one query.
 
     Attributes:
-        statement: what was asked for.
-        sessions: how many of the server's sessions worked at it.
-        answered: it was tried to tell the server, with whatever result.
-        refusal: why the server could not be told; empty where it was.
+        statement: the user's statement.
+        sessions: number of server sessions that ran it.
+        answered: the request to the server has finished, successfully or not.
+        refusal: why the request failed; empty if it succeeded.
         costs_transaction: a session with an open transaction had to be closed.
     """
 
@@ -30,22 +30,22 @@ class Stop:
     costs_transaction: bool = False
 
     def error(self) -> QueryCancelled:
-        """Return what is shown."""
+        """Return the message and advice to show."""
         verb = effect_of(self.statement).verb
         message = "the query was stopped here"
         advice = ""
         if self.sessions == 0:
             message += ", before it was sent to the server."
         elif self.answered and not self.refusal:
-            message += ", and the server was told to stop it."
+            message += ", and the server was asked to stop it."
         elif self.answered:
-            message += f". The server could not be told: {self.refusal}"
+            message += f". The server could not be asked to stop it: {self.refusal}"
             advice = "It may still run there: SHOW PROCESSLIST, then KILL QUERY."
         else:
             message += ". The server has not answered the request to stop it yet."
             advice = "It may still run there: SHOW PROCESSLIST, then KILL QUERY."
         if self.sessions and verb in _DDL:
-            advice = "KILL QUERY does not stop a DDL job, which goes on: ADMIN SHOW DDL JOBS"
+            advice = "KILL QUERY does not stop a DDL job, which continues: ADMIN SHOW DDL JOBS"
         if self.costs_transaction:
             message += " Its session was closed, so the server rolls the open transaction back."
         return QueryCancelled(message, advice=advice)

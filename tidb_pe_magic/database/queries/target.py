@@ -1,4 +1,4 @@
-"""Where a result's file is to be."""
+"""The path of a result's file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def target(text: str, field: str, *, directory: bool) -> Path:
-    """Return where the result is to be, after a look at whether it can be there.
+    """Return the path of the result, after checking that it can be written.
 
     Args:
         text: the path.
-        field: what named it.
-        directory: several files are to be written, in a new directory of this name.
+        field: the option that gave the path.
+        directory: several files will be written to a new directory of this name.
 
     Raises:
-        InvalidRequest: it cannot.
+        InvalidRequest: the path cannot be written.
     """
     try:
         path = Path(text).expanduser()
@@ -37,25 +37,25 @@ def target(text: str, field: str, *, directory: bool) -> Path:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidRequest(field, f"{text} cannot be written: {reason}.") from None
     if directory and taken:
-        raise InvalidRequest(field, f"{path} exists; with --partitions it has to be a new directory.")
+        raise InvalidRequest(field, f"{path} exists; --partitions needs a new directory.")
     if not directory and stat.S_ISDIR(found):
-        raise InvalidRequest(field, f"{path} is a directory; name the file in it.")
-    # The new file would take the place of a device or a pipe, which others need.
+        raise InvalidRequest(field, f"{path} is a directory. Add the name of a file.")
+    # The new file would replace a device or a pipe that other programs need.
     if not directory and not stat.S_ISREG(found):
         raise InvalidRequest(field, f"{path} is not a regular file. Name a regular file or a new one.")
     return path
 
 
 def refuse_twins(field: str, kind: str, names: Sequence[str]) -> None:
-    """Refuse columns of one name, which no file may have.
+    """Reject repeated column names, which the file format does not support.
 
     Args:
-        field: what named the file.
+        field: the option that named the file.
         kind: of the file.
         names: of the columns.
 
     Raises:
-        InvalidRequest: two of them are equal.
+        InvalidRequest: two names are equal.
     """
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

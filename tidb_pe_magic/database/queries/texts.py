@@ -1,4 +1,4 @@
-"""A result's values as exact text, as the server itself would write them."""
+"""A result's values as exact text, in the server's own notation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import pyarrow.types as pt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SECOND, _MINUTE, _HOUR = 1_000_000, 60, 3600  # of microseconds, then of seconds
+_SECOND, _MINUTE, _HOUR = 1_000_000, 60, 3600  # in microseconds, then in seconds
 _WHOLE_SECONDS = r"\.0{6}$"
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Tell whether values of this type are numbers, exact or not."""
+    """Return whether values of this type are numbers, exact or not."""
     return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind))
 
 
 def texts(column: pa.Array) -> pa.Array:
     """Return the column's values as strings; NULL stays NULL.
 
-    No digit is lost: a DECIMAL has its declared decimals, a floating-point number the fewest digits that make
-    it again. Dates and times are those of SQL (`2013-01-31 23:59:59`, `-01:30:00`), and bytes are `0x00FF`.
+    No digit is lost: a DECIMAL has its declared decimals, a floating-point number the fewest digits that give
+    the same number. Dates and times are in SQL notation (`2013-01-31 23:59:59`, `-01:30:00`), and bytes are
+    `0x00FF`.
     """
     kind = column.type
     if pt.is_string(kind):
@@ -48,12 +49,12 @@ def _decimals(column: pa.Array) -> pa.Array:
     plain = column.cast(pa.string())
     if not pc.any(pc.match_substring(plain, "E")).as_py():
         return plain
-    # Arrow writes 1E-7 where the server writes 0.0000001.
+    # Arrow writes 1E-7 for the server's 0.0000001.
     return pa.array([None if value is None else f"{value:f}" for value in _values(column)], pa.string())
 
 
 def _times(column: pa.Array) -> pa.Array:
-    """Return TIMEs, of which the longest has 838 hours."""
+    """Return TIME values as text; the longest is 838 hours."""
     count = column.cast(pa.int64())
     sign = pc.if_else(pc.less(count, 0), "-", "")
     count = pc.abs(count)

@@ -1,1 +1,1 @@
-"""What a server's databases hold: tables and their columns, for people, completion and error messages."""
+"""The contents of a server's databases: tables and their columns, for display, completion and errors."""

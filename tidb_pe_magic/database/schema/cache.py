@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from tidb_pe_magic.database.schema.catalog import Ask
 
-# Of more tables only those that are asked for have their columns read.
+# Of more tables, only the requested ones have their columns read.
 _MANY_TABLES = 3000
-# Verbs of statements that change what there is.
+# Verbs of statements that change the schema.
 _DDL = frozenset({"CREATE", "DROP", "ALTER", "RENAME", "RECOVER", "FLASHBACK"})
 _END_SECONDS = 1.0
-# Seconds for each answer to what an error message asks.
+# Seconds for each answer that an error message needs.
 _ANSWER_SECONDS = 2.0
 
 _caches: weakref.WeakSet[SchemaCache] = weakref.WeakSet()
@@ -38,17 +38,17 @@ _caches: weakref.WeakSet[SchemaCache] = weakref.WeakSet()
 class SchemaCache:
     """The names of one connection's server.
 
-    What asks for names gets those that are known, at once. They are read by one daemon thread, over a
-    connection of its own, which both end when nothing is left to read.
+    Requests return the known names at once. One daemon thread reads them over its own connection; both end
+    when nothing is left to read.
     """
 
     def __init__(self, engine: Engine, database: Callable[[], str], *, background: bool = False) -> None:
-        """Know nothing yet.
+        """Start without names.
 
         Args:
             engine: of the connection.
             database: returns the current database; empty for none.
-            background: names are read ahead of need.
+            background: read names before they are needed.
         """
         self._engine = engine
         self._database = database
@@ -67,22 +67,22 @@ class SchemaCache:
 
     @property
     def names(self) -> SchemaNames:
-        """What is known now."""
+        """The names known now."""
         return self._names or SchemaNames()
 
     @property
     def failure(self) -> str:
-        """Why the names could not be read last; empty where they could."""
+        """Why the last reading failed; empty if it succeeded."""
         return self._failure
 
     def renew(self) -> None:
-        """Have everything read again; until then what was known stays."""
+        """Read everything again; until then, keep the known names."""
         with self._lock:
             self._due = True
             self._begin()
 
     def want(self, tables: Iterable[tuple[str, str]]) -> None:
-        """Have the columns of tables read, each given by its database and name, where they are not known."""
+        """Request the unknown columns of tables, each given by its database and name."""
         known = self.names
         missing = {
             (database, table)
@@ -95,7 +95,7 @@ class SchemaCache:
                 self._begin()
 
     def heard(self, statement: str) -> None:
-        """Take note of a statement that was carried out: it may have changed what there is."""
+        """Record an executed statement: it may have changed the schema."""
         verb = next((token.word for token in tokens(statement)), "")
         if verb == "USE" and self._background:
             known, chosen = self.names, self._database()
@@ -105,18 +105,18 @@ class SchemaCache:
             self.renew_for_change()
 
     def renew_for_change(self) -> None:
-        """Take note that tables were made, changed or dropped."""
+        """Record that tables were created, changed or dropped."""
         if self._background:
             self.renew()
         else:
             self._names = None
 
     def read_now(self, tables: Iterable[tuple[str, str]]) -> SchemaNames:
-        """Return names with the columns of these tables, read in this thread where they are not known.
+        """Return names with the columns of these tables; read unknown ones in this thread.
 
         Raises:
-            QueryError: the server refuses.
-            ConnectionFailed: it does not answer in time.
+            QueryError: the server refused the query.
+            ConnectionFailed: the server did not answer in time.
         """
         known = self._names
         missing = [table for table in tables if known is None or known.columns_of(*table) is None]
@@ -132,14 +132,14 @@ class SchemaCache:
         return known
 
     def settle(self, seconds: float) -> bool:
-        """Wait until nothing is left to read; False where that takes longer."""
+        """Wait until nothing is left to read; return False on a timeout."""
         thread = self._thread
         if thread is not None:
             thread.join(seconds)
         return self._thread is None
 
     def close(self) -> None:
-        """End the reading."""
+        """Stop reading."""
         with self._lock:
             self._closed = True
             thread, session = self._thread, self._session
@@ -150,12 +150,12 @@ class SchemaCache:
         _caches.discard(self)
 
     def leave_to_parent(self) -> None:
-        """Begin anew in a forked process, in which the thread does not run."""
+        """Start again in a forked process, in which the thread does not run."""
         self._lock = threading.Lock()
         self._thread = self._session = None
 
     def _begin(self) -> None:
-        """Start the thread where it does not run; the lock is held."""
+        """Start the thread if it is not running; the caller holds the lock."""
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._work, name="tidb_pe schema", daemon=True)
             self._thread.start()
@@ -176,13 +176,13 @@ class SchemaCache:
                         self._names = self.names.with_columns(names.columns_of(ask, wanted))
                 self._failure = ""
             except TidbPeError as error:
-                # Nobody is there to hear it; `tables` shows it.
+                # There is no caller to report to; `tables` shows the problem.
                 self._failure = str(error)
 
     def _read_everything(self, ask: Ask) -> None:
         before = self.names
         found = names.places(ask)
-        # Columns that were known stay until the new ones are there.
+        # Keep the known columns until the new ones have been read.
         self._names = found.with_columns(before.columns)
         own = found.own_databases
         current = next((each for each in own if each.lower() == self._database().lower()), "")
@@ -195,13 +195,13 @@ class SchemaCache:
 
     @contextmanager
     def _asking(self, *, watched: bool) -> Iterator[Ask]:
-        """Open a connection, and lend what runs a statement over it.
+        """Open a connection, and yield a function that runs a statement over it.
 
         Args:
-            watched: `close` ends what it does.
+            watched: `close` ends its statements.
 
         Raises:
-            QueryError: the server refuses.
+            QueryError: the server refused the query.
             ConnectionFailed: the connection cannot be opened, or is lost.
         """
         from tidb_pe_magic.database.frames import read_rows  # noqa: PLC0415 - pyarrow is slow to import

@@ -1,4 +1,4 @@
-"""What information_schema says of databases and tables, each with one request."""
+"""Databases and tables from information_schema, each with one request."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Sequence[object]], pa.Table]
 
 SYSTEM_DATABASES = ("information_schema", "performance_schema", "metrics_schema", "mysql", "sys")
-"""Databases of the server's own, in lower case (TiDB documentation, "System Tables"; MySQL's `sys`)."""
+"""The server's own databases, in lower case (TiDB documentation, "System Tables"; MySQL's `sys`)."""
 
 _OWN = "LOWER({}) NOT IN (" + ", ".join(f"'{name}'" for name in SYSTEM_DATABASES) + ")"
 OWN_DATABASES_ONLY = _OWN.format("TABLE_SCHEMA")
-"""A condition on information_schema's tables: without the server's own databases."""
+"""A condition for information_schema's tables that excludes the server's own databases."""
 _TABLE = """SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH, TABLE_COMMENT
 FROM information_schema.TABLES"""
 _DATABASES = """SELECT SCHEMA_NAME, NULL, NULL, NULL, NULL, NULL FROM information_schema.SCHEMATA"""
@@ -47,7 +47,7 @@ def listing(ask: Ask, *, system: bool = False) -> Listing:
 
     Args:
         ask: runs a statement.
-        system: the server's own databases too.
+        system: include the server's own databases.
     """
     chosen = [f" WHERE {_OWN.format(name)}" if not system else "" for name in ("SCHEMA_NAME", "TABLE_SCHEMA")]
     rows = _rows(ask(f"{_DATABASES}{chosen[0]} UNION ALL {_TABLE}{chosen[1]}", ()))
@@ -57,7 +57,7 @@ def listing(ask: Ask, *, system: bool = False) -> Listing:
 
 
 def table(ask: Ask, database: str, name: str) -> TableSummary | None:
-    """Return one table, or a view, by its exact name; None where there is none."""
+    """Return one table or view by its exact name; None if it does not exist."""
     rows = _rows(ask(f"{_TABLE} WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", (database, name)))
     return _summary(rows[0]) if rows else None
 
@@ -82,7 +82,7 @@ def indexes(ask: Ask, of: TableSummary) -> tuple[TableIndex, ...]:
     """Return the indexes of a table, the primary key first."""
     found: dict[str, tuple[bool, list[str]]] = {}
     for name, non_unique, column in _rows(ask(_INDEXES, (of.database, of.name))):
-        # TiDB has it as text, MariaDB as a number.
+        # A string in TiDB, a number in MariaDB.
         found.setdefault(name, (not int(non_unique), []))[1].append(column or _EXPRESSION)
     return tuple(
         TableIndex(name=name, unique=unique, columns=tuple(parts)) for name, (unique, parts) in found.items()
@@ -98,7 +98,7 @@ def _summary(row: Sequence[Any]) -> TableSummary:
         kind=kind,
         rows=None if is_view or rows is None else int(rows),
         bytes=None if is_view or size is None else int(size),
-        # A view's comment is the word VIEW.
+        # The comment of a view is the word VIEW.
         comment="" if is_view else comment or "",
     )
 

@@ -11,7 +11,7 @@ _PARTS = re.compile(r"(`(?:[^`]|``)*`|[^`.]+)(?:\.(`(?:[^`]|``)*`|[^`.]+))?")
 
 
 def written(*names: str) -> str:
-    """Return a name as it stands in SQL: parts joined by dots, in backticks only where they need them."""
+    """Return a name in SQL notation: parts joined by dots, in backticks only if necessary."""
     return ".".join(_written(name) for name in names if name)
 
 
@@ -29,7 +29,7 @@ def bare(text: str) -> str:
 
 
 def parts(text: str) -> tuple[str, str]:
-    """Return the database, empty where it is not named, and the table of `table` or `database.table`."""
+    """Return the database, empty if not given, and the table of `table` or `database.table`."""
     found = _PARTS.fullmatch(text.strip())
     if found is None:
         return "", text

@@ -1,4 +1,4 @@
-"""The names of databases, tables and columns that are known of a server."""
+"""The known names of databases, tables and columns of a server."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ FROM information_schema.COLUMNS WHERE """
 
 @dataclass(frozen=True)
 class SchemaNames:
-    """Names as they were when they were read; all are found in any case.
+    """Names at the time of reading; lookups are case-insensitive.
 
     Attributes:
         databases: by name.
         tables: by database in lower case: the names of its tables.
-        columns: by database and table in lower case: the columns and their types, where they are known.
+        columns: by database and table in lower case: the columns and their types, if known.
     """
 
     databases: tuple[str, ...] = ()
@@ -36,28 +36,28 @@ class SchemaNames:
 
     @property
     def own_databases(self) -> tuple[str, ...]:
-        """The databases that are not the server's own."""
+        """The databases except the server's own."""
         return tuple(each for each in self.databases if each.lower() not in SYSTEM_DATABASES)
 
     def tables_of(self, database: str) -> tuple[str, ...]:
-        """Return the tables of a database; none where it is not known."""
+        """Return the tables of a database; empty if it is unknown."""
         return self.tables.get(database.lower(), ())
 
     def columns_of(self, database: str, table: str) -> Mapping[str, str] | None:
-        """Return the columns of a table and their types; None where they are not known."""
+        """Return the columns of a table and their types; None if unknown."""
         return self.columns.get((database.lower(), table.lower()))
 
     def has_table(self, database: str, table: str) -> bool:
-        """Tell whether a database has such a table."""
+        """Return whether a database has this table."""
         return table.lower() in map(str.lower, self.tables_of(database))
 
     def with_columns(self, more: Mapping[tuple[str, str], Mapping[str, str]]) -> SchemaNames:
-        """Return the names with further tables' columns."""
+        """Return these names with the columns of further tables added."""
         return SchemaNames(self.databases, self.tables, {**self.columns, **more})
 
 
 def places(ask: Ask) -> SchemaNames:
-    """Return every database and table by name, the server's own too, with one request."""
+    """Return every database and table by name, including the server's own, with one request."""
     tables: dict[str, list[str]] = {}
     for database, table in _pairs(ask(_PLACES, ())):
         listed = tables.setdefault(database, [])
@@ -70,7 +70,7 @@ def places(ask: Ask) -> SchemaNames:
 
 
 def own_columns(ask: Ask, database: str = "") -> dict[tuple[str, str], dict[str, str]]:
-    """Return the columns of every table but the server's own, or of every table of one database."""
+    """Return the columns of every table except the server's own, or of every table of one database."""
     if database:
         return _columns(ask, "TABLE_SCHEMA = ?", (database,))
     return _columns(ask, OWN_DATABASES_ONLY, ())

@@ -1,4 +1,4 @@
-"""The names in a statement: which tables it is about, and what it calls them."""
+"""The names in a statement: its tables and their aliases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PART = re.compile(r"`(?:[^`]|``)*`|[^`.\s]+")
 # A table follows these words.
 BEFORE_TABLE = frozenset({"FROM", "JOIN", "STRAIGHT_JOIN", "INTO", "UPDATE", "TABLE", "DESC", "DESCRIBE"})
-# Words that can follow a table, where an alias could stand.
+# Words that can follow a table instead of an alias.
 _NO_ALIAS = frozenset(
     {
         "WHERE",
@@ -64,12 +64,12 @@ _NO_ALIAS = frozenset(
 
 
 class StatementToken(NamedTuple):
-    """A name, with its qualifiers, or another token of a statement.
+    """A name with its qualifiers, or another token of a statement.
 
     Attributes:
-        parts: of a name, without backticks; empty for anything else.
-        text: as it is written.
-        start: its place in the statement.
+        parts: of a name, without backticks; empty for other tokens.
+        text: as written.
+        start: its position in the statement.
     """
 
     parts: tuple[str, ...]
@@ -78,12 +78,12 @@ class StatementToken(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The word in capitals; empty where it is none."""
+        """The word in upper case; empty if it is not a word."""
         return self.text.upper() if len(self.parts) == 1 and self.text[0] != "`" else ""
 
 
 class Reference(NamedTuple):
-    """A table that a statement names; `database` is empty for the current one, `alias` where it has none."""
+    """A table in a statement; `database` is empty for the current one, `alias` if there is none."""
 
     database: str
     table: str
@@ -110,8 +110,8 @@ def _name(text: str, start: int) -> StatementToken:
     return StatementToken(parts, text, start)
 
 
-def references(found: Sequence[StatementToken]) -> list[Reference]:
-    """Return the tables that a statement names, in their order, those of its subqueries too."""
+def references(found: Sequence[Piece]) -> list[Reference]:
+    """Return the tables of a statement in order, including those of its subqueries."""
     return list(_references(found))
 
 
@@ -131,8 +131,8 @@ def _references(found: Sequence[StatementToken]) -> Iterator[Reference]:
             place += listed
 
 
-def _alias(found: Sequence[StatementToken], place: int) -> tuple[str, int]:
-    """Return the alias at a place, empty where there is none, and the place behind it."""
+def _alias(found: Sequence[Piece], place: int) -> tuple[str, int]:
+    """Return the alias at a position, or an empty string, and the position after it."""
     if place < len(found) and found[place].word == "AS":
         place += 1
     if place < len(found) and len(found[place].parts) == 1 and found[place].word not in _NO_ALIAS:

@@ -1,4 +1,4 @@
-"""The name that was meant, where a statement names something that the server does not have."""
+"""The most similar existing name for one that the server does not have."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _CLOSE = 0.7  # of 1.0, difflib's ratio: "carier" is 0.92 of "carrier", "name" 0
 
 
 def missing_name(code: int, message: str) -> tuple[str, ...]:
-    """Return the name that the server does not have, in its parts; empty where the error is another one."""
+    """Return the parts of the unknown name in an error; empty for other errors."""
     pattern = _MISSING.get(code)
     found = pattern.search(message) if pattern is not None else None
     return tuple(found[1].split(".")) if found else ()
 
 
 def suggestion(code: int, message: str, statement: str, look: Look, current: str) -> str:
-    """Return the name that was meant, as it is written in SQL; empty where none is close.
+    """Return the most similar name in SQL notation; empty if none is similar.
 
     Args:
         code: MySQL's error number.
-        message: of the server.
-        statement: that was refused.
-        look: returns the names that there are.
+        message: from the server.
+        statement: the refused statement.
+        look: returns the existing names.
         current: the current database; empty for none.
     """
     name = missing_name(code, message)
@@ -61,7 +61,7 @@ def suggestion(code: int, message: str, statement: str, look: Look, current: str
 
 
 def database_meant(message: str, names: SchemaNames) -> str:
-    """Return the database that was meant by a login to an unknown one; empty where none is close."""
+    """Return the most similar database for a login to an unknown one; empty if none is similar."""
     name = missing_name(ER.BAD_DB_ERROR, message)
     return _close(name[-1], names.own_databases) if name else ""
 
@@ -90,14 +90,14 @@ def _table(database: str, table: str, names: SchemaNames, current: str, common: 
         return written("" if here in common or database.lower() == current.lower() else database, here)
     others = [each for each in names.own_databases if each.lower() != database.lower()]
     places = {table: each for each in reversed(others) for table in names.tables_of(each)}
-    # The same name in another database is closer than any other name there.
+    # The same name in another database is more similar than any other name there.
     same = next((each for each in places if each.lower() == table.lower()), "")
     there = same or _close(table, places)
     return written(places[there], there) if there else ""
 
 
 def _close(name: str, known: Iterable[str]) -> str:
-    """Return the closest name that is not the same; empty where none is close."""
+    """Return the most similar name that is not equal; empty if none is similar."""
     by_case = {each.lower(): each for each in known if each != name}
     found = difflib.get_close_matches(name.lower(), by_case, n=1, cutoff=_CLOSE)
     return by_case[found[0]] if found else ""
